@@ -1,0 +1,55 @@
+# Needs python3 (3.11 or later) and make; everything else goes into .venv.
+#
+# Each extra of pyproject.toml is installed once: a stamp in .venv says so until pyproject.toml changes.
+
+PYTHON ?= python3
+SEED ?= 0
+WORKERS ?= auto
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+STAMP := $(VENV)/.installed-
+
+.DEFAULT_GOAL := help
+.PHONY: help mnist test lint format docs clean
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+mnist: $(STAMP)core  ## train on MNIST and write a run folder with a report (SEED=0, ARGS="--epochs 8")
+	$(BIN)/chainrule train mnist --seed $(SEED) --report $(ARGS)
+
+# One thread a worker: the workers are the parallelism, and more threads than cores slow each other down.
+test: $(STAMP)test  ## run every test, slow ones and browser ones too (WORKERS=auto, ARGS="-k losses")
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
+		$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
+
+lint: $(STAMP)lint  ## check style, formatting and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(STAMP)lint  ## mend what ruff can mend by itself
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(STAMP)docs  ## build the documentation into docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+clean:  ## remove .venv and everything built, but no run folder
+	rm -rf $(VENV) build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP)core: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	@touch $@
+
+$(STAMP)test $(STAMP)lint $(STAMP)docs: $(STAMP)%: $(STAMP)core
+	$(PIP) --editable '.[$*]'
+	@touch $@

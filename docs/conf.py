@@ -1,0 +1,113 @@
+"""How the documentation is built: `make docs`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+
+project = "Chainrule"
+author = "The Chainrule authors"
+copyright = f"2026, {author}"
+version = release = PROJECT["version"]
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+smartquotes = False  # the prime of f'(z) is no apostrophe
+
+html_theme = "furo"
+html_title = f"Chainrule {release}"
+html_copy_source = False
+html_theme_options = {"light_css_variables": {"code-font-size": "80%"}}  # a line of 120 columns fits
+
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+
+
+# Docstrings are plain text, written to be read in an editor: formulas stand in them as formulas, and |z|, y_k and a * b
+# mean what they say. Sphinx takes docstrings for reStructuredText, where those are markup, so each becomes
+# reStructuredText that shows it as it was written.
+
+
+def escape(text: str) -> str:
+    """Plain text with `code` in it, as reStructuredText."""
+    parts = re.split(r"(`+)(.+?)\1", text)  # text, backticks, code, text, backticks, code, ..., text
+    texts = [re.sub(r"([\\*_|`])", r"\\\1", part) for part in parts[::3]]
+    codes = [f"``{code}``" for code in parts[2::3]] + [""]
+    # An escaped space ends the markup where a letter follows it at once.
+    return "".join(text + (code and rf"\ {code}\ ") for text, code in zip(texts, codes, strict=True))
+
+
+def is_layout(block: list[str]) -> bool:
+    """Whether the lines are laid out by hand: indented, set in columns, or drawn."""
+    return any(re.match(r" {2}", line) or re.search(r"\S {3,}\S|[─│├└]", line) for line in block)
+
+
+def blocks(lines: list[str]) -> list[list[str]]:
+    """The runs of lines between empty ones."""
+    found, rest = [], lines
+    while rest:
+        block = list(takewhile(str.strip, rest))
+        if block:
+            found.append(block)
+        rest = rest[len(block) + 1 :]
+    return found
+
+
+def literal(block: list[str]) -> list[str]:
+    """Lines that are shown as they are."""
+    return [".. code-block:: text", "", *("   " + line for line in block), ""]
+
+
+def items(block: list[str]) -> list[str]:
+    """A list: each line that starts with a dash is an item, what follows is the rest of it."""
+    return [*(("" if line.startswith("- ") else "  ") + escape(line.strip()) for line in block), ""]
+
+
+def prose(block: list[str]) -> list[str]:
+    """Sentences flow together; a line that starts as one of the usual parts of a docstring stands alone."""
+    starts = r"[\w, .]{1,40}:  ?\S|Returns |Raises |Stable |Source: "
+    if any(re.match(starts, line) for line in block):
+        joined: list[str] = []
+        for line in block:
+            if joined and not re.match(starts, line):
+                joined[-1] += " " + line
+            else:
+                joined.append(line)
+        return [*("| " + escape(line) for line in joined), ""]
+    return [*map(escape, block), ""]
+
+
+def as_plain_text(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """The handler of autodoc-process-docstring."""
+    shown: list[str] = []
+    for block in blocks(lines):
+        if block[-1].endswith("::"):
+            shown += prose([*block[:-1], block[-1][:-1]])
+        elif block[0].startswith("- "):
+            shown += items(block)
+        elif is_layout(block):
+            shown += literal(block)
+        else:
+            shown += prose(block)
+    lines[:] = shown
+
+
+def skip_field_numbers(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    """A NamedTuple's fields without a docstring of their own say only which number they have."""
+    return True if str(getattr(obj, "__doc__", "")).startswith("Alias for field number") else None
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", as_plain_text)
+    app.connect("autodoc-skip-member", skip_field_numbers)

@@ -1,0 +1,160 @@
+"""What must hold of the project as a whole: its versions, its licence, its documentation, its files."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import chainrule
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "chainrule"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+# Top to bottom as in docs/design.md, turned over: a module imports its own row and the rows above it.
+ROWS = (
+    {"errors", "files", "_arrays", "random"},
+    {
+        "activations",
+        "clipping",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "optimizers",
+        "regularizers",
+        "schedules",
+    },
+    {"backprop", "blocks", "network", "samples", "validation"},
+    {"engines", "training", "persistence", "datasets"},
+    {"model"},
+    {"figures", "report"},
+    {"cli"},
+)
+RANK = {module: rank for rank, row in enumerate(ROWS) for module in row}
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def project_files() -> list[Path]:
+    """What is, or is about to be, in the repository; in an unpacked source archive, what lies there."""
+    if (ROOT / ".git").exists():
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        paths = [ROOT / name for name in listed.split("\0") if name]
+    else:
+        paths = [path for path in ROOT.rglob("*") if ".venv" not in path.parts]
+    return [path for path in paths if path.is_file()]
+
+
+# --- versions and licence
+
+
+def test_changelog_opens_with_the_version():
+    versions = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert versions[0] in (PROJECT["version"], "Unreleased")
+    assert PROJECT["version"] in versions
+
+
+def test_citation_has_the_version():
+    assert f"\nversion: {PROJECT['version']}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+
+
+def test_licence_text_is_whole():
+    text = (ROOT / "LICENSE").read_text("utf-8")
+    positions = [
+        text.index(part)
+        for part in (
+            "Apache License",
+            "Version 2.0, January 2004",
+            "TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION",
+            "9. Accepting Warranty or Additional Liability.",
+            "END OF TERMS AND CONDITIONS",
+        )
+    ]
+    assert positions == sorted(positions)
+    assert PROJECT["license"].startswith("Apache-2.0")
+
+
+def test_embedded_data_has_its_own_licence():
+    embedded = PACKAGE / "datasets" / "embedded"
+    for path in (ROOT / "NOTICE", embedded / "README.md"):
+        text = " ".join(path.read_text("utf-8").split())
+        for part in ("MNIST", "LeCun", "Cortes", "Burges", "Attribution-ShareAlike 3.0"):
+            assert part in text, f"{relative(path)} does not say {part}"
+
+
+# --- documentation
+
+
+def test_public_names_are_sorted_and_exist():
+    assert list(chainrule.__all__) == sorted(set(chainrule.__all__))
+    for name in chainrule.__all__:
+        assert getattr(chainrule, name) is not None
+
+
+def test_documented_names_are_the_public_ones():
+    page = (ROOT / "docs" / "api.md").read_text("utf-8")
+    table = page.split("<!-- public names -->")[1].split("<!-- end of public names -->")[0]
+    documented = re.findall(r"`(\w+)`", table)
+    assert sorted(documented) == sorted(chainrule.__all__)
+
+
+def test_every_public_module_has_its_place_in_the_documentation():
+    page = (ROOT / "docs" / "api.md").read_text("utf-8")
+    documented = re.findall(r"automodule:: chainrule\.(\w+)$", page, re.MULTILINE)
+    files = [*PACKAGE.glob("*.py"), *(path.parent for path in PACKAGE.glob("*/__init__.py"))]
+    public = {path.stem for path in files if not path.stem.startswith("_")} - {"cli"}  # cli is a command
+    assert sorted(documented) == sorted(public)
+
+
+# --- files
+
+
+def test_no_file_names_a_path_of_one_machine():
+    machine = re.compile(rb"(?<![\w.~-])/(?:work|root|home|Users|tmp)/\w+")
+    found = [
+        f"{relative(path)}: {match.group().decode()}"
+        for path in project_files()
+        if b"\0" not in (content := path.read_bytes())
+        for match in machine.finditer(content)
+    ]
+    assert found == []
+
+
+def test_a_long_file_says_why():
+    silent = []
+    for path in SOURCES:
+        lines = path.read_text("utf-8").splitlines()
+        if len(lines) > 300 and not lines[0].startswith("# Over 300 lines because "):
+            silent.append(f"{relative(path)}: {len(lines)} lines")
+    assert silent == []
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The parts of chainrule that a file imports when it is itself imported."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("chainrule.")}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_imports_point_one_way(path: Path):
+    module = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    imported = imported_modules(path)
+    if module == "__init__":
+        assert imported == set()  # `import chainrule` loads nothing until a name is used
+    elif module != "__main__":
+        assert {name for name in imported if RANK[name] > RANK[module]} == set()
