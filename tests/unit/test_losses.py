@@ -1,0 +1,238 @@
+"""Losses: numbers worked by hand, extreme inputs, and every gradient against differences and `jax.grad`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from chainrule import losses
+from chainrule.errors import ConfigError
+from chainrule.losses import (
+    LOSSES,
+    BinaryCrossEntropy,
+    CategoricalCrossEntropy,
+    Huber,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Poisson,
+    Quantile,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+)
+
+# Other settings than the default, by field: a new loss with one of these fields is tested with them as well.
+SETTINGS: dict[str, list[Any]] = {"half": [True], "delta": [0.3], "q": [0.1, 0.9], "label_smoothing": [0.2]}
+
+
+def variants() -> list[Loss]:
+    """Every loss of the registry as it is, and with each other setting of each field."""
+    return [loss() for loss in LOSSES.values()] + [
+        loss(**{field.name: value})
+        for loss in LOSSES.values()
+        for field in dataclasses.fields(loss)  # type: ignore[arg-type]
+        for value in SETTINGS[field.name]
+    ]
+
+
+every_loss = pytest.mark.parametrize("loss", variants(), ids=repr)
+both_precisions = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def targets_for(loss: Loss, rng: np.random.Generator, batch: int, outputs: int) -> np.ndarray:
+    """Targets of the kind that the loss names, (batch, outputs)."""
+    if loss.targets == "real":
+        return rng.normal(size=(batch, outputs))
+    if loss.targets == "counts":
+        return rng.poisson(2.0, (batch, outputs)).astype(float)
+    if loss.targets == "binary":
+        return rng.integers(0, 2, (batch, outputs)).astype(float)
+    assert loss.targets == "classes"
+    return np.eye(outputs)[rng.integers(0, outputs, batch)]
+
+
+def outputs_for(loss: Loss, rng: np.random.Generator, batch: int, outputs: int) -> np.ndarray:
+    """Outputs of the kind that the loss reads, (batch, outputs)."""
+    if loss.domain == "probability":
+        return rng.uniform(0.01, 0.99, (batch, outputs))
+    return 3 * rng.normal(size=(batch, outputs))
+
+
+def one(loss: Loss, out: list[float], y: list[float]) -> tuple[float, list[float]]:
+    """The loss and its gradient for one sample."""
+    row, target = np.array([out], float), np.array([y], float)
+    return loss.value(row, target)[0], loss.gradient(row, target)[0].tolist()
+
+
+LN2 = np.log(2)
+
+BY_HAND = [
+    # r = (1, -2, 0): 1 + 4 + 0, a sum over the outputs; 2 r
+    (MeanSquaredError(), [1, 0, 3], [0, 2, 3], 5, [2, -4, 0]),
+    (MeanSquaredError(half=True), [1, 0, 3], [0, 2, 3], 2.5, [1, -2, 0]),
+    # r = (0.5, -3, 1): 0.125 + 1 (3 - 0.5) + 0.5; clipped to (0.5, -1, 1)
+    (Huber(), [0.5, 0, 1], [0, 3, 0], 3.125, [0.5, -1, 1]),
+    # delta = 2: 0.125 + 2 (3 - 1) + 0.5
+    (Huber(delta=2), [0.5, 0, 1], [0, 3, 0], 4.625, [0.5, -2, 1]),
+    (MeanAbsoluteError(), [1, 0, 3], [0, 2, 3], 3, [1, -1, 0]),
+    # q = 0.9: 1 above costs 0.1, 2 below cost 0.9 each; at 0 the gradient is 0.5 - 0.9
+    (Quantile(q=0.9), [1, 0, 3], [0, 2, 3], 1.9, [0.1, -0.9, -0.4]),
+    (Quantile(), [1, 0, 3], [0, 2, 3], 1.5, [0.5, -0.5, 0]),
+    # e^0 - 3 * 0 = 1 and e^ln2 - 1 ln2; 1 - 3 and 2 - 1
+    (Poisson(), [0, LN2], [3, 1], 1 + 2 - LN2, [-2, 1]),
+    # sigmoid(ln 3) = 3/4: -log 3/4 for y = 1, -log 1/4 for y = 0; 3/4 - y
+    (SigmoidCrossEntropy(), [np.log(3), np.log(3)], [1, 0], -np.log(3 / 16), [-0.25, 0.75]),
+    # smoothed by 0.2: y = (0.9, 0.1)
+    (SigmoidCrossEntropy(0.2), [np.log(3), np.log(3)], [1, 0], -np.log(3 / 16), [-0.15, 0.65]),
+    # softmax = (1, 2, 5) / 8
+    (SoftmaxCrossEntropy(), np.log([1, 2, 5]), [0, 1, 0], -np.log(2 / 8), [1 / 8, 2 / 8 - 1, 5 / 8]),
+    # smoothed by 0.3: y = (0.1, 0.8, 0.1)
+    (
+        SoftmaxCrossEntropy(0.3),
+        np.log([1, 2, 5]),
+        [0, 1, 0],
+        np.log(8) - 0.8 * LN2 - 0.1 * np.log(5),
+        [1 / 8 - 0.1, 2 / 8 - 0.8, 5 / 8 - 0.1],
+    ),
+    # -log 1/4 - log(1 - 1/5); -1 / (1/4) and 1 / (4/5)
+    (BinaryCrossEntropy(), [0.25, 0.2], [1, 0], -np.log(0.25) - np.log(0.8), [-4, 1.25]),
+    (CategoricalCrossEntropy(), [0.25, 0.7, 0.05], [1, 0, 0], -np.log(0.25), [-4, 0, 0]),
+]
+
+
+@pytest.mark.parametrize("loss, out, y, value, gradient", BY_HAND, ids=lambda v: repr(v)[:40])
+def test_numbers_by_hand(loss, out, y, value, gradient):
+    got_value, got_gradient = one(loss, out, y)
+    assert_allclose(got_value, value, rtol=1e-13)
+    assert_allclose(got_gradient, gradient, rtol=1e-13, atol=1e-15)
+
+
+def test_every_loss_has_numbers_by_hand():
+    assert {type(case[0]) for case in BY_HAND} == set(LOSSES.values())
+
+
+@every_loss
+def test_registry_knows_its_kind(loss):
+    assert LOSSES[loss.kind] is type(loss)
+    assert loss.targets in {"real", "counts", "binary", "classes"}
+    assert loss.domain in {"real", "probability"}
+
+
+@every_loss
+@both_precisions
+def test_keeps_dtype_and_shapes(loss, dtype):
+    rng = np.random.default_rng(0)
+    out, y = outputs_for(loss, rng, 4, 3).astype(dtype), targets_for(loss, rng, 4, 3).astype(dtype)
+    value, gradient, predicted = loss.value(out, y), loss.gradient(out, y), loss.predict(out)
+    assert value.shape == (4,) and gradient.shape == predicted.shape == (4, 3)
+    assert value.dtype == gradient.dtype == predicted.dtype == dtype
+
+
+@every_loss
+@both_precisions
+def test_extreme_outputs_stay_finite(loss, dtype):
+    # A count's logarithm has a limit by nature: e^88 is the last that float32 holds.
+    largest = 1 if loss.domain == "probability" else 80 if loss.targets == "counts" else 1e4
+    out = np.array([[largest, -largest], [-largest, largest], [0, 0], [largest, largest]], dtype)
+    if loss.domain == "probability":
+        out = np.abs(out)
+    for y in np.array([[[1, 0]], [[0, 1]]], dtype):
+        with np.errstate(over="raise", divide="raise", invalid="raise"):
+            results = loss.value(out, y), loss.gradient(out, y), loss.predict(out)
+        assert all(np.isfinite(result).all() for result in results)
+
+
+@every_loss
+@given(seed=st.integers(0, 2**32 - 1), batch=st.integers(1, 4), outputs=st.integers(1, 3))
+def test_gradient_is_the_central_difference(loss, seed, batch, outputs):
+    rng, h = np.random.default_rng(seed), 1e-6
+    out, y = outputs_for(loss, rng, batch, outputs), targets_for(loss, rng, batch, outputs)
+    assume(np.abs(out - y).min() > 1e-4)  # clear of the kink of the absolute ones
+    gradient = loss.gradient(out, y)
+    for k in range(outputs):
+        step = h * np.eye(outputs)[k]
+        difference = (loss.value(out + step, y) - loss.value(out - step, y)) / (2 * h)  # (batch,)
+        assert_allclose(gradient[:, k], difference, rtol=1e-6, atol=1e-6)
+
+
+@every_loss
+def test_gradient_is_jax_grad_and_jit_agrees(loss):
+    rng = np.random.default_rng(1)
+    out, y = outputs_for(loss, rng, 8, 3), targets_for(loss, rng, 8, 3)
+    value, gradient = jax.jit(jax.vmap(jax.value_and_grad(loss.value)))(jnp.asarray(out), jnp.asarray(y))
+    assert value.dtype == np.float64
+    assert_allclose(loss.value(out, y), value, rtol=1e-12, atol=1e-13)
+    assert_allclose(loss.gradient(out, y), gradient, rtol=1e-11, atol=1e-13)
+    assert_allclose(jax.jit(loss.gradient)(out, y), gradient, rtol=1e-11, atol=1e-13)
+
+
+def test_logits_and_probabilities_are_the_same_loss():
+    rng = np.random.default_rng(2)
+    z = rng.normal(size=(5, 4))
+    for logits, probabilities in (
+        (SoftmaxCrossEntropy(0.1), CategoricalCrossEntropy(0.1)),
+        (SigmoidCrossEntropy(0.1), BinaryCrossEntropy(0.1)),
+    ):
+        y = targets_for(logits, rng, 5, 4)
+        assert_allclose(logits.value(z, y), probabilities.value(logits.predict(z), y), rtol=1e-13)
+
+
+def test_sigmoid_cross_entropy_keeps_the_digits_of_a_small_loss():
+    # log(1 + e^-40) = e^-40 - e^-80 / 2 ..., which 40 + that - 40 would round to 0
+    value, _ = one(SigmoidCrossEntropy(), [40], [1])
+    assert_allclose(value, np.exp(-40), rtol=1e-15)
+
+
+@both_precisions
+def test_a_probability_of_zero(dtype):
+    tiny = np.finfo(dtype).tiny
+    a = np.array([0, tiny, 2 * tiny, 1], dtype)
+    assert_array_equal(losses.clamped_log(a), np.log(np.array([tiny, tiny, 2 * tiny, 1], dtype)))
+    assert_allclose(losses.clamped_log_prime(a), [0, 0, 1 / (2 * tiny), 1])
+    # -log(tiny): 126 ln 2 = 87.3 in float32, 1022 ln 2 = 708.4 in float64
+    assert_allclose(-losses.clamped_log(a)[0], {np.float32: 126, np.float64: 1022}[dtype] * LN2, rtol=1e-6)
+
+
+def test_predict_is_the_mean_or_the_probabilities():
+    out = np.log([[1.0, 3.0]])
+    assert_allclose(SoftmaxCrossEntropy().predict(out), [[0.25, 0.75]])  # 1 : 3
+    assert_allclose(SigmoidCrossEntropy().predict(out), [[0.5, 0.75]])  # 1 / (1 + 1), 3 / (1 + 3)
+    assert_allclose(Poisson().predict(out), [[1, 3]])
+    for loss in (MeanSquaredError(), Huber(), MeanAbsoluteError(), Quantile(), BinaryCrossEntropy()):
+        assert loss.predict(out) is out
+
+
+@given(q=st.floats(0.05, 0.95))
+def test_the_quantile_of_the_targets_is_where_its_loss_is_least(q):
+    y = np.arange(21.0)[:, None]
+    costs = [Quantile(q).value(np.full_like(y, out), y).sum() for out in y[:, 0]]
+    assert abs(y[np.argmin(costs), 0] - np.quantile(y, q)) <= 1
+
+
+@pytest.mark.parametrize(
+    "loss, setting",
+    [(Huber, {"delta": bad}) for bad in (0, -1, np.nan, np.inf, "1")]
+    + [(Quantile, {"q": bad}) for bad in (0, 1, -0.1, np.nan, None)]
+    + [
+        (loss, {"label_smoothing": bad})
+        for loss in (SigmoidCrossEntropy, SoftmaxCrossEntropy, BinaryCrossEntropy, CategoricalCrossEntropy)
+        for bad in (-0.1, 1, np.nan, "0")
+    ],
+)
+def test_bad_settings_are_named(loss, setting):
+    with pytest.raises(ConfigError, match=f"{loss.__name__}'s {next(iter(setting))}"):
+        loss(**setting)
+
+
+def test_losses_are_values():
+    assert Huber(delta=2) == Huber(delta=2) != Huber()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Huber().delta = 3  # type: ignore[misc]
