@@ -1,0 +1,184 @@
+"""Initializers: the numbers that a network starts from.
+
+Each is a frozen dataclass, called as `initializer(generator, shape, fan_in, fan_out)`, that returns a float64
+NumPy array of that shape. The network rounds it to its own dtype: a seed means the same start in each.
+
+fan_in, fan_out: at least 1, the inputs and outputs of the layer, whatever the shape.
+The variance of the signal is kept by LeCun where the activation is the identity, by He where ReLU halves it,
+and by Glorot as a compromise between the walk forward and the walk back.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import ConfigError
+
+Floats = NDArray[np.float64]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Initializer(ABC):
+    """How a parameter starts."""
+
+    kind: ClassVar[str] = ""
+
+    @abstractmethod
+    def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
+        """Draw an array of `shape`."""
+
+
+@dataclass(frozen=True)
+class HeUniform(Initializer):
+    """U(-r, r) with r = sqrt(6 / fan_in): variance 2 / fan_in, for ReLU and its kin.
+
+    Source: He et al., "Delving deep into rectifiers", ICCV 2015, eq. 10.
+    """
+
+    kind: ClassVar[str] = "he_uniform"
+
+    def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
+        """U(-r, r), r = sqrt(6 / fan_in)"""
+        r = math.sqrt(6 / fan_in)
+        return generator.uniform(-r, r, shape)
+
+
+@dataclass(frozen=True)
+class HeNormal(Initializer):
+    """N(0, 2 / fan_in), not truncated, for ReLU and its kin.
+
+    Source: He et al., "Delving deep into rectifiers", ICCV 2015, eq. 10.
+    """
+
+    kind: ClassVar[str] = "he_normal"
+
+    def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
+        """N(0, 2 / fan_in)"""
+        return generator.normal(0.0, math.sqrt(2 / fan_in), shape)
+
+
+@dataclass(frozen=True)
+class GlorotUniform(Initializer):
+    """U(-r, r) with r = sqrt(6 / (fan_in + fan_out)): variance 2 / (fan_in + fan_out), for tanh and sigmoid.
+
+    Source: Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+    AISTATS 2010, eq. 16.
+    """
+
+    kind: ClassVar[str] = "glorot_uniform"
+
+    def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
+        """U(-r, r), r = sqrt(6 / (fan_in + fan_out))"""
+        r = math.sqrt(6 / (fan_in + fan_out))
+        return generator.uniform(-r, r, shape)
+
+
+@dataclass(frozen=True)
+class GlorotNormal(Initializer):
+    """N(0, 2 / (fan_in + fan_out)), not truncated, for tanh and sigmoid.
+
+    Source: Glorot, Bengio, AISTATS 2010, eq. 12.
+    """
+
+    kind: ClassVar[str] = "glorot_normal"
+
+    def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
+        """N(0, 2 / (fan_in + fan_out))"""
+        return generator.normal(0.0, math.sqrt(2 / (fan_in + fan_out)), shape)
+
+
+@dataclass(frozen=True)
+class LeCunUniform(Initializer):
+    """U(-r, r) with r = sqrt(3 / fan_in): variance 1 / fan_in, for SELU and linear layers.
+
+    Source: LeCun et al., "Efficient backprop", 1998, section 4.6.
+    """
+
+    kind: ClassVar[str] = "lecun_uniform"
+
+    def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
+        """U(-r, r), r = sqrt(3 / fan_in)"""
+        r = math.sqrt(3 / fan_in)
+        return generator.uniform(-r, r, shape)
+
+
+@dataclass(frozen=True)
+class LeCunNormal(Initializer):
+    """N(0, 1 / fan_in), not truncated, for SELU and linear layers.
+
+    Source: LeCun et al., "Efficient backprop", 1998, section 4.6; for SELU: Klambauer et al., NeurIPS 2017.
+    """
+
+    kind: ClassVar[str] = "lecun_normal"
+
+    def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
+        """N(0, 1 / fan_in)"""
+        return generator.normal(0.0, math.sqrt(1 / fan_in), shape)
+
+
+@dataclass(frozen=True)
+class Orthogonal(Initializer):
+    """gain Q, with Q uniform among matrices whose shorter side is orthonormal: Q^T Q = I or Q Q^T = I.
+
+    Q R = N(0, 1) of the taller shape, each column of Q times the sign of R's diagonal, or Q is not uniform.
+    shape: two-dimensional.  gain: finite, not 0.
+    Source: Saxe, McClelland, Ganguli, ICLR 2014; for the signs: Mezzadri, Notices of the AMS 54(5), 2007.
+    """
+
+    kind: ClassVar[str] = "orthogonal"
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a gain that stops or breaks every signal."""
+        if not math.isfinite(self.gain) or self.gain == 0:
+            raise ConfigError(
+                f"gain of Orthogonal must be finite and not 0, not {self.gain!r}; 1.0 is usual."
+            )
+
+    def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
+        """gain Q"""
+        rows, columns = shape
+        tall = generator.normal(0.0, 1.0, (max(shape), min(shape)))
+        q, r = np.linalg.qr(tall)  # (long, short), (short, short)
+        q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
+        return self.gain * (q if rows >= columns else np.ascontiguousarray(q.T))
+
+
+@dataclass(frozen=True)
+class Constant(Initializer):
+    """Every number is `value`, which is finite."""
+
+    kind: ClassVar[str] = "constant"
+    value: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a start from which nothing can be learned."""
+        if not math.isfinite(self.value):
+            raise ConfigError(f"value of Constant must be finite, not {self.value!r}; 0.0 is usual.")
+
+    def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
+        """value, everywhere; draws nothing"""
+        return np.full(shape, self.value, dtype=np.float64)
+
+
+INITIALIZERS: dict[str, type[Initializer]] = {
+    initializer.kind: initializer
+    for initializer in (
+        HeUniform,
+        HeNormal,
+        GlorotUniform,
+        GlorotNormal,
+        LeCunUniform,
+        LeCunNormal,
+        Orthogonal,
+        Constant,
+    )
+}
+"""Every initializer by its `kind`: what files and the command call it, and what the tests run over."""
