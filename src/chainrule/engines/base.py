@@ -1,0 +1,72 @@
+"""What an engine is: something that takes steps with a plan."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.network import Network
+from chainrule.optimizers import Optimizer
+from chainrule.samples import Samples
+
+
+class Plan(NamedTuple):
+    """All that is fixed for a run of steps."""
+
+    network: Network
+    optimizer: Optimizer
+    batch_size: int
+    seed: int
+    dtype: Any
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    frozen: frozenset[str] = frozenset()
+
+
+class Session(Protocol):
+    """A run of training steps. After each call its attributes are current."""
+
+    theta: NDArray[Any]
+    """(size,) updated in place"""
+    states: dict[str, Any]
+    """running statistics by link name"""
+    optimizer_state: Any
+    """the optimizer's NamedTuple"""
+    clock: int
+    """steps ever taken before this run: they offset its random draws"""
+    tally: NDArray[np.float64]
+    """(3,) summed over the steps since it was last set to zero: loss * weight, weight, weight of the correct samples"""
+
+    def steps(
+        self, samples: Samples, rows: NDArray[np.int64], rates: NDArray[np.float64], first: int
+    ) -> None:
+        """len(rates) steps over `rows` in order, batch_size to a step (the last may be smaller).
+
+        rates: the learning rate of each step.  first: the number of the first step, from 1, within the run of the
+        optimizer.  Raises NonFiniteError before an update with NaN or infinity is made.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """A way to walk the chain."""
+
+    name: str
+
+    def refusal(self, network: Network, optimizer: Optimizer | None) -> str | None:
+        """Why the engine cannot run this, or None where it can."""
+        ...
+
+    def session(
+        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, clock: int
+    ) -> Session:
+        """A session that trains theta in place. clock: steps ever taken before, which offsets its random draws."""
+        ...
+
+    def predict(
+        self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int
+    ) -> NDArray[Any]:
+        """The network's output (n, outputs) for X (n, features), in theta's precision."""
+        ...

@@ -1,0 +1,155 @@
+"""The textbook: the formulas of this package, run by NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import regularizers
+from chainrule.engines.base import Plan
+from chainrule.engines.step import gradient
+from chainrule.errors import NonFiniteError
+from chainrule.layers import Context, Link
+from chainrule.network import Network
+from chainrule.optimizers import Optimizer
+from chainrule.samples import Batch, Samples
+
+BLOCK = 1 << 15
+"""Elements of theta that the optimizer updates at a time, so that its temporaries stay in the second-level cache."""
+
+
+class ReferenceEngine:
+    """Runs any network, any optimizer, layers of your own included."""
+
+    name = "reference"
+
+    def refusal(self, network: Network, optimizer: Optimizer | None) -> str | None:
+        """None: it runs everything."""
+        return None
+
+    def session(
+        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, clock: int
+    ) -> ReferenceSession:
+        """Train theta in place."""
+        return ReferenceSession(plan, theta, states, optimizer_state, clock)
+
+    def predict(
+        self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int
+    ) -> NDArray[Any]:
+        """The forward walk, batch by batch."""
+        params, ctx = network.unflatten(theta), Context(states=states)
+        out = np.empty((X.shape[0], network.outputs), theta.dtype)
+        for start in range(0, X.shape[0], batch_size):
+            rows = X[start : start + batch_size]
+            a = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
+            out[start : start + batch_size] = network.predict(params, a.astype(theta.dtype, copy=False), ctx)
+        return out
+
+
+class ReferenceSession:
+    """Training steps by NumPy. See `Session`."""
+
+    def __init__(
+        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, clock: int
+    ) -> None:
+        """Look at theta's parameters once: the views stay valid because theta is updated in place."""
+        self.plan, self.theta, self.states, self.optimizer_state = plan, theta, states, optimizer_state
+        self.clock = clock
+        self.tally = np.zeros(3)
+        self.params = plan.network.unflatten(theta)
+        self.blocks = list(_blocks(plan))
+        self.weights = [
+            theta[slot.start : slot.stop].reshape(slot.parameter.shape)
+            for slot in plan.network.slots
+            if slot.parameter.is_weight and slot.link.name not in plan.frozen
+        ]
+
+    def steps(
+        self, samples: Samples, rows: NDArray[np.int64], rates: NDArray[np.float64], first: int
+    ) -> None:
+        """Gradient, update, constraint; once a rate."""
+        size, max_norm = self.plan.batch_size, self.plan.network.max_norm
+        for k, lr in enumerate(rates.tolist()):
+            batch = samples.batch(rows[k * size : (k + 1) * size], self.plan.dtype)
+            t = first + k
+            with np.errstate(all="ignore"):  # what overflows is found and named below
+                objective, g = gradient(self.plan, self.params, self.states, batch, self.clock + t)
+            if not (np.isfinite(objective.loss) and (np.isfinite(g @ g) or np.isfinite(g).all())):
+                raise self.diagnosis(batch, t, lr)
+            self.update(g, lr, t)
+            if max_norm is not None:
+                for W in self.weights:
+                    W[...] = regularizers.max_norm(W, max_norm)
+            self.states = objective.states
+            weight = float(batch.s.sum())
+            self.tally += (float(objective.loss) * weight, weight, self.correct(objective.out, batch))
+
+    def update(self, g: NDArray[Any], lr: float, t: int) -> None:
+        """The optimizer's step, block by block of theta; frozen parameters are in no block."""
+        old = self.optimizer_state
+        new = old
+        for block in self.blocks:
+            part = old._replace(**{f: leaf[block] for f, leaf in old._asdict().items() if leaf.ndim})
+            self.theta[block], new = self.plan.optimizer.update(g[block], part, self.theta[block], lr, t)
+            for leaf, value in zip(old, new, strict=True):
+                if leaf.ndim:
+                    leaf[block] = value
+        # Leaves without dimensions are the same for every block; the others were written in place.
+        self.optimizer_state = old._replace(**{f: leaf for f, leaf in new._asdict().items() if not leaf.ndim})
+
+    def correct(self, out: NDArray[Any], batch: Batch) -> float:
+        """The weight of the samples whose class, or all of whose labels, are predicted right; 0 for numbers."""
+        targets = self.plan.network.loss.targets
+        if targets == "classes":
+            right = out.argmax(1) == batch.y.argmax(1)
+        elif targets == "binary":
+            right = ((self.plan.network.loss.predict(out) > 0.5) == (batch.y > 0.5)).all(1)
+        else:
+            return 0.0
+        return float(batch.s @ right)
+
+    def diagnosis(self, batch: Batch, t: int, lr: float) -> NonFiniteError:
+        """Walk the step once more with open eyes, and say where the first bad number is."""
+        bad: list[str] = []
+
+        def watch(walk: str, link: Link, value: NDArray[Any]) -> None:
+            if not bad and not np.isfinite(value).all():
+                bad.append(link.name if walk == "forward" else f"gradient of {link.name}")
+
+        with np.errstate(all="ignore"):
+            gradient(self.plan, self.params, self.states, batch, self.clock + t, watch)
+        if not np.isfinite(batch.a).all():
+            where = "input"
+        else:
+            where = bad[0] if bad and not bad[0].startswith("gradient") else "loss"
+            if where == "loss" and bad and np.isfinite(self.loss_of(batch, t)):
+                where = bad[0]
+        return NonFiniteError(
+            f"Training produced NaN or infinity at step {t}, first in {where}, at a learning rate of {lr:.3g}; "
+            "lower the learning rate, clip the gradient (clip_norm=1.0), or scale the input.",
+            step=t,
+            link=where,
+        )
+
+    def loss_of(self, batch: Batch, t: int) -> float:
+        """The loss of a batch at a step."""
+        with np.errstate(all="ignore"):
+            return float(gradient(self.plan, self.params, self.states, batch, self.clock + t)[0].loss)
+
+
+def _blocks(plan: Plan) -> Iterator[slice]:
+    """theta without its frozen parts, in pieces of at most BLOCK elements; neighbors are joined first."""
+    ranges: list[list[int]] = []
+    for slot in plan.network.slots:
+        if slot.link.name in plan.frozen:
+            continue
+        if ranges and ranges[-1][1] == slot.start:
+            ranges[-1][1] = slot.stop
+        else:
+            ranges.append([slot.start, slot.stop])
+    for start, stop in ranges:
+        for begin in range(start, stop, BLOCK):
+            yield slice(begin, min(begin + BLOCK, stop))

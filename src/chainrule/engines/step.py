@@ -1,0 +1,70 @@
+"""One training step as a pure function: what every engine computes, and what JAX compiles as it stands."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from chainrule import regularizers
+from chainrule._arrays import Array, namespace
+from chainrule.clipping import clip_by_norm, clip_by_value
+from chainrule.engines.base import Plan
+from chainrule.layers import Context
+from chainrule.network import Network, Objective
+
+
+class StepResult(NamedTuple):
+    """Everything after a step."""
+
+    theta: Array
+    optimizer_state: Any
+    states: dict[str, Any]
+    loss: Array
+    out: Array
+
+
+def gradient(
+    plan: Plan,
+    params: Any,
+    states: dict[str, Any],
+    batch: Any,
+    t: Array,
+    watch: Any = None,
+    training: bool = True,
+) -> tuple[Objective, Array]:
+    """The objective of a batch and its clipped gradient in theta's layout (size,). t keys the dropout masks."""
+    ctx = Context(training=training, seed=plan.seed, step=t, states=states, frozen=plan.frozen, watch=watch)
+    objective = plan.network.objective(params, batch.a, batch.y, batch.s, ctx)
+    g = plan.network.flatten(objective.grads)
+    if plan.clip_value is not None:
+        g = clip_by_value(g, plan.clip_value)
+    if plan.clip_norm is not None:
+        g = clip_by_norm(g, plan.clip_norm)
+    return objective, g
+
+
+def constrain(network: Network, theta: Array) -> Array:
+    """theta with every weight's incoming norm at most max_norm."""
+    if network.max_norm is None:
+        return theta
+    params = [
+        regularizers.max_norm(W, network.max_norm) if slot.parameter.is_weight else W
+        for slot in network.slots
+        for W in [theta[slot.start : slot.stop].reshape(slot.parameter.shape)]
+    ]
+    return namespace(theta).concatenate([W.reshape(-1) for W in params])
+
+
+def step(
+    plan: Plan, theta: Array, optimizer_state: Any, states: dict[str, Any], batch: Any, lr: Array, t: Array
+) -> StepResult:
+    """theta after one step: gradient, update, constraint. t counts from 1."""
+    xp = namespace(theta)
+    objective, g = gradient(plan, plan.network.unflatten(theta), states, batch, t)
+    new, optimizer_state = plan.optimizer.update(g, optimizer_state, theta, lr, t)
+    new = constrain(plan.network, new)
+    if plan.frozen:
+        is_frozen = xp.concatenate(
+            [xp.full((slot.stop - slot.start,), slot.link.name in plan.frozen) for slot in plan.network.slots]
+        )
+        new = xp.where(is_frozen, theta, new)
+    return StepResult(new, optimizer_state, objective.states, objective.loss, objective.out)

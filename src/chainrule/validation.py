@@ -1,0 +1,287 @@
+"""The public edge: what a user passes in is checked here, once, and becomes `Samples`.
+
+Accepted as X: NumPy arrays (memory-mapped ones stay so), nested lists, SciPy sparse matrices, and any data frame that
+narwhals knows (pandas, Polars, PyArrow, ...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import ConfigError, DataError, ShapeError
+from chainrule.losses import Loss
+from chainrule.network import Network
+from chainrule.samples import Samples
+
+ROWS = 1 << 14
+"""Rows looked at a time, so that checking a memory-mapped file does not copy it."""
+
+
+class Targets(NamedTuple):
+    """y as the loss takes it, and the labels that class numbers stand for (None where y is numbers)."""
+
+    y: NDArray[Any]  # (n,) int64 or (n, outputs) float64
+    classes: NDArray[Any] | None
+
+
+def check_seed(seed: Any, name: str = "seed") -> int:
+    """A seed as an int in [0, 2^32)."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise ConfigError(f"{name} must be an integer in [0, 2^32), not {seed!r}.")
+    return int(seed)
+
+
+def check_count(value: Any, name: str, least: int = 1) -> int:
+    """A whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ConfigError(f"{name} must be an integer of at least {least}, not {value!r}.")
+    return int(value)
+
+
+def as_array(value: Any, name: str) -> Any:
+    """An array or a CSR matrix from whatever holds numbers; what is one already is passed on as it is."""
+    if hasattr(value, "tocsr"):
+        return value.tocsr()
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "columns") or hasattr(value, "to_frame"):
+        import narwhals
+
+        return narwhals.from_native(value, allow_series=True).to_numpy()
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ShapeError(f"{name} must be a rectangular array; its rows have different lengths.") from error
+
+
+def check_X(X: Any, inputs: int, name: str = "X") -> Any:
+    """X (n, inputs) of finite real numbers; a single sample (inputs,) becomes (1, inputs).
+
+    Raises ShapeError, or DataError for text, complex numbers, NaN or infinity.
+    """
+    X = as_array(X, name)
+    if X.dtype.kind == "O":
+        try:
+            X = X.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"{name} must hold numbers; encode text and categories as numbers first."
+            ) from error
+    if X.dtype.kind not in "biuf":
+        raise DataError(
+            f"{name} must hold real numbers, not {X.dtype}; encode text and categories as numbers first."
+        )
+    if X.ndim == 1 and X.shape[0] == inputs:
+        X = X[None, :]
+    if X.ndim != 2:
+        hint = (
+            f"reshape it to ({X.shape[0]}, {inputs})"
+            if X.ndim > 2
+            else f"one row a sample, {inputs} features a row"
+        )
+        raise ShapeError(
+            f"{name} must have two dimensions (samples, features), not {X.ndim}: shape {X.shape}; {hint}."
+        )
+    if X.shape[1] != inputs:
+        raise ShapeError(
+            f"{name} has {X.shape[1]} features but the network takes {inputs}; select the same columns."
+        )
+    if X.shape[0] == 0:
+        raise ShapeError(f"{name} has no samples; pass at least one.")
+    if X.dtype.kind == "f":
+        _check_finite(X, name)
+    return X
+
+
+def _check_finite(X: Any, name: str) -> None:
+    for start in range(0, X.shape[0], ROWS):
+        rows = X[start : start + ROWS]
+        rows = rows.toarray() if hasattr(rows, "toarray") else rows
+        with np.errstate(all="ignore"):
+            if np.isfinite(rows.sum(dtype=np.float64)):  # no NaN, no infinity: one pass instead of two
+                continue
+        bad = np.argwhere(~np.isfinite(rows))
+        if len(bad):
+            row, column = bad[0]
+            raise DataError(
+                f"{name} holds {rows[row, column]} at row {start + row}, column {column}; "
+                "fill in or drop missing values first."
+            )
+
+
+def check_targets(
+    y: Any, loss: Loss, outputs: int, classes: NDArray[Any] | None = None, name: str = "y"
+) -> Targets:
+    """y in the form that the loss takes.
+
+    classes: labels (n,), or rows of probabilities (n, outputs).  binary: labels (n,) for one output, or 0 and 1
+    (n, outputs).  Numbers: (n,) for one output, or (n, outputs).  `classes` are the labels that the model knows.
+    """
+    y = as_array(y, name)
+    if hasattr(y, "toarray"):
+        y = y.toarray()
+    if y.ndim == 2 and y.shape[1] == 1 and (outputs == 1 or loss.targets == "classes"):
+        y = y[:, 0]
+    if y.ndim not in (1, 2):
+        raise ShapeError(f"{name} must be (samples,) or (samples, {outputs}), not {y.shape}.")
+    if loss.targets == "classes" and y.ndim == 1:
+        return _labels(y, outputs, classes, name)
+    if loss.targets == "binary" and y.ndim == 1 and outputs == 1:
+        numbers, classes = _labels(y, 2, classes, name)
+        return Targets(numbers.astype(np.float64)[:, None], classes)
+    if y.dtype.kind not in "biuf":
+        try:
+            y = y.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{name} must hold numbers for {type(loss).__name__}, not {y.dtype}.") from error
+    y = y.astype(np.float64)
+    y = y[:, None] if y.ndim == 1 else y
+    if y.shape[1] != outputs:
+        raise ShapeError(
+            f"{name} has {y.shape[1]} columns but the network has {outputs} outputs; make them equal."
+        )
+    if not np.isfinite(y).all():
+        raise DataError(f"{name} holds NaN or infinity; drop the samples without a target.")
+    low, high = (float(y.min()), float(y.max())) if y.size else (0.0, 0.0)
+    if loss.targets in ("binary", "classes") and (low < 0 or high > 1):
+        raise DataError(
+            f"{name} must lie between 0 and 1 for {type(loss).__name__}; it spans {low:g} to {high:g}."
+        )
+    if loss.targets == "classes" and not np.allclose(y.sum(1), 1, atol=1e-6):
+        raise DataError(
+            f"each row of {name} must sum to 1 for {type(loss).__name__}; pass labels (n,) or probabilities."
+        )
+    if loss.targets == "counts" and low < 0:
+        raise DataError(f"{name} must not be negative for {type(loss).__name__}; its least value is {low:g}.")
+    return Targets(y, None)
+
+
+def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: str) -> Targets:
+    """Class numbers from labels. Without known classes, integers in [0, outputs) stand for themselves."""
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise DataError(f"{name} holds NaN or infinity; drop the samples without a label.")
+    if y.dtype.kind == "f" and (y == np.floor(y)).all():
+        y = y.astype(np.int64)
+    if y.dtype.kind == "O":
+        y = np.asarray([str(label) for label in y])
+    if (
+        classes is None
+        and y.dtype.kind in "iub"
+        and (y.size == 0 or (int(y.min()) >= 0 and int(y.max()) < outputs))
+    ):
+        return Targets(y.astype(np.int64), None)
+    known = np.unique(y) if classes is None else classes
+    if len(known) > outputs or (classes is None and len(known) < outputs):
+        raise DataError(
+            f"{name} has {len(known)} classes ({_some(known)}) but the network stands for {outputs}; "
+            f"give its last Dense layer {len(known)} units."
+            if outputs != 2
+            else f"{name} has {len(known)} classes ({_some(known)}) but a network with this loss tells 2 apart; "
+            "use SoftmaxCrossEntropy with one output a class."
+        )
+    numbers = (
+        np.searchsorted(known, y) if y.dtype.kind == known.dtype.kind or known.dtype.kind != "U" else None
+    )
+    if numbers is None or (known[np.minimum(numbers, len(known) - 1)] != y).any():
+        unknown = np.setdiff1d(y, known)
+        raise DataError(
+            f"{name} holds labels that the model does not know ({_some(unknown)}); it knows {_some(known)}."
+        )
+    return Targets(numbers.astype(np.int64), known)
+
+
+def _some(labels: NDArray[Any]) -> str:
+    shown = ", ".join(repr(label) for label in labels[:6].tolist())
+    return shown + (", ..." if len(labels) > 6 else "")
+
+
+def check_weight(
+    sample_weight: Any, class_weight: Mapping[Any, float] | str | None, targets: Targets, outputs: int
+) -> Any:
+    """s (n,): sample weights times the weight of each sample's class. Not negative, with a positive sum.
+
+    class_weight: {label: weight} (1 for labels not named), or "balanced" for n / (classes * count of the class).
+    """
+    n = len(targets.y)
+    s = (
+        np.ones(n)
+        if sample_weight is None
+        else np.asarray(as_array(sample_weight, "sample_weight"), np.float64)
+    )
+    if s.shape != (n,):
+        raise ShapeError(f"sample_weight must be ({n},), one number a sample, not {s.shape}.")
+    if not np.isfinite(s).all() or (s < 0).any() or not s.sum() > 0:
+        raise DataError("sample_weight must be finite, not negative, and not zero for every sample.")
+    if class_weight is None:
+        return s
+    y = targets.y
+    if y.ndim == 2 and outputs == 1 and np.isin(y, (0, 1)).all():
+        y = y[:, 0].astype(np.int64)
+    if y.ndim != 1 or y.dtype.kind != "i":
+        raise ConfigError("class_weight needs one label a sample; pass sample_weight for other targets.")
+    labels = np.arange(max(outputs, 2)) if targets.classes is None else targets.classes
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ConfigError(
+                f"class_weight must be 'balanced' or a dict of label: weight, not {class_weight!r}."
+            )
+        counts = np.bincount(y, minlength=len(labels))
+        return s * (n / (np.count_nonzero(counts) * np.maximum(counts, 1)))[y]
+    table = dict(zip(labels.tolist(), [1.0] * len(labels), strict=True))
+    unknown = [label for label in class_weight if label not in table]
+    if unknown:
+        raise ConfigError(
+            f"class_weight names {unknown[0]!r}, which is no class; the classes are {_some(labels)}."
+        )
+    table |= {label: float(weight) for label, weight in class_weight.items()}
+    weights = np.asarray(list(table.values()))
+    if not np.isfinite(weights).all() or (weights < 0).any() or not (s * weights[y]).sum() > 0:
+        raise ConfigError(
+            "class_weight must hold finite numbers of at least 0 that leave some sample a weight."
+        )
+    return s * weights[y]
+
+
+def check_samples(
+    network: Network,
+    X: Any,
+    y: Any,
+    *,
+    sample_weight: Any = None,
+    class_weight: Mapping[Any, float] | str | None = None,
+    classes: NDArray[Any] | None = None,
+    names: tuple[str, str] = ("X", "y"),
+) -> tuple[Samples, NDArray[Any] | None]:
+    """Samples from a user's arrays, and the labels that their class numbers stand for."""
+    X = check_X(X, network.inputs, names[0])
+    targets = check_targets(y, network.loss, network.outputs, classes, names[1])
+    if len(targets.y) != X.shape[0]:
+        raise ShapeError(
+            f"{names[0]} has {X.shape[0]} samples but {names[1]} has {len(targets.y)}; they must be equal."
+        )
+    weight = check_weight(sample_weight, class_weight, targets, network.outputs)
+    return Samples(X, targets.y, weight, network.outputs), targets.classes
+
+
+def check_choice(value: Any, registry: Mapping[str, Any], name: str) -> Any:
+    """The entry of a registry by its name."""
+    if value not in registry:
+        raise ConfigError(f"{name} must be one of {', '.join(registry)}, not {value!r}.")
+    return registry[value]
+
+
+__all__ = [
+    "Targets",
+    "as_array",
+    "check_X",
+    "check_choice",
+    "check_count",
+    "check_samples",
+    "check_seed",
+    "check_targets",
+    "check_weight",
+]
