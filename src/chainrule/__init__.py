@@ -1,0 +1,81 @@
+"""Chainrule: the fully connected network. Define one, train it by backpropagation, see through every number of it.
+
+The public names are loaded when they are first used, so that `import chainrule` costs next to nothing; what type
+checkers see of them is in `__init__.pyi`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "blocks": ("Residual", "Skip"),
+    "engines": ("ENGINES",),
+    "errors": ("ChainruleError", "ConfigError", "DataError", "FormatError", "NonFiniteError", "ShapeError"),
+    "initializers": (
+        *("Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform"),
+        *("LeCunNormal", "LeCunUniform", "Orthogonal"),
+    ),
+    "layers": (
+        *("Activation", "BatchNorm", "Dense", "Dropout", "Layer", "Parameter", "Rescale", "Standardize"),
+        *("ELU", "GELU", "GELUTanh", "Identity", "LeakyReLU", "Mish", "PReLU", "ReLU", "SELU", "SiLU"),
+        *("Sigmoid", "Softmax", "Softplus", "Tanh"),
+    ),
+    "losses": (
+        *(
+            "BinaryCrossEntropy",
+            "CategoricalCrossEntropy",
+            "Huber",
+            "Loss",
+            "MeanAbsoluteError",
+            "MeanSquaredError",
+        ),
+        *("Poisson", "Quantile", "SigmoidCrossEntropy", "SoftmaxCrossEntropy"),
+    ),
+    "model": ("Model", "load"),
+    "network": ("Network",),
+    "optimizers": (
+        *(
+            "AMSGrad",
+            "Adagrad",
+            "Adam",
+            "AdamW",
+            "GradientDescent",
+            "LBFGS",
+            "Nadam",
+            "Optimizer",
+            "RMSprop",
+            "SGD",
+        ),
+    ),
+    "schedules": (
+        "Cosine",
+        "Exponential",
+        "InverseScaling",
+        "OneCycle",
+        "ReduceOnPlateau",
+        "Schedule",
+        "StepDecay",
+    ),
+    "training": ("CSVLog", "Callback", "Checkpoint", "EarlyStopping", "History", "ProgressBar", "StopAt"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    value = getattr(import_module(f"chainrule.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted([*globals(), *_HOME])

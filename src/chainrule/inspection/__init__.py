@@ -1,0 +1,1 @@
+"""Looking at a network: what its numbers are and whether they are right."""

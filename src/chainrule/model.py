@@ -1,0 +1,436 @@
+"""The model: a network, its parameters, and how to train it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import persistence, validation
+from chainrule.engines import Plan, select
+from chainrule.engines.step import gradient
+from chainrule.errors import ConfigError, DataError
+from chainrule.inspection.gradient_check import GradientCheck, check_gradient
+from chainrule.layers import Layer
+from chainrule.losses import Loss
+from chainrule.metrics import METRICS
+from chainrule.network import Network
+from chainrule.optimizers import LBFGS, OPTIMIZERS, Adam, AnyOptimizer, GradientDescent, Optimizer
+from chainrule.samples import Samples
+from chainrule.schedules import SCHEDULES, Constant, ReduceOnPlateau, Schedule
+from chainrule.summary import Summary, summarize
+from chainrule.training import History, ProgressBar, as_callbacks
+from chainrule.training import fit as training
+from chainrule.training.evaluation import BATCH, decide, evaluate, scores, task_of
+
+DTYPES = {"float32": np.float32, "float64": np.float64}
+
+
+class Model:
+    """A network with numbers in it.
+
+    network: the chain and its loss.  seed: of the initial weights, the shuffles and the dropout masks.
+    dtype: "float32" or "float64", of all parameters and arithmetic.
+    """
+
+    def __init__(self, network: Network, *, seed: int = 0, dtype: Any = "float32") -> None:
+        """Draw the initial parameters."""
+        if not isinstance(network, Network):
+            raise ConfigError(f"network must be a Network, not {network!r}.")
+        try:
+            name = np.dtype(dtype).name
+        except TypeError:
+            name = str(dtype)
+        self.network = network
+        self.seed = validation.check_seed(seed)
+        self.dtype = np.dtype(validation.check_choice(name, DTYPES, "dtype"))
+        self.theta: NDArray[Any] = network.initial_theta(self.seed, self.dtype)
+        self.states: dict[str, Any] = network.initial_states(self.dtype)
+        self.classes: NDArray[Any] | None = None
+        """the labels that class numbers stand for; None where they stand for themselves"""
+        self.frozen: frozenset[str] = frozenset()
+        self.epochs_trained = 0
+        self.steps_trained = 0
+
+    # --- its numbers ---------------------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Parameters by link name, as views of theta: parameters["dense_1"].W is (fan_in, fan_out)."""
+        return self.network.named(self.network.unflatten(self.theta))
+
+    @property
+    def task(self) -> str:
+        """What the network is for: regression, binary, multiclass or multilabel."""
+        return task_of(self.network.loss, self.network.outputs)
+
+    def summary(self, batch_size: int = 128) -> Summary:
+        """Layers, shapes, parameters, memory and operations a sample; print it."""
+        return summarize(self.network, self.dtype, self.frozen, batch_size)
+
+    # --- training ------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        epochs: int = 10,
+        batch_size: int | None = 128,
+        optimizer: AnyOptimizer | str | None = None,
+        schedule: Schedule | str | None = None,
+        validation_data: tuple[Any, Any] | None = None,
+        validation_fraction: float | None = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        metrics: Iterable[str] | None = None,
+        callbacks: Iterable[Any] = (),
+        shuffle: bool = True,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        resume: str | os.PathLike[str] | None = None,
+        verbose: int = 0,
+        engine: str = "auto",
+    ) -> History:
+        """Train in place, and return what was recorded.
+
+        X: (n, features) array, memory map, CSR matrix or data frame.  y: labels, numbers, or (n, outputs).
+        batch_size: samples a step; None for all of them in one.  optimizer, schedule: objects, or names for their
+        defaults; Adam(1e-3) at a constant rate unless given.  The schedule multiplies the optimizer's learning rate.
+        validation_data: (X, y), evaluated after each epoch; or validation_fraction of the samples, drawn by the seed.
+        class_weight: {label: weight} or "balanced".  metrics: of the validation data, by name.
+        callbacks: `Callback` objects or functions of the run.  clip_norm, clip_value: bounds of the gradient.
+        resume: a checkpoint to go on from.  verbose: 0 silent, 1 a bar, 2 a line an epoch.
+        engine: "auto", or the name of one.
+
+        A second call goes on from the first one's parameters with a fresh optimizer.
+        Raises ConfigError, ShapeError or DataError for what cannot be, NonFiniteError at the step that produces NaN.
+        """
+        network = self.network
+        optimizer = self._optimizer(optimizer)
+        schedule = self._schedule(schedule, optimizer)
+        samples, classes = validation.check_samples(
+            network, X, y, sample_weight=sample_weight, class_weight=class_weight, classes=self.classes
+        )
+        held_out = self._validation(validation_data, validation_fraction, classes)
+        if validation_fraction is not None:
+            samples, held_out = training.split(samples, validation_fraction, self.seed)
+        if isinstance(schedule, ReduceOnPlateau) and schedule.monitor.startswith("val_") and held_out is None:
+            raise ConfigError(
+                f"ReduceOnPlateau watches {schedule.monitor!r}, which needs validation_data or validation_fraction."
+            )
+        for name, bound in (("clip_norm", clip_norm), ("clip_value", clip_value)):
+            if bound is not None and not (np.isfinite(bound) and bound > 0):
+                raise ConfigError(f"{name} must be a finite number above 0, or None, not {bound!r}.")
+        plan = Plan(
+            network=network,
+            optimizer=optimizer if isinstance(optimizer, Optimizer) else GradientDescent(),
+            batch_size=samples.n if batch_size is None else validation.check_count(batch_size, "batch_size"),
+            seed=self.seed,
+            dtype=self.dtype,
+            clip_norm=clip_norm,
+            clip_value=clip_value,
+            frozen=self.frozen,
+        )
+        watchers = as_callbacks(callbacks)
+        if verbose:
+            watchers.insert(0, ProgressBar(verbose))
+        self.classes = classes
+        self.states = training.fit_standardize(network, self.states, samples, self.dtype)
+        return training.fit(
+            self,
+            plan,
+            optimizer,
+            samples,
+            held_out,
+            epochs=validation.check_count(epochs, "epochs", 0),
+            schedule=schedule,
+            metrics=self._metrics(metrics, fast=True),
+            shuffle=shuffle,
+            verbose=verbose,
+            callbacks=watchers,
+            engine=engine,
+            resume=None if resume is None else os.fspath(resume),
+        )
+
+    def _optimizer(self, optimizer: AnyOptimizer | str | None) -> AnyOptimizer:
+        if optimizer is None:
+            return Adam()
+        if isinstance(optimizer, str):
+            made: AnyOptimizer = validation.check_choice(optimizer, OPTIMIZERS, "optimizer")()
+            return made
+        if not isinstance(optimizer, (Optimizer, LBFGS)):
+            raise ConfigError(
+                f"optimizer must be an optimizer such as Adam(1e-3), or a name, not {optimizer!r}."
+            )
+        return optimizer
+
+    def _schedule(self, schedule: Schedule | str | None, optimizer: AnyOptimizer) -> Schedule:
+        if isinstance(schedule, str):
+            schedule = validation.check_choice(schedule, SCHEDULES, "schedule")()
+        schedule = Constant() if schedule is None else schedule
+        if not isinstance(schedule, Schedule):
+            raise ConfigError(f"schedule must be a schedule such as OneCycle(), or a name, not {schedule!r}.")
+        if isinstance(optimizer, LBFGS) and not isinstance(schedule, Constant):
+            raise ConfigError("LBFGS finds its own step lengths; leave schedule out.")
+        return schedule
+
+    def _validation(
+        self, data: tuple[Any, Any] | None, fraction: float | None, classes: NDArray[Any] | None
+    ) -> Samples | None:
+        if data is None:
+            return None
+        if fraction is not None:
+            raise ConfigError("pass validation_data or validation_fraction, not both.")
+        if not isinstance(data, (tuple, list)) or len(data) != 2:
+            raise ConfigError("validation_data must be a pair (X, y).")
+        names = ("validation_data[0]", "validation_data[1]")
+        return validation.check_samples(self.network, *data, classes=classes, names=names)[0]
+
+    def _metrics(self, names: Iterable[str] | None, fast: bool) -> tuple[str, ...]:
+        if names is None:
+            if self.task == "regression":
+                return ("rmse",) if fast else ("mse", "rmse", "mae", "r2")
+            return ("accuracy",) if fast else ("accuracy", "f1", "auc", "log_loss")
+        names = (names,) if isinstance(names, str) else tuple(names)
+        for name in names:
+            if self.task not in validation.check_choice(name, METRICS, "metrics").tasks:
+                known = ", ".join(n for n, metric in METRICS.items() if self.task in metric.tasks)
+                raise ConfigError(f"the metric {name!r} is not for {self.task}; choose from {known}.")
+        return names
+
+    def freeze(self, *names: str) -> Model:
+        """Keep these links as they are in training, all that hold parameters for none named; returns the model.
+
+        A frozen batch norm uses and keeps its running statistics.
+        """
+        self.frozen |= self._link_names(names)
+        return self
+
+    def unfreeze(self, *names: str) -> Model:
+        """Train these links again, all for none named; returns the model."""
+        self.frozen -= self._link_names(names)
+        return self
+
+    def _link_names(self, names: tuple[str, ...]) -> frozenset[str]:
+        known = {slot.link.name for slot in self.network.slots}
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ConfigError(
+                f"{unknown[0]!r} is no link with parameters; there are {', '.join(sorted(known))}."
+            )
+        return frozenset(names) or frozenset(known)
+
+    def replace_head(
+        self,
+        layers: Iterable[Layer],
+        loss: Loss | None = None,
+        *,
+        after: str | None = None,
+        freeze: bool = True,
+        seed: int | None = None,
+    ) -> Model:
+        """A new model for another task: this one's trunk, copied, under new last layers (transfer learning).
+
+        layers: the new head.  loss: its loss, None for the same.  after: the last link of the trunk; all before the
+        last Dense unless named.  freeze: keep the trunk as it is in training.  seed: of the head's initial weights.
+        """
+        links = self.network.links
+        if after is None:
+            keep = max((i for i, link in enumerate(links) if link.name.startswith("dense_")), default=-1)
+        else:
+            keep = next((i + 1 for i, link in enumerate(links) if link.name == after), -1)
+        if keep < 0:
+            raise ConfigError(
+                f"after must be one of {', '.join(link.name for link in links)}, not {after!r}."
+            )
+        old = self.network
+        network = Network(
+            old.inputs,
+            (*old.layers[:keep], *layers),
+            old.loss if loss is None else loss,
+            l2=old.l2,
+            l1=old.l1,
+            max_norm=old.max_norm,
+        )
+        model = Model(network, seed=self.seed if seed is None else seed, dtype=self.dtype)
+        # The trunk is a prefix of both chains, so its parameters are a prefix of both thetas.
+        trunk = {link.name for link in network.links[:keep]}
+        inner = {link.name for top in network.links[:keep] for b in top.branches for link in b}
+        kept = [
+            slot
+            for slot in network.slots
+            if slot.link.number < (links[keep].number if keep < len(links) else 2**31)
+        ]
+        stop = max((slot.stop for slot in kept), default=0)
+        model.theta[:stop] = self.theta[:stop]
+        model.states |= {n: type(s)(*map(np.copy, s)) for n, s in self.states.items() if n in trunk | inner}
+        if loss is None:
+            model.classes = self.classes
+        if freeze:
+            model.frozen = frozenset(slot.link.name for slot in kept)
+        return model
+
+    # --- prediction ----------------------------------------------------------------------------------------------
+
+    def outputs(self, X: Any, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
+        """The last layer's output (n, outputs) as it is: logits, log rates or numbers, as the loss takes them."""
+        X = validation.check_X(X, self.network.inputs)
+        return select(engine, self.network).predict(self.network, self.theta, self.states, X, batch_size)
+
+    def predict(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
+        """Labels (n,); 0 or 1 (n, labels) for many labels; numbers (n,) or (n, outputs) for regression."""
+        predicted: NDArray[Any] = decide(self.network.loss, self.outputs(X, engine=engine))
+        return predicted if self.classes is None else self.classes[predicted]
+
+    def predict_proba(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
+        """Probabilities (n, classes), two columns for two classes; (n, labels) for many labels."""
+        if self.task == "regression":
+            raise DataError(f"{type(self.network.loss).__name__} is a regression loss: use predict.")
+        probability = scores(self.network.loss, self.outputs(X, engine=engine))
+        return np.stack([1 - probability, probability], 1) if self.task == "binary" else probability
+
+    def evaluate(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        metrics: Iterable[str] | None = None,
+        engine: str = "auto",
+    ) -> dict[str, float]:
+        """loss, accuracy, f1, auc and log_loss for classes; loss, mse, rmse, mae and r2 for numbers.
+
+        The loss is the law's, penalty and all.  metrics: names, for others than these.
+        """
+        samples, _ = validation.check_samples(
+            self.network, X, y, sample_weight=sample_weight, class_weight=class_weight, classes=self.classes
+        )
+        chosen = select(engine, self.network)
+        return evaluate(
+            self.network, chosen, self.theta, self.states, samples, self._metrics(metrics, fast=False)
+        )
+
+    def confusion_matrix(self, X: Any, y: Any) -> NDArray[np.int64]:
+        """(classes, classes): how often a true class (row) was predicted as each class (column)."""
+        from chainrule.metrics import confusion_matrix
+
+        if self.task not in ("binary", "multiclass"):
+            raise ConfigError(
+                f"a confusion matrix needs one label a sample; this network is for {self.task}."
+            )
+        samples, _ = validation.check_samples(self.network, X, y, classes=self.classes)
+        numbers = (
+            samples.y
+            if samples.y.ndim == 1
+            else samples.y.argmax(1)
+            if self.task == "multiclass"
+            else samples.y[:, 0]
+        )
+        classes = max(self.network.outputs, 2)
+        return confusion_matrix(numbers.astype(np.int64), decide(self.network.loss, self.outputs(X)), classes)
+
+    # --- looking inside ------------------------------------------------------------------------------------------
+
+    def loss_and_gradients(
+        self, X: Any, y: Any, *, sample_weight: Any = None, training: bool = True
+    ) -> tuple[float, Mapping[str, Any]]:
+        """L over these samples in one batch, and its gradients, which mirror `parameters`: grads["dense_1"].W.
+
+        training: walk as the next training step would (batch statistics, its dropout mask), or as in prediction.
+        """
+        samples, _ = validation.check_samples(
+            self.network, X, y, sample_weight=sample_weight, classes=self.classes
+        )
+        loss, g = self._loss_and_gradient(self.theta, samples, training)
+        return loss, self.network.named(self.network.unflatten(g))
+
+    def _loss_and_gradient(
+        self, theta: NDArray[Any], samples: Samples, training: bool
+    ) -> tuple[float, NDArray[Any]]:
+        plan = Plan(self.network, GradientDescent(), samples.n, self.seed, theta.dtype)
+        batch = samples.batch(slice(None), theta.dtype)
+        states = {name: type(s)(*(np.asarray(v, theta.dtype) for v in s)) for name, s in self.states.items()}
+        params = self.network.unflatten(theta)
+        objective, g = gradient(plan, params, states, batch, self.steps_trained + 1, training=training)
+        return float(objective.loss), g
+
+    def check_gradients(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        entries: int | None = 8,
+        samples: int = 64,
+        training: bool = True,
+    ) -> GradientCheck:
+        """Backpropagation against central differences in float64: the worst relative error of each parameter.
+
+        entries: numbers drawn from each parameter, None for all.  samples: of X and y, at most so many, the first.
+        print() the result to see both values and the name of the worst parameter.
+        """
+        checked, _ = validation.check_samples(
+            self.network, X, y, sample_weight=sample_weight, classes=self.classes
+        )
+        few = checked.take(np.arange(min(checked.n, samples)))
+        return check_gradient(
+            self.network,
+            self.theta.astype(np.float64),
+            lambda theta: self._loss_and_gradient(theta, few, training),
+            entries,
+            self.seed,
+        )
+
+    # --- files ---------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to a safetensors file; `chainrule.load` reads it back, bit for bit."""
+        classes = None if self.classes is None else self.classes.tolist()
+        extra = {
+            "dtype": self.dtype.name,
+            "seed": self.seed,
+            "classes": classes,
+            "frozen": sorted(self.frozen),
+            "epochs_trained": self.epochs_trained,
+            "steps_trained": self.steps_trained,
+        }
+        persistence.save(path, self.network, self.theta, self.states, extra)
+
+    def __repr__(self) -> str:
+        """The network and the number of its parameters."""
+        return f"<Model of {self.network.size:,} parameters, {self.dtype}: {self.network!r}>"
+
+
+def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Model:
+    """A model from a file that `Model.save` wrote. custom: layers of your own, by kind.
+
+    Raises FormatError, which names the file and what is wrong in it; OSError where there is no file.
+    """
+    from chainrule.errors import FormatError
+
+    saved = persistence.load(path, custom)
+    model = object.__new__(Model)
+    try:
+        model.network, model.theta, model.states = saved.network, saved.theta, saved.states
+        model.dtype = saved.theta.dtype
+        model.seed = validation.check_seed(saved.extra["seed"])
+        classes = saved.extra["classes"]
+        model.classes = None if classes is None else np.asarray(classes)
+        if model.classes is not None and (
+            model.classes.ndim != 1 or len(classes) > max(saved.network.outputs, 2)
+        ):
+            raise ConfigError("classes must be a list of one label an output.")
+        model.frozen = frozenset()
+        model.frozen = (
+            model._link_names(tuple(saved.extra["frozen"])) if saved.extra["frozen"] else frozenset()
+        )
+        model.epochs_trained = validation.check_count(saved.extra["epochs_trained"], "epochs_trained", 0)
+        model.steps_trained = validation.check_count(saved.extra["steps_trained"], "steps_trained", 0)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"{path}: the metadata is malformed ({error}).") from error
+    return model

@@ -1,0 +1,115 @@
+"""What a network costs, before a single step is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.layers import Link
+from chainrule.network import Network
+
+
+class Row(NamedTuple):
+    """One link."""
+
+    name: str
+    layer: str
+    output: int  # fan_out
+    parameters: int
+    frozen: bool
+    operations: int  # of the forward walk, a sample
+    depth: int  # how many blocks it stands in
+
+
+class Summary(NamedTuple):
+    """A table of the links, and what they add up to. print(summary) shows it."""
+
+    rows: list[Row]
+    inputs: int
+    parameters: int
+    trained: int
+    operations: int
+    """floating-point operations of one sample's forward walk"""
+    training_operations: int
+    """of one sample's training step: forward, and twice that back, but once for the first layer that learns"""
+    parameter_bytes: int
+    training_bytes: int
+    """parameters, their gradients, Adam's two moments, and a batch's activations"""
+    batch_size: int
+
+    def __str__(self) -> str:
+        """The table as text."""
+        head = ("link", "layer", "output", "parameters", "operations")
+        body = [
+            (
+                "  " * row.depth + row.name,
+                row.layer,
+                str(row.output),
+                f"{row.parameters:,}" + (" frozen" if row.frozen else "") if row.parameters else "",
+                f"{row.operations:,}" if row.operations else "",
+            )
+            for row in self.rows
+        ]
+        body.insert(0, ("input", "", str(self.inputs), "", ""))
+        widths = [max(len(line[i]) for line in (head, *body)) for i in range(len(head))]
+        lines = [
+            "  ".join(
+                cell.ljust(w) if i < 2 else cell.rjust(w)
+                for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+            )
+            for line in (head, tuple("-" * w for w in widths), *body)
+        ]
+        frozen = (
+            f", {self.parameters - self.trained:,} of them frozen" if self.trained < self.parameters else ""
+        )
+        lines += [
+            "",
+            f"parameters   {self.parameters:,}{frozen}: {_bytes(self.parameter_bytes)}",
+            f"operations   {self.operations:,} a sample to predict, {self.training_operations:,} to train",
+            f"memory       about {_bytes(self.training_bytes)} to train with Adam and batches of {self.batch_size}",
+        ]
+        return "\n".join(line.rstrip() for line in lines)
+
+
+def summarize(network: Network, dtype: Any, frozen: frozenset[str], batch_size: int) -> Summary:
+    """Count parameters, operations and bytes."""
+    rows = list(_rows(network.links, frozen, 0))
+    itemsize = np.dtype(dtype).itemsize
+    operations = sum(row.operations for row in rows)
+    first = next((row.operations for row in rows if row.parameters), 0)
+    trained = sum(row.parameters for row in rows if not row.frozen)
+    activations = network.inputs + sum(row.output for row in rows)
+    return Summary(
+        rows,
+        network.inputs,
+        network.size,
+        trained,
+        operations,
+        3 * operations - first,
+        network.size * itemsize,
+        (network.size + 3 * trained + batch_size * activations) * itemsize,
+        batch_size,
+    )
+
+
+def _rows(links: Sequence[Link], frozen: frozenset[str], depth: int) -> Iterator[Row]:
+    for link in links:
+        count = sum(int(np.prod(parameter.shape, dtype=np.int64)) for parameter in link.params)
+        name = repr(link.layer) if not link.branches else type(link.layer).__name__
+        operations = link.layer.operations(link.fan_in)
+        yield Row(
+            link.name, name, link.fan_out, count, bool(count) and link.name in frozen, operations, depth
+        )
+        for branch in link.branches:
+            yield from _rows(branch, frozen, depth + 1)
+
+
+def _bytes(count: int) -> str:
+    size, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"

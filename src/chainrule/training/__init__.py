@@ -1,0 +1,27 @@
+"""Training: the loops, what watches them, what they record, and how a run survives being killed."""
+
+from chainrule.training.callbacks import (
+    Callback,
+    Checkpoint,
+    CSVLog,
+    EarlyStopping,
+    FunctionCallback,
+    StopAt,
+    as_callbacks,
+)
+from chainrule.training.history import History
+from chainrule.training.progress import ProgressBar
+from chainrule.training.run import Run
+
+__all__ = [
+    "CSVLog",
+    "Callback",
+    "Checkpoint",
+    "EarlyStopping",
+    "FunctionCallback",
+    "History",
+    "ProgressBar",
+    "Run",
+    "StopAt",
+    "as_callbacks",
+]

@@ -1,0 +1,192 @@
+"""What may watch a run and end it: early stopping, a target, checkpoints, a CSV log, any function."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chainrule.errors import ConfigError
+from chainrule.files import write_whole
+from chainrule.metrics import METRICS
+from chainrule.training import checkpoint
+from chainrule.training.run import Run
+
+
+class Callback:
+    """Does nothing; override what is of use. A plain function f(run) is called after each epoch."""
+
+    every_steps: int | None = None
+    """call on_steps after each so many steps, beside the ends of epochs"""
+
+    def on_train_begin(self, run: Run) -> None:
+        """Before the first step, also of a resumed run."""
+
+    def on_steps(self, run: Run) -> None:
+        """Within an epoch, from time to time, and after each `every_steps` steps."""
+
+    def on_epoch_end(self, run: Run) -> None:
+        """After an epoch; run.logs is its record."""
+
+    def on_train_end(self, run: Run) -> None:
+        """After the last epoch, or when the run was stopped or interrupted."""
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must keep: numbers, text, None, lists of them, and NumPy arrays."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """The inverse of state."""
+
+
+class FunctionCallback(Callback):
+    """Any function of the run, called after each epoch."""
+
+    def __init__(self, function: Callable[[Run], Any]) -> None:
+        """Keep the function."""
+        self.function = function
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Call it."""
+        self.function(run)
+
+
+def better(monitor: str) -> int:
+    """+1 where a higher value of a record's column is better, -1 where a lower one is."""
+    metric = METRICS.get(monitor.removeprefix("val_"))
+    return 1 if metric is not None and metric.better == "higher" else -1
+
+
+def watched(run: Run, monitor: str) -> float:
+    """A column's value in the epoch just completed."""
+    if monitor not in run.logs:
+        hint = "; pass validation_data or validation_fraction" if monitor.startswith("val_") else ""
+        raise ConfigError(f"{monitor!r} is not recorded{hint}; recorded are {', '.join(run.logs)}.")
+    return run.logs[monitor]
+
+
+class EarlyStopping(Callback):
+    """Stop when `monitor` has not improved by more than min_delta for `patience` epochs in a row.
+
+    restore_best: put back the parameters and running statistics of the best epoch at the end, however it comes.
+    Source: Prechelt, "Early stopping - but when?", 1998.
+    """
+
+    def __init__(
+        self, monitor: str = "val_loss", patience: int = 10, min_delta: float = 0.0, restore_best: bool = True
+    ) -> None:
+        """Whether a column should rise or fall follows from the metric."""
+        if patience < 1 or min_delta < 0:
+            raise ConfigError(
+                f"patience must be at least 1 and min_delta at least 0, not {patience} and {min_delta}."
+            )
+        self.monitor, self.patience, self.min_delta, self.restore_best = (
+            monitor,
+            patience,
+            min_delta,
+            restore_best,
+        )
+        self.sign = better(monitor)
+        self.best, self.best_epoch, self.waited = -math.inf, 0, 0
+        self.kept: dict[str, Any] | None = None
+
+    def on_train_begin(self, run: Run) -> None:
+        """A new run starts afresh; a resumed one goes on."""
+        if run.step == 0:
+            self.best, self.best_epoch, self.waited, self.kept = -math.inf, 0, 0, None
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Compare, keep, count."""
+        value = self.sign * watched(run, self.monitor)
+        if value > self.best + self.min_delta:
+            self.best, self.best_epoch, self.waited = value, run.epoch, 0
+            if self.restore_best:
+                self.kept = run.snapshot()
+            return
+        self.waited += 1
+        if self.waited >= self.patience:
+            run.stop(f"{self.monitor} has not improved since epoch {self.best_epoch}")
+
+    def on_train_end(self, run: Run) -> None:
+        """Put the best back."""
+        if self.kept is not None:
+            run.restore(self.kept)
+
+    def state(self) -> dict[str, Any]:
+        """The best so far, with its parameters."""
+        return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited, "kept": self.kept}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on where the run was."""
+        self.best, self.best_epoch, self.waited = state["best"], state["best_epoch"], state["waited"]
+        self.kept = state["kept"]
+
+
+class StopAt(Callback):
+    """Stop as soon as `monitor` reaches a value: StopAt("val_accuracy", 0.98)."""
+
+    def __init__(self, monitor: str, value: float) -> None:
+        """Reached from below or from above, as the metric has it."""
+        self.monitor, self.value, self.sign = monitor, value, better(monitor)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Compare."""
+        if self.sign * watched(run, self.monitor) >= self.sign * self.value:
+            run.stop(f"{self.monitor} reached {self.value:g}")
+
+
+class Checkpoint(Callback):
+    """Write all that the run needs to go on to a file, after each epoch and each `every_steps` steps.
+
+    The file is replaced in one move, so that it is whole at any instant. Resume with fit(..., resume=path).
+    """
+
+    def __init__(self, path: str | os.PathLike[str], every_steps: int | None = None) -> None:
+        """Name the file; its folder is made when it is needed."""
+        if every_steps is not None and every_steps < 1:
+            raise ConfigError(f"every_steps must be at least 1, not {every_steps}.")
+        self.path, self.every_steps = Path(path), every_steps
+
+    def on_steps(self, run: Run) -> None:
+        """Write, at the steps asked for."""
+        if self.every_steps is not None and run.step % self.every_steps == 0:
+            checkpoint.write(self.path, run)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Write."""
+        checkpoint.write(self.path, run)
+
+
+class CSVLog(Callback):
+    """One line an epoch in a CSV file; a resumed run goes on in the same file."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Name the file."""
+        self.path = Path(path)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Write the history as it is: a file that is always whole, whenever the run was interrupted."""
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, ["epoch", *run.history.columns])
+        writer.writeheader()
+        writer.writerows({"epoch": i, **record} for i, record in enumerate(run.history, 1))
+        write_whole(self.path, text.getvalue().encode())
+
+
+def as_callbacks(callbacks: Any) -> list[Callback]:
+    """Callbacks from what a user lists, functions of the run among them. Checkpoints go last: they store the rest."""
+    made = []
+    for callback in callbacks or ():
+        if isinstance(callback, Callback):
+            made.append(callback)
+        elif callable(callback) and not isinstance(callback, type):
+            made.append(FunctionCallback(callback))
+        else:
+            raise ConfigError(
+                f"callbacks must be Callback objects or functions of the run, not {callback!r}."
+            )
+    return sorted(made, key=lambda callback: isinstance(callback, Checkpoint))

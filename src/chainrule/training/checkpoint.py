@@ -1,0 +1,127 @@
+"""All that a run needs to go on, in one safetensors file that is whole at any instant."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import ConfigError, FormatError
+from chainrule.files import write_whole
+from chainrule.schedules import PlateauState
+from chainrule.training.history import History
+
+if TYPE_CHECKING:
+    from chainrule.training.run import Run
+
+FORMAT = 1
+
+
+def write(path: str | os.PathLike[str], run: Run) -> None:
+    """Store a run between two of its steps."""
+    from safetensors.numpy import save as to_bytes
+
+    state = {
+        "format": FORMAT,
+        "fingerprint": run.fingerprint,
+        "epoch": run.epoch,
+        "position": run.position,
+        "seconds": run.seconds,
+        "epochs_before": run.epochs_before,
+        "clock": run.session.clock,
+        "history": run.history.records,
+        "stopped": run.history.stopped,
+        "plateau": None if run.plateau is None else run.plateau._asdict(),
+        "now": run.snapshot(),
+        "optimizer": run.session.optimizer_state._asdict(),
+        "tally": run.session.tally,
+        "callbacks": [[type(callback).__name__, callback.state()] for callback in run.callbacks],
+    }
+    arrays: dict[str, NDArray[Any]] = {}
+    text = json.dumps(_pack(state, "run", arrays))
+    write_whole(path, to_bytes(arrays, metadata={"chainrule-run": text}))
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The state that write stored. Raises FormatError where the file is not one."""
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    with path.open("rb"):
+        pass
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in list(file.keys())}
+            text = (file.metadata() or {})["chainrule-run"]
+        state = _unpack(json.loads(text), arrays)
+        if state["format"] != FORMAT:
+            raise FormatError(
+                f"{path} has format {state['format']}, this version of Chainrule reads {FORMAT}."
+            )
+    except (SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(f"{path} is not a whole checkpoint of a Chainrule run ({error}).") from error
+    return dict(state)
+
+
+def resume(path: str | os.PathLike[str], run: Run) -> None:
+    """Put a run where the checkpoint left it. Raises ConfigError where it was made under other settings."""
+    state = read(path)
+    try:
+        for name, mine in run.fingerprint.items():
+            theirs = state["fingerprint"].get(name)
+            if theirs != mine:
+                raise ConfigError(
+                    f"{path} was made with another {name} ({_short(theirs)}, now {_short(mine)}); "
+                    "resume with the settings and the data of that run."
+                )
+        run.epoch, run.position, run.seconds = state["epoch"], state["position"], state["seconds"]
+        run.epochs_before = state["epochs_before"]
+        run.history = History(state["history"], None)
+        run.plateau = None if state["plateau"] is None else PlateauState(**state["plateau"])
+        run.restore(state["now"])
+        session = run.session
+        session.clock = state["clock"]
+        session.optimizer_state = type(session.optimizer_state)(**state["optimizer"])
+        session.tally[...] = state["tally"]
+        for callback, (name, kept) in zip(run.callbacks, state["callbacks"], strict=True):
+            if type(callback).__name__ != name:
+                raise ConfigError(f"{path} was made with the callback {name}, not {type(callback).__name__}.")
+            callback.load_state(kept)
+        if state["stopped"] is not None:
+            run.stop(state["stopped"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise FormatError(f"{path} does not hold what a checkpoint of this run must ({error}).") from error
+
+
+def _pack(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
+    """JSON-ready data in which each array stands as {"array": its name}."""
+    if isinstance(value, np.ndarray):
+        arrays[name] = np.ascontiguousarray(value).reshape(value.shape)
+        return {"array": name}
+    if isinstance(value, Mapping):
+        return {key: _pack(item, f"{name}.{key}", arrays) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_pack(item, f"{name}.{i}", arrays) for i, item in enumerate(value)]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _unpack(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {"array"}:
+            return arrays[value["array"]].copy()
+        return {key: _unpack(item, arrays) for key, item in value.items()}
+    return [_unpack(item, arrays) for item in value] if isinstance(value, list) else value
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,72 @@
+"""The loss and the metrics of a network on samples it is not being trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import metrics
+from chainrule.engines import Engine
+from chainrule.losses import Loss
+from chainrule.network import Network
+from chainrule.samples import Samples, one_hot
+
+BATCH = 1024
+"""Samples a walk outside training: large enough for the arithmetic, small enough for the cache."""
+
+
+def task_of(loss: Loss, outputs: int) -> str:
+    """What a network is for: regression, binary, multiclass or multilabel."""
+    if loss.targets == "classes":
+        return "multiclass"
+    if loss.targets == "binary":
+        return "binary" if outputs == 1 else "multilabel"
+    return "regression"
+
+
+def decide(loss: Loss, out: NDArray[Any]) -> Any:
+    """Predictions from outputs: class numbers (n,), 0 or 1 (n, labels), or numbers (n,) or (n, outputs)."""
+    task = task_of(loss, out.shape[1])
+    if task == "multiclass":
+        return out.argmax(1)
+    prediction = loss.predict(out)
+    if task != "regression":
+        prediction = (prediction > 0.5).astype(np.int64)
+    return prediction[:, 0] if prediction.shape[1] == 1 else prediction
+
+
+def scores(loss: Loss, out: NDArray[Any]) -> Any:
+    """Probabilities from outputs: (n, classes), (n,) of class 1 for two, (n, labels); numbers for regression."""
+    probability = loss.predict(out)
+    return probability[:, 0] if probability.shape[1] == 1 else probability
+
+
+def evaluate(
+    network: Network,
+    engine: Engine,
+    theta: NDArray[Any],
+    states: dict[str, Any],
+    samples: Samples,
+    names: tuple[str, ...],
+) -> dict[str, float]:
+    """{"loss": ...} by the law, penalty and all, and each metric named."""
+    out = engine.predict(network, theta, states, samples.X, BATCH)
+    total = 0.0
+    for start in range(0, samples.n, BATCH):
+        rows = slice(start, start + BATCH)
+        y = samples.y[rows]
+        y = one_hot(y, samples.outputs, theta.dtype) if y.ndim == 1 else y.astype(theta.dtype)
+        total += float(samples.weight[rows] @ network.loss.value(out[rows], y))
+    loss = total / float(samples.weight.sum()) + float(network.penalty(network.unflatten(theta)))
+    task = task_of(network.loss, network.outputs)
+    y = samples.y
+    if task == "multiclass" and y.ndim == 2:
+        y = y.argmax(1)
+    elif task in ("binary", "multilabel"):
+        y = (y > 0.5).astype(np.int64)
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    weight = None if (samples.weight == 1).all() else samples.weight
+    found = metrics.evaluate(task, y, decide(network.loss, out), scores(network.loss, out), weight, names)
+    return {"loss": loss} | found

@@ -1,0 +1,144 @@
+"""From what a user asks for to a finished run."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import persistence
+from chainrule.engines import Plan, select
+from chainrule.errors import ConfigError
+from chainrule.layers import Context, Standardize
+from chainrule.network import Network
+from chainrule.optimizers import LBFGS, AnyOptimizer
+from chainrule.random import generator
+from chainrule.samples import Samples
+from chainrule.schedules import Constant, ReduceOnPlateau, Schedule
+from chainrule.training import checkpoint, lbfgs, loop
+from chainrule.training.history import History
+from chainrule.training.run import Run
+
+ROWS = 1 << 14
+
+
+def fit(
+    model: Any,
+    plan: Plan,
+    optimizer: AnyOptimizer,
+    samples: Samples,
+    validation: Samples | None,
+    *,
+    epochs: int,
+    schedule: Schedule,
+    metrics: tuple[str, ...],
+    shuffle: bool,
+    verbose: int,
+    callbacks: list[Any],
+    engine: str,
+    resume: str | None,
+) -> History:
+    """Train a model in place, and return what was recorded. The arguments are those of `Model.fit`, checked."""
+    network: Network = plan.network
+    clock, before = model.steps_trained, model.epochs_trained
+    if isinstance(optimizer, LBFGS):
+        chosen = select("reference", network)
+        session: Any = lbfgs.FullBatch(plan, model.theta, model.states, clock)
+    else:
+        chosen = select(engine, network, optimizer)
+        session = chosen.session(plan, model.theta, model.states, optimizer.init(model.theta), clock)
+    run = Run(
+        model=model,
+        plan=plan,
+        engine=chosen,
+        session=session,
+        samples=samples,
+        validation=validation,
+        epochs=epochs,
+        schedule=schedule,
+        metrics=metrics,
+        shuffle=shuffle,
+        verbose=verbose,
+        epochs_before=before,
+        fingerprint=fingerprint(plan, optimizer, samples, epochs, schedule, shuffle),
+        plateau=schedule.init() if isinstance(schedule, ReduceOnPlateau) else None,
+        callbacks=callbacks,
+    )
+    if isinstance(optimizer, LBFGS):
+        lbfgs.check(network, run)
+    if resume is not None:
+        if not Path(resume).is_file():
+            raise ConfigError(f"resume: there is no checkpoint at {resume}; start the run without resume.")
+        checkpoint.resume(resume, run)
+    model.states = session.states
+    try:
+        if isinstance(optimizer, LBFGS):
+            lbfgs.train(run, optimizer)
+        else:
+            loop.train(run)
+    finally:  # also after Ctrl-C or an error the model holds the last step's numbers
+        model.states = session.states
+        model.epochs_trained = run.epochs_before + run.epoch
+        model.steps_trained = session.clock + run.step
+    return run.history
+
+
+def fingerprint(
+    plan: Plan, optimizer: AnyOptimizer, samples: Samples, epochs: int, schedule: Schedule, shuffle: bool
+) -> dict[str, Any]:
+    """What decides the bits of a run: all of it must be the same for a checkpoint to be resumed.
+
+    epochs only where the schedule looks at it: under a constant rate a run can be resumed with more of them.
+    """
+    return {
+        "network": persistence.network_config(plan.network),
+        "optimizer": describe(optimizer),
+        "schedule": describe(schedule),
+        "epochs": None if isinstance(schedule, (Constant, ReduceOnPlateau)) else epochs,
+        "batch_size": plan.batch_size,
+        "seed": plan.seed,
+        "dtype": np.dtype(plan.dtype).name,
+        "clip_norm": plan.clip_norm,
+        "clip_value": plan.clip_value,
+        "frozen": sorted(plan.frozen),
+        "shuffle": shuffle,
+        "data": samples.fingerprint(),
+    }
+
+
+def describe(value: Any) -> dict[str, Any]:
+    """An optimizer or a schedule as JSON-ready data."""
+    settings = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    return {"kind": value.kind} | {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
+
+
+def fit_standardize(network: Network, states: dict[str, Any], samples: Samples, dtype: Any) -> dict[str, Any]:
+    """The states with every Standardize measured on the samples; one that was measured before keeps its numbers."""
+    for i, link in enumerate(network.links):
+        if not isinstance(link.layer, Standardize) or states[link.name].count > 0:
+            continue
+        state, before = link.layer.state(link.fan_in), network.links[:i]
+        for start in range(0, samples.n, ROWS):
+            a = samples.batch(slice(start, start + ROWS), np.float64).a
+            for earlier in before:
+                a, _ = earlier.layer.forward((), a, Context(states=states).at(earlier))
+            state = link.layer.merge(state, a)
+        state = link.layer.finish(state)
+        states = states | {link.name: type(state)(*(np.asarray(value, dtype) for value in state))}
+    return states
+
+
+def split(samples: Samples, fraction: float, seed: int) -> tuple[Samples, Samples]:
+    """Training and validation samples: a random part of the samples, at least one on each side."""
+    if not 0 < fraction < 1:
+        raise ConfigError(f"validation_fraction must lie between 0 and 1, not {fraction!r}.")
+    count = round(fraction * samples.n)
+    if not 0 < count < samples.n:
+        raise ConfigError(
+            f"validation_fraction={fraction} of {samples.n} samples leaves none on one side; pass validation_data."
+        )
+    order: NDArray[np.int64] = generator(seed, "split", 0).permutation(samples.n)
+    return samples.take(np.sort(order[count:])), samples.take(np.sort(order[:count]))

@@ -1,0 +1,70 @@
+"""What a training run recorded, epoch by epoch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+
+class History:
+    """A list of records, one an epoch: loss, val_loss, val_accuracy, learning_rate, seconds, ...
+
+    history["val_loss"] is a column, history[-1] a record, history.to_frame() a data frame.
+    stopped: why training ended before its last epoch, or None.
+    """
+
+    def __init__(self, records: list[dict[str, float]] | None = None, stopped: str | None = None) -> None:
+        """Start from earlier records, or from none."""
+        self.records: list[dict[str, float]] = list(records or [])
+        self.stopped = stopped
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of what was recorded, in order of appearance."""
+        return list(dict.fromkeys(name for record in self.records for name in record))
+
+    def __getitem__(self, key: str | int) -> Any:
+        """A column by name (None where an epoch lacks it), or a record by number."""
+        if isinstance(key, int):
+            return self.records[key]
+        if key not in self.columns:
+            raise KeyError(f"{key!r} was not recorded; there are {', '.join(self.columns) or 'no records'}.")
+        return [record.get(key) for record in self.records]
+
+    def __len__(self) -> int:
+        """The number of epochs."""
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        """The records in order."""
+        return iter(self.records)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a column was recorded."""
+        return name in self.columns
+
+    def to_frame(self, backend: Any = "pandas") -> Any:
+        """A data frame with one row an epoch, of any library that narwhals knows: "pandas", "polars", "pyarrow"."""
+        import narwhals
+
+        columns = {name: self[name] for name in self.columns}
+        return narwhals.from_dict(columns, backend=backend).to_native()
+
+    def to_json(self) -> str:
+        """The records and why training stopped, as JSON."""
+        return json.dumps({"records": self.records, "stopped": self.stopped}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> History:
+        """The inverse of to_json."""
+        return cls(**json.loads(text))
+
+    def __repr__(self) -> str:
+        """The number of epochs and the last record."""
+        last = (
+            ", ".join(f"{name} {value:.4g}" for name, value in self.records[-1].items())
+            if self.records
+            else "empty"
+        )
+        return f"<History of {len(self)} epochs: {last}>"

@@ -1,0 +1,121 @@
+"""The training loop of L-BFGS: SciPy's iterations over theta, each on all samples; an iteration is an epoch."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.engines import Plan
+from chainrule.engines.step import gradient
+from chainrule.errors import ConfigError, NonFiniteError
+from chainrule.layers import BatchNorm, Dropout
+from chainrule.network import Network
+from chainrule.optimizers import LBFGS
+from chainrule.samples import Samples
+from chainrule.training.callbacks import Checkpoint
+from chainrule.training.loop import finish_epoch
+from chainrule.training.run import Run
+
+CHUNK = 4096
+"""Samples in one walk; the weighted mean of the walks is the objective."""
+
+
+class FullBatch:
+    """The objective over all samples as a function of the trained part of theta."""
+
+    def __init__(self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], clock: int) -> None:
+        """Find what is trained."""
+        self.plan, self.theta, self.states, self.clock = plan, theta, states, clock
+        self.tally, self.optimizer_state = np.zeros(3), None
+        self.params = plan.network.unflatten(theta)
+        self.next_states = states
+        is_trained = np.zeros(plan.network.size, np.bool_)  # (size,)
+        for slot in plan.network.slots:
+            is_trained[slot.start : slot.stop] = slot.link.name not in plan.frozen
+        self.trained = np.flatnonzero(is_trained)
+        # Batch statistics are those of all samples at once, so such a network is walked in one piece.
+        in_one_walk = any(isinstance(link.layer, BatchNorm) for link in plan.network.walk())
+        self.chunk = None if in_one_walk else CHUNK
+
+    def value_and_gradient(
+        self, x: NDArray[np.float64], samples: Samples
+    ) -> tuple[float, NDArray[np.float64]]:
+        """L and dL/dx at theta[trained] = x, in float64."""
+        self.theta[self.trained] = x
+        total, loss, g = float(samples.weight.sum()), 0.0, np.zeros(len(x))
+        step = self.chunk or samples.n
+        for start in range(0, samples.n, step):
+            batch = samples.batch(slice(start, start + step), self.plan.dtype)
+            share = float(samples.weight[start : start + step].sum()) / total
+            objective, part = gradient(self.plan, self.params, self.states, batch, 0)
+            loss += share * float(objective.loss)
+            g += share * part[self.trained]
+            self.next_states = objective.states
+        return loss, g
+
+
+def check(network: Network, run: Run) -> None:
+    """Refuse what a line search cannot take: randomness in the objective, and a state that SciPy does not hand out."""
+    if any(isinstance(link.layer, Dropout) and link.layer.rate for link in network.walk()):
+        raise ConfigError(
+            "LBFGS needs the same objective at each evaluation and Dropout changes it; use Adam."
+        )
+    if run.plan.clip_norm is not None or run.plan.clip_value is not None or network.max_norm is not None:
+        raise ConfigError(
+            "LBFGS cannot clip gradients or bound norms, its line search needs the true ones; use Adam."
+        )
+    if any(isinstance(callback, Checkpoint) for callback in run.callbacks):
+        raise ConfigError(
+            "LBFGS cannot be resumed, SciPy keeps its state to itself; drop Checkpoint, or use Adam."
+        )
+
+
+def train(run: Run, optimizer: LBFGS) -> None:
+    """Run until the gradient is small, the line search fails, a callback stops it, or all iterations are done."""
+    from scipy.optimize import minimize
+
+    session: Any = run.session
+    start = time.perf_counter()
+
+    def after_iteration(intermediate_result: Any) -> None:
+        nonlocal start
+        session.theta[session.trained] = intermediate_result.x
+        session.states = session.next_states
+        run.seconds = time.perf_counter() - start
+        finish_epoch(run, {"loss": float(intermediate_result.fun)})
+        start = time.perf_counter()
+        if not np.isfinite(intermediate_result.fun):
+            raise NonFiniteError(
+                f"The loss is not finite at iteration {run.epoch}; scale the input.", run.epoch, "loss"
+            )
+        if run.history.stopped is not None:
+            raise StopIteration
+
+    for callback in run.callbacks:
+        callback.on_train_begin(run)
+    try:
+        result = minimize(
+            session.value_and_gradient,
+            session.theta[session.trained].astype(np.float64),
+            args=(run.samples,),
+            jac=True,
+            method="L-BFGS-B",
+            callback=after_iteration,
+            options={
+                "maxiter": run.epochs,
+                "maxfun": run.epochs * optimizer.max_line_search + 1,
+                "maxcor": optimizer.history_size,
+                "maxls": optimizer.max_line_search,
+                "gtol": optimizer.tolerance,
+                "ftol": 0.0,
+            },
+        )
+        session.theta[session.trained] = result.x
+        if run.history.stopped is None and run.epoch < run.epochs:
+            run.stop(f"L-BFGS ended: {str(result.message).lower()}")
+    finally:
+        for callback in run.callbacks:
+            callback.on_train_end(run)

@@ -1,0 +1,107 @@
+"""The training loop of the first-order methods: epochs of shuffled batches."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.random import generator
+from chainrule.schedules import ReduceOnPlateau
+from chainrule.training.callbacks import better, watched
+from chainrule.training.evaluation import evaluate
+from chainrule.training.run import Run
+
+GLANCE = 0.1
+"""Seconds of steps between two looks at callbacks, the progress bar and Ctrl-C."""
+
+
+def train(run: Run) -> None:
+    """Advance a run, fresh or resumed, to its end."""
+    for callback in run.callbacks:
+        callback.on_train_begin(run)
+    try:
+        while run.epoch < run.epochs and run.history.stopped is None:
+            train_epoch(run)
+            finish_epoch(run, epoch_record(run))
+    finally:
+        for callback in run.callbacks:
+            callback.on_train_end(run)
+
+
+def train_epoch(run: Run) -> None:
+    """The steps of one epoch that are still to do."""
+    order = epoch_order(run)
+    first = run.epoch * run.steps_per_epoch
+    rates = learning_rates(run)
+    size, chunk = run.plan.batch_size, 1
+    if run.position == 0:
+        run.session.tally[...] = 0
+    while run.position < run.steps_per_epoch:
+        begin = run.position
+        end = min(
+            begin + chunk, run.steps_per_epoch, *(_next_stop(run, first, every) for every in _stops(run))
+        )
+        start = time.perf_counter()
+        run.session.steps(run.samples, order[begin * size : end * size], rates[begin:end], first + begin + 1)
+        elapsed = time.perf_counter() - start
+        run.position, run.seconds = end, run.seconds + elapsed
+        # As many steps as fit in a glance, found by doubling: what is cut where never changes a number.
+        chunk = min(2 * chunk, max(1, int((end - begin) * GLANCE / max(elapsed, 1e-9))))
+        if run.position < run.steps_per_epoch:
+            for callback in run.callbacks:
+                callback.on_steps(run)
+
+
+def epoch_order(run: Run) -> NDArray[np.int64]:
+    """The samples of the epoch in the order of the walk: (n,)"""
+    if not run.shuffle:
+        return np.arange(run.samples.n)
+    return generator(run.plan.seed, "shuffle", run.epochs_before + run.epoch).permutation(run.samples.n)
+
+
+def learning_rates(run: Run) -> NDArray[np.float64]:
+    """The learning rate of each step of the epoch: (steps_per_epoch,)"""
+    steps = np.arange(run.epoch * run.steps_per_epoch, (run.epoch + 1) * run.steps_per_epoch)
+    factors = run.schedule.factor(steps, run.epochs * run.steps_per_epoch, run.steps_per_epoch)
+    scale = run.plan.optimizer.learning_rate * (1.0 if run.plateau is None else run.plateau.factor)
+    return np.broadcast_to(np.asarray(factors, np.float64), steps.shape) * scale
+
+
+def epoch_record(run: Run) -> dict[str, float]:
+    """What the epoch's own steps say: the mean loss over its batches, the share of correct predictions, the rate."""
+    loss, weight, correct = run.session.tally
+    record = {"loss": float(loss / weight)}
+    if run.plan.network.loss.targets in ("classes", "binary"):
+        record["accuracy"] = float(correct / weight)
+    return record | {"learning_rate": float(learning_rates(run)[-1])}
+
+
+def finish_epoch(run: Run, record: dict[str, float]) -> None:
+    """Validate, record, tell the callbacks."""
+    start = time.perf_counter()
+    run.epoch, run.position = run.epoch + 1, 0
+    if run.validation is not None:
+        network, session = run.plan.network, run.session
+        found = evaluate(network, run.engine, session.theta, session.states, run.validation, run.metrics)
+        record = record | {f"val_{name}": value for name, value in found.items()}
+    record["seconds"] = run.seconds + time.perf_counter() - start
+    run.seconds = 0.0
+    run.logs = record
+    run.history.records.append(record)
+    if isinstance(run.schedule, ReduceOnPlateau) and run.plateau is not None:
+        monitor = run.schedule.monitor
+        run.plateau = run.schedule.observe(run.plateau, -better(monitor) * watched(run, monitor))
+    for callback in run.callbacks:
+        callback.on_epoch_end(run)
+
+
+def _stops(run: Run) -> list[int]:
+    return [callback.every_steps for callback in run.callbacks if callback.every_steps]
+
+
+def _next_stop(run: Run, first: int, every: int) -> Any:
+    """The position in the epoch at which the next multiple of `every` steps is complete."""
+    return (run.step // every + 1) * every - first

@@ -1,0 +1,85 @@
+"""The state of one training run: what the loop advances, what callbacks see, what a checkpoint stores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.engines import Engine, Plan, Session
+from chainrule.samples import Samples
+from chainrule.schedules import PlateauState, Schedule
+from chainrule.training.history import History
+
+
+@dataclass
+class Run:
+    """One call of fit.
+
+    Callbacks read it after each epoch: `run.epoch`, `run.logs`, `run.history`, `run.model`; and end it with
+    `run.stop("why")`.
+    """
+
+    model: Any
+    """the model in training; its parameters are current"""
+    plan: Plan
+    engine: Engine
+    session: Session
+    samples: Samples
+    validation: Samples | None
+    epochs: int
+    schedule: Schedule
+    metrics: tuple[str, ...]
+    shuffle: bool
+    verbose: int
+    epochs_before: int
+    """epochs that the model was trained for by earlier calls: they offset the shuffles"""
+    fingerprint: dict[str, Any]
+    """what must be the same for a checkpoint to be resumed"""
+    callbacks: list[Any] = field(default_factory=list)
+    history: History = field(default_factory=History)
+    epoch: int = 0
+    """epochs completed"""
+    position: int = 0
+    """steps completed in the epoch under way"""
+    seconds: float = 0.0
+    """spent in the epoch under way"""
+    plateau: PlateauState | None = None
+    logs: dict[str, float] = field(default_factory=dict)
+    """the record of the epoch just completed"""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches an epoch, the last partial one included."""
+        return -(-self.samples.n // self.plan.batch_size)
+
+    @property
+    def step(self) -> int:
+        """Steps completed in the whole run."""
+        return self.epoch * self.steps_per_epoch + self.position
+
+    @property
+    def theta(self) -> NDArray[Any]:
+        """All parameters, as they are now."""
+        return self.session.theta
+
+    @property
+    def states(self) -> dict[str, Any]:
+        """Running statistics, as they are now."""
+        return self.session.states
+
+    def snapshot(self) -> dict[str, Any]:
+        """A copy of the parameters and running statistics."""
+        states = {name: {f: np.copy(v) for f, v in s._asdict().items()} for name, s in self.states.items()}
+        return {"theta": self.theta.copy(), "states": states}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Put a snapshot back, theta in place."""
+        self.session.theta[...] = snapshot["theta"]
+        self.session.states = {name: type(s)(**snapshot["states"][name]) for name, s in self.states.items()}
+
+    def stop(self, reason: str) -> None:
+        """End the run after this epoch."""
+        self.history.stopped = reason
