@@ -1,0 +1,49 @@
+"""Data to learn from: MNIST, which comes with the package, IDX folders, .npz archives, pictures of digits.
+
+Each name is loaded when it is first asked for: who reads MNIST does not wait for the reader of archives.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chainrule.datasets.idx import Dataset, load_idx_folder, read_idx
+    from chainrule.datasets.images import center_digit, read_digit
+    from chainrule.datasets.mnist import cache_folder, load_mnist
+    from chainrule.datasets.npz import Splits, load_npz, read_npy, read_npz
+
+__all__ = [
+    "Dataset",
+    "Splits",
+    "cache_folder",
+    "center_digit",
+    "load_idx_folder",
+    "load_mnist",
+    "load_npz",
+    "read_digit",
+    "read_idx",
+    "read_npy",
+    "read_npz",
+]
+
+_MODULES = {
+    "idx": ("Dataset", "load_idx_folder", "read_idx"),
+    "images": ("center_digit", "read_digit"),
+    "mnist": ("cache_folder", "load_mnist"),
+    "npz": ("Splits", "load_npz", "read_npy", "read_npz"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _MODULES.items():
+        if name in names:
+            value: object = getattr(import_module(f"chainrule.datasets.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

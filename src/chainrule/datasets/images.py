@@ -1,0 +1,207 @@
+"""A picture of a digit, made into what MNIST would have made of it.
+
+MNIST: a white digit on black, scaled to fit 20 x 20 with its aspect ratio kept and its edges smoothed, then placed
+so that its center of mass is at the center of 28 x 28 (measured over its images: pixel 14.0, counted from 0).
+Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", III.A.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from math import ceil
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.datasets.idx import PathLike, open_regular
+from chainrule.errors import ChainruleError, DataError, FormatError, ShapeError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_PIXELS = 16 << 20  # 64 MB, as Pillow decodes them
+MAX_FILE_BYTES = 128 << 20  # as many pixels of four times 16 bits, uncompressed
+MAX_JPEG_PIXELS = {
+    1: 16 << 20,
+    3: 12 << 20,
+    4: 7 << 20,
+}  # by components: libjpeg may keep 2 bytes more for each
+BAND_PIXELS = 256 << 10
+WORKING_SIDE = 1024  # a larger picture is averaged down to this before the digit is looked for
+BOX, SIDE = 20, 28
+MIN_CONTRAST = 12  # of 255 levels: paper that is only not quite even has less
+INK = 0.15  # of the full contrast: less is an edge's shade or the paper's grain
+SPECK = 0.02  # of all ink: a smaller patch apart from the rest is dirt
+
+
+def read_digit(path: PathLike) -> NDArray[np.uint8]:
+    """(784,) uint8: the digit in a PNG or JPEG, light on dark, sized and centered as MNIST's are.
+
+    A picture of 28 x 28 pixels with a dark background is taken as it is.
+    Raises FormatError for a file that is damaged, of another format or larger than 16 megapixels (a JPEG in color:
+    12), DataError for a picture without a digit.
+    """
+    grey = _read_grey(path)
+    try:
+        return center_digit(grey)
+    except DataError as error:
+        raise DataError(f"{os.fspath(path)}: {error}") from error
+
+
+def center_digit(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(784,) uint8 from a grey picture (height, width) uint8 of one digit, dark on light or light on dark.
+
+    The background is the median of the border; what differs from it more is the ink.
+    Raises DataError when nothing does, ShapeError for another type or shape.
+    """
+    if grey.ndim != 2 or grey.size == 0 or grey.dtype != np.uint8:
+        raise ShapeError(
+            f"grey is {grey.dtype} of shape {grey.shape}; uint8 of shape (height, width) is needed."
+        )
+    background, light = _background(grey)
+    ink = _stretch(grey, background, light)  # (height, width) in 0..1
+    if grey.shape == (SIDE, SIDE) and not light:
+        return grey.reshape(SIDE * SIDE).copy()
+    return _place(_scale(_crop(ink))).reshape(SIDE * SIDE)
+
+
+def _background(grey: NDArray[np.uint8]) -> tuple[float, bool]:
+    """The level of the background, and whether it is lighter than the ink."""
+    level = float(np.median(_border(grey)))
+    # The ink is on the side of larger squared distance: a few glints on paper do not outweigh a pen.
+    away = np.arange(256) - level  # (256,)
+    weight = np.bincount(grey.ravel(), minlength=256) * away**2  # (256,)
+    return level, bool(weight[away < 0].sum() > weight[away > 0].sum())
+
+
+def _border(picture: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1]])
+
+
+def _stretch(grey: NDArray[np.uint8], background: float, light: bool) -> NDArray[np.float32]:
+    """0 where the border is, 1 where the ink is strongest."""
+    away = (background - grey if light else grey - background).astype(np.float32)  # (height, width)
+    # How far the border strays to the side where the ink is not, so that ink on the border does not count.
+    grain = max(-float(np.percentile(_border(away), 10)), 0.0)
+    peak = float(away.max())
+    if peak - grain < MIN_CONTRAST:
+        raise DataError("the picture is blank; a digit should stand out from its background.")
+    ink: NDArray[np.float32] = np.clip((away - grain) / (peak - grain), 0, 1)
+    return ink
+
+
+def _crop(ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The box around all ink, specks apart from it left out."""
+    from scipy.ndimage import find_objects, label, sum_labels
+
+    patches, count = label(ink > INK, np.ones((3, 3)))
+    weights = sum_labels(ink, patches, range(1, count + 1))  # (count,)
+    boxes = [
+        box
+        for box, weight in zip(find_objects(patches), weights, strict=True)
+        if box is not None and weight >= min(SPECK * weights.sum(), weights.max())
+    ]
+    rows, columns = (
+        slice(min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes)) for axis in (0, 1)
+    )
+    return ink[rows, columns]
+
+
+def _scale(ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Resized so that the longer side is 20, then stretched again: thin lines grow faint as they shrink."""
+    from PIL import Image
+
+    height, width = ink.shape
+    ratio = BOX / max(height, width)
+    size = max(1, round(width * ratio)), max(1, round(height * ratio))
+    small = np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.HAMMING))
+    stretched: NDArray[np.float32] = small / small.max()
+    return stretched
+
+
+def _place(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """(28, 28), the center of mass as near to its center as whole pixels allow."""
+    canvas = np.zeros((SIDE, SIDE), np.uint8)
+    corner = []
+    for axis in (0, 1):
+        mass = ink.sum(1 - axis)  # (size,)
+        center = float(mass @ np.arange(mass.size) / mass.sum())
+        corner.append(min(max(round(SIDE / 2 - center), 0), SIDE - mass.size))
+    top, left = corner
+    canvas[top : top + ink.shape[0], left : left + ink.shape[1]] = np.rint(255 * ink)
+    return canvas
+
+
+def _read_grey(path: PathLike) -> NDArray[np.uint8]:
+    """(height, width) uint8, transparency on white, upright, its longer side at most 1024."""
+    name = os.fspath(path)
+    with open_regular(path) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Pillow warns of is checked here
+        content = _read_content(name, file)
+        try:
+            return _decode(name, content)
+        except (ChainruleError, MemoryError):
+            raise
+        except Exception as error:  # Pillow's decoders raise a dozen kinds and promise no list
+            raise FormatError(
+                f"{name} is not a PNG or JPEG that can be read past byte {content.tell()} ({error})."
+            ) from error
+
+
+def _read_content(name: str, file: BinaryIO) -> io.BytesIO:
+    """The whole file: Pillow believes the length of a chunk, and from a file would allocate up to 4 GB for it."""
+    size = os.fstat(file.fileno()).st_size
+    if size > MAX_FILE_BYTES:
+        raise FormatError(
+            f"{name} is a file of {size} bytes; a picture of a digit has at most {MAX_FILE_BYTES}."
+        )
+    return io.BytesIO(file.read())
+
+
+def _decode(name: str, file: io.BytesIO) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    with Image.open(file, formats=("PNG", "JPEG")) as image:
+        width, height = image.size
+        limit = MAX_JPEG_PIXELS.get(getattr(image, "layers", 1), MAX_PIXELS)
+        if not 0 < width * height <= limit:
+            raise FormatError(
+                f"{name} says that it is {width} x {height} pixels; at most {limit >> 20} megapixels are read. "
+                "Scale it down."
+            )
+        image.draft("L", image.size)  # a JPEG's brightness alone: a quarter of the memory
+        image.load()
+        orientation = image.getexif().get(0x0112, 1)
+        grey = _to_grey(image)
+    upright = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }.get(orientation)
+    if (factor := ceil(max(width, height) / WORKING_SIDE)) > 1:
+        grey = grey.reduce((min(factor, width), min(factor, height)))
+    return np.array(grey if upright is None else grey.transpose(upright))
+
+
+def _to_grey(image: Image.Image) -> Image.Image:
+    """In bands of rows: a second copy of the picture in color would be larger than the picture."""
+    from PIL import Image
+
+    grey = Image.new("L", image.size)
+    rows = max(1, BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        if image.mode.startswith("I"):  # 16 bits, which Pillow's own conversion cuts off at 255
+            band = Image.fromarray((np.asarray(band).astype(np.uint32) >> 8).astype(np.uint8))
+        elif image.has_transparency_data:
+            color = band.convert("RGBA")
+            band = Image.alpha_composite(Image.new("RGBA", band.size, "white"), color)
+        grey.paste(band.convert("L"), (0, top))
+    return grey

@@ -1,0 +1,181 @@
+"""MNIST, which comes with the package: 60,000 training and 10,000 test images of handwritten digits.
+
+Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits"; CC BY-SA 3.0.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.datasets.idx import PIECE_BYTES, Dataset, PathLike, read_idx
+from chainrule.errors import FormatError
+
+if TYPE_CHECKING:
+    from gzip import GzipFile
+
+
+@dataclass(frozen=True)
+class _File:
+    name: str
+    shape: tuple[int, ...]
+    sha256: str  # of the unpacked file
+
+    @property
+    def start(self) -> int:
+        """The byte at which the values start: 4 and 4 for each dimension."""
+        return 4 + 4 * len(self.shape)
+
+
+TRAIN = (
+    _File(
+        "train-images-idx3-ubyte",
+        (60000, 28, 28),
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    ),
+    _File(
+        "train-labels-idx1-ubyte",
+        (60000,),
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    ),
+)
+TEST = (
+    _File(
+        "t10k-images-idx3-ubyte",
+        (10000, 28, 28),
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    ),
+    _File(
+        "t10k-labels-idx1-ubyte",
+        (10000,),
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ),
+)
+
+
+def load_mnist(cache: PathLike | None = None) -> tuple[Dataset, Dataset]:
+    """(train, test): `.X` (n, 784) uint8 as stored, `.y` (n,) int64, `.images` the view (n, 28, 28).
+
+    cache: the folder to unpack into, once (`cache_folder()` unless given); then the images are memory-mapped.
+    All arrays are read-only.  Where the cache cannot be written, the images are unpacked into memory each time.
+    Raises FormatError when the embedded files are damaged.
+    """
+    try:
+        folder = Path(cache) if cache is not None else cache_folder()
+    except RuntimeError:  # a user without a home
+        folder = None
+    train, test = (
+        Dataset(
+            X=_load(images, folder).reshape(images.shape[0], 784),
+            y=_load(labels, folder).astype(np.int64),
+            shape=(28, 28),
+            name=f"mnist {half}",
+            classes=tuple("0123456789"),
+        )
+        for half, (images, labels) in (("train", TRAIN), ("test", TEST))
+    )
+    for half in (train, test):
+        half.y.flags.writeable = False
+    return train, test
+
+
+def cache_folder() -> Path:
+    """Where unpacked files are kept: CHAINRULE_CACHE, or the place that the platform has for caches.
+
+    XDG_CACHE_HOME (if absolute) or ~/.cache; on macOS ~/Library/Caches; on Windows %LOCALAPPDATA%.
+    """
+    if own := os.environ.get("CHAINRULE_CACHE"):
+        return Path(own).expanduser()
+    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if xdg.is_absolute():  # the XDG specification tells to ignore a relative one
+        return xdg / "chainrule"
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return (Path(local) if local else Path.home() / "AppData" / "Local") / "chainrule" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "chainrule"
+    return Path.home() / ".cache" / "chainrule"
+
+
+def _load(file: _File, folder: Path | None) -> NDArray[Any]:
+    """The mapped array; unpacked first where the cached file is missing, cut off, or of another size."""
+    if folder is None:
+        return _in_memory(file)
+    target = folder / "mnist" / file.name
+    array = _map(file, target)
+    if array is None:
+        try:
+            _unpack(file, target)
+        except OSError:
+            return _in_memory(file)
+        array = _map(file, target)
+    return _in_memory(file) if array is None else array
+
+
+def _map(file: _File, target: Path) -> NDArray[Any] | None:
+    try:
+        array = read_idx(target)  # compares the header with the size of the file
+    except (OSError, FormatError):
+        return None
+    return array if array.shape == file.shape and array.dtype == np.uint8 else None
+
+
+def _unpack(file: _File, target: Path) -> None:
+    """Write the unpacked file, then put it in place in one step: readers and other writers see all or nothing.
+
+    Not synced to the disk: a file that a power failure cut short has the wrong size, and is unpacked again.
+    """
+    from hashlib import sha256  # loads OpenSSL: 5 ms, not needed once the cache is there
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{file.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
+    digest = sha256()
+    try:
+        with _open_embedded(file) as source, open(part, "xb") as out:
+            for piece in iter(partial(source.read, PIECE_BYTES), b""):
+                digest.update(piece)
+                out.write(piece)
+        _verify(file, digest.hexdigest())
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _in_memory(file: _File) -> NDArray[Any]:
+    from hashlib import sha256
+
+    with _open_embedded(file) as source:
+        data = source.read(file.start + prod(file.shape) + 1)
+    _verify(file, sha256(data).hexdigest())
+    return np.frombuffer(data, np.uint8, offset=file.start).reshape(file.shape)
+
+
+@contextmanager
+def _open_embedded(file: _File) -> Iterator[GzipFile]:
+    import gzip
+    import zlib
+    from importlib.resources import files
+
+    with (files("chainrule.datasets") / "embedded" / f"{file.name}.gz").open("rb") as packed:
+        try:
+            with gzip.open(packed) as source:
+                yield source
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise FormatError(
+                f"The embedded {file.name}.gz is damaged ({error}); reinstall chainrule."
+            ) from error
+
+
+def _verify(file: _File, sha256: str) -> None:
+    if sha256 != file.sha256:
+        raise FormatError(f"The embedded {file.name}.gz has the SHA-256 {sha256}; reinstall chainrule.")

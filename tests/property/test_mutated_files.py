@@ -1,0 +1,370 @@
+# Over 300 lines because the child process runs it as a script: formats, mutations and child in one file.
+"""10,000 damaged files: each is read or refused by a ChainruleError, in bounded time and memory.
+
+One child process a format reads all its mutants, its address space limited to 100 MB and the file above what it was.
+A new format is one more row of FORMATS. By hand, the mutant that failed, from the number in the message:
+
+    python tests/property/test_mutated_files.py png 0 --only 123
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import traceback
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule.errors import ChainruleError
+
+SEED = 0
+ALLOWED_BYTES = 100 << 20  # beyond the file
+ALLOWED_SECONDS = 5  # for one file, on a busy machine; they take 1 ms
+
+
+@dataclass(frozen=True)
+class Format:
+    """How many mutants to make of which good files, and who reads them.
+
+    seal: puts what was mutated into its envelope, or corrects its checksums, so that the damage gets past them.
+    """
+
+    mutants: int
+    goods: Callable[[], list[bytes]]
+    read: Callable[[Path], Any]
+    seal: Callable[[bytes], bytes] | None = None
+
+
+def idx_files() -> list[bytes]:
+    images = np.random.default_rng(1).integers(0, 256, (20, 28, 28), np.uint8)
+    floats = np.linspace(0, 1, 60).reshape(20, 3).astype(">f4")
+    return [
+        b"\0\0\x08\x03" + struct.pack(">3I", *images.shape) + images.tobytes(),
+        b"\0\0\x08\x01" + struct.pack(">I", 20) + bytes(range(20)),
+        b"\0\0\x0d\x02" + struct.pack(">2I", *floats.shape) + floats.tobytes(),
+    ]
+
+
+def npy_files() -> list[bytes]:
+    rng = np.random.default_rng(2)
+    arrays = (
+        rng.normal(size=(20, 5)).astype(np.float32),
+        np.asfortranarray(rng.normal(size=(20, 5))),
+        np.array(["cat", "dog"] * 10),
+        rng.integers(0, 2, 20).astype(bool),
+    )
+    return [saved(np.save, array) for array in arrays]
+
+
+def npz_files() -> list[bytes]:
+    rng = np.random.default_rng(3)
+    X, y = rng.integers(0, 256, (20, 28, 28)).astype(np.uint8), np.arange(20)
+    return [
+        saved(np.savez, X=X, y=y),
+        saved(np.savez_compressed, X=X // 64, y=y),
+        saved(np.savez_compressed, x_train=X, y_train=y, x_test=X[:5], y_test=y[:5]),
+    ]
+
+
+def saved(save: Callable[..., None], *arrays: Any, **named: Any) -> bytes:
+    buffer = io.BytesIO()
+    save(buffer, *arrays, **named)
+    return buffer.getvalue()
+
+
+def digit_files(kind: str, **options: Any) -> list[bytes]:
+    from PIL import Image
+
+    grey = np.full((48, 40), 250, np.uint8)
+    grey[8:12, 6:30] = grey[12:40, 22:26] = 20
+    pictures = [Image.fromarray(grey), Image.fromarray(np.dstack([grey, grey, 255 - grey]))]
+    if kind == "PNG":
+        pictures += [pictures[0].convert("P"), Image.fromarray(np.dstack([grey, grey, grey, 255 - grey]))]
+        pictures += [Image.fromarray(grey.astype(np.uint16) * 257)]
+    if kind == "JPEG":
+        pictures += [pictures[0].convert("CMYK")]
+    files = []
+    for picture in pictures:
+        for extra in ({}, options):
+            buffer = io.BytesIO()
+            picture.save(buffer, kind, **extra)
+            files.append(buffer.getvalue())
+    return files
+
+
+def png_with_extras() -> list[bytes]:
+    from PIL import ImageCms, PngImagePlugin
+
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("Title", "a seven" * 9, zip=True)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return digit_files(
+        "PNG", pnginfo=text, icc_profile=profile, dpi=(72, 72), exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0"
+    )
+
+
+def correct_png(data: bytes) -> bytes:
+    """Give each chunk the checksum of what it now holds; what follows a chunk that is cut off stays as it is."""
+    parts, at = [data[:8]], 8
+    while at + 12 <= len(data):
+        end = at + 8 + int.from_bytes(data[at : at + 4])
+        if end + 4 > len(data):
+            break
+        parts += [data[at:end], struct.pack(">I", zlib.crc32(data[at + 4 : end]))]
+        at = end + 4
+    return b"".join([*parts, data[at:]])
+
+
+def in_npz(data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("X.npy", npy_files()[0])
+        archive.writestr("y.npy", data)
+    return buffer.getvalue()
+
+
+def read_idx(path: Path) -> Any:
+    from chainrule.datasets import read_idx
+
+    return read_idx(path).tobytes()
+
+
+def read_npy(path: Path) -> Any:
+    from chainrule.datasets import read_npy
+
+    return read_npy(path).tolist()
+
+
+def read_npz(path: Path) -> Any:
+    from chainrule.datasets import load_npz, read_npz
+
+    values = [array.tolist() for array in read_npz(path).values()]
+    return values, [split.X.tobytes() for split in load_npz(path) if split is not None]
+
+
+def read_digit(path: Path) -> Any:
+    from chainrule.datasets import read_digit
+
+    return read_digit(path).sum()
+
+
+FORMATS: dict[str, Format] = {
+    "idx": Format(1200, idx_files, read_idx),
+    "idx.gz": Format(800, lambda: [gzip.compress(data, mtime=0) for data in idx_files()], read_idx),
+    "idx in gz": Format(800, idx_files, read_idx, lambda data: gzip.compress(data, mtime=0)),
+    "npy": Format(1200, npy_files, read_npy),
+    "npz": Format(1200, npz_files, read_npz),
+    "npy in npz": Format(1200, npy_files, read_npz, in_npz),
+    "png": Format(1000, lambda: digit_files("PNG", optimize=True), read_digit),
+    "png, checksums right": Format(1600, png_with_extras, read_digit, correct_png),
+    "jpeg": Format(1000, lambda: digit_files("JPEG", progressive=True, quality=30), read_digit),
+}
+
+
+# Mutations: (data, its generator, another good file) -> data.
+
+EXTREMES = (
+    0,
+    1,
+    2,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0xFFFF,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**63 - 1,
+    2**63,
+    2**64 - 1,
+)
+
+
+def place(data: bytes, rng: np.random.Generator) -> int:
+    """Half of the time in the first 64 bytes, where headers are."""
+    return int(rng.integers(0, min(len(data), 64) if rng.random() < 0.5 else len(data)))
+
+
+def flip_bits(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
+    changed = bytearray(data)
+    for _ in range(rng.integers(1, 9)):
+        changed[place(data, rng)] ^= 1 << rng.integers(0, 8)
+    return bytes(changed)
+
+
+def truncate(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
+    return data[: place(data, rng)]
+
+
+def insert(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
+    at = place(data, rng)
+    return data[:at] + rng.bytes(int(rng.integers(1, 200))) + data[at:]
+
+
+def delete(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
+    at = place(data, rng)
+    return data[:at] + data[at + int(rng.integers(1, 20)) :]
+
+
+def edit_number(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
+    """An extreme value, in either byte order, over 1, 2, 4 or 8 bytes."""
+    width = int(rng.choice([1, 2, 4, 8]))
+    value = int(EXTREMES[rng.integers(len(EXTREMES))]) % 256**width
+    at = place(data, rng)
+    return data[:at] + value.to_bytes(width, str(rng.choice(["little", "big"]))) + data[at + width :]
+
+
+def edit_text(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
+    """Another number in place of one that is written in digits, or of any byte."""
+    numbers = list(re.finditer(rb"\d+", data[:256])) or list(re.finditer(rb".", data[:64], re.DOTALL))
+    if not numbers:
+        return data
+    match = numbers[rng.integers(len(numbers))]
+    value = str(
+        rng.choice([*map(str, EXTREMES), "-1", "1e9", "0x10", "9" * 50, "(", ",", "True", "O"])
+    ).encode()
+    changed = data[: match.start()] + value + data[match.end() :]
+    return changed if rng.random() < 0.5 else changed[: len(data)]
+
+
+def splice(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
+    return data[: place(data, rng)] + other[place(other, rng) :]
+
+
+def repeat(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
+    start, end = sorted((place(data, rng), place(data, rng)))
+    return data[:end] + data[start:end] * int(rng.integers(1, 5)) + data[end:]
+
+
+def fill(data: bytes, rng: np.random.Generator, other: bytes) -> bytes:
+    at, width = place(data, rng), int(rng.integers(1, 64))
+    return data[:at] + (b"\0" if rng.random() < 0.5 else b"\xff") * width + data[at + width :]
+
+
+MUTATIONS = (flip_bits, truncate, insert, delete, edit_number, edit_number, edit_text, splice, repeat, fill)
+
+
+def mutant(form: Format, goods: list[bytes], seed: int, number: int) -> bytes:
+    """The same bytes for the same numbers, whatever was made before."""
+    rng = np.random.default_rng([seed, number])
+    data, other = (goods[rng.integers(len(goods))] for _ in range(2))
+    for _ in range(rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1])):
+        if data:
+            data = MUTATIONS[rng.integers(len(MUTATIONS))](data, rng, other)
+    return form.seal(data) if form.seal else data
+
+
+# The child.
+
+
+class TooLongError(BaseException):
+    """Not an Exception: no reader may take it for damage."""
+
+
+def read_all(form: Format, seed: int, numbers: range) -> tuple[int, int, int]:
+    """How many were read and how many refused, and by how many bytes the process grew at its peak."""
+    import resource
+    import signal
+
+    def too_long(*_: object) -> None:
+        raise TooLongError
+
+    signal.signal(signal.SIGALRM, too_long)
+    goods = form.goods()
+    read = refused = 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mutant"
+        for good in goods:  # what is loaded and kept on first use counts for no file
+            path.write_bytes(form.seal(good) if form.seal else good)
+            form.read(path)
+        start = peak_bytes()
+        space = address_space()
+        for number in numbers:
+            data = mutant(form, goods, seed, number)
+            path.write_bytes(data)
+            if space:
+                resource.setrlimit(
+                    resource.RLIMIT_AS, (space + ALLOWED_BYTES + len(data), resource.RLIM_INFINITY)
+                )
+            signal.setitimer(signal.ITIMER_REAL, ALLOWED_SECONDS)
+            try:
+                form.read(path)
+                read += 1
+            except ChainruleError as error:
+                assert str(path) in str(error), (
+                    f"number {number}: the message does not name the file: {error}"
+                )
+                refused += 1
+            except BaseException as error:
+                traceback.print_exc()
+                raise SystemExit(f"number {number}: {type(error).__name__}") from error
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+    return read, refused, peak_bytes() - start
+
+
+def peak_bytes() -> int:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def address_space() -> int:
+    """The bytes of address space in use; 0 where the system does not tell."""
+    status = Path("/proc/self/statm")
+    return int(status.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE") if status.exists() else 0
+
+
+def main(name: str, seed: str, only: str = "", number: str = "") -> None:
+    form = FORMATS[name]
+    numbers = range(int(number), int(number) + 1) if only else range(form.mutants)
+    read, refused, grown = read_all(form, int(seed), numbers)
+    assert read + refused == len(numbers)
+    print(read, refused, grown)
+
+
+# The tests.
+
+
+def test_there_are_ten_thousand_mutants() -> None:
+    assert sum(form.mutants for form in FORMATS.values()) >= 10_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limits of this kind")
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_mutant_is_read_or_refused(name: str) -> None:
+    """Warnings are errors in the child too: a damaged file prints nothing."""
+    path = os.pathsep.join(filter(None, sys.path))
+    child = subprocess.run(
+        [sys.executable, "-W", "error", __file__, name, str(SEED)],
+        env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert child.returncode == 0, child.stderr
+    assert child.stderr == ""
+    read, refused, grown = map(int, child.stdout.split())
+    assert refused > FORMATS[name].mutants / 5, (
+        f"only {refused} refused: the mutations do not reach the reader"
+    )
+    assert read > 0
+    assert grown < ALLOWED_BYTES
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
