@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ ROWS = (
         "schedules",
     },
     {"backprop", "blocks", "network", "samples", "validation"},
-    {"engines", "training", "persistence", "datasets"},
+    {"engines", "training", "inspection", "persistence", "datasets", "summary"},
     {"model"},
     {"figures", "report"},
     {"cli"},
@@ -64,7 +65,8 @@ def test_changelog_opens_with_the_version():
     assert PROJECT["version"] in versions
 
 
-def test_citation_has_the_version():
+def test_one_version():
+    assert chainrule.__version__ == PROJECT["version"]
     assert f"\nversion: {PROJECT['version']}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
 
 
@@ -95,10 +97,21 @@ def test_embedded_data_has_its_own_licence():
 # --- documentation
 
 
-def test_public_names_are_sorted_and_exist():
-    assert list(chainrule.__all__) == sorted(set(chainrule.__all__))
-    for name in chainrule.__all__:
-        assert getattr(chainrule, name) is not None
+def test_public_names_are_sorted():
+    names = [name for name in chainrule.__all__ if name != "__version__"]
+    assert names == sorted(set(names))
+    assert set(chainrule.__all__) <= set(dir(chainrule))
+
+
+def test_type_checkers_see_the_public_names():
+    stub = ast.parse((PACKAGE / "__init__.pyi").read_text("utf-8"))
+    seen = {
+        alias.asname: getattr(import_module(str(node.module)), alias.name)
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == {name: getattr(chainrule, name) for name in chainrule.__all__ if name != "__version__"}
 
 
 def test_documented_names_are_the_public_ones():
@@ -110,10 +123,10 @@ def test_documented_names_are_the_public_ones():
 
 def test_every_public_module_has_its_place_in_the_documentation():
     page = (ROOT / "docs" / "api.md").read_text("utf-8")
-    documented = re.findall(r"automodule:: chainrule\.(\w+)$", page, re.MULTILINE)
+    documented = set(re.findall(r"automodule:: chainrule\.(\w+)", page))
     files = [*PACKAGE.glob("*.py"), *(path.parent for path in PACKAGE.glob("*/__init__.py"))]
     public = {path.stem for path in files if not path.stem.startswith("_")} - {"cli"}  # cli is a command
-    assert sorted(documented) == sorted(public)
+    assert documented == public
 
 
 # --- files
