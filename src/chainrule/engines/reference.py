@@ -17,8 +17,9 @@ from chainrule.network import Network
 from chainrule.optimizers import Optimizer
 from chainrule.samples import Batch, Samples
 
-BLOCK = 1 << 15
-"""Elements of theta that the optimizer updates at a time, so that its temporaries stay in the second-level cache."""
+BLOCK = 1 << 16
+"""Elements of theta that the optimizer updates at a time: few enough for its temporaries to stay in the cache and in
+memory that the process already has, enough for NumPy to reuse them within an expression (from 256 kB on)."""
 
 
 class ReferenceEngine:
@@ -89,16 +90,15 @@ class ReferenceSession:
 
     def update(self, g: NDArray[Any], lr: float, t: int) -> None:
         """The optimizer's step, block by block of theta; frozen parameters are in no block."""
-        old = self.optimizer_state
-        new = old
+        old = new = self.optimizer_state
         for block in self.blocks:
-            part = old._replace(**{f: leaf[block] for f, leaf in old._asdict().items() if leaf.ndim})
+            part = type(old)(*(leaf[block] if leaf.ndim else leaf for leaf in old))
             self.theta[block], new = self.plan.optimizer.update(g[block], part, self.theta[block], lr, t)
             for leaf, value in zip(old, new, strict=True):
                 if leaf.ndim:
                     leaf[block] = value
-        # Leaves without dimensions are the same for every block; the others were written in place.
-        self.optimizer_state = old._replace(**{f: leaf for f, leaf in new._asdict().items() if not leaf.ndim})
+        # What has theta's shape was written in place; a leaf without dimensions is the same for every block.
+        self.optimizer_state = type(old)(*(a if a.ndim else b for a, b in zip(old, new, strict=True)))
 
     def correct(self, out: NDArray[Any], batch: Batch) -> float:
         """The weight of the samples whose class, or all of whose labels, are predicted right; 0 for numbers."""
