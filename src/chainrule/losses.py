@@ -1,3 +1,4 @@
+# Over 300 lines because nine losses stand here, each with its derivative and its name beneath it, in one place.
 """Losses: how wrong an output is, and the derivative directly beneath.
 
 The one law, obeyed everywhere:
@@ -14,8 +15,6 @@ out, y: (batch, outputs), floating point; classes are one-hot rows, labels are 0
 over the outputs and r = out - y. Each pair is followed by the class that names it in a network and in a file.
 `LOSSES` lists the classes: what is added there is tested.
 """
-
-# Past 300 lines on purpose: nine losses, each with its derivative and its name beneath it, in one place.
 
 from __future__ import annotations
 

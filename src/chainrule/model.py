@@ -1,3 +1,4 @@
+# Over 300 lines because it is the public face: one method a use, each a docstring and a few calls.
 """The model: a network, its parameters, and how to train it."""
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ from chainrule.errors import ConfigError, DataError
 from chainrule.inspection.gradient_check import GradientCheck, check_gradient
 from chainrule.layers import Layer
 from chainrule.losses import Loss
-from chainrule.metrics import METRICS
-from chainrule.network import Network
-from chainrule.optimizers import LBFGS, OPTIMIZERS, Adam, AnyOptimizer, GradientDescent, Optimizer
+from chainrule.network import Network, with_head
+from chainrule.optimizers import AnyOptimizer, GradientDescent, Optimizer
 from chainrule.samples import Samples
-from chainrule.schedules import SCHEDULES, Constant, ReduceOnPlateau, Schedule
+from chainrule.schedules import ReduceOnPlateau, Schedule
 from chainrule.summary import Summary, summarize
-from chainrule.training import History, ProgressBar, as_callbacks
+from chainrule.training import History, ProgressBar, as_callbacks, settings
 from chainrule.training import fit as training
 from chainrule.training.evaluation import BATCH, decide, evaluate, scores, task_of
 
@@ -110,8 +110,8 @@ class Model:
         Raises ConfigError, ShapeError or DataError for what cannot be, NonFiniteError at the step that produces NaN.
         """
         network = self.network
-        optimizer = self._optimizer(optimizer)
-        schedule = self._schedule(schedule, optimizer)
+        optimizer = settings.as_optimizer(optimizer)
+        schedule = settings.as_schedule(schedule, optimizer)
         samples, classes = validation.check_samples(
             network, X, y, sample_weight=sample_weight, class_weight=class_weight, classes=self.classes
         )
@@ -122,17 +122,14 @@ class Model:
             raise ConfigError(
                 f"ReduceOnPlateau watches {schedule.monitor!r}, which needs validation_data or validation_fraction."
             )
-        for name, bound in (("clip_norm", clip_norm), ("clip_value", clip_value)):
-            if bound is not None and not (np.isfinite(bound) and bound > 0):
-                raise ConfigError(f"{name} must be a finite number above 0, or None, not {bound!r}.")
         plan = Plan(
             network=network,
             optimizer=optimizer if isinstance(optimizer, Optimizer) else GradientDescent(),
             batch_size=samples.n if batch_size is None else validation.check_count(batch_size, "batch_size"),
             seed=self.seed,
             dtype=self.dtype,
-            clip_norm=clip_norm,
-            clip_value=clip_value,
+            clip_norm=settings.check_clip("clip_norm", clip_norm),
+            clip_value=settings.check_clip("clip_value", clip_value),
             frozen=self.frozen,
         )
         watchers = as_callbacks(callbacks)
@@ -148,35 +145,13 @@ class Model:
             held_out,
             epochs=validation.check_count(epochs, "epochs", 0),
             schedule=schedule,
-            metrics=self._metrics(metrics, fast=True),
+            metrics=settings.metric_names(metrics, self.task, each_epoch=True),
             shuffle=shuffle,
             verbose=verbose,
             callbacks=watchers,
             engine=engine,
             resume=None if resume is None else os.fspath(resume),
         )
-
-    def _optimizer(self, optimizer: AnyOptimizer | str | None) -> AnyOptimizer:
-        if optimizer is None:
-            return Adam()
-        if isinstance(optimizer, str):
-            made: AnyOptimizer = validation.check_choice(optimizer, OPTIMIZERS, "optimizer")()
-            return made
-        if not isinstance(optimizer, (Optimizer, LBFGS)):
-            raise ConfigError(
-                f"optimizer must be an optimizer such as Adam(1e-3), or a name, not {optimizer!r}."
-            )
-        return optimizer
-
-    def _schedule(self, schedule: Schedule | str | None, optimizer: AnyOptimizer) -> Schedule:
-        if isinstance(schedule, str):
-            schedule = validation.check_choice(schedule, SCHEDULES, "schedule")()
-        schedule = Constant() if schedule is None else schedule
-        if not isinstance(schedule, Schedule):
-            raise ConfigError(f"schedule must be a schedule such as OneCycle(), or a name, not {schedule!r}.")
-        if isinstance(optimizer, LBFGS) and not isinstance(schedule, Constant):
-            raise ConfigError("LBFGS finds its own step lengths; leave schedule out.")
-        return schedule
 
     def _validation(
         self, data: tuple[Any, Any] | None, fraction: float | None, classes: NDArray[Any] | None
@@ -189,18 +164,6 @@ class Model:
             raise ConfigError("validation_data must be a pair (X, y).")
         names = ("validation_data[0]", "validation_data[1]")
         return validation.check_samples(self.network, *data, classes=classes, names=names)[0]
-
-    def _metrics(self, names: Iterable[str] | None, fast: bool) -> tuple[str, ...]:
-        if names is None:
-            if self.task == "regression":
-                return ("rmse",) if fast else ("mse", "rmse", "mae", "r2")
-            return ("accuracy",) if fast else ("accuracy", "f1", "auc", "log_loss")
-        names = (names,) if isinstance(names, str) else tuple(names)
-        for name in names:
-            if self.task not in validation.check_choice(name, METRICS, "metrics").tasks:
-                known = ", ".join(n for n, metric in METRICS.items() if self.task in metric.tasks)
-                raise ConfigError(f"the metric {name!r} is not for {self.task}; choose from {known}.")
-        return names
 
     def freeze(self, *names: str) -> Model:
         """Keep these links as they are in training, all that hold parameters for none named; returns the model.
@@ -238,40 +201,15 @@ class Model:
         layers: the new head.  loss: its loss, None for the same.  after: the last link of the trunk; all before the
         last Dense unless named.  freeze: keep the trunk as it is in training.  seed: of the head's initial weights.
         """
-        links = self.network.links
-        if after is None:
-            keep = max((i for i, link in enumerate(links) if link.name.startswith("dense_")), default=-1)
-        else:
-            keep = next((i + 1 for i, link in enumerate(links) if link.name == after), -1)
-        if keep < 0:
-            raise ConfigError(
-                f"after must be one of {', '.join(link.name for link in links)}, not {after!r}."
-            )
-        old = self.network
-        network = Network(
-            old.inputs,
-            (*old.layers[:keep], *layers),
-            old.loss if loss is None else loss,
-            l2=old.l2,
-            l1=old.l1,
-            max_norm=old.max_norm,
-        )
+        network, kept = with_head(self.network, layers, loss, after)
         model = Model(network, seed=self.seed if seed is None else seed, dtype=self.dtype)
-        # The trunk is a prefix of both chains, so its parameters are a prefix of both thetas.
-        trunk = {link.name for link in network.links[:keep]}
-        inner = {link.name for top in network.links[:keep] for b in top.branches for link in b}
-        kept = [
-            slot
-            for slot in network.slots
-            if slot.link.number < (links[keep].number if keep < len(links) else 2**31)
-        ]
-        stop = max((slot.stop for slot in kept), default=0)
+        # The trunk is a prefix of both chains, so its parameters are a prefix of both thetas, under the same names.
+        stop = sum(slot.stop - slot.start for slot in network.slots if slot.link.name in kept)
         model.theta[:stop] = self.theta[:stop]
-        model.states |= {n: type(s)(*map(np.copy, s)) for n, s in self.states.items() if n in trunk | inner}
-        if loss is None:
-            model.classes = self.classes
+        model.states |= {n: type(s)(*map(np.copy, s)) for n, s in self.states.items() if n in kept}
+        model.classes = self.classes if loss is None else None
         if freeze:
-            model.frozen = frozenset(slot.link.name for slot in kept)
+            model.frozen = kept & {slot.link.name for slot in network.slots}
         return model
 
     # --- prediction ----------------------------------------------------------------------------------------------
@@ -312,7 +250,7 @@ class Model:
         )
         chosen = select(engine, self.network)
         return evaluate(
-            self.network, chosen, self.theta, self.states, samples, self._metrics(metrics, fast=False)
+            self.network, chosen, self.theta, self.states, samples, settings.metric_names(metrics, self.task)
         )
 
     def confusion_matrix(self, X: Any, y: Any) -> NDArray[np.int64]:

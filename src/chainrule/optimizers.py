@@ -1,4 +1,4 @@
-# Over 300 lines: eight rules of about 30 lines each, side by side to be compared, and one list of them.
+# Over 300 lines because eight rules of about 30 lines each stand side by side, to be compared.
 """Optimizers: how a gradient becomes a step.
 
 Each is a frozen dataclass of settings and a pair of pure functions in its paper's letters::
