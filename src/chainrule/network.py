@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,9 +66,8 @@ class Network:
         if isinstance(inputs, bool) or not isinstance(inputs, (int, np.integer)) or inputs < 1:
             raise ConfigError(f"inputs must be the number of features, a positive integer, not {inputs!r}.")
         self.inputs = int(inputs)
-        self.layers = tuple(layers)
-        self.loss = loss
-        self.l2, self.l1, self.max_norm = float(l2), float(l1), None if max_norm is None else float(max_norm)
+        self.layers = tuple(layers) if isinstance(layers, Iterable) else (layers,)
+        self.loss, self.l2, self.l1, self.max_norm = loss, l2, l1, max_norm
         self._check()
         self.links = _build(self.layers, self.inputs, GlorotUniform(), Counter(), iter(range(2**31)))
         self.slots = tuple(_slots(self.links))
@@ -81,13 +81,12 @@ class Network:
             raise ConfigError(f"layers must be a list of at least one layer; {what}.")
         if not isinstance(self.loss, Loss):
             raise ConfigError(f"loss must be a loss such as SoftmaxCrossEntropy(), not {self.loss!r}.")
-        for name in ("l2", "l1", "max_norm"):
+        for name, least in (("l2", "of at least 0"), ("l1", "of at least 0"), ("max_norm", "above 0")):
             value = getattr(self, name)
-            if (value is not None and not (value >= 0 and np.isfinite(value))) or (
-                name == "max_norm" and value == 0
-            ):
-                least = "above 0" if name == "max_norm" else "of at least 0"
+            is_number = isinstance(value, Real) and np.isfinite(float(value)) and value >= 0
+            if not (is_number and (value or name != "max_norm")) and (value is not None or name != "max_norm"):
                 raise ConfigError(f"{name} must be a finite number {least}, not {value!r}.")
+            setattr(self, name, None if value is None else float(value))
         heads = [isinstance(layer, (Rescale, Standardize)) for layer in self.layers]
         if any(isinstance(layer, Standardize) and not all(heads[:i]) for i, layer in enumerate(self.layers)):
             raise ConfigError(
@@ -135,11 +134,12 @@ class Network:
         )
         return _fill(self.links, arrays)
 
-    def flatten(self, tree: Sequence[Any]) -> Array:
-        """One vector of theta's layout from a tree that mirrors the parameters."""
-        leaves = list(_leaves(tree))
-        xp = namespace(leaves[0]) if leaves else np
-        return xp.concatenate([leaf.reshape(-1) for leaf in leaves]) if leaves else np.empty(0)
+    def flatten(self, tree: Sequence[Any], out: Any = None) -> Array:
+        """One vector of theta's layout (size,) from a tree that mirrors the parameters; into `out`, if NumPy's."""
+        leaves = [leaf.reshape(-1) for leaf in _leaves(tree)]
+        if out is not None and leaves:
+            return np.concatenate(leaves, out=out)
+        return namespace(leaves[0]).concatenate(leaves) if leaves else np.empty(0)
 
     def named(self, tree: Sequence[Any]) -> Mapping[str, Any]:
         """The same leaves by link name: named(grads)["dense_1"].W"""

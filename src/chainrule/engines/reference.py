@@ -61,6 +61,8 @@ class ReferenceSession:
         self.clock = clock
         self.tally = np.zeros(3)
         self.params = plan.network.unflatten(theta)
+        # One vector for all steps: a fresh one makes the C library give memory back and fetch it again, page by page.
+        self.g = np.empty_like(theta)
         self.blocks = list(_blocks(plan))
         self.weights = [
             theta[slot.start : slot.stop].reshape(slot.parameter.shape)
@@ -77,7 +79,7 @@ class ReferenceSession:
             batch = samples.batch(rows[k * size : (k + 1) * size], self.plan.dtype)
             t = first + k
             with np.errstate(all="ignore"):  # what overflows is found and named below
-                objective, g = gradient(self.plan, self.params, self.states, batch, self.clock + t)
+                objective, g = gradient(self.plan, self.params, self.states, batch, self.clock + t, out=self.g)
             if not (np.isfinite(objective.loss) and (np.isfinite(g @ g) or np.isfinite(g).all())):
                 raise self.diagnosis(batch, t, lr)
             self.update(g, lr, t)

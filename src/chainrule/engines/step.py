@@ -30,11 +30,15 @@ def gradient(
     t: Array,
     watch: Any = None,
     training: bool = True,
+    out: Any = None,
 ) -> tuple[Objective, Array]:
-    """The objective of a batch and its clipped gradient in theta's layout (size,). t keys the dropout masks."""
+    """The objective of a batch and its clipped gradient in theta's layout (size,). t keys the dropout masks.
+
+    out: a NumPy vector (size,) for the gradient, for a caller that takes many.
+    """
     ctx = Context(training=training, seed=plan.seed, step=t, states=states, frozen=plan.frozen, watch=watch)
     objective = plan.network.objective(params, batch.a, batch.y, batch.s, ctx)
-    g = plan.network.flatten(objective.grads)
+    g = plan.network.flatten(objective.grads, out)
     if plan.clip_value is not None:
         g = clip_by_value(g, plan.clip_value)
     if plan.clip_norm is not None:
