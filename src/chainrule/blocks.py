@@ -25,7 +25,7 @@ class Block(Layer):
 
     def __init__(self, layers: Iterable[Layer]) -> None:
         """Take the branch's layers, in order."""
-        layers = tuple(layers)
+        layers = tuple(layers) if isinstance(layers, Iterable) else (layers,)
         wrong = next((layer for layer in layers if not isinstance(layer, Layer)), None)
         if not layers or wrong is not None:
             raise ConfigError(

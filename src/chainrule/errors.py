@@ -36,7 +36,7 @@ class NonFiniteError(ChainruleError, ArithmeticError):
     """NaN or infinity in training.
 
     step: the step (from 1) at which it appeared.  link: the name of the first link whose output was not finite,
-    or "loss", or "gradient of NAME".
+    or "input", "loss", "gradient of NAME", "update of NAME".
     """
 
     def __init__(self, message: str, step: int, link: str) -> None:

@@ -123,6 +123,7 @@ class Huber(Loss):
             raise ConfigError(
                 f"Huber's delta is {self.delta!r} but must be a finite number above 0; use 1.0."
             )
+        object.__setattr__(self, "delta", float(self.delta))  # a NumPy scalar would turn float32 into float64
 
     def value(self, out: Array, y: Array) -> Array:
         """(batch,)"""
@@ -186,6 +187,7 @@ class Quantile(Loss):
         """0 < q < 1"""
         if not (isinstance(self.q, Real) and 0 < self.q < 1):
             raise ConfigError(f"Quantile's q is {self.q!r} but must lie between 0 and 1; 0.5 is the median.")
+        object.__setattr__(self, "q", float(self.q))
 
     def value(self, out: Array, y: Array) -> Array:
         """(batch,)"""
@@ -245,6 +247,7 @@ class CrossEntropy(Loss):
         if not (isinstance(self.label_smoothing, Real) and 0 <= self.label_smoothing < 1):
             got = f"{type(self).__name__}'s label_smoothing is {self.label_smoothing!r}"
             raise ConfigError(f"{got} but must be at least 0 and below 1; 0.1 is usual.")
+        object.__setattr__(self, "label_smoothing", float(self.label_smoothing))
 
     def smooth(self, y: Array) -> Array:
         """y' = (1 - e) y + e / K, where K is 2 for a yes-or-no label, else the number of classes.

@@ -50,7 +50,7 @@ class Model:
         self.theta: NDArray[Any] = network.initial_theta(self.seed, self.dtype)
         self.states: dict[str, Any] = network.initial_states(self.dtype)
         self.classes: NDArray[Any] | None = None
-        """the labels that class numbers stand for; None where they stand for themselves"""
+        """the labels that class numbers stand for; None before any were seen, and where y is numbers"""
         self.frozen: frozenset[str] = frozenset()
         self.epochs_trained = 0
         self.steps_trained = 0
@@ -132,6 +132,8 @@ class Model:
             clip_value=settings.check_clip("clip_value", clip_value),
             frozen=self.frozen,
         )
+        names = settings.metric_names(metrics, self.task, each_epoch=True)
+        epochs = validation.check_count(epochs, "epochs", 0)
         watchers = as_callbacks(callbacks)
         if verbose:
             watchers.insert(0, ProgressBar(verbose))
@@ -143,9 +145,9 @@ class Model:
             optimizer,
             samples,
             held_out,
-            epochs=validation.check_count(epochs, "epochs", 0),
+            epochs=epochs,
             schedule=schedule,
-            metrics=settings.metric_names(metrics, self.task, each_epoch=True),
+            metrics=names,
             shuffle=shuffle,
             verbose=verbose,
             callbacks=watchers,
@@ -200,6 +202,7 @@ class Model:
 
         layers: the new head.  loss: its loss, None for the same.  after: the last link of the trunk; all before the
         last Dense unless named.  freeze: keep the trunk as it is in training.  seed: of the head's initial weights.
+        The new model learns its own labels.
         """
         network, kept = with_head(self.network, layers, loss, after)
         model = Model(network, seed=self.seed if seed is None else seed, dtype=self.dtype)
@@ -207,7 +210,6 @@ class Model:
         stop = sum(slot.stop - slot.start for slot in network.slots if slot.link.name in kept)
         model.theta[:stop] = self.theta[:stop]
         model.states |= {n: type(s)(*map(np.copy, s)) for n, s in self.states.items() if n in kept}
-        model.classes = self.classes if loss is None else None
         if freeze:
             model.frozen = kept & {slot.link.name for slot in network.slots}
         return model
@@ -217,7 +219,8 @@ class Model:
     def outputs(self, X: Any, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
         """The last layer's output (n, outputs) as it is: logits, log rates or numbers, as the loss takes them."""
         X = validation.check_X(X, self.network.inputs)
-        return select(engine, self.network).predict(self.network, self.theta, self.states, X, batch_size)
+        size = validation.check_count(batch_size, "batch_size")
+        return select(engine, self.network).predict(self.network, self.theta, self.states, X, size)
 
     def predict(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
         """Labels (n,); 0 or 1 (n, labels) for many labels; numbers (n,) or (n, outputs) for regression."""
@@ -358,17 +361,13 @@ def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | No
         model.dtype = saved.theta.dtype
         model.seed = validation.check_seed(saved.extra["seed"])
         classes = saved.extra["classes"]
-        model.classes = None if classes is None else np.asarray(classes)
-        if model.classes is not None and (
-            model.classes.ndim != 1 or len(classes) > max(saved.network.outputs, 2)
-        ):
-            raise ConfigError("classes must be a list of one label an output.")
+        model.classes = None if classes is None else validation.check_classes(classes, saved.network)
         model.frozen = frozenset()
         model.frozen = (
             model._link_names(tuple(saved.extra["frozen"])) if saved.extra["frozen"] else frozenset()
         )
-        model.epochs_trained = validation.check_count(saved.extra["epochs_trained"], "epochs_trained", 0)
-        model.steps_trained = validation.check_count(saved.extra["steps_trained"], "steps_trained", 0)
+        model.epochs_trained = validation.check_seed(saved.extra["epochs_trained"], "epochs_trained")
+        model.steps_trained = validation.check_seed(saved.extra["steps_trained"], "steps_trained")
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"{path}: the metadata is malformed ({error}).") from error
     return model

@@ -7,6 +7,7 @@ of theta, gradients have its layout, and optimizers, checkpoints and engines sha
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -70,6 +71,8 @@ class Network:
         self.loss, self.l2, self.l1, self.max_norm = loss, l2, l1, max_norm
         self._check()
         self.links = _build(self.layers, self.inputs, GlorotUniform(), Counter(), iter(range(2**31)))
+        if any(isinstance(link.layer, Standardize) and link not in self.links for link in self.walk()):
+            raise ConfigError("Standardize cannot stand in a block; put it first in the network.")
         self.slots = tuple(_slots(self.links))
         self.size = self.slots[-1].stop if self.slots else 0
         self.outputs = self.links[-1].fan_out
@@ -83,15 +86,15 @@ class Network:
             raise ConfigError(f"loss must be a loss such as SoftmaxCrossEntropy(), not {self.loss!r}.")
         for name, least in (("l2", "of at least 0"), ("l1", "of at least 0"), ("max_norm", "above 0")):
             value = getattr(self, name)
-            is_number = isinstance(value, Real) and np.isfinite(float(value)) and value >= 0
-            if not (is_number and (value or name != "max_norm")) and (value is not None or name != "max_norm"):
+            if name == "max_norm" and value is None:
+                continue
+            number = float(value) if isinstance(value, Real) else -1.0
+            if not (np.isfinite(number) and number >= 0) or (name == "max_norm" and number == 0):
                 raise ConfigError(f"{name} must be a finite number {least}, not {value!r}.")
-            setattr(self, name, None if value is None else float(value))
+            setattr(self, name, number)
         heads = [isinstance(layer, (Rescale, Standardize)) for layer in self.layers]
         if any(isinstance(layer, Standardize) and not all(heads[:i]) for i, layer in enumerate(self.layers)):
-            raise ConfigError(
-                "Standardize must come before all layers that learn; use BatchNorm between them."
-            )
+            raise ConfigError("Standardize must come before all layers that learn; after them use BatchNorm.")
         last = self.layers[-1]
         if isinstance(self.loss, SoftmaxCrossEntropy) and isinstance(last, Softmax):
             warnings.warn(
@@ -161,9 +164,8 @@ class Network:
         a: (batch, inputs).  y: (batch, outputs).  s: (batch,) weights with a positive sum.
         """
         out, caches = backprop.forward(self.links, params, a, ctx)
-        share = s / namespace(s).maximum(
-            s.sum(), np.finfo(s.dtype).tiny
-        )  # (batch,), 0 where all weights are 0
+        # (batch,), 0 where all weights are 0
+        share = s / namespace(s).maximum(s.sum(), np.finfo(s.dtype).tiny)
         loss = (share * self.loss.value(out, y)).sum() + self.penalty(params)
         delta = share[:, None] * self.loss.gradient(out, y)  # (batch, outputs)
         grads = backprop.gradients(self.links, params, caches, delta, ctx)
@@ -175,9 +177,8 @@ class Network:
         """l2/2 * ||W||^2 + l1 * |W| over all weights."""
         if not (self.l2 or self.l1):
             return 0.0
-        weights = [
-            leaf for leaf, slot in zip(_leaves(params), self.slots, strict=True) if slot.parameter.is_weight
-        ]
+        leaves = zip(_leaves(params), self.slots, strict=True)
+        weights = (W for W, slot in leaves if slot.parameter.is_weight)
         return sum(regularizers.penalty(W, self.l2, self.l1) for W in weights)
 
     def add_penalty(self, params: Sequence[Any], grads: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -246,10 +247,9 @@ def _build(
             _build(branch, fan_in, default, counts, numbers) for branch in layer.branches(fan_in)
         )
         fan_out, params = layer.width(fan_in), layer.parameters(fan_in, default)
-        if params != () and not hasattr(params, "_fields"):
-            raise ConfigError(
-                f"parameters() of {type(layer).__name__} must return a NamedTuple of Parameter, or ()."
-            )
+        if params != () and (branches or not hasattr(params, "_fields")):
+            what = "(), for it is a block" if branches else "a NamedTuple of Parameter, or ()"
+            raise ConfigError(f"parameters() of {type(layer).__name__} must return {what}.")
         links.append(Link(name, number, layer, fan_in, fan_out, params, branches))
         fan_in = fan_out
     return tuple(links)
@@ -267,7 +267,7 @@ def _slots(links: Sequence[Link]) -> Iterator[Slot]:
     for link in _walk(links):
         for field in getattr(link.params, "_fields", ()):
             parameter = getattr(link.params, field)
-            stop = start + int(np.prod(parameter.shape, dtype=np.int64))
+            stop = start + math.prod(parameter.shape)
             yield Slot(link, field, parameter, start, stop)
             start = stop
 

@@ -123,10 +123,9 @@ def save(
 
     header = {"format": FORMAT, "network": network_config(network), **extra}
     tensors = {
-        name: np.ascontiguousarray(value) for name, value in named_tensors(network, theta, states).items()
+        name: np.ascontiguousarray(value).reshape(np.shape(value))  # or a () array would become (1,)
+        for name, value in named_tensors(network, theta, states).items()
     }
-    for name, value in tensors.items():  # ascontiguousarray makes a () array (1,)
-        tensors[name] = value.reshape(()) if name.endswith(".count") else value
     write_whole(path, to_bytes(tensors, metadata={"chainrule": json.dumps(header)}))
 
 
@@ -144,13 +143,13 @@ def load(path: str | os.PathLike[str], custom: Mapping[str, type[Layer]] | None 
                 network = network_from_config(header["network"], custom)
             except ChainruleError as error:
                 raise FormatError(f"{path}: the architecture cannot be built: {error}") from error
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
                 raise FormatError(
                     f"{path}: the architecture in the metadata is malformed ({error})."
                 ) from error
             found = {name: file.get_slice(name) for name in list(file.keys())}
             dtype = np.dtype(header["dtype"])
-            for name, shape in _shapes(network):
+            for name, shape in _shapes(network, path.stat().st_size):
                 if name not in found:
                     raise FormatError(f"{path}: the tensor {name} is missing.")
                 came = tuple(found[name].get_shape())
@@ -173,8 +172,8 @@ def load(path: str | os.PathLike[str], custom: Mapping[str, type[Layer]] | None 
         raise FormatError(
             f"{path} is not a whole safetensors file ({error}); save the model again."
         ) from error
-    if not np.isfinite(theta).all():
-        raise FormatError(f"{path} holds NaN or infinity among its parameters.")
+    if not all(np.isfinite(part).all() for part in (theta, *(v for s in states.values() for v in s))):
+        raise FormatError(f"{path} holds NaN or infinity among its numbers; save the model again.")
     return Saved(network, theta, states, header)
 
 
@@ -197,10 +196,11 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     return header
 
 
-def _shapes(network: Network) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _shapes(network: Network, most: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Every tensor that a file of `most` bytes must hold, and its shape; no state wider than it is allocated."""
     for slot in network.slots:
         yield f"{slot.link.name}.{slot.field}", slot.parameter.shape
     for link in network.walk():
-        state = link.layer.state(link.fan_in)
+        state = link.layer.state(min(link.fan_in, most))
         if state != ():
             yield from ((f"{link.name}.{f}", np.shape(value)) for f, value in state._asdict().items())

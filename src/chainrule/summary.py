@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -96,7 +97,7 @@ def summarize(network: Network, dtype: Any, frozen: frozenset[str], batch_size: 
 
 def _rows(links: Sequence[Link], frozen: frozenset[str], depth: int) -> Iterator[Row]:
     for link in links:
-        count = sum(int(np.prod(parameter.shape, dtype=np.int64)) for parameter in link.params)
+        count = sum(math.prod(parameter.shape) for parameter in link.params)
         name = repr(link.layer) if not link.branches else type(link.layer).__name__
         operations = link.layer.operations(link.fan_in)
         yield Row(

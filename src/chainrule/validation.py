@@ -1,3 +1,4 @@
+# Over 300 lines because all that a user passes in as data is checked in this one place.
 """The public edge: what a user passes in is checked here, once, and becomes `Samples`.
 
 Accepted as X: NumPy arrays (memory-mapped ones stay so), nested lists, SciPy sparse matrices, and any data frame that
@@ -22,7 +23,7 @@ ROWS = 1 << 14
 
 
 class Targets(NamedTuple):
-    """y as the loss takes it, and the labels that class numbers stand for (None where y is numbers)."""
+    """y as the loss takes it, and the labels that class numbers stand for (None where y holds no classes)."""
 
     y: NDArray[Any]  # (n,) int64 or (n, outputs) float64
     classes: NDArray[Any] | None
@@ -157,23 +158,29 @@ def check_targets(
         )
     if loss.targets == "counts" and low < 0:
         raise DataError(f"{name} must not be negative for {type(loss).__name__}; its least value is {low:g}.")
-    return Targets(y, None)
+    if loss.targets == "classes" and classes is None:
+        classes = np.arange(outputs)
+    return Targets(y, classes)
 
 
 def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: str) -> Targets:
     """Class numbers from labels. Without known classes, integers in [0, outputs) stand for themselves."""
+    if y.dtype.kind == "O":
+        y = _plain(y, name)
+    if y.dtype.kind == "T":  # NumPy's strings of any length
+        y = np.asarray(y.tolist())
+    if y.dtype.kind not in "biufU":
+        raise DataError(f"{name} must hold numbers or text, not {y.dtype}; pass y.astype(str).")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise DataError(f"{name} holds NaN or infinity; drop the samples without a label.")
     if y.dtype.kind == "f" and (y == np.floor(y)).all():
         y = y.astype(np.int64)
-    if y.dtype.kind == "O":
-        y = np.asarray([str(label) for label in y])
     if (
         classes is None
         and y.dtype.kind in "iub"
         and (y.size == 0 or (int(y.min()) >= 0 and int(y.max()) < outputs))
     ):
-        return Targets(y.astype(np.int64), None)
+        return Targets(y.astype(np.int64), np.arange(outputs))
     known = np.unique(y) if classes is None else classes
     if len(known) > outputs or (classes is None and len(known) < outputs):
         raise DataError(
@@ -194,6 +201,27 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
     return Targets(numbers.astype(np.int64), known)
 
 
+def check_classes(classes: Any, network: Network) -> NDArray[Any]:
+    """The labels that a file holds: one an output (two for one output), rising, all of one kind."""
+    labels = np.asarray(classes)
+    count = 2 if network.loss.targets == "binary" else network.outputs
+    if labels.shape != (count,) or labels.dtype.kind not in "biufU":
+        raise ConfigError("classes must be a list of one label an output.")
+    if not np.array_equal(np.unique(labels), labels):
+        raise ConfigError("classes must be a list of labels in rising order.")
+    return labels
+
+
+def _plain(y: NDArray[Any], name: str) -> NDArray[Any]:
+    """Labels out of an array of Python objects: numbers where all are, else text; a missing one is refused."""
+    labels = y.tolist()
+    for row, label in enumerate(labels):
+        if not isinstance(label, str) and str(label) in ("None", "nan", "NaT", "<NA>"):
+            raise DataError(f"{name} holds no label at row {row}; drop the samples without a label.")
+    is_number = all(isinstance(label, (bool, int, float, np.number, np.bool_)) for label in labels)
+    return np.asarray(labels if is_number else [str(label) for label in labels])
+
+
 def _some(labels: NDArray[Any]) -> str:
     shown = ", ".join(repr(label) for label in labels[:6].tolist())
     return shown + (", ..." if len(labels) > 6 else "")
@@ -207,11 +235,11 @@ def check_weight(
     class_weight: {label: weight} (1 for labels not named), or "balanced" for n / (classes * count of the class).
     """
     n = len(targets.y)
-    s = (
-        np.ones(n)
-        if sample_weight is None
-        else np.asarray(as_array(sample_weight, "sample_weight"), np.float64)
-    )
+    try:
+        weight = np.ones(n) if sample_weight is None else as_array(sample_weight, "sample_weight")
+        s = np.asarray(weight, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError("sample_weight must hold one number a sample.") from error
     if s.shape != (n,):
         raise ShapeError(f"sample_weight must be ({n},), one number a sample, not {s.shape}.")
     if not np.isfinite(s).all() or (s < 0).any() or not s.sum() > 0:
@@ -224,7 +252,7 @@ def check_weight(
     if y.ndim != 1 or y.dtype.kind != "i":
         raise ConfigError("class_weight needs one label a sample; pass sample_weight for other targets.")
     labels = np.arange(max(outputs, 2)) if targets.classes is None else targets.classes
-    if isinstance(class_weight, str):
+    if not isinstance(class_weight, Mapping):
         if class_weight != "balanced":
             raise ConfigError(
                 f"class_weight must be 'balanced' or a dict of label: weight, not {class_weight!r}."
@@ -237,8 +265,11 @@ def check_weight(
         raise ConfigError(
             f"class_weight names {unknown[0]!r}, which is no class; the classes are {_some(labels)}."
         )
-    table |= {label: float(weight) for label, weight in class_weight.items()}
-    weights = np.asarray(list(table.values()))
+    table |= class_weight
+    try:
+        weights = np.asarray(list(table.values()), np.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigError("class_weight must hold one number a label.") from error
     if not np.isfinite(weights).all() or (weights < 0).any() or not (s * weights[y]).sum() > 0:
         raise ConfigError(
             "class_weight must hold finite numbers of at least 0 that leave some sample a weight."
@@ -269,7 +300,7 @@ def check_samples(
 
 def check_choice(value: Any, registry: Mapping[str, Any], name: str) -> Any:
     """The entry of a registry by its name."""
-    if value not in registry:
+    if not isinstance(value, str) or value not in registry:
         raise ConfigError(f"{name} must be one of {', '.join(registry)}, not {value!r}.")
     return registry[value]
 
@@ -279,6 +310,7 @@ __all__ = [
     "as_array",
     "check_X",
     "check_choice",
+    "check_classes",
     "check_count",
     "check_samples",
     "check_seed",

@@ -45,7 +45,7 @@ class Session(Protocol):
         """len(rates) steps over `rows` in order, batch_size to a step (the last may be smaller).
 
         rates: the learning rate of each step.  first: the number of the first step, from 1, within the run of the
-        optimizer.  Raises NonFiniteError before an update with NaN or infinity is made.
+        optimizer.  Raises NonFiniteError at the step that produces NaN or infinity, before its update where it can.
         """
         ...
 

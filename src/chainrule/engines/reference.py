@@ -76,16 +76,20 @@ class ReferenceSession:
         """Gradient, update, constraint; once a rate."""
         size, max_norm = self.plan.batch_size, self.plan.network.max_norm
         for k, lr in enumerate(rates.tolist()):
-            batch = samples.batch(rows[k * size : (k + 1) * size], self.plan.dtype)
             t = first + k
-            with np.errstate(all="ignore"):  # what overflows is found and named below
-                objective, g = gradient(self.plan, self.params, self.states, batch, self.clock + t, out=self.g)
-            if not (np.isfinite(objective.loss) and (np.isfinite(g @ g) or np.isfinite(g).all())):
-                raise self.diagnosis(batch, t, lr)
-            self.update(g, lr, t)
-            if max_norm is not None:
-                for W in self.weights:
-                    W[...] = regularizers.max_norm(W, max_norm)
+            with np.errstate(all="ignore"):  # what overflows is found and named
+                batch = samples.batch(rows[k * size : (k + 1) * size], self.plan.dtype)
+                objective, g = gradient(
+                    self.plan, self.params, self.states, batch, self.clock + t, out=self.g
+                )
+                if not (np.isfinite(objective.loss) and is_finite(g)):
+                    raise self.diagnosis(batch, t, lr)
+                self.update(g, lr, t)
+                if max_norm is not None:
+                    for W in self.weights:
+                        W[...] = regularizers.max_norm(W, max_norm)
+                if not is_finite(self.theta):
+                    raise self.overflow(t, lr)
             self.states = objective.states
             weight = float(batch.s.sum())
             self.tally += (float(objective.loss) * weight, weight, self.correct(objective.out, batch))
@@ -129,17 +133,33 @@ class ReferenceSession:
             where = bad[0] if bad and not bad[0].startswith("gradient") else "loss"
             if where == "loss" and bad and np.isfinite(self.loss_of(batch, t)):
                 where = bad[0]
-        return NonFiniteError(
-            f"Training produced NaN or infinity at step {t}, first in {where}, at a learning rate of {lr:.3g}; "
-            "lower the learning rate, clip the gradient (clip_norm=1.0), or scale the input.",
-            step=t,
-            link=where,
-        )
+        return not_finite(t, where, lr)
+
+    def overflow(self, t: int, lr: float) -> NonFiniteError:
+        """The step whose update went beyond the largest number, and the first link that it hit."""
+        slots = self.plan.network.slots
+        bad = next(slot for slot in slots if not np.isfinite(self.theta[slot.start : slot.stop]).all())
+        return not_finite(t, f"update of {bad.link.name}", lr)
 
     def loss_of(self, batch: Batch, t: int) -> float:
         """The loss of a batch at a step."""
         with np.errstate(all="ignore"):
             return float(gradient(self.plan, self.params, self.states, batch, self.clock + t)[0].loss)
+
+
+def not_finite(t: int, where: str, lr: float) -> NonFiniteError:
+    """The error, in one sentence."""
+    return NonFiniteError(
+        f"Training produced NaN or infinity at step {t}, first in {where}, at a learning rate of {lr:.3g}; "
+        "lower the learning rate, clip the gradient (clip_norm=1.0), or scale the input.",
+        step=t,
+        link=where,
+    )
+
+
+def is_finite(vector: NDArray[Any]) -> bool:
+    """No NaN and no infinity in a vector (n,): one pass in BLAS, a second one only where the square overflows."""
+    return bool(np.isfinite(vector @ vector) or np.isfinite(vector).all())
 
 
 def _blocks(plan: Plan) -> Iterator[slice]:

@@ -39,11 +39,20 @@ def gradient(
     ctx = Context(training=training, seed=plan.seed, step=t, states=states, frozen=plan.frozen, watch=watch)
     objective = plan.network.objective(params, batch.a, batch.y, batch.s, ctx)
     g = plan.network.flatten(objective.grads, out)
+    if plan.frozen:  # what is not trained must not count in the norm either
+        g = namespace(g).where(is_frozen(plan, g), 0, g)
     if plan.clip_value is not None:
         g = clip_by_value(g, plan.clip_value)
     if plan.clip_norm is not None:
         g = clip_by_norm(g, plan.clip_norm)
     return objective, g
+
+
+def is_frozen(plan: Plan, theta: Array) -> Array:
+    """Which numbers of theta are not trained: (size,) bool."""
+    xp = namespace(theta)
+    parts = [xp.full((slot.stop - slot.start,), slot.link.name in plan.frozen) for slot in plan.network.slots]
+    return xp.concatenate(parts)
 
 
 def constrain(network: Network, theta: Array) -> Array:
@@ -62,13 +71,9 @@ def step(
     plan: Plan, theta: Array, optimizer_state: Any, states: dict[str, Any], batch: Any, lr: Array, t: Array
 ) -> StepResult:
     """theta after one step: gradient, update, constraint. t counts from 1."""
-    xp = namespace(theta)
     objective, g = gradient(plan, plan.network.unflatten(theta), states, batch, t)
     new, optimizer_state = plan.optimizer.update(g, optimizer_state, theta, lr, t)
     new = constrain(plan.network, new)
     if plan.frozen:
-        is_frozen = xp.concatenate(
-            [xp.full((slot.stop - slot.start,), slot.link.name in plan.frozen) for slot in plan.network.slots]
-        )
-        new = xp.where(is_frozen, theta, new)
+        new = namespace(theta).where(is_frozen(plan, theta), theta, new)
     return StepResult(new, optimizer_state, objective.states, objective.loss, objective.out)

@@ -1,3 +1,4 @@
+# Over 300 lines because fourteen functions take their place here, side by side to be compared, and one list of them.
 """Activations as links: a = f(z), and delta = dL/da * f'(z).
 
 The formulas are in `chainrule.activations`; here each one takes its place in the chain.
@@ -5,11 +6,14 @@ The formulas are in `chainrule.activations`; here each one takes its place in th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
 from chainrule import activations as f
 from chainrule._arrays import Array
+from chainrule.errors import ConfigError
 from chainrule.initializers import Constant, GlorotUniform, HeUniform, Initializer, LeCunNormal
 from chainrule.layers.base import Context, Layer, Parameter
 
@@ -23,6 +27,20 @@ class Activation(Layer):
 
     suits: ClassVar[Initializer] = GlorotUniform()
     """how the weights before this activation start, unless the layer says otherwise"""
+
+    def __post_init__(self) -> None:
+        """Refuse a slope or an alpha that is no finite number."""
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if setting.type != "float":
+                continue
+            if not (isinstance(value, Real) and math.isfinite(value)):
+                raise ConfigError(
+                    f"{setting.name} of {type(self).__name__} must be a finite number, not {value!r}; "
+                    f"{setting.default!r} is usual."
+                )
+            # A NumPy scalar would turn float32 into float64.
+            object.__setattr__(self, setting.name, float(value))
 
     def f(self, z: Array) -> Array:
         """The activation."""

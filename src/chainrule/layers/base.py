@@ -89,7 +89,8 @@ class Layer(ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Derive `kind` from the class's name: BatchNorm is batch_norm. Keep the short repr."""
         super().__init_subclass__(**kwargs)
-        cls.__repr__ = Layer.__repr__  # type: ignore[method-assign]  # or the dataclass decorator would add its own
+        if "__repr__" not in cls.__dict__:
+            cls.__repr__ = Layer.__repr__  # type: ignore[method-assign]  # or the dataclass decorator would add its own
         if "kind" not in cls.__dict__:
             cls.kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,12 +61,14 @@ class BatchNorm(Layer):
 
     def __post_init__(self) -> None:
         """Refuse an eps that divides by zero and a momentum that cannot average."""
-        if not self.eps > 0:
+        if not (isinstance(self.eps, Real) and 0 < self.eps < math.inf):
             raise ConfigError(f"eps of BatchNorm must be above 0, not {self.eps!r}; 1e-5 is usual.")
-        if not 0 <= self.momentum < 1:
+        if not (isinstance(self.momentum, Real) and 0 <= self.momentum < 1):
             raise ConfigError(
                 f"momentum of BatchNorm must be in [0, 1), not {self.momentum!r}; 0.9 is usual."
             )
+        for name in ("momentum", "eps"):  # a NumPy scalar would turn float32 into float64
+            object.__setattr__(self, name, float(getattr(self, name)))
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = gamma (a - mu) / sqrt(var + eps) + beta"""

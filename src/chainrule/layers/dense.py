@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from chainrule._arrays import Array
 from chainrule.errors import ConfigError
 from chainrule.initializers import Constant, Initializer
@@ -34,10 +36,16 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         """Refuse what is no number of neurons."""
-        if not isinstance(self.units, int) or isinstance(self.units, bool) or self.units < 1:
+        if not isinstance(self.units, (int, np.integer)) or isinstance(self.units, bool) or self.units < 1:
             raise ConfigError(
                 f"units of {type(self).__name__} must be a positive integer, not {self.units!r}; "
                 "give the number of neurons."
+            )
+        object.__setattr__(self, "units", int(self.units))
+        if self.initializer is not None and not isinstance(self.initializer, Initializer):
+            raise ConfigError(
+                f"initializer of {type(self).__name__} must be an initializer such as HeNormal(), or None, "
+                f"not {self.initializer!r}."
             )
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:

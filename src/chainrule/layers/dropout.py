@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from chainrule._arrays import Array, namespace
@@ -27,10 +28,11 @@ class Dropout(Layer):
 
     def __post_init__(self) -> None:
         """Refuse what is no probability, and 1, which would drop everything."""
-        if not 0 <= self.rate < 1:
+        if not isinstance(self.rate, Real) or not 0 <= self.rate < 1:
             raise ConfigError(
                 f"rate of Dropout must be in [0, 1), not {self.rate!r}; give the probability of dropping a neuron."
             )
+        object.__setattr__(self, "rate", float(self.rate))  # a NumPy scalar would turn float32 into float64
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = a * mask"""
@@ -39,7 +41,7 @@ class Dropout(Layer):
         assert ctx.link is not None
         xp = namespace(a)
         bits = uniform_bits(ctx.seed, ctx.link.number, ctx.step, a.shape, xp)  # (batch, width) uint32
-        keep = bits >= xp.uint32(round(self.rate * 2**32))
+        keep = bits >= xp.uint32(min(round(self.rate * 2**32), 2**32 - 1))
         mask = keep.astype(a.dtype) * (1 / (1 - self.rate))  # (batch, width)
         return a * mask, mask
 

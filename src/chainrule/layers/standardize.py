@@ -52,7 +52,7 @@ class Standardize(Layer):
 
     def finish(self, state: Any) -> Any:
         """The state to use: a constant feature (its deviation within rounding of its mean) is only centered."""
-        constant = state.std <= 1e-12 * np.maximum(1.0, np.abs(state.mean))
+        constant = state.std <= 1e-12 * np.abs(state.mean)
         return state._replace(std=np.where(constant, 1.0, state.std))
 
     def operations(self, fan_in: int) -> int:

@@ -178,9 +178,14 @@ class CSVLog(Callback):
 
 
 def as_callbacks(callbacks: Any) -> list[Callback]:
-    """Callbacks from what a user lists, functions of the run among them. Checkpoints go last: they store the rest."""
+    """Callbacks from what a user lists, or the only one; functions of the run among them.
+
+    Checkpoints go last: they store the rest.
+    """
     made = []
-    for callback in callbacks or ():
+    for callback in (
+        [callbacks] if isinstance(callbacks, Callback) or callable(callbacks) else callbacks or ()
+    ):
         if isinstance(callback, Callback):
             made.append(callback)
         elif callable(callback) and not isinstance(callback, type):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,11 +41,12 @@ def write(path: str | os.PathLike[str], run: Run) -> None:
         "now": run.snapshot(),
         "optimizer": run.session.optimizer_state._asdict(),
         "tally": run.session.tally,
-        "callbacks": [[type(callback).__name__, callback.state()] for callback in run.callbacks],
+        "callbacks": [[type(c).__name__, kept] for c in run.callbacks if (kept := c.state())],
     }
     arrays: dict[str, NDArray[Any]] = {}
     text = json.dumps(_pack(state, "run", arrays))
-    write_whole(path, to_bytes(arrays, metadata={"chainrule-run": text}))
+    # One entry, for safetensors writes several in any order: the same run makes the same bytes.
+    write_whole(path, to_bytes(arrays, metadata={"chainrule-run": checksum(text, arrays) + text}))
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -57,7 +59,12 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         with safe_open(str(path), framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in list(file.keys())}
-            text = (file.metadata() or {})["chainrule-run"]
+            entry = (file.metadata() or {})["chainrule-run"]
+        crc, text = entry[:8], entry[8:]
+        if crc != checksum(text, arrays):
+            raise FormatError(
+                f"{path} is damaged: its checksum does not match; resume from another checkpoint."
+            )
         state = _unpack(json.loads(text), arrays)
         if state["format"] != FORMAT:
             raise FormatError(
@@ -71,7 +78,10 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def resume(path: str | os.PathLike[str], run: Run) -> None:
-    """Put a run where the checkpoint left it. Raises ConfigError where it was made under other settings."""
+    """Put a run where the checkpoint left it.
+
+    Raises ConfigError where it was made under other settings, and then leaves the run as it was.
+    """
     state = read(path)
     try:
         for name, mine in run.fingerprint.items():
@@ -81,19 +91,28 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
                     f"{path} was made with another {name} ({_short(theirs)}, now {_short(mine)}); "
                     "resume with the settings and the data of that run."
                 )
+        session, callbacks = run.session, list(run.callbacks)
+        arrays = {
+            "now": run.snapshot(),
+            "optimizer": session.optimizer_state._asdict(),
+            "tally": session.tally,
+        }
+        _check_like(state, arrays)
+        _check_numbers(state, run.steps_per_epoch)
+        for name, kept in state["callbacks"]:
+            match = next((c for c in callbacks if type(c).__name__ == name), None)
+            if match is None:
+                raise ConfigError(f"{path} was made with the callback {name}; pass it again.")
+            callbacks.remove(match)
+            match.load_state(kept)
         run.epoch, run.position, run.seconds = state["epoch"], state["position"], state["seconds"]
         run.epochs_before = state["epochs_before"]
         run.history = History(state["history"], None)
         run.plateau = None if state["plateau"] is None else PlateauState(**state["plateau"])
         run.restore(state["now"])
-        session = run.session
         session.clock = state["clock"]
         session.optimizer_state = type(session.optimizer_state)(**state["optimizer"])
         session.tally[...] = state["tally"]
-        for callback, (name, kept) in zip(run.callbacks, state["callbacks"], strict=True):
-            if type(callback).__name__ != name:
-                raise ConfigError(f"{path} was made with the callback {name}, not {type(callback).__name__}.")
-            callback.load_state(kept)
         if state["stopped"] is not None:
             run.stop(state["stopped"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -102,11 +121,44 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
         raise FormatError(f"{path} does not hold what a checkpoint of this run must ({error}).") from error
 
 
+def checksum(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Eight digits for everything in the file, so that damage is found before it becomes other bits."""
+    crc = zlib.crc32(text.encode())
+    for name in sorted(arrays):
+        crc = zlib.crc32(arrays[name].tobytes(), crc)
+    return f"{crc:08x}"
+
+
+def _check_like(found: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
+    """Raises TypeError unless every array is there, with the run's own shape and precision."""
+    for key, value in mine.items():
+        if isinstance(value, Mapping):
+            _check_like(found[key], value)
+        elif np.shape(found[key]) != np.shape(value) or found[key].dtype != value.dtype:
+            raise TypeError(f"{key} should be {value.dtype} {np.shape(value)}")
+
+
+def _check_numbers(state: Mapping[str, Any], steps_per_epoch: int) -> None:
+    """Raises TypeError unless the counters count, and there is a record for each epoch."""
+    bounds = {"epoch": 2**31, "position": steps_per_epoch, "epochs_before": 2**31, "clock": 2**32}
+    for name, bound in bounds.items():
+        if type(state[name]) is not int or not 0 <= state[name] < bound:
+            raise TypeError(f"{name} should be an integer from 0 to {bound - 1}")
+    history, stopped = state["history"], state["stopped"]
+    if not (isinstance(history, list) and all(isinstance(record, dict) for record in history)):
+        raise TypeError("history should be a list of records")
+    if len(history) != state["epoch"] or not isinstance(state["callbacks"], list):
+        raise TypeError("history and callbacks should have an entry each")
+    if not (stopped is None or isinstance(stopped, str)) or not isinstance(state["seconds"], (int, float)):
+        raise TypeError("stopped should be a reason, and seconds a number")
+
+
 def _pack(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
-    """JSON-ready data in which each array stands as {"array": its name}."""
+    """JSON-ready data in which each array stands as {"$array": its name}."""
     if isinstance(value, np.ndarray):
+        name = f"{name}#{len(arrays)}" if name in arrays else name
         arrays[name] = np.ascontiguousarray(value).reshape(value.shape)
-        return {"array": name}
+        return {"$array": name}
     if isinstance(value, Mapping):
         return {key: _pack(item, f"{name}.{key}", arrays) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -116,8 +168,8 @@ def _pack(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
 
 def _unpack(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
     if isinstance(value, dict):
-        if set(value) == {"array"}:
-            return arrays[value["array"]].copy()
+        if set(value) == {"$array"}:
+            return arrays[value["$array"]].copy()
         return {key: _unpack(item, arrays) for key, item in value.items()}
     return [_unpack(item, arrays) for item in value] if isinstance(value, list) else value
 

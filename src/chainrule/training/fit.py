@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule import persistence
 from chainrule.engines import Plan, select
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, DataError
 from chainrule.layers import Context, Standardize
 from chainrule.network import Network
 from chainrule.optimizers import LBFGS, AnyOptimizer
@@ -63,7 +63,7 @@ def fit(
         shuffle=shuffle,
         verbose=verbose,
         epochs_before=before,
-        fingerprint=fingerprint(plan, optimizer, samples, epochs, schedule, shuffle),
+        fingerprint=fingerprint(plan, optimizer, samples, validation, epochs, schedule, shuffle),
         plateau=schedule.init() if isinstance(schedule, ReduceOnPlateau) else None,
         callbacks=callbacks,
     )
@@ -87,7 +87,13 @@ def fit(
 
 
 def fingerprint(
-    plan: Plan, optimizer: AnyOptimizer, samples: Samples, epochs: int, schedule: Schedule, shuffle: bool
+    plan: Plan,
+    optimizer: AnyOptimizer,
+    samples: Samples,
+    validation: Samples | None,
+    epochs: int,
+    schedule: Schedule,
+    shuffle: bool,
 ) -> dict[str, Any]:
     """What decides the bits of a run: all of it must be the same for a checkpoint to be resumed.
 
@@ -106,6 +112,7 @@ def fingerprint(
         "frozen": sorted(plan.frozen),
         "shuffle": shuffle,
         "data": samples.fingerprint(),
+        "validation data": None if validation is None else validation.fingerprint(),
     }
 
 
@@ -133,7 +140,7 @@ def fit_standardize(network: Network, states: dict[str, Any], samples: Samples, 
 
 def split(samples: Samples, fraction: float, seed: int) -> tuple[Samples, Samples]:
     """Training and validation samples: a random part of the samples, at least one on each side."""
-    if not 0 < fraction < 1:
+    if isinstance(fraction, str) or not 0 < fraction < 1:
         raise ConfigError(f"validation_fraction must lie between 0 and 1, not {fraction!r}.")
     count = round(fraction * samples.n)
     if not 0 < count < samples.n:
@@ -141,4 +148,9 @@ def split(samples: Samples, fraction: float, seed: int) -> tuple[Samples, Sample
             f"validation_fraction={fraction} of {samples.n} samples leaves none on one side; pass validation_data."
         )
     order: NDArray[np.int64] = generator(seed, "split", 0).permutation(samples.n)
-    return samples.take(np.sort(order[count:])), samples.take(np.sort(order[:count]))
+    train, held_out = samples.take(np.sort(order[count:])), samples.take(np.sort(order[:count]))
+    if not (train.weight.any() and held_out.weight.any()):
+        raise DataError(
+            "validation_fraction leaves only samples of weight 0 on one side; pass validation_data."
+        )
+    return train, held_out

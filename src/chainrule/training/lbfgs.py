@@ -50,7 +50,8 @@ class FullBatch:
         for start in range(0, samples.n, step):
             batch = samples.batch(slice(start, start + step), self.plan.dtype)
             share = float(samples.weight[start : start + step].sum()) / total
-            objective, part = gradient(self.plan, self.params, self.states, batch, 0)
+            with np.errstate(all="ignore"):  # a line search may look too far and come back
+                objective, part = gradient(self.plan, self.params, self.states, batch, 0)
             loss += share * float(objective.loss)
             g += share * part[self.trained]
             self.next_states = objective.states
@@ -97,6 +98,8 @@ def train(run: Run, optimizer: LBFGS) -> None:
     for callback in run.callbacks:
         callback.on_train_begin(run)
     try:
+        if run.epochs == 0:  # SciPy would take one step
+            return
         result = minimize(
             session.value_and_gradient,
             session.theta[session.trained].astype(np.float64),
@@ -114,6 +117,8 @@ def train(run: Run, optimizer: LBFGS) -> None:
             },
         )
         session.theta[session.trained] = result.x
+        if not np.isfinite(result.fun):
+            raise NonFiniteError("The loss is not finite where L-BFGS begins; scale the input.", 1, "loss")
         if run.history.stopped is None and run.epoch < run.epochs:
             run.stop(f"L-BFGS ended: {str(result.message).lower()}")
     finally:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.errors import NonFiniteError
 from chainrule.random import generator
 from chainrule.schedules import ReduceOnPlateau
 from chainrule.training.callbacks import better, watched
@@ -45,7 +46,13 @@ def train_epoch(run: Run) -> None:
             begin + chunk, run.steps_per_epoch, *(_next_stop(run, first, every) for every in _stops(run))
         )
         start = time.perf_counter()
-        run.session.steps(run.samples, order[begin * size : end * size], rates[begin:end], first + begin + 1)
+        try:
+            run.session.steps(
+                run.samples, order[begin * size : end * size], rates[begin:end], first + begin + 1
+            )
+        except NonFiniteError as error:
+            run.position = error.step - 1 - first  # what was completed before it
+            raise
         elapsed = time.perf_counter() - start
         run.position, run.seconds = end, run.seconds + elapsed
         # As many steps as fit in a glance, found by doubling: what is cut where never changes a number.
