@@ -94,3 +94,15 @@ def browser_page(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert not faults, "\n".join(faults)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many combinations the gradient checks went through, also where they were spread over workers."""
+    passed = terminalreporter.getreports("passed")
+    properties = [dict(report.user_properties) for report in passed if report.when == "call"]
+    count = sum(found.get("gradient_checks", 0) for found in properties)
+    if count:
+        terminalreporter.write_line(
+            f"gradient check: {count:,} combinations of layer x activation x loss x outputs x weighting x penalty "
+            "agree with central differences to 1e-6 in float64"
+        )
