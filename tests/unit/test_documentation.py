@@ -1,0 +1,268 @@
+"""What the documentation says is so: its Python runs and prints what it shows, its commands and links exist.
+
+Blocks of Python in a page run in order, in one namespace, in an empty folder. A block of text straight beneath one is
+what it prints; numbers agree to one unit of the last digit shown. `<!-- slow -->` above a block leaves it to the slow
+test, which runs all of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import contextlib
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import typer
+
+from chainrule.layers import ACTIVATIONS
+from chainrule.losses import LOSSES
+from chainrule.optimizers import OPTIMIZERS
+from chainrule.persistence import LAYERS
+from chainrule.schedules import SCHEDULES, Constant
+
+ROOT = Path(__file__).parents[2]
+README, CHINESE = ROOT / "README.md", ROOT / "README.zh-TW.md"
+PAGES = (README, CHINESE, *sorted((ROOT / "docs").glob("*.md")))
+FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d*)?(?:e[-+]?\d+)?")
+
+
+class Block(NamedTuple):
+    """A fenced block of a page."""
+
+    page: Path
+    line: int
+    language: str
+    code: str
+    is_slow: bool
+    prints: str | None
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text("utf-8")
+    found = list(FENCE.finditer(text))
+    outputs: list[str | None] = [
+        after[2] if after[1] == "text" and not text[block.end() : after.start()].strip() else None
+        for block, after in pairwise(found)
+    ]
+    return [
+        Block(
+            page,
+            text.count("\n", 0, block.start()) + 1,
+            block[1],
+            block[2],
+            text[: block.start()].rstrip().endswith("<!-- slow -->"),
+            output,
+        )
+        for block, output in zip(found, [*outputs, None], strict=False)
+    ]
+
+
+def python_blocks(page: Path) -> list[Block]:
+    return [block for block in blocks(page) if block.language == "python"]
+
+
+PYTHON_PAGES = [page for page in PAGES if python_blocks(page)]
+
+
+# --- Python
+
+
+def unit(shown: str) -> float:
+    """One unit in the last digit of a number as it is shown; none for a whole number."""
+    mantissa, _, exponent = shown.replace(",", "").partition("e")
+    decimals = len(mantissa.partition(".")[2])
+    return 10.0 ** (int(exponent or 0) - decimals) if decimals or exponent else 0.0
+
+
+def assert_prints(block: Block, printed: str) -> None:
+    where = f"{name_of(block.page)}:{block.line}"
+    expected = block.prints or ""
+    words = [NUMBER.sub("#", " ".join(text.split())) for text in (expected, printed)]
+    # A sign takes the place of a space, so columns may shift by one.
+    assert words[0] == words[1], f"{where} prints\n{printed}"
+    for shown, came in zip(NUMBER.findall(expected), NUMBER.findall(printed), strict=True):
+        difference = abs(float(shown.replace(",", "")) - float(came.replace(",", "")))
+        assert difference <= 1.001 * unit(shown), f"{where} prints {came} where it says {shown}:\n{printed}"
+
+
+def run_page(page: Path, slow: bool) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for block in python_blocks(page):
+        if block.is_slow and not slow:
+            continue
+        code = compile("\n" * block.line + block.code, str(page), "exec", dont_inherit=True)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            builtins.exec(code, namespace)
+        if block.prints is not None:
+            assert_prints(block, printed.getvalue())
+
+
+@pytest.mark.parametrize("page", PYTHON_PAGES, ids=name_of)
+def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    run_page(page, slow=False)
+
+
+# The Chinese README has the English one's code: test_both_readmes_have_the_same_code.
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PYTHON_PAGES if page != CHINESE], ids=name_of)
+def test_slow_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    if not any(block.is_slow for block in python_blocks(page)):
+        pytest.skip("nothing slow on this page")
+    monkeypatch.chdir(tmp_path)
+    run_page(page, slow=True)
+
+
+@pytest.mark.parametrize(
+    ("expected", "printed", "agree"),
+    [
+        ("a 0.12\n", "a  0.12", True),
+        ("a 0.12", "a 0.13", True),
+        ("a 0.12", "a 0.14", False),
+        ("a 0.12", "b 0.12", False),
+        ("1.4e-07", "1.5e-07", True),
+        ("1.4e-07", "1.4e-06", False),
+        ("1,437 rows", "1,438 rows", False),
+        ("[0.5 -0.1]", "[0.5 0.1]", False),
+    ],
+)
+def test_comparison_of_outputs(expected: str, printed: str, agree: bool):
+    block = Block(README, 1, "python", "", False, expected)
+    with contextlib.nullcontext() if agree else pytest.raises(AssertionError):
+        assert_prints(block, printed)
+
+
+# --- commands
+
+
+def console_lines(page: Path) -> Iterator[str]:
+    """Each command of a page: lines of blocks of shell, and inline code that begins with `chainrule `."""
+    for block in blocks(page):
+        if block.language == "sh":
+            yield from block.code.replace("\\\n", " ").splitlines()
+    yield from re.findall(r"`(chainrule [^`]+)`", FENCE.sub("", page.read_text("utf-8")))
+
+
+COMMANDS = [(name_of(page), line) for page in PAGES for line in console_lines(page) if line.strip()]
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS)
+def test_command_exists(page: str, line: str):
+    program, *words = shlex.split(line, comments=True) or ["#"]
+    if program == "make":
+        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+        wanted = [word for word in words if "=" not in word]
+        assert set(wanted) <= set(targets), f"{page}: no such target in {line}"
+    elif program == "chainrule":
+        from chainrule.cli import app
+
+        group: Any = typer.main.get_command(app)
+        for name in words[0].split("|"):  # `chainrule train|evaluate` speaks of both
+            command = group.commands[name]
+            if words[1:] or "|" not in words[0]:
+                command.make_context(name, words[1:])  # raises where an option is unknown or of another type
+    else:
+        assert (program, *words[:1]) in {("#",), ("pip", "install")}, f"{page}: what is {line}?"
+
+
+@pytest.mark.slow
+def test_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Those of the blocks, in order, in one folder that has a picture of a digit."""
+    from PIL import Image
+    from typer.testing import CliRunner
+
+    from chainrule.cli import app
+    from chainrule.datasets import load_mnist
+
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(255 - load_mnist()[1].images[0]).resize((280, 280)).save("digit.png")
+    for block in blocks(README):
+        if block.language != "sh":
+            continue
+        for line in block.code.replace("\\\n", " ").splitlines():
+            program, *words = shlex.split(line, comments=True) or ["#"]
+            if program == "chainrule":
+                result = CliRunner().invoke(app, words)
+                assert result.exit_code == 0, f"{line}\n{result.output}"
+
+
+def test_readme_begins_with_two_commands():
+    for page in (README, CHINESE):
+        first = blocks(page)[0]
+        programs = [shlex.split(line, comments=True) for line in first.code.splitlines()]
+        assert (first.language, programs) == ("sh", [["make", "mnist"], ["make", "test"]])
+
+
+# --- what is said, in both languages
+
+
+def without_comments(block: Block) -> str:
+    if block.language == "python":
+        return ast.dump(ast.parse(block.code))
+    if block.language == "sh":
+        lines = [shlex.split(line, comments=True) for line in block.code.splitlines()]
+        return repr([line for line in lines if line])
+    return "" if block.prints is None else block.prints
+
+
+def test_both_readmes_have_the_same_code():
+    english, chinese = (
+        [(block.language, block.is_slow, without_comments(block)) for block in blocks(page)]
+        for page in (README, CHINESE)
+    )
+    assert english == chinese
+
+
+def test_both_readmes_have_the_same_parts():
+    def parts(page: Path) -> dict[str, list[str]]:
+        text = FENCE.sub("", page.read_text("utf-8"))
+        return {
+            "headings": re.findall(r"^#+(?= )", text, re.MULTILINE),
+            "code": sorted(re.findall(r"`([^`\n]+)`", text)),
+            "links": [link for link in re.findall(r"\]\((\S+?)\)", text) if "README" not in link],
+            "marks": re.findall(r"<!-- .+? -->", text),
+            "numbers": re.findall(r"\d+(?:\.\d+)? ?%", text),
+        }
+
+    assert parts(README) == parts(CHINESE)
+
+
+@pytest.mark.parametrize("page", [README, CHINESE], ids=name_of)
+def test_readme_lists_what_there_is(page: Path):
+    listed = set(re.findall(r"`(\w+)`", page.read_text("utf-8")))
+    registries = (LAYERS, ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES)
+    classes = {kind.__name__ for registry in registries for kind in registry.values()}
+    assert classes - {Constant.__name__} - listed == set()
+
+
+LINKS = [
+    (name_of(page), link)
+    for page in (*PAGES, ROOT / "CONTRIBUTING.md")
+    for link in re.findall(r"\]\((\S+?)\)|src=\"(\S+?)\"", FENCE.sub("", page.read_text("utf-8")))
+    for link in link
+    if link and "://" not in link
+]
+
+
+@pytest.mark.parametrize(("page", "link"), LINKS)
+def test_link_leads_somewhere(page: str, link: str):
+    path, _, anchor = link.partition("#")
+    target = (ROOT / page).parent / path if path else ROOT / page
+    assert target.exists()
+    if anchor:
+        headings = re.findall(r"^#+ (.+)$", FENCE.sub("", target.read_text("utf-8")), re.MULTILINE)
+        slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert anchor in slugs
