@@ -9,8 +9,10 @@ A new format is one more row of FORMATS. By hand, the mutant that failed, from t
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
+import json
 import os
 import re
 import struct
@@ -161,6 +163,95 @@ def read_digit(path: Path) -> Any:
     return read_digit(path).sum()
 
 
+def small_model() -> Any:
+    import chainrule as c
+
+    block = c.Residual([c.Dense(4), c.BatchNorm(), c.LeakyReLU(0.2)])
+    layers = [c.Standardize(), c.Dense(3), c.PReLU(), block, c.Dropout(0.1), c.Dense(3, c.Orthogonal(0.5))]
+    return c.Model(c.Network(2, layers, c.SoftmaxCrossEntropy(label_smoothing=0.1), l2=0.01))
+
+
+def train(model: Any, **settings: Any) -> Any:
+    """One epoch of two steps; it takes no time, so that the same run makes the same file."""
+    from unittest import mock
+
+    X = np.random.default_rng(4).normal(size=(9, 2))
+    with mock.patch("time.perf_counter", lambda: 0.0):
+        model.fit(X, np.array(["a", "b", "c"] * 3), batch_size=6, **settings)
+    return model
+
+
+def model_files() -> list[bytes]:
+    import chainrule as c
+
+    plain = c.Model(c.Network(3, [c.Dense(2)], c.MeanSquaredError()), dtype="float64")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        files = []
+        for model in (train(small_model(), epochs=1).freeze("dense_1"), plain):
+            model.save(path)
+            files.append(path.read_bytes())
+    return files
+
+
+def checkpoint_files() -> list[bytes]:
+    import chainrule as c
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run"
+        train(small_model(), epochs=1, callbacks=[c.EarlyStopping("loss"), c.Checkpoint(path)])
+        return [path.read_bytes()]
+
+
+def entry(key: str, files: list[bytes]) -> list[bytes]:
+    """The text that the metadata of safetensors files hold under a key."""
+    return [
+        json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"][key].encode()
+        for data in files
+    ]
+
+
+@functools.cache
+def good_arrays(checkpoint: bool) -> dict[str, Any]:
+    from safetensors.numpy import load
+
+    return dict(load((checkpoint_files() if checkpoint else model_files())[0]))
+
+
+def in_model(data: bytes) -> bytes:
+    from safetensors.numpy import save
+
+    return bytes(save(good_arrays(False), {"chainrule": data.decode(errors="replace")}))
+
+
+def in_checkpoint(data: bytes) -> bytes:
+    from safetensors.numpy import save
+
+    from chainrule.training.checkpoint import checksum
+
+    arrays, text = good_arrays(True), data.decode(errors="replace")
+    return bytes(save(arrays, {"chainrule-run": checksum(text, arrays) + text}))
+
+
+def read_model(path: Path) -> Any:
+    """What was read also works: it predicts, whatever its numbers are."""
+    from chainrule import load
+
+    model = load(path)
+    X = np.zeros((2, model.network.inputs)) if model.network.inputs < 1000 else None
+    with np.errstate(all="ignore"):
+        return model.summary(), X is None or model.predict(X)
+
+
+def read_checkpoint(path: Path) -> Any:
+    import chainrule as c
+
+    try:
+        return train(small_model(), epochs=2, callbacks=[c.EarlyStopping("loss")], resume=path)
+    except c.NonFiniteError:
+        return None  # it was read, and what it held was noticed
+
+
 FORMATS: dict[str, Format] = {
     "idx": Format(1200, idx_files, read_idx),
     "idx.gz": Format(800, lambda: [gzip.compress(data, mtime=0) for data in idx_files()], read_idx),
@@ -171,6 +262,15 @@ FORMATS: dict[str, Format] = {
     "png": Format(1000, lambda: digit_files("PNG", optimize=True), read_digit),
     "png, checksums right": Format(1600, png_with_extras, read_digit, correct_png),
     "jpeg": Format(1000, lambda: digit_files("JPEG", progressive=True, quality=30), read_digit),
+    "model": Format(800, model_files, read_model),
+    "metadata in model": Format(1000, lambda: entry("chainrule", model_files())[:1], read_model, in_model),
+    "checkpoint": Format(500, checkpoint_files, read_checkpoint),
+    "state in checkpoint": Format(
+        800,
+        lambda: [text[8:] for text in entry("chainrule-run", checkpoint_files())],
+        read_checkpoint,
+        in_checkpoint,
+    ),
 }
 
 

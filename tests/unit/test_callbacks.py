@@ -1,0 +1,288 @@
+"""Callbacks: when they are called, what they may do, and that none of them changes a number it should not."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as c
+
+GENERATOR = np.random.default_rng(5)
+X = GENERATOR.normal(size=(40, 3))
+Y = (X[:, 0] > 0).astype(np.int64) + (X[:, 1] > 0)
+
+
+def model(*extra: c.Layer) -> c.Model:
+    layers = [c.Dense(5), *extra, c.Tanh(), c.Dense(3)]
+    return c.Model(c.Network(3, layers, c.SoftmaxCrossEntropy()), dtype="float64")
+
+
+def fit(*callbacks: Any, start: c.Model | None = None, **settings: Any) -> c.History:
+    start = model() if start is None else start
+    return start.fit(X, Y, callbacks=callbacks, **({"epochs": 4, "batch_size": 16} | settings))
+
+
+class Values(c.Callback):
+    """Writes a column of the record by hand: what the others then watch."""
+
+    def __init__(self, name: str, values: list[float]) -> None:
+        self.name, self.values = name, values
+
+    def on_epoch_end(self, run: Any) -> None:
+        run.logs[self.name] = self.values[run.epoch - 1]
+
+
+class Diary(c.Callback):
+    """Every call, with the step it came at."""
+
+    def __init__(self, every_steps: int | None = None) -> None:
+        self.every_steps = every_steps
+        self.calls: list[tuple[str, int, int]] = []
+
+    def note(self, what: str, run: Any) -> None:
+        self.calls.append((what, run.epoch, run.step))
+
+    def on_train_begin(self, run: Any) -> None:
+        self.note("begin", run)
+
+    def on_steps(self, run: Any) -> None:
+        if self.every_steps and run.step % self.every_steps == 0:
+            self.note("steps", run)
+
+    def on_epoch_end(self, run: Any) -> None:
+        self.note("epoch", run)
+
+    def on_train_end(self, run: Any) -> None:
+        self.note("end", run)
+
+
+# --- when
+
+
+def test_the_order_of_calls():
+    diary = Diary(every_steps=2)  # 3 steps an epoch
+    fit(diary, epochs=2)
+    assert diary.calls == [
+        ("begin", 0, 0),
+        ("steps", 0, 2),
+        ("epoch", 1, 3),
+        ("steps", 1, 4),
+        ("epoch", 2, 6),
+        ("end", 2, 6),
+    ]
+
+
+@pytest.mark.parametrize("every", [1, 2, 4, 5, 7])
+def test_every_steps_counts_through_the_epochs(every: int):
+    diary = Diary(every)
+    fit(diary, epochs=5)
+    asked = [
+        step for step in range(every, 15, every) if step % 3
+    ]  # at an epoch's end, on_epoch_end comes instead
+    assert [step for what, _, step in diary.calls if what == "steps"] == asked
+
+
+def test_watching_every_step_changes_nothing():
+    plain, watched = model(c.Dropout(0.3)), model(c.Dropout(0.3))
+    fit(start=plain)
+    fit(Diary(1), Diary(2), start=watched)
+    assert plain.theta.tobytes() == watched.theta.tobytes()
+
+
+def test_functions_are_callbacks_too():
+    epochs: list[int] = []
+    fit(lambda run: epochs.append(run.epoch), epochs=3)
+    assert epochs == [1, 2, 3]
+    model().fit(X, Y, epochs=2, callbacks=lambda run: epochs.append(run.epoch))  # the only one needs no list
+    model().fit(X, Y, epochs=2, callbacks=c.EarlyStopping("loss"))
+    assert epochs == [1, 2, 3, 1, 2]
+
+
+@pytest.mark.parametrize("wrong", [[5], ["csv"], [c.EarlyStopping], [None]])
+def test_what_is_no_callback(wrong: Any):
+    with pytest.raises(
+        c.ConfigError, match="callbacks must be Callback objects or functions of the run, not"
+    ):
+        fit(*wrong)
+
+
+def test_the_run_that_callbacks_see_is_current():
+    def look(run: Any) -> None:
+        assert run.model.theta is run.theta and run.history[-1] is run.logs
+        assert run.epochs == 4 and run.steps_per_epoch == 3 and run.samples.n == 40
+        seen.append(run.model.evaluate(X, Y)["loss"])
+
+    seen: list[float] = []
+    history = fit(look, validation_data=(X, Y))
+    assert seen == pytest.approx(history["val_loss"])
+
+
+def test_running_statistics_are_current_in_callbacks():
+    seen: list[np.ndarray] = []
+    made = model(c.BatchNorm())
+    fit(lambda run: seen.append(run.states["batch_norm_1"].mean.copy()), start=made)
+    assert not np.array_equal(seen[0], seen[1]) and np.array_equal(seen[-1], made.states["batch_norm_1"].mean)
+
+
+def test_an_error_in_a_callback_ends_the_run_in_good_order():
+    class Broken(Exception):
+        pass
+
+    def fail(run: Any) -> None:
+        if run.epoch == 2:
+            raise Broken
+
+    made, diary = model(), Diary()
+    with pytest.raises(Broken):
+        fit(diary, fail, start=made)
+    assert diary.calls[-1] == ("end", 2, 6)
+    assert made.epochs_trained == 2 and made.steps_trained == 6
+
+
+# --- stopping
+
+
+def test_a_callback_stops_the_run():
+    history = fit(lambda run: run.stop("seen enough") if run.epoch == 2 else None)
+    assert len(history) == 2 and history.stopped == "seen enough"
+    assert c.History.from_json(history.to_json()).stopped == "seen enough"
+
+
+def test_stop_at_reaches_up_and_down():
+    rising = fit(Values("val_accuracy", [0.5, 0.7, 0.8, 0.9]), c.StopAt("val_accuracy", 0.8))
+    assert len(rising) == 3 and rising.stopped == "val_accuracy reached 0.8"
+    falling = fit(Values("val_rmse", [3, 2, 1, 0]), c.StopAt("val_rmse", 2.5))
+    assert len(falling) == 2
+    assert fit(c.StopAt("loss", 0.0)).stopped is None
+
+
+@pytest.mark.parametrize(
+    ("values", "patience", "min_delta", "epochs"),
+    [
+        ([4, 3, 2, 1, 0, 0, 0, 0], 1, 0.0, 6),
+        ([4, 3, 3, 3, 2, 1, 1, 1], 3, 0.0, 8),
+        ([4, 3, 3, 3, 2, 1, 1, 1], 2, 0.0, 4),
+        ([4, 3.9, 3.8, 3.7, 3, 3, 3, 3], 2, 0.5, 3),
+        ([4, math.nan, math.nan, math.nan, 2, 2, 2, 2], 3, 0.0, 4),
+        ([math.nan, 3, 3, 3, 3, 3, 3, 3], 2, 0.0, 4),
+    ],
+)
+def test_early_stopping_counts_epochs_without_improvement(
+    values: list[float], patience: int, min_delta: float, epochs: int
+):
+    stopping = c.EarlyStopping("watched", patience=patience, min_delta=min_delta)
+    assert len(fit(Values("watched", values), stopping, epochs=8)) == epochs
+
+
+def test_early_stopping_restores_the_best_epoch():
+    thetas: list[np.ndarray] = []
+    means: list[np.ndarray] = []
+
+    def keep(run: Any) -> None:
+        thetas.append(run.theta.copy())
+        means.append(run.states["batch_norm_1"].mean.copy())
+
+    made = model(c.BatchNorm())
+    stopping = c.EarlyStopping("val_accuracy", patience=2)
+    history = fit(Values("val_accuracy", [0.1, 0.5, 0.5, 0.4]), keep, stopping, start=made)
+    assert history.stopped == "val_accuracy has not improved since epoch 2"
+    assert stopping.best_epoch == 2 and len(history) == 4
+    assert made.theta.tobytes() == thetas[1].tobytes()
+    assert np.array_equal(made.states["batch_norm_1"].mean, means[1])
+
+
+def test_early_stopping_restores_also_at_the_last_epoch_and_after_an_interrupt():
+    def interrupt(run: Any) -> None:
+        thetas.append(run.theta.copy())
+        if run.epoch == 3:
+            raise KeyboardInterrupt
+
+    thetas: list[np.ndarray] = []
+    for last, callbacks in ((2, [lambda run: thetas.append(run.theta.copy())]), (9, [interrupt])):
+        thetas.clear()
+        made = model()
+        watch = (Values("watched", [2, 1, 1] * 3), c.EarlyStopping("watched", patience=9))
+        if last == 9:
+            with pytest.raises(KeyboardInterrupt):
+                fit(*watch, *callbacks, start=made, epochs=last)
+        else:
+            fit(*watch, *callbacks, start=made, epochs=last)
+        assert made.theta.tobytes() == thetas[1].tobytes()
+
+
+def test_early_stopping_may_leave_the_last_epoch():
+    thetas: list[np.ndarray] = []
+    made = model()
+    stopping = c.EarlyStopping("watched", patience=1, restore_best=False)
+    fit(Values("watched", [1, 2, 3, 4]), stopping, lambda run: thetas.append(run.theta.copy()), start=made)
+    assert len(thetas) == 2 and made.theta.tobytes() == thetas[-1].tobytes()
+
+
+def test_early_stopping_starts_afresh_in_a_second_fit():
+    stopping = c.EarlyStopping("watched", patience=1)
+    assert len(fit(Values("watched", [1, 2, 3, 4]), stopping)) == 2
+    assert len(fit(Values("watched", [9, 8, 7, 6]), stopping)) == 4
+
+
+@pytest.mark.parametrize(
+    ("callback", "words"),
+    [
+        (
+            c.EarlyStopping("val_loss"),
+            "'val_loss' is not recorded; pass validation_data or validation_fraction",
+        ),
+        (
+            c.StopAt("accuracies", 1),
+            "'accuracies' is not recorded; recorded are loss, accuracy, learning_rate",
+        ),
+    ],
+)
+def test_a_column_that_is_not_recorded(callback: c.Callback, words: str):
+    with pytest.raises(c.ConfigError, match=words):
+        fit(callback)
+
+
+def test_settings_that_cannot_be():
+    for settings in ({"patience": 0}, {"min_delta": -1.0}):
+        with pytest.raises(c.ConfigError, match="patience must be at least 1 and min_delta at least 0"):
+            c.EarlyStopping(**settings)
+    with pytest.raises(c.ConfigError, match="every_steps must be at least 1, not 0"):
+        c.Checkpoint("x", every_steps=0)
+
+
+# --- the CSV log
+
+
+def test_csv_log_is_the_history(tmp_path: Path):
+    path = tmp_path / "new" / "log.csv"
+    lines: list[int] = []
+    log = c.CSVLog(path)
+    history = fit(log, lambda run: lines.append(len(path.read_text().splitlines())), validation_data=(X, Y))
+    assert lines == [2, 3, 4, 5]  # whole after each epoch
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    assert list(rows[0]) == ["epoch", *history.columns]
+    assert [float(row["val_loss"]) for row in rows] == history["val_loss"]
+    assert [p.name for p in path.parent.iterdir()] == ["log.csv"]  # nothing temporary stays
+
+
+# --- the progress bar
+
+
+def test_progress_bar_in_a_terminal():
+    from io import StringIO
+
+    from rich.console import Console
+
+    screen = StringIO()
+    bar = c.ProgressBar(1, console=Console(file=screen, force_terminal=True, width=100))
+    fit(bar, epochs=2)
+    shown = screen.getvalue()
+    assert "epoch 1/2" in shown and "epoch 2/2" in shown and "loss" in shown
+    assert bar.bar is None  # taken away

@@ -1,0 +1,108 @@
+"""The public names: listed once for Python and once for type checkers, and loaded no earlier than they are used."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import chainrule
+
+PACKAGE = Path(chainrule.__file__).parent
+NAMES = [name for name in chainrule.__all__ if name != "__version__"]
+
+
+def run(code: str) -> str:
+    """What a fresh interpreter prints."""
+    path = os.pathsep.join(filter(None, sys.path))
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return found.stdout.strip()
+
+
+def test_type_checkers_see_the_same_names():
+    tree = ast.parse((PACKAGE / "__init__.pyi").read_text("utf-8"))
+    stub = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert sorted(stub) == sorted(NAMES)
+    for name, origin in stub.items():
+        assert origin == f"chainrule.{chainrule._HOME[name]}.{name}"
+    annotated = {node.target.id for node in tree.body if isinstance(node, ast.AnnAssign)}
+    assert annotated == {"__version__", "__all__"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_has_a_docstring(name: str):
+    value = getattr(chainrule, name)
+    if not inspect.isclass(value) and not inspect.isroutine(value):
+        return  # a table, which has the docstring of its type
+    text = value.__doc__ or ""
+    assert text.strip() and not text.startswith(f"{name}("), "a dataclass's signature is no docstring"
+    for member, function in vars(value).items() if inspect.isclass(value) else ():
+        if inspect.isfunction(function) and not member.startswith("_"):
+            assert function.__doc__, f"{name}.{member} has no docstring"
+
+
+def test_dir_lists_the_names():
+    assert set(chainrule.__all__) <= set(dir(chainrule))
+
+
+def test_an_unknown_name():
+    with pytest.raises(AttributeError, match="module 'chainrule' has no attribute 'Convolution'"):
+        _ = chainrule.Convolution
+    with pytest.raises(ImportError):
+        from chainrule import Convolution  # noqa: F401
+
+
+HEAVY = (
+    "numpy",
+    "sklearn",
+    "scipy",
+    "plotly",
+    "pandas",
+    "jax",
+    "safetensors",
+    "rich",
+    "typer",
+    "narwhals",
+    "PIL",
+)
+
+
+def loaded(code: str) -> set[str]:
+    return set(
+        run(f"import sys\n{code}\nprint(*[name for name in {HEAVY!r} if name in sys.modules])").split()
+    )
+
+
+def test_import_loads_nothing():
+    assert loaded("import chainrule") == set()
+    assert loaded("import chainrule; chainrule.__version__; dir(chainrule)") == set()
+    assert loaded("from chainrule import ConfigError") == set()
+
+
+def test_a_network_needs_numpy_alone():
+    code = "import chainrule as c\nlayers = [c.Dense(3), c.ReLU(), c.Dense(2)]"
+    code += "\nm = c.Model(c.Network(2, layers, c.SoftmaxCrossEntropy()))"
+    assert loaded(code) == {"numpy"}
+    code += "\nX, y = [[0, 1], [1, 0]], [0, 1]\nm.fit(X, y, epochs=1, validation_data=(X, y))\nm.predict(X)"
+    assert loaded(code) == {"numpy"}
+    assert loaded("import chainrule\nfor name in chainrule.__all__: getattr(chainrule, name)") == {"numpy"}
+
+
+def test_star_import_brings_every_name():
+    assert run("from chainrule import *\nprint(Model.__name__, Adam.__name__)") == "Model Adam"
