@@ -1,0 +1,54 @@
+"""The command `chainrule`: thin, one file a subcommand. What is slow to import is imported where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+import chainrule
+from chainrule.cli.evaluate import evaluate
+from chainrule.cli.info import info
+from chainrule.cli.predict import predict
+from chainrule.cli.train import train
+
+EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
+    (train, "chainrule train mnist --report --out runs/mnist"),
+    (evaluate, "chainrule evaluate runs/mnist mnist"),
+    (predict, "chainrule predict runs/mnist digit.png"),
+    (info, "chainrule info runs/mnist"),
+)
+"""Every subcommand, with the line that its --help ends in."""
+
+app = typer.Typer(
+    name="chainrule",
+    help="Train fully connected networks, and put them to work.",
+    epilog="Example: chainrule train mnist --report",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command, _example in EXAMPLES:
+    app.command(epilog=f"Example: {_example}")(_command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"chainrule {chainrule.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Train fully connected networks, and put them to work."""
+
+
+def main() -> None:
+    """Run the command on the arguments of this process."""
+    app(prog_name="chainrule")

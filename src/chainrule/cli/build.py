@@ -1,0 +1,191 @@
+"""From settings and data to a network, an optimizer and a schedule."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.blocks import Residual
+from chainrule.cli.settings import Settings, flag
+from chainrule.datasets import Dataset
+from chainrule.errors import ConfigError, DataError
+from chainrule.layers import (
+    ACTIVATIONS,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Layer,
+    Rescale,
+    Sigmoid,
+    Softmax,
+    Standardize,
+)
+from chainrule.losses import LOSSES, Loss
+from chainrule.network import Network
+from chainrule.optimizers import OPTIMIZERS, AdamFamily, AnyOptimizer
+from chainrule.schedules import SCHEDULES, ReduceOnPlateau, Schedule
+from chainrule.validation import check_choice, check_count
+
+PIXELS_RATE, TABLE_RATE = 5e-3, 2e-3
+"""The peaks of one cycle of Adam and its kin, where none is given."""
+
+
+def resolve(settings: Settings, train: Dataset) -> Settings:
+    """The settings with everything that is left to the data decided."""
+    pixels = train.X.dtype == np.uint8
+    loss = settings.loss or default_loss(train.y)
+    schedule = settings.schedule or ("constant" if settings.optimizer == "lbfgs" else "one_cycle")
+    kind = check_choice(settings.optimizer, OPTIMIZERS, "--optimizer")
+    lr = settings.lr
+    if lr is None and settings.optimizer != "lbfgs":
+        one_cycle = issubclass(kind, AdamFamily) and schedule == "one_cycle"
+        lr = (PIXELS_RATE if pixels else TABLE_RATE) if one_cycle else kind().learning_rate
+    return dataclasses.replace(
+        settings,
+        loss=loss,
+        schedule=schedule,
+        lr=lr,
+        hidden=("256" if pixels else "64,64") if settings.hidden is None else settings.hidden,
+        epochs=(4 if pixels else 40) if settings.epochs is None else settings.epochs,
+        batch_size=(128 if pixels else 32) if settings.batch_size is None else settings.batch_size,
+    )
+
+
+def default_loss(y: NDArray[Any]) -> str:
+    """The kind of the loss that suits a target.
+
+    labels, two of them: sigmoid_cross_entropy      labels: softmax_cross_entropy
+    rows of 0 and 1: sigmoid_cross_entropy          numbers: mean_squared_error
+    """
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    zero_one = y.dtype.kind in "biuf" and bool(np.isin(y, (0, 1)).all())
+    if y.ndim == 2 or (y.dtype.kind == "f" and not zero_one):
+        return "sigmoid_cross_entropy" if zero_one else "mean_squared_error"
+    distinct = len(np.unique(y))
+    if y.dtype.kind in "iu" and distinct > 100 and 20 * distinct > len(y):
+        raise DataError(
+            f"y has {distinct} different whole numbers in {len(y)} samples: pass --loss mean_squared_error if they "
+            "are amounts, --loss softmax_cross_entropy if they are classes."
+        )
+    return "sigmoid_cross_entropy" if distinct <= 2 else "softmax_cross_entropy"
+
+
+def network(settings: Settings, train: Dataset) -> Network:
+    """Input link, hidden layers, output layer. settings: resolved."""
+    loss = make_loss(settings)
+    y = train.y[:, 0] if train.y.ndim == 2 and train.y.shape[1] == 1 else train.y
+    outputs = 1 if y.ndim == 1 else y.shape[1]
+    if loss.targets == "classes" and y.ndim == 1:
+        outputs = max(len(np.unique(y)), 2)
+    layers: list[Layer] = [Rescale(1 / 255) if train.X.dtype == np.uint8 else Standardize()]
+    layers += hidden_layers(settings)
+    layers.append(Dense(outputs))
+    if loss.domain == "probability":
+        layers.append(Softmax() if loss.targets == "classes" else Sigmoid())
+    if (
+        loss.targets == "real"
+        and y.dtype.kind in "biuf"
+        and y.size
+        and np.isfinite(y).all()
+        and np.ptp(y) > 0
+    ):
+        # The network learns numbers of about 1, and gives them out in the units of y.
+        layers.append(Rescale(float(np.std(y, dtype=np.float64)), float(np.mean(y, dtype=np.float64))))
+    return Network(train.X.shape[1], layers, loss, l2=settings.l2, l1=settings.l1, max_norm=settings.max_norm)
+
+
+def make_loss(settings: Settings) -> Loss:
+    """The loss that the settings name."""
+    kind = check_choice(settings.loss, LOSSES, "--loss")
+    if not settings.label_smoothing:
+        made: Loss = kind()
+        return made
+    if not hasattr(kind, "label_smoothing"):
+        raise ConfigError(f"{settings.loss} has no labels to smooth; leave --label-smoothing out.")
+    smoothed: Loss = kind(label_smoothing=settings.label_smoothing)
+    return smoothed
+
+
+def hidden_layers(settings: Settings) -> list[Layer]:
+    """Dense, batch norm, activation, dropout, once a width; from the second on in a residual block if asked for."""
+    widths = hidden_widths(settings.hidden or "")
+    activation = check_choice(settings.activation, ACTIVATIONS, "--activation")
+    if settings.residual and len(widths) < 2:
+        raise ConfigError(
+            "--residual spans hidden layers from the second on; give two, as in --hidden 256,256."
+        )
+    layers: list[Layer] = []
+    for i, width in enumerate(widths):
+        group = [
+            Dense(width),
+            *([BatchNorm()] if settings.batch_norm else []),
+            activation(),
+            *([Dropout(settings.dropout)] if settings.dropout else []),
+        ]
+        layers += [Residual(group)] if settings.residual and i > 0 else group
+    return layers
+
+
+def hidden_widths(text: str) -> list[int]:
+    """256,128 is [256, 128]; none is []."""
+    if text == "none":
+        return []
+    try:
+        widths = [int(word) for word in text.split(",")]
+    except ValueError:
+        widths = [0]
+    if min(widths) < 1:
+        raise ConfigError(f"--hidden must be widths such as 256,128, or none, not {text!r}.")
+    return widths
+
+
+def optimizer(settings: Settings) -> AnyOptimizer:
+    """The optimizer that the settings name, with those of its fields that they give."""
+    kind = check_choice(settings.optimizer, OPTIMIZERS, "--optimizer")
+    known = {f.name for f in dataclasses.fields(kind)}
+    options: dict[str, Any] = {}
+    for name, option in (("learning_rate", "lr"), ("momentum",) * 2, ("weight_decay",) * 2):
+        value = getattr(settings, option)
+        if value is None:
+            continue
+        if name not in known:
+            raise ConfigError(
+                f"{settings.optimizer} has no {name.replace('_', ' ')}; leave {flag(option)} out."
+            )
+        options[name] = value
+    made: AnyOptimizer = kind(**options)
+    return made
+
+
+def schedule(settings: Settings, held_out: bool) -> Schedule:
+    """The schedule that the settings name. held_out: whether validation samples may steer it."""
+    kind = check_choice(settings.schedule, SCHEDULES, "--schedule")
+    made: Schedule = ReduceOnPlateau() if kind is ReduceOnPlateau and held_out else kind()
+    if kind is ReduceOnPlateau and not held_out:
+        raise ConfigError(
+            "reduce_on_plateau steers by the validation loss, and the test set must not steer; "
+            "add --validation-fraction 0.1."
+        )
+    return made
+
+
+def check(settings: Settings, held_out: bool) -> None:
+    """Refuse options that contradict each other or the data."""
+    for name, value in dataclasses.asdict(settings).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{flag(name)} must be a finite number, not {value}.")
+    for name in ("epochs", "batch_size", "patience", "checkpoint_steps"):
+        if getattr(settings, name) is not None:
+            check_count(getattr(settings, name), flag(name))
+    if settings.patience is not None and not held_out:
+        raise ConfigError(
+            "--patience picks the best epoch, which must not be done on the test set; add --validation-fraction 0.1."
+        )
+    if settings.target is not None and not 0 < settings.target <= 1:
+        raise ConfigError(f"--target is an accuracy above 0, at most 1, not {settings.target:g}.")
+    if settings.target is not None and make_loss(settings).targets not in ("classes", "binary"):
+        raise ConfigError(f"--target is an accuracy, which {settings.loss} does not have; leave it out.")

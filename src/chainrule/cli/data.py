@@ -1,0 +1,116 @@
+"""What DATA means on the command line: mnist, a folder of IDX files, or an .npz with X and y."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.datasets import Dataset, load_idx_folder, load_mnist, load_npz
+from chainrule.errors import ConfigError, DataError
+from chainrule.random import generator
+
+HELD_OUT = 0.2
+"""The share of the samples to validate on where the data have neither a validation nor a test part."""
+
+
+class Data(NamedTuple):
+    """What was found."""
+
+    name: str
+    text: str
+    """what was written for it on the command line"""
+    source: str
+    """where to find it again: mnist, or the whole path"""
+    train: Dataset
+    validation: Dataset | None
+    test: Dataset | None
+
+
+class Parts(NamedTuple):
+    """What to train on, what to watch after each epoch, and what to judge by in the end."""
+
+    train: Dataset
+    watched: Dataset
+    judged: Dataset
+    judged_name: str
+    """test or validation"""
+    held_out: bool
+    """whether what is watched is none of what is judged: free to choose the best epoch by"""
+
+
+def load(text: str) -> Data:
+    """Read DATA. Raises DataError for what it cannot be, FormatError for a damaged file."""
+    if text == "mnist":
+        train, test = load_mnist()
+        return Data("mnist", text, "mnist", _as_text(train), None, _as_text(test))
+    path = Path(text)
+    if (path / "config.json").is_file():
+        raise DataError(f"{text} is the folder of a run; add --resume to go on with it.")
+    source = str(path.resolve())
+    if path.is_dir():
+        train, test = load_idx_folder(path)
+        return Data(path.resolve().name, text, source, _as_text(train), None, _as_text(test))
+    if not path.exists():
+        raise DataError(f"{text} does not exist; DATA is mnist, a folder of IDX files, or an .npz.")
+    if path.suffix.lower() != ".npz":
+        raise DataError(f"{text} is no data; DATA is mnist, a folder of IDX files, or an .npz with X and y.")
+    splits = load_npz(path)
+    return Data(path.stem, text, source, *(part if part is None else _as_text(part) for part in splits))  # type: ignore[arg-type]
+
+
+def _as_text(part: Dataset) -> Dataset:
+    """Labels of bytes as text, so that a model can name them in its file."""
+    if part.y.dtype.kind != "S":
+        return part
+    try:
+        return dataclasses.replace(part, y=np.char.decode(part.y, "utf-8"))
+    except UnicodeDecodeError as error:
+        raise DataError(f"y of {part.name} holds bytes that are no UTF-8 text ({error}).") from error
+
+
+def divide(data: Data, fraction: float | None, seed: int) -> Parts:
+    """Choose the parts. fraction: of the training samples to hold out, drawn by the seed as Model.fit does it."""
+    train, validation, test = data.train, data.validation, data.test
+    if fraction is not None and validation is not None:
+        raise ConfigError(f"{data.text} has a validation part; leave --validation-fraction out.")
+    if fraction is None and validation is None and test is None:
+        fraction = HELD_OUT
+    if fraction is not None:
+        train, validation = hold_out(train, fraction, seed)
+    if test is not None:
+        return Parts(train, test if validation is None else validation, test, "test", validation is not None)
+    assert validation is not None
+    return Parts(train, validation, validation, "validation", True)
+
+
+def hold_out(part: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+    """The same division as Model.fit(validation_fraction=...) makes."""
+    if not 0 < fraction < 1:
+        raise ConfigError(f"--validation-fraction must lie between 0 and 1, not {fraction:g}.")
+    count = round(fraction * len(part))
+    if not 0 < count < len(part):
+        raise ConfigError(
+            f"--validation-fraction {fraction:g} of {len(part)} samples leaves none on one side; bring more samples."
+        )
+    order = generator(seed, "split", 0).permutation(len(part))
+    rest, held = np.sort(order[count:]), np.sort(order[:count])
+    return _rows(part, rest), _rows(part, held)
+
+
+def _rows(part: Dataset, rows: NDArray[np.int64]) -> Dataset:
+    return dataclasses.replace(part, X=part.X[rows], y=part.y[rows])
+
+
+def image_shape(part: Dataset, shape: Any = None) -> tuple[int, int] | None:
+    """(height, width) where the samples are grey images: items of two dimensions, or a square number of bytes."""
+    shape = part.shape if shape is None else shape
+    if len(shape) == 2:
+        return int(shape[0]), int(shape[1])
+    side = math.isqrt(part.X.shape[1])
+    is_square = part.X.dtype == np.uint8 and side * side == part.X.shape[1] and side >= 8
+    return (side, side) if is_square else None

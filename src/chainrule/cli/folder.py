@@ -1,0 +1,129 @@
+"""The folder of a run.
+
+config.json             all that the run was asked for: written before the first step
+checkpoint.safetensors  where it is
+history.csv             one line an epoch, as it goes
+model.safetensors  history.json  metrics.json  confusion_matrix.csv  report.html    at its end
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import datetime
+import io
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import chainrule
+from chainrule.errors import ConfigError, FormatError
+from chainrule.files import write_whole
+
+FORMAT = 1
+FILES = (
+    *("config.json", "checkpoint.safetensors", "history.csv", "model.safetensors", "history.json"),
+    *("metrics.json", "confusion_matrix.csv", "report.html"),
+)
+MAX_CONFIG_BYTES = 1 << 20
+
+
+def create(out: str | None, name: str, overwrite: bool) -> Path:
+    """An empty folder for a run: --out, or runs/NAME-DATE-TIME. Another run's files go only if told so."""
+    if out is None:
+        now = datetime.datetime.now()
+        stem = Path("runs") / f"{name}-{now:%Y%m%d-%H%M%S}"
+        for number in range(1, 1000):
+            folder = stem if number == 1 else stem.with_name(f"{stem.name}-{number}")
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            return folder
+    folder = Path(out or stem)
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"--out {folder} is a file; name a folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    held = sorted(path.name for path in folder.iterdir() if not is_leftover(path))
+    if held and not overwrite:
+        what = "a run" if "config.json" in held else f"files ({held[0]})"
+        how = "; go on with --resume, replace it with --overwrite" if "config.json" in held else ""
+        raise ConfigError(f"{folder} already holds {what}{how}, or name another folder.")
+    for old in FILES:
+        (folder / old).unlink(missing_ok=True)
+    clean(folder)
+    return folder
+
+
+def is_leftover(path: Path) -> bool:
+    """A file half written when its process was killed."""
+    return path.suffix == ".tmp" and any(path.name.startswith(f".{name}.") for name in FILES)
+
+
+def clean(folder: Path) -> None:
+    """Take away what a killed process left half written."""
+    for path in filter(is_leftover, folder.iterdir()):
+        path.unlink(missing_ok=True)
+
+
+def discard(folder: Path) -> None:
+    """Take away the folder of a run that could not begin."""
+    (folder / "config.json").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty
+        folder.rmdir()
+        if folder.parent == Path("runs"):
+            folder.parent.rmdir()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Data as JSON, whole at any instant."""
+    write_whole(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Keep what the run was asked for."""
+    write_json(folder / "config.json", {"format": FORMAT, "versions": versions(), **config})
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What a run was asked for. Raises FormatError where the file is not one."""
+    path = folder / "config.json"
+    try:
+        with path.open("rb") as file:
+            config = json.loads(file.read(MAX_CONFIG_BYTES))
+        if config["format"] != FORMAT:
+            raise FormatError(f"{path} has format {str(config['format'])[:20]}, this version reads {FORMAT}.")
+        parts = {name: config[name] for name in ("settings", "resolved", "data")}
+        texts = [parts["data"][name] for name in ("text", "source")]
+        if not all(isinstance(part, dict) for part in parts.values()) or not all(
+            isinstance(t, str) for t in texts
+        ):
+            raise FormatError(f"{path} does not describe a run.")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(f"{path} is not the config.json of a run ({error}).") from error
+    return dict(config)
+
+
+def write_confusion(path: Path, matrix: Any, labels: Sequence[str]) -> None:
+    """The matrix with its labels: a row a true class, a column a predicted one."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["true \\ predicted", *labels])
+    writer.writerows([label, *row] for label, row in zip(labels, matrix.tolist(), strict=True))
+    write_whole(path, text.getvalue().encode())
+
+
+def versions() -> dict[str, str]:
+    """Of what decides the numbers of a run."""
+    import numpy as np
+
+    return {
+        "chainrule": chainrule.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "platform": platform.platform(terse=True),
+    }

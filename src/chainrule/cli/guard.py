@@ -1,0 +1,62 @@
+"""What a user sees when something goes wrong: one sentence and an exit code, a traceback only with --debug.
+
+0  done      1  the target was missed, or a fault in Chainrule      2  bad input      130  Ctrl-C
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import typer
+
+from chainrule.cli.output import plain
+from chainrule.errors import ChainruleError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Interrupted(Exception):
+    """Ctrl-C in the middle of something that can be gone on with; the message says how."""
+
+
+def guarded(command: Command) -> Command:
+    """A subcommand whose errors become sentences on standard error."""
+
+    @functools.wraps(command)
+    def run(**options: Any) -> Any:
+        try:
+            return command(**options)
+        except (typer.Exit, BrokenPipeError):
+            raise
+        except Interrupted as interruption:
+            leave(str(interruption), 130)
+        except KeyboardInterrupt:
+            leave("Interrupted.", 130)
+        except Exception as error:
+            if options.get("debug"):
+                raise
+            leave(f"Error: {sentence(error)}", 2 if isinstance(error, (ChainruleError, OSError)) else 1)
+
+    return run  # type: ignore[return-value]
+
+
+def leave(message: str, code: int) -> None:
+    """Say it in one line on standard error, and exit."""
+    typer.secho(plain(message), fg=typer.colors.RED if code != 130 else None, err=True)
+    raise typer.Exit(code)
+
+
+def sentence(error: Exception) -> str:
+    """What to tell a user about an error."""
+    if isinstance(error, ChainruleError):
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return f"{error.filename} does not exist; check the path."
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return f"{where}{error.strerror[0].lower()}{error.strerror[1:]}."
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this."
+    return f"a fault in chainrule ({type(error).__name__}: {error}); --debug shows where."

@@ -1,0 +1,171 @@
+"""`chainrule info`: this installation, or a model."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import chainrule
+from chainrule.cli import options, output
+from chainrule.cli.guard import guarded
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from chainrule.model import Model
+
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "safetensors",
+    "pillow",
+    "plotly",
+    "narwhals",
+    "typer",
+    "rich",
+    "jax",
+)
+THREAD_VARIABLES = ("CHAINRULE_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@guarded
+def info(
+    model: options.OptionalModelFile = None,
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """Print versions, engines, threads and folders; with MODEL, what it is and what it costs."""
+    from chainrule.cli.models import load_model
+
+    chosen = None if model is None else load_model(model)
+    found: dict[str, Any] = installation() if chosen is None else describe(chosen)
+    found["engines"] = engines(chosen)
+    if as_json:
+        output.print_json(found)
+        return
+    out = output.console()
+    if chosen is not None:
+        out.print(f"{chosen.summary()}\n", markup=False, soft_wrap=True)
+    show(out, found)
+
+
+def installation() -> dict[str, Any]:
+    """Versions, threads, folders."""
+    from chainrule.datasets import cache_folder
+
+    return {
+        "chainrule": chainrule.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "packages": {name: installed(name) for name in PACKAGES},
+        "threads": threads(),
+        "cache": str(cache_folder()),
+    }
+
+
+def installed(package: str) -> str | None:
+    """Its version, or None."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def threads() -> dict[str, Any]:
+    """Processors that may be used, what the environment says, and the linear algebra behind NumPy."""
+    import numpy as np
+    from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
+
+    np.dot(np.ones((2, 2)), np.ones((2, 2)))
+    affinity = getattr(os, "sched_getaffinity", None)
+    return {
+        "processors": len(affinity(0)) if affinity else os.cpu_count(),
+        "environment": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
+        "blas": [
+            f"{pool['internal_api']} {pool.get('version') or ''}, {pool['num_threads']} threads".replace(
+                " ,", ","
+            )
+            for pool in threadpool_info()
+            if pool["user_api"] == "blas"
+        ],
+    }
+
+
+def engines(model: Model | None) -> list[dict[str, Any]]:
+    """Each engine, whether it runs this model (or a plain network), and why not."""
+    from chainrule.engines import ENGINES
+    from chainrule.layers import Dense, ReLU, Rescale
+    from chainrule.losses import SoftmaxCrossEntropy
+    from chainrule.network import Network
+    from chainrule.optimizers import Adam
+
+    plain = [Rescale(1 / 255), Dense(256), ReLU(), Dense(10)]
+    network = Network(784, plain, SoftmaxCrossEntropy()) if model is None else model.network
+    rows: list[dict[str, Any]] = []
+    for name, engine in ENGINES.items():
+        refusal = engine.refusal(network, Adam())
+        auto = refusal is None and not any(row["auto"] for row in rows)
+        why = refusal or ("the first that can: auto picks it" if auto else "runs when it is named")
+        rows.append({"name": name, "auto": auto, "runs": refusal is None, "why": why})
+    return rows
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """A model's metadata and costs."""
+    from chainrule.persistence import network_config
+
+    costs = model.summary()
+    return {
+        "task": model.task,
+        "inputs": model.network.inputs,
+        "outputs": model.network.outputs,
+        "classes": None if model.classes is None else model.classes.tolist(),
+        "loss": model.network.loss.kind,
+        "dtype": model.dtype.name,
+        "seed": model.seed,
+        "epochs_trained": model.epochs_trained,
+        "steps_trained": model.steps_trained,
+        "frozen": sorted(model.frozen),
+        "parameters": costs.parameters,
+        "operations": costs.operations,
+        "network": network_config(model.network),
+    }
+
+
+def show(out: Console, found: dict[str, Any]) -> None:
+    """Two columns, name and value."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 3))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in found.items():
+        for i, line in enumerate(lines(name, value)):
+            table.add_row(name.replace("_", " ") if i == 0 else "", Text(output.plain(line)))
+    out.print(table)
+
+
+def lines(name: str, value: Any) -> list[str]:
+    """A value for people, a line an item."""
+    if name == "engines":
+        return [f"{row['name']}: {row['why']}" for row in value]
+    if name == "network":
+        return []  # the summary shows it
+    if name == "classes" and value is not None:
+        return [", ".join(map(str, value[:20])) + (f", ... ({len(value)})" if len(value) > 20 else "")]
+    if isinstance(value, dict):
+        return [f"{key} {said(item)}" for key, item in value.items()]
+    return [f"{value:,}" if isinstance(value, int) and name != "seed" else said(value)]
+
+
+def said(value: Any) -> str:
+    """An item of a line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={item}" for name, item in value.items()) or "not set"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else f"{value}"

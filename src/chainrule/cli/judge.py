@@ -1,0 +1,52 @@
+"""How good a model is on some samples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chainrule.cli.output import finite, metric_lines, show_confusion
+from chainrule.datasets import Dataset
+from chainrule.model import Model
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Verdict(NamedTuple):
+    """What was found."""
+
+    part: str
+    """what the samples are: test, validation, train"""
+    samples: int
+    metrics: dict[str, float]
+    matrix: Any
+    """(classes, classes), or None where a sample has no single label"""
+    labels: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """As data."""
+        found = {"part": self.part, "samples": self.samples, "metrics": self.metrics}
+        if self.matrix is not None:
+            found |= {"classes": self.labels, "confusion_matrix": self.matrix.tolist()}
+        return dict(finite(found))
+
+    def show(self, out: Console) -> None:
+        """As tables."""
+        out.print(metric_lines(self.metrics))
+        if self.matrix is not None:
+            show_confusion(out, self.matrix, self.labels)
+
+
+def judge(model: Model, samples: Dataset, part: str, engine: str = "auto") -> Verdict:
+    """Metrics, and the confusion matrix where there is one."""
+    metrics = model.evaluate(samples.X, samples.y, engine=engine)
+    has_matrix = model.task in ("binary", "multiclass")
+    matrix = model.confusion_matrix(samples.X, samples.y) if has_matrix else None
+    return Verdict(part, len(samples), metrics, matrix, class_labels(model))
+
+
+def class_labels(model: Model) -> list[str]:
+    """What each class, or each label of many, is called."""
+    if model.classes is not None:
+        return [str(label) for label in model.classes.tolist()]
+    return [str(k) for k in range(max(model.network.outputs, 2))]

@@ -1,0 +1,21 @@
+"""What MODEL means on the command line: a file that Model.save wrote, or the folder of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chainrule.errors import DataError
+from chainrule.model import Model, load
+
+
+def load_model(text: str) -> Model:
+    """Read MODEL."""
+    path = Path(text)
+    if not path.is_dir():
+        return load(path)
+    inside = path / "model.safetensors"
+    if not inside.is_file():
+        unfinished = (path / "config.json").is_file()
+        hint = f"finish the run: chainrule train {path} --resume" if unfinished else "name the model's file"
+        raise DataError(f"{path} holds no model.safetensors; {hint}.")
+    return load(inside)

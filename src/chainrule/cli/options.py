@@ -1,0 +1,182 @@
+"""The options and arguments of the subcommands, each with its help: what `--help` prints and docs/cli.md lists.
+
+The names of activations, losses and so on stand here as text, so that --help need not load them; a test holds the
+text to the registries.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+_network = partial(Option, rich_help_panel="The network")
+_training = partial(Option, rich_help_panel="Training")
+_run = partial(Option, rich_help_panel="The run")
+
+# --- what several commands take
+
+Data = Annotated[
+    str,
+    Argument(
+        metavar="DATA",
+        help="mnist (comes with the package), a folder of IDX files, or an .npz with X and y, and X_test, y_test, "
+        "X_val, y_val where there are such.",
+    ),
+]
+ModelFile = Annotated[str, Argument(metavar="MODEL", help="A model file, or the folder of a run.")]
+OptionalModelFile = Annotated[
+    str | None, Argument(metavar="MODEL", help="A model file, or the folder of a run.")
+]
+Engine = Annotated[str, Option(help="auto, or the name of an engine that `chainrule info` lists.")]
+AsJson = Annotated[bool, Option("--json", help="Print the result as JSON, and nothing else.")]
+Debug = Annotated[bool, Option("--debug", help="Show the traceback of an error.")]
+
+# --- train
+
+TrainData = Annotated[
+    str,
+    Argument(
+        metavar="DATA",
+        help="mnist (comes with the package), a folder of IDX files, or an .npz with X and y, and X_test, y_test, "
+        "X_val, y_val where there are such; with --resume, the folder of a run.",
+    ),
+]
+Hidden = Annotated[
+    str | None,
+    _network(
+        help="Widths of the hidden layers, as 256,128; none for a linear model.",
+        show_default="256 for images, 64,64 for tables",
+    ),
+]
+Activation = Annotated[
+    str,
+    _network(
+        help="After each hidden layer: identity, relu, leaky_relu, prelu, elu, selu, gelu, gelu_tanh, silu, mish, "
+        "softplus, sigmoid, tanh, softmax."
+    ),
+]
+BatchNorm = Annotated[
+    bool,
+    _network("--batch-norm", help="Batch normalization between a hidden layer's weights and its activation."),
+]
+Dropout = Annotated[float, _network(help="Probability of dropping a hidden neuron.")]
+Residual = Annotated[
+    bool, _network("--residual", help="A residual block around each hidden layer from the second on.")
+]
+Loss = Annotated[
+    str | None,
+    _network(
+        help="mean_squared_error, huber, mean_absolute_error, quantile, poisson, sigmoid_cross_entropy, "
+        "softmax_cross_entropy, binary_cross_entropy, categorical_cross_entropy.",
+        show_default="by y: a cross entropy for labels and rows of 0 and 1, else the squared error",
+    ),
+]
+LabelSmoothing = Annotated[float, _network(help="Share of each label that is spread over all classes.")]
+L2 = Annotated[float, _network(help="Penalty l2/2 * ||W||^2 on the weights.")]
+L1 = Annotated[float, _network(help="Penalty l1 * |W| on the weights.")]
+MaxNorm = Annotated[float | None, _network(help="Bound on the norm of each neuron's incoming weights.")]
+Dtype = Annotated[str, _network(help="float32 or float64, of all arithmetic.")]
+
+Optimizer = Annotated[
+    str,
+    _training(help="gradient_descent, sgd, rmsprop, adagrad, adam, amsgrad, adamw, nadam, lbfgs."),
+]
+LearningRate = Annotated[
+    float | None,
+    _training(
+        "--lr",
+        help="Learning rate, which the schedule multiplies.",
+        show_default="for Adam and its kin in one cycle 0.005 for images, 0.002 for tables; else the optimizer's own",
+    ),
+]
+Schedule = Annotated[
+    str | None,
+    _training(
+        help="constant, step_decay, exponential, cosine, one_cycle, inverse_scaling, reduce_on_plateau.",
+        show_default="one_cycle",
+    ),
+]
+Epochs = Annotated[
+    int | None,
+    _training(help="Walks over the training samples.", show_default="4 for images, 40 for tables"),
+]
+BatchSize = Annotated[
+    int | None, _training(help="Samples a step.", show_default="128 for images, 32 for tables")
+]
+Momentum = Annotated[float | None, _training(help="Of sgd and rmsprop.")]
+WeightDecay = Annotated[float | None, _training(help="Of adamw.")]
+ClipNorm = Annotated[float | None, _training(help="Bound on the norm of the gradient.")]
+Seed = Annotated[
+    int, _training(help="Of the initial weights, the shuffles, the dropout masks and what is held out.")
+]
+ValidationFraction = Annotated[
+    float | None,
+    _training(
+        help="Share of the training samples to hold out and validate on. Without it, and without a validation part "
+        "in the data, the epochs are validated on the test set, which is for watching only; an .npz that has "
+        "neither is divided 80 to 20."
+    ),
+]
+Patience = Annotated[
+    int | None,
+    _training(
+        help="Stop when the validation loss has not fallen for so many epochs, and keep the best epoch's weights. "
+        "Needs samples that are held out."
+    ),
+]
+Target = Annotated[
+    float | None,
+    _training(
+        help="Stop as soon as the accuracy that is watched after each epoch (of the validation samples, else of "
+        "the test set) reaches this, as 0.98; exit code 1 if it never does."
+    ),
+]
+TrainEngine = Annotated[
+    str, _training("--engine", help="auto, or the name of an engine that `chainrule info` lists.")
+]
+
+Out = Annotated[Path | None, _run(help="Folder of the run.", show_default="runs/DATA-DATE-TIME")]
+Overwrite = Annotated[bool, _run("--overwrite", help="Replace the run that --out holds.")]
+Resume = Annotated[
+    bool,
+    _run(
+        "--resume",
+        help="Go on from the last checkpoint of the run in DATA, or in --out (and start it if it never began), and "
+        "end with the same bits as if it had never stopped.",
+    ),
+]
+CheckpointSteps = Annotated[
+    int | None, _run(help="Write a checkpoint each so many steps, beside the end of each epoch.")
+]
+Report = Annotated[
+    bool,
+    _run(
+        "--report",
+        help="Write report.html: learning curves, confusion matrix, worst mistakes; it works offline.",
+    ),
+]
+RunAsJson = Annotated[bool, _run("--json", help="Print the result as JSON, and nothing else.")]
+Verbose = Annotated[bool, _run("--verbose", "-v", help="Print the network's layers and costs too.")]
+Quiet = Annotated[bool, _run("--quiet", "-q", help="Print the result only.")]
+RunDebug = Annotated[bool, _run("--debug", help="Show the traceback of an error.")]
+
+# --- evaluate and predict
+
+Part = Annotated[
+    str | None,
+    Option(
+        help="train, validation or test.", show_default="test where the data have one, else all of X and y"
+    ),
+]
+Inputs = Annotated[
+    list[str],
+    Argument(
+        metavar="INPUT...",
+        help="PNG or JPEG pictures of a digit, made into what MNIST would have made of them; .npy arrays "
+        "(samples, features); .npz archives with X.",
+    ),
+]
+Predictions = Annotated[Path | None, Option("--out", help="Write all predictions to this .npy or .csv.")]

@@ -1,0 +1,121 @@
+"""What the command prints: tables, bars, one line an epoch, or JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+MAX_CLASSES = 20
+"""More columns than this are no table that anyone reads."""
+BAR = 20
+"""Characters of a probability of 1."""
+
+
+def console(quiet: bool = False) -> Console:
+    """Standard output, or nothing at all."""
+    from rich.console import Console
+
+    return Console(quiet=quiet, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output; NaN and infinity, which JSON does not have, become null."""
+    sys.stdout.write(json.dumps(finite(value), indent=2) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """The same data with null for what JSON cannot hold."""
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def plain(text: object) -> str:
+    """Text from data or files without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+
+
+def percent(share: float) -> str:
+    """98.24 %"""
+    return f"{100 * share:.2f} %"
+
+
+def metric_lines(metrics: Mapping[str, float]) -> Table:
+    """Name and value, one a line."""
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 3))
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    for name, value in metrics.items():
+        table.add_row(name.replace("_", " "), "undefined" if math.isnan(value) else f"{value:.4f}")
+    return table
+
+
+def confusion_table(matrix: Any, labels: Sequence[str]) -> Table:
+    """Rows are true, columns predicted: hits in bold blue, misses brighter the more there are."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("", style="bold")
+    for label in labels:
+        table.add_column(Text(plain(label)), justify="right")
+    table.add_column("recall", justify="right", style="dim", no_wrap=True)
+    worst = max((int(n) for i, row in enumerate(matrix) for j, n in enumerate(row) if i != j), default=0)
+    for i, (row, label) in enumerate(zip(matrix, labels, strict=True)):
+        cells = [
+            Text(f"{int(n)}", "bold bright_blue" if i == j else miss_style(int(n), worst))
+            if n or i == j
+            else Text("·", "dim")
+            for j, n in enumerate(row)
+        ]
+        total = int(row.sum())
+        table.add_row(Text(plain(label)), *cells, f"{100 * row[i] / total:.1f}%" if total else "")
+    return table
+
+
+def miss_style(count: int, worst: int) -> str:
+    """Orange for the larger half of the misses; blue and orange differ for every eye."""
+    return "orange1" if 2 * count > worst else ""
+
+
+def largest_confusions(matrix: Any, labels: Sequence[str], most: int = 10) -> Table:
+    """The misses that occur most, for more classes than a table can hold."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("true", "predicted", box=box.SIMPLE_HEAD)
+    table.add_column("samples", justify="right")
+    misses = [(int(n), i, j) for i, row in enumerate(matrix) for j, n in enumerate(row) if i != j and n]
+    for count, i, j in sorted(misses, key=lambda miss: (-miss[0], miss[1:]))[:most]:
+        table.add_row(Text(plain(labels[i])), Text(plain(labels[j])), f"{count:,}")
+    return table
+
+
+def show_confusion(out: Console, matrix: Any, labels: Sequence[str]) -> None:
+    """The matrix, or its largest entries."""
+    fits = len(labels) <= MAX_CLASSES
+    out.print(
+        "\n[bold]Confusion matrix[/bold]: rows are true, columns predicted"
+        if fits
+        else "\n[bold]Largest confusions[/bold]"
+    )
+    out.print(confusion_table(matrix, labels) if fits else largest_confusions(matrix, labels))
+
+
+def bar(share: float) -> str:
+    """A probability as a bar of up to BAR characters, in eighths."""
+    eighths: int = round(8 * BAR * share)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()

@@ -1,0 +1,168 @@
+"""`chainrule predict`: pictures of digits and arrays through a model."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chainrule.cli import options, output
+from chainrule.cli.guard import guarded
+from chainrule.errors import ConfigError, DataError, ShapeError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from chainrule.model import Model
+
+PICTURES, ARRAYS = (".png", ".jpg", ".jpeg"), (".npy", ".npz")
+SHOWN = 20
+"""Rows of an array that are printed."""
+TOP = 3
+"""Classes of a sample that are printed."""
+
+
+class Answers(NamedTuple):
+    """Predictions for the rows of one input."""
+
+    source: str
+    predicted: Any  # (n,) or (n, outputs)
+    probabilities: Any  # (n, classes), or None for numbers
+
+
+@guarded
+def predict(
+    model: options.ModelFile,
+    inputs: options.Inputs,
+    out: options.Predictions = None,
+    engine: options.Engine = "auto",
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """Print what a model says to each input, and how sure it is."""
+    if out is not None and out.suffix.lower() not in (".npy", ".csv"):
+        raise ConfigError(f"--out must end in .npy or .csv, not {out.name!r}.")
+    from chainrule.cli.judge import class_labels
+    from chainrule.cli.models import load_model
+
+    chosen = load_model(model)
+    labels = class_labels(chosen)
+    answers = [answer(chosen, path, engine) for path in inputs]
+    if out is not None:
+        save(out, answers, labels)
+    if as_json:
+        output.print_json([row for each in answers for row in as_data(each, labels)])
+        return
+    console = output.console()
+    for each in answers:
+        show(console, each, labels)
+    if out is not None:
+        console.print(f"Written to {out}", markup=False)
+
+
+def answer(model: Model, path: str, engine: str) -> Answers:
+    """All rows of one input."""
+    X = read(path, model)
+    try:
+        predicted = model.predict(X, engine=engine)
+    except (ShapeError, DataError) as error:
+        raise type(error)(f"{path}: {error}") from error
+    return Answers(
+        path, predicted, None if model.task == "regression" else model.predict_proba(X, engine=engine)
+    )
+
+
+def read(path: str, model: Model) -> Any:
+    """(n, features) from a file."""
+    from chainrule.datasets import read_digit, read_npy, read_npz
+
+    suffix, inputs = Path(path).suffix.lower(), model.network.inputs
+    if suffix in PICTURES:
+        if inputs != 784:
+            raise DataError(
+                f"{path} is a picture, which needs a model of 784 inputs; this one takes {inputs}."
+            )
+        return read_digit(path)[None]
+    if suffix == ".npy":
+        X = read_npy(path)
+    elif suffix == ".npz":
+        found = read_npz(path, {"x"})
+        if not found:
+            raise DataError(f"{path} holds no X; write it by np.savez(path, X=X).")
+        X = next(iter(found.values()))
+    else:
+        Path(path).stat()  # says so where there is no file at all
+        raise DataError(f"{path} is no input; predict reads {', '.join((*PICTURES, *ARRAYS))}.")
+    if X.ndim > 2 and X[0].size == inputs:
+        return X.reshape(len(X), inputs)
+    return X.reshape(1, inputs) if X.ndim == 2 and X.shape[1] != inputs and X.size == inputs else X
+
+
+def as_data(answers: Answers, labels: list[str]) -> list[dict[str, Any]]:
+    """One record a row."""
+    rows = []
+    for i, predicted in enumerate(answers.predicted.tolist()):
+        row = {"input": answers.source, "row": i, "predicted": predicted}
+        if answers.probabilities is not None:
+            row["probabilities"] = dict(zip(labels, answers.probabilities[i].tolist(), strict=True))
+        rows.append(row)
+    return rows
+
+
+def show(out: Console, answers: Answers, labels: list[str]) -> None:
+    """The likeliest classes of each row with their bars, or its numbers."""
+    from rich.table import Table
+    from rich.text import Text
+
+    count, many = len(answers.predicted), len(answers.predicted) > 1
+    table = Table.grid(padding=(0, 2))
+    for i in range(min(count, SHOWN)):
+        name = f"row {i}" if many else output.plain(answers.source)
+        if answers.probabilities is None:
+            values = answers.predicted[i].tolist()
+            numbers = values if isinstance(values, list) else [values]
+            table.add_row(Text(name), Text("  ".join(f"{number:.6g}" for number in numbers), "bold"))
+            continue
+        shares = answers.probabilities[i]
+        is_one_label = answers.predicted.ndim == 1
+        for rank, k in enumerate((-shares).argsort(kind="stable")[:TOP].tolist()):
+            chosen = rank == 0 if is_one_label else shares[k] > 0.5
+            table.add_row(
+                Text(name if rank == 0 else ""),
+                Text(output.plain(labels[k]), "bold" if chosen else "dim"),
+                Text(output.percent(float(shares[k])), "bold" if chosen else "dim", justify="right"),
+                Text(output.bar(float(shares[k])), "bright_blue" if chosen else "dim"),
+            )
+    if many:
+        out.print(Text(output.plain(answers.source), "bold"))
+    out.print(table)
+    if count > SHOWN:
+        out.print(
+            f"... and {count - SHOWN:,} rows more; --out writes them all, --json prints them.", style="dim"
+        )
+
+
+def save(path: Path, answers: list[Answers], labels: list[str]) -> None:
+    """All predictions: an array, or a table with the probabilities."""
+    import numpy as np
+
+    from chainrule.files import write_whole
+
+    if path.suffix.lower() == ".npy":
+        binary = io.BytesIO()
+        np.save(binary, np.concatenate([each.predicted for each in answers]), allow_pickle=False)
+        write_whole(path, binary.getvalue())
+        return
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    has_shares = answers[0].probabilities is not None
+    outputs = answers[0].predicted.shape[1:]
+    heads = [f"predicted {k}" for k in range(*outputs)] if outputs else ["predicted"]
+    writer.writerow(["input", "row", *heads, *([f"p({label})" for label in labels] if has_shares else [])])
+    for each in answers:
+        for i, predicted in enumerate(each.predicted.tolist()):
+            shares = each.probabilities[i].tolist() if has_shares else []
+            cells = predicted if isinstance(predicted, list) else [predicted]
+            writer.writerow([each.source, i, *cells, *shares])
+    write_whole(path, text.getvalue().encode())

@@ -1,0 +1,171 @@
+"""One run from its settings to its folder: build, train, judge, write."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chainrule.cli import build, folder
+from chainrule.cli.data import Data, Parts, divide, image_shape
+from chainrule.cli.guard import Interrupted
+from chainrule.cli.judge import Verdict, judge
+from chainrule.cli.progress import EpochTable
+from chainrule.cli.settings import Settings
+from chainrule.model import Model
+from chainrule.optimizers import LBFGS
+from chainrule.persistence import network_config
+from chainrule.training import Callback, Checkpoint, CSVLog, EarlyStopping, History, StopAt
+from chainrule.training.fit import describe
+from chainrule.validation import check_seed
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Prepared(NamedTuple):
+    """Everything that can be checked before the first file is written."""
+
+    data: Data
+    parts: Parts
+    given: Settings
+    settings: Settings
+    """with all decided that was left to the data"""
+    model: Model
+    optimizer: Any
+    schedule: Any
+
+    def config(self) -> dict[str, Any]:
+        """What config.json keeps."""
+        return {
+            "command": self.given.command(self.data.text),
+            "data": {"name": self.data.name, "text": self.data.text, "source": self.data.source},
+            "settings": self.given.given(),
+            "resolved": dataclasses.asdict(self.settings),
+            "network": network_config(self.model.network),
+            "optimizer": describe(self.optimizer),
+            "schedule": describe(self.schedule),
+        }
+
+
+class Outcome(NamedTuple):
+    """What a run came to."""
+
+    folder: Path
+    verdict: Verdict
+    history: History
+    reached: bool | None
+    """whether --target was reached; None without one"""
+    report: Path | None
+
+    @property
+    def seconds(self) -> float:
+        """Spent in all epochs, those before an interruption too."""
+        return sum(record["seconds"] for record in self.history)
+
+
+def prepare(data: Data, given: Settings, resolved: Settings | None = None) -> Prepared:
+    """Build the model. resolved: as an earlier start of the same run decided it."""
+    check_seed(given.seed, "--seed")
+    parts = divide(data, given.validation_fraction, given.seed)
+    settings = build.resolve(given if resolved is None else resolved, parts.train)
+    build.check(settings, parts.held_out)
+    model = Model(build.network(settings, parts.train), seed=settings.seed, dtype=settings.dtype)
+    optimizer = build.optimizer(settings)
+    schedule = build.schedule(settings, parts.held_out)
+    return Prepared(data, parts, given, settings, model, optimizer, schedule)
+
+
+def carry_out(
+    run: Prepared, place: Path, out: Console, resume: bool, report: bool, begin: Callable[[], None]
+) -> Outcome:
+    """Train to the end, from the last checkpoint if there is one to resume, and write the folder.
+
+    begin: called when all is found to be in order, before the first step.
+    """
+    try:
+        history = train(run, place, out, resume, begin)
+        with out.status("evaluating"):
+            verdict = judge(run.model, run.parts.judged, run.parts.judged_name, run.settings.engine)
+        write(run, place, history, verdict)
+        page = place / "report.html" if report else None
+        if page is not None:
+            with out.status("writing the report"):
+                write_report(run, page, history, verdict)
+    except KeyboardInterrupt:
+        again = shlex.join(["chainrule", "train", str(place), "--resume"])
+        raise Interrupted(f"Interrupted; go on with: {again}") from None
+    reached = None
+    if run.settings.target is not None:
+        reached = bool(history.records) and history[-1]["val_accuracy"] >= run.settings.target
+    return Outcome(place, verdict, history, reached, page)
+
+
+def train(run: Prepared, place: Path, out: Console, resume: bool, begin: Callable[[], None]) -> History:
+    """Fit, from the last checkpoint where there is one."""
+    settings, parts = run.settings, run.parts
+    checkpoint = place / "checkpoint.safetensors"
+    return run.model.fit(
+        parts.train.X,
+        parts.train.y,
+        epochs=settings.epochs or 0,
+        batch_size=settings.batch_size,
+        optimizer=run.optimizer,
+        schedule=run.schedule,
+        validation_data=(parts.watched.X, parts.watched.y),
+        callbacks=callbacks(run, place, EpochTable(out, watched(run), begin)),
+        clip_norm=settings.clip_norm,
+        resume=checkpoint if resume and checkpoint.is_file() else None,
+        engine=settings.engine,
+    )
+
+
+def watched(run: Prepared) -> str:
+    """What the val_ columns of the history are of."""
+    return "val" if run.parts.held_out else run.parts.judged_name
+
+
+def callbacks(run: Prepared, place: Path, table: EpochTable) -> list[Callback]:
+    """What watches a run of these settings."""
+    settings = run.settings
+    chosen: list[Callback] = [table, CSVLog(place / "history.csv")]
+    if settings.target is not None:
+        chosen.append(StopAt("val_accuracy", settings.target))
+    if settings.patience is not None:
+        chosen.append(EarlyStopping("val_loss", settings.patience))
+    if not isinstance(run.optimizer, LBFGS):  # SciPy keeps its state to itself: such a run starts again
+        chosen.append(Checkpoint(place / "checkpoint.safetensors", settings.checkpoint_steps))
+    return chosen
+
+
+def write(run: Prepared, place: Path, history: History, verdict: Verdict) -> None:
+    """The model, and what became of it."""
+    run.model.save(place / "model.safetensors")
+    folder.write_json(place / "history.json", {"records": history.records, "stopped": history.stopped})
+    if verdict.matrix is not None:
+        folder.write_confusion(place / "confusion_matrix.csv", verdict.matrix, verdict.labels)
+    folder.write_json(place / "metrics.json", verdict.to_json())
+
+
+def write_report(run: Prepared, page: Path, history: History, verdict: Verdict) -> None:
+    """The page that shows it all."""
+    from chainrule import report
+
+    judged = run.parts.judged
+    report.write(
+        page,
+        run.model,
+        history,
+        judged.X,
+        judged.y,
+        title=run.data.name,
+        part=verdict.part,
+        watched="validation" if run.parts.held_out else verdict.part,
+        metrics=verdict.metrics,
+        image_shape=image_shape(judged),
+        settings=dataclasses.asdict(run.settings),
+        command=run.given.command(run.data.text),
+        versions=folder.versions(),
+    )

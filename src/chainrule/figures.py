@@ -1,0 +1,216 @@
+"""Every figure, as Plotly makes it: for notebooks, pages and reports. Each has a title and names on its axes.
+
+Blue and orange, which differ for every eye (Okabe and Ito, "Color universal design", 2008), and never color alone:
+lines differ in dash and marker as well, cells carry their numbers. Backgrounds are transparent, so that a figure
+stands on light pages and on dark ones.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+BLUE, ORANGE = "#0072B2", "#D55E00"
+GREY = "rgba(128, 128, 128, 0.25)"
+BLUES = [[0.0, "rgba(0, 114, 178, 0.0)"], [1.0, "rgba(0, 114, 178, 1.0)"]]
+ORANGES = [[0.0, "rgba(230, 159, 0, 0.0)"], [1.0, "rgba(230, 159, 0, 0.85)"]]
+OUTPUT_COLORS = (BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", ORANGE)
+SYMBOLS = ("circle", "diamond", "square", "cross", "triangle-up", "x")
+MAX_NUMBERED = 20
+"""More classes than this leave no room for numbers in the cells."""
+MAX_POINTS = 2000
+"""More points than this in a scatter are thinned out, evenly."""
+
+
+def learning_curve(records: Sequence[dict[str, float]], name: str, watched: str = "validation") -> go.Figure:
+    """One column of a history over the epochs, and the same of what was watched: loss and val_loss.
+
+    watched: what the val_ columns are of.
+    """
+    figure = go.Figure()
+    lines = ((name, "training", BLUE, "solid", "circle"), (f"val_{name}", watched, ORANGE, "dash", "diamond"))
+    for column, label, color, dash, symbol in lines:
+        points = [
+            (i, record[column]) for i, record in enumerate(records, 1) if record.get(column) is not None
+        ]
+        if not points:
+            continue
+        epochs, values = zip(*points, strict=True)
+        figure.add_trace(
+            go.Scatter(
+                x=epochs,
+                y=values,
+                name=label,
+                mode="lines+markers" if len(points) <= 20 else "lines",
+                line={"color": color, "width": 2.5, "dash": dash},
+                marker={"size": 8, "symbol": symbol},
+                hovertemplate=f"epoch %{{x}}<br>{label} {spoken(name)} %{{y:.4f}}<extra></extra>",
+            )
+        )
+    title = spoken(name)
+    style(figure, title[0].upper() + title[1:], "epoch", title)
+    ticks = {"tick0": 1, "dtick": 1} if len(records) <= 10 else {}
+    figure.update_xaxes(range=[0.9, max(len(records), 1) + 0.1] if len(records) <= 50 else None, **ticks)
+    if name == "loss" and all(value > 0 for trace in figure.data for value in trace.y):
+        figure.update_yaxes(
+            type="log", title={"text": "loss (logarithmic)"}, nticks=6, minor={"showgrid": False}
+        )
+        figure.update_yaxes(tickformat="~g", dtick="D2")
+    return figure
+
+
+def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
+    """(classes, classes) counts, rows true and columns predicted: hits in blue, misses in orange.
+
+    Cells are colored by their share of the true class, misses on a scale of their own.
+    """
+    names = [html.escape(label) for label in labels]
+    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)  # (classes, classes)
+    hit = np.eye(len(matrix), dtype=np.bool_)
+    figure = go.Figure()
+    for mask, scale, color in ((hit, BLUES, "white"), (~hit, ORANGES, None)):
+        worst = float(share[mask].max()) if mask.any() else 1.0
+        figure.add_trace(
+            go.Heatmap(
+                z=np.where(mask, share, np.nan),
+                text=np.where(mask & ((matrix > 0) | hit), matrix.astype(str), ""),
+                customdata=np.stack([matrix, 100 * share], -1),
+                x=names,
+                y=names,
+                zmin=0.0,
+                zmax=max(worst, 1e-9),
+                colorscale=scale,
+                showscale=False,
+                xgap=1,
+                ygap=1,
+                hoverongaps=False,
+                texttemplate="%{text}" if len(matrix) <= MAX_NUMBERED else None,
+                textfont={"color": color} if color else None,
+                hovertemplate="true %{y}, predicted %{x}<br>%{customdata[0]} samples, "
+                "%{customdata[1]:.2f} % of the true<extra></extra>",
+            )
+        )
+    style(figure, "Confusion matrix", "predicted", "true")
+    figure.update_xaxes(
+        type="category", showgrid=False, constrain="domain", tickangle=0 if len(names) <= 10 else None
+    )
+    figure.update_yaxes(type="category", showgrid=False, autorange="reversed", constrain="domain")
+    figure.update_layout(height=520, hovermode="closest")
+    return figure
+
+
+def predicted_against_true(y: NDArray[Any], predicted: NDArray[Any]) -> go.Figure:
+    """A point a sample over the line on which predictions are right. y, predicted: (n,) or (n, outputs)."""
+    y, predicted = y.reshape(len(y), -1), predicted.reshape(len(predicted), -1)
+    outputs = min(y.shape[1], len(SYMBOLS))
+    rows = np.unique(np.linspace(0, len(y) - 1, min(len(y), MAX_POINTS // outputs)).astype(np.int64))
+    y, predicted = y[rows], predicted[rows]
+    low, high = float(min(y.min(), predicted.min())), float(max(y.max(), predicted.max()))
+    figure = go.Figure()
+    figure.add_trace(
+        go.Scatter(
+            x=[low, high],
+            y=[low, high],
+            mode="lines",
+            name="predicted = true",
+            line={"color": "rgba(128, 128, 128, 0.8)", "dash": "dot", "width": 2},
+            hoverinfo="skip",
+        )
+    )
+    for k in range(outputs):
+        figure.add_trace(
+            go.Scatter(
+                x=y[:, k],
+                y=predicted[:, k],
+                mode="markers",
+                name=f"output {k}" if outputs > 1 else "samples",
+                marker={"color": OUTPUT_COLORS[k], "symbol": SYMBOLS[k], "size": 7, "opacity": 0.55},
+                hovertemplate="true %{x:.5g}<br>predicted %{y:.5g}<extra></extra>",
+            )
+        )
+    style(figure, "Predicted against true", "true", "predicted")
+    figure.update_layout(height=520, hovermode="closest")
+    return figure
+
+
+def label_counts(y: NDArray[Any], predicted: NDArray[Any], labels: Sequence[str]) -> go.Figure:
+    """For many labels: how often each was found, missed, and seen where it was not.
+
+    y, predicted: (n, labels) 0 or 1.
+    """
+    names = [html.escape(label) for label in labels]
+    counts = (
+        ("found", (y == 1) & (predicted == 1), BLUE, ""),
+        ("missed", (y == 1) & (predicted == 0), "#E69F00", "/"),
+        ("false alarm", (y == 0) & (predicted == 1), ORANGE, "x"),
+    )
+    figure = go.Figure()
+    for name, which, color, shape in counts:
+        count = which.sum(0)
+        figure.add_trace(
+            go.Bar(
+                x=names,
+                y=count,
+                name=name,
+                marker={
+                    "color": color,
+                    "pattern": {"shape": shape, "fillmode": "overlay", "fgcolor": "rgba(0, 0, 0, 0.5)"},
+                },
+                hovertemplate=f"label %{{x}}<br>{name} %{{y}} times<extra></extra>",
+            )
+        )
+    style(figure, "Labels found, missed and imagined", "label", "samples")
+    figure.update_xaxes(type="category")
+    figure.update_layout(barmode="group", height=420)
+    return figure
+
+
+def image_png(pixels: NDArray[Any], shape: tuple[int, int]) -> bytes:
+    """A grey image (height * width,) as PNG: bytes as they are, other numbers from black, the least, to white."""
+    import io
+
+    from PIL import Image
+
+    image = np.asarray(pixels).reshape(shape)
+    if image.dtype != np.uint8:
+        low, high = float(image.min()), float(image.max())
+        image = np.rint(255 * (image.astype(np.float64) - low) / ((high - low) or 1.0)).astype(np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def spoken(name: str) -> str:
+    """learning_rate is learning rate, rmse is RMSE"""
+    acronyms = {"f1": "F1", "auc": "AUC", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+    return acronyms.get(name, name.replace("_", " "))
+
+
+def style(figure: go.Figure, title: str, x: str, y: str) -> None:
+    """What all figures share."""
+    figure.update_layout(
+        template="none",
+        title={
+            "text": title,
+            "x": 0,
+            "xref": "container",
+            "xanchor": "left",
+            "font": {"size": 19, "weight": 700},
+        },
+        font={"family": "system-ui, sans-serif", "size": 13, "color": "#707070"},
+        paper_bgcolor="rgba(0, 0, 0, 0)",
+        plot_bgcolor="rgba(0, 0, 0, 0)",
+        margin={"l": 64, "r": 16, "t": 56, "b": 56},
+        height=360,
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
+        hovermode="x unified",
+        hoverlabel={"namelength": -1},
+    )
+    axis = {"gridcolor": GREY, "linecolor": GREY, "zeroline": False, "automargin": True}
+    figure.update_xaxes(title={"text": x}, **axis)
+    figure.update_yaxes(title={"text": y}, **axis)

@@ -1,0 +1,205 @@
+"""The report in a browser: whole, offline, readable on a phone, safe whatever the data say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chainrule import (
+    Dense,
+    History,
+    MeanSquaredError,
+    Model,
+    Network,
+    ReLU,
+    Rescale,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+)
+from chainrule.datasets import load_mnist
+from chainrule.figures import confusion, learning_curve
+from chainrule.report import render, write
+
+pytestmark = pytest.mark.browser
+EVIL = "</script><img src=x onerror=document.title='owned'><b>"
+
+
+def trained(loss, X, y, outputs, **options):
+    model = Model(Network(X.shape[1], [*options.pop("first", []), Dense(8), ReLU(), Dense(outputs)], loss))
+    return model, model.fit(X, y, epochs=3, validation_data=(X, y), optimizer="adam")
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    train, test = load_mnist()
+    model, history = trained(
+        SoftmaxCrossEntropy(), train.X[:600], train.y[:600], 10, first=[Rescale(1 / 255)]
+    )
+    page = tmp_path_factory.mktemp("report") / "report.html"
+    write(page, model, history, test.X[:300], test.y[:300], title="digits", image_shape=(28, 28),
+          settings={"epochs": 3, "l2": 0.0}, command="chainrule train digits", versions={"chainrule": "1"})  # fmt: skip
+    return page
+
+
+def show(page, path: Path) -> None:
+    page.goto(path.as_uri())
+    page.wait_for_function("document.querySelectorAll('.figure .main-svg').length > 0")
+
+
+def figures_fit(page) -> bool:
+    return page.evaluate(
+        "[...document.querySelectorAll('.figure')].every(f => f.querySelector('.main-svg') &&"
+        " f.getBoundingClientRect().right <= innerWidth) && document.documentElement.scrollWidth <= innerWidth"
+    )
+
+
+def test_the_page(browser_page, digits):
+    show(browser_page, digits)
+    assert browser_page.title() == "digits - Chainrule"
+    assert browser_page.locator(".figure .main-svg").count() >= 3
+    titles = browser_page.locator(".figure .gtitle").all_text_contents()
+    assert titles == ["Loss", "Accuracy", "Confusion matrix"]
+    assert browser_page.locator(".figure .xtitle").all_text_contents() == ["epoch", "epoch", "predicted"]
+    assert browser_page.locator(".mistakes img").count() == 24
+    assert browser_page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth === 28)")
+    assert browser_page.locator("#command").inner_text() == "chainrule train digits"
+    for words in ("dense_1", "By class", "test accuracy", "Settings"):
+        assert words in browser_page.locator("body").inner_text()
+    assert figures_fit(browser_page)
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (768, 1024), (1920, 1080)])
+def test_it_fits_every_screen(browser_page, digits, width, height):
+    browser_page.set_viewport_size({"width": width, "height": height})
+    show(browser_page, digits)
+    assert figures_fit(browser_page)
+    browser_page.set_viewport_size({"width": height, "height": width})
+    browser_page.wait_for_timeout(400)
+    assert figures_fit(browser_page)
+
+
+def contrast(page, selector: str) -> float:
+    """Of an element's text against the first background behind it that is not transparent."""
+    colors = page.evaluate(
+        """selector => {
+            let e = document.querySelector(selector);
+            const ink = getComputedStyle(e).color;
+            while (getComputedStyle(e).backgroundColor === 'rgba(0, 0, 0, 0)') e = e.parentElement;
+            return [ink, getComputedStyle(e).backgroundColor];
+        }""",
+        selector,
+    )
+    channels = [np.array(re.findall(r"[\d.]+", color)[:3], float) / 255 for color in colors]
+    linear = [np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) for c in channels]
+    dark, light = sorted(float(c @ [0.2126, 0.7152, 0.0722]) for c in linear)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_light_and_dark(browser_page, digits):
+    browser_page.emulate_media(color_scheme="dark")
+    show(browser_page, digits)
+    for theme in ("dark", "light"):
+        assert browser_page.evaluate("document.documentElement.dataset.theme") == theme
+        for selector in (
+            "h1",
+            "p",
+            ".tiles dt",
+            ".tiles div:nth-child(2) dt",
+            "td",
+            "tbody th",
+            ".wrong",
+            "pre",
+        ):
+            assert contrast(browser_page, selector) >= 4.5, (theme, selector)
+        browser_page.locator("#theme").click()
+    assert browser_page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_text_from_data_stays_text(browser_page, tmp_path):
+    r = np.random.default_rng(0)
+    X = r.normal(size=(80, 4))
+    y = np.array([EVIL, "<a href='javascript:alert(1)'>a</a>", "plain"])[r.integers(0, 3, 80)]
+    model, history = trained(SoftmaxCrossEntropy(), X, y, 3)
+    history.stopped = EVIL
+    page = tmp_path / "evil.html"
+    write(
+        page,
+        model,
+        history,
+        X,
+        y,
+        title=EVIL,
+        settings={EVIL: EVIL},
+        command=EVIL,
+        versions={EVIL: EVIL},
+        part=EVIL,
+    )
+    show(browser_page, page)
+    assert browser_page.title() == f"{EVIL} - Chainrule"
+    assert browser_page.locator("img[src=x], .figure a, main a").count() == 0
+    assert EVIL in browser_page.locator("tbody").first.inner_text()
+    assert "<b>" in "".join(browser_page.locator(".figure .xtick").all_text_contents())
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_regression(browser_page, tmp_path, outputs):
+    X = np.random.default_rng(0).normal(size=(90, 4))
+    y = X[:, 0] if outputs == 1 else X[:, :outputs]
+    model, history = trained(MeanSquaredError(), X, y, outputs)
+    page = tmp_path / "report.html"
+    write(page, model, history, X, y, title="numbers")
+    show(browser_page, page)
+    assert browser_page.locator(".figure .gtitle").all_text_contents() == [
+        "Loss",
+        "RMSE",
+        "Predicted against true",
+    ]
+    assert browser_page.locator(".figure .scatterlayer .points path").count() >= 90 * outputs
+    assert "Largest errors" in browser_page.locator("main").inner_text()
+
+
+@pytest.mark.parametrize("labels", [1, 3])
+def test_two_classes_and_many_labels(browser_page, tmp_path, labels):
+    X = np.random.default_rng(0).normal(size=(90, 4))
+    y = X[:, 0] > 0 if labels == 1 else (X[:, :labels] > 0).astype(int)
+    model, history = trained(SigmoidCrossEntropy(), X, y, labels)
+    page = tmp_path / "report.html"
+    write(page, model, history, X, y, title="labels")
+    show(browser_page, page)
+    title = "Confusion matrix" if labels == 1 else "Labels found, missed and imagined"
+    assert browser_page.locator(".figure .gtitle").last.text_content() == title
+    assert figures_fit(browser_page)
+
+
+def test_no_mistakes_and_no_history(browser_page, tmp_path):
+    X = np.array([[-1.0], [1.0]])
+    model = Model(Network(1, [Dense(1)], SigmoidCrossEntropy()))
+    model.parameters["dense_1"].W[...] = 9
+    page = tmp_path / "report.html"
+    write(page, model, History(), X, [0, 1], title="sure")
+    show(browser_page, page)
+    assert "every sample was predicted right" in browser_page.locator("main").inner_text()
+
+
+def test_the_same_report_is_the_same_text():
+    X = np.array([[-1.0], [1.0]])
+    model = Model(Network(1, [Dense(1)], SigmoidCrossEntropy()))
+    pages = [render(model, History([{"loss": 1.0}]), X, [0, 1], title="twice") for _ in range(2)]
+    assert pages[0] == pages[1] and len(pages[0]) < 6_000_000
+
+
+def test_figures_stand_alone():
+    """Titled and labelled, for a notebook."""
+    curve = learning_curve([{"loss": 1.0, "val_loss": 0.9}, {"loss": 0.5, "val_loss": 0.6}], "loss")
+    matrix = confusion(np.array([[5, 1], [0, 4]]), ["cat", "dog"])
+    for figure in (curve, matrix):
+        assert figure.layout.title.text and figure.layout.xaxis.title.text and figure.layout.yaxis.title.text
+    assert [trace.name for trace in curve.data] == ["training", "validation"]
+    assert (
+        len({trace.line.dash for trace in curve.data})
+        == len({trace.marker.symbol for trace in curve.data})
+        == 2
+    )

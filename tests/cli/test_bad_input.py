@@ -1,0 +1,220 @@
+"""Bad input: one sentence on standard error, exit code 2, nothing on standard output, no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+TABLE = "two.npz"
+
+
+@pytest.fixture
+def place(command, tables, idx_folder, tmp_path) -> Path:
+    """A folder with good and bad files in it."""
+    for name, path in tables.items():
+        (tmp_path / f"{name}.npz").symlink_to(path)
+    (tmp_path / "digits").symlink_to(idx_folder)
+    r = np.random.default_rng(0)
+    X = r.normal(size=(200, 6))
+    (tmp_path / "cut.npz").write_bytes(tables["two"].read_bytes()[:900])
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    (tmp_path / "not.safetensors").write_bytes(b"no model at all")
+    np.savez(tmp_path / "no-y.npz", X=X)
+    np.savez(tmp_path / "y-only.npz", y=X[:, 0])
+    np.savez(tmp_path / "nan.npz", X=np.where(X > 2, np.nan, X), y=X[:, 0])
+    np.savez(tmp_path / "nan-y.npz", X=X, y=np.where(X[:, 0] > 2, np.nan, X[:, 0]))
+    np.savez(tmp_path / "wide.npz", X=r.normal(size=(9, 7)), y=np.arange(9) % 2)
+    np.savez(tmp_path / "many.npz", X=X, y=np.arange(200) * 7)
+    np.savez(tmp_path / "one.npz", X=X, y=np.zeros(200, np.int64))
+    np.savez(tmp_path / "with-val.npz", X=X, y=X[:, 0] > 0, X_val=X, y_val=X[:, 0] > 0)
+    np.savez(tmp_path / "unknown.npz", X=X, y=np.array(["a", "b"])[(X[:, 0] > 0).astype(int)])
+    np.save(tmp_path / "wide.npy", r.normal(size=(3, 7)))
+    np.save(tmp_path / "text.npy", np.array(["a", "b"]))
+    np.save(tmp_path / "pickled.npy", np.array([{}, 1], object), allow_pickle=True)
+    command("train", TABLE, "--epochs", 1, "--out", "run", "--quiet")
+    for name, change in (("other-format", {"format": 99}), ("odd-setting", {"settings": {"epochs": "many"}})):
+        (tmp_path / name).mkdir()
+        config = json.loads((tmp_path / "run/config.json").read_text()) | change
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+    (tmp_path / "no-json").mkdir()
+    (tmp_path / "no-json" / "config.json").write_text("{")
+    return tmp_path
+
+
+CASES = [
+    (("train", "nowhere"), "nowhere does not exist"),
+    (("train", "table.csv"), "is no data"),
+    (("train", "empty"), "needs one file"),
+    (("train", "run"), "add --resume"),
+    (("train", "cut.npz"), "cut.npz"),
+    (("train", "no-y.npz"), "no y"),
+    (("train", "y-only.npz"), "no X"),
+    (("train", "nan.npz"), "nan"),
+    (("train", "nan-y.npz"), "NaN"),
+    (("train", "many.npz"), "--loss mean_squared_error"),
+    (("train", "with-val.npz", "--validation-fraction", "0.1"), "leave --validation-fraction out"),
+    (("train", TABLE, "--validation-fraction", "1.5"), "--validation-fraction must"),
+    (("train", TABLE, "--hidden", "12,x"), "--hidden must be"),
+    (("train", TABLE, "--hidden", "0"), "--hidden must be"),
+    (("train", TABLE, "--hidden", ""), "--hidden must be"),
+    (("train", TABLE, "--activation", "rleu"), "--activation must be one of identity, relu"),
+    (("train", TABLE, "--loss", "mse"), "--loss must be one of mean_squared_error"),
+    (("train", TABLE, "--optimizer", "adamm"), "--optimizer must be one of"),
+    (("train", TABLE, "--schedule", "cos"), "--schedule must be one of"),
+    (("train", TABLE, "--engine", "gpu"), "engine must be one of auto"),
+    (("train", TABLE, "--dtype", "float16"), "dtype must be one of float32, float64"),
+    (("train", TABLE, "--dropout", "1.5"), "rate"),
+    (("train", TABLE, "--label-smoothing", "1"), "label_smoothing"),
+    (("train", "numbers.npz", "--label-smoothing", "0.1"), "no labels to smooth"),
+    (("train", TABLE, "--residual", "--hidden", "8"), "give two"),
+    (("train", TABLE, "--lr", "-1"), "learning_rate"),
+    (("train", TABLE, "--momentum", "0.9"), "adam has no momentum"),
+    (("train", TABLE, "--weight-decay", "0.1"), "adam has no weight decay"),
+    (("train", TABLE, "--optimizer", "lbfgs", "--lr", "1"), "lbfgs has no learning rate"),
+    (("train", TABLE, "--optimizer", "lbfgs", "--dropout", "0.5"), "Dropout"),
+    (("train", TABLE, "--optimizer", "lbfgs", "--schedule", "cosine"), "LBFGS"),
+    (("train", TABLE, "--epochs", "0"), "--epochs must be an integer of at least 1"),
+    (("train", TABLE, "--batch-size", "0"), "--batch-size must be"),
+    (("train", TABLE, "--checkpoint-steps", "0"), "--checkpoint-steps must be"),
+    (("train", TABLE, "--l2", "-1"), "l2 must be"),
+    (("train", TABLE, "--max-norm", "0"), "max_norm must be"),
+    (("train", TABLE, "--clip-norm", "nan"), "--clip-norm must be"),
+    (("train", TABLE, "--seed", "-1"), "seed must be"),
+    (("train", TABLE, "--patience", "0"), "--patience must be"),
+    (("train", "digits", "--patience", "3"), "--validation-fraction 0.1"),
+    (("train", "digits", "--schedule", "reduce_on_plateau"), "--validation-fraction 0.1"),
+    (("train", TABLE, "--target", "98"), "--target is an accuracy"),
+    (("train", "numbers.npz", "--target", "0.9"), "--target is an accuracy"),
+    (("train", "words.npz", "--loss", "sigmoid_cross_entropy"), "SoftmaxCrossEntropy"),
+    (("train", "words.npz", "--loss", "huber"), "must hold numbers"),
+    (
+        ("train", "numbers.npz", "--optimizer", "sgd", "--lr", "1e9", "--schedule", "constant"),
+        "NaN or infinity at step",
+    ),
+    (("train", TABLE, "--out", "run"), "already holds a run"),
+    (("train", TABLE, "--out", "digits"), "already holds files"),
+    (("train", TABLE, "--out", "table.csv"), "is a file"),
+    (("train", TABLE, "--out", "run", "--resume", "--overwrite"), "choose one"),
+    (("train", TABLE, "--out", "run", "--resume", "--epochs", "2"), "--epochs is 2, but"),
+    (("train", "numbers.npz", "--out", "run", "--resume"), "DATA is numbers.npz, but"),
+    (("train", "empty", "--resume"), "holds no run"),
+    (("train", "nowhere", "--resume"), "holds no run"),
+    (("train", "other-format", "--resume"), "format 99"),
+    (("train", "odd-setting", "--resume"), "'epochs'"),
+    (("train", "no-json", "--resume"), "config.json"),
+    (("evaluate", "nowhere", TABLE), "nowhere does not exist"),
+    (("evaluate", "empty", TABLE), "no model.safetensors"),
+    (("evaluate", "no-json", TABLE), "finish the run"),
+    (("evaluate", "not.safetensors", TABLE), "not a whole safetensors"),
+    (("evaluate", "run", "nowhere"), "nowhere does not exist"),
+    (("evaluate", "run", "wide.npz"), "7 features"),
+    (("evaluate", "run", "unknown.npz"), "does not know"),
+    (("evaluate", "run", TABLE, "--part", "test"), "has no test part"),
+    (("evaluate", "run", TABLE, "--part", "all"), "--part must be"),
+    (("evaluate", "run", TABLE, "--engine", "gpu"), "engine must be one of"),
+    (("predict", "run", "nowhere.npy"), "nowhere.npy does not exist"),
+    (("predict", "run", "nowhere"), "nowhere does not exist"),
+    (("predict", "run", "table.csv"), "is no input"),
+    (("predict", "run", "wide.npy"), "7 features"),
+    (("predict", "run", "text.npy"), "real numbers"),
+    (("predict", "run", "pickled.npy"), "objects"),
+    (("predict", "run", "y-only.npz"), "holds no X"),
+    (("predict", "run", "cut.png"), "784 inputs"),
+    (("predict", "run", TABLE, "--out", "p.txt"), ".npy or .csv"),
+    (("predict", "run", TABLE, "--out", "table.csv/p.csv"), "table.csv"),
+    (("info", "nowhere"), "nowhere does not exist"),
+    (("info", "not.safetensors"), "not a whole safetensors"),
+]
+
+
+def test_bad_input(command, place):
+    wrong = []
+    for arguments, words in CASES:
+        result = command(*arguments, code=None)
+        lines = result.stderr.splitlines()
+        fits = (
+            result.exit_code == 2
+            and len(lines) == 1
+            and lines[0].startswith("Error: ")
+            and lines[0].endswith(".")
+            and words in lines[0]
+        )
+        if not fits or "Traceback" in result.stderr or (result.stdout and "step" not in words):
+            wrong.append((arguments, words, result.exit_code, result.stderr, result.stdout))
+    assert wrong == [], "\n".join(map(str, wrong))
+
+
+def test_a_picture_that_is_none(command, place):
+    command("train", "digits", "--epochs", 1, "--hidden", 8, "--out", "digits-run", "--quiet")
+    for name in ("cut.png", "missing.png"):
+        result = command("predict", "digits-run", name, code=2)
+        assert name in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train",),
+        ("train", "x", "--bogus"),
+        ("train", "x", "--epochs", "many"),
+        ("bogus",),
+        ("predict", "x"),
+        ("evaluate",),
+    ],
+    ids=" ".join,
+)
+def test_usage(command, arguments):
+    result = command(*arguments, code=2)
+    assert "Traceback" not in result.stderr and result.stderr
+
+
+def test_bad_input_leaves_nothing_behind(command, place):
+    before = sorted(os.listdir(place))
+    for arguments in (
+        ("train", "nan.npz"),
+        ("train", TABLE, "--lr", "-1"),
+        ("train", "words.npz", "--loss", "huber"),
+    ):
+        command(*arguments, code=2)
+    assert not (place / "runs").exists() and sorted(os.listdir(place)) == before
+
+
+def test_a_run_of_the_same_second_gets_a_folder_of_its_own(command, place):
+    for _ in range(3):
+        command("train", TABLE, "--epochs", 1, "--hidden", "2", "--quiet")
+    assert len(os.listdir(place / "runs")) == 3
+
+
+def test_overwrite(command, place):
+    (place / "run" / "mine.txt").write_text("kept")
+    command("train", "words.npz", "--epochs", 1, "--out", "run", "--overwrite", "--quiet")
+    assert command("info", "run", data=True)["outputs"] == 3
+    assert (place / "run" / "mine.txt").read_text() == "kept"
+
+
+def test_debug_shows_the_traceback(command, place):
+    result = command("train", "nowhere", "--debug", code=1)
+    assert type(result.exception).__name__ == "DataError"
+
+
+def test_a_fault_is_said_without_a_traceback(command, place, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(sys.modules["chainrule.cli.info"], "installation", broken)
+    result = command("info", code=1)
+    assert result.stderr == "Error: a fault in chainrule (RuntimeError: boom); --debug shows where.\n"
+
+
+def test_text_from_data_cannot_steer_the_terminal(command, place):
+    X = np.random.default_rng(0).normal(size=(80, 2))
+    np.savez(place / "evil.npz", X=X, y=np.array(["\x1b[31mred", "[bold]b[/]"])[(X[:, 0] > 0).astype(int)])
+    printed = command("train", "evil.npz", "--epochs", 1).stdout
+    assert "\x1b[31m" not in printed and "[bold]b[/]" in printed

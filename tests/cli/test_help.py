@@ -1,0 +1,119 @@
+"""Everything that can be typed is explained, in --help and in docs/cli.md."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.main import get_command
+
+from chainrule.cli import EXAMPLES, app, options
+from chainrule.cli.settings import NAMES, Settings, flag
+from chainrule.datasets import load_mnist
+from chainrule.layers import ACTIVATIONS
+from chainrule.losses import LOSSES
+from chainrule.optimizers import OPTIMIZERS
+from chainrule.schedules import SCHEDULES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
+GROUP = get_command(app)
+COMMANDS = {name: GROUP.commands[name] for name in sorted(GROUP.commands)}
+PARAMETERS = [
+    (name, parameter)
+    for name, found in COMMANDS.items()
+    for parameter in found.params
+    if parameter.name != "help"
+]
+
+
+def test_commands():
+    assert list(COMMANDS) == ["evaluate", "info", "predict", "train"]
+
+
+@pytest.mark.parametrize(("name", "parameter"), PARAMETERS, ids=lambda value: getattr(value, "name", value))
+def test_every_parameter_is_explained(name, parameter):
+    assert parameter.help
+    section = PAGE.split(f"\n## chainrule {name}\n")[1].split("\n## ")[0]
+    words = [parameter.metavar] if parameter.param_type_name == "argument" else parameter.opts
+    for word in words:
+        assert f"`{word}`" in section or word in section.split("\n\n")[0], f"{word} is not in docs/cli.md"
+
+
+def test_the_options_of_all_commands_are_explained():
+    for parameter in GROUP.params:
+        assert f"`{parameter.opts[0]}`" in PAGE.split("\n## ")[0]
+
+
+def test_documented_options_exist():
+    for name, found in COMMANDS.items():
+        section = PAGE.split(f"\n## chainrule {name}\n")[1].split("\n## ")[0]
+        rows = re.findall(r"^\| (`-.*?) \|", section, re.MULTILINE)
+        documented = {word for row in rows for word in re.findall(r"`(-[\w-]+)`", row)}
+        assert documented == {
+            word for parameter in found.params for word in parameter.opts if word[0] == "-"
+        } - {
+            "--help",
+            "-h",
+        }
+
+
+@pytest.mark.parametrize(
+    ("annotation", "registry"),
+    [
+        (options.Activation, ACTIVATIONS),
+        (options.Loss, LOSSES),
+        (options.Optimizer, OPTIMIZERS),
+        (options.Schedule, SCHEDULES),
+    ],
+    ids=["activation", "loss", "optimizer", "schedule"],
+)
+def test_help_lists_the_registry(annotation, registry):
+    text = annotation.__metadata__[0].help
+    assert re.findall(r"\b[a-z_]+\b", text.split(": ")[-1]) == list(registry)
+    for name in registry:
+        assert f"`{name}`" in PAGE
+
+
+def test_every_setting_is_an_option_with_the_same_default():
+    found = {parameter.name: parameter for parameter in COMMANDS["train"].params}
+    for name in NAMES:
+        assert found[name].opts == [flag(name)]
+        assert found[name].default == getattr(Settings(), name)
+
+
+@pytest.mark.parametrize(
+    ("function", "example"), EXAMPLES, ids=lambda value: getattr(value, "__name__", None)
+)
+def test_help_ends_in_an_example(command, function, example):
+    text = command(function.__name__, "--help").stdout
+    assert " ".join(text.split()).endswith(f"Example: {example}")
+
+
+@pytest.mark.slow
+def test_the_examples_run(command, tmp_path):
+    Image.fromarray(load_mnist()[1].images[0]).save(tmp_path / "digit.png")
+    printed = [command(*shlex.split(example)[1:]).stdout for _, example in EXAMPLES]
+    assert float(re.search(r"Test accuracy ([\d.]+) %", printed[0])[1]) >= 98
+    assert (tmp_path / "runs" / "mnist" / "report.html").is_file()
+    assert re.search(r"accuracy +0\.98", printed[1])
+    assert re.search(r"digit\.png +7 ", printed[2])
+    assert "203,530" in printed[3]
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\nsys.argv = ['chainrule', 'train', '--help']\n"
+        "from chainrule.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+        "loaded = {'numpy', 'scipy', 'sklearn', 'plotly', 'safetensors', 'PIL'} & set(sys.modules)\n"
+        "assert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_version(command):
+    assert re.fullmatch(r"chainrule \d+\.\d+\.\d+\n", command("--version").stdout)

@@ -1,0 +1,278 @@
+"""train -> evaluate -> predict -> info, for every task and kind of data."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import chainrule
+from chainrule.cli.data import divide, hold_out, load
+from chainrule.datasets import Dataset, load_mnist
+from chainrule.training.fit import split
+from chainrule.validation import check_samples
+
+TASKS = {
+    "numbers": "regression",
+    "pairs": "regression",
+    "two": "binary",
+    "words": "multiclass",
+    "labels": "multilabel",
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task(command, tables, tmp_path, name):
+    found = command("train", tables[name], "--epochs", 8, "--out", "run", "--report", data=True)
+    assert found["task"] == TASKS[name]
+    assert found["epochs"] == 8 and found["part"] == "validation" and found["samples"] == 32
+    assert found["reached"] is None
+    run = tmp_path / "run"
+    names = "config.json checkpoint.safetensors history.csv history.json metrics.json model.safetensors report.html"
+    files = set(names.split())
+    has_matrix = TASKS[name] in ("binary", "multiclass")
+    assert {path.name for path in run.iterdir()} == files | (
+        {"confusion_matrix.csv"} if has_matrix else set()
+    )
+    assert found["metrics"] == json.loads((run / "metrics.json").read_text())["metrics"]
+    if TASKS[name] == "regression":
+        assert found["metrics"]["r2"] > (0.5 if name == "numbers" else -1e9)
+    else:
+        assert found["metrics"]["accuracy"] > 0.5
+
+    judged = command("evaluate", "run", tables[name], data=True)
+    assert judged["samples"] == 160 and judged["part"] == "given"
+    with np.load(tables[name]) as arrays:
+        X, y = arrays["X"], arrays["y"]
+    model = chainrule.load(run / "model.safetensors")
+    assert judged["metrics"] == pytest.approx(model.evaluate(X, y))
+    if has_matrix:
+        assert np.sum(judged["confusion_matrix"]) == 160
+        assert judged["classes"] == sorted(set(map(str, y)))
+
+    rows = command("predict", "run/model.safetensors", tables[name], data=True)
+    assert len(rows) == 160
+    np.testing.assert_array_equal([row["predicted"] for row in rows], model.predict(X))
+    if TASKS[name] != "regression":
+        assert all(abs(sum(row["probabilities"].values()) - 1) < 1e-5 for row in rows) == has_matrix
+
+    command("predict", "run", tables[name], "--out", "p.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), model.predict(X))
+    command("predict", "run", tables[name], "--out", "p.csv")
+    with (tmp_path / "p.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == 160 and table[7]["row"] == "7"
+
+    described = command("info", "run", data=True)
+    assert described["task"] == TASKS[name] and described["parameters"] == model.network.size
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_for_people(command, tables, name):
+    printed = command("train", tables[name], "--epochs", 2, "--verbose").stdout
+    assert "samples to train on" in printed and "standardize_1" in printed and "Run folder: runs/" in printed
+    assert ("Confusion matrix" in printed) == (TASKS[name] in ("binary", "multiclass"))
+    run = printed.split("Run folder: ")[1].split()[0]
+    assert "On 160 given samples" in command("evaluate", run, tables[name]).stdout
+    assert "140 rows more" in command("predict", run, tables[name]).stdout
+    assert "operations" in command("info", run).stdout
+
+
+def test_idx_folder(command, idx_folder, tmp_path):
+    found = command(
+        "train", idx_folder, "--epochs", 1, "--batch-size", 32, "--out", "run", "--report", data=True
+    )
+    assert found["part"] == "test" and found["samples"] == 200 and found["metrics"]["accuracy"] > 0.6
+    assert found["classes"] == list("0123456789")
+    for part, samples in (("train", 800), ("test", 200)):
+        assert command("evaluate", "run", idx_folder, "--part", part, data=True)["samples"] == samples
+
+    test = load_mnist()[1]
+    Image.fromarray(test.images[0]).save(tmp_path / "as-stored.png")
+    ink_on_paper = Image.fromarray(255 - test.images[1]).resize((120, 120))
+    ink_on_paper.save(tmp_path / "on-paper.jpg")
+    rows = command("predict", "run", "as-stored.png", "on-paper.jpg", data=True)
+    assert [row["predicted"] for row in rows] == [7, 2]
+    np.save(tmp_path / "one.npy", test.images[0])
+    np.save(tmp_path / "some.npy", test.images[:3])
+    rows = command("predict", "run", "one.npy", "some.npy", data=True)
+    assert [row["predicted"] for row in rows[:2]] == [7, 7] and len(rows) == 4
+    assert "as-stored.png" in command("predict", "run", "as-stored.png").stdout
+
+
+def test_every_option(command, tables, tmp_path):
+    command(
+        *(
+            "train",
+            tables["words"],
+            "--out",
+            "run",
+            "--epochs",
+            3,
+            "--hidden",
+            "16,12,16",
+            "--activation",
+            "prelu",
+        ),
+        *(
+            "--batch-norm",
+            "--dropout",
+            0.1,
+            "--residual",
+            "--loss",
+            "categorical_cross_entropy",
+            "--dtype",
+            "float64",
+        ),
+        *(
+            "--label-smoothing",
+            0.1,
+            "--optimizer",
+            "adamw",
+            "--weight-decay",
+            0.02,
+            "--lr",
+            0.01,
+            "--seed",
+            7,
+        ),
+        *("--schedule", "reduce_on_plateau", "--batch-size", 16, "--l2", 1e-4, "--l1", 1e-5, "--max-norm", 3),
+        *(
+            "--clip-norm",
+            1,
+            "--validation-fraction",
+            0.25,
+            "--patience",
+            2,
+            "--engine",
+            "reference",
+            "--quiet",
+        ),
+    )
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    network = config["network"]
+    assert [layer["kind"] for layer in network["layers"]] == [
+        *(
+            "standardize",
+            "dense",
+            "batch_norm",
+            "prelu",
+            "dropout",
+            "residual",
+            "residual",
+            "dense",
+            "softmax",
+        )
+    ]
+    assert network["loss"] == {"kind": "categorical_cross_entropy", "label_smoothing": 0.1}
+    assert (network["l2"], network["l1"], network["max_norm"]) == (1e-4, 1e-5, 3.0)
+    assert config["optimizer"]["kind"] == "adamw" and config["optimizer"]["weight_decay"] == 0.02
+    again = config["command"].split()[1:]
+    command(*again, "--out", "again", "--quiet")
+    assert (tmp_path / "again/model.safetensors").read_bytes() == (
+        tmp_path / "run/model.safetensors"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "layers"),
+    [
+        (("--hidden", "none"), ["standardize", "dense"]),
+        (
+            ("--loss", "binary_cross_entropy", "--hidden", "4"),
+            ["standardize", "dense", "relu", "dense", "sigmoid"],
+        ),
+        (("--loss", "softmax_cross_entropy", "--hidden", "4"), ["standardize", "dense", "relu", "dense"]),
+        (("--loss", "huber", "--hidden", "4"), ["standardize", "dense", "relu", "dense", "rescale"]),
+        (("--loss", "poisson", "--hidden", "4"), ["standardize", "dense", "relu", "dense"]),
+        (("--optimizer", "lbfgs", "--hidden", "4"), ["standardize", "dense", "relu", "dense"]),
+        (
+            ("--optimizer", "sgd", "--momentum", "0.9", "--hidden", "4"),
+            ["standardize", "dense", "relu", "dense"],
+        ),
+    ],
+    ids=" ".join,
+)
+def test_choices(command, tables, tmp_path, options, layers):
+    found = command("train", tables["two"], "--epochs", 2, "--out", "run", *options, data=True)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert [layer["kind"] for layer in config["network"]["layers"]] == layers
+    assert found["epochs"] == 2
+
+
+def test_target(command, tables):
+    found = command("train", tables["two"], "--target", 0.6, data=True)
+    assert found["reached"] is True and found["epochs"] < 40 and "reached" in found["stopped"]
+    missed = command("train", tables["words"], "--target", 1.0, "--epochs", 1, code=1)
+    assert "was not reached" in missed.stdout
+
+
+def test_amounts_are_learned_in_their_units(command, tmp_path):
+    r = np.random.default_rng(0)
+    X = r.normal(size=(400, 4))
+    np.savez(tmp_path / "houses.npz", X=X, y=300_000 + 50_000 * X[:, 0] - 20_000 * X[:, 1])
+    found = command("train", "houses.npz", data=True)
+    assert found["metrics"]["r2"] > 0.95 and found["metrics"]["rmse"] < 12_000
+
+
+def test_validation_and_test_parts(command, tables, tmp_path):
+    with np.load(tables["two"]) as arrays:
+        X, y = arrays["X"], arrays["y"]
+    np.savez(
+        tmp_path / "all.npz",
+        X=X[:100],
+        y=y[:100],
+        X_val=X[100:130],
+        y_val=y[100:130],
+        X_test=X[130:],
+        y_test=y[130:],
+    )
+    found = command("train", "all.npz", "--epochs", 2, "--patience", 1, "--out", "run", data=True)
+    assert found["part"] == "test" and found["samples"] == 30
+    printed = command("train", "all.npz", "--epochs", 1).stdout
+    assert "100 samples to train on, 30 to validate on, 30 to test on" in printed
+    for part, samples in (("train", 100), ("validation", 30), ("test", 30)):
+        assert command("evaluate", "run", "all.npz", "--part", part, data=True)["samples"] == samples
+
+
+def test_what_is_held_out_is_what_fit_would_hold_out():
+    X = np.arange(40.0).reshape(20, 2)
+    part = Dataset(X, np.arange(20) % 2, (2,))
+    train, held = hold_out(part, 0.3, seed=5)
+    network = chainrule.Network(2, [chainrule.Dense(1)], chainrule.SigmoidCrossEntropy())
+    mine = split(check_samples(network, X, part.y)[0], 0.3, 5)
+    np.testing.assert_array_equal(train.X, mine[0].X)
+    np.testing.assert_array_equal(held.X, mine[1].X)
+
+
+def test_the_test_set_is_watched_but_not_held_out(idx_folder):
+    data = load(str(idx_folder))
+    assert not divide(data, None, 0).held_out
+    parts = divide(data, 0.1, 0)
+    assert (
+        parts.held_out and len(parts.watched) == 80 and len(parts.train) == 720 and len(parts.judged) == 200
+    )
+
+
+def test_labels_of_bytes(command, tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    np.savez(tmp_path / "bytes.npz", X=X, y=np.array([b"no", b"yes"])[(X[:, 0] > 0).astype(int)])
+    assert command("train", "bytes.npz", "--epochs", 2, data=True)["classes"] == ["no", "yes"]
+
+
+def test_many_classes_are_shown_by_their_largest_confusions(command, tmp_path):
+    r = np.random.default_rng(0)
+    np.savez(tmp_path / "many.npz", X=r.normal(size=(500, 3)), y=r.integers(0, 30, 500))
+    printed = command("train", "many.npz", "--epochs", 1, "--out", "run").stdout
+    assert "Largest confusions" in printed
+    assert len((tmp_path / "run/confusion_matrix.csv").read_text().splitlines()) == 31
+
+
+def test_info(command):
+    found = command("info", data=True)
+    assert found["packages"]["numpy"] == np.__version__
+    assert sum(engine["auto"] for engine in found["engines"]) == 1
+    assert "engines" in command("info").stdout
