@@ -1,4 +1,4 @@
-# Needs python3 (3.11 or later) and make; everything else goes into .venv.
+# Needs python3 (3.11 or later), make and, for the native engine, a C++20 compiler; all else goes into .venv.
 #
 # Each extra of pyproject.toml is installed once: a stamp in .venv says so until pyproject.toml changes.
 
@@ -45,11 +45,15 @@ clean:  ## remove .venv and everything built, but no run folder
 	rm -rf $(VENV) build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP)core: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+$(STAMP)core: pyproject.toml CMakeLists.txt $(wildcard native/*)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --editable .
 	@touch $@
 
+# The extra's packages alone: the package itself is there, and is not built again.
 $(STAMP)test $(STAMP)lint $(STAMP)docs: $(STAMP)%: $(STAMP)core
-	$(PIP) --editable '.[$*]'
+	$(BIN)/python -c 'import tomllib; \
+		print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$*"], sep="\n")' \
+		> $(VENV)/$*.txt
+	$(PIP) --requirement $(VENV)/$*.txt
 	@touch $@

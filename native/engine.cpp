@@ -1,0 +1,246 @@
+// A whole run of steps in one call. Compiled once for each instruction set.
+#include <array>
+#include <stdexcept>
+
+#include "engine.h"
+#include "update.h"
+#include "walks.h"
+
+namespace chainrule::CHAINRULE_ISA {
+
+constexpr double WORK_A_THREAD = 1e6;  // operations of a step below which another thread does not pay
+
+template <class T>
+Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool trains)
+    : program_(program),
+      run_(run),
+      settings_{static_cast<Rule>(run.rule), run.beta1, run.beta2, run.eps, run.decay},
+      trains_(trains) {
+    auto trained = [&](int slot) { return trains && slot >= 0 && program_.slots[slot].is_trained; };
+    for (const int64_t width : program_.widths) buffers_.push_back({width, padded<T>(width), false, {}, {}});
+    for (const Op& op : program_.ops)
+        buffers_[op.out].needs_gradient = trained(op.slot0) || trained(op.slot1) ||
+                                          buffers_[op.in].needs_gradient ||
+                                          (op.in2 >= 0 && buffers_[op.in2].needs_gradient);
+    if (trains) buffers_.back().needs_gradient = true;
+    for (Buffer<T>& buffer : buffers_) {
+        buffer.a.resize(capacity * buffer.ld);
+        if (buffer.needs_gradient) buffer.grad.resize(capacity * buffer.ld);
+    }
+    parameters_.resize(program_.slots.size());
+    for (size_t s = 0; s < parameters_.size(); ++s) {
+        const Slot& slot = program_.slots[s];
+        const int64_t n = slot.rows * padded<T>(slot.columns);
+        parameters_[s].value.resize(n);
+        if (!trained(static_cast<int>(s))) continue;
+        for (int k = 0; k < moments(); ++k) parameters_[s].moment[k].resize(n);
+        if (run_.clip_norm > 0) parameters_[s].g.resize(n);
+    }
+    std::vector<bool> begun(buffers_.size(), false);
+    caches_.resize(program_.ops.size());
+    for (size_t o = program_.ops.size(); o-- > 0;) {
+        const Op& op = program_.ops[o];
+        const Buffer<T>& in = buffers_[op.in];
+        Cache<T>& cache = caches_[o];
+        if (op.in2 >= 0) cache.accumulates2 = begun[op.in2], begun[op.in2] = true;
+        cache.accumulates = begun[op.in], begun[op.in] = true;
+        if (op.kind == Kind::dropout && trains) cache.mask.resize(capacity * in.ld);
+        if (op.kind == Kind::batch_norm) {
+            if (trains) cache.x_hat.resize(capacity * in.ld);
+            for (Array<T>* array : {&cache.mean, &cache.var, &cache.inv_std, &cache.next_mean, &cache.next_var,
+                                    &cache.dgamma, &cache.dbeta, &cache.mean_delta, &cache.mean_delta_x})
+                array->resize(in.ld);
+        }
+        if (op.kind == Kind::dense) {
+            if (trains && in.needs_gradient) parameters_[op.slot0].transposed.resize(padded<T>(in.width) * buffers_[op.out].width);
+            operations_ += double(in.width) * double(buffers_[op.out].width) * (trains ? 6 : 2);
+        } else {
+            operations_ += double(in.width) * 8;
+        }
+    }
+    states_.resize(program_.states.size());
+    for (size_t s = 0; s < states_.size(); ++s) {
+        states_[s].a.resize(padded<T>(program_.states[s]));
+        states_[s].b.resize(padded<T>(program_.states[s]));
+    }
+    row_loss_.resize(capacity), row_weight_.resize(capacity), row_correct_.resize(capacity);
+    if (trains) plan_tasks();
+}
+
+template <class T>
+int Engine<T>::moments() const {
+    switch (settings_.rule) {
+        case Rule::gradient_descent: return 0;
+        case Rule::momentum:
+        case Rule::nesterov:
+        case Rule::rmsprop:
+        case Rule::adagrad: return 1;
+        case Rule::amsgrad: return 3;
+        default: return 2;
+    }
+}
+
+template <class T>
+void Engine<T>::set_theta(const void* theta) {
+    for (size_t s = 0; s < parameters_.size(); ++s) {
+        const Slot& slot = program_.slots[s];
+        to_panels(static_cast<const T*>(theta) + slot.start, parameters_[s].value.data(), slot.rows, slot.columns);
+        if (!parameters_[s].transposed.empty())
+            for (int64_t n0 = 0; n0 < slot.columns; n0 += PANEL<T>)
+                transpose_strip(&parameters_[s].value[n0 * slot.rows], parameters_[s].transposed.data(), 0, slot.rows,
+                                n0, slot.columns);
+    }
+}
+
+template <class T>
+void Engine<T>::get_theta(void* theta) const {
+    for (size_t s = 0; s < parameters_.size(); ++s) {
+        const Slot& slot = program_.slots[s];
+        from_panels(parameters_[s].value.data(), static_cast<T*>(theta) + slot.start, slot.rows, slot.columns);
+    }
+}
+
+template <class T>
+void Engine<T>::set_state(int number, const void* a, const void* b) {
+    const int64_t n = program_.states[number];
+    std::copy(static_cast<const T*>(a), static_cast<const T*>(a) + n, states_[number].a.begin());
+    std::copy(static_cast<const T*>(b), static_cast<const T*>(b) + n, states_[number].b.begin());
+}
+
+template <class T>
+void Engine<T>::get_state(int number, void* a, void* b) const {
+    const int64_t n = program_.states[number];
+    std::copy(states_[number].a.begin(), states_[number].a.begin() + n, static_cast<T*>(a));
+    std::copy(states_[number].b.begin(), states_[number].b.begin() + n, static_cast<T*>(b));
+}
+
+template <class T>
+void Engine<T>::set_moment(int number, const void* values) {
+    for (size_t s = 0; s < parameters_.size(); ++s) {
+        const Slot& slot = program_.slots[s];
+        if (parameters_[s].moment[number].empty()) continue;
+        to_panels(static_cast<const T*>(values) + slot.start, parameters_[s].moment[number].data(), slot.rows, slot.columns);
+    }
+}
+
+template <class T>
+void Engine<T>::get_moment(int number, void* values) const {
+    for (size_t s = 0; s < parameters_.size(); ++s) {
+        const Slot& slot = program_.slots[s];
+        if (parameters_[s].moment[number].empty()) continue;
+        from_panels(parameters_[s].moment[number].data(), static_cast<T*>(values) + slot.start, slot.rows, slot.columns);
+    }
+}
+
+template <class T>
+int Engine<T>::team_size(int64_t batch) const {
+    const double work = operations_ * double(batch) / WORK_A_THREAD;
+    return work < 2 ? 1 : std::min<int>(run_.threads, static_cast<int>(std::min(work, 1024.0)));
+}
+
+template <class T>
+Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const double* rates,
+                         int64_t n_steps, int64_t first, int64_t clock, double* tally) {
+    const int count = team_size(run_.batch_size);
+    Barrier barrier(count);
+    Outcome outcome{0, End::done};
+    double frozen_penalty = 0;
+    for (size_t s = 0; s < parameters_.size(); ++s)
+        if (program_.slots[s].is_weight && !program_.slots[s].is_trained)
+            for (const T w : parameters_[s].value)
+                frozen_penalty += program_.l2 / 2 * double(w) * double(w) + program_.l1 * std::abs(double(w));
+
+    with_team(count, [&](int member, int present) {
+        Barrier alone(1);
+        Barrier& together = present == count ? barrier : alone;  // the team was busy: one thread does all
+        Array<T> scratch;
+        double mu_product = mu_product_;
+        for (int64_t k = 0; k < n_steps; ++k) {
+            const int64_t begin = k * run_.batch_size, batch = std::min(run_.batch_size, n_rows - begin);
+            const int64_t* batch_rows = rows + begin;
+            const int64_t r0 = first_row(member, present, batch), r1 = first_row(member + 1, present, batch);
+            const uint32_t step = static_cast<uint32_t>(clock + first + k);
+            double total = 0;  // of the batch's weights
+            for (int64_t i = 0; i < batch; ++i) total += samples.weight[batch_rows[i]];
+
+            // Columns for the sums of a batch norm, in whole panels.
+            auto columns = [&](const Op& op, auto&& f) {
+                const int64_t panels = buffers_[op.in].ld / PANEL<T>;
+                const int64_t n0 = panels * member / present * PANEL<T>, n1 = panels * (member + 1) / present * PANEL<T>;
+                together.wait();
+                if (n1 > n0) f(n0, n1);
+                together.wait();
+            };
+
+            gather(samples, batch_rows, r0, r1);
+            for (size_t o = 0; o < program_.ops.size(); ++o) {
+                const Op& op = program_.ops[o];
+                if (normalizes(op))
+                    columns(op, [&](int64_t n0, int64_t n1) { batch_statistics(op, caches_[o], n0, n1, batch); });
+                forward(op, caches_[o], r0, r1, true, step);
+            }
+            loss(samples, batch_rows, r0, r1, total);
+            for (size_t o = program_.ops.size(); o-- > 0;) {
+                const Op& op = program_.ops[o];
+                if (!buffers_[op.out].needs_gradient) continue;
+                if (normalizes(op))
+                    columns(op, [&](int64_t n0, int64_t n1) { batch_gradients(op, caches_[o], n0, n1, batch); });
+                backward(op, caches_[o], r0, r1, scratch);
+            }
+            together.wait();
+
+            double loss = 0, correct = 0;
+            for (int64_t i = 0; i < batch; ++i) loss += row_loss_[i], correct += row_correct_[i];
+            if (!std::isfinite(loss)) {  // the same for every member
+                if (member == 0) outcome.end = End::loss;
+                break;
+            }
+            run_update(member, present, together, batch, prepare<T>(settings_, rates[k], first + k, mu_product));
+            together.wait();
+            if (overflow_.load(std::memory_order_relaxed)) {
+                if (member == 0) outcome.end = End::update;
+                break;
+            }
+            if (member != 0) continue;
+            for (size_t o = 0; o < program_.ops.size(); ++o)
+                if (normalizes(program_.ops[o])) {
+                    State<T>& state = states_[program_.ops[o].state];
+                    state.a = caches_[o].next_mean, state.b = caches_[o].next_var;
+                }
+            double penalty = frozen_penalty;
+            for (const double part : task_penalty_) penalty += part;
+            tally[0] += (loss + penalty) * total, tally[1] += total, tally[2] += correct;
+            mu_product_ = mu_product;
+            ++outcome.steps;
+        }
+    });
+    overflow_.store(false);
+    return outcome;
+}
+
+template <class T>
+void Engine<T>::predict(const Samples& samples, int64_t n, void* out) {
+    const int64_t chunk = static_cast<int64_t>(row_loss_.size()), outputs = buffers_.back().width;
+    const int count = team_size(std::min(n, chunk));
+    for (int64_t start = 0; start < n; start += chunk) {
+        const int64_t batch = std::min(chunk, n - start);
+        Samples part = samples;
+        part.X = static_cast<const char*>(samples.X) + start * samples.stride;
+        with_team(count, [&](int member, int present) {
+            const int64_t r0 = first_row(member, present, batch), r1 = first_row(member + 1, present, batch);
+            gather(part, nullptr, r0, r1);
+            for (size_t o = 0; o < program_.ops.size(); ++o) forward(program_.ops[o], caches_[o], r0, r1, false, 0);
+            const Buffer<T>& last = buffers_.back();
+            for (int64_t i = r0; i < r1; ++i)
+                std::copy(&last.a[i * last.ld], &last.a[i * last.ld] + outputs,
+                          static_cast<T*>(out) + (start + i) * outputs);
+        });
+    }
+}
+
+Session* make(const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double) {
+    if (is_double) return new Engine<double>(program, run, capacity, trains);
+    return new Engine<float>(program, run, capacity, trains);
+}
+
+}  // namespace chainrule::CHAINRULE_ISA

@@ -1,0 +1,13 @@
+// The makers of sessions, one for each instruction set that the module was built for.
+#pragma once
+
+#include "program.h"
+
+#define CHAINRULE_DECLARE(isa) \
+    namespace chainrule::isa { \
+    Session* make(const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double); \
+    }
+CHAINRULE_DECLARE(avx512)
+CHAINRULE_DECLARE(avx2)
+CHAINRULE_DECLARE(baseline)
+#undef CHAINRULE_DECLARE

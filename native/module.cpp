@@ -1,0 +1,176 @@
+// The Python module `chainrule._native`.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <stdexcept>
+
+#include "engine.h"
+
+namespace nb = nanobind;
+using namespace chainrule;
+
+namespace {
+
+using Any = nb::ndarray<nb::c_contig, nb::device::cpu>;
+using Ints = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Tally = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Rows = nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using OpTuple = std::tuple<int, int, int, int, int, int, int, int, double, double, uint32_t, bool>;
+using SlotTuple = std::tuple<int64_t, int64_t, int64_t, bool, bool>;
+
+// Instruction sets that this module holds and this processor has, the best first.
+std::vector<std::string> instruction_sets() {
+    std::vector<std::string> found;
+#if defined(CHAINRULE_X86)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl"))
+        found.push_back("avx512");
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back("avx2");
+#endif
+    found.push_back("baseline");
+    return found;
+}
+
+Program read_program(const std::vector<OpTuple>& ops, const std::vector<SlotTuple>& slots,
+                     const std::vector<int64_t>& widths, const std::vector<int64_t>& states, int64_t size, int loss,
+                     double loss_c, double smoothing, const std::string& targets, double l2, double l1,
+                     double max_norm) {
+    Program program{};
+    for (const auto& [kind, in, in2, out, slot0, slot1, state, function, c0, c1, stream, in_training] : ops)
+        program.ops.push_back({static_cast<Kind>(kind), in, in2, out, slot0, slot1, state, function, c0, c1, stream, in_training});
+    for (const auto& [start, rows, columns, is_weight, is_trained] : slots)
+        program.slots.push_back({start, rows, columns, is_weight, is_trained});
+    program.widths = widths, program.states = states, program.size = size;
+    program.loss = loss, program.loss_c = loss_c, program.smoothing = smoothing;
+    program.y_binary = targets == "binary", program.y_classes = targets == "classes";
+    program.l2 = l2, program.l1 = l1, program.max_norm = max_norm;
+    return program;
+}
+
+class Bound {
+   public:
+    Bound(const std::string& isa, const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double)
+        : program_(program), is_double_(is_double) {
+        Session* made = nullptr;
+#if defined(CHAINRULE_X86)
+        if (isa == "avx512") made = avx512::make(program, run, capacity, trains, is_double);
+        if (isa == "avx2") made = avx2::make(program, run, capacity, trains, is_double);
+#endif
+        if (isa == "baseline") made = baseline::make(program, run, capacity, trains, is_double);
+        if (made == nullptr) throw std::invalid_argument("no such instruction set: " + isa);
+        session_.reset(made);
+    }
+
+    void set_theta(const Any& theta) { session_->set_theta(vector(theta, program_.size)); }
+    void get_theta(const Any& theta) const { session_->get_theta(vector(theta, program_.size)); }
+    void set_state(int number, const Any& a, const Any& b) {
+        session_->set_state(number, vector(a, program_.states.at(number)), vector(b, program_.states.at(number)));
+    }
+    void get_state(int number, const Any& a, const Any& b) const {
+        session_->get_state(number, vector(a, program_.states.at(number)), vector(b, program_.states.at(number)));
+    }
+    int moments() const { return session_->moments(); }
+    void set_moment(int number, const Any& values) { session_->set_moment(check_moment(number), vector(values, program_.size)); }
+    void get_moment(int number, const Any& values) const {
+        session_->get_moment(check_moment(number), vector(values, program_.size));
+    }
+    double mu_product() const { return session_->mu_product(); }
+    void set_mu_product(double value) { session_->set_mu_product(value); }
+
+    std::tuple<int64_t, int> steps(const Rows& X, nb::object labels, nb::object y, const Doubles& weight, const Ints& rows,
+                                    const Doubles& rates, int64_t first, int64_t clock, const Tally& tally) {
+        Samples samples = read_samples(X);
+        const int64_t n = static_cast<int64_t>(X.shape(0));
+        samples.weight = weight.data();
+        Ints label_array;
+        nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> y_array;
+        bool fits = static_cast<int64_t>(weight.shape(0)) == n && tally.shape(0) == 3;
+        if (!labels.is_none()) {
+            label_array = nb::cast<Ints>(labels);
+            samples.labels = label_array.data();
+            fits &= static_cast<int64_t>(label_array.shape(0)) == n;
+            for (int64_t i = 0; i < n && fits; ++i)
+                fits &= samples.labels[i] >= 0 && samples.labels[i] < program_.widths.back();
+        } else {
+            y_array = nb::cast<decltype(y_array)>(y);
+            samples.y = y_array.data();
+            fits &= static_cast<int64_t>(y_array.shape(0)) == n &&
+                    static_cast<int64_t>(y_array.shape(1)) == program_.widths.back();
+        }
+        for (size_t i = 0; i < rows.shape(0) && fits; ++i) fits &= rows.data()[i] >= 0 && rows.data()[i] < n;
+        if (!fits) throw std::invalid_argument("samples of shapes that do not fit");
+        nb::gil_scoped_release release;
+        const Outcome outcome = session_->steps(samples, rows.data(), static_cast<int64_t>(rows.shape(0)), rates.data(),
+                                                static_cast<int64_t>(rates.shape(0)), first, clock, tally.data());
+        return {outcome.steps, static_cast<int>(outcome.end)};
+    }
+
+    void predict(const Rows& X, const Any& out) {
+        Samples samples = read_samples(X);
+        const int64_t n = static_cast<int64_t>(X.shape(0));
+        if (out.ndim() != 2 || static_cast<int64_t>(out.shape(0)) != n ||
+            static_cast<int64_t>(out.shape(1)) != program_.widths.back())
+            throw std::invalid_argument("out of a shape that does not fit");
+        void* to = vector(out, n * program_.widths.back());
+        nb::gil_scoped_release release;
+        session_->predict(samples, n, to);
+    }
+
+   private:
+    Samples read_samples(const Rows& X) const {
+        Samples samples{};
+        if (static_cast<int64_t>(X.shape(1)) != program_.widths.front())
+            throw std::invalid_argument("X of a width that does not fit");
+        samples.X = X.data();
+        if (X.dtype() == nb::dtype<uint8_t>()) samples.type = 0;
+        else if (X.dtype() == nb::dtype<float>()) samples.type = 1;
+        else if (X.dtype() == nb::dtype<double>()) samples.type = 2;
+        else throw std::invalid_argument("X must be uint8, float32 or float64");
+        samples.stride = static_cast<int64_t>(X.shape(1) * X.itemsize());
+        return samples;
+    }
+    void* vector(const Any& values, int64_t n) const {
+        if (static_cast<int64_t>(values.size()) != n ||
+            values.dtype() != (is_double_ ? nb::dtype<double>() : nb::dtype<float>()))
+            throw std::invalid_argument("an array of another size or type than the session's");
+        return values.data();
+    }
+    int check_moment(int number) const {
+        if (number < 0 || number >= session_->moments()) throw std::out_of_range("no such moment");
+        return number;
+    }
+
+    Program program_;
+    bool is_double_;
+    std::unique_ptr<Session> session_;
+};
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+    m.def("instruction_sets", &instruction_sets);
+    nb::class_<Program>(m, "Program");
+    m.def("program", &read_program);
+    nb::class_<Run>(m, "Run").def(
+        nb::init<int, double, double, double, double, double, double, int64_t, uint32_t, int>());
+    nb::class_<Bound>(m, "Session")
+        .def(nb::init<const std::string&, const Program&, const Run&, int64_t, bool, bool>())
+        .def("set_theta", &Bound::set_theta)
+        .def("get_theta", &Bound::get_theta)
+        .def("set_state", &Bound::set_state)
+        .def("get_state", &Bound::get_state)
+        .def("moments", &Bound::moments)
+        .def("set_moment", &Bound::set_moment)
+        .def("get_moment", &Bound::get_moment)
+        .def("mu_product", &Bound::mu_product)
+        .def("set_mu_product", &Bound::set_mu_product)
+        .def("steps", &Bound::steps, nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
+             nb::arg(), nb::arg(), nb::arg())
+        .def("predict", &Bound::predict);
+}

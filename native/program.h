@@ -1,0 +1,87 @@
+// A network as a list of operations on numbered buffers, as engines/native.py writes it. Buffer 0 is the input.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace chainrule {
+
+// In the order of engines/native.py.
+enum class Kind : int { rescale, standardize, dense, activation, prelu, softmax, batch_norm, dropout, add, concat };
+
+struct Op {
+    Kind kind;
+    int in, in2, out;      // buffers; in2 is -1 where there is none
+    int slot0, slot1;      // parameters: W and b, gamma and beta, slope; -1 where there is none
+    int state;             // running statistics: its number, or -1
+    int function;          // which activation
+    double c0, c1;         // scale and offset, slope or alpha, eps and momentum, rate
+    uint32_t stream;       // key of its random draws
+    bool in_training;      // false for a frozen link, which behaves as in prediction
+};
+
+// A parameter in theta: (rows, columns), a vector has one row.
+struct Slot {
+    int64_t start, rows, columns;
+    bool is_weight, is_trained;
+};
+
+struct Program {
+    std::vector<Op> ops;
+    std::vector<Slot> slots;
+    std::vector<int64_t> widths;  // of the buffers
+    std::vector<int64_t> states;  // width of each pair (mean, var) or (mean, std)
+    int64_t size;                 // of theta
+    int loss;                     // which loss
+    double loss_c, smoothing;     // its setting
+    bool y_binary, y_classes;     // what y holds
+    double l2, l1, max_norm;      // max_norm 0 for none
+};
+
+// All that is fixed for a run, beside the program.
+struct Run {
+    int rule;
+    double beta1, beta2, eps, decay;
+    double clip_norm, clip_value;  // 0 for none
+    int64_t batch_size;
+    uint32_t seed;
+    int threads;
+};
+
+// The samples, as they lie: X (n, width) with rows `stride` bytes apart.
+struct Samples {
+    const void* X;
+    int64_t stride;
+    int type;  // 0 uint8, 1 float32, 2 float64
+    const int64_t* labels;  // (n,) or null
+    const double* y;        // (n, outputs) or null
+    const double* weight;   // (n,)
+};
+
+// How a run of steps ended: all done, or at a step whose loss, or whose gradient or update, is not finite.
+enum class End : int { done, loss, update };
+
+struct Outcome {
+    int64_t steps;  // completed
+    End end;
+};
+
+class Session {
+   public:
+    virtual ~Session() = default;
+    virtual void set_theta(const void* theta) = 0;                 // (size,) row-major, of the session's type
+    virtual void get_theta(void* theta) const = 0;
+    virtual void set_state(int number, const void* a, const void* b) = 0;
+    virtual void get_state(int number, void* a, void* b) const = 0;
+    virtual int moments() const = 0;                               // how many arrays the rule keeps
+    virtual void set_moment(int number, const void* values) = 0;   // (size,) in theta's order
+    virtual void get_moment(int number, void* values) const = 0;
+    virtual double mu_product() const = 0;
+    virtual void set_mu_product(double value) = 0;
+    // rows: samples in order; one rate a step; first: number of the first step, from 1; clock: added for random draws.
+    virtual Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const double* rates,
+                          int64_t n_steps, int64_t first, int64_t clock, double* tally) = 0;
+    virtual void predict(const Samples& samples, int64_t n, void* out) = 0;  // out (n, outputs)
+};
+
+}  // namespace chainrule

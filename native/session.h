@@ -1,0 +1,118 @@
+// A run of training steps over a program, and its walks. Rows of a batch go to threads for the two walks, weights go to
+// threads for the update; a batch norm in between makes all wait, for its statistics are sums over the batch.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "losses.h"
+#include "matmul.h"
+#include "optimizers.h"
+#include "program.h"
+#include "threads.h"
+
+namespace chainrule::CHAINRULE_ISA {
+
+template <class T>
+using Array = std::vector<T>;
+
+// A parameter as the kernels keep it: W in panels, a vector padded to whole panels; likewise the optimizer's moments.
+template <class T>
+struct Parameter {
+    Array<T> value, moment[3];
+    Array<T> transposed;  // panels of W^T, for dL/da; empty where nothing needs it
+    Array<T> g;           // the gradient, kept only where the update must wait for the norm of all
+};
+
+// A buffer of the walk: activations (batch, ld) and, where something below is trained, dL/d activations.
+template <class T>
+struct Buffer {
+    int64_t width, ld;
+    bool needs_gradient = false;
+    Array<T> a, grad;
+};
+
+// What an operation remembers between the walks.
+template <class T>
+struct Cache {
+    Array<T> mask;                               // dropout: (batch, ld)
+    Array<T> x_hat;                              // batch norm: (batch, ld)
+    Array<T> mean, var, inv_std;                 // (ld,) of the batch
+    Array<T> next_mean, next_var;                // (ld,) running, after this step
+    Array<T> dgamma, dbeta;                      // (ld,)
+    Array<T> mean_delta, mean_delta_x;           // (ld,) over the batch
+    bool accumulates = false, accumulates2 = false;  // dL/d in (in2) was begun by a later operation
+};
+
+template <class T>
+struct State {
+    Array<T> a, b;  // (ld,): running mean and var, or mean and std
+};
+
+// A piece of the update that one thread does alone: rows k0 to k1 of a panel (columns from n0) of a slot.
+struct Task {
+    int op, slot;
+    int64_t n0, k0, k1;
+};
+
+template <class T>
+class Engine final : public Session {
+   public:
+    Engine(const Program& program, const Run& run, int64_t capacity, bool trains);
+
+    void set_theta(const void* theta) override;
+    void get_theta(void* theta) const override;
+    void set_state(int number, const void* a, const void* b) override;
+    void get_state(int number, void* a, void* b) const override;
+    int moments() const override;
+    void set_moment(int number, const void* values) override;
+    void get_moment(int number, void* values) const override;
+    double mu_product() const override { return mu_product_; }
+    void set_mu_product(double value) override { mu_product_ = value; }
+    Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const double* rates, int64_t n_steps,
+                  int64_t first, int64_t clock, double* tally) override;
+    void predict(const Samples& samples, int64_t n, void* out) override;
+
+   private:
+    // walks.h: each works on rows r0 to r1 of the batch
+    void gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1);
+    void forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, bool training, uint32_t step);
+    void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total);
+    void backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, Array<T>& scratch);
+    void dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, uint32_t step);
+    // walks.h: columns n0 to n1, over the whole batch
+    void batch_statistics(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch);
+    void batch_gradients(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch);
+    // update.h
+    void plan_tasks();
+    void gradient_of(const Task& task, int64_t batch, T* g);
+    void add_penalty_and_clip(const Task& task, T* g, int64_t n, double& penalty);
+    void apply(const Task& task, const Step<T>& p, const T* g);
+    void bound_norms(const Task& task);
+    void run_update(int member, int count, Barrier& barrier, int64_t batch, const Step<T>& p);
+
+    bool normalizes(const Op& op) const { return op.kind == Kind::batch_norm && op.in_training; }
+    int64_t first_row(int member, int count, int64_t batch) const {
+        const int64_t tiles = (batch + TILE_ROWS - 1) / TILE_ROWS;
+        return std::min(batch, tiles * member / count * TILE_ROWS);
+    }
+    int team_size(int64_t batch) const;
+
+    const Program program_;
+    const Run run_;
+    const Settings settings_;
+    const bool trains_;
+    std::vector<Buffer<T>> buffers_;
+    std::vector<Cache<T>> caches_;
+    std::vector<Parameter<T>> parameters_;
+    std::vector<State<T>> states_;
+    std::vector<Task> tasks_;
+    std::vector<double> row_loss_, row_weight_, row_correct_;  // (batch,)
+    std::vector<double> task_penalty_, task_square_;           // (tasks,)
+    std::atomic<bool> overflow_{false};
+    double mu_product_ = 1;
+    double operations_ = 0;  // of one sample's step
+};
+
+}  // namespace chainrule::CHAINRULE_ISA

@@ -1,0 +1,159 @@
+// From deltas to new weights, a strip at a time: gradient, penalty, clipping, the optimizer's rule, all while the strip is
+// in the first-level cache. Where the norm of the whole gradient is asked for, gradients are stored and the rules wait.
+#pragma once
+
+#include "session.h"
+
+namespace chainrule::CHAINRULE_ISA {
+
+constexpr int64_t STRIP_ROWS = 64 / TILE_ROWS * TILE_ROWS;
+
+template <class T>
+constexpr int64_t STRIP = STRIP_ROWS * PANEL<T>;
+
+// Whether there is no NaN and no infinity: 0 times either is NaN.
+template <class T>
+bool all_finite(const T* values, int64_t n) {
+    T zero = 0;
+    for (int64_t i = 0; i < n; ++i) zero += values[i] * T(0);
+    return zero == 0;
+}
+
+template <class T>
+void Engine<T>::plan_tasks() {
+    for (int o = 0; o < static_cast<int>(program_.ops.size()); ++o)
+        for (const int number : {program_.ops[o].slot0, program_.ops[o].slot1}) {
+            if (number < 0 || !program_.slots[number].is_trained) continue;
+            const Slot& slot = program_.slots[number];
+            for (int64_t n0 = 0; n0 < slot.columns; n0 += PANEL<T>)
+                for (int64_t k0 = 0; k0 < slot.rows; k0 += STRIP_ROWS)
+                    tasks_.push_back({o, number, n0, k0, std::min(slot.rows, k0 + STRIP_ROWS)});
+        }
+    task_penalty_.resize(tasks_.size());
+    task_square_.resize(tasks_.size());
+}
+
+// g (k1 - k0, PANEL): the gradient of a strip of W, or of PANEL elements of a vector.
+template <class T>
+void Engine<T>::gradient_of(const Task& task, int64_t batch, T* g) {
+    const Op& op = program_.ops[task.op];
+    const Buffer<T>&in = buffers_[op.in], &out = buffers_[op.out];
+    const Cache<T>& cache = caches_[task.op];
+    const T* delta = &out.grad[task.n0];
+    if (op.kind == Kind::dense && task.slot == op.slot0) {  // dL/dW = a^T delta
+        gradient_strip(in.a.data() + task.k0, in.ld, delta, out.ld, g, batch, 0, task.k1 - task.k0);
+    } else if (op.kind == Kind::dense) {  // dL/db = sum_i delta_i
+        std::fill(g, g + PANEL<T>, T(0));
+        for (int64_t i = 0; i < batch; ++i)
+            for (int64_t j = 0; j < PANEL<T>; ++j) g[j] += delta[i * out.ld + j];
+    } else if (op.kind == Kind::batch_norm) {
+        const Array<T>& from = task.slot == op.slot0 ? cache.dgamma : cache.dbeta;
+        std::copy(&from[task.n0], &from[task.n0] + PANEL<T>, g);
+    } else {  // PReLU: dL/dslope = sum_i delta_i z_i where z_i <= 0
+        std::fill(g, g + PANEL<T>, T(0));
+        for (int64_t i = 0; i < batch; ++i)
+            for (int64_t j = 0; j < PANEL<T>; ++j) {
+                const T z = in.a[i * in.ld + task.n0 + j];
+                g[j] += z > 0 ? T(0) : delta[i * out.ld + j] * z;
+            }
+    }
+}
+
+// g + l2 W + l1 sign(W), within clip_value; the penalty of the strip as it was before the step.
+template <class T>
+void Engine<T>::add_penalty_and_clip(const Task& task, T* g, int64_t n, double& penalty) {
+    penalty = 0;
+    const Slot& slot = program_.slots[task.slot];
+    if (slot.is_weight && (program_.l2 > 0 || program_.l1 > 0)) {
+        const T l2 = T(program_.l2), l1 = T(program_.l1);
+        const T* W = &parameters_[task.slot].value[(task.n0 * slot.rows) + task.k0 * PANEL<T>];
+        T square = 0, absolute = 0;
+        for (int64_t i = 0; i < n; ++i) {
+            square += W[i] * W[i];
+            absolute += std::abs(W[i]);
+            g[i] += l2 * W[i] + (W[i] > 0 ? l1 : W[i] < 0 ? -l1 : T(0));
+        }
+        penalty = program_.l2 / 2 * double(square) + program_.l1 * double(absolute);
+    }
+    if (run_.clip_value > 0) {
+        const T limit = T(run_.clip_value);
+        for (int64_t i = 0; i < n; ++i) g[i] = g[i] > limit ? limit : g[i] < -limit ? -limit : g[i];
+    }
+}
+
+template <class T>
+void Engine<T>::apply(const Task& task, const Step<T>& p, const T* g) {
+    const Slot& slot = program_.slots[task.slot];
+    Parameter<T>& parameter = parameters_[task.slot];
+    const int64_t at = task.n0 * slot.rows + task.k0 * PANEL<T>, n = (task.k1 - task.k0) * PANEL<T>;
+    auto moment = [&](int k) { return parameter.moment[k].empty() ? nullptr : &parameter.moment[k][at]; };
+    update(settings_.rule, p, n, g, &parameter.value[at], moment(0), moment(1), moment(2));
+    if (!all_finite(&parameter.value[at], n)) overflow_.store(true, std::memory_order_relaxed);
+    if (!parameter.transposed.empty())
+        transpose_strip(&parameter.value[at], parameter.transposed.data(), task.k0, task.k1, task.n0, slot.columns);
+}
+
+// Every column of a whole panel of W to a norm of at most max_norm.
+template <class T>
+void Engine<T>::bound_norms(const Task& task) {
+    const Slot& slot = program_.slots[task.slot];
+    Parameter<T>& parameter = parameters_[task.slot];
+    T* W = &parameter.value[task.n0 * slot.rows];
+    const T limit = T(program_.max_norm);
+    T square[PANEL<T>] = {};
+    for (int64_t k = 0; k < slot.rows; ++k)
+        for (int64_t j = 0; j < PANEL<T>; ++j) square[j] += W[k * PANEL<T> + j] * W[k * PANEL<T> + j];
+    for (int64_t j = 0; j < PANEL<T>; ++j) {
+        const T norm = std::sqrt(square[j]);
+        if (norm > limit)
+            for (int64_t k = 0; k < slot.rows; ++k) W[k * PANEL<T> + j] *= limit / norm;
+    }
+    if (!parameter.transposed.empty())
+        transpose_strip(W, parameter.transposed.data(), 0, slot.rows, task.n0, slot.columns);
+}
+
+template <class T>
+void Engine<T>::run_update(int member, int count, Barrier& barrier, int64_t batch, const Step<T>& p) {
+    const int64_t tasks = static_cast<int64_t>(tasks_.size());
+    const int64_t first = tasks * member / count, last = tasks * (member + 1) / count;
+    alignas(64) T strip[STRIP<T>];
+    const bool waits = run_.clip_norm > 0;
+    for (int64_t t = first; t < last; ++t) {
+        const Task& task = tasks_[t];
+        const int64_t n = (task.k1 - task.k0) * PANEL<T>;
+        T* g = strip;
+        if (waits) g = &parameters_[task.slot].g[task.n0 * program_.slots[task.slot].rows + task.k0 * PANEL<T>];
+        gradient_of(task, batch, g);
+        add_penalty_and_clip(task, g, n, task_penalty_[t]);
+        T square = 0;
+        if (!all_finite(g, n)) {  // this strip stays as it is
+            overflow_.store(true, std::memory_order_relaxed);
+            continue;
+        }
+        if (waits)
+            for (int64_t i = 0; i < n; ++i) square += g[i] * g[i];
+        task_square_[t] = double(square);
+        if (!waits) apply(task, p, g);
+    }
+    if (waits) {
+        barrier.wait();
+        if (overflow_.load(std::memory_order_relaxed)) return;
+        double total = 0;
+        for (const double part : task_square_) total += part;
+        const double norm = std::sqrt(total);
+        const T scale = T(norm > run_.clip_norm ? run_.clip_norm / norm : 1.0);
+        for (int64_t t = first; t < last; ++t) {
+            const Task& task = tasks_[t];
+            T* g = &parameters_[task.slot].g[task.n0 * program_.slots[task.slot].rows + task.k0 * PANEL<T>];
+            for (int64_t i = 0; i < (task.k1 - task.k0) * PANEL<T>; ++i) g[i] *= scale;
+            apply(task, p, g);
+        }
+    }
+    if (program_.max_norm > 0) {
+        barrier.wait();
+        for (int64_t t = first; t < last; ++t)
+            if (tasks_[t].k0 == 0 && program_.slots[tasks_[t].slot].is_weight) bound_norms(tasks_[t]);
+    }
+}
+
+}  // namespace chainrule::CHAINRULE_ISA

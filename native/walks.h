@@ -1,0 +1,304 @@
+// The two walks over the program, for some rows of the batch: chainrule/layers/ in C++.
+#pragma once
+
+#include "random.h"
+#include "session.h"
+
+namespace chainrule::CHAINRULE_ISA {
+
+template <class U, class T>
+void convert_row(const void* X, int64_t offset, T* to, int64_t n) {
+    const U* from = reinterpret_cast<const U*>(static_cast<const char*>(X) + offset);
+    for (int64_t j = 0; j < n; ++j) to[j] = static_cast<T>(from[j]);
+}
+
+// a0 = X[rows], in the network's precision: the only copy that is made of the samples.
+template <class T>
+void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1) {
+    Buffer<T>& input = buffers_[0];
+    for (int64_t i = r0; i < r1; ++i) {
+        const int64_t offset = (rows ? rows[i] : i) * samples.stride;
+        T* to = &input.a[i * input.ld];
+        if (samples.type == 0)
+            convert_row<uint8_t>(samples.X, offset, to, input.width);
+        else if (samples.type == 1)
+            convert_row<float>(samples.X, offset, to, input.width);
+        else
+            convert_row<double>(samples.X, offset, to, input.width);
+    }
+}
+
+template <class T>
+void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, bool training, uint32_t step) {
+    const Buffer<T>& in = buffers_[op.in];
+    Buffer<T>& out = buffers_[op.out];
+    const T c0 = T(op.c0), c1 = T(op.c1);
+    if (op.kind == Kind::dense) {  // z = a W + b
+        const Parameter<T>& W = parameters_[op.slot0];
+        const T* b = op.slot1 < 0 ? nullptr : parameters_[op.slot1].value.data();
+        forward_rows(&in.a[r0 * in.ld], in.ld, W.value.data(), b, &out.a[r0 * out.ld], out.ld, r1 - r0, in.width,
+                     out.width);
+        return;
+    }
+    if (op.kind == Kind::dropout && training && op.c0 > 0) dropout_mask(op, cache, r0, r1, step);
+    for (int64_t i = r0; i < r1; ++i) {
+        const T* a = &in.a[i * in.ld];
+        T* z = &out.a[i * out.ld];
+        switch (op.kind) {
+            case Kind::rescale:
+                for (int64_t j = 0; j < in.width; ++j) z[j] = a[j] * c0 + c1;
+                break;
+            case Kind::standardize: {
+                const State<T>& state = states_[op.state];
+                for (int64_t j = 0; j < in.width; ++j) z[j] = (a[j] - state.a[j]) / state.b[j];
+                break;
+            }
+            case Kind::activation:
+                with_activation(static_cast<Activation>(op.function), [&](auto f) {
+                    for (int64_t j = 0; j < in.ld; ++j) z[j] = activate<f()>(a[j], c0);
+                });
+                break;
+            case Kind::prelu: {
+                const T* slope = parameters_[op.slot0].value.data();
+                for (int64_t j = 0; j < in.width; ++j) z[j] = a[j] > 0 ? a[j] : slope[j] * a[j];
+                break;
+            }
+            case Kind::softmax: {
+                T top = a[0], sum = 0;
+                for (int64_t j = 1; j < in.width; ++j) top = a[j] > top || a[j] != a[j] ? a[j] : top;
+                for (int64_t j = 0; j < in.width; ++j) sum += z[j] = exp_(a[j] - top);
+                for (int64_t j = 0; j < in.width; ++j) z[j] /= sum;
+                break;
+            }
+            case Kind::batch_norm: {  // out = gamma x_hat + beta; in training the batch's statistics are in the cache
+                const T* gamma = parameters_[op.slot0].value.data();
+                const T* beta = parameters_[op.slot1].value.data();
+                const State<T>& state = states_[op.state];
+                const bool batch = training && op.in_training;
+                T* x_hat = trains_ ? &cache.x_hat[i * in.ld] : z;
+                const T* mean = batch ? cache.mean.data() : state.a.data();
+                for (int64_t j = 0; j < in.width; ++j) {
+                    const T inv_std = batch ? cache.inv_std[j] : T(1) / std::sqrt(state.b[j] + c0);
+                    const T x = (a[j] - mean[j]) * inv_std;
+                    x_hat[j] = x;
+                    z[j] = gamma[j] * x + beta[j];
+                }
+                break;
+            }
+            case Kind::dropout:
+                if (training && op.c0 > 0) {
+                    const T* mask = &cache.mask[i * in.ld];
+                    for (int64_t j = 0; j < in.width; ++j) z[j] = a[j] * mask[j];
+                } else {
+                    std::copy(a, a + in.width, z);
+                }
+                break;
+            case Kind::add: {
+                const T* b = &buffers_[op.in2].a[i * buffers_[op.in2].ld];
+                for (int64_t j = 0; j < in.width; ++j) z[j] = a[j] + b[j];
+                break;
+            }
+            case Kind::concat: {
+                const Buffer<T>& in2 = buffers_[op.in2];
+                std::copy(a, a + in.width, z);
+                std::copy(&in2.a[i * in2.ld], &in2.a[i * in2.ld] + in2.width, z + in.width);
+                break;
+            }
+            case Kind::dense: break;
+        }
+    }
+}
+
+// mask = keep / (1 - rate): the words that chainrule/random.py draws for (seed, stream, step), in row-major order.
+template <class T>
+void Engine<T>::dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, uint32_t step) {
+    const int64_t width = buffers_[op.in].width, ld = buffers_[op.in].ld;
+    const uint32_t threshold = static_cast<uint32_t>(std::llround(op.c0 * 4294967296.0));
+    const T kept = T(1 / (1 - op.c0));
+    constexpr int64_t CHUNK = 512;
+    uint32_t words[2 * CHUNK];
+    for (int64_t e = r0 * width / 2 * 2; e < r1 * width; e += 2 * CHUNK) {
+        const int64_t pairs = std::min(CHUNK, (r1 * width - e + 1) / 2);
+        threefry_pairs(run_.seed, op.stream, step, static_cast<uint32_t>(e / 2), pairs, words);
+        int64_t at = std::max(e, r0 * width);
+        const int64_t end = std::min(e + 2 * pairs, r1 * width);
+        while (at < end) {
+            const int64_t i = at / width, stop = std::min(end, (i + 1) * width);
+            T* mask = &cache.mask[i * ld];
+            for (; at < stop; ++at) mask[at - i * width] = words[at - e] >= threshold ? kept : T(0);
+        }
+    }
+}
+
+// The loss of each row and dL/d out: delta_i = s_i / total * d loss_i / d out_i.
+template <class T>
+void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total) {
+    Buffer<T>& out = buffers_.back();
+    const int64_t n = out.width;
+    const Loss kind = static_cast<Loss>(program_.loss);
+    const bool on_logits = kind == Loss::sigmoid_cross_entropy;
+    const T keep = T(1 - program_.smoothing), floor = T(program_.smoothing / (program_.y_binary ? 2.0 : double(n)));
+    Array<T> y(n);
+    for (int64_t i = r0; i < r1; ++i) {
+        const int64_t row = rows[i];
+        T* z = &out.a[i * out.ld];
+        int64_t hottest = 0;
+        if (samples.labels != nullptr) {
+            std::fill(y.begin(), y.end(), T(0));
+            hottest = samples.labels[row];
+            y[hottest] = T(1);
+        } else {
+            for (int64_t j = 0; j < n; ++j) y[j] = static_cast<T>(samples.y[row * n + j]);
+            for (int64_t j = 1; j < n; ++j) hottest = y[j] > y[hottest] ? j : hottest;
+        }
+        bool correct = false;
+        if (program_.y_classes) {
+            correct = std::max_element(z, z + n) - z == hottest;
+        } else if (program_.y_binary) {
+            correct = true;
+            for (int64_t j = 0; j < n; ++j) correct &= (z[j] > (on_logits ? T(0) : T(0.5))) == (y[j] > T(0.5));
+        }
+        if (program_.smoothing > 0)
+            for (int64_t j = 0; j < n; ++j) y[j] = keep * y[j] + floor;
+        const double s = samples.weight[row];
+        const T share = static_cast<T>(s / std::max(total, std::numeric_limits<double>::min()));
+        const T value = loss_row(kind, z, y.data(), &out.grad[i * out.ld], n, share, T(program_.loss_c));
+        row_loss_[i] = double(share) * double(value);
+        row_correct_[i] = correct ? s : 0.0;
+    }
+}
+
+// dL/d in from dL/d out. Where another operation has begun the sum, the contribution is added to it.
+template <class T>
+void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, Array<T>& scratch) {
+    Buffer<T>& in = buffers_[op.in];
+    const Buffer<T>& out = buffers_[op.out];
+    const T c0 = T(op.c0);
+    if (op.kind == Kind::dense) {  // dL/da = delta W^T
+        if (!in.needs_gradient) return;
+        const T* transposed = parameters_[op.slot0].transposed.data();
+        T* to = &in.grad[r0 * in.ld];
+        if (cache.accumulates) scratch.resize((r1 - r0) * in.ld), to = scratch.data();
+        forward_rows<T>(&out.grad[r0 * out.ld], out.ld, transposed, nullptr, to, in.ld, r1 - r0, out.width, in.width);
+        if (cache.accumulates)
+            for (int64_t i = 0; i < (r1 - r0) * in.ld; ++i) in.grad[r0 * in.ld + i] += to[i];
+        return;
+    }
+    const bool more = cache.accumulates;
+    auto put = [&](T* to, int64_t j, T value) { to[j] = more ? to[j] + value : value; };
+    for (int64_t i = r0; i < r1; ++i) {
+        const T* delta = &out.grad[i * out.ld];
+        T* to = in.needs_gradient ? &in.grad[i * in.ld] : nullptr;
+        const T* z = &in.a[i * in.ld];
+        const T* a = &out.a[i * out.ld];
+        if (op.kind == Kind::add || op.kind == Kind::concat) {
+            Buffer<T>& in2 = buffers_[op.in2];
+            if (in2.needs_gradient) {
+                T* to2 = &in2.grad[i * in2.ld];
+                const T* from = op.kind == Kind::add ? delta : delta + in.width;
+                for (int64_t j = 0; j < in2.width; ++j) to2[j] = cache.accumulates2 ? to2[j] + from[j] : from[j];
+            }
+        }
+        if (to == nullptr) continue;
+        switch (op.kind) {
+            case Kind::rescale:
+                for (int64_t j = 0; j < in.width; ++j) put(to, j, delta[j] * c0);
+                break;
+            case Kind::standardize:
+                for (int64_t j = 0; j < in.width; ++j) put(to, j, delta[j] / states_[op.state].b[j]);
+                break;
+            case Kind::activation:
+                with_activation(static_cast<Activation>(op.function), [&](auto f) {
+                    if (more)
+                        for (int64_t j = 0; j < in.ld; ++j) to[j] += delta[j] * activate_prime<f()>(z[j], a[j], c0);
+                    else
+                        for (int64_t j = 0; j < in.ld; ++j) to[j] = delta[j] * activate_prime<f()>(z[j], a[j], c0);
+                });
+                break;
+            case Kind::prelu: {
+                const T* slope = parameters_[op.slot0].value.data();
+                for (int64_t j = 0; j < in.width; ++j) put(to, j, z[j] > 0 ? delta[j] : delta[j] * slope[j]);
+                break;
+            }
+            case Kind::softmax: {
+                T dot = 0;
+                for (int64_t j = 0; j < in.width; ++j) dot += delta[j] * a[j];
+                for (int64_t j = 0; j < in.width; ++j) put(to, j, a[j] * (delta[j] - dot));
+                break;
+            }
+            case Kind::batch_norm: {
+                const T* gamma = parameters_[op.slot0].value.data();
+                const T* x_hat = &cache.x_hat[i * in.ld];
+                if (op.in_training) {
+                    for (int64_t j = 0; j < in.width; ++j)
+                        put(to, j,
+                            gamma[j] * cache.inv_std[j] *
+                                (delta[j] - cache.mean_delta[j] - x_hat[j] * cache.mean_delta_x[j]));
+                } else {
+                    for (int64_t j = 0; j < in.width; ++j)
+                        put(to, j, gamma[j] / std::sqrt(states_[op.state].b[j] + c0) * delta[j]);
+                }
+                break;
+            }
+            case Kind::dropout:
+                if (op.c0 > 0 && op.in_training) {
+                    const T* mask = &cache.mask[i * in.ld];
+                    for (int64_t j = 0; j < in.width; ++j) put(to, j, delta[j] * mask[j]);
+                } else {
+                    for (int64_t j = 0; j < in.width; ++j) put(to, j, delta[j]);
+                }
+                break;
+            case Kind::add:
+            case Kind::concat:
+                for (int64_t j = 0; j < in.width; ++j) put(to, j, delta[j]);
+                break;
+            case Kind::dense: break;
+        }
+    }
+}
+
+// mu and var of the batch for columns n0 to n1, and the running ones after this step.
+template <class T>
+void Engine<T>::batch_statistics(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch) {
+    const Buffer<T>& in = buffers_[op.in];
+    T* mean = cache.mean.data();
+    T* var = cache.var.data();
+    std::fill(mean + n0, mean + n1, T(0));
+    std::fill(var + n0, var + n1, T(0));
+    for (int64_t i = 0; i < batch; ++i)
+        for (int64_t j = n0; j < n1; ++j) mean[j] += in.a[i * in.ld + j];
+    for (int64_t j = n0; j < n1; ++j) mean[j] /= T(batch);
+    for (int64_t i = 0; i < batch; ++i)
+        for (int64_t j = n0; j < n1; ++j) {
+            const T x = in.a[i * in.ld + j] - mean[j];
+            var[j] += x * x;
+        }
+    const T momentum = T(op.c1), unbiased = batch > 1 ? T(double(batch) / double(batch - 1)) : T(1);
+    State<T>& state = states_[op.state];
+    for (int64_t j = n0; j < n1; ++j) {
+        var[j] /= T(batch);
+        cache.inv_std[j] = T(1) / std::sqrt(var[j] + T(op.c0));
+        cache.next_mean[j] = momentum * state.a[j] + (T(1) - momentum) * mean[j];
+        cache.next_var[j] = momentum * state.b[j] + (T(1) - momentum) * unbiased * var[j];
+    }
+}
+
+// dL/dgamma = sum_i delta_i x_hat_i and dL/dbeta = sum_i delta_i for columns n0 to n1, and their means.
+template <class T>
+void Engine<T>::batch_gradients(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch) {
+    const Buffer<T>& out = buffers_[op.out];
+    std::fill(&cache.dgamma[n0], &cache.dgamma[n0] + (n1 - n0), T(0));
+    std::fill(&cache.dbeta[n0], &cache.dbeta[n0] + (n1 - n0), T(0));
+    for (int64_t i = 0; i < batch; ++i)
+        for (int64_t j = n0; j < n1; ++j) {
+            const T delta = out.grad[i * out.ld + j];
+            cache.dbeta[j] += delta;
+            cache.dgamma[j] += delta * cache.x_hat[i * out.ld + j];
+        }
+    for (int64_t j = n0; j < n1; ++j) {
+        cache.mean_delta[j] = cache.dbeta[j] / T(batch);
+        cache.mean_delta_x[j] = cache.dgamma[j] / T(batch);
+    }
+}
+
+}  // namespace chainrule::CHAINRULE_ISA
