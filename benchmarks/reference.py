@@ -108,7 +108,8 @@ def main(repeats: int) -> None:
         model.fit(X, y, epochs=1, batch_size=BATCH, optimizer=Adam(LR), engine="reference")
         seconds["reference engine"].append(time.perf_counter() - start)
     for name, times in seconds.items():
-        print(f"{name:<18}{statistics.median(times):7.3f} s an epoch (of {repeats}: {min(times):.3f} to {max(times):.3f})")
+        spread = f"{min(times):.3f} to {max(times):.3f}"
+        print(f"{name:<18}{statistics.median(times):7.3f} s an epoch (of {repeats}: {spread})")
     ratios = [b / a for a, b in zip(*seconds.values(), strict=True)]
     print(f"ratio, median of pairs {statistics.median(ratios):.2f}; the aim is at most 1.50")
 

@@ -32,7 +32,12 @@ class Samples(NamedTuple):
 
     def batch(self, rows: NDArray[np.int64] | slice, dtype: Any) -> Batch:
         """The rows named, converted: only these are copied."""
-        a = self.X[rows]
+        # NumPy's take copies rows faster than its indexing does.
+        a = (
+            self.X.take(rows, 0)
+            if isinstance(self.X, np.ndarray) and isinstance(rows, np.ndarray)
+            else self.X[rows]
+        )
         a = (
             a.toarray().astype(dtype, copy=False)
             if hasattr(a, "toarray")

@@ -137,6 +137,7 @@ def test_the_compiled_step_is_the_reference_step(optimizer):
     for k, lr in enumerate(rates):
         rows = np.arange(8 * k, 8 * k + 8)
         session.steps(samples, rows, rates[k : k + 1], first=k + 1)
+        session.pull()
         batch = samples.batch(rows, np.float64)
         jax_theta, jax_state, jax_states, _, _ = compiled(jax_theta, jax_state, jax_states, batch, lr, k + 1)
         # A bias before batch norm has the gradient 0, but for rounding, which adaptive optimizers enlarge.

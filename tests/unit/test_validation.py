@@ -396,7 +396,7 @@ SETTINGS: dict[str, Case] = {
         c.ConfigError,
         "clip_value must be a finite number above 0, or None, not '1'",
     ),
-    "engine": (lambda: fit(engine="gpu"), c.ConfigError, "engine must be one of auto, reference"),
+    "engine": (lambda: fit(engine="gpu"), c.ConfigError, "engine must be one of auto, native, reference"),
     "metric": (
         lambda: fit(metrics=["precision"]),
         c.ConfigError,

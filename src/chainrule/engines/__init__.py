@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from chainrule.engines.base import Engine, Plan, Session
+from chainrule.engines.native import NativeEngine
 from chainrule.engines.reference import ReferenceEngine
 from chainrule.errors import ConfigError
 from chainrule.network import Network
 from chainrule.optimizers import Optimizer
 
-ENGINES: dict[str, Engine] = {"reference": ReferenceEngine()}
+ENGINES: dict[str, Engine] = {"native": NativeEngine(), "reference": ReferenceEngine()}
 """In the order in which "auto" tries them."""
 
-__all__ = ["ENGINES", "Engine", "Plan", "ReferenceEngine", "Session", "select"]
+__all__ = ["ENGINES", "Engine", "NativeEngine", "Plan", "ReferenceEngine", "Session", "select"]
 
 
 def select(name: str, network: Network, optimizer: Optimizer | None = None) -> Engine:

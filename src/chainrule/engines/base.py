@@ -49,6 +49,10 @@ class Session(Protocol):
         """
         ...
 
+    def pull(self) -> None:
+        """Make theta, states and optimizer_state current, where the engine keeps them elsewhere between steps."""
+        ...
+
 
 class Engine(Protocol):
     """A way to walk the chain."""

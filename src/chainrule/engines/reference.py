@@ -17,9 +17,8 @@ from chainrule.network import Network
 from chainrule.optimizers import Optimizer
 from chainrule.samples import Batch, Samples
 
-BLOCK = 1 << 16
-"""Elements of theta that the optimizer updates at a time: few enough for its temporaries to stay in the cache and in
-memory that the process already has, enough for NumPy to reuse them within an expression (from 256 kB on)."""
+BLOCK = 1 << 15
+"""Elements of theta that the optimizer updates at a time, so that its temporaries stay in the second-level cache."""
 
 
 class ReferenceEngine:
@@ -64,6 +63,7 @@ class ReferenceSession:
         # One vector for all steps: a fresh one makes the C library give memory back and fetch it again, page by page.
         self.g = np.empty_like(theta)
         self.blocks = list(_blocks(plan))
+        self.parts: list[Any] = []  # the optimizer's state a block, between steps
         self.weights = [
             theta[slot.start : slot.stop].reshape(slot.parameter.shape)
             for slot in plan.network.slots
@@ -94,17 +94,24 @@ class ReferenceSession:
             weight = float(batch.s.sum())
             self.tally += (float(objective.loss) * weight, weight, self.correct(objective.out, batch))
 
+    def pull(self) -> None:
+        """Put the optimizer's blocks together again; all else is current at any time."""
+        for block, part in zip(self.blocks, self.parts, strict=False):
+            for leaf, value in zip(self.optimizer_state, part, strict=True):
+                leaf[block if leaf.ndim else ...] = value
+        self.parts = []
+
     def update(self, g: NDArray[Any], lr: float, t: int) -> None:
         """The optimizer's step, block by block of theta; frozen parameters are in no block."""
-        old = new = self.optimizer_state
-        for block in self.blocks:
-            part = type(old)(*(leaf[block] if leaf.ndim else leaf for leaf in old))
-            self.theta[block], new = self.plan.optimizer.update(g[block], part, self.theta[block], lr, t)
-            for leaf, value in zip(old, new, strict=True):
-                if leaf.ndim:
-                    leaf[block] = value
-        # What has theta's shape was written in place; a leaf without dimensions is the same for every block.
-        self.optimizer_state = type(old)(*(a if a.ndim else b for a, b in zip(old, new, strict=True)))
+        if not self.parts:  # the first step after a pull
+            state = self.optimizer_state
+            self.parts = [
+                type(state)(*(leaf[block if leaf.ndim else ...] for leaf in state)) for block in self.blocks
+            ]
+        for i, block in enumerate(self.blocks):
+            self.theta[block], self.parts[i] = self.plan.optimizer.update(
+                g[block], self.parts[i], self.theta[block], lr, t
+            )
 
     def correct(self, out: NDArray[Any], batch: Batch) -> float:
         """The weight of the samples whose class, or all of whose labels, are predicted right; 0 for numbers."""

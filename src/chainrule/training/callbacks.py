@@ -22,6 +22,8 @@ class Callback:
 
     every_steps: int | None = None
     """call on_steps after each so many steps, beside the ends of epochs"""
+    looks_inside = True
+    """whether on_steps uses the model's numbers; False spares an engine from bringing them up to date"""
 
     def on_train_begin(self, run: Run) -> None:
         """Before the first step, also of a resumed run."""
@@ -150,6 +152,7 @@ class Checkpoint(Callback):
         if every_steps is not None and every_steps < 1:
             raise ConfigError(f"every_steps must be at least 1, not {every_steps}.")
         self.path, self.every_steps = Path(path), every_steps
+        self.looks_inside = every_steps is not None
 
     def on_steps(self, run: Run) -> None:
         """Write, at the steps asked for."""

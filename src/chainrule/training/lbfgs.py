@@ -40,6 +40,9 @@ class FullBatch:
         in_one_walk = any(isinstance(link.layer, BatchNorm) for link in plan.network.walk())
         self.chunk = None if in_one_walk else CHUNK
 
+    def pull(self) -> None:
+        """Everything is current at any time."""
+
     def value_and_gradient(
         self, x: NDArray[np.float64], samples: Samples
     ) -> tuple[float, NDArray[np.float64]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chainrule.errors import NonFiniteError
 from chainrule.random import generator
 from chainrule.schedules import ReduceOnPlateau
-from chainrule.training.callbacks import better, watched
+from chainrule.training.callbacks import Callback, better, watched
 from chainrule.training.evaluation import evaluate
 from chainrule.training.run import Run
 
@@ -28,6 +28,7 @@ def train(run: Run) -> None:
             train_epoch(run)
             finish_epoch(run, epoch_record(run))
     finally:
+        run.session.pull()
         for callback in run.callbacks:
             callback.on_train_end(run)
 
@@ -37,13 +38,13 @@ def train_epoch(run: Run) -> None:
     order = epoch_order(run)
     first = run.epoch * run.steps_per_epoch
     rates = learning_rates(run)
-    size, chunk = run.plan.batch_size, 1
+    size = run.plan.batch_size
     if run.position == 0:
         run.session.tally[...] = 0
     while run.position < run.steps_per_epoch:
         begin = run.position
         end = min(
-            begin + chunk, run.steps_per_epoch, *(_next_stop(run, first, every) for every in _stops(run))
+            begin + run.chunk, run.steps_per_epoch, *(_next_stop(run, first, every) for every in _stops(run))
         )
         start = time.perf_counter()
         try:
@@ -56,10 +57,20 @@ def train_epoch(run: Run) -> None:
         elapsed = time.perf_counter() - start
         run.position, run.seconds = end, run.seconds + elapsed
         # As many steps as fit in a glance, found by doubling: what is cut where never changes a number.
-        chunk = min(2 * chunk, max(1, int((end - begin) * GLANCE / max(elapsed, 1e-9))))
+        run.chunk = min(2 * run.chunk, max(1, int((end - begin) * GLANCE / max(elapsed, 1e-9))))
         if run.position < run.steps_per_epoch:
-            for callback in run.callbacks:
-                callback.on_steps(run)
+            look(run)
+    run.session.pull()
+
+
+def look(run: Run) -> None:
+    """Let the callbacks see the run within an epoch, with current numbers where one of them uses these."""
+    due = [c for c in run.callbacks if type(c).on_steps is not Callback.on_steps]
+    due = [c for c in due if not c.every_steps or run.step % c.every_steps == 0]
+    if any(callback.looks_inside for callback in due):
+        run.session.pull()
+    for callback in due:
+        callback.on_steps(run)
 
 
 def epoch_order(run: Run) -> NDArray[np.int64]:

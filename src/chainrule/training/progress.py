@@ -11,6 +11,8 @@ from chainrule.training.run import Run
 class ProgressBar(Callback):
     """A bar of the epoch under way (verbose=1) and a line an epoch (verbose=1 and 2)."""
 
+    looks_inside = False
+
     def __init__(self, verbose: int = 1, console: Any = None) -> None:
         """console: rich's, for tests and the command."""
         self.verbose, self.console, self.bar = verbose, console, None

@@ -46,6 +46,8 @@ class Run:
     """steps completed in the epoch under way"""
     seconds: float = 0.0
     """spent in the epoch under way"""
+    chunk: int = 1
+    """steps to take between two looks at the callbacks"""
     plateau: PlateauState | None = None
     logs: dict[str, float] = field(default_factory=dict)
     """the record of the epoch just completed"""

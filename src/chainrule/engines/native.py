@@ -1,0 +1,226 @@
+"""The native engine: C++ walks a network's program, a whole run of steps in one call.
+
+`native/` holds the C++, under the same file names as the maths here. This file moves numbers between theta's layout and
+the kernels' own, and decides on threads and instruction sets.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import optimizers
+from chainrule.engines.base import Plan
+from chainrule.engines.program import KNOWN, LOSSES, RULES, Program, settings_of
+from chainrule.engines.reference import ReferenceSession
+from chainrule.errors import ConfigError, NonFiniteError
+from chainrule.network import Network
+from chainrule.optimizers import Optimizer
+from chainrule.samples import Samples
+
+CHUNK = 1 << 16
+"""Rows converted at a time where the samples do not lie as the kernels read them."""
+DONE, LOSS, UPDATE = range(3)
+"""How a run of steps ended: native/program.h"""
+
+try:
+    from chainrule import _native
+except ImportError:
+    REASON: str | None = "it was not built when the package was installed, which needs a C++20 compiler"
+else:
+    REASON = None
+
+
+def instruction_set() -> str:
+    """The instruction set in use: CHAINRULE_ISA, or the best that the processor has."""
+    known: list[str] = _native.instruction_sets()
+    wanted = os.environ.get("CHAINRULE_ISA", known[0])
+    if wanted not in known:
+        raise ConfigError(
+            f"CHAINRULE_ISA must be one of {', '.join(known)} on this processor, not {wanted!r}."
+        )
+    return wanted
+
+
+def threads() -> int:
+    """How many threads may be used: CHAINRULE_NUM_THREADS, OMP_NUM_THREADS, or the cores that the process may use."""
+    for name in ("CHAINRULE_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "").split(",")[0].strip()
+        if value:
+            if not value.isdigit() or not 1 <= int(value) <= 1024:
+                raise ConfigError(f"{name} must be a number of threads from 1 to 1024, not {value!r}.")
+            return int(value)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _quota() or cores)
+
+
+def _quota() -> int | None:
+    """Whole cores that the control group allows, or None for no bound."""
+    try:
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
+            quota, period = file.read().split()
+        return None if quota == "max" else max(1, -(-int(quota) // int(period)))
+    except (OSError, ValueError):
+        return None
+
+
+class NativeEngine:
+    """Runs every layer, loss and first-order optimizer of this package; layers of your own go to the reference."""
+
+    name = "native"
+
+    def refusal(self, network: Network, optimizer: Optimizer | None) -> str | None:
+        """Why it cannot run this, or None."""
+        if REASON is not None:
+            return REASON
+        for link in network.walk():
+            if type(link.layer) not in KNOWN:
+                return f"it does not know the layer {link.name} ({type(link.layer).__name__})"
+        if type(network.loss) not in LOSSES:
+            return f"it does not know the loss {type(network.loss).__name__}"
+        if optimizer is not None and type(optimizer) not in optimizers.OPTIMIZERS.values():
+            return f"it does not know the optimizer {type(optimizer).__name__}"
+        return None
+
+    def session(
+        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, clock: int
+    ) -> NativeSession:
+        """Train theta in place."""
+        return NativeSession(plan, theta, states, optimizer_state, clock)
+
+    def predict(
+        self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int
+    ) -> NDArray[Any]:
+        """The forward walk, rows shared among threads."""
+        capacity = min(X.shape[0], max(batch_size, 256))
+        run = _native.Run(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, capacity, 0, threads())
+        program = Program(network, frozenset())
+        session = _native.Session(
+            instruction_set(), program.native, run, capacity, False, theta.dtype == np.float64
+        )
+        session.set_theta(theta)
+        program.put_states(session, states, theta.dtype)
+        out = np.empty((X.shape[0], network.outputs), theta.dtype)
+        for start in range(0, X.shape[0], CHUNK):
+            session.predict(as_rows(X[start : start + CHUNK], theta.dtype), out[start : start + CHUNK])
+        return out
+
+
+def is_direct(X: Any) -> bool:
+    """Whether the kernels can read the samples as they lie."""
+    return (
+        isinstance(X, np.ndarray)
+        and X.dtype in (np.uint8, np.float32, np.float64)
+        and X.dtype.isnative
+        and X.flags.c_contiguous
+    )
+
+
+def as_rows(X: Any, dtype: Any) -> Any:
+    """Rows as the kernels read them: as they are where that is possible, otherwise converted."""
+    if is_direct(X):
+        return X
+    with np.errstate(all="ignore"):  # what overflows is found and named by the walk
+        return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)
+
+
+class NativeSession:
+    """Training steps in C++. See `Session`."""
+
+    def __init__(
+        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, clock: int
+    ) -> None:
+        """Compile the plan. The kernels get the numbers at the first step after this or a `pull`."""
+        self.is_ahead = False  # whether the kernels' numbers are newer than these attributes
+        self.plan, self.theta, self.clock = plan, theta, clock
+        self.states, self.optimizer_state = states, optimizer_state
+        self.tally = np.zeros(3)
+        self.program = Program(plan.network, plan.frozen)
+        rule, beta1, beta2, eps, decay = settings_of(plan.optimizer)
+        run = _native.Run(
+            *(RULES[rule], beta1, beta2, eps, decay, plan.clip_norm or 0.0, plan.clip_value or 0.0),
+            *(plan.batch_size, plan.seed, threads()),
+        )
+        self.native = _native.Session(
+            instruction_set(), self.program.native, run, plan.batch_size, True, theta.dtype == np.float64
+        )
+
+    def steps(
+        self, samples: Samples, rows: NDArray[np.int64], rates: NDArray[np.float64], first: int
+    ) -> None:
+        """All of them in one call, or a few where the samples must be converted first."""
+        if not self.is_ahead:
+            self.push()
+        size = self.plan.batch_size
+        direct = is_direct(samples.X)
+        done, each = 0, len(rates) if direct else max(1, CHUNK // size)
+        while done < len(rates):
+            count = min(each, len(rates) - done)
+            chosen = rows[done * size : (done + count) * size]
+            part = samples if direct else samples.take(chosen)
+            where = chosen if direct else np.arange(len(chosen))
+            y = np.ascontiguousarray(part.y)
+            labels, numbers = (y, None) if y.ndim == 1 else (None, y)
+            steps, end = self.native.steps(
+                as_rows(part.X, self.plan.dtype),
+                labels,
+                numbers,
+                np.ascontiguousarray(part.weight),
+                np.ascontiguousarray(where),
+                np.ascontiguousarray(rates[done : done + count]),
+                first + done,
+                self.clock,
+                self.tally,
+            )
+            self.is_ahead = True
+            if end != DONE:
+                self.pull()
+                at = done + steps
+                raise self.diagnosis(
+                    end, samples, rows[at * size : (at + 1) * size], float(rates[at]), first + at
+                )
+            done += count
+
+    def push(self) -> None:
+        """theta, states and the optimizer's state, to the kernels."""
+        self.native.set_theta(self.theta)
+        self.program.put_states(self.native, self.states, self.theta.dtype)
+        for number, leaf in enumerate(self.moments()):
+            self.native.set_moment(number, leaf)
+        if hasattr(self.optimizer_state, "mu_product"):
+            self.native.set_mu_product(float(self.optimizer_state.mu_product))
+
+    def pull(self) -> None:
+        """The same, back; what is written to the attributes from now on counts at the next step."""
+        if not self.is_ahead:
+            return
+        self.is_ahead = False
+        self.native.get_theta(self.theta)
+        for number, leaf in enumerate(self.moments()):
+            self.native.get_moment(number, leaf)
+        if hasattr(self.optimizer_state, "mu_product"):
+            product = np.asarray(self.native.mu_product(), self.theta.dtype)
+            self.optimizer_state = self.optimizer_state._replace(mu_product=product)
+        for number, name in enumerate(self.program.states):
+            state = self.states[name]
+            new = [np.empty_like(value) for value in state[:2]]
+            self.native.get_state(number, *new)
+            self.states = self.states | {name: type(state)(*new, *state[2:])}
+
+    def moments(self) -> list[NDArray[Any]]:
+        """The optimizer's arrays of theta's shape, in the kernels' order."""
+        return [leaf for leaf in self.optimizer_state if leaf.ndim]
+
+    def diagnosis(
+        self, end: int, samples: Samples, rows: NDArray[np.int64], lr: float, t: int
+    ) -> NonFiniteError:
+        """Walk the step once more by the reference, and say where the first bad number is."""
+        reference = ReferenceSession(self.plan, self.theta, self.states, self.optimizer_state, self.clock)
+        if end == UPDATE and not np.isfinite(self.theta).all():
+            return reference.overflow(t, lr)
+        with np.errstate(all="ignore"):
+            batch = samples.batch(rows, self.plan.dtype)
+        return reference.diagnosis(batch, t, lr)

@@ -1,0 +1,322 @@
+"""The native engine against the reference: the same numbers, on every instruction set and any number of threads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse
+from hypothesis import given, settings
+
+import chainrule
+from chainrule import (
+    Adam,
+    BatchNorm,
+    Callback,
+    Dense,
+    Dropout,
+    Layer,
+    LeakyReLU,
+    Model,
+    Network,
+    NonFiniteError,
+    ReLU,
+    Rescale,
+    Residual,
+    Skip,
+    SoftmaxCrossEntropy,
+    Standardize,
+    Tanh,
+)
+from chainrule.engines import ENGINES, native, program, select
+from chainrule.layers import ACTIVATIONS
+from chainrule.losses import LOSSES
+from chainrule.optimizers import LBFGS, OPTIMIZERS
+from strategies import problems
+
+FLOAT64 = 1e-10
+FLOAT32 = 2e-3
+"""Bound of the relative difference of theta after a few epochs in float32, on nets without a kink at work."""
+
+if native.REASON is not None and not os.environ.get("CI"):
+    pytest.skip(native.REASON, allow_module_level=True)
+
+SETS = native._native.instruction_sets()
+
+
+def deep(width: int = 17) -> list[Layer]:
+    """A chain with every kind of layer, blocks in blocks among them."""
+    inner = Residual([Dense(4), ACTIVATIONS["prelu"]()])
+    return [
+        *(Standardize(), Dense(width), BatchNorm(), LeakyReLU(), Dropout(0.3)),
+        *(Residual([Dense(5), BatchNorm(), Tanh()]), Skip([Dense(4), Tanh(), inner]), Dense(3)),
+    ]
+
+
+def data(n: int = 101, features: int = 9) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, features)), rng.integers(0, 3, n)
+
+
+def trained(engine: str, network: Network, X, y, dtype: str = "float64", seed: int = 3, **how) -> Model:
+    model = Model(network, seed=seed, dtype=dtype)
+    how = {"epochs": 3, "batch_size": 16, "optimizer": "sgd"} | how
+    model.history = model.fit(X, y, engine=engine, **how)
+    return model
+
+
+def assert_same(a: Model, b: Model, X, bound: float) -> None:
+    """Parameters, states, outputs and everything recorded but the seconds."""
+    scale = max(1.0, float(np.abs(a.theta).max(initial=0.0)))
+    assert np.abs(a.theta - b.theta).max(initial=0.0) <= bound * scale
+    for name, state in a.states.items():
+        for x, z in zip(state, b.states[name], strict=True):
+            assert np.allclose(x, z, rtol=bound, atol=bound * scale)
+    out = a.outputs(X, engine="reference")
+    assert np.allclose(
+        out, b.outputs(X, engine="native"), rtol=bound, atol=bound * max(1.0, np.abs(out).max())
+    )
+    for mine, other in zip(a.history, b.history, strict=True):
+        assert mine.keys() == other.keys()
+        for name in mine.keys() - {"seconds"}:
+            assert mine[name] == pytest.approx(other[name], rel=bound, abs=bound)
+
+
+def test_auto_is_native_and_every_layer_and_rule_is_known():
+    network = Network(9, deep(), SoftmaxCrossEntropy())
+    assert select("auto", network, Adam()).name == "native"
+    for rule in OPTIMIZERS.values():
+        if rule is not LBFGS:
+            assert ENGINES["native"].refusal(network, rule()) is None
+    assert set(program.LOSSES) == set(LOSSES.values())
+    assert set(program.FUNCTIONS) | {"prelu", "softmax"} == set(ACTIVATIONS)
+
+
+@pytest.mark.parametrize("isa", SETS)
+@given(problem=problems())
+@settings(max_examples=60, deadline=None)
+def test_random_architectures(isa, problem):
+    """Hypothesis draws depth, widths of 1 on, blocks, losses, penalties, weights and batches of one."""
+    os.environ["CHAINRULE_ISA"] = isa
+    try:
+        model, X, y, weight = problem
+        theta = model.theta.copy()
+        how = {"epochs": 2, "batch_size": 2, "optimizer": chainrule.SGD(1e-3), "sample_weight": weight}
+        made = []
+        for engine in ("reference", "native"):
+            other = Model(model.network, seed=model.seed, dtype="float64")
+            other.theta[:] = theta
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                other.history = other.fit(X, y, engine=engine, **how)
+            made.append(other)
+        # A batch norm over one or two samples may divide by eps alone: it enlarges last digits 300 times a layer.
+        has_batch_norm = any(isinstance(link.layer, BatchNorm) for link in model.network.walk())
+        assert_same(*made, X, 1e-7 if has_batch_norm else FLOAT64)
+    finally:
+        del os.environ["CHAINRULE_ISA"]
+
+
+@pytest.mark.parametrize("isa", SETS)
+@pytest.mark.parametrize("kind", [kind for kind in OPTIMIZERS if kind != "lbfgs"])
+def test_every_rule(isa, kind, monkeypatch):
+    monkeypatch.setenv("CHAINRULE_ISA", isa)
+    X, y = data()
+    layers = [Standardize(), Dense(17), LeakyReLU(), Dropout(0.3), Residual([Dense(5), Tanh()]), Dense(3)]
+    network = Network(9, layers, SoftmaxCrossEntropy(label_smoothing=0.1), l2=0.01, l1=0.001)
+    how = {"optimizer": kind, "class_weight": "balanced"}
+    assert_same(*(trained(engine, network, X, y, **how) for engine in ("reference", "native")), X, 1e-9)
+
+
+@pytest.mark.parametrize("isa", SETS)
+@pytest.mark.parametrize("kind", sorted(ACTIVATIONS))
+def test_every_activation(isa, kind, monkeypatch):
+    monkeypatch.setenv("CHAINRULE_ISA", isa)
+    X, y = data()
+    network = Network(
+        9, [Dense(7), ACTIVATIONS[kind](), Dense(5), ACTIVATIONS[kind](), Dense(3)], SoftmaxCrossEntropy()
+    )
+    assert_same(*(trained(engine, network, X, y) for engine in ("reference", "native")), X, FLOAT64)
+    assert_same(*(trained(e, network, X, y, dtype="float32") for e in ("reference", "native")), X, FLOAT32)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"clip_norm": 0.1},
+        {"clip_value": 0.01},
+        {"shuffle": False, "batch_size": None},
+        {"batch_size": 1},
+        {"schedule": "one_cycle", "validation_fraction": 0.2},
+        {"schedule": chainrule.ReduceOnPlateau("loss", patience=1)},
+    ],
+    ids=str,
+)
+def test_ways_to_train(how):
+    X, y = data()
+    network = Network(9, deep(), SoftmaxCrossEntropy(), max_norm=0.5)
+    models = [trained(engine, network, X, y, **how) for engine in ("reference", "native")]
+    assert_same(*models, X, 1e-7 if how.get("batch_size") == 1 else FLOAT64)
+
+
+def test_depth_50():
+    X, y = data()
+    network = Network(
+        9, [*[layer for _ in range(50) for layer in (Dense(8), Tanh())], Dense(3)], SoftmaxCrossEntropy()
+    )
+    assert_same(*(trained(engine, network, X, y) for engine in ("reference", "native")), X, FLOAT64)
+
+
+def test_frozen_links_keep_their_bits():
+    X, y = data()
+    models = []
+    for engine in ("reference", "native"):
+        model = trained(engine, Network(9, deep(), SoftmaxCrossEntropy(), l2=0.01), X, y)
+        model.freeze("dense_1", "batch_norm_1", "dense_3")
+        frozen = model.parameters["dense_1"].W.copy(), model.states["batch_norm_1"].mean.copy()
+        model.history = model.fit(
+            X, y, epochs=2, batch_size=16, optimizer="adamw", clip_norm=0.5, engine=engine
+        )
+        assert np.array_equal(frozen[0], model.parameters["dense_1"].W)
+        assert np.array_equal(frozen[1], model.states["batch_norm_1"].mean)
+        models.append(model)
+    assert_same(*models, X, 1e-9)
+
+
+def bits_of_a_run(dtype: str = "float32") -> tuple[bytes, ...]:
+    """A deep net with batch norm and dropout, wide enough for many threads to have work."""
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(300, 40)), rng.integers(0, 3, 300)
+    layers = [
+        Dense(200),
+        BatchNorm(),
+        ReLU(),
+        Dropout(0.2),
+        Residual([Dense(150), BatchNorm(), ReLU()]),
+        Dense(3),
+    ]
+    network = Network(40, layers, SoftmaxCrossEntropy(), l2=1e-3)
+    model = trained("native", network, X, y, dtype, batch_size=128, optimizer=Adam(1e-3), clip_norm=1.0)
+    states = b"".join(np.asarray(v).tobytes() for s in model.states.values() for v in s)
+    return model.theta.tobytes(), states, repr(model.history["loss"]).encode(), model.outputs(X).tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("isa", SETS)
+def test_the_same_bits_on_any_number_of_threads(isa, dtype, monkeypatch):
+    monkeypatch.setenv("CHAINRULE_ISA", isa)
+    runs = []
+    for count in (1, 2, 3, 8):
+        monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(count))
+        runs.append(bits_of_a_run(dtype))
+    assert all(run == runs[0] for run in runs)
+
+
+def test_models_train_in_several_python_threads_at_once(monkeypatch):
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", "2")
+    alone, together = bits_of_a_run(), []
+    threads = [threading.Thread(target=lambda: together.append(bits_of_a_run())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert together == [alone] * 4
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_trains_after_a_fork():
+    """In a fresh process, where nothing but this package has threads: train, fork, train in both."""
+    script = (
+        "import os, sys; sys.path.insert(0, os.environ['TESTS']); os.environ['CHAINRULE_NUM_THREADS'] = '2'\n"
+        "from engines.test_native import bits_of_a_run\n"
+        "before = bits_of_a_run(); child = os.fork()\n"
+        "same = bits_of_a_run() == before\n"
+        "os._exit(not same) if child == 0 else None\n"
+        "sys.exit(os.waitpid(child, 0)[1] or not same)\n"
+    )
+    tests = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    environment = os.environ | {"TESTS": tests, "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, timeout=120, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "form", ["uint8", "float32", "float64", "int32", "fortran", "strided", "csr", "big-endian", "memmap"]
+)
+def test_samples_are_read_as_they_lie(form, tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (50, 9)).astype(np.float64), rng.integers(0, 3, 50)
+    X *= rng.random(X.shape) < 0.5
+    plain = Network(9, [Rescale(1 / 255, -0.1), Dense(7), Tanh(), Dense(3)], SoftmaxCrossEntropy())
+    expected = trained("reference", plain, X, y)
+    np.save(tmp_path / "X.npy", X.astype(np.uint8))
+    given = {
+        "uint8": lambda: X.astype(np.uint8),
+        "float32": lambda: X.astype(np.float32),
+        "float64": lambda: X,
+        "int32": lambda: X.astype(np.int32),
+        "fortran": lambda: np.asfortranarray(X),
+        "strided": lambda: np.repeat(X, 2, axis=0)[::2],
+        "csr": lambda: scipy.sparse.csr_array(X),
+        "big-endian": lambda: X.astype(">f4"),
+        "memmap": lambda: np.load(tmp_path / "X.npy", mmap_mode="r"),
+    }[form]()
+    assert_same(expected, trained("native", plain, given, y), X, FLOAT64)
+
+
+def test_nan_is_named_at_its_step():
+    X, y = data()
+    network = Network(9, [Dense(8), ReLU(), Dense(3)], SoftmaxCrossEntropy())
+    for engine in ("reference", "native"):
+        with pytest.raises(NonFiniteError) as caught:
+            trained(engine, network, X, y, dtype="float32", optimizer=chainrule.SGD(1e30))
+        assert caught.value.step <= 4
+        assert caught.value.link in (
+            "dense_1",
+            "dense_2",
+            "loss",
+            "gradient of dense_2",
+            "gradient of relu_1",
+        )
+
+
+def test_numbers_changed_by_a_callback_count():
+    class Shrink(Callback):
+        def on_epoch_end(self, run):
+            run.theta[...] *= 0.5
+            run.model.states["batch_norm_1"].mean[...] = 0.0
+
+    X, y = data()
+    network = Network(9, deep(), SoftmaxCrossEntropy())
+    models = [trained(engine, network, X, y, callbacks=[Shrink()]) for engine in ("reference", "native")]
+    assert_same(*models, X, FLOAT64)
+
+
+def test_a_layer_of_your_own_goes_to_the_reference():
+    class Twice(Layer):
+        def forward(self, params, a, ctx):
+            return 2 * a, None
+
+        def backward(self, params, cache, delta, ctx):
+            return (), 2 * delta
+
+    network = Network(9, [Twice(), Dense(3)], SoftmaxCrossEntropy())
+    assert select("auto", network).name == "reference"
+    with pytest.raises(chainrule.ConfigError, match="twice_1"):
+        select("native", network)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("CHAINRULE_ISA", "mmx"), ("CHAINRULE_NUM_THREADS", "0"), ("CHAINRULE_NUM_THREADS", "two")],
+)
+def test_bad_settings_get_a_sentence(name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+    X, y = data()
+    with pytest.raises(chainrule.ConfigError, match=name):
+        trained("native", Network(9, [Dense(3)], SoftmaxCrossEntropy()), X, y)
