@@ -273,7 +273,8 @@ void Engine<T>::batch_statistics(const Op& op, Cache<T>& cache, int64_t n0, int6
             const T x = in.a[i * in.ld + j] - mean[j];
             var[j] += x * x;
         }
-    const T momentum = T(op.c1), unbiased = batch > 1 ? T(double(batch) / double(batch - 1)) : T(1);
+    // A single sample says nothing of a variance: the running statistics stay.
+    const T momentum = batch > 1 ? T(op.c1) : T(1), unbiased = batch > 1 ? T(double(batch) / double(batch - 1)) : T(0);
     State<T>& state = states_[op.state];
     for (int64_t j = n0; j < n1; ++j) {
         var[j] /= T(batch);

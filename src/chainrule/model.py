@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule import persistence, validation
 from chainrule.engines import Plan, select
 from chainrule.engines.step import gradient
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ChainruleError, ConfigError, DataError
 from chainrule.inspection.gradient_check import GradientCheck, check_gradient
 from chainrule.layers import Layer
 from chainrule.losses import Loss
@@ -137,23 +137,29 @@ class Model:
         watchers = as_callbacks(callbacks)
         if verbose:
             watchers.insert(0, ProgressBar(verbose))
+        before = self.classes, self.states, self.steps_trained
         self.classes = classes
         self.states = training.fit_standardize(network, self.states, samples, self.dtype)
-        return training.fit(
-            self,
-            plan,
-            optimizer,
-            samples,
-            held_out,
-            epochs=epochs,
-            schedule=schedule,
-            metrics=names,
-            shuffle=shuffle,
-            verbose=verbose,
-            callbacks=watchers,
-            engine=engine,
-            resume=None if resume is None else os.fspath(resume),
-        )
+        try:
+            return training.fit(
+                self,
+                plan,
+                optimizer,
+                samples,
+                held_out,
+                epochs=epochs,
+                schedule=schedule,
+                metrics=names,
+                shuffle=shuffle,
+                verbose=verbose,
+                callbacks=watchers,
+                engine=engine,
+                resume=None if resume is None else os.fspath(resume),
+            )
+        except ChainruleError:
+            if self.steps_trained == before[2]:  # refused before its first step: the model is as it was
+                self.classes, self.states = before[:2]
+            raise
 
     def _validation(
         self, data: tuple[Any, Any] | None, fraction: float | None, classes: NDArray[Any] | None

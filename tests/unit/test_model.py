@@ -289,3 +289,34 @@ def test_a_layer_of_ones_own(tmp_path: Path):
     np.testing.assert_array_equal(
         c.load(tmp_path / "model", custom={"scale": Scale}).predict(X), made.predict(X)
     )
+
+
+@pytest.mark.parametrize("engine", ["reference", "auto"])
+def test_outputs_beyond_the_largest_number_give_nan_metrics(engine):
+    made = c.Model(c.Network(2, [c.Dense(2)], c.SoftmaxCrossEntropy()))
+    found = made.evaluate(np.full((4, 2), 1e300), [0, 1, 0, 1], engine=engine)
+    assert set(found) == {"loss", "accuracy", "f1", "auc", "log_loss"}
+    assert all(np.isnan(value) for value in found.values())
+
+
+def test_a_refused_fit_leaves_the_model_as_it_was(tmp_path):
+    made = c.Model(c.Network(2, [c.Standardize(), c.Dense(2)], c.SoftmaxCrossEntropy()))
+    X, y = [[1.0, 2.0], [3.0, 4.0]], ["a", "b"]
+    for refused in ({"engine": "gpu"}, {"resume": tmp_path / "none"}):
+        with pytest.raises(c.ConfigError):
+            made.fit(X, y, **refused)
+        assert made.states["standardize_1"].count == 0
+        assert made.classes is None
+
+
+@pytest.mark.parametrize("engine", ["reference", "auto"])
+def test_a_last_batch_of_one_leaves_the_running_statistics(engine):
+    rng = np.random.default_rng(0)
+    X, y = 3 + rng.normal(size=(9, 2)), rng.integers(0, 2, 9)
+    made = c.Model(
+        c.Network(2, [c.BatchNorm(momentum=0.5), c.Dense(2)], c.SoftmaxCrossEntropy()), dtype="float64"
+    )
+    made.fit(X, y, epochs=1, batch_size=8, shuffle=False, engine=engine)
+    state = made.states["batch_norm_1"]
+    assert state.mean == pytest.approx(0.5 * X[:8].mean(0))
+    assert state.var == pytest.approx(0.5 + 0.5 * X[:8].var(0, ddof=1))

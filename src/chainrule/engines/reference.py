@@ -45,7 +45,9 @@ class ReferenceEngine:
         for start in range(0, X.shape[0], batch_size):
             rows = X[start : start + batch_size]
             a = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
-            out[start : start + batch_size] = network.predict(params, a.astype(theta.dtype, copy=False), ctx)
+            with np.errstate(all="ignore"):  # what overflows shows in the output
+                a = a.astype(theta.dtype, copy=False)
+                out[start : start + batch_size] = network.predict(params, a, ctx)
         return out
 
 

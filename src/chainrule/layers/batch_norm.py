@@ -51,7 +51,7 @@ class BatchNorm(Layer):
     dL/da = gamma / sqrt(var + eps) * (delta - mean_i delta_i - x_hat mean_i (delta_i x_hat_i))      in training
     dL/da = gamma / sqrt(var + eps) * delta                                                       in prediction
 
-    a, delta: (batch, width).  A batch of one has var = 0, so out = beta and dL/da = 0.
+    a, delta: (batch, width).  A batch of one has var = 0, so out = beta, dL/da = 0, and the running ones stay.
     eps: above 0.  momentum: in [0, 1), of the running statistics (PyTorch's momentum is 1 - this one).
     Source: Ioffe, Szegedy, "Batch normalization", ICML 2015, algorithms 1 and 2.
     """
@@ -105,9 +105,11 @@ class BatchNorm(Layer):
         return BatchNormState(np.zeros(fan_in), np.ones(fan_in))
 
     def next_state(self, state: Any, cache: Any, ctx: Context) -> Any:
-        """running = momentum * running + (1 - momentum) * batch's"""
+        """running = momentum * running + (1 - momentum) * batch's; a single sample says nothing of a variance"""
         m = cache.x_hat.shape[0]
-        unbiased = m / (m - 1) if m > 1 else 1.0
+        if m == 1:
+            return state
+        unbiased = m / (m - 1)
         return BatchNormState(
             self.momentum * state.mean + (1 - self.momentum) * cache.mean,
             self.momentum * state.var + ((1 - self.momentum) * unbiased) * cache.var,

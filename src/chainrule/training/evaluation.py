@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,10 @@ def evaluate(
     samples: Samples,
     names: tuple[str, ...],
 ) -> dict[str, float]:
-    """{"loss": ...} by the law, penalty and all, and each metric named."""
+    """{"loss": ...} by the law, penalty and all, and each metric named; all NaN where an output is not finite."""
     out = engine.predict(network, theta, states, samples.X, BATCH)
+    if not np.isfinite(out).all():
+        return dict.fromkeys(("loss", *names), math.nan)
     total = 0.0
     for start in range(0, samples.n, BATCH):
         rows = slice(start, start + BATCH)

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from chainrule.errors import ConfigError
+
 
 class History:
     """A list of records, one an epoch: loss, val_loss, val_accuracy, learning_rate, seconds, ...
@@ -49,7 +51,10 @@ class History:
         import narwhals
 
         columns = {name: self[name] for name in self.columns}
-        return narwhals.from_dict(columns, backend=backend).to_native()
+        try:
+            return narwhals.from_dict(columns, backend=backend).to_native()
+        except ModuleNotFoundError as error:
+            raise ConfigError(f"a data frame of {backend!r} needs that library; install it first.") from error
 
     def to_json(self) -> str:
         """The records and why training stopped, as JSON."""
