@@ -121,6 +121,8 @@ def test_every_option(command, tables, tmp_path):
             "--batch-norm",
             "--dropout",
             0.1,
+            "--input-dropout",
+            0.05,
             "--residual",
             "--loss",
             "categorical_cross_entropy",
@@ -157,12 +159,12 @@ def test_every_option(command, tables, tmp_path):
     assert [layer["kind"] for layer in network["layers"]] == [
         *(
             "standardize",
+            "dropout",
             "dense",
             "batch_norm",
             "prelu",
             "dropout",
-            "residual",
-            "residual",
+            *("residual", "prelu", "dropout") * 2,
             "dense",
             "softmax",
         )

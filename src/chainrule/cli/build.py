@@ -111,22 +111,21 @@ def make_loss(settings: Settings) -> Loss:
 
 
 def hidden_layers(settings: Settings) -> list[Layer]:
-    """Dense, batch norm, activation, dropout, once a width; from the second on in a residual block if asked for."""
+    """Dense, batch norm, activation, dropout, once a width, behind the input's dropout.
+
+    residual: from the second width on the first two stand in a block, so that the activation is of the sum.
+    """
     widths = hidden_widths(settings.hidden or "")
     activation = check_choice(settings.activation, ACTIVATIONS, "--activation")
     if settings.residual and len(widths) < 2:
         raise ConfigError(
             "--residual spans hidden layers from the second on; give two, as in --hidden 256,256."
         )
-    layers: list[Layer] = []
+    layers: list[Layer] = [Dropout(settings.input_dropout)] if settings.input_dropout else []
     for i, width in enumerate(widths):
-        group = [
-            Dense(width),
-            *([BatchNorm()] if settings.batch_norm else []),
-            activation(),
-            *([Dropout(settings.dropout)] if settings.dropout else []),
-        ]
-        layers += [Residual(group)] if settings.residual and i > 0 else group
+        weights = [Dense(width), *([BatchNorm()] if settings.batch_norm else [])]
+        layers += [Residual(weights)] if settings.residual and i > 0 else weights
+        layers += [activation(), *([Dropout(settings.dropout)] if settings.dropout else [])]
     return layers
 
 
@@ -148,9 +147,12 @@ def optimizer(settings: Settings) -> AnyOptimizer:
     kind = check_choice(settings.optimizer, OPTIMIZERS, "--optimizer")
     known = {f.name for f in dataclasses.fields(kind)}
     options: dict[str, Any] = {}
-    for name, option in (("learning_rate", "lr"), ("momentum",) * 2, ("weight_decay",) * 2):
+    for name, option in (
+        ("learning_rate", "lr"),
+        *((n, n) for n in ("momentum", "nesterov", "weight_decay")),
+    ):
         value = getattr(settings, option)
-        if value is None:
+        if value is None or value is False:
             continue
         if name not in known:
             raise ConfigError(

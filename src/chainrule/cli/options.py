@@ -63,8 +63,13 @@ BatchNorm = Annotated[
     _network("--batch-norm", help="Batch normalization between a hidden layer's weights and its activation."),
 ]
 Dropout = Annotated[float, _network(help="Probability of dropping a hidden neuron.")]
+InputDropout = Annotated[float, _network(help="Probability of dropping an input.")]
 Residual = Annotated[
-    bool, _network("--residual", help="A residual block around each hidden layer from the second on.")
+    bool,
+    _network(
+        "--residual",
+        help="From the second hidden layer on, what comes in is added before the activation (a residual block).",
+    ),
 ]
 Loss = Annotated[
     str | None,
@@ -107,6 +112,7 @@ BatchSize = Annotated[
     int | None, _training(help="Samples a step.", show_default="128 for images, 32 for tables")
 ]
 Momentum = Annotated[float | None, _training(help="Of sgd and rmsprop.")]
+Nesterov = Annotated[bool, _training("--nesterov", help="Nesterov's momentum, of sgd.")]
 WeightDecay = Annotated[float | None, _training(help="Of adamw.")]
 ClipNorm = Annotated[float | None, _training(help="Bound on the norm of the gradient.")]
 Seed = Annotated[

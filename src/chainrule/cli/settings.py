@@ -19,6 +19,7 @@ class Settings:
     activation: str = "relu"
     batch_norm: bool = False
     dropout: float = 0.0
+    input_dropout: float = 0.0
     residual: bool = False
     loss: str | None = None
     label_smoothing: float = 0.0
@@ -31,6 +32,7 @@ class Settings:
     l1: float = 0.0
     max_norm: float | None = None
     momentum: float | None = None
+    nesterov: bool = False
     weight_decay: float | None = None
     clip_norm: float | None = None
     seed: int = 0
