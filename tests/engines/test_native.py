@@ -320,3 +320,17 @@ def test_bad_settings_get_a_sentence(name, value, monkeypatch):
     X, y = data()
     with pytest.raises(chainrule.ConfigError, match=name):
         trained("native", Network(9, [Dense(3)], SoftmaxCrossEntropy()), X, y)
+
+
+def test_wide_sparse_samples_are_converted_a_few_rows_at_a_time(monkeypatch):
+    monkeypatch.setattr(
+        native, "CHUNK", 9 * 20
+    )  # 20 rows of 9 features: one batch of 16, or 20 rows to predict
+    seen = []
+    convert = native.as_rows
+    monkeypatch.setattr(native, "as_rows", lambda X, dtype: seen.append(X.shape[0]) or convert(X, dtype))
+    X, y = data()
+    X = scipy.sparse.csr_array(np.where(X > 0, X, 0.0))
+    network = Network(9, [Dense(7), Tanh(), Dense(3)], SoftmaxCrossEntropy())
+    assert_same(*(trained(engine, network, X, y) for engine in ("reference", "native")), X, FLOAT64)
+    assert max(seen) == 20

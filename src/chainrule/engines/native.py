@@ -21,8 +21,8 @@ from chainrule.network import Network
 from chainrule.optimizers import Optimizer
 from chainrule.samples import Samples
 
-CHUNK = 1 << 16
-"""Rows converted at a time where the samples do not lie as the kernels read them."""
+CHUNK = 1 << 24
+"""Numbers converted at a time where the samples do not lie as the kernels read them: wide sparse rows stay few."""
 DONE, LOSS, UPDATE = range(3)
 """How a run of steps ended: native/program.h"""
 
@@ -104,8 +104,9 @@ class NativeEngine:
         session.set_theta(theta)
         program.put_states(session, states, theta.dtype)
         out = np.empty((X.shape[0], network.outputs), theta.dtype)
-        for start in range(0, X.shape[0], CHUNK):
-            session.predict(as_rows(X[start : start + CHUNK], theta.dtype), out[start : start + CHUNK])
+        rows = max(1, CHUNK // network.inputs)
+        for start in range(0, X.shape[0], rows):
+            session.predict(as_rows(X[start : start + rows], theta.dtype), out[start : start + rows])
         return out
 
 
@@ -156,7 +157,7 @@ class NativeSession:
             self.push()
         size = self.plan.batch_size
         direct = is_direct(samples.X)
-        done, each = 0, len(rates) if direct else max(1, CHUNK // size)
+        done, each = 0, len(rates) if direct else max(1, CHUNK // (size * samples.X.shape[1]))
         while done < len(rates):
             count = min(each, len(rates) - done)
             chosen = rows[done * size : (done + count) * size]

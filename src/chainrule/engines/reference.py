@@ -128,20 +128,20 @@ class ReferenceSession:
 
     def diagnosis(self, batch: Batch, t: int, lr: float) -> NonFiniteError:
         """Walk the step once more with open eyes, and say where the first bad number is."""
-        bad: list[str] = []
+        bad: dict[str, str] = {}  # walk: the first link on it with a bad number
 
         def watch(walk: str, link: Link, value: NDArray[Any]) -> None:
-            if not bad and not np.isfinite(value).all():
-                bad.append(link.name if walk == "forward" else f"gradient of {link.name}")
+            if not np.isfinite(value).all():
+                bad.setdefault(walk, link.name)
 
         with np.errstate(all="ignore"):
-            gradient(self.plan, self.params, self.states, batch, self.clock + t, watch)
+            objective, _ = gradient(self.plan, self.params, self.states, batch, self.clock + t, watch)
         if not np.isfinite(batch.a).all():
             where = "input"
+        elif "forward" in bad or not np.isfinite(objective.loss):
+            where = bad.get("forward", "loss")
         else:
-            where = bad[0] if bad and not bad[0].startswith("gradient") else "loss"
-            if where == "loss" and bad and np.isfinite(self.loss_of(batch, t)):
-                where = bad[0]
+            where = f"gradient of {bad['backward']}" if "backward" in bad else "gradient"
         return not_finite(t, where, lr)
 
     def overflow(self, t: int, lr: float) -> NonFiniteError:
@@ -149,11 +149,6 @@ class ReferenceSession:
         slots = self.plan.network.slots
         bad = next(slot for slot in slots if not np.isfinite(self.theta[slot.start : slot.stop]).all())
         return not_finite(t, f"update of {bad.link.name}", lr)
-
-    def loss_of(self, batch: Batch, t: int) -> float:
-        """The loss of a batch at a step."""
-        with np.errstate(all="ignore"):
-            return float(gradient(self.plan, self.params, self.states, batch, self.clock + t)[0].loss)
 
 
 def not_finite(t: int, where: str, lr: float) -> NonFiniteError:
