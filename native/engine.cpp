@@ -63,7 +63,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         states_[s].a.resize(padded<T>(program_.states[s]));
         states_[s].b.resize(padded<T>(program_.states[s]));
     }
-    row_loss_.resize(capacity), row_weight_.resize(capacity), row_correct_.resize(capacity);
+    row_loss_.resize(capacity), row_correct_.resize(capacity);
     if (trains) plan_tasks();
 }
 
