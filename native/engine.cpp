@@ -17,7 +17,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
       settings_{static_cast<Rule>(run.rule), run.beta1, run.beta2, run.eps, run.decay},
       trains_(trains) {
     auto trained = [&](int slot) { return trains && slot >= 0 && program_.slots[slot].is_trained; };
-    for (const int64_t width : program_.widths) buffers_.push_back({width, padded<T>(width), false, {}, {}});
+    for (const int64_t width : program_.widths) buffers_.push_back({width, distance<T>(width), false, {}, {}});
     for (const Op& op : program_.ops)
         buffers_[op.out].needs_gradient = trained(op.slot0) || trained(op.slot1) ||
                                           buffers_[op.in].needs_gradient ||
@@ -35,6 +35,11 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         if (!trained(static_cast<int>(s))) continue;
         for (int k = 0; k < moments(); ++k) parameters_[s].moment[k].resize(n);
         if (run_.clip_norm > 0) parameters_[s].g.resize(n);
+    }
+    std::vector<int> consumers(buffers_.size(), 0);
+    for (const Op& op : program_.ops) {
+        ++consumers[op.in];
+        if (op.in2 >= 0) ++consumers[op.in2];
     }
     std::vector<bool> begun(buffers_.size(), false);
     caches_.resize(program_.ops.size());
@@ -57,6 +62,13 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         } else {
             operations_ += double(in.width) * 8;
         }
+    }
+    for (size_t o = 0; o < program_.ops.size(); ++o) {  // a dense after a dense with an activation completes its delta
+        const Op& op = program_.ops[o];
+        if (op.kind != Kind::dense || consumers[op.in] != 1) continue;
+        for (size_t p = 0; p < o; ++p)
+            if (program_.ops[p].out == op.in && program_.ops[p].kind == Kind::dense)
+                caches_[o].before = &program_.ops[p], caches_[p].is_delta = true;
     }
     states_.resize(program_.states.size());
     for (size_t s = 0; s < states_.size(); ++s) {
@@ -153,7 +165,7 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
     with_team(count, [&](int member, int present) {
         Barrier alone(1);
         Barrier& together = present == count ? barrier : alone;  // the team was busy: one thread does all
-        Array<T> scratch;
+        Array<T> scratch, y(buffers_.back().width);
         double mu_product = mu_product_;
         for (int64_t k = 0; k < n_steps; ++k) {
             const int64_t begin = k * run_.batch_size, batch = std::min(run_.batch_size, n_rows - begin);
@@ -165,7 +177,7 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
 
             // Columns for the sums of a batch norm, in whole panels.
             auto columns = [&](const Op& op, auto&& f) {
-                const int64_t panels = buffers_[op.in].ld / PANEL<T>;
+                const int64_t panels = padded<T>(buffers_[op.in].width) / PANEL<T>;
                 const int64_t n0 = panels * member / present * PANEL<T>, n1 = panels * (member + 1) / present * PANEL<T>;
                 together.wait();
                 if (n1 > n0) f(n0, n1);
@@ -179,7 +191,7 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
                     columns(op, [&](int64_t n0, int64_t n1) { batch_statistics(op, caches_[o], n0, n1, batch); });
                 forward(op, caches_[o], r0, r1, true, step);
             }
-            loss(samples, batch_rows, r0, r1, total);
+            loss(samples, batch_rows, r0, r1, total, y.data());
             for (size_t o = program_.ops.size(); o-- > 0;) {
                 const Op& op = program_.ops[o];
                 if (!buffers_[op.out].needs_gradient) continue;

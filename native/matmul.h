@@ -8,9 +8,11 @@
 // zeros: W[k, n] lies at panels[(n / PANEL * K + k) * PANEL + n % PANEL]. Rows of a, z and delta are `ld` apart, with ld
 // a whole number of panels for what is written.
 //
-// Every element is one sum in one order, k or the batch ascending, whatever the tile and the thread: so the bits depend
-// on neither.
+// Every element is one sum in one order, k or the batch ascending, whatever the tile, the block and the thread: so the
+// bits depend on none of them.
 #pragma once
+
+#include <algorithm>
 
 #include "simd.h"
 
@@ -28,51 +30,49 @@ void forward_naive(const T* a, int64_t lda, const T* W, const T* b, T* z, int64_
         }
 }
 
-// ROWS rows of a times one panel, plus the bias.
-template <class T, int ROWS>
-inline void forward_tile(const T* a, int64_t lda, const T* panel, const T* b, T* z, int64_t ldz, int64_t K) {
+// ROWS rows of a times the first VECTORS vectors of a panel, added to `start`, whose rows are `lds` apart: the bias
+// (lds 0), the sums of an earlier block, or null for zero.
+template <class T, int ROWS, int VECTORS>
+inline void forward_tile(const T* a, int64_t lda, const T* panel, const T* start, int64_t lds, T* z, int64_t ldz, int64_t K) {
     using S = Simd<T>;
     using V = typename S::Vector;
     constexpr int L = S::LANES;
-    V sum[ROWS][2];
-    const V b0 = b ? S::load(b) : V{}, b1 = b ? S::load(b + L) : V{};
-    for (int i = 0; i < ROWS; ++i) sum[i][0] = b0, sum[i][1] = b1;
+    V sum[ROWS][VECTORS];
+    for (int i = 0; i < ROWS; ++i)
+        for (int j = 0; j < VECTORS; ++j) sum[i][j] = start ? S::load(start + i * lds + j * L) : V{};
     for (int64_t k = 0; k < K; ++k) {
-        const V w0 = S::load(panel + k * 2 * L), w1 = S::load(panel + k * 2 * L + L);
+        V w[VECTORS];
+        for (int j = 0; j < VECTORS; ++j) w[j] = S::load(panel + (k * 2 + j) * L);
 #pragma GCC unroll 12
         for (int i = 0; i < ROWS; ++i) {
             const T x = a[i * lda + k];
-            sum[i][0] += x * w0;
-            sum[i][1] += x * w1;
+            for (int j = 0; j < VECTORS; ++j) sum[i][j] = multiply_add(x, w[j], sum[i][j]);
         }
     }
-    for (int i = 0; i < ROWS; ++i) {
-        S::store(z + i * ldz, sum[i][0]);
-        S::store(z + i * ldz + L, sum[i][1]);
-    }
+    for (int i = 0; i < ROWS; ++i)
+        for (int j = 0; j < VECTORS; ++j) S::store(z + i * ldz + j * L, sum[i][j]);
 }
 
-// ROWS rows of W's gradient in one panel: sum over the batch of a[:, k .. k+ROWS]^T delta[:, panel].
-template <class T, int ROWS>
-inline void gradient_tile(const T* a, int64_t lda, const T* delta, int64_t ldd, T* g, int64_t batch) {
+// ROWS rows of W's gradient in one panel, sum over the batch of a[:, k .. k+ROWS]^T delta[:, panel]; added to what is in g
+// where `more`.
+template <class T, int ROWS, int VECTORS>
+inline void gradient_tile(const T* a, int64_t lda, const T* delta, int64_t ldd, T* g, int64_t batch, bool more) {
     using S = Simd<T>;
     using V = typename S::Vector;
     constexpr int L = S::LANES;
-    V sum[ROWS][2];
-    for (int i = 0; i < ROWS; ++i) sum[i][0] = V{}, sum[i][1] = V{};
+    V sum[ROWS][VECTORS];
+    for (int i = 0; i < ROWS; ++i)
+        for (int j = 0; j < VECTORS; ++j) sum[i][j] = more ? S::load(g + (i * 2 + j) * L) : V{};
     for (int64_t s = 0; s < batch; ++s) {
-        const V d0 = S::load(delta + s * ldd), d1 = S::load(delta + s * ldd + L);
+        V d[VECTORS];
+        for (int j = 0; j < VECTORS; ++j) d[j] = S::load(delta + s * ldd + j * L);
         const T* row = a + s * lda;
 #pragma GCC unroll 12
-        for (int i = 0; i < ROWS; ++i) {
-            sum[i][0] += row[i] * d0;
-            sum[i][1] += row[i] * d1;
-        }
+        for (int i = 0; i < ROWS; ++i)
+            for (int j = 0; j < VECTORS; ++j) sum[i][j] = multiply_add(row[i], d[j], sum[i][j]);
     }
-    for (int i = 0; i < ROWS; ++i) {
-        S::store(g + i * 2 * L, sum[i][0]);
-        S::store(g + i * 2 * L + L, sum[i][1]);
-    }
+    for (int i = 0; i < ROWS; ++i)
+        for (int j = 0; j < 2; ++j) S::store(g + (i * 2 + j) * L, j < VECTORS ? sum[i][j % VECTORS] : V{});
 }
 
 // Calls f<ROWS>() for a count from 1 to TILE_ROWS.
@@ -86,16 +86,33 @@ inline void with_rows(int64_t count, F&& f) {
     }
 }
 
-// z = a W + b for some rows. Panels outside, so that a panel stays in the first-level cache while the rows pass.
-template <class T>
+// Blocks: a piece of a panel, BLOCK_K rows of it, stays in the first-level cache while BLOCK_ROWS rows pass, whose own
+// piece stays in the second. BLOCK_BATCH likewise for the gradient.
+constexpr int64_t BLOCK_K = 256, BLOCK_ROWS = 192 / TILE_ROWS * TILE_ROWS, BLOCK_BATCH = 128;
+
+// z = a W + b for some rows. finish(i0, i1, n) is called for each tile when it is done, while it is in the cache: rows i0
+// to i1 of the panel that begins at column n.
+template <class T, class Finish>
 void forward_rows(const T* a, int64_t lda, const T* panels, const T* b, T* z, int64_t ldz, int64_t rows, int64_t K,
-                  int64_t N) {
+                  int64_t N, Finish&& finish) {
     constexpr int P = PANEL<T>;
-    for (int64_t n = 0; n < N; n += P)
-        for (int64_t i = 0; i < rows; i += TILE_ROWS)
-            with_rows(std::min<int64_t>(TILE_ROWS, rows - i), [&](auto count) {
-                forward_tile<T, count()>(a + i * lda, lda, panels + n * K, b ? b + n : nullptr, z + i * ldz + n, ldz, K);
-            });
+    for (int64_t i0 = 0; i0 < rows; i0 += BLOCK_ROWS)
+        for (int64_t k = 0; k < K; k += BLOCK_K) {
+            const int64_t i1 = std::min(rows, i0 + BLOCK_ROWS), depth = std::min(BLOCK_K, K - k);
+            for (int64_t n = 0; n < N; n += P)
+                for (int64_t i = i0; i < i1; i += TILE_ROWS)
+                    with_rows(std::min<int64_t>(TILE_ROWS, i1 - i), [&](auto count) {
+                        const T* panel = panels + n * K + k * P;
+                        T* to = z + i * ldz + n;
+                        const T* start = k > 0 ? to : b ? b + n : nullptr;
+                        const int64_t lds = k > 0 ? ldz : 0;
+                        if (N - n > P / 2)
+                            forward_tile<T, count(), 2>(a + i * lda + k, lda, panel, start, lds, to, ldz, depth);
+                        else
+                            forward_tile<T, count(), 1>(a + i * lda + k, lda, panel, start, lds, to, ldz, depth);
+                        if (k + depth == K) finish(i, i + count(), n);
+                    });
+        }
 }
 
 // The specification of `gradient_strip`.
@@ -109,13 +126,21 @@ void gradient_naive(const T* a, int64_t lda, const T* delta, int64_t ldd, T* dW,
         }
 }
 
-// Rows k0 to k1 of one panel of dL/dW, written as they lie in the panel.
+// Some rows (K of them, from the a given) of one panel of dL/dW, as they lie in the panel; `columns` of it are in use.
 template <class T>
-void gradient_strip(const T* a, int64_t lda, const T* delta, int64_t ldd, T* g, int64_t batch, int64_t k0, int64_t k1) {
-    for (int64_t k = k0; k < k1; k += TILE_ROWS)
-        with_rows(std::min<int64_t>(TILE_ROWS, k1 - k), [&](auto count) {
-            gradient_tile<T, count()>(a + k, lda, delta, ldd, g + (k - k0) * PANEL<T>, batch);
-        });
+void gradient_strip(const T* a, int64_t lda, const T* delta, int64_t ldd, T* g, int64_t batch, int64_t K, int64_t columns) {
+    constexpr int P = PANEL<T>;
+    for (int64_t s = 0; s < batch; s += BLOCK_BATCH) {
+        const int64_t size = std::min(BLOCK_BATCH, batch - s);
+        for (int64_t k = 0; k < K; k += TILE_ROWS)
+            with_rows(std::min<int64_t>(TILE_ROWS, K - k), [&](auto count) {
+                const T *from = a + s * lda + k, *with = delta + s * ldd;
+                if (columns > P / 2)
+                    gradient_tile<T, count(), 2>(from, lda, with, ldd, g + k * P, size, s > 0);
+                else
+                    gradient_tile<T, count(), 1>(from, lda, with, ldd, g + k * P, size, s > 0);
+            });
+    }
 }
 
 // Rows k0 to k1 of one panel of W (columns n0 on), into the panels of W^T (K in strips, N rows each).
@@ -123,10 +148,13 @@ template <class T>
 void transpose_strip(const T* strip, T* transposed, int64_t k0, int64_t k1, int64_t n0, int64_t N) {
     constexpr int P = PANEL<T>;
     const int64_t columns = std::min<int64_t>(P, N - n0);
-    for (int64_t k = k0; k < k1; ++k) {
+    for (int64_t k = k0; k < k1;) {
+        const int64_t stop = std::min(k1, (k / P + 1) * P);  // the end of a row of W^T's panel
         T* to = transposed + (k / P * N + n0) * P + k % P;
         const T* from = strip + (k - k0) * P;
-        for (int64_t n = 0; n < columns; ++n) to[n * P] = from[n];
+        for (int64_t n = 0; n < columns; ++n)
+            for (int64_t j = 0; j < stop - k; ++j) to[n * P + j] = from[j * P + n];
+        k = stop;
     }
 }
 

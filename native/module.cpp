@@ -40,7 +40,7 @@ std::vector<std::string> instruction_sets() {
 Program read_program(const std::vector<OpTuple>& ops, const std::vector<SlotTuple>& slots,
                      const std::vector<int64_t>& widths, const std::vector<int64_t>& states, int64_t size, int loss,
                      double loss_c, double smoothing, const std::string& targets, double l2, double l1,
-                     double max_norm) {
+                     double max_norm, double scale, double offset) {
     Program program{};
     for (const auto& [kind, in, in2, out, slot0, slot1, state, function, c0, c1, stream, in_training] : ops)
         program.ops.push_back({static_cast<Kind>(kind), in, in2, out, slot0, slot1, state, function, c0, c1, stream, in_training});
@@ -50,6 +50,7 @@ Program read_program(const std::vector<OpTuple>& ops, const std::vector<SlotTupl
     program.loss = loss, program.loss_c = loss_c, program.smoothing = smoothing;
     program.y_binary = targets == "binary", program.y_classes = targets == "classes";
     program.l2 = l2, program.l1 = l1, program.max_norm = max_norm;
+    program.scale = scale, program.offset = offset;
     return program;
 }
 

@@ -1,4 +1,4 @@
-// A network as a list of operations on numbered buffers, as engines/native.py writes it. Buffer 0 is the input.
+// A network as a list of operations on numbered buffers, as engines/program.py writes it. Buffer 0 is the input.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace chainrule {
 
-// In the order of engines/native.py.
+// In the order of engines/program.py.
 enum class Kind : int { rescale, standardize, dense, activation, prelu, softmax, batch_norm, dropout, add, concat };
 
 struct Op {
@@ -14,7 +14,7 @@ struct Op {
     int in, in2, out;      // buffers; in2 is -1 where there is none
     int slot0, slot1;      // parameters: W and b, gamma and beta, slope; -1 where there is none
     int state;             // running statistics: its number, or -1
-    int function;          // which activation
+    int function;          // which activation; for a dense, the one that follows it
     double c0, c1;         // scale and offset, slope or alpha, eps and momentum, rate
     uint32_t stream;       // key of its random draws
     bool in_training;      // false for a frozen link, which behaves as in prediction
@@ -34,6 +34,7 @@ struct Program {
     int64_t size;                 // of theta
     int loss;                     // which loss
     double loss_c, smoothing;     // its setting
+    double scale, offset;         // of the samples: a0 = scale X + offset
     bool y_binary, y_classes;     // what y holds
     double l2, l1, max_norm;      // max_norm 0 for none
 };

@@ -14,9 +14,6 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-template <class T>
-using Array = std::vector<T>;
-
 // A parameter as the kernels keep it: W in panels, a vector padded to whole panels; likewise the optimizer's moments.
 template <class T>
 struct Parameter {
@@ -43,6 +40,8 @@ struct Cache {
     Array<T> dgamma, dbeta;                      // (ld,)
     Array<T> mean_delta, mean_delta_x;           // (ld,) over the batch
     bool accumulates = false, accumulates2 = false;  // dL/d in (in2) was begun by a later operation
+    const Op* before = nullptr;  // the dense operation with an activation whose delta = dL/da f'(z) this one completes
+    bool is_delta = false;       // the gradient of a dense's output is delta already, for the next operation made it so
 };
 
 template <class T>
@@ -54,6 +53,7 @@ struct State {
 struct Task {
     int op, slot;
     int64_t n0, k0, k1;
+    double cost_before;  // of all tasks before it
 };
 
 template <class T>
@@ -78,7 +78,7 @@ class Engine final : public Session {
     // walks.h: each works on rows r0 to r1 of the batch
     void gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1);
     void forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, bool training, uint32_t step);
-    void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total);
+    void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* y);
     void backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, Array<T>& scratch);
     void dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, uint32_t step);
     // walks.h: columns n0 to n1, over the whole batch
@@ -86,6 +86,7 @@ class Engine final : public Session {
     void batch_gradients(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch);
     // update.h
     void plan_tasks();
+    int64_t first_task(int member, int count) const;
     void gradient_of(const Task& task, int64_t batch, T* g);
     void add_penalty_and_clip(const Task& task, T* g, int64_t n, double& penalty);
     void apply(const Task& task, const Step<T>& p, const T* g);
@@ -93,10 +94,7 @@ class Engine final : public Session {
     void run_update(int member, int count, Barrier& barrier, int64_t batch, const Step<T>& p);
 
     bool normalizes(const Op& op) const { return op.kind == Kind::batch_norm && op.in_training; }
-    int64_t first_row(int member, int count, int64_t batch) const {
-        const int64_t tiles = (batch + TILE_ROWS - 1) / TILE_ROWS;
-        return std::min(batch, tiles * member / count * TILE_ROWS);
-    }
+    int64_t first_row(int member, int count, int64_t batch) const { return batch * member / count; }
     int team_size(int64_t batch) const;
 
     const Program program_;

@@ -9,6 +9,14 @@
 #include <cstring>
 #include <type_traits>
 
+#include "memory.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 namespace chainrule::CHAINRULE_ISA {
 
 #if defined(__AVX512F__)
@@ -33,17 +41,62 @@ struct Simd {
         return v;
     }
     static inline void store(T* p, Vector v) { std::memcpy(p, &v, sizeof v); }
-    static inline Vector fill(T x) { return Vector{} + x; }
 };
+
+// sum + x w, rounded once where the processor can. Written out, for a compiler may fuse one loop and not the next, and
+// then the bits depend on the tile that an element falls into.
+template <class V, class T>
+inline V multiply_add(T x, V w, V sum) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) return (V)_mm512_fmadd_ps(_mm512_set1_ps(x), (__m512)w, (__m512)sum);
+    else return (V)_mm512_fmadd_pd(_mm512_set1_pd(x), (__m512d)w, (__m512d)sum);
+#elif defined(__FMA__)
+    if constexpr (sizeof(T) == 4) return (V)_mm256_fmadd_ps(_mm256_set1_ps(x), (__m256)w, (__m256)sum);
+    else return (V)_mm256_fmadd_pd(_mm256_set1_pd(x), (__m256d)w, (__m256d)sum);
+#elif defined(__aarch64__)
+    if constexpr (sizeof(T) == 4) return (V)vfmaq_n_f32((float32x4_t)sum, (float32x4_t)w, x);
+    else return (V)vfmaq_n_f64((float64x2_t)sum, (float64x2_t)w, x);
+#else
+    return sum + x * w;
+#endif
+}
 
 // Columns of a panel: two vectors.
 template <class T>
 constexpr int PANEL = 2 * Simd<T>::LANES;
 
-// A width rounded up to whole panels: the distance between rows of every activation.
+// A width rounded up to whole panels.
 template <class T>
 constexpr int64_t padded(int64_t width) {
     return (width + PANEL<T> - 1) / PANEL<T> * PANEL<T>;
+}
+
+// The distance between rows of activations of this width: an odd number of cache lines. A column of a matrix whose rows
+// lie a power of two apart falls into a few sets of the cache, and every pass over it misses.
+template <class T>
+constexpr int64_t distance(int64_t width) {
+    constexpr int64_t LINE = CACHE_LINE / static_cast<int64_t>(sizeof(T));
+    return ((padded<T>(width) + LINE - 1) / LINE | 1) * LINE;
+}
+
+// Whether there is no NaN and no infinity: neither has an exponent that is all ones.
+inline bool all_finite(const float* values, int64_t n) {
+    uint32_t bad = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        uint32_t bits;
+        std::memcpy(&bits, values + i, sizeof bits);
+        bad |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return bad == 0;
+}
+inline bool all_finite(const double* values, int64_t n) {
+    uint64_t bad = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        uint64_t bits;
+        std::memcpy(&bits, values + i, sizeof bits);
+        bad |= (bits & 0x7ff0000000000000u) == 0x7ff0000000000000u;
+    }
+    return bad == 0;
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

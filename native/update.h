@@ -11,26 +11,32 @@ constexpr int64_t STRIP_ROWS = 64 / TILE_ROWS * TILE_ROWS;
 template <class T>
 constexpr int64_t STRIP = STRIP_ROWS * PANEL<T>;
 
-// Whether there is no NaN and no infinity: 0 times either is NaN.
-template <class T>
-bool all_finite(const T* values, int64_t n) {
-    T zero = 0;
-    for (int64_t i = 0; i < n; ++i) zero += values[i] * T(0);
-    return zero == 0;
-}
-
 template <class T>
 void Engine<T>::plan_tasks() {
+    double cost = 0;
     for (int o = 0; o < static_cast<int>(program_.ops.size()); ++o)
         for (const int number : {program_.ops[o].slot0, program_.ops[o].slot1}) {
             if (number < 0 || !program_.slots[number].is_trained) continue;
             const Slot& slot = program_.slots[number];
-            for (int64_t n0 = 0; n0 < slot.columns; n0 += PANEL<T>)
-                for (int64_t k0 = 0; k0 < slot.rows; k0 += STRIP_ROWS)
-                    tasks_.push_back({o, number, n0, k0, std::min(slot.rows, k0 + STRIP_ROWS)});
+            for (int64_t k0 = 0; k0 < slot.rows; k0 += STRIP_ROWS)  // some columns of a stay in the cache for all of W's
+                for (int64_t n0 = 0; n0 < slot.columns; n0 += PANEL<T>) {
+                    const int64_t k1 = std::min(slot.rows, k0 + STRIP_ROWS);
+                    tasks_.push_back({o, number, n0, k0, k1, cost});
+                    cost += double(k1 - k0) + 4;
+                }
         }
     task_penalty_.resize(tasks_.size());
     task_square_.resize(tasks_.size());
+}
+
+// Where a member's share of the tasks begins.
+template <class T>
+int64_t Engine<T>::first_task(int member, int count) const {
+    if (member == count) return static_cast<int64_t>(tasks_.size());
+    const double all = tasks_.empty() ? 0 : tasks_.back().cost_before;
+    const auto begin = std::partition_point(tasks_.begin(), tasks_.end(),
+                                            [&](const Task& task) { return task.cost_before < all * member / count; });
+    return begin - tasks_.begin();
 }
 
 // g (k1 - k0, PANEL): the gradient of a strip of W, or of PANEL elements of a vector.
@@ -41,7 +47,7 @@ void Engine<T>::gradient_of(const Task& task, int64_t batch, T* g) {
     const Cache<T>& cache = caches_[task.op];
     const T* delta = &out.grad[task.n0];
     if (op.kind == Kind::dense && task.slot == op.slot0) {  // dL/dW = a^T delta
-        gradient_strip(in.a.data() + task.k0, in.ld, delta, out.ld, g, batch, 0, task.k1 - task.k0);
+        gradient_strip(in.a.data() + task.k0, in.ld, delta, out.ld, g, batch, task.k1 - task.k0, out.width - task.n0);
     } else if (op.kind == Kind::dense) {  // dL/db = sum_i delta_i
         std::fill(g, g + PANEL<T>, T(0));
         for (int64_t i = 0; i < batch; ++i)
@@ -114,8 +120,7 @@ void Engine<T>::bound_norms(const Task& task) {
 
 template <class T>
 void Engine<T>::run_update(int member, int count, Barrier& barrier, int64_t batch, const Step<T>& p) {
-    const int64_t tasks = static_cast<int64_t>(tasks_.size());
-    const int64_t first = tasks * member / count, last = tasks * (member + 1) / count;
+    const int64_t first = first_task(member, count), last = first_task(member + 1, count);
     alignas(64) T strip[STRIP<T>];
     const bool waits = run_.clip_norm > 0;
     for (int64_t t = first; t < last; ++t) {

@@ -7,24 +7,31 @@
 namespace chainrule::CHAINRULE_ISA {
 
 template <class U, class T>
-void convert_row(const void* X, int64_t offset, T* to, int64_t n) {
+void convert_row(const void* X, int64_t offset, T* to, int64_t n, T scale, T shift) {
     const U* from = reinterpret_cast<const U*>(static_cast<const char*>(X) + offset);
-    for (int64_t j = 0; j < n; ++j) to[j] = static_cast<T>(from[j]);
+    for (int64_t j = 0; j < n; ++j) to[j] = static_cast<T>(from[j]) * scale + shift;
 }
 
-// a0 = X[rows], in the network's precision: the only copy that is made of the samples.
+// a0 = scale X[rows] + offset, in the network's precision: the only copy that is made of the samples.
 template <class T>
 void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1) {
     Buffer<T>& input = buffers_[0];
+    const T scale = T(program_.scale), shift = T(program_.offset);
+    const char* X = static_cast<const char*>(samples.X);
+    constexpr int64_t AHEAD = 4;
+    const int64_t bytes = samples.type == 0 ? input.width : samples.type == 1 ? 4 * input.width : 8 * input.width;
     for (int64_t i = r0; i < r1; ++i) {
+        if (rows != nullptr && i + AHEAD < r1)  // a shuffled row is nowhere near the one before it
+            for (int64_t at = 0; at < bytes; at += CACHE_LINE)
+                __builtin_prefetch(X + rows[i + AHEAD] * samples.stride + at);
         const int64_t offset = (rows ? rows[i] : i) * samples.stride;
         T* to = &input.a[i * input.ld];
         if (samples.type == 0)
-            convert_row<uint8_t>(samples.X, offset, to, input.width);
+            convert_row<uint8_t>(samples.X, offset, to, input.width, scale, shift);
         else if (samples.type == 1)
-            convert_row<float>(samples.X, offset, to, input.width);
+            convert_row<float>(samples.X, offset, to, input.width, scale, shift);
         else
-            convert_row<double>(samples.X, offset, to, input.width);
+            convert_row<double>(samples.X, offset, to, input.width, scale, shift);
     }
 }
 
@@ -33,11 +40,19 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
     const Buffer<T>& in = buffers_[op.in];
     Buffer<T>& out = buffers_[op.out];
     const T c0 = T(op.c0), c1 = T(op.c1);
-    if (op.kind == Kind::dense) {  // z = a W + b
+    if (op.kind == Kind::dense) {  // z = a W + b, and out = f(z) over it
         const Parameter<T>& W = parameters_[op.slot0];
         const T* b = op.slot1 < 0 ? nullptr : parameters_[op.slot1].value.data();
-        forward_rows(&in.a[r0 * in.ld], in.ld, W.value.data(), b, &out.a[r0 * out.ld], out.ld, r1 - r0, in.width,
-                     out.width);
+        T* to = &out.a[r0 * out.ld];
+        forward_rows(&in.a[r0 * in.ld], in.ld, W.value.data(), b, to, out.ld, r1 - r0, in.width, out.width,
+                     [&](int64_t i0, int64_t i1, int64_t n) {
+                         with_activation(static_cast<Activation>(op.function), [&](auto f) {
+                             if constexpr (f() != Activation::identity)
+                                 for (int64_t i = i0; i < i1; ++i)
+                                     for (int64_t j = n; j < n + PANEL<T>; ++j)
+                                         to[i * out.ld + j] = activate<f()>(to[i * out.ld + j], c0);
+                         });
+                     });
         return;
     }
     if (op.kind == Kind::dropout && training && op.c0 > 0) dropout_mask(op, cache, r0, r1, step);
@@ -130,21 +145,20 @@ void Engine<T>::dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t 
     }
 }
 
-// The loss of each row and dL/d out: delta_i = s_i / total * d loss_i / d out_i.
+// The loss of each row and dL/d out: delta_i = s_i / total * d loss_i / d out_i. y (outputs,) is scratch.
 template <class T>
-void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total) {
+void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* y) {
     Buffer<T>& out = buffers_.back();
     const int64_t n = out.width;
     const Loss kind = static_cast<Loss>(program_.loss);
     const bool on_logits = kind == Loss::sigmoid_cross_entropy;
     const T keep = T(1 - program_.smoothing), floor = T(program_.smoothing / (program_.y_binary ? 2.0 : double(n)));
-    Array<T> y(n);
     for (int64_t i = r0; i < r1; ++i) {
         const int64_t row = rows[i];
         T* z = &out.a[i * out.ld];
         int64_t hottest = 0;
         if (samples.labels != nullptr) {
-            std::fill(y.begin(), y.end(), T(0));
+            std::fill(y, y + n, T(0));
             hottest = samples.labels[row];
             y[hottest] = T(1);
         } else {
@@ -162,10 +176,23 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
             for (int64_t j = 0; j < n; ++j) y[j] = keep * y[j] + floor;
         const double s = samples.weight[row];
         const T share = static_cast<T>(s / std::max(total, std::numeric_limits<double>::min()));
-        const T value = loss_row(kind, z, y.data(), &out.grad[i * out.ld], n, share, T(program_.loss_c));
+        const T value = loss_row(kind, z, y, &out.grad[i * out.ld], n, share, T(program_.loss_c));
         row_loss_[i] = double(share) * double(value);
         row_correct_[i] = correct ? s : 0.0;
     }
+}
+
+// delta = dL/da f'(z) in rows i0 to i1, columns n0 to n1, over dL/da. Of z only the sign is asked for, and a has the same.
+template <class T>
+void times_prime(Activation function, Buffer<T>* out, int64_t i0, int64_t i1, int64_t n0, int64_t n1, T c) {
+    with_activation(function, [&](auto f) {
+        if constexpr (f() != Activation::identity)
+            for (int64_t i = i0; i < i1; ++i) {
+                const T* a = &out->a[i * out->ld];
+                T* delta = &out->grad[i * out->ld];
+                for (int64_t j = n0; j < n1; ++j) delta[j] *= activate_prime<f()>(a[j], a[j], c);
+            }
+    });
 }
 
 // dL/d in from dL/d out. Where another operation has begun the sum, the contribution is added to it.
@@ -174,14 +201,19 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, 
     Buffer<T>& in = buffers_[op.in];
     const Buffer<T>& out = buffers_[op.out];
     const T c0 = T(op.c0);
-    if (op.kind == Kind::dense) {  // dL/da = delta W^T
+    if (op.kind == Kind::dense) {
+        if (!cache.is_delta) times_prime(static_cast<Activation>(op.function), &buffers_[op.out], r0, r1, 0, out.width, c0);
         if (!in.needs_gradient) return;
-        const T* transposed = parameters_[op.slot0].transposed.data();
+        const T* transposed = parameters_[op.slot0].transposed.data();  // dL/da = delta W^T
         T* to = &in.grad[r0 * in.ld];
         if (cache.accumulates) scratch.resize((r1 - r0) * in.ld), to = scratch.data();
-        forward_rows<T>(&out.grad[r0 * out.ld], out.ld, transposed, nullptr, to, in.ld, r1 - r0, out.width, in.width);
+        const Activation before = cache.before ? static_cast<Activation>(cache.before->function) : Activation::identity;
+        const T c = cache.before ? T(cache.before->c0) : T(0);
+        forward_rows<T>(&out.grad[r0 * out.ld], out.ld, transposed, nullptr, to, in.ld, r1 - r0, out.width, in.width,
+                        [&](int64_t i0, int64_t i1, int64_t n) { times_prime(before, &in, r0 + i0, r0 + i1, n, n + PANEL<T>, c); });
         if (cache.accumulates)
-            for (int64_t i = 0; i < (r1 - r0) * in.ld; ++i) in.grad[r0 * in.ld + i] += to[i];
+            for (int64_t i = 0; i < r1 - r0; ++i)
+                for (int64_t j = 0; j < in.width; ++j) in.grad[(r0 + i) * in.ld + j] += to[i * in.ld + j];
         return;
     }
     const bool more = cache.accumulates;

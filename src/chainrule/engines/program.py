@@ -71,6 +71,8 @@ RULES = {
         )
     )
 }
+FUSED = {"identity", "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh"}
+"""Activations that a dense writes over its own z: their derivative is found from a alone, whose sign is z's."""
 KNOWN = {Rescale, Standardize, Dense, Projection, BatchNorm, Dropout, Residual, Skip, *ACTIVATIONS.values()}
 
 
@@ -85,6 +87,7 @@ class Program:
         self.widths = [network.inputs]
         self.states: list[str] = []  # link names
         self.state_widths: list[int] = []
+        self.scale, self.offset = 1.0, 0.0  # of the samples as they are read
         self.chain(network.links, 0)
         loss = network.loss
         number = LOSSES[type(loss)] + (isinstance(loss, losses.MeanSquaredError) and loss.half)
@@ -114,12 +117,16 @@ class Program:
             network.l2,
             network.l1,
             network.max_norm or 0.0,
+            self.scale,
+            self.offset,
         )
 
     def chain(self, links: tuple[Link, ...], buffer: int) -> int:
         """Add the operations of a chain that starts from a buffer; the buffer it ends in."""
+        self.open = -1  # the buffer of a dense just before, in the same chain: nothing else reads its z
         for link in links:
             buffer = self.link(link, buffer)
+            self.open = buffer if isinstance(link.layer, Dense) else -1
         return buffer
 
     def link(self, link: Link, buffer: int) -> int:
@@ -134,6 +141,9 @@ class Program:
         if isinstance(layer, Dense):
             return self.op(link, "dense", buffer, fields=("W", "b"))
         if isinstance(layer, Rescale):
+            if not self.ops and buffer == 0:
+                self.scale, self.offset = self.scale * layer.scale, self.offset * layer.scale + layer.offset
+                return buffer
             return self.op(link, "rescale", buffer, c0=layer.scale, c1=layer.offset)
         if isinstance(layer, Standardize):
             return self.op(link, "standardize", buffer, state=True)
@@ -155,6 +165,9 @@ class Program:
             return self.op(link, "softmax", buffer)
         assert isinstance(layer, Activation)
         setting = getattr(layer, "slope", getattr(layer, "alpha", 0.0))
+        if layer.kind in FUSED and setting >= 0 and buffer == self.open:
+            self.ops[-1] = (*self.ops[-1][:7], FUNCTIONS[layer.kind], float(setting), *self.ops[-1][9:])
+            return buffer
         return self.op(link, "activation", buffer, function=FUNCTIONS[layer.kind], c0=setting)
 
     def op(
