@@ -76,6 +76,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         states_[s].b.resize(padded<T>(program_.states[s]));
     }
     row_loss_.resize(capacity), row_correct_.resize(capacity);
+    if (!trains && capacity == 1) nonzero_.resize(*std::max_element(program_.widths.begin(), program_.widths.end()));
     if (trains) plan_tasks();
 }
 

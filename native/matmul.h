@@ -115,6 +115,46 @@ void forward_rows(const T* a, int64_t lda, const T* panels, const T* b, T* z, in
         }
 }
 
+// One row of a, of which only `count` elements, those of the numbers in `at`, are not zero: after a ReLU, in an image, most
+// are, and their rows of W need not be read. PANELS panels side by side, for enough sums at once.
+template <class T, int PANELS>
+inline void forward_row_tile(const T* a, const int32_t* at, int64_t count, const T* panels, const T* b, T* z, int64_t K) {
+    using S = Simd<T>;
+    using V = typename S::Vector;
+    constexpr int L = S::LANES;
+    V sum[PANELS * 2];
+    for (int j = 0; j < PANELS * 2; ++j) sum[j] = b ? S::load(b + j * L) : V{};
+    for (int64_t c = 0; c < count; ++c) {
+        const int64_t k = at[c];
+        const T x = a[k];
+#pragma GCC unroll 8
+        for (int j = 0; j < PANELS * 2; ++j)
+            sum[j] = multiply_add(x, S::load(panels + (j / 2 * K + k) * PANEL<T> + j % 2 * L), sum[j]);
+    }
+    for (int j = 0; j < PANELS * 2; ++j) S::store(z + j * L, sum[j]);
+}
+
+// z = a W + b for one row: the bits of `forward_rows`, where W is finite. at (K,) is scratch.
+template <class T>
+void forward_row(const T* a, const T* panels, const T* b, T* z, int64_t K, int64_t N, int32_t* at) {
+    constexpr int P = PANEL<T>;
+    int64_t count = 0;
+    for (int64_t k = 0; k < K; ++k) {
+        at[count] = static_cast<int32_t>(k);
+        count += a[k] != 0;
+    }
+    const int64_t all = (N + P - 1) / P;
+    for (int64_t p = 0; p < all;) {
+        const T *from = panels + p * P * K, *with = b ? b + p * P : nullptr;
+        if (all - p >= 4)
+            forward_row_tile<T, 4>(a, at, count, from, with, z + p * P, K), p += 4;
+        else if (all - p >= 2)
+            forward_row_tile<T, 2>(a, at, count, from, with, z + p * P, K), p += 2;
+        else
+            forward_row_tile<T, 1>(a, at, count, from, with, z + p * P, K), p += 1;
+    }
+}
+
 // The specification of `gradient_strip`.
 template <class T>
 void gradient_naive(const T* a, int64_t lda, const T* delta, int64_t ldd, T* dW, int64_t batch, int64_t K, int64_t N) {

@@ -6,6 +6,8 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <stdexcept>
 
@@ -112,6 +114,30 @@ class Bound {
         return {outcome.steps, static_cast<int>(outcome.end)};
     }
 
+    // One row into out (outputs,): -1 where x cannot be read as it lies or an output is not finite, otherwise the number of
+    // the greatest output. Through Python's buffers, which cost a tenth of what `Rows` does.
+    int64_t predict_row(nb::handle x, nb::handle out) {
+        const int64_t inputs = program_.widths.front(), outputs = program_.widths.back();
+        Py_buffer from, to;
+        if (PyObject_GetBuffer(x.ptr(), &from, PyBUF_ND | PyBUF_FORMAT) != 0) return PyErr_Clear(), -1;
+        if (PyObject_GetBuffer(out.ptr(), &to, PyBUF_ND | PyBUF_FORMAT | PyBUF_WRITABLE) != 0)
+            return PyBuffer_Release(&from), PyErr_Clear(), -1;
+        Samples samples{};
+        const char type = from.format[0] != 0 && from.format[1] == 0 ? from.format[0] : 0;
+        samples.X = from.buf, samples.type = type == 'B' ? 0 : type == 'f' ? 1 : 2;
+        const int64_t size = is_double_ ? 8 : 4;
+        const bool fits = (type == 'B' || type == 'f' || type == 'd') && from.len == inputs * from.itemsize &&
+                          from.shape[from.ndim - 1] == inputs && to.itemsize == size && to.len == outputs * size;
+        int64_t best = -1;
+        if (fits) {
+            session_->predict(samples, 1, to.buf);
+            best = is_double_ ? greatest(static_cast<const double*>(to.buf), outputs)
+                              : greatest(static_cast<const float*>(to.buf), outputs);
+        }
+        PyBuffer_Release(&from), PyBuffer_Release(&to);
+        return best;
+    }
+
     void predict(const Rows& X, const Any& out) {
         Samples samples = read_samples(X);
         const int64_t n = static_cast<int64_t>(X.shape(0));
@@ -124,6 +150,12 @@ class Bound {
     }
 
    private:
+    template <class T>
+    static int64_t greatest(const T* out, int64_t n) {
+        bool finite = true;
+        for (int64_t j = 0; j < n; ++j) finite &= std::isfinite(out[j]);
+        return finite ? std::max_element(out, out + n) - out : -1;
+    }
     Samples read_samples(const Rows& X) const {
         Samples samples{};
         if (static_cast<int64_t>(X.shape(1)) != program_.widths.front())
@@ -173,5 +205,6 @@ NB_MODULE(_native, m) {
         .def("set_mu_product", &Bound::set_mu_product)
         .def("steps", &Bound::steps, nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
              nb::arg(), nb::arg(), nb::arg())
-        .def("predict", &Bound::predict);
+        .def("predict", &Bound::predict)
+        .def("predict_row", &Bound::predict_row);
 }

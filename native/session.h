@@ -106,6 +106,7 @@ class Engine final : public Session {
     std::vector<Parameter<T>> parameters_;
     std::vector<State<T>> states_;
     std::vector<Task> tasks_;
+    std::vector<int32_t> nonzero_;  // (widest,) scratch of a session that predicts one row at a time
     std::vector<double> row_loss_, row_correct_;  // (batch,)
     std::vector<double> task_penalty_, task_square_;           // (tasks,)
     std::atomic<bool> overflow_{false};

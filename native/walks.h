@@ -44,15 +44,20 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
         const Parameter<T>& W = parameters_[op.slot0];
         const T* b = op.slot1 < 0 ? nullptr : parameters_[op.slot1].value.data();
         T* to = &out.a[r0 * out.ld];
-        forward_rows(&in.a[r0 * in.ld], in.ld, W.value.data(), b, to, out.ld, r1 - r0, in.width, out.width,
-                     [&](int64_t i0, int64_t i1, int64_t n) {
-                         with_activation(static_cast<Activation>(op.function), [&](auto f) {
-                             if constexpr (f() != Activation::identity)
-                                 for (int64_t i = i0; i < i1; ++i)
-                                     for (int64_t j = n; j < n + PANEL<T>; ++j)
-                                         to[i * out.ld + j] = activate<f()>(to[i * out.ld + j], c0);
-                         });
-                     });
+        auto activate_tile = [&](int64_t i0, int64_t i1, int64_t n0, int64_t n1) {
+            with_activation(static_cast<Activation>(op.function), [&](auto f) {
+                if constexpr (f() != Activation::identity)
+                    for (int64_t i = i0; i < i1; ++i)
+                        for (int64_t j = n0; j < n1; ++j) to[i * out.ld + j] = activate<f()>(to[i * out.ld + j], c0);
+            });
+        };
+        if (!nonzero_.empty() && r1 > r0) {
+            forward_row(in.a.data(), W.value.data(), b, to, in.width, out.width, nonzero_.data());
+            activate_tile(0, 1, 0, padded<T>(out.width));
+        } else {
+            forward_rows(&in.a[r0 * in.ld], in.ld, W.value.data(), b, to, out.ld, r1 - r0, in.width, out.width,
+                         [&](int64_t i0, int64_t i1, int64_t n) { activate_tile(i0, i1, n, n + PANEL<T>); });
+        }
         return;
     }
     if (op.kind == Kind::dropout && training && op.c0 > 0) dropout_mask(op, cache, r0, r1, step);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -73,4 +74,10 @@ class Engine(Protocol):
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int
     ) -> NDArray[Any]:
         """The network's output (n, outputs) for X (n, features), in theta's precision."""
+        ...
+
+    def bind(
+        self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
+    ) -> Callable[[Any], NDArray[Any]]:
+        """The same as a function of X alone, prepared once for calls of up to `capacity` rows at a time."""
         ...

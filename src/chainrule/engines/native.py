@@ -95,18 +95,37 @@ class NativeEngine:
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int
     ) -> NDArray[Any]:
         """The forward walk, rows shared among threads."""
-        capacity = min(X.shape[0], max(batch_size, 256))
+        return self.bind(network, theta, states, min(X.shape[0], max(batch_size, 256)))(X)
+
+    def bind(
+        self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
+    ) -> NativeWalk:
+        """The forward walk with these numbers, ready: `capacity` rows at a time."""
+        return NativeWalk(network, theta, states, capacity)
+
+
+class NativeWalk:
+    """The forward walk, its numbers already where the kernels want them."""
+
+    def __init__(
+        self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
+    ) -> None:
+        """Copy theta and the states; later changes of them do not count."""
+        self.inputs, self.outputs, self.dtype = network.inputs, network.outputs, theta.dtype
         run = _native.Run(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, capacity, 0, threads())
         program = Program(network, frozenset())
-        session = _native.Session(
+        self.native = _native.Session(
             instruction_set(), program.native, run, capacity, False, theta.dtype == np.float64
         )
-        session.set_theta(theta)
-        program.put_states(session, states, theta.dtype)
-        out = np.empty((X.shape[0], network.outputs), theta.dtype)
-        rows = max(1, CHUNK // network.inputs)
+        self.native.set_theta(theta)
+        program.put_states(self.native, states, theta.dtype)
+
+    def __call__(self, X: Any) -> NDArray[Any]:
+        """The output (n, outputs) for X (n, inputs)."""
+        out = np.empty((X.shape[0], self.outputs), self.dtype)
+        rows = max(1, CHUNK // self.inputs)
         for start in range(0, X.shape[0], rows):
-            session.predict(as_rows(X[start : start + rows], theta.dtype), out[start : start + rows])
+            self.native.predict(as_rows(X[start : start + rows], self.dtype), out[start : start + rows])
         return out
 
 

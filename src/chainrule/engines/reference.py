@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,13 @@ class ReferenceEngine:
                 a = a.astype(theta.dtype, copy=False)
                 out[start : start + batch_size] = network.predict(params, a, ctx)
         return out
+
+    def bind(
+        self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
+    ) -> Callable[[Any], NDArray[Any]]:
+        """The forward walk with copies of these numbers."""
+        theta, states = theta.copy(), {name: type(s)(*map(np.copy, s)) for name, s in states.items()}
+        return lambda X: self.predict(network, theta, states, X, capacity)
 
 
 class ReferenceSession:
