@@ -119,6 +119,8 @@ class NativeWalk:
         )
         self.native.set_theta(theta)
         program.put_states(self.native, states, theta.dtype)
+        self.row = self.native.predict_row
+        """row(x, out): the short way for one row; -1 where it does not do, otherwise the greatest output's number"""
 
     def __call__(self, X: Any) -> NDArray[Any]:
         """The output (n, outputs) for X (n, inputs)."""
