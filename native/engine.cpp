@@ -57,6 +57,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
                 array->resize(in.ld);
         }
         if (op.kind == Kind::dense) {
+            if (run_.bf16) parameters_[op.slot0].rounded.resize(parameters_[op.slot0].value.size());
             if (trains && in.needs_gradient) parameters_[op.slot0].transposed.resize(padded<T>(in.width) * buffers_[op.out].width);
             operations_ += double(in.width) * double(buffers_[op.out].width) * (trains ? 6 : 2);
         } else {
@@ -98,10 +99,7 @@ void Engine<T>::set_theta(const void* theta) {
     for (size_t s = 0; s < parameters_.size(); ++s) {
         const Slot& slot = program_.slots[s];
         to_panels(static_cast<const T*>(theta) + slot.start, parameters_[s].value.data(), slot.rows, slot.columns);
-        if (!parameters_[s].transposed.empty())
-            for (int64_t n0 = 0; n0 < slot.columns; n0 += PANEL<T>)
-                transpose_strip(&parameters_[s].value[n0 * slot.rows], parameters_[s].transposed.data(), 0, slot.rows,
-                                n0, slot.columns);
+        for (int64_t n0 = 0; n0 < slot.columns; n0 += PANEL<T>) refresh(static_cast<int>(s), 0, slot.rows, n0);
     }
 }
 
@@ -191,6 +189,7 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
                 if (normalizes(op))
                     columns(op, [&](int64_t n0, int64_t n1) { batch_statistics(op, caches_[o], n0, n1, batch); });
                 forward(op, caches_[o], r0, r1, true, step);
+                if (o + 1 < program_.ops.size()) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
             }
             loss(samples, batch_rows, r0, r1, total, y.data());
             for (size_t o = program_.ops.size(); o-- > 0;) {

@@ -191,7 +191,7 @@ NB_MODULE(_native, m) {
     nb::class_<Program>(m, "Program");
     m.def("program", &read_program);
     nb::class_<Run>(m, "Run").def(
-        nb::init<int, double, double, double, double, double, double, int64_t, uint32_t, int>());
+        nb::init<int, double, double, double, double, double, double, int64_t, uint32_t, int, bool>());
     nb::class_<Bound>(m, "Session")
         .def(nb::init<const std::string&, const Program&, const Run&, int64_t, bool, bool>())
         .def("set_theta", &Bound::set_theta)

@@ -47,6 +47,7 @@ struct Run {
     int64_t batch_size;
     uint32_t seed;
     int threads;
+    bool bf16;  // what goes into a product is rounded to bfloat16; sums, weights and their update stay as they are
 };
 
 // The samples, as they lie: X (n, width) with rows `stride` bytes apart.

@@ -18,6 +18,7 @@ namespace chainrule::CHAINRULE_ISA {
 template <class T>
 struct Parameter {
     Array<T> value, moment[3];
+    Array<T> rounded;     // W as bfloat16, for the forward product; empty in full precision
     Array<T> transposed;  // panels of W^T, for dL/da; empty where nothing needs it
     Array<T> g;           // the gradient, kept only where the update must wait for the norm of all
 };
@@ -91,9 +92,14 @@ class Engine final : public Session {
     void add_penalty_and_clip(const Task& task, T* g, int64_t n, double& penalty);
     void apply(const Task& task, const Step<T>& p, const T* g);
     void bound_norms(const Task& task);
+    void refresh(int slot, int64_t k0, int64_t k1, int64_t n0);
     void run_update(int member, int count, Barrier& barrier, int64_t batch, const Step<T>& p);
 
     bool normalizes(const Op& op) const { return op.kind == Kind::batch_norm && op.in_training; }
+    void round_rows(Array<T>& values, const Buffer<T>& buffer, int64_t r0, int64_t r1) {
+        if (run_.bf16)
+            for (int64_t i = r0; i < r1; ++i) round_bf16(&values[i * buffer.ld], buffer.width);
+    }
     int64_t first_row(int member, int count, int64_t batch) const { return batch * member / count; }
     int team_size(int64_t batch) const;
 

@@ -79,6 +79,18 @@ constexpr int64_t distance(int64_t width) {
     return ((padded<T>(width) + LINE - 1) / LINE | 1) * LINE;
 }
 
+// x rounded to bfloat16, the upper half of a float, to nearest and ties to even; NaN stays NaN. In double nothing happens.
+inline void round_bf16(float* values, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+        uint32_t bits;
+        std::memcpy(&bits, values + i, sizeof bits);
+        const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
+        bits = (bits & 0x7fffffffu) > 0x7f800000u ? bits : rounded;
+        std::memcpy(values + i, &bits, sizeof bits);
+    }
+}
+inline void round_bf16(double*, int64_t) {}
+
 // Whether there is no NaN and no infinity: neither has an exponent that is all ones.
 inline bool all_finite(const float* values, int64_t n) {
     uint32_t bad = 0;

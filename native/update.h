@@ -87,6 +87,22 @@ void Engine<T>::add_penalty_and_clip(const Task& task, T* g, int64_t n, double& 
     }
 }
 
+// What the walks read beside W itself, after rows k0 to k1 of its panel at column n0 have changed.
+template <class T>
+void Engine<T>::refresh(int slot, int64_t k0, int64_t k1, int64_t n0) {
+    Parameter<T>& parameter = parameters_[slot];
+    const int64_t at = n0 * program_.slots[slot].rows + k0 * PANEL<T>, n = (k1 - k0) * PANEL<T>;
+    const T* W = &parameter.value[at];
+    if (!parameter.rounded.empty()) {
+        T* to = &parameter.rounded[at];
+        std::copy(W, W + n, to);
+        round_bf16(to, n);
+        W = to;
+    }
+    if (!parameter.transposed.empty())
+        transpose_strip(W, parameter.transposed.data(), k0, k1, n0, program_.slots[slot].columns);
+}
+
 template <class T>
 void Engine<T>::apply(const Task& task, const Step<T>& p, const T* g) {
     const Slot& slot = program_.slots[task.slot];
@@ -95,8 +111,7 @@ void Engine<T>::apply(const Task& task, const Step<T>& p, const T* g) {
     auto moment = [&](int k) { return parameter.moment[k].empty() ? nullptr : &parameter.moment[k][at]; };
     update(settings_.rule, p, n, g, &parameter.value[at], moment(0), moment(1), moment(2));
     if (!all_finite(&parameter.value[at], n)) overflow_.store(true, std::memory_order_relaxed);
-    if (!parameter.transposed.empty())
-        transpose_strip(&parameter.value[at], parameter.transposed.data(), task.k0, task.k1, task.n0, slot.columns);
+    refresh(task.slot, task.k0, task.k1, task.n0);
 }
 
 // Every column of a whole panel of W to a norm of at most max_norm.
@@ -114,8 +129,7 @@ void Engine<T>::bound_norms(const Task& task) {
         if (norm > limit)
             for (int64_t k = 0; k < slot.rows; ++k) W[k * PANEL<T> + j] *= limit / norm;
     }
-    if (!parameter.transposed.empty())
-        transpose_strip(W, parameter.transposed.data(), 0, slot.rows, task.n0, slot.columns);
+    refresh(task.slot, 0, slot.rows, task.n0);
 }
 
 template <class T>

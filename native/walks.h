@@ -33,6 +33,7 @@ void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, 
         else
             convert_row<double>(samples.X, offset, to, input.width, scale, shift);
     }
+    round_rows(input.a, input, r0, r1);
 }
 
 template <class T>
@@ -42,6 +43,7 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
     const T c0 = T(op.c0), c1 = T(op.c1);
     if (op.kind == Kind::dense) {  // z = a W + b, and out = f(z) over it
         const Parameter<T>& W = parameters_[op.slot0];
+        const T* panels = W.rounded.empty() ? W.value.data() : W.rounded.data();
         const T* b = op.slot1 < 0 ? nullptr : parameters_[op.slot1].value.data();
         T* to = &out.a[r0 * out.ld];
         auto activate_tile = [&](int64_t i0, int64_t i1, int64_t n0, int64_t n1) {
@@ -52,10 +54,10 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
             });
         };
         if (!nonzero_.empty() && r1 > r0) {
-            forward_row(in.a.data(), W.value.data(), b, to, in.width, out.width, nonzero_.data());
+            forward_row(in.a.data(), panels, b, to, in.width, out.width, nonzero_.data());
             activate_tile(0, 1, 0, padded<T>(out.width));
         } else {
-            forward_rows(&in.a[r0 * in.ld], in.ld, W.value.data(), b, to, out.ld, r1 - r0, in.width, out.width,
+            forward_rows(&in.a[r0 * in.ld], in.ld, panels, b, to, out.ld, r1 - r0, in.width, out.width,
                          [&](int64_t i0, int64_t i1, int64_t n) { activate_tile(i0, i1, n, n + PANEL<T>); });
         }
         return;
@@ -207,7 +209,9 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, 
     const Buffer<T>& out = buffers_[op.out];
     const T c0 = T(op.c0);
     if (op.kind == Kind::dense) {
-        if (!cache.is_delta) times_prime(static_cast<Activation>(op.function), &buffers_[op.out], r0, r1, 0, out.width, c0);
+        if (!cache.is_delta)
+            times_prime(static_cast<Activation>(op.function), &buffers_[op.out], r0, r1, 0, out.width, c0);
+        round_rows(buffers_[op.out].grad, out, r0, r1);
         if (!in.needs_gradient) return;
         const T* transposed = parameters_[op.slot0].transposed.data();  // dL/da = delta W^T
         T* to = &in.grad[r0 * in.ld];

@@ -14,6 +14,7 @@ import scipy.sparse
 from hypothesis import assume, given, settings
 
 import chainrule
+import chainrule.datasets
 from chainrule import (
     Adam,
     BatchNorm,
@@ -341,3 +342,102 @@ def test_wide_sparse_samples_are_converted_a_few_rows_at_a_time(monkeypatch):
     network = Network(9, [Dense(7), Tanh(), Dense(3)], SoftmaxCrossEntropy())
     assert_same(*(trained(engine, network, X, y) for engine in ("reference", "native")), X, FLOAT64)
     assert max(seen) == 20
+
+
+def to_bf16(x: np.ndarray) -> np.ndarray:
+    """float32 rounded to its upper half, to nearest and ties to even."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def test_bf16_rounds_what_goes_into_a_product_and_nothing_else():
+    """One step of gradient descent, written out: float32 sums of products of bfloat16, float32 weights."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(32, 21)).astype(np.float32), rng.normal(size=(32, 3))
+    network = Network(21, [Dense(40), ReLU(), Dense(3)], chainrule.MeanSquaredError())
+    model = Model(network, seed=1)
+    (W1, b1), (W2, b2) = (map(np.copy, model.parameters[name]) for name in ("dense_1", "dense_2"))
+    rate = 0.1
+    model.fit(
+        X, y, epochs=1, batch_size=32, shuffle=False, optimizer=chainrule.SGD(rate), precision="bf16", engine="native"
+    )  # fmt: skip
+    a0 = to_bf16(X)
+    a1 = to_bf16(np.maximum(a0 @ to_bf16(W1) + b1, 0))
+    delta2 = to_bf16(2 * (a1 @ to_bf16(W2) + b2 - y.astype(np.float32)) / 32)
+    delta1 = to_bf16((delta2 @ to_bf16(W2).T) * (a1 > 0))
+    expected = (
+        W1 - rate * a0.T @ delta1,
+        b1 - rate * delta1.sum(0),
+        W2 - rate * a1.T @ delta2,
+        b2 - rate * delta2.sum(0),
+    )
+    found = (*model.parameters["dense_1"], *model.parameters["dense_2"])
+    for x, z in zip(found, expected, strict=True):
+        assert np.abs(x - z).max() < 2e-4 * np.abs(z).max()  # a sum in another order may round another way
+    full = Model(network, seed=1)
+    full.fit(X, y, epochs=1, batch_size=32, shuffle=False, optimizer=chainrule.SGD(rate), engine="native")
+    assert np.abs(full.theta - model.theta).max() > 1e-5
+
+
+def test_bf16_has_the_same_bits_on_any_number_of_threads(monkeypatch):
+    thetas = []
+    for count in (1, 2, 3, 8):
+        monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(count))
+        X, y = data(300, 40)
+        layers = [Dense(200), BatchNorm(), ReLU(), Dropout(0.2), Residual([Dense(150), Tanh()]), Dense(3)]
+        network = Network(40, layers, SoftmaxCrossEntropy(), max_norm=2.0)
+        thetas.append(trained("native", network, X, y, "float32", batch_size=128, precision="bf16").theta)
+    assert all(np.array_equal(theta, thetas[0]) for theta in thetas)
+
+
+@pytest.mark.slow
+def test_bf16_learns_mnist_as_well():
+    train, test = chainrule.datasets.load_mnist()
+    found = {}
+    for precision in (None, "bf16"):
+        accuracies = []
+        for seed in range(3):
+            network = Network(784, [Rescale(1 / 255), Dense(64), ReLU(), Dense(10)], SoftmaxCrossEntropy())
+            model = Model(network, seed=seed)
+            how = {"epochs": 2, "schedule": "one_cycle", "optimizer": Adam(5e-3), "precision": precision}
+            model.fit(train.X, train.y, **how)
+            accuracies.append(float(np.mean(model.predict(test.X) == test.y)))
+        found[precision] = np.mean(accuracies)
+    assert abs(found["bf16"] - found[None]) < 0.003
+
+
+@pytest.mark.parametrize(
+    ("dtype", "how", "message"),
+    [
+        ("float64", {"precision": "bf16"}, "float32"),
+        ("float32", {"precision": "fp8"}, "precision"),
+        ("float32", {"precision": "bf16", "engine": "reference"}, "native"),
+        ("float32", {"precision": "bf16", "optimizer": "lbfgs"}, "L-BFGS|LBFGS|lbfgs"),
+    ],
+)
+def test_bf16_where_it_cannot_be(dtype, how, message):
+    X, y = data()
+    model = Model(Network(9, [Dense(3)], SoftmaxCrossEntropy()), dtype=dtype)
+    with pytest.raises(chainrule.ConfigError, match=message):
+        model.fit(X, y, epochs=1, **how)
+
+
+def test_a_bound_model_answers_one_row_with_the_bits_of_a_batch():
+    X, y = data()
+    for dtype in ("float32", "float64"):
+        model = trained("native", Network(9, deep(40), SoftmaxCrossEntropy()), X, y, dtype)
+        X[::2, 3] = 0.0
+        bound, many = model.bind(), model.outputs(X)
+        for form in (X, X.astype(np.float32), np.asfortranarray(X)):
+            expected = model.outputs(form)
+            rows = np.concatenate([bound.outputs(row) for row in form])
+            assert np.array_equal(rows, expected)
+        assert np.array_equal(bound.outputs(X), many)
+        assert np.array_equal(bound.predict(X[5]), model.predict(X[5]))
+        assert np.array_equal(bound.predict_proba(X[5]), model.predict_proba(X[5]))
+        model.theta[:] = 0
+        assert np.array_equal(bound.outputs(X), many)  # a snapshot
+        with pytest.raises(chainrule.ShapeError, match="8 features"):
+            bound.predict(X[:, :8])
+        with pytest.raises(chainrule.DataError, match="NaN"):
+            bound.predict(np.full(9, np.nan))

@@ -24,6 +24,8 @@ class Plan(NamedTuple):
     clip_norm: float | None = None
     clip_value: float | None = None
     frozen: frozenset[str] = frozenset()
+    precision: str | None = None
+    """"bf16" where what goes into a product is rounded to bfloat16; None for the precision of theta"""
 
 
 class Session(Protocol):

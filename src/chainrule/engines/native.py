@@ -107,12 +107,10 @@ class NativeEngine:
 class NativeWalk:
     """The forward walk, its numbers already where the kernels want them."""
 
-    def __init__(
-        self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
-    ) -> None:
+    def __init__(self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int) -> None:
         """Copy theta and the states; later changes of them do not count."""
         self.inputs, self.outputs, self.dtype = network.inputs, network.outputs, theta.dtype
-        run = _native.Run(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, capacity, 0, threads())
+        run = _native.Run(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, capacity, 0, threads(), False)
         program = Program(network, frozenset())
         self.native = _native.Session(
             instruction_set(), program.native, run, capacity, False, theta.dtype == np.float64
@@ -164,7 +162,7 @@ class NativeSession:
         rule, beta1, beta2, eps, decay = settings_of(plan.optimizer)
         run = _native.Run(
             *(RULES[rule], beta1, beta2, eps, decay, plan.clip_norm or 0.0, plan.clip_value or 0.0),
-            *(plan.batch_size, plan.seed, threads()),
+            *(plan.batch_size, plan.seed, threads(), plan.precision == "bf16"),
         )
         self.native = _native.Session(
             instruction_set(), self.program.native, run, plan.batch_size, True, theta.dtype == np.float64
