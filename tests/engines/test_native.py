@@ -439,5 +439,5 @@ def test_a_bound_model_answers_one_row_with_the_bits_of_a_batch():
         assert np.array_equal(bound.outputs(X), many)  # a snapshot
         with pytest.raises(chainrule.ShapeError, match="8 features"):
             bound.predict(X[:, :8])
-        with pytest.raises(chainrule.DataError, match="NaN"):
+        with pytest.raises(chainrule.DataError, match="X holds nan"):
             bound.predict(np.full(9, np.nan))
