@@ -104,6 +104,9 @@ class NativeEngine:
         session.set_theta(theta)
         program.put_states(session, states, theta.dtype)
         out = np.empty((X.shape[0], network.outputs), theta.dtype)
+        if is_direct(X):
+            session.predict(as_it_lies(X), out)
+            return out
         rows = max(1, CHUNK // network.inputs)
         for start in range(0, X.shape[0], rows):
             session.predict(as_rows(X[start : start + rows], theta.dtype), out[start : start + rows])
@@ -111,19 +114,31 @@ class NativeEngine:
 
 
 def is_direct(X: Any) -> bool:
-    """Whether the kernels can read the samples as they lie."""
+    """Whether the kernels can read the samples as they lie: an array of any strides, or a CSR matrix."""
+    if getattr(X, "format", None) == "csr":
+        parts = (X.data, X.indices, X.indptr)
+        return (
+            is_direct(X.data)
+            and X.indices.dtype == X.indptr.dtype
+            and X.indptr.dtype in (np.int32, np.int64)
+            and all(part.dtype.isnative and part.flags.c_contiguous for part in parts)
+        )
     return (
         isinstance(X, np.ndarray)
         and X.dtype in (np.uint8, np.float32, np.float64)
         and X.dtype.isnative
-        and X.flags.c_contiguous
+        and X.flags.aligned
+        and all(stride % X.itemsize == 0 for stride in X.strides)
     )
 
 
+def as_it_lies(X: Any) -> Any:
+    """What the kernels take of such samples: the array, or the three arrays of a CSR matrix."""
+    return X if isinstance(X, np.ndarray) else (X.data, X.indices, X.indptr)
+
+
 def as_rows(X: Any, dtype: Any) -> Any:
-    """Rows as the kernels read them: as they are where that is possible, otherwise converted."""
-    if is_direct(X):
-        return X
+    """Rows of any other type, converted."""
     with np.errstate(all="ignore"):  # what overflows is found and named by the walk
         return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)
 
@@ -166,7 +181,7 @@ class NativeSession:
             y = np.ascontiguousarray(part.y)
             labels, numbers = (y, None) if y.ndim == 1 else (None, y)
             steps, end = self.native.steps(
-                as_rows(part.X, self.plan.dtype),
+                as_it_lies(part.X) if direct else as_rows(part.X, self.plan.dtype),
                 labels,
                 numbers,
                 np.ascontiguousarray(part.weight),
