@@ -236,8 +236,7 @@ void Engine<T>::predict(const Samples& samples, int64_t n, void* out) {
     const int count = team_size(std::min(n, chunk));
     for (int64_t start = 0; start < n; start += chunk) {
         const int64_t batch = std::min(chunk, n - start);
-        Samples part = samples;
-        part.X = static_cast<const char*>(samples.X) + start * samples.stride;
+        const Samples part = samples.from(start);
         with_team(count, [&](int member, int present) {
             const int64_t r0 = first_row(member, present, batch), r1 = first_row(member + 1, present, batch);
             gather(part, nullptr, r0, r1);

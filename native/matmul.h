@@ -198,23 +198,36 @@ void transpose_strip(const T* strip, T* transposed, int64_t k0, int64_t k1, int6
     }
 }
 
-// Between row-major W (K, N) and its panels.
-template <class T, class U>
-void to_panels(const U* W, T* panels, int64_t K, int64_t N) {
+// Between row-major W (K, N) and its panels, a row of a panel at a time.
+template <class T>
+void to_panels(const T* W, T* panels, int64_t K, int64_t N) {
     constexpr int P = PANEL<T>;
-    for (int64_t n0 = 0; n0 < N; n0 += P)
-        for (int64_t k = 0; k < K; ++k)
-            for (int64_t j = 0; j < P; ++j)
-                panels[(n0 / P * K + k) * P + j] = n0 + j < N ? static_cast<T>(W[k * N + n0 + j]) : T(0);
+    for (int64_t n0 = 0; n0 < N; n0 += P) {
+        const int64_t columns = std::min<int64_t>(P, N - n0);
+        T* to = panels + n0 * K;
+        for (int64_t k = 0; k < K; ++k, to += P) {
+            if (columns == P) {
+                std::memcpy(to, W + k * N + n0, P * sizeof(T));
+            } else {
+                std::copy(W + k * N + n0, W + k * N + n0 + columns, to);
+                std::fill(to + columns, to + P, T(0));
+            }
+        }
+    }
 }
 
-template <class T, class U>
-void from_panels(const T* panels, U* W, int64_t K, int64_t N) {
+template <class T>
+void from_panels(const T* panels, T* W, int64_t K, int64_t N) {
     constexpr int P = PANEL<T>;
-    for (int64_t n0 = 0; n0 < N; n0 += P)
-        for (int64_t k = 0; k < K; ++k)
-            for (int64_t j = 0; j < P && n0 + j < N; ++j)
-                W[k * N + n0 + j] = static_cast<U>(panels[(n0 / P * K + k) * P + j]);
+    for (int64_t n0 = 0; n0 < N; n0 += P) {
+        const int64_t columns = std::min<int64_t>(P, N - n0);
+        const T* from = panels + n0 * K;
+        for (int64_t k = 0; k < K; ++k, from += P)
+            if (columns == P)
+                std::memcpy(W + k * N + n0, from, P * sizeof(T));
+            else
+                std::copy(from, from + columns, W + k * N + n0);
+    }
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

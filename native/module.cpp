@@ -22,7 +22,7 @@ using Any = nb::ndarray<nb::c_contig, nb::device::cpu>;
 using Ints = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Tally = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Rows = nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Values = nb::ndarray<nb::ro, nb::device::cpu>;
 using OpTuple = std::tuple<int, int, int, int, int, int, int, int, double, double, uint32_t, bool>;
 using SlotTuple = std::tuple<int64_t, int64_t, int64_t, bool, bool>;
 
@@ -56,6 +56,65 @@ Program read_program(const std::vector<OpTuple>& ops, const std::vector<SlotTupl
     return program;
 }
 
+// Samples as Python hands them over, an array or the (data, indices, indptr) of a CSR matrix, and what they point to.
+struct Given {
+    Values values, indices, indptr;
+    Samples samples{};
+    int64_t n;
+
+    Given(nb::handle X, int64_t width) {
+        const bool is_sparse = nb::isinstance<nb::tuple>(X);
+        if (is_sparse) {
+            const auto parts = nb::cast<std::tuple<Values, Values, Values>>(X);
+            std::tie(values, indices, indptr) = parts;
+            if (!is_vector(values) || !is_vector(indices) || !is_vector(indptr) || indptr.shape(0) == 0 ||
+                values.shape(0) != indices.shape(0) || indices.dtype() != indptr.dtype())
+                throw std::invalid_argument("a CSR matrix whose arrays do not fit each other");
+            samples.wide = indptr.dtype() == nb::dtype<int64_t>();
+            if (!samples.wide && indptr.dtype() != nb::dtype<int32_t>())
+                throw std::invalid_argument("indices must be int32 or int64");
+            samples.indices = indices.data(), samples.indptr = indptr.data();
+            n = static_cast<int64_t>(indptr.shape(0)) - 1;
+        } else {
+            values = nb::cast<Values>(X);
+            if (values.ndim() != 2 || static_cast<int64_t>(values.shape(1)) != width)
+                throw std::invalid_argument("X of a width that does not fit");
+            samples.stride = values.stride(0) * static_cast<int64_t>(values.itemsize());
+            samples.column = width == 1 ? 1 : values.stride(1);
+            n = static_cast<int64_t>(values.shape(0));
+        }
+        samples.X = values.data();
+        if (values.dtype() == nb::dtype<uint8_t>()) samples.type = 0;
+        else if (values.dtype() == nb::dtype<float>()) samples.type = 1;
+        else if (values.dtype() == nb::dtype<double>()) samples.type = 2;
+        else throw std::invalid_argument("X must be uint8, float32 or float64");
+    }
+
+    // Whether these rows (all for null), which are rows of X, name only entries and columns that there are.
+    bool is_well_formed(const int64_t* rows, int64_t count, int64_t width) const {
+        if (samples.indptr == nullptr) return true;
+        return samples.wide ? fits<int64_t>(rows, count, width) : fits<int32_t>(rows, count, width);
+    }
+
+   private:
+    static bool is_vector(const Values& array) {
+        return array.ndim() == 1 && (array.shape(0) <= 1 || array.stride(0) == 1);
+    }
+    template <class I>
+    bool fits(const int64_t* rows, int64_t count, int64_t width) const {
+        const I *at = static_cast<const I*>(samples.indptr), *columns = static_cast<const I*>(samples.indices);
+        const int64_t entries = static_cast<int64_t>(indices.shape(0));
+        for (int64_t i = 0; i < count; ++i) {
+            const int64_t row = rows ? rows[i] : i, begin = at[row], end = at[row + 1];
+            if (begin < 0 || begin > end || end > entries) return false;
+            bool known = true;
+            for (int64_t e = begin; e < end; ++e) known &= columns[e] >= 0 && columns[e] < width;
+            if (!known) return false;
+        }
+        return true;
+    }
+};
+
 class Bound {
    public:
     Bound(const std::string& isa, const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double)
@@ -86,10 +145,11 @@ class Bound {
     double mu_product() const { return session_->mu_product(); }
     void set_mu_product(double value) { session_->set_mu_product(value); }
 
-    std::tuple<int64_t, int> steps(const Rows& X, nb::object labels, nb::object y, const Doubles& weight, const Ints& rows,
+    std::tuple<int64_t, int> steps(nb::object X, nb::object labels, nb::object y, const Doubles& weight, const Ints& rows,
                                     const Doubles& rates, int64_t first, int64_t clock, const Tally& tally) {
-        Samples samples = read_samples(X);
-        const int64_t n = static_cast<int64_t>(X.shape(0));
+        Given given(X, program_.widths.front());
+        Samples& samples = given.samples;
+        const int64_t n = given.n;
         samples.weight = weight.data();
         Ints label_array;
         nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> y_array;
@@ -108,6 +168,7 @@ class Bound {
         }
         for (size_t i = 0; i < rows.shape(0) && fits; ++i) fits &= rows.data()[i] >= 0 && rows.data()[i] < n;
         if (!fits) throw std::invalid_argument("samples of shapes that do not fit");
+        check(given, rows.data(), static_cast<int64_t>(rows.shape(0)));
         nb::gil_scoped_release release;
         const Outcome outcome = session_->steps(samples, rows.data(), static_cast<int64_t>(rows.shape(0)), rates.data(),
                                                 static_cast<int64_t>(rates.shape(0)), first, clock, tally.data());
@@ -126,7 +187,7 @@ class Bound {
         const char type = from.format[0] != 0 && from.format[1] == 0 ? from.format[0] : 0;
         samples.X = from.buf, samples.type = type == 'B' ? 0 : type == 'f' ? 1 : 2;
         const int64_t size = is_double_ ? 8 : 4;
-        const bool fits = (type == 'B' || type == 'f' || type == 'd') && from.len == inputs * from.itemsize &&
+        const bool fits = (type == 'B' || type == 'f' || type == 'd') && from.ndim > 0 && from.len == inputs * from.itemsize &&
                           from.shape[from.ndim - 1] == inputs && to.itemsize == size && to.len == outputs * size;
         int64_t best = -1;
         if (fits) {
@@ -138,15 +199,16 @@ class Bound {
         return best;
     }
 
-    void predict(const Rows& X, const Any& out) {
-        Samples samples = read_samples(X);
-        const int64_t n = static_cast<int64_t>(X.shape(0));
+    void predict(nb::object X, const Any& out) {
+        const Given given(X, program_.widths.front());
+        const int64_t n = given.n;
+        check(given, nullptr, n);
         if (out.ndim() != 2 || static_cast<int64_t>(out.shape(0)) != n ||
             static_cast<int64_t>(out.shape(1)) != program_.widths.back())
             throw std::invalid_argument("out of a shape that does not fit");
         void* to = vector(out, n * program_.widths.back());
         nb::gil_scoped_release release;
-        session_->predict(samples, n, to);
+        session_->predict(given.samples, n, to);
     }
 
    private:
@@ -156,17 +218,9 @@ class Bound {
         for (int64_t j = 0; j < n; ++j) finite &= std::isfinite(out[j]);
         return finite ? std::max_element(out, out + n) - out : -1;
     }
-    Samples read_samples(const Rows& X) const {
-        Samples samples{};
-        if (static_cast<int64_t>(X.shape(1)) != program_.widths.front())
-            throw std::invalid_argument("X of a width that does not fit");
-        samples.X = X.data();
-        if (X.dtype() == nb::dtype<uint8_t>()) samples.type = 0;
-        else if (X.dtype() == nb::dtype<float>()) samples.type = 1;
-        else if (X.dtype() == nb::dtype<double>()) samples.type = 2;
-        else throw std::invalid_argument("X must be uint8, float32 or float64");
-        samples.stride = static_cast<int64_t>(X.shape(1) * X.itemsize());
-        return samples;
+    void check(const Given& given, const int64_t* rows, int64_t count) const {
+        if (!given.is_well_formed(rows, count, program_.widths.front()))
+            throw std::invalid_argument("a CSR matrix whose indptr or indices point outside of it");
     }
     void* vector(const Any& values, int64_t n) const {
         if (static_cast<int64_t>(values.size()) != n ||

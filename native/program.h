@@ -50,7 +50,9 @@ struct Run {
     bool bf16;  // what goes into a product is rounded to bfloat16; sums, weights and their update stay as they are
 };
 
-// The samples, as they lie: X (n, width) with rows `stride` bytes apart.
+// The samples, as they lie. An array X (n, width): rows `stride` bytes apart, columns `column` values, either of them
+// negative where need be. A CSR matrix, where indptr is not null: row i holds the values X[indptr[i]] to X[indptr[i + 1]]
+// in the columns that `indices` names.
 struct Samples {
     const void* X;
     int64_t stride;
@@ -58,6 +60,19 @@ struct Samples {
     const int64_t* labels;  // (n,) or null
     const double* y;        // (n, outputs) or null
     const double* weight;   // (n,)
+    int64_t column = 1;
+    const void *indices = nullptr, *indptr = nullptr;
+    bool wide = false;  // whether these two are int64 rather than int32
+
+    // All from a row on, to be predicted.
+    Samples from(int64_t row) const {
+        Samples rest = *this;
+        if (indptr != nullptr)
+            rest.indptr = static_cast<const char*>(indptr) + row * (wide ? 8 : 4);
+        else
+            rest.X = static_cast<const char*>(X) + row * stride;
+        return rest;
+    }
 };
 
 // How a run of steps ended: all done, or at a step whose loss, or whose gradient or update, is not finite.

@@ -2,37 +2,22 @@
 #pragma once
 
 #include "random.h"
+#include "samples.h"
 #include "session.h"
 
 namespace chainrule::CHAINRULE_ISA {
-
-template <class U, class T>
-void convert_row(const void* X, int64_t offset, T* to, int64_t n, T scale, T shift) {
-    const U* from = reinterpret_cast<const U*>(static_cast<const char*>(X) + offset);
-    for (int64_t j = 0; j < n; ++j) to[j] = static_cast<T>(from[j]) * scale + shift;
-}
 
 // a0 = scale X[rows] + offset, in the network's precision: the only copy that is made of the samples.
 template <class T>
 void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1) {
     Buffer<T>& input = buffers_[0];
-    const T scale = T(program_.scale), shift = T(program_.offset);
-    const char* X = static_cast<const char*>(samples.X);
-    constexpr int64_t AHEAD = 4;
-    const int64_t bytes = samples.type == 0 ? input.width : samples.type == 1 ? 4 * input.width : 8 * input.width;
-    for (int64_t i = r0; i < r1; ++i) {
-        if (rows != nullptr && i + AHEAD < r1)  // a shuffled row is nowhere near the one before it
-            for (int64_t at = 0; at < bytes; at += CACHE_LINE)
-                __builtin_prefetch(X + rows[i + AHEAD] * samples.stride + at);
-        const int64_t offset = (rows ? rows[i] : i) * samples.stride;
-        T* to = &input.a[i * input.ld];
-        if (samples.type == 0)
-            convert_row<uint8_t>(samples.X, offset, to, input.width, scale, shift);
-        else if (samples.type == 1)
-            convert_row<float>(samples.X, offset, to, input.width, scale, shift);
-        else
-            convert_row<double>(samples.X, offset, to, input.width, scale, shift);
-    }
+    const Target<T> to{input.a.data(), input.ld, input.width, T(program_.scale), T(program_.offset)};
+    if (samples.type == 0)
+        gather_as<uint8_t>(samples, rows, r0, r1, to);
+    else if (samples.type == 1)
+        gather_as<float>(samples, rows, r0, r1, to);
+    else
+        gather_as<double>(samples, rows, r0, r1, to);
     round_rows(input.a, input, r0, r1);
 }
 

@@ -93,15 +93,31 @@ def check_X(X: Any, inputs: int, name: str = "X") -> Any:
         )
     if X.shape[0] == 0:
         raise ShapeError(f"{name} has no samples; pass at least one.")
+    if hasattr(X, "check_format"):
+        try:
+            X.check_format(full_check=True)
+        except ValueError as error:
+            raise DataError(
+                f"{name} is no valid CSR matrix: {error}; build it anew from its entries."
+            ) from error
     if X.dtype.kind == "f":
         _check_finite(X, name)
     return X
 
 
 def _check_finite(X: Any, name: str) -> None:
+    if hasattr(X, "tocsr"):  # the entries alone: as rows, wide ones would fill the memory
+        entries = np.flatnonzero(~np.isfinite(X.data[: X.indptr[-1]]))
+        if len(entries):
+            at = entries[0]
+            row = int(np.searchsorted(X.indptr, at, side="right")) - 1
+            raise DataError(
+                f"{name} holds {X.data[at]} at row {row}, column {X.indices[at]}; "
+                "fill in or drop missing values first."
+            )
+        return
     for start in range(0, X.shape[0], ROWS):
         rows = X[start : start + ROWS]
-        rows = rows.toarray() if hasattr(rows, "toarray") else rows
         with np.errstate(all="ignore"):
             if np.isfinite(rows.sum(dtype=np.float64)):  # no NaN, no infinity: one pass instead of two
                 continue

@@ -10,7 +10,6 @@ import warnings
 
 import numpy as np
 import pytest
-import scipy.sparse
 from hypothesis import assume, given, settings
 
 import chainrule
@@ -27,7 +26,6 @@ from chainrule import (
     Network,
     NonFiniteError,
     ReLU,
-    Rescale,
     Residual,
     Skip,
     SoftmaxCrossEntropy,
@@ -253,30 +251,6 @@ def test_trains_after_a_fork():
     assert done.returncode == 0, done.stderr.decode()
 
 
-@pytest.mark.parametrize(
-    "form", ["uint8", "float32", "float64", "int32", "fortran", "strided", "csr", "big-endian", "memmap"]
-)
-def test_samples_are_read_as_they_lie(form, tmp_path):
-    rng = np.random.default_rng(0)
-    X, y = rng.integers(0, 256, (50, 9)).astype(np.float64), rng.integers(0, 3, 50)
-    X *= rng.random(X.shape) < 0.5
-    plain = Network(9, [Rescale(1 / 255, -0.1), Dense(7), Tanh(), Dense(3)], SoftmaxCrossEntropy())
-    expected = trained("reference", plain, X, y)
-    np.save(tmp_path / "X.npy", X.astype(np.uint8))
-    given = {
-        "uint8": lambda: X.astype(np.uint8),
-        "float32": lambda: X.astype(np.float32),
-        "float64": lambda: X,
-        "int32": lambda: X.astype(np.int32),
-        "fortran": lambda: np.asfortranarray(X),
-        "strided": lambda: np.repeat(X, 2, axis=0)[::2],
-        "csr": lambda: scipy.sparse.csr_array(X),
-        "big-endian": lambda: X.astype(">f4"),
-        "memmap": lambda: np.load(tmp_path / "X.npy", mmap_mode="r"),
-    }[form]()
-    assert_same(expected, trained("native", plain, given, y), X, FLOAT64)
-
-
 def test_nan_is_named_at_its_step():
     X, y = data()
     network = Network(9, [Dense(8), ReLU(), Dense(3)], SoftmaxCrossEntropy())
@@ -328,20 +302,6 @@ def test_bad_settings_get_a_sentence(name, value, monkeypatch):
     X, y = data()
     with pytest.raises(chainrule.ConfigError, match=name):
         trained("native", Network(9, [Dense(3)], SoftmaxCrossEntropy()), X, y)
-
-
-def test_wide_sparse_samples_are_converted_a_few_rows_at_a_time(monkeypatch):
-    monkeypatch.setattr(
-        native, "CHUNK", 9 * 20
-    )  # 20 rows of 9 features: one batch of 16, or 20 rows to predict
-    seen = []
-    convert = native.as_rows
-    monkeypatch.setattr(native, "as_rows", lambda X, dtype: seen.append(X.shape[0]) or convert(X, dtype))
-    X, y = data()
-    X = scipy.sparse.csr_array(np.where(X > 0, X, 0.0))
-    network = Network(9, [Dense(7), Tanh(), Dense(3)], SoftmaxCrossEntropy())
-    assert_same(*(trained(engine, network, X, y) for engine in ("reference", "native")), X, FLOAT64)
-    assert max(seen) == 20
 
 
 def to_bf16(x: np.ndarray) -> np.ndarray:

@@ -123,6 +123,9 @@ class NativeWalk:
     def __call__(self, X: Any) -> NDArray[Any]:
         """The output (n, outputs) for X (n, inputs)."""
         out = np.empty((X.shape[0], self.outputs), self.dtype)
+        if is_direct(X):
+            self.native.predict(as_it_lies(X), out)
+            return out
         rows = max(1, CHUNK // self.inputs)
         for start in range(0, X.shape[0], rows):
             self.native.predict(as_rows(X[start : start + rows], self.dtype), out[start : start + rows])
@@ -130,33 +133,51 @@ class NativeWalk:
 
 
 def is_direct(X: Any) -> bool:
-    """Whether the kernels can read the samples as they lie."""
+    """Whether the kernels can read the samples as they lie: an array of any strides, or a CSR matrix."""
+    if getattr(X, "format", None) == "csr":
+        parts = (X.data, X.indices, X.indptr)
+        return (
+            is_direct(X.data)
+            and X.indices.dtype == X.indptr.dtype
+            and X.indptr.dtype in (np.int32, np.int64)
+            and all(part.dtype.isnative and part.flags.c_contiguous for part in parts)
+        )
     return (
         isinstance(X, np.ndarray)
         and X.dtype in (np.uint8, np.float32, np.float64)
         and X.dtype.isnative
-        and X.flags.c_contiguous
+        and X.flags.aligned
+        and all(stride % X.itemsize == 0 for stride in X.strides)
     )
 
 
+def as_it_lies(X: Any) -> Any:
+    """What the kernels take of such samples: the array, or the three arrays of a CSR matrix."""
+    return X if isinstance(X, np.ndarray) else (X.data, X.indices, X.indptr)
+
+
 def as_rows(X: Any, dtype: Any) -> Any:
-    """Rows as the kernels read them: as they are where that is possible, otherwise converted."""
-    if is_direct(X):
-        return X
+    """Rows of any other type, converted."""
     with np.errstate(all="ignore"):  # what overflows is found and named by the walk
         return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)
 
 
 class NativeSession:
-    """Training steps in C++. See `Session`."""
+    """Training steps in C++. See `Session`.
+
+    The kernels hold the numbers between steps. theta and the states come back at a `pull`, the optimizer's state when it
+    is asked for; what was brought back goes to the kernels again before the next step, for somebody may have changed it.
+    """
 
     def __init__(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, clock: int
     ) -> None:
         """Compile the plan. The kernels get the numbers at the first step after this or a `pull`."""
-        self.is_ahead = False  # whether the kernels' numbers are newer than these attributes
+        self.is_ahead = False  # whether the kernels' theta and states are newer than these attributes
+        self.moments_ahead = False  # the same of the optimizer's state
+        self.are_moments_zero = True  # in the kernels
         self.plan, self.theta, self.clock = plan, theta, clock
-        self.states, self.optimizer_state = states, optimizer_state
+        self.states, self._optimizer_state = states, optimizer_state
         self.tally = np.zeros(3)
         self.program = Program(plan.network, plan.frozen)
         rule, beta1, beta2, eps, decay = settings_of(plan.optimizer)
@@ -172,8 +193,7 @@ class NativeSession:
         self, samples: Samples, rows: NDArray[np.int64], rates: NDArray[np.float64], first: int
     ) -> None:
         """All of them in one call, or a few where the samples must be converted first."""
-        if not self.is_ahead:
-            self.push()
+        self.push()
         size = self.plan.batch_size
         direct = is_direct(samples.X)
         done, each = 0, len(rates) if direct else max(1, CHUNK // (size * samples.X.shape[1]))
@@ -185,7 +205,7 @@ class NativeSession:
             y = np.ascontiguousarray(part.y)
             labels, numbers = (y, None) if y.ndim == 1 else (None, y)
             steps, end = self.native.steps(
-                as_rows(part.X, self.plan.dtype),
+                as_it_lies(part.X) if direct else as_rows(part.X, self.plan.dtype),
                 labels,
                 numbers,
                 np.ascontiguousarray(part.weight),
@@ -195,7 +215,7 @@ class NativeSession:
                 self.clock,
                 self.tally,
             )
-            self.is_ahead = True
+            self.is_ahead = self.moments_ahead = True
             if end != DONE:
                 self.pull()
                 at = done + steps
@@ -205,34 +225,50 @@ class NativeSession:
             done += count
 
     def push(self) -> None:
-        """theta, states and the optimizer's state, to the kernels."""
-        self.native.set_theta(self.theta)
-        self.program.put_states(self.native, self.states, self.theta.dtype)
-        for number, leaf in enumerate(self.moments()):
-            self.native.set_moment(number, leaf)
-        if hasattr(self.optimizer_state, "mu_product"):
-            self.native.set_mu_product(float(self.optimizer_state.mu_product))
+        """theta, states and the optimizer's state to the kernels, as far as these do not hold newer ones."""
+        if not self.is_ahead:
+            self.native.set_theta(self.theta)
+            self.program.put_states(self.native, self.states, self.theta.dtype)
+        if not self.moments_ahead:
+            leaves = self.moments()
+            if not self.are_moments_zero or any(leaf.any() for leaf in leaves):
+                for number, leaf in enumerate(leaves):
+                    self.native.set_moment(number, leaf)
+            self.are_moments_zero = False
+            if hasattr(self._optimizer_state, "mu_product"):
+                self.native.set_mu_product(float(self._optimizer_state.mu_product))
 
     def pull(self) -> None:
-        """The same, back; what is written to the attributes from now on counts at the next step."""
+        """theta and the states, back; what is written to the attributes from now on counts at the next step."""
         if not self.is_ahead:
             return
         self.is_ahead = False
         self.native.get_theta(self.theta)
-        for number, leaf in enumerate(self.moments()):
-            self.native.get_moment(number, leaf)
-        if hasattr(self.optimizer_state, "mu_product"):
-            product = np.asarray(self.native.mu_product(), self.theta.dtype)
-            self.optimizer_state = self.optimizer_state._replace(mu_product=product)
         for number, name in enumerate(self.program.states):
             state = self.states[name]
             new = [np.empty_like(value) for value in state[:2]]
             self.native.get_state(number, *new)
             self.states = self.states | {name: type(state)(*new, *state[2:])}
 
+    @property
+    def optimizer_state(self) -> Any:
+        """The optimizer's NamedTuple, brought back from the kernels."""
+        if self.moments_ahead:
+            self.moments_ahead = False
+            for number, leaf in enumerate(self.moments()):
+                self.native.get_moment(number, leaf)
+            if hasattr(self._optimizer_state, "mu_product"):
+                product = np.asarray(self.native.mu_product(), self.theta.dtype)
+                self._optimizer_state = self._optimizer_state._replace(mu_product=product)
+        return self._optimizer_state
+
+    @optimizer_state.setter
+    def optimizer_state(self, state: Any) -> None:
+        self._optimizer_state, self.moments_ahead = state, False
+
     def moments(self) -> list[NDArray[Any]]:
         """The optimizer's arrays of theta's shape, in the kernels' order."""
-        return [leaf for leaf in self.optimizer_state if leaf.ndim]
+        return [leaf for leaf in self._optimizer_state if leaf.ndim]
 
     def diagnosis(
         self, end: int, samples: Samples, rows: NDArray[np.int64], lr: float, t: int

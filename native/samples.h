@@ -1,0 +1,99 @@
+// Rows of the samples, read as they lie: chainrule/samples.py in C++.
+#pragma once
+
+#include <algorithm>
+
+#include "program.h"
+#include "simd.h"
+
+namespace chainrule::CHAINRULE_ISA {
+
+constexpr int64_t AHEAD = 4;  // rows: a shuffled row is nowhere near the one before it, and asked for this much earlier
+
+inline void prefetch(const void* from, int64_t bytes) {
+    for (int64_t at = 0; at < bytes; at += CACHE_LINE) __builtin_prefetch(static_cast<const char*>(from) + at);
+}
+
+// Where samples go to: a (batch, ld), of which the first `width` columns are written, a0 = scale x + shift.
+template <class T>
+struct Target {
+    T* a;
+    int64_t ld, width;
+    T scale, shift;
+
+    T* row(int64_t i) const { return a + i * ld; }
+    template <class U>
+    T of(U x) const {
+        return static_cast<T>(x) * scale + shift;
+    }
+};
+
+// Rows of which each lies in one piece.
+template <class U, class T>
+void gather_rows(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Target<T>& to) {
+    const char* X = static_cast<const char*>(samples.X);
+    const int64_t bytes = to.width * static_cast<int64_t>(sizeof(U));
+    for (int64_t i = r0; i < r1; ++i) {
+        if (rows != nullptr && i + AHEAD < r1) prefetch(X + rows[i + AHEAD] * samples.stride, bytes);
+        const U* from = reinterpret_cast<const U*>(X + (rows ? rows[i] : i) * samples.stride);
+        T* a = to.row(i);
+        for (int64_t j = 0; j < to.width; ++j) a[j] = to.of(from[j]);
+    }
+}
+
+// Rows whose columns lie apart, as in Fortran order: for all rows a few columns at a time, so that neighboring rows find
+// each other's cache lines and pages.
+template <class U, class T>
+void gather_columns(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Target<T>& to) {
+    const char* X = static_cast<const char*>(samples.X);
+    constexpr int64_t TOGETHER = CACHE_LINE / static_cast<int64_t>(sizeof(T));
+    for (int64_t j0 = 0; j0 < to.width; j0 += TOGETHER) {
+        const int64_t j1 = std::min(to.width, j0 + TOGETHER);
+        for (int64_t i = r0; i < r1; ++i) {
+            const U* from = reinterpret_cast<const U*>(X + (rows ? rows[i] : i) * samples.stride);
+            T* a = to.row(i);
+            for (int64_t j = j0; j < j1; ++j) a[j] = to.of(from[j * samples.column]);
+        }
+    }
+}
+
+// Rows of a CSR matrix. Entries of one column are summed in the order and in the type in which they are stored.
+template <class U, class I, class T>
+void gather_sparse(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Target<T>& to) {
+    const U* values = static_cast<const U*>(samples.X);
+    const I *columns = static_cast<const I*>(samples.indices), *indptr = static_cast<const I*>(samples.indptr);
+    Array<U> sums;  // (width,) only where a row's columns do not rise
+    for (int64_t i = r0; i < r1; ++i) {
+        if (rows != nullptr && i + AHEAD < r1) {
+            const int64_t from = indptr[rows[i + AHEAD]], count = indptr[rows[i + AHEAD] + 1] - from;
+            prefetch(values + from, count * static_cast<int64_t>(sizeof(U)));
+            prefetch(columns + from, count * static_cast<int64_t>(sizeof(I)));
+        }
+        const int64_t row = rows ? rows[i] : i, begin = indptr[row], end = indptr[row + 1];
+        T* a = to.row(i);
+        bool rises = true;
+        for (int64_t e = begin + 1; e < end; ++e) rises &= columns[e - 1] < columns[e];
+        if (rises) {
+            std::fill(a, a + to.width, to.of(U(0)));
+            for (int64_t e = begin; e < end; ++e) a[columns[e]] = to.of(values[e]);
+        } else {
+            sums.assign(to.width, U(0));
+            for (int64_t e = begin; e < end; ++e) sums[columns[e]] = static_cast<U>(sums[columns[e]] + values[e]);
+            for (int64_t j = 0; j < to.width; ++j) a[j] = to.of(sums[j]);
+        }
+    }
+}
+
+template <class U, class T>
+void gather_as(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Target<T>& to) {
+    if (samples.indptr != nullptr && samples.wide)
+        gather_sparse<U, int64_t>(samples, rows, r0, r1, to);
+    else if (samples.indptr != nullptr)
+        gather_sparse<U, int32_t>(samples, rows, r0, r1, to);
+    else if (samples.column != 1)
+        gather_columns<U>(samples, rows, r0, r1, to);
+    else
+        gather_rows<U>(samples, rows, r0, r1, to);
+}
+
+}  // namespace chainrule::CHAINRULE_ISA
