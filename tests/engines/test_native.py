@@ -26,6 +26,7 @@ from chainrule import (
     Network,
     NonFiniteError,
     ReLU,
+    Rescale,
     Residual,
     Skip,
     SoftmaxCrossEntropy,
