@@ -165,8 +165,8 @@ def as_rows(X: Any, dtype: Any) -> Any:
 class NativeSession:
     """Training steps in C++. See `Session`.
 
-    The kernels hold the numbers between steps. theta and the states come back at a `pull`, the optimizer's state when it
-    is asked for; what was brought back goes to the kernels again before the next step, for somebody may have changed it.
+    The kernels hold the numbers between steps. theta and the states come back at a `pull`, the optimizer's state when
+    it is asked for; what was brought back goes to the kernels again before the next step: somebody may have changed it.
     """
 
     def __init__(
