@@ -2,6 +2,7 @@
 #include <array>
 #include <stdexcept>
 
+#include "checks.h"
 #include "engine.h"
 #include "update.h"
 #include "walks.h"
@@ -252,6 +253,10 @@ void Engine<T>::predict(const Samples& samples, int64_t n, void* out) {
 Session* make(const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double) {
     if (is_double) return new Engine<double>(program, run, capacity, trains);
     return new Engine<float>(program, run, capacity, trains);
+}
+
+std::array<double, 3> check_kernels(int64_t rows, int64_t K, int64_t N, int64_t batch, uint64_t seed, bool is_double) {
+    return is_double ? check<double>(rows, K, N, batch, seed) : check<float>(rows, K, N, batch, seed);
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

@@ -39,6 +39,24 @@ std::vector<std::string> instruction_sets() {
     return found;
 }
 
+// The largest differences of the forward, the gradient and the transposing kernel from their naive versions.
+std::tuple<double, double, double> check_kernels(const std::string& isa, int64_t rows, int64_t K, int64_t N, int64_t batch,
+                                                 uint64_t seed, bool is_double) {
+    if (rows < 1 || K < 1 || N < 1 || batch < 1) throw std::invalid_argument("sizes must be at least 1");
+    auto check = baseline::check_kernels;
+#if defined(CHAINRULE_X86)
+    const auto known = instruction_sets();
+    if (std::find(known.begin(), known.end(), isa) == known.end()) check = nullptr;
+    else if (isa == "avx512") check = avx512::check_kernels;
+    else if (isa == "avx2") check = avx2::check_kernels;
+#else
+    if (isa != "baseline") check = nullptr;
+#endif
+    if (check == nullptr) throw std::invalid_argument("no such instruction set: " + isa);
+    const auto found = check(rows, K, N, batch, seed, is_double);
+    return {found[0], found[1], found[2]};
+}
+
 Program read_program(const std::vector<OpTuple>& ops, const std::vector<SlotTuple>& slots,
                      const std::vector<int64_t>& widths, const std::vector<int64_t>& states, int64_t size, int loss,
                      double loss_c, double smoothing, const std::string& targets, double l2, double l1,
@@ -242,6 +260,7 @@ class Bound {
 
 NB_MODULE(_native, m) {
     m.def("instruction_sets", &instruction_sets);
+    m.def("check_kernels", &check_kernels);
     nb::class_<Program>(m, "Program");
     m.def("program", &read_program);
     nb::class_<Run>(m, "Run").def(
