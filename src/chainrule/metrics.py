@@ -9,8 +9,8 @@
 | multiclass | (n,) 0 .. K-1   | (n,) 0 .. K-1   | (n, K) probabilities, rows sum to 1 |
 | multilabel | (n, K) 0 or 1   | (n, K) 0 or 1   | (n, K) probabilities                |
 
-`METRICS` lists them by name, `evaluate` computes several at once. They agree with scikit-learn, which does
-the work of all but the simplest and is imported only for those. Where a metric is not defined it is NaN.
+`METRICS` lists them by name, `evaluate` computes several at once. They agree with scikit-learn, as the tests hold; they
+do not call it, for its import alone takes as long as training on MNIST. Where a metric is not defined it is NaN.
 """
 
 from __future__ import annotations
@@ -50,33 +50,52 @@ def mae(y: Array, predicted: Array, weight: Array | None = None) -> float:
 
 
 def r2(y: Array, predicted: Array, weight: Array | None = None) -> float:
-    """Share of variance explained, 1 - mse / variance of y; the mean over the outputs; NaN for one sample."""
-    from sklearn.metrics import r2_score
+    """Share of variance explained, 1 - mse / variance of y; the mean over the outputs; NaN for one sample.
 
-    return float(r2_score(y, predicted, sample_weight=weight)) if len(y) > 1 else float("nan")
+    An output that does not vary counts as 1 where it is met exactly, as 0 where it is not.
+    """
+    if len(y) < 2:
+        return float("nan")
+    y, predicted = (np.asarray(each, np.float64).reshape(len(y), -1) for each in (y, predicted))
+    error = np.average(np.square(y - predicted), 0, weights=weight)  # (outputs,)
+    variance = np.average(np.square(y - np.average(y, 0, weights=weight)), 0, weights=weight)
+    explained = 1 - error / np.where(variance > 0, variance, 1)
+    return float(np.where(variance > 0, explained, np.where(error > 0, 0.0, 1.0)).mean())
+
+
+def _f1(y: Array, predicted: Array, weight: Array | None) -> float:
+    """2 TP / (2 TP + FP + FN) of two arrays of truth values (n,); 0 for 0 / 0."""
+    s = np.ones(len(y)) if weight is None else np.asarray(weight, np.float64)
+    total = float(s @ y + s @ predicted)
+    return 2 * float(s @ (y & predicted)) / total if total else 0.0
 
 
 def f1(y: Array, predicted: Array, weight: Array | None = None) -> float:
     """2 TP / (2 TP + FP + FN) of class 1; 0 where there is none of it, true or predicted."""
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(y, predicted, sample_weight=weight, zero_division=0))
+    return _f1(np.equal(y, 1), np.equal(predicted, 1), weight)
 
 
 def f1_macro(y: Array, predicted: Array, weight: Array | None = None) -> float:
     """The mean of `f1` over the labels, or over the classes that occur, each against the rest."""
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(y, predicted, average="macro", sample_weight=weight, zero_division=0))
+    y, predicted = np.asarray(y), np.asarray(predicted)
+    if y.ndim == 2:
+        return float(np.mean([f1(y[:, k], predicted[:, k], weight) for k in range(y.shape[1])]))
+    occurring = np.union1d(y, predicted)
+    return float(np.mean([_f1(y == k, predicted == k, weight) for k in occurring]))
 
 
 def auc(y: Array, scores: Array, weight: Array | None = None) -> float:
     """Area under the ROC curve: how often class 1 scores above class 0, a tie half; NaN with one class."""
-    from sklearn.metrics import roc_auc_score
-
-    counted = np.asarray(y) if weight is None else np.asarray(y)[np.asarray(weight) > 0]
-    both = len(np.unique(counted)) == 2
-    return float(roc_auc_score(y, scores, sample_weight=weight)) if both else float("nan")
+    s = np.ones(len(y)) if weight is None else np.asarray(weight, np.float64)
+    levels, level = np.unique(
+        np.asarray(scores), return_inverse=True
+    )  # the scores that occur, the lowest first
+    positive, negative = (
+        np.bincount(level, s * np.equal(y, k), len(levels)) for k in (1, 0)
+    )  # weight at each
+    pairs = float(positive.sum() * negative.sum())
+    below = np.cumsum(negative) - negative / 2
+    return float(positive @ below) / pairs if pairs else float("nan")
 
 
 def auc_labels(y: Array, scores: Array, weight: Array | None = None) -> float:
@@ -93,10 +112,13 @@ def auc_one_vs_rest(y: Array, scores: Array, weight: Array | None = None) -> flo
 
 def log_loss(y: Array, scores: Array, weight: Array | None = None) -> float:
     """Minus the mean log-probability of the true class, in nats; 0 is raised to the dtype's eps."""
-    from sklearn.metrics import log_loss as sklearn_log_loss
-
-    classes = np.arange(scores.shape[1] if scores.ndim == 2 else 2)
-    return float(sklearn_log_loss(y, scores, sample_weight=weight, labels=classes))
+    scores = np.asarray(scores)
+    shares = scores if scores.ndim == 2 else np.stack([1 - scores, scores], 1)
+    eps = np.finfo(shares.dtype).eps
+    shares = np.clip(shares, eps, 1 - eps)
+    shares = shares / shares.sum(1, keepdims=True)
+    chosen = shares[np.arange(len(shares)), np.asarray(y, np.int64)]
+    return float(-np.average(np.log(chosen), weights=weight))
 
 
 def log_loss_labels(y: Array, scores: Array, weight: Array | None = None) -> float:
@@ -106,9 +128,9 @@ def log_loss_labels(y: Array, scores: Array, weight: Array | None = None) -> flo
 
 def confusion_matrix(y: Array, predicted: Array, classes: int, weight: Array | None = None) -> NDArray[Any]:
     """How many samples of each class (row) were taken for each class (column), (classes, classes)."""
-    from sklearn.metrics import confusion_matrix as sklearn_confusion_matrix
-
-    return np.asarray(sklearn_confusion_matrix(y, predicted, labels=np.arange(classes), sample_weight=weight))
+    cells = np.asarray(y, np.int64) * classes + np.asarray(predicted, np.int64)
+    counts = np.bincount(cells, weight, classes * classes).reshape(classes, classes)
+    return counts if weight is None else counts.astype(np.asarray(weight).dtype)
 
 
 Function: TypeAlias = Callable[[Array, Array, Array | None], float]

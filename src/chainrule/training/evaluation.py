@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule import metrics
 from chainrule.engines import Engine
+from chainrule.errors import DataError
 from chainrule.losses import Loss
 from chainrule.network import Network
 from chainrule.samples import Samples, one_hot
@@ -42,6 +43,16 @@ def scores(loss: Loss, out: NDArray[Any]) -> Any:
     """Probabilities from outputs: (n, classes), (n,) of class 1 for two, (n, labels); numbers for regression."""
     probability = loss.predict(out)
     return probability[:, 0] if probability.shape[1] == 1 else probability
+
+
+def probabilities(loss: Loss, out: NDArray[Any]) -> NDArray[Any]:
+    """Probabilities from outputs: (n, classes), two columns for two; (n, labels). Raises DataError for regression."""
+    if loss.targets not in ("classes", "binary"):
+        raise DataError(f"{type(loss).__name__} is a regression loss: use predict.")
+    probability = scores(loss, out)
+    if task_of(loss, out.shape[1]) != "binary":
+        return np.asarray(probability)
+    return np.stack([1 - probability, probability], 1)
 
 
 def evaluate(
