@@ -40,11 +40,11 @@ class GradientCheck(dict[str, Comparison]):
     def __str__(self) -> str:
         """A line a parameter, and the worst."""
         lines = [f"{'parameter':<24}{'backpropagation':>22}{'central difference':>22}{'relative error':>16}"]
+        places = {name: f"{name}[{','.join(map(str, c.at))}]" for name, c in self.items()}
         for name, c in self.items():
-            where = f"{name}[{','.join(map(str, c.at))}]"
-            lines.append(f"{where:<24}{c.gradient:>22.12g}{c.numeric:>22.12g}{c.error:>16.1e}")
+            lines.append(f"{places[name]:<24}{c.gradient:>22.12g}{c.numeric:>22.12g}{c.error:>16.1e}")
         if self:
-            lines.append(f"worst: {self.worst}, relative error {self.error:.1e}")
+            lines.append(f"worst: {places[self.worst]}, relative error {self.error:.1e}")
         return "\n".join(lines)
 
 
