@@ -6,40 +6,18 @@ it again, the model's summary, versions. All text from data and settings is esca
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
-import chainrule
 from chainrule.files import write_whole
 from chainrule.model import Model
 from chainrule.report.judgement import Judgement, judge
+from chainrule.report.page import PAGE, page
 from chainrule.report.sections import curves, details, mistakes, outcome, tiles
 from chainrule.training import History
 
-PAGE = """<!doctype html>
-<html lang="en" data-theme="light">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; \
-style-src 'unsafe-inline'; img-src data:">
-<title>{title} - Chainrule</title>
-<style>{css}</style>
-<script>{plotly}</script>
-</head>
-<body>
-<header><div><h1>{heading}</h1><p>{subtitle}</p></div><button id="theme" type="button" hidden>Dark</button></header>
-<main>
-{sections}
-</main>
-<footer>{footer}</footer>
-<script>{js}</script>
-</body>
-</html>
-"""
+__all__ = ["PAGE", "page", "render", "write"]
 
 
 def render(
@@ -62,8 +40,6 @@ def render(
     X, y: the samples to judge by.  part: what they are.  watched: what the history's val_ columns are of.
     metrics: of these samples; measured unless given.  image_shape: (height, width) where samples are images.
     """
-    from plotly.offline import get_plotlyjs
-
     judgement: Judgement = judge(model, X, y, dict(metrics) if metrics else None)
     sections = [
         tiles(model, history, judgement, part),
@@ -72,19 +48,9 @@ def render(
         mistakes(judgement, X, image_shape),
         details(model, settings or {}, command, versions or {}),
     ]
-    here = files("chainrule.report")
-    return PAGE.format(
-        title=html.escape(title),
-        heading=html.escape(title),
-        subtitle=html.escape(
-            f"A fully connected network of {model.network.size:,} parameters, judged on {judgement.n:,} {part} samples."
-        ),
-        css=(here / "page.css").read_text("utf-8"),
-        js=(here / "page.js").read_text("utf-8"),
-        plotly=get_plotlyjs(),
-        sections="\n".join(filter(None, sections)),
-        footer=f"Made by Chainrule {chainrule.__version__}. This page is whole: it needs no network.",
-    )
+    size, n = model.network.size, judgement.n
+    subtitle = f"A fully connected network of {size:,} parameters, judged on {n:,} {part} samples."
+    return page(title, title, subtitle, sections)
 
 
 def write(path: str | os.PathLike[str], *arguments: Any, **options: Any) -> None:

@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -161,7 +162,7 @@ def details(model: Model, settings: Mapping[str, Any], command: str, versions: M
 
 def figure(made: Any) -> str:
     """A place for a figure, and the figure as JSON beside it; the page's script draws it."""
-    name = f"figure-{made.layout.title.text.lower().replace(' ', '-')}"
+    name = f"figure-{re.sub('[^a-z0-9]+', '-', made.layout.title.text.lower()).strip('-')}"
     spec = made.to_json().replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     height = made.layout.height
     label = text(made.layout.title.text)

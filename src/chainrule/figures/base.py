@@ -1,4 +1,4 @@
-"""Every figure, as Plotly makes it: for notebooks, pages and reports. Each has a title and names on its axes.
+"""Figures about any model, and what all figures share: a palette, symbols, a style.
 
 Blue and orange, which differ for every eye (Okabe and Ito, "Color universal design", 2008), and never color alone:
 lines differ in dash and marker as well, cells carry their numbers. Backgrounds are transparent, so that a figure

@@ -1,0 +1,106 @@
+"""`chainrule lab`: an experiment of the laboratory, in the terminal and as a page."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chainrule.cli import options, output
+from chainrule.cli.guard import guarded
+from chainrule.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from chainrule.lab import Report
+
+
+@guarded
+def lab(
+    name: options.Experiment = None,
+    seed: options.LabSeed = 0,
+    repeats: options.Repeats = None,
+    budget: options.Budget = 1.0,
+    out: options.LabFolder = Path("runs/lab"),
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """Run an experiment: a table, a figure, what was found, and what it does not show. Without NAME, list them."""
+    from chainrule.lab import LABS, check_options
+
+    if name is None:
+        listing(LABS, as_json)
+        return
+    if name not in LABS:
+        raise ConfigError(f"NAME must be one of {', '.join(LABS)}, not {name!r}.")
+    check_options(seed, 1 if repeats is None else repeats, budget)
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out must be a folder, and {out} is a file; choose another.")
+    chosen: dict[str, Any] = {"seed": seed, "budget": budget}
+    if repeats is not None:
+        chosen["repeats"] = repeats
+    console = output.console(quiet=as_json)
+    report = carry_out(name, chosen)
+    page = out / f"{name}.html"
+    report.write(page)
+    report.write(page.with_suffix(".json"))
+    if as_json:
+        output.print_json(report.to_json())
+        return
+    report.show(console)
+    console.print(f"\n{page}", style="bold", markup=False, soft_wrap=True)
+
+
+def listing(labs: dict[str, str], as_json: bool) -> None:
+    """Every experiment in one line."""
+    if as_json:
+        output.print_json(labs)
+        return
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 3))
+    table.add_column(style="bold", no_wrap=True)
+    for name, what in labs.items():
+        table.add_row(name, what)
+    console = output.console()
+    console.print(table)
+    console.print("\nchainrule lab NAME runs one.")
+
+
+def carry_out(name: str, chosen: dict[str, Any]) -> Report:
+    """Run it under a bar on standard error, where that is a terminal; else a line each half minute."""
+    from rich.console import Console
+
+    from chainrule.lab import run
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        return run(name, progress=lines(console, name), **chosen)
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.percentage:>3.0f} %"), BarColumn(), TimeElapsedColumn(), TextColumn("left"))
+    with Progress(
+        *columns,
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.description}"),
+        console=console,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("data", total=1.0)
+        return run(
+            name, progress=lambda share, what: bar.update(task, completed=share, description=what), **chosen
+        )
+
+
+def lines(console: Console, name: str, every: float = 30.0) -> Any:
+    """A progress that says where it is, now and then."""
+    last = time.monotonic()
+
+    def progress(share: float, what: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= every:
+            last = time.monotonic()
+            console.print(f"{name}: {100 * share:.0f} %, {what}", markup=False, soft_wrap=True)
+
+    return progress

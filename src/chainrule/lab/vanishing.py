@@ -1,0 +1,221 @@
+"""Vanishing gradients: what depth does to a sigmoid net, and what each of the lesson's four cures does about it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import validation
+from chainrule.blocks import Residual, Skip
+from chainrule.datasets import load_mnist
+from chainrule.errors import ConfigError, NonFiniteError
+from chainrule.lab.base import Progress, Report, check_options, scaled
+from chainrule.lab.vanishing_report import RESIDUAL_RELU, Measured, report
+from chainrule.layers import BatchNorm, Dense, Layer, ReLU, Rescale, Sigmoid, Tanh
+from chainrule.losses import SoftmaxCrossEntropy
+from chainrule.model import Model
+from chainrule.network import Network
+from chainrule.optimizers import SGD
+
+DEPTHS = (2, 3, 5, 10, 20)
+WIDTH = 64
+GROWTH = 16
+"""Neurons that a skip block adds to what it hands on: 20 of them cost about as much as 20 layers of 64."""
+RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+"""Learning rates tried for each net."""
+MOMENTUM, BATCH_SIZE, EPOCHS, TUNING_EPOCHS = 0.9, 64, 5, 2
+BATCHES = 120
+"""Batches an epoch at a budget of 1."""
+HELD_OUT, TESTED, WATCHED = 2_000, 2_000, 256
+"""Images to choose a learning rate by, to test on, and to measure gradients with."""
+NEAR = 0.1
+"""How far an image is moved toward another one to ask whether its gradient still points the same way."""
+
+
+def _repeat(depth: int, block: Callable[[], list[Layer]]) -> list[Layer]:
+    return [layer for _ in range(depth) for layer in block()]
+
+
+ARMS: dict[str, Callable[[int, int], list[Layer]]] = {
+    "sigmoid": lambda depth, width: _repeat(depth, lambda: [Dense(width), Sigmoid()]),
+    "tanh": lambda depth, width: _repeat(depth, lambda: [Dense(width), Tanh()]),
+    "ReLU": lambda depth, width: _repeat(depth, lambda: [Dense(width), ReLU()]),
+    "ReLU + batch norm": lambda depth, width: _repeat(depth, lambda: [Dense(width), BatchNorm(), ReLU()]),
+    "sigmoid + skip": lambda depth, width: [
+        *(Dense(width), Sigmoid()),
+        *_repeat(depth - 1, lambda: [Skip([Dense(max(1, width * GROWTH // WIDTH)), Sigmoid()])]),
+    ],
+    "sigmoid + residual": lambda depth, width: [
+        *(Dense(width), Sigmoid()),
+        *_repeat(depth - 1, lambda: [Residual([Dense(width), Sigmoid()])]),
+    ],
+}
+"""The hidden layers of each net by depth and width: the plain one, tanh, and the four cures."""
+
+
+def _residual_relu(depth: int, width: int) -> list[Layer]:
+    """ReLU + batch norm once more, inside residual blocks (He et al., "Identity mappings", 2016)."""
+    return [Dense(width), *_repeat(depth - 1, lambda: [Residual([BatchNorm(), ReLU(), Dense(width)])])]
+
+
+class Data(NamedTuple):
+    """Parts of MNIST: training, choice of the learning rate, test."""
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    held_out: tuple[NDArray[Any], NDArray[Any]]
+    test: tuple[NDArray[Any], NDArray[Any]]
+
+
+def vanishing(
+    *,
+    seed: int = 0,
+    repeats: int = 5,
+    budget: float = 1.0,
+    progress: Progress | None = None,
+    depths: Sequence[int] = DEPTHS,
+    width: int = WIDTH,
+) -> Report:
+    """How much gradient arrives at the first layer, and what is learned, by depth: plain nets and the four cures.
+
+    depths: numbers of hidden layers, ascending.  width: of a hidden layer.
+    Raises ConfigError for what cannot be.
+    """
+    check_options(seed, repeats, budget)
+    depths = _check_depths(depths)
+    validation.check_count(width, "width")
+    start = time.perf_counter()
+    data = _load(seed, scaled(BATCHES, budget, 4) * BATCH_SIZE)
+    work = [(arm, depth) for depth in depths for arm in ARMS]
+    total, done = sum(depth + 2 for _, depth in work), 0
+    found: dict[tuple[str, int], Measured] = {}
+    for arm, depth in work:
+        if progress is not None:
+            progress(done / total, f"{arm}, {depth} hidden layers")
+        found[arm, depth] = _measure(arm, depth, width, data, seed, repeats)
+        done += depth + 2
+    shattering = _shattering(depths[-1], width, data, seed, repeats)
+    if progress is not None:
+        progress(1.0, "figures")
+    steps = -(-len(data.y) // BATCH_SIZE) * EPOCHS
+    return report(
+        found,
+        shattering,
+        tuple(ARMS),
+        depths,
+        {
+            "seed": seed,
+            "repeats": repeats,
+            "budget": budget,
+            "depths": list(depths),
+            "width": width,
+            "images": len(data.y),
+            "steps": steps,
+            "batch_size": BATCH_SIZE,
+            "momentum": MOMENTUM,
+            "learning_rates_tried": list(RATES),
+        },
+        NEAR,
+        time.perf_counter() - start,
+    )
+
+
+def _check_depths(depths: Sequence[int]) -> tuple[int, ...]:
+    depths = tuple(validation.check_count(depth, "depths", 1) for depth in depths)
+    if not depths or list(depths) != sorted(set(depths)):
+        raise ConfigError(f"depths must be at least one number of layers, ascending, not {list(depths)}.")
+    return depths
+
+
+def _load(seed: int, images: int) -> Data:
+    """So many training images drawn by the seed, the held-out ones beside them, and test images."""
+    train, test = load_mnist()
+    order = np.random.default_rng(seed).permutation(len(train.y))
+    held, drawn = order[:HELD_OUT], order[HELD_OUT : HELD_OUT + images]
+    return Data(
+        train.X[drawn],
+        train.y[drawn],
+        (train.X[held], train.y[held]),
+        (test.X[:: len(test.y) // TESTED], test.y[:: len(test.y) // TESTED]),
+    )
+
+
+def _network(layers: list[Layer]) -> Network:
+    return Network(784, [Rescale(1 / 255), *layers, Dense(10)], SoftmaxCrossEntropy())
+
+
+def _train(network: Network, seed: int, data: Data, rate: float, epochs: int) -> Model | None:
+    """The trained model, or None where the run diverged."""
+    model = Model(network, seed=seed)
+    try:
+        model.fit(
+            data.X, data.y, epochs=epochs, batch_size=BATCH_SIZE, optimizer=SGD(rate, momentum=MOMENTUM)
+        )
+    except NonFiniteError:
+        return None
+    return model
+
+
+def _loss(model: Model | None, X: NDArray[Any], y: NDArray[Any]) -> float:
+    loss = math.inf if model is None else model.evaluate(X, y, metrics=["accuracy"])["loss"]
+    return loss if math.isfinite(loss) else math.inf
+
+
+def _measure(arm: str, depth: int, width: int, data: Data, seed: int, repeats: int) -> Measured:
+    """The gradient before training, the learning rate by the held-out images, and training."""
+    network = _network(ARMS[arm](depth, width))
+    seeds = [(seed + r) % 2**32 for r in range(repeats)]
+    profiles = []
+    for each in seeds:
+        flow = Model(network, seed=each, dtype="float64").gradient_flow(
+            data.X[:WATCHED], data.y[:WATCHED], samples=None
+        )
+        profiles.append([float(row.delta_ratio or 0.0) for row in flow.layers])
+    tuning = (seed + repeats) % 2**32  # a seed that is not measured
+    tried = {
+        rate: _loss(_train(network, tuning, data, rate, TUNING_EPOCHS), *data.held_out) for rate in RATES
+    }
+    rate = min(tried, key=lambda each: tried[each])
+    models = [_train(network, each, data, rate, EPOCHS) for each in seeds]
+    return Measured(
+        arm,
+        depth,
+        network.size,
+        np.array(profiles),
+        rate,
+        np.array([_loss(model, data.X, data.y) for model in models]),
+        np.array(
+            [
+                math.nan if m is None else m.evaluate(*data.test, metrics=["accuracy"])["accuracy"]
+                for m in models
+            ]
+        ),
+    )
+
+
+def _shattering(depth: int, width: int, data: Data, seed: int, repeats: int) -> dict[str, float]:
+    """The mean cosine between the first layer's deltas of an image and of one NEAR it, before training, by net.
+
+    Source: Balduzzi et al., "The shattered gradients problem", ICML 2017.
+    """
+    X, y = data.X[:WATCHED].astype(np.float64), data.y[:WATCHED]
+    moved = X + NEAR * (np.roll(X, 1, axis=0) - X)
+    nets = ARMS | {RESIDUAL_RELU: _residual_relu}
+    cosines = {}
+    for name, layers in nets.items():
+        network = _network(layers(depth, width))
+        each = []
+        for r in range(repeats):
+            model = Model(network, seed=(seed + r) % 2**32, dtype="float64")
+            here, there = (
+                model.trace(images, y).delta["dense_1"] for images in (X, moved)
+            )  # (images, width)
+            lengths = np.sqrt((here**2).sum(1) * (there**2).sum(1))
+            each.append(float(((here * there).sum(1)[lengths > 0] / lengths[lengths > 0]).mean()))
+        cosines[name] = float(np.median(each))
+    return cosines

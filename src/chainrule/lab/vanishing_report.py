@@ -1,0 +1,208 @@
+"""What the experiment on vanishing gradients says: tables, figures, and words built from its numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.inspection.diagnosis import VANISHING
+from chainrule.lab.base import Report, Table
+
+PLAIN, CURES = "sigmoid", ("ReLU", "ReLU + batch norm", "sigmoid + skip", "sigmoid + residual")
+NORMED, RESIDUAL_RELU = "ReLU + batch norm", "ReLU + batch norm + residual"
+CHANCE = math.log(10)
+"""The loss of guessing among ten classes."""
+
+
+class Measured(NamedTuple):
+    """One net at one depth, over the seeds."""
+
+    arm: str
+    depth: int
+    parameters: int
+    profiles: NDArray[np.float64]  # (seeds, layers) RMS(delta) relative to the last layer's, before training
+    rate: float
+    losses: NDArray[np.float64]  # (seeds,) training loss in the end; infinity where the run diverged
+    accuracies: NDArray[np.float64]  # (seeds,) on the test images; NaN where the run diverged
+
+    @property
+    def ratio(self) -> float:
+        """The first layer's gradient relative to the last layer's: the median of the seeds."""
+        return float(np.median(self.profiles[:, 0]))
+
+    @property
+    def loss(self) -> float:
+        """The median of the seeds."""
+        return float(np.median(self.losses))
+
+
+def report(
+    found: Mapping[tuple[str, int], Measured],
+    cosines: Mapping[str, float],
+    arms: Sequence[str],
+    depths: Sequence[int],
+    settings: dict[str, Any],
+    near: float,
+    seconds: float,
+) -> Report:
+    """All of it. found: by net and depth.  cosines: of neighbors' gradients by net.  near: how near they are."""
+    from chainrule.figures import flow as figures
+
+    deep = depths[-1]
+    deepest = {arm: found[arm, deep] for arm in arms}
+    main = Table(
+        ("net", "parameters", "gradient", "rate", "loss", "least to greatest", "accuracy"),
+        tuple((arm, m.parameters, *cells(m)) for arm, m in deepest.items()),
+        f"{deep} hidden layers. gradient: the first layer's before training, the last layer's being 1; rate: the "
+        "learning rate chosen; loss: of the training images in the end; accuracy: on test images.",
+    )
+    by_depth = [
+        Table(
+            ("net", *(f"{d} {'layer' if d == 1 else 'layers'}" for d in depths)),
+            tuple((arm, *(value(found[arm, d]) for d in depths)) for arm in arms),
+            caption,
+        )
+        for caption, value in (
+            ("The first layer's gradient before training, by depth", lambda m: share(m.ratio)),
+            ("Training loss in the end, by depth", lambda m: loss(m.loss)),
+            ("Learning rate chosen, by depth", lambda m: m.rate),
+        )
+    ]
+    noise = Table(
+        ("net", "cosine"),
+        tuple((name, f"{cosine:.2f}") for name, cosine in cosines.items()),
+        f"Cosine between the gradients of an image and of one {100 * near:.0f} % of the way to another, at the first "
+        f"layer before training, {deep} hidden layers",
+    )
+    shares = {arm: [found[arm, d].profiles[:, 0] for d in depths] for arm in arms}
+    return Report(
+        name="vanishing",
+        title="Vanishing gradients, and four cures",
+        question="How much of the gradient arrives at the first layer of a deep net, and does the net learn once what "
+        "was lost is restored?",
+        finding=" ".join(finding(deepest, found[PLAIN, depths[0]], found[NORMED, depths[0]], cosines, near)),
+        held_fixed=held_fixed(settings),
+        limits=LIMITS,
+        tables=(main, *by_depth, noise),
+        figures=(
+            figures.depth(
+                arms,
+                {arm: m.profiles for arm, m in deepest.items()},
+                depths,
+                {arm: [found[arm, d].losses for d in depths] for arm in arms},
+                CHANCE,
+            ),
+            figures.first_layer(arms, depths, shares),
+        ),
+        settings=settings,
+        seconds=seconds,
+    )
+
+
+def cells(m: Measured) -> tuple[Any, ...]:
+    """The numbers of one net at one depth, for the main table."""
+    finite, diverged = m.losses[np.isfinite(m.losses)], int(np.isinf(m.losses).sum())
+    spread = f"{finite.min():.3f} to {finite.max():.3f}" if len(finite) else ""
+    if diverged:
+        spread += f"{', ' if spread else ''}{diverged} diverged"
+    accuracy = None if np.isnan(m.accuracies).all() else f"{100 * np.nanmedian(m.accuracies):.1f} %"
+    return share(m.ratio), m.rate, loss(m.loss), spread, accuracy
+
+
+def finding(
+    deepest: Mapping[str, Measured],
+    shallow: Measured,
+    shallow_normed: Measured,
+    cosines: Mapping[str, float],
+    near: float,
+) -> list[str]:
+    """Sentences, each built from what was measured."""
+    plain = deepest[PLAIN]
+    lost = f"{1 / plain.ratio:.1e} times below" if plain.ratio > 0 else "nothing beside"
+    said = [
+        f"In the plain sigmoid net with {plain.depth} hidden layers, the gradient that arrives at the first layer is "
+        f"{lost} the last layer's."
+    ]
+    restored = [arm for arm in CURES if deepest[arm].ratio >= VANISHING]
+    if restored:
+        what = (
+            "Each of the four cures restores it" if len(restored) == len(CURES) else "It is restored by some"
+        )
+        said.append(f"{what}: {', '.join(f'{arm} to {share(deepest[arm].ratio)}' for arm in restored)}.")
+    failed = [arm for arm in CURES if arm not in restored]
+    if failed:
+        said.append(f"It stays below {VANISHING:g} with {listed(failed)}.")
+    guesses = abs(plain.loss - CHANCE) < 0.03 * CHANCE
+    said.append(
+        f"The plain net's training loss ends at {plain.loss:.2f}"
+        + (f", that of guessing ({CHANCE:.2f})" if guesses else f" (guessing has {CHANCE:.2f})")
+        + f"; with {shallow.depth} hidden layers it gets to {shallow.loss:.2f}."
+    )
+    learned = [arm for arm in CURES if deepest[arm].loss < CHANCE / 2]
+    if learned:
+        who = "All four cured nets learn" if len(learned) == len(CURES) else f"{listed(learned)} learned"
+        ends = ", ".join(f"{arm} to {deepest[arm].loss:.2f}" for arm in learned)
+        said.append(f"{who} at the same depth: {ends}.")
+    else:
+        said.append("In these few steps no cured net halved it either; a larger budget gives them time.")
+    normed = deepest[NORMED].ratio
+    if normed > 3 and normed > shallow_normed.ratio:
+        said.append(
+            "Batch norm without skips errs on the other side, and the more the deeper: before training the first "
+            f"layer's gradient is {share(shallow_normed.ratio)} times the last layer's with {shallow.depth} hidden "
+            f"layers and {share(normed)} times with {plain.depth}, an explosion at the start."
+        )
+    bare, eased = cosines[NORMED], cosines[RESIDUAL_RELU]
+    said.append(
+        f"Size is not all: in the {NORMED} net the gradients of an image and of one {100 * near:.0f} % of the way to "
+        f"another have a cosine of {bare:.2f}"
+        + (
+            f", which residual blocks around the same layers raise to {eased:.2f}: they also cure shattering."
+            if eased > bare + 0.1
+            else f", and {eased:.2f} with residual blocks around the same layers."
+        )
+    )
+    return said
+
+
+def held_fixed(settings: Mapping[str, Any]) -> str:
+    """What was the same for all nets."""
+    rates = ", ".join(f"{rate:g}" for rate in settings["learning_rates_tried"])
+    return (
+        f"The {settings['images']:,} images of MNIST, hidden layers of {settings['width']} neurons, cross-entropy, "
+        f"{settings['steps']:,} steps of gradient descent with momentum {settings['momentum']:g} on batches of "
+        f"{settings['batch_size']}, a constant rate, and {settings['repeats']} "
+        f"{'seed' if settings['repeats'] == 1 else 'seeds'} of weights and shuffles. Weights start as suits the "
+        "activation (He for ReLU, Glorot for the others). The rate was chosen for each net and depth among "
+        f"{rates}, by held-out images and a seed that is not measured. The skip and the residual net are made of the "
+        "plain net's sigmoid "
+        "layers; a skip block adds a quarter as many neurons, so that the nets cost about the same. Numbers are "
+        "medians of the seeds."
+    )
+
+
+LIMITS = (
+    "That depth helps: for MNIST two hidden layers are enough. What happens later in training: gradients were measured "
+    "before it. That these are the best results of each net: training was short, at one width, without schedules or "
+    "Adam, which rescales small gradients. What batch norm does alone: here it comes with ReLU. That a restored "
+    "gradient is enough: one of the right size may still be noise, as the cosines show, or explode."
+)
+
+
+def loss(value: float) -> str | None:
+    """Three decimals, or nothing for a run that diverged."""
+    return f"{value:.3f}" if math.isfinite(value) else None
+
+
+def share(value: float) -> str:
+    """0.35, 41, 1.2e-13"""
+    return f"{value:.2g}" if 0.001 <= value < 1000 else f"{value:.1e}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """a, b and c"""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,59 @@
+"""Every experiment's page, at a small budget, in headless Chromium: drawn, quiet, and without the network."""
+
+from __future__ import annotations
+
+import pytest
+
+from chainrule import lab
+from chainrule.lab import vanishing
+
+pytestmark = pytest.mark.browser
+DRAWN = "[...document.querySelectorAll('.figure')].every(f => f.querySelector('.main-svg'))"
+FITS = "document.documentElement.scrollWidth <= innerWidth"
+
+
+@pytest.fixture(scope="module", params=lab.LABS)
+def made(request, tmp_path_factory):
+    """An experiment's report and its page."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(vanishing.vanishing.__kwdefaults__, "depths", (2, 6))
+        patch.setattr(vanishing, "RATES", (0.1,))
+        report = lab.run(request.param, repeats=1, budget=0.02)
+    path = tmp_path_factory.mktemp("lab") / f"{request.param}.html"
+    report.write(path)
+    return report, path
+
+
+def test_the_page_of_every_experiment(browser_page, made):
+    report, path = made
+    said, asked = [], []
+    browser_page.on("console", lambda message: said.append(message.text))
+    browser_page.on("pageerror", lambda error: said.append(str(error)))
+    browser_page.on("request", lambda request: asked.append(request.url))
+    browser_page.goto(path.as_uri())
+    browser_page.wait_for_function(DRAWN)
+    assert said == [] and [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+
+    text = browser_page.locator("body").inner_text()
+    for words in (report.title, report.question, report.finding, report.held_fixed, report.limits):
+        assert " ".join(words.split()) in " ".join(text.split())
+    assert browser_page.locator(".figure").count() == len(report.figures) >= 1
+    assert browser_page.locator(".figure .gtitle").all_text_contents() == [
+        figure.layout.title.text for figure in report.figures
+    ]
+    names = browser_page.evaluate("[...document.querySelectorAll('.figure')].map(f => f.dataset.spec)")
+    assert len(set(names)) == len(names)
+    assert browser_page.locator("tbody tr").count() >= sum(len(table.rows) for table in report.tables)
+
+
+def test_the_page_of_every_experiment_on_a_phone_and_in_the_dark(browser_page, made):
+    _, path = made
+    browser_page.set_viewport_size({"width": 390, "height": 800})
+    browser_page.goto(path.as_uri())
+    browser_page.wait_for_function(DRAWN)
+    assert browser_page.evaluate(FITS)
+    browser_page.locator("#theme").click()
+    assert browser_page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert browser_page.evaluate(FITS)
+    browser_page.set_viewport_size({"width": 1200, "height": 800})
+    browser_page.wait_for_function(FITS)
