@@ -2,7 +2,7 @@ r"""Randomness without hidden state: every draw is a function of (seed, what for
 
 Two generators, both counter-based, so that a run can be resumed at any step and no result depends on threads:
 
-- `generator`: NumPy's Philox for what is drawn outside the walk (initial weights, shuffles, splits).
+- `generator`: NumPy's Philox for what is drawn outside the walk (initial weights, shuffles, splits, directions).
 - `uniform_bits`: Threefry-2x32 for what is drawn inside it (dropout masks). It needs only 32-bit addition, xor and
   rotation, so NumPy, JAX and C++ draw the same bits.
 
@@ -21,12 +21,12 @@ from chainrule._arrays import Array
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
 
-Purpose = Literal["weights", "shuffle", "split"]
-PURPOSES: dict[Purpose, int] = {"weights": 1, "shuffle": 2, "split": 3}
+Purpose = Literal["weights", "shuffle", "split", "method"]
+PURPOSES: dict[Purpose, int] = {"weights": 1, "shuffle": 2, "split": 3, "method": 4}
 
 
 def generator(seed: int, purpose: Purpose, index: int) -> np.random.Generator:
-    """NumPy's generator for one purpose: the index is the parameter's number, or the epoch."""
+    """NumPy's generator for one purpose: the index is the parameter's number, the epoch, or the step."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, PURPOSES[purpose], index])))
 
 

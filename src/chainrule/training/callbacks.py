@@ -23,7 +23,7 @@ class Callback:
     every_steps: int | None = None
     """call on_steps after each so many steps, beside the ends of epochs"""
     looks_inside = True
-    """whether on_steps uses the model's numbers; False spares an engine from bringing them up to date"""
+    """whether it uses the model's numbers before the end of training; False spares an engine from bringing them back"""
 
     def on_train_begin(self, run: Run) -> None:
         """Before the first step, also of a resumed run."""

@@ -27,6 +27,7 @@ def write(path: str | os.PathLike[str], run: Run) -> None:
     """Store a run between two of its steps."""
     from safetensors.numpy import save as to_bytes
 
+    run.session.pull()
     state = {
         "format": FORMAT,
         "fingerprint": run.fingerprint,

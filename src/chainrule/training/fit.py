@@ -21,6 +21,8 @@ from chainrule.schedules import Constant, ReduceOnPlateau, Schedule
 from chainrule.training import checkpoint, lbfgs, loop
 from chainrule.training.history import History
 from chainrule.training.run import Run
+from chainrule.training.without_backprop import Backpropagation, Method, MethodSession
+from chainrule.training.without_backprop.landscape import walk_back_cost
 
 ROWS = 1 << 14
 
@@ -40,6 +42,7 @@ def fit(
     callbacks: list[Any],
     engine: str,
     resume: str | None,
+    method: Method | None = None,
 ) -> History:
     """Train a model in place, and return what was recorded. The arguments are those of `Model.fit`, checked."""
     network: Network = plan.network
@@ -47,9 +50,16 @@ def fit(
     if isinstance(optimizer, LBFGS):
         chosen = select("reference", network)
         session: Any = lbfgs.FullBatch(plan, model.theta, model.states, clock)
+    elif method is not None and not isinstance(method, Backpropagation):
+        chosen = select("reference", network)
+        session = MethodSession(plan, method, model.theta, model.states, clock)
     else:
         chosen = select(engine, network, optimizer)
         session = chosen.session(plan, model.theta, model.states, optimizer.init(model.theta), clock)
+    if plan.precision is not None and chosen.name != "native":
+        raise ConfigError(
+            f"precision {plan.precision!r} runs on the native engine, not {chosen.name!r}; leave it out."
+        )
     run = Run(
         model=model,
         plan=plan,
@@ -63,9 +73,10 @@ def fit(
         shuffle=shuffle,
         verbose=verbose,
         epochs_before=before,
-        fingerprint=fingerprint(plan, optimizer, samples, validation, epochs, schedule, shuffle),
+        fingerprint=fingerprint(plan, optimizer, samples, validation, epochs, schedule, shuffle, method),
         plateau=schedule.init() if isinstance(schedule, ReduceOnPlateau) else None,
         callbacks=callbacks,
+        passes_a_step=None if method is None else 1 + walk_back_cost(list(network.walk()), plan.frozen),
     )
     if isinstance(optimizer, LBFGS):
         lbfgs.check(network, run)
@@ -94,6 +105,7 @@ def fingerprint(
     epochs: int,
     schedule: Schedule,
     shuffle: bool,
+    method: Method | None = None,
 ) -> dict[str, Any]:
     """What decides the bits of a run: all of it must be the same for a checkpoint to be resumed.
 
@@ -101,6 +113,7 @@ def fingerprint(
     """
     return {
         "network": persistence.network_config(plan.network),
+        "method": None if method is None else describe(method),
         "optimizer": describe(optimizer),
         "schedule": describe(schedule),
         "epochs": None if isinstance(schedule, (Constant, ReduceOnPlateau)) else epochs,
@@ -109,6 +122,7 @@ def fingerprint(
         "dtype": np.dtype(plan.dtype).name,
         "clip_norm": plan.clip_norm,
         "clip_value": plan.clip_value,
+        "precision": plan.precision,
         "frozen": sorted(plan.frozen),
         "shuffle": shuffle,
         "data": samples.fingerprint(),
@@ -117,7 +131,7 @@ def fingerprint(
 
 
 def describe(value: Any) -> dict[str, Any]:
-    """An optimizer or a schedule as JSON-ready data."""
+    """An optimizer, a schedule or a method as JSON-ready data."""
     settings = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     return {"kind": value.kind} | {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
 

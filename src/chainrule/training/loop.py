@@ -14,6 +14,7 @@ from chainrule.schedules import ReduceOnPlateau
 from chainrule.training.callbacks import Callback, better, watched
 from chainrule.training.evaluation import evaluate
 from chainrule.training.run import Run
+from chainrule.training.without_backprop import MethodSession, Search
 
 GLANCE = 0.1
 """Seconds of steps between two looks at callbacks, the progress bar and Ctrl-C."""
@@ -60,7 +61,8 @@ def train_epoch(run: Run) -> None:
         run.chunk = min(2 * run.chunk, max(1, int((end - begin) * GLANCE / max(elapsed, 1e-9))))
         if run.position < run.steps_per_epoch:
             look(run)
-    run.session.pull()
+    if run.validation is not None or any(callback.looks_inside for callback in run.callbacks):
+        run.session.pull()
 
 
 def look(run: Run) -> None:
@@ -89,12 +91,21 @@ def learning_rates(run: Run) -> NDArray[np.float64]:
 
 
 def epoch_record(run: Run) -> dict[str, float]:
-    """What the epoch's own steps say: the mean loss over its batches, the share of correct predictions, the rate."""
-    loss, weight, correct = run.session.tally
+    """What the epoch's own steps say: the mean loss over its batches, the share of correct predictions, the rate.
+
+    Where the method was named, also the walks forward: `forward_passes`.
+    """
+    loss, weight, correct, *passes = run.session.tally
     record = {"loss": float(loss / weight)}
     if run.plan.network.loss.targets in ("classes", "binary"):
         record["accuracy"] = float(correct / weight)
-    return record | {"learning_rate": float(learning_rates(run)[-1])}
+    if not (isinstance(run.session, MethodSession) and isinstance(run.session.method, Search)):
+        record["learning_rate"] = float(learning_rates(run)[-1])
+    if passes:
+        record["forward_passes"] = float(passes[0])
+    elif run.passes_a_step is not None:
+        record["forward_passes"] = run.passes_a_step * run.steps_per_epoch
+    return record
 
 
 def finish_epoch(run: Run, record: dict[str, float]) -> None:

@@ -55,8 +55,12 @@ class ProgressBar(Callback):
 
     def line(self, run: Run) -> str:
         """epoch 1/4  loss 0.2861  accuracy 0.9160  val_loss 0.1391  ...  1.2 s"""
-        values = [f"{name} {value:.4g}" if name == "learning_rate" else f"{name} {value:.4f}"
-                  for name, value in run.logs.items() if name != "seconds"]  # fmt: skip
+        formats = {"learning_rate": ".4g", "forward_passes": ",.0f"}
+        values = [
+            f"{name} {value:{formats.get(name, '.4f')}}"
+            for name, value in run.logs.items()
+            if name != "seconds"
+        ]
         width = len(str(run.epochs))
         return "  ".join(
             [f"epoch {run.epoch:>{width}}/{run.epochs}", *values, f"{run.logs['seconds']:.1f} s"]

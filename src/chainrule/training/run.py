@@ -51,6 +51,8 @@ class Run:
     plateau: PlateauState | None = None
     logs: dict[str, float] = field(default_factory=dict)
     """the record of the epoch just completed"""
+    passes_a_step: float | None = None
+    """walks forward that a step of backpropagation is worth; None where nobody asked"""
 
     @property
     def steps_per_epoch(self) -> int:

@@ -11,6 +11,7 @@ from chainrule.errors import ConfigError
 from chainrule.metrics import METRICS, names_for
 from chainrule.optimizers import LBFGS, OPTIMIZERS, Adam, AnyOptimizer, Optimizer
 from chainrule.schedules import SCHEDULES, Constant, Schedule
+from chainrule.training.without_backprop import METHODS, Backpropagation, Method, Search
 from chainrule.validation import check_choice
 
 EACH_EPOCH = {"regression": ("rmse",)}
@@ -41,6 +42,30 @@ def as_schedule(schedule: Schedule | str | None, optimizer: AnyOptimizer) -> Sch
     return schedule
 
 
+def as_method(method: Method | str | None, optimizer: Any, schedule: Any, engine: str) -> Method | None:
+    """A method from itself or its name, None for backpropagation unasked; what does not go with it is refused.
+
+    optimizer, schedule: as the user gave them, None for nothing.
+    """
+    if isinstance(method, str):
+        method = check_choice(method, METHODS, "method")()
+    if method is None:
+        return None
+    if not isinstance(method, Method):
+        raise ConfigError(f"method must be a method such as SPSA(c=1e-3), or a name, not {method!r}.")
+    if isinstance(method, Search):
+        for name, given in (("optimizer", optimizer), ("schedule", schedule)):
+            if given is not None:
+                raise ConfigError(f"{method.kind} makes its own steps; leave {name} out.")
+    if isinstance(method, Backpropagation):
+        return method
+    if isinstance(optimizer, LBFGS) or optimizer == LBFGS.kind:
+        raise ConfigError(f"LBFGS needs the gradient itself, not what {method.kind} makes of it; use Adam.")
+    if engine not in ("auto", "reference"):
+        raise ConfigError(f"{method.kind} runs on the reference engine, not {engine!r}; use engine='auto'.")
+    return method
+
+
 def metric_names(names: Iterable[str] | None, task: str, each_epoch: bool = False) -> tuple[str, ...]:
     """Metrics that suit a task, by name; None for all of its own, or for the one shown after each epoch."""
     if names is None:
@@ -60,3 +85,16 @@ def check_clip(name: str, bound: Any) -> float | None:
     if isinstance(bound, (bool, str)) or not (np.isfinite(bound) and bound > 0):
         raise ConfigError(f"{name} must be a finite number above 0, or None, not {bound!r}.")
     return float(bound)
+
+
+def check_precision(precision: Any, dtype: Any, optimizer: Any) -> str | None:
+    """What was asked for, where it can be: bf16, or None."""
+    if precision is None:
+        return None
+    if precision != "bf16":
+        raise ConfigError(f"precision must be 'bf16', or None for the model's own, not {precision!r}.")
+    if np.dtype(dtype) != np.float32:
+        raise ConfigError(f"precision 'bf16' needs a float32 model, not {np.dtype(dtype)}; leave it out.")
+    if isinstance(optimizer, LBFGS):
+        raise ConfigError("LBFGS runs on the reference engine, which has no bf16; leave precision out.")
+    return "bf16"

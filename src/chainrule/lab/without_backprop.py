@@ -1,0 +1,187 @@
+"""With and without backpropagation: the same network and data by every method, and what each makes of its passes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule import validation
+from chainrule.errors import ConfigError
+from chainrule.lab import without_backprop_text as words
+from chainrule.lab.base import Progress, Report, Table, check_options, scaled
+from chainrule.lab.without_backprop_runs import (
+    ARMS,
+    LOOKS,
+    SIZES,
+    TUNING,
+    Arm,
+    Outcome,
+    Task,
+    network,
+    passes_to,
+    run,
+    samples,
+)
+from chainrule.training.without_backprop import NoTraining
+
+PASSES = 12_000
+"""Walks forward that every method may spend, at a budget of 1."""
+
+
+def without_backprop(
+    *,
+    seed: int = 0,
+    repeats: int = 3,
+    budget: float = 1.0,
+    progress: Progress | None = None,
+    methods: Sequence[str] | None = None,
+) -> Report:
+    """Train one network by every method, for the same number of forward passes, and fill in the lesson's table.
+
+    seed, repeats: seeds seed .. seed + repeats - 1, each with initial weights and batches that all methods share.
+    budget: share of 12,000 passes.  progress: called with the share done.  methods: names, None for all of them;
+    backpropagation is always among them.  Raises ConfigError for what cannot be.
+    """
+    check_options(seed, repeats, budget)
+    names = _names(methods)
+    start, passes = time.perf_counter(), scaled(PASSES, budget, 500)
+    train, test = samples()
+    task = Task(network(), train, test)
+    clock = Clock(progress, len(names) * (repeats + len(SIZES) * TUNING))
+    found: dict[str, Outcome] = {}
+    for name in names:
+        arm = ARMS[name]
+        size = tuned(task, arm, seed, passes, clock)
+        courses = []
+        for k in range(repeats):
+            clock.at(f"{arm.label}, seed {seed + k}")
+            courses.append(run(task, arm, size, seed + k, passes, looks=LOOKS))
+            clock.add(1)
+        found[name] = Outcome(arm, size, courses)
+    return _report(task, found, passes, {"seed": seed, "repeats": repeats, "budget": budget}, start)
+
+
+def _names(methods: Sequence[str] | None) -> list[str]:
+    chosen = list(ARMS) if methods is None else [methods] if isinstance(methods, str) else list(methods)
+    for name in chosen:
+        validation.check_choice(name, ARMS, "methods")
+    if not chosen:
+        raise ConfigError("methods must name at least one method, or be None for all.")
+    return [name for name in ARMS if name in chosen or name == "backpropagation"]
+
+
+# --- tuning
+
+
+class Clock:
+    """Tells how much is done."""
+
+    def __init__(self, progress: Progress | None, total: float) -> None:
+        """total: of the units that `add` counts."""
+        self.progress, self.total, self.done, self.what = progress, total, 0.0, ""
+
+    def at(self, what: str) -> None:
+        """What is under way."""
+        self.what = what
+        self.add(0)
+
+    def add(self, units: float) -> None:
+        """So much more is done."""
+        self.done += units
+        if self.progress is not None:
+            self.progress(min(self.done / self.total, 1.0), self.what)
+
+
+def tuned(task: Task, arm: Arm, seed: int, passes: int, clock: Clock) -> float | None:
+    """The step size with the least loss after a fifth of the passes, at the first seed."""
+    if isinstance(arm.make(1.0), NoTraining):
+        clock.add(len(SIZES) * TUNING)
+        return None
+    losses = []
+    for size in SIZES:
+        clock.at(f"{arm.label}, trying a step size of {size:g}")
+        losses.append(run(task, arm, size, seed, round(TUNING * passes), looks=0).loss[-1])
+        clock.add(TUNING)
+    return SIZES[int(np.argmin(losses))]
+
+
+# --- what it came to
+
+
+def _report(
+    task: Task, found: dict[str, Outcome], passes: int, settings: dict[str, Any], start: float
+) -> Report:
+    from chainrule.figures import search
+
+    P = task.network.size
+    curves = [
+        search.Curve(
+            outcome.arm.label,
+            outcome.arm.family,
+            [course.passes for course in outcome.courses],
+            [course.seconds for course in outcome.courses],
+            [course.loss for course in outcome.courses],
+        )
+        for outcome in found.values()
+    ]
+    angles = [(o.arm.label, o.arm.family, o.cosine) for o in found.values() if o.cosine is not None]
+    figures = (
+        search.loss_curves(curves, "passes"),
+        search.loss_curves(curves, "seconds"),
+        search.cosines(angles, words.chance(P)),
+    )
+    tables = (measured(found), words.lesson_table(found, P))
+    return Report(
+        "without-backprop",
+        "With and without backpropagation",
+        "What does the same network learn from the same data in the same number of passes if no error is handed back?",
+        words.finding(found, P, passes),
+        words.held_fixed(task, settings, passes),
+        words.limits(P),
+        tables,
+        figures,
+        settings | {"parameters": P, "passes": passes},
+        time.perf_counter() - start,
+    )
+
+
+def measured(found: dict[str, Outcome]) -> Table:
+    """Each method in numbers."""
+    rows = []
+    backprop = found["backpropagation"]
+    for name, outcome in found.items():
+        moves = name not in ("backpropagation", "none")
+        rows.append(
+            (
+                outcome.arm.label,
+                outcome.size,
+                outcome.passes_a_step,
+                outcome.milliseconds,
+                outcome.cosine,
+                round(outcome.mean(lambda course: course.steps)),
+                outcome.loss,
+                100 * outcome.accuracy,
+                passes_to(backprop, outcome.loss) if moves else None,
+            )
+        )
+    columns = (
+        "method",
+        "size",
+        "passes a step",
+        "ms a step",
+        "cosine",
+        "steps",
+        "loss",
+        "right %",
+        "backprop at",
+    )
+    return Table(
+        columns,
+        tuple(rows),
+        "Means over the seeds. size: of its steps, as tuned. cosine: to the true gradient of the same batch. "
+        "loss: over all training samples at the end. right: of the test images. backprop at: passes after which "
+        "backpropagation had that loss.",
+    )

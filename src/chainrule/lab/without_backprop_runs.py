@@ -1,0 +1,294 @@
+"""The runs of `without_backprop`: each method on the same network, the same data, the same batches."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.datasets import load_mnist
+from chainrule.engines import ENGINES, Plan
+from chainrule.errors import NonFiniteError
+from chainrule.layers import Dense, Tanh
+from chainrule.losses import SoftmaxCrossEntropy
+from chainrule.network import Network
+from chainrule.optimizers import Adam, GradientDescent
+from chainrule.random import generator
+from chainrule.samples import Samples
+from chainrule.training.evaluation import evaluate
+from chainrule.training.without_backprop import (
+    CMAES,
+    SPSA,
+    Backpropagation,
+    CentralDifferences,
+    Estimator,
+    FeedbackAlignment,
+    ForwardDifferences,
+    ForwardGradient,
+    Method,
+    MethodSession,
+    NoTraining,
+    OpenAIES,
+    RandomFeatures,
+    RandomSearch,
+    Search,
+)
+
+SIZES = (0.01, 0.03, 0.1, 0.3)
+"""Step sizes that each method is tuned over: Adam's learning rate, or a search's first sigma."""
+TUNING = 0.2
+"""Share of the passes for each try of a step size."""
+POINTS = 36
+"""Looks at the loss over all samples, evenly spaced in the logarithm of the passes."""
+LOOKS = 5
+"""Of these, looks at the cosine to the gradient."""
+TRAIN, BATCH, HIDDEN, POOL = 10_000, 250, 8, 4
+FAR = 1 << 30
+"""Steps beyond a run's own: random draws of the measurements, which must not be those of the run."""
+
+
+class Arm(NamedTuple):
+    """One method in the comparison."""
+
+    label: str
+    make: Callable[[float], Method]
+    """a method for a step size, which only searches use"""
+    family: str
+    """exact, numerical, random direction, evolution, other"""
+    source: str
+    """where its gradient comes from"""
+    draws: int = 1
+    """estimates averaged in each look at the cosine"""
+
+
+ARMS: dict[str, Arm] = {
+    "backpropagation": Arm(
+        "backpropagation", lambda size: Backpropagation(), "exact", "chain rule, one walk back"
+    ),
+    "central_differences": Arm(
+        "central differences",
+        lambda size: CentralDifferences(),
+        "numerical",
+        "loss to both sides of each number",
+    ),
+    "forward_differences": Arm(
+        "forward differences",
+        lambda size: ForwardDifferences(),
+        "numerical",
+        "loss to one side of each number",
+    ),
+    "forward_gradient": Arm(
+        "forward gradient",
+        lambda size: ForwardGradient(),
+        "direction",
+        "exact slope, one random direction",
+        16,
+    ),
+    "spsa": Arm("SPSA", lambda size: SPSA(), "direction", "loss to both sides, random signs", 16),
+    "openai_es": Arm("OpenAI-ES", lambda size: OpenAIES(), "evolution", "ranks of 16 mirrored pairs", 4),
+    "cma_es": Arm(
+        "CMA-ES",
+        lambda size: CMAES(sigma=size, diagonal=True),
+        "evolution",
+        "nothing but the ranks of a population",
+        4,
+    ),
+    "random_search": Arm(
+        "random search", lambda size: RandomSearch(sigma=size), "evolution", "nothing but better or worse", 16
+    ),
+    "feedback_alignment": Arm(
+        "feedback alignment", lambda size: FeedbackAlignment(), "other", "a walk back through random weights"
+    ),
+    "random_features": Arm(
+        "last layer only", lambda size: RandomFeatures(), "other", "the last layer's own, no walk back"
+    ),
+    "none": Arm("no training", lambda size: NoTraining(), "none", "none"),
+}
+"""In the order of the table."""
+
+
+@dataclass
+class Course:
+    """What one run went through: a number a look."""
+
+    passes: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    """over all training samples"""
+    cosines: list[float] = field(default_factory=list)
+    steps: int = 0
+    accuracy: float = math.nan
+    """on the test samples, at the end"""
+
+
+class Outcome(NamedTuple):
+    """A method over all seeds."""
+
+    arm: Arm
+    size: float | None
+    """the step size that tuning chose; None where there is none to choose"""
+    courses: list[Course]
+
+    def mean(self, what: Any) -> float:
+        """The mean of a number of each course."""
+        return float(np.mean([what(course) for course in self.courses]))
+
+    @property
+    def loss(self) -> float:
+        """At the end."""
+        return self.mean(lambda course: course.loss[-1])
+
+    @property
+    def accuracy(self) -> float:
+        """On the test samples at the end."""
+        return self.mean(lambda course: course.accuracy)
+
+    @property
+    def passes_a_step(self) -> float:
+        """Walks forward."""
+        return self.mean(lambda course: course.passes[-1] / max(course.steps, 1))
+
+    @property
+    def milliseconds(self) -> float:
+        """Of a step."""
+        return self.mean(lambda course: 1000 * course.seconds[-1] / max(course.steps, 1))
+
+    @property
+    def cosine(self) -> float | None:
+        """Mean over all looks of all courses; None where the method never moved."""
+        found = [cosine for course in self.courses for cosine in course.cosines]
+        return float(np.mean(found)) if found else None
+
+
+# --- the task
+
+
+class Task(NamedTuple):
+    """What is the same for all methods."""
+
+    network: Network
+    train: Samples
+    test: Samples
+
+
+def network() -> Network:
+    """49 pooled pixels, 8 hidden neurons, 10 classes: 490 numbers."""
+    return Network((28 // POOL) ** 2, [Dense(HIDDEN), Tanh(), Dense(10)], loss=SoftmaxCrossEntropy())
+
+
+def samples() -> tuple[Samples, Samples]:
+    """The first 10,000 training images of MNIST and its 10,000 test images, in means of 4 x 4 pixels from 0 to 1."""
+    parts = []
+    for data, n in zip(load_mnist(), (TRAIN, None), strict=True):
+        images = data.images[:n].reshape(-1, 28 // POOL, POOL, 28 // POOL, POOL)
+        X = images.mean((2, 4)).reshape(len(images), -1) / 255  # (n, 49)
+        parts.append(Samples(X, np.asarray(data.y[:n], np.int64), np.ones(len(X)), 10))
+    return parts[0], parts[1]
+
+
+# --- runs
+
+
+def run(task: Task, arm: Arm, size: float | None, seed: int, passes: int, looks: int) -> Course:
+    """One method from the initial weights of a seed until its passes are spent, a step at least.
+
+    looks: how often its direction is compared with the gradient; with 0 the loss is looked at only before and after.
+    A loss that is not finite ends the course there.
+    """
+    net, method = task.network, arm.make(size or 1.0)
+    optimizer = GradientDescent() if isinstance(method, Search) else Adam(size or 1.0)
+    plan = Plan(net, optimizer, BATCH, seed, np.float64)
+    theta = net.initial_theta(seed, np.float64)
+    session = MethodSession(plan, method, theta, net.initial_states(np.float64), 0)
+    course, order, rate = Course(), Order(task.train.n, seed), np.array([size or 1.0])
+    marks = np.geomspace(1, passes, POINTS) if looks else np.array([float(passes)])  # passes at which to look
+    watched = set(np.linspace(0, POINTS - 1, looks).astype(int).tolist())
+    seconds = 0.0
+    note(course, task, session, seconds)
+    for i, mark in enumerate(marks.tolist()):
+        if i in watched:
+            course.cosines += cosines(task, plan, session, order.rows(course.steps), course.steps, arm.draws)
+        while session.tally[3] < mark:
+            a_step = session.tally[3] / course.steps if course.steps else math.inf
+            count = max(1, min(int((mark - session.tally[3]) / a_step), 1000))
+            rows = np.concatenate([order.rows(course.steps + k) for k in range(count)])
+            start = time.perf_counter()
+            try:
+                session.steps(task.train, rows, np.repeat(rate, count), course.steps + 1)
+            except NonFiniteError:
+                note(course, task, session, seconds, math.inf)
+                return course
+            course.steps += count
+            seconds += time.perf_counter() - start
+        if session.tally[3] > course.passes[-1]:
+            note(course, task, session, seconds)
+    found = evaluate(net, ENGINES["reference"], theta, session.states, task.test, ("accuracy",))
+    course.accuracy = found["accuracy"]
+    return course
+
+
+class Order:
+    """The batches of a seed, the same for every method: shuffled epochs, one after another."""
+
+    def __init__(self, n: int, seed: int) -> None:
+        """n samples, in whole batches."""
+        self.n, self.seed, self.epochs = n, seed, dict[int, NDArray[np.int64]]()
+
+    def rows(self, step: int) -> NDArray[np.int64]:
+        """The samples (BATCH,) of a step, from 0."""
+        epoch, place = divmod(step, self.n // BATCH)
+        if epoch not in self.epochs:
+            self.epochs = {epoch: generator(self.seed, "shuffle", epoch).permutation(self.n)}
+        return self.epochs[epoch][place * BATCH : (place + 1) * BATCH]
+
+
+def note(
+    course: Course, task: Task, session: MethodSession, seconds: float, loss: float | None = None
+) -> None:
+    """Look at the loss over all training samples, after so many seconds of steps."""
+    if loss is None:
+        engine = ENGINES["reference"]
+        loss = evaluate(task.network, engine, session.theta, session.states, task.train, ())["loss"]
+    course.passes.append(float(session.tally[3]))
+    course.seconds.append(seconds)
+    course.loss.append(loss)
+
+
+def cosines(
+    task: Task, plan: Plan, session: MethodSession, rows: NDArray[np.int64], step: int, draws: int
+) -> list[float]:
+    """The cosine between what the method would do next and the gradient, down both; nothing where it stays.
+
+    The same batch for both; every draw is one of its own, and none changes the run.
+    """
+    truth = MethodSession(plan, Backpropagation(), session.theta, session.states, 0)
+    g = truth.look(task.train, rows, 1).walk_back()  # (P,)
+    found = []
+    for draw in range(draws):
+        here = session.look(task.train, rows, FAR + step * draws + draw)
+        full = np.zeros_like(g)
+        if isinstance(session.method, Search):
+            full[session.trained] = here.x - session.method.move(here, session.optimizer_state)[0]
+        else:
+            assert isinstance(session.method, Estimator)
+            full[session.trained] = session.method.estimate(here)
+        length = float(np.linalg.norm(full) * np.linalg.norm(g))
+        if length > 0:
+            found.append(float(full @ g / length))
+    return found
+
+
+def passes_to(backprop: Outcome, loss: float) -> float | None:
+    """After how many passes backpropagation was at a loss, in the mean over the seeds; None if it never was."""
+    found = []
+    for course in backprop.courses:
+        at = next((p for p, value in zip(course.passes, course.loss, strict=True) if value <= loss), None)
+        if at is None:
+            return None
+        found.append(at)
+    return float(np.mean(found))

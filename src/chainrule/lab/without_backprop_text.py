@@ -1,0 +1,200 @@
+"""What `without_backprop` says, in words built from its numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chainrule.lab.base import Table
+from chainrule.lab.without_backprop_runs import BATCH, SIZES, TUNING, Outcome, Task, passes_to
+
+Found = Mapping[str, Outcome]
+HANDS_BACK = ("backpropagation", "feedback_alignment")
+"""Methods with a walk back through the layers."""
+
+
+def finding(found: Found, P: int, passes: int) -> str:
+    """What the run showed."""
+    backprop = found["backpropagation"]
+    said = [
+        f"After {passes:,} forward passes backpropagation has a training loss of {backprop.loss:.2f} and reads "
+        f"{percent(backprop)} of the test images."
+    ]
+    others = [outcome for name, outcome in found.items() if name not in (*HANDS_BACK, "none")]
+    if others:
+        best = min(others, key=lambda outcome: outcome.loss)
+        at = passes_to(backprop, best.loss)
+        there = (
+            "a loss that backpropagation never had"
+            if at is None
+            else f"where backpropagation was after {at:,.0f}"
+        )
+        said.append(
+            f"The best that hands no error back through a layer, {best.arm.label}, has {best.loss:.2f} "
+            f"({percent(best)}), {there}."
+        )
+    said += [
+        numerical(found, P),
+        directions(found, P),
+        alignment(found),
+    ]
+    if "none" in found:
+        none = found["none"]
+        said.append(f"Untrained, the network has a loss of {none.loss:.2f} and reads {percent(none)}.")
+    return " ".join(filter(None, said))
+
+
+def numerical(found: Found, P: int) -> str:
+    """Of the numerical gradients."""
+    central = found.get("central_differences")
+    if central is None or central.cosine is None:
+        return ""
+    backprop = found["backpropagation"]
+    return (
+        f"Central differences give the same gradient, their cosine to it is {near_one(central.cosine)}, at "
+        f"{central.passes_a_step:,.0f} passes a step for {P} parameters (2P = {2 * P:,}), "
+        f"{central.passes_a_step / backprop.passes_a_step:,.0f} times backpropagation's {backprop.passes_a_step:.2f}: "
+        f"{steps(central)} against {steps(backprop)}."
+    )
+
+
+def directions(found: Found, P: int) -> str:
+    """Of the methods that look along random directions."""
+    looked = [found[name] for name in ("forward_gradient", "spsa") if name in found]
+    cosines = [f"{o.cosine:.3f} ({o.arm.label})" for o in looked if o.cosine is not None]
+    if not cosines:
+        return ""
+    return (
+        "One random direction a step is almost at a right angle to the gradient: cosine "
+        f"{' and '.join(cosines)}, where chance says sqrt(2 / (pi P)) = {chance(P):.3f}."
+    )
+
+
+def alignment(found: Found) -> str:
+    """Of feedback alignment."""
+    outcome = found.get("feedback_alignment")
+    if outcome is None or outcome.cosine is None:
+        return ""
+    angle = math.degrees(math.acos(max(-1.0, min(1.0, outcome.cosine))))
+    return (
+        f"Feedback alignment, whose way back is random, keeps a cosine of {outcome.cosine:.2f} "
+        f"({angle:.0f} degrees) and has {outcome.loss:.2f} ({percent(outcome)})."
+    )
+
+
+def held_fixed(task: Task, settings: Mapping[str, Any], passes: int) -> str:
+    """What was the same for all methods."""
+    net, first, count = task.network, settings["seed"], settings["repeats"]
+    widths = "-".join(map(str, [net.inputs, *(link.fan_out for link in net.links if link.params)]))
+    seeds = f"seed {first}" if count == 1 else f"each of the seeds {first} to {first + count - 1}"
+    return (
+        f"The network ({widths}, tanh, {net.size} parameters); the data ({task.train.n:,} images of MNIST in 7 x 7 "
+        f"means); for {seeds} the initial weights and the batches of {BATCH}; {passes:,} forward passes, or one "
+        "step where that costs more. A walk back counts as the passes that its arithmetic is worth. Estimators of "
+        "the gradient feed Adam at a constant rate. Each method's step size is the best of "
+        f"{', '.join(f'{size:g}' for size in SIZES)} after {TUNING:.0%} of the passes at the first seed, which is not "
+        "counted; all else is at its default. All run in NumPy, in float64; looking at loss and cosine is not timed."
+    )
+
+
+def limits(P: int) -> str:
+    """What the run does not show."""
+    return (
+        f"{P} parameters are few, so that numerical gradients can take some steps at all. Their cost grows with the "
+        "number of parameters, and the cosine of a random direction falls with its root; no larger network was "
+        "tried here. Candidates were walked on one machine: evolution can spread them over many, and it also "
+        "trains where a loss has no gradient, which this one has. Populations, widths and CMA-ES's diagonal "
+        "covariance are common choices, not tuned ones. Feedback alignment is shown on two layers; deeper networks "
+        "are harder for it. Seconds are those of small arrays in Python, and would fall with a faster engine, not "
+        "by the same factor for all. Differences smaller than the bands of the seeds are no findings."
+    )
+
+
+def lesson_table(found: Found, P: int) -> Table:
+    """The lesson's comparison, with this run's numbers."""
+    backprop = found["backpropagation"]
+    rest = [outcome for name, outcome in found.items() if name not in HANDS_BACK]
+    moving = [outcome for name, outcome in found.items() if name not in (*HANDS_BACK, "none")]
+    estimates = [outcome for outcome in rest if outcome.cosine is not None]
+    rows = (
+        (
+            "how weights are updated",
+            f"gradient descent: Adam at {backprop.size:g}",
+            "not at all, by Adam on an estimate of the gradient, or by a search's own steps",
+        ),
+        (
+            "process",
+            f"forward, then the error handed back layer by layer: {steps(backprop)}",
+            extremes(
+                moving, lambda o: o.mean(lambda course: course.steps), "forward only: {:,.0f} steps ({})"
+            ),
+        ),
+        (
+            "cost of a step",
+            f"{backprop.passes_a_step:.3g} passes, {backprop.milliseconds:.3g} ms",
+            extremes(moving, lambda o: o.passes_a_step, "{:,.4g} passes ({})")
+            + "; "
+            + extremes(moving, lambda o: o.milliseconds, "{:,.3g} ms ({})"),
+        ),
+        (
+            "use",
+            "the standard way to train",
+            "to check gradients; where a loss has none; where a network is only used",
+        ),
+        (
+            "where the gradient comes from",
+            f"the chain rule: all {P} derivatives in one walk back, exact",
+            "; ".join(f"{o.arm.label}: {o.arm.source}" for o in moving) or "-",
+        ),
+        (
+            "cosine to the gradient",
+            "1",
+            "; ".join(f"{o.arm.label} {near_one(o.cosine)}" for o in estimates if o.cosine is not None)
+            or "-",
+        ),
+        (
+            "effect",
+            f"loss {backprop.loss:.2f}, {percent(backprop)} right",
+            "loss "
+            + extremes(rest, lambda o: o.loss, "{:.2f} ({})")
+            + "; "
+            + extremes(rest, lambda o: 100 * o.accuracy, "{:.1f} % ({})")
+            + " right",
+        ),
+    )
+    return Table(
+        ("the lesson's comparison", "with backpropagation", "without"), rows, "The lesson's table, filled in."
+    )
+
+
+def extremes(outcomes: list[Outcome], key: Callable[[Outcome], float], form: str) -> str:
+    """From 2 passes (random search) to 981 passes (central differences)."""
+    if not outcomes:
+        return "-"
+    low, high = min(outcomes, key=key), max(outcomes, key=key)
+    first, last = form.format(key(low), low.arm.label), form.format(key(high), high.arm.label)
+    return first if low is high else f"{first} to {last.removeprefix('forward only: ')}"
+
+
+def near_one(cosine: float) -> str:
+    """1 - 2e-11, where digits would be nines."""
+    if 1 - cosine < 2**-50:
+        return "1 to the last digit"
+    return f"1 - {1 - cosine:.0e}" if cosine > 0.999 else f"{cosine:.3f}"
+
+
+def percent(outcome: Outcome) -> str:
+    """91.2 %"""
+    return f"{100 * outcome.accuracy:.1f} %"
+
+
+def steps(outcome: Outcome) -> str:
+    """15 steps"""
+    count = round(outcome.mean(lambda course: course.steps))
+    return f"{count:,} step{'s' if count != 1 else ''}"
+
+
+def chance(P: int) -> float:
+    """The mean cosine between a fixed direction and a random one of P numbers, turned so that it is not negative."""
+    return math.sqrt(2 / (math.pi * P))

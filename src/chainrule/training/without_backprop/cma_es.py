@@ -1,0 +1,105 @@
+"""CMA-ES: evolution that learns the shape of the valley it walks in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import ConfigError
+from chainrule.network import Network
+from chainrule.training.without_backprop.base import Search, check_count, check_positive
+from chainrule.training.without_backprop.landscape import Landscape
+
+LARGEST = 1000
+"""Numbers in training that a full covariance is kept for: each candidate costs P^3 operations."""
+
+
+class CMAState(NamedTuple):
+    """Mean, covariance, paths and step size, as the library keeps them, in one vector."""
+
+    numbers: Any  # (m,)
+
+
+@dataclass(frozen=True)
+class CMAES(Search):
+    """Covariance matrix adaptation: candidates from a Gaussian that is fitted to the better half of them.
+
+    x_k ~ N(mean, sigma^2 C), k = 1 .. population          mean, sigma, C <- from the ranks of L(x_k)
+
+    x is the mean. sigma: how wide it starts, in the units of the parameters.  population: None for 4 + floor(3 ln P).
+    diagonal: keep the diagonal of C only (sep-CMA-ES), which costs P a candidate; the full C costs P^3 and is
+    refused above P = 1000.
+    cost: `population` walks forward, and the one at x whose loss is recorded.  It uses the order of losses only, so
+    it needs no gradient to exist, and estimates none.
+    Source: Hansen, "The CMA evolution strategy: a tutorial", 2016; Ros, Hansen, "A simple modification in CMA-ES
+    achieving linear time and space complexity", PPSN 2008; both by the library cmaes.
+    """
+
+    kind = "cma_es"
+    sigma: float = 0.1
+    population: int | None = None
+    diagonal: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is no width and no count."""
+        check_positive(self, "sigma")
+        if self.population is not None:
+            check_count(self, "population", least=4)
+
+    def check(self, network: Network, trained: int) -> None:
+        """Refuse more numbers than a full covariance can be kept for."""
+        if not self.diagonal and trained > LARGEST:
+            raise ConfigError(
+                f"cma_es keeps a covariance of {trained:,} x {trained:,} numbers for this network, and stops at "
+                f"{LARGEST:,}; make it smaller, freeze what need not be trained, or take CMAES(diagonal=True)."
+            )
+
+    def init(self, x: NDArray[np.float64]) -> CMAState:
+        """The Gaussian before the first candidate: round, around x."""
+        return CMAState(_pack(self._library(x)))
+
+    def move(self, here: Landscape, state: CMAState) -> tuple[NDArray[np.float64], CMAState]:
+        """The mean after one generation"""
+        cma = self._library(here.x)
+        _unpack(state.numbers, cma)
+        cma.reseed_rng(int(here.rng.integers(2**32)))
+        points = np.stack([cma.ask() for _ in range(cma.population_size)])  # (population, P)
+        losses = here.losses(points)
+        found = np.where(np.isfinite(losses), losses, np.finfo(np.float64).max)
+        cma.tell(list(zip(points, found.tolist(), strict=True)))
+        return cma.mean.copy(), CMAState(_pack(cma))
+
+    def _library(self, x: NDArray[np.float64]) -> Any:
+        import cmaes
+
+        kind = cmaes.SepCMA if self.diagonal else cmaes.CMA
+        return kind(mean=x.copy(), sigma=self.sigma, population_size=self.population)
+
+
+def _pack(cma: Any) -> NDArray[np.float64]:
+    """Every number of the library's own state, in the order of its names: what it pickles, without pickle."""
+    parts = [np.ravel(value) for _, value in _numbers(cma)]
+    return np.nan_to_num(
+        np.concatenate(parts).astype(np.float64)
+    )  # it keeps unwritten memory for its last losses
+
+
+def _unpack(numbers: NDArray[np.float64], cma: Any) -> None:
+    """Put the numbers back into an object made with the same settings."""
+    state, at = cma.__getstate__(), 0
+    for name, value in _numbers(cma):
+        part = numbers[at : at + np.size(value)]
+        state[name] = (
+            part.reshape(value.shape).copy() if isinstance(value, np.ndarray) else type(value)(part[0])
+        )
+        at += np.size(value)
+    cma.__setstate__(state)
+
+
+def _numbers(cma: Any) -> list[tuple[str, Any]]:
+    kinds = (int, float, np.ndarray)
+    state = cma.__getstate__()
+    return [(name, state[name]) for name in sorted(state) if isinstance(state[name], kinds)]

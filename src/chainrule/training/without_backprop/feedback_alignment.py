@@ -1,0 +1,68 @@
+"""Feedback alignment: the walk back through fixed random weights in place of the network's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import ConfigError
+from chainrule.layers import BatchNorm, Dense, PReLU, Projection
+from chainrule.network import Network
+from chainrule.random import generator
+from chainrule.training.without_backprop.base import Estimator, check_positive
+from chainrule.training.without_backprop.landscape import Landscape
+
+KNOWN = (Dense, Projection, BatchNorm, PReLU)
+"""The layers with parameters of which it is known what is a weight on the way back."""
+
+
+@dataclass(frozen=True)
+class FeedbackAlignment(Estimator):
+    """Errors are handed back through random weights B that never change; the brain, too, has no W^T.
+
+    dL/da_{l-1} = delta_l B_l^T   in place of   delta_l W_l^T          B_l ~ N(0, scale^2 / fan_out), once for a run
+
+    All else is backpropagation's: dL/dW = a^T delta, f'(z), batch norm. The last layer's gradient is exact; those
+    below are not, and learning turns W until it leans towards B: the angle to the gradient falls below 90 degrees.
+    cost: 1 walk forward and a walk back worth at most 2.  bias: yes, and it stays.  variance: the batch's only.
+    Raises ConfigError for a layer of your own with parameters: nothing says which of them its way back uses.
+    Source: Lillicrap, Cownden, Tweed, Akerman, "Random synaptic feedback weights support error backpropagation for
+    deep learning", Nature Communications 7, 2016.
+    """
+
+    kind = "feedback_alignment"
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no size of weights."""
+        check_positive(self, "scale")
+
+    def check(self, network: Network, trained: int) -> None:
+        """Refuse a network with parameters that no rule is known for."""
+        for link in network.walk():
+            if link.params and type(link.layer) not in KNOWN:
+                raise ConfigError(
+                    f"feedback_alignment knows the way back through dense layers and cannot replace the weights of "
+                    f"{link.name} ({type(link.layer).__name__}); use Dense, or take spsa."
+                )
+
+    def prepare(self, network: Network, seed: int) -> Any:
+        """The weights of the way back: (size,) in theta's layout, 0 for what is no weight."""
+        feedback = np.zeros(network.size)
+        rng = generator(seed, "method", 0)
+        for slot in network.slots:
+            if slot.parameter.is_weight:
+                draw = rng.standard_normal(slot.stop - slot.start)
+                feedback[slot.start : slot.stop] = draw * (self.scale / np.sqrt(slot.link.fan_out))
+        return feedback
+
+    def estimate(self, here: Landscape) -> NDArray[np.float64]:
+        """The walk back, through B"""
+        through = here.fixed.copy()
+        for slot in here.network.slots:
+            if not slot.parameter.is_weight:  # gamma, a slope: on the way back as they are
+                through[slot.start : slot.stop] = here.theta[slot.start : slot.stop]
+        return here.walk_back(here.network.unflatten(through))

@@ -1,0 +1,47 @@
+"""Forward gradients: the exact slope along a random direction, times that direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.network import Network
+from chainrule.training.without_backprop import tangents
+from chainrule.training.without_backprop.base import Estimator, check_count
+from chainrule.training.without_backprop.landscape import Landscape
+
+
+@dataclass(frozen=True)
+class ForwardGradient(Estimator):
+    """Forward mode: one walk that carries derivatives along, and no walk back.
+
+    g = mean over `directions` of  (dL/dx . v) v          v ~ N(0, I)
+
+    The slope dL/dx . v is exact: every layer's own derivative rule, applied on the way forward (`tangents`).
+    cost: 1 walk forward, and one more a direction that is worth what a walk back is; nothing is kept for a way back.
+    bias: none, for E[v v^T] = I.  variance: E|g - dL/dx|^2 = (P + 1) |dL/dx|^2 / directions, so that with one
+    direction the cosine between g and dL/dx has a root mean square of 1 / sqrt(P).
+    Raises ConfigError for a layer of your own that has no rule.
+    Source: Baydin, Pearlmutter, Syme, Wood, Torr, "Gradients without backpropagation", 2022, algorithm 1.
+    """
+
+    kind = "forward_gradient"
+    directions: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what is no count."""
+        check_count(self, "directions")
+
+    def check(self, network: Network, trained: int) -> None:
+        """Refuse a network with a layer that has no forward derivative."""
+        for link in network.walk():
+            tangents.rule(link)
+
+    def estimate(self, here: Landscape) -> NDArray[np.float64]:
+        """(dL/dx . v) v, averaged"""
+        v = here.rng.standard_normal((self.directions, len(here.trained)))  # (directions, P)
+        slopes = np.array([here.slope(direction) for direction in v])  # (directions,)
+        g: NDArray[np.float64] = slopes / self.directions @ v
+        return g

@@ -1,0 +1,166 @@
+"""The loss of one batch as a function of the numbers that are trained: all that a method may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import backprop
+from chainrule.engines import Plan
+from chainrule.layers import ACTIVATIONS, Context, Dense, Link, Rescale, Standardize
+from chainrule.losses import LOSSES
+from chainrule.random import generator
+from chainrule.samples import Batch
+from chainrule.training.without_backprop import tangents
+
+AT_ONCE = 1 << 16
+"""Numbers in the arrays of the candidates that are walked at once: they stay in the second-level cache."""
+STACKS = frozenset({Dense, Rescale, Standardize, *ACTIVATIONS.values()})
+"""Layers whose formulas hold for a stack of candidates (k, batch, width) as they stand: nothing runs over axis 0."""
+
+
+class Landscape:
+    """L(x) for one batch at one step, around where the run stands.
+
+    L is what a step of training differentiates: sample weights, penalties, the step's own dropout masks (the same for
+    every x), the batch's own statistics. All is float64, whatever the model's precision: the difference of two
+    losses keeps half of their digits or less.
+    passes: walks forward so far, each over the whole batch. A walk back counts as as many as its arithmetic is worth.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        batch: Batch,
+        t: int,
+        trained: NDArray[np.int64],
+        fixed: Any = None,
+    ) -> None:
+        """Walk forward once, where the run stands: the loss that is recorded, and the batch's statistics."""
+        self.plan, self.network, self.batch, self.trained, self.fixed = (
+            plan,
+            plan.network,
+            batch,
+            trained,
+            fixed,
+        )
+        self.theta = np.array(theta, np.float64)  # (size,), a copy
+        states = {name: type(s)(*(np.asarray(v, np.float64) for v in s)) for name, s in states.items()}
+        self.ctx = Context(training=True, seed=plan.seed, step=t, states=states, frozen=plan.frozen)
+        self.share = batch.s / max(float(batch.s.sum()), np.finfo(np.float64).tiny)  # (batch,)
+        self.params = self.network.unflatten(self.theta)
+        self.out, self.caches = backprop.forward(self.network.links, self.params, batch.a, self.ctx)
+        self.value = self._law(self.out, self.params)
+        """L where the run stands"""
+        self.passes = 1.0
+
+    @cached_property
+    def rng(self) -> np.random.Generator:
+        """For all that the method draws in this step: a function of (seed, step)."""
+        return generator(self.plan.seed, "method", int(self.ctx.step))
+
+    @property
+    def x(self) -> NDArray[np.float64]:
+        """Where the run stands: (P,), a copy."""
+        return self.theta[self.trained]
+
+    @property
+    def next_states(self) -> dict[str, Any]:
+        """Running statistics after this step: those of the walk where the run stood."""
+        return backprop.next_states(self.network.links, self.caches, self.ctx)
+
+    # --- forward -------------------------------------------------------------------------------------------------
+
+    def losses(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """L (k,) at the points (k, P)."""
+        self.passes += len(points)
+        found = np.empty(len(points))
+        width = sum(link.fan_out for link in self.network.links)
+        rows = max(1, AT_ONCE // (len(self.theta) + len(self.share) * width)) if self._stacks() else 1
+        walk = self._stacked if rows > 1 else self._single
+        for start in range(0, len(points), rows):
+            theta = np.repeat(self.theta[None], len(points[start : start + rows]), 0)  # (rows, size)
+            theta[:, self.trained] = points[start : start + rows]
+            found[start : start + rows] = walk(theta)
+        return found
+
+    def _law(self, out: NDArray[Any], params: Any) -> float:
+        """L = sum_i s_i loss(out_i, y_i) / sum_i s_i + penalty(W)"""
+        value = (self.share * self.network.loss.value(out, self.batch.y)).sum()
+        return float(value + self.network.penalty(params))
+
+    def _single(self, theta: NDArray[np.float64]) -> list[float]:
+        params = [self.network.unflatten(row) for row in theta]
+        outs = (backprop.forward(self.network.links, p, self.batch.a, self.ctx)[0] for p in params)
+        return [self._law(out, p) for out, p in zip(outs, params, strict=True)]
+
+    def _stacks(self) -> bool:
+        known = type(self.network.loss) in LOSSES.values()
+        return known and all(type(link.layer) in STACKS for link in self.network.links)
+
+    def _stacked(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same for k candidates in one walk: every W is (k, fan_in, fan_out), every vector (k, 1, width)."""
+        slots, a = iter(self.network.slots), self.batch.a
+        for link in self.network.links:
+            arrays = []
+            for _ in link.params:
+                slot = next(slots)
+                shape = slot.parameter.shape if len(slot.parameter.shape) > 1 else (1, *slot.parameter.shape)
+                arrays.append(theta[:, slot.start : slot.stop].reshape(len(theta), *shape))
+            params = type(link.params)(*arrays) if arrays else ()
+            a = link.layer.forward(params, a, self.ctx.at(link))[0]  # (k, batch, width)
+        found = self.network.loss.value(np.broadcast_to(a, (len(theta), *a.shape[-2:])), self.batch.y)
+        value: NDArray[np.float64] = (found * self.share).sum(-1)  # (k,)
+        if self.network.l2 or self.network.l1:
+            value = value + [self.network.penalty(self.network.unflatten(row)) for row in theta]
+        return value
+
+    # --- back, and along a direction -----------------------------------------------------------------------------
+
+    def walk_back(self, through: Sequence[Any] | None = None) -> NDArray[np.float64]:
+        """dL/dx (P,) by the walk back.
+
+        through: other parameters for the walk to pull the gradient back through; the network's own for None.
+        """
+        self.passes += walk_back_cost(list(self.network.walk()), self.plan.frozen)
+        params = self.params if through is None else through
+        delta = self.share[:, None] * self.network.loss.gradient(self.out, self.batch.y)  # (batch, outputs)
+        grads = backprop.gradients(self.network.links, params, self.caches, delta, self.ctx)
+        g: NDArray[np.float64] = self.network.flatten(self.network.add_penalty(self.params, grads))
+        return g[self.trained]
+
+    def slope(self, v: NDArray[np.float64]) -> float:
+        """dL/dx . v, the derivative along v (P,), by a walk forward that carries derivatives (a JVP)."""
+        self.passes += walk_back_cost(list(self.network.walk()), self.plan.frozen)  # the same products
+        theta_dot = np.zeros_like(self.theta)
+        theta_dot[self.trained] = v
+        params_dot = self.network.unflatten(theta_dot)
+        out_dot = tangents.forward(self.network.links, self.params, params_dot, self.caches, None, self.ctx)
+        out_dot = np.zeros_like(self.out) if out_dot is None else out_dot
+        delta = self.share[:, None] * self.network.loss.gradient(self.out, self.batch.y)
+        zeros = backprop.zeros_like(self.params)
+        along = self.network.flatten(self.network.add_penalty(self.params, zeros)) @ theta_dot
+        return float((delta * out_dot).sum() + along)
+
+
+def walk_back_cost(links: Sequence[Link], frozen: frozenset[str]) -> float:
+    """Arithmetic of a walk back, in walks forward: between 0, where nothing is trained, and 2.
+
+    A link with weights has a product as large as its forward one for dL/dW where it is trained, and another one for
+    dL/da where something before it is. links: depth first.
+    """
+    forward = back = 0
+    below = False
+    for link in links:
+        operations = link.layer.operations(link.fan_in)
+        own = link.params != () and link.name not in frozen
+        forward += operations
+        back += operations * (own + below)
+        below = below or own
+    return back / forward if forward else 0.0

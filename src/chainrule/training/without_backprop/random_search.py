@@ -1,0 +1,57 @@
+"""Random search: take a random step, and keep it if the loss falls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.training.without_backprop.base import Search, check_positive
+from chainrule.training.without_backprop.landscape import Landscape
+
+FACTOR = 1.3
+"""By which a success widens the steps; four failures narrow them by as much: one success in five keeps them."""
+
+
+class RandomSearchState(NamedTuple):
+    """How wide the steps are."""
+
+    sigma: Any  # ()
+
+
+@dataclass(frozen=True)
+class RandomSearch(Search):
+    """A random step, kept if the loss of this batch is lower there.
+
+    x <- x + sigma e  if  L(x + sigma e) < L(x)          e ~ N(0, I)
+
+    sigma starts as given and adapts: times 1.3 after a success, divided by 1.3^(1/4) after a failure, which keeps one
+    step in five successful.
+    cost: 2 walks forward, one at x and one at the candidate.  It estimates no gradient: a step that is kept has a
+    cosine of about 1 / sqrt(P) with the way down.
+    Source: Schumer, Steiglitz, "Adaptive step size random search", IEEE Transactions on Automatic Control 13, 1968;
+    the rule of one fifth is Rechenberg's, Evolutionsstrategie, 1973.
+    """
+
+    kind = "random_search"
+    sigma: float = 0.02
+
+    def __post_init__(self) -> None:
+        """Refuse what is no width."""
+        check_positive(self, "sigma")
+
+    def init(self, x: NDArray[np.float64]) -> RandomSearchState:
+        """sigma, as given"""
+        return RandomSearchState(np.asarray(self.sigma))
+
+    def move(
+        self, here: Landscape, state: RandomSearchState
+    ) -> tuple[NDArray[np.float64], RandomSearchState]:
+        """x + sigma e, or x"""
+        x = here.x
+        candidate = x + state.sigma * here.rng.standard_normal(len(x))
+        if here.losses(candidate[None])[0] < here.value:
+            return candidate, RandomSearchState(np.asarray(state.sigma * FACTOR))
+        return x, RandomSearchState(np.asarray(state.sigma * FACTOR**-0.25))

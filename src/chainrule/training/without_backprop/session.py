@@ -1,0 +1,107 @@
+"""A session that takes its steps by a method: the same calls, the same record, the same checkpoints as an engine's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import regularizers
+from chainrule.clipping import clip_by_norm, clip_by_value
+from chainrule.engines import Plan
+from chainrule.engines.reference import ReferenceSession, is_finite
+from chainrule.engines.step import is_frozen
+from chainrule.errors import ConfigError
+from chainrule.samples import Samples
+from chainrule.training.without_backprop.base import Estimator, Method, Search
+from chainrule.training.without_backprop.landscape import Landscape
+
+
+class MethodSession(ReferenceSession):
+    """Steps of a method, in NumPy. See `Session`; its tally has a fourth number, the walks forward.
+
+    An estimator's g is clipped and goes to the optimizer as the gradient does. A search gives theta itself; its state
+    stands where the optimizer's would.
+    """
+
+    def __init__(
+        self, plan: Plan, method: Method, theta: NDArray[Any], states: dict[str, Any], clock: int
+    ) -> None:
+        """Find what is trained, and let the method look at the network. Raises ConfigError where it cannot train it."""
+        plan = plan._replace(frozen=plan.frozen | method.freezes(plan.network))
+        self.method, self.trained = method, np.flatnonzero(~is_frozen(plan, theta))
+        check(method, plan, len(self.trained))
+        state = (
+            method.init(theta[self.trained].astype(np.float64))
+            if isinstance(method, Search)
+            else plan.optimizer.init(theta)
+        )
+        super().__init__(plan, theta, states, state, clock)
+        self.g[...] = 0
+        self.tally = np.zeros(4)
+        self.fixed = method.prepare(plan.network, plan.seed)
+
+    def steps(
+        self, samples: Samples, rows: NDArray[np.int64], rates: NDArray[np.float64], first: int
+    ) -> None:
+        """Look, step, constrain; once a rate."""
+        size = self.plan.batch_size
+        for k, lr in enumerate(rates.tolist()):
+            t = first + k
+            with np.errstate(all="ignore"):  # what overflows is found and named
+                here = self.look(samples, rows[k * size : (k + 1) * size], t)
+                if not np.isfinite(here.value):
+                    raise self.diagnosis(here.batch, t, lr)
+                self.advance(here, t, lr)
+                if self.plan.network.max_norm is not None:
+                    for W in self.weights:
+                        W[...] = regularizers.max_norm(W, self.plan.network.max_norm)
+                if not is_finite(self.theta):
+                    raise self.overflow(t, lr)
+            self.states = {
+                name: type(s)(*(np.asarray(v, self.plan.dtype) for v in s))
+                for name, s in here.next_states.items()
+            }
+            weight = float(here.batch.s.sum())
+            self.tally += (here.value * weight, weight, self.correct(here.out, here.batch), here.passes)
+
+    def look(self, samples: Samples, rows: NDArray[np.int64], t: int) -> Landscape:
+        """The loss of these samples at step t, around where the run stands."""
+        batch = samples.batch(rows, np.float64)
+        return Landscape(self.plan, self.theta, self.states, batch, self.clock + t, self.trained, self.fixed)
+
+    def advance(self, here: Landscape, t: int, lr: float) -> None:
+        """theta and the state after the step."""
+        if isinstance(self.method, Search):
+            x, self.optimizer_state = self.method.move(here, self.optimizer_state)
+            self.theta[self.trained] = x
+            return
+        assert isinstance(self.method, Estimator)
+        self.g[self.trained] = self.method.estimate(here)
+        if not is_finite(self.g):
+            raise self.diagnosis(here.batch, t, lr)
+        g = self.g
+        if self.plan.clip_value is not None:
+            g = clip_by_value(g, self.plan.clip_value)
+        if self.plan.clip_norm is not None:
+            g = clip_by_norm(g, self.plan.clip_norm)
+        self.update(g, lr, t)
+
+
+def check(method: Method, plan: Plan, trained: int) -> None:
+    """Refuse what a method cannot do."""
+    if not trained:
+        raise ConfigError(f"{method.kind} finds nothing to train: all links are frozen; unfreeze one.")
+    method.check(plan.network, trained)
+    if isinstance(method, Search):
+        bounds = {
+            "clip_norm": plan.clip_norm,
+            "clip_value": plan.clip_value,
+            "max_norm": plan.network.max_norm,
+        }
+        for name, value in bounds.items():
+            if value is not None:
+                raise ConfigError(
+                    f"{method.kind} makes steps of its own and cannot keep to {name}; leave it out."
+                )

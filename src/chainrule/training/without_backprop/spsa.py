@@ -1,0 +1,43 @@
+"""SPSA: all numbers are moved at once, each up or down at random; two walks, whatever their count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.training.without_backprop.base import Estimator, check_count, check_positive
+from chainrule.training.without_backprop.landscape import Landscape
+
+
+@dataclass(frozen=True)
+class SPSA(Estimator):
+    """Simultaneous perturbation: a central difference along random signs.
+
+    g = mean over `directions` of  (L(x + c d) - L(x - c d)) / 2c * d          d_i = +1 or -1, by a coin
+
+    cost: 2 walks forward a direction, and the one at x whose loss is recorded.
+    bias: of the order c^2, for E[d d^T] = I.  variance: E|g - dL/dx|^2 = (P - 1) |dL/dx|^2 / directions, so that with
+    one direction the cosine between g and dL/dx has a root mean square of 1 / sqrt(P).
+    Source: Spall, "Multivariate stochastic approximation using a simultaneous perturbation gradient approximation",
+    IEEE Transactions on Automatic Control 37, 1992; without its gain sequences, for the optimizer has its own.
+    """
+
+    kind = "spsa"
+    c: float = 1e-3
+    directions: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what is no distance and no count."""
+        check_positive(self, "c")
+        check_count(self, "directions")
+
+    def estimate(self, here: Landscape) -> NDArray[np.float64]:
+        """(L(x + c d) - L(x - c d)) / 2c * d, averaged"""
+        x = here.x
+        d = 2.0 * here.rng.integers(0, 2, (self.directions, len(x))) - 1.0  # (directions, P)
+        found = here.losses(np.concatenate([x + self.c * d, x - self.c * d]))  # (2 directions,)
+        high, low = np.split(found, 2)
+        g: NDArray[np.float64] = (high - low) / (2 * self.c * self.directions) @ d
+        return g
