@@ -1,0 +1,195 @@
+"""`chainrule explain`: one prediction told as a story, in the terminal and as a page."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chainrule.cli import options, output
+from chainrule.cli.guard import guarded
+from chainrule.errors import ConfigError, DataError, FormatError
+
+if TYPE_CHECKING:
+    from chainrule.model import Model
+
+MAX_CSV_BYTES = 64 << 20
+
+
+class Sample(NamedTuple):
+    """One sample, and what is known of it."""
+
+    source: str
+    x: Any  # (1, features)
+    truth: Any
+    """None where the file holds none"""
+    shape: tuple[int, int] | None
+    names: list[str] | None
+    """of the features, where the file has them"""
+
+
+@guarded
+def explain(
+    model: options.ModelFile,
+    sample: options.ExplainedInput,
+    row: options.Row = None,
+    true: options.Truth = None,
+    method: options.AttributionMethod = "integrated_gradients",
+    lr: options.StepRate = 0.001,
+    out: options.StoryPage = None,
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """Tell how a model came to one answer: what went in, what the layers made of it, why, what training would do."""
+    if out is not None and out.suffix.lower() != ".html":
+        raise ConfigError(f"--out must end in .html, not {out.name!r}.")
+    if lr <= 0:
+        raise ConfigError(f"--lr must be above 0, not {lr:g}.")
+    from chainrule.cli.models import load_model
+    from chainrule.inspection import story
+
+    chosen = load_model(model)
+    found = read_sample(sample, row, chosen)
+    truth = found.truth if true is None else parse_truth(true, chosen)
+    told = story.explain(
+        chosen,
+        found.x,
+        truth,
+        method=method,
+        learning_rate=lr,
+        shape=found.shape,
+        names=found.names,
+        source=found.source,
+    )
+    if out is not None:
+        told.write(out)
+    if as_json:
+        output.print_json(told.to_json())
+        return
+    console = output.console()
+    told.show(console)
+    if out is not None:
+        console.print(f"Written to {out}", markup=False)
+
+
+def read_sample(text: str, row: int | None, model: Model) -> Sample:
+    """One row of what INPUT names."""
+    from chainrule.cli.data import image_shape
+    from chainrule.cli.predict import PICTURES, read
+
+    if row is not None and row < 0:
+        raise ConfigError(f"--row counts from 0; it is {row}.")
+    suffix, truth, columns, shape = Path(text).suffix.lower(), None, None, None
+    if text == "mnist":
+        from chainrule.datasets import load_mnist
+
+        test = load_mnist()[1]
+        X, truth, shape = test.X, test.y, image_shape(test)
+    elif suffix == ".csv":
+        columns, X, truth = read_csv(text)
+    else:
+        X = read(text, model)
+        shape = picture_shape(text, X, model)
+        if suffix == ".npz":
+            truth = targets(text, len(X))
+        if suffix in PICTURES and row not in (None, 0):
+            raise ConfigError(f"{text} is one picture; leave --row out.")
+    if row is None and len(X) > 1:
+        raise ConfigError(f"{text} holds {len(X):,} samples; say which one by --row, from 0 to {len(X) - 1}.")
+    row = row or 0
+    if row >= len(X):
+        raise ConfigError(f"--row is {row}, but {text} holds {len(X):,} samples, from 0 to {len(X) - 1}.")
+    if X.ndim != 2 or X.shape[1] != model.network.inputs:
+        raise DataError(
+            f"{text} holds samples of {X.shape[1] if X.ndim == 2 else X.shape} features, "
+            f"but the model takes {model.network.inputs}; select the same columns."
+        )
+    name = text if len(X) == 1 else f"{text}, row {row}"
+    return Sample(name, X[row : row + 1], None if truth is None else truth[row], shape, columns)
+
+
+def picture_shape(text: str, X: Any, model: Model) -> tuple[int, int] | None:
+    """(height, width) where the samples are grey images: stored so, or a square number of bytes."""
+    from chainrule.datasets import read_npy, read_npz
+    from chainrule.inspection.attribution.explained import check_shape
+
+    suffix, inputs = Path(text).suffix.lower(), model.network.inputs
+    if suffix in (".npy", ".npz"):
+        X = read_npy(text) if suffix == ".npy" else next(iter(read_npz(text, {"x"}).values()))
+        if X.ndim == 3 and X[0].size == inputs:
+            return int(X.shape[1]), int(X.shape[2])
+        if X.ndim == 2 and X.shape[1] != inputs and X.size == inputs:
+            return int(X.shape[0]), int(X.shape[1])
+    return check_shape(None, inputs, X.dtype)
+
+
+def targets(text: str, n: int) -> Any:
+    """y of an .npz where it holds one for each row, else None."""
+    import numpy as np
+
+    from chainrule.datasets import read_npz
+
+    y = next(iter(read_npz(text, {"y"}).values()), None)
+    if y is None or y.ndim == 0 or len(y) != n:
+        return None
+    return np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y
+
+
+def read_csv(path: str) -> tuple[list[str], Any, Any]:
+    """The features' names from the first line, X (n, features), and the column y, which need not be there, as text."""
+    import numpy as np
+
+    from chainrule.datasets.idx import open_regular
+
+    with open_regular(path) as file:
+        data = file.read(MAX_CSV_BYTES + 1)
+    if len(data) > MAX_CSV_BYTES:
+        raise DataError(
+            f"{path} is larger than {MAX_CSV_BYTES >> 20} MB; make an .npz of the rows to explain."
+        )
+    try:
+        lines = [line for line in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")) if line]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FormatError(f"{path} is no CSV file of UTF-8 text ({error}).") from error
+    if len(lines) < 2:
+        raise DataError(f"{path} needs a line of the features' names and at least one row of numbers.")
+    names, rows = lines[0], lines[1:]
+    for number, cells in enumerate(rows):
+        if len(cells) != len(names):
+            raise DataError(
+                f"{path} has {len(cells)} cells in row {number}, and {len(names)} names above; make them equal."
+            )
+    truth = [cells[names.index("y")] for cells in rows] if "y" in names else None
+    kept = [k for k, name in enumerate(names) if name != "y"]
+    X = np.empty((len(rows), len(kept)))
+    for number, cells in enumerate(rows):
+        for place, k in enumerate(kept):
+            try:
+                X[number, place] = float(cells[k])
+            except ValueError as error:
+                raise DataError(
+                    f"{path} holds {cells[k]!r} in row {number}, column {names[k]!r}; encode text as numbers first."
+                ) from error
+    return [names[k] for k in kept], X, truth
+
+
+def parse_truth(text: str, model: Model) -> Any:
+    """--true: a label, numbers with commas between them, or of many labels those that hold."""
+    from chainrule.inspection.story.truth import label_names
+
+    if model.task in ("binary", "multiclass"):
+        return text
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if model.task == "multilabel":
+        labels = label_names(model)
+        unknown = [word for word in words if word not in labels and word != "none"]
+        if unknown:
+            raise ConfigError(
+                f"--true names {unknown[0]!r}, which is no label of the model's; they are {', '.join(labels)}."
+            )
+        return [float(label in words) for label in labels]
+    try:
+        return [float(word) for word in words]
+    except ValueError as error:
+        raise ConfigError(f"--true must be {model.network.outputs} number(s), not {text!r}.") from error

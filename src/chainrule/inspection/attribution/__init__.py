@@ -1,0 +1,72 @@
+"""Why this answer: how much each feature of a sample did for an output, by six methods, each with its check.
+
+| method | the value of feature k | what the values add up to |
+|---|---|---|
+| `saliency` | how steep the output is in it: the size of df/dx_k | nothing |
+| `input_x_gradient` | (x_k - b_k) df/dx_k | f(x) - f(b) where f is linear between b and x |
+| `integrated_gradients` | (x_k - b_k) times the mean of df/dx_k on the way from b to x | f(x) - f(b) |
+| `epsilon_lrp` | relevance, divided from layer to layer by what each neuron put in | f(x), less biases and epsilon |
+| `deep_lift` | (x_k - b_k) times the product of chords' slopes | f(x) - f(b) |
+| `occlusion` | f(x) - f(x with x_k at b_k) | f(x) - f(b) where f is linear |
+
+f is the output before its output activation: the logit of the predicted class unless `target` names another, and with
+`against` the difference of two. b is the baseline: what the network's input links make 0 (black, or the training
+data's mean where it standardizes), else zeros. All methods walk the layers' own forward and backward, in float64, as
+in prediction. `reinitialization_check` says whether a method's maps depend on what the network has learned.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from chainrule.errors import ConfigError
+from chainrule.inspection.attribution.deep_lift import deep_lift
+from chainrule.inspection.attribution.epsilon_lrp import epsilon_lrp
+from chainrule.inspection.attribution.input_x_gradient import input_x_gradient
+from chainrule.inspection.attribution.integrated_gradients import integrated_gradients
+from chainrule.inspection.attribution.occlusion import occlusion
+from chainrule.inspection.attribution.reinitialization import Reinitialization, reinitialization_check
+from chainrule.inspection.attribution.result import Attribution
+from chainrule.inspection.attribution.saliency import saliency
+from chainrule.validation import check_choice
+
+if TYPE_CHECKING:
+    from chainrule.model import Model
+
+METHODS: dict[str, Callable[..., Attribution]] = {
+    "saliency": saliency,
+    "input_x_gradient": input_x_gradient,
+    "integrated_gradients": integrated_gradients,
+    "epsilon_lrp": epsilon_lrp,
+    "deep_lift": deep_lift,
+    "occlusion": occlusion,
+}
+"""Every method by its name. What is added here is tested."""
+
+
+def attribute(model: Model, X: Any, method: str = "integrated_gradients", **settings: Any) -> Attribution:
+    """The Attribution of one method by its name; the settings are those of the method's function."""
+    function = check_choice(method, METHODS, "method")
+    known = [name for name in inspect.signature(function).parameters if name not in ("model", "X")]
+    unknown = [name for name in settings if name not in known]
+    if unknown:
+        raise ConfigError(f"{method} takes no {unknown[0]}; its settings are {', '.join(known)}.")
+    found: Attribution = function(model, X, **settings)
+    return found
+
+
+__all__ = [
+    "METHODS",
+    "Attribution",
+    "Reinitialization",
+    "attribute",
+    "deep_lift",
+    "epsilon_lrp",
+    "input_x_gradient",
+    "integrated_gradients",
+    "occlusion",
+    "reinitialization_check",
+    "saliency",
+]

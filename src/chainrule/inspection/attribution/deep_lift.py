@@ -1,0 +1,110 @@
+"""DeepLIFT: differences from a baseline, handed back by slopes of chords instead of tangents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule import backprop
+from chainrule.blocks import Residual, Skip
+from chainrule.inspection.attribution.explained import Explained, Floats, explained
+from chainrule.inspection.attribution.result import Attribution, result
+from chainrule.inspection.attribution.rules import with_rules
+from chainrule.layers import (
+    Activation,
+    BatchNorm,
+    Context,
+    Dense,
+    Dropout,
+    Layer,
+    Link,
+    Rescale,
+    Softmax,
+    Standardize,
+)
+
+if TYPE_CHECKING:
+    from chainrule.model import Model
+
+LAW = "contributions add up to f(x) - f(baseline): each chord ends where the activation does"
+SAME = 1e-10
+"""Pre-activations closer than this have no chord; the tangent takes its place."""
+
+
+@dataclass(frozen=True)
+class Chord(Layer):
+    """The rescale rule of an activation: m_z = m_a (a - a') / (z - z'), with ' the baseline's; f'(z) where z = z'.
+
+    The batch holds n samples and then their n baselines: z, a, m (2n, width).
+    """
+
+    layer: Activation
+
+    def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
+        """The activation's own; the cache keeps z and a beside it."""
+        out, cache = self.layer.forward(params, a, ctx)
+        return out, (a, out, cache)
+
+    def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
+        """m_z from m_a"""
+        z, a, inner = cache
+        n = len(z) // 2
+        tangent = self.layer.backward(params, inner, np.ones_like(z), ctx)[1][:n]
+        run, rise = z[:n] - z[n:], a[:n] - a[n:]  # (n, width)
+        is_same = np.abs(run) < SAME
+        slope = np.where(is_same, tangent, rise / np.where(is_same, 1.0, run))
+        return (), delta * np.concatenate([slope, slope])
+
+
+def stand_in(link: Link) -> Layer | None:
+    """A chord for an activation; what is affine hands multipliers back as it does gradients."""
+    layer = link.layer
+    if isinstance(layer, Activation):
+        return None if isinstance(layer, Softmax) else Chord(layer)
+    known = (Dense, BatchNorm, Dropout, Rescale, Standardize, Residual, Skip)
+    return layer if isinstance(layer, known) else None
+
+
+def multipliers(f: Explained) -> tuple[Floats, dict[str, Floats]]:
+    """m (n, inputs), and what each neuron of each link contributed, m * (a - a') (n, width), by link name.
+
+    Across any layer of the chain (not inside a block) the contributions add up to f(x) - f(baseline).
+    """
+    links = with_rules(f.links, stand_in, "deep_lift")
+    n = len(f.X)
+    a: dict[str, Floats] = {}
+    m: dict[str, Floats] = {}
+
+    def watch(walk: str, link: Link, array: Any) -> None:
+        (a if walk == "forward" else m)[link.name] = array
+
+    ctx = f.ctx._replace(watch=watch)
+    out, caches = backprop.forward(links, f.params, np.concatenate([f.X, f.baseline]), ctx)
+    V = np.concatenate([f.V, f.V])
+    assert out.shape == V.shape
+    _, of_input = backprop.backward(links, f.params, caches, V, ctx)
+    return of_input[:n], {name: m[name][:n] * (a[name][:n] - a[name][n:]) for name in a}
+
+
+def deep_lift(
+    model: Model,
+    X: Any,
+    *,
+    target: Any = None,
+    against: Any = None,
+    baseline: Any = None,
+    shape: tuple[int, int] | None = None,
+) -> Attribution:
+    """(x_k - b_k) m_k, with m the product of weights and of chords' slopes along the way back: the rescale rule.
+
+    X: (n, inputs).  b: the baseline.  Where a gradient takes an activation's slope at z, DeepLIFT takes the slope
+    between the baseline's z and the sample's, so a saturated neuron still counts.
+    Raises ConfigError for a layer without a rule (softmax inside the network, a layer of your own).
+    Source: Shrikumar, Greenside, Kundaje, "Learning important features through propagating activation differences",
+    ICML 2017, section 3.5.1.
+    """
+    f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape)
+    values = (f.X - f.baseline) * multipliers(f)[0]
+    return result("deep_lift", f, values, LAW, is_complete=True)

@@ -1,0 +1,205 @@
+"""Epsilon-LRP: the output's relevance, handed back in proportion to what each neuron put in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from chainrule import backprop
+from chainrule.blocks import Residual, Skip
+from chainrule.errors import ConfigError
+from chainrule.inspection.attribution.explained import Explained, Floats, explained, input_links
+from chainrule.inspection.attribution.result import Attribution, result
+from chainrule.inspection.attribution.rules import with_rules
+from chainrule.layers import (
+    Activation,
+    BatchNorm,
+    Context,
+    Dense,
+    Dropout,
+    Layer,
+    Link,
+    Rescale,
+    Softmax,
+    Standardize,
+)
+
+if TYPE_CHECKING:
+    from chainrule.model import Model
+
+LAW = (
+    "relevances, the share of the biases and the share of epsilon add up to f(x): no layer adds or loses any"
+)
+
+
+class Absorbed(NamedTuple):
+    """What a layer kept of the relevance that it was handed; takes the place of its gradients in the walk."""
+
+    biases: Any  # (batch,)
+    epsilon: Any  # (batch,)
+
+
+def stabilized(z: Floats, epsilon: float) -> Floats:
+    """z + epsilon sign(z), with sign(0) = 1; 1 where that is 0, for nothing was put in there."""
+    out = z + np.where(z >= 0, epsilon, -epsilon)
+    return np.where(out == 0, 1.0, out)
+
+
+@dataclass(frozen=True)
+class Proportional(Layer):
+    """The epsilon rule of an affine layer z = J a + c (dense, batch norm in prediction, rescale, standardize).
+
+    R_i = a_i sum_j J_ji s_j      s_j = R_j / (z_j + epsilon sign(z_j))
+    biases: sum_j c_j s_j      epsilon: sum_j (R_j - z_j s_j)
+
+    a: (batch, fan_in).  R: (batch, fan_out).  J^T s is the layer's own backward, c its forward at 0.
+    Source: Bach et al., "On pixel-wise explanations ...", PLOS ONE 2015, eq. 58.
+    """
+
+    layer: Layer
+    epsilon: float
+
+    def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
+        """The layer's own; the cache keeps a and z beside the layer's."""
+        z, cache = self.layer.forward(params, a, ctx)
+        return z, (a, z, cache)
+
+    def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
+        """R (batch, fan_in) from R (batch, fan_out)."""
+        a, z, inner = cache
+        s = delta / stabilized(z, self.epsilon)  # (batch, fan_out)
+        constant = self.layer.forward(params, np.zeros_like(a[:1]), ctx)[0]  # (1, fan_out)
+        absorbed = Absorbed((constant * s).sum(1), (delta - z * s).sum(1))
+        return absorbed, a * self.layer.backward(params, inner, s, ctx)[1]
+
+
+@dataclass(frozen=True)
+class Through(Layer):
+    """R passes on as it is: an activation's neuron gives all it was handed to the z beneath it."""
+
+    layer: Layer
+
+    def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
+        """The layer's own."""
+        return self.layer.forward(params, a, ctx)[0], None
+
+    def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
+        """R"""
+        zero = np.zeros(len(delta))
+        return Absorbed(zero, zero), delta
+
+
+@dataclass(frozen=True)
+class Added(Layer):
+    """A residual block: R is divided in proportion to what each of its chains put into the sum.
+
+    R_F = F s      R_P = P s      s = R / (F + P + epsilon sign(F + P))      epsilon: sum_j (R_j - (F + P)_j s_j)
+    """
+
+    layer: Residual
+    epsilon: float
+
+    def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
+        """The block's own; the cache keeps the two chains' outputs."""
+        assert ctx.link is not None
+        walks = [
+            backprop.forward(links, theta, a, ctx)
+            for links, theta in zip(ctx.link.branches, params, strict=True)
+        ]
+        outputs, caches = zip(*walks, strict=True)
+        return self.layer.join(*outputs), (outputs, caches)
+
+    def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
+        """The relevance of the input through either chain, added."""
+        assert ctx.link is not None
+        (branch, shortcut), caches = cache
+        s = delta / stabilized(branch + shortcut, self.epsilon)
+        lost = (delta - (branch + shortcut) * s).sum(1)
+        (kept_F, R_F), (kept_P, R_P) = (
+            backprop.backward(*walk, ctx)
+            for walk in zip(ctx.link.branches, params, caches, (branch * s, shortcut * s), strict=True)
+        )
+        return (Absorbed(np.zeros_like(lost), lost), kept_F, kept_P), R_F + R_P
+
+
+def rule(epsilon: float, passed: frozenset[str]) -> Any:
+    """The rule for each kind of layer. passed: names of links that only change the units of the features."""
+
+    def stand_in(link: Link) -> Layer | None:
+        layer = link.layer
+        if link.name in passed or isinstance(layer, Dropout):
+            return Through(layer)
+        if isinstance(
+            layer, Skip
+        ):  # side by side, each chain has its own part of R: what the block does itself
+            return layer
+        if isinstance(layer, Residual):
+            return Added(layer, epsilon)
+        if isinstance(layer, (Dense, BatchNorm, Rescale, Standardize)):
+            return Proportional(layer, epsilon)
+        is_elementwise = isinstance(layer, Activation) and not isinstance(layer, Softmax)
+        return Through(layer) if is_elementwise else None
+
+    return stand_in
+
+
+def relevance(f: Explained, epsilon: float) -> tuple[Floats, dict[str, Floats]]:
+    """R (n, inputs), and what the biases and epsilon took, (n,) each."""
+    passed = frozenset(link.name for link in f.links[: input_links(f.links)])
+    links = with_rules(f.links, rule(epsilon, passed), "epsilon_lrp")
+    out, caches = backprop.forward(links, f.params, f.X, f.ctx)
+    kept, R = backprop.backward(links, f.params, caches, f.V * out, f.ctx)
+    found = list(_absorbed(kept))
+    zero = np.zeros(len(R))
+    return R, {
+        "biases": sum((each.biases for each in found), zero),
+        "epsilon": sum((each.epsilon for each in found), zero),
+    }
+
+
+def _absorbed(tree: Any) -> Iterator[Absorbed]:
+    if isinstance(tree, Absorbed):
+        yield tree
+    elif isinstance(tree, tuple):
+        for part in tree:
+            yield from _absorbed(part)
+
+
+def epsilon_lrp(
+    model: Model,
+    X: Any,
+    *,
+    target: Any = None,
+    against: Any = None,
+    shape: tuple[int, int] | None = None,
+    epsilon: float = 1e-6,
+) -> Attribution:
+    """Layer-wise relevance propagation: R_i = a_i sum_j W_ij R_j / (z_j + epsilon sign(z_j)), from R = f(x) on back.
+
+    X: (n, inputs).  epsilon: keeps a neuron whose z is nearly 0 from handing back huge relevances of both signs; what
+    it takes is stated, as is what the biases take.  Rescale and Standardize at the input only change units: relevance
+    passes through them.  Activations hand it to their z, batch norm counts as the affine map of prediction, a residual
+    block divides by what its two chains put in.  For ReLU networks it is input x gradient as epsilon goes to 0.
+    Raises ConfigError for a layer without a rule (softmax inside the network, a layer of your own).
+    Source: Bach et al., "On pixel-wise explanations for non-linear classifier decisions ...", PLOS ONE 2015, eq. 58;
+    Ancona et al., "Towards better understanding of gradient-based attribution methods", ICLR 2018, proposition 1.
+    """
+    if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float)) or not 0 <= epsilon < math.inf:
+        raise ConfigError(f"epsilon must be a finite number of at least 0, not {epsilon!r}; 1e-6 is usual.")
+    f = explained(model, X, target=target, against=against, shape=shape)
+    R, absorbed = relevance(f, float(epsilon))
+    expected = f.value(f.X, f.V) - absorbed["biases"] - absorbed["epsilon"]
+    return result(
+        "epsilon_lrp",
+        f,
+        R,
+        LAW,
+        is_complete=True,
+        expected=expected,
+        absorbed=absorbed,
+        epsilon=float(epsilon),
+    )

@@ -1,0 +1,258 @@
+"""What is attributed: one number a sample, f(x), and its walks.
+
+f_i(x) = sum_k v_ik out_k(x)
+
+out is the output before the output activation that turns it into probabilities: a class's logit, the logarithm of an
+expected count, a number. v_i picks it: 1 at the target, and -1 at the class it is held against where there is one.
+With one output for two classes, out is the logit of the second, so v_i = -1 for the first. All in float64, whatever
+the model's precision: completeness is a statement about the method, not about rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import backprop
+from chainrule.errors import ConfigError, DataError, ShapeError
+from chainrule.layers import Context, Link, Rescale, Sigmoid, Softmax, Standardize
+from chainrule.validation import as_array, check_X
+
+if TYPE_CHECKING:
+    from chainrule.model import Model
+
+Floats = NDArray[np.float64]
+ROWS = 1024
+"""Rows of one walk."""
+DRAWN_FROM = 8
+"""Pixels a side from which a square number of bytes is taken for a picture."""
+
+
+class Explained(NamedTuple):
+    """f, and the samples at which it is looked at."""
+
+    links: tuple[Link, ...]  # without the output activation
+    params: tuple[Any, ...]
+    ctx: Context
+    X: Floats  # (n, inputs)
+    baseline: Floats  # (n, inputs)
+    V: Floats  # (n, outputs) what f picks of the outputs
+    labels: tuple[Any, ...]
+    """the target, a sample each: 3"""
+    targets: tuple[str, ...]
+    """in words, a sample each: class '3', class '3' against '5'"""
+    names: tuple[str, ...] | None
+    """of the features, where X named them"""
+    shape: tuple[int, int] | None
+    """(height, width) where a sample is a picture"""
+
+    def forward(self, X: Floats) -> tuple[Floats, tuple[Any, ...]]:
+        """out (rows, outputs) and the caches."""
+        out, caches = backprop.forward(self.links, self.params, X, self.ctx)
+        return out, caches
+
+    def value(self, X: Floats, V: Floats) -> Floats:
+        """f (rows,) at X (rows, inputs). V: (rows, outputs), or (outputs,) for all rows."""
+        parts = []
+        for rows in chunks(len(X)):
+            v = V if V.ndim == 1 else V[rows]
+            parts.append((self.forward(X[rows])[0] * v).sum(1))
+        return np.concatenate(parts)
+
+    def gradient(self, X: Floats, V: Floats) -> Floats:
+        """df/dx (rows, inputs) at X (rows, inputs)."""
+        parts = []
+        for rows in chunks(len(X)):
+            out, caches = self.forward(X[rows])
+            delta = np.broadcast_to(V if V.ndim == 1 else V[rows], out.shape)
+            parts.append(backprop.backward(self.links, self.params, caches, delta, self.ctx)[1])
+        return np.concatenate(parts)
+
+    def outputs(self) -> tuple[Floats, Floats]:
+        """f (n,) at the samples and at their baselines."""
+        return self.value(self.X, self.V), self.value(self.baseline, self.V)
+
+
+def chunks(n: int) -> list[slice]:
+    """Slices of at most ROWS rows."""
+    return [slice(start, min(start + ROWS, n)) for start in range(0, n, ROWS)]
+
+
+def explained(
+    model: Model,
+    X: Any,
+    *,
+    target: Any = None,
+    against: Any = None,
+    baseline: Any = None,
+    shape: tuple[int, int] | None = None,
+) -> Explained:
+    """Check what a user passes in, and choose f.
+
+    target: a label of the model's, an output's number where it has no labels, or one a sample; None for the predicted
+    class, the likeliest of many labels, or the only output.  against: another label, whose logit is taken off.
+    baseline: numbers (inputs,) or (n, inputs), or one number for all; None for `neutral`.
+    shape: (height, width) of a picture; found out for a square number of bytes.
+    Raises ConfigError, ShapeError or DataError, in one sentence.
+    """
+    network = model.network
+    names = tuple(map(str, X.columns)) if hasattr(X, "columns") else None
+    checked = check_X(X, network.inputs)
+    stored_as = checked.dtype
+    rows = (checked.toarray() if hasattr(checked, "toarray") else checked).astype(np.float64)
+    links = network.links
+    has_activation = network.loss.domain == "probability" and isinstance(links[-1].layer, (Softmax, Sigmoid))
+    links = links[:-1] if has_activation else links
+    states = {
+        name: type(state)(*(np.asarray(part, np.float64) for part in state))
+        for name, state in model.states.items()
+    }
+    ctx = Context(training=False, seed=model.seed, states=states)
+    params = network.unflatten(model.theta.astype(np.float64))[: len(links)]
+    origin = neutral(links, ctx, network.inputs) if baseline is None else baseline
+    made = Explained(
+        links,
+        params,
+        ctx,
+        rows,
+        _check_baseline(origin, rows.shape),
+        np.zeros((len(rows), network.outputs)),
+        (),
+        (),
+        names if names is not None and len(names) == network.inputs else None,
+        check_shape(shape, network.inputs, stored_as),
+    )
+    V, places, targets = _pick(model, made, target, against)
+    known = _labels(model, model.task)
+    return made._replace(V=V, labels=tuple(known[k] for k in places), targets=targets)
+
+
+def input_links(links: Sequence[Link]) -> int:
+    """How many links at the front only change the units of the features: Rescale and Standardize."""
+    return next(
+        (i for i, link in enumerate(links) if not isinstance(link.layer, (Rescale, Standardize))), len(links)
+    )
+
+
+def neutral(links: Sequence[Link], ctx: Context, inputs: int) -> Floats:
+    """The input (inputs,) that the input links make 0: black pixels, or the training data's means; else zeros."""
+    x = np.zeros(inputs)
+    for link in reversed(links[: input_links(links)]):
+        if isinstance(link.layer, Rescale):
+            if link.layer.scale == 0:
+                return np.zeros(inputs)
+            x = (x - link.layer.offset) / link.layer.scale
+        else:
+            state = ctx.at(link).state
+            x = x * state.std + state.mean
+    return x + 0.0  # no negative zero
+
+
+def check_shape(shape: Any, inputs: int, dtype: np.dtype[Any]) -> tuple[int, int] | None:
+    """(height, width), given or seen from the data; None for a table."""
+    if shape is None:
+        side = math.isqrt(inputs)
+        return (side, side) if dtype == np.uint8 and side * side == inputs and side >= DRAWN_FROM else None
+    try:
+        height, width = (int(side) for side in shape)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"shape must be (height, width), not {shape!r}.") from error
+    if height < 1 or width < 1 or height * width != inputs:
+        raise ShapeError(
+            f"shape is {height} x {width}, {height * width} pixels, but the network takes {inputs} inputs; "
+            "leave it out for a table."
+        )
+    return height, width
+
+
+def _check_baseline(baseline: Any, shape: tuple[int, ...]) -> Floats:
+    try:
+        numbers = np.asarray(as_array(baseline, "baseline"), np.float64)
+        full = np.array(np.broadcast_to(numbers, shape))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ShapeError):
+            raise
+        raise ShapeError(
+            f"baseline must hold numbers of the shape ({shape[1]},) or {shape}, or be one number; "
+            f"it has the shape {np.shape(baseline)}."
+        ) from error
+    if not np.isfinite(full).all():
+        raise DataError("baseline holds NaN or infinity; it must be a sample that the network could see.")
+    return full
+
+
+def _pick(model: Model, f: Explained, target: Any, against: Any) -> tuple[Floats, list[int], tuple[str, ...]]:
+    """V (n, outputs), the place of each target, and its name."""
+    task, outputs = model.task, model.network.outputs
+    labels = _labels(model, task)
+    noun = {"regression": "output", "multilabel": "label"}.get(task, "class")
+    is_given = target is not None
+    chosen = (
+        _numbers(target, labels, len(f.X), "target", noun) if is_given else _default(model, f, task, outputs)
+    )
+    n = np.arange(len(f.X))
+    V = np.zeros((len(n), outputs))
+    if task == "binary":
+        V[n, 0] = np.where(chosen == 1, 1.0, -1.0)
+    else:
+        V[n, chosen] = 1.0
+    words = [f"{noun} {labels[k]}" for k in chosen.tolist()]
+    if against is None:
+        return V, chosen.tolist(), tuple(words)
+    rival = _numbers(against, labels, len(f.X), "against", noun)
+    if task == "binary":
+        raise ConfigError(
+            "against is for more than two classes: the logit of two classes already holds one against the other."
+        )
+    if (rival == chosen).any():
+        raise ConfigError(f"against is the target itself, {words[int((rival == chosen).argmax())]}.")
+    V[n, rival] = -1.0
+    words = [f"{word} against {labels[k]}" for word, k in zip(words, rival.tolist(), strict=True)]
+    return V, chosen.tolist(), tuple(words)
+
+
+def _labels(model: Model, task: str) -> list[Any]:
+    """What a target can be called."""
+    if model.classes is not None and task in ("binary", "multiclass"):
+        return list(model.classes.tolist())
+    return list(range(2 if task == "binary" else model.network.outputs))
+
+
+def _default(model: Model, f: Explained, task: str, outputs: int) -> NDArray[np.int64]:
+    if task == "regression":
+        if outputs > 1:
+            raise ConfigError(
+                f"the network has {outputs} outputs; say which one to attribute, as target=0 for the first."
+            )
+        return np.zeros(len(f.X), np.int64)
+    parts = [f.forward(f.X[rows])[0] for rows in chunks(len(f.X))]
+    out = np.concatenate(parts)
+    if task == "binary":
+        # Without a Sigmoid of its own, a loss on probabilities decides at a half.
+        is_share = model.network.loss.domain == "probability" and len(f.links) == len(model.network.links)
+        return np.asarray(out[:, 0] > (0.5 if is_share else 0.0), np.int64)
+    return np.asarray(out.argmax(1), np.int64)
+
+
+def _numbers(value: Any, labels: list[Any], n: int, name: str, noun: str) -> NDArray[np.int64]:
+    """The place (n,) of each label among the labels."""
+    given = [value] * n if np.ndim(value) == 0 else list(np.asarray(value).tolist())
+    if len(given) != n:
+        raise ShapeError(f"{name} holds {len(given)} labels for {n} samples; give one, or one a sample.")
+    place = {label: k for k, label in enumerate(labels)}
+    spelled = {str(label): k for k, label in enumerate(labels)}
+    found = []
+    for label in given:
+        plain = label.item() if isinstance(label, np.generic) else label
+        k = place.get(plain) if not isinstance(plain, bool) or len(labels) == 2 else None
+        k = spelled.get(str(plain)) if k is None and isinstance(plain, str) else k
+        if k is None:
+            some = ", ".join(map(repr, labels[:10])) + (", ..." if len(labels) > 10 else "")
+            plural = noun + ("es" if noun == "class" else "s")
+            raise ConfigError(f"{name} is {plain!r}, but the {plural} are {some}.")
+        found.append(k)
+    return np.asarray(found, np.int64)

@@ -1,0 +1,35 @@
+"""Input x gradient: the slope at the sample, times how far the sample is from the baseline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chainrule.inspection.attribution.explained import explained
+from chainrule.inspection.attribution.result import Attribution, result
+
+if TYPE_CHECKING:
+    from chainrule.model import Model
+
+LAW = (
+    "input x gradient promises no sum: it takes f for a straight line; exact where f is linear between the baseline "
+    "and x, as a ReLU network without biases is from 0"
+)
+
+
+def input_x_gradient(
+    model: Model,
+    X: Any,
+    *,
+    target: Any = None,
+    against: Any = None,
+    baseline: Any = None,
+    shape: tuple[int, int] | None = None,
+) -> Attribution:
+    """(x_k - baseline_k) df/dx_k: what feature k did if f were a straight line of this slope.
+
+    X: (n, inputs).  With a baseline of 0, as published, x_k df/dx_k.
+    Source: Shrikumar, Greenside, Shcherbina, Kundaje, "Not just a black box", arXiv:1605.01713.
+    """
+    f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape)
+    values = (f.X - f.baseline) * f.gradient(f.X, f.V)  # (n, inputs)
+    return result("input_x_gradient", f, values, LAW, is_complete=False)

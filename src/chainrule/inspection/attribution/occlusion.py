@@ -1,0 +1,101 @@
+"""Occlusion: take a part of the sample away and see what the output loses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import ConfigError
+from chainrule.inspection.attribution.explained import chunks, explained
+from chainrule.inspection.attribution.result import Attribution, result
+
+if TYPE_CHECKING:
+    from chainrule.model import Model
+
+LAW = "occlusion promises no sum: what features do only together counts for each; exact where f is linear in them"
+PATCH_LAW = "occlusion by patches promises no sum: every pixel of a patch carries what the whole patch did"
+
+
+def occlusion(
+    model: Model,
+    X: Any,
+    *,
+    target: Any = None,
+    against: Any = None,
+    baseline: Any = None,
+    shape: tuple[int, int] | None = None,
+    patch: int | tuple[int, int] | None = None,
+    stride: int | tuple[int, int] | None = None,
+) -> Attribution:
+    """f(x) - f(x with feature k at its baseline); for pictures with patches of pixels in a feature's place.
+
+    X: (n, inputs).  patch: (height, width) or one number for both, for pictures; None for single features.
+    stride: from one patch to the next; the patch's own size unless given.  A pixel that several patches cover has the
+    mean of what they did.
+    Source: Zeiler, Fergus, "Visualizing and understanding convolutional networks", ECCV 2014, section 4.2.
+    """
+    f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape)
+    features = f.X.shape[1]
+    if patch is None:
+        if stride is not None:
+            raise ConfigError("stride moves a patch; give patch=4 too, or leave stride out.")
+        masks: NDArray[np.bool_] | None = None
+        count = features
+    else:
+        if f.shape is None:
+            raise ConfigError(
+                "patch is for pictures; give shape=(height, width), or leave patch out for a table."
+            )
+        size = _pair(patch, "patch", f.shape)
+        masks = windows(f.shape, size, size if stride is None else _pair(stride, "stride", f.shape))
+        count = len(masks)
+    whole = f.value(f.X, f.V)  # (n,)
+    values = np.empty_like(f.X)
+    for i in range(len(f.X)):
+        lost = np.empty(count)  # (windows,)
+        for rows in chunks(count):
+            hidden = np.arange(features) == np.arange(count)[rows, None] if masks is None else masks[rows]
+            lost[rows] = whole[i] - f.value(np.where(hidden, f.baseline[i], f.X[i]), f.V[i])
+        values[i] = lost if masks is None else lost @ masks / np.maximum(masks.sum(0), 1)
+    return result(
+        "occlusion",
+        f,
+        values,
+        LAW if masks is None else PATCH_LAW,
+        is_complete=False,
+        patch=None if patch is None else list(size),
+        evaluations=count,
+    )
+
+
+def windows(shape: tuple[int, int], size: tuple[int, int], stride: tuple[int, int]) -> NDArray[np.bool_]:
+    """(windows, height * width): which pixels each patch covers. The last ones may hang over the edge.
+
+    With a stride larger than the patch some pixels are covered by none, and have 0.
+    """
+    starts = [
+        range(0, max(length - s, 0) + step, step) for length, s, step in zip(shape, size, stride, strict=True)
+    ]
+    found = []
+    for top in starts[0]:
+        for left in starts[1]:
+            mask = np.zeros(shape, np.bool_)
+            mask[top : top + size[0], left : left + size[1]] = True
+            if mask.any():
+                found.append(mask.ravel())
+    return np.stack(found)
+
+
+def _pair(value: Any, name: str, shape: tuple[int, int]) -> tuple[int, int]:
+    pair = (value, value) if np.ndim(value) == 0 else tuple(value)
+    is_whole = len(pair) == 2 and all(
+        isinstance(v, (int, np.integer)) and not isinstance(v, bool) and 1 <= v <= side
+        for v, side in zip(pair, shape, strict=False)
+    )
+    if not is_whole:
+        raise ConfigError(
+            f"{name} must be a number of pixels, or (height, width), within {shape[0]} x {shape[1]}, not {value!r}."
+        )
+    return int(pair[0]), int(pair[1])

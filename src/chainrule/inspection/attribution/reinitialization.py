@@ -1,0 +1,150 @@
+"""The re-initialization check: do the maps change when what the network has learned is taken away?"""
+
+from __future__ import annotations
+
+import copy
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from chainrule.errors import ConfigError
+from chainrule.inspection.attribution.explained import Floats
+from chainrule.inspection.attribution.result import NAMES
+from chainrule.validation import check_count, check_seed
+
+if TYPE_CHECKING:
+    from chainrule.model import Model
+
+ALIKE = 0.5
+"""A rank correlation above which two maps are still alike, in words."""
+
+
+class Stage(NamedTuple):
+    """All layers down to this one have new weights."""
+
+    layer: str
+    signed: float
+    """mean Spearman correlation with the map of the trained network; NaN where no sample had two maps to compare"""
+    absolute: float
+    """the same of the values' sizes"""
+    spread: float
+    """standard deviation of the signed ones over samples and draws"""
+
+
+class Reinitialization(NamedTuple):
+    """What the check found. print() shows it."""
+
+    method: str
+    stages: tuple[Stage, ...]
+    """from the top layer down"""
+    samples: int
+    repeats: int
+
+    @property
+    def passes(self) -> bool:
+        """Whether the maps of a network that has learned nothing are unlike the trained one's, in either measure."""
+        last = self.stages[-1]
+        return not (last.signed > ALIKE or last.absolute > ALIKE)
+
+    def records(self) -> list[dict[str, Any]]:
+        """One record a stage, for a data frame."""
+        return [stage._asdict() for stage in self.stages]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as data; NaN is null."""
+
+        def finite(value: Any) -> Any:
+            return None if isinstance(value, float) and np.isnan(value) else value
+
+        return {
+            "method": self.method,
+            "samples": self.samples,
+            "repeats": self.repeats,
+            "passes": self.passes,
+            "stages": [{name: finite(value) for name, value in record.items()} for record in self.records()],
+        }
+
+    def __str__(self) -> str:
+        """A line a layer, and what it means."""
+        width = max(len("new weights down to"), *(len(stage.layer) for stage in self.stages))
+        lines = [
+            f"Re-initialization check of {NAMES[self.method]}: rank correlation with the trained network's map",
+            f"{'new weights down to':<{width}}{'signed':>10}{'absolute':>10}",
+            *(f"{stage.layer:<{width}}{stage.signed:>10.3f}{stage.absolute:>10.3f}" for stage in self.stages),
+        ]
+        last = self.stages[-1]
+        found = f"with all layers new, {last.signed:.2f} signed and {last.absolute:.2f} absolute"
+        verdict = (
+            f"{found}: the maps depend on what was learned."
+            if self.passes
+            else f"{found}, above {ALIKE}: the maps show the input more than what the network learned of it."
+        )
+        return "\n".join([*lines, verdict[0].upper() + verdict[1:]])
+
+
+def reinitialization_check(
+    model: Model,
+    X: Any,
+    *,
+    method: str = "integrated_gradients",
+    target: Any = None,
+    seed: int = 0,
+    repeats: int = 1,
+    **settings: Any,
+) -> Reinitialization:
+    """Draw the layers' parameters anew, from the top down, and compare the maps at each stage with the trained ones.
+
+    X: (n, inputs).  target: of all maps; the trained network's own answers unless given.  repeats: new draws; each
+    uses the layers' initializers under the next of the seeds seed + 1, seed + 2, ... that is not the model's own.
+    settings: the method's.
+    A stage's number is Spearman's rank correlation over the features to which either map gives something (features at
+    their baseline get 0 from any weights, and would make any two maps alike), its mean over samples and draws.
+    A method whose correlation stays high shows the input, not the network. The model is not changed.
+    Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018, section 3 (cascading randomization).
+    """
+    from chainrule.inspection.attribution import attribute
+
+    layers = list(dict.fromkeys(slot.link.name for slot in model.network.slots))[::-1]
+    if not layers:
+        raise ConfigError("the network has no parameters to draw anew; there is nothing to check.")
+    repeats, seed = check_count(repeats, "repeats"), check_seed(seed)
+    trained = attribute(model, X, method, target=target, **settings)
+    fixed = list(trained.labels)
+    found: dict[str, list[tuple[float, float]]] = {layer: [] for layer in layers}
+    others = (number % 2**32 for number in count(seed + 1) if number % 2**32 != model.seed)
+    for new_seed in islice(others, repeats):
+        changed = copy.copy(model)
+        changed.theta, changed.states = model.theta.copy(), dict(model.states)
+        new = model.network.initial_theta(new_seed, model.theta.dtype)
+        states = model.network.initial_states(model.dtype)
+        for layer in layers:
+            for slot in model.network.slots:
+                if slot.link.name == layer:
+                    changed.theta[slot.start : slot.stop] = new[slot.start : slot.stop]
+            if layer in states:
+                changed.states[layer] = states[layer]
+            again = attribute(changed, X, method, target=fixed, **settings)
+            found[layer] += _correlations(trained.values, again.values)
+    stages = []
+    for layer in layers:
+        pairs = np.asarray(found[layer])  # (samples * repeats, 2)
+        kept = pairs[~np.isnan(pairs).any(1)]
+        signed, absolute, spread = (*kept.mean(0), kept[:, 0].std()) if len(kept) else (np.nan,) * 3
+        stages.append(Stage(layer, float(signed), float(absolute), float(spread)))
+    return Reinitialization(method, tuple(stages), len(trained.values), repeats)
+
+
+def _correlations(trained: Floats, again: Floats) -> list[tuple[float, float]]:
+    """Spearman's correlation of each row's values and of their sizes; NaN where a map has one value only."""
+    from scipy.stats import rankdata
+
+    pairs = []
+    for first, second in zip(trained, again, strict=True):
+        given = (first != 0) | (second != 0)
+        pair = []
+        for a, b in ((first[given], second[given]), (np.abs(first[given]), np.abs(second[given]))):
+            is_flat = len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0
+            pair.append(np.nan if is_flat else float(np.corrcoef(rankdata(a), rankdata(b))[0, 1]))
+        pairs.append((pair[0], pair[1]))
+    return pairs

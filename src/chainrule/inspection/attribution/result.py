@@ -1,0 +1,228 @@
+"""The result that every method gives: values, what they should add up to, and whether they do."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import ConfigError
+from chainrule.inspection.attribution.explained import Explained, Floats
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+NAMES = {
+    "saliency": "Saliency",
+    "input_x_gradient": "Input x gradient",
+    "integrated_gradients": "Integrated gradients",
+    "epsilon_lrp": "Epsilon-LRP",
+    "deep_lift": "DeepLIFT (rescale rule)",
+    "occlusion": "Occlusion",
+}
+"""The methods, by the name that code uses, as people write them."""
+SHOWN = 12
+"""Features that a table shows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """How much each feature of each sample did for f(x). print() shows the first sample.
+
+    values: (n, inputs), in the unit of f; in that of f a unit of the feature for saliency.
+    """
+
+    method: str
+    values: Floats  # (n, inputs)
+    X: Floats  # (n, inputs)
+    baseline: Floats  # (n, inputs)
+    labels: tuple[Any, ...]
+    """the target, a sample each: 3"""
+    targets: tuple[str, ...]
+    """what f is, a sample each: class 3"""
+    outputs: Floats  # (n,) f(x)
+    baseline_outputs: Floats  # (n,) f(baseline)
+    law: str
+    """what the method promises that the values add up to, or that it promises nothing"""
+    is_complete: bool
+    """whether it promises a sum"""
+    expected: Floats  # (n,) what the values should add up to; f(x) - f(baseline) where nothing is promised
+    absorbed: dict[str, Floats] = field(default_factory=dict)
+    """(n,) each: what relevance went elsewhere than into the features (epsilon-LRP)"""
+    settings: dict[str, Any] = field(default_factory=dict)
+    names: tuple[str, ...] | None = None
+    shape: tuple[int, int] | None = None
+
+    @property
+    def error(self) -> Floats:
+        """|sum of the values - what they should add up to|, (n,). For saliency the two have different units: NaN."""
+        if self.method == "saliency":
+            return np.full(len(self.values), np.nan)
+        return np.asarray(np.abs(self.values.sum(1) - self.expected))
+
+    @property
+    def relative_error(self) -> Floats:
+        """The error over |f(x) - f(baseline)| (n,), or over |f(x)| for epsilon-LRP; 0 where both are 0."""
+        scale = np.abs(self.outputs if self.method == "epsilon_lrp" else self.outputs - self.baseline_outputs)
+        error = self.error
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(error == 0, 0.0, error / scale)
+
+    def feature(self, k: int) -> str:
+        """What feature k is called."""
+        if self.names is not None:
+            return self.names[k]
+        if self.shape is not None:
+            return f"pixel ({k // self.shape[1]}, {k % self.shape[1]})"
+        return f"feature {k}"
+
+    def order(self, row: int = 0) -> NDArray[np.int64]:
+        """The features of a sample, the one with the largest value by size first."""
+        return np.argsort(-np.abs(self.values[self._row(row)]), kind="stable")
+
+    def records(self, row: int = 0) -> list[dict[str, Any]]:
+        """One record a feature of a sample, the largest first: for a data frame."""
+        i = self._row(row)
+        return [
+            {
+                "feature": self.feature(k),
+                "value": float(self.X[i, k]),
+                "baseline": float(self.baseline[i, k]),
+                "attribution": float(self.values[i, k]),
+            }
+            for k in self.order(i).tolist()
+        ]
+
+    def completeness(self, row: int = 0) -> str:
+        """The law with this sample's numbers in it, in one sentence."""
+        i = self._row(row)
+        total, there = float(self.values[i].sum()), float(self.outputs[i])
+        if self.method == "saliency":
+            return f"f(x) = {there:.6g}. {self.law[0].upper()}{self.law[1:]}."
+        if self.method == "epsilon_lrp":
+            parts = "".join(f" + {float(v[i]):.6g} ({name})" for name, v in self.absorbed.items())
+            sums = f"{total:.6g}{parts}, of f(x) = {there:.6g}".replace("+ -", "- ")
+        else:
+            change = there - float(self.baseline_outputs[i])
+            sums = f"{total:.6g}, and f(x) - f(baseline) = {change:.6g}"
+        rest = f"off by {float(self.error[i]):.1e}, relative {float(self.relative_error[i]):.1e}"
+        promise = "" if self.is_complete else f"; {self.law}"
+        return f"The values add up to {sums}: {rest}{promise}."
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as data."""
+        return {
+            "method": self.method,
+            "law": self.law,
+            "is_complete": self.is_complete,
+            "settings": self.settings,
+            "shape": None if self.shape is None else list(self.shape),
+            "features": [self.feature(k) for k in range(self.values.shape[1])],
+            "samples": [
+                {
+                    "target": self.targets[i],
+                    "output": float(self.outputs[i]),
+                    "baseline_output": float(self.baseline_outputs[i]),
+                    "expected_sum": float(self.expected[i]),
+                    "error": None if np.isnan(self.error[i]) else float(self.error[i]),
+                    "relative_error": None if np.isnan(self.error[i]) else float(self.relative_error[i]),
+                    "absorbed": {name: float(v[i]) for name, v in self.absorbed.items()},
+                    "x": self.X[i].tolist(),
+                    "baseline": self.baseline[i].tolist(),
+                    "values": self.values[i].tolist(),
+                }
+                for i in range(len(self.values))
+            ],
+        }
+
+    def text(self, row: int = 0, top: int = SHOWN) -> str:
+        """A table of the largest values of a sample, and the completeness check, for a terminal."""
+        i = self._row(row)
+        shown = self.records(i)[:top]
+        most = max((abs(record["attribution"]) for record in shown), default=0.0) or 1.0
+        width = max(len("feature"), *(len(record["feature"]) for record in shown))
+        many = f", sample {i} of {len(self.values)}" if len(self.values) > 1 else ""
+        lines = [
+            f"{NAMES[self.method]} of {self.targets[i]}{many}",
+            f"{'feature':<{width}}{'value':>12}{'baseline':>12}{'attribution':>14}",
+        ]
+        for record in shown:
+            a = record["attribution"]
+            mark = ("+" if a > 0 else "-") * round(20 * abs(a) / most)
+            numbers = f"{record['value']:>12.5g}{record['baseline']:>12.5g}{a:>14.5g}"
+            lines.append(f"{record['feature']:<{width}}{numbers}  {mark}".rstrip())
+        rest = self.values[i].size - len(shown)
+        if rest:
+            others = float(self.values[i][self.order(i)[top:]].sum())
+            lines.append(f"{f'{rest:,} others':<{width}}{'':>24}{others:>14.5g}")
+        return "\n".join([*lines, self.completeness(i)])
+
+    def figure(self, row: int = 0) -> go.Figure:
+        """The values beside the picture, or as bars for a table."""
+        from chainrule.figures.attribution import attribution_bars, attribution_image
+
+        i = self._row(row)
+        return attribution_image(self, i) if self.shape else attribution_bars(self, i)
+
+    def html(self, row: int = 0) -> str:
+        """One whole page about a sample, which works offline."""
+        from chainrule.report.attribution import render
+
+        return render(self, self._row(row))
+
+    def write(self, path: str | os.PathLike[str], row: int = 0) -> None:
+        """The page as a file."""
+        from chainrule.files import write_whole
+
+        write_whole(path, self.html(row).encode())
+
+    def _row(self, row: int) -> int:
+        if isinstance(row, bool) or not isinstance(row, (int, np.integer)) or not 0 <= row < len(self.values):
+            raise ConfigError(
+                f"row must be from 0 to {len(self.values) - 1}, the samples there are, not {row!r}."
+            )
+        return int(row)
+
+    def __str__(self) -> str:
+        """The first sample's table."""
+        return self.text()
+
+    def __repr__(self) -> str:
+        """In short."""
+        n, features = self.values.shape
+        return f"<Attribution by {self.method}: {n} samples of {features} features>"
+
+
+def result(
+    method: str,
+    f: Explained,
+    values: Floats,
+    law: str,
+    *,
+    is_complete: bool,
+    expected: Floats | None = None,
+    absorbed: dict[str, Floats] | None = None,
+    **settings: Any,
+) -> Attribution:
+    """The Attribution of values found for f."""
+    there, here = f.outputs()
+    return Attribution(
+        method=method,
+        values=values,
+        X=f.X,
+        baseline=f.baseline,
+        labels=f.labels,
+        targets=f.targets,
+        outputs=there,
+        baseline_outputs=here,
+        law=law,
+        is_complete=is_complete,
+        expected=there - here if expected is None else expected,
+        absorbed=absorbed or {},
+        settings=settings,
+        names=f.names,
+        shape=f.shape,
+    )

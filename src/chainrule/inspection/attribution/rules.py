@@ -1,0 +1,26 @@
+"""Walks with another rule: the same chain, in which each layer pulls back what a method says instead of a gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from chainrule.errors import ConfigError
+from chainrule.layers import Layer, Link
+
+Rule = Callable[[Link], Layer | None]
+"""The layer that stands in for a link's own; None where there is no rule for it."""
+
+
+def with_rules(links: Sequence[Link], rule: Rule, method: str) -> tuple[Link, ...]:
+    """The links with every layer replaced, blocks' inner ones too. Raises ConfigError for a layer without a rule."""
+    replaced = []
+    for link in links:
+        layer = rule(link)
+        if layer is None:
+            raise ConfigError(
+                f"{method} has no rule for {type(link.layer).__name__} ({link.name}); "
+                "use integrated_gradients, which needs nothing but gradients."
+            )
+        branches = tuple(with_rules(branch, rule, method) for branch in link.branches)
+        replaced.append(link._replace(layer=layer, branches=branches))
+    return tuple(replaced)

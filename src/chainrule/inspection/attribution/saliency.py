@@ -1,0 +1,37 @@
+"""Saliency: how fast the output changes with each feature."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.inspection.attribution.explained import explained
+from chainrule.inspection.attribution.result import Attribution, result
+
+if TYPE_CHECKING:
+    from chainrule.model import Model
+
+LAW = "saliency promises no sum: a slope is what a feature could do, not what it did"
+
+
+def saliency(
+    model: Model,
+    X: Any,
+    *,
+    target: Any = None,
+    against: Any = None,
+    baseline: Any = None,
+    shape: tuple[int, int] | None = None,
+    signed: bool = False,
+) -> Attribution:
+    """|df/dx_k|, or with signed=True df/dx_k: the backward walk, gone on to the input.
+
+    X: (n, inputs).  The baseline is not used; the result keeps it.  At a kink the derivative is the activation's own.
+    Source: Simonyan, Vedaldi, Zisserman, "Deep inside convolutional networks", arXiv:1312.6034, section 3.
+    """
+    f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape)
+    gradient = f.gradient(f.X, f.V)  # (n, inputs)
+    return result(
+        "saliency", f, gradient if signed else np.abs(gradient), LAW, is_complete=False, signed=bool(signed)
+    )

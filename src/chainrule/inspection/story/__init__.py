@@ -1,0 +1,278 @@
+"""One prediction told as a story: what went in, what the layers made of it, why this answer, what training would do.
+
+    story = explain(model, x, y)
+    print(story)                 # in a terminal
+    story.write("why.html")      # as a page that works offline
+
+The walks are those of `Model.trace` in prediction and of `chainrule.inspection.attribution`, in float64; every number
+is computed, and every sentence built from the numbers.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.errors import ConfigError, ShapeError
+from chainrule.inspection.attribution import METHODS, Attribution, attribute
+from chainrule.inspection.attribution.explained import Floats, check_shape, explained, input_links
+from chainrule.inspection.story import facts
+from chainrule.inspection.story.facts import Answer, Change, Evidence, LayerFacts
+from chainrule.inspection.story.parts import Part
+from chainrule.inspection.story.rival import Rival, closest_rival
+from chainrule.inspection.story.truth import check_truth, itself, label_names, name_truth
+from chainrule.inspection.story.words import parts
+from chainrule.layers import Standardize
+from chainrule.validation import check_choice, check_X
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from chainrule.model import Model
+
+RATE = 0.001
+"""The learning rate of the last chapter's step."""
+WIDTH = 110
+"""Characters of a line of `Story.text`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Story:
+    """One answer of one model, explained. print() tells it; made by `explain`."""
+
+    source: str
+    """what the sample is called"""
+    task: str
+    parameters: int
+    shape: tuple[int, int] | None
+    asked: str
+    """the answer that chapter 4 is about"""
+    truth: str | None
+    answers: tuple[Answer, ...]
+    layers: tuple[LayerFacts, ...]
+    attribution: Attribution
+    evidence: tuple[Evidence, ...] | str
+    rival: Rival | None
+    change: Change | None
+    standard: Floats | None
+    """(inputs,) the features in standard deviations from the training data's mean, where the network standardizes"""
+    scale: Floats
+    """(inputs,) what the first learning layer sees of one unit of each feature"""
+
+    @property
+    def chosen(self) -> list[str]:
+        """The labels that the model says, in their own order."""
+        labels = [answer.label for answer in self.answers if answer.is_said]
+        return sorted(labels, key=int) if self.task == "multilabel" else labels
+
+    @property
+    def said(self) -> str:
+        """The answer."""
+        if self.task == "regression":
+            return ", ".join(f"{answer.output:.6g}" for answer in self.answers)
+        return ", ".join(self.chosen) or "none"
+
+    def parts(self) -> tuple[Part, ...]:
+        """The chapters, in sentences, tables and pictures."""
+        return parts(self)
+
+    def text(self, width: int = WIDTH) -> str:
+        """For a terminal, without colors."""
+        from chainrule.inspection.story.terminal import as_text
+
+        return as_text(self, width)
+
+    def show(self, console: Console) -> None:
+        """On a terminal, in its colors."""
+        from chainrule.inspection.story.terminal import show
+
+        show(self, console)
+
+    def html(self) -> str:
+        """One whole page, which works offline."""
+        from chainrule.report.story import render
+
+        return render(self)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """The page as a file."""
+        from chainrule.files import write_whole
+
+        write_whole(path, self.html().encode())
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as data."""
+        rival = self.rival
+        return {
+            "source": self.source,
+            "task": self.task,
+            "said": self.said,
+            "truth": self.truth,
+            "answers": [answer._asdict() for answer in self.answers],
+            "layers": [
+                {
+                    "name": layer.name,
+                    "layer": layer.layer,
+                    "neurons": len(layer.values),
+                    "active": layer.active,
+                    "rms": layer.rms,
+                    "strongest": [{"neuron": k, "value": float(layer.values[k])} for k in layer.strongest],
+                }
+                for layer in self.layers
+            ],
+            "attribution": self.attribution.to_json(),
+            "evidence": self.evidence
+            if isinstance(self.evidence, str)
+            else [
+                {"name": e.name, "for": e.for_it, "against": e.against_it, "sum": e.total}
+                for e in self.evidence
+            ],
+            "rival": None
+            if rival is None
+            else {
+                "label": rival.label,
+                "gap": rival.gap,
+                "hidden_change": None if rival.hidden is None else rival.hidden[1],
+                "input_change": rival.distance if rival.reached else None,
+                "answer_then": rival.answer_then if rival.reached else None,
+            },
+            "change": None if self.change is None else self.change.to_json(),
+        }
+
+    def __str__(self) -> str:
+        """The story."""
+        return self.text()
+
+    def __repr__(self) -> str:
+        """In short."""
+        return f"<Story of {self.source}: {self.said}>"
+
+
+def explain(
+    model: Model,
+    x: Any,
+    y: Any = None,
+    *,
+    method: str = "integrated_gradients",
+    learning_rate: float = RATE,
+    baseline: Any = None,
+    shape: tuple[int, int] | None = None,
+    names: Sequence[str] | None = None,
+    source: str = "the sample",
+) -> Story:
+    """Tell the story of one prediction.
+
+    x: one sample (inputs,) or (1, inputs); a data frame of one row names its features.
+    y: its truth: a label, a number, or (outputs,) of them.  Without one, the last chapter trains on the answer itself,
+    or for numbers is left out.  method: of attribution, by name.  learning_rate: of the step in the last chapter.
+    baseline: of the attribution.  shape: (height, width) of a picture; found out for a square number of bytes.
+    names: of the features, where x does not name them.  source: what the sample is called.
+    Raises ConfigError, ShapeError or DataError for what cannot be.
+    """
+    check_choice(method, METHODS, "method")
+    is_number = isinstance(learning_rate, (int, float)) and not isinstance(learning_rate, bool)
+    if not is_number or not (0 < learning_rate < math.inf):
+        raise ConfigError(
+            f"learning_rate must be a finite number above 0, not {learning_rate!r}; 0.001 is usual."
+        )
+    X = check_X(x, model.network.inputs, "x")
+    if X.shape[0] != 1:
+        raise ShapeError(f"x holds {X.shape[0]} samples; a story is about one: pass one row, as X[0].")
+    exact = in_float64(model)
+    shape = check_shape(shape, model.network.inputs, X.dtype)
+    labels = label_names(model)
+    settings = {"shape": shape} | ({} if method == "epsilon_lrp" else {"baseline": baseline})
+    if model.task == "regression" and model.network.outputs > 1:
+        settings["target"] = 0
+    row = x if hasattr(x, "columns") else X
+    why = attribute(exact, row, method, **settings)
+    if names is not None:
+        if len(names) != model.network.inputs:
+            raise ConfigError(
+                f"names holds {len(names)} names for {model.network.inputs} features; give one each."
+            )
+        why = dataclasses.replace(why, names=tuple(map(str, names)))
+    out = exact.outputs(X, engine="reference")[0]
+    found = facts.answers(exact, out, labels)
+    truth = None if y is None else check_truth(model, y)
+    is_silent = truth is None and model.task == "regression"
+    targets = itself(exact, found, labels, out) if truth is None else truth
+    trace = exact.trace(X, targets, training=False, memory_limit=None).in_float64
+    front = model.network.links[: input_links(model.network.links)]
+    seen = trace.outputs[front[-1].name][0] if front else trace.x[0]
+    scale = _scale(exact, front, trace.x)
+    rival = closest_rival(exact, X, found, labels, method, {"shape": shape, "baseline": baseline})
+    if rival is not None:
+        rival = rival._replace(attribution=dataclasses.replace(rival.attribution, names=why.names))
+    asked = _asked(model, why, labels)
+    named = name_truth(model, truth, labels) if truth is not None else None
+    f = (
+        rival.f
+        if rival is not None
+        else explained(exact, X, shape=shape, baseline=baseline, target=settings.get("target"))
+    )
+    return Story(
+        source=str(source),
+        task=model.task,
+        parameters=model.network.size,
+        shape=shape,
+        asked=asked,
+        truth=named,
+        answers=found,
+        layers=facts.layers(exact, trace),
+        attribution=why,
+        evidence=facts.evidence(f),
+        rival=rival,
+        change=None
+        if is_silent
+        else facts.change(
+            exact,
+            trace,
+            named or name_truth(model, targets, labels),
+            truth is not None,
+            float(learning_rate),
+            found,
+            labels,
+        ),
+        standard=seen if any(isinstance(link.layer, Standardize) for link in front) else None,
+        scale=scale,
+    )
+
+
+def in_float64(model: Model) -> Model:
+    """The same model in float64, its parameters a copy."""
+    exact = copy.copy(model)
+    exact.theta, exact.dtype = model.theta.astype(np.float64), np.dtype(np.float64)
+    exact.states = {
+        name: type(state)(*(np.asarray(part, np.float64) for part in state))
+        for name, state in model.states.items()
+    }
+    return exact
+
+
+def _asked(model: Model, why: Attribution, labels: list[str]) -> str:
+    if model.task == "regression":
+        return f"{labels[0]}" if len(labels) > 1 else "this number"
+    return str(why.labels[0])
+
+
+def _scale(model: Model, front: Any, x: Floats) -> Floats:
+    """What the input links make of one unit of each feature: they are affine, so a difference says it."""
+    from chainrule import backprop
+    from chainrule.layers import Context
+
+    if not front:
+        return np.ones(x.shape[1])
+    ctx = Context(states=model.states)
+    two = backprop.forward(front, [()] * len(front), np.concatenate([x, x + 1]), ctx)[0]
+    return np.asarray(two[1] - two[0])
+
+
+__all__ = ["Story", "explain"]

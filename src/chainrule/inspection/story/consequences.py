@@ -1,0 +1,78 @@
+"""Chapter 5 in words: the loss, the walk back, the step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chainrule.inspection.story.parts import Content, Grid, Part, percent, several
+
+if TYPE_CHECKING:
+    from chainrule.inspection.story import Story
+
+SHOWN = 4
+"""Answers whose probabilities are listed."""
+
+
+def would_change(story: Story) -> Part:
+    """The loss, the walk back, the step."""
+    title = "What backpropagation would change"
+    if story.change is None:
+        return Part(
+            title,
+            ("There is no error without a truth: give the true value to see what training would change.",),
+        )
+    c = story.change
+    is_given = (
+        f"The truth is {c.truth}."
+        if c.is_given
+        else (
+            f"No truth was given, so the answer itself, {c.truth}, is taken for it: this is what training on it would "
+            "reinforce."
+        )
+    )
+    fell = "falls" if c.loss_after < c.loss else "rises" if c.loss_after > c.loss else "stays"
+    first = (
+        f"{is_given} The loss is {c.loss:.5g}. Walked back, it leaves this error at each layer; the largest derivative "
+        "moves its weight most."
+    )
+    heads = ("layer", "delta (rms of dL/d output)", "gradient (norm)", "step (norm)")
+    rows = [
+        (
+            d.name,
+            f"{d.delta:.3g}",
+            "" if d.gradient is None else f"{d.gradient:.3g}",
+            "" if d.gradient is None else "frozen" if d.is_frozen else f"{c.rate * d.gradient:.3g}",
+        )
+        for d in c.deltas
+    ]
+    moves = [(m.name, f"{m.before:+.5f}", f"{m.after:+.5f}", f"{m.after - m.before:+.5f}") for m in c.moves]
+    step = f"One step of gradient descent with rate {c.rate:g} would move these weights most:"
+    difference = (
+        f"a change of {c.loss_after - c.loss:+.4g}, where the gradient alone promises {c.expected:+.4g}"
+    )
+    after = f"After the step the loss {fell}: {c.loss:.5g} to {c.loss_after:.5g}, {difference}."
+    content: list[Content] = [first, Grid(heads, tuple(rows))]
+    if moves:
+        content += [step, Grid(("weight", "now", "after", "change"), tuple(moves))]
+    content.append(after)
+    if story.task == "regression":
+        pairs = zip(story.answers, c.answers_after, strict=True)
+        content.append(
+            "The answer moves from " + several([f"{b.output:.6g} to {n.output:.6g}" for b, n in pairs]) + "."
+        )
+    else:
+        content.append(
+            Grid(
+                ("probability of", "now", "after", "change"),
+                tuple(
+                    (
+                        b.label,
+                        percent(b.share or 0),
+                        percent(n.share or 0),
+                        f"{100 * ((n.share or 0) - (b.share or 0)):+.2f} points",
+                    )
+                    for b, n in list(zip(story.answers, c.answers_after, strict=True))[:SHOWN]
+                ),
+            )
+        )
+    return Part(title, tuple(content))

@@ -1,0 +1,247 @@
+"""The numbers of a story: all computed here, from the walks of `Model.trace` and from attributions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from chainrule.errors import ConfigError
+from chainrule.inspection.attribution.deep_lift import multipliers
+from chainrule.inspection.attribution.explained import Explained, Floats, input_links
+from chainrule.inspection.trace import Trace
+from chainrule.layers import Activation, Link, Softmax
+from chainrule.training.evaluation import decide
+
+if TYPE_CHECKING:
+    from chainrule.model import Model
+
+STRONGEST = 3
+"""Neurons of a layer, and weights, that are named."""
+MOVED = 6
+"""Weights that are named."""
+
+
+class Answer(NamedTuple):
+    """One thing that the model could say."""
+
+    label: str
+    output: float
+    """before the output activation"""
+    share: float | None
+    """its probability; None for a number"""
+    is_said: bool
+
+
+class LayerFacts(NamedTuple):
+    """What one link made of what came in."""
+
+    name: str
+    layer: str
+    depth: int
+    """how many blocks it stands in"""
+    values: Floats  # (width,) what it gives out
+    active: int | None
+    """neurons with z above 0, of an activation"""
+    strongest: tuple[int, ...]
+    changes_units: bool = False
+    """whether it only rescales or standardizes the input"""
+
+    @property
+    def rms(self) -> float:
+        """sqrt(mean a^2)"""
+        return float(np.sqrt(np.mean(self.values**2)))
+
+
+class Evidence(NamedTuple):
+    """What a layer's neurons did for f, by DeepLIFT: the parts add up to f(x) - f(baseline) at every layer."""
+
+    name: str
+    for_it: float
+    against_it: float
+    strongest: tuple[tuple[int, float], ...]
+    weakest: tuple[tuple[int, float], ...]
+
+    @property
+    def total(self) -> float:
+        """For, less against."""
+        return self.for_it + self.against_it
+
+
+class Move(NamedTuple):
+    """One weight, before a step and after."""
+
+    name: str
+    before: float
+    after: float
+
+
+class Delta(NamedTuple):
+    """The backward walk at one link."""
+
+    name: str
+    delta: float
+    """root mean square of dL/d output"""
+    gradient: float | None
+    """norm of dL/dtheta; None without parameters"""
+    is_frozen: bool
+
+
+class Change(NamedTuple):
+    """What one step of gradient descent on this sample would do."""
+
+    truth: str
+    is_given: bool
+    rate: float
+    loss: float
+    loss_after: float
+    expected: float
+    """the change of the loss by the gradient alone: -rate ||g||^2"""
+    deltas: tuple[Delta, ...]  # from the output down
+    moves: tuple[Move, ...]
+    answers_after: tuple[Answer, ...]  # in the order of Story.answers
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as data."""
+        return self._asdict() | {
+            "deltas": [d._asdict() for d in self.deltas],
+            "moves": [m._asdict() for m in self.moves],
+            "answers_after": [a._asdict() for a in self.answers_after],
+        }
+
+
+def answers(model: Model, out: Floats, labels: list[str]) -> tuple[Answer, ...]:
+    """All that the model could say (outputs,), the likeliest first; numbers in their order."""
+    loss, task = model.network.loss, model.task
+    if task == "regression":
+        numbers = loss.predict(out[None])[0]
+        return tuple(Answer(label, float(v), None, True) for label, v in zip(labels, numbers, strict=True))
+    said = np.atleast_1d(
+        decide(loss, out[None])[0] if task != "multilabel" else np.ravel(decide(loss, out[None]))
+    )
+    shares = loss.predict(out[None])[0]
+    logits = out_of(model, out)
+    if task == "binary":
+        shares, logits = np.array([1 - shares[0], shares[0]]), np.array([-logits[0], logits[0]])
+        chosen = np.arange(2) == int(said[0])
+    elif task == "multiclass":
+        chosen = np.arange(len(shares)) == int(said[0])
+    else:
+        chosen = said.astype(bool)
+    found = [
+        Answer(label, float(z), float(p), bool(c))
+        for label, z, p, c in zip(labels, logits, shares, chosen, strict=True)
+    ]
+    return tuple(sorted(found, key=lambda answer: (-(answer.share or 0.0), not answer.is_said)))
+
+
+def out_of(model: Model, out: Floats) -> Floats:
+    """Logits (outputs,) from outputs that may be probabilities."""
+    if model.network.loss.domain != "probability":
+        return out
+    p = np.clip(out, np.finfo(np.float64).tiny, 1.0)
+    return np.log(p) if model.task == "multiclass" else np.log(p) - np.log1p(-np.minimum(p, 1 - 1e-16))
+
+
+def layers(model: Model, trace: Trace) -> tuple[LayerFacts, ...]:
+    """A line for the input and one for each link, in the order of the walk."""
+    found = [LayerFacts("input", "", 0, trace.x[0], None, strongest(trace.x[0]))]
+    for link, depth in _with_depth(model.network.links, 0):
+        values = trace.outputs[link.name][0]
+        is_activation = isinstance(link.layer, Activation) and not isinstance(link.layer, Softmax)
+        active = int((trace.z[link.name][0] > 0).sum()) if is_activation else None
+        shown = repr(link.layer) if not link.branches else f"{type(link.layer).__name__}, added up"
+        is_front = link in model.network.links[: input_links(model.network.links)]
+        found.append(LayerFacts(link.name, shown, depth, values, active, strongest(values), is_front))
+    return tuple(found)
+
+
+def _with_depth(links: Sequence[Link], depth: int) -> Iterator[tuple[Link, int]]:
+    """Each link in the order of the walk: what is in a block comes before what the block gives out."""
+    for link in links:
+        for branch in link.branches:
+            yield from _with_depth(branch, depth + 1)
+        yield link, depth
+
+
+def strongest(values: Floats) -> tuple[int, ...]:
+    """The neurons with the largest values by size."""
+    order = np.argsort(-np.abs(values), kind="stable")[:STRONGEST]
+    return tuple(int(k) for k in order if values[k] != 0)
+
+
+def evidence(f: Explained) -> tuple[Evidence, ...] | str:
+    """What the neurons of each layer did for f; or the sentence that says why it cannot be said."""
+    try:
+        _, contributions = multipliers(f)
+    except ConfigError as error:
+        return str(error)
+    found = []
+    for link in f.links:
+        is_linear = not isinstance(link.layer, Activation) and not link.branches and link is not f.links[-1]
+        if is_linear:
+            continue
+        c = contributions[link.name][0]
+        up, down = np.argsort(-c, kind="stable")[:2], np.argsort(c, kind="stable")[:2]
+        found.append(
+            Evidence(
+                link.name,
+                float(c[c > 0].sum()),
+                float(c[c < 0].sum()),
+                tuple((int(k), float(c[k])) for k in up if c[k] > 0),
+                tuple((int(k), float(c[k])) for k in down if c[k] < 0),
+            )
+        )
+    return tuple(found)
+
+
+def change(
+    model: Model,
+    trace: Trace,
+    truth: str,
+    is_given: bool,
+    rate: float,
+    found: tuple[Answer, ...],
+    labels: list[str],
+) -> Change:
+    """One step theta <- theta - rate g on this sample, walked as in prediction, and what the model says after it."""
+    network, loss = model.network, model.network.loss
+    g = np.zeros(network.size)
+    for slot in network.slots:
+        if slot.link.name not in model.frozen:
+            g[slot.start : slot.stop] = getattr(trace.grads[slot.link.name], slot.field).ravel()
+    theta = trace.theta - rate * g
+    params = network.unflatten(theta)
+    out = network.predict(params, trace.x, trace.context())
+    after = float(loss.value(out, trace.y)[0]) + float(network.penalty(params))
+    by_label = {answer.label: answer for answer in answers(model, out[0], labels)}
+    moved = np.argsort(-np.abs(rate * g), kind="stable")[:MOVED]
+    return Change(
+        truth,
+        is_given,
+        rate,
+        trace.loss,
+        after,
+        -rate * float(g @ g),
+        _deltas(model, trace),
+        tuple(Move(_name(model, int(k)), float(trace.theta[k]), float(theta[k])) for k in moved if g[k] != 0),
+        tuple(by_label[answer.label] for answer in found),
+    )
+
+
+def _deltas(model: Model, trace: Trace) -> tuple[Delta, ...]:
+    found = []
+    for link in model.network.walk():
+        grads = trace.grads.get(link.name)
+        norm = None if grads is None else float(np.sqrt(sum(float((part**2).sum()) for part in grads)))
+        size = float(np.sqrt(np.mean(trace.grad_outputs[link.name] ** 2)))
+        found.append(Delta(link.name, size, norm, link.name in model.frozen))
+    return tuple(reversed(found))
+
+
+def _name(model: Model, k: int) -> str:
+    """dense_2.W[3,1] for a place in theta."""
+    slot = next(slot for slot in model.network.slots if slot.start <= k < slot.stop)
+    at = np.unravel_index(k - slot.start, slot.parameter.shape)
+    return f"{slot.link.name}.{slot.field}[{','.join(str(int(i)) for i in at)}]"

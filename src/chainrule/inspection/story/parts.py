@@ -1,0 +1,72 @@
+"""What a story is made of, before it is text in a terminal or a page: sentences, tables, bars, pictures."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+from chainrule.inspection.attribution.explained import Floats
+
+
+class Grid(NamedTuple):
+    """A table; the first column names the row."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: tuple[str, ...] = ()
+    """the columns beside the first that hold words, to the left; the others hold numbers, to the right"""
+
+
+class Bar(NamedTuple):
+    """One bar: a name, its number in words, and its length from 0 to 1."""
+
+    name: str
+    number: str
+    share: float
+    is_main: bool
+    note: str = ""
+
+
+class Bars(NamedTuple):
+    """Bars beneath each other."""
+
+    rows: tuple[Bar, ...]
+
+
+class Signed(NamedTuple):
+    """Bars to both sides of nothing: for and against."""
+
+    rows: tuple[tuple[str, float], ...]
+
+
+class Picture(NamedTuple):
+    """A picture (height, width), and maps of what its pixels did, each with its name."""
+
+    pixels: Floats
+    maps: tuple[tuple[str, Floats], ...] = ()
+
+
+class Part(NamedTuple):
+    """A chapter."""
+
+    title: str
+    content: tuple[str | Grid | Bars | Signed | Picture, ...]
+
+
+Content: TypeAlias = str | Grid | Bars | Signed | Picture
+
+
+def percent(share: float) -> str:
+    """97.31 %, and no 100.00 % for what is only nearly sure."""
+    if 0 < share < 5e-5:
+        return "< 0.01 %"
+    return "> 99.99 %" if 0.99995 <= share < 1 else f"{100 * share:.2f} %"
+
+
+def plain(text: object) -> str:
+    """Text from data without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+
+
+def several(names: list[str]) -> str:
+    """a, b and c"""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else "none"

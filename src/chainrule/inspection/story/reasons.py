@@ -1,0 +1,123 @@
+"""Chapter 4 in words: which features, which neurons, and what the rival lacked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainrule.inspection.attribution.result import NAMES
+from chainrule.inspection.story.facts import Evidence
+from chainrule.inspection.story.parts import Content, Grid, Part, Picture, Signed, several
+from chainrule.inspection.story.rival import Rival
+
+if TYPE_CHECKING:
+    from chainrule.inspection.story import Story
+
+FEATURES = 12
+"""Features that have a bar of their own."""
+
+
+def why(story: Story) -> Part:
+    """Which features, which neurons, and what the rival lacked."""
+    a = story.attribution
+    noun = "pixel" if story.shape is not None else "feature"
+    up, down = float(a.values[0][a.values[0] > 0].sum()), float(a.values[0][a.values[0] < 0].sum())
+    if a.method == "saliency":
+        sentence = f"{NAMES[a.method]}: how steeply the output changes with each {noun}."
+    else:
+        sides = f"{up:+.4g} for it, {down:+.4g} against it"
+        sentence = f"{NAMES[a.method]} hands {_what(story)} back to the {noun}s: {sides}."
+    content: list[Content] = [sentence, a.completeness()]
+    order = a.order()
+    if story.shape is not None:
+        both = [a] if story.rival is None or story.task != "multiclass" else [a, story.rival.attribution]
+        maps = tuple((each.targets[0], each.values[0].reshape(story.shape)) for each in both)
+        content.append(Picture(a.X[0].reshape(story.shape), maps))
+    else:
+        bars = [
+            (f"{a.feature(k)} = {a.X[0, k]:.4g}", float(a.values[0, k])) for k in order[:FEATURES].tolist()
+        ]
+        if len(order) > FEATURES:
+            bars.append((others(len(order) - FEATURES), float(a.values[0, order[FEATURES:]].sum())))
+        content.append(Signed(tuple(bars)))
+    content += _evidence(story)
+    if story.rival is not None:
+        content += [_needed(story, story.rival)]
+    return Part(f"Why {story.asked}", tuple(content))
+
+
+def _what(story: Story) -> str:
+    """What is attributed."""
+    if story.task == "regression":
+        return "the output" if len(story.answers) == 1 else story.attribution.targets[0]
+    return f"the logit of {story.attribution.targets[0]}"
+
+
+def _evidence(story: Story) -> list[Content]:
+    held = (
+        f"{story.asked} against {story.rival.label}"
+        if story.rival is not None and story.task == "multiclass"
+        else None
+    )
+    what = held or (story.rival.f.targets[0] if story.rival is not None else story.attribution.targets[0])
+    if isinstance(story.evidence, str):
+        return [f"Evidence by layer needs a rule for every layer: {story.evidence}"]
+    first = story.evidence[0]
+    f = story.rival.f if story.rival is not None else None
+    already = ""
+    if f is not None:
+        whole, there = float(f.value(f.X, f.V)[0]), float(f.value(f.baseline, f.V)[0])
+        already = f" (of {whole:+.4g}, {there:+.4g} stands at the baseline already)"
+    sentence = (
+        f"Layer by layer, the evidence for {what}, by DeepLIFT. At every layer it adds up to the same "
+        f"{first.total:+.4g}{already}; what changes is how much speaks on either side."
+    )
+    heads = ("layer", "for", "against", "sum", "neurons most for", "neurons most against")
+    return [sentence, Grid(heads, tuple(_evidence_row(layer) for layer in story.evidence), heads[4:])]
+
+
+def _evidence_row(layer: Evidence) -> tuple[str, ...]:
+    up, down = (
+        ", ".join(f"#{k} {v:+.3g}" for k, v in neurons) for neurons in (layer.strongest, layer.weakest)
+    )
+    return (layer.name, f"{layer.for_it:+.4g}", f"{layer.against_it:+.4g}", f"{layer.total:+.4g}", up, down)
+
+
+def others(count: int) -> str:
+    """1 other, 2 others"""
+    return f"{count:,} other{'s' * (count != 1)}"
+
+
+def _needed(story: Story, rival: Rival) -> str:
+    """What the runner-up would have needed."""
+    if story.task == "multilabel":
+        text = f"The closest call is label {rival.call}: its logit is {rival.gap:.4g} from turning."
+    else:
+        text = f"What {rival.label} would have needed: {rival.gap:.4g} more in its logit."
+    if rival.hidden is not None:
+        name, need, size = rival.hidden
+        share = f", {100 * need / size:.2g} % of its size" if size else ""
+        text += f" In {name}, the last layer before the outputs, the nearest point where it is even is {need:.3g} away"
+        text += f"{share}."
+    if not rival.reached:
+        return text + " No change of the input was found that turns the answer."
+    part = (
+        f" ({100 * rival.distance / rival.size:.2g} % of its distance from the baseline)"
+        if rival.size
+        else ""
+    )
+    if story.shape is not None:
+        text += f" A change of the picture of {rival.distance:.3g} in norm{part}, over all its pixels, turns the answer"
+    else:
+        order = np.argsort(-np.abs(rival.change * story.scale), kind="stable")[:3].tolist()
+        x = story.attribution.X[0]
+        moves = [
+            f"{story.attribution.feature(k)} from {x[k]:.4g} to {x[k] + rival.change[k]:.4g}" for k in order
+        ]
+        unit = " standard deviations" if story.standard is not None else ""
+        text += (
+            f" A change of the features of {rival.distance:.3g}{unit} in norm turns the answer, above all "
+        )
+        text += several(moves)
+    return f"{text}; the model then says {rival.answer_then}."

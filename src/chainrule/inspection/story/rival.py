@@ -1,0 +1,138 @@
+"""The closest other answer, and the smallest changes that would have led to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from chainrule import backprop
+from chainrule.inspection.attribution import Attribution, attribute
+from chainrule.inspection.attribution.explained import Explained, Floats, explained, input_links
+from chainrule.inspection.story.facts import Answer
+from chainrule.layers import Dense, Rescale
+
+if TYPE_CHECKING:
+    from chainrule.model import Model
+
+FLIPS = 60
+"""Steps of the search for a change that turns the answer."""
+
+
+class Rival(NamedTuple):
+    """What else the model could have said, and what that would have taken."""
+
+    label: str
+    call: str
+    """the label that it turns on; of many labels "not rain" turns on rain"""
+    f: Explained
+    """the answer's logit, less the rival's"""
+    gap: float
+    """f(x), above 0"""
+    attribution: Attribution
+    hidden: tuple[str, float, float] | None
+    """the last layer before the outputs, the smallest change of it that closes the gap, and its own size"""
+    reached: bool
+    """whether a change of the input was found that turns the answer"""
+    answer_then: str
+    change: Floats  # (inputs,) in the features' own units
+    distance: float
+    """the change's norm in the units that the first learning layer sees"""
+    size: float
+    """norm of x - baseline in those units"""
+
+
+def closest_rival(
+    model: Model, x: Any, found: tuple[Answer, ...], labels: list[str], method: str, settings: dict[str, Any]
+) -> Rival | None:
+    """The closest other answer; None for numbers."""
+    if model.task == "regression" or len(found) < 2:
+        return None
+    pair: dict[str, Any] = {}
+    if model.task == "multiclass":
+        said, other = next(a for a in found if a.is_said), next(a for a in found if not a.is_said)
+        known = list(range(len(labels))) if model.classes is None else model.classes.tolist()
+        pair = {"target": known[labels.index(said.label)], "against": known[labels.index(other.label)]}
+        name = call = other.label
+    elif model.task == "binary":
+        name = call = next(a for a in found if not a.is_said).label
+    else:
+        closest = min(found, key=lambda answer: abs(answer.output))
+        pair = {"target": labels.index(closest.label)}
+        name, call = f"{'not ' if closest.is_said else ''}{closest.label}", closest.label
+    f = explained(model, x, **settings, **pair)
+    if model.task == "multilabel" and float(f.value(f.X, f.V)[0]) < 0:
+        f = f._replace(V=-f.V, targets=(f"not {f.targets[0]}",))
+    gap = float(f.value(f.X, f.V)[0])
+    kept = {name: value for name, value in settings.items() if name != "baseline" or method != "epsilon_lrp"}
+    why = attribute(model, x, method, **kept, **pair)
+    change, distance, size = turn(f)
+    then = explained_answer(model, f.X[0] + change)
+    reached = float(f.value((f.X[0] + change)[None], f.V)[0]) <= 0
+    return Rival(name, call, f, gap, why, hidden_change(f, gap), reached, then, change, distance, size)
+
+
+def explained_answer(model: Model, x: Floats) -> str:
+    """What the model says to a sample."""
+    said = model.predict(x[None])[0]
+    if np.ndim(said):
+        on = [str(k) for k in np.flatnonzero(said)]
+        return ", ".join(on) or "none"
+    return str(said)
+
+
+def hidden_change(f: Explained, gap: float) -> tuple[str, float, float] | None:
+    """How far the input of the last dense layer lies from where the two logits meet: gap / ||w_answer - w_rival||."""
+    last = f.links[-1]
+    if not isinstance(last.layer, Dense) or len(f.links) < 2:
+        return None
+    a, _ = backprop.forward(f.links[:-1], f.params[:-1], f.X, f.ctx)
+    w = f.params[-1].W @ f.V[0]  # (width,)
+    norm = float(np.linalg.norm(w))
+    return (f.links[-2].name, gap / norm, float(np.linalg.norm(a))) if norm else None
+
+
+def turn(f: Explained) -> tuple[Floats, float, float]:
+    """A small change of the sample that turns f negative: its numbers (inputs,), its norm, and the sample's own norm.
+
+    Newton steps toward f = 0, x <- x - f df/dx / ||df/dx||^2, in the units that the first learning layer sees, and
+    then the shortest part of the way that still turns it, by bisection.
+    Source: Moosavi-Dezfooli, Fawzi, Frossard, "DeepFool", CVPR 2016, algorithm 1.
+    """
+    front = input_links(f.links)
+    rest = f._replace(links=f.links[front:], params=f.params[front:])
+    scale = np.ones(f.X.shape[1])  # d(what the network sees) / d(feature)
+    for link in f.links[:front]:
+        scale = scale * (
+            link.layer.scale if isinstance(link.layer, Rescale) else 1 / f.ctx.at(link).state.std
+        )
+    start = backprop.forward(f.links[:front], f.params[:front], f.X, f.ctx)[0] if front else f.X
+    origin = (
+        backprop.forward(f.links[:front], f.params[:front], f.baseline, f.ctx)[0] if front else f.baseline
+    )
+    size = float(np.linalg.norm(start - origin))
+    x = start.copy()
+    for _ in range(FLIPS):
+        value = float(rest.value(x, f.V)[0])
+        if value <= 0:
+            break
+        g = rest.gradient(x, f.V)
+        square = float((g * g).sum())
+        if square < 1e-24:
+            break
+        step = (value + 1e-6 * max(1.0, abs(value))) / square * g
+        norm = float(np.linalg.norm(step))
+        x = x - step * min(1.0, max(size, 1.0) / norm)  # no step longer than the sample itself
+    low, high = 0.0, 1.0
+    if float(rest.value(x, f.V)[0]) <= 0:
+        for _ in range(40):
+            middle = (low + high) / 2
+            low, high = (
+                (low, middle)
+                if float(rest.value(start + middle * (x - start), f.V)[0]) <= 0
+                else (middle, high)
+            )
+    moved = high * (x - start)[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        change = np.where(scale != 0, moved / scale, 0.0)
+    return change, float(np.linalg.norm(moved)), size

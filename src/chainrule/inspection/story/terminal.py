@@ -1,0 +1,202 @@
+"""The story in a terminal: pictures as half blocks, blue for and orange against where there are colors."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.inspection.attribution.explained import Floats
+from chainrule.inspection.story.parts import Bars, Content, Grid, Picture, Signed, plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from chainrule.inspection.story import Story
+
+SHADES = " ░▒▓█"
+BAR = 20
+"""Characters of a whole bar."""
+NARROW, WIDEST = 28, 56
+"""Pixels side by side, at least and at most."""
+FOR, AGAINST = (20, 130, 205), (226, 106, 10)
+BLUE, ORANGE = "rgb(20,130,205)", "rgb(226,106,10)"
+
+
+def as_text(story: Story, width: int) -> str:
+    """Without colors."""
+    from rich.console import Console
+
+    out = io.StringIO()
+    show(story, Console(file=out, width=width, color_system=None, highlight=False, legacy_windows=False))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def show(story: Story, console: Console) -> None:
+    """All chapters."""
+    from rich.padding import Padding
+    from rich.rule import Rule
+    from rich.text import Text
+
+    has_color = console.color_system is not None
+    for number, part in enumerate(story.parts(), 1):
+        console.print(
+            Rule(Text(f"{number}  {plain(part.title)}", "bold"), align="left", style="dim", characters="─")
+        )
+        for item in part.content:
+            console.print(Padding(rendered(item, has_color), (0, 0, 1, 2)))
+
+
+def rendered(item: Content, has_color: bool) -> Any:
+    """One piece of a chapter."""
+    from rich.text import Text
+
+    if isinstance(item, Grid):
+        return grid(item)
+    if isinstance(item, Bars):
+        return bars(item)
+    if isinstance(item, Signed):
+        return signed(item)
+    if isinstance(item, Picture):
+        return pictures(item, has_color)
+    return Text(plain(item))
+
+
+def pictures(item: Picture, has_color: bool) -> Any:
+    """The picture, and what its pixels did, side by side in frames."""
+    from rich import box
+    from rich.columns import Columns
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.text import Text
+
+    drawn = [("", item.pixels), *item.maps]
+    framed = [
+        Panel.fit(
+            picture(fitted(pixels), bool(name), has_color),
+            title=Text(plain(name)) if name else None,
+            box=box.SQUARE,
+            padding=0,
+            border_style="dim",
+        )
+        for name, pixels in drawn
+    ]
+    if not item.maps:
+        return framed[0]
+    key = "blue is for, orange against" if has_color else "# + are for, = - against, · is close to nothing"
+    return Group(Columns(framed, padding=(0, 2)), Text(key, "dim"))
+
+
+def grid(item: Grid) -> Any:
+    """A table; numbers to the right, words to the left."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    for k, name in enumerate(item.columns):
+        is_words = k == 0 or name in item.words
+        table.add_column(
+            Text(name),
+            justify="left" if is_words else "right",
+            overflow="fold",
+            no_wrap=not is_words or k == 0,
+        )
+    for row in item.rows:
+        table.add_row(*(Text(plain(cell), "bold" if k == 0 else "") for k, cell in enumerate(row)))
+    return table
+
+
+def bars(item: Bars) -> Any:
+    """Name, number, bar."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for row in item.rows:
+        style = "bold" if row.is_main else "dim"
+        table.add_row(
+            Text(plain(row.name), style),
+            Text(row.number, style, justify="right"),
+            Text(f"{bar(row.share):<{BAR}}", BLUE if row.is_main else "dim"),
+            Text(row.note, "dim", justify="right"),
+        )
+    return table
+
+
+def bar(share: float) -> str:
+    """A share as a bar of up to BAR characters, in eighths."""
+    eighths: int = round(8 * BAR * min(max(share, 0.0), 1.0))
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def signed(item: Signed) -> Any:
+    """Against to the left of the line, for to its right."""
+    from rich.table import Table
+    from rich.text import Text
+
+    most = max((abs(value) for _, value in item.rows), default=0.0) or 1.0
+    table = Table.grid(padding=(0, 1))
+    for name, value in item.rows:
+        length = min(round(BAR * abs(value) / most), BAR)
+        left = Text(("▒" * length if value < 0 else "").rjust(BAR), ORANGE)
+        right = Text(("█" * length if value > 0 else "").ljust(BAR), BLUE)
+        table.add_row(
+            Text(plain(name)), Text(f"{value:+.4g}", "bold", justify="right"), left, Text("│", "dim"), right
+        )
+    return table
+
+
+def fitted(pixels: Floats) -> Floats:
+    """A small picture with its pixels repeated, a large one averaged in blocks to at most WIDEST."""
+    k = -(-pixels.shape[1] // WIDEST)
+    if k == 1:
+        times = max(1, NARROW // max(pixels.shape))
+        return np.repeat(np.repeat(pixels, times, 0), times, 1)
+    height, width = (side // k * k for side in pixels.shape)
+    if not height:
+        return np.asarray(pixels[:, :width].reshape(len(pixels), -1, k).mean(2))
+    return np.asarray(pixels[:height, :width].reshape(height // k, k, width // k, k).mean((1, 3)))
+
+
+def picture(pixels: Floats, is_signed: bool, has_color: bool) -> Text:
+    """Two pixels a character, one above the other. Without colors, shades; a minus where a value is against."""
+    from rich.text import Text
+
+    if len(pixels) % 2:
+        pixels = np.concatenate([pixels, np.full((1, pixels.shape[1]), 0.0 if is_signed else pixels.min())])
+    low, high = float(pixels.min()), float(pixels.max())
+    start, size = (0.0, max(-low, high)) if is_signed else (low, high - low)
+    level = (pixels - start) / (size or 1.0)  # -1 to 1, or 0 to 1
+    text = Text()
+    for top, bottom in zip(level[::2], level[1::2], strict=True):
+        for a, b in zip(top.tolist(), bottom.tolist(), strict=True):
+            if has_color:
+                upper, lower = (_rgb(v, is_signed) for v in (a, b))
+                text.append(
+                    "▀", f"rgb({upper[0]},{upper[1]},{upper[2]}) on rgb({lower[0]},{lower[1]},{lower[2]})"
+                )
+            else:
+                text.append(
+                    _sign((a + b) / 2) if is_signed else SHADES[round((len(SHADES) - 1) * (a + b) / 2)]
+                )
+        text.append("\n")
+    text.right_crop(1)
+    return text
+
+
+def _rgb(level: float, is_signed: bool) -> tuple[int, int, int]:
+    """Of a pixel: grey, or from white to blue or orange."""
+    if not is_signed:
+        return (round(255 * level),) * 3
+    color, share = (FOR if level > 0 else AGAINST), abs(level) ** 0.7
+    red, green, blue = (round(24 + (c - 24) * share) for c in color)
+    return red, green, blue
+
+
+def _sign(level: float) -> str:
+    if abs(level) < 0.02:
+        return "·" if level else " "
+    return ("#" if abs(level) > 0.4 else "+") if level > 0 else ("=" if abs(level) > 0.4 else "-")

@@ -1,0 +1,68 @@
+"""What an answer is called, and the truth that it is held against."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.errors import ConfigError, ShapeError
+from chainrule.inspection.attribution.explained import Floats
+from chainrule.inspection.story.facts import Answer
+from chainrule.validation import as_array
+
+if TYPE_CHECKING:
+    from chainrule.model import Model
+
+
+def label_names(model: Model) -> list[str]:
+    """What each answer is called."""
+    if model.task == "regression":
+        return [f"output {k}" for k in range(model.network.outputs)]
+    if model.classes is not None and model.task != "multilabel":
+        return [str(label) for label in model.classes.tolist()]
+    return [str(k) for k in range(max(model.network.outputs, 2))]
+
+
+def check_truth(model: Model, y: Any) -> Any:
+    """y (1,) or (1, outputs) as `Model.trace` takes it. A label may be spelled out, as a command line has it."""
+    if model.task in ("binary", "multiclass"):
+        labels = label_names(model)
+        known = list(range(len(labels))) if model.classes is None else model.classes.tolist()
+        value = np.ravel(as_array(y, "y"))
+        if len(value) == 1:
+            label = value[0].item() if isinstance(value[0], np.generic) else value[0]
+            if label in known:  # True is 1
+                return np.asarray([known[known.index(label)]])
+            spelled = str(label)
+            if spelled not in labels:
+                some = ", ".join(labels[:12]) + (", ..." if len(labels) > 12 else "")
+                raise ConfigError(
+                    f"the truth is {spelled!r}, which is no class of the model's; they are {some}."
+                )
+            return np.asarray([known[labels.index(spelled)]])
+    numbers = np.ravel(np.asarray(as_array(y, "y"), np.float64))
+    if len(numbers) != model.network.outputs:
+        raise ShapeError(
+            f"the truth holds {len(numbers)} numbers for {model.network.outputs} outputs; give one each."
+        )
+    return numbers[None]
+
+
+def name_truth(model: Model, truth: Any, labels: list[str]) -> str:
+    """The truth in words."""
+    if model.task == "regression":
+        return ", ".join(f"{v:.6g}" for v in np.ravel(truth))
+    if model.task == "multilabel":
+        return ", ".join(labels[k] for k in np.flatnonzero(np.ravel(truth) > 0.5)) or "none"
+    return str(truth[0]) if np.size(truth) == 1 else labels[int(np.argmax(truth))]
+
+
+def itself(model: Model, found: tuple[Answer, ...], labels: list[str], out: Floats) -> Any:
+    """The answer itself as a truth."""
+    if model.task == "regression":
+        return model.network.loss.predict(out[None])
+    if model.task == "multilabel":
+        on = {answer.label for answer in found if answer.is_said}
+        return np.asarray([[float(label in on) for label in labels]])
+    return check_truth(model, next(answer.label for answer in found if answer.is_said))

@@ -1,0 +1,122 @@
+"""The story in words: every sentence is built from the numbers of this one answer. Chapters 1 to 3."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from chainrule.inspection.story.consequences import would_change
+from chainrule.inspection.story.facts import LayerFacts
+from chainrule.inspection.story.parts import Bar, Bars, Grid, Part, Picture, percent, several
+from chainrule.inspection.story.reasons import why
+
+if TYPE_CHECKING:
+    from chainrule.inspection.story import Story
+
+FEATURES = 12
+"""Features that are listed."""
+RIVALS = 4
+"""Answers that are listed."""
+
+
+def parts(story: Story) -> tuple[Part, ...]:
+    """The five chapters."""
+    return (came_in(story), said(story), made(story), why(story), would_change(story))
+
+
+def came_in(story: Story) -> Part:
+    """The picture or the features."""
+    x = story.attribution.X[0]
+    if story.shape is not None:
+        high, low = float(x.max()), float(x.min())
+        lit = int((x != story.attribution.baseline[0]).sum())
+        sentence = (
+            f"{story.source}: a picture of {story.shape[0]} x {story.shape[1]} pixels, {lit:,} of {len(x):,} of which "
+            f"differ from the baseline; values from {low:g} to {high:g}."
+        )
+        return Part("What went in", (sentence, Picture(x.reshape(story.shape))))
+    shown = (
+        list(range(len(x))) if len(x) <= FEATURES else sorted(story.attribution.order()[:FEATURES].tolist())
+    )
+    rest = f", the {FEATURES} that did most of {len(x):,}" if len(x) > FEATURES else ""
+    sentence = f"{story.source}: a sample of {len(x):,} features{rest}."
+    rows: list[tuple[str, ...]] = []
+    heads: tuple[str, ...] = ("feature", "value", "baseline")
+    if story.standard is not None:
+        sentence += " The network sees each in standard deviations from the training data's mean."
+        heads = (*heads[:2], "mean", "deviations")
+    for k in shown:
+        row = [story.attribution.feature(k), f"{x[k]:.5g}", f"{story.attribution.baseline[0, k]:.5g}"]
+        rows.append(tuple(row if story.standard is None else [*row, f"{story.standard[k]:+.2f}"]))
+    return Part("What went in", (sentence, Grid(heads, tuple(rows))))
+
+
+def said(story: Story) -> Part:
+    """The answer, and how close the others came."""
+    if story.task == "regression":
+        numbers = [
+            f"{a.label} {a.output:.6g}" if len(story.answers) > 1 else f"{a.output:.6g}"
+            for a in story.answers
+        ]
+        sentence = f"The network says {several(numbers)}."
+        if story.truth is not None:
+            sentence += f" The truth is {story.truth}."
+        return Part("What it said", (sentence,))
+    shown = story.answers[:RIVALS]
+    bars = tuple(
+        Bar(a.label, percent(a.share or 0.0), a.share or 0.0, a.is_said, f"logit {a.output:+.3f}")
+        for a in shown
+    )
+    chosen = story.chosen
+    if story.task == "multilabel":
+        sentence = f"Labels above one half: {several(chosen)}."
+    else:
+        sentence = f"The network says {chosen[0]}, at {percent(story.answers[0].share or 0.0)}."
+        if story.rival is not None and story.task == "binary":
+            sentence += (
+                f" Its one logit, which holds the two against each other, is {story.rival.gap:.3f} from even."
+            )
+        elif story.rival is not None:
+            sentence += (
+                f" The closest rival is {story.rival.label}, {story.rival.gap:.3f} behind in its logit."
+            )
+    if story.truth is not None:
+        is_right = story.truth == story.said
+        sentence += f" The truth is {story.truth}: {'right' if is_right else 'wrong'}."
+    rest = len(story.answers) - len(shown)
+    more = (f"And {rest:,} more, with {percent(sum(a.share or 0 for a in story.answers[RIVALS:]))} in all.",)
+    return Part(
+        "What it said", (sentence, Bars(bars), *(more if rest and story.task == "multiclass" else ()))
+    )
+
+
+def made(story: Story) -> Part:
+    """Layer by layer, what became of it."""
+    rows = [_layer_row(layer) for layer in story.layers]
+    heads = ("layer", "what it is", "neurons", "active", "size (rms)", "strongest neurons")
+    busiest = [layer for layer in story.layers if layer.active is not None]
+    sentence = "Each layer gives its output to the next. A neuron is active where its z is above 0."
+    if busiest:
+        few = min(busiest, key=lambda layer: (layer.active or 0) / len(layer.values))
+        part = f"{few.active:,} of {len(few.values):,} neurons are active"
+        sentence += f" The most selective layer here is {few.name}: {part}."
+    return Part("What each layer made of it", (sentence, Grid(heads, tuple(rows), (heads[1], heads[-1]))))
+
+
+def _layer_row(layer: LayerFacts) -> tuple[str, ...]:
+    width = len(layer.values)
+    active = "" if layer.active is None else f"{layer.active:,} ({100 * layer.active / width:.0f} %)"
+    neurons = ", ".join(f"#{k} {layer.values[k]:.3g}" for k in layer.strongest)
+    return (
+        "  " * layer.depth + layer.name,
+        short(layer.layer),
+        f"{width:,}",
+        active,
+        f"{layer.rms:.3g}",
+        neurons,
+    )
+
+
+def short(layer: str) -> str:
+    """A layer as it is written, with numbers of many digits rounded."""
+    return re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4g}", layer)

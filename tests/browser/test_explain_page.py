@@ -1,0 +1,132 @@
+"""The story's page and an attribution's page in a browser: whole, offline, for every screen, whatever the data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chainrule import (
+    Dense,
+    MeanSquaredError,
+    Model,
+    Network,
+    ReLU,
+    Rescale,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    Standardize,
+)
+from chainrule.datasets import load_mnist
+from chainrule.inspection.story import explain
+
+pytestmark = pytest.mark.browser
+EVIL = "</script><img src=x onerror=document.title='owned'><b>"
+
+
+@pytest.fixture(scope="module")
+def digits() -> Model:
+    train, _ = load_mnist()
+    model = Model(
+        Network(784, [Rescale(1 / 255), Dense(16), ReLU(), Dense(10)], SoftmaxCrossEntropy()), seed=0
+    )
+    model.fit(train.X[:1000], train.y[:1000], epochs=3, optimizer="adam")
+    return model
+
+
+def show(page, path) -> None:
+    page.goto(path.as_uri())
+    page.wait_for_function("document.querySelectorAll('.figure .main-svg').length > 0")
+
+
+def fits(page) -> bool:
+    return page.evaluate(
+        "[...document.querySelectorAll('.figure')].every(f => f.querySelector('.main-svg') &&"
+        " f.getBoundingClientRect().right <= innerWidth) && document.documentElement.scrollWidth <= innerWidth"
+    )
+
+
+def titles(page) -> list[str]:
+    return page.locator(".figure .gtitle").all_text_contents()
+
+
+def test_a_digit(browser_page, digits, tmp_path):
+    test = load_mnist()[1]
+    path = tmp_path / "why.html"
+    story = explain(digits, test.X[0], 7, source="digit.png")
+    story.write(path)
+    show(browser_page, path)
+    assert browser_page.title() == "Why 7? - Chainrule"
+    headings = browser_page.locator("h2").all_text_contents()
+    assert [heading[:2] for heading in headings] == ["1.", "2.", "3.", "4.", "5."]
+    assert titles(browser_page) == [
+        "Every neuron of every layer",
+        "Each pixel, for class 7",
+        f"Each pixel, for class 7 against {story.rival.label}",
+        "How the error is handed back",
+        "Before and after the step",
+    ]
+    assert browser_page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth === 28)")
+    words = browser_page.locator("main").inner_text()
+    for part in (
+        "digit.png",
+        "The truth is 7",
+        "dense_2",
+        "relative",
+        "would have needed",
+        "After the step the loss",
+    ):
+        assert part in words
+    assert fits(browser_page)
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (768, 1024), (1920, 1080)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_every_screen(browser_page, digits, tmp_path, width, height, scheme):
+    path = tmp_path / "why.html"
+    explain(digits, load_mnist()[1].X[1]).write(path)
+    browser_page.set_viewport_size({"width": width, "height": height})
+    browser_page.emulate_media(color_scheme=scheme)
+    show(browser_page, path)
+    assert fits(browser_page)
+    assert browser_page.evaluate("document.documentElement.dataset.theme") == scheme
+
+
+@pytest.mark.parametrize("task", ["two", "many", "numbers"])
+def test_tables_of_every_task(browser_page, tmp_path, task):
+    X = np.random.default_rng(0).normal(size=(60, 20))
+    loss, y, outputs = {
+        "two": (SigmoidCrossEntropy(), X[:, 0] > 0, 1),
+        "many": (SigmoidCrossEntropy(), (X[:, :3] > 0).astype(int), 3),
+        "numbers": (MeanSquaredError(), X[:, 0], 1),
+    }[task]
+    model = Model(Network(20, [Standardize(), Dense(8), ReLU(), Dense(outputs)], loss))
+    model.fit(X, y, epochs=3, optimizer="adam")
+    path = tmp_path / "why.html"
+    explain(model, X[0], y[0]).write(path)
+    show(browser_page, path)
+    assert any(title.startswith("Each feature, for") for title in titles(browser_page))
+    assert browser_page.locator(".figure .barlayer .point").count() >= 13
+    assert fits(browser_page)
+
+
+def test_text_from_data_stays_text(browser_page, tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = np.array([EVIL, "<a href='javascript:alert(1)'>a</a>", "plain"])[np.arange(60) % 3]
+    model = Model(Network(3, [Dense(4), ReLU(), Dense(3)], SoftmaxCrossEntropy()))
+    model.fit(X, y, epochs=1)
+    path = tmp_path / "evil.html"
+    explain(model, X[0], EVIL, names=[EVIL, "b", "c"], source=EVIL).write(path)
+    show(browser_page, path)
+    assert browser_page.title().endswith("- Chainrule")
+    assert browser_page.locator("img[src=x], .figure a, main a").count() == 0
+    assert EVIL in browser_page.locator("main").inner_text()
+
+
+def test_an_attributions_page(browser_page, digits, tmp_path):
+    path = tmp_path / "attribution.html"
+    digits.attribute(load_mnist()[1].X[:2], "deep_lift").write(path, row=1)
+    show(browser_page, path)
+    words = browser_page.locator("body").inner_text()
+    for part in ("Sample 1 of 2", "DeepLIFT (rescale rule)", "The values add up to", "pixel ("):
+        assert part in words
+    assert fits(browser_page)

@@ -1,0 +1,471 @@
+"""Attribution: worked by hand, complete where it is promised, and the same on the networks where methods must agree."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule import (
+    ELU,
+    GELU,
+    SELU,
+    Adam,
+    BatchNorm,
+    BinaryCrossEntropy,
+    CategoricalCrossEntropy,
+    ConfigError,
+    DataError,
+    Dense,
+    Dropout,
+    LeakyReLU,
+    MeanSquaredError,
+    Model,
+    Network,
+    Poisson,
+    PReLU,
+    ReLU,
+    Rescale,
+    Residual,
+    ShapeError,
+    Sigmoid,
+    SigmoidCrossEntropy,
+    SiLU,
+    Skip,
+    Softmax,
+    SoftmaxCrossEntropy,
+    Softplus,
+    Standardize,
+    Tanh,
+)
+from chainrule.inspection.attribution import (
+    METHODS,
+    attribute,
+    deep_lift,
+    epsilon_lrp,
+    input_x_gradient,
+    integrated_gradients,
+    occlusion,
+    reinitialization_check,
+    saliency,
+)
+from chainrule.inspection.attribution.deep_lift import multipliers
+from chainrule.inspection.attribution.explained import explained
+from chainrule.inspection.attribution.integrated_gradients import gauss_legendre, turning_points
+from chainrule.inspection.attribution.occlusion import windows
+from chainrule.layers import Layer
+
+COMPLETE = ("integrated_gradients", "epsilon_lrp", "deep_lift")
+WITH_BASELINE = [name for name in METHODS if name != "epsilon_lrp"]
+
+
+def by_hand() -> Model:
+    """f(x) = 3 relu(x1 - x2) - 2 relu(x1 + x2 - 2) + 0.5"""
+    model = Model(Network(2, [Dense(2), ReLU(), Dense(1)], MeanSquaredError()), dtype="float64")
+    first, last = model.parameters["dense_1"], model.parameters["dense_2"]
+    first.W[...], first.b[...] = [[1, 1], [-1, 1]], [0, -2]
+    last.W[...], last.b[...] = [[3], [-2]], [0.5]
+    return model
+
+
+def randomized(layers, inputs=5, seed=0, loss=None) -> Model:
+    """A network none of whose numbers is special: biases, statistics, slopes."""
+    model = Model(Network(inputs, layers, loss or SoftmaxCrossEntropy()), seed=seed, dtype="float64")
+    r = np.random.default_rng(seed)
+    for slot in model.network.slots:
+        if not slot.parameter.is_weight:
+            size = slot.stop - slot.start
+            model.theta[slot.start : slot.stop] += 0.3 * r.normal(size=size)
+    for name, state in model.states.items():
+        changed = [np.abs(part + r.uniform(0.1, 0.9, np.shape(part))) for part in state]
+        model.states[name] = type(state)(*changed)
+    return model
+
+
+NETWORKS = {
+    "relu": [Dense(7), ReLU(), Dense(6), ReLU(), Dense(3)],
+    "deep": [*[layer for _ in range(10) for layer in (Dense(9), ReLU())], Dense(3)],
+    "tanh": [Dense(7), Tanh(), Dense(6), Tanh(), Dense(3)],
+    "sigmoid": [Dense(7), Sigmoid(), Dense(6), Sigmoid(), Dense(3)],
+    "smooth": [Dense(6), GELU(), Dense(6), SiLU(), Dense(5), Softplus(), Dense(3)],
+    "kinked": [Dense(6), LeakyReLU(), Dense(6), ELU(), Dense(6), SELU(), Dense(6), PReLU(), Dense(3)],
+    "batch_norm": [Dense(7), BatchNorm(), ReLU(), Dense(6), BatchNorm(), Tanh(), Dense(3)],
+    "inputs": [Rescale(0.5, 0.2), Standardize(), Dense(7), ReLU(), Dropout(0.3), Dense(3)],
+    "inner_rescale": [Dense(7), ReLU(), Rescale(2.0, -0.7), Dense(3)],
+    "residual": [Dense(6), ReLU(), Residual([Dense(6), ReLU()]), Residual([Dense(4), Tanh()]), Dense(3)],
+    "skip": [
+        Skip([Dense(4), ReLU()]),
+        Residual([Dense(9), BatchNorm(), GELU(), Dense(5)]),
+        Skip([ReLU()]),
+        Dense(3),
+    ],
+}
+X = np.random.default_rng(7).normal(size=(4, 5))
+
+
+# --- worked by hand
+
+
+def test_by_hand():
+    """x = (3, 1), from (0, 0): f = 3 * 2 - 2 * 2 + 0.5 = 2.5, f(0) = 0.5, and df/dx = (3 - 2, -3 - 2) = (1, -5)."""
+    model, x = by_hand(), np.array([[3.0, 1.0]])
+    np.testing.assert_allclose(saliency(model, x).values, [[1, 5]])
+    np.testing.assert_allclose(saliency(model, x, signed=True).values, [[1, -5]])
+    np.testing.assert_allclose(input_x_gradient(model, x).values, [[3, -5]])
+    # Along t (3, 1) the first neuron is on throughout; the second, z = 4 t - 2, from t = 1/2 on.
+    np.testing.assert_allclose(integrated_gradients(model, x).values, [[3 * 3 - 2 * 3 / 2, -3 - 2 / 2]])
+    # Chords: z from 0 to 2 and a from 0 to 2, slope 1; z from -2 to 2 and a from 0 to 2, slope 1/2.
+    np.testing.assert_allclose(deep_lift(model, x).values, [[3 * (3 - 1), 1 * (-3 - 1)]])
+    # Without x1: 3 relu(-1) - 2 relu(-1) + 0.5 = 0.5. Without x2: 9 - 2 + 0.5 = 7.5.
+    np.testing.assert_allclose(occlusion(model, x).values, [[2.5 - 0.5, 2.5 - 7.5]])
+    # Relevance 2.5: of z = 6 - 4 + 0.5 neuron 1 gets 6, neuron 2 -4, the bias 0.5. Of neuron 2's z = 3 + 1 - 2 = 2
+    # x1 gets 3/2, x2 1/2 and the bias -2/2 of -4: x1 has 6 * 3/2 - 4 * 3/2, x2 has -6 * 1/2 - 4 * 1/2.
+    found = epsilon_lrp(model, x, epsilon=0)
+    np.testing.assert_allclose(found.values, [[3, -5]])
+    np.testing.assert_allclose(found.absorbed["biases"], [0.5 + 4])
+    np.testing.assert_allclose(found.absorbed["epsilon"], [0], atol=1e-14)
+
+
+def test_by_hand_with_epsilon():
+    """One neuron, z = 2 x + 1 = 5 at x = 2: of R = 5, 4 R / 5.5 go to x, R / 5.5 to the bias, the rest to epsilon."""
+    model = Model(Network(1, [Dense(1)], MeanSquaredError()), dtype="float64")
+    model.theta[...] = [2, 1]
+    found = epsilon_lrp(model, [[2.0]], epsilon=0.5)
+    np.testing.assert_allclose(found.values, [[4 * 5 / 5.5]])
+    np.testing.assert_allclose(found.absorbed["biases"], [5 / 5.5])
+    np.testing.assert_allclose(found.absorbed["epsilon"], [0.5 * 5 / 5.5])
+
+
+def test_turning_points_by_hand():
+    f = explained(by_hand(), [[3.0, 1.0]])
+    np.testing.assert_allclose(turning_points(f, 0), [0, 0.5, 1])
+
+
+def test_linear_networks_have_one_answer():
+    model = randomized([Dense(4), Dense(3)])
+    expected = X * (model.parameters["dense_1"].W @ model.parameters["dense_2"].W).T[model.predict(X)]
+    for method in ("input_x_gradient", "integrated_gradients", "deep_lift", "occlusion"):
+        np.testing.assert_allclose(attribute(model, X, method).values, expected, rtol=1e-12)
+    np.testing.assert_allclose(epsilon_lrp(model, X, epsilon=0).values, expected, rtol=1e-9)
+
+
+def test_gauss_legendre_is_exact_for_polynomials():
+    nodes, weights = gauss_legendre(4)
+    for power in range(8):
+        assert math.isclose(weights @ nodes**power, 1 / (power + 1), rel_tol=1e-13)
+
+
+def test_windows_cover_every_pixel_once():
+    masks = windows((5, 7), (2, 3), (2, 3))
+    assert masks.shape == (9, 35)
+    np.testing.assert_array_equal(masks.sum(0), 1)
+
+
+# --- completeness
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("method", COMPLETE)
+def test_completeness(name, method):
+    model = randomized(NETWORKS[name])
+    settings = {} if method == "epsilon_lrp" else {"baseline": 0.3 * X[::-1]}
+    found = attribute(model, X, method, **settings)
+    assert found.is_complete
+    assert found.relative_error.max() <= 1e-6
+    reference = found.outputs - sum(found.absorbed.values()) if method == "epsilon_lrp" else None
+    change = found.outputs - found.baseline_outputs
+    np.testing.assert_allclose(found.values.sum(1), change if reference is None else reference, rtol=1e-6)
+    # f is the logit that the model gives, not some other number that the values happen to add up to.
+    logits = model.outputs(X)
+    np.testing.assert_allclose(found.outputs, logits[np.arange(4), logits.argmax(1)], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["relu", "deep", "inner_rescale"])
+def test_integrated_gradients_are_exact_on_piecewise_linear_networks(name):
+    model = randomized(NETWORKS[name])
+    found = integrated_gradients(model, X)
+    assert found.error.max() <= 1e-12
+    fine = integrated_gradients(model, X, steps=500)
+    np.testing.assert_allclose(found.values, fine.values, atol=8e-3 * np.abs(fine.values).max())
+
+
+def test_a_tolerance_is_kept_and_paid_for():
+    model = randomized(NETWORKS["kinked"])
+    loose, tight = (integrated_gradients(model, X, tolerance=t) for t in (1e-2, 1e-10))
+    assert tight.relative_error.max() <= 1e-10
+    assert sum(tight.settings["gradients"]) >= sum(loose.settings["gradients"])
+
+
+def test_integrated_gradients_from_the_sample_to_itself():
+    found = integrated_gradients(randomized(NETWORKS["relu"]), X, baseline=X)
+    assert (found.values == 0).all() and (found.relative_error == 0).all()
+
+
+@given(
+    widths=st.lists(st.integers(1, 9), min_size=1, max_size=5),
+    seed=st.integers(0, 10_000),
+    leaky=st.booleans(),
+    block=st.booleans(),
+    biases=st.booleans(),
+)
+def test_epsilon_lrp_is_input_x_gradient_on_relu_networks(widths, seed, leaky, block, biases):
+    """As epsilon goes to 0. At z = 0 the two agree only where no bias puts something there, so z stays away from it."""
+    kink = LeakyReLU(0.1) if leaky else ReLU()
+    layers = [layer for width in widths for layer in (Dense(width), kink)]
+    if block:
+        layers.append(Residual([Dense(6), kink]))
+    model = randomized([*layers, Dense(3)], seed=seed)
+    if not biases:
+        for parts in model.parameters.values():
+            if hasattr(parts, "b"):
+                parts.b[...] = 0
+    x = np.random.default_rng(seed + 1).normal(size=(3, 5))
+    gradient = input_x_gradient(model, x).values
+    coarse, fine = (epsilon_lrp(model, x, epsilon=epsilon).values for epsilon in (1e-3, 1e-12))
+    scale = max(float(np.abs(gradient).max()), 1e-3)
+    np.testing.assert_allclose(fine, gradient, rtol=1e-5, atol=1e-5 * scale)
+    assert np.abs(fine - gradient).max() <= np.abs(coarse - gradient).max() + 1e-6 * scale
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_deep_lift_adds_up_at_every_layer(name):
+    f = explained(randomized(NETWORKS[name]), X)
+    change = f.value(f.X, f.V) - f.value(f.baseline, f.V)
+    _, contributions = multipliers(f)
+    for link in f.links:  # of the chain, not inside blocks
+        np.testing.assert_allclose(contributions[link.name].sum(1), change, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_says_what_it_promises(method):
+    found = attribute(randomized(NETWORKS["tanh"]), X, method)
+    assert found.is_complete == (method in COMPLETE)
+    assert ("promises no sum" in found.law) == (method not in COMPLETE)
+    assert np.isnan(found.error).all() == (method == "saliency")
+    assert found.values.shape == X.shape
+
+
+# --- what is attributed
+
+
+def test_targets_and_against():
+    model = randomized(NETWORKS["tanh"])
+    model.classes = np.array(["ash", "elm", "oak"])
+    out = model.outputs(X)
+    found = integrated_gradients(model, X, target="oak")
+    np.testing.assert_allclose(found.outputs, out[:, 2])
+    assert found.targets == ("class oak",) * 4 and found.labels == ("oak",) * 4
+    held = integrated_gradients(
+        model, X, target=["oak", "elm", "oak", "ash"], against=["ash", "ash", "elm", "oak"]
+    )
+    np.testing.assert_allclose(held.outputs, out[range(4), [2, 1, 2, 0]] - out[range(4), [0, 0, 1, 2]])
+    assert held.targets[1] == "class elm against ash"
+    pair = [integrated_gradients(model, X, target=t, baseline=0).values for t in ("oak", "elm")]
+    both = integrated_gradients(model, X, target="oak", against="elm", baseline=0)
+    np.testing.assert_allclose(both.values, pair[0] - pair[1], atol=1e-6)
+
+
+def test_two_classes_in_one_logit():
+    model = randomized([Dense(4), Tanh(), Dense(1)], loss=SigmoidCrossEntropy())
+    z = model.outputs(X)[:, 0]
+    np.testing.assert_allclose(saliency(model, X).outputs, np.abs(z))  # evidence for the class that is said
+    np.testing.assert_allclose(saliency(model, X, target=0).outputs, -z)
+    np.testing.assert_allclose(saliency(model, X, target=1).outputs, z)
+
+
+@pytest.mark.parametrize(
+    ("layers", "loss"),
+    [([Dense(3), Softmax()], CategoricalCrossEntropy()), ([Dense(3), Sigmoid()], BinaryCrossEntropy())],
+)
+def test_probabilities_are_explained_by_their_logits(layers, loss):
+    model = randomized([Dense(4), Tanh(), *layers], loss=loss)
+    logits = randomized([Dense(4), Tanh(), Dense(3)], loss=SoftmaxCrossEntropy())
+    logits.theta[...] = model.theta
+    for method in METHODS:
+        found, expected = (attribute(m, X, method, target=1) for m in (model, logits))
+        np.testing.assert_allclose(found.values, expected.values)
+
+
+def test_numbers_and_counts():
+    model = randomized([Dense(4), Tanh(), Dense(2)], loss=Poisson())
+    np.testing.assert_allclose(saliency(model, X, target=1).outputs, model.outputs(X)[:, 1])
+    with pytest.raises(ConfigError, match="2 outputs; say which one"):
+        saliency(model, X)
+
+
+def test_the_default_baseline_is_what_the_input_links_make_zero():
+    model = Model(
+        Network(5, [Rescale(2.0, 1.0), Standardize(), Dense(3)], SoftmaxCrossEntropy()), dtype="float64"
+    )
+    model.fit(X, [0, 1, 2, 0], epochs=1)
+    found = deep_lift(model, X)
+    np.testing.assert_allclose(found.baseline[0], X.mean(0))
+    np.testing.assert_allclose(
+        found.baseline_outputs, model.parameters["dense_1"].b[model.predict(X)], atol=1e-12
+    )
+    assert (deep_lift(randomized(NETWORKS["relu"]), X).baseline == 0).all()
+
+
+def test_a_float32_model_is_explained_in_float64():
+    model = Model(Network(5, NETWORKS["relu"], SoftmaxCrossEntropy()))
+    assert attribute(model, X.astype(np.float32)).relative_error.max() < 1e-12
+    assert model.theta.dtype == np.float32
+
+
+def test_names_and_pictures():
+    pandas = pytest.importorskip("pandas")
+    model = randomized(NETWORKS["relu"])
+    frame = pandas.DataFrame(X, columns=list("abcde"))
+    assert {record["feature"] for record in model.attribute(frame).records()} == set("abcde")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 64), dtype=np.uint8)
+    picture = randomized([Dense(3)], inputs=64).attribute(pixels)
+    assert picture.shape == (8, 8) and picture.feature(9) == "pixel (1, 1)"
+    assert randomized([Dense(3)], inputs=64).attribute(pixels.astype(float)).shape is None
+
+
+# --- the re-initialization check
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[Model, np.ndarray]:
+    r = np.random.default_rng(0)
+    samples = r.normal(size=(400, 12))
+    y = (samples[:, :4] @ [3.0, -2.0, 2.0, 1.0] > 0).astype(int)
+    model = Model(
+        Network(12, [Dense(24), ReLU(), Dense(16), ReLU(), Dense(2)], SoftmaxCrossEntropy()), seed=0
+    )
+    model.fit(samples, y, epochs=12, optimizer=Adam(5e-3))
+    return model, samples[:20]
+
+
+@pytest.mark.parametrize("method", ["saliency", "integrated_gradients", "epsilon_lrp", "deep_lift"])
+def test_reinitialization_changes_the_maps(trained, method):
+    model, samples = trained
+    before = model.theta.copy()
+    check = reinitialization_check(model, samples, method=method, repeats=3)
+    assert [stage.layer for stage in check.stages] == ["dense_3", "dense_2", "dense_1"]
+    assert check.passes and abs(check.stages[-1].signed) < 0.5
+    assert "depend on what was learned" in str(check)
+    assert (model.theta == before).all()
+    assert json.loads(json.dumps(check.to_json()))["passes"] is True
+
+
+def test_reinitialization_finds_a_method_that_only_shows_the_input(trained, monkeypatch):
+    import chainrule.inspection.attribution as package
+
+    model, samples = trained
+
+    def edges(model, X, *, target=None):
+        found = saliency(model, X, target=target)
+        found.values[...] = np.abs(X)
+        return found
+
+    monkeypatch.setitem(package.METHODS, "edges", edges)
+    monkeypatch.setitem(package.result.NAMES, "edges", "Edges")
+    check = reinitialization_check(model, samples, method="edges")
+    assert not check.passes and all(stage.absolute > 0.999 for stage in check.stages)
+    assert "show the input more" in str(check)
+
+
+def test_reinitialization_never_draws_the_models_own_start():
+    model = Model(Network(5, NETWORKS["relu"], SoftmaxCrossEntropy()), seed=1)
+    check = reinitialization_check(model, X, method="saliency")
+    assert check.stages[-1].signed < 0.999
+
+
+# --- results
+
+
+def test_text_and_data():
+    found = by_hand().attribute([[3.0, 1.0]])
+    text = str(found)
+    assert "Integrated gradients of output 0" in text and "feature 0" in text
+    assert "add up to 2, and f(x) - f(baseline) = 2" in text
+    data = json.loads(json.dumps(found.to_json()))
+    assert data["samples"][0]["values"] == found.values[0].tolist()
+    assert data["samples"][0]["relative_error"] <= 1e-12
+    assert [record["attribution"] for record in found.records()] == pytest.approx([6.0, -4.0])
+    assert "biases" in str(epsilon_lrp(by_hand(), [[3.0, 1.0]]))
+    json.dumps(saliency(by_hand(), [[3.0, 1.0]]).to_json(), allow_nan=False)
+
+
+def test_figures():
+    bars = by_hand().attribute([[3.0, 1.0]]).figure()
+    assert [trace.name for trace in bars.data] == ["for", "against"]
+    assert [*bars.data[0].x, *bars.data[1].x] == pytest.approx([6.0, -4.0])
+    picture = randomized([Dense(3)], inputs=64).attribute(np.ones((1, 64)), shape=(8, 8)).figure()
+    assert len(picture.data) == 2 and picture.data[1].zmin == -picture.data[1].zmax
+    for figure in (bars, picture):
+        assert figure.layout.title.text
+
+
+# --- what is refused, in one sentence
+
+
+class Custom(Layer):
+    def forward(self, params, a, ctx):
+        return 3 * a, None
+
+    def backward(self, params, cache, delta, ctx):
+        return (), 3 * delta
+
+
+def test_layers_without_a_rule_say_so_and_gradients_need_none():
+    model = randomized([Dense(4), Custom(), Dense(3)])
+    for method in ("epsilon_lrp", "deep_lift"):
+        with pytest.raises(
+            ConfigError, match=rf"{method} has no rule for Custom \(custom_1\); use integrated_"
+        ):
+            attribute(model, X, method)
+        with pytest.raises(ConfigError, match="no rule for Softmax"):
+            attribute(randomized([Dense(4), Softmax(), Dense(3)]), X, method)
+    assert integrated_gradients(model, X).relative_error.max() <= 1e-6
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"method": "lime"}, ConfigError, "method must be one of saliency"),
+        ({"method": "saliency", "steps": 3}, ConfigError, "saliency takes no steps; its settings are target"),
+        ({"target": 3}, ConfigError, "target is 3, but the classes are 0, 1, 2"),
+        ({"target": True}, ConfigError, "target is True"),
+        ({"target": [0, 1]}, ShapeError, "target holds 2 labels for 4 samples"),
+        ({"target": 1, "against": 1}, ConfigError, "against is the target itself"),
+        ({"baseline": np.zeros(4)}, ShapeError, "baseline must hold numbers of the shape"),
+        ({"baseline": "black"}, ShapeError, "baseline must hold numbers"),
+        ({"baseline": np.nan}, DataError, "baseline holds NaN"),
+        ({"shape": (2, 3)}, ShapeError, "shape is 2 x 3, 6 pixels, but the network takes 5"),
+        ({"shape": 5}, ConfigError, "shape must be"),
+        ({"steps": 0}, ConfigError, "steps must be an integer of at least 1"),
+        ({"steps": 10**6}, ConfigError, "steps must be at most 5,000"),
+        ({"tolerance": 0}, ConfigError, "tolerance must lie between 0 and 1"),
+        ({"method": "epsilon_lrp", "epsilon": -1}, ConfigError, "epsilon must be a finite number"),
+        ({"method": "epsilon_lrp", "baseline": 0}, ConfigError, "epsilon_lrp takes no baseline"),
+        ({"method": "occlusion", "patch": 2}, ConfigError, "patch is for pictures"),
+        ({"method": "occlusion", "stride": 2}, ConfigError, "stride moves a patch"),
+        (
+            {"method": "occlusion", "patch": (1, 9), "shape": (1, 5)},
+            ConfigError,
+            "patch must be a number of pixels",
+        ),
+    ],
+)
+def test_bad_settings(settings, error, message):
+    with pytest.raises(error, match=message):
+        attribute(randomized(NETWORKS["relu"]), X, **settings)
+
+
+def test_bad_samples_and_rows():
+    model = randomized(NETWORKS["relu"])
+    with pytest.raises(ShapeError, match="X has 3 features but the network takes 5"):
+        model.attribute(np.ones((2, 3)))
+    with pytest.raises(ConfigError, match="row must be from 0 to 3"):
+        model.attribute(X).text(4)
+    with pytest.raises(ConfigError, match="against is for more than two classes"):
+        saliency(randomized([Dense(1)], loss=SigmoidCrossEntropy()), X, against=0)
+    with pytest.raises(ConfigError, match="no parameters to draw anew"):
+        reinitialization_check(Model(Network(3, [ReLU()], SoftmaxCrossEntropy())), np.ones((1, 3)))
