@@ -1,0 +1,142 @@
+"""Where an input is sought, and what is preferred there: regions and priors for activation maximization."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import ConfigError
+
+Floats: TypeAlias = NDArray[np.float64]
+TV_EPS = 1e-3
+"""Rounds the corner of the total variation at 0, in units of the region."""
+
+
+class Region(ABC):
+    """Where inputs may lie, as x = center + scale u with u in a unit region: a cube or a ball."""
+
+    @abstractmethod
+    def place(self, u: Floats) -> Floats:
+        """x for u, both (..., inputs)."""
+
+    @abstractmethod
+    def project(self, u: Floats) -> Floats:
+        """The nearest point of the unit region."""
+
+    @abstractmethod
+    def best(self, g: Floats) -> Floats:
+        """The u of the unit region that maximizes g^T u, for each row of g (..., inputs)."""
+
+    @abstractmethod
+    def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+        """Points of the unit region to start from."""
+
+    @property
+    @abstractmethod
+    def scale(self) -> float:
+        """dx/du"""
+
+
+@dataclass(frozen=True)
+class Box(Region):
+    """low <= x_i <= high, such as pixels. g^T u over u in [0, 1]^n is greatest at u_i = 1 where g_i > 0, else 0."""
+
+    low: float = 0.0
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse an empty box."""
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ConfigError(
+                f"a Box needs finite low < high, not {self.low!r} and {self.high!r}; Box(0, 255) suits pixels."
+            )
+
+    @property
+    def scale(self) -> float:
+        """high - low"""
+        return self.high - self.low
+
+    def place(self, u: Floats) -> Floats:
+        """low + (high - low) u"""
+        return self.low + self.scale * u
+
+    def project(self, u: Floats) -> Floats:
+        """Clip to [0, 1]."""
+        return np.clip(u, 0.0, 1.0)
+
+    def best(self, g: Floats) -> Floats:
+        """1 where g > 0, 0 elsewhere."""
+        return (g > 0).astype(np.float64)
+
+    def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+        """Uniform."""
+        return random.uniform(0.0, 1.0, shape)
+
+
+@dataclass(frozen=True)
+class Ball(Region):
+    """||x - center|| <= radius. g^T u over ||u|| <= 1 is greatest at u = g / ||g||."""
+
+    radius: float = 1.0
+    center: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse an empty ball."""
+        if not (math.isfinite(self.radius) and self.radius > 0 and math.isfinite(self.center)):
+            raise ConfigError(f"a Ball needs a finite radius above 0 and a finite center, not {self!r}.")
+
+    @property
+    def scale(self) -> float:
+        """radius"""
+        return self.radius
+
+    def place(self, u: Floats) -> Floats:
+        """center + radius u"""
+        return self.center + self.radius * u
+
+    def project(self, u: Floats) -> Floats:
+        """u / max(1, ||u||)"""
+        norm: Floats = np.linalg.norm(u, axis=-1, keepdims=True)
+        return u / np.maximum(norm, 1.0)
+
+    def best(self, g: Floats) -> Floats:
+        """g / ||g||, 0 for 0."""
+        norm: Floats = np.linalg.norm(g, axis=-1, keepdims=True)
+        return g / np.where(norm > 0, norm, 1.0)
+
+    def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+        """A random direction, half way out."""
+        return 0.5 * self.best(random.normal(size=shape))
+
+
+def prior(u: Floats, l2: float, tv: float, shape: tuple[int, int] | None) -> tuple[Floats, Floats]:
+    """l2/2 ||u||^2 + tv TV(u) for u (..., inputs), and its gradient: l2 u + tv dTV/du."""
+    value, slope = 0.5 * l2 * np.square(u).sum(-1), l2 * u
+    if tv and shape is not None:
+        variation, gradient = total_variation(u.reshape(*u.shape[:-1], *shape))
+        value, slope = value + tv * variation, slope + tv * gradient.reshape(u.shape)
+    return value, slope
+
+
+def total_variation(image: Floats) -> tuple[Floats, Floats]:
+    r"""How much an image changes from pixel to pixel, and its gradient.
+
+    TV = sum_ij (sqrt(d_ij) - eps)      d_ij = (u_{i+1,j} - u_ij)^2 + (u_{i,j+1} - u_ij)^2 + eps^2
+    dTV/du_ij = sum over the pixels whose d holds u_ij of (u_ij - neighbor) / sqrt(d)
+
+    image: (..., height, width); beyond the border the image goes on as it ends.  Returns (...) and image's shape.
+    Source: Rudin, Osher, Fatemi, "Nonlinear total variation based noise removal algorithms", 1992.
+    """
+    down = np.diff(image, axis=-2, append=image[..., -1:, :])
+    right = np.diff(image, axis=-1, append=image[..., :, -1:])
+    d = np.sqrt(down * down + right * right + TV_EPS**2)
+    by_down, by_right = down / d, right / d
+    gradient = -by_down - by_right
+    gradient[..., 1:, :] += by_down[..., :-1, :]
+    gradient[..., :, 1:] += by_right[..., :, :-1]
+    return (d - TV_EPS).sum((-2, -1)), gradient

@@ -1,0 +1,101 @@
+r"""What a layer's outputs hold, and how alike two layers are: linear probes and centered kernel alignment."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.errors import ConfigError, ShapeError
+
+
+class Probe(NamedTuple):
+    """How well a linear classifier reads labels from a layer's outputs."""
+
+    train_accuracy: float
+    test_accuracy: float
+    converged: bool
+    """False where the iterations ended before the optimum was reached"""
+
+
+def linear_probe(
+    train_a: ArrayLike,
+    train_y: ArrayLike,
+    test_a: ArrayLike,
+    test_y: ArrayLike,
+    *,
+    C: float = 1.0,
+    iterations: int = 200,
+) -> Probe:
+    """A logistic regression from a layer's outputs to labels, fitted on one part and judged on another.
+
+    train_a, test_a: (n, width), standardized by the training part's mean and deviation.  train_y, test_y: (n,).
+    C: the inverse strength of the L2 penalty, as scikit-learn has it.  The network is not changed.
+    Raises ShapeError where outputs and labels do not match.
+    Source: Alain, Bengio, "Understanding intermediate layers using linear classifier probes", 2016.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if not C > 0:
+        raise ConfigError(f"C must be a number above 0, not {C!r}; 1 is usual.")
+    parts = {
+        "train": (np.asarray(train_a, np.float64), np.asarray(train_y)),
+        "test": (np.asarray(test_a, np.float64), np.asarray(test_y)),
+    }
+    for name, (a, y) in parts.items():
+        if a.ndim != 2 or y.shape != a.shape[:1]:
+            raise ShapeError(
+                f"{name}_a must be (n, width) and {name}_y (n,), not {a.shape} and {y.shape}; "
+                "give one row and one label a sample."
+            )
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=iterations, tol=1e-3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # said in the result
+        probe.fit(*parts["train"])
+    took = int(np.max(probe[-1].n_iter_))
+    train, test = (float(probe.score(*part)) for part in parts.values())
+    return Probe(train, test, took < iterations)
+
+
+def linear_cka(A: ArrayLike, B: ArrayLike) -> float:
+    r"""How alike two representations of the same samples are: 1 for equal up to rotation and scale, 0 for unrelated.
+
+    CKA = ||B^T A||_F^2 / (||A^T A||_F ||B^T B||_F),   columns centered
+
+    A: (n, p), B: (n, q), rows the same samples; p and q may differ. Invariant to orthogonal maps and to a common
+    factor of either, not to every invertible map. NaN where a representation is constant. Biased upwards where n is
+    not far above p and q: compare with `linear_cka` of shuffled rows.
+    Raises ShapeError where the rows do not match.
+    Source: Kornblith, Norouzi, Lee, Hinton, "Similarity of neural network representations revisited", ICML 2019, eq. 5.
+    """
+    a, b = (_centered(np.asarray(each, np.float64)) for each in (A, B))
+    if len(a) != len(b):
+        raise ShapeError(
+            f"A and B must hold the same samples, row by row, not {len(a)} and {len(b)} of them."
+        )
+    if len(a) < max(
+        a.shape[1], b.shape[1]
+    ):  # the same numbers by way of the (n, n) Gram matrices: the smaller ones
+        K, L = a @ a.T, b @ b.T
+        shared, own = float((K * L).sum()), float(np.linalg.norm(K) * np.linalg.norm(L))
+    else:
+        shared = float(np.square(b.T @ a).sum())
+        own = float(np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b))
+    return shared / own if own > 0 else float("nan")
+
+
+def cka_matrix(first: dict[str, NDArray[Any]], second: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """linear_cka of every pair of layers: (len(first), len(second)), in the order of the dictionaries."""
+    return np.array([[linear_cka(a, b) for b in second.values()] for a in first.values()])
+
+
+def _centered(a: NDArray[np.float64]) -> NDArray[np.float64]:
+    if a.ndim != 2:
+        raise ShapeError(f"a representation must be (n, width), not {a.shape}; give one row a sample.")
+    centered: NDArray[np.float64] = a - a.mean(0)
+    return centered

@@ -1,0 +1,132 @@
+"""Runs of gradient descent and its variants on one network and one data set, each at a rate that suits it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import NonFiniteError
+from chainrule.layers import Dense, ReLU, Rescale
+from chainrule.losses import SoftmaxCrossEntropy
+from chainrule.model import Model
+from chainrule.network import Network
+from chainrule.optimizers import (
+    LBFGS,
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    AnyOptimizer,
+    GradientDescent,
+    Nadam,
+    RMSprop,
+)
+from chainrule.training.run import Run
+
+BATCH = 50
+FACTOR = math.sqrt(10.0)
+"""Between two learning rates of the grid."""
+
+
+class Arm(NamedTuple):
+    """One rule: how it is made from a learning rate, the rate that its search begins at, and its batch."""
+
+    name: str
+    make: Callable[[float], AnyOptimizer]
+    start: float | None  # None: it has none
+    batch: int | None  # None: all samples
+
+
+ARMS = (
+    Arm("gradient descent", GradientDescent, 0.3, None),
+    Arm("SGD", SGD, 0.1, BATCH),
+    Arm("momentum", lambda rate: SGD(rate, momentum=0.9), 0.03, BATCH),
+    Arm("Nesterov", lambda rate: SGD(rate, momentum=0.9, nesterov=True), 0.03, BATCH),
+    Arm("Adagrad", Adagrad, 0.01, BATCH),
+    Arm("RMSprop", RMSprop, 1e-3, BATCH),
+    Arm("Adam", Adam, 3e-3, BATCH),
+    Arm("AdamW", AdamW, 3e-3, BATCH),
+    Arm("Nadam", Nadam, 3e-3, BATCH),
+    Arm("L-BFGS", lambda rate: LBFGS(), None, None),
+)
+
+
+class Outcome(NamedTuple):
+    """One training run."""
+
+    seed: int
+    losses: NDArray[np.float64]  # (epochs + 1,) of all training samples, before training and after each epoch
+    seconds: NDArray[np.float64]  # (epochs + 1,) of steps, evaluation left out
+    accuracy: float  # of the test samples, after the last epoch
+    path: NDArray[Any]  # (epochs + 1, size) theta
+
+    def passes(self, loss: float) -> int | None:
+        """Epochs until the loss was at most this."""
+        below = np.flatnonzero(self.losses <= loss)
+        return int(below[0]) if len(below) else None
+
+
+class Task(NamedTuple):
+    """What all arms learn from."""
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    X_test: NDArray[Any]
+    y_test: NDArray[Any]
+    epochs: int
+    hidden: int
+
+    def model(self, seed: int) -> Model:
+        """The network at its start."""
+        layers = [Rescale(1 / 255), Dense(self.hidden), ReLU(), Dense(self.hidden), ReLU(), Dense(10)]
+        return Model(Network(784, layers, loss=SoftmaxCrossEntropy()), seed=seed)
+
+
+def tuned(arm: Arm, task: Task, seed: int) -> tuple[float | None, int]:
+    """The rate of the lowest final training loss on a grid that grows until its best lies inside, and its size.
+
+    At most eight rates; a rate whose loss is not finite is as bad as can be.
+    """
+    if arm.start is None:
+        return None, 1
+    found = {k: _final(arm, arm.start * FACTOR**k, task, seed) for k in (-1, 0, 1)}
+    while len(found) < 8:
+        best = min(found, key=lambda k: (found[k], k))
+        if min(found) < best < max(found):
+            break
+        k = best - 1 if best == min(found) else best + 1
+        found[k] = _final(arm, arm.start * FACTOR**k, task, seed)
+    return float(f"{arm.start * FACTOR ** min(found, key=lambda k: (found[k], k)):.2g}"), len(found)
+
+
+def _final(arm: Arm, rate: float, task: Task, seed: int) -> float:
+    last = float(descend(arm, rate, task, seed).losses[-1])
+    return last if math.isfinite(last) else math.inf
+
+
+def descend(arm: Arm, rate: float | None, task: Task, seed: int) -> Outcome:
+    """Train from the seed's start, and measure afterwards what each epoch had come to."""
+    model = task.model(seed)
+    path, seconds = [model.theta.copy()], [0.0]
+
+    def keep(run: Run) -> None:
+        path.append(run.theta.copy())
+        seconds.append(seconds[-1] + run.logs["seconds"])
+
+    with suppress(NonFiniteError):  # the epochs that follow have no loss
+        model.fit(task.X, task.y, epochs=task.epochs, batch_size=arm.batch, callbacks=[keep],
+                  optimizer=arm.make(1.0 if rate is None else rate))  # fmt: skip
+    losses = []
+    for theta in path:
+        model.theta[...] = theta
+        losses.append(model.evaluate(task.X, task.y, metrics=["accuracy"])["loss"])
+    accuracy = model.evaluate(task.X_test, task.y_test, metrics=["accuracy"])["accuracy"]
+    ended = len(path) > task.epochs or arm.start is None  # L-BFGS may be done early
+    for numbers, fill in ((losses, losses[-1] if ended else math.nan), (seconds, seconds[-1])):
+        numbers += [fill] * (task.epochs + 1 - len(numbers))
+    return Outcome(seed, np.array(losses), np.array(seconds), accuracy, np.stack(path))

@@ -1,0 +1,299 @@
+"""What each layer of a trained network responds to: best inputs, examples, linear probes, alignment."""
+
+from __future__ import annotations
+
+import time
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import validation
+from chainrule.datasets import Dataset, load_mnist
+from chainrule.inspection.features import (
+    best_inputs,
+    exciting_samples,
+    layer_outputs,
+    weight_images,
+)
+from chainrule.inspection.regions import Ball, Box
+from chainrule.inspection.representations import cka_matrix, linear_cka, linear_probe
+from chainrule.lab.base import Progress, Report, Table, check_options, part, scaled
+from chainrule.layers import Dense, ReLU, Rescale
+from chainrule.losses import SoftmaxCrossEntropy
+from chainrule.model import Model
+from chainrule.network import Network
+from chainrule.optimizers import Adam
+from chainrule.training.run import Run
+
+SAMPLES, EPOCHS, HIDDEN, LAYERS, L2 = 20_000, 12, 128, 3, 2e-3
+PROBE, JUDGED = 4000, 2000
+"""Digits that probes are fitted to, of the training set, and judged and aligned on, of the test set"""
+C = 0.01
+"""Inverse strength of the probes' L2 penalty: for so few samples of so many pixels"""
+NEURONS = 10
+"""Neurons of a layer that are drawn"""
+MOST = 9
+"""Most exciting samples of a neuron that purity is counted over"""
+TV, PRIOR_L2 = 0.1, 0.02
+MIDDLE = 127.5
+"""Grey: where the ball of layer 1 has its center"""
+STARTS, STEPS = 6, 200
+READ = ("relu_1", "relu_2", "relu_3", "dense_4")
+"""Where a layer is read for probes and alignment: after its activation; the output before the softmax"""
+NEURON = ("dense_1", "dense_2", "dense_3", "dense_4")
+"""Where a neuron is read for best inputs and examples: before its activation"""
+WHICH = ("trained", "untrained")
+NAMES = ("layer 1", "layer 2", "layer 3", "output")
+
+
+class Pictures(NamedTuple):
+    """Some neurons of one layer."""
+
+    name: str
+    units: NDArray[np.int64]  # (neurons,)
+    best: NDArray[np.float64]  # (neurons, 28, 28) from 0 to 255
+    most: NDArray[Any]  # (neurons, 2, 28, 28)
+    least: NDArray[Any]  # (neurons, 28, 28)
+    exact: bool
+    agreement: float
+    """mean correlation of the inputs that different starts ended at; 1 for the closed form"""
+
+
+class Found(NamedTuple):
+    """What one seed's network showed."""
+
+    model: Model
+    accuracy: float
+    probes: dict[str, list[float]]  # "trained", "untrained": test accuracy by layer
+    purity: dict[str, list[float]]  # the same, of the most exciting samples
+    over_training: NDArray[np.float64]  # (epochs + 1, layers) CKA with the same layer at the end
+    outputs: dict[str, NDArray[Any]]  # of the judged digits, by layer name
+
+
+def features(
+    *,
+    seed: int = 0,
+    repeats: int = 3,
+    budget: float = 1.0,
+    progress: Progress | None = None,
+    samples: int = SAMPLES,
+) -> Report:
+    """What the neurons of a classifier of digits respond to, layer by layer, and what the layers hold.
+
+    repeats: seeds of the start and the shuffles; the pictures are of the first.  budget: scales the training, the
+    probes' samples and the steps of the search for best inputs.  samples: digits of MNIST to learn from.
+    """
+    check_options(seed, repeats, budget)
+    validation.check_count(samples, "samples", 100)
+    begin = time.perf_counter()
+    train, test = load_mnist()
+    rows = np.random.default_rng([seed, 3]).permutation(len(train.X))
+    count = min(scaled(samples, min(budget, 1.0), 400), len(train.X))
+    epochs = scaled(EPOCHS, max(budget, 0.25), 2)
+    probe, judged = scaled(PROBE, min(budget, 1.0), 200), scaled(JUDGED, min(budget, 1.0), 300)
+    train = Dataset(train.X[rows[:count]], train.y[rows[:count]], train.shape, train.name, train.classes)
+    test = Dataset(test.X[:judged], test.y[:judged], test.shape, test.name, test.classes)
+    at_input = linear_probe(train.X[:probe], train.y[:probe], test.X, test.y, C=C)
+    found = []
+    for i in range(repeats):
+        tell = part(progress, 0.05 + 0.7 * i / repeats, 0.05 + 0.7 * (i + 1) / repeats)
+        found.append(examine(seed + i, train, test, epochs, min(probe, count), tell))
+    drawn = []
+    for i, link in enumerate(NEURON):
+        part(progress, 0.75, 0.98)(i / len(NEURON), f"best inputs of {NAMES[i]}")
+        drawn.append(pictures(found[0].model, link, NAMES[i], test, scaled(STEPS, budget, 10), seed))
+    settings = {
+        "seed": seed, "repeats": repeats, "budget": budget, "samples": count, "epochs": epochs,
+        "probe_samples": min(probe, count), "judged_on": judged,
+    }  # fmt: skip
+    return _report(found, drawn, at_input.test_accuracy, test, settings, begin)
+
+
+def examine(seed: int, train: Dataset, test: Dataset, epochs: int, probe: int, progress: Progress) -> Found:
+    """Train one network; read every layer before, during and after."""
+    layers = [
+        Rescale(1 / 255),
+        *(layer for _ in range(LAYERS) for layer in (Dense(HIDDEN), ReLU())),
+        Dense(10),
+    ]
+    model = Model(Network(784, layers, loss=SoftmaxCrossEntropy(), l2=L2), seed=seed)
+    path = [model.theta.copy()]
+
+    def keep(run: Run) -> None:
+        path.append(run.theta.copy())
+        progress(0.4 * (len(path) - 1) / epochs, f"training, seed {seed}")
+
+    model.fit(train.X, train.y, epochs=epochs, batch_size=128, optimizer=Adam(1e-3), callbacks=[keep])
+    probes: dict[str, list[float]] = {}
+    purity: dict[str, list[float]] = {}
+    for name, theta in (("untrained", path[0]), ("trained", path[-1])):
+        model.theta[...] = theta
+        fitted, judged = layer_outputs(model, train.X[:probe], READ), layer_outputs(model, test.X, READ)
+        probes[name] = []
+        for link in READ:
+            progress(0.4 + (len(probes[name]) + 4 * (name == "trained")) / 14, f"probes, seed {seed}")
+            probes[name].append(
+                linear_probe(fitted[link], train.y[:probe], judged[link], test.y, C=C).test_accuracy
+            )
+        purity[name] = [_purity(model, link, test) for link in NEURON]
+    last = layer_outputs(model, test.X, READ)
+    accuracy = model.evaluate(test.X, test.y, metrics=["accuracy"])["accuracy"]
+    over = []
+    for theta in path:
+        model.theta[...] = theta
+        now = layer_outputs(model, test.X, READ)
+        over.append([linear_cka(now[link], last[link]) for link in READ])
+    return Found(model, accuracy, probes, purity, np.array(over), last)
+
+
+def pictures(model: Model, link: str, name: str, test: Dataset, steps: int, seed: int) -> Pictures:
+    """The neurons whose output varies most over the digits: their best inputs, their most and least exciting digits."""
+    a = layer_outputs(model, test.X, [link])[link]
+    units = np.sort((-a.std(0)).argsort(kind="stable")[:NEURONS])
+    if link == NEURON[0]:
+        search = best_inputs(model, link, units.tolist(), within=Ball(1.0, MIDDLE))
+        away = search.x - MIDDLE  # the closed form: a larger ball has its best input in the same direction
+        best = MIDDLE + away * MIDDLE / np.maximum(np.abs(away).max(1, keepdims=True), 1e-12)
+    else:
+        search = best_inputs(
+            model, link, units.tolist(), within=Box(0, 255), l2=PRIOR_L2, tv=TV, shape=(28, 28), starts=STARTS,
+            steps=steps, seed=seed,
+        )  # fmt: skip
+        best = search.x
+    samples = exciting_samples(model, test.X, link, units.tolist(), k=2)
+    upper = np.triu_indices(STARTS, 1)
+    alike = [1.0] if search.exact else [np.corrcoef(ends)[upper].mean() for ends in search.starts]
+    return Pictures(name, units, best.reshape(-1, 28, 28), test.X[samples.most].reshape(-1, 2, 28, 28),
+                    test.X[samples.least[:, 0]].reshape(-1, 28, 28), search.exact, float(np.mean(alike)))  # fmt: skip
+
+
+def _purity(model: Model, link: str, test: Dataset) -> float:
+    """Of each neuron's most exciting digits the share that is of the commonest class among them, over the neurons."""
+    labels = test.y[exciting_samples(model, test.X, link, k=MOST).most]  # (units, MOST)
+    return float(np.mean([np.bincount(row).max() / len(row) for row in labels]))
+
+
+def _report(
+    found: list[Found],
+    drawn: list[Pictures],
+    at_input: float,
+    test: Dataset,
+    settings: dict[str, Any],
+    begin: float,
+) -> Report:
+    from chainrule.figures import features as figures
+
+    flat = {"input": test.X.astype(np.float64) / 255}
+    named = [flat | dict(zip(NAMES, (f.outputs[link] for link in READ), strict=True)) for f in found]
+    aligned = np.mean([cka_matrix(each, each) for each in named], 0)  # (5, 5)
+    pairs = list(combinations(found, 2))
+    twins = [
+        float(np.mean([linear_cka(f.outputs[link], g.outputs[link]) for f, g in pairs])) if pairs else None
+        for link in READ
+    ]
+    shuffled = np.random.default_rng(settings["seed"]).permutation(len(test.X))
+    floor = float(np.mean([linear_cka(f.outputs[READ[0]], f.outputs[READ[0]][shuffled]) for f in found]))
+    probes = {name: np.array([f.probes[name] for f in found]) for name in WHICH}  # (seeds, layers)
+    purity = {name: np.array([f.purity[name] for f in found]) for name in WHICH}
+    rows: list[tuple[Any, ...]] = [
+        ("input", 784, _percent(at_input), None, None, None, None, _round(aligned[-1, 0]), None)
+    ]
+    for i, name in enumerate(NAMES):
+        rows.append((
+            name,
+            found[0].outputs[READ[i]].shape[1],
+            *(_percent(probes[which][:, i].mean()) for which in WHICH),
+            *(_percent(purity[which][:, i].mean()) for which in WHICH),
+            _round(aligned[0, i + 1]),
+            _round(aligned[-1, i + 1]),
+            _round(twins[i]),
+        ))  # fmt: skip
+    table = Table(
+        (
+            "layer",
+            "width",
+            "probe %",
+            "before",
+            "purity %",
+            "purity before",
+            "CKA input",
+            "CKA output",
+            "CKA seeds",
+        ),
+        tuple(rows),
+        "Test accuracy of a linear probe on each layer, of the trained network and of the same one before training; "
+        f"the share of a neuron's {MOST} most exciting digits that is of one class, mean over the neurons; linear CKA "
+        f"with the input, with the output, and between different seeds ({floor:.3f} for shuffled rows). Means of "
+        f"{len(found)} seeds.",
+    )
+    over = np.array([f.over_training for f in found])  # (seeds, epochs + 1, layers)
+    return Report(
+        name="features",
+        title="What each layer responds to",
+        question="Do low layers of a network hold concrete features and high layers abstract ones?",
+        finding=_finding(found, drawn, at_input, probes, purity, aligned, twins),
+        held_fixed=(
+            f"The network 784 - {HIDDEN} - {HIDDEN} - {HIDDEN} - 10 (ReLU, L2 {L2:g}), so that layers differ in depth "
+            f"and not in width; {settings['samples']:,} digits of MNIST, {settings['epochs']} epochs of Adam at 0.001 "
+            f"and batches of 128. Probes: logistic regressions (C {C:g}) on {settings['probe_samples']:,} training "
+            f"digits, judged, as is all else, on the same {settings['judged_on']:,} test digits; the untrained network "
+            "has the same start. The best inputs of layer 1 are exact: its neurons are affine in the input, and the "
+            "ball about grey is as large as the pixels allow. Those of the others lie between 0 and 255 and are the "
+            f"best of {STARTS} starts under one prior (total variation {TV:g}, L2 {PRIOR_L2:g})."
+        ),
+        limits=(
+            "A picture shows what excites a neuron, not what the network uses it for, and the best inputs above layer "
+            "1 are shaped by the prior: another prior gives other pictures. They are no digits that occur. A probe "
+            "that reads the class says that it can be read linearly, not that the network reads it so. CKA sees what "
+            "varies most, compares geometry and not meaning, and is biased upwards for few samples. The neurons drawn "
+            "are those that vary most. One architecture on one data set: images of digits need few levels of "
+            "abstraction, and a dense layer knows nothing of neighboring pixels."
+        ),
+        tables=(table,),
+        figures=(
+            figures.neurons(drawn),
+            figures.weights(weight_images(found[0].model, "dense_1", (28, 28))),
+            figures.held_by_layers(NAMES, probes, purity, at_input),
+            figures.alignment(("input", *NAMES), aligned, NAMES, over),
+        ),
+        settings=settings,
+        seconds=time.perf_counter() - begin,
+    )
+
+
+def _percent(share: Any) -> float:
+    return round(100 * float(share), 1)
+
+
+def _round(value: Any) -> float | None:
+    return None if value is None else round(float(value), 3)
+
+
+def _finding(
+    found: list[Found],
+    drawn: list[Pictures],
+    at_input: float,
+    probes: dict[str, NDArray[np.float64]],
+    purity: dict[str, NDArray[np.float64]],
+    aligned: NDArray[np.float64],
+    twins: list[float | None],
+) -> str:
+    trained, untrained = (100 * probes[which].mean(0) for which in WHICH)
+    pure, impure = (100 * purity[which].mean(0) for which in WHICH)
+    top = LAYERS - 1
+    text = (
+        f"The networks get {100 * np.mean([f.accuracy for f in found]):.1f} % of the test digits right. A linear probe "
+        f"reads the class from the pixels at {100 * at_input:.1f} %, from layer 1 at {trained[0]:.1f} % and from layer "
+        f"{LAYERS} at {trained[top]:.1f} %; before training at {untrained[0]:.1f} % and {untrained[top]:.1f} %: "
+        f"training adds {trained[0] - untrained[0]:.1f} points at the bottom and {trained[top] - untrained[top]:.1f} "
+        f"at the top. Of the {MOST} digits that excite a neuron most, {pure[0]:.0f} % are of one class in layer 1 and "
+        f"{pure[top]:.0f} % in layer {LAYERS} ({impure[0]:.0f} % and {impure[top]:.0f} % before training). Alignment "
+        f"with the input goes from {aligned[0, 1]:.2f} in layer 1 to {aligned[0, LAYERS]:.2f} in layer {LAYERS}, with "
+        f"the output from {aligned[-1, 1]:.2f} to {aligned[-1, LAYERS]:.2f}."
+    )
+    if twins[0] is not None:
+        text += f" The same layer of two seeds aligns at {twins[0]:.2f} in layer 1, {twins[top]:.2f} in layer {LAYERS}."
+    ends = ", ".join(f"{each.agreement:.2f} ({each.name})" for each in drawn if not each.exact)
+    return text + f" Best inputs found from different starts correlate at {ends}."

@@ -1,0 +1,103 @@
+"""Runs that learn a small sample of digits by heart, or are kept from it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.datasets import Dataset
+from chainrule.layers import BatchNorm, Dense, Dropout, Layer, ReLU, Rescale
+from chainrule.losses import SoftmaxCrossEntropy
+from chainrule.model import Model
+from chainrule.network import Network
+from chainrule.optimizers import Adam
+from chainrule.training import EarlyStopping
+from chainrule.training.evaluation import evaluate
+from chainrule.training.run import Run
+
+BATCH = 50
+RATE = 1e-3
+WIDTH = 128
+HELD_OUT = 1000
+"""Samples that are watched: for early stopping, for the curves, for the choice of strengths"""
+PATIENCE = 8
+
+
+class Remedy(NamedTuple):
+    """What is added to the plain network and its training."""
+
+    name: str
+    dropout: float = 0.0
+    l2: float = 0.0
+    batch_norm: bool = False
+    early_stopping: bool = False
+
+
+class Split(NamedTuple):
+    """A small sample to learn from, another to watch, and the test set."""
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    X_watched: NDArray[Any]
+    y_watched: NDArray[Any]
+    test: Dataset
+
+
+class Outcome(NamedTuple):
+    """One training run. The losses are the data's: no penalty in them."""
+
+    loss: list[float]  # of the training sample after each epoch, in prediction mode
+    watched: list[float]  # of the watched sample
+    train_accuracy: float  # these of the model that is kept
+    watched_accuracy: float
+    test_accuracy: float
+    test_loss: float
+
+    @property
+    def epochs(self) -> int:
+        """That were run."""
+        return len(self.loss)
+
+    @property
+    def best_epoch(self) -> int:
+        """The one of the lowest watched loss."""
+        return int(np.argmin(self.watched)) + 1
+
+
+def split(train: Dataset, test: Dataset, samples: int, seed: int, wrong: float) -> Split:
+    """The sample of a seed, a share of its labels replaced by other digits, and the one that is watched, all right."""
+    random = np.random.default_rng([seed, 2])
+    rows = random.permutation(len(train.X))[: samples + HELD_OUT]
+    X, y = train.X[rows], train.y[rows]
+    spoiled = random.permutation(samples)[: round(wrong * samples)]
+    y[spoiled] = (y[spoiled] + random.integers(1, 10, len(spoiled))) % 10
+    return Split(X[:samples], y[:samples], X[samples:], y[samples:], test)
+
+
+def learn(remedy: Remedy, parts: Split, seed: int, epochs: int) -> Outcome:
+    """Train, and watch both losses in prediction mode: no dropout, running statistics."""
+    layers: list[Layer] = [Rescale(1 / 255)]
+    for _ in range(2):
+        layers += [Dense(WIDTH), *([BatchNorm()] if remedy.batch_norm else []), ReLU()]
+        layers += [Dropout(remedy.dropout)] if remedy.dropout else []
+    model = Model(Network(784, [*layers, Dense(10)], loss=SoftmaxCrossEntropy(), l2=remedy.l2), seed=seed)
+    losses: list[float] = []
+
+    def watch(run: Run) -> None:
+        network = run.plan.network
+        found = evaluate(network, run.engine, run.theta, run.states, run.samples, ())
+        losses.append(found["loss"] - float(network.penalty(network.unflatten(run.theta))))
+
+    stop = [EarlyStopping("val_log_loss", patience=PATIENCE)] if remedy.early_stopping else []
+    history = model.fit(
+        parts.X, parts.y, epochs=epochs, batch_size=BATCH, optimizer=Adam(RATE), metrics=["log_loss"],
+        validation_data=(parts.X_watched, parts.y_watched), callbacks=[watch, *stop],
+    )  # fmt: skip
+    train, watched, test = (
+        model.evaluate(X, y, metrics=["accuracy", "log_loss"])
+        for X, y in ((parts.X, parts.y), (parts.X_watched, parts.y_watched), (parts.test.X, parts.test.y))
+    )
+    return Outcome(losses, history["val_log_loss"], train["accuracy"], watched["accuracy"], test["accuracy"],
+                   test["log_loss"])  # fmt: skip
