@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMP := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help mnist test lint format docs clean
+.PHONY: help mnist test lint format docs bench sanitize clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -41,6 +41,13 @@ docs: $(STAMP)docs  ## build the documentation into docs/_build/html; a warning 
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
+# Nothing else should run on the machine meanwhile.
+bench: $(STAMP)bench  ## compare with every peer, an hour; writes docs/benchmarks.md (ARGS="--quick", "--only predict", "--resume")
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+sanitize: $(STAMP)test $(STAMP)sanitize  ## run the native engine's tests under address, undefined-behaviour and thread sanitizers
+	PATH="$(abspath $(BIN)):$$PATH" tests/sanitizers/run.sh $(abspath $(BIN))/python $(ARGS)
+
 clean:  ## remove .venv and everything built, but no run folder
 	rm -rf $(VENV) build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -51,7 +58,7 @@ $(STAMP)core: pyproject.toml CMakeLists.txt $(wildcard native/*)
 	@touch $@
 
 # The extra's packages alone: the package itself is there, and is not built again.
-$(STAMP)test $(STAMP)lint $(STAMP)docs: $(STAMP)%: $(STAMP)core
+$(STAMP)test $(STAMP)lint $(STAMP)docs $(STAMP)bench $(STAMP)sanitize: $(STAMP)%: $(STAMP)core
 	$(BIN)/python -c 'import tomllib; \
 		print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$*"], sep="\n")' \
 		> $(VENV)/$*.txt

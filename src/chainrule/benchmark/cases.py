@@ -1,0 +1,127 @@
+"""What is measured: a network, a batch, and how long an epoch is; the data and the weights that all start from."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCKS = ("plain", "batch norm", "dropout", "residual")
+DROPOUT = 0.2
+LEARNING_RATE = 1e-4
+HELD = 2048
+"""Samples, at most, on which the loss after an epoch is compared."""
+
+EPOCH_SECONDS = 0.12
+LONGEST_STEP = 2.0
+ARITHMETIC, MEMORY, CALL = 1.2e11, 5e8, 2e-6
+"""For guessing only: operations a second, updates of a weight a second, and the seconds that any step takes."""
+
+
+class Layer(NamedTuple):
+    """Initial weights of a dense layer."""
+
+    W: NDArray[np.float32]  # (fan_in, fan_out)
+    b: NDArray[np.float32]  # (fan_out,)
+
+
+@dataclass(frozen=True)
+class Case:
+    """ReLU between dense layers, Adam, float32; the squared error (half) for one output, softmax for more.
+
+    widths: inputs, hidden layers, outputs.  batch: samples a step.  blocks: what stands between the layers.
+    """
+
+    widths: tuple[int, ...]
+    batch: int
+    blocks: str = "plain"
+
+    @property
+    def network(self) -> str:
+        """784-128-10"""
+        return "-".join(map(str, self.widths))
+
+    @property
+    def name(self) -> str:
+        """784-128-10, batch 32, dropout"""
+        return f"{self.network}, batch {self.batch}" + (f", {self.blocks}" if self.blocks != "plain" else "")
+
+    @property
+    def is_regression(self) -> bool:
+        """One output is a number, more are classes."""
+        return self.widths[-1] == 1
+
+    @property
+    def weights(self) -> int:
+        """Biases not counted."""
+        return sum(m * n for m, n in pairwise(self.widths))
+
+    @property
+    def operations(self) -> int:
+        """Of a training step, for a sample: 6 a weight, 4 in the first layer, which hands no gradient on."""
+        return 6 * self.weights - 2 * self.widths[0] * self.widths[1]
+
+    @property
+    def step_seconds(self) -> float:
+        """A guess."""
+        return self.operations * self.batch / ARITHMETIC + self.weights / MEMORY + CALL
+
+    @property
+    def is_affordable(self) -> bool:
+        """Whether a step takes no longer than LONGEST_STEP."""
+        return self.step_seconds <= LONGEST_STEP
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch: so many that it takes a tenth of a second or so, at least two."""
+        return int(max(2, min(EPOCH_SECONDS / self.step_seconds, 65536 / self.batch, 8192)))
+
+    @property
+    def samples(self) -> int:
+        """Samples of an epoch: whole batches."""
+        return self.steps * self.batch
+
+    def data(self, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[Any]]:
+        """X (samples, inputs), normal; y: int64 classes of a random linear teacher, or its value as float32."""
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((self.samples, self.widths[0]), np.float32)
+        teacher = rng.standard_normal((self.widths[0], self.widths[-1]), np.float32)
+        out = X @ (teacher / np.float32(np.sqrt(self.widths[0])))  # (samples, outputs)
+        if self.is_regression:
+            return X, out[:, 0] + np.float32(0.1) * rng.standard_normal(self.samples, np.float32)
+        y = out.argmax(1)
+        y[: self.widths[-1]] = np.arange(self.widths[-1])[
+            : len(y)
+        ]  # each class is there, in any first part too
+        return X, y
+
+    def layers(self, seed: int = 1) -> list[Layer]:
+        """Initial weights by He, Delving deep into rectifiers, 2015; biases 0."""
+        rng = np.random.default_rng(seed)
+        return [
+            Layer(
+                rng.standard_normal((m, n), np.float32) * np.float32(np.sqrt(2 / m)), np.zeros(n, np.float32)
+            )
+            for m, n in pairwise(self.widths)
+        ]
+
+    def loss(self, outputs: NDArray[Any], y: NDArray[Any]) -> float:
+        """Mean loss, from logits (or log probabilities) (n, classes) or numbers (n, 1)."""
+        out = np.asarray(outputs, np.float64).reshape(len(y), -1)
+        if self.is_regression:
+            return float(0.5 * np.mean((out[:, 0] - y) ** 2))
+        out = out - out.max(1, keepdims=True)
+        return float(np.mean(np.log(np.exp(out).sum(1)) - out[np.arange(len(y)), y]))
+
+    def as_json(self) -> dict[str, Any]:
+        """For a worker."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Case:
+        """The opposite."""
+        return cls(**(data | {"widths": tuple(data["widths"])}))

@@ -1,0 +1,187 @@
+"""Cells of a comparison: a case, and what each contestant (a peer on a number of threads) did with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+from chainrule.benchmark.cases import Case
+from chainrule.benchmark.client import PeerError, Worker
+from chainrule.benchmark.timing import Spread, interleaved
+
+Say = Callable[[str], None]
+
+
+def silent(what: str) -> None:
+    """Say nothing."""
+
+
+class Contestant(NamedTuple):
+    """A peer on a number of threads."""
+
+    peer: str
+    threads: int
+
+    def __str__(self) -> str:
+        """torch@2"""
+        return f"{self.peer}@{self.threads}"
+
+
+@dataclass
+class Cell:
+    """What was measured, by contestant (as text)."""
+
+    case: dict[str, Any]
+    values: dict[str, list[float]] = field(default_factory=dict)
+    """samples a second, or seconds"""
+    first: dict[str, float] = field(default_factory=dict)
+    """seconds of the first epoch"""
+    loss: dict[str, float] = field(default_factory=dict)
+    """after that epoch"""
+    refused: dict[str, str] = field(default_factory=dict)
+    """why a contestant did not take part, or failed"""
+
+    def rates(self) -> dict[str, Spread]:
+        """Medians with their spread."""
+        return {name: Spread(tuple(values)) for name, values in self.values.items()}
+
+
+class Pool:
+    """Workers that stay; one that failed is started anew when it is asked again. Use it in a `with`."""
+
+    def __init__(self) -> None:
+        """No worker yet."""
+        self.workers: dict[Contestant, Worker] = {}
+
+    def ask(self, who: Contestant, do: str, **arguments: Any) -> Any:
+        """A worker's answer. Raises PeerError."""
+        self.worker(who).send(do, **arguments)
+        return self.answer(who)
+
+    def ask_all(self, everyone: Iterable[Contestant], do: str, **arguments: Any) -> dict[Contestant, Any]:
+        """Everybody's answer, or the PeerError in its place; they work at the same time."""
+        everyone, answers = list(everyone), dict[Contestant, Any]()
+        for who in everyone:
+            self.worker(who).send(do, **arguments)
+        for who in everyone:
+            try:
+                answers[who] = self.answer(who)
+            except PeerError as error:
+                answers[who] = error
+        return answers
+
+    def worker(self, who: Contestant) -> Worker:
+        """Its process, which is started where there is none."""
+        if who not in self.workers:
+            self.workers[who] = Worker(*who)
+        return self.workers[who]
+
+    def answer(self, who: Contestant) -> Any:
+        """To the last command. Raises PeerError, and ends the process then."""
+        try:
+            return self.workers[who].receive()
+        except PeerError:
+            self.workers.pop(who).close()
+            raise
+
+    def __enter__(self) -> Pool:
+        """The pool."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End all processes."""
+        while self.workers:
+            self.workers.popitem()[1].close()
+
+
+def entered(
+    pool: Pool, case: Case, contestants: Iterable[Contestant], cell: Cell, say: Say
+) -> list[Contestant]:
+    """Those that have loaded the case; the others' reasons go into the cell."""
+    found = []
+    for who in contestants:
+        say(f"{who}: loads")
+        try:
+            refusal = pool.ask(who, "load", case=case.as_json())["refusal"]
+        except PeerError as error:
+            refusal = str(error)
+        if refusal is None:
+            found.append(who)
+        else:
+            cell.refused[str(who)] = refusal
+    return found
+
+
+def training(
+    pool: Pool,
+    case: Case,
+    contestants: Iterable[Contestant],
+    *,
+    seconds: float,
+    rounds: int,
+    say: Say = silent,
+) -> Cell:
+    """Samples a second of each in training; and what its first epoch took, from the same weights in the same order."""
+    cell, ready = Cell(case.as_json()), []
+    for who in entered(pool, case, contestants, cell, say):
+        say(f"{who}: first epoch")
+        try:
+            first = pool.ask(who, "first")
+            pool.ask(who, "train", seconds=seconds)  # finds out how much work takes that long
+        except PeerError as error:
+            cell.refused[str(who)] = str(error)
+            continue
+        cell.first[str(who)], cell.loss[str(who)] = first["seconds"], first["loss"]
+        ready.append(who)
+    found = timed(pool, ready, "train", rounds, cell.refused, say, seconds=seconds)
+    cell.values = {name: list(spread.values) for name, spread in found.items()}
+    return cell
+
+
+def prediction(
+    pool: Pool,
+    case: Case,
+    contestants: Iterable[Contestant],
+    *,
+    rows: int,
+    seconds: float,
+    rounds: int,
+    say: Say = silent,
+) -> Cell:
+    """Calls a second of each, on so many rows."""
+    cell = Cell(case.as_json())
+    ready = entered(pool, case, contestants, cell, say)
+    found = timed(pool, ready, "predict", rounds, cell.refused, say, rows=rows, seconds=seconds)
+    cell.values = {name: list(spread.values) for name, spread in found.items()}
+    return cell
+
+
+def timed(
+    pool: Pool,
+    contestants: Iterable[Contestant],
+    do: str,
+    rounds: int,
+    refused: dict[str, str],
+    say: Say = silent,
+    **arguments: Any,
+) -> dict[str, Spread]:
+    """Rates, round and round, by contestant as text: of "train" samples a second, of "predict" calls a second.
+
+    One that fails is left out, and its reason put into refused.
+    """
+
+    def call(who: Contestant) -> float:
+        if str(who) in refused:
+            return math.nan
+        try:
+            answer = pool.ask(who, do, **arguments)
+        except PeerError as error:
+            refused[str(who)] = str(error)
+            return math.nan
+        return float(answer["rate"] if "rate" in answer else 1 / answer["seconds"])
+
+    found = interleaved({str(who): partial(call, who) for who in contestants}, rounds, before=say)
+    return {name: spread for name, spread in found.items() if name not in refused}

@@ -1,0 +1,49 @@
+"""The peers, each in a file of its own, by name; Chainrule first."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from chainrule.benchmark.peers.base import Peer
+from chainrule.errors import ConfigError
+
+
+class Entry(NamedTuple):
+    """Where a peer is, and what it needs."""
+
+    title: str
+    place: str  # module:class
+    packages: tuple[str, ...]
+    trains: bool = True
+    predicts: bool = True
+
+
+PEERS: dict[str, Entry] = {
+    "chainrule": Entry("Chainrule", "own:Chainrule", ()),
+    "sklearn": Entry("scikit-learn", "sklearn:ScikitLearn", ("sklearn",)),
+    "torch": Entry("PyTorch", "torch:PyTorch", ("torch",)),
+    "torch-compile": Entry("torch.compile", "torch:Compiled", ("torch",), predicts=False),
+    "jax-step": Entry("JAX, a step", "jax:Step", ("jax",), predicts=False),
+    "jax-scan": Entry("JAX, an epoch", "jax:Scan", ("jax",)),
+    "onnxruntime": Entry("ONNX Runtime", "onnx:OnnxRuntime", ("onnx", "onnxruntime"), trains=False),
+    "numpy": Entry("NumPy by hand", "numpy:ByHand", ("numpy",)),
+}
+
+
+def installed(name: str) -> bool:
+    """Whether what a peer needs is installed."""
+    return all(find_spec(package) is not None for package in PEERS[name].packages)
+
+
+def make(name: str, threads: int) -> Peer:
+    """Import a peer's library and set it up. Raises ConfigError for a name that is none."""
+    if name not in PEERS:
+        raise ConfigError(f"peer must be one of {', '.join(PEERS)}, not {name!r}.")
+    module, kind = PEERS[name].place.split(":")
+    peer: Peer = getattr(import_module(f"chainrule.benchmark.peers.{module}"), kind)(threads)
+    return peer
+
+
+__all__ = ["PEERS", "Entry", "Peer", "installed", "make"]

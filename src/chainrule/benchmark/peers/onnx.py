@@ -1,0 +1,70 @@
+"""ONNX Runtime: prediction, of a network written down with onnx.helper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.benchmark.cases import Case, Layer
+from chainrule.benchmark.peers.base import Peer
+
+
+class OnnxRuntime(Peer):
+    """Gemm and Relu, all optimizations of graphs on."""
+
+    packages = ("onnxruntime", "onnx")
+
+    def __init__(self, threads: int) -> None:
+        """Import it."""
+        import onnxruntime
+
+        self.runtime, self.threads = onnxruntime, threads
+
+    def refusal(self, case: Case) -> str | None:
+        """Prediction of plain networks is what it is here for."""
+        return None if case.blocks == "plain" else f"{case.blocks} is not written down for it here"
+
+    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
+        """A graph of the initial weights."""
+        from onnx import TensorProto, helper, numpy_helper
+
+        nodes, constants, a = [], [], "X"
+        for i, layer in enumerate(layers):
+            out = f"z{i}" if i < len(layers) - 1 else "out"
+            constants += [
+                numpy_helper.from_array(layer.W, f"W{i}"),
+                numpy_helper.from_array(layer.b, f"b{i}"),
+            ]
+            nodes.append(helper.make_node("Gemm", [a, f"W{i}", f"b{i}"], [out]))
+            a = out
+            if out != "out":
+                a = f"a{i}"
+                nodes.append(helper.make_node("Relu", [out], [a]))
+        place = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", width])
+            for name, width in (("X", case.widths[0]), ("out", case.widths[-1]))
+        ]
+        graph = helper.make_graph(nodes, "network", place[:1], place[1:], constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        options = self.runtime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        self.session = self.runtime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+
+    def train(self, samples: int, *, shuffle: bool = True) -> int:
+        """It does not."""
+        raise NotImplementedError("ONNX Runtime predicts only")
+
+    def outputs(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Logits or numbers."""
+        return np.asarray(self.session.run(None, {"X": X})[0])
+
+    def predictor(self, X: NDArray[Any]) -> Callable[[], Any]:
+        """One run of the session."""
+        run, names, feed = self.session.run, ["out"], {"X": X}
+        return lambda: run(names, feed)[0]

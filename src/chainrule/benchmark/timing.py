@@ -1,0 +1,78 @@
+"""How times are taken: round and round among the calls, and medians with the spread."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+PAUSE = 0.04
+"""Seconds between two calls: threads that another left spinning have gone to sleep."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Values in the order in which they were measured."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return statistics.median(self.values)
+
+    @property
+    def low(self) -> float:
+        """The least."""
+        return min(self.values)
+
+    @property
+    def high(self) -> float:
+        """The largest."""
+        return max(self.values)
+
+    @property
+    def percent(self) -> float:
+        """Half of the distance from the least to the largest, in per cent of the median."""
+        return 50 * (self.high - self.low) / self.median
+
+
+def interleaved(
+    calls: Mapping[str, Callable[[], float]],
+    rounds: int,
+    *,
+    pause: float = PAUSE,
+    before: Callable[[str], None] = lambda name: None,
+) -> dict[str, Spread]:
+    """Each call's values from A B C A B C ...: what slows the machine down for a while slows all of them.
+
+    calls: return what was measured.  before: is told the name before each call.
+    """
+    values: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            before(name)
+            time.sleep(pause)
+            values[name].append(call())
+    return {name: Spread(tuple(found)) for name, found in values.items()}
+
+
+def per_call(call: Callable[[], object], seconds: float) -> float:
+    """Seconds a call takes: the median of groups of calls that fill the time, each group a millisecond or more."""
+    clock, count, spent = time.perf_counter, 1, 0.0
+    for _ in range(3):
+        call()
+    while spent < 1e-3:
+        start = clock()
+        for _ in range(count):
+            call()
+        spent = clock() - start
+        count = count if spent >= 1e-3 else 2 * count
+    groups, end = list[float](), clock() + seconds
+    while clock() < end or not groups:
+        start = clock()
+        for _ in range(count):
+            call()
+        groups.append((clock() - start) / count)
+    return statistics.median(groups)

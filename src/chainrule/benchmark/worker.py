@@ -1,0 +1,145 @@
+"""A peer's process: `python -P -m chainrule.benchmark.worker NAME THREADS`; commands come in, answers go out, as JSON.
+
+Only that peer's library is imported here. Times are taken inside, so that the pipe is in none of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.benchmark.cases import HELD, Case
+from chainrule.benchmark.peers import make
+from chainrule.benchmark.peers.base import Peer
+from chainrule.benchmark.timing import per_call
+
+LEAST = 0.5
+"""A measurement that took less than this share of the time asked for is made longer and made again."""
+
+
+class Server:
+    """Answers commands: each is a method."""
+
+    def __init__(self, peer: Peer) -> None:
+        """Nothing is loaded yet."""
+        self.peer = peer
+        self.case: Case | None = None
+        self.X: NDArray[Any] = np.empty((0, 0), np.float32)
+        self.y: NDArray[Any] = np.empty(0)
+        self.planned = 0
+
+    def versions(self) -> dict[str, str]:
+        """What is compared."""
+        return self.peer.versions()
+
+    def load(self, case: dict[str, Any]) -> dict[str, Any]:
+        """Make the data and the initial weights; the reason where the peer does not do such a case."""
+        self.case, self.planned = Case.from_json(case), 0
+        reason = self.peer.refusal(self.case)
+        if reason is None:
+            self.X, self.y = self.case.data()
+            self.peer.prepare(self.case, self.X, self.y, self.case.layers())
+        return {"refusal": reason}
+
+    def first(self) -> dict[str, float]:
+        """The first epoch, unshuffled: what it took, compilation and all, and the loss after it."""
+        assert self.case is not None
+        start = time.perf_counter()
+        self.peer.train(self.case.samples, shuffle=False)
+        seconds = time.perf_counter() - start
+        out = self.peer.outputs(self.X[:HELD])
+        return {"seconds": seconds, "loss": self.case.loss(out, self.y[:HELD])}
+
+    def train(self, seconds: float) -> dict[str, float]:
+        """Samples a second in shuffled epochs that take about so long; at least one epoch or some batches."""
+        assert self.case is not None
+        count = self.planned or (
+            self.case.samples if self.peer.whole_epochs else min(self.case.samples, 16 * self.case.batch)
+        )
+        while True:
+            start = time.perf_counter()
+            trained = self.peer.train(count)
+            spent = time.perf_counter() - start
+            if self.planned or spent >= LEAST * seconds:
+                self.planned = count
+                return {"rate": trained / spent}
+            count = int(count * min(16.0, max(1.5, seconds / spent)))
+
+    def fit(self, epochs: int) -> dict[str, float]:
+        """From arrays to a trained network, everything made anew: seconds."""
+        assert self.case is not None
+        layers = self.case.layers()
+        start = time.perf_counter()
+        self.peer.prepare(self.case, self.X, self.y, layers)
+        self.peer.train(epochs * self.case.samples)
+        return {"seconds": time.perf_counter() - start}
+
+    def predict(self, rows: int, seconds: float) -> dict[str, float]:
+        """Seconds of one call on so many rows, a NumPy array in and one out."""
+        return {"seconds": per_call(self.peer.predictor(np.ascontiguousarray(self.X[:rows])), seconds)}
+
+    def sgemm(self, seconds: float) -> dict[str, float]:
+        """Best rate of float32 matrix products by NumPy's library, in operations a second."""
+        rates, end = [0.0], time.perf_counter() + seconds
+        sizes = [(1536, 1536, 1536), (2048, 2048, 2048)]
+        while time.perf_counter() < end or len(rates) < 3:
+            m, k, n = sizes[len(rates) % len(sizes)]
+            a, b, c = (np.ones(shape, np.float32) for shape in ((m, k), (k, n), (m, n)))
+            start = time.perf_counter()
+            np.matmul(a, b, out=c)
+            rates.append(2.0 * m * k * n / (time.perf_counter() - start))
+        return {"rate": max(rates)}
+
+    def memory(self) -> dict[str, float]:
+        """Peak resident memory of this process, MiB."""
+        return {"peak": peak_memory()}
+
+
+def peak_memory() -> float:
+    """MiB. Linux's own count first: getrusage's starts with what the parent process had."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as file:
+            line = next(line for line in file if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    except (OSError, StopIteration):
+        import resource
+
+        unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / unit
+
+
+def bind_to_cores(threads: int) -> None:
+    """Run on so many cores and no more, where the system allows to say so."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def serve(name: str, threads: int) -> None:
+    """Until the other side hangs up. What a library prints goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    bind_to_cores(threads)
+    server: Server | None = None
+    for line in sys.stdin:
+        command: dict[str, Any] = json.loads(line)
+        try:
+            if server is None:
+                server = Server(make(name, threads))
+            action: Callable[..., Any] = getattr(server, command.pop("do"))
+            answer: dict[str, Any] = {"answer": action(**command)}
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], int(sys.argv[2]))

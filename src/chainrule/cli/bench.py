@@ -1,0 +1,141 @@
+"""`chainrule bench`: Chainrule beside the libraries that are installed, in about a minute."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from chainrule.cli import options, output
+from chainrule.cli.guard import guarded
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from chainrule.benchmark.quick import Outcome, Row
+
+LEAST_SECONDS = 5.0
+SHORT = {
+    "sklearn": "sklearn",
+    "torch": "PyTorch",
+    "torch-compile": "compiled",
+    "jax-step": "JAX step",
+    "jax-scan": "JAX",
+    "onnxruntime": "ONNX",
+    "numpy": "NumPy",
+}
+"""Headings of the columns, by peer."""
+
+
+@guarded
+def bench(
+    threads: options.BenchThreads = None,
+    seconds: options.BenchSeconds = 60.0,
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """Time training and prediction against the libraries that are installed, side by side on this machine."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from chainrule.benchmark import quick
+    from chainrule.engines.native import threads as available
+    from chainrule.errors import ConfigError
+
+    most = available()
+    count = most if threads is None else threads
+    if not 1 <= count <= most:
+        raise ConfigError(
+            f"--threads must be from 1 to {most}, the threads that may be used here, not {count}."
+        )
+    if not LEAST_SECONDS <= seconds < math.inf:
+        raise ConfigError(f"--seconds must be {LEAST_SECONDS:g} or more, not {seconds:g}.")
+    out = output.console(quiet=as_json)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=out, transient=True) as bar:
+        task = bar.add_task("", total=len(quick.CELLS))
+        found = quick.compare(
+            count,
+            seconds,
+            say=lambda what: bar.update(task, description=output.plain(what)),
+            step=lambda what: bar.advance(task),
+        )
+    if as_json:
+        output.print_json(found.as_json())
+        return
+    for table in tables(found):
+        out.print(table)
+    for line in words(found):
+        out.print(line, soft_wrap=True, markup=False)
+
+
+def tables(found: Outcome) -> list[Table]:
+    """Training, and prediction of one row: Chainrule's rate, and its ratio to each peer's."""
+    shown = []
+    for is_training in (True, False):
+        rows = [row for row in found.rows if row.is_training is is_training]
+        if rows:
+            shown.append(table(rows, is_training))
+    return shown
+
+
+def table(rows: list[Row], is_training: bool) -> Table:
+    """A row a cell, a column a peer; 80 columns are enough."""
+    from rich import box
+    from rich.table import Table
+
+    from chainrule.benchmark import PEERS
+    from chainrule.benchmark.ratios import OURS
+
+    peers = [peer for peer in PEERS if peer != OURS and any(peer in row.rates for row in rows)]
+    made = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    made.add_column("train" if is_training else "predict one row", no_wrap=True)
+    if is_training:
+        made.add_column("batch", justify="right", no_wrap=True)
+    made.add_column("samples/s" if is_training else "Chainrule", justify="right", no_wrap=True)
+    for peer in peers:
+        made.add_column(SHORT[peer], justify="right", no_wrap=True)
+    for row in rows:
+        ratios = [row.comparison.ratio(peer) if peer in row.rates else math.nan for peer in peers]
+        own = row.rates[OURS].median
+        cells = [row.case.network, *([str(row.case.batch)] if is_training else [])]
+        cells.append(f"{own / 1000:,.0f} k" if is_training else f"{1e6 / own:,.1f} µs")
+        made.add_row(*cells, *map(styled, ratios))
+    return made
+
+
+def styled(ratio: float) -> str:
+    """Wins in bold blue, losses in orange and called losses: blue and orange differ for every eye."""
+    from chainrule.benchmark.ratios import said
+
+    return (
+        said(ratio)
+        if math.isnan(ratio)
+        else f"[{'orange1' if ratio < 1 else 'bold bright_blue'}]{said(ratio)}"
+    )
+
+
+def words(found: Outcome) -> list[str]:
+    """What the tables come to."""
+    from chainrule.benchmark import PEERS
+
+    lines = []
+    losses = [row for row in found.rows if row.comparison.best and row.comparison.is_loss]
+    if any(row.comparison.best for row in found.rows):
+        lines.append(
+            f"Geometric mean against the best peer of each line: {found.mean():.2f}. "
+            + (
+                f"In {len(losses)} of {len(found.rows)} a peer is faster."
+                if losses
+                else f"No peer is faster in any of {len(found.rows)}."
+            )
+        )
+    else:
+        lines.append("There is no peer to compare with: install torch, jax or onnx with onnxruntime.")
+    spread = max((s.percent for row in found.rows for s in row.rates.values()), default=0.0)
+    lines.append(
+        f"The columns are Chainrule's speed divided by the peer's: above 1 Chainrule is faster. {found.threads} "
+        f"thread{'s' * (found.threads > 1)} each, float32, Adam; medians of measurements that went round and round, "
+        f"spread up to ±{spread:.0f} %. {found.seconds:.0f} s."
+    )
+    for name, why in found.left_out.items():
+        lines.append(f"Left out: {PEERS[name].title if name in PEERS else name} ({why}).")
+    return lines

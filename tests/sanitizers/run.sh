@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The native engine under sanitizers: `make sanitize`. Builds the module twice, with AddressSanitizer and
+# UndefinedBehaviorSanitizer and with ThreadSanitizer, and runs the engine's tests on each: run.sh PYTHON [pytest's arguments].
+#
+# Any finding ends the process; --capture=sys lets the report through. Nothing is suppressed. Leaks are not looked for: CPython keeps memory on purpose.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+python=$1
+shift
+export CXX=${CXX:-g++}
+export PYTHONPATH=tests/sanitizers:src # sitecustomize.py there: _native is the module that CHAINRULE_NATIVE names
+export PYTHONMALLOC=malloc         # each object by itself, so that a step beyond it is seen
+export PYTHONDONTWRITEBYTECODE=1
+export OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=1 # two threads on any machine, and none of another library's
+export CI=true                                  # the same examples in every run
+export ASAN_OPTIONS=halt_on_error=1:abort_on_error=1:detect_leaks=0:detect_stack_use_after_return=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:exitcode=66
+
+# A Python that was not built with a sanitizer needs its runtime loaded first, and libstdc++ where that can see it throw.
+runtime() {
+    local path
+    path=$("$CXX" -print-file-name="$1")
+    [[ $path == /* ]] || { echo "$CXX has no $1: make sanitize needs GCC's sanitizers, on Linux." >&2; exit 1; }
+    echo "$path"
+}
+
+# ThreadSanitizer maps memory to fixed places, which random addresses may occupy; not everywhere may they be turned off.
+fixed=()
+if setarch "$(uname -m)" --addr-no-randomize true 2>/dev/null; then
+    fixed=(setarch "$(uname -m)" --addr-no-randomize)
+fi
+
+mkdir -p build
+for library in libasan.so libtsan.so; do
+    [[ $library == libasan.so ]] && kind=address,undefined || kind=thread
+    folder=build/sanitize-${kind%%,*}
+    echo "=== $kind"
+    cmake -G Ninja -S . -B "$folder" -DCHAINRULE_SANITIZE="$kind" -DPython_EXECUTABLE="$python" \
+        -Dnanobind_DIR="$("$python" -m nanobind --cmake_dir)" >"$folder.log" || { cat "$folder.log"; exit 1; }
+    cmake --build "$folder"
+    CHAINRULE_NATIVE=$(ls "$PWD/$folder"/_native*.so)
+    export CHAINRULE_NATIVE
+    preload="$(runtime "$library") $(runtime libstdc++.so)"
+    LD_PRELOAD=$preload "$python" -c \
+        'import os, chainrule._native as native; assert native.__file__ == os.environ["CHAINRULE_NATIVE"]'
+    LD_PRELOAD=$preload ${fixed[@]+"${fixed[@]}"} "$python" -m pytest -q -p no:cacheprovider --capture=sys tests/engines "$@"
+done
