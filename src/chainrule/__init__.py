@@ -19,6 +19,7 @@ _HOMES = {
         *("Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform"),
         *("LeCunNormal", "LeCunUniform", "Orthogonal"),
     ),
+    "inspection.gradient_flow_callback": ("GradientFlow",),
     "layers": (
         *("Activation", "BatchNorm", "Dense", "Dropout", "Layer", "Parameter", "Rescale", "Standardize"),
         *("ELU", "GELU", "GELUTanh", "Identity", "LeakyReLU", "Mish", "PReLU", "ReLU", "SELU", "SiLU"),
@@ -61,6 +62,17 @@ _HOMES = {
         "StepDecay",
     ),
     "training": ("CSVLog", "Callback", "Checkpoint", "EarlyStopping", "History", "ProgressBar", "StopAt"),
+    "training.without_backprop": (
+        *(
+            "CMAES",
+            "METHODS",
+            "Backpropagation",
+            "CentralDifferences",
+            "FeedbackAlignment",
+            "ForwardDifferences",
+        ),
+        *("ForwardGradient", "Method", "NoTraining", "OpenAIES", "RandomFeatures", "RandomSearch", "SPSA"),
+    ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

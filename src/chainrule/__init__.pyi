@@ -17,6 +17,7 @@ from chainrule.initializers import HeUniform as HeUniform
 from chainrule.initializers import LeCunNormal as LeCunNormal
 from chainrule.initializers import LeCunUniform as LeCunUniform
 from chainrule.initializers import Orthogonal as Orthogonal
+from chainrule.inspection.gradient_flow_callback import GradientFlow as GradientFlow
 from chainrule.layers import ELU as ELU
 from chainrule.layers import GELU as GELU
 from chainrule.layers import SELU as SELU
@@ -76,6 +77,19 @@ from chainrule.training import EarlyStopping as EarlyStopping
 from chainrule.training import History as History
 from chainrule.training import ProgressBar as ProgressBar
 from chainrule.training import StopAt as StopAt
+from chainrule.training.without_backprop import CMAES as CMAES
+from chainrule.training.without_backprop import METHODS as METHODS
+from chainrule.training.without_backprop import SPSA as SPSA
+from chainrule.training.without_backprop import Backpropagation as Backpropagation
+from chainrule.training.without_backprop import CentralDifferences as CentralDifferences
+from chainrule.training.without_backprop import FeedbackAlignment as FeedbackAlignment
+from chainrule.training.without_backprop import ForwardDifferences as ForwardDifferences
+from chainrule.training.without_backprop import ForwardGradient as ForwardGradient
+from chainrule.training.without_backprop import Method as Method
+from chainrule.training.without_backprop import NoTraining as NoTraining
+from chainrule.training.without_backprop import OpenAIES as OpenAIES
+from chainrule.training.without_backprop import RandomFeatures as RandomFeatures
+from chainrule.training.without_backprop import RandomSearch as RandomSearch
 
 __version__: str
 __all__: list[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +13,25 @@ from numpy.typing import NDArray
 from chainrule import persistence, validation
 from chainrule.engines import Plan, select
 from chainrule.engines.step import gradient
-from chainrule.errors import ChainruleError, ConfigError, DataError
+from chainrule.errors import ChainruleError, ConfigError
 from chainrule.inspection.gradient_check import GradientCheck, check_gradient
-from chainrule.layers import Layer
+from chainrule.inspection.trace import MEMORY_LIMIT, Trace, check_memory
+from chainrule.layers import Context, Layer
 from chainrule.losses import Loss
 from chainrule.network import Network, with_head
 from chainrule.optimizers import AnyOptimizer, GradientDescent, Optimizer
+from chainrule.predictor import Predictor
 from chainrule.samples import Samples
 from chainrule.schedules import ReduceOnPlateau, Schedule
 from chainrule.summary import Summary, summarize
 from chainrule.training import History, ProgressBar, as_callbacks, settings
 from chainrule.training import fit as training
-from chainrule.training.evaluation import BATCH, decide, evaluate, scores, task_of
+from chainrule.training.evaluation import BATCH, decide, evaluate, probabilities, task_of
+from chainrule.training.without_backprop import Method
+
+if TYPE_CHECKING:
+    from chainrule.inspection.attribution import Attribution
+    from chainrule.inspection.gradient_flow import Flow
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
@@ -91,9 +98,11 @@ class Model:
         shuffle: bool = True,
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        precision: str | None = None,
         resume: str | os.PathLike[str] | None = None,
         verbose: int = 0,
         engine: str = "auto",
+        method: Method | str | None = None,
     ) -> History:
         """Train in place, and return what was recorded.
 
@@ -103,13 +112,16 @@ class Model:
         validation_data: (X, y), evaluated after each epoch; or validation_fraction of the samples, drawn by the seed.
         class_weight: {label: weight} or "balanced".  metrics: of the validation data, by name.
         callbacks: `Callback` objects or functions of the run.  clip_norm, clip_value: bounds of the gradient.
+        precision: "bf16" to round what goes into a product to bfloat16, with float32 sums and weights (native engine).
         resume: a checkpoint to go on from.  verbose: 0 silent, 1 a bar, 2 a line an epoch.
-        engine: "auto", or the name of one.
+        engine: "auto", or the name of one.  method: another way than backpropagation, by name ("spsa") or as an
+        object (SPSA(c=1e-3)); where it is named, the history counts the `forward_passes` of each epoch.
 
         A second call goes on from the first one's parameters with a fresh optimizer.
         Raises ConfigError, ShapeError or DataError for what cannot be, NonFiniteError at the step that produces NaN.
         """
         network = self.network
+        method = settings.as_method(method, optimizer, schedule, engine)
         optimizer = settings.as_optimizer(optimizer)
         schedule = settings.as_schedule(schedule, optimizer)
         samples, classes = validation.check_samples(
@@ -130,6 +142,7 @@ class Model:
             dtype=self.dtype,
             clip_norm=settings.check_clip("clip_norm", clip_norm),
             clip_value=settings.check_clip("clip_value", clip_value),
+            precision=settings.check_precision(precision, self.dtype, optimizer),
             frozen=self.frozen,
         )
         names = settings.metric_names(metrics, self.task, each_epoch=True)
@@ -155,6 +168,7 @@ class Model:
                 callbacks=watchers,
                 engine=engine,
                 resume=None if resume is None else os.fspath(resume),
+                method=method,
             )
         except ChainruleError:
             if self.steps_trained == before[2]:  # refused before its first step: the model is as it was
@@ -235,10 +249,11 @@ class Model:
 
     def predict_proba(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
         """Probabilities (n, classes), two columns for two classes; (n, labels) for many labels."""
-        if self.task == "regression":
-            raise DataError(f"{type(self.network.loss).__name__} is a regression loss: use predict.")
-        probability = scores(self.network.loss, self.outputs(X, engine=engine))
-        return np.stack([1 - probability, probability], 1) if self.task == "binary" else probability
+        return probabilities(self.network.loss, self.outputs(X, engine=engine))
+
+    def bind(self, *, engine: str = "auto") -> Predictor:
+        """This model as it is now, ready to answer one row in microseconds: a snapshot with predict and the like."""
+        return Predictor(self, engine)
 
     def evaluate(
         self,
@@ -306,6 +321,72 @@ class Model:
         objective, g = gradient(plan, params, states, batch, self.steps_trained + 1, training=training)
         return float(objective.loss), g
 
+    def trace(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        training: bool | None = None,
+        memory_limit: float | None = MEMORY_LIMIT,
+    ) -> Trace:
+        """Every number of one walk forward and one back: .z .a .delta .grads by link name; print it for a table.
+
+        x: one sample (inputs,) with its y, or a batch; either way a batch axis stands first in what is kept.
+        training: walk as the next training step would (the batch's statistics, its dropout mask, frozen links frozen),
+        or as in prediction; None is the first for a batch and the second for a single sample, which has no statistics.
+        memory_limit: bytes that the trace may keep; `chainrule.inspection.trace.memory` says beforehand how many.
+        Numbers keep the model's precision.  Raises ConfigError above the limit.
+        """
+        x, y = validation.as_array(x, "x"), validation.as_array(y, "y")
+        if x.ndim == 1 and (y.ndim == 0 or y.shape == (self.network.outputs,)):
+            y = y[None]
+        samples, _ = validation.check_samples(
+            self.network, x, y, sample_weight=sample_weight, classes=self.classes, names=("x", "y")
+        )
+        training = samples.n > 1 if training is None else bool(training)
+        check_memory(self.network, samples.n, self.dtype, training, memory_limit)
+        ctx = Context(
+            training=training,
+            seed=self.seed,
+            step=self.steps_trained + 1,
+            states={name: type(s)(*(np.array(v) for v in s)) for name, s in self.states.items()},
+            frozen=self.frozen,
+        )
+        batch = samples.batch(slice(None), self.dtype)
+        batch = batch._replace(
+            a=np.array(batch.a)
+        )  # where nothing was converted it is the caller's own array
+        return Trace(self.network, self.theta.copy(), batch, ctx)
+
+    def gradient_flow(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        samples: int | None = 512,
+        training: bool = True,
+        optimizer: Optimizer | None = None,
+    ) -> Flow:
+        """How the gradient fares on its way back, layer by layer, with diagnoses in words; print it for a table.
+
+        samples: of X and y, at most so many, evenly spaced; None for all.  training: walk as the next training step
+        would, or as in prediction.  optimizer: its first step from here gives the update-to-weight ratios.
+        Over a whole run: the callback `GradientFlow`.
+        """
+        from chainrule.inspection.gradient_flow import gradient_flow
+
+        return gradient_flow(
+            self,
+            X,
+            y,
+            sample_weight=sample_weight,
+            samples=samples,
+            training=training,
+            optimizer=optimizer,
+        )
+
     def check_gradients(
         self,
         X: Any,
@@ -332,6 +413,26 @@ class Model:
             entries,
             self.seed,
         )
+
+    def attribute(
+        self,
+        X: Any,
+        method: str = "integrated_gradients",
+        *,
+        target: Any = None,
+        against: Any = None,
+        shape: tuple[int, int] | None = None,
+        **settings: Any,
+    ) -> Attribution:
+        """How much each feature of each sample did for an output, and whether it adds up: print() the result.
+
+        method: "saliency", "input_x_gradient", "integrated_gradients", "epsilon_lrp", "deep_lift" or "occlusion".
+        target: a label, or one a sample; the predicted class, or the only output, unless given.  against: a label whose
+        logit is taken off.  shape: (height, width) of pictures.  settings: the method's, as baseline=..., epsilon=....
+        """
+        from chainrule.inspection.attribution import attribute
+
+        return attribute(self, X, method, target=target, against=against, shape=shape, **settings)
 
     # --- files ---------------------------------------------------------------------------------------------------
 

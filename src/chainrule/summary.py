@@ -67,9 +67,9 @@ class Summary(NamedTuple):
         )
         lines += [
             "",
-            f"parameters   {self.parameters:,}{frozen}: {_bytes(self.parameter_bytes)}",
+            f"parameters   {self.parameters:,}{frozen}: {as_bytes(self.parameter_bytes)}",
             f"operations   {self.operations:,} a sample to predict, {self.training_operations:,} to train",
-            f"memory       about {_bytes(self.training_bytes)} to train with Adam and batches of {self.batch_size}",
+            f"memory       about {as_bytes(self.training_bytes)} to train with Adam and batches of {self.batch_size}",
         ]
         return "\n".join(line.rstrip() for line in lines)
 
@@ -107,7 +107,8 @@ def _rows(links: Sequence[Link], frozen: frozenset[str], depth: int) -> Iterator
             yield from _rows(branch, frozen, depth + 1)
 
 
-def _bytes(count: int) -> str:
+def as_bytes(count: float) -> str:
+    """A number of bytes as people say it: 814 kB."""
     size, unit = float(count), "B"
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if size < 1000 or unit == "TB":

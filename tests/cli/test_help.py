@@ -19,6 +19,7 @@ from chainrule.layers import ACTIVATIONS
 from chainrule.losses import LOSSES
 from chainrule.optimizers import OPTIMIZERS
 from chainrule.schedules import SCHEDULES
+from chainrule.training.without_backprop import METHODS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
 GROUP = get_command(app)
@@ -32,7 +33,7 @@ PARAMETERS = [
 
 
 def test_commands():
-    assert list(COMMANDS) == ["evaluate", "info", "predict", "train"]
+    assert list(COMMANDS) == ["bench", "evaluate", "explain", "info", "lab", "predict", "train"]
 
 
 @pytest.mark.parametrize(("name", "parameter"), PARAMETERS, ids=lambda value: getattr(value, "name", value))
@@ -68,9 +69,10 @@ def test_documented_options_exist():
         (options.Activation, ACTIVATIONS),
         (options.Loss, LOSSES),
         (options.Optimizer, OPTIMIZERS),
+        (options.TrainMethod, METHODS),
         (options.Schedule, SCHEDULES),
     ],
-    ids=["activation", "loss", "optimizer", "schedule"],
+    ids=["activation", "loss", "optimizer", "method", "schedule"],
 )
 def test_help_lists_the_registry(annotation, registry):
     text = annotation.__metadata__[0].help

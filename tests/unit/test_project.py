@@ -34,8 +34,9 @@ ROWS = (
     },
     {"backprop", "blocks", "network", "samples", "validation"},
     {"engines", "training", "inspection", "persistence", "datasets", "summary"},
-    {"model"},
+    {"model", "predictor"},
     {"figures", "report"},
+    {"lab", "benchmark"},
     {"cli"},
 )
 RANK = {module: rank for rank, row in enumerate(ROWS) for module in row}

@@ -8,8 +8,11 @@ from typing import Annotated
 import typer
 
 import chainrule
+from chainrule.cli.bench import bench
 from chainrule.cli.evaluate import evaluate
+from chainrule.cli.explain import explain
 from chainrule.cli.info import info
+from chainrule.cli.lab import lab
 from chainrule.cli.predict import predict
 from chainrule.cli.train import train
 
@@ -18,6 +21,9 @@ EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (evaluate, "chainrule evaluate runs/mnist mnist"),
     (predict, "chainrule predict runs/mnist digit.png"),
     (info, "chainrule info runs/mnist"),
+    (explain, "chainrule explain runs/mnist digit.png --out why.html"),
+    (lab, "chainrule lab vanishing --budget 0.1"),
+    (bench, "chainrule bench --seconds 20"),
 )
 """Every subcommand, with the line that its --help ends in."""
 

@@ -28,6 +28,7 @@ from chainrule.losses import LOSSES, Loss
 from chainrule.network import Network
 from chainrule.optimizers import OPTIMIZERS, AdamFamily, AnyOptimizer
 from chainrule.schedules import SCHEDULES, ReduceOnPlateau, Schedule
+from chainrule.training.without_backprop import METHODS, Backpropagation, Method, Search
 from chainrule.validation import check_choice, check_count
 
 PIXELS_RATE, TABLE_RATE = 5e-3, 2e-3
@@ -37,11 +38,15 @@ PIXELS_RATE, TABLE_RATE = 5e-3, 2e-3
 def resolve(settings: Settings, train: Dataset) -> Settings:
     """The settings with everything that is left to the data decided."""
     pixels = train.X.dtype == np.uint8
+    steers_itself = isinstance(method(settings), Search)
+    if steers_itself:
+        check_search(settings)
     loss = settings.loss or default_loss(train.y)
-    schedule = settings.schedule or ("constant" if settings.optimizer == "lbfgs" else "one_cycle")
+    no_cycle = steers_itself or settings.optimizer == "lbfgs"
+    schedule = settings.schedule or ("constant" if no_cycle else "one_cycle")
     kind = check_choice(settings.optimizer, OPTIMIZERS, "--optimizer")
     lr = settings.lr
-    if lr is None and settings.optimizer != "lbfgs":
+    if lr is None and not no_cycle:
         one_cycle = issubclass(kind, AdamFamily) and schedule == "one_cycle"
         lr = (PIXELS_RATE if pixels else TABLE_RATE) if one_cycle else kind().learning_rate
     return dataclasses.replace(
@@ -140,6 +145,30 @@ def hidden_widths(text: str) -> list[int]:
     if min(widths) < 1:
         raise ConfigError(f"--hidden must be widths such as 256,128, or none, not {text!r}.")
     return widths
+
+
+def method(settings: Settings) -> Method | None:
+    """The method that the settings name; None for backpropagation, which needs no naming."""
+    made = check_choice(settings.method, METHODS, "--method")()
+    return None if isinstance(made, Backpropagation) else made
+
+
+def check_search(settings: Settings) -> None:
+    """Refuse what is for an optimizer where there is none."""
+    fresh = Settings()
+    for name in (
+        "optimizer",
+        "lr",
+        "schedule",
+        "momentum",
+        "nesterov",
+        "weight_decay",
+        "clip_norm",
+        "max_norm",
+    ):
+        value = getattr(settings, name)
+        if value != getattr(fresh, name) and (name, value) != ("schedule", "constant"):
+            raise ConfigError(f"{settings.method} makes its own steps; leave {flag(name)} out.")
 
 
 def optimizer(settings: Settings) -> AnyOptimizer:

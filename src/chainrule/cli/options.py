@@ -85,6 +85,15 @@ L1 = Annotated[float, _network(help="Penalty l1 * |W| on the weights.")]
 MaxNorm = Annotated[float | None, _network(help="Bound on the norm of each neuron's incoming weights.")]
 Dtype = Annotated[str, _network(help="float32 or float64, of all arithmetic.")]
 
+TrainMethod = Annotated[
+    str,
+    _training(
+        "--method",
+        help="Where the gradient comes from, or what is done without one: backpropagation, central_differences, "
+        "forward_differences, forward_gradient, spsa, openai_es, cma_es, random_search, feedback_alignment, "
+        "random_features, none.",
+    ),
+]
 Optimizer = Annotated[
     str,
     _training(help="gradient_descent, sgd, rmsprop, adagrad, adam, amsgrad, adamw, nadam, lbfgs."),
@@ -186,3 +195,66 @@ Inputs = Annotated[
     ),
 ]
 Predictions = Annotated[Path | None, Option("--out", help="Write all predictions to this .npy or .csv.")]
+
+# --- lab
+
+Experiment = Annotated[
+    str | None,
+    Argument(
+        metavar="NAME",
+        help="vanishing, without-backprop, universality, optimizers, regularization, features; none lists them.",
+        show_default=False,
+    ),
+]
+LabSeed = Annotated[int, Option("--seed", help="The first seed; repeat r uses seed + r.")]
+Repeats = Annotated[
+    int | None, Option(help="Seeds to run it with.", show_default="the experiment's own, 3 to 5")
+]
+Budget = Annotated[
+    float, Option(help="Share of the default work: 0.1 runs in a tenth of the time, 2 looks twice as hard.")
+]
+LabFolder = Annotated[
+    Path, Option("--out", help="Folder for NAME.html, a page that works offline, and NAME.json.")
+]
+
+# --- bench
+
+BenchThreads = Annotated[
+    int | None, Option("--threads", help="Threads of each library.", show_default="all that may be used")
+]
+BenchSeconds = Annotated[
+    float, Option("--seconds", help="Of all of it; what there is no time for is left out, and said to be.")
+]
+
+# --- explain
+
+ExplainedInput = Annotated[
+    str,
+    Argument(
+        metavar="INPUT",
+        help="A PNG or JPEG picture of a digit; an .npy array; an .npz with X (and y); a .csv with names above its "
+        "numbers (and a column y); or mnist, its test images.",
+    ),
+]
+Row = Annotated[
+    int | None, Option("--row", help="Which sample of INPUT, from 0.", show_default="the only one")
+]
+Truth = Annotated[
+    str | None,
+    Option(
+        "--true",
+        help="What the answer should be: a label, labels with commas, or numbers with commas.",
+        show_default="y of INPUT, else the answer itself",
+    ),
+]
+AttributionMethod = Annotated[
+    str,
+    Option(
+        "--method",
+        help="saliency, input_x_gradient, integrated_gradients, epsilon_lrp, deep_lift, occlusion.",
+    ),
+]
+StepRate = Annotated[float, Option("--lr", help="Learning rate of the step in the last chapter.")]
+StoryPage = Annotated[
+    Path | None, Option("--out", help="Write the story to this .html too, a page that works offline.")
+]

@@ -10,7 +10,7 @@ from chainrule.training import ProgressBar, Run
 if TYPE_CHECKING:
     from rich.console import Console
 
-FORMATS = {"learning_rate": ".3g", "seconds": ".1f"}
+FORMATS = {"learning_rate": ".3g", "forward_passes": ",.0f", "seconds": ".1f"}
 
 
 class EpochTable(ProgressBar):
@@ -40,7 +40,7 @@ class EpochTable(ProgressBar):
 
     def head(self, name: str) -> str:
         """val_accuracy is "test accuracy" where the test set is watched."""
-        short = {"learning_rate": "lr", "val_": f"{self.watched} "}
+        short = {"learning_rate": "lr", "forward_passes": "passes", "val_": f"{self.watched} "}
         for old, new in short.items():
             name = name.replace(old, new)
         return name

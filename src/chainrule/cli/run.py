@@ -19,6 +19,7 @@ from chainrule.optimizers import LBFGS
 from chainrule.persistence import network_config
 from chainrule.training import Callback, Checkpoint, CSVLog, EarlyStopping, History, StopAt
 from chainrule.training.fit import describe
+from chainrule.training.without_backprop import Search
 from chainrule.validation import check_seed
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ class Prepared(NamedTuple):
     """with all decided that was left to the data"""
     model: Model
     optimizer: Any
+    """None, as the schedule is, where the method makes its own steps"""
     schedule: Any
+    method: Any
+    """None for backpropagation"""
 
     def config(self) -> dict[str, Any]:
         """What config.json keeps."""
@@ -45,8 +49,9 @@ class Prepared(NamedTuple):
             "settings": self.given.given(),
             "resolved": dataclasses.asdict(self.settings),
             "network": network_config(self.model.network),
-            "optimizer": describe(self.optimizer),
-            "schedule": describe(self.schedule),
+            "optimizer": None if self.optimizer is None else describe(self.optimizer),
+            "schedule": None if self.schedule is None else describe(self.schedule),
+            "method": None if self.method is None else describe(self.method),
         }
 
 
@@ -73,9 +78,12 @@ def prepare(data: Data, given: Settings, resolved: Settings | None = None) -> Pr
     settings = build.resolve(given if resolved is None else resolved, parts.train)
     build.check(settings, parts.held_out)
     model = Model(build.network(settings, parts.train), seed=settings.seed, dtype=settings.dtype)
+    method = build.method(settings)
+    if isinstance(method, Search):
+        return Prepared(data, parts, given, settings, model, None, None, method)
     optimizer = build.optimizer(settings)
     schedule = build.schedule(settings, parts.held_out)
-    return Prepared(data, parts, given, settings, model, optimizer, schedule)
+    return Prepared(data, parts, given, settings, model, optimizer, schedule, method)
 
 
 def carry_out(
@@ -119,6 +127,7 @@ def train(run: Prepared, place: Path, out: Console, resume: bool, begin: Callabl
         clip_norm=settings.clip_norm,
         resume=checkpoint if resume and checkpoint.is_file() else None,
         engine=settings.engine,
+        method=run.method,
     )
 
 

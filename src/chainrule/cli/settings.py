@@ -23,6 +23,7 @@ class Settings:
     residual: bool = False
     loss: str | None = None
     label_smoothing: float = 0.0
+    method: str = "backpropagation"
     optimizer: str = "adam"
     lr: float | None = None
     schedule: str | None = None

@@ -35,6 +35,7 @@ def train(
     l1: options.L1 = 0.0,
     max_norm: options.MaxNorm = None,
     dtype: options.Dtype = "float32",
+    method: options.TrainMethod = "backpropagation",
     optimizer: options.Optimizer = "adam",
     lr: options.LearningRate = None,
     schedule: options.Schedule = None,
@@ -133,10 +134,13 @@ def introduce(run: Prepared, out: Console, verbose: bool) -> None:
     held += f", {len(parts.judged):,} to test on" if parts.judged_name == "test" else ""
     widths = [network.inputs, *(link.fan_out for link in network.walk() if link.name.startswith("dense_"))]
     rate = "" if settings.lr is None else f" at {settings.lr:g}"
+    how = f"{settings.optimizer}{rate}, {settings.schedule}, "
+    if run.method is not None:
+        how = f"{settings.method}, " + (how if run.optimizer is not None else "")
     batches = "all samples a step" if settings.optimizer == "lbfgs" else f"batches of {settings.batch_size}"
     lines = (
         f"{'-'.join(map(str, widths))}, {network.size:,} parameters, {settings.loss}",
-        f"{settings.optimizer}{rate}, {settings.schedule}, {batches}",
+        f"{how}{batches}",
     )
     out.print(f"[bold]{output.plain(run.data.name)}[/bold]  {len(parts.train):,} samples to train on{held}")
     out.print("\n".join(lines) + "\n", style="dim", markup=False)
