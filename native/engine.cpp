@@ -9,6 +9,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
+constexpr double LONG_STEP = 1e8;     // operations of a step that looks between its links whether it must stop
 constexpr double WORK_A_THREAD = 1e6;  // operations of a step below which another thread does not pay
 
 template <class T>
@@ -152,10 +153,11 @@ int Engine<T>::team_size(int64_t batch) const {
 
 template <class T>
 Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const double* rates,
-                         int64_t n_steps, int64_t first, int64_t clock, double* tally) {
+                         int64_t n_steps, int64_t first, int64_t clock, double* tally, const Stop& stop) {
     const int count = team_size(run_.batch_size);
     Barrier barrier(count);
     Outcome outcome{0, End::done};
+    stopped_.store(false);
     double frozen_penalty = 0;
     for (size_t s = 0; s < parameters_.size(); ++s)
         if (program_.slots[s].is_weight && !program_.slots[s].is_trained)
@@ -184,13 +186,22 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
                 together.wait();
             };
 
+            // A step that is stopped before its update leaves no trace; what is left of its walks is passed over.
+            auto is_on = [&] { return !stopped_.load(std::memory_order_relaxed); };
+            auto look = [&] {
+                if (member == 0 && is_on() && stop()) stopped_.store(true, std::memory_order_relaxed);
+            };
+            const bool is_long = operations_ * double(batch) > LONG_STEP;
+
+            look();
             gather(samples, batch_rows, r0, r1);
             for (size_t o = 0; o < program_.ops.size(); ++o) {
                 const Op& op = program_.ops[o];
                 if (normalizes(op))
                     columns(op, [&](int64_t n0, int64_t n1) { batch_statistics(op, caches_[o], n0, n1, batch); });
-                forward(op, caches_[o], r0, r1, true, step);
-                if (o + 1 < program_.ops.size()) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
+                if (is_on()) forward(op, caches_[o], r0, r1, true, step);
+                if (is_on() && o + 1 < program_.ops.size()) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
+                if (is_long) look();
             }
             loss(samples, batch_rows, r0, r1, total, y.data());
             for (size_t o = program_.ops.size(); o-- > 0;) {
@@ -198,9 +209,14 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
                 if (!buffers_[op.out].needs_gradient) continue;
                 if (normalizes(op))
                     columns(op, [&](int64_t n0, int64_t n1) { batch_gradients(op, caches_[o], n0, n1, batch); });
-                backward(op, caches_[o], r0, r1, scratch);
+                if (is_on()) backward(op, caches_[o], r0, r1, scratch);
+                if (is_long) look();
             }
             together.wait();
+            if (!is_on()) {  // the same for every member, for nobody writes it before the next step
+                if (member == 0) outcome.end = End::stopped;
+                break;
+            }
 
             double loss = 0, correct = 0;
             for (int64_t i = 0; i < batch; ++i) loss += row_loss_[i], correct += row_correct_[i];
@@ -232,10 +248,11 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
 }
 
 template <class T>
-void Engine<T>::predict(const Samples& samples, int64_t n, void* out) {
+void Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop& stop) {
     const int64_t chunk = static_cast<int64_t>(row_loss_.size()), outputs = buffers_.back().width;
     const int count = team_size(std::min(n, chunk));
     for (int64_t start = 0; start < n; start += chunk) {
+        if (start > 0 && stop && stop()) return;
         const int64_t batch = std::min(chunk, n - start);
         const Samples part = samples.from(start);
         with_team(count, [&](int member, int present) {

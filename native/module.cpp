@@ -7,6 +7,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <memory>
 #include <stdexcept>
@@ -133,6 +134,25 @@ struct Given {
     }
 };
 
+// Lets the interpreter see to its signals, 50 times a second at most, from a thread that has given up its lock. True
+// where a handler raised: Ctrl-C does, and the error is then the interpreter's current one.
+class Signals {
+   public:
+    bool operator()() {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - last_ < std::chrono::milliseconds(20)) return false;
+        last_ = now;
+        const nb::gil_scoped_acquire acquire;
+        raised_ = PyErr_CheckSignals() != 0;
+        return raised_;
+    }
+    bool raised() const { return raised_; }
+
+   private:
+    std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+    bool raised_ = false;
+};
+
 class Bound {
    public:
     Bound(const std::string& isa, const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double)
@@ -163,6 +183,9 @@ class Bound {
     double mu_product() const { return session_->mu_product(); }
     void set_mu_product(double value) { session_->set_mu_product(value); }
 
+    // Steps completed by all calls, those that ended with an error too.
+    int64_t taken() const { return taken_; }
+
     std::tuple<int64_t, int> steps(nb::object X, nb::object labels, nb::object y, const Doubles& weight, const Ints& rows,
                                     const Doubles& rates, int64_t first, int64_t clock, const Tally& tally) {
         Given given(X, program_.widths.front());
@@ -187,9 +210,15 @@ class Bound {
         for (size_t i = 0; i < rows.shape(0) && fits; ++i) fits &= rows.data()[i] >= 0 && rows.data()[i] < n;
         if (!fits) throw std::invalid_argument("samples of shapes that do not fit");
         check(given, rows.data(), static_cast<int64_t>(rows.shape(0)));
-        nb::gil_scoped_release release;
-        const Outcome outcome = session_->steps(samples, rows.data(), static_cast<int64_t>(rows.shape(0)), rates.data(),
-                                                static_cast<int64_t>(rates.shape(0)), first, clock, tally.data());
+        Signals signals;
+        Outcome outcome;
+        {
+            const nb::gil_scoped_release release;
+            outcome = session_->steps(samples, rows.data(), static_cast<int64_t>(rows.shape(0)), rates.data(),
+                                      static_cast<int64_t>(rates.shape(0)), first, clock, tally.data(), std::ref(signals));
+        }
+        taken_ += outcome.steps;
+        if (signals.raised()) throw nb::python_error();
         return {outcome.steps, static_cast<int>(outcome.end)};
     }
 
@@ -225,8 +254,12 @@ class Bound {
             static_cast<int64_t>(out.shape(1)) != program_.widths.back())
             throw std::invalid_argument("out of a shape that does not fit");
         void* to = vector(out, n * program_.widths.back());
-        nb::gil_scoped_release release;
-        session_->predict(given.samples, n, to);
+        Signals signals;
+        {
+            const nb::gil_scoped_release release;
+            session_->predict(given.samples, n, to, std::ref(signals));
+        }
+        if (signals.raised()) throw nb::python_error();
     }
 
    private:
@@ -254,6 +287,7 @@ class Bound {
     Program program_;
     bool is_double_;
     std::unique_ptr<Session> session_;
+    int64_t taken_ = 0;
 };
 
 }  // namespace
@@ -276,6 +310,7 @@ NB_MODULE(_native, m) {
         .def("get_moment", &Bound::get_moment)
         .def("mu_product", &Bound::mu_product)
         .def("set_mu_product", &Bound::set_mu_product)
+        .def("taken", &Bound::taken)
         .def("steps", &Bound::steps, nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
              nb::arg(), nb::arg(), nb::arg())
         .def("predict", &Bound::predict)

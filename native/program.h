@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace chainrule {
@@ -75,8 +76,12 @@ struct Samples {
     }
 };
 
-// How a run of steps ended: all done, or at a step whose loss, or whose gradient or update, is not finite.
-enum class End : int { done, loss, update };
+// How a run of steps ended: all done, at a step whose loss, or whose gradient or update, is not finite, or because it was
+// told to stop.
+enum class End : int { done, loss, update, stopped };
+
+// Asked now and then by the thread that made the call; true ends it.
+using Stop = std::function<bool()>;
 
 struct Outcome {
     int64_t steps;  // completed
@@ -97,8 +102,8 @@ class Session {
     virtual void set_mu_product(double value) = 0;
     // rows: samples in order; one rate a step; first: number of the first step, from 1; clock: added for random draws.
     virtual Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const double* rates,
-                          int64_t n_steps, int64_t first, int64_t clock, double* tally) = 0;
-    virtual void predict(const Samples& samples, int64_t n, void* out) = 0;  // out (n, outputs)
+                          int64_t n_steps, int64_t first, int64_t clock, double* tally, const Stop& stop) = 0;
+    virtual void predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) = 0;  // out (n, outputs)
 };
 
 }  // namespace chainrule

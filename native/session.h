@@ -72,8 +72,8 @@ class Engine final : public Session {
     double mu_product() const override { return mu_product_; }
     void set_mu_product(double value) override { mu_product_ = value; }
     Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const double* rates, int64_t n_steps,
-                  int64_t first, int64_t clock, double* tally) override;
-    void predict(const Samples& samples, int64_t n, void* out) override;
+                  int64_t first, int64_t clock, double* tally, const Stop& stop) override;
+    void predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) override;
 
    private:
     // walks.h: each works on rows r0 to r1 of the batch
@@ -115,7 +115,7 @@ class Engine final : public Session {
     std::vector<int32_t> nonzero_;  // (widest,) scratch of a session that predicts one row at a time
     std::vector<double> row_loss_, row_correct_;  // (batch,)
     std::vector<double> task_penalty_, task_square_;           // (tasks,)
-    std::atomic<bool> overflow_{false};
+    std::atomic<bool> overflow_{false}, stopped_{false};
     double mu_product_ = 1;
     double operations_ = 0;  // of one sample's step
 };

@@ -52,6 +52,11 @@ class Session(Protocol):
         """
         ...
 
+    @property
+    def taken(self) -> int:
+        """Steps completed by this session: right also after an interrupt in the middle of a call."""
+        ...
+
     def pull(self) -> None:
         """Make theta, states and optimizer_state current, where the engine keeps them elsewhere between steps."""
         ...

@@ -189,11 +189,20 @@ class NativeSession:
             instruction_set(), self.program.native, run, plan.batch_size, True, theta.dtype == np.float64
         )
 
+    @property
+    def taken(self) -> int:
+        """Steps completed."""
+        taken: int = self.native.taken()
+        return taken
+
     def steps(
         self, samples: Samples, rows: NDArray[np.int64], rates: NDArray[np.float64], first: int
     ) -> None:
         """All of them in one call, or a few where the samples must be converted first."""
         self.push()
+        self.is_ahead = self.moments_ahead = (
+            True  # before the call: an interrupt may come instead of its answer
+        )
         size = self.plan.batch_size
         direct = is_direct(samples.X)
         done, each = 0, len(rates) if direct else max(1, CHUNK // (size * samples.X.shape[1]))
@@ -215,7 +224,6 @@ class NativeSession:
                 self.clock,
                 self.tally,
             )
-            self.is_ahead = self.moments_ahead = True
             if end != DONE:
                 self.pull()
                 at = done + steps
@@ -242,24 +250,24 @@ class NativeSession:
         """theta and the states, back; what is written to the attributes from now on counts at the next step."""
         if not self.is_ahead:
             return
-        self.is_ahead = False
         self.native.get_theta(self.theta)
         for number, name in enumerate(self.program.states):
             state = self.states[name]
             new = [np.empty_like(value) for value in state[:2]]
             self.native.get_state(number, *new)
             self.states = self.states | {name: type(state)(*new, *state[2:])}
+        self.is_ahead = False
 
     @property
     def optimizer_state(self) -> Any:
         """The optimizer's NamedTuple, brought back from the kernels."""
         if self.moments_ahead:
-            self.moments_ahead = False
             for number, leaf in enumerate(self.moments()):
                 self.native.get_moment(number, leaf)
             if hasattr(self._optimizer_state, "mu_product"):
                 product = np.asarray(self.native.mu_product(), self.theta.dtype)
                 self._optimizer_state = self._optimizer_state._replace(mu_product=product)
+            self.moments_ahead = False
         return self._optimizer_state
 
     @optimizer_state.setter

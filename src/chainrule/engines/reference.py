@@ -67,7 +67,7 @@ class ReferenceSession:
         """Look at theta's parameters once: the views stay valid because theta is updated in place."""
         self.plan, self.theta, self.states, self.optimizer_state = plan, theta, states, optimizer_state
         self.clock = clock
-        self.tally = np.zeros(3)
+        self.tally, self.taken = np.zeros(3), 0
         self.params = plan.network.unflatten(theta)
         # One vector for all steps: a fresh one makes the C library give memory back and fetch it again, page by page.
         self.g = np.empty_like(theta)
@@ -102,6 +102,7 @@ class ReferenceSession:
             self.states = objective.states
             weight = float(batch.s.sum())
             self.tally += (float(objective.loss) * weight, weight, self.correct(objective.out, batch))
+            self.taken += 1
 
     def pull(self) -> None:
         """Put the optimizer's blocks together again; all else is current at any time."""

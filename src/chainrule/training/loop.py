@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.errors import NonFiniteError
 from chainrule.random import generator
 from chainrule.schedules import ReduceOnPlateau
 from chainrule.training.callbacks import Callback, better, watched
@@ -27,7 +26,8 @@ def train(run: Run) -> None:
     try:
         while run.epoch < run.epochs and run.history.stopped is None:
             train_epoch(run)
-            finish_epoch(run, epoch_record(run))
+            if run.position == run.steps_per_epoch:  # unless a callback ended the run within the epoch
+                finish_epoch(run, epoch_record(run))
     finally:
         run.session.pull()
         for callback in run.callbacks:
@@ -42,25 +42,27 @@ def train_epoch(run: Run) -> None:
     size = run.plan.batch_size
     if run.position == 0:
         run.session.tally[...] = 0
-    while run.position < run.steps_per_epoch:
-        begin = run.position
-        end = min(
-            begin + run.chunk, run.steps_per_epoch, *(_next_stop(run, first, every) for every in _stops(run))
-        )
-        start = time.perf_counter()
-        try:
+    before = run.session.taken - run.position
+    try:
+        while run.position < run.steps_per_epoch and run.history.stopped is None:
+            begin = run.position
+            end = min(
+                begin + run.chunk,
+                run.steps_per_epoch,
+                *(_next_stop(run, first, every) for every in _stops(run)),
+            )
+            start = time.perf_counter()
             run.session.steps(
                 run.samples, order[begin * size : end * size], rates[begin:end], first + begin + 1
             )
-        except NonFiniteError as error:
-            run.position = error.step - 1 - first  # what was completed before it
-            raise
-        elapsed = time.perf_counter() - start
-        run.position, run.seconds = end, run.seconds + elapsed
-        # As many steps as fit in a glance, found by doubling: what is cut where never changes a number.
-        run.chunk = min(2 * run.chunk, max(1, int((end - begin) * GLANCE / max(elapsed, 1e-9))))
-        if run.position < run.steps_per_epoch:
-            look(run)
+            elapsed = time.perf_counter() - start
+            run.position, run.seconds = end, run.seconds + elapsed
+            # As many steps as fit in a glance, found by doubling: what is cut where never changes a number.
+            run.chunk = min(2 * run.chunk, max(1, int((end - begin) * GLANCE / max(elapsed, 1e-9))))
+            if run.position < run.steps_per_epoch:
+                look(run)
+    finally:  # an error or Ctrl-C comes before the line that counts the steps which were completed
+        run.position = run.session.taken - before
     if run.validation is not None or any(callback.looks_inside for callback in run.callbacks):
         run.session.pull()
 
@@ -111,15 +113,14 @@ def epoch_record(run: Run) -> dict[str, float]:
 def finish_epoch(run: Run, record: dict[str, float]) -> None:
     """Validate, record, tell the callbacks."""
     start = time.perf_counter()
-    run.epoch, run.position = run.epoch + 1, 0
     if run.validation is not None:
         network, session = run.plan.network, run.session
         found = evaluate(network, run.engine, session.theta, session.states, run.validation, run.metrics)
         record = record | {f"val_{name}": value for name, value in found.items()}
     record["seconds"] = run.seconds + time.perf_counter() - start
-    run.seconds = 0.0
-    run.logs = record
-    run.history.records.append(record)
+    # No call between these: Ctrl-C comes before all or after all, and a checkpoint holds a record for each epoch.
+    run.history.records += [record]
+    run.epoch, run.position, run.seconds, run.logs = run.epoch + 1, 0, 0.0, record
     if isinstance(run.schedule, ReduceOnPlateau) and run.plateau is not None:
         monitor = run.schedule.monitor
         run.plateau = run.schedule.observe(run.plateau, -better(monitor) * watched(run, monitor))

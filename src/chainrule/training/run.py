@@ -85,5 +85,5 @@ class Run:
         self.session.states = {name: type(s)(**snapshot["states"][name]) for name, s in self.states.items()}
 
     def stop(self, reason: str) -> None:
-        """End the run after this epoch."""
+        """End the run: after this epoch, or from within on_steps where it stands."""
         self.history.stopped = reason

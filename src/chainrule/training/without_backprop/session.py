@@ -65,6 +65,7 @@ class MethodSession(ReferenceSession):
             }
             weight = float(here.batch.s.sum())
             self.tally += (here.value * weight, weight, self.correct(here.out, here.batch), here.passes)
+            self.taken += 1
 
     def look(self, samples: Samples, rows: NDArray[np.int64], t: int) -> Landscape:
         """The loss of these samples at step t, around where the run stands."""
