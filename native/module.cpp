@@ -7,12 +7,16 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
+#include <thread>
 
 #include "engine.h"
+#include "threads.h"
 
 namespace nb = nanobind;
 using namespace chainrule;
@@ -153,6 +157,35 @@ class Signals {
     bool raised_ = false;
 };
 
+// Who works on a session.
+struct Work {
+    std::mutex mutex;
+    std::atomic<std::thread::id> by{};
+};
+
+// One thread at a time works on a session. Another waits without the interpreter's lock, which the first may need; only
+// a signal's handler that comes back to the session its own thread is at work on gets an error.
+class Alone {
+   public:
+    explicit Alone(Work& work) : work_(work) {
+        if (work.by.load(std::memory_order_relaxed) == std::this_thread::get_id())
+            throw std::runtime_error("this session is at work; a signal's handler cannot use it");
+        if (!work.mutex.try_lock()) {
+            const nb::gil_scoped_release release;
+            work.mutex.lock();
+        }
+        work.by.store(std::this_thread::get_id(), std::memory_order_relaxed);
+    }
+    ~Alone() {
+        work_.by.store({}, std::memory_order_relaxed);
+        work_.mutex.unlock();
+    }
+    Alone(const Alone&) = delete;
+
+   private:
+    Work& work_;
+};
+
 class Bound {
    public:
     Bound(const std::string& isa, const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double)
@@ -167,27 +200,46 @@ class Bound {
         session_.reset(made);
     }
 
-    void set_theta(const Any& theta) { session_->set_theta(vector(theta, program_.size)); }
-    void get_theta(const Any& theta) const { session_->get_theta(vector(theta, program_.size)); }
+    void set_theta(const Any& theta) {
+        const Alone alone(work_);
+        session_->set_theta(vector(theta, program_.size));
+    }
+    void get_theta(const Any& theta) const {
+        const Alone alone(work_);
+        session_->get_theta(vector(theta, program_.size));
+    }
     void set_state(int number, const Any& a, const Any& b) {
+        const Alone alone(work_);
         session_->set_state(number, vector(a, program_.states.at(number)), vector(b, program_.states.at(number)));
     }
     void get_state(int number, const Any& a, const Any& b) const {
+        const Alone alone(work_);
         session_->get_state(number, vector(a, program_.states.at(number)), vector(b, program_.states.at(number)));
     }
     int moments() const { return session_->moments(); }
-    void set_moment(int number, const Any& values) { session_->set_moment(check_moment(number), vector(values, program_.size)); }
+    void set_moment(int number, const Any& values) {
+        const Alone alone(work_);
+        session_->set_moment(check_moment(number), vector(values, program_.size));
+    }
     void get_moment(int number, const Any& values) const {
+        const Alone alone(work_);
         session_->get_moment(check_moment(number), vector(values, program_.size));
     }
-    double mu_product() const { return session_->mu_product(); }
-    void set_mu_product(double value) { session_->set_mu_product(value); }
+    double mu_product() const {
+        const Alone alone(work_);
+        return session_->mu_product();
+    }
+    void set_mu_product(double value) {
+        const Alone alone(work_);
+        session_->set_mu_product(value);
+    }
 
     // Steps completed by all calls, those that ended with an error too.
     int64_t taken() const { return taken_; }
 
     std::tuple<int64_t, int> steps(nb::object X, nb::object labels, nb::object y, const Doubles& weight, const Ints& rows,
                                     const Doubles& rates, int64_t first, int64_t clock, const Tally& tally) {
+        const Alone alone(work_);
         Given given(X, program_.widths.front());
         Samples& samples = given.samples;
         const int64_t n = given.n;
@@ -225,6 +277,7 @@ class Bound {
     // One row into out (outputs,): -1 where x cannot be read as it lies or an output is not finite, otherwise the number of
     // the greatest output. Through Python's buffers, which cost a tenth of what `Rows` does.
     int64_t predict_row(nb::handle x, nb::handle out) {
+        const Alone alone(work_);
         const int64_t inputs = program_.widths.front(), outputs = program_.widths.back();
         Py_buffer from, to;
         if (PyObject_GetBuffer(x.ptr(), &from, PyBUF_ND | PyBUF_FORMAT) != 0) return PyErr_Clear(), -1;
@@ -247,6 +300,7 @@ class Bound {
     }
 
     void predict(nb::object X, const Any& out) {
+        const Alone alone(work_);
         const Given given(X, program_.widths.front());
         const int64_t n = given.n;
         check(given, nullptr, n);
@@ -287,7 +341,8 @@ class Bound {
     Program program_;
     bool is_double_;
     std::unique_ptr<Session> session_;
-    int64_t taken_ = 0;
+    std::atomic<int64_t> taken_{0};
+    mutable Work work_;
 };
 
 }  // namespace
@@ -295,6 +350,7 @@ class Bound {
 NB_MODULE(_native, m) {
     m.def("instruction_sets", &instruction_sets);
     m.def("check_kernels", &check_kernels);
+    m.def("thread_limit", &chainrule_get_num_threads);
     nb::class_<Program>(m, "Program");
     m.def("program", &read_program);
     nb::class_<Run>(m, "Run").def(

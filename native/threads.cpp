@@ -1,6 +1,10 @@
 #include "threads.h"
 
+#if defined(_WIN32)
+#include <process.h>
+#else
 #include <unistd.h>
+#endif
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -8,6 +12,14 @@
 
 namespace chainrule {
 namespace {
+
+int process_number() {
+#if defined(_WIN32)
+    return _getpid();
+#else
+    return static_cast<int>(getpid());
+#endif
+}
 
 // Denormal numbers (below 1e-38) cost a hundred cycles each: moments of weights that see no gradient decay into them.
 // While a team works they are taken as zero, on every member and so for every number of threads.
@@ -33,7 +45,7 @@ class FlushToZero {
 
 class Team {
    public:
-    explicit Team(int helpers) : process_(getpid()) {
+    explicit Team(int helpers) : process_(process_number()) {
         for (int i = 1; i <= helpers; ++i) threads_.emplace_back([this, i] { serve(i); });
     }
     ~Team() {
@@ -45,7 +57,7 @@ class Team {
         for (auto& thread : threads_) thread.join();
     }
     int helpers() const { return static_cast<int>(threads_.size()); }
-    bool is_mine() const { return process_ == getpid(); }
+    bool is_mine() const { return process_ == process_number(); }
 
     void run(int count, const std::function<void(int, int)>& body) {
         {
@@ -79,7 +91,7 @@ class Team {
         }
     }
 
-    const pid_t process_;
+    const int process_;
     std::vector<std::thread> threads_;
     std::mutex mutex_;
     std::condition_variable start_, done_;
@@ -94,6 +106,7 @@ std::mutex& busy() {
     return *mutex;
 }
 Team* team = nullptr;
+std::atomic<int> limit{0};
 
 }  // namespace
 
@@ -113,3 +126,6 @@ void with_team(int count, const std::function<void(int, int)>& body) {
 }
 
 }  // namespace chainrule
+
+int chainrule_get_num_threads() { return chainrule::limit.load(); }
+void chainrule_set_num_threads(int count) { chainrule::limit.store(count > 0 ? count : 0); }

@@ -41,3 +41,13 @@ class Barrier {
 void with_team(int count, const std::function<void(int, int)>& body);
 
 }  // namespace chainrule
+
+#if defined(_WIN32)
+#define CHAINRULE_PUBLIC extern "C" __declspec(dllexport)
+#else
+#define CHAINRULE_PUBLIC extern "C" __attribute__((visibility("default")))
+#endif
+
+// The bound that threadpoolctl has set, 0 for none: it finds these two by their names.
+CHAINRULE_PUBLIC int chainrule_get_num_threads();
+CHAINRULE_PUBLIC void chainrule_set_num_threads(int count);

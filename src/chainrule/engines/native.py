@@ -16,6 +16,7 @@ from chainrule import optimizers
 from chainrule.engines.base import Plan
 from chainrule.engines.program import KNOWN, LOSSES, RULES, Program, settings_of
 from chainrule.engines.reference import ReferenceSession
+from chainrule.engines.threads import announce, threads
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.network import Network
 from chainrule.optimizers import Optimizer
@@ -32,6 +33,7 @@ except ImportError:
     REASON: str | None = "it was not built when the package was installed, which needs a C++20 compiler"
 else:
     REASON = None
+    announce()
 
 
 def instruction_set() -> str:
@@ -43,28 +45,6 @@ def instruction_set() -> str:
             f"CHAINRULE_ISA must be one of {', '.join(known)} on this processor, not {wanted!r}."
         )
     return wanted
-
-
-def threads() -> int:
-    """How many threads may be used: CHAINRULE_NUM_THREADS, OMP_NUM_THREADS, or the cores that the process may use."""
-    for name in ("CHAINRULE_NUM_THREADS", "OMP_NUM_THREADS"):
-        value = os.environ.get(name, "").split(",")[0].strip()
-        if value:
-            if not value.isdigit() or not 1 <= int(value) <= 1024:
-                raise ConfigError(f"{name} must be a number of threads from 1 to 1024, not {value!r}.")
-            return int(value)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _quota() or cores)
-
-
-def _quota() -> int | None:
-    """Whole cores that the control group allows, or None for no bound."""
-    try:
-        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
-            quota, period = file.read().split()
-        return None if quota == "max" else max(1, -(-int(quota) // int(period)))
-    except (OSError, ValueError):
-        return None
 
 
 class NativeEngine:

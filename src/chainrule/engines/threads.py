@@ -1,0 +1,101 @@
+"""How many threads the native engine may use: the environment, the control group, and threadpoolctl."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+from chainrule.errors import ConfigError
+
+try:
+    from chainrule import _native
+except ImportError:  # not built: the reference engine asks nothing here, the benchmark does
+    _native = None  # type: ignore[assignment]
+
+
+def threads() -> int:
+    """How many threads may be used.
+
+    What threadpoolctl allows, where it was asked; or CHAINRULE_NUM_THREADS, OMP_NUM_THREADS, or the cores that the
+    process may use.
+    """
+    return (0 if _native is None else _native.thread_limit()) or unlimited()
+
+
+def unlimited() -> int:
+    """How many would be used if threadpoolctl had said nothing."""
+    for name in ("CHAINRULE_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "").split(",")[0].strip()
+        if value:
+            if not value.isdigit() or not 1 <= int(value) <= 1024:
+                raise ConfigError(f"{name} must be a number of threads from 1 to 1024, not {value!r}.")
+            return int(value)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _quota() or cores)
+
+
+def _quota() -> int | None:
+    """Whole cores that the control group allows, or None for no bound."""
+    try:
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
+            quota, period = file.read().split()
+        return None if quota == "max" else max(1, -(-int(quota) // int(period)))
+    except (OSError, ValueError):
+        return None
+
+
+def announce() -> None:
+    """Make the engine known to threadpoolctl, now or as soon as somebody imports it: it is not imported for this."""
+    if "threadpoolctl" in sys.modules:
+        register(sys.modules["threadpoolctl"])
+    elif not any(isinstance(finder, _Watch) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Watch())
+
+
+def register(threadpoolctl: ModuleType) -> None:
+    """Add a controller of the two functions that native/threads.h exports."""
+    if not hasattr(threadpoolctl, "register"):  # before version 3.2
+        return
+
+    class Controller(threadpoolctl.LibController):  # type: ignore[misc,name-defined]
+        user_api, internal_api = "chainrule", "chainrule"
+        filename_prefixes = ("_native",)
+        check_symbols = ("chainrule_get_num_threads", "chainrule_set_num_threads")
+
+        def get_num_threads(self) -> int:
+            bound: int = self.dynlib.chainrule_get_num_threads()
+            return bound or unlimited()
+
+        def set_num_threads(self, num_threads: int) -> None:
+            # What would hold anyway is no bound, so that at the end of a bound the environment counts again.
+            self.dynlib.chainrule_set_num_threads(0 if num_threads == unlimited() else num_threads)
+
+        def get_version(self) -> None:
+            return None
+
+    threadpoolctl.register(Controller)
+
+
+class _Watch(MetaPathFinder):
+    """Waits for the import of threadpoolctl, finds it as the others would, and registers once it has run."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name != "threadpoolctl":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        loader, run = spec.loader, spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            run(module)
+            register(module)
+
+        loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec

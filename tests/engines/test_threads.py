@@ -1,0 +1,122 @@
+"""threadpoolctl governs the native engine, environment variables come after it, and threads take turns on a session."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from chainrule import Adam, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
+from chainrule.engines import Plan, native
+from chainrule.engines.threads import threads
+from chainrule.samples import Samples
+
+if native.REASON is not None and not os.environ.get("CI"):
+    pytest.skip(native.REASON, allow_module_level=True)
+
+
+def listed() -> list[int]:
+    return [
+        pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "chainrule"
+    ]
+
+
+def test_threadpoolctl_lists_and_governs(monkeypatch):
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", "5")
+    assert listed() == [5] and threads() == 5
+    with threadpoolctl.threadpool_limits(limits=3):
+        assert listed() == [3] and threads() == 3
+        with threadpoolctl.threadpool_limits(limits={"chainrule": 2}):
+            assert threads() == 2
+        assert threads() == 3
+        with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
+            assert threads() == 3
+    assert listed() == [5] and threads() == 5
+
+
+def test_after_a_limit_the_environment_counts_again(monkeypatch):
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", "4")
+    with threadpoolctl.threadpool_limits(limits=2):
+        assert threads() == 2
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", "7")
+    assert threads() == 7
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads in /proc")
+@pytest.mark.parametrize("order", ["threadpoolctl first", "chainrule first"])
+def test_a_limit_counts_in_a_fit_whichever_is_imported_first(order):
+    """In a fresh process, for a team once made stays: the threads that there are after a fit under a limit."""
+    imports = ["import threadpoolctl", "from chainrule import Dense, Model, Network, SoftmaxCrossEntropy"]
+    if order == "chainrule first":
+        imports[1] += "; import chainrule.engines"
+        imports.reverse()
+    script = [
+        *imports,
+        "import os, numpy as np",
+        "X, y = np.random.default_rng(0).normal(size=(2000, 300)), np.arange(2000) % 3",
+        "fit = lambda: Model(Network(300, [Dense(500), Dense(3)], SoftmaxCrossEntropy())).fit(X, y, epochs=1)",
+        "count = lambda: len(os.listdir('/proc/self/task'))",
+        "before = count()",
+        "with threadpoolctl.threadpool_limits(limits={'chainrule': 1}): fit()",
+        "alone = count() - before",
+        "with threadpoolctl.threadpool_limits(limits={'chainrule': 3}): fit()",
+        "print(alone, count() - before)",
+    ]
+    environment = os.environ | {"CHAINRULE_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", "\n".join(script)]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, text=True)
+    assert done.stdout.split() == ["0", "2"], done.stdout + done.stderr
+
+
+def test_the_engine_does_not_import_threadpoolctl():
+    script = "import sys, chainrule.engines.native; sys.exit('threadpoolctl' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
+
+
+def test_a_look_at_a_session_waits_for_the_thread_at_work():
+    """What is read is never a step half done: all steps of the call are."""
+    network = Network(300, [Dense(1000), ReLU(), Dense(1000), Dense(3)], SoftmaxCrossEntropy())
+    model, steps = Model(network), 100
+    plan = Plan(network, Adam(), 128, 0, np.float32)
+    session = native.NativeSession(plan, model.theta, model.states, Adam().init(model.theta), 0)
+    rng, n = np.random.default_rng(0), 128 * steps
+    samples = Samples(rng.normal(size=(n, 300)), np.arange(n) % 3, np.ones(n), 3)
+    work = threading.Thread(target=session.steps, args=(samples, np.arange(n), np.full(steps, 1e-3), 1))
+    work.start()
+    while not session.is_ahead:  # set right before the call
+        time.sleep(0.001)
+    time.sleep(0.02)
+    assert work.is_alive() and session.taken == 0
+    seen = np.empty_like(model.theta)
+    session.native.get_theta(seen)
+    work.join()
+    session.pull()
+    assert session.taken == steps and np.array_equal(seen, session.theta)
+
+
+def test_threads_take_turns_on_a_bound_model():
+    """Rows and batches at once, all with the answers that each has alone."""
+    model = Model(Network(30, [Dense(600), ReLU(), Dense(600), ReLU(), Dense(3)], SoftmaxCrossEntropy()))
+    rng = np.random.default_rng(0)
+    walk = native.NativeWalk(model.network, model.theta, model.states, 16)
+    questions = [rng.normal(size=(n, 30)).astype(np.float32) for n in (500, 333, 1, 40)]
+    answers = [walk(X) for X in questions]
+    wrong = []
+
+    def ask(X: np.ndarray, answer: np.ndarray) -> None:
+        for _ in range(20):
+            if not np.array_equal(walk(X), answer):
+                wrong.append(len(X))
+
+    askers = [threading.Thread(target=ask, args=pair) for pair in zip(questions, answers, strict=True)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    assert not wrong
