@@ -216,7 +216,7 @@ def losses(results: Results) -> list[str]:
 def agreed(results: Results) -> list[str]:
     """Whether all trained the same network."""
     found = agreement(results)
-    bounds = ", ".join(f"{100 * bound:.0f} % with {blocks}" for blocks, bound in TOLERANCE.items())
+    bounds = ", ".join(f"{100 * bound:g} % with {blocks}" for blocks, bound in TOLERANCE.items())
     lines = [
         f"{found.count} losses after a first epoch were compared with Chainrule's. The largest relative difference "
         f"is {100 * found.worst:.2g} % (allowed: {bounds}).",

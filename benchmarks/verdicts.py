@@ -12,7 +12,7 @@ from sections import HOME
 from chainrule.benchmark import PEERS, Case, Comparison, Spread
 from chainrule.benchmark.ratios import OURS, said
 
-TOLERANCE = {"plain": 0.02, "residual": 0.02, "batch norm": 0.05, "dropout": 0.1}
+TOLERANCE = {"plain": 0.005, "residual": 0.005, "batch norm": 0.01, "dropout": 0.05}
 """Relative difference of the loss after an epoch from Chainrule's. Sums in another order go apart step by step, and
 each library draws its own masks."""
 

@@ -5,8 +5,8 @@
 //     gradient  dL/dW = a^T delta        contraction over the batch
 //
 // Panels: W is cut into strips of PANEL columns; a strip is stored row after row, (K, PANEL), the last one padded with
-// zeros: W[k, n] lies at panels[(n / PANEL * K + k) * PANEL + n % PANEL]. Rows of a, z and delta are `ld` apart, with ld
-// a whole number of panels for what is written.
+// zeros: W[k, n] lies at panels[(n / PANEL * K + k) * PANEL + n % PANEL]. Rows of a, z and delta are `ld` apart, with
+// room for whole panels in what is written.
 //
 // Every element is one sum in one order, k or the batch ascending, whatever the tile, the block and the thread: so the
 // bits depend on none of them.
