@@ -303,7 +303,8 @@ class Model:
     ) -> tuple[float, Mapping[str, Any]]:
         """L over these samples in one batch, and its gradients, which mirror `parameters`: grads["dense_1"].W.
 
-        training: walk as the next training step would (batch statistics, its dropout mask), or as in prediction.
+        training: walk as the next training step would (batch statistics, its dropout mask, frozen links frozen), or as
+        in prediction.  What is frozen has gradients of 0; `trace` has its derivatives.
         """
         samples, _ = validation.check_samples(
             self.network, X, y, sample_weight=sample_weight, classes=self.classes
@@ -314,7 +315,7 @@ class Model:
     def _loss_and_gradient(
         self, theta: NDArray[Any], samples: Samples, training: bool
     ) -> tuple[float, NDArray[Any]]:
-        plan = Plan(self.network, GradientDescent(), samples.n, self.seed, theta.dtype)
+        plan = Plan(self.network, GradientDescent(), samples.n, self.seed, theta.dtype, frozen=self.frozen)
         batch = samples.batch(slice(None), theta.dtype)
         states = {name: type(s)(*(np.asarray(v, theta.dtype) for v in s)) for name, s in self.states.items()}
         params = self.network.unflatten(theta)
@@ -397,7 +398,7 @@ class Model:
         samples: int = 64,
         training: bool = True,
     ) -> GradientCheck:
-        """Backpropagation against central differences in float64: the worst relative error of each parameter.
+        """Backpropagation against central differences in float64: the worst relative error of each trained parameter.
 
         entries: numbers drawn from each parameter, None for all.  samples: of X and y, at most so many, the first.
         print() the result to see both values and the name of the worst parameter.
@@ -412,6 +413,7 @@ class Model:
             lambda theta: self._loss_and_gradient(theta, few, training),
             entries,
             self.seed,
+            self.frozen,
         )
 
     def attribute(

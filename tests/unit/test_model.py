@@ -199,6 +199,26 @@ def test_loss_and_gradients_leaves_the_model_alone():
     assert np.array_equal(made.theta, theta) and np.array_equal(made.states["batch_norm_1"].mean, mean)
 
 
+@pytest.mark.parametrize("frozen", ["batch_norm_1", "dense_1", "dense_2"])
+def test_gradients_are_those_of_the_next_step_with_frozen_links(frozen: str):
+    made = model(c.SoftmaxCrossEntropy(), 3, c.BatchNorm(), c.Dropout(0.5), dtype="float64")
+    made.fit(X, Y, epochs=1, batch_size=10)  # running statistics that are not the batch's
+    made.freeze(frozen)
+    loss, grads = made.loss_and_gradients(X, Y)
+    g = np.concatenate([part.ravel() for parts in grads.values() for part in parts])
+    check = made.check_gradients(X, Y, samples=50)
+    assert loss == made.trace(X, Y).loss
+    before = made.theta.copy()
+    history = made.fit(
+        X, Y, epochs=1, batch_size=None, optimizer=c.GradientDescent(0.1), shuffle=False, engine="reference"
+    )
+    assert history["loss"][0] == pytest.approx(loss, rel=1e-12)
+    np.testing.assert_allclose(made.theta, before - 0.1 * g, rtol=1e-12, atol=1e-15)
+    assert all((part == 0).all() for part in grads[frozen])
+    trained = {f"{s.link.name}.{s.field}" for s in made.network.slots if s.link.name != frozen}
+    assert set(check) == trained and check.error < 1e-6
+
+
 def test_gradients_with_weights():
     made = model(c.SoftmaxCrossEntropy(), 3)
     weight = np.r_[np.ones(25), np.zeros(25)]

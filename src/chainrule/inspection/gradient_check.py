@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -54,17 +55,21 @@ def check_gradient(
     objective: Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]],
     entries: int | None,
     seed: int,
+    frozen: frozenset[str] = frozenset(),
 ) -> GradientCheck:
     """Compare each parameter's gradient with central differences, in float64.
 
     objective: loss and gradient (size,) at a theta (size,).  entries: numbers drawn from each parameter, None for all.
+    frozen: links whose gradient is left at 0, and not compared.
     Errors are relative to the larger of the two values, but at least to 1e-3 of the gradient's root mean square, below
-    which a central difference has no correct digits.
+    which a central difference has no correct digits; where either is NaN the error is infinite.
     """
     _, g = objective(theta)
     floor = max(1e-3 * float(np.sqrt(np.mean(g**2))) if g.size else 0.0, 1e-10)
     found = GradientCheck()
     for number, slot in enumerate(network.slots):
+        if slot.link.name in frozen:
+            continue
         size = slot.stop - slot.start
         chosen: Any = np.arange(size)
         if entries is not None and entries < size:
@@ -94,6 +99,7 @@ def _compare(
         low[k] -= h
         numeric = (objective(high)[0] - objective(low)[0]) / (high[k] - low[k])
         error = abs(g[k] - numeric) / max(abs(g[k]), abs(numeric), floor)
+        error = math.inf if np.isnan(error) else error  # NaN would never be the worst
         if best is None or error < best.error:
             best = Comparison((), float(g[k]), float(numeric), float(error))
         if best.error < 1e-9:
