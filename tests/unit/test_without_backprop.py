@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -496,6 +498,21 @@ def test_refused_networks(method: str, net: c.Network, message: str):
 def test_nothing_to_train():
     with pytest.raises(c.ConfigError, match="spsa finds nothing to train"):
         c.Model(network(), seed=0).freeze().fit(X, NUMBERS, epochs=1, method="spsa")
+    bare = c.Model(c.Network(3, [c.Tanh()], loss=c.MeanSquaredError()))
+    with pytest.raises(c.ConfigError, match="or none has any"):
+        bare.fit(X[:, :3], X[:, :3], epochs=1, method="spsa")
+
+
+def test_methods_are_loaded_when_one_is_named():
+    script = (
+        "import sys, chainrule as c\n"
+        "m = c.Model(c.Network(2, [c.Dense(1)], loss=c.MeanSquaredError()))\n"
+        "m.fit([[0, 1]], [1], epochs=1)\n"
+        "home = 'chainrule.training.without_backprop'\n"
+        "assert not {f'{home}.methods', f'{home}.landscape', f'{home}.session'} & set(sys.modules)\n"
+        "assert c.METHODS['spsa'] is c.SPSA and 'SPSA' in dir(sys.modules[home])"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from chainrule.losses import LOSSES, Loss
 from chainrule.network import Network
 from chainrule.optimizers import OPTIMIZERS, AdamFamily, AnyOptimizer
 from chainrule.schedules import SCHEDULES, ReduceOnPlateau, Schedule
-from chainrule.training.without_backprop import METHODS, Backpropagation, Method, Search
+from chainrule.training.without_backprop import Method, Search
 from chainrule.validation import check_choice, check_count
 
 PIXELS_RATE, TABLE_RATE = 5e-3, 2e-3
@@ -149,8 +149,12 @@ def hidden_widths(text: str) -> list[int]:
 
 def method(settings: Settings) -> Method | None:
     """The method that the settings name; None for backpropagation, which needs no naming."""
-    made = check_choice(settings.method, METHODS, "--method")()
-    return None if isinstance(made, Backpropagation) else made
+    if settings.method == "backpropagation":
+        return None
+    from chainrule.training.without_backprop import METHODS
+
+    made: Method = check_choice(settings.method, METHODS, "--method")()
+    return made
 
 
 def check_search(settings: Settings) -> None:

@@ -21,8 +21,7 @@ from chainrule.schedules import Constant, ReduceOnPlateau, Schedule
 from chainrule.training import checkpoint, lbfgs, loop
 from chainrule.training.history import History
 from chainrule.training.run import Run
-from chainrule.training.without_backprop import Backpropagation, Method, MethodSession
-from chainrule.training.without_backprop.landscape import walk_back_cost
+from chainrule.training.without_backprop import Method
 
 ROWS = 1 << 14
 
@@ -50,7 +49,9 @@ def fit(
     if isinstance(optimizer, LBFGS):
         chosen = select("reference", network)
         session: Any = lbfgs.FullBatch(plan, model.theta, model.states, clock)
-    elif method is not None and not isinstance(method, Backpropagation):
+    elif method is not None and method.kind != "backpropagation":
+        from chainrule.training.without_backprop import MethodSession
+
         chosen = select("reference", network)
         session = MethodSession(plan, method, model.theta, model.states, clock)
     else:
@@ -76,7 +77,7 @@ def fit(
         fingerprint=fingerprint(plan, optimizer, samples, validation, epochs, schedule, shuffle, method),
         plateau=schedule.init() if isinstance(schedule, ReduceOnPlateau) else None,
         callbacks=callbacks,
-        passes_a_step=None if method is None else 1 + walk_back_cost(list(network.walk()), plan.frozen),
+        method=method,
     )
     if isinstance(optimizer, LBFGS):
         lbfgs.check(network, run)

@@ -13,7 +13,7 @@ from chainrule.schedules import ReduceOnPlateau
 from chainrule.training.callbacks import Callback, better, watched
 from chainrule.training.evaluation import evaluate
 from chainrule.training.run import Run
-from chainrule.training.without_backprop import MethodSession, Search
+from chainrule.training.without_backprop import Search
 
 GLANCE = 0.1
 """Seconds of steps between two looks at callbacks, the progress bar and Ctrl-C."""
@@ -101,12 +101,15 @@ def epoch_record(run: Run) -> dict[str, float]:
     record = {"loss": float(loss / weight)}
     if run.plan.network.loss.targets in ("classes", "binary"):
         record["accuracy"] = float(correct / weight)
-    if not (isinstance(run.session, MethodSession) and isinstance(run.session.method, Search)):
+    if not isinstance(run.method, Search):
         record["learning_rate"] = float(learning_rates(run)[-1])
     if passes:
         record["forward_passes"] = float(passes[0])
-    elif run.passes_a_step is not None:
-        record["forward_passes"] = run.passes_a_step * run.steps_per_epoch
+    elif run.method is not None:
+        from chainrule.training.without_backprop.landscape import walk_back_cost
+
+        a_step = 1 + walk_back_cost(list(run.plan.network.walk()), run.plan.frozen)
+        record["forward_passes"] = a_step * run.steps_per_epoch
     return record
 
 

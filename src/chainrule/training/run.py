@@ -12,6 +12,7 @@ from chainrule.engines import Engine, Plan, Session
 from chainrule.samples import Samples
 from chainrule.schedules import PlateauState, Schedule
 from chainrule.training.history import History
+from chainrule.training.without_backprop import Method
 
 
 @dataclass
@@ -51,8 +52,8 @@ class Run:
     plateau: PlateauState | None = None
     logs: dict[str, float] = field(default_factory=dict)
     """the record of the epoch just completed"""
-    passes_a_step: float | None = None
-    """walks forward that a step of backpropagation is worth; None where nobody asked"""
+    method: Method | None = None
+    """the one that was named"""
 
     @property
     def steps_per_epoch(self) -> int:

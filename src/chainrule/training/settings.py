@@ -11,7 +11,7 @@ from chainrule.errors import ConfigError
 from chainrule.metrics import METRICS, names_for
 from chainrule.optimizers import LBFGS, OPTIMIZERS, Adam, AnyOptimizer, Optimizer
 from chainrule.schedules import SCHEDULES, Constant, Schedule
-from chainrule.training.without_backprop import METHODS, Backpropagation, Method, Search
+from chainrule.training.without_backprop import Method, Search
 from chainrule.validation import check_choice
 
 EACH_EPOCH = {"regression": ("rmse",)}
@@ -47,10 +47,12 @@ def as_method(method: Method | str | None, optimizer: Any, schedule: Any, engine
 
     optimizer, schedule: as the user gave them, None for nothing.
     """
-    if isinstance(method, str):
-        method = check_choice(method, METHODS, "method")()
     if method is None:
         return None
+    from chainrule.training.without_backprop import METHODS, Backpropagation
+
+    if isinstance(method, str):
+        method = check_choice(method, METHODS, "method")()
     if not isinstance(method, Method):
         raise ConfigError(f"method must be a method such as SPSA(c=1e-3), or a name, not {method!r}.")
     if isinstance(method, Search):

@@ -3,31 +3,34 @@
 Estimators of the gradient feed the optimizer; searches make their own steps. Both see a network through a `Landscape`
 alone: the loss of one batch as a function of the numbers that are trained, with a count of the walks forward.
 `Model.fit(method=...)` takes an object or a name.
+
+All but the base classes is loaded on first use: most runs name no method.
 """
 
-from chainrule.training.without_backprop.backpropagation import Backpropagation
-from chainrule.training.without_backprop.base import Estimator, Method, Search
-from chainrule.training.without_backprop.central_differences import CentralDifferences
-from chainrule.training.without_backprop.cma_es import CMAES
-from chainrule.training.without_backprop.feedback_alignment import FeedbackAlignment
-from chainrule.training.without_backprop.forward_differences import ForwardDifferences
-from chainrule.training.without_backprop.forward_gradient import ForwardGradient
-from chainrule.training.without_backprop.landscape import Landscape
-from chainrule.training.without_backprop.no_training import NoTraining
-from chainrule.training.without_backprop.openai_es import OpenAIES
-from chainrule.training.without_backprop.random_features import RandomFeatures
-from chainrule.training.without_backprop.random_search import RandomSearch
-from chainrule.training.without_backprop.session import MethodSession
-from chainrule.training.without_backprop.spsa import SPSA
+from __future__ import annotations
 
-METHODS: dict[str, type[Method]] = {
-    method.kind: method
-    for method in (
-        *(Backpropagation, CentralDifferences, ForwardDifferences, ForwardGradient, SPSA, OpenAIES),
-        *(CMAES, RandomSearch, FeedbackAlignment, RandomFeatures, NoTraining),
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from chainrule.training.without_backprop.base import Estimator, Method, Search
+
+if TYPE_CHECKING:
+    from chainrule.training.without_backprop.methods import (
+        CMAES,
+        METHODS,
+        SPSA,
+        Backpropagation,
+        CentralDifferences,
+        FeedbackAlignment,
+        ForwardDifferences,
+        ForwardGradient,
+        Landscape,
+        MethodSession,
+        NoTraining,
+        OpenAIES,
+        RandomFeatures,
+        RandomSearch,
     )
-}
-"""Every method by its name."""
 
 __all__ = [
     "CMAES",
@@ -48,3 +51,15 @@ __all__ = [
     "RandomSearch",
     "Search",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the methods when one of them is asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.methods"), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted({*globals(), *__all__})

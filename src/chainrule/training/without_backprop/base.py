@@ -10,14 +10,17 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule import validation
 from chainrule.errors import ConfigError
 from chainrule.network import Network
-from chainrule.training.without_backprop.landscape import Landscape
+
+if TYPE_CHECKING:
+    from chainrule.training.without_backprop.landscape import Landscape
 
 
 class Nothing(NamedTuple):
@@ -80,9 +83,5 @@ def check_positive(method: Method, *names: str) -> None:
 def check_count(method: Method, *names: str, least: int = 1) -> None:
     """Settings that are whole numbers of at least `least`. Raises ConfigError."""
     for name in names:
-        value = getattr(method, name)
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise ConfigError(
-                f"{name} of {type(method).__name__} must be an integer of at least {least}, not {value!r}."
-            )
-        object.__setattr__(method, name, int(value))
+        full = f"{name} of {type(method).__name__}"
+        object.__setattr__(method, name, validation.check_count(getattr(method, name), full, least))

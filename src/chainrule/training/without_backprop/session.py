@@ -30,7 +30,8 @@ class MethodSession(ReferenceSession):
     ) -> None:
         """Find what is trained, and let the method look at the network. Raises ConfigError where it cannot train it."""
         plan = plan._replace(frozen=plan.frozen | method.freezes(plan.network))
-        self.method, self.trained = method, np.flatnonzero(~is_frozen(plan, theta))
+        trained = ~is_frozen(plan, theta) if len(theta) else theta
+        self.method, self.trained = method, np.flatnonzero(trained)
         check(method, plan, len(self.trained))
         state = (
             method.init(theta[self.trained].astype(np.float64))
@@ -93,7 +94,10 @@ class MethodSession(ReferenceSession):
 def check(method: Method, plan: Plan, trained: int) -> None:
     """Refuse what a method cannot do."""
     if not trained:
-        raise ConfigError(f"{method.kind} finds nothing to train: all links are frozen; unfreeze one.")
+        raise ConfigError(
+            f"{method.kind} finds nothing to train: all links with parameters are frozen, or none has any; "
+            "unfreeze one."
+        )
     method.check(plan.network, trained)
     if isinstance(method, Search):
         bounds = {

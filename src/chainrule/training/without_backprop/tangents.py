@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule._arrays import Array, namespace
-from chainrule.activations import prelu_prime, prelu_slope_prime, softmax_pullback
+from chainrule.activations import prelu_prime, prelu_slope_prime
 from chainrule.blocks import Residual, Skip
 from chainrule.errors import ConfigError
 from chainrule.layers import (
@@ -87,10 +87,9 @@ def activation(layer: Any, params: Any, v: Any, cache: Any, a_dot: Array, ctx: C
     return layer.prime(z, a) * a_dot
 
 
-def softmax(layer: Any, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Context) -> Array:
-    """a' = (diag(a) - a a^T) z': the Jacobian is symmetric, so this is the pullback's own formula."""
-    _, a = cache
-    return softmax_pullback(a, a_dot)
+def symmetric(layer: Any, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Context) -> Array:
+    """out' = J a', with J = J^T: what the backward walk makes of a'. Parameters, if any, stand still."""
+    return layer.backward(params, cache, a_dot, ctx)[1]
 
 
 def prelu(layer: Any, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Context) -> Array:
@@ -101,33 +100,9 @@ def prelu(layer: Any, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Contex
 
 
 def batch_norm(layer: Any, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Context) -> Array:
-    """out' = gamma x_hat' + gamma' x_hat + beta'
-
-    x_hat' = (a' - mean_i a'_i - x_hat mean_i (x_hat_i a'_i)) / sqrt(var + eps)      in training
-    x_hat' = a' / sqrt(var + eps)                                                    in prediction
-    """
+    """out' = (d out / da) a' + gamma' x_hat + beta', with d out / da symmetric, in training too"""
     own = v.gamma * cache.x_hat + v.beta
-    if a_dot is None:
-        return own
-    if ctx.training:
-        a_dot = a_dot - a_dot.mean(0) - cache.x_hat * (cache.x_hat * a_dot).mean(0)
-    return params.gamma * cache.inv_std * a_dot + own
-
-
-def dropout(layer: Any, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Context) -> Array:
-    """out' = a' mask"""
-    mask = cache
-    return a_dot if mask is None else a_dot * mask
-
-
-def rescale(layer: Any, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Context) -> Array:
-    """out' = scale a'"""
-    return a_dot * float(layer.scale)
-
-
-def standardize(layer: Any, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Context) -> Array:
-    """out' = a' / std"""
-    return a_dot / ctx.state.std
+    return own if a_dot is None else symmetric(layer, params, v, cache, a_dot, ctx) + own
 
 
 def block(layer: Any, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Context) -> Array:
@@ -151,12 +126,12 @@ RULES: dict[type, Any] = {
     Dense: dense,
     Projection: projection,
     Activation: activation,
-    Softmax: softmax,
+    Softmax: symmetric,
     PReLU: prelu,
     BatchNorm: batch_norm,
-    Dropout: dropout,
-    Rescale: rescale,
-    Standardize: standardize,
+    Dropout: symmetric,
+    Rescale: symmetric,
+    Standardize: symmetric,
     Residual: block,
     Skip: block,
 }
