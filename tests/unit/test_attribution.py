@@ -377,6 +377,13 @@ def test_reinitialization_never_draws_the_models_own_start():
     assert check.stages[-1].signed < 0.999
 
 
+def test_reinitialization_does_not_pass_where_nothing_could_be_compared():
+    model = randomized([Dense(4), Tanh(), Dense(3)], inputs=1)
+    check = reinitialization_check(model, X[:, :1])
+    assert np.isnan(check.stages[-1].signed) and not check.passes
+    assert "No sample has two maps to compare" in str(check)
+
+
 # --- results
 
 
@@ -391,6 +398,30 @@ def test_text_and_data():
     assert [record["attribution"] for record in found.records()] == pytest.approx([6.0, -4.0])
     assert "biases" in str(epsilon_lrp(by_hand(), [[3.0, 1.0]]))
     json.dumps(saliency(by_hand(), [[3.0, 1.0]]).to_json(), allow_nan=False)
+
+
+def test_what_is_infinite_is_null_in_the_data():
+    """f(x) = |x| = f(-x), and the slope says 4."""
+    model = Model(Network(1, [Dense(2), ReLU(), Dense(1)], MeanSquaredError()), dtype="float64")
+    model.theta[...] = [1, -1, 0, 0, 1, 1, 0]
+    found = input_x_gradient(model, [[2.0]], baseline=-2)
+    assert found.error == [4] and found.relative_error == [math.inf]
+    sample = json.loads(json.dumps(found.to_json(), allow_nan=False))["samples"][0]
+    assert (sample["error"], sample["relative_error"]) == (4, None)
+
+
+def test_the_largest_features_and_the_others():
+    found = by_hand().attribute([[3.0, 1.0]])
+    assert found.bars() == [("feature 0 = 3", pytest.approx(6)), ("feature 1 = 1", pytest.approx(-4))]
+    assert found.bars(most=1) == [("feature 0 = 3", pytest.approx(6)), ("1 other", pytest.approx(-4))]
+    assert "1 other " in found.text(top=1)
+
+
+def test_the_scale_is_what_the_first_learning_layer_sees():
+    f = explained(randomized(NETWORKS["inputs"]), X)
+    seen = [f.forward(x)[1][2] for x in (f.X, f.X + np.eye(5)[3])]  # what dense_1 keeps is its input
+    np.testing.assert_allclose(f.scale()[3], (seen[1] - seen[0])[0, 3], rtol=1e-12)
+    np.testing.assert_array_equal(explained(randomized(NETWORKS["relu"]), X).scale(), np.ones(5))
 
 
 def test_figures():

@@ -248,6 +248,8 @@ def test_every_task(task):
         if given is not None:
             assert f"The truth is {story.truth}" in text
             assert story.change.loss_after < story.change.loss
+    is_held_against = task == "probabilities"  # else f is one logit, and needs no second attribution
+    assert (story.rival is not None and story.rival.attribution is not None) == is_held_against
     if task == "many labels":
         on = [str(k) for k in np.flatnonzero(model.predict(X[5:6])[0])]
         assert story.chosen == on and story.truth == "0, 2"

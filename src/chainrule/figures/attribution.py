@@ -103,27 +103,9 @@ def upper() -> list[list[Any]]:
 
 
 def attribution_bars(attribution: Attribution, row: int = 0, most: int = BARS) -> go.Figure:
-    """A bar a feature, the largest first, and one for all that are left."""
-    order = attribution.order(row)
-    values, X = attribution.values[row], attribution.X[row]
-    names = [f"{attribution.feature(k)} = {X[k]:.4g}" for k in order[:most].tolist()]
-    numbers = values[order[:most]].tolist()
-    if len(order) > most:
-        rest = len(order) - most
-        names.append(f"{rest:,} other{'s' * (rest != 1)}")
-        numbers.append(float(values[order[most:]].sum()))
-    figure = signed_bars(
-        names, numbers, f"Each feature, for {attribution.targets[row]}", "+ for, - against", "feature"
-    )
-    return figure
-
-
-def signed_bars(
-    names: Sequence[str], numbers: Sequence[float], title: str, x: str, y: str, digits: str = "+.4g"
-) -> go.Figure:
-    """Horizontal bars, the first on top: for in blue, against in hatched orange, each with its number."""
+    """A bar a feature, the largest on top, and one for all that are left: blue for, hatched orange against."""
+    names, numbers = zip(*attribution.bars(row, most), strict=True)
     figure = go.Figure()
-    ticks = [cut(name) for name in names]
     places = list(range(len(names)))
     for name, color, pattern, sign in (("for", BLUE, "", 1), ("against", ORANGE, "/", -1)):
         chosen = [i for i in places if numbers[i] * sign > 0 or (numbers[i] == 0 and sign == 1)]
@@ -133,33 +115,18 @@ def signed_bars(
                 y=chosen,
                 name=name,
                 orientation="h",
-                marker={
-                    "color": color,
-                    "pattern": {
-                        "shape": pattern,
-                        "fillmode": "overlay",
-                        "fgcolor": "rgba(0, 0, 0, 0.45)",
-                        "size": 6,
-                    },
-                },
-                text=[format(numbers[i], digits) for i in chosen],
+                marker=hatched(color, pattern),
+                text=[f"{numbers[i]:+.4g}" for i in chosen],
                 textposition="outside",
                 cliponaxis=False,
                 customdata=[html.escape(names[i]) for i in chosen],
-                hovertemplate=f"%{{customdata}}<br>%{{x:{digits}}}<extra></extra>",
+                hovertemplate="%{customdata}<br>%{x:+.4g}<extra></extra>",
             )
         )
-    style(figure, html.escape(title), x, y)
+    style(figure, f"Each feature, for {html.escape(attribution.targets[row])}", "+ for, - against", "")
     low, high = min(0.0, *numbers), max(0.0, *numbers)
     pad = 0.26 * ((high - low) or 1.0)
-    figure.update_yaxes(
-        tickmode="array",
-        tickvals=places,
-        ticktext=ticks,
-        autorange="reversed",
-        showgrid=False,
-        title={"text": ""},
-    )
+    name_rows(figure, names)
     figure.update_xaxes(
         range=[low - pad if low < 0 else 0.0, high + pad if high > 0 else 0.0],
         zeroline=True,
@@ -175,6 +142,23 @@ def signed_bars(
         showlegend=False,
     )
     return figure
+
+
+def hatched(color: str, shape: str) -> dict[str, Any]:
+    """A bar's color, and the hatching that tells it from others where no color does; "" for none."""
+    pattern = {"shape": shape, "fillmode": "overlay", "fgcolor": "rgba(0, 0, 0, 0.45)", "size": 6}
+    return {"color": color, "pattern": pattern}
+
+
+def name_rows(figure: go.Figure, names: Sequence[str]) -> None:
+    """Names for horizontal bars at 0, 1, 2, ..., the first on top."""
+    figure.update_yaxes(
+        tickmode="array",
+        tickvals=list(range(len(names))),
+        ticktext=[cut(name) for name in names],
+        autorange="reversed",
+        showgrid=False,
+    )
 
 
 def cut(name: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from chainrule.figures.attribution import DIVERGING, cut, upper
+from chainrule.figures.attribution import DIVERGING, cut, hatched, name_rows, upper
 from chainrule.figures.base import BLUE, GREY, style
 
 
@@ -31,15 +31,7 @@ def probabilities(
                 name=html.escape(name),
                 orientation="h",
                 offsetgroup=str(offset),
-                marker={
-                    "color": color,
-                    "pattern": {
-                        "shape": pattern,
-                        "fillmode": "overlay",
-                        "fgcolor": "rgba(0, 0, 0, 0.45)",
-                        "size": 6,
-                    },
-                },
+                marker=hatched(color, pattern),
                 text=[f"{100 * share:.2f} %" for share in shares],
                 textposition="outside",
                 cliponaxis=False,
@@ -48,13 +40,7 @@ def probabilities(
             )
         )
     style(figure, "Before and after the step", "probability", "")
-    figure.update_yaxes(
-        tickmode="array",
-        tickvals=places,
-        ticktext=[cut(n) for n in names],
-        autorange="reversed",
-        showgrid=False,
-    )
+    name_rows(figure, names)
     figure.update_xaxes(range=[0, 1.18], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1.0])
     figure.update_layout(height=150 + 52 * len(names), barmode="group", bargap=0.3, hovermode="closest")
     return figure
@@ -80,13 +66,7 @@ def layer_bars(names: Sequence[str], numbers: Sequence[float], title: str, x: st
         )
     )
     style(figure, html.escape(title), x + (" (logarithmic)" if is_wide else ""), "")
-    figure.update_yaxes(
-        tickmode="array",
-        tickvals=places,
-        ticktext=[cut(n) for n in names],
-        autorange="reversed",
-        showgrid=False,
-    )
+    name_rows(figure, names)
     figure.update_xaxes(type="log" if is_wide else "linear", nticks=6)
     figure.update_layout(
         height=130 + 28 * max(len(names), 3), bargap=0.35, showlegend=False, hovermode="closest"

@@ -247,7 +247,7 @@ def _units(units: Sequence[int] | None, width: int, link: str) -> NDArray[np.int
 
 def _check_prior(model: Model, l2: float, tv: float, shape: tuple[int, int] | None) -> None:
     for name, value in (("l2", l2), ("tv", tv)):
-        if not (math.isfinite(value) and value >= 0):
+        if isinstance(value, (bool, str)) or not (math.isfinite(value) and value >= 0):
             raise ConfigError(f"{name} must be a finite number of at least 0, not {value!r}.")
     if tv and (shape is None or math.prod(shape) != model.network.inputs):
         raise ConfigError(

@@ -130,15 +130,12 @@ def bars(item: Bars) -> str:
 
 def reasons(story: Story) -> str:
     """What the features did: for the answer, and for it against its rival."""
-    first, rival = story.attribution, story.rival
+    held = None if story.rival is None else story.rival.attribution
+    both = [story.attribution] if held is None else [story.attribution, held]
     if story.shape is None:
-        drawn = [attribution_bars(first)]
-        if rival is not None and story.task == "multiclass":
-            drawn.append(attribution_bars(rival.attribution))
-    elif rival is not None and story.task == "multiclass":
-        drawn = [attribution_image(each, with_input=False) for each in (first, rival.attribution)]
+        drawn = [attribution_bars(each) for each in both]
     else:
-        drawn = [attribution_image(first)]
+        drawn = [attribution_image(each, with_input=held is None) for each in both]
     cells = "".join(f"<div style=min-width:0>{figure(each)}</div>" for each in drawn)
     return f'<div class="pair">{cells}</div>'
 

@@ -10,6 +10,7 @@ the model's precision: completeness is a statement about the method, not about r
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -72,6 +73,13 @@ class Explained(NamedTuple):
             parts.append(backprop.backward(self.links, self.params, caches, delta, self.ctx)[1])
         return np.concatenate(parts)
 
+    def scale(self) -> Floats:
+        """What the first learning layer sees of one unit of each feature (inputs,): the input links are affine."""
+        front = input_links(self.links)
+        links, params, one = self.links[:front], self.params[:front], np.ones((1, self.X.shape[1]))
+        _, caches = backprop.forward(links, params, self.X[:1], self.ctx)
+        return np.asarray(backprop.backward(links, params, caches, one, self.ctx)[1][0])
+
     def outputs(self) -> tuple[Floats, Floats]:
         """f (n,) at the samples and at their baselines."""
         return self.value(self.X, self.V), self.value(self.baseline, self.V)
@@ -107,12 +115,9 @@ def explained(
     links = network.links
     has_activation = network.loss.domain == "probability" and isinstance(links[-1].layer, (Softmax, Sigmoid))
     links = links[:-1] if has_activation else links
-    states = {
-        name: type(state)(*(np.asarray(part, np.float64) for part in state))
-        for name, state in model.states.items()
-    }
-    ctx = Context(training=False, seed=model.seed, states=states)
-    params = network.unflatten(model.theta.astype(np.float64))[: len(links)]
+    exact = in_float64(model)
+    ctx = Context(training=False, seed=model.seed, states=exact.states)
+    params = network.unflatten(exact.theta)[: len(links)]
     origin = neutral(links, ctx, network.inputs) if baseline is None else baseline
     made = Explained(
         links,
@@ -126,9 +131,19 @@ def explained(
         names if names is not None and len(names) == network.inputs else None,
         check_shape(shape, network.inputs, stored_as),
     )
-    V, places, targets = _pick(model, made, target, against)
-    known = _labels(model, model.task)
-    return made._replace(V=V, labels=tuple(known[k] for k in places), targets=targets)
+    V, labels, targets = _pick(model, made, target, against)
+    return made._replace(V=V, labels=labels, targets=targets)
+
+
+def in_float64(model: Model) -> Model:
+    """The same model in float64, its parameters a copy."""
+    exact = copy.copy(model)
+    exact.theta, exact.dtype = model.theta.astype(np.float64), np.dtype(np.float64)
+    exact.states = {
+        name: type(state)(*(np.asarray(part, np.float64) for part in state))
+        for name, state in model.states.items()
+    }
+    return exact
 
 
 def input_links(links: Sequence[Link]) -> int:
@@ -185,8 +200,10 @@ def _check_baseline(baseline: Any, shape: tuple[int, ...]) -> Floats:
     return full
 
 
-def _pick(model: Model, f: Explained, target: Any, against: Any) -> tuple[Floats, list[int], tuple[str, ...]]:
-    """V (n, outputs), the place of each target, and its name."""
+def _pick(
+    model: Model, f: Explained, target: Any, against: Any
+) -> tuple[Floats, tuple[Any, ...], tuple[str, ...]]:
+    """V (n, outputs), and each sample's target, as a label and in words."""
     task, outputs = model.task, model.network.outputs
     labels = _labels(model, task)
     noun = {"regression": "output", "multilabel": "label"}.get(task, "class")
@@ -200,9 +217,10 @@ def _pick(model: Model, f: Explained, target: Any, against: Any) -> tuple[Floats
         V[n, 0] = np.where(chosen == 1, 1.0, -1.0)
     else:
         V[n, chosen] = 1.0
-    words = [f"{noun} {labels[k]}" for k in chosen.tolist()]
+    targets = tuple(labels[k] for k in chosen.tolist())
+    words = [f"{noun} {label}" for label in targets]
     if against is None:
-        return V, chosen.tolist(), tuple(words)
+        return V, targets, tuple(words)
     rival = _numbers(against, labels, len(f.X), "against", noun)
     if task == "binary":
         raise ConfigError(
@@ -212,7 +230,7 @@ def _pick(model: Model, f: Explained, target: Any, against: Any) -> tuple[Floats
         raise ConfigError(f"against is the target itself, {words[int((rival == chosen).argmax())]}.")
     V[n, rival] = -1.0
     words = [f"{word} against {labels[k]}" for word, k in zip(words, rival.tolist(), strict=True)]
-    return V, chosen.tolist(), tuple(words)
+    return V, targets, tuple(words)
 
 
 def _labels(model: Model, task: str) -> list[Any]:

@@ -43,9 +43,9 @@ class Reinitialization(NamedTuple):
 
     @property
     def passes(self) -> bool:
-        """Whether the maps of a network that has learned nothing are unlike the trained one's, in either measure."""
+        """Whether the maps of a network that has learned nothing are unlike the trained one's, in both measures."""
         last = self.stages[-1]
-        return not (last.signed > ALIKE or last.absolute > ALIKE)
+        return last.signed <= ALIKE and last.absolute <= ALIKE
 
     def records(self) -> list[dict[str, Any]]:
         """One record a stage, for a data frame."""
@@ -74,13 +74,17 @@ class Reinitialization(NamedTuple):
             *(f"{stage.layer:<{width}}{stage.signed:>10.3f}{stage.absolute:>10.3f}" for stage in self.stages),
         ]
         last = self.stages[-1]
-        found = f"with all layers new, {last.signed:.2f} signed and {last.absolute:.2f} absolute"
+        if np.isnan(last.signed):
+            return "\n".join(
+                [*lines, "No sample has two maps to compare: they need two features that differ."]
+            )
+        found = f"With all layers new, {last.signed:.2f} signed and {last.absolute:.2f} absolute"
         verdict = (
             f"{found}: the maps depend on what was learned."
             if self.passes
             else f"{found}, above {ALIKE}: the maps show the input more than what the network learned of it."
         )
-        return "\n".join([*lines, verdict[0].upper() + verdict[1:]])
+        return "\n".join([*lines, verdict])
 
 
 def reinitialization_check(

@@ -96,6 +96,17 @@ class Attribution:
             for k in self.order(i).tolist()
         ]
 
+    def bars(self, row: int = 0, most: int = SHOWN) -> list[tuple[str, float]]:
+        """The features of a sample that did most, as age = 63, the largest first, and in one what all others did."""
+        i = self._row(row)
+        order = self.order(i)
+        found = [
+            (f"{self.feature(k)} = {self.X[i, k]:.4g}", float(self.values[i, k]))
+            for k in order[:most].tolist()
+        ]
+        rest = order[most:]
+        return [*found, (others(len(rest)), float(self.values[i, rest].sum()))] if len(rest) else found
+
     def completeness(self, row: int = 0) -> str:
         """The law with this sample's numbers in it, in one sentence."""
         i = self._row(row)
@@ -113,7 +124,12 @@ class Attribution:
         return f"The values add up to {sums}: {rest}{promise}."
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as data."""
+        """Everything, as data; what is NaN or infinite is null."""
+
+        def finite(value: Any) -> float | None:
+            return float(value) if np.isfinite(value) else None
+
+        error, relative_error = self.error, self.relative_error
         return {
             "method": self.method,
             "law": self.law,
@@ -127,8 +143,8 @@ class Attribution:
                     "output": float(self.outputs[i]),
                     "baseline_output": float(self.baseline_outputs[i]),
                     "expected_sum": float(self.expected[i]),
-                    "error": None if np.isnan(self.error[i]) else float(self.error[i]),
-                    "relative_error": None if np.isnan(self.error[i]) else float(self.relative_error[i]),
+                    "error": finite(error[i]),
+                    "relative_error": finite(relative_error[i]),
                     "absorbed": {name: float(v[i]) for name, v in self.absorbed.items()},
                     "x": self.X[i].tolist(),
                     "baseline": self.baseline[i].tolist(),
@@ -156,8 +172,8 @@ class Attribution:
             lines.append(f"{record['feature']:<{width}}{numbers}  {mark}".rstrip())
         rest = self.values[i].size - len(shown)
         if rest:
-            others = float(self.values[i][self.order(i)[top:]].sum())
-            lines.append(f"{f'{rest:,} others':<{width}}{'':>24}{others:>14.5g}")
+            left = float(self.values[i][self.order(i)[top:]].sum())
+            lines.append(f"{others(rest):<{width}}{'':>24}{left:>14.5g}")
         return "\n".join([*lines, self.completeness(i)])
 
     def figure(self, row: int = 0) -> go.Figure:
@@ -194,6 +210,11 @@ class Attribution:
         """In short."""
         n, features = self.values.shape
         return f"<Attribution by {self.method}: {n} samples of {features} features>"
+
+
+def others(count: int) -> str:
+    """1 other, 2 others"""
+    return f"{count:,} other{'s' * (count != 1)}"
 
 
 def result(

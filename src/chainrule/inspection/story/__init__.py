@@ -10,7 +10,6 @@ is computed, and every sentence built from the numbers.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 import os
@@ -18,11 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.inspection.attribution import METHODS, Attribution, attribute
-from chainrule.inspection.attribution.explained import Floats, check_shape, explained, input_links
+from chainrule.inspection.attribution.explained import Floats, check_shape, explained, in_float64, input_links
 from chainrule.inspection.story import facts
 from chainrule.inspection.story.facts import Answer, Change, Evidence, LayerFacts
 from chainrule.inspection.story.parts import Part
@@ -207,9 +204,8 @@ def explain(
     trace = exact.trace(X, targets, training=False, memory_limit=None).in_float64
     front = model.network.links[: input_links(model.network.links)]
     seen = trace.outputs[front[-1].name][0] if front else trace.x[0]
-    scale = _scale(exact, front, trace.x)
-    rival = closest_rival(exact, X, found, labels, method, {"shape": shape, "baseline": baseline})
-    if rival is not None:
+    rival = closest_rival(exact, X, found, labels, method, settings, baseline)
+    if rival is not None and rival.attribution is not None:
         rival = rival._replace(attribution=dataclasses.replace(rival.attribution, names=why.names))
     asked = _asked(model, why, labels)
     named = name_truth(model, truth, labels) if truth is not None else None
@@ -242,37 +238,14 @@ def explain(
             labels,
         ),
         standard=seen if any(isinstance(link.layer, Standardize) for link in front) else None,
-        scale=scale,
+        scale=f.scale(),
     )
-
-
-def in_float64(model: Model) -> Model:
-    """The same model in float64, its parameters a copy."""
-    exact = copy.copy(model)
-    exact.theta, exact.dtype = model.theta.astype(np.float64), np.dtype(np.float64)
-    exact.states = {
-        name: type(state)(*(np.asarray(part, np.float64) for part in state))
-        for name, state in model.states.items()
-    }
-    return exact
 
 
 def _asked(model: Model, why: Attribution, labels: list[str]) -> str:
     if model.task == "regression":
         return f"{labels[0]}" if len(labels) > 1 else "this number"
     return str(why.labels[0])
-
-
-def _scale(model: Model, front: Any, x: Floats) -> Floats:
-    """What the input links make of one unit of each feature: they are affine, so a difference says it."""
-    from chainrule import backprop
-    from chainrule.layers import Context
-
-    if not front:
-        return np.ones(x.shape[1])
-    ctx = Context(states=model.states)
-    two = backprop.forward(front, [()] * len(front), np.concatenate([x, x + 1]), ctx)[0]
-    return np.asarray(two[1] - two[0])
 
 
 __all__ = ["Story", "explain"]

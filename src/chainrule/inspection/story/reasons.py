@@ -14,9 +14,6 @@ from chainrule.inspection.story.rival import Rival
 if TYPE_CHECKING:
     from chainrule.inspection.story import Story
 
-FEATURES = 12
-"""Features that have a bar of their own."""
-
 
 def why(story: Story) -> Part:
     """Which features, which neurons, and what the rival lacked."""
@@ -29,18 +26,12 @@ def why(story: Story) -> Part:
         sides = f"{up:+.4g} for it, {down:+.4g} against it"
         sentence = f"{NAMES[a.method]} hands {_what(story)} back to the {noun}s: {sides}."
     content: list[Content] = [sentence, a.completeness()]
-    order = a.order()
     if story.shape is not None:
-        both = [a] if story.rival is None or story.task != "multiclass" else [a, story.rival.attribution]
-        maps = tuple((each.targets[0], each.values[0].reshape(story.shape)) for each in both)
+        both = (a, None if story.rival is None else story.rival.attribution)
+        maps = tuple((each.targets[0], each.values[0].reshape(story.shape)) for each in both if each)
         content.append(Picture(a.X[0].reshape(story.shape), maps))
     else:
-        bars = [
-            (f"{a.feature(k)} = {a.X[0, k]:.4g}", float(a.values[0, k])) for k in order[:FEATURES].tolist()
-        ]
-        if len(order) > FEATURES:
-            bars.append((others(len(order) - FEATURES), float(a.values[0, order[FEATURES:]].sum())))
-        content.append(Signed(tuple(bars)))
+        content.append(Signed(tuple(a.bars())))
     content += _evidence(story)
     if story.rival is not None:
         content += [_needed(story, story.rival)]
@@ -82,11 +73,6 @@ def _evidence_row(layer: Evidence) -> tuple[str, ...]:
         ", ".join(f"#{k} {v:+.3g}" for k, v in neurons) for neurons in (layer.strongest, layer.weakest)
     )
     return (layer.name, f"{layer.for_it:+.4g}", f"{layer.against_it:+.4g}", f"{layer.total:+.4g}", up, down)
-
-
-def others(count: int) -> str:
-    """1 other, 2 others"""
-    return f"{count:,} other{'s' * (count != 1)}"
 
 
 def _needed(story: Story, rival: Rival) -> str:

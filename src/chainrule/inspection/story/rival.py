@@ -10,7 +10,7 @@ from chainrule import backprop
 from chainrule.inspection.attribution import Attribution, attribute
 from chainrule.inspection.attribution.explained import Explained, Floats, explained, input_links
 from chainrule.inspection.story.facts import Answer
-from chainrule.layers import Dense, Rescale
+from chainrule.layers import Dense
 
 if TYPE_CHECKING:
     from chainrule.model import Model
@@ -29,7 +29,8 @@ class Rival(NamedTuple):
     """the answer's logit, less the rival's"""
     gap: float
     """f(x), above 0"""
-    attribution: Attribution
+    attribution: Attribution | None
+    """of f; None where f is one logit, for two classes and many labels"""
     hidden: tuple[str, float, float] | None
     """the last layer before the outputs, the smallest change of it that closes the gap, and its own size"""
     reached: bool
@@ -43,9 +44,15 @@ class Rival(NamedTuple):
 
 
 def closest_rival(
-    model: Model, x: Any, found: tuple[Answer, ...], labels: list[str], method: str, settings: dict[str, Any]
+    model: Model,
+    x: Any,
+    found: tuple[Answer, ...],
+    labels: list[str],
+    method: str,
+    settings: dict[str, Any],
+    baseline: Any,
 ) -> Rival | None:
-    """The closest other answer; None for numbers."""
+    """The closest other answer; None for numbers. settings: the method's; baseline: of f, whatever the method."""
     if model.task == "regression" or len(found) < 2:
         return None
     pair: dict[str, Any] = {}
@@ -60,12 +67,11 @@ def closest_rival(
         closest = min(found, key=lambda answer: abs(answer.output))
         pair = {"target": labels.index(closest.label)}
         name, call = f"{'not ' if closest.is_said else ''}{closest.label}", closest.label
-    f = explained(model, x, **settings, **pair)
+    f = explained(model, x, **settings | pair | {"baseline": baseline})
     if model.task == "multilabel" and float(f.value(f.X, f.V)[0]) < 0:
         f = f._replace(V=-f.V, targets=(f"not {f.targets[0]}",))
     gap = float(f.value(f.X, f.V)[0])
-    kept = {name: value for name, value in settings.items() if name != "baseline" or method != "epsilon_lrp"}
-    why = attribute(model, x, method, **kept, **pair)
+    why = attribute(model, x, method, **settings, **pair) if "against" in pair else None
     change, distance, size = turn(f)
     then = explained_answer(model, f.X[0] + change)
     reached = float(f.value((f.X[0] + change)[None], f.V)[0]) <= 0
@@ -101,17 +107,12 @@ def turn(f: Explained) -> tuple[Floats, float, float]:
     """
     front = input_links(f.links)
     rest = f._replace(links=f.links[front:], params=f.params[front:])
-    scale = np.ones(f.X.shape[1])  # d(what the network sees) / d(feature)
-    for link in f.links[:front]:
-        scale = scale * (
-            link.layer.scale if isinstance(link.layer, Rescale) else 1 / f.ctx.at(link).state.std
-        )
-    start = backprop.forward(f.links[:front], f.params[:front], f.X, f.ctx)[0] if front else f.X
-    origin = (
-        backprop.forward(f.links[:front], f.params[:front], f.baseline, f.ctx)[0] if front else f.baseline
+    scale = f.scale()
+    start, origin = (
+        backprop.forward(f.links[:front], f.params[:front], X, f.ctx)[0] for X in (f.X, f.baseline)
     )
     size = float(np.linalg.norm(start - origin))
-    x = start.copy()
+    x = start
     for _ in range(FLIPS):
         value = float(rest.value(x, f.V)[0])
         if value <= 0:
