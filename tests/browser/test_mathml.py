@@ -92,6 +92,9 @@ def test_the_page_folds_and_unfolds(browser_page, deep, tmp_path):
     assert not folded.locator("table, mtable").first.is_visible()
     folded.locator("summary").first.click()
     assert folded.locator("table, mtable").first.is_visible()
+    was = browser_page.locator("html").get_attribute("data-theme")
+    browser_page.locator("#theme").click()  # the page's script runs, though there is no figure to draw
+    assert browser_page.locator("html").get_attribute("data-theme") != was
     text = browser_page.locator("main").inner_text()
     assert f"{deep.value:.12g}" in text and f"{deep.numeric:.12g}" in text
     assert "together, 9 terms" in text  # eight samples and the penalty

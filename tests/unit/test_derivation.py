@@ -28,6 +28,7 @@ from chainrule import (
     Model,
     Network,
     Parameter,
+    Poisson,
     PReLU,
     Quantile,
     ReLU,
@@ -379,6 +380,55 @@ def test_through_layers_of_ones_own():
     assert "loss′(dense_3.z[" in trace.derive("dense_3.b[0]").text()
 
 
+class GateParams(NamedTuple):
+    w: Any
+
+
+class Gate(Layer):
+    """out = max(a, 0) w, a layer of one's own that moves nothing where a is not above 0."""
+
+    def parameters(self, fan_in, default):
+        return GateParams(Parameter((fan_in,), Constant(1.5), is_weight=True))
+
+    def forward(self, params, a, ctx):
+        return np.maximum(a, 0) * params.w, (a, params.w)
+
+    def backward(self, params, cache, delta, ctx):
+        a, w = cache
+        return GateParams((np.maximum(a, 0) * delta).sum(0)), (a > 0) * delta * w
+
+
+@pytest.mark.parametrize(("l2", "lines"), [(0.0, ["0"]), (0.1, ["l2 · gate_1.w[0]", "0.1 · 1.5", "0.15"])])
+def test_a_number_that_moves_nothing_has_no_terms_but_the_penaltys(l2: float, lines: list[str]):
+    network = Network(2, [Gate(), Dense(1)], MeanSquaredError(), l2=l2)
+    trace = Model(network, dtype="float64").trace([-1.0, 1.0], 1.0)
+    for name, expected in (("gate_1.w[0]", lines), ("x[0]", ["0"])):
+        derivation = trace.derive(name)
+        written = [line.partition("= ")[2] for line in derivation.text().splitlines()]
+        assert written == expected
+        assert derivation.value == pytest.approx(derivation.numeric, rel=1e-12)
+        assert derivation.value == pytest.approx(float(expected[-1]))
+        for markup in (derivation.mathml(), derivation._repr_html_()):
+            ET.fromstring(markup)
+        LatexWalker(derivation.latex(), tolerant_parsing=False).get_latex_nodes()
+    assert "∂gate_1.z[1]/∂x[1]" in trace.derive("x[1]").text()
+
+
+def test_a_walk_that_is_not_finite_is_named():
+    for layers, loss, theta, place in [
+        ([Dense(1), Tanh(), Dense(1)], None, math.nan, "what dense_1 gives out"),
+        ([Dense(1), Dense(1)], None, 1e200, "what dense_2 gives out"),
+        ([Dense(1)], Poisson(), 500.0, "the loss"),
+    ]:
+        model = model_of(layers, loss, inputs=1)
+        model.theta[:] = theta
+        with (
+            np.errstate(all="ignore"),
+            pytest.raises(ConfigError, match=f"^{place} has NaN or infinity in it"),
+        ):
+            model.trace([1.0], 1.0).derive("x[0]")
+
+
 def test_through_a_block_that_walks_in_its_own_way_but_not_inside():
     trace = model_of([Dense(3), Opaque([Dense(3), Tanh()]), Dense(2)]).trace(
         X, targets(MeanSquaredError(), 2)
@@ -629,3 +679,4 @@ def test_the_page_holds_the_same_numbers():
     assert "∂C/∂w3 = 24" in page
     assert r"\frac{\partial C}{\partial w_{3}}" in page
     assert page.count("<details") == 1
+    assert len(page) < 100_000  # it has no figure, so it does not carry Plotly

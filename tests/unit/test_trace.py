@@ -319,6 +319,8 @@ def test_a_frame_of_parameters(trace: Trace):
 def test_frames_that_cannot_be(trace: Trace):
     with pytest.raises(ConfigError, match="of must be 'neurons' or 'parameters', not 'layers'"):
         trace.to_frame("layers")
+    with pytest.raises(ConfigError, match="backend must be one of pandas, polars, pyarrow, not 'abacus'"):
+        trace.to_frame(backend="abacus")
 
 
 def test_json_holds_all_of_it(trace: Trace):
@@ -362,3 +364,21 @@ def test_check_gradients_prints_both_values_and_names_the_worst():
     assert f"{worst.gradient:.12g}" in str(check)
     assert f"{worst.numeric:.12g}" in str(check)
     assert check.error == worst.error < 1e-6
+
+
+class Spoiled(Layer):
+    """Hands on what it gets, and on the way back spoils the last neuron's gradient."""
+
+    def forward(self, params, a, ctx):
+        return a, None
+
+    def backward(self, params, cache, delta, ctx):
+        return (), np.where(np.arange(delta.shape[1]) == delta.shape[1] - 1, np.nan, delta)
+
+
+def test_check_gradients_does_not_miss_a_nan():
+    check = model_of([Dense(5), Spoiled(), Dense(3)]).check_gradients(X, Y, entries=None)
+    assert check.worst == "dense_1.W"
+    assert check.error == check["dense_1.W"].error == check["dense_1.b"].error == np.inf
+    assert np.isnan(check["dense_1.W"].gradient) and check["dense_1.W"].at == (0, 4)
+    assert check["dense_2.W"].error < 1e-6

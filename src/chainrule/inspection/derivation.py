@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -141,7 +140,7 @@ class Derivation:
         """The update of gradient descent for this number, all others kept, and the loss after it."""
         after = self.at - learning_rate * self.value
         old, new = self._probe(self.at), self._probe(after)
-        change = math.fsum([*(new.parts - old.parts).tolist(), new.penalty, -old.penalty])
+        change = new.minus(old)
         from chainrule.inspection.derivation_text import update
 
         loss = self.trace.loss
@@ -150,12 +149,16 @@ class Derivation:
 
 
 def derive(trace: Trace, what: str) -> Derivation:
-    """The derivation of a number of a float64 trace, by name. Raises ConfigError for what is not there."""
+    """The derivation of a number of a float64 trace, by name.
+
+    Raises ConfigError for what is not there, and where the walk met NaN or infinity.
+    """
     found = NAME.fullmatch(what) if isinstance(what, str) else None
     if found is None:
         raise ConfigError(f"what must name one number, such as 'dense_1.W[0,2]' or 'input[5]', not {what!r}.")
     name, field = found[1], found[2]
     index = tuple(int(i) for i in found[3].split(",")) if found[3] else ()
+    _check_finite(trace)
     graph = Graph(trace)
     if field is None and name in INPUTS:
         return _of_input(graph, name, index)
@@ -190,10 +193,8 @@ def _of_parameter(graph: Graph, name: str, field: str | None, index: tuple[int, 
     place = slot.start + int(np.ravel_multi_index(index, shape)) if shape else slot.start
     edge, at = graph.edge_of(name), float(trace.theta[place])
     of = graph.letters.parameter(slot.link, slot.field, index, at)
-    cells = edge.parameter_cells(slot.field, index)
-    deltas = graph.delta(edge.target)[cells.rows, cells.columns]
     part = Part(
-        edge, cells, deltas, lambda row, column: edge.parameter_factor(slot.field, index, row, column)
+        edge, edge.parameter_cells(slot.field, index), partial(edge.parameter_factor, slot.field, index)
     )
     tree = Node(graph, of, [part], _penalty(graph, slot, of))
     return Derivation(
@@ -203,6 +204,20 @@ def _of_parameter(graph: Graph, name: str, field: str | None, index: tuple[int, 
         tree,
         slot.parameter.is_weight,
     )
+
+
+def _check_finite(trace: Trace) -> None:
+    """Name the first place of the walk, there and back, that is not finite: no derivative leads through it."""
+    walk = [
+        *((f"what {name} gives out", values) for name, values in trace.outputs.items()),
+        ("the loss", np.asarray(trace.loss)),
+        *((f"dL by what {name} gives out", values) for name, values in trace.grad_outputs.items()),
+    ]
+    bad = next((place for place, values in walk if not np.isfinite(values).all()), None)
+    if bad is not None:
+        raise ConfigError(
+            f"{bad} has NaN or infinity in it, so there is no derivative to write out; print the trace to see more."
+        )
 
 
 def _check(name: str, index: tuple[int, ...], shape: tuple[int, ...]) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from chainrule.errors import ConfigError
 from chainrule.inspection.derivation import Derivation
 from chainrule.inspection.derivation_tree import Node, Term
-from chainrule.inspection.markup import Expression, Partial, Product
+from chainrule.inspection.markup import Expression, Number, Partial, Product
 
 
 class Equation(NamedTuple):
@@ -29,7 +29,7 @@ class Equation(NamedTuple):
         """Each term shown, with dL by what it leads to as its last factor."""
         if self.node.leaf is not None:
             return [self.node.leaf]
-        return [written(term) for term in self.terms]
+        return [written(term) for term in self.terms] or [Number(0.0)]  # 0 where it moves nothing
 
     @property
     def is_sum(self) -> bool:
@@ -88,21 +88,16 @@ def equation_of(node: Node, terms: int) -> Equation:
         return Equation(node, *_split(node, terms))
     factors: list[Expression] = []
     partials: list[Expression] = []
-    at: Node | None = node
-    while at is not None and at.leaf is None and at.count == 1:
+    at = node
+    while at.leaf is None and at.count == 1:
         (term,), _, _ = at.largest(1)
-        if term.node is None:
-            break
+        if term.node is None:  # the penalty alone, of a weight that moves nothing
+            return Equation(node, [term], None, 0, 0.0)
         factors.append(term.factor)
         partials.append(Partial(term.node.of, at.of, term.factor.value))
         at = term.node
-    if at is not None and at.leaf is not None:
-        whole = Term(Product(*factors, at.leaf), None)
-        partials.append(at.symbol)
-    else:
-        assert at is not None
-        whole = Term(Product(*factors), at)
-        partials.append(at.symbol)
+    partials.append(at.symbol)
+    whole = Term(Product(*factors), at) if at.leaf is None else Term(Product(*factors, at.leaf), None)
     return Equation(node, [whole], Product(*partials), 0, 0.0)
 
 

@@ -6,7 +6,8 @@ import html
 
 from chainrule.inspection.derivation import Derivation
 from chainrule.inspection.derivation_lines import Equation, equations
-from chainrule.inspection.derivation_text import latex, place, remarks, table_rows
+from chainrule.inspection.derivation_text import latex, place, remarks, table_rows, two_ways
+from chainrule.inspection.trace_export import samples
 from chainrule.inspection.writing import MATHML
 
 OPEN = ' open=""'  # well-formed as XML too
@@ -34,7 +35,6 @@ def page(derivation: Derivation, terms: int, nodes: int) -> str:
     from chainrule.report.page import page as whole
 
     trace = derivation.trace
-    samples = "1 sample" if trace.n == 1 else f"{trace.n:,} samples"
     # The block scrolls sideways by itself, so that a long formula does not widen the page.
     sections = [
         f'<section class="derivation"><style>{STYLE}</style><h2>Two ways to one number</h2>{values(derivation)}'
@@ -45,21 +45,17 @@ def page(derivation: Derivation, terms: int, nodes: int) -> str:
         f"<section><h2>As LaTeX</h2><pre>{html.escape(latex(derivation, terms, nodes))}</pre></section>",
     ]
     return whole(
-        f"{derivation.name}",
+        derivation.name,
         f"{derivation.tree.symbol.text()} = {derivation.value:.6g}",
-        f"The derivative of the loss by {derivation.name}, {samples}, walked {trace.mode}; loss {trace.loss:.6g}.",
+        f"The derivative of the loss by {derivation.name}, {samples(trace)}, walked {trace.mode}; "
+        f"loss {trace.loss:.6g}.",
         sections,
     )
 
 
 def values(derivation: Derivation) -> str:
     """The chain rule's and the central difference's, as a table."""
-    rows = [
-        ("chain rule", f"{derivation.value:.12g}"),
-        ("central difference", f"{derivation.numeric:.12g}"),
-        ("relative difference", f"{derivation.relative_difference:.1e}"),
-    ]
-    cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
+    cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in two_ways(derivation))
     notes = "; ".join([place(derivation), *remarks(derivation)])
     return f"<table><tbody>{cells}</tbody></table><p>{html.escape(notes[0].upper() + notes[1:])}.</p>"
 

@@ -27,13 +27,18 @@ def text(derivation: Derivation, terms: int, nodes: int) -> str:
 
 def head(derivation: Derivation) -> str:
     """Both values and how far they are apart."""
-    lines = [
-        f"{derivation.tree.symbol.text()} = {derivation.value:.6g}, {place(derivation)}",
-        f"  chain rule           {derivation.value:.12g}",
-        f"  central difference   {derivation.numeric:.12g}",
-        f"  relative difference  {derivation.relative_difference:.1e}",
-    ]
+    lines = [f"{derivation.tree.symbol.text()} = {derivation.value:.6g}, {place(derivation)}"]
+    lines += [f"  {name:<21}{value}" for name, value in two_ways(derivation)]
     return "\n".join(lines + [f"  {remark}" for remark in remarks(derivation)])
+
+
+def two_ways(derivation: Derivation) -> list[tuple[str, str]]:
+    """The chain rule's value, the central difference's, and how far they are apart, each with its name."""
+    return [
+        ("chain rule", f"{derivation.value:.12g}"),
+        ("central difference", f"{derivation.numeric:.12g}"),
+        ("relative difference", f"{derivation.relative_difference:.1e}"),
+    ]
 
 
 def place(derivation: Derivation) -> str:

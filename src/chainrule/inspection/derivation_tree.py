@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import cached_property
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +29,16 @@ class Term(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The terms that one edge, or the penalty, adds to a node: an array of products, and how to write each one."""
+    """The terms that one edge adds to a node: the cells they lead to, and how to write the factor of each."""
 
-    edge: Edge | None
+    edge: Edge
     cells: Cells
-    deltas: NDArray[np.float64]
-    """dL by each cell"""
-    factor: Any
-    """(row, column) -> the factor as an expression"""
+    factor: Callable[[int, int], Expression]
+    """of (row, column)"""
+
+    def at_cells(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of an array like the edge's target, what stands at the cells."""
+        return values[self.cells.rows, self.cells.columns]
 
 
 class Node:
@@ -66,7 +68,9 @@ class Node:
     @cached_property
     def _products(self) -> NDArray[np.float64]:
         """All terms' values, part by part; the penalty's last."""
-        values = [part.cells.factors * part.deltas for part in self._parts]
+        values = [
+            part.cells.factors * part.at_cells(self._graph.delta(part.edge.target)) for part in self._parts
+        ]
         return np.concatenate([*values, np.array([term.value for term in self._extra])])
 
     @cached_property
@@ -86,8 +90,7 @@ class Node:
             return abs(self.leaf.value)
         own = [abs(term.value) for term in self._extra]
         for part in self._parts:
-            assert part.edge is not None
-            sizes = self._graph.size(part.edge.target)[part.cells.rows, part.cells.columns]
+            sizes = part.at_cells(self._graph.size(part.edge.target))
             own.append(float(np.abs(part.cells.factors) @ sizes))
         return math.fsum(own)
 
@@ -114,10 +117,9 @@ class Node:
 
     def _term(self, number: int) -> Term:
         for part in self._parts:
-            size = len(part.deltas)
+            size = len(part.cells.rows)
             if number < size:
                 row, column = int(part.cells.rows[number]), int(part.cells.columns[number])
-                assert part.edge is not None
                 return Term(part.factor(row, column), cell(self._graph, part.edge.target, row, column))
             number -= size
         return self._extra[number]
@@ -128,9 +130,6 @@ def cell(graph: Graph, variable: Variable, i: int, k: int) -> Node:
     of = variable.symbol(i, k)
     if variable is graph.out:
         return Node(graph, of, (), leaf=graph.leaf(i, k))
-    parts = []
-    for edge in variable.edges:
-        cells = edge.cells(i, k)
-        deltas = graph.delta(edge.target)[cells.rows, cells.columns]
-        parts.append(Part(edge, cells, deltas, lambda row, column, edge=edge: edge.factor(i, k, row, column)))
-    return Node(graph, of, parts)
+    return Node(
+        graph, of, [Part(edge, edge.cells(i, k), partial(edge.factor, i, k)) for edge in variable.edges]
+    )

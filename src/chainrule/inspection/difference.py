@@ -43,6 +43,10 @@ class Probe(NamedTuple):
     penalty: float  # of the one number that moves
     sides: tuple[NDArray[np.bool_], ...]
 
+    def minus(self, other: Probe) -> float:
+        """The loss here less the loss there: sample by sample first, so that what is alike cancels exactly."""
+        return math.fsum([*(self.parts - other.parts).tolist(), self.penalty, -other.penalty])
+
 
 def central_difference(probe: Callable[[float], Probe], at: float) -> Difference:
     """dL/dt at t = `at`, by Richardson's extrapolation from h, h/2, h/4, ... (Ridders' choice among the results).
@@ -62,19 +66,17 @@ def central_difference(probe: Callable[[float], Probe], at: float) -> Difference
         h = start / 2**k
         high, low = at + h, at - h
         up, down = probe(high), probe(low)
-        if not _same(
-            here, up, down
-        ):  # a kink, or a loss that is no number: nothing larger than this counts either
+        # Across a kink, or where the loss is no number, nothing larger than this counts either.
+        if not _same(here, up, down):
             rows, crossed, first = [], k + 1, h / 2
             best = Difference(0.0, math.inf, 0.0, "")
             continue
-        change = math.fsum([*(up.parts - down.parts).tolist(), up.penalty - down.penalty])
         rounding = (
             EPS * float(np.abs(up.parts).sum() + np.abs(down.parts).sum() + abs(up.penalty)) / (high - low)
         )
-        row = [change / (high - low)]
-        for j, (left, power) in enumerate(zip(rows[-1] if rows else [], _powers(), strict=False)):
-            row.append(row[j] + (row[j] - left) / (power - 1))
+        row = [up.minus(down) / (high - low)]
+        for j, left in enumerate(rows[-1] if rows else []):
+            row.append(row[j] + (row[j] - left) / (4.0 ** (j + 1) - 1))
             error = max(abs(row[-1] - row[j]), abs(row[-1] - left), rounding)
             if error <= best.error:
                 best = Difference(row[-1], error, first, "")
@@ -93,16 +95,8 @@ def central_difference(probe: Callable[[float], Probe], at: float) -> Difference
 def _at_a_kink(probe: Callable[[float], Probe], at: float, h: float) -> Difference:
     """Where no step is small enough: the mean of the derivatives on the two sides."""
     up, down = probe(at + h), probe(at - h)
-    change = math.fsum([*(up.parts - down.parts).tolist(), up.penalty - down.penalty])
     note = "a kink lies at this very place: the central difference is the mean of the derivatives left and right of it"
-    return Difference(change / (2 * h), math.inf, h, note)
-
-
-def _powers() -> Any:
-    power = 4.0
-    while True:
-        yield power
-        power *= 4
+    return Difference(up.minus(down) / (2 * h), math.inf, h, note)
 
 
 def _same(here: Probe, *others: Probe) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.activations import prelu_prime
 from chainrule.blocks import Block, Residual, Skip
 from chainrule.errors import ConfigError
 from chainrule.inspection import loss_formulas
@@ -98,16 +99,15 @@ class Graph:
         kind, ones = type(layer), np.ones(source.value.shape)
         if kind in (Dense, Projection):
             return DenseEdge(link, source, target, theta)
-        if isinstance(layer, PReLU) and kind is PReLU:
-            return PReLUEdge(link, source, target, np.where(z > 0, 1.0, theta.slope), params=theta)
+        if kind is PReLU:
+            return PReLUEdge(link, source, target, prelu_prime(z, a, theta.slope), params=theta)
         if kind is Softmax:
             return SoftmaxEdge(link, source, target)
         if isinstance(layer, Activation) and kind.backward is Activation.backward:
             return ActivationEdge(link, source, target, np.broadcast_to(layer.prime(z, a), z.shape))
-        if isinstance(layer, BatchNorm) and kind is BatchNorm:
-            mean, var = (z.mean(0), z.var(0)) if ctx.training else ctx.state
-            std = np.sqrt(var + layer.eps)
-            return BatchNormEdge(link, source, target, theta, (z - mean) / std, std, ctx.training)
+        if kind is BatchNorm:
+            _, cache = layer.forward(theta, z, ctx)
+            return BatchNormEdge(link, source, target, theta, cache.x_hat, 1 / cache.inv_std, ctx.training)
         if isinstance(layer, Dropout) and kind is Dropout:
             is_on = ctx.training and layer.rate > 0
             made = MaskEdge if is_on else CellwiseEdge

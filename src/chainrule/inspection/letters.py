@@ -40,9 +40,8 @@ class Letters:
         for link in links:
             if link.name in self.levels and link.name in followers:
                 self.levels[followers[link.name]] = self.levels[link.name]
-        self.loss = (
-            Symbol("C", "C", "", "", trace.loss) if self.is_chain else Symbol("L", "L", "", "", trace.loss)
-        )
+        letter = "C" if self.is_chain else "L"
+        self.loss = Symbol(letter, letter, "", "", trace.loss)
 
     def index(self, i: int, *rest: int) -> str:
         """Sample and place: "0,5", or "5" where there is one sample."""
@@ -53,35 +52,26 @@ class Letters:
         if self.is_chain:
             number = str(len(self.depth) if link is None else self.depth[link.name])
             return Symbol(f"a{number}", "a", "", number, value)
-        where = self.index(i, k)
-        if link is None:
-            return Symbol(f"x[{where}]", "x", "", where, value)
-        letter = "a" if isinstance(link.layer, Activation) else "z"
-        return Symbol(
-            f"{link.name}.{letter}[{where}]", letter, self.levels.get(link.name, link.name), where, value
-        )
+        return self._output(link, self.index(i, k), value)
 
     def row(self, link: Link | None, i: int) -> Symbol:
         """All that a link gives out for sample i."""
+        return self._output(link, self.index(i), 0.0)
+
+    def _output(self, link: Link | None, where: str, value: float) -> Symbol:
         if link is None:
-            return Symbol("x" if self.single else f"x[{i}]", "x", "", "" if self.single else str(i), 0.0)
-        letter = "a" if isinstance(link.layer, Activation) else "z"
-        plain = f"{link.name}.{letter}" + ("" if self.single else f"[{i}]")
-        return Symbol(
-            plain, letter, self.levels.get(link.name, link.name), "" if self.single else str(i), 0.0
-        )
+            return Symbol("x" + (f"[{where}]" if where else ""), "x", "", where, value)
+        return self.of_link(link, "a" if isinstance(link.layer, Activation) else "z", where, value)
 
     def parameter(self, link: Link, field: str, index: tuple[int, ...], value: float) -> Symbol:
         """A number that is learned."""
         if self.is_chain:
             number, letter = str(self.depth[link.name]), field.lower()
             return Symbol(f"{letter}{number}", letter, "", number, value)
-        where = ",".join(map(str, index))
-        plain = f"{link.name}.{field}" + (f"[{where}]" if index else "")
-        return Symbol(plain, field, self.levels.get(link.name, link.name), where, value)
+        return self.of_link(link, field, ",".join(map(str, index)), value)
 
     def of_link(self, link: Link, name: str, where: str, value: float, letter: str | None = None) -> Symbol:
-        """Something else of a link, its mask or its statistics; letter: where it has another one in LaTeX."""
+        """Any number of a link, its mask or its statistics too; letter: where it has another one in LaTeX."""
         plain = f"{link.name}.{name}" + (f"[{where}]" if where else "")
         return Symbol(plain, letter or name, self.levels.get(link.name, link.name), where, value)
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.activations import prelu_slope_prime
 from chainrule.inspection.letters import Letters
 from chainrule.inspection.markup import Call, Expression, Fraction, Number, Product, Sum, Symbol
 from chainrule.layers import Link
@@ -170,7 +171,8 @@ class PReLUEdge(ActivationEdge):
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
         """One column."""
-        return self.down_the_batch(index[0], np.minimum(self.source.value[:, index[0]], 0))
+        z, a = self.source.value, self.target.value
+        return self.down_the_batch(index[0], prelu_slope_prime(z, a, self.params.slope)[:, index[0]])
 
     def parameter_factor(self, name: str, index: tuple[int, ...], row: int, column: int) -> Expression:
         """z, where it is not above 0"""

@@ -48,28 +48,42 @@ class Expression(ABC):
         return self.write(MATHML, numbers)
 
 
-@dataclass(frozen=True)
-class Number(Expression):
-    """A constant."""
+class Given(Expression):
+    """An expression whose value is given, and stands in its place where numbers are written."""
 
     number: float
 
     @property
     def value(self) -> float:
-        """Itself."""
+        """As given."""
         return self.number
+
+    def write(self, writer: Writer, numbers: bool) -> str:
+        """In symbols, or its number."""
+        return writer.number(self.number) if numbers else self.symbols(writer)
+
+    @abstractmethod
+    def symbols(self, writer: Writer) -> str:
+        """In symbols."""
+
+
+@dataclass(frozen=True)
+class Number(Given):
+    """A constant."""
+
+    number: float
 
     def begins_negative(self, numbers: bool) -> bool:
         """Whatever way it is written."""
         return self.number < 0
 
-    def write(self, writer: Writer, numbers: bool) -> str:
+    def symbols(self, writer: Writer) -> str:
         """The digits."""
         return writer.number(self.number)
 
 
 @dataclass(frozen=True)
-class Symbol(Expression):
+class Symbol(Given):
     """A letter that stands for a number: plain as text; with an upper and a lower mark elsewhere."""
 
     plain: str
@@ -78,20 +92,13 @@ class Symbol(Expression):
     below: str
     number: float
 
-    @property
-    def value(self) -> float:
-        """Its number."""
-        return self.number
-
-    def write(self, writer: Writer, numbers: bool) -> str:
-        """The letter, or its number."""
-        if numbers:
-            return writer.number(self.number)
+    def symbols(self, writer: Writer) -> str:
+        """The letter."""
         return writer.symbol(self.plain, self.letter, self.above, self.below)
 
 
 @dataclass(frozen=True)
-class Call(Expression):
+class Call(Given):
     """A function of something, whose value is given: relu'(z), softmax(z)."""
 
     name: str
@@ -101,35 +108,21 @@ class Call(Expression):
     below: str = ""
     """an index of the result"""
 
-    @property
-    def value(self) -> float:
-        """As given."""
-        return self.number
-
-    def write(self, writer: Writer, numbers: bool) -> str:
-        """The call, or its number."""
-        if numbers:
-            return writer.number(self.number)
+    def symbols(self, writer: Writer) -> str:
+        """The call."""
         return writer.call(self.name, self.argument.write(writer, False), self.prime, self.below)
 
 
 @dataclass(frozen=True)
-class Partial(Expression):
+class Partial(Given):
     """d top / d bottom."""
 
     top: Symbol
     bottom: Symbol
     number: float
 
-    @property
-    def value(self) -> float:
-        """As given."""
-        return self.number
-
-    def write(self, writer: Writer, numbers: bool) -> str:
-        """The quotient, or its number."""
-        if numbers:
-            return writer.number(self.number)
+    def symbols(self, writer: Writer) -> str:
+        """The quotient."""
         return writer.partial(self.top.write(writer, False), self.bottom.write(writer, False))
 
 

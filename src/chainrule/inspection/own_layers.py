@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,20 +25,18 @@ class OwnEdge(Edge):
     back: Callable[[Floats], Floats]  # dL/d target (batch, width) -> dL/d source (batch, width), linear
     params: Any = ()
     ctx: Context | None = None
-    _jacobian: Floats | None = field(default=None, init=False, repr=False)
+    _by_parameter: dict[tuple[str, tuple[int, ...]], Cells] = field(default_factory=dict, init=False)
 
-    @property
+    @cached_property
     def jacobian(self) -> Floats:
         """(target cells, source cells), both row-major."""
-        if self._jacobian is None:
-            rows, columns = self.target.value.size, self.source.value.size
-            if rows * columns > JACOBIAN_LIMIT:
-                raise ConfigError(
-                    f"the derivatives of {self.link.name} are {rows:,} x {columns:,} numbers, too many to write out; "
-                    "trace fewer samples."
-                )
-            self._jacobian = np.stack([np.asarray(self.back(one)).ravel() for one in self._ones()])
-        return self._jacobian
+        rows, columns = self.target.value.size, self.source.value.size
+        if rows * columns > JACOBIAN_LIMIT:
+            raise ConfigError(
+                f"the derivatives of {self.link.name} are {rows:,} x {columns:,} numbers, too many to write out; "
+                "trace fewer samples."
+            )
+        return np.stack([np.asarray(self.back(one)).ravel() for one in self._ones()])
 
     def _ones(self) -> Iterator[Floats]:
         for cell in range(self.target.value.size):
@@ -68,12 +67,15 @@ class OwnEdge(Edge):
         return Partial(self.target.symbol(row, column), self.source.symbol(i, k), float(number))
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """Where the factor is not 0."""
-        layer, ctx = self.link.layer, self.ctx
-        assert ctx is not None
-        _, cache = layer.forward(self.params, self.source.value, ctx)
-        grads = (layer.gradients(self.params, cache, one, ctx) for one in self._ones())
-        return self._nonzero(np.array([float(getattr(g, name)[index]) for g in grads]))
+        """Where the factor is not 0; kept, for `parameter_factor` asks again for each term."""
+        if (name, index) not in self._by_parameter:
+            layer, ctx = self.link.layer, self.ctx
+            assert ctx is not None
+            _, cache = layer.forward(self.params, self.source.value, ctx)
+            grads = (layer.gradients(self.params, cache, one, ctx) for one in self._ones())
+            column = np.array([float(getattr(g, name)[index]) for g in grads])  # (target cells,)
+            self._by_parameter[name, index] = self._nonzero(column)
+        return self._by_parameter[name, index]
 
     def parameter_factor(self, name: str, index: tuple[int, ...], row: int, column: int) -> Expression:
         """d target / d parameter, as it is"""

@@ -88,8 +88,8 @@ class Trace:
         self.out, caches = backprop.forward(network.links, self.tree, batch.a, self._ctx)
         self.share = batch.s / np.maximum(batch.s.sum(), np.finfo(batch.s.dtype).tiny)  # (batch,)
         self.losses = network.loss.value(self.out, batch.y)  # (batch,)
-        self.penalty = float(network.penalty(self.tree))
-        self.loss = float((self.share * self.losses).sum() + network.penalty(self.tree))
+        penalty = network.penalty(self.tree)
+        self.penalty, self.loss = float(penalty), float((self.share * self.losses).sum() + penalty)
         delta = self.share[:, None] * network.loss.gradient(self.out, batch.y)  # (batch, outputs)
         grads, self.grad_x = backprop.backward(network.links, self.tree, caches, delta, self._ctx)
         self._ctx = ctx
@@ -117,7 +117,7 @@ class Trace:
         """What the activation hands back: seen by the link before it in its chain, or asked of the layer again."""
         if before is not None:
             return self.grad_outputs[before]
-        ctx, theta = self._ctx.at(link), dict(_trees(self.network.links, self.tree))[link.name]
+        ctx, theta = self._ctx.at(link), self.parameters.get(link.name, ())
         _, cache = link.layer.forward(theta, self._inputs[link.name], ctx)
         return np.asarray(link.layer.backward(theta, cache, self.grad_outputs[link.name], ctx)[1])
 
@@ -179,7 +179,8 @@ class Trace:
 
         An index counts from 0, as in NumPy. In a batch an input has the sample's number first: "x[0,5]" (x and input
         are the same). It is computed in float64, from a copy of the walk where the model is in float32, so that it can
-        be held against a central difference. Raises ConfigError for what is not there.
+        be held against a central difference. Raises ConfigError for what is not there, and where the walk met NaN or
+        infinity.
         """
         from chainrule.inspection.derivation import derive
 
@@ -269,11 +270,3 @@ def _inputs(
         for branch in link.branches:
             yield from _inputs(branch, came, outputs)
         came = outputs[link.name]
-
-
-def _trees(links: Sequence[Link], tree: Sequence[Any]) -> Iterator[tuple[str, Any]]:
-    """Each link's parameters as its layer takes them, () too."""
-    for link, part in zip(links, tree, strict=True):
-        yield link.name, part
-        for branch, inner in zip(link.branches, part if link.branches else (), strict=True):
-            yield from _trees(branch, inner)

@@ -39,6 +39,8 @@ def frame(trace: Trace, of: str, backend: Any) -> Any:
         return narwhals.from_dict(columns, backend=backend).to_native()
     except ModuleNotFoundError as error:
         raise ConfigError(f"a data frame of {backend!r} needs that library; install it first.") from error
+    except ValueError as error:
+        raise ConfigError(f"backend must be one of {', '.join(FRAMES)}, not {backend!r}.") from error
 
 
 def neurons(trace: Trace) -> dict[str, list[Any]]:
