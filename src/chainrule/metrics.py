@@ -59,8 +59,10 @@ def r2(y: Array, predicted: Array, weight: Array | None = None) -> float:
     y, predicted = (np.asarray(each, np.float64).reshape(len(y), -1) for each in (y, predicted))
     error = np.average(np.square(y - predicted), 0, weights=weight)  # (outputs,)
     variance = np.average(np.square(y - np.average(y, 0, weights=weight)), 0, weights=weight)
-    explained = 1 - error / np.where(variance > 0, variance, 1)
-    return float(np.where(variance > 0, explained, np.where(error > 0, 0.0, 1.0)).mean())
+    # The mean of equal numbers need not equal them: rounding leaves a variance, which must not divide the error.
+    varies = (np.ptp(y if weight is None else y[np.asarray(weight) > 0], 0) > 0) & (variance > 0)
+    explained = 1 - error / np.where(varies, variance, 1)
+    return float(np.where(varies, explained, np.where(error > 0, 0.0, 1.0)).mean())
 
 
 def _f1(y: Array, predicted: Array, weight: Array | None) -> float:
@@ -87,12 +89,9 @@ def f1_macro(y: Array, predicted: Array, weight: Array | None = None) -> float:
 def auc(y: Array, scores: Array, weight: Array | None = None) -> float:
     """Area under the ROC curve: how often class 1 scores above class 0, a tie half; NaN with one class."""
     s = np.ones(len(y)) if weight is None else np.asarray(weight, np.float64)
-    levels, level = np.unique(
-        np.asarray(scores), return_inverse=True
-    )  # the scores that occur, the lowest first
-    positive, negative = (
-        np.bincount(level, s * np.equal(y, k), len(levels)) for k in (1, 0)
-    )  # weight at each
+    # The scores that occur, the lowest first, and the weight at each of them: (levels,)
+    levels, level = np.unique(np.asarray(scores), return_inverse=True)
+    positive, negative = (np.bincount(level, s * np.equal(y, k), len(levels)) for k in (1, 0))
     pairs = float(positive.sum() * negative.sum())
     below = np.cumsum(negative) - negative / 2
     return float(positive @ below) / pairs if pairs else float("nan")
@@ -127,10 +126,9 @@ def log_loss_labels(y: Array, scores: Array, weight: Array | None = None) -> flo
 
 
 def confusion_matrix(y: Array, predicted: Array, classes: int, weight: Array | None = None) -> NDArray[Any]:
-    """How many samples of each class (row) were taken for each class (column), (classes, classes)."""
+    """How many samples of each class (row) were taken for each class (column), (classes, classes), or their weight."""
     cells = np.asarray(y, np.int64) * classes + np.asarray(predicted, np.int64)
-    counts = np.bincount(cells, weight, classes * classes).reshape(classes, classes)
-    return counts if weight is None else counts.astype(np.asarray(weight).dtype)
+    return np.bincount(cells, weight, classes * classes).reshape(classes, classes)
 
 
 Function: TypeAlias = Callable[[Array, Array, Array | None], float]
