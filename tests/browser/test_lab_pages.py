@@ -10,6 +10,10 @@ from chainrule.lab import vanishing
 pytestmark = pytest.mark.browser
 DRAWN = "[...document.querySelectorAll('.figure')].every(f => f.querySelector('.main-svg'))"
 FITS = "document.documentElement.scrollWidth <= innerWidth"
+CUT = """[...document.querySelectorAll('.annotation-text, .legendtext')].filter(text => {
+  const figure = text.closest('.figure').getBoundingClientRect(), box = text.getBoundingClientRect();
+  return box.left < figure.left - 1 || box.right > figure.right + 1;
+}).map(text => text.textContent)"""
 
 
 @pytest.fixture(scope="module", params=lab.LABS)
@@ -51,7 +55,7 @@ def test_the_page_of_every_experiment_on_a_phone_and_in_the_dark(browser_page, m
     browser_page.set_viewport_size({"width": 390, "height": 800})
     browser_page.goto(path.as_uri())
     browser_page.wait_for_function(DRAWN)
-    assert browser_page.evaluate(FITS)
+    assert browser_page.evaluate(FITS) and browser_page.evaluate(CUT) == []
     browser_page.locator("#theme").click()
     assert browser_page.evaluate("document.documentElement.dataset.theme") == "dark"
     assert browser_page.evaluate(FITS)

@@ -13,7 +13,7 @@ import pytest
 from chainrule import lab
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.figures import learning_curve
-from chainrule.lab.base import Report, Table, as_json, cell, check_options, part, scaled
+from chainrule.lab.base import Report, Table, as_json, cell, check_options, part, rendered, scaled
 
 EVIL = "</script><b>&[red]"
 
@@ -74,6 +74,23 @@ def test_a_table_in_every_form():
     assert lines[0] == "how they fared" and "1,234,567" in str(made) and "1.5e-13" in str(made)
     assert all(line == line.rstrip() for line in lines)
     assert '<td class="number">1,234,567</td>' in made.html() and made._repr_html_() == made.html()
+
+
+def test_words_read_from_the_left_and_numbers_from_the_right():
+    made = table()
+    assert made.left == {0, 3}
+    assert '<th scope="col" class="number">share</th><th scope="col">note</th>' in made.html()
+    assert '<td class="number">0.25</td><td>ok</td>' in made.html()
+    assert Table(("a", "b"), ()).left == {0} and str(Table(("a", "b"), ()))
+
+
+def test_a_narrow_terminal_wraps_names_and_cuts_nothing():
+    columns = ("method", "passes a step", "milliseconds a step", "why")
+    made = Table(columns, (("backpropagation", 2.168, 0.02123, "the chain rule, one walk back"),))
+    text = rendered(made.rich(), 56)
+    assert max(map(len, text.splitlines())) <= 56 and "…" not in text
+    for word in ("backpropagation", "passes", "milliseconds", "2.168", "0.02123", "chain"):
+        assert word in text
 
 
 def test_a_report_as_text_has_every_part():

@@ -24,9 +24,17 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
+class Reports(dict[str, Report]):
+    """By name, each made when it is first asked for."""
+
+    def __missing__(self, name: str) -> Report:
+        self[name] = lab.run(name, **SMALL[name])
+        return self[name]
+
+
 @pytest.fixture(scope="module")
-def reports() -> dict[str, Report]:
-    return {name: lab.run(name, **options) for name, options in SMALL.items()}
+def reports() -> Reports:
+    return Reports()
 
 
 def timeless(report: Report) -> dict[str, Any]:

@@ -58,6 +58,7 @@ def neurons(layers: Sequence[Any]) -> go.Figure:
         )
     style(figure, "What excites a neuron", "", "")
     _frameless(figure, rows * 215 + 110)
+    figure.update_layout(meta="side by side")
     return figure
 
 
@@ -103,7 +104,9 @@ def held_by_layers(
     style(figure, "What training adds, layer by layer", "", "")
     figure.update_yaxes(title={"text": "test accuracy, %"}, row=1, col=1)
     figure.update_yaxes(title={"text": "share of the commonest class, %"}, row=1, col=2)
-    figure.update_layout(height=430, hovermode="closest", margin={"t": 96}, legend={"y": 1.1})
+    figure.update_layout(
+        height=430, hovermode="closest", margin={"t": 96}, legend={"y": 1.1}, meta="side by side"
+    )
     return figure
 
 
@@ -135,7 +138,9 @@ def alignment(
     figure.update_yaxes(showgrid=False, autorange="reversed", row=1, col=1)
     figure.update_xaxes(title={"text": "epochs of training"}, row=1, col=2)
     figure.update_yaxes(title={"text": "CKA"}, range=[0, 1.03], row=1, col=2)
-    figure.update_layout(height=450, hovermode="closest", margin={"t": 96}, legend={"y": 1.1})
+    figure.update_layout(
+        height=450, hovermode="closest", margin={"t": 96}, legend={"y": 1.1}, meta="side by side"
+    )
     return figure
 
 

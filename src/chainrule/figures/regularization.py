@@ -46,7 +46,13 @@ def overfitting(
     highest = max(max(group[0][which][0] for which in (0, 1)) for group in runs.values())
     figure.update_yaxes(range=[0, 1.05 * highest])
     figure.update_yaxes(title={"text": "loss"}, col=1)
-    figure.update_layout(height=250 * rows + 110, hovermode="closest", margin={"t": 104}, legend={"y": 1.07})
+    figure.update_layout(
+        height=250 * rows + 110,
+        hovermode="closest",
+        margin={"t": 104},
+        legend={"y": 1.07},
+        meta="side by side",
+    )
     return figure
 
 
@@ -80,7 +86,11 @@ def test_accuracies(found: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> g
     style(figure, "Test accuracy by remedy", "test accuracy, %", "")
     figure.update_yaxes(type="category", autorange="reversed")
     figure.update_layout(
-        height=64 * len(names) + 150, hovermode="closest", margin={"t": 96}, legend={"y": 1.1}
+        height=64 * len(names) + 150,
+        hovermode="closest",
+        margin={"t": 96},
+        legend={"y": 1.1},
+        meta="side by side",
     )
     return figure
 

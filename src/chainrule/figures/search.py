@@ -10,12 +10,13 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from chainrule.figures.base import BLUE, ORANGE, style
+from chainrule.figures.laboratory import GREEN, PINK
 
 FAMILIES = {
     "exact": BLUE,
     "numerical": ORANGE,
-    "direction": "#009E73",
-    "evolution": "#CC79A7",
+    "direction": GREEN,
+    "evolution": PINK,
     "other": "#B07A00",
     "none": "#808080",
 }
@@ -42,7 +43,8 @@ class Curve(NamedTuple):
 def loss_curves(curves: Sequence[Curve], against: str) -> go.Figure:
     """The training loss against passes or seconds: the mean over the seeds, from the least to the largest shaded.
 
-    against: "passes" or "seconds".  Both axes are logarithmic; labels stand at the right, in the order of the ends.
+    against: "passes" or "seconds".  Both axes are logarithmic; labels stand at the right, in the order of the ends;
+    a page too narrow for them has a legend instead.
     """
     figure = go.Figure()
     ends = []
@@ -76,10 +78,12 @@ def loss_curves(curves: Sequence[Curve], against: str) -> go.Figure:
             )
         )
         ends.append((float(x[-1]), float(mean[-1]), curve.label, color))
-    title = f"What {'a forward pass' if against == 'passes' else 'a second'} buys: loss by method"
+    title = f"What {'a forward pass' if against == 'passes' else 'a second'} buys"
     style(figure, title, UNITS[against], "training loss (logarithmic)")
     _label_ends(figure, ends)
-    figure.update_layout(height=560, hovermode="closest", showlegend=False, margin={"r": 190})
+    figure.update_layout(
+        height=560, hovermode="closest", showlegend=False, margin={"r": 190}, meta="labels at the right"
+    )
     figure.update_xaxes(type="log", dtick=1, minor={"showgrid": False})
     figure.update_yaxes(type="log", dtick="D2", tickformat="~g")
     return figure

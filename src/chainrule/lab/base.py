@@ -43,6 +43,12 @@ class Table:
             if len(row) != len(self.columns):
                 raise ShapeError(f"a row has {len(row)} cells for {len(self.columns)} columns: {row!r}.")
 
+    @property
+    def left(self) -> frozenset[int]:
+        """The columns that read from the left: the first, and those with a cell that begins with a letter."""
+        worded = {i for row in self.rows for i, c in enumerate(row) if isinstance(c, str) and c[:1].isalpha()}
+        return frozenset({0} | worded)
+
     def records(self) -> list[dict[str, Any]]:
         """A dict a row, by column name."""
         return [dict(zip(self.columns, map(as_json, row), strict=True)) for row in self.rows]
@@ -52,24 +58,32 @@ class Table:
         return {"caption": self.caption, "columns": list(self.columns), "rows": as_json(self.rows)}
 
     def rich(self) -> RenderableType:
-        """For the terminal."""
+        """For the terminal: columns of words wrap, columns of numbers do not, but for their names."""
+        from textwrap import fill
+
         from rich import box
         from rich.console import Group
         from rich.table import Table as Grid
         from rich.text import Text
 
-        grid = Grid(box=box.SIMPLE_HEAD)
+        grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+        rows = [tuple(map(cell, row)) for row in self.rows]
         for i, name in enumerate(self.columns):
-            grid.add_column(Text(name), justify="right" if i else "left", style="" if i else "bold")
-        for row in self.rows:
-            grid.add_row(*(Text(cell(value)) for value in row))
+            style = "" if i else "bold"
+            if i in self.left:
+                grid.add_column(Text(name), style=style)
+            else:
+                width = max(map(len, [*name.split(), *(row[i] for row in rows)]))
+                grid.add_column(Text(fill(name, width)), style=style, justify="right", no_wrap=True)
+        for row in rows:
+            grid.add_row(*map(Text, row))
         return Group(Text(f"\n{self.caption}", "italic"), grid) if self.caption else grid
 
     def html(self) -> str:
         """For a page."""
         from chainrule.report.sections import table, text
 
-        made = table(self.columns, [tuple(map(cell, row)) for row in self.rows])
+        made = table(self.columns, [tuple(map(cell, row)) for row in self.rows], self.left)
         return (f"<p>{text(self.caption)}</p>" if self.caption else "") + made
 
     def __str__(self) -> str:

@@ -15,14 +15,15 @@
     layout.title.font = { ...layout.title.font, color: color("--ink") };
     layout.hoverlabel = { ...layout.hoverlabel, bgcolor: color("--card"), bordercolor: color("--line"), font: { color: color("--ink") } };
     const narrow = window.innerWidth < 560;
-    const named = data.filter((trace) => trace.name && trace.showlegend !== false).length;
+    const names = data.filter((trace) => trace.name && trace.showlegend !== false).map((trace) => trace.name);
     if (narrow) {
       layout.margin = { ...layout.margin, l: 44, r: 6, t: 78 };
       if (layout.height > 400) layout.height = 400;
       layout.font.size = 11;
       layout.title.font.size = 15;
       if (layout.meta === "side by side" && layout.xaxis2) stack(layout);
-      if (named > 3) below(layout, named);
+      if (layout.meta === "labels at the right") Object.assign(layout, { annotations: [], showlegend: true });
+      if (names.length > 3) below(layout, names);
     }
     for (const trace of data) {
       if (trace.type === "heatmap") {
@@ -30,27 +31,32 @@
         trace.textfont = { size: narrow ? 9 : 12, color: !ink || ink === "#333333" ? color("--ink") : ink };
       }
       for (const part of [trace.line, trace.marker]) {
-        if (named <= 3 && part?.color in shades) part.color = color(shades[part.color]);
+        if (names.length <= 3 && part?.color in shades) part.color = color(shades[part.color]);
       }
     }
     return { data, layout };
   }
 
-  // On a phone the right panel of a figure goes below the left one.
+  // On a phone the panels of a figure go one below the other.
   function stack(layout) {
     const titles = (layout.annotations ?? []).filter((note) => note.xref === "paper" && note.yref === "paper");
-    const halves = [[0.58, 1], [0, 0.4]];
-    layout.height = 620;
-    ["", "2"].forEach((panel, i) => {
-      Object.assign(layout[`xaxis${panel}`], { domain: [0, 1], matches: null });
-      Object.assign(layout[`yaxis${panel}`], { domain: halves[i], showticklabels: true, matches: null });
-      if (titles[i]) Object.assign(titles[i], { x: 0, xanchor: "left", y: halves[i][1], font: { size: 12 } });
+    const panels = Object.keys(layout).filter((key) => key.startsWith("xaxis")).map((key) => key.slice(5));
+    const [tall, gap] = [200, 86];
+    const whole = panels.length * (tall + gap) - gap;
+    layout.height = whole + 134;
+    panels.forEach((panel, i) => {
+      const top = 1 - i * (tall + gap) / whole;
+      const domain = [Math.max(0, top - tall / whole), top];
+      Object.assign(layout[`xaxis${panel}`], { domain: [0, 1], showticklabels: true, matches: null });
+      Object.assign(layout[`yaxis${panel}`], { domain, showticklabels: true, matches: null });
+      if (titles[i]) Object.assign(titles[i], { x: 0, xanchor: "left", y: top, font: { size: 12 } });
     });
   }
 
-  // A legend of many entries goes below the axes.
-  function below(layout, entries) {
-    const room = 24 * Math.ceil(entries / 2);
+  // A legend of many entries goes below the axes, in two columns where they are short.
+  function below(layout, names) {
+    const columns = Math.max(...names.map((name) => name.length)) > 16 ? 1 : 2;
+    const room = 24 * Math.ceil(names.length / columns);
     layout.margin = { ...layout.margin, t: 64, b: 56 + room };
     layout.height += room;
     layout.legend = { ...layout.legend, x: 0, xanchor: "left", y: -56 / (layout.height - layout.margin.t - layout.margin.b), yanchor: "top" };

@@ -37,10 +37,14 @@ def page(
     """A page as text.
 
     title, heading, subtitle, footer: plain text, escaped here.  sections: HTML, of `chainrule.report.sections`; empty
-    ones are left out.
+    ones are left out. Plotly is in it where one of them has a figure.
     """
-    from plotly.offline import get_plotlyjs
+    body = "\n".join(filter(None, sections))
+    plotly = ""
+    if 'class="figure"' in body:  # what page.js draws; in escaped text the quotes would be others
+        from plotly.offline import get_plotlyjs
 
+        plotly = get_plotlyjs()
     here = files("chainrule.report")
     made_by = f"Made by Chainrule {chainrule.__version__}. This page is whole: it needs no network."
     return PAGE.format(
@@ -49,7 +53,7 @@ def page(
         subtitle=html.escape(subtitle),
         css=(here / "page.css").read_text("utf-8"),
         js=(here / "page.js").read_text("utf-8"),
-        plotly=get_plotlyjs(),
-        sections="\n".join(filter(None, sections)),
+        plotly=plotly,
+        sections=body,
         footer=html.escape(made_by if footer is None else footer),
     )

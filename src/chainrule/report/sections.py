@@ -7,7 +7,7 @@ import html
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -177,14 +177,15 @@ def section(title: str, *content: str) -> str:
     return f"<section>{f'<h2>{text(title)}</h2>' if title else ''}{''.join(content)}</section>"
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose first column names the row."""
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """A table whose first column names the row. left: the columns that read from the left; numbers from the right."""
+    kinds = ["" if i in left else ' class="number"' for i in range(len(heads))]
     head = "".join(
-        f'<th scope="col"{" class=number" if i else ""}>{text(name)}</th>' for i, name in enumerate(heads)
+        f'<th scope="col"{kind}>{text(name)}</th>' for name, kind in zip(heads, kinds, strict=True)
     )
     body = "".join(
         f'<tr><th scope="row">{text(row[0])}</th>'
-        + "".join(f'<td class="number">{text(cell)}</td>' for cell in row[1:])
+        + "".join(f"<td{kind}>{text(cell)}</td>" for cell, kind in zip(row[1:], kinds[1:], strict=True))
         + "</tr>"
         for row in rows
     )
