@@ -59,7 +59,8 @@ std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, u
     gradient_naive(samples.data(), lda, delta.data(), ldz, dW.data(), batch, K, N);
     for (int64_t n = 0; n < N; n += P)  // in two pieces, as the update takes strips
         for (const auto& [k0, k1] : {std::array{int64_t{0}, K / 2}, std::array{K / 2, K}})
-            gradient_strip(samples.data() + k0, lda, delta.data() + n, ldz, g.data() + n * K + k0 * P, batch, k1 - k0, N - n);
+            gradient_strip(samples.data() + k0, lda, delta.data() + n, ldz, g.data() + n * K + k0 * P, batch, k1 - k0, N - n,
+                           [](int64_t, int64_t) {});
     from_panels(g.data(), found.data(), K, N);
     for (int64_t i = 0; i < K * N; ++i) compare(largest[1], found[i], dW[i]);
 

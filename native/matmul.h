@@ -89,6 +89,15 @@ inline void with_rows(int64_t count, F&& f) {
 // Blocks: a piece of a panel, BLOCK_K rows of it, stays in the first-level cache while BLOCK_ROWS rows pass, whose own
 // piece stays in the second. BLOCK_BATCH likewise for the gradient.
 constexpr int64_t BLOCK_K = 256, BLOCK_ROWS = 192 / TILE_ROWS * TILE_ROWS, BLOCK_BATCH = 128;
+constexpr int64_t NEAR = 1 << 20;  // bytes that the second-level cache may be trusted to hold
+
+// From the next block, whose rows of a panel's width lie `ld` apart, the share of a tile that begins at `done` of `all`.
+// The processor's own prefetching follows long streams, and here each is short. Not inlined: few products need it.
+template <class T>
+[[gnu::noinline]] void prefetch_share(const T* next, int64_t ld, int64_t rows, int64_t done, int64_t all) {
+    const int64_t end = rows * std::min<int64_t>(all, done + TILE_ROWS) / all;
+    for (int64_t row = rows * done / all; row < end; ++row) prefetch(next + row * ld, PANEL<T> * sizeof(T));
+}
 
 // z = a W + b for some rows. finish(i0, i1, n) is called for each tile when it is done, while it is in the cache: rows i0
 // to i1 of the panel that begins at column n.
@@ -96,11 +105,14 @@ template <class T, class Finish>
 void forward_rows(const T* a, int64_t lda, const T* panels, const T* b, T* z, int64_t ldz, int64_t rows, int64_t K,
                   int64_t N, Finish&& finish) {
     constexpr int P = PANEL<T>;
+    const bool is_far = K * N * static_cast<int64_t>(sizeof(T)) > NEAR;
     for (int64_t i0 = 0; i0 < rows; i0 += BLOCK_ROWS)
         for (int64_t k = 0; k < K; k += BLOCK_K) {
             const int64_t i1 = std::min(rows, i0 + BLOCK_ROWS), depth = std::min(BLOCK_K, K - k);
-            for (int64_t n = 0; n < N; n += P)
-                for (int64_t i = i0; i < i1; i += TILE_ROWS)
+            for (int64_t n = 0; n < N; n += P) {
+                const T* next = panels + (n + P < N ? (n + P) * K + k * P : (k + depth) * P);
+                for (int64_t i = i0; i < i1; i += TILE_ROWS) {
+                    if (is_far) prefetch_share(next, P, depth, i - i0, i1 - i0);
                     with_rows(std::min<int64_t>(TILE_ROWS, i1 - i), [&](auto count) {
                         const T* panel = panels + n * K + k * P;
                         T* to = z + i * ldz + n;
@@ -112,6 +124,8 @@ void forward_rows(const T* a, int64_t lda, const T* panels, const T* b, T* z, in
                             forward_tile<T, count(), 1>(a + i * lda + k, lda, panel, start, lds, to, ldz, depth);
                         if (k + depth == K) finish(i, i + count(), n);
                     });
+                }
+            }
         }
 }
 
@@ -167,19 +181,27 @@ void gradient_naive(const T* a, int64_t lda, const T* delta, int64_t ldd, T* dW,
 }
 
 // Some rows (K of them, from the a given) of one panel of dL/dW, as they lie in the panel; `columns` of it are in use.
-template <class T>
-void gradient_strip(const T* a, int64_t lda, const T* delta, int64_t ldd, T* g, int64_t batch, int64_t K, int64_t columns) {
+// ahead(k0, k1) is called before each tile of the first block, to ask for what those rows of the panel need next.
+template <class T, class Ahead>
+void gradient_strip(const T* a, int64_t lda, const T* delta, int64_t ldd, T* g, int64_t batch, int64_t K, int64_t columns,
+                    Ahead&& ahead) {
     constexpr int P = PANEL<T>;
+    const bool is_far = batch * ldd * static_cast<int64_t>(sizeof(T)) > NEAR;
     for (int64_t s = 0; s < batch; s += BLOCK_BATCH) {
         const int64_t size = std::min(BLOCK_BATCH, batch - s);
-        for (int64_t k = 0; k < K; k += TILE_ROWS)
-            with_rows(std::min<int64_t>(TILE_ROWS, K - k), [&](auto count) {
-                const T *from = a + s * lda + k, *with = delta + s * ldd;
+        const T *from = a + s * lda, *with = delta + s * ldd;
+        const T* next = s + size < batch ? with + size * ldd : delta + P;  // the next block's rows, or the next panel's
+        for (int64_t k = 0; k < K; k += TILE_ROWS) {
+            const int64_t k1 = std::min<int64_t>(K, k + TILE_ROWS);
+            if (s == 0) ahead(k, k1);
+            if (is_far) prefetch_share(next, ldd, size, k, K);
+            with_rows(k1 - k, [&](auto count) {
                 if (columns > P / 2)
-                    gradient_tile<T, count(), 2>(from, lda, with, ldd, g + k * P, size, s > 0);
+                    gradient_tile<T, count(), 2>(from + k, lda, with, ldd, g + k * P, size, s > 0);
                 else
-                    gradient_tile<T, count(), 1>(from, lda, with, ldd, g + k * P, size, s > 0);
+                    gradient_tile<T, count(), 1>(from + k, lda, with, ldd, g + k * P, size, s > 0);
             });
+        }
     }
 }
 

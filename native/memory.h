@@ -5,16 +5,28 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <utility>
 #include <vector>
 
-#if defined(__linux__)
+// Under a sanitizer every array comes from `new`, whose bounds it knows.
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define CHAINRULE_MAPS 1
 #include <sys/mman.h>
+#else
+#define CHAINRULE_MAPS 0
 #endif
 
 namespace chainrule {
 
 constexpr int64_t CACHE_LINE = 64;  // bytes
 
+// Asks for memory that is read or written soon, to come into the second-level cache.
+inline void prefetch(const void* from, int64_t bytes) {
+    for (int64_t at = 0; at < bytes; at += CACHE_LINE) __builtin_prefetch(static_cast<const char*>(from) + at, 0, 2);
+}
+
+// Memory comes as zeros, large pieces from the system itself, which clears a page when it is first touched: by the thread
+// that works on it, and not at all where nobody does. So `construct` has nothing to do.
 template <class T>
 struct Aligned {
     using value_type = T;
@@ -23,21 +35,48 @@ struct Aligned {
     Aligned() = default;
     template <class U>
     Aligned(const Aligned<U>&) {}
-    static std::align_val_t alignment(std::size_t bytes) {
-        return std::align_val_t(bytes >= LARGE_PAGE ? LARGE_PAGE : std::size_t(CACHE_LINE));
-    }
+    static std::size_t bytes(std::size_t n) { return n * sizeof(T); }
+
     T* allocate(std::size_t n) {
-        const std::size_t bytes = n * sizeof(T);
-        void* found = ::operator new(bytes, alignment(bytes));
-#if defined(__linux__)
-        if (bytes >= LARGE_PAGE) madvise(found, bytes, MADV_HUGEPAGE);
+#if CHAINRULE_MAPS
+        if (bytes(n) >= LARGE_PAGE) {
+            const std::size_t size = whole_pages(n);  // one page more, to begin on a large one; the ends go back
+            void* found = mmap(nullptr, size + LARGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (found == MAP_FAILED) throw std::bad_alloc();
+            char* begin = static_cast<char*>(found);
+            const std::size_t skip = (LARGE_PAGE - reinterpret_cast<std::uintptr_t>(begin) % LARGE_PAGE) % LARGE_PAGE;
+            if (skip > 0) munmap(begin, skip);
+            munmap(begin + skip + size, LARGE_PAGE - skip);
+            madvise(begin + skip, size, MADV_HUGEPAGE);
+            return reinterpret_cast<T*>(begin + skip);
+        }
 #endif
+        void* found = ::operator new(bytes(n), std::align_val_t(CACHE_LINE));
+        std::memset(found, 0, bytes(n));
         return static_cast<T*>(found);
     }
-    void deallocate(T* p, std::size_t n) { ::operator delete(p, alignment(n * sizeof(T))); }
+    void deallocate(T* p, std::size_t n) {
+#if CHAINRULE_MAPS
+        if (bytes(n) >= LARGE_PAGE) {
+            munmap(p, whole_pages(n));
+            return;
+        }
+#endif
+        ::operator delete(p, std::align_val_t(CACHE_LINE));
+    }
+    template <class U>
+    void construct(U*) {}
+    template <class U, class... Given>
+    void construct(U* p, Given&&... given) {
+        ::new (static_cast<void*>(p)) U(std::forward<Given>(given)...);
+    }
     bool operator==(const Aligned&) const { return true; }
+
+   private:
+    static std::size_t whole_pages(std::size_t n) { return (bytes(n) + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE; }
 };
 
+// Zeros when it is made; what a vector grows by later within its capacity is whatever was there.
 template <class T>
 using Array = std::vector<T, Aligned<T>>;
 

@@ -10,10 +10,6 @@ namespace chainrule::CHAINRULE_ISA {
 
 constexpr int64_t AHEAD = 4;  // rows: a shuffled row is nowhere near the one before it, and asked for this much earlier
 
-inline void prefetch(const void* from, int64_t bytes) {
-    for (int64_t at = 0; at < bytes; at += CACHE_LINE) __builtin_prefetch(static_cast<const char*>(from) + at);
-}
-
 // Where samples go to: a (batch, ld), of which the first `width` columns are written, a0 = scale x + shift.
 template <class T>
 struct Target {

@@ -88,6 +88,7 @@ class Engine final : public Session {
     // update.h
     void plan_tasks();
     int64_t first_task(int member, int count) const;
+    void ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const;
     void gradient_of(const Task& task, int64_t batch, T* g);
     void add_penalty_and_clip(const Task& task, T* g, int64_t n, double& penalty);
     void apply(const Task& task, const Step<T>& p, const T* g);

@@ -6,7 +6,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-constexpr int64_t STRIP_ROWS = 64 / TILE_ROWS * TILE_ROWS;
+constexpr int64_t STRIP_ROWS = 96;  // whole tiles, and whole panels of W^T, on every instruction set
 
 template <class T>
 constexpr int64_t STRIP = STRIP_ROWS * PANEL<T>;
@@ -39,6 +39,19 @@ int64_t Engine<T>::first_task(int member, int count) const {
     return begin - tasks_.begin();
 }
 
+// Asks for what the update of rows k0 to k1 of W's panel at column n0 reads and writes.
+template <class T>
+void Engine<T>::ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const {
+    constexpr int P = PANEL<T>, BYTES = P * sizeof(T);
+    const Parameter<T>& parameter = parameters_[slot];
+    const int64_t at = n0 * program_.slots[slot].rows + k0 * P;
+    prefetch(&parameter.value[at], (k1 - k0) * BYTES);
+    for (int k = 0; k < moments(); ++k) prefetch(&parameter.moment[k][at], (k1 - k0) * BYTES);
+    if (parameter.transposed.empty()) return;
+    for (int64_t k = k0; k < k1; ++k)  // each row for one of the P rows of W^T's panel that it has a number in
+        prefetch(&parameter.transposed[(k / P * program_.slots[slot].columns + n0 + k % P) * P], BYTES);
+}
+
 // g (k1 - k0, PANEL): the gradient of a strip of W, or of PANEL elements of a vector.
 template <class T>
 void Engine<T>::gradient_of(const Task& task, int64_t batch, T* g) {
@@ -47,7 +60,11 @@ void Engine<T>::gradient_of(const Task& task, int64_t batch, T* g) {
     const Cache<T>& cache = caches_[task.op];
     const T* delta = &out.grad[task.n0];
     if (op.kind == Kind::dense && task.slot == op.slot0) {  // dL/dW = a^T delta
-        gradient_strip(in.a.data() + task.k0, in.ld, delta, out.ld, g, batch, task.k1 - task.k0, out.width - task.n0);
+        const bool is_far = in.width * out.width * static_cast<int64_t>(sizeof(T)) > NEAR;
+        gradient_strip(in.a.data() + task.k0, in.ld, delta, out.ld, g, batch, task.k1 - task.k0, out.width - task.n0,
+                       [&](int64_t k0, int64_t k1) {
+                           if (is_far) ask_for(task.slot, task.k0 + k0, task.k0 + k1, task.n0);
+                       });
     } else if (op.kind == Kind::dense) {  // dL/db = sum_i delta_i
         std::fill(g, g + PANEL<T>, T(0));
         for (int64_t i = 0; i < batch; ++i)
