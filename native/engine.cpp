@@ -43,6 +43,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         ++consumers[op.in];
         if (op.in2 >= 0) ++consumers[op.in2];
     }
+    consumers_of_input_ = consumers[0];
     std::vector<bool> begun(buffers_.size(), false);
     caches_.resize(program_.ops.size());
     for (size_t o = program_.ops.size(); o-- > 0;) {
@@ -199,7 +200,7 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
                 const Op& op = program_.ops[o];
                 if (normalizes(op))
                     columns(op, [&](int64_t n0, int64_t n1) { batch_statistics(op, caches_[o], n0, n1, batch); });
-                if (is_on()) forward(op, caches_[o], r0, r1, true, step);
+                if (is_on()) forward(op, caches_[o], r0, r1, true, step, rows_of(op.in));
                 if (is_on() && o + 1 < program_.ops.size()) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
                 if (is_long) look();
             }
@@ -247,24 +248,43 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
     return outcome;
 }
 
+// Rows go to threads once for all, and pass through a member's part of the buffers some at a time.
 template <class T>
 void Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop& stop) {
-    const int64_t chunk = static_cast<int64_t>(row_loss_.size()), outputs = buffers_.back().width;
-    const int count = team_size(std::min(n, chunk));
-    for (int64_t start = 0; start < n; start += chunk) {
-        if (start > 0 && stop && stop()) return;
-        const int64_t batch = std::min(chunk, n - start);
-        const Samples part = samples.from(start);
-        with_team(count, [&](int member, int present) {
-            const int64_t r0 = first_row(member, present, batch), r1 = first_row(member + 1, present, batch);
-            gather(part, nullptr, r0, r1);
-            for (size_t o = 0; o < program_.ops.size(); ++o) forward(program_.ops[o], caches_[o], r0, r1, false, 0);
-            const Buffer<T>& last = buffers_.back();
+    const int64_t capacity = std::min(n, static_cast<int64_t>(row_loss_.size())), outputs = buffers_.back().width;
+    const int count = static_cast<int>(std::min<int64_t>(team_size(n), capacity));
+    stopped_.store(false);
+    with_team(count, [&](int member, int present) {
+        const int64_t r0 = first_row(member, present, capacity), room = first_row(member + 1, present, capacity) - r0;
+        const int64_t first = first_row(member, present, n), last = first_row(member + 1, present, n);
+        for (int64_t row = first; row < last; row += room) {
+            if (member == 0 && row > first && stop && stop()) stopped_.store(true, std::memory_order_relaxed);
+            if (stopped_.load(std::memory_order_relaxed)) return;
+            const int64_t r1 = r0 + std::min(room, last - row);
+            const Samples part = samples.from(row - r0);  // its row r0 is the row of the samples
+            const T* X = reads_samples(samples) ? static_cast<const T*>(part.X) : nullptr;
+            if (X == nullptr) gather(part, nullptr, r0, r1);
+            for (size_t o = 0; o < program_.ops.size(); ++o) {
+                const Op& op = program_.ops[o];
+                if (o == 0 && X != nullptr)
+                    forward(op, caches_[o], r0, r1, false, 0, {X, samples.stride / static_cast<int64_t>(sizeof(T))});
+                else
+                    forward(op, caches_[o], r0, r1, false, 0, rows_of(op.in));
+            }
+            const Buffer<T>& last_buffer = buffers_.back();
             for (int64_t i = r0; i < r1; ++i)
-                std::copy(&last.a[i * last.ld], &last.a[i * last.ld] + outputs,
-                          static_cast<T*>(out) + (start + i) * outputs);
-        });
-    }
+                std::copy(&last_buffer.a[i * last_buffer.ld], &last_buffer.a[i * last_buffer.ld] + outputs,
+                          static_cast<T*>(out) + (row + i - r0) * outputs);
+        }
+    });
+}
+
+// Whether the first dense can read the samples where they lie, when nothing else does.
+template <class T>
+bool Engine<T>::reads_samples(const Samples& samples) const {
+    if (program_.ops[0].kind != Kind::dense || samples.indptr != nullptr || samples.column != 1) return false;
+    if (samples.type != (sizeof(T) == 4 ? 1 : 2) || program_.scale != 1 || program_.offset != 0) return false;
+    return consumers_of_input_ == 1 && samples.stride % static_cast<int64_t>(sizeof(T)) == 0;
 }
 
 Session* make(const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double) {

@@ -31,6 +31,15 @@ struct Buffer {
     Array<T> a, grad;
 };
 
+// A matrix that is read: its first number, and the distance between its rows.
+template <class T>
+struct Rows {
+    const T* first;
+    int64_t ld;
+
+    const T* row(int64_t i) const { return first + i * ld; }
+};
+
 // What an operation remembers between the walks.
 template <class T>
 struct Cache {
@@ -78,7 +87,7 @@ class Engine final : public Session {
    private:
     // walks.h: each works on rows r0 to r1 of the batch
     void gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1);
-    void forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, bool training, uint32_t step);
+    void forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, bool training, uint32_t step, Rows<T> from);
     void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* y);
     void backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, Array<T>& scratch);
     void dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, uint32_t step);
@@ -101,6 +110,8 @@ class Engine final : public Session {
         if (run_.bf16)
             for (int64_t i = r0; i < r1; ++i) round_bf16(&values[i * buffer.ld], buffer.width);
     }
+    Rows<T> rows_of(int buffer) const { return {buffers_[buffer].a.data(), buffers_[buffer].ld}; }
+    bool reads_samples(const Samples& samples) const;
     int64_t first_row(int member, int count, int64_t batch) const { return batch * member / count; }
     int team_size(int64_t batch) const;
 
@@ -118,6 +129,7 @@ class Engine final : public Session {
     std::vector<double> task_penalty_, task_square_;           // (tasks,)
     std::atomic<bool> overflow_{false}, stopped_{false};
     double mu_product_ = 1;
+    int consumers_of_input_ = 0;
     double operations_ = 0;  // of one sample's step
 };
 

@@ -43,6 +43,19 @@ class FlushToZero {
 #endif
 };
 
+// Looks for a while whether something has come true, before it is worth to sleep: waking up takes longer than small work.
+template <class Condition>
+bool spin(const Condition& is_true) {
+    constexpr int SPINS = 4000;  // some 50 to 100 microseconds
+    for (int i = 0; i < SPINS; ++i) {
+        if (is_true()) return true;
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+    return is_true();
+}
+
 class Team {
    public:
     explicit Team(int helpers) : process_(process_number()) {
@@ -51,7 +64,7 @@ class Team {
     ~Team() {
         {
             std::lock_guard lock(mutex_);
-            is_over_ = true;
+            is_over_.store(true);
         }
         start_.notify_all();
         for (auto& thread : threads_) thread.join();
@@ -60,34 +73,44 @@ class Team {
     bool is_mine() const { return process_ == process_number(); }
 
     void run(int count, const std::function<void(int, int)>& body) {
+        body_ = &body;
+        working_.store(count - 1, std::memory_order_relaxed);
         {
             std::lock_guard lock(mutex_);
-            body_ = &body, count_ = count, working_ = count - 1, ++job_;
+            const uint64_t number = job_.load(std::memory_order_relaxed) / MOST + 1;
+            job_.store(number * MOST + static_cast<uint64_t>(count), std::memory_order_release);
         }
         start_.notify_all();
         body(0, count);
+        const auto is_done = [this] { return working_.load(std::memory_order_acquire) == 0; };
+        if (spin(is_done)) return;
         std::unique_lock lock(mutex_);
-        done_.wait(lock, [this] { return working_ == 0; });
+        done_.wait(lock, is_done);
     }
 
    private:
+    static constexpr uint64_t MOST = uint64_t{1} << 16;  // members of a team
+
     void serve(int member) {
-        long seen = 0;
-        std::unique_lock lock(mutex_);
+        uint64_t seen = 0;
         for (;;) {
-            start_.wait(lock, [&] { return is_over_ || job_ != seen; });
-            if (is_over_) return;
-            seen = job_;
-            if (member >= count_) continue;
-            const auto* body = body_;
-            const int count = count_;
-            lock.unlock();
+            const auto is_called = [&] { return job_.load(std::memory_order_acquire) != seen || is_over_.load(); };
+            if (!spin(is_called)) {
+                std::unique_lock lock(mutex_);
+                start_.wait(lock, is_called);
+            }
+            if (is_over_.load()) return;
+            seen = job_.load(std::memory_order_acquire);
+            const int count = static_cast<int>(seen % MOST);
+            if (member >= count) continue;  // nobody waits for this one, and the next job may be there already
             {
                 const FlushToZero flush;
-                (*body)(member, count);
+                (*body_)(member, count);
             }
-            lock.lock();
-            if (--working_ == 0) done_.notify_one();
+            if (working_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+                const std::lock_guard lock(mutex_);  // the caller is asleep by now, or has not looked yet
+                done_.notify_one();
+            }
         }
     }
 
@@ -96,9 +119,9 @@ class Team {
     std::mutex mutex_;
     std::condition_variable start_, done_;
     const std::function<void(int, int)>* body_ = nullptr;
-    int count_ = 0, working_ = 0;
-    long job_ = 0;
-    bool is_over_ = false;
+    std::atomic<uint64_t> job_{0};  // its number, and how many members it has
+    std::atomic<int> working_{0};
+    std::atomic<bool> is_over_{false};
 };
 
 std::mutex& busy() {

@@ -22,7 +22,8 @@ void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, 
 }
 
 template <class T>
-void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, bool training, uint32_t step) {
+void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, bool training, uint32_t step,
+                        Rows<T> from) {
     const Buffer<T>& in = buffers_[op.in];
     Buffer<T>& out = buffers_[op.out];
     const T c0 = T(op.c0), c1 = T(op.c1);
@@ -39,17 +40,17 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
             });
         };
         if (!nonzero_.empty() && r1 > r0) {
-            forward_row(in.a.data(), panels, b, to, in.width, out.width, nonzero_.data());
+            forward_row(from.row(r0), panels, b, to, in.width, out.width, nonzero_.data());
             activate_tile(0, 1, 0, padded<T>(out.width));
         } else {
-            forward_rows(&in.a[r0 * in.ld], in.ld, panels, b, to, out.ld, r1 - r0, in.width, out.width,
+            forward_rows(from.row(r0), from.ld, panels, b, to, out.ld, r1 - r0, in.width, out.width,
                          [&](int64_t i0, int64_t i1, int64_t n) { activate_tile(i0, i1, n, n + PANEL<T>); });
         }
         return;
     }
     if (op.kind == Kind::dropout && training && op.c0 > 0) dropout_mask(op, cache, r0, r1, step);
     for (int64_t i = r0; i < r1; ++i) {
-        const T* a = &in.a[i * in.ld];
+        const T* a = from.row(i);
         T* z = &out.a[i * out.ld];
         switch (op.kind) {
             case Kind::rescale:

@@ -13,6 +13,11 @@ def namespace(z: Array) -> Any:
     return z.__array_namespace__()
 
 
+def zeros(like: Array) -> Array:
+    """Of the same shape and type; NumPy's take no memory until they are written to, unlike those of zeros_like."""
+    return namespace(like).zeros(like.shape, dtype=like.dtype)
+
+
 def erf(z: Array) -> Array:
     """erf(z) = 2/sqrt(pi) * integral from 0 to z of exp(-t^2) dt, which neither namespace has itself."""
     if namespace(z).__name__ == "numpy":

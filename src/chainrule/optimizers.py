@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-from chainrule._arrays import Array, namespace
+from chainrule._arrays import Array, namespace, zeros
 from chainrule.errors import ConfigError
 
 
@@ -146,7 +146,7 @@ class SGD(Optimizer):
 
     def init(self, theta: Array) -> NoState | SGDState:
         """v = 0, where there is a momentum."""
-        return SGDState(namespace(theta).zeros_like(theta)) if self.momentum else NoState()
+        return SGDState(zeros(theta)) if self.momentum else NoState()
 
     def update(
         self, g: Array, state: Any, theta: Array, lr: Array, t: Array
@@ -187,7 +187,6 @@ class RMSprop(Optimizer):
 
     def init(self, theta: Array) -> RMSpropState | RMSpropMomentumState:
         """v = 0, and b = 0 where there is a momentum."""
-        zeros = namespace(theta).zeros_like
         return (
             RMSpropMomentumState(zeros(theta), zeros(theta)) if self.momentum else RMSpropState(zeros(theta))
         )
@@ -226,7 +225,7 @@ class Adagrad(Optimizer):
 
     def init(self, theta: Array) -> AdagradState:
         """s = 0"""
-        return AdagradState(namespace(theta).zeros_like(theta))
+        return AdagradState(zeros(theta))
 
     def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, AdagradState]:
         """theta - lr g / (sqrt(s) + eps)"""
@@ -283,7 +282,6 @@ class Adam(AdamFamily):
 
     def init(self, theta: Array) -> AdamState:
         """m = v = 0"""
-        zeros = namespace(theta).zeros_like
         return AdamState(zeros(theta), zeros(theta))
 
     def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, AdamState]:
@@ -310,7 +308,6 @@ class AMSGrad(AdamFamily):
 
     def init(self, theta: Array) -> AMSGradState:
         """m = v = v_max = 0"""
-        zeros = namespace(theta).zeros_like
         return AMSGradState(zeros(theta), zeros(theta), zeros(theta))
 
     def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, AMSGradState]:
@@ -344,7 +341,6 @@ class AdamW(AdamFamily):
 
     def init(self, theta: Array) -> AdamState:
         """m = v = 0"""
-        zeros = namespace(theta).zeros_like
         return AdamState(zeros(theta), zeros(theta))
 
     def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, AdamState]:
@@ -380,7 +376,7 @@ class Nadam(AdamFamily):
     def init(self, theta: Array) -> NadamState:
         """m = v = 0, mu_product = 1"""
         xp = namespace(theta)
-        return NadamState(xp.zeros_like(theta), xp.zeros_like(theta), xp.ones((), dtype=theta.dtype))
+        return NadamState(zeros(theta), zeros(theta), xp.ones((), dtype=theta.dtype))
 
     def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, NadamState]:
         """theta - lr [(1 - mu_t) / (1 - M_t) g + mu_{t+1} / (1 - M_t mu_{t+1}) m] / (sqrt(v_hat) + eps)"""

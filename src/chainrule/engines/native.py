@@ -122,13 +122,10 @@ def is_direct(X: Any) -> bool:
             and X.indptr.dtype in (np.int32, np.int64)
             and all(part.dtype.isnative and part.flags.c_contiguous for part in parts)
         )
-    return (
-        isinstance(X, np.ndarray)
-        and X.dtype in (np.uint8, np.float32, np.float64)
-        and X.dtype.isnative
-        and X.flags.aligned
-        and all(stride % X.itemsize == 0 for stride in X.strides)
-    )
+    if not isinstance(X, np.ndarray) or X.dtype.char not in "Bfd" or not X.dtype.isnative:
+        return False
+    flags = X.flags
+    return flags.aligned and (flags.c_contiguous or all(stride % X.itemsize == 0 for stride in X.strides))
 
 
 def as_it_lies(X: Any) -> Any:
