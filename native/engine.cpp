@@ -169,6 +169,7 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
         Barrier alone(1);
         Barrier& together = present == count ? barrier : alone;  // the team was busy: one thread does all
         Array<T> scratch, y(buffers_.back().width);
+        Gaps gaps;
         double mu_product = mu_product_;
         for (int64_t k = 0; k < n_steps; ++k) {
             const int64_t begin = k * run_.batch_size, batch = std::min(run_.batch_size, n_rows - begin);
@@ -225,7 +226,7 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
                 if (member == 0) outcome.end = End::loss;
                 break;
             }
-            run_update(member, present, together, batch, prepare<T>(settings_, rates[k], first + k, mu_product));
+            run_update(member, present, together, batch, prepare<T>(settings_, rates[k], first + k, mu_product), gaps);
             together.wait();
             if (overflow_.load(std::memory_order_relaxed)) {
                 if (member == 0) outcome.end = End::update;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "simd.h"
 
@@ -30,17 +31,32 @@ void forward_naive(const T* a, int64_t lda, const T* W, const T* b, T* z, int64_
         }
 }
 
-// ROWS rows of a times the first VECTORS vectors of a panel, added to `start`, whose rows are `lds` apart: the bias
-// (lds 0), the sums of an earlier block, or null for zero.
-template <class T, int ROWS, int VECTORS>
-inline void forward_tile(const T* a, int64_t lda, const T* panel, const T* start, int64_t lds, T* z, int64_t ldz, int64_t K) {
+// What of a tile must be read where many numbers of a are 0, as pixels and words are: `count` places, or null for all.
+// A product with 0 adds nothing, so the bits are those of the whole, but for the sign of a sum that is 0 itself.
+struct Places {
+    const uint8_t* at;
+    int64_t count;
+
+    int64_t operator[](int64_t i) const { return at[i]; }
+};
+struct All {
+    int64_t count;
+
+    int64_t operator[](int64_t i) const { return i; }
+};
+
+// ROWS rows of a times the first VECTORS vectors of a panel, over the k named, added to `start`, whose rows are `lds`
+// apart: the bias (lds 0), the sums of an earlier block, or null for zero.
+template <class T, int ROWS, int VECTORS, class Which>
+inline void forward_tile(const T* a, int64_t lda, const T* panel, const T* start, int64_t lds, T* z, int64_t ldz, Which which) {
     using S = Simd<T>;
     using V = typename S::Vector;
     constexpr int L = S::LANES;
     V sum[ROWS][VECTORS];
     for (int i = 0; i < ROWS; ++i)
         for (int j = 0; j < VECTORS; ++j) sum[i][j] = start ? S::load(start + i * lds + j * L) : V{};
-    for (int64_t k = 0; k < K; ++k) {
+    for (int64_t c = 0; c < which.count; ++c) {
+        const int64_t k = which[c];
         V w[VECTORS];
         for (int j = 0; j < VECTORS; ++j) w[j] = S::load(panel + (k * 2 + j) * L);
 #pragma GCC unroll 12
@@ -54,16 +70,17 @@ inline void forward_tile(const T* a, int64_t lda, const T* panel, const T* start
 }
 
 // ROWS rows of W's gradient in one panel, sum over the batch of a[:, k .. k+ROWS]^T delta[:, panel]; added to what is in g
-// where `more`.
-template <class T, int ROWS, int VECTORS>
-inline void gradient_tile(const T* a, int64_t lda, const T* delta, int64_t ldd, T* g, int64_t batch, bool more) {
+// where `more`. `which` names the samples.
+template <class T, int ROWS, int VECTORS, class Which>
+inline void gradient_tile(const T* a, int64_t lda, const T* delta, int64_t ldd, T* g, Which which, bool more) {
     using S = Simd<T>;
     using V = typename S::Vector;
     constexpr int L = S::LANES;
     V sum[ROWS][VECTORS];
     for (int i = 0; i < ROWS; ++i)
         for (int j = 0; j < VECTORS; ++j) sum[i][j] = more ? S::load(g + (i * 2 + j) * L) : V{};
-    for (int64_t s = 0; s < batch; ++s) {
+    for (int64_t c = 0; c < which.count; ++c) {
+        const int64_t s = which[c];
         V d[VECTORS];
         for (int j = 0; j < VECTORS; ++j) d[j] = S::load(delta + s * ldd + j * L);
         const T* row = a + s * lda;
@@ -99,29 +116,93 @@ template <class T>
     for (int64_t row = rows * done / all; row < end; ++row) prefetch(next + row * ld, PANEL<T> * sizeof(T));
 }
 
+// 0 for 0 alone, of either sign: to find out whether one of many is something else without a comparison for each.
+template <class T>
+inline auto bits_of(T x) {
+    std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t> bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    return bits << 1;
+}
+
+// The k of `depth` at which one of some rows of a is not 0; at (depth,).
+template <class T>
+int64_t nonzero_columns(const T* a, int64_t lda, int64_t rows, int64_t depth, uint8_t* at) {
+    decltype(bits_of(T(0))) any[BLOCK_K] = {};
+    for (int64_t i = 0; i < rows; ++i)
+        for (int64_t k = 0; k < depth; ++k) any[k] |= bits_of(a[i * lda + k]);
+    int64_t count = 0;
+    for (int64_t k = 0; k < depth; ++k) at[count] = static_cast<uint8_t>(k), count += any[k] != 0;
+    return count;
+}
+
+// The rows of `batch` in which one of some columns of a is not 0; at (batch,).
+template <class T>
+int64_t nonzero_rows(const T* a, int64_t lda, int64_t batch, int64_t columns, uint8_t* at) {
+    int64_t count = 0;
+    for (int64_t s = 0; s < batch; ++s) {
+        decltype(bits_of(T(0))) any = 0;
+        for (int64_t k = 0; k < columns; ++k) any |= bits_of(a[s * lda + k]);
+        at[count] = static_cast<uint8_t>(s), count += any != 0;
+    }
+    return count;
+}
+
+// Whether it pays to look for zeros: in a few of the rows, spread among all, the share of them, and of tiles' worth of
+// neighbors that are 0 together.
+template <class T>
+bool has_gaps(const T* a, int64_t lda, int64_t rows, int64_t K) {
+    constexpr int64_t LOOKS = 4, NARROW = 64;
+    if (K < NARROW || rows < TILE_ROWS) return false;
+    int64_t empty = 0, all = 0;
+    for (int64_t look = 0; look < LOOKS; ++look)
+        for (int64_t k = 0; k + TILE_ROWS <= K; k += TILE_ROWS, ++all) {
+            decltype(bits_of(T(0))) any = 0;
+            for (int64_t j = 0; j < TILE_ROWS; ++j) any |= bits_of(a[rows * look / LOOKS * lda + k + j]);
+            empty += any == 0;
+        }
+    return 4 * empty > all;
+}
+
 // z = a W + b for some rows. finish(i0, i1, n) is called for each tile when it is done, while it is in the cache: rows i0
-// to i1 of the panel that begins at column n.
-template <class T, class Finish>
+// to i1 of the panel that begins at column n. gaps: pass over the k at which all rows of a tile are 0.
+template <bool MAY_HAVE_GAPS, class T, class Finish>
 void forward_rows(const T* a, int64_t lda, const T* panels, const T* b, T* z, int64_t ldz, int64_t rows, int64_t K,
-                  int64_t N, Finish&& finish) {
+                  int64_t N, Finish&& finish, bool gaps = false) {
     constexpr int P = PANEL<T>;
+    constexpr int64_t TILES = BLOCK_ROWS / TILE_ROWS;
+    uint8_t at[MAY_HAVE_GAPS ? TILES : 1][BLOCK_K];
+    int64_t counts[TILES];
     const bool is_far = K * N * static_cast<int64_t>(sizeof(T)) > NEAR;
     for (int64_t i0 = 0; i0 < rows; i0 += BLOCK_ROWS)
         for (int64_t k = 0; k < K; k += BLOCK_K) {
             const int64_t i1 = std::min(rows, i0 + BLOCK_ROWS), depth = std::min(BLOCK_K, K - k);
+            if (MAY_HAVE_GAPS && gaps)
+                for (int64_t i = i0, tile = 0; i < i1; i += TILE_ROWS, ++tile)
+                    counts[tile] = nonzero_columns(a + i * lda + k, lda, std::min<int64_t>(TILE_ROWS, i1 - i), depth, at[tile]);
             for (int64_t n = 0; n < N; n += P) {
                 const T* next = panels + (n + P < N ? (n + P) * K + k * P : (k + depth) * P);
                 for (int64_t i = i0; i < i1; i += TILE_ROWS) {
                     if (is_far) prefetch_share(next, P, depth, i - i0, i1 - i0);
                     with_rows(std::min<int64_t>(TILE_ROWS, i1 - i), [&](auto count) {
-                        const T* panel = panels + n * K + k * P;
+                        const T *from = a + i * lda + k, *panel = panels + n * K + k * P;
                         T* to = z + i * ldz + n;
                         const T* start = k > 0 ? to : b ? b + n : nullptr;
                         const int64_t lds = k > 0 ? ldz : 0;
-                        if (N - n > P / 2)
-                            forward_tile<T, count(), 2>(a + i * lda + k, lda, panel, start, lds, to, ldz, depth);
+                        const auto tile = [&](auto which) {
+                            if (N - n > P / 2)
+                                forward_tile<T, count(), 2>(from, lda, panel, start, lds, to, ldz, which);
+                            else
+                                forward_tile<T, count(), 1>(from, lda, panel, start, lds, to, ldz, which);
+                        };
+                        if constexpr (MAY_HAVE_GAPS)
+                            if (gaps) {
+                                const int64_t number = (i - i0) / TILE_ROWS;
+                                tile(Places{at[number], counts[number]});
+                            } else {
+                                tile(All{depth});
+                            }
                         else
-                            forward_tile<T, count(), 1>(a + i * lda + k, lda, panel, start, lds, to, ldz, depth);
+                            tile(All{depth});
                         if (k + depth == K) finish(i, i + count(), n);
                     });
                 }
@@ -180,26 +261,52 @@ void gradient_naive(const T* a, int64_t lda, const T* delta, int64_t ldd, T* dW,
         }
 }
 
+// The samples that matter to each tile of a strip of dL/dW, block after block: for every panel the same, found once.
+struct Gaps {
+    bool exist = false;        // whether the samples of this step have any worth mentioning
+    const void* of = nullptr;  // the first number of the strip's a
+    std::vector<uint8_t> at;   // (blocks, tiles, BLOCK_BATCH)
+    std::vector<int64_t> counts;
+
+    Places operator[](int64_t tile) const { return {&at[tile * BLOCK_BATCH], counts[tile]}; }
+
+    template <class T>
+    void find(const T* a, int64_t lda, int64_t batch, int64_t K) {
+        const int64_t tiles = (K + TILE_ROWS - 1) / TILE_ROWS, blocks = (batch + BLOCK_BATCH - 1) / BLOCK_BATCH;
+        of = a, at.resize(blocks * tiles * BLOCK_BATCH), counts.resize(blocks * tiles);
+        for (int64_t t = 0; t < blocks * tiles; ++t) {
+            const int64_t s = t / tiles * BLOCK_BATCH, k = t % tiles * TILE_ROWS;
+            counts[t] = nonzero_rows(a + s * lda + k, lda, std::min(BLOCK_BATCH, batch - s),
+                                     std::min<int64_t>(TILE_ROWS, K - k), &at[t * BLOCK_BATCH]);
+        }
+    }
+};
+
 // Some rows (K of them, from the a given) of one panel of dL/dW, as they lie in the panel; `columns` of it are in use.
-// ahead(k0, k1) is called before each tile of the first block, to ask for what those rows of the panel need next.
+// ahead(k0, k1) is called before each tile of the first block, to ask for what those rows of the panel need next. gaps:
+// what matters to each tile, or null for all.
 template <class T, class Ahead>
 void gradient_strip(const T* a, int64_t lda, const T* delta, int64_t ldd, T* g, int64_t batch, int64_t K, int64_t columns,
-                    Ahead&& ahead) {
+                    const Gaps* gaps, Ahead&& ahead) {
     constexpr int P = PANEL<T>;
     const bool is_far = batch * ldd * static_cast<int64_t>(sizeof(T)) > NEAR;
+    int64_t number = 0;
     for (int64_t s = 0; s < batch; s += BLOCK_BATCH) {
         const int64_t size = std::min(BLOCK_BATCH, batch - s);
         const T *from = a + s * lda, *with = delta + s * ldd;
         const T* next = s + size < batch ? with + size * ldd : delta + P;  // the next block's rows, or the next panel's
-        for (int64_t k = 0; k < K; k += TILE_ROWS) {
+        for (int64_t k = 0; k < K; k += TILE_ROWS, ++number) {
             const int64_t k1 = std::min<int64_t>(K, k + TILE_ROWS);
             if (s == 0) ahead(k, k1);
             if (is_far) prefetch_share(next, ldd, size, k, K);
             with_rows(k1 - k, [&](auto count) {
-                if (columns > P / 2)
-                    gradient_tile<T, count(), 2>(from + k, lda, with, ldd, g + k * P, size, s > 0);
-                else
-                    gradient_tile<T, count(), 1>(from + k, lda, with, ldd, g + k * P, size, s > 0);
+                const auto tile = [&](auto which) {
+                    if (columns > P / 2)
+                        gradient_tile<T, count(), 2>(from + k, lda, with, ldd, g + k * P, which, s > 0);
+                    else
+                        gradient_tile<T, count(), 1>(from + k, lda, with, ldd, g + k * P, which, s > 0);
+                };
+                gaps ? tile((*gaps)[number]) : tile(All{size});
             });
         }
     }

@@ -43,8 +43,9 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
             forward_row(from.row(r0), panels, b, to, in.width, out.width, nonzero_.data());
             activate_tile(0, 1, 0, padded<T>(out.width));
         } else {
-            forward_rows(from.row(r0), from.ld, panels, b, to, out.ld, r1 - r0, in.width, out.width,
-                         [&](int64_t i0, int64_t i1, int64_t n) { activate_tile(i0, i1, n, n + PANEL<T>); });
+            const bool gaps = op.in == 0 && has_gaps(from.row(r0), from.ld, r1 - r0, in.width);
+            forward_rows<true, T>(from.row(r0), from.ld, panels, b, to, out.ld, r1 - r0, in.width, out.width,
+                               [&](int64_t i0, int64_t i1, int64_t n) { activate_tile(i0, i1, n, n + PANEL<T>); }, gaps);
         }
         return;
     }
@@ -204,7 +205,7 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, 
         if (cache.accumulates) scratch.resize((r1 - r0) * in.ld), to = scratch.data();
         const Activation before = cache.before ? static_cast<Activation>(cache.before->function) : Activation::identity;
         const T c = cache.before ? T(cache.before->c0) : T(0);
-        forward_rows<T>(&out.grad[r0 * out.ld], out.ld, transposed, nullptr, to, in.ld, r1 - r0, out.width, in.width,
+        forward_rows<false, T>(&out.grad[r0 * out.ld], out.ld, transposed, nullptr, to, in.ld, r1 - r0, out.width, in.width,
                         [&](int64_t i0, int64_t i1, int64_t n) { times_prime(before, &in, r0 + i0, r0 + i1, n, n + PANEL<T>, c); });
         if (cache.accumulates)
             for (int64_t i = 0; i < r1 - r0; ++i)

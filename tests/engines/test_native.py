@@ -224,6 +224,30 @@ def test_the_same_bits_on_any_number_of_threads(isa, dtype, monkeypatch):
     assert all(run == runs[0] for run in runs)
 
 
+@pytest.mark.parametrize("isa", SETS)
+@pytest.mark.parametrize("batch_size", [16, 200])
+def test_samples_that_are_mostly_zero_train_as_the_whole(isa, batch_size, monkeypatch):
+    """As in images: a stroke somewhere, nothing around it, and rows and columns with nothing at all."""
+    monkeypatch.setenv("CHAINRULE_ISA", isa)
+    rng = np.random.default_rng(5)
+    y, X = rng.integers(0, 3, 333), np.zeros((333, 201))
+    for i, start in enumerate(rng.integers(10, 150, 333)):
+        X[i, start : start + 20] = rng.normal(size=20)
+    X[::50] = 0
+
+    def model(engine: str, dtype: str, clip_norm: float | None = None) -> Model:
+        network = Network(201, [Dense(70), ReLU(), Dense(3)], SoftmaxCrossEntropy())
+        return trained(engine, network, X, y, dtype, batch_size=batch_size, clip_norm=clip_norm)
+
+    assert_same(model("reference", "float64"), model("native", "float64"), X, FLOAT64)
+    assert_same(model("reference", "float64", 1.0), model("native", "float64", 1.0), X, FLOAT64)
+    bits = []
+    for count in (1, 2, 3, 8):
+        monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(count))
+        bits.append(model("native", "float32").theta.tobytes())
+    assert bits == bits[:1] * 4
+
+
 def test_models_train_in_several_python_threads_at_once(monkeypatch):
     monkeypatch.setenv("CHAINRULE_NUM_THREADS", "2")
     alone, together = bits_of_a_run(), []
