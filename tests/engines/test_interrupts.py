@@ -28,6 +28,7 @@ import chainrule
 from chainrule import Callback, Checkpoint, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.training import checkpoint
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored
 widths, batch, path = json.loads(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(max(3 * batch, 4096), widths[0])).astype(np.float32), None

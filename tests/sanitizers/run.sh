@@ -44,5 +44,6 @@ for library in libasan.so libtsan.so; do
     preload="$(runtime "$library") $(runtime libstdc++.so)"
     LD_PRELOAD=$preload "$python" -c \
         'import os, chainrule._native as native; assert native.__file__ == os.environ["CHAINRULE_NATIVE"]'
-    LD_PRELOAD=$preload ${fixed[@]+"${fixed[@]}"} "$python" -m pytest -q -p no:cacheprovider --capture=sys tests/engines "$@"
+    LD_PRELOAD=$preload ${fixed[@]+"${fixed[@]}"} "$python" -m pytest -q -p no:cacheprovider --capture=sys \
+        -m "not slow" --numprocesses auto tests/engines "$@"
 done
