@@ -154,7 +154,9 @@ def aims(results: Results) -> list[str]:
         f"{value:.2f} s, {missed} of {len(seconds)} missed",
         value < 1.2,
     )
-    one = results.section("predict").get("784-128-10, 1 row", {}).get("values", {}).get(f"{OURS}@1")
+    one = (
+        results.section("predict").get("784-128-10, 1 row", {}).get("values", {}).get(f"{OURS}@{threads[0]}")
+    )
     value = 1e6 / statistics.median(one) if one else math.nan
     row("one row, 784-128-10, from Python", "under 5 µs", value, f"{value:.1f} µs", value < 5)
     imported = results.section("imports").get("seconds", {}).get("values", {}).get("chainrule alone")

@@ -23,7 +23,7 @@ from verdicts import in_a_line
 from chainrule.benchmark import PEERS, PeerError, installed
 from chainrule.benchmark.measure import Contestant, Pool
 
-QUICK = ("train", "predict", "imports")
+QUICK = ("train", "predict", "imports", "target")
 UNFINISHED = Path(__file__).parents[1] / "build" / "bench"
 """Where a run is kept until it is complete, and for good if it is not of the whole matrix."""
 BUSY = 0.6
