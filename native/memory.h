@@ -25,12 +25,13 @@ inline void prefetch(const void* from, int64_t bytes) {
     for (int64_t at = 0; at < bytes; at += CACHE_LINE) __builtin_prefetch(static_cast<const char*>(from) + at, 0, 2);
 }
 
-// Memory comes as zeros, large pieces from the system itself, which clears a page when it is first touched: by the thread
-// that works on it, and not at all where nobody does. So `construct` has nothing to do.
+// Memory comes as zeros, so `construct` has nothing to do. The largest pieces come from the system itself, which clears a
+// page when it is first touched, by the thread that works on it; the others from the heap, which hands out again what a
+// session before has given back.
 template <class T>
 struct Aligned {
     using value_type = T;
-    static constexpr std::size_t LARGE_PAGE = std::size_t{1} << 21;
+    static constexpr std::size_t LARGE_PAGE = std::size_t{1} << 21, MAPPED = std::size_t{1} << 25;
 
     Aligned() = default;
     template <class U>
@@ -39,7 +40,7 @@ struct Aligned {
 
     T* allocate(std::size_t n) {
 #if CHAINRULE_MAPS
-        if (bytes(n) >= LARGE_PAGE) {
+        if (bytes(n) >= MAPPED) {
             const std::size_t size = whole_pages(n);  // one page more, to begin on a large one; the ends go back
             void* found = mmap(nullptr, size + LARGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
             if (found == MAP_FAILED) throw std::bad_alloc();
@@ -51,18 +52,21 @@ struct Aligned {
             return reinterpret_cast<T*>(begin + skip);
         }
 #endif
-        void* found = ::operator new(bytes(n), std::align_val_t(CACHE_LINE));
+        void* found = ::operator new(bytes(n), alignment(n));
+#if CHAINRULE_MAPS
+        if (bytes(n) >= LARGE_PAGE) madvise(found, bytes(n), MADV_HUGEPAGE);
+#endif
         std::memset(found, 0, bytes(n));
         return static_cast<T*>(found);
     }
     void deallocate(T* p, std::size_t n) {
 #if CHAINRULE_MAPS
-        if (bytes(n) >= LARGE_PAGE) {
+        if (bytes(n) >= MAPPED) {
             munmap(p, whole_pages(n));
             return;
         }
 #endif
-        ::operator delete(p, std::align_val_t(CACHE_LINE));
+        ::operator delete(p, alignment(n));
     }
     template <class U>
     void construct(U*) {}
@@ -73,6 +77,9 @@ struct Aligned {
     bool operator==(const Aligned&) const { return true; }
 
    private:
+    static std::align_val_t alignment(std::size_t n) {
+        return std::align_val_t(bytes(n) >= LARGE_PAGE ? LARGE_PAGE : std::size_t(CACHE_LINE));
+    }
     static std::size_t whole_pages(std::size_t n) { return (bytes(n) + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE; }
 };
 
