@@ -283,7 +283,8 @@ void Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop
 // Whether the first dense can read the samples where they lie, when nothing else does.
 template <class T>
 bool Engine<T>::reads_samples(const Samples& samples) const {
-    if (program_.ops[0].kind != Kind::dense || samples.indptr != nullptr || samples.column != 1) return false;
+    if (program_.ops.empty() || program_.ops[0].kind != Kind::dense) return false;
+    if (samples.indptr != nullptr || samples.column != 1) return false;
     if (samples.type != (sizeof(T) == 4 ? 1 : 2) || program_.scale != 1 || program_.offset != 0) return false;
     return consumers_of_input_ == 1 && samples.stride % static_cast<int64_t>(sizeof(T)) == 0;
 }

@@ -31,8 +31,8 @@ void forward_naive(const T* a, int64_t lda, const T* W, const T* b, T* z, int64_
         }
 }
 
-// What of a tile must be read where many numbers of a are 0, as pixels and words are: `count` places, or null for all.
-// A product with 0 adds nothing, so the bits are those of the whole, but for the sign of a sum that is 0 itself.
+// The terms of a tile's sums: those at some places, where many numbers of a are 0, as pixels and words are, or all. A
+// product with 0 adds nothing, so the bits are the same, but for the sign of a sum that is 0 itself.
 struct Places {
     const uint8_t* at;
     int64_t count;

@@ -22,6 +22,7 @@ from chainrule import (
     Dropout,
     Layer,
     LeakyReLU,
+    MeanSquaredError,
     Model,
     Network,
     NonFiniteError,
@@ -426,3 +427,14 @@ def test_a_bound_model_answers_one_row_with_the_bits_of_a_batch():
             bound.predict(X[:, :8])
         with pytest.raises(chainrule.DataError, match="X holds nan"):
             bound.predict(np.full(9, np.nan))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_network_that_is_read_and_nothing_else(dtype):
+    """No operation is left where a Rescale is part of reading the samples."""
+    X = data()[0].astype(dtype)
+    model = Model(Network(9, [Rescale(2.0, 1.0)], MeanSquaredError()), dtype=dtype)
+    expected = model.outputs(X, engine="reference")
+    assert np.array_equal(model.outputs(X, engine="native"), expected)
+    assert np.array_equal(model.bind().outputs(X), expected)
+    assert np.array_equal(model.bind().outputs(X[0]), expected[:1])
