@@ -240,6 +240,7 @@ def text(results: Results) -> str:
         "system": f"{machine['system']}, Python {machine['python']}",
         "versions": ", ".join(f"{name} {version}" for name, version in data["versions"].items()),
         "threads": " and ".join(map(str, settings["threads"])),
+        "extent": "quick: all threads alone, each network at its own batch" if settings["quick"] else "whole",
         "a figure": f"median of {settings['rounds']} measurements of {settings['seconds']} s",
     }
     lines = [HEAD, "## This run", "", *table(["what", ""], facts.items()), "## Aims", "", *aims(results)]

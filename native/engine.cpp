@@ -254,6 +254,7 @@ template <class T>
 void Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop& stop) {
     const int64_t capacity = std::min(n, static_cast<int64_t>(row_loss_.size())), outputs = buffers_.back().width;
     const int count = static_cast<int>(std::min<int64_t>(team_size(n), capacity));
+    const bool in_place = reads_samples(samples);
     stopped_.store(false);
     with_team(count, [&](int member, int present) {
         const int64_t r0 = first_row(member, present, capacity), room = first_row(member + 1, present, capacity) - r0;
@@ -263,19 +264,15 @@ void Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop
             if (stopped_.load(std::memory_order_relaxed)) return;
             const int64_t r1 = r0 + std::min(room, last - row);
             const Samples part = samples.from(row - r0);  // its row r0 is the row of the samples
-            const T* X = reads_samples(samples) ? static_cast<const T*>(part.X) : nullptr;
-            if (X == nullptr) gather(part, nullptr, r0, r1);
+            const Rows<T> X{static_cast<const T*>(part.X), samples.stride / static_cast<int64_t>(sizeof(T))};
+            if (!in_place) gather(part, nullptr, r0, r1);
             for (size_t o = 0; o < program_.ops.size(); ++o) {
                 const Op& op = program_.ops[o];
-                if (o == 0 && X != nullptr)
-                    forward(op, caches_[o], r0, r1, false, 0, {X, samples.stride / static_cast<int64_t>(sizeof(T))});
-                else
-                    forward(op, caches_[o], r0, r1, false, 0, rows_of(op.in));
+                forward(op, caches_[o], r0, r1, false, 0, o == 0 && in_place ? X : rows_of(op.in));
             }
-            const Buffer<T>& last_buffer = buffers_.back();
+            const Rows<T> a = rows_of(static_cast<int>(buffers_.size()) - 1);
             for (int64_t i = r0; i < r1; ++i)
-                std::copy(&last_buffer.a[i * last_buffer.ld], &last_buffer.a[i * last_buffer.ld] + outputs,
-                          static_cast<T*>(out) + (row + i - r0) * outputs);
+                std::copy(a.row(i), a.row(i) + outputs, static_cast<T*>(out) + (row + i - r0) * outputs);
         }
     });
 }

@@ -46,12 +46,9 @@ class FlushToZero {
 // Looks for a while whether something has come true, before it is worth to sleep: waking up takes longer than small work.
 template <class Condition>
 bool spin(const Condition& is_true) {
-    constexpr int SPINS = 4000;  // some 50 to 100 microseconds
     for (int i = 0; i < SPINS; ++i) {
         if (is_true()) return true;
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#endif
+        relax();
     }
     return is_true();
 }

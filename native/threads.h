@@ -10,6 +10,15 @@
 
 namespace chainrule {
 
+constexpr int SPINS = 4000;  // some 50 to 100 microseconds
+
+// Leaves the core to its other thread, or to nobody, for some ten cycles.
+inline void relax() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
 // Spins for a moment, then gives way: the others of a team may have to share a core.
 class Barrier {
    public:
@@ -23,10 +32,10 @@ class Barrier {
             return;
         }
         for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; ++spins) {
-            if (spins > 4000) std::this_thread::yield();
-#if defined(__x86_64__)
-            else __builtin_ia32_pause();
-#endif
+            if (spins > SPINS)
+                std::this_thread::yield();
+            else
+                relax();
         }
     }
 

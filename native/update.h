@@ -7,6 +7,7 @@
 namespace chainrule::CHAINRULE_ISA {
 
 constexpr int64_t STRIP_ROWS = 96;  // whole tiles, and whole panels of W^T, on every instruction set
+static_assert(STRIP_ROWS % TILE_ROWS == 0 && STRIP_ROWS % PANEL<float> == 0 && STRIP_ROWS % PANEL<double> == 0);
 
 template <class T>
 constexpr int64_t STRIP = STRIP_ROWS * PANEL<T>;
@@ -49,7 +50,7 @@ void Engine<T>::ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const {
     for (int k = 0; k < moments(); ++k) prefetch(&parameter.moment[k][at], (k1 - k0) * BYTES);
     if (parameter.transposed.empty()) return;
     for (int64_t k = k0; k < k1; ++k)  // each row for one of the P rows of W^T's panel that it has a number in
-        prefetch(&parameter.transposed[(k / P * program_.slots[slot].columns + n0 + k % P) * P], BYTES);
+        prefetch(parameter.transposed.data() + (k / P * program_.slots[slot].columns + n0 + k % P) * P, BYTES);
 }
 
 // g (k1 - k0, PANEL): the gradient of a strip of W, or of PANEL elements of a vector.
