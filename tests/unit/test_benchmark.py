@@ -201,7 +201,13 @@ def test_geometric_mean():
 
 def made_up(tmp_path: Path) -> Results:
     """Two cells: one won, one lost."""
-    settings = {"threads": [1, 2], "seconds": 0.1, "rounds": 3, "peers": ["chainrule", "torch", "jax-scan"]}
+    settings = {
+        "threads": [1, 2],
+        "seconds": 0.1,
+        "rounds": 3,
+        "quick": True,
+        "peers": ["chainrule", "torch", "jax-scan"],
+    }
     results = Results.begin(settings, tmp_path / "results.json")
     results.data["versions"] = {"torch": "2.6"}
     rates = {"chainrule": (5.0, 8.0), "torch": (3.0, 2.0), "jax-scan": (1.0, 9.0)}
