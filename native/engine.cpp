@@ -157,6 +157,7 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
                          int64_t n_steps, int64_t first, int64_t clock, double* tally, const Stop& stop) {
     const int count = team_size(run_.batch_size);
     Barrier barrier(count);
+    std::vector<Share> shares(count);
     Outcome outcome{0, End::done};
     stopped_.store(false);
     double frozen_penalty = 0;
@@ -169,7 +170,7 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
         Barrier alone(1);
         Barrier& together = present == count ? barrier : alone;  // the team was busy: one thread does all
         Array<T> scratch, y(buffers_.back().width);
-        Gaps gaps;
+        Columns<T> columns_of_a;
         double mu_product = mu_product_;
         for (int64_t k = 0; k < n_steps; ++k) {
             const int64_t begin = k * run_.batch_size, batch = std::min(run_.batch_size, n_rows - begin);
@@ -206,6 +207,7 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
                 if (is_long) look();
             }
             loss(samples, batch_rows, r0, r1, total, y.data());
+            shares[member].deal(first_task(member, present), first_task(member + 1, present));
             for (size_t o = program_.ops.size(); o-- > 0;) {
                 const Op& op = program_.ops[o];
                 if (!buffers_[op.out].needs_gradient) continue;
@@ -226,7 +228,8 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
                 if (member == 0) outcome.end = End::loss;
                 break;
             }
-            run_update(member, present, together, batch, prepare<T>(settings_, rates[k], first + k, mu_product), gaps);
+            run_update(member, present, shares, together, batch, prepare<T>(settings_, rates[k], first + k, mu_product),
+                       columns_of_a);
             together.wait();
             if (overflow_.load(std::memory_order_relaxed)) {
                 if (member == 0) outcome.end = End::update;

@@ -261,52 +261,77 @@ void gradient_naive(const T* a, int64_t lda, const T* delta, int64_t ldd, T* dW,
         }
 }
 
-// The samples that matter to each tile of a strip of dL/dW, block after block: for every panel the same, found once.
-struct Gaps {
-    bool exist = false;        // whether the samples of this step have any worth mentioning
-    const void* of = nullptr;  // the first number of the strip's a
-    std::vector<uint8_t> at;   // (blocks, tiles, BLOCK_BATCH)
-    std::vector<int64_t> counts;
+// How the gradient's product reads a: as it lies, packed tile after tile, or without the samples that have only zeros for
+// a tile.
+enum class Reading { in_place, packed, sparse };
 
-    Places operator[](int64_t tile) const { return {&at[tile * BLOCK_BATCH], counts[tile]}; }
+// Some columns of a, those of a strip of dL/dW, made ready once for all panels of the strip.
+template <class T>
+struct Columns {
+    const T* a = nullptr;  // null: none yet
+    int64_t lda = 0;
+    Reading reading = Reading::in_place;
+    Array<T> packed;              // (blocks, tiles, BLOCK_BATCH, TILE_ROWS)
+    std::vector<uint8_t> at;      // (blocks, tiles, BLOCK_BATCH): samples of a block
+    std::vector<int64_t> counts;  // (blocks, tiles)
 
-    template <class T>
-    void find(const T* a, int64_t lda, int64_t batch, int64_t K) {
+    Places places(int64_t tile) const { return {&at[tile * BLOCK_BATCH], counts[tile]}; }
+
+    void read(const T* from, int64_t ld, int64_t batch, int64_t K, Reading how) {
+        if (a == from && reading == how) return;
+        a = from, lda = ld, reading = how;
+        if (how == Reading::in_place) return;
         const int64_t tiles = (K + TILE_ROWS - 1) / TILE_ROWS, blocks = (batch + BLOCK_BATCH - 1) / BLOCK_BATCH;
-        of = a, at.resize(blocks * tiles * BLOCK_BATCH), counts.resize(blocks * tiles);
+        if (how == Reading::packed)
+            packed.resize(blocks * tiles * BLOCK_BATCH * TILE_ROWS);
+        else
+            at.resize(blocks * tiles * BLOCK_BATCH), counts.resize(blocks * tiles);
         for (int64_t t = 0; t < blocks * tiles; ++t) {
             const int64_t s = t / tiles * BLOCK_BATCH, k = t % tiles * TILE_ROWS;
-            counts[t] = nonzero_rows(a + s * lda + k, lda, std::min(BLOCK_BATCH, batch - s),
-                                     std::min<int64_t>(TILE_ROWS, K - k), &at[t * BLOCK_BATCH]);
+            const int64_t size = std::min(BLOCK_BATCH, batch - s), columns = std::min<int64_t>(TILE_ROWS, K - k);
+            if (how == Reading::packed)
+                pack(a + s * lda + k, size, columns, &packed[t * BLOCK_BATCH * TILE_ROWS]);
+            else
+                counts[t] = nonzero_rows(a + s * lda + k, lda, size, columns, &at[t * BLOCK_BATCH]);
         }
+    }
+
+   private:
+    void pack(const T* from, int64_t size, int64_t columns, T* to) const {
+        for (int64_t s = 0; s < size; ++s, from += lda, to += TILE_ROWS)
+            if (columns == TILE_ROWS)
+                std::memcpy(to, from, TILE_ROWS * sizeof(T));
+            else
+                std::copy(from, from + columns, to);
     }
 };
 
-// Some rows (K of them, from the a given) of one panel of dL/dW, as they lie in the panel; `columns` of it are in use.
-// ahead(k0, k1) is called before each tile of the first block, to ask for what those rows of the panel need next. gaps:
-// what matters to each tile, or null for all.
+// K rows of one panel of dL/dW, those of the columns of a given, as they lie in the panel; `width` of it are in use.
+// ahead(k0, k1) is called before each tile of the first block, to ask for what those rows of the panel need next.
 template <class T, class Ahead>
-void gradient_strip(const T* a, int64_t lda, const T* delta, int64_t ldd, T* g, int64_t batch, int64_t K, int64_t columns,
-                    const Gaps* gaps, Ahead&& ahead) {
+void gradient_strip(const Columns<T>& a, const T* delta, int64_t ldd, T* g, int64_t batch, int64_t K, int64_t width,
+                    Ahead&& ahead) {
     constexpr int P = PANEL<T>;
-    const bool is_far = batch * ldd * static_cast<int64_t>(sizeof(T)) > NEAR;
+    const bool is_far = batch * ldd * static_cast<int64_t>(sizeof(T)) > NEAR, is_packed = a.reading == Reading::packed;
     int64_t number = 0;
     for (int64_t s = 0; s < batch; s += BLOCK_BATCH) {
         const int64_t size = std::min(BLOCK_BATCH, batch - s);
-        const T *from = a + s * lda, *with = delta + s * ldd;
+        const T* with = delta + s * ldd;
         const T* next = s + size < batch ? with + size * ldd : delta + P;  // the next block's rows, or the next panel's
         for (int64_t k = 0; k < K; k += TILE_ROWS, ++number) {
             const int64_t k1 = std::min<int64_t>(K, k + TILE_ROWS);
             if (s == 0) ahead(k, k1);
             if (is_far) prefetch_share(next, ldd, size, k, K);
+            const T* from = is_packed ? &a.packed[number * BLOCK_BATCH * TILE_ROWS] : a.a + s * a.lda + k;
+            const int64_t lda = is_packed ? TILE_ROWS : a.lda;
             with_rows(k1 - k, [&](auto count) {
                 const auto tile = [&](auto which) {
-                    if (columns > P / 2)
-                        gradient_tile<T, count(), 2>(from + k, lda, with, ldd, g + k * P, which, s > 0);
+                    if (width > P / 2)
+                        gradient_tile<T, count(), 2>(from, lda, with, ldd, g + k * P, which, s > 0);
                     else
-                        gradient_tile<T, count(), 1>(from + k, lda, with, ldd, g + k * P, which, s > 0);
+                        gradient_tile<T, count(), 1>(from, lda, with, ldd, g + k * P, which, s > 0);
                 };
-                gaps ? tile((*gaps)[number]) : tile(All{size});
+                a.reading == Reading::sparse ? tile(a.places(number)) : tile(All{size});
             });
         }
     }

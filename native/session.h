@@ -98,12 +98,13 @@ class Engine final : public Session {
     void plan_tasks();
     int64_t first_task(int member, int count) const;
     void ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const;
-    void gradient_of(const Task& task, int64_t batch, T* g, Gaps& gaps);
+    void gradient_of(const Task& task, int64_t batch, bool has_gaps, T* g, Columns<T>& columns);
     void add_penalty_and_clip(const Task& task, T* g, int64_t n, double& penalty);
     void apply(const Task& task, const Step<T>& p, const T* g);
     void bound_norms(const Task& task);
     void refresh(int slot, int64_t k0, int64_t k1, int64_t n0);
-    void run_update(int member, int count, Barrier& barrier, int64_t batch, const Step<T>& p, Gaps& gaps);
+    void run_update(int member, int count, std::vector<Share>& shares, Barrier& barrier, int64_t batch, const Step<T>& p,
+                    Columns<T>& columns);
 
     bool normalizes(const Op& op) const { return op.kind == Kind::batch_norm && op.in_training; }
     void round_rows(Array<T>& values, const Buffer<T>& buffer, int64_t r0, int64_t r1) {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -43,6 +44,37 @@ class Barrier {
     const int count_;
     std::atomic<int> arrived_{0}, phase_{0};
 };
+
+// Numbers of pieces of work that are left to a member of a team. It takes the first; another, who has none left, the last.
+class Share {
+   public:
+    // Not while anybody takes.
+    void deal(int64_t first, int64_t end) { left_.store(packed(first, end), std::memory_order_release); }
+    // -1: nothing is left.
+    int64_t take(bool last) {
+        uint64_t left = left_.load(std::memory_order_acquire);
+        while (true) {
+            const int64_t first = static_cast<int64_t>(left >> 32), end = static_cast<int64_t>(left & 0xffffffffu);
+            if (first >= end) return -1;
+            if (left_.compare_exchange_weak(left, last ? packed(first, end - 1) : packed(first + 1, end),
+                                            std::memory_order_acq_rel, std::memory_order_acquire))
+                return last ? end - 1 : first;
+        }
+    }
+
+   private:
+    static uint64_t packed(int64_t first, int64_t end) {
+        return static_cast<uint64_t>(first) << 32 | static_cast<uint64_t>(end);
+    }
+    alignas(64) std::atomic<uint64_t> left_{0};
+};
+
+// The next piece for a member: of its own share, or else of another's. -1: nobody has one left.
+inline int64_t take(std::vector<Share>& shares, int member, int count) {
+    int64_t piece = shares[member].take(false);
+    for (int other = 1; piece < 0 && other < count; ++other) piece = shares[(member + other) % count].take(true);
+    return piece;
+}
 
 // Calls body(member, count) once on each of `count` threads, the caller's among them, and returns when all are done.
 // A team serves one caller at a time; another caller meanwhile works alone, with the same result. After fork the

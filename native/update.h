@@ -7,6 +7,7 @@
 namespace chainrule::CHAINRULE_ISA {
 
 constexpr int64_t STRIP_ROWS = 96;  // whole tiles, and whole panels of W^T, on every instruction set
+constexpr int64_t MANY_PANELS = 32;  // so many share the columns of a strip that it pays to pack them
 static_assert(STRIP_ROWS % TILE_ROWS == 0 && STRIP_ROWS % PANEL<float> == 0 && STRIP_ROWS % PANEL<double> == 0);
 
 template <class T>
@@ -55,20 +56,20 @@ void Engine<T>::ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const {
 
 // g (k1 - k0, PANEL): the gradient of a strip of W, or of PANEL elements of a vector.
 template <class T>
-void Engine<T>::gradient_of(const Task& task, int64_t batch, T* g, Gaps& gaps) {
+void Engine<T>::gradient_of(const Task& task, int64_t batch, bool has_gaps, T* g, Columns<T>& columns) {
     const Op& op = program_.ops[task.op];
     const Buffer<T>&in = buffers_[op.in], &out = buffers_[op.out];
     const Cache<T>& cache = caches_[task.op];
     const T* delta = &out.grad[task.n0];
     if (op.kind == Kind::dense && task.slot == op.slot0) {  // dL/dW = a^T delta
         const bool is_far = in.width * out.width * static_cast<int64_t>(sizeof(T)) > NEAR;
-        const T* a = in.a.data() + task.k0;
-        const bool is_sparse = op.in == 0 && gaps.exist;
-        if (is_sparse && gaps.of != a) gaps.find(a, in.ld, batch, task.k1 - task.k0);
-        gradient_strip(a, in.ld, delta, out.ld, g, batch, task.k1 - task.k0, out.width - task.n0, is_sparse ? &gaps : nullptr,
-                       [&](int64_t k0, int64_t k1) {
-                           if (is_far) ask_for(task.slot, task.k0 + k0, task.k0 + k1, task.n0);
-                       });
+        const Reading reading = op.in == 0 && has_gaps               ? Reading::sparse
+                                : out.width >= MANY_PANELS * PANEL<T> ? Reading::packed
+                                                                      : Reading::in_place;
+        columns.read(in.a.data() + task.k0, in.ld, batch, task.k1 - task.k0, reading);
+        gradient_strip(columns, delta, out.ld, g, batch, task.k1 - task.k0, out.width - task.n0, [&](int64_t k0, int64_t k1) {
+            if (is_far) ask_for(task.slot, task.k0 + k0, task.k0 + k1, task.n0);
+        });
     } else if (op.kind == Kind::dense) {  // dL/db = sum_i delta_i
         std::fill(g, g + PANEL<T>, T(0));
         for (int64_t i = 0; i < batch; ++i)
@@ -154,19 +155,19 @@ void Engine<T>::bound_norms(const Task& task) {
 }
 
 template <class T>
-void Engine<T>::run_update(int member, int count, Barrier& barrier, int64_t batch, const Step<T>& p,
-                           Gaps& gaps) {
-    const int64_t first = first_task(member, count), last = first_task(member + 1, count);
+void Engine<T>::run_update(int member, int count, std::vector<Share>& shares, Barrier& barrier, int64_t batch,
+                           const Step<T>& p, Columns<T>& columns) {
     alignas(64) T strip[STRIP<T>];
     const bool waits = run_.clip_norm > 0;
     const Buffer<T>& input = buffers_[0];
-    gaps.of = nullptr, gaps.exist = has_gaps(input.a.data(), input.ld, batch, input.width);
-    for (int64_t t = first; t < last; ++t) {
+    const bool gaps = has_gaps(input.a.data(), input.ld, batch, input.width);
+    columns.a = nullptr;
+    for (int64_t t; (t = take(shares, member, count)) >= 0;) {
         const Task& task = tasks_[t];
         const int64_t n = (task.k1 - task.k0) * PANEL<T>;
         T* g = strip;
         if (waits) g = &parameters_[task.slot].g[task.n0 * program_.slots[task.slot].rows + task.k0 * PANEL<T>];
-        gradient_of(task, batch, g, gaps);
+        gradient_of(task, batch, gaps, g, columns);
         add_penalty_and_clip(task, g, n, task_penalty_[t]);
         T square = 0;
         if (!all_finite(g, n)) {  // this strip stays as it is
@@ -178,6 +179,7 @@ void Engine<T>::run_update(int member, int count, Barrier& barrier, int64_t batc
         task_square_[t] = double(square);
         if (!waits) apply(task, p, g);
     }
+    const int64_t first = first_task(member, count), last = first_task(member + 1, count);
     if (waits) {
         barrier.wait();
         if (overflow_.load(std::memory_order_relaxed)) return;
