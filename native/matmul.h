@@ -337,6 +337,20 @@ void gradient_strip(const Columns<T>& a, const T* delta, int64_t ldd, T* g, int6
     }
 }
 
+// A square of a panel's width, PANEL apart in both.
+template <class T>
+inline void transpose_square(const T* from, T* to) {
+    using S = Simd<T>;
+    constexpr int L = S::LANES, P = PANEL<T>;
+    for (int i = 0; i < P; i += L)
+        for (int j = 0; j < P; j += L) {
+            typename S::Vector rows[L];
+            for (int r = 0; r < L; ++r) rows[r] = S::load(from + (i + r) * P + j);
+            transpose(rows);
+            for (int r = 0; r < L; ++r) S::store(to + (j + r) * P + i, rows[r]);
+        }
+}
+
 // Rows k0 to k1 of one panel of W (columns n0 on), into the panels of W^T (K in strips, N rows each).
 template <class T>
 void transpose_strip(const T* strip, T* transposed, int64_t k0, int64_t k1, int64_t n0, int64_t N) {
@@ -346,8 +360,11 @@ void transpose_strip(const T* strip, T* transposed, int64_t k0, int64_t k1, int6
         const int64_t stop = std::min(k1, (k / P + 1) * P);  // the end of a row of W^T's panel
         T* to = transposed + (k / P * N + n0) * P + k % P;
         const T* from = strip + (k - k0) * P;
-        for (int64_t n = 0; n < columns; ++n)
-            for (int64_t j = 0; j < stop - k; ++j) to[n * P + j] = from[j * P + n];
+        if (columns == P && stop - k == P)
+            transpose_square(from, to);
+        else
+            for (int64_t n = 0; n < columns; ++n)
+                for (int64_t j = 0; j < stop - k; ++j) to[n * P + j] = from[j * P + n];
         k = stop;
     }
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "memory.h"
 
@@ -59,6 +60,37 @@ inline V multiply_add(T x, V w, V sum) {
 #else
     return sum + x * w;
 #endif
+}
+
+// Numbers of two rows of a matrix, in whose blocks of 2 x 2, of DISTANCE numbers on a side, the two off the diagonal change
+// places: the upper row of the result, or the lower.
+template <int DISTANCE, bool LOWER, class V, int... J>
+inline V exchanged(V upper, V lower, std::integer_sequence<int, J...>) {
+    constexpr int L = sizeof...(J);
+#define CHAINRULE_FROM ((J & DISTANCE ? L + J - DISTANCE : J) + (LOWER ? DISTANCE : 0))...
+#if defined(__clang__)
+    return __builtin_shufflevector(upper, lower, CHAINRULE_FROM);
+#else
+    using Integer = std::conditional_t<sizeof(V) / L == 4, int32_t, int64_t>;
+    typedef Integer From __attribute__((vector_size(sizeof(V))));
+    return __builtin_shuffle(upper, lower, From{CHAINRULE_FROM});
+#endif
+#undef CHAINRULE_FROM
+}
+
+// Rows to columns, of as many vectors as each has numbers: blocks of 1 x 1, then of 2 x 2, ... change places.
+template <int DISTANCE = 1, class V, int L>
+inline void transpose(V (&rows)[L]) {
+    if constexpr (DISTANCE < L) {
+        const std::make_integer_sequence<int, L> all;
+        for (int i = 0; i < L; ++i)
+            if ((i & DISTANCE) == 0) {
+                const V upper = rows[i], lower = rows[i + DISTANCE];
+                rows[i] = exchanged<DISTANCE, false>(upper, lower, all);
+                rows[i + DISTANCE] = exchanged<DISTANCE, true>(upper, lower, all);
+            }
+        transpose<2 * DISTANCE>(rows);
+    }
 }
 
 // Columns of a panel: two vectors.

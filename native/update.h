@@ -71,9 +71,10 @@ void Engine<T>::gradient_of(const Task& task, int64_t batch, bool has_gaps, T* g
             if (is_far) ask_for(task.slot, task.k0 + k0, task.k0 + k1, task.n0);
         });
     } else if (op.kind == Kind::dense) {  // dL/db = sum_i delta_i
-        std::fill(g, g + PANEL<T>, T(0));
+        T sum[PANEL<T>] = {};
         for (int64_t i = 0; i < batch; ++i)
-            for (int64_t j = 0; j < PANEL<T>; ++j) g[j] += delta[i * out.ld + j];
+            for (int64_t j = 0; j < PANEL<T>; ++j) sum[j] += delta[i * out.ld + j];
+        std::copy(sum, sum + PANEL<T>, g);
     } else if (op.kind == Kind::batch_norm) {
         const Array<T>& from = task.slot == op.slot0 ? cache.dgamma : cache.dbeta;
         std::copy(&from[task.n0], &from[task.n0] + PANEL<T>, g);

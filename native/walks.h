@@ -36,7 +36,10 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
             with_activation(static_cast<Activation>(op.function), [&](auto f) {
                 if constexpr (f() != Activation::identity)
                     for (int64_t i = i0; i < i1; ++i)
-                        for (int64_t j = n0; j < n1; ++j) to[i * out.ld + j] = activate<f()>(to[i * out.ld + j], c0);
+                        for (int64_t n = n0; n < n1; n += PANEL<T>) {
+                            T* z = to + i * out.ld + n;
+                            for (int64_t j = 0; j < PANEL<T>; ++j) z[j] = activate<f()>(z[j], c0);
+                        }
             });
         };
         if (!nonzero_.empty() && r1 > r0) {
@@ -176,16 +179,18 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
     }
 }
 
-// delta = dL/da f'(z) in rows i0 to i1, columns n0 to n1, over dL/da. Of z only the sign is asked for, and a has the same.
+// delta = dL/da f'(z) in rows i0 to i1, whole panels from column n0 to n1, over dL/da. Of z only the sign is asked for,
+// and a has the same.
 template <class T>
 void times_prime(Activation function, Buffer<T>* out, int64_t i0, int64_t i1, int64_t n0, int64_t n1, T c) {
     with_activation(function, [&](auto f) {
         if constexpr (f() != Activation::identity)
-            for (int64_t i = i0; i < i1; ++i) {
-                const T* a = &out->a[i * out->ld];
-                T* delta = &out->grad[i * out->ld];
-                for (int64_t j = n0; j < n1; ++j) delta[j] *= activate_prime<f()>(a[j], a[j], c);
-            }
+            for (int64_t i = i0; i < i1; ++i)
+                for (int64_t n = n0; n < n1; n += PANEL<T>) {
+                    const T* a = &out->a[i * out->ld + n];
+                    T* delta = &out->grad[i * out->ld + n];
+                    for (int64_t j = 0; j < PANEL<T>; ++j) delta[j] *= activate_prime<f()>(a[j], a[j], c);
+                }
     });
 }
 
@@ -197,7 +202,7 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, 
     const T c0 = T(op.c0);
     if (op.kind == Kind::dense) {
         if (!cache.is_delta)
-            times_prime(static_cast<Activation>(op.function), &buffers_[op.out], r0, r1, 0, out.width, c0);
+            times_prime(static_cast<Activation>(op.function), &buffers_[op.out], r0, r1, 0, padded<T>(out.width), c0);
         round_rows(buffers_[op.out].grad, out, r0, r1);
         if (!in.needs_gradient) return;
         const T* transposed = parameters_[op.slot0].transposed.data();  // dL/da = delta W^T
