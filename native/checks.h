@@ -74,7 +74,7 @@ std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, u
             columns.read(samples.data() + k0, lda, batch, k1 - k0, WAYS[way]);
             for (int64_t n = 0; n < N; n += P)
                 gradient_strip(columns, delta.data() + n, ldz, again[way].data() + n * K + k0 * P, batch, k1 - k0, N - n,
-                               [](int64_t, int64_t) {});
+                               false, [](int64_t, int64_t) {});
         }
     }
     g = again[0];

@@ -11,6 +11,7 @@ namespace chainrule::CHAINRULE_ISA {
 
 constexpr double LONG_STEP = 1e8;     // operations of a step that looks between its links whether it must stop
 constexpr double WORK_A_THREAD = 1e6;  // operations of a step below which another thread does not pay
+constexpr double WORK_AN_UPDATE = 24;  // operations that take as long as the update of a weight
 
 template <class T>
 Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool trains)
@@ -35,6 +36,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         const int64_t n = slot.rows * padded<T>(slot.columns);
         parameters_[s].value.resize(n);
         if (!trained(static_cast<int>(s))) continue;
+        update_operations_ += double(n) * WORK_AN_UPDATE;
         for (int k = 0; k < moments(); ++k) parameters_[s].moment[k].resize(n);
         if (run_.clip_norm > 0) parameters_[s].g.resize(n);
     }
@@ -148,7 +150,7 @@ void Engine<T>::get_moment(int number, void* values) const {
 
 template <class T>
 int Engine<T>::team_size(int64_t batch) const {
-    const double work = operations_ * double(batch) / WORK_A_THREAD;
+    const double work = (operations_ * double(batch) + update_operations_) / WORK_A_THREAD;
     return work < 2 ? 1 : std::min<int>(run_.threads, static_cast<int>(std::min(work, 1024.0)));
 }
 

@@ -306,11 +306,12 @@ struct Columns {
     }
 };
 
-// K rows of one panel of dL/dW, those of the columns of a given, as they lie in the panel; `width` of it are in use.
-// ahead(k0, k1) is called before each tile of the first block, to ask for what those rows of the panel need next.
+// K rows of one panel of dL/dW, those of the columns of a given, as they lie in the panel; `width` of it are in use. They
+// are added to what is in g where `more`. ahead(k0, k1) is called before each tile of the first block, to ask for what
+// those rows of the panel need next.
 template <class T, class Ahead>
 void gradient_strip(const Columns<T>& a, const T* delta, int64_t ldd, T* g, int64_t batch, int64_t K, int64_t width,
-                    Ahead&& ahead) {
+                    bool more, Ahead&& ahead) {
     constexpr int P = PANEL<T>;
     const bool is_far = batch * ldd * static_cast<int64_t>(sizeof(T)) > NEAR, is_packed = a.reading == Reading::packed;
     int64_t number = 0;
@@ -327,9 +328,9 @@ void gradient_strip(const Columns<T>& a, const T* delta, int64_t ldd, T* g, int6
             with_rows(k1 - k, [&](auto count) {
                 const auto tile = [&](auto which) {
                     if (width > P / 2)
-                        gradient_tile<T, count(), 2>(from, lda, with, ldd, g + k * P, which, s > 0);
+                        gradient_tile<T, count(), 2>(from, lda, with, ldd, g + k * P, which, more || s > 0);
                     else
-                        gradient_tile<T, count(), 1>(from, lda, with, ldd, g + k * P, which, s > 0);
+                        gradient_tile<T, count(), 1>(from, lda, with, ldd, g + k * P, which, more || s > 0);
                 };
                 a.reading == Reading::sparse ? tile(a.places(number)) : tile(All{size});
             });

@@ -59,10 +59,10 @@ struct State {
     Array<T> a, b;  // (ld,): running mean and var, or mean and std
 };
 
-// A piece of the update that one thread does alone: rows k0 to k1 of a panel (columns from n0) of a slot.
+// A piece of the update that one thread does alone: rows k0 to k1 of the panels from column n0 to n1 of a slot.
 struct Task {
     int op, slot;
-    int64_t n0, k0, k1;
+    int64_t n0, n1, k0, k1;
     double cost_before;  // of all tasks before it
 };
 
@@ -96,12 +96,13 @@ class Engine final : public Session {
     void batch_gradients(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch);
     // update.h
     void plan_tasks();
+    bool shares_samples(int64_t columns) const;
     int64_t first_task(int member, int count) const;
     void ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const;
     void gradient_of(const Task& task, int64_t batch, bool has_gaps, T* g, Columns<T>& columns);
-    void add_penalty_and_clip(const Task& task, T* g, int64_t n, double& penalty);
-    void apply(const Task& task, const Step<T>& p, const T* g);
-    void bound_norms(const Task& task);
+    double add_penalty_and_clip(const Task& task, int64_t n0, T* g);
+    void apply(const Task& task, int64_t n0, const Step<T>& p, const T* g);
+    void bound_norms(int slot, int64_t n0);
     void refresh(int slot, int64_t k0, int64_t k1, int64_t n0);
     void run_update(int member, int count, std::vector<Share>& shares, Barrier& barrier, int64_t batch, const Step<T>& p,
                     Columns<T>& columns);
@@ -131,7 +132,8 @@ class Engine final : public Session {
     std::atomic<bool> overflow_{false}, stopped_{false};
     double mu_product_ = 1;
     int consumers_of_input_ = 0;
-    double operations_ = 0;  // of one sample's step
+    double operations_ = 0;         // of one sample's step
+    double update_operations_ = 0;  // of a step, whatever its batch
 };
 
 }  // namespace chainrule::CHAINRULE_ISA

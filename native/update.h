@@ -7,11 +7,19 @@
 namespace chainrule::CHAINRULE_ISA {
 
 constexpr int64_t STRIP_ROWS = 96;  // whole tiles, and whole panels of W^T, on every instruction set
+constexpr int64_t NEAR_BATCH = 512;  // samples whose part of a strip's columns stays in the second-level cache
+constexpr int64_t GROUP = 4;         // panels that pass over them together
 constexpr int64_t MANY_PANELS = 32;  // so many share the columns of a strip that it pays to pack them
 static_assert(STRIP_ROWS % TILE_ROWS == 0 && STRIP_ROWS % PANEL<float> == 0 && STRIP_ROWS % PANEL<double> == 0);
 
 template <class T>
 constexpr int64_t STRIP = STRIP_ROWS * PANEL<T>;
+
+// Whether some panels pass over some samples, and then over the next, rather than each over all of a large batch.
+template <class T>
+bool Engine<T>::shares_samples(int64_t columns) const {
+    return run_.batch_size > NEAR_BATCH && columns < MANY_PANELS * PANEL<T>;
+}
 
 template <class T>
 void Engine<T>::plan_tasks() {
@@ -20,11 +28,12 @@ void Engine<T>::plan_tasks() {
         for (const int number : {program_.ops[o].slot0, program_.ops[o].slot1}) {
             if (number < 0 || !program_.slots[number].is_trained) continue;
             const Slot& slot = program_.slots[number];
+            const int64_t width = shares_samples(slot.columns) ? GROUP * PANEL<T> : PANEL<T>;
             for (int64_t k0 = 0; k0 < slot.rows; k0 += STRIP_ROWS)  // some columns of a stay in the cache for all of W's
-                for (int64_t n0 = 0; n0 < slot.columns; n0 += PANEL<T>) {
-                    const int64_t k1 = std::min(slot.rows, k0 + STRIP_ROWS);
-                    tasks_.push_back({o, number, n0, k0, k1, cost});
-                    cost += double(k1 - k0) + 4;
+                for (int64_t n0 = 0; n0 < slot.columns; n0 += width) {
+                    const int64_t k1 = std::min(slot.rows, k0 + STRIP_ROWS), n1 = std::min(slot.columns, n0 + width);
+                    tasks_.push_back({o, number, n0, n1, k0, k1, cost});
+                    cost += double(k1 - k0 + 4) * double(padded<T>(n1 - n0) / PANEL<T>);
                 }
         }
     task_penalty_.resize(tasks_.size());
@@ -54,48 +63,60 @@ void Engine<T>::ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const {
         prefetch(parameter.transposed.data() + (k / P * program_.slots[slot].columns + n0 + k % P) * P, BYTES);
 }
 
-// g (k1 - k0, PANEL): the gradient of a strip of W, or of PANEL elements of a vector.
+// g (panels, k1 - k0, PANEL): the gradient of a task's rows, panel after panel.
 template <class T>
 void Engine<T>::gradient_of(const Task& task, int64_t batch, bool has_gaps, T* g, Columns<T>& columns) {
+    constexpr int64_t P = PANEL<T>;
     const Op& op = program_.ops[task.op];
     const Buffer<T>&in = buffers_[op.in], &out = buffers_[op.out];
     const Cache<T>& cache = caches_[task.op];
-    const T* delta = &out.grad[task.n0];
+    const int64_t K = task.k1 - task.k0;
     if (op.kind == Kind::dense && task.slot == op.slot0) {  // dL/dW = a^T delta
         const bool is_far = in.width * out.width * static_cast<int64_t>(sizeof(T)) > NEAR;
-        const Reading reading = op.in == 0 && has_gaps               ? Reading::sparse
-                                : out.width >= MANY_PANELS * PANEL<T> ? Reading::packed
-                                                                      : Reading::in_place;
-        columns.read(in.a.data() + task.k0, in.ld, batch, task.k1 - task.k0, reading);
-        gradient_strip(columns, delta, out.ld, g, batch, task.k1 - task.k0, out.width - task.n0, [&](int64_t k0, int64_t k1) {
-            if (is_far) ask_for(task.slot, task.k0 + k0, task.k0 + k1, task.n0);
-        });
-    } else if (op.kind == Kind::dense) {  // dL/db = sum_i delta_i
-        T sum[PANEL<T>] = {};
-        for (int64_t i = 0; i < batch; ++i)
-            for (int64_t j = 0; j < PANEL<T>; ++j) sum[j] += delta[i * out.ld + j];
-        std::copy(sum, sum + PANEL<T>, g);
-    } else if (op.kind == Kind::batch_norm) {
-        const Array<T>& from = task.slot == op.slot0 ? cache.dgamma : cache.dbeta;
-        std::copy(&from[task.n0], &from[task.n0] + PANEL<T>, g);
-    } else {  // PReLU: dL/dslope = sum_i delta_i z_i where z_i <= 0
-        std::fill(g, g + PANEL<T>, T(0));
-        for (int64_t i = 0; i < batch; ++i)
-            for (int64_t j = 0; j < PANEL<T>; ++j) {
-                const T z = in.a[i * in.ld + task.n0 + j];
-                g[j] += z > 0 ? T(0) : delta[i * out.ld + j] * z;
-            }
+        const Reading reading = op.in == 0 && has_gaps          ? Reading::sparse
+                                : out.width >= MANY_PANELS * P ? Reading::packed
+                                                               : Reading::in_place;
+        const int64_t most = shares_samples(out.width) ? NEAR_BATCH : batch;
+        for (int64_t s = 0; s < batch; s += most) {
+            const int64_t size = std::min(most, batch - s);
+            columns.read(&in.a[s * in.ld + task.k0], in.ld, size, K, reading);
+            for (int64_t n = task.n0; n < task.n1; n += P)
+                gradient_strip(columns, &out.grad[s * out.ld + n], out.ld, g + (n - task.n0) * K, size, K, out.width - n,
+                               s > 0, [&](int64_t k0, int64_t k1) {
+                                   if (is_far && s == 0) ask_for(task.slot, task.k0 + k0, task.k0 + k1, n);
+                               });
+        }
+        return;
+    }
+    for (int64_t n = task.n0; n < task.n1; n += P, g += P) {
+        T sum[P] = {};
+        const T* delta = &out.grad[n];
+        if (op.kind == Kind::dense) {  // dL/db = sum_i delta_i
+            for (int64_t i = 0; i < batch; ++i)
+                for (int64_t j = 0; j < P; ++j) sum[j] += delta[i * out.ld + j];
+        } else if (op.kind == Kind::batch_norm) {
+            const Array<T>& from = task.slot == op.slot0 ? cache.dgamma : cache.dbeta;
+            std::copy(&from[n], &from[n] + P, sum);
+        } else {  // PReLU: dL/dslope = sum_i delta_i z_i where z_i <= 0
+            for (int64_t i = 0; i < batch; ++i)
+                for (int64_t j = 0; j < P; ++j) {
+                    const T z = in.a[i * in.ld + n + j];
+                    sum[j] += z > 0 ? T(0) : delta[i * out.ld + j] * z;
+                }
+        }
+        std::copy(sum, sum + P, g);
     }
 }
 
-// g + l2 W + l1 sign(W), within clip_value; the penalty of the strip as it was before the step.
+// g + l2 W + l1 sign(W), within clip_value, for a panel of a task; its penalty as it was before the step.
 template <class T>
-void Engine<T>::add_penalty_and_clip(const Task& task, T* g, int64_t n, double& penalty) {
-    penalty = 0;
+double Engine<T>::add_penalty_and_clip(const Task& task, int64_t n0, T* g) {
     const Slot& slot = program_.slots[task.slot];
+    const int64_t n = (task.k1 - task.k0) * PANEL<T>;
+    double penalty = 0;
     if (slot.is_weight && (program_.l2 > 0 || program_.l1 > 0)) {
         const T l2 = T(program_.l2), l1 = T(program_.l1);
-        const T* W = &parameters_[task.slot].value[(task.n0 * slot.rows) + task.k0 * PANEL<T>];
+        const T* W = &parameters_[task.slot].value[n0 * slot.rows + task.k0 * PANEL<T>];
         T square = 0, absolute = 0;
         for (int64_t i = 0; i < n; ++i) {
             square += W[i] * W[i];
@@ -108,6 +129,7 @@ void Engine<T>::add_penalty_and_clip(const Task& task, T* g, int64_t n, double& 
         const T limit = T(run_.clip_value);
         for (int64_t i = 0; i < n; ++i) g[i] = g[i] > limit ? limit : g[i] < -limit ? -limit : g[i];
     }
+    return penalty;
 }
 
 // What the walks read beside W itself, after rows k0 to k1 of its panel at column n0 have changed.
@@ -127,58 +149,65 @@ void Engine<T>::refresh(int slot, int64_t k0, int64_t k1, int64_t n0) {
 }
 
 template <class T>
-void Engine<T>::apply(const Task& task, const Step<T>& p, const T* g) {
-    const Slot& slot = program_.slots[task.slot];
+void Engine<T>::apply(const Task& task, int64_t n0, const Step<T>& p, const T* g) {
     Parameter<T>& parameter = parameters_[task.slot];
-    const int64_t at = task.n0 * slot.rows + task.k0 * PANEL<T>, n = (task.k1 - task.k0) * PANEL<T>;
+    const int64_t at = n0 * program_.slots[task.slot].rows + task.k0 * PANEL<T>, n = (task.k1 - task.k0) * PANEL<T>;
     auto moment = [&](int k) { return parameter.moment[k].empty() ? nullptr : &parameter.moment[k][at]; };
     update(settings_.rule, p, n, g, &parameter.value[at], moment(0), moment(1), moment(2));
     if (!all_finite(&parameter.value[at], n)) overflow_.store(true, std::memory_order_relaxed);
-    refresh(task.slot, task.k0, task.k1, task.n0);
+    refresh(task.slot, task.k0, task.k1, n0);
 }
 
 // Every column of a whole panel of W to a norm of at most max_norm.
 template <class T>
-void Engine<T>::bound_norms(const Task& task) {
-    const Slot& slot = program_.slots[task.slot];
-    Parameter<T>& parameter = parameters_[task.slot];
-    T* W = &parameter.value[task.n0 * slot.rows];
+void Engine<T>::bound_norms(int slot, int64_t n0) {
+    const int64_t rows = program_.slots[slot].rows;
+    T* W = &parameters_[slot].value[n0 * rows];
     const T limit = T(program_.max_norm);
     T square[PANEL<T>] = {};
-    for (int64_t k = 0; k < slot.rows; ++k)
+    for (int64_t k = 0; k < rows; ++k)
         for (int64_t j = 0; j < PANEL<T>; ++j) square[j] += W[k * PANEL<T> + j] * W[k * PANEL<T> + j];
     for (int64_t j = 0; j < PANEL<T>; ++j) {
         const T norm = std::sqrt(square[j]);
         if (norm > limit)
-            for (int64_t k = 0; k < slot.rows; ++k) W[k * PANEL<T> + j] *= limit / norm;
+            for (int64_t k = 0; k < rows; ++k) W[k * PANEL<T> + j] *= limit / norm;
     }
-    refresh(task.slot, 0, slot.rows, task.n0);
+    refresh(slot, 0, rows, n0);
 }
 
 template <class T>
 void Engine<T>::run_update(int member, int count, std::vector<Share>& shares, Barrier& barrier, int64_t batch,
                            const Step<T>& p, Columns<T>& columns) {
-    alignas(64) T strip[STRIP<T>];
+    alignas(64) T group[GROUP * STRIP<T>];
     const bool waits = run_.clip_norm > 0;
     const Buffer<T>& input = buffers_[0];
     const bool gaps = has_gaps(input.a.data(), input.ld, batch, input.width);
+    // f(n, g) for each panel of a task: its column, and its part of the gradient.
+    const auto each_panel = [&](const Task& task, auto&& f) {
+        for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) f(n, group + (n - task.n0) * (task.k1 - task.k0));
+    };
+    const auto kept = [&](const Task& task, int64_t n) {
+        return &parameters_[task.slot].g[n * program_.slots[task.slot].rows + task.k0 * PANEL<T>];
+    };
     columns.a = nullptr;
     for (int64_t t; (t = take(shares, member, count)) >= 0;) {
         const Task& task = tasks_[t];
-        const int64_t n = (task.k1 - task.k0) * PANEL<T>;
-        T* g = strip;
-        if (waits) g = &parameters_[task.slot].g[task.n0 * program_.slots[task.slot].rows + task.k0 * PANEL<T>];
-        gradient_of(task, batch, gaps, g, columns);
-        add_penalty_and_clip(task, g, n, task_penalty_[t]);
-        T square = 0;
-        if (!all_finite(g, n)) {  // this strip stays as it is
-            overflow_.store(true, std::memory_order_relaxed);
-            continue;
-        }
-        if (waits)
-            for (int64_t i = 0; i < n; ++i) square += g[i] * g[i];
-        task_square_[t] = double(square);
-        if (!waits) apply(task, p, g);
+        const int64_t size = (task.k1 - task.k0) * PANEL<T>;
+        gradient_of(task, batch, gaps, group, columns);
+        task_penalty_[t] = task_square_[t] = 0;
+        each_panel(task, [&](int64_t n, T* g) {
+            task_penalty_[t] += add_penalty_and_clip(task, n, g);
+            if (!all_finite(g, size)) {  // this strip stays as it is
+                overflow_.store(true, std::memory_order_relaxed);
+            } else if (waits) {
+                T square = 0;
+                for (int64_t i = 0; i < size; ++i) square += g[i] * g[i];
+                task_square_[t] += double(square);
+                std::copy(g, g + size, kept(task, n));
+            } else {
+                apply(task, n, p, g);
+            }
+        });
     }
     const int64_t first = first_task(member, count), last = first_task(member + 1, count);
     if (waits) {
@@ -188,17 +217,18 @@ void Engine<T>::run_update(int member, int count, std::vector<Share>& shares, Ba
         for (const double part : task_square_) total += part;
         const double norm = std::sqrt(total);
         const T scale = T(norm > run_.clip_norm ? run_.clip_norm / norm : 1.0);
-        for (int64_t t = first; t < last; ++t) {
-            const Task& task = tasks_[t];
-            T* g = &parameters_[task.slot].g[task.n0 * program_.slots[task.slot].rows + task.k0 * PANEL<T>];
-            for (int64_t i = 0; i < (task.k1 - task.k0) * PANEL<T>; ++i) g[i] *= scale;
-            apply(task, p, g);
-        }
+        for (int64_t t = first; t < last; ++t)
+            each_panel(tasks_[t], [&](int64_t n, T*) {
+                T* g = kept(tasks_[t], n);
+                for (int64_t i = 0; i < (tasks_[t].k1 - tasks_[t].k0) * PANEL<T>; ++i) g[i] *= scale;
+                apply(tasks_[t], n, p, g);
+            });
     }
     if (program_.max_norm > 0) {
         barrier.wait();
         for (int64_t t = first; t < last; ++t)
-            if (tasks_[t].k0 == 0 && program_.slots[tasks_[t].slot].is_weight) bound_norms(tasks_[t]);
+            if (tasks_[t].k0 == 0 && program_.slots[tasks_[t].slot].is_weight)
+                each_panel(tasks_[t], [&](int64_t n, T*) { bound_norms(tasks_[t].slot, n); });
     }
 }
 

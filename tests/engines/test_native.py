@@ -172,6 +172,30 @@ def test_ways_to_train(how):
     assert_same(*models, X, 1e-7 if how.get("batch_size") == 1 else FLOAT64)
 
 
+@pytest.mark.parametrize("isa", SETS)
+@pytest.mark.parametrize(
+    "how", [{}, {"clip_norm": 0.05}, {"clip_value": 1e-3}], ids=["plain", "clip_norm", "clip_value"]
+)
+def test_a_batch_too_large_for_the_cache(isa, how, monkeypatch):
+    """Panels of narrow layers share the samples some hundreds at a time; wide layers' columns are packed."""
+    monkeypatch.setenv("CHAINRULE_ISA", isa)
+    X, y = data(1500)
+    network = Network(
+        9,
+        [Dense(75), Tanh(), Dense(130), Tanh(), Dense(1030), Tanh(), Dense(3)],
+        SoftmaxCrossEntropy(),
+        l2=1e-3,
+        max_norm=1.0,
+    )
+    how = {"epochs": 1, "batch_size": 1300, "optimizer": Adam(1e-3), **how}
+    runs = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("CHAINRULE_NUM_THREADS", threads)
+        runs.append(trained("native", network, X, y, **how))
+    assert runs[0].theta.tobytes() == runs[1].theta.tobytes()
+    assert_same(trained("reference", network, X, y, **how), runs[0], X, FLOAT64)
+
+
 def test_depth_50():
     X, y = data()
     network = Network(
