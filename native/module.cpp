@@ -31,34 +31,59 @@ using Values = nb::ndarray<nb::ro, nb::device::cpu>;
 using OpTuple = std::tuple<int, int, int, int, int, int, int, int, double, double, uint32_t, bool>;
 using SlotTuple = std::tuple<int64_t, int64_t, int64_t, bool, bool>;
 
-// Instruction sets that this module holds and this processor has, the best first.
+// The engine of an instruction set.
+struct Choice {
+    std::string isa;
+    bool runs;  // on this processor
+    decltype(&baseline::make) make;
+    decltype(&baseline::check_kernels) check_kernels;
+};
+
+// Those that this module holds, the best first.
+const std::vector<Choice>& choices() {
+    static const std::vector<Choice> all = [] {
+        std::vector<Choice> found;
+#if defined(__x86_64__)
+        [[maybe_unused]] const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        [[maybe_unused]] const bool has_avx512 =
+            __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+#endif
+#if defined(CHAINRULE_HAS_avx512)
+        found.push_back({"avx512", has_avx512, avx512::make, avx512::check_kernels});
+#endif
+#if defined(CHAINRULE_HAS_avx2)
+        found.push_back({"avx2", has_avx2, avx2::make, avx2::check_kernels});
+#endif
+#if defined(CHAINRULE_HAS_baseline)
+        found.push_back({"baseline", true, baseline::make, baseline::check_kernels});
+#endif
+#if defined(CHAINRULE_HAS_wide)
+        found.push_back({"wide", has_avx2, wide::make, wide::check_kernels});
+#endif
+        return found;
+    }();
+    return all;
+}
+
 std::vector<std::string> instruction_sets() {
     std::vector<std::string> found;
-#if defined(CHAINRULE_X86)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl"))
-        found.push_back("avx512");
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back("avx2");
-#endif
-    found.push_back("baseline");
+    for (const Choice& choice : choices())
+        if (choice.runs) found.push_back(choice.isa);
     return found;
+}
+
+const Choice& chosen(const std::string& isa) {
+    for (const Choice& choice : choices())
+        if (choice.runs && choice.isa == isa) return choice;
+    throw std::invalid_argument("no such instruction set: " + isa);
 }
 
 // The largest differences of the forward, the gradient and the transposing kernel from their naive versions.
 std::tuple<double, double, double> check_kernels(const std::string& isa, int64_t rows, int64_t K, int64_t N, int64_t batch,
                                                  uint64_t seed, bool is_double) {
     if (rows < 1 || K < 1 || N < 1 || batch < 1) throw std::invalid_argument("sizes must be at least 1");
-    auto check = baseline::check_kernels;
-#if defined(CHAINRULE_X86)
-    const auto known = instruction_sets();
-    if (std::find(known.begin(), known.end(), isa) == known.end()) check = nullptr;
-    else if (isa == "avx512") check = avx512::check_kernels;
-    else if (isa == "avx2") check = avx2::check_kernels;
-#else
-    if (isa != "baseline") check = nullptr;
-#endif
-    if (check == nullptr) throw std::invalid_argument("no such instruction set: " + isa);
-    const auto found = check(rows, K, N, batch, seed, is_double);
+    const auto found = chosen(isa).check_kernels(rows, K, N, batch, seed, is_double);
     return {found[0], found[1], found[2]};
 }
 
@@ -189,16 +214,7 @@ class Alone {
 class Bound {
    public:
     Bound(const std::string& isa, const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double)
-        : program_(program), is_double_(is_double) {
-        Session* made = nullptr;
-#if defined(CHAINRULE_X86)
-        if (isa == "avx512") made = avx512::make(program, run, capacity, trains, is_double);
-        if (isa == "avx2") made = avx2::make(program, run, capacity, trains, is_double);
-#endif
-        if (isa == "baseline") made = baseline::make(program, run, capacity, trains, is_double);
-        if (made == nullptr) throw std::invalid_argument("no such instruction set: " + isa);
-        session_.reset(made);
-    }
+        : program_(program), is_double_(is_double), session_(chosen(isa).make(program, run, capacity, trains, is_double)) {}
 
     void set_theta(const Any& theta) {
         const Alone alone(work_);

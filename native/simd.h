@@ -20,7 +20,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(CHAINRULE_FOR_wide)
 constexpr int VECTOR_BYTES = 64;  // 32 registers: a tile of 12 rows x 2 vectors leaves 8 for operands
 constexpr int TILE_ROWS = 12;
 #elif defined(__AVX2__)
@@ -51,6 +51,9 @@ inline V multiply_add(T x, V w, V sum) {
 #if defined(__AVX512F__)
     if constexpr (sizeof(T) == 4) return (V)_mm512_fmadd_ps(_mm512_set1_ps(x), (__m512)w, (__m512)sum);
     else return (V)_mm512_fmadd_pd(_mm512_set1_pd(x), (__m512d)w, (__m512d)sum);
+#elif defined(CHAINRULE_FOR_wide)
+    for (int i = 0; i < static_cast<int>(sizeof(V) / sizeof(T)); ++i) sum[i] = std::fma(x, w[i], sum[i]);
+    return sum;
 #elif defined(__FMA__)
     if constexpr (sizeof(T) == 4) return (V)_mm256_fmadd_ps(_mm256_set1_ps(x), (__m256)w, (__m256)sum);
     else return (V)_mm256_fmadd_pd(_mm256_set1_pd(x), (__m256d)w, (__m256d)sum);
