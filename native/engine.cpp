@@ -2,6 +2,7 @@
 #include <array>
 #include <stdexcept>
 
+#include "batch_norm.h"
 #include "checks.h"
 #include "engine.h"
 #include "update.h"
@@ -57,7 +58,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         if (op.kind == Kind::dropout && trains) cache.mask.resize(capacity * in.ld);
         if (op.kind == Kind::batch_norm) {
             if (trains) cache.x_hat.resize(capacity * in.ld);
-            for (Array<T>* array : {&cache.mean, &cache.var, &cache.inv_std, &cache.next_mean, &cache.next_var,
+            for (Array<T>* array : {&cache.mean, &cache.inv_std, &cache.next_mean, &cache.next_var,
                                     &cache.dgamma, &cache.dbeta, &cache.mean_delta, &cache.mean_delta_x})
                 array->resize(in.ld);
         }

@@ -45,7 +45,7 @@ template <class T>
 struct Cache {
     Array<T> mask;                               // dropout: (batch, ld)
     Array<T> x_hat;                              // batch norm: (batch, ld)
-    Array<T> mean, var, inv_std;                 // (ld,) of the batch
+    Array<T> mean, inv_std;                      // (ld,) of the batch
     Array<T> next_mean, next_var;                // (ld,) running, after this step
     Array<T> dgamma, dbeta;                      // (ld,)
     Array<T> mean_delta, mean_delta_x;           // (ld,) over the batch
@@ -91,7 +91,9 @@ class Engine final : public Session {
     void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* y);
     void backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, Array<T>& scratch);
     void dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, uint32_t step);
-    // walks.h: columns n0 to n1, over the whole batch
+    // batch_norm.h: rows r0 to r1, or columns n0 to n1 over the whole batch
+    void normalize(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, bool training, Rows<T> from);
+    void normalize_backward(const Op& op, const Cache<T>& cache, int64_t r0, int64_t r1);
     void batch_statistics(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch);
     void batch_gradients(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch);
     // update.h

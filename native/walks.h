@@ -27,6 +27,7 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
     const Buffer<T>& in = buffers_[op.in];
     Buffer<T>& out = buffers_[op.out];
     const T c0 = T(op.c0), c1 = T(op.c1);
+    const int64_t width = in.width;
     if (op.kind == Kind::dense) {  // z = a W + b, and out = f(z) over it
         const Parameter<T>& W = parameters_[op.slot0];
         const T* panels = W.rounded.empty() ? W.value.data() : W.rounded.data();
@@ -52,6 +53,7 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
         }
         return;
     }
+    if (op.kind == Kind::batch_norm) return normalize(op, cache, r0, r1, training, from);
     if (op.kind == Kind::dropout && training && op.c0 > 0) dropout_mask(op, cache, r0, r1, step);
     for (int64_t i = r0; i < r1; ++i) {
         const T* a = from.row(i);
@@ -66,8 +68,9 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
                 break;
             }
             case Kind::activation:
-                with_activation(static_cast<Activation>(op.function), [&](auto f) {
-                    for (int64_t j = 0; j < in.ld; ++j) z[j] = activate<f()>(a[j], c0);
+                with_activation(static_cast<Activation>(op.function), [=](auto f) {
+                    for (int64_t n = 0; n < padded<T>(width); n += PANEL<T>)
+                        for (int64_t j = n; j < n + PANEL<T>; ++j) z[j] = activate<f()>(a[j], c0);
                 });
                 break;
             case Kind::prelu: {
@@ -80,21 +83,6 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
                 for (int64_t j = 1; j < in.width; ++j) top = a[j] > top || a[j] != a[j] ? a[j] : top;
                 for (int64_t j = 0; j < in.width; ++j) sum += z[j] = exp_(a[j] - top);
                 for (int64_t j = 0; j < in.width; ++j) z[j] /= sum;
-                break;
-            }
-            case Kind::batch_norm: {  // out = gamma x_hat + beta; in training the batch's statistics are in the cache
-                const T* gamma = parameters_[op.slot0].value.data();
-                const T* beta = parameters_[op.slot1].value.data();
-                const State<T>& state = states_[op.state];
-                const bool batch = training && op.in_training;
-                T* x_hat = trains_ ? &cache.x_hat[i * in.ld] : z;
-                const T* mean = batch ? cache.mean.data() : state.a.data();
-                for (int64_t j = 0; j < in.width; ++j) {
-                    const T inv_std = batch ? cache.inv_std[j] : T(1) / std::sqrt(state.b[j] + c0);
-                    const T x = (a[j] - mean[j]) * inv_std;
-                    x_hat[j] = x;
-                    z[j] = gamma[j] * x + beta[j];
-                }
                 break;
             }
             case Kind::dropout:
@@ -116,7 +104,8 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
                 std::copy(&in2.a[i * in2.ld], &in2.a[i * in2.ld] + in2.width, z + in.width);
                 break;
             }
-            case Kind::dense: break;
+            case Kind::dense:
+            case Kind::batch_norm: break;
         }
     }
 }
@@ -217,7 +206,12 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, 
                 for (int64_t j = 0; j < in.width; ++j) in.grad[(r0 + i) * in.ld + j] += to[i * in.ld + j];
         return;
     }
+    if (op.kind == Kind::batch_norm) {
+        if (in.needs_gradient) normalize_backward(op, cache, r0, r1);
+        return;
+    }
     const bool more = cache.accumulates;
+    const int64_t width = in.width;
     auto put = [&](T* to, int64_t j, T value) { to[j] = more ? to[j] + value : value; };
     for (int64_t i = r0; i < r1; ++i) {
         const T* delta = &out.grad[i * out.ld];
@@ -241,11 +235,15 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, 
                 for (int64_t j = 0; j < in.width; ++j) put(to, j, delta[j] / states_[op.state].b[j]);
                 break;
             case Kind::activation:
-                with_activation(static_cast<Activation>(op.function), [&](auto f) {
-                    if (more)
-                        for (int64_t j = 0; j < in.ld; ++j) to[j] += delta[j] * activate_prime<f()>(z[j], a[j], c0);
-                    else
-                        for (int64_t j = 0; j < in.ld; ++j) to[j] = delta[j] * activate_prime<f()>(z[j], a[j], c0);
+                with_activation(static_cast<Activation>(op.function), [=](auto f) {
+                    for (int64_t n = 0; n < padded<T>(width); n += PANEL<T>) {
+                        T prime[PANEL<T>];  // by itself, or the compiler makes branches of it rather than vectors
+                        for (int64_t j = 0; j < PANEL<T>; ++j) prime[j] = activate_prime<f()>(z[n + j], a[n + j], c0);
+                        if (more)
+                            for (int64_t j = 0; j < PANEL<T>; ++j) to[n + j] += delta[n + j] * prime[j];
+                        else
+                            for (int64_t j = 0; j < PANEL<T>; ++j) to[n + j] = delta[n + j] * prime[j];
+                    }
                 });
                 break;
             case Kind::prelu: {
@@ -257,20 +255,6 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, 
                 T dot = 0;
                 for (int64_t j = 0; j < in.width; ++j) dot += delta[j] * a[j];
                 for (int64_t j = 0; j < in.width; ++j) put(to, j, a[j] * (delta[j] - dot));
-                break;
-            }
-            case Kind::batch_norm: {
-                const T* gamma = parameters_[op.slot0].value.data();
-                const T* x_hat = &cache.x_hat[i * in.ld];
-                if (op.in_training) {
-                    for (int64_t j = 0; j < in.width; ++j)
-                        put(to, j,
-                            gamma[j] * cache.inv_std[j] *
-                                (delta[j] - cache.mean_delta[j] - x_hat[j] * cache.mean_delta_x[j]));
-                } else {
-                    for (int64_t j = 0; j < in.width; ++j)
-                        put(to, j, gamma[j] / std::sqrt(states_[op.state].b[j] + c0) * delta[j]);
-                }
                 break;
             }
             case Kind::dropout:
@@ -285,53 +269,9 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, 
             case Kind::concat:
                 for (int64_t j = 0; j < in.width; ++j) put(to, j, delta[j]);
                 break;
-            case Kind::dense: break;
+            case Kind::dense:
+            case Kind::batch_norm: break;
         }
-    }
-}
-
-// mu and var of the batch for columns n0 to n1, and the running ones after this step.
-template <class T>
-void Engine<T>::batch_statistics(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch) {
-    const Buffer<T>& in = buffers_[op.in];
-    T* mean = cache.mean.data();
-    T* var = cache.var.data();
-    std::fill(mean + n0, mean + n1, T(0));
-    std::fill(var + n0, var + n1, T(0));
-    for (int64_t i = 0; i < batch; ++i)
-        for (int64_t j = n0; j < n1; ++j) mean[j] += in.a[i * in.ld + j];
-    for (int64_t j = n0; j < n1; ++j) mean[j] /= T(batch);
-    for (int64_t i = 0; i < batch; ++i)
-        for (int64_t j = n0; j < n1; ++j) {
-            const T x = in.a[i * in.ld + j] - mean[j];
-            var[j] += x * x;
-        }
-    // A single sample says nothing of a variance: the running statistics stay.
-    const T momentum = batch > 1 ? T(op.c1) : T(1), unbiased = batch > 1 ? T(double(batch) / double(batch - 1)) : T(0);
-    State<T>& state = states_[op.state];
-    for (int64_t j = n0; j < n1; ++j) {
-        var[j] /= T(batch);
-        cache.inv_std[j] = T(1) / std::sqrt(var[j] + T(op.c0));
-        cache.next_mean[j] = momentum * state.a[j] + (T(1) - momentum) * mean[j];
-        cache.next_var[j] = momentum * state.b[j] + (T(1) - momentum) * unbiased * var[j];
-    }
-}
-
-// dL/dgamma = sum_i delta_i x_hat_i and dL/dbeta = sum_i delta_i for columns n0 to n1, and their means.
-template <class T>
-void Engine<T>::batch_gradients(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch) {
-    const Buffer<T>& out = buffers_[op.out];
-    std::fill(&cache.dgamma[n0], &cache.dgamma[n0] + (n1 - n0), T(0));
-    std::fill(&cache.dbeta[n0], &cache.dbeta[n0] + (n1 - n0), T(0));
-    for (int64_t i = 0; i < batch; ++i)
-        for (int64_t j = n0; j < n1; ++j) {
-            const T delta = out.grad[i * out.ld + j];
-            cache.dbeta[j] += delta;
-            cache.dgamma[j] += delta * cache.x_hat[i * out.ld + j];
-        }
-    for (int64_t j = n0; j < n1; ++j) {
-        cache.mean_delta[j] = cache.dbeta[j] / T(batch);
-        cache.mean_delta_x[j] = cache.dgamma[j] / T(batch);
     }
 }
 
