@@ -451,6 +451,14 @@ def test_a_bound_model_answers_one_row_with_the_bits_of_a_batch():
             bound.predict(X[:, :8])
         with pytest.raises(chainrule.DataError, match="X holds nan"):
             bound.predict(np.full(9, np.nan))
+        spoilt = X.copy()
+        spoilt[70, 2] = np.nan
+        with pytest.raises(chainrule.DataError, match="X holds nan at row 70, column 2"):
+            bound.outputs(spoilt)
+        with pytest.raises(chainrule.ShapeError, match="no samples"):
+            bound.outputs(X[:0])
+        assert np.array_equal(bound.outputs(X.tolist()), many)
+        assert np.array_equal(bound.outputs(np.ma.masked_array(X)), many)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
