@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from results import Results
 from sections import BATCHES, HOME
@@ -30,6 +31,9 @@ per cent from day to day.
   in the same order, and the losses after it are compared; all others are shuffled, the shuffling counted.
 - **Each in a process of its own**, which imports only that library, on as many cores as it has threads, and takes its
   times inside. The measurements go round and round, A B C A B C; a figure is the median.
+- **Training goes on** from one measurement to the next, in a loop that keeps its state or a fit that waits at the end
+  of an epoch: a rate is that of training alone. A whole `fit`, with all that it has to make anew, is measured for
+  itself.
 - **A ratio** is Chainrule's rate by the peer's: above 1 Chainrule is faster, below it is a loss and called one.
 - GFLOP/s count 6 operations a weight and sample, 4 in the first layer.
 """
@@ -230,6 +234,15 @@ def agreed(results: Results) -> list[str]:
     return [*lines, *apart, *([""] if apart else [])]
 
 
+def extent(data: dict[str, Any]) -> str:
+    """How much of the matrix was measured."""
+    if data["settings"]["quick"]:
+        return "quick: all threads alone, each network at its own batch"
+    if not data["complete"]:
+        return f"stopped after {len(data['cells'])} of {data['planned']} cells, in the middle of the other batches"
+    return "whole"
+
+
 def text(results: Results) -> str:
     """The page."""
     data, settings = results.data, results.data["settings"]
@@ -240,7 +253,7 @@ def text(results: Results) -> str:
         "system": f"{machine['system']}, Python {machine['python']}",
         "versions": ", ".join(f"{name} {version}" for name, version in data["versions"].items()),
         "threads": " and ".join(map(str, settings["threads"])),
-        "extent": "quick: all threads alone, each network at its own batch" if settings["quick"] else "whole",
+        "extent": extent(data),
         "a figure": f"median of {settings['rounds']} measurements of {settings['seconds']} s",
     }
     lines = [HEAD, "## This run", "", *table(["what", ""], facts.items()), "## Aims", "", *aims(results)]
@@ -263,7 +276,7 @@ def text(results: Results) -> str:
             [n, t, f"{rate:.0f}", f"{limit:.0f}", f"{100 * share:.0f} %"]
             for n, t, rate, limit, share in limits
         ]
-        limit = "The limit is the best float32 matrix product by NumPy's library in the same run."
+        limit = "The limit is the float32 matrix product of NumPy's library, at its better size, in the same rounds."
         lines += ["## Share of the limit", "", limit, ""]
         lines += table(["network, batch", "threads", "GFLOP/s", "limit", "share"], rows)
     parts = (

@@ -160,6 +160,7 @@ def measure_all(results: Results, plan: Plan, asked: argparse.Namespace) -> None
         for name, measure in make(plan)
         if is_wanted(section, name, asked.only)
     ]
+    results.data["planned"] = len(cells)
     todo = [(name, measure) for name, measure in cells if name not in results.cells]
     progress = Progress(len(todo))
     plan.say = progress.say

@@ -110,23 +110,30 @@ def trained(plan: Plan, case: Case, without: tuple[str, ...] = ()) -> Cell:
     """A cell of training, with the limit beside it where the network is large."""
     if not case.is_affordable:
         return {"case": case.as_json(), "left out": f"a step would take {case.step_seconds:.0f} s"}
-    contestants = plan.contestants(without=without)
+    beside = limits(plan) if case.weights >= LIMITED else {}
     cell = dataclasses.asdict(
-        training(plan.pool, case, contestants, seconds=plan.seconds, rounds=plan.rounds, say=plan.say)
+        training(
+            plan.pool,
+            case,
+            plan.contestants(without=without),
+            seconds=plan.seconds,
+            rounds=plan.rounds,
+            say=plan.say,
+            beside=beside,
+        )
     )
-    if case.weights >= LIMITED:
-        cell["sgemm"] = limit(plan)
+    if beside:
+        cell["sgemm"] = {name.partition("@")[2]: cell["values"].pop(name) for name in beside}
     return cell
 
 
-def limit(plan: Plan) -> dict[str, list[float]]:
-    """Operations a second of NumPy's matrix product, by number of threads."""
+def limits(plan: Plan) -> dict[str, Callable[[], float]]:
+    """Calls that measure the operations a second of NumPy's matrix product, by name and threads."""
 
     def rate(threads: int) -> float:
         return float(plan.pool.ask(Contestant("numpy", threads), "sgemm", seconds=plan.seconds)["rate"])
 
-    calls = {str(threads): partial(rate, threads) for threads in plan.threads}
-    return {name: list(s.values) for name, s in interleaved(calls, 3, before=plan.say).items()}
+    return {f"sgemm@{threads}": partial(rate, threads) for threads in plan.threads}
 
 
 def predict(plan: Plan) -> Section:

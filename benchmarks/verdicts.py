@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from results import Results
 from sections import HOME
 
-from chainrule.benchmark import PEERS, Case, Comparison, Spread
+from chainrule.benchmark import PEERS, Comparison, Spread
 from chainrule.benchmark.ratios import OURS, said
 
 TOLERANCE = {"plain": 0.005, "residual": 0.005, "batch norm": 0.01, "dropout": 0.05}
@@ -45,7 +45,7 @@ def in_a_line(cell: dict[str, Any]) -> str:
         return ", ".join(f"{name} {value:.3g}" for name, value in medians.items())
     most = max(int(name.partition("@")[2]) for name in contestants)
     found = comparison(cell, most, most)
-    if found is None or "epochs" in cell:
+    if found is None or "epochs" in cell or "data" in cell:  # seconds and memory, of which less is better
         return ", ".join(f"{name} {value:.3g}" for name, value in medians.items())
     return f"{said(found.ratio())} against {PEERS[found.best or OURS].title} (spread {spread_of(cell):.0f} %)"
 
@@ -67,17 +67,16 @@ def compared(results: Results, sections: Iterable[str], threads: int) -> Iterato
 
 def share_of_limit(results: Results, threads: int) -> list[tuple[str, float, float, float]]:
     """(network, GFLOP/s, the limit, share) of the three largest shapes at the batch where they are usually trained."""
-    limits = [max(cell["sgemm"][str(threads)]) for cell in results.cells.values() if "sgemm" in cell]
-    cells = [
-        cell
-        for case in sorted(HOME, key=lambda case: -case.weights)[:3]
-        if (cell := results.section("train").get(case.name)) and f"{OURS}@{threads}" in cell.get("values", {})
-    ]
     found = []
-    for cell in cells:
-        case = Case.from_json(cell["case"])
-        rate = statistics.median(cell["values"][f"{OURS}@{threads}"]) * case.operations
-        found.append((case.name, rate / 1e9, max(limits) / 1e9, rate / max(limits)))
+    for case in sorted(HOME, key=lambda case: -case.weights)[:3]:
+        cell = results.section("train").get(case.name, {})
+        rates, sgemm = (
+            cell.get("values", {}).get(f"{OURS}@{threads}"),
+            cell.get("sgemm", {}).get(str(threads)),
+        )
+        if rates and sgemm:
+            rate, limit = statistics.median(rates) * case.operations, statistics.median(sgemm)
+            found.append((case.name, rate / 1e9, limit / 1e9, rate / limit))
     return found
 
 

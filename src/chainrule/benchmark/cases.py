@@ -17,8 +17,6 @@ HELD = 2048
 """Samples, at most, on which the loss after an epoch is compared."""
 
 EPOCH_SECONDS = 0.12
-LEAST_STEPS, LONGEST_EPOCH = 16, 4.0
-"""An epoch has so many steps although it takes longer than EPOCH_SECONDS: what begins a fit must not count for much."""
 LONGEST_STEP = 2.0
 ARITHMETIC, MEMORY, CALL = 1.2e11, 5e8, 2e-6
 """For guessing only: operations a second, updates of a weight a second, and the seconds that any step takes."""
@@ -79,9 +77,8 @@ class Case:
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch: a tenth of a second or so, LEAST_STEPS where those take no longer than LONGEST_EPOCH."""
-        seconds = max(EPOCH_SECONDS, min(LEAST_STEPS * self.step_seconds, LONGEST_EPOCH))
-        return int(max(2, min(seconds / self.step_seconds, 65536 / self.batch, 8192)))
+        """Steps of an epoch: a tenth of a second or so."""
+        return int(max(2, min(EPOCH_SECONDS / self.step_seconds, 65536 / self.batch, 8192)))
 
     @property
     def samples(self) -> int:

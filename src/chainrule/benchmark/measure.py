@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -123,8 +123,12 @@ def training(
     seconds: float,
     rounds: int,
     say: Say = silent,
+    beside: Mapping[str, Callable[[], float]] | None = None,
 ) -> Cell:
-    """Samples a second of each in training; and what its first epoch took, from the same weights in the same order."""
+    """Samples a second of each in training; and what its first epoch took, from the same weights in the same order.
+
+    beside: what else to measure in the same rounds, by name.
+    """
     cell, ready = Cell(case.as_json()), []
     for who in entered(pool, case, contestants, cell, say):
         say(f"{who}: first epoch")
@@ -136,7 +140,7 @@ def training(
             continue
         cell.first[str(who)], cell.loss[str(who)] = first["seconds"], first["loss"]
         ready.append(who)
-    found = timed(pool, ready, "train", rounds, cell.refused, say, seconds=seconds)
+    found = timed(pool, ready, "train", rounds, cell.refused, say, beside, seconds=seconds)
     cell.values = {name: list(spread.values) for name, spread in found.items()}
     return cell
 
@@ -166,6 +170,7 @@ def timed(
     rounds: int,
     refused: dict[str, str],
     say: Say = silent,
+    beside: Mapping[str, Callable[[], float]] | None = None,
     **arguments: Any,
 ) -> dict[str, Spread]:
     """Rates, round and round, by contestant as text: of "train" samples a second, of "predict" calls a second.
@@ -183,5 +188,6 @@ def timed(
             return math.nan
         return float(answer["rate"] if "rate" in answer else 1 / answer["seconds"])
 
-    found = interleaved({str(who): partial(call, who) for who in contestants}, rounds, before=say)
+    calls = {str(who): partial(call, who) for who in contestants} | dict(beside or {})
+    found = interleaved(calls, rounds, before=say)
     return {name: spread for name, spread in found.items() if name not in refused}

@@ -40,6 +40,10 @@ class Peer(ABC):
     def train(self, samples: int, *, shuffle: bool = True) -> int:
         """Train on at least so many samples, epoch by epoch; how many it was."""
 
+    def go_on(self, samples: int) -> int:
+        """As `train`, in the training that the call before began: its state is at hand, and is not made anew."""
+        return self.train(samples)
+
     @abstractmethod
     def outputs(self, X: NDArray[Any]) -> NDArray[Any]:
         """Logits or log probabilities (n, classes), or numbers (n, 1), as in prediction."""

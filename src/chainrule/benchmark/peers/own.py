@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from numpy.typing import NDArray
@@ -17,6 +19,57 @@ from chainrule.losses import MeanSquaredError, SoftmaxCrossEntropy
 from chainrule.model import Model
 from chainrule.network import Network
 from chainrule.optimizers import Adam
+from chainrule.training.callbacks import Callback
+from chainrule.training.run import Run
+
+FOREVER = 10**9
+
+
+class Turns(Callback):
+    """A fit that waits at an epoch's end until it is told to go on for some more, 0 for no more.
+
+    What it is told comes by `epochs`; when they are done, or it has failed, None or the error goes to `done`.
+    """
+
+    looks_inside = False
+
+    def __init__(self, fit: Callable[[Turns], object]) -> None:
+        """Start it, in a thread of its own, and let it make everything that a first epoch makes."""
+        self.epochs, self.done = SimpleQueue[int](), SimpleQueue[Exception | None]()
+        self.left = 1
+        Thread(target=self.run, args=[fit], daemon=True).start()
+        self.wait()
+
+    def run(self, fit: Callable[[Turns], object]) -> None:
+        """What the thread does."""
+        try:
+            fit(self)
+        except Exception as error:
+            self.done.put(error)
+
+    def wait(self) -> None:
+        """Until the epochs are done. Raises what the fit raised."""
+        error = self.done.get()
+        if error is not None:
+            raise error
+
+    def go_on(self, epochs: int) -> None:
+        """Train for so many more."""
+        self.epochs.put(epochs)
+        self.wait()
+
+    def end(self) -> None:
+        """Train no more."""
+        self.epochs.put(0)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Count down, and wait."""
+        self.left -= 1
+        if self.left == 0:
+            self.done.put(None)
+            self.left = self.epochs.get()
+            if self.left == 0:
+                run.stop("it was told to")
 
 
 class Chainrule(Peer):
@@ -26,6 +79,7 @@ class Chainrule(Peer):
 
     def __init__(self, threads: int) -> None:
         """The number of threads comes from the environment."""
+        self.turns: Turns | None = None
 
     def versions(self) -> dict[str, str]:
         """The engine too."""
@@ -39,6 +93,9 @@ class Chainrule(Peer):
 
     def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
         """The network as a user writes it."""
+        if self.turns is not None:
+            self.turns.end()
+            self.turns = None
         links: list[Link] = []
         for i, units in enumerate(case.widths[1:-1]):
             if case.blocks == "residual" and i > 0:
@@ -61,6 +118,11 @@ class Chainrule(Peer):
     def train(self, samples: int, *, shuffle: bool = True) -> int:
         """Whole epochs."""
         epochs = -(-samples // self.case.samples)
+        self.fit(epochs, shuffle)
+        return epochs * self.case.samples
+
+    def fit(self, epochs: int, shuffle: bool = True, callbacks: tuple[Callback, ...] = ()) -> None:
+        """As a user calls it."""
         self.model.fit(
             self.X,
             self.y,
@@ -68,8 +130,16 @@ class Chainrule(Peer):
             batch_size=self.case.batch,
             optimizer=Adam(LEARNING_RATE),
             shuffle=shuffle,
+            callbacks=callbacks,
             verbose=0,
         )
+
+    def go_on(self, samples: int) -> int:
+        """Whole epochs of one fit, which waits between the calls."""
+        if self.turns is None:
+            self.turns = Turns(lambda turns: self.fit(FOREVER, callbacks=(turns,)))
+        epochs = -(-samples // self.case.samples)
+        self.turns.go_on(epochs)
         return epochs * self.case.samples
 
     def outputs(self, X: NDArray[Any]) -> NDArray[Any]:
