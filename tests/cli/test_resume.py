@@ -206,7 +206,10 @@ def test_control_c(digits):
     """A real SIGINT in the middle of training."""
     options = ("--epochs", "500", "--checkpoint-steps", "5", "--out", "run", "--json")
     words, pipe = [sys.executable, "-m", "chainrule", "train", "digits.npz", *options], subprocess.PIPE
+    # A shell's background job has it ignored, and its children too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(words, cwd=digits, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True)
+    signal.signal(signal.SIGINT, before)
     while process.poll() is None and not (digits / "run" / "checkpoint.safetensors").exists():
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
