@@ -257,10 +257,11 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
 
 // Rows go to threads once for all, and pass through a member's part of the buffers some at a time.
 template <class T>
-void Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop& stop) {
+bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop& stop) {
     const int64_t capacity = std::min(n, static_cast<int64_t>(row_loss_.size())), outputs = buffers_.back().width;
     const int count = static_cast<int>(std::min<int64_t>(team_size(n), capacity));
     const bool in_place = reads_samples(samples);
+    std::atomic<bool> is_finite{true};
     stopped_.store(false);
     with_team(count, [&](int member, int present) {
         const int64_t r0 = first_row(member, present, capacity), room = first_row(member + 1, present, capacity) - r0;
@@ -272,15 +273,19 @@ void Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop
             const Samples part = samples.from(row - r0);  // its row r0 is the row of the samples
             const Rows<T> X{static_cast<const T*>(part.X), samples.stride / static_cast<int64_t>(sizeof(T))};
             if (!in_place) gather(part, nullptr, r0, r1);
+            const Rows<T> input = in_place ? X : rows_of(0);
+            for (int64_t i = r0; i < r1; ++i)
+                if (!all_finite(input.row(i), program_.widths.front())) is_finite.store(false, std::memory_order_relaxed);
             for (size_t o = 0; o < program_.ops.size(); ++o) {
                 const Op& op = program_.ops[o];
-                forward(op, caches_[o], r0, r1, false, 0, o == 0 && in_place ? X : rows_of(op.in));
+                forward(op, caches_[o], r0, r1, false, 0, op.in == 0 ? input : rows_of(op.in));
             }
             const Rows<T> a = rows_of(static_cast<int>(buffers_.size()) - 1);
             for (int64_t i = r0; i < r1; ++i)
                 std::copy(a.row(i), a.row(i) + outputs, static_cast<T*>(out) + (row + i - r0) * outputs);
         }
     });
+    return is_finite.load(std::memory_order_relaxed);
 }
 
 // Whether the first dense can read the samples where they lie, when nothing else does.

@@ -103,7 +103,8 @@ class Session {
     // rows: samples in order; one rate a step; first: number of the first step, from 1; clock: added for random draws.
     virtual Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const double* rates,
                           int64_t n_steps, int64_t first, int64_t clock, double* tally, const Stop& stop) = 0;
-    virtual void predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) = 0;  // out (n, outputs)
+    // out (n, outputs); whether every number of the samples, as the network reads them, is finite
+    virtual bool predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) = 0;
 };
 
 }  // namespace chainrule

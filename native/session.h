@@ -82,7 +82,7 @@ class Engine final : public Session {
     void set_mu_product(double value) override { mu_product_ = value; }
     Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const double* rates, int64_t n_steps,
                   int64_t first, int64_t clock, double* tally, const Stop& stop) override;
-    void predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) override;
+    bool predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) override;
 
    private:
     // walks.h: each works on rows r0 to r1 of the batch

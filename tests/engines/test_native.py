@@ -451,10 +451,13 @@ def test_a_bound_model_answers_one_row_with_the_bits_of_a_batch():
             bound.predict(X[:, :8])
         with pytest.raises(chainrule.DataError, match="X holds nan"):
             bound.predict(np.full(9, np.nan))
-        spoilt = X.copy()
-        spoilt[70, 2] = np.nan
-        with pytest.raises(chainrule.DataError, match="X holds nan at row 70, column 2"):
-            bound.outputs(spoilt)
+        for bad in (np.nan, -np.inf):  # infinity may leave the outputs finite
+            spoilt = X.copy()
+            spoilt[70, 2] = bad
+            with pytest.raises(chainrule.DataError, match=f"X holds {bad} at row 70, column 2"):
+                bound.outputs(spoilt)
+            with pytest.raises(chainrule.DataError, match=f"X holds {bad} at row 0, column 2"):
+                bound.predict(spoilt[70])
         with pytest.raises(chainrule.ShapeError, match="no samples"):
             bound.outputs(X[:0])
         assert np.array_equal(bound.outputs(X.tolist()), many)

@@ -112,11 +112,17 @@ class NativeWalk:
         return out
 
     def unchecked(self, X: Any) -> NDArray[Any] | None:
-        """The output for rows that nobody has looked at; None if it is not finite or the kernels cannot read them."""
-        if type(X) is not np.ndarray or X.ndim != 2 or X.shape[1] != self.inputs or not is_direct(X):
+        """The output for rows that nobody has looked at; None if the kernels cannot read them, or find NaN or infinity."""
+        if (
+            type(X) is not np.ndarray
+            or X.ndim != 2
+            or X.shape[1] != self.inputs
+            or not len(X)
+            or not is_direct(X)
+        ):
             return None
-        out = self(X)
-        return out if len(out) and np.isfinite(out).all() else None
+        out = np.empty((len(X), self.outputs), self.dtype)
+        return out if self.native.predict(X, out) else None
 
 
 def is_direct(X: Any) -> bool:
