@@ -86,7 +86,7 @@ def _stretch(grey: NDArray[np.uint8], background: float, light: bool) -> NDArray
     away = (background - grey if light else grey - background).astype(np.float32)  # (height, width)
     # How far the border strays to the side where the ink is not, so that ink on the border does not count.
     grain = max(-float(np.percentile(_border(away), 10)), 0.0)
-    peak = float(away.max())
+    peak = float(np.max(away))
     if peak - grain < MIN_CONTRAST:
         raise DataError("the picture is blank; a digit should stand out from its background.")
     ink: NDArray[np.float32] = np.clip((away - grain) / (peak - grain), 0, 1)

@@ -253,7 +253,7 @@ def _check_length(where: str, header: _Header, found: int) -> None:
 
 def _finish(where: str, header: _Header, flat: NDArray[Any]) -> NDArray[Any]:
     """Shape, order and byte order; and no value that NumPy itself would stumble over."""
-    if flat.dtype.kind == "b" and flat.size and flat.view(np.uint8).max() > 1:
+    if flat.dtype.kind == "b" and flat.size and np.max(flat.view(np.uint8)) > 1:
         raise FormatError(f"{where} has a truth value that is neither 0 nor 1, past byte {header.start}.")
     if flat.dtype.kind == "U" and flat.size and flat.view(f"{flat.dtype.byteorder}u4").max() > 0x10FFFF:
         raise FormatError(f"{where} has a character that is not Unicode, past byte {header.start}.")

@@ -172,7 +172,7 @@ def pictures(model: Model, link: str, name: str, test: Dataset, steps: int, seed
 def _purity(model: Model, link: str, test: Dataset) -> float:
     """Of each neuron's most exciting digits the share that is of the commonest class among them, over the neurons."""
     labels = test.y[exciting_samples(model, test.X, link, k=MOST).most]  # (units, MOST)
-    return float(np.mean([np.bincount(row).max() / len(row) for row in labels]))
+    return float(np.mean([np.max(np.bincount(row)) / len(row) for row in labels]))
 
 
 def _report(

@@ -153,7 +153,7 @@ def _table(labels: str, outcomes: dict[str, list[Outcome]], repeats: int) -> Tab
         train = _percent([run.train_accuracy for run in runs])
         gains = _gains(outcomes, name)
         better = f"{sum(gain > 0 for gain in gains)} of {len(gains)}"
-        numbers = (train.mean(), test.mean(), test.min(), test.max(), (train - test).mean())
+        numbers = (train.mean(), test.mean(), np.min(test), np.max(test), (train - test).mean())
         rows.append((
             name,
             *(round(float(number), 2) for number in numbers),

@@ -91,7 +91,7 @@ def principal_plane(paths: Sequence[NDArray[Any]]) -> tuple[Floats, float]:
     directions: Floats = (steps.T @ top / np.sqrt(np.maximum(values[[-1, -2]], 1e-300))).T
     ends = np.array([path[-1].astype(np.float64) - path[0] for path in paths]).mean(0)
     directions *= np.where(directions @ ends < 0, -1.0, 1.0)[:, None]
-    return directions, float(values[[-1, -2]].sum() / values.sum())
+    return directions, float(values[[-1, -2]].sum()) / float(values.sum())
 
 
 def views(

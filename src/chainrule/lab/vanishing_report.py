@@ -106,7 +106,7 @@ def report(
 def cells(m: Measured) -> tuple[Any, ...]:
     """The numbers of one net at one depth, for the main table."""
     finite, diverged = m.losses[np.isfinite(m.losses)], int(np.isinf(m.losses).sum())
-    spread = f"{finite.min():.3f} to {finite.max():.3f}" if len(finite) else ""
+    spread = f"{np.min(finite):.3f} to {np.max(finite):.3f}" if len(finite) else ""
     if diverged:
         spread += f"{', ' if spread else ''}{diverged} diverged"
     accuracy = None if np.isnan(m.accuracies).all() else f"{100 * np.nanmedian(m.accuracies):.1f} %"

@@ -166,8 +166,8 @@ def picture(pixels: Floats, is_signed: bool, has_color: bool) -> Text:
     from rich.text import Text
 
     if len(pixels) % 2:
-        pixels = np.concatenate([pixels, np.full((1, pixels.shape[1]), 0.0 if is_signed else pixels.min())])
-    low, high = float(pixels.min()), float(pixels.max())
+        pixels = np.concatenate([pixels, np.full((1, pixels.shape[1]), 0.0 if is_signed else np.min(pixels))])
+    low, high = float(np.min(pixels)), float(np.max(pixels))
     start, size = (0.0, max(-low, high)) if is_signed else (low, high - low)
     level = (pixels - start) / (size or 1.0)  # -1 to 1, or 0 to 1
     text = Text()
