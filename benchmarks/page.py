@@ -239,7 +239,7 @@ def extent(data: dict[str, Any]) -> str:
     if data["settings"]["quick"]:
         return "quick: all threads alone, each network at its own batch"
     if not data["complete"]:
-        return f"stopped after {len(data['cells'])} of {data['planned']} cells, in the middle of the other batches"
+        return f"stopped after {len(data['cells'])} of {data['planned']} cells"
     return "whole"
 
 

@@ -240,6 +240,15 @@ def test_the_page_shows_every_loss(tmp_path: Path):
     assert verdicts.in_a_line(results.cells[f"train/{small_net}"]).startswith("0.89 loss against JAX")
 
 
+def test_the_page_says_how_much_was_measured(tmp_path: Path):
+    results = Results.read(made_up(tmp_path).path)
+    assert "| extent | quick: all threads alone, each network at its own batch |" in page.text(results)
+    results.data["settings"]["quick"], results.data["planned"] = False, 9
+    assert "| extent | stopped after 3 of 9 cells |" in page.text(results)
+    results.data["complete"] = True
+    assert "| extent | whole |" in page.text(results)
+
+
 def test_a_peer_is_taken_at_its_best_number_of_threads(tmp_path: Path):
     cell = made_up(tmp_path).cells[f"train/{HOME[0].name}"]
     rates = {threads: verdicts.by_peer(cell, threads, 2) for threads in (1, 2)}
