@@ -20,8 +20,8 @@ class Predictor:
     """What a model answers, in microseconds for one row: `Model.bind` makes it.
 
     It keeps the numbers that the model had then; bind again after more training. Arrays of uint8, float32 and float64
-    take the short way, one row that lies in one piece the shortest: no copy, and the kernels look for NaN and infinity as
-    they read. In one row, elements that are zero cost nothing.
+    take the short way, one row that lies in one piece the shortest: no copy, and the kernels look for NaN and infinity
+    as they read. In one row, elements that are zero cost nothing.
     """
 
     def __init__(self, model: Model, engine: str = "auto") -> None:

@@ -112,7 +112,7 @@ class NativeWalk:
         return out
 
     def unchecked(self, X: Any) -> NDArray[Any] | None:
-        """The output for rows that nobody has looked at; None if the kernels cannot read them, or find NaN or infinity."""
+        """The output for rows that nobody has looked at; None if the kernels cannot read them or one is not finite."""
         if (
             type(X) is not np.ndarray
             or X.ndim != 2
