@@ -269,7 +269,7 @@ enum class Reading { in_place, packed, sparse };
 template <class T>
 struct Columns {
     const T* a = nullptr;  // null: none yet
-    int64_t lda = 0;
+    int64_t lda = 0, samples = 0;
     Reading reading = Reading::in_place;
     Array<T> packed;              // (blocks, tiles, BLOCK_BATCH, TILE_ROWS)
     std::vector<uint8_t> at;      // (blocks, tiles, BLOCK_BATCH): samples of a block
@@ -278,8 +278,8 @@ struct Columns {
     Places places(int64_t tile) const { return {&at[tile * BLOCK_BATCH], counts[tile]}; }
 
     void read(const T* from, int64_t ld, int64_t batch, int64_t K, Reading how) {
-        if (a == from && reading == how) return;
-        a = from, lda = ld, reading = how;
+        if (a == from && samples == batch && reading == how) return;
+        a = from, lda = ld, samples = batch, reading = how;
         if (how == Reading::in_place) return;
         const int64_t tiles = (K + TILE_ROWS - 1) / TILE_ROWS, blocks = (batch + BLOCK_BATCH - 1) / BLOCK_BATCH;
         if (how == Reading::packed)

@@ -196,6 +196,19 @@ def test_a_batch_too_large_for_the_cache(isa, how, monkeypatch):
     assert_same(trained("reference", network, X, y, **how), runs[0], X, FLOAT64)
 
 
+@pytest.mark.parametrize("isa", SETS)
+def test_a_narrow_and_a_wide_dense_on_the_same_samples(isa, monkeypatch):
+    """Mostly zero, in a batch too large for the cache: the narrow one takes them some at a time, the wide one all."""
+    monkeypatch.setenv("CHAINRULE_ISA", isa)
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(1500, 80)) * (rng.random((1500, 80)) < 0.02), rng.integers(0, 3, 1500)
+    network = Network(
+        80, [Residual([Dense(1030), Tanh(), Dense(40)]), Tanh(), Dense(3)], SoftmaxCrossEntropy()
+    )
+    how = {"epochs": 1, "batch_size": 1300, "optimizer": Adam(1e-3)}
+    assert_same(*(trained(engine, network, X, y, **how) for engine in ("reference", "native")), X, FLOAT64)
+
+
 def test_depth_50():
     X, y = data()
     network = Network(
