@@ -6,13 +6,59 @@
 #include <limits>
 #include <vector>
 
-#include "matmul.h"
+#include "pairs.h"
 
 namespace chainrule::CHAINRULE_ISA {
 
+// Whether products of pairs have the bits of products of the floats that they are made of: a W, delta W^T and
+// samples^T delta, of the numbers given after they are rounded to bfloat16.
+inline bool pairs_agree(Array<float> a, Array<float> W, Array<float> samples, Array<float> delta, int64_t rows, int64_t K,
+                        int64_t N, int64_t batch) {
+    constexpr int P = PANEL<float>;
+    const int64_t lda = distance<float>(K), ldz = distance<float>(N);
+    for (Array<float>* numbers : {&a, &W, &samples, &delta}) round_bf16(numbers->data(), numbers->size());
+    const auto none = [](int64_t, int64_t, int64_t) {};
+    const float* zero = nullptr;
+    Array<float> panels(K * padded<float>(N)), transposed(padded<float>(K) * N);
+    to_panels(W.data(), panels.data(), K, N);
+    Array<Pair> pairs(halved(K) * padded<float>(N)), pairs_transposed(padded<float>(K) * halved(N)), words(K * P);
+    for (int64_t n = 0; n < N; n += P) {
+        transpose_strip(&panels[n * K], transposed.data(), 0, K, n, N);
+        pair_strip(&panels[n * K], pairs.data(), pairs_transposed.data(), 0, K, n, K, N, words.data());
+    }
+    // z (rows, N) from a (rows, K) by W, and (batch, K) from delta (batch, N) by W^T, with gaps and without
+    const auto is_same = [&](const Array<float>& from, int64_t ld, const Array<float>& W, const Array<Pair>& W2, int64_t height,
+                             int64_t depth, int64_t width) {
+        const int64_t ldp = distance<Pair>(halved(depth)), ldo = distance<float>(width);
+        Array<Pair> from2(height * ldp);
+        pair_columns(from.data(), ld, from2.data(), ldp, height, depth);
+        Array<float> z(height * ldo), z2 = z, z3 = z;
+        forward_rows<false, float>(from.data(), ld, W.data(), zero, z.data(), ldo, height, depth, width, none);
+        forward_rows<false, float>(from2.data(), ldp, W2.data(), zero, z2.data(), ldo, height, halved(depth), width, none);
+        forward_rows<true, float>(from2.data(), ldp, W2.data(), zero, z3.data(), ldo, height, halved(depth), width, none, true);
+        return z == z2 && z == z3;
+    };
+    if (!is_same(a, lda, panels, pairs, rows, K, N) || !is_same(delta, ldz, transposed, pairs_transposed, batch, N, K))
+        return false;
+    Columns<float> columns;
+    columns.read(samples.data(), lda, batch, K, Reading::in_place);
+    for (const Reading way : {Reading::in_place, Reading::sparse}) {
+        PairedColumns paired;
+        paired.read(samples.data(), lda, batch, K, way);
+        for (int64_t n = 0; n < N; n += P) {
+            Array<float> g(K * P), g2(K * P);
+            const auto nothing = [](int64_t, int64_t) {};
+            gradient_strip(columns, &delta[n], ldz, g.data(), batch, K, N - n, false, nothing);
+            gradient_strip(paired.columns, paired.panel(&delta[n], ldz), P, g2.data(), halved(batch), K, N - n, false, nothing);
+            if (g != g2) return false;
+        }
+    }
+    return true;
+}
+
 // The largest differences of forward_rows (with a bias and without), gradient_strip and transpose_strip from the naive
 // versions, on numbers in [-1, 1), a third of a being 0. Infinity where a tile is finished twice, never, or not whole, and
-// where forward_row, or what passes over zeros, gives another number than the whole.
+// where forward_row, what passes over zeros, or what multiplies pairs gives another number than the whole.
 template <class T>
 std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, uint64_t seed) {
     constexpr int P = PANEL<T>;
@@ -82,6 +128,9 @@ std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, u
         if (again[1][i] != g[i] || again[2][i] != g[i]) largest[1] = bad;
     from_panels(g.data(), found.data(), K, N);
     for (int64_t i = 0; i < K * N; ++i) compare(largest[1], found[i], dW[i]);
+
+    if constexpr (PAIRED<T>)
+        if (!pairs_agree(a, W, samples, delta, rows, K, N, batch)) largest[0] = bad;
 
     Array<T> transposed(N * padded<T>(K)), back(N * K);
     for (int64_t n = 0; n < N; n += P)

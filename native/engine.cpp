@@ -63,8 +63,18 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
                 array->resize(in.ld);
         }
         if (op.kind == Kind::dense) {
-            if (run_.bf16) parameters_[op.slot0].rounded.resize(parameters_[op.slot0].value.size());
-            if (trains && in.needs_gradient) parameters_[op.slot0].transposed.resize(padded<T>(in.width) * buffers_[op.out].width);
+            Parameter<T>& W = parameters_[op.slot0];
+            Buffer<T>& out = buffers_[op.out];
+            buffers_[op.in].is_multiplied = true;
+            if (multiplies_pairs()) {
+                W.pairs.resize(halved(in.width) * padded<T>(out.width));
+                if (in.needs_gradient) W.transposed_pairs.resize(padded<T>(in.width) * halved(out.width));
+                for (Buffer<T>* buffer : {&buffers_[op.in], &out})
+                    buffer->pairs.resize(capacity * distance<Pair>(halved(buffer->width)));
+            } else {
+                if (run_.bf16) W.rounded.resize(W.value.size());
+                if (trains && in.needs_gradient) W.transposed.resize(padded<T>(in.width) * out.width);
+            }
             operations_ += double(in.width) * double(buffers_[op.out].width) * (trains ? 6 : 2);
         } else {
             operations_ += double(in.width) * 8;
@@ -173,7 +183,7 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
         Barrier alone(1);
         Barrier& together = present == count ? barrier : alone;  // the team was busy: one thread does all
         Array<T> scratch, y(buffers_.back().width);
-        Columns<T> columns_of_a;
+        Reader<T> reader;
         double mu_product = mu_product_;
         for (int64_t k = 0; k < n_steps; ++k) {
             const int64_t begin = k * run_.batch_size, batch = std::min(run_.batch_size, n_rows - begin);
@@ -206,7 +216,7 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
                 if (normalizes(op))
                     columns(op, [&](int64_t n0, int64_t n1) { batch_statistics(op, caches_[o], n0, n1, batch); });
                 if (is_on()) forward(op, caches_[o], r0, r1, true, step, rows_of(op.in));
-                if (is_on() && o + 1 < program_.ops.size()) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
+                if (is_on() && buffers_[op.out].is_multiplied) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
                 if (is_long) look();
             }
             loss(samples, batch_rows, r0, r1, total, y.data());
@@ -232,7 +242,7 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
                 break;
             }
             run_update(member, present, shares, together, batch, prepare<T>(settings_, rates[k], first + k, mu_product),
-                       columns_of_a);
+                       reader);
             together.wait();
             if (overflow_.load(std::memory_order_relaxed)) {
                 if (member == 0) outcome.end = End::update;

@@ -10,6 +10,7 @@
     Session* make(const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double); \
     std::array<double, 3> check_kernels(int64_t rows, int64_t K, int64_t N, int64_t batch, uint64_t seed, bool is_double); \
     }
+CHAINRULE_DECLARE(avx512bf16)
 CHAINRULE_DECLARE(avx512)
 CHAINRULE_DECLARE(avx2)
 CHAINRULE_DECLARE(wide)

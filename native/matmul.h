@@ -10,6 +10,8 @@
 //
 // Every element is one sum in one order, k or the batch ascending, whatever the tile, the block and the thread: so the
 // bits depend on none of them.
+//
+// E is what is multiplied: T itself, or pairs of bfloat16 numbers (pairs.h), of which there are half as many k or samples.
 #pragma once
 
 #include <algorithm>
@@ -47,8 +49,8 @@ struct All {
 
 // ROWS rows of a times the first VECTORS vectors of a panel, over the k named, added to `start`, whose rows are `lds`
 // apart: the bias (lds 0), the sums of an earlier block, or null for zero.
-template <class T, int ROWS, int VECTORS, class Which>
-inline void forward_tile(const T* a, int64_t lda, const T* panel, const T* start, int64_t lds, T* z, int64_t ldz, Which which) {
+template <class T, int ROWS, int VECTORS, class E, class Which>
+inline void forward_tile(const E* a, int64_t lda, const E* panel, const T* start, int64_t lds, T* z, int64_t ldz, Which which) {
     using S = Simd<T>;
     using V = typename S::Vector;
     constexpr int L = S::LANES;
@@ -57,11 +59,11 @@ inline void forward_tile(const T* a, int64_t lda, const T* panel, const T* start
         for (int j = 0; j < VECTORS; ++j) sum[i][j] = start ? S::load(start + i * lds + j * L) : V{};
     for (int64_t c = 0; c < which.count; ++c) {
         const int64_t k = which[c];
-        V w[VECTORS];
-        for (int j = 0; j < VECTORS; ++j) w[j] = S::load(panel + (k * 2 + j) * L);
+        typename Simd<E>::Vector w[VECTORS];
+        for (int j = 0; j < VECTORS; ++j) w[j] = Simd<E>::load(panel + (k * 2 + j) * L);
 #pragma GCC unroll 12
         for (int i = 0; i < ROWS; ++i) {
-            const T x = a[i * lda + k];
+            const E x = a[i * lda + k];
             for (int j = 0; j < VECTORS; ++j) sum[i][j] = multiply_add(x, w[j], sum[i][j]);
         }
     }
@@ -71,8 +73,8 @@ inline void forward_tile(const T* a, int64_t lda, const T* panel, const T* start
 
 // ROWS rows of W's gradient in one panel, sum over the batch of a[:, k .. k+ROWS]^T delta[:, panel]; added to what is in g
 // where `more`. `which` names the samples.
-template <class T, int ROWS, int VECTORS, class Which>
-inline void gradient_tile(const T* a, int64_t lda, const T* delta, int64_t ldd, T* g, Which which, bool more) {
+template <class T, int ROWS, int VECTORS, class E, class Which>
+inline void gradient_tile(const E* a, int64_t lda, const E* delta, int64_t ldd, T* g, Which which, bool more) {
     using S = Simd<T>;
     using V = typename S::Vector;
     constexpr int L = S::LANES;
@@ -81,9 +83,9 @@ inline void gradient_tile(const T* a, int64_t lda, const T* delta, int64_t ldd, 
         for (int j = 0; j < VECTORS; ++j) sum[i][j] = more ? S::load(g + (i * 2 + j) * L) : V{};
     for (int64_t c = 0; c < which.count; ++c) {
         const int64_t s = which[c];
-        V d[VECTORS];
-        for (int j = 0; j < VECTORS; ++j) d[j] = S::load(delta + s * ldd + j * L);
-        const T* row = a + s * lda;
+        typename Simd<E>::Vector d[VECTORS];
+        for (int j = 0; j < VECTORS; ++j) d[j] = Simd<E>::load(delta + s * ldd + j * L);
+        const E* row = a + s * lda;
 #pragma GCC unroll 12
         for (int i = 0; i < ROWS; ++i)
             for (int j = 0; j < VECTORS; ++j) sum[i][j] = multiply_add(row[i], d[j], sum[i][j]);
@@ -165,14 +167,14 @@ bool has_gaps(const T* a, int64_t lda, int64_t rows, int64_t K) {
 
 // z = a W + b for some rows. finish(i0, i1, n) is called for each tile when it is done, while it is in the cache: rows i0
 // to i1 of the panel that begins at column n. gaps: pass over the k at which all rows of a tile are 0.
-template <bool MAY_HAVE_GAPS, class T, class Finish>
-void forward_rows(const T* a, int64_t lda, const T* panels, const T* b, T* z, int64_t ldz, int64_t rows, int64_t K,
+template <bool MAY_HAVE_GAPS, class T, class E, class Finish>
+void forward_rows(const E* a, int64_t lda, const E* panels, const T* b, T* z, int64_t ldz, int64_t rows, int64_t K,
                   int64_t N, Finish&& finish, bool gaps = false) {
     constexpr int P = PANEL<T>;
     constexpr int64_t TILES = BLOCK_ROWS / TILE_ROWS;
     uint8_t at[MAY_HAVE_GAPS ? TILES : 1][BLOCK_K];
     int64_t counts[TILES];
-    const bool is_far = K * N * static_cast<int64_t>(sizeof(T)) > NEAR;
+    const bool is_far = K * N * static_cast<int64_t>(sizeof(E)) > NEAR;
     for (int64_t i0 = 0; i0 < rows; i0 += BLOCK_ROWS)
         for (int64_t k = 0; k < K; k += BLOCK_K) {
             const int64_t i1 = std::min(rows, i0 + BLOCK_ROWS), depth = std::min(BLOCK_K, K - k);
@@ -180,11 +182,11 @@ void forward_rows(const T* a, int64_t lda, const T* panels, const T* b, T* z, in
                 for (int64_t i = i0, tile = 0; i < i1; i += TILE_ROWS, ++tile)
                     counts[tile] = nonzero_columns(a + i * lda + k, lda, std::min<int64_t>(TILE_ROWS, i1 - i), depth, at[tile]);
             for (int64_t n = 0; n < N; n += P) {
-                const T* next = panels + (n + P < N ? (n + P) * K + k * P : (k + depth) * P);
+                const E* next = panels + (n + P < N ? (n + P) * K + k * P : (k + depth) * P);
                 for (int64_t i = i0; i < i1; i += TILE_ROWS) {
                     if (is_far) prefetch_share(next, P, depth, i - i0, i1 - i0);
                     with_rows(std::min<int64_t>(TILE_ROWS, i1 - i), [&](auto count) {
-                        const T *from = a + i * lda + k, *panel = panels + n * K + k * P;
+                        const E *from = a + i * lda + k, *panel = panels + n * K + k * P;
                         T* to = z + i * ldz + n;
                         const T* start = k > 0 ? to : b ? b + n : nullptr;
                         const int64_t lds = k > 0 ? ldz : 0;
@@ -309,21 +311,21 @@ struct Columns {
 // K rows of one panel of dL/dW, those of the columns of a given, as they lie in the panel; `width` of it are in use. They
 // are added to what is in g where `more`. ahead(k0, k1) is called before each tile of the first block, to ask for what
 // those rows of the panel need next.
-template <class T, class Ahead>
-void gradient_strip(const Columns<T>& a, const T* delta, int64_t ldd, T* g, int64_t batch, int64_t K, int64_t width,
+template <class T, class E, class Ahead>
+void gradient_strip(const Columns<E>& a, const E* delta, int64_t ldd, T* g, int64_t batch, int64_t K, int64_t width,
                     bool more, Ahead&& ahead) {
     constexpr int P = PANEL<T>;
-    const bool is_far = batch * ldd * static_cast<int64_t>(sizeof(T)) > NEAR, is_packed = a.reading == Reading::packed;
+    const bool is_far = batch * ldd * static_cast<int64_t>(sizeof(E)) > NEAR, is_packed = a.reading == Reading::packed;
     int64_t number = 0;
     for (int64_t s = 0; s < batch; s += BLOCK_BATCH) {
         const int64_t size = std::min(BLOCK_BATCH, batch - s);
-        const T* with = delta + s * ldd;
-        const T* next = s + size < batch ? with + size * ldd : delta + P;  // the next block's rows, or the next panel's
+        const E* with = delta + s * ldd;
+        const E* next = s + size < batch ? with + size * ldd : delta + P;  // the next block's rows, or the next panel's
         for (int64_t k = 0; k < K; k += TILE_ROWS, ++number) {
             const int64_t k1 = std::min<int64_t>(K, k + TILE_ROWS);
             if (s == 0) ahead(k, k1);
             if (is_far) prefetch_share(next, ldd, size, k, K);
-            const T* from = is_packed ? &a.packed[number * BLOCK_BATCH * TILE_ROWS] : a.a + s * a.lda + k;
+            const E* from = is_packed ? &a.packed[number * BLOCK_BATCH * TILE_ROWS] : a.a + s * a.lda + k;
             const int64_t lda = is_packed ? TILE_ROWS : a.lda;
             with_rows(k1 - k, [&](auto count) {
                 const auto tile = [&](auto which) {
@@ -338,13 +340,13 @@ void gradient_strip(const Columns<T>& a, const T* delta, int64_t ldd, T* g, int6
     }
 }
 
-// A square of a panel's width, PANEL apart in both.
-template <class T>
-inline void transpose_square(const T* from, T* to) {
+// As many rows as a panel has columns, of COLUMNS, PANEL apart in both.
+template <int COLUMNS, class T>
+inline void transpose_block(const T* from, T* to) {
     using S = Simd<T>;
     constexpr int L = S::LANES, P = PANEL<T>;
     for (int i = 0; i < P; i += L)
-        for (int j = 0; j < P; j += L) {
+        for (int j = 0; j < COLUMNS; j += L) {
             typename S::Vector rows[L];
             for (int r = 0; r < L; ++r) rows[r] = S::load(from + (i + r) * P + j);
             transpose(rows);
@@ -352,17 +354,18 @@ inline void transpose_square(const T* from, T* to) {
         }
 }
 
-// Rows k0 to k1 of one panel of W (columns n0 on), into the panels of W^T (K in strips, N rows each).
-template <class T>
+// Rows k0 to k1 of one panel of W (columns n0 on, of which the panel has COLUMNS), into the panels of W^T (K in strips, N
+// rows each).
+template <class T, int COLUMNS = PANEL<T>>
 void transpose_strip(const T* strip, T* transposed, int64_t k0, int64_t k1, int64_t n0, int64_t N) {
     constexpr int P = PANEL<T>;
-    const int64_t columns = std::min<int64_t>(P, N - n0);
+    const int64_t columns = std::min<int64_t>(COLUMNS, N - n0);
     for (int64_t k = k0; k < k1;) {
         const int64_t stop = std::min(k1, (k / P + 1) * P);  // the end of a row of W^T's panel
         T* to = transposed + (k / P * N + n0) * P + k % P;
         const T* from = strip + (k - k0) * P;
-        if (columns == P && stop - k == P)
-            transpose_square(from, to);
+        if (columns == COLUMNS && stop - k == P)
+            transpose_block<COLUMNS>(from, to);
         else
             for (int64_t n = 0; n < columns; ++n)
                 for (int64_t j = 0; j < stop - k; ++j) to[n * P + j] = from[j * P + n];

@@ -48,6 +48,10 @@ const std::vector<Choice>& choices() {
         [[maybe_unused]] const bool has_avx512 =
             __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+        [[maybe_unused]] const bool has_avx512bf16 = has_avx512 && __builtin_cpu_supports("avx512bf16");
+#endif
+#if defined(CHAINRULE_HAS_avx512bf16)
+        found.push_back({"avx512bf16", has_avx512bf16, avx512bf16::make, avx512bf16::check_kernels});
 #endif
 #if defined(CHAINRULE_HAS_avx512)
         found.push_back({"avx512", has_avx512, avx512::make, avx512::check_kernels});

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "losses.h"
-#include "matmul.h"
 #include "optimizers.h"
+#include "pairs.h"
 #include "program.h"
 #include "threads.h"
 
@@ -18,8 +18,9 @@ namespace chainrule::CHAINRULE_ISA {
 template <class T>
 struct Parameter {
     Array<T> value, moment[3];
-    Array<T> rounded;     // W as bfloat16, for the forward product; empty in full precision
     Array<T> transposed;  // panels of W^T, for dL/da; empty where nothing needs it
+    Array<T> rounded;     // W as bfloat16, for the forward product; empty in full precision, or where there are pairs
+    Array<Pair> pairs, transposed_pairs;  // in bfloat16, where the processor multiplies pairs: W and W^T in place of these
     Array<T> g;           // the gradient, kept only where the update must wait for the norm of all
 };
 
@@ -29,6 +30,8 @@ struct Buffer {
     int64_t width, ld;
     bool needs_gradient = false;
     Array<T> a, grad;
+    bool is_multiplied = false;  // whether a dense reads a
+    Array<Pair> pairs;           // (batch, distance of half the width): a's or grad's rows as a product reads them
 };
 
 // A matrix that is read: its first number, and the distance between its rows.
@@ -57,6 +60,15 @@ struct Cache {
 template <class T>
 struct State {
     Array<T> a, b;  // (ld,): running mean and var, or mean and std
+};
+
+// A thread's reading of the columns that it makes dL/dW of.
+template <class T>
+struct Reader {
+    Columns<T> columns;
+    PairedColumns paired;
+
+    void forget() { columns.a = nullptr, paired.forget(); }
 };
 
 // A piece of the update that one thread does alone: rows k0 to k1 of the panels from column n0 to n1 of a slot.
@@ -101,14 +113,16 @@ class Engine final : public Session {
     bool shares_samples(int64_t columns) const;
     int64_t first_task(int member, int count) const;
     void ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const;
-    void gradient_of(const Task& task, int64_t batch, bool has_gaps, T* g, Columns<T>& columns);
+    void gradient_of(const Task& task, int64_t batch, bool has_gaps, T* g, Reader<T>& reader);
     double add_penalty_and_clip(const Task& task, int64_t n0, T* g);
     void apply(const Task& task, int64_t n0, const Step<T>& p, const T* g);
     void bound_norms(int slot, int64_t n0);
     void refresh(int slot, int64_t k0, int64_t k1, int64_t n0);
+    void refresh_pairs(int slot, int64_t k0, int64_t k1, int64_t n0);
     void run_update(int member, int count, std::vector<Share>& shares, Barrier& barrier, int64_t batch, const Step<T>& p,
-                    Columns<T>& columns);
+                    Reader<T>& reader);
 
+    bool multiplies_pairs() const { return PAIRED<T> && run_.bf16; }
     bool normalizes(const Op& op) const { return op.kind == Kind::batch_norm && op.in_training; }
     void round_rows(Array<T>& values, const Buffer<T>& buffer, int64_t r0, int64_t r1) {
         if (run_.bf16)

@@ -4,6 +4,7 @@
 // chosen when the module is imported.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -62,6 +63,29 @@ inline V multiply_add(T x, V w, V sum) {
     else return (V)vfmaq_n_f64((float64x2_t)sum, (float64x2_t)w, x);
 #else
     return sum + x * w;
+#endif
+}
+
+// Two bfloat16 numbers that are neighbors in a sum of products, the earlier one in the upper half: the processor's dot product
+// adds that one first.
+using Pair = uint32_t;
+
+#if defined(__AVX512BF16__) || defined(CHAINRULE_FOR_wide)
+constexpr bool HAS_PAIRS = true;
+#else
+constexpr bool HAS_PAIRS = false;  // bfloat16 numbers are multiplied as floats, to the same bits
+#endif
+
+// sum + the products of two pairs, one after the other. A product of two bfloat16 numbers is exact in float, so nothing is
+// lost that a sum of floats would keep.
+template <class V, class W>
+inline V multiply_add(Pair x, W w, V sum) {
+#if defined(__AVX512BF16__)
+    return (V)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32(static_cast<int>(x)), (__m512bh)w);
+#else
+    const W first = w & 0xffff0000u, second = w << 16;
+    sum = multiply_add(std::bit_cast<float>(x & 0xffff0000u), (V)first, sum);
+    return multiply_add(std::bit_cast<float>(x << 16), (V)second, sum);
 #endif
 }
 

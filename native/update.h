@@ -65,7 +65,7 @@ void Engine<T>::ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const {
 
 // g (panels, k1 - k0, PANEL): the gradient of a task's rows, panel after panel.
 template <class T>
-void Engine<T>::gradient_of(const Task& task, int64_t batch, bool has_gaps, T* g, Columns<T>& columns) {
+void Engine<T>::gradient_of(const Task& task, int64_t batch, bool has_gaps, T* g, Reader<T>& reader) {
     constexpr int64_t P = PANEL<T>;
     const Op& op = program_.ops[task.op];
     const Buffer<T>&in = buffers_[op.in], &out = buffers_[op.out];
@@ -79,12 +79,23 @@ void Engine<T>::gradient_of(const Task& task, int64_t batch, bool has_gaps, T* g
         const int64_t most = shares_samples(out.width) ? NEAR_BATCH : batch;
         for (int64_t s = 0; s < batch; s += most) {
             const int64_t size = std::min(most, batch - s);
-            columns.read(&in.a[s * in.ld + task.k0], in.ld, size, K, reading);
-            for (int64_t n = task.n0; n < task.n1; n += P)
-                gradient_strip(columns, &out.grad[s * out.ld + n], out.ld, g + (n - task.n0) * K, size, K, out.width - n,
-                               s > 0, [&](int64_t k0, int64_t k1) {
-                                   if (is_far && s == 0) ask_for(task.slot, task.k0 + k0, task.k0 + k1, n);
-                               });
+            const T* a = &in.a[s * in.ld + task.k0];
+            for (int64_t n = task.n0; n < task.n1; n += P) {
+                const T* delta = &out.grad[s * out.ld + n];
+                const auto strip = [&](const auto& columns, const auto* panel, int64_t ld, int64_t samples) {
+                    gradient_strip(columns, panel, ld, g + (n - task.n0) * K, samples, K, out.width - n, s > 0,
+                                   [&](int64_t k0, int64_t k1) {
+                                       if (is_far && s == 0) ask_for(task.slot, task.k0 + k0, task.k0 + k1, n);
+                                   });
+                };
+                if (!multiplies_pairs()) {
+                    reader.columns.read(a, in.ld, size, K, reading);
+                    strip(reader.columns, delta, out.ld, size);
+                } else if constexpr (PAIRED<T>) {
+                    reader.paired.read(a, in.ld, size, K, reading);
+                    strip(reader.paired.columns, reader.paired.panel(delta, out.ld), P, halved(size));
+                }
+            }
         }
         return;
     }
@@ -132,12 +143,31 @@ double Engine<T>::add_penalty_and_clip(const Task& task, int64_t n0, T* g) {
     return penalty;
 }
 
+// The same in pairs: a strip of W is rounded, and then read along its columns for W and along its rows for W^T.
+template <class T>
+void Engine<T>::refresh_pairs(int slot, int64_t k0, int64_t k1, int64_t n0) {
+    constexpr int64_t P = PANEL<T>;
+    alignas(CACHE_LINE) T strip[STRIP<T>];        // (rows, PANEL)
+    alignas(CACHE_LINE) Pair words[STRIP<T>];
+    Parameter<T>& parameter = parameters_[slot];
+    const Slot& W = program_.slots[slot];
+    Pair* transposed = parameter.transposed_pairs.empty() ? nullptr : parameter.transposed_pairs.data();
+    for (int64_t k = k0; k < k1; k += STRIP_ROWS) {
+        const int64_t rows = std::min(STRIP_ROWS, k1 - k);
+        std::copy_n(&parameter.value[n0 * W.rows + k * P], rows * P, strip);
+        round_bf16(strip, rows * P);
+        pair_strip(strip, parameter.pairs.data(), transposed, k, k + rows, n0, W.rows, W.columns, words);
+    }
+}
+
 // What the walks read beside W itself, after rows k0 to k1 of its panel at column n0 have changed.
 template <class T>
 void Engine<T>::refresh(int slot, int64_t k0, int64_t k1, int64_t n0) {
     Parameter<T>& parameter = parameters_[slot];
     const int64_t at = n0 * program_.slots[slot].rows + k0 * PANEL<T>, n = (k1 - k0) * PANEL<T>;
     const T* W = &parameter.value[at];
+    if constexpr (PAIRED<T>)
+        if (!parameter.pairs.empty()) return refresh_pairs(slot, k0, k1, n0);
     if (!parameter.rounded.empty()) {
         T* to = &parameter.rounded[at];
         std::copy(W, W + n, to);
@@ -177,7 +207,7 @@ void Engine<T>::bound_norms(int slot, int64_t n0) {
 
 template <class T>
 void Engine<T>::run_update(int member, int count, std::vector<Share>& shares, Barrier& barrier, int64_t batch,
-                           const Step<T>& p, Columns<T>& columns) {
+                           const Step<T>& p, Reader<T>& reader) {
     alignas(64) T group[GROUP * STRIP<T>];
     const bool waits = run_.clip_norm > 0;
     const Buffer<T>& input = buffers_[0];
@@ -189,11 +219,11 @@ void Engine<T>::run_update(int member, int count, std::vector<Share>& shares, Ba
     const auto kept = [&](const Task& task, int64_t n) {
         return &parameters_[task.slot].g[n * program_.slots[task.slot].rows + task.k0 * PANEL<T>];
     };
-    columns.a = nullptr;
+    reader.forget();
     for (int64_t t; (t = take(shares, member, count)) >= 0;) {
         const Task& task = tasks_[t];
         const int64_t size = (task.k1 - task.k0) * PANEL<T>;
-        gradient_of(task, batch, gaps, group, columns);
+        gradient_of(task, batch, gaps, group, reader);
         task_penalty_[t] = task_square_[t] = 0;
         each_panel(task, [&](int64_t n, T* g) {
             task_penalty_[t] += add_penalty_and_clip(task, n, g);

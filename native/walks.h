@@ -18,7 +18,14 @@ void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, 
         gather_as<float>(samples, rows, r0, r1, to);
     else
         gather_as<double>(samples, rows, r0, r1, to);
-    round_rows(input.a, input, r0, r1);
+    if (input.is_multiplied) round_rows(input.a, input, r0, r1);
+}
+
+// Rows r0 to r1 of a's or grad's, as pairs in the buffer's own room for them.
+inline Rows<Pair> paired(Buffer<float>& buffer, Rows<float> from, int64_t r0, int64_t r1) {
+    const int64_t ld = distance<Pair>(halved(buffer.width));
+    if (r1 > r0) pair_columns(from.row(r0), from.ld, &buffer.pairs[r0 * ld], ld, r1 - r0, buffer.width);
+    return {buffer.pairs.data(), ld};
 }
 
 template <class T>
@@ -47,9 +54,17 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
             forward_row(from.row(r0), panels, b, to, in.width, out.width, nonzero_.data());
             activate_tile(0, 1, 0, padded<T>(out.width));
         } else {
-            const bool gaps = op.in == 0 && has_gaps(from.row(r0), from.ld, r1 - r0, in.width);
-            forward_rows<true, T>(from.row(r0), from.ld, panels, b, to, out.ld, r1 - r0, in.width, out.width,
-                               [&](int64_t i0, int64_t i1, int64_t n) { activate_tile(i0, i1, n, n + PANEL<T>); }, gaps);
+            const auto product = [&](const auto* a, int64_t lda, const auto* W, int64_t K) {
+                const bool gaps = op.in == 0 && has_gaps(a, lda, r1 - r0, K);
+                forward_rows<true, T>(a, lda, W, b, to, out.ld, r1 - r0, K, out.width,
+                                   [&](int64_t i0, int64_t i1, int64_t n) { activate_tile(i0, i1, n, n + PANEL<T>); }, gaps);
+            };
+            if (!multiplies_pairs()) {
+                product(from.row(r0), from.ld, panels, in.width);
+            } else if constexpr (PAIRED<T>) {
+                const Rows<Pair> a = paired(buffers_[op.in], from, r0, r1);
+                product(a.row(r0), a.ld, W.pairs.data(), halved(in.width));
+            }
         }
         return;
     }
@@ -193,14 +208,22 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, 
         if (!cache.is_delta)
             times_prime(static_cast<Activation>(op.function), &buffers_[op.out], r0, r1, 0, padded<T>(out.width), c0);
         round_rows(buffers_[op.out].grad, out, r0, r1);
-        if (!in.needs_gradient) return;
-        const T* transposed = parameters_[op.slot0].transposed.data();  // dL/da = delta W^T
+        if (!in.needs_gradient) return;  // dL/da = delta W^T
         T* to = &in.grad[r0 * in.ld];
         if (cache.accumulates) scratch.resize((r1 - r0) * in.ld), to = scratch.data();
         const Activation before = cache.before ? static_cast<Activation>(cache.before->function) : Activation::identity;
         const T c = cache.before ? T(cache.before->c0) : T(0);
-        forward_rows<false, T>(&out.grad[r0 * out.ld], out.ld, transposed, nullptr, to, in.ld, r1 - r0, out.width, in.width,
-                        [&](int64_t i0, int64_t i1, int64_t n) { times_prime(before, &in, r0 + i0, r0 + i1, n, n + PANEL<T>, c); });
+        const auto product = [&](const auto* delta, int64_t ld, const auto* W, int64_t N) {
+            forward_rows<false, T>(delta, ld, W, static_cast<const T*>(nullptr), to, in.ld, r1 - r0, N, in.width,
+                            [&](int64_t i0, int64_t i1, int64_t n) { times_prime(before, &in, r0 + i0, r0 + i1, n, n + PANEL<T>, c); });
+        };
+        const Parameter<T>& W = parameters_[op.slot0];
+        if (!multiplies_pairs()) {
+            product(&out.grad[r0 * out.ld], out.ld, W.transposed.data(), out.width);
+        } else if constexpr (PAIRED<T>) {
+            const Rows<Pair> delta = paired(buffers_[op.out], {out.grad.data(), out.ld}, r0, r1);
+            product(delta.row(r0), delta.ld, W.transposed_pairs.data(), halved(out.width));
+        }
         if (cache.accumulates)
             for (int64_t i = 0; i < r1 - r0; ++i)
                 for (int64_t j = 0; j < in.width; ++j) in.grad[(r0 + i) * in.ld + j] += to[i * in.ld + j];

@@ -112,7 +112,8 @@ class Model:
         validation_data: (X, y), evaluated after each epoch; or validation_fraction of the samples, drawn by the seed.
         class_weight: {label: weight} or "balanced".  metrics: of the validation data, by name.
         callbacks: `Callback` objects or functions of the run.  clip_norm, clip_value: bounds of the gradient.
-        precision: "bf16" to round what goes into a product to bfloat16, with float32 sums and weights (native engine).
+        precision: "bf16" to round what goes into a product to bfloat16, with float32 sums and weights (native engine);
+        a processor with AVX-512 BF16 is the faster for it.
         resume: a checkpoint to go on from.  verbose: 0 silent, 1 a bar, 2 a line an epoch.
         engine: "auto", or the name of one.  method: another way than backpropagation, by name ("spsa") or as an
         object (SPSA(c=1e-3)); where it is named, the history counts the `forward_passes` of each epoch.

@@ -413,6 +413,23 @@ def test_bf16_has_the_same_bits_on_any_number_of_threads(monkeypatch):
     assert all(np.array_equal(theta, thetas[0]) for theta in thetas)
 
 
+@pytest.mark.parametrize("precision", [None, "bf16"])
+def test_the_same_bits_on_every_instruction_set_that_fuses(precision, monkeypatch):
+    """The processor's dot products of bfloat16 pairs among them. Without FMA a product is rounded by itself."""
+    thetas = {}
+    for isa in SETS:
+        monkeypatch.setenv("CHAINRULE_ISA", isa)
+        X, y = data(300, 41)
+        layers = [Dense(203), BatchNorm(), ReLU(), Dropout(0.2), Residual([Dense(151), Tanh()]), Dense(3)]
+        network = Network(41, layers, SoftmaxCrossEntropy(), l2=1e-3)
+        how = {"batch_size": 37, "optimizer": Adam(1e-3), "precision": precision}
+        thetas[isa] = trained("native", network, X.astype(np.float32), y, "float32", **how).theta
+    fused = [theta.tobytes() for isa, theta in thetas.items() if isa != "baseline"]
+    assert len(set(fused)) <= 1
+    if "baseline" in thetas:
+        assert np.abs(thetas["baseline"] - thetas[SETS[0]]).max() < 0.02
+
+
 @pytest.mark.slow
 def test_bf16_learns_mnist_as_well():
     train, test = chainrule.datasets.load_mnist()
