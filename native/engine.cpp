@@ -93,7 +93,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         states_[s].b.resize(padded<T>(program_.states[s]));
     }
     row_loss_.resize(capacity), row_correct_.resize(capacity);
-    if (!trains && capacity == 1) nonzero_.resize(*std::max_element(program_.widths.begin(), program_.widths.end()));
+    if (capacity == 1) nonzero_.resize(*std::max_element(program_.widths.begin(), program_.widths.end()));
     if (trains) plan_tasks();
 }
 
@@ -190,8 +190,8 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
             const int64_t* batch_rows = rows + begin;
             const int64_t r0 = first_row(member, present, batch), r1 = first_row(member + 1, present, batch);
             const uint32_t step = static_cast<uint32_t>(clock + first + k);
-            double total = 0;  // of the batch's weights
-            for (int64_t i = 0; i < batch; ++i) total += samples.weight[batch_rows[i]];
+            double total = samples.weight == nullptr ? double(batch) : 0.0;  // of the batch's weights
+            for (int64_t i = 0; i < batch && samples.weight != nullptr; ++i) total += samples.weight[batch_rows[i]];
 
             // Columns for the sums of a batch norm, in whole panels.
             auto columns = [&](const Op& op, auto&& f) {

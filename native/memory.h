@@ -20,9 +20,10 @@ namespace chainrule {
 
 constexpr int64_t CACHE_LINE = 64;  // bytes
 
-// Asks for memory that is read or written soon, to come into the second-level cache.
+// Asks for memory that is read or written soon, to come into the second-level cache, or into the first.
+template <int LEVEL = 2>
 inline void prefetch(const void* from, int64_t bytes) {
-    for (int64_t at = 0; at < bytes; at += CACHE_LINE) __builtin_prefetch(static_cast<const char*>(from) + at, 0, 2);
+    for (int64_t at = 0; at < bytes; at += CACHE_LINE) __builtin_prefetch(static_cast<const char*>(from) + at, 0, 4 - LEVEL);
 }
 
 // Memory comes as zeros, so `construct` has nothing to do. The largest pieces come from the system itself, which clears a

@@ -257,16 +257,21 @@ class Bound {
     // Steps completed by all calls, those that ended with an error too.
     int64_t taken() const { return taken_; }
 
-    std::tuple<int64_t, int> steps(nb::object X, nb::object labels, nb::object y, const Doubles& weight, const Ints& rows,
+    std::tuple<int64_t, int> steps(nb::object X, nb::object labels, nb::object y, nb::object weight, const Ints& rows,
                                     const Doubles& rates, int64_t first, int64_t clock, const Tally& tally) {
         const Alone alone(work_);
         Given given(X, program_.widths.front());
         Samples& samples = given.samples;
         const int64_t n = given.n;
-        samples.weight = weight.data();
         Ints label_array;
         nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> y_array;
-        bool fits = static_cast<int64_t>(weight.shape(0)) == n && tally.shape(0) == 3;
+        Doubles weights;
+        bool fits = tally.shape(0) == 3;
+        if (!weight.is_none()) {
+            weights = nb::cast<Doubles>(weight);
+            samples.weight = weights.data();
+            fits &= static_cast<int64_t>(weights.shape(0)) == n;
+        }
         if (!labels.is_none()) {
             label_array = nb::cast<Ints>(labels);
             samples.labels = label_array.data();
@@ -390,8 +395,8 @@ NB_MODULE(_native, m) {
         .def("mu_product", &Bound::mu_product)
         .def("set_mu_product", &Bound::set_mu_product)
         .def("taken", &Bound::taken)
-        .def("steps", &Bound::steps, nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
-             nb::arg(), nb::arg(), nb::arg())
+        .def("steps", &Bound::steps, nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg(),
+             nb::arg(), nb::arg(), nb::arg(), nb::arg())
         .def("predict", &Bound::predict)
         .def("predict_row", &Bound::predict_row);
 }

@@ -5,6 +5,8 @@
 #include <functional>
 #include <vector>
 
+#include "memory.h"
+
 namespace chainrule {
 
 // In the order of engines/program.py.
@@ -60,10 +62,20 @@ struct Samples {
     int type;  // 0 uint8, 1 float32, 2 float64
     const int64_t* labels;  // (n,) or null
     const double* y;        // (n, outputs) or null
-    const double* weight;   // (n,)
+    const double* weight;   // (n,) or null for ones
     int64_t column = 1;
     const void *indices = nullptr, *indptr = nullptr;
     bool wide = false;  // whether these two are int64 rather than int32
+
+    double weight_of(int64_t row) const { return weight == nullptr ? 1.0 : weight[row]; }
+
+    void ask_for_target(int64_t row, int64_t outputs) const {
+        if (labels != nullptr)
+            prefetch<1>(labels + row, 1);
+        else
+            prefetch<1>(y + row * outputs, outputs * static_cast<int64_t>(sizeof(double)));
+        if (weight != nullptr) prefetch<1>(weight + row, 1);
+    }
 
     // All from a row on, to be predicted.
     Samples from(int64_t row) const {

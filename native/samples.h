@@ -8,7 +8,8 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-constexpr int64_t AHEAD = 4;  // rows: a shuffled row is nowhere near the one before it, and asked for this much earlier
+// How many rows earlier one is asked for: a shuffled row is nowhere near the one before it, and a short one is soon read.
+inline int64_t rows_ahead(int64_t bytes) { return std::clamp<int64_t>(1024 / std::max<int64_t>(bytes, 1), 4, 32); }
 
 // Where samples go to: a (batch, ld), of which the first `width` columns are written, a0 = scale x + shift.
 template <class T>
@@ -28,12 +29,13 @@ struct Target {
 template <class U, class T>
 void gather_rows(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Target<T>& to) {
     const char* X = static_cast<const char*>(samples.X);
-    const int64_t bytes = to.width * static_cast<int64_t>(sizeof(U));
+    const int64_t width = to.width, bytes = width * static_cast<int64_t>(sizeof(U)), ahead = rows_ahead(bytes);
+    const T scale = to.scale, shift = to.shift;  // here, for the compiler, a's numbers might be these
     for (int64_t i = r0; i < r1; ++i) {
-        if (rows != nullptr && i + AHEAD < r1) prefetch(X + rows[i + AHEAD] * samples.stride, bytes);
-        const U* from = reinterpret_cast<const U*>(X + (rows ? rows[i] : i) * samples.stride);
-        T* a = to.row(i);
-        for (int64_t j = 0; j < to.width; ++j) a[j] = to.of(from[j]);
+        if (rows != nullptr && i + ahead < r1) prefetch<1>(X + rows[i + ahead] * samples.stride, bytes);
+        const U* __restrict from = reinterpret_cast<const U*>(X + (rows ? rows[i] : i) * samples.stride);
+        T* __restrict a = to.row(i);
+        for (int64_t j = 0; j < width; ++j) a[j] = static_cast<T>(from[j]) * scale + shift;
     }
 }
 
@@ -58,6 +60,7 @@ template <class U, class I, class T>
 void gather_sparse(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Target<T>& to) {
     const U* values = static_cast<const U*>(samples.X);
     const I *columns = static_cast<const I*>(samples.indices), *indptr = static_cast<const I*>(samples.indptr);
+    constexpr int64_t AHEAD = 4;
     Array<U> sums;  // (width,) only where a row's columns do not rise
     for (int64_t i = r0; i < r1; ++i) {
         if (rows != nullptr && i + AHEAD < r1) {

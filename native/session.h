@@ -100,6 +100,9 @@ class Engine final : public Session {
     // walks.h: each works on rows r0 to r1 of the batch
     void gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1);
     void forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, bool training, uint32_t step, Rows<T> from);
+    template <bool MAY_HAVE_GAPS, class Finish>
+    void product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz,
+                 int64_t N, int64_t r0, int64_t r1, Finish&& finish);
     void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* y);
     void backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, Array<T>& scratch);
     void dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, uint32_t step);
@@ -142,7 +145,7 @@ class Engine final : public Session {
     std::vector<Parameter<T>> parameters_;
     std::vector<State<T>> states_;
     std::vector<Task> tasks_;
-    std::vector<int32_t> nonzero_;  // (widest,) scratch of a session that predicts one row at a time
+    std::vector<int32_t> nonzero_;  // (widest,) scratch of a session that walks one row at a time, or empty
     std::vector<double> row_loss_, row_correct_;  // (batch,)
     std::vector<double> task_penalty_, task_square_;           // (tasks,)
     std::atomic<bool> overflow_{false}, stopped_{false};

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -130,12 +131,13 @@ constexpr int64_t padded(int64_t width) {
     return (width + PANEL<T> - 1) / PANEL<T> * PANEL<T>;
 }
 
-// The distance between rows of activations of this width: an odd number of cache lines. A column of a matrix whose rows
-// lie a power of two apart falls into a few sets of the cache, and every pass over it misses.
+// The distance between rows of activations of this width: an odd number of cache lines, or a few. A column of a matrix
+// whose rows lie a large power of two apart falls into a few sets of the cache, and every pass over it misses.
 template <class T>
 constexpr int64_t distance(int64_t width) {
-    constexpr int64_t LINE = CACHE_LINE / static_cast<int64_t>(sizeof(T));
-    return ((padded<T>(width) + LINE - 1) / LINE | 1) * LINE;
+    constexpr int64_t LINE = CACHE_LINE / static_cast<int64_t>(sizeof(T)), FEW = 4;
+    const int64_t lines = (padded<T>(width) + LINE - 1) / LINE;
+    return (lines <= FEW ? lines : lines | 1) * LINE;
 }
 
 // x rounded to bfloat16, the upper half of a float, to nearest and ties to even; NaN stays NaN. In double nothing happens.
@@ -150,24 +152,16 @@ inline void round_bf16(float* values, int64_t n) {
 }
 inline void round_bf16(double*, int64_t) {}
 
-// Whether there is no NaN and no infinity: neither has an exponent that is all ones.
-inline bool all_finite(const float* values, int64_t n) {
-    uint32_t bad = 0;
+// Whether there is no NaN and no infinity: without their signs these are the largest when they are read as integers.
+template <class T>
+inline bool all_finite(const T* values, int64_t n) {
+    using Integer = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+    Integer largest = 0;
     for (int64_t i = 0; i < n; ++i) {
-        uint32_t bits;
-        std::memcpy(&bits, values + i, sizeof bits);
-        bad |= (bits & 0x7f800000u) == 0x7f800000u;
+        const Integer magnitude = std::bit_cast<Integer>(values[i]) & std::numeric_limits<Integer>::max();
+        largest = magnitude > largest ? magnitude : largest;
     }
-    return bad == 0;
-}
-inline bool all_finite(const double* values, int64_t n) {
-    uint64_t bad = 0;
-    for (int64_t i = 0; i < n; ++i) {
-        uint64_t bits;
-        std::memcpy(&bits, values + i, sizeof bits);
-        bad |= (bits & 0x7ff0000000000000u) == 0x7ff0000000000000u;
-    }
-    return bad == 0;
+    return largest < std::bit_cast<Integer>(std::numeric_limits<T>::infinity());
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

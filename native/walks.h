@@ -21,11 +21,27 @@ void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, 
     if (input.is_multiplied) round_rows(input.a, input, r0, r1);
 }
 
-// Rows r0 to r1 of a's or grad's, as pairs in the buffer's own room for them.
-inline Rows<Pair> paired(Buffer<float>& buffer, Rows<float> from, int64_t r0, int64_t r1) {
-    const int64_t ld = distance<Pair>(halved(buffer.width));
-    if (r1 > r0) pair_columns(from.row(r0), from.ld, &buffer.pairs[r0 * ld], ld, r1 - r0, buffer.width);
-    return {buffer.pairs.data(), ld};
+// z (r1 - r0, ldz) = a W + b: rows r0 to r1 of a, which are the buffer's a or its grad, and W (its width, N) in panels or
+// panels of pairs. finish(i0, i1, n) as in forward_rows.
+template <class T>
+template <bool MAY_HAVE_GAPS, class Finish>
+void Engine<T>::product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz,
+                        int64_t N, int64_t r0, int64_t r1, Finish&& finish) {
+    if (r0 == r1) return;
+    const auto rows = [&](const auto* from, int64_t ld, const auto* W, int64_t K) {
+        const bool gaps = MAY_HAVE_GAPS && &buffer == &buffers_[0] && has_gaps(from, ld, r1 - r0, K);
+        forward_rows<MAY_HAVE_GAPS>(from, ld, W, b, z, ldz, r1 - r0, K, N, finish, gaps);
+    };
+    if constexpr (PAIRED<T>)
+        if (multiplies_pairs()) {
+            const int64_t ld = distance<Pair>(halved(buffer.width));
+            Pair* paired = &buffer.pairs[r0 * ld];
+            pair_columns(a.row(r0), a.ld, paired, ld, r1 - r0, buffer.width);
+            return rows(paired, ld, pairs.data(), halved(buffer.width));
+        }
+    if (nonzero_.empty()) return rows(a.row(r0), a.ld, panels, buffer.width);
+    forward_row(a.row(r0), panels, b, z, buffer.width, N, nonzero_.data());
+    for (int64_t n = 0; n < N; n += PANEL<T>) finish(0, 1, n);
 }
 
 template <class T>
@@ -40,32 +56,16 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
         const T* panels = W.rounded.empty() ? W.value.data() : W.rounded.data();
         const T* b = op.slot1 < 0 ? nullptr : parameters_[op.slot1].value.data();
         T* to = &out.a[r0 * out.ld];
-        auto activate_tile = [&](int64_t i0, int64_t i1, int64_t n0, int64_t n1) {
-            with_activation(static_cast<Activation>(op.function), [&](auto f) {
-                if constexpr (f() != Activation::identity)
-                    for (int64_t i = i0; i < i1; ++i)
-                        for (int64_t n = n0; n < n1; n += PANEL<T>) {
-                            T* z = to + i * out.ld + n;
-                            for (int64_t j = 0; j < PANEL<T>; ++j) z[j] = activate<f()>(z[j], c0);
-                        }
-            });
-        };
-        if (!nonzero_.empty() && r1 > r0) {
-            forward_row(from.row(r0), panels, b, to, in.width, out.width, nonzero_.data());
-            activate_tile(0, 1, 0, padded<T>(out.width));
-        } else {
-            const auto product = [&](const auto* a, int64_t lda, const auto* W, int64_t K) {
-                const bool gaps = op.in == 0 && has_gaps(a, lda, r1 - r0, K);
-                forward_rows<true, T>(a, lda, W, b, to, out.ld, r1 - r0, K, out.width,
-                                   [&](int64_t i0, int64_t i1, int64_t n) { activate_tile(i0, i1, n, n + PANEL<T>); }, gaps);
-            };
-            if (!multiplies_pairs()) {
-                product(from.row(r0), from.ld, panels, in.width);
-            } else if constexpr (PAIRED<T>) {
-                const Rows<Pair> a = paired(buffers_[op.in], from, r0, r1);
-                product(a.row(r0), a.ld, W.pairs.data(), halved(in.width));
-            }
-        }
+        product<true>(buffers_[op.in], from, panels, W.pairs, b, to, out.ld, out.width, r0, r1,
+                      [&](int64_t i0, int64_t i1, int64_t n) {
+                          with_activation(static_cast<Activation>(op.function), [&](auto f) {
+                              if constexpr (f() != Activation::identity)
+                                  for (int64_t i = i0; i < i1; ++i) {
+                                      T* z = to + i * out.ld + n;
+                                      for (int64_t j = 0; j < PANEL<T>; ++j) z[j] = activate<f()>(z[j], c0);
+                                  }
+                          });
+                      });
         return;
     }
     if (op.kind == Kind::batch_norm) return normalize(op, cache, r0, r1, training, from);
@@ -154,8 +154,11 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
     const Loss kind = static_cast<Loss>(program_.loss);
     const bool on_logits = kind == Loss::sigmoid_cross_entropy;
     const T keep = T(1 - program_.smoothing), floor = T(program_.smoothing / (program_.y_binary ? 2.0 : double(n)));
+    const double of_total = 1 / std::max(total, std::numeric_limits<double>::min());
+    constexpr int64_t AHEAD = 16;  // rows
     for (int64_t i = r0; i < r1; ++i) {
         const int64_t row = rows[i];
+        if (i + AHEAD < r1) samples.ask_for_target(rows[i + AHEAD], n);
         T* z = &out.a[i * out.ld];
         int64_t hottest = 0;
         if (samples.labels != nullptr) {
@@ -164,7 +167,7 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
             y[hottest] = T(1);
         } else {
             for (int64_t j = 0; j < n; ++j) y[j] = static_cast<T>(samples.y[row * n + j]);
-            for (int64_t j = 1; j < n; ++j) hottest = y[j] > y[hottest] ? j : hottest;
+            for (int64_t j = 1; j < n && program_.y_classes; ++j) hottest = y[j] > y[hottest] ? j : hottest;
         }
         bool correct = false;
         if (program_.y_classes) {
@@ -175,8 +178,8 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
         }
         if (program_.smoothing > 0)
             for (int64_t j = 0; j < n; ++j) y[j] = keep * y[j] + floor;
-        const double s = samples.weight[row];
-        const T share = static_cast<T>(s / std::max(total, std::numeric_limits<double>::min()));
+        const double s = samples.weight_of(row);
+        const T share = static_cast<T>(s * of_total);
         const T value = loss_row(kind, z, y, &out.grad[i * out.ld], n, share, T(program_.loss_c));
         row_loss_[i] = double(share) * double(value);
         row_correct_[i] = correct ? s : 0.0;
@@ -213,17 +216,11 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, 
         if (cache.accumulates) scratch.resize((r1 - r0) * in.ld), to = scratch.data();
         const Activation before = cache.before ? static_cast<Activation>(cache.before->function) : Activation::identity;
         const T c = cache.before ? T(cache.before->c0) : T(0);
-        const auto product = [&](const auto* delta, int64_t ld, const auto* W, int64_t N) {
-            forward_rows<false, T>(delta, ld, W, static_cast<const T*>(nullptr), to, in.ld, r1 - r0, N, in.width,
-                            [&](int64_t i0, int64_t i1, int64_t n) { times_prime(before, &in, r0 + i0, r0 + i1, n, n + PANEL<T>, c); });
-        };
         const Parameter<T>& W = parameters_[op.slot0];
-        if (!multiplies_pairs()) {
-            product(&out.grad[r0 * out.ld], out.ld, W.transposed.data(), out.width);
-        } else if constexpr (PAIRED<T>) {
-            const Rows<Pair> delta = paired(buffers_[op.out], {out.grad.data(), out.ld}, r0, r1);
-            product(delta.row(r0), delta.ld, W.transposed_pairs.data(), halved(out.width));
-        }
+        product<false>(buffers_[op.out], {out.grad.data(), out.ld}, W.transposed.data(), W.transposed_pairs, nullptr, to, in.ld,
+                       in.width, r0, r1, [&](int64_t i0, int64_t i1, int64_t n) {
+                           times_prime(before, &in, r0 + i0, r0 + i1, n, n + PANEL<T>, c);
+                       });
         if (cache.accumulates)
             for (int64_t i = 0; i < r1 - r0; ++i)
                 for (int64_t j = 0; j < in.width; ++j) in.grad[(r0 + i) * in.ld + j] += to[i * in.ld + j];

@@ -166,6 +166,8 @@ class NativeSession:
         self.is_ahead = False  # whether the kernels' theta and states are newer than these attributes
         self.moments_ahead = False  # the same of the optimizer's state
         self.are_moments_zero = True  # in the kernels
+        self.looked_at: Samples | None = None  # whose weights were looked through
+        self.found_weights = False
         self.plan, self.theta, self.clock = plan, theta, clock
         self.states, self._optimizer_state = states, optimizer_state
         self.tally = np.zeros(3)
@@ -207,7 +209,7 @@ class NativeSession:
                 as_it_lies(part.X) if direct else as_rows(part.X, self.plan.dtype),
                 labels,
                 numbers,
-                np.ascontiguousarray(part.weight),
+                np.ascontiguousarray(part.weight) if self.is_weighted(samples) else None,
                 np.ascontiguousarray(where),
                 np.ascontiguousarray(rates[done : done + count]),
                 first + done,
@@ -221,6 +223,12 @@ class NativeSession:
                     end, samples, rows[at * size : (at + 1) * size], float(rates[at]), first + at
                 )
             done += count
+
+    def is_weighted(self, samples: Samples) -> bool:
+        """Whether a sample has another weight than 1: the kernels need not look for ones."""
+        if self.looked_at is not samples:
+            self.looked_at, self.found_weights = samples, bool((samples.weight != 1).any())
+        return self.found_weights
 
     def push(self) -> None:
         """theta, states and the optimizer's state to the kernels, as far as these do not hold newer ones."""
