@@ -1,5 +1,6 @@
 // A whole run of steps in one call. Compiled once for each instruction set.
 #include <array>
+#include <chrono>
 #include <stdexcept>
 
 #include "batch_norm.h"
@@ -94,7 +95,12 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
     }
     row_loss_.resize(capacity), row_correct_.resize(capacity);
     if (capacity == 1) nonzero_.resize(*std::max_element(program_.widths.begin(), program_.widths.end()));
-    if (trains) plan_tasks();
+    if (!trains) return;
+    plan_tasks();
+    const int first = team_size(run_.batch_size);
+    team_ = TeamSize(std::min(run_.threads, 2 * first), first);
+    workspaces_.resize(std::min(run_.threads, 2 * first));
+    for (Workspace<T>& workspace : workspaces_) workspace.y.resize(buffers_.back().width);
 }
 
 template <class T>
@@ -162,107 +168,112 @@ void Engine<T>::get_moment(int number, void* values) const {
 template <class T>
 int Engine<T>::team_size(int64_t batch) const {
     const double work = (operations_ * double(batch) + update_operations_) / WORK_A_THREAD;
-    return work < 2 ? 1 : std::min<int>(run_.threads, static_cast<int>(std::min(work, 1024.0)));
+    return std::max(1, std::min<int>(run_.threads, static_cast<int>(std::min(work, 1024.0))));
 }
 
 template <class T>
 Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const double* rates,
                          int64_t n_steps, int64_t first, int64_t clock, double* tally, const Stop& stop) {
-    const int count = team_size(run_.batch_size);
-    Barrier barrier(count);
-    std::vector<Share> shares(count);
-    Outcome outcome{0, End::done};
+    Call call{samples, rows, n_rows, rates, first, clock, tally, stop, 0, {0, End::done}};
     stopped_.store(false);
-    double frozen_penalty = 0;
     for (size_t s = 0; s < parameters_.size(); ++s)
         if (program_.slots[s].is_weight && !program_.slots[s].is_trained)
             for (const T w : parameters_[s].value)
-                frozen_penalty += program_.l2 / 2 * double(w) * double(w) + program_.l1 * std::abs(double(w));
-
-    with_team(count, [&](int member, int present) {
-        Barrier alone(1);
-        Barrier& together = present == count ? barrier : alone;  // the team was busy: one thread does all
-        Array<T> scratch, y(buffers_.back().width);
-        Reader<T> reader;
-        double mu_product = mu_product_;
-        for (int64_t k = 0; k < n_steps; ++k) {
-            const int64_t begin = k * run_.batch_size, batch = std::min(run_.batch_size, n_rows - begin);
-            const int64_t* batch_rows = rows + begin;
-            const int64_t r0 = first_row(member, present, batch), r1 = first_row(member + 1, present, batch);
-            const uint32_t step = static_cast<uint32_t>(clock + first + k);
-            double total = samples.weight == nullptr ? double(batch) : 0.0;  // of the batch's weights
-            for (int64_t i = 0; i < batch && samples.weight != nullptr; ++i) total += samples.weight[batch_rows[i]];
-
-            // Columns for the sums of a batch norm, in whole panels.
-            auto columns = [&](const Op& op, auto&& f) {
-                const int64_t panels = padded<T>(buffers_[op.in].width) / PANEL<T>;
-                const int64_t n0 = panels * member / present * PANEL<T>, n1 = panels * (member + 1) / present * PANEL<T>;
-                together.wait();
-                if (n1 > n0) f(n0, n1);
-                together.wait();
-            };
-
-            // A step that is stopped before its update leaves no trace; what is left of its walks is passed over.
-            auto is_on = [&] { return !stopped_.load(std::memory_order_relaxed); };
-            auto look = [&] {
-                if (member == 0 && is_on() && stop()) stopped_.store(true, std::memory_order_relaxed);
-            };
-            const bool is_long = operations_ * double(batch) > LONG_STEP;
-
-            look();
-            gather(samples, batch_rows, r0, r1);
-            for (size_t o = 0; o < program_.ops.size(); ++o) {
-                const Op& op = program_.ops[o];
-                if (normalizes(op))
-                    columns(op, [&](int64_t n0, int64_t n1) { batch_statistics(op, caches_[o], n0, n1, batch); });
-                if (is_on()) forward(op, caches_[o], r0, r1, true, step, rows_of(op.in));
-                if (is_on() && buffers_[op.out].is_multiplied) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
-                if (is_long) look();
-            }
-            loss(samples, batch_rows, r0, r1, total, y.data());
-            shares[member].deal(first_task(member, present), first_task(member + 1, present));
-            for (size_t o = program_.ops.size(); o-- > 0;) {
-                const Op& op = program_.ops[o];
-                if (!buffers_[op.out].needs_gradient) continue;
-                if (normalizes(op))
-                    columns(op, [&](int64_t n0, int64_t n1) { batch_gradients(op, caches_[o], n0, n1, batch); });
-                if (is_on()) backward(op, caches_[o], r0, r1, scratch);
-                if (is_long) look();
-            }
-            together.wait();
-            if (!is_on()) {  // the same for every member, for nobody writes it before the next step
-                if (member == 0) outcome.end = End::stopped;
-                break;
-            }
-
-            double loss = 0, correct = 0;
-            for (int64_t i = 0; i < batch; ++i) loss += row_loss_[i], correct += row_correct_[i];
-            if (!std::isfinite(loss)) {  // the same for every member
-                if (member == 0) outcome.end = End::loss;
-                break;
-            }
-            run_update(member, present, shares, together, batch, prepare<T>(settings_, rates[k], first + k, mu_product),
-                       reader);
-            together.wait();
-            if (overflow_.load(std::memory_order_relaxed)) {
-                if (member == 0) outcome.end = End::update;
-                break;
-            }
-            if (member != 0) continue;
-            for (size_t o = 0; o < program_.ops.size(); ++o)
-                if (normalizes(program_.ops[o])) {
-                    State<T>& state = states_[program_.ops[o].state];
-                    state.a = caches_[o].next_mean, state.b = caches_[o].next_var;
-                }
-            double penalty = frozen_penalty;
-            for (const double part : task_penalty_) penalty += part;
-            tally[0] += (loss + penalty) * total, tally[1] += total, tally[2] += correct;
-            mu_product_ = mu_product;
-            ++outcome.steps;
-        }
-    });
+                call.frozen_penalty += program_.l2 / 2 * double(w) * double(w) + program_.l1 * std::abs(double(w));
+    while (call.outcome.end == End::done && call.outcome.steps < n_steps) {
+        const int64_t k0 = call.outcome.steps, k1 = std::min(n_steps, k0 + team_.steps());
+        const int count = team_.count();
+        Barrier barrier(count);
+        std::vector<Share> shares(count);
+        const auto start = std::chrono::steady_clock::now();
+        with_team(count, [&](int member, int present) {
+            Barrier alone(1);  // the team was busy: one thread does all
+            some_steps(call, k0, k1, member, present, shares, present == count ? barrier : alone);
+        });
+        const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+        team_.took(spent.count() / double(k1 - k0));
+    }
     overflow_.store(false);
-    return outcome;
+    return call.outcome;
+}
+
+// A member's part of the steps k0 to k1 of a call.
+template <class T>
+void Engine<T>::some_steps(Call& call, int64_t k0, int64_t k1, int member, int present, std::vector<Share>& shares,
+                           Barrier& together) {
+    const Samples& samples = call.samples;
+    Workspace<T>& own = workspaces_[member];
+    double mu_product = mu_product_;
+    for (int64_t k = k0; k < k1; ++k) {
+        const int64_t begin = k * run_.batch_size, batch = std::min(run_.batch_size, call.n_rows - begin);
+        const int64_t* rows = call.rows + begin;
+        const int64_t r0 = first_row(member, present, batch), r1 = first_row(member + 1, present, batch);
+        const uint32_t step = static_cast<uint32_t>(call.clock + call.first + k);
+        double total = samples.weight == nullptr ? double(batch) : 0.0;  // of the batch's weights
+        for (int64_t i = 0; i < batch && samples.weight != nullptr; ++i) total += samples.weight[rows[i]];
+
+        // Columns for the sums of a batch norm, in whole panels.
+        auto columns = [&](const Op& op, auto&& f) {
+            const int64_t panels = padded<T>(buffers_[op.in].width) / PANEL<T>;
+            const int64_t n0 = panels * member / present * PANEL<T>, n1 = panels * (member + 1) / present * PANEL<T>;
+            together.wait();
+            if (n1 > n0) f(n0, n1);
+            together.wait();
+        };
+
+        // A step that is stopped before its update leaves no trace; what is left of its walks is passed over.
+        auto is_on = [&] { return !stopped_.load(std::memory_order_relaxed); };
+        auto look = [&] {
+            if (member == 0 && is_on() && call.stop()) stopped_.store(true, std::memory_order_relaxed);
+        };
+        const bool is_long = operations_ * double(batch) > LONG_STEP;
+
+        look();
+        gather(samples, rows, r0, r1);
+        for (size_t o = 0; o < program_.ops.size(); ++o) {
+            const Op& op = program_.ops[o];
+            if (normalizes(op))
+                columns(op, [&](int64_t n0, int64_t n1) { batch_statistics(op, caches_[o], n0, n1, batch); });
+            if (is_on()) forward(op, caches_[o], r0, r1, true, step, rows_of(op.in));
+            if (is_on() && buffers_[op.out].is_multiplied) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
+            if (is_long) look();
+        }
+        loss(samples, rows, r0, r1, total, own.y.data());
+        shares[member].deal(first_task(member, present), first_task(member + 1, present));
+        for (size_t o = program_.ops.size(); o-- > 0;) {
+            const Op& op = program_.ops[o];
+            if (!buffers_[op.out].needs_gradient) continue;
+            if (normalizes(op))
+                columns(op, [&](int64_t n0, int64_t n1) { batch_gradients(op, caches_[o], n0, n1, batch); });
+            if (is_on()) backward(op, caches_[o], r0, r1, own.scratch);
+            if (is_long) look();
+        }
+        together.wait();
+
+        // How a call ends is the same for every member; the first one says it.
+        const auto end = [&](End how) {
+            if (member == 0) call.outcome.end = how;
+        };
+        if (!is_on()) return end(End::stopped);  // nobody writes it before the next step
+        double loss = 0, correct = 0;
+        for (int64_t i = 0; i < batch; ++i) loss += row_loss_[i], correct += row_correct_[i];
+        if (!std::isfinite(loss)) return end(End::loss);
+        run_update(member, present, shares, together, batch,
+                   prepare<T>(settings_, call.rates[k], call.first + k, mu_product), own.reader);
+        together.wait();
+        if (overflow_.load(std::memory_order_relaxed)) return end(End::update);
+        if (member != 0) continue;
+        for (size_t o = 0; o < program_.ops.size(); ++o)
+            if (normalizes(program_.ops[o])) {
+                State<T>& state = states_[program_.ops[o].state];
+                state.a = caches_[o].next_mean, state.b = caches_[o].next_var;
+            }
+        double penalty = call.frozen_penalty;
+        for (const double part : task_penalty_) penalty += part;
+        call.tally[0] += (loss + penalty) * total, call.tally[1] += total, call.tally[2] += correct;
+        mu_product_ = mu_product;
+        ++call.outcome.steps;
+    }
 }
 
 // Rows go to threads once for all, and pass through a member's part of the buffers some at a time.

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "engine.h"
+#include "team_size.h"
 #include "threads.h"
 
 namespace nb = nanobind;
@@ -379,6 +380,11 @@ NB_MODULE(_native, m) {
     m.def("instruction_sets", &instruction_sets);
     m.def("check_kernels", &check_kernels);
     m.def("thread_limit", &chainrule_get_num_threads);
+    nb::class_<TeamSize>(m, "TeamSize")  // for its test
+        .def(nb::init<int, int>())
+        .def("count", &TeamSize::count)
+        .def("steps", &TeamSize::steps)
+        .def("took", &TeamSize::took);
     nb::class_<Program>(m, "Program");
     m.def("program", &read_program);
     nb::class_<Run>(m, "Run").def(

@@ -10,6 +10,7 @@
 #include "optimizers.h"
 #include "pairs.h"
 #include "program.h"
+#include "team_size.h"
 #include "threads.h"
 
 namespace chainrule::CHAINRULE_ISA {
@@ -71,11 +72,32 @@ struct Reader {
     void forget() { columns.a = nullptr, paired.forget(); }
 };
 
+// What a member of the team keeps between steps.
+template <class T>
+struct Workspace {
+    Array<T> scratch;  // dL/da before it is added to what is there
+    Array<T> y;        // (outputs,)
+    Reader<T> reader;
+};
+
 // A piece of the update that one thread does alone: rows k0 to k1 of the panels from column n0 to n1 of a slot.
 struct Task {
     int op, slot;
     int64_t n0, n1, k0, k1;
     double cost_before;  // of all tasks before it
+};
+
+// What a call of `steps` was given, and how far it is.
+struct Call {
+    const Samples& samples;
+    const int64_t* rows;
+    int64_t n_rows;
+    const double* rates;
+    int64_t first, clock;
+    double* tally;
+    const Stop& stop;
+    double frozen_penalty;
+    Outcome outcome;
 };
 
 template <class T>
@@ -97,6 +119,7 @@ class Engine final : public Session {
     bool predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) override;
 
    private:
+    void some_steps(Call& call, int64_t k0, int64_t k1, int member, int present, std::vector<Share>& shares, Barrier& together);
     // walks.h: each works on rows r0 to r1 of the batch
     void gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1);
     void forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, bool training, uint32_t step, Rows<T> from);
@@ -147,6 +170,8 @@ class Engine final : public Session {
     std::vector<Task> tasks_;
     std::vector<int32_t> nonzero_;  // (widest,) scratch of a session that walks one row at a time, or empty
     std::vector<double> row_loss_, row_correct_;  // (batch,)
+    TeamSize team_{1, 1};                         // that takes steps
+    std::vector<Workspace<T>> workspaces_;        // (its most members,)
     std::vector<double> task_penalty_, task_square_;           // (tasks,)
     std::atomic<bool> overflow_{false}, stopped_{false};
     double mu_product_ = 1;

@@ -48,6 +48,33 @@ def test_after_a_limit_the_environment_counts_again(monkeypatch):
     assert threads() == 7
 
 
+def worked(team: native._native.TeamSize, seconds: dict[int, float], pieces: int) -> list[int]:
+    """The threads that did each piece of work, where a step of it takes so long by their number."""
+    counts = []
+    for _ in range(pieces):
+        counts.append(team.count())
+        team.took(seconds[team.count()])
+    return counts
+
+
+def test_the_fastest_number_of_threads_is_found_and_found_again():
+    team = native._native.TeamSize(8, 8)
+    assert (team.count(), team.steps()) == (8, 1)
+    found = worked(team, {1: 4e-4, 2: 1e-4, 4: 2e-4, 8: 3e-4}, 200)
+    assert found[:8] == [8] * 8 and set(found) == {1, 2, 4, 8} and found[-1] == 2
+    assert found.count(2) > 150 and team.steps() == 20
+    # The cores have come closer: what was fastest is no longer.
+    assert worked(team, {1: 4e-4, 2: 1e-4, 4: 6e-5, 8: 3e-5}, 600)[-1] == 8
+
+
+def test_work_that_becomes_slower_is_tried_at_once():
+    team = native._native.TeamSize(2, 2)
+    quick, slow = {1: 2e-4, 2: 1e-4}, {1: 2e-4, 2: 5e-4}
+    worked(team, quick, 500)
+    assert worked(team, slow, 4) == [2, 1, 1, 1]
+    assert worked(native._native.TeamSize(1, 1), {1: 1e-4}, 300) == [1] * 300
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads in /proc")
 @pytest.mark.parametrize("order", ["threadpoolctl first", "chainrule first"])
 def test_a_limit_counts_in_a_fit_whichever_is_imported_first(order):
