@@ -60,18 +60,23 @@ def worked(team: native._native.TeamSize, seconds: dict[int, float], pieces: int
 def test_the_fastest_number_of_threads_is_found_and_found_again():
     team = native._native.TeamSize(8, 8)
     assert (team.count(), team.steps()) == (8, 1)
-    found = worked(team, {1: 4e-4, 2: 1e-4, 4: 2e-4, 8: 3e-4}, 200)
-    assert found[:8] == [8] * 8 and set(found) == {1, 2, 4, 8} and found[-1] == 2
-    assert found.count(2) > 150 and team.steps() == 20
+    found = worked(team, {1: 4e-4, 2: 1e-4, 4: 2e-4, 8: 3e-4}, 400)
+    assert found[:12] == [8] * 12 and set(found) == {1, 2, 4, 8} and found[-1] == 2
+    assert found.count(2) > 300 and team.steps() == 10
     # The cores have come closer: what was fastest is no longer.
-    assert worked(team, {1: 4e-4, 2: 1e-4, 4: 6e-5, 8: 3e-5}, 600)[-1] == 8
+    assert worked(team, {1: 4e-4, 2: 1e-4, 4: 6e-5, 8: 3e-5}, 1000)[-1] == 8
 
 
 def test_work_that_becomes_slower_is_tried_at_once():
     team = native._native.TeamSize(2, 2)
     quick, slow = {1: 2e-4, 2: 1e-4}, {1: 2e-4, 2: 5e-4}
-    worked(team, quick, 500)
-    assert worked(team, slow, 4) == [2, 1, 1, 1]
+    worked(team, quick, 999)
+    assert worked(team, slow, 9) == [2, 2, 2, 1, 1, 1, 1, 1, 1]
+    # One piece that had to wait says nothing.
+    team = native._native.TeamSize(2, 2)
+    for seconds in (1e-4, 9e-4, 1e-4) * 3:
+        team.took(seconds)
+    assert team.count() == 2
     assert worked(native._native.TeamSize(1, 1), {1: 1e-4}, 300) == [1] * 300
 
 
