@@ -12,7 +12,7 @@
 namespace chainrule::CHAINRULE_ISA {
 
 constexpr double LONG_STEP = 1e8;     // operations of a step that looks between its links whether it must stop
-constexpr double WORK_A_THREAD = 1e6;  // operations of a step below which another thread does not pay
+constexpr double WORK_A_THREAD = 1e6;  // operations of a step for each thread, to begin with; half of it is worth a trial
 constexpr double WORK_AN_UPDATE = 24;  // operations that take as long as the update of a weight
 
 template <class T>
@@ -97,9 +97,9 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
     if (capacity == 1) nonzero_.resize(*std::max_element(program_.widths.begin(), program_.widths.end()));
     if (!trains) return;
     plan_tasks();
-    const int first = team_size(run_.batch_size);
-    team_ = TeamSize(std::min(run_.threads, 2 * first), first);
-    workspaces_.resize(std::min(run_.threads, 2 * first));
+    const int most = team_size(run_.batch_size, WORK_A_THREAD / 2);
+    team_ = TeamSize(most, team_size(run_.batch_size, WORK_A_THREAD));
+    workspaces_.resize(most);
     for (Workspace<T>& workspace : workspaces_) workspace.y.resize(buffers_.back().width);
 }
 
@@ -166,8 +166,8 @@ void Engine<T>::get_moment(int number, void* values) const {
 }
 
 template <class T>
-int Engine<T>::team_size(int64_t batch) const {
-    const double work = (operations_ * double(batch) + update_operations_) / WORK_A_THREAD;
+int Engine<T>::team_size(int64_t batch, double work_a_thread) const {
+    const double work = (operations_ * double(batch) + update_operations_) / work_a_thread;
     return std::max(1, std::min<int>(run_.threads, static_cast<int>(std::min(work, 1024.0))));
 }
 
@@ -280,7 +280,7 @@ void Engine<T>::some_steps(Call& call, int64_t k0, int64_t k1, int member, int p
 template <class T>
 bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop& stop) {
     const int64_t capacity = std::min(n, static_cast<int64_t>(row_loss_.size())), outputs = buffers_.back().width;
-    const int count = static_cast<int>(std::min<int64_t>(team_size(n), capacity));
+    const int count = static_cast<int>(std::min<int64_t>(team_size(n, WORK_A_THREAD), capacity));
     const bool in_place = reads_samples(samples);
     std::atomic<bool> is_finite{true};
     stopped_.store(false);

@@ -157,7 +157,7 @@ class Engine final : public Session {
     Rows<T> rows_of(int buffer) const { return {buffers_[buffer].a.data(), buffers_[buffer].ld}; }
     bool reads_samples(const Samples& samples) const;
     int64_t first_row(int member, int count, int64_t batch) const { return batch * member / count; }
-    int team_size(int64_t batch) const;
+    int team_size(int64_t batch, double work_a_thread) const;
 
     const Program program_;
     const Run run_;
