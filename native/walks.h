@@ -154,7 +154,7 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
     const Loss kind = static_cast<Loss>(program_.loss);
     const bool on_logits = kind == Loss::sigmoid_cross_entropy;
     const T keep = T(1 - program_.smoothing), floor = T(program_.smoothing / (program_.y_binary ? 2.0 : double(n)));
-    const double of_total = 1 / std::max(total, std::numeric_limits<double>::min());
+    const double divisor = std::max(total, std::numeric_limits<double>::min()), one = 1 / divisor;
     constexpr int64_t AHEAD = 16;  // rows
     for (int64_t i = r0; i < r1; ++i) {
         const int64_t row = rows[i];
@@ -179,7 +179,7 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
         if (program_.smoothing > 0)
             for (int64_t j = 0; j < n; ++j) y[j] = keep * y[j] + floor;
         const double s = samples.weight_of(row);
-        const T share = static_cast<T>(s * of_total);
+        const T share = static_cast<T>(samples.weight == nullptr ? one : s / divisor);
         const T value = loss_row(kind, z, y, &out.grad[i * out.ld], n, share, T(program_.loss_c));
         row_loss_[i] = double(share) * double(value);
         row_correct_[i] = correct ? s : 0.0;

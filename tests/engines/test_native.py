@@ -108,9 +108,9 @@ def test_random_architectures(isa, problem):
         model, X, y, weight = problem
         how = {"epochs": 2, "batch_size": 2, "optimizer": chainrule.SGD(1e-3), "sample_weight": weight}
 
-        def train(engine: str, shake: float = 0.0) -> Model:
+        def train(engine: str, shake: float = 0.0, draw: int = 0) -> Model:
             other = Model(model.network, seed=model.seed, dtype="float64")
-            rng = np.random.default_rng(0)
+            rng = np.random.default_rng(draw)
             other.theta[:] = model.theta * (1 + shake * rng.normal(size=model.theta.shape))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -121,9 +121,11 @@ def test_random_architectures(isa, problem):
         reference = train("reference")
         # A batch norm over two samples may divide by eps alone, and enlarges last digits 300 times; several in a chain
         # leave nothing to compare. How much of it there is, a change in the last digits of the numbers given shows.
-        shaken = train("reference", 1e-15)
-        felt = np.abs(shaken.theta - reference.theta).max(initial=0.0)
-        felt = max(felt, np.abs(shaken.outputs(X) - reference.outputs(X)).max())
+        felt = 0.0
+        for draw in range(4):  # one alone may happen to miss what another feels
+            shaken = train("reference", 1e-15, draw)
+            felt = max(felt, np.abs(shaken.theta - reference.theta).max(initial=0.0))
+            felt = max(felt, np.abs(shaken.outputs(X) - reference.outputs(X)).max())
         assume(felt < 1e-9)
         assert_same(reference, train("native"), X, max(FLOAT64, 1e3 * felt))
     finally:
