@@ -169,6 +169,7 @@ def check_search(settings: Settings) -> None:
         "weight_decay",
         "clip_norm",
         "max_norm",
+        "precision",
     ):
         value = getattr(settings, name)
         if value != getattr(fresh, name) and (name, value) != ("schedule", "constant"):
@@ -216,6 +217,10 @@ def check(settings: Settings, held_out: bool) -> None:
     for name in ("epochs", "batch_size", "patience", "checkpoint_steps"):
         if getattr(settings, name) is not None:
             check_count(getattr(settings, name), flag(name))
+    if settings.precision not in (None, "bf16"):
+        raise ConfigError(
+            f"--precision must be bf16, not {settings.precision!r}; leave it out for the dtype's own."
+        )
     if settings.patience is not None and not held_out:
         raise ConfigError(
             "--patience picks the best epoch, which must not be done on the test set; add --validation-fraction 0.1."

@@ -124,6 +124,14 @@ Momentum = Annotated[float | None, _training(help="Of sgd and rmsprop.")]
 Nesterov = Annotated[bool, _training("--nesterov", help="Nesterov's momentum, of sgd.")]
 WeightDecay = Annotated[float | None, _training(help="Of adamw.")]
 ClipNorm = Annotated[float | None, _training(help="Bound on the norm of the gradient.")]
+Precision = Annotated[
+    str | None,
+    _training(
+        help="bf16 to round what goes into a product to bfloat16, with float32 sums and weights: faster where the "
+        "processor multiplies it.",
+        show_default="the dtype's own",
+    ),
+]
 Seed = Annotated[
     int, _training(help="Of the initial weights, the shuffles, the dropout masks and what is held out.")
 ]

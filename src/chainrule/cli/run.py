@@ -125,6 +125,7 @@ def train(run: Prepared, place: Path, out: Console, resume: bool, begin: Callabl
         validation_data=(parts.watched.X, parts.watched.y),
         callbacks=callbacks(run, place, EpochTable(out, watched(run), begin)),
         clip_norm=settings.clip_norm,
+        precision=settings.precision,
         resume=checkpoint if resume and checkpoint.is_file() else None,
         engine=settings.engine,
         method=run.method,

@@ -36,6 +36,7 @@ class Settings:
     nesterov: bool = False
     weight_decay: float | None = None
     clip_norm: float | None = None
+    precision: str | None = None
     seed: int = 0
     dtype: str = "float32"
     validation_fraction: float | None = None

@@ -45,6 +45,7 @@ def train(
     nesterov: options.Nesterov = False,
     weight_decay: options.WeightDecay = None,
     clip_norm: options.ClipNorm = None,
+    precision: options.Precision = None,
     seed: options.Seed = 0,
     validation_fraction: options.ValidationFraction = None,
     patience: options.Patience = None,
