@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The native engine under sanitizers: `make sanitize`. Builds the module twice, with AddressSanitizer and
 # UndefinedBehaviorSanitizer and with ThreadSanitizer, and runs the engine's tests on each: run.sh PYTHON [pytest's arguments].
+# SETS: the instruction sets for the first two, "avx2;wide" unless it is set; continuous integration takes one.
 #
 # Any finding ends the process; --capture=sys lets the report through. Nothing is suppressed. Leaks are not looked for: CPython keeps memory on purpose.
 set -euo pipefail
@@ -35,7 +36,7 @@ fi
 x86=$([[ $(uname -m) == x86_64 ]] && echo yes || echo no)
 mkdir -p build
 for library in libasan.so libtsan.so; do
-    if [[ $library == libasan.so ]]; then kind=address,undefined sets="avx2;wide"; else kind=thread sets=avx2; fi
+    if [[ $library == libasan.so ]]; then kind=address,undefined sets=${SETS:-avx2;wide}; else kind=thread sets=avx2; fi
     [[ $x86 == yes ]] || sets=baseline
     folder=build/sanitize-${kind%%,*}
     echo "=== $kind"
