@@ -17,7 +17,7 @@ HELD = 2048
 """Samples, at most, on which the loss after an epoch is compared."""
 
 EPOCH_SECONDS = 0.12
-LONGEST_STEP = 2.0
+LONGEST_STEP = 1.0
 ARITHMETIC, MEMORY, CALL = 1.2e11, 5e8, 2e-6
 """For guessing only: operations a second, updates of a weight a second, and the seconds that any step takes."""
 
