@@ -1,17 +1,14 @@
 // A whole run of steps in one call. Compiled once for each instruction set.
 #include <array>
-#include <chrono>
 #include <stdexcept>
 
 #include "batch_norm.h"
 #include "checks.h"
 #include "engine.h"
-#include "update.h"
-#include "walks.h"
+#include "steps.h"
 
 namespace chainrule::CHAINRULE_ISA {
 
-constexpr double LONG_STEP = 1e8;     // operations of a step that looks between its links whether it must stop
 constexpr double WORK_A_THREAD = 1e6;  // operations of a step for each thread, to begin with; half of it is worth a trial
 constexpr double WORK_AN_UPDATE = 24;  // operations that take as long as the update of a weight
 
@@ -28,6 +25,16 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
                                           buffers_[op.in].needs_gradient ||
                                           (op.in2 >= 0 && buffers_[op.in2].needs_gradient);
     if (trains) buffers_.back().needs_gradient = true;
+    count_operations();
+    if (trains) {
+        const int most = team_size(run_.batch_size, WORK_A_THREAD / 2);
+        team_ = TeamSize(most, team_size(run_.batch_size, WORK_A_THREAD));
+        workspaces_.resize(most);
+        for (Workspace<T>& workspace : workspaces_) workspace.y.resize(buffers_.back().width);
+        plan_tasks();
+        plan_microbatches();
+        if (microbatch_ > 0) capacity = most * microbatch_;
+    }
     for (Buffer<T>& buffer : buffers_) {
         buffer.a.resize(capacity * buffer.ld);
         if (buffer.needs_gradient) buffer.grad.resize(capacity * buffer.ld);
@@ -38,7 +45,6 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         const int64_t n = slot.rows * padded<T>(slot.columns);
         parameters_[s].value.resize(n);
         if (!trained(static_cast<int>(s))) continue;
-        update_operations_ += double(n) * WORK_AN_UPDATE;
         for (int k = 0; k < moments(); ++k) parameters_[s].moment[k].resize(n);
         if (run_.clip_norm > 0) parameters_[s].g.resize(n);
     }
@@ -76,9 +82,6 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
                 if (run_.bf16) W.rounded.resize(W.value.size());
                 if (trains && in.needs_gradient) W.transposed.resize(padded<T>(in.width) * out.width);
             }
-            operations_ += double(in.width) * double(buffers_[op.out].width) * (trains ? 6 : 2);
-        } else {
-            operations_ += double(in.width) * 8;
         }
     }
     for (size_t o = 0; o < program_.ops.size(); ++o) {  // a dense after a dense with an activation completes its delta
@@ -93,14 +96,18 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         states_[s].a.resize(padded<T>(program_.states[s]));
         states_[s].b.resize(padded<T>(program_.states[s]));
     }
-    row_loss_.resize(capacity), row_correct_.resize(capacity);
+    row_scores_.resize(capacity);
     if (capacity == 1) nonzero_.resize(*std::max_element(program_.widths.begin(), program_.widths.end()));
-    if (!trains) return;
-    plan_tasks();
-    const int most = team_size(run_.batch_size, WORK_A_THREAD / 2);
-    team_ = TeamSize(most, team_size(run_.batch_size, WORK_A_THREAD));
-    workspaces_.resize(most);
-    for (Workspace<T>& workspace : workspaces_) workspace.y.resize(buffers_.back().width);
+}
+
+template <class T>
+void Engine<T>::count_operations() {
+    for (const Op& op : program_.ops) {
+        const double width = double(program_.widths[op.in]);
+        operations_ += op.kind == Kind::dense ? width * double(program_.widths[op.out]) * (trains_ ? 6 : 2) : width * 8;
+    }
+    for (const Slot& slot : program_.slots)
+        if (trains_ && slot.is_trained) update_operations_ += double(slot.rows * padded<T>(slot.columns)) * WORK_AN_UPDATE;
 }
 
 template <class T>
@@ -171,115 +178,10 @@ int Engine<T>::team_size(int64_t batch, double work_a_thread) const {
     return std::max(1, std::min<int>(run_.threads, static_cast<int>(std::min(work, 1024.0))));
 }
 
-template <class T>
-Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const double* rates,
-                         int64_t n_steps, int64_t first, int64_t clock, double* tally, const Stop& stop) {
-    Call call{samples, rows, n_rows, rates, first, clock, tally, stop, 0, {0, End::done}};
-    stopped_.store(false);
-    for (size_t s = 0; s < parameters_.size(); ++s)
-        if (program_.slots[s].is_weight && !program_.slots[s].is_trained)
-            for (const T w : parameters_[s].value)
-                call.frozen_penalty += program_.l2 / 2 * double(w) * double(w) + program_.l1 * std::abs(double(w));
-    while (call.outcome.end == End::done && call.outcome.steps < n_steps) {
-        const int64_t k0 = call.outcome.steps, k1 = std::min(n_steps, k0 + team_.steps());
-        const int count = team_.count();
-        Barrier barrier(count);
-        std::vector<Share> shares(count);
-        const auto start = std::chrono::steady_clock::now();
-        with_team(count, [&](int member, int present) {
-            Barrier alone(1);  // the team was busy: one thread does all
-            some_steps(call, k0, k1, member, present, shares, present == count ? barrier : alone);
-        });
-        const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-        team_.took(spent.count() / double(k1 - k0));
-    }
-    overflow_.store(false);
-    return call.outcome;
-}
-
-// A member's part of the steps k0 to k1 of a call.
-template <class T>
-void Engine<T>::some_steps(Call& call, int64_t k0, int64_t k1, int member, int present, std::vector<Share>& shares,
-                           Barrier& together) {
-    const Samples& samples = call.samples;
-    Workspace<T>& own = workspaces_[member];
-    double mu_product = mu_product_;
-    for (int64_t k = k0; k < k1; ++k) {
-        const int64_t begin = k * run_.batch_size, batch = std::min(run_.batch_size, call.n_rows - begin);
-        const int64_t* rows = call.rows + begin;
-        const int64_t r0 = first_row(member, present, batch), r1 = first_row(member + 1, present, batch);
-        const uint32_t step = static_cast<uint32_t>(call.clock + call.first + k);
-        double total = samples.weight == nullptr ? double(batch) : 0.0;  // of the batch's weights
-        for (int64_t i = 0; i < batch && samples.weight != nullptr; ++i) total += samples.weight[rows[i]];
-
-        // Columns for the sums of a batch norm, in whole panels.
-        auto columns = [&](const Op& op, auto&& f) {
-            const int64_t panels = padded<T>(buffers_[op.in].width) / PANEL<T>;
-            const int64_t n0 = panels * member / present * PANEL<T>, n1 = panels * (member + 1) / present * PANEL<T>;
-            together.wait();
-            if (n1 > n0) f(n0, n1);
-            together.wait();
-        };
-
-        // A step that is stopped before its update leaves no trace; what is left of its walks is passed over.
-        auto is_on = [&] { return !stopped_.load(std::memory_order_relaxed); };
-        auto look = [&] {
-            if (member == 0 && is_on() && call.stop()) stopped_.store(true, std::memory_order_relaxed);
-        };
-        const bool is_long = operations_ * double(batch) > LONG_STEP;
-
-        look();
-        gather(samples, rows, r0, r1);
-        for (size_t o = 0; o < program_.ops.size(); ++o) {
-            const Op& op = program_.ops[o];
-            if (normalizes(op))
-                columns(op, [&](int64_t n0, int64_t n1) { batch_statistics(op, caches_[o], n0, n1, batch); });
-            if (is_on()) forward(op, caches_[o], r0, r1, true, step, rows_of(op.in));
-            if (is_on() && buffers_[op.out].is_multiplied) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
-            if (is_long) look();
-        }
-        loss(samples, rows, r0, r1, total, own.y.data());
-        shares[member].deal(first_task(member, present), first_task(member + 1, present));
-        for (size_t o = program_.ops.size(); o-- > 0;) {
-            const Op& op = program_.ops[o];
-            if (!buffers_[op.out].needs_gradient) continue;
-            if (normalizes(op))
-                columns(op, [&](int64_t n0, int64_t n1) { batch_gradients(op, caches_[o], n0, n1, batch); });
-            if (is_on()) backward(op, caches_[o], r0, r1, own.scratch);
-            if (is_long) look();
-        }
-        together.wait();
-
-        // How a call ends is the same for every member; the first one says it.
-        const auto end = [&](End how) {
-            if (member == 0) call.outcome.end = how;
-        };
-        if (!is_on()) return end(End::stopped);  // nobody writes it before the next step
-        double loss = 0, correct = 0;
-        for (int64_t i = 0; i < batch; ++i) loss += row_loss_[i], correct += row_correct_[i];
-        if (!std::isfinite(loss)) return end(End::loss);
-        run_update(member, present, shares, together, batch,
-                   prepare<T>(settings_, call.rates[k], call.first + k, mu_product), own.reader);
-        together.wait();
-        if (overflow_.load(std::memory_order_relaxed)) return end(End::update);
-        if (member != 0) continue;
-        for (size_t o = 0; o < program_.ops.size(); ++o)
-            if (normalizes(program_.ops[o])) {
-                State<T>& state = states_[program_.ops[o].state];
-                state.a = caches_[o].next_mean, state.b = caches_[o].next_var;
-            }
-        double penalty = call.frozen_penalty;
-        for (const double part : task_penalty_) penalty += part;
-        call.tally[0] += (loss + penalty) * total, call.tally[1] += total, call.tally[2] += correct;
-        mu_product_ = mu_product;
-        ++call.outcome.steps;
-    }
-}
-
 // Rows go to threads once for all, and pass through a member's part of the buffers some at a time.
 template <class T>
 bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop& stop) {
-    const int64_t capacity = std::min(n, static_cast<int64_t>(row_loss_.size())), outputs = buffers_.back().width;
+    const int64_t capacity = std::min(n, static_cast<int64_t>(row_scores_.size())), outputs = buffers_.back().width;
     const int count = static_cast<int>(std::min<int64_t>(team_size(n, WORK_A_THREAD), capacity));
     const bool in_place = reads_samples(samples);
     std::atomic<bool> is_finite{true};
@@ -299,7 +201,7 @@ bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop
                 if (!all_finite(input.row(i), program_.widths.front())) is_finite.store(false, std::memory_order_relaxed);
             for (size_t o = 0; o < program_.ops.size(); ++o) {
                 const Op& op = program_.ops[o];
-                forward(op, caches_[o], r0, r1, false, 0, op.in == 0 ? input : rows_of(op.in));
+                forward(op, caches_[o], r0, r1, nullptr, op.in == 0 ? input : rows_of(op.in));
             }
             const Rows<T> a = rows_of(static_cast<int>(buffers_.size()) - 1);
             for (int64_t i = r0; i < r1; ++i)

@@ -32,8 +32,8 @@ void gather_rows(const Samples& samples, const int64_t* rows, int64_t r0, int64_
     const int64_t width = to.width, bytes = width * static_cast<int64_t>(sizeof(U)), ahead = rows_ahead(bytes);
     const T scale = to.scale, shift = to.shift;  // here, for the compiler, a's numbers might be these
     for (int64_t i = r0; i < r1; ++i) {
-        if (rows != nullptr && i + ahead < r1) prefetch<1>(X + rows[i + ahead] * samples.stride, bytes);
-        const U* __restrict from = reinterpret_cast<const U*>(X + (rows ? rows[i] : i) * samples.stride);
+        if (rows != nullptr && i + ahead < r1) prefetch<1>(X + rows[i + ahead - r0] * samples.stride, bytes);
+        const U* __restrict from = reinterpret_cast<const U*>(X + (rows ? rows[i - r0] : i) * samples.stride);
         T* __restrict a = to.row(i);
         for (int64_t j = 0; j < width; ++j) a[j] = static_cast<T>(from[j]) * scale + shift;
     }
@@ -48,7 +48,7 @@ void gather_columns(const Samples& samples, const int64_t* rows, int64_t r0, int
     for (int64_t j0 = 0; j0 < to.width; j0 += TOGETHER) {
         const int64_t j1 = std::min(to.width, j0 + TOGETHER);
         for (int64_t i = r0; i < r1; ++i) {
-            const U* from = reinterpret_cast<const U*>(X + (rows ? rows[i] : i) * samples.stride);
+            const U* from = reinterpret_cast<const U*>(X + (rows ? rows[i - r0] : i) * samples.stride);
             T* a = to.row(i);
             for (int64_t j = j0; j < j1; ++j) a[j] = to.of(from[j * samples.column]);
         }
@@ -64,11 +64,11 @@ void gather_sparse(const Samples& samples, const int64_t* rows, int64_t r0, int6
     Array<U> sums;  // (width,) only where a row's columns do not rise
     for (int64_t i = r0; i < r1; ++i) {
         if (rows != nullptr && i + AHEAD < r1) {
-            const int64_t from = indptr[rows[i + AHEAD]], count = indptr[rows[i + AHEAD] + 1] - from;
+            const int64_t from = indptr[rows[i + AHEAD - r0]], count = indptr[rows[i + AHEAD - r0] + 1] - from;
             prefetch(values + from, count * static_cast<int64_t>(sizeof(U)));
             prefetch(columns + from, count * static_cast<int64_t>(sizeof(I)));
         }
-        const int64_t row = rows ? rows[i] : i, begin = indptr[row], end = indptr[row + 1];
+        const int64_t row = rows ? rows[i - r0] : i, begin = indptr[row], end = indptr[row + 1];
         T* a = to.row(i);
         bool rises = true;
         for (int64_t e = begin + 1; e < end; ++e) rises &= columns[e - 1] < columns[e];

@@ -84,7 +84,45 @@ struct Workspace {
 struct Task {
     int op, slot;
     int64_t n0, n1, k0, k1;
+    int64_t at;          // where its gradient lies among those of all tasks
     double cost_before;  // of all tasks before it
+};
+
+// The loss of some samples, and the weight of those that are classified correctly.
+struct Score {
+    double loss = 0, correct = 0;
+};
+
+inline Score sum(const Score* scores, int64_t n, Score all = {}) {
+    for (int64_t i = 0; i < n; ++i) all.loss += scores[i].loss, all.correct += scores[i].correct;
+    return all;
+}
+
+// A batch of a step.
+struct Batch {
+    const int64_t* rows;  // (size,) of the samples
+    int64_t size;
+    uint32_t step;  // for random draws
+    double total;   // of the samples' weights
+};
+
+// What a step's random draws depend on: its number, and the place in the batch of the first of some rows.
+struct Draw {
+    uint32_t step;
+    int64_t first;
+};
+
+// Some rows of a batch on their way through the buffers, whose rows r0 to r1 they fill; `first` is the first one's place in
+// the batch.
+struct Part {
+    int64_t r0, r1, first;
+};
+
+// A thread of the team that takes steps.
+struct Member {
+    int number, present;  // of so many
+    Common& common;
+    Barrier& barrier;
 };
 
 // What a call of `steps` was given, and how far it is.
@@ -119,16 +157,26 @@ class Engine final : public Session {
     bool predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) override;
 
    private:
-    void some_steps(Call& call, int64_t k0, int64_t k1, int member, int present, std::vector<Share>& shares, Barrier& together);
+    // steps.h
+    void some_steps(Call& call, int64_t k0, int64_t k1, const Member& me);
+    void walk_rows(const Call& call, const Batch& batch, const Member& me);
+    template <class Before>
+    void walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, Before&& before);
+    void look(const Call& call, const Member& me);
+    // microbatches.h
+    void plan_microbatches();
+    void walk_microbatches(const Call& call, const Batch& batch, const Member& me);
+    void sum_parts(const Task& task, int64_t parts, T* g) const;
+    int64_t parts_of(int64_t batch) const { return (batch + part_rows_ - 1) / part_rows_; }
     // walks.h: each works on rows r0 to r1 of the batch
     void gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1);
-    void forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, bool training, uint32_t step, Rows<T> from);
+    void forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, const Draw* draw, Rows<T> from);
     template <bool MAY_HAVE_GAPS, class Finish>
     void product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz,
                  int64_t N, int64_t r0, int64_t r1, Finish&& finish);
     void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* y);
     void backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, Array<T>& scratch);
-    void dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, uint32_t step);
+    void dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, const Draw& draw);
     // batch_norm.h: rows r0 to r1, or columns n0 to n1 over the whole batch
     void normalize(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, bool training, Rows<T> from);
     void normalize_backward(const Op& op, const Cache<T>& cache, int64_t r0, int64_t r1);
@@ -139,16 +187,16 @@ class Engine final : public Session {
     bool shares_samples(int64_t columns) const;
     int64_t first_task(int member, int count) const;
     void ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const;
-    void gradient_of(const Task& task, int64_t batch, bool has_gaps, T* g, Reader<T>& reader);
+    void gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Reader<T>& reader);
     double add_penalty_and_clip(const Task& task, int64_t n0, T* g);
     void apply(const Task& task, int64_t n0, const Step<T>& p, const T* g);
     void bound_norms(int slot, int64_t n0);
     void refresh(int slot, int64_t k0, int64_t k1, int64_t n0);
     void refresh_pairs(int slot, int64_t k0, int64_t k1, int64_t n0);
-    void run_update(int member, int count, std::vector<Share>& shares, Barrier& barrier, int64_t batch, const Step<T>& p,
-                    Reader<T>& reader);
+    void run_update(const Batch& batch, const Step<T>& p, const Member& me);
 
     bool multiplies_pairs() const { return PAIRED<T> && run_.bf16; }
+    bool is_on() const { return !stopped_.load(std::memory_order_relaxed); }
     bool normalizes(const Op& op) const { return op.kind == Kind::batch_norm && op.in_training; }
     void round_rows(Array<T>& values, const Buffer<T>& buffer, int64_t r0, int64_t r1) {
         if (run_.bf16)
@@ -156,6 +204,7 @@ class Engine final : public Session {
     }
     Rows<T> rows_of(int buffer) const { return {buffers_[buffer].a.data(), buffers_[buffer].ld}; }
     bool reads_samples(const Samples& samples) const;
+    void count_operations();
     int64_t first_row(int member, int count, int64_t batch) const { return batch * member / count; }
     int team_size(int64_t batch, double work_a_thread) const;
 
@@ -169,10 +218,14 @@ class Engine final : public Session {
     std::vector<State<T>> states_;
     std::vector<Task> tasks_;
     std::vector<int32_t> nonzero_;  // (widest,) scratch of a session that walks one row at a time, or empty
-    std::vector<double> row_loss_, row_correct_;  // (batch,)
+    std::vector<Score> row_scores_;               // (rows of the buffers,) of each sample
     TeamSize team_{1, 1};                         // that takes steps
     std::vector<Workspace<T>> workspaces_;        // (its most members,)
-    std::vector<double> task_penalty_, task_square_;           // (tasks,)
+    std::vector<double> task_penalty_, task_square_;  // (tasks,)
+    int64_t microbatch_ = 0, part_rows_ = 0;          // samples of a micro-batch, 0 for none, and of a part of the batch
+    std::vector<Score> part_scores_;                  // (parts,) of a part's samples
+    int64_t gradient_size_ = 0;                       // of all tasks
+    Array<T> part_gradients_;                         // (parts, all tasks)
     std::atomic<bool> overflow_{false}, stopped_{false};
     double mu_product_ = 1;
     int consumers_of_input_ = 0;

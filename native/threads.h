@@ -76,6 +76,14 @@ inline int64_t take(std::vector<Share>& shares, int member, int count) {
     return piece;
 }
 
+// What the members of a team share while they work: a barrier, and the pieces of work that are dealt to each.
+struct Common {
+    explicit Common(int count) : barrier(count), tasks(count), parts(count) {}
+
+    Barrier barrier;
+    std::vector<Share> tasks, parts;
+};
+
 // Calls body(member, count) once on each of `count` threads, the caller's among them, and returns when all are done.
 // A team serves one caller at a time; another caller meanwhile works alone, with the same result. After fork the
 // child's first call makes a team of its own.

@@ -32,7 +32,8 @@ void Engine<T>::plan_tasks() {
             for (int64_t k0 = 0; k0 < slot.rows; k0 += STRIP_ROWS)  // some columns of a stay in the cache for all of W's
                 for (int64_t n0 = 0; n0 < slot.columns; n0 += width) {
                     const int64_t k1 = std::min(slot.rows, k0 + STRIP_ROWS), n1 = std::min(slot.columns, n0 + width);
-                    tasks_.push_back({o, number, n0, n1, k0, k1, cost});
+                    tasks_.push_back({o, number, n0, n1, k0, k1, gradient_size_, cost});
+                    gradient_size_ += (k1 - k0) * padded<T>(n1 - n0);
                     cost += double(k1 - k0 + 4) * double(padded<T>(n1 - n0) / PANEL<T>);
                 }
         }
@@ -63,9 +64,10 @@ void Engine<T>::ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const {
         prefetch(parameter.transposed.data() + (k / P * program_.slots[slot].columns + n0 + k % P) * P, BYTES);
 }
 
-// g (panels, k1 - k0, PANEL): the gradient of a task's rows, panel after panel.
+// g (panels, k1 - k0, PANEL): the gradient of a task's rows, panel after panel, from rows r0 to r1 of the buffers. It is
+// added to what is in g where `more`.
 template <class T>
-void Engine<T>::gradient_of(const Task& task, int64_t batch, bool has_gaps, T* g, Reader<T>& reader) {
+void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Reader<T>& reader) {
     constexpr int64_t P = PANEL<T>;
     const Op& op = program_.ops[task.op];
     const Buffer<T>&in = buffers_[op.in], &out = buffers_[op.out];
@@ -76,16 +78,16 @@ void Engine<T>::gradient_of(const Task& task, int64_t batch, bool has_gaps, T* g
         const Reading reading = op.in == 0 && has_gaps          ? Reading::sparse
                                 : out.width >= MANY_PANELS * P ? Reading::packed
                                                                : Reading::in_place;
-        const int64_t most = shares_samples(out.width) ? NEAR_BATCH : batch;
-        for (int64_t s = 0; s < batch; s += most) {
-            const int64_t size = std::min(most, batch - s);
+        const int64_t most = shares_samples(out.width) ? NEAR_BATCH : r1 - r0;
+        for (int64_t s = r0; s < r1; s += most) {
+            const int64_t size = std::min(most, r1 - s);
             const T* a = &in.a[s * in.ld + task.k0];
             for (int64_t n = task.n0; n < task.n1; n += P) {
                 const T* delta = &out.grad[s * out.ld + n];
                 const auto strip = [&](const auto& columns, const auto* panel, int64_t ld, int64_t samples) {
-                    gradient_strip(columns, panel, ld, g + (n - task.n0) * K, samples, K, out.width - n, s > 0,
+                    gradient_strip(columns, panel, ld, g + (n - task.n0) * K, samples, K, out.width - n, more || s > r0,
                                    [&](int64_t k0, int64_t k1) {
-                                       if (is_far && s == 0) ask_for(task.slot, task.k0 + k0, task.k0 + k1, n);
+                                       if (is_far && s == r0) ask_for(task.slot, task.k0 + k0, task.k0 + k1, n);
                                    });
                 };
                 if (!multiplies_pairs()) {
@@ -101,15 +103,16 @@ void Engine<T>::gradient_of(const Task& task, int64_t batch, bool has_gaps, T* g
     }
     for (int64_t n = task.n0; n < task.n1; n += P, g += P) {
         T sum[P] = {};
+        if (more) std::copy(g, g + P, sum);
         const T* delta = &out.grad[n];
         if (op.kind == Kind::dense) {  // dL/db = sum_i delta_i
-            for (int64_t i = 0; i < batch; ++i)
+            for (int64_t i = r0; i < r1; ++i)
                 for (int64_t j = 0; j < P; ++j) sum[j] += delta[i * out.ld + j];
         } else if (op.kind == Kind::batch_norm) {
             const Array<T>& from = task.slot == op.slot0 ? cache.dgamma : cache.dbeta;
             std::copy(&from[n], &from[n] + P, sum);
         } else {  // PReLU: dL/dslope = sum_i delta_i z_i where z_i <= 0
-            for (int64_t i = 0; i < batch; ++i)
+            for (int64_t i = r0; i < r1; ++i)
                 for (int64_t j = 0; j < P; ++j) {
                     const T z = in.a[i * in.ld + n + j];
                     sum[j] += z > 0 ? T(0) : delta[i * out.ld + j] * z;
@@ -206,12 +209,12 @@ void Engine<T>::bound_norms(int slot, int64_t n0) {
 }
 
 template <class T>
-void Engine<T>::run_update(int member, int count, std::vector<Share>& shares, Barrier& barrier, int64_t batch,
-                           const Step<T>& p, Reader<T>& reader) {
+void Engine<T>::run_update(const Batch& batch, const Step<T>& p, const Member& me) {
     alignas(64) T group[GROUP * STRIP<T>];
     const bool waits = run_.clip_norm > 0;
     const Buffer<T>& input = buffers_[0];
-    const bool gaps = has_gaps(input.a.data(), input.ld, batch, input.width);
+    const bool gaps = microbatch_ == 0 && has_gaps(input.a.data(), input.ld, batch.size, input.width);
+    Reader<T>& reader = workspaces_[me.number].reader;
     // f(n, g) for each panel of a task: its column, and its part of the gradient.
     const auto each_panel = [&](const Task& task, auto&& f) {
         for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) f(n, group + (n - task.n0) * (task.k1 - task.k0));
@@ -220,10 +223,13 @@ void Engine<T>::run_update(int member, int count, std::vector<Share>& shares, Ba
         return &parameters_[task.slot].g[n * program_.slots[task.slot].rows + task.k0 * PANEL<T>];
     };
     reader.forget();
-    for (int64_t t; (t = take(shares, member, count)) >= 0;) {
+    for (int64_t t; (t = take(me.common.tasks, me.number, me.present)) >= 0;) {
         const Task& task = tasks_[t];
         const int64_t size = (task.k1 - task.k0) * PANEL<T>;
-        gradient_of(task, batch, gaps, group, reader);
+        if (microbatch_ > 0)
+            sum_parts(task, parts_of(batch.size), group);
+        else
+            gradient_of(task, 0, batch.size, gaps, false, group, reader);
         task_penalty_[t] = task_square_[t] = 0;
         each_panel(task, [&](int64_t n, T* g) {
             task_penalty_[t] += add_penalty_and_clip(task, n, g);
@@ -239,9 +245,9 @@ void Engine<T>::run_update(int member, int count, std::vector<Share>& shares, Ba
             }
         });
     }
-    const int64_t first = first_task(member, count), last = first_task(member + 1, count);
+    const int64_t first = first_task(me.number, me.present), last = first_task(me.number + 1, me.present);
     if (waits) {
-        barrier.wait();
+        me.barrier.wait();
         if (overflow_.load(std::memory_order_relaxed)) return;
         double total = 0;
         for (const double part : task_square_) total += part;
@@ -255,7 +261,7 @@ void Engine<T>::run_update(int member, int count, std::vector<Share>& shares, Ba
             });
     }
     if (program_.max_norm > 0) {
-        barrier.wait();
+        me.barrier.wait();
         for (int64_t t = first; t < last; ++t)
             if (tasks_[t].k0 == 0 && program_.slots[tasks_[t].slot].is_weight)
                 each_panel(tasks_[t], [&](int64_t n, T*) { bound_norms(tasks_[t].slot, n); });

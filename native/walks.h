@@ -7,7 +7,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-// a0 = scale X[rows] + offset, in the network's precision: the only copy that is made of the samples.
+// a0 = scale X[rows] + offset for rows r0 to r1 of the buffers, in the network's precision: the only copy that is made of the samples.
 template <class T>
 void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1) {
     Buffer<T>& input = buffers_[0];
@@ -45,8 +45,8 @@ void Engine<T>::product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Arr
 }
 
 template <class T>
-void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, bool training, uint32_t step,
-                        Rows<T> from) {
+void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, const Draw* draw, Rows<T> from) {
+    const bool training = draw != nullptr;
     const Buffer<T>& in = buffers_[op.in];
     Buffer<T>& out = buffers_[op.out];
     const T c0 = T(op.c0), c1 = T(op.c1);
@@ -69,7 +69,7 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
         return;
     }
     if (op.kind == Kind::batch_norm) return normalize(op, cache, r0, r1, training, from);
-    if (op.kind == Kind::dropout && training && op.c0 > 0) dropout_mask(op, cache, r0, r1, step);
+    if (op.kind == Kind::dropout && training && op.c0 > 0) dropout_mask(op, cache, r0, r1, *draw);
     for (int64_t i = r0; i < r1; ++i) {
         const T* a = from.row(i);
         T* z = &out.a[i * out.ld];
@@ -127,20 +127,20 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, b
 
 // mask = keep / (1 - rate): the words that chainrule/random.py draws for (seed, stream, step), in row-major order.
 template <class T>
-void Engine<T>::dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, uint32_t step) {
-    const int64_t width = buffers_[op.in].width, ld = buffers_[op.in].ld;
+void Engine<T>::dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, const Draw& draw) {
+    const int64_t begin = draw.first, finish = begin + r1 - r0, width = buffers_[op.in].width, ld = buffers_[op.in].ld;
     const uint32_t threshold = static_cast<uint32_t>(std::llround(op.c0 * 4294967296.0));
     const T kept = T(1 / (1 - op.c0));
     constexpr int64_t CHUNK = 512;
     uint32_t words[2 * CHUNK];
-    for (int64_t e = r0 * width / 2 * 2; e < r1 * width; e += 2 * CHUNK) {
-        const int64_t pairs = std::min(CHUNK, (r1 * width - e + 1) / 2);
-        threefry_pairs(run_.seed, op.stream, step, static_cast<uint32_t>(e / 2), pairs, words);
-        int64_t at = std::max(e, r0 * width);
-        const int64_t end = std::min(e + 2 * pairs, r1 * width);
+    for (int64_t e = begin * width / 2 * 2; e < finish * width; e += 2 * CHUNK) {
+        const int64_t pairs = std::min(CHUNK, (finish * width - e + 1) / 2);
+        threefry_pairs(run_.seed, op.stream, draw.step, static_cast<uint32_t>(e / 2), pairs, words);
+        int64_t at = std::max(e, begin * width);
+        const int64_t end = std::min(e + 2 * pairs, finish * width);
         while (at < end) {
             const int64_t i = at / width, stop = std::min(end, (i + 1) * width);
-            T* mask = &cache.mask[i * ld];
+            T* mask = &cache.mask[(r0 + i - begin) * ld];
             for (; at < stop; ++at) mask[at - i * width] = words[at - e] >= threshold ? kept : T(0);
         }
     }
@@ -157,8 +157,8 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
     const double divisor = std::max(total, std::numeric_limits<double>::min()), one = 1 / divisor;
     constexpr int64_t AHEAD = 16;  // rows
     for (int64_t i = r0; i < r1; ++i) {
-        const int64_t row = rows[i];
-        if (i + AHEAD < r1) samples.ask_for_target(rows[i + AHEAD], n);
+        const int64_t row = rows[i - r0];
+        if (i + AHEAD < r1) samples.ask_for_target(rows[i + AHEAD - r0], n);
         T* z = &out.a[i * out.ld];
         int64_t hottest = 0;
         if (samples.labels != nullptr) {
@@ -181,8 +181,7 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
         const double s = samples.weight_of(row);
         const T share = static_cast<T>(samples.weight == nullptr ? one : s / divisor);
         const T value = loss_row(kind, z, y, &out.grad[i * out.ld], n, share, T(program_.loss_c));
-        row_loss_[i] = double(share) * double(value);
-        row_correct_[i] = correct ? s : 0.0;
+        row_scores_[i] = {double(share) * double(value), correct ? s : 0.0};
     }
 }
 
@@ -292,6 +291,30 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, 
             case Kind::dense:
             case Kind::batch_norm: break;
         }
+    }
+}
+
+// There and back for a part of a batch, until a stop. before(op, cache, is_forth) is called before each operation.
+template <class T>
+template <class Before>
+void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, Before&& before) {
+    const int64_t r0 = part.r0, r1 = part.r1;
+    const int64_t* rows = batch.rows + part.first;
+    const Draw draw{batch.step, part.first};
+    gather(call.samples, rows, r0, r1);
+    for (size_t o = 0; o < program_.ops.size(); ++o) {
+        const Op& op = program_.ops[o];
+        before(op, caches_[o], true);
+        if (!is_on()) continue;
+        forward(op, caches_[o], r0, r1, &draw, rows_of(op.in));
+        if (buffers_[op.out].is_multiplied) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
+    }
+    loss(call.samples, rows, r0, r1, batch.total, own.y.data());
+    for (size_t o = program_.ops.size(); o-- > 0;) {
+        const Op& op = program_.ops[o];
+        if (!buffers_[op.out].needs_gradient) continue;
+        before(op, caches_[o], false);
+        if (is_on()) backward(op, caches_[o], r0, r1, own.scratch);
     }
 }
 

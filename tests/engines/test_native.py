@@ -26,6 +26,7 @@ from chainrule import (
     Model,
     Network,
     NonFiniteError,
+    PReLU,
     ReLU,
     Rescale,
     Residual,
@@ -184,7 +185,7 @@ def test_a_batch_too_large_for_the_cache(isa, how, monkeypatch):
     X, y = data(1500)
     network = Network(
         9,
-        [Dense(75), Tanh(), Dense(130), Tanh(), Dense(1030), Tanh(), Dense(3)],
+        [Dense(75), Tanh(), Dense(130), Tanh(), Dense(2060), Tanh(), Dense(3)],
         SoftmaxCrossEntropy(),
         l2=1e-3,
         max_norm=1.0,
@@ -205,10 +206,41 @@ def test_a_narrow_and_a_wide_dense_on_the_same_samples(isa, monkeypatch):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(1500, 80)) * (rng.random((1500, 80)) < 0.02), rng.integers(0, 3, 1500)
     network = Network(
-        80, [Residual([Dense(1030), Tanh(), Dense(40)]), Tanh(), Dense(3)], SoftmaxCrossEntropy()
+        80, [Residual([Dense(2200), Tanh(), Dense(40)]), Tanh(), Dense(3)], SoftmaxCrossEntropy()
     )
     how = {"epochs": 1, "batch_size": 1300, "optimizer": Adam(1e-3)}
     assert_same(*(trained(engine, network, X, y, **how) for engine in ("reference", "native")), X, FLOAT64)
+
+
+@pytest.mark.parametrize("isa", SETS)
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"clip_norm": 0.05},
+        {"sample_weight": np.random.default_rng(3).random(2500) + 0.5},
+        {"batch_size": 300},
+        {"precision": "bf16"},
+    ],
+    ids=["plain", "clip_norm", "weights", "small", "bf16"],
+)
+@pytest.mark.parametrize("width", [20, 1001], ids=["narrow", "wide"])
+def test_micro_batches(isa, width, how, monkeypatch):
+    """A large batch of a small network goes through it in parts, of one micro-batch each or, of the wide one, of more."""
+    monkeypatch.setenv("CHAINRULE_ISA", isa)
+    X, y = data(2500)
+    layers = [Dense(width), Tanh(), Dropout(0.3), Dense(17), PReLU(), Residual([Dense(17), ReLU()]), Dense(3)]
+    network = Network(9, layers, SoftmaxCrossEntropy(label_smoothing=0.1), l2=1e-3, max_norm=1.0)
+    how = {"epochs": 1, "batch_size": 2300, "optimizer": Adam(1e-3), **how}
+    dtype = "float32" if "precision" in how else "float64"
+    runs = []
+    for threads in (1, 2, 3, 8):
+        monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
+        runs.append(trained("native", network, X, y, dtype, **how))
+    assert all(run.theta.tobytes() == runs[0].theta.tobytes() for run in runs)
+    assert all(run.history["loss"] == runs[0].history["loss"] for run in runs)
+    if dtype == "float64":
+        assert_same(trained("reference", network, X, y, **how), runs[0], X, FLOAT64)
 
 
 def test_depth_50():
@@ -416,15 +448,18 @@ def test_bf16_has_the_same_bits_on_any_number_of_threads(monkeypatch):
 
 
 @pytest.mark.parametrize("precision", [None, "bf16"])
-def test_the_same_bits_on_every_instruction_set_that_fuses(precision, monkeypatch):
+@pytest.mark.parametrize("normalizes", [True, False])
+@pytest.mark.parametrize("batch_size", [37, 299])
+def test_the_same_bits_on_every_instruction_set_that_fuses(precision, normalizes, batch_size, monkeypatch):
     """The processor's dot products of bfloat16 pairs among them. Without FMA a product is rounded by itself."""
     thetas = {}
     for isa in SETS:
         monkeypatch.setenv("CHAINRULE_ISA", isa)
         X, y = data(300, 41)
-        layers = [Dense(203), BatchNorm(), ReLU(), Dropout(0.2), Residual([Dense(151), Tanh()]), Dense(3)]
+        norm = [BatchNorm()] if normalizes else []
+        layers = [Dense(203), *norm, ReLU(), Dropout(0.2), Residual([Dense(151), Tanh()]), Dense(3)]
         network = Network(41, layers, SoftmaxCrossEntropy(), l2=1e-3)
-        how = {"batch_size": 37, "optimizer": Adam(1e-3), "precision": precision}
+        how = {"batch_size": batch_size, "optimizer": Adam(1e-3), "precision": precision}
         thetas[isa] = trained("native", network, X.astype(np.float32), y, "float32", **how).theta
     fused = [theta.tobytes() for isa, theta in thetas.items() if isa != "baseline"]
     assert len(set(fused)) <= 1

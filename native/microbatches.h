@@ -1,0 +1,69 @@
+// Large batches of small networks: a batch is cut into micro-batches, and a member of the team takes one there and back, and
+// adds its gradient to what it has, before it takes the next. All that it reads is in its own cache, then, and was not
+// written by another.
+//
+// The cut depends on the network and on the batch's size alone, and the parts' gradients are summed in the batch's order: so
+// the bits depend neither on the number of threads nor on the instruction set.
+#pragma once
+
+#include <numeric>
+
+#include "walks.h"
+
+namespace chainrule::CHAINRULE_ISA {
+
+constexpr int64_t SMALL_THETA = 1 << 18;            // weights of a network whose gradient is kept for each part of a batch
+constexpr int64_t NEAR_ACTIVATIONS = 1 << 18;       // numbers that a micro-batch leaves in the buffers
+constexpr int64_t FEWEST_ROWS = 64, MOST_ROWS = 512;  // of a micro-batch
+constexpr int64_t FEWEST_PARTS = 4, MOST_PARTS = 32;  // of a batch
+
+template <class T>
+void Engine<T>::plan_microbatches() {
+    const int64_t batch = run_.batch_size;
+    const int64_t widths = std::accumulate(program_.widths.begin(), program_.widths.end(), int64_t{0});
+    const int64_t rows = std::min({batch / FEWEST_PARTS, NEAR_ACTIVATIONS / widths, MOST_ROWS}) / FEWEST_ROWS * FEWEST_ROWS;
+    if (rows == 0 || program_.size > SMALL_THETA) return;
+    if (std::any_of(program_.ops.begin(), program_.ops.end(), [&](const Op& op) { return normalizes(op); })) return;
+    microbatch_ = rows;
+    part_rows_ = ((batch + rows - 1) / rows + MOST_PARTS - 1) / MOST_PARTS * rows;
+    part_scores_.resize(parts_of(batch));
+    part_gradients_.resize(parts_of(batch) * gradient_size_);
+}
+
+template <class T>
+void Engine<T>::walk_microbatches(const Call& call, const Batch& batch, const Member& me) {
+    const int64_t parts = parts_of(batch.size);
+    Workspace<T>& own = workspaces_[me.number];
+    me.common.parts[me.number].deal(parts * me.number / me.present, parts * (me.number + 1) / me.present);
+    for (int64_t part; (part = take(me.common.parts, me.number, me.present)) >= 0;) {
+        const int64_t begin = part * part_rows_, end = std::min(batch.size, begin + part_rows_);
+        T* gradients = &part_gradients_[part * gradient_size_];
+        Score score;
+        for (int64_t first = begin; first < end; first += microbatch_) {
+            const int64_t r0 = me.number * microbatch_, r1 = r0 + std::min(microbatch_, end - first);
+            look(call, me);
+            if (!is_on()) break;
+            walk(call, batch, {r0, r1, first}, own, [](const Op&, Cache<T>&, bool) {});
+            score = sum(&row_scores_[r0], r1 - r0, score);
+            const Buffer<T>& input = buffers_[0];
+            const bool gaps = has_gaps(&input.a[r0 * input.ld], input.ld, r1 - r0, input.width);
+            own.reader.forget();
+            for (const Task& task : tasks_) gradient_of(task, r0, r1, gaps, first > begin, gradients + task.at, own.reader);
+        }
+        part_scores_[part] = score;
+    }
+}
+
+// g: a task's gradient from those of the parts.
+template <class T>
+void Engine<T>::sum_parts(const Task& task, int64_t parts, T* g) const {
+    const int64_t n = (task.k1 - task.k0) * padded<T>(task.n1 - task.n0);
+    const T* part = &part_gradients_[task.at];
+    std::copy(part, part + n, g);
+    while (--parts > 0) {
+        part += gradient_size_;
+        for (int64_t i = 0; i < n; ++i) g[i] += part[i];
+    }
+}
+
+}  // namespace chainrule::CHAINRULE_ISA
