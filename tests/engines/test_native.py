@@ -226,7 +226,7 @@ def test_a_narrow_and_a_wide_dense_on_the_same_samples(isa, monkeypatch):
 )
 @pytest.mark.parametrize("width", [20, 1001], ids=["narrow", "wide"])
 def test_micro_batches(isa, width, how, monkeypatch):
-    """A large batch of a small network goes through it in parts, of one micro-batch each or, of the wide one, of more."""
+    """A large batch of a small network is cut into parts, of one micro-batch each or, of the wide one, of more."""
     monkeypatch.setenv("CHAINRULE_ISA", isa)
     X, y = data(2500)
     layers = [Dense(width), Tanh(), Dropout(0.3), Dense(17), PReLU(), Residual([Dense(17), ReLU()]), Dense(3)]
