@@ -58,7 +58,7 @@ inline bool pairs_agree(Array<float> a, Array<float> W, Array<float> samples, Ar
 
 // The largest differences of forward_rows (with a bias and without), gradient_strip and transpose_strip from the naive
 // versions, on numbers in [-1, 1), a third of a being 0. Infinity where a tile is finished twice, never, or not whole, and
-// where forward_row, what passes over zeros, or what multiplies pairs gives another number than the whole.
+// where forward_row, backward_row, what passes over zeros, or what multiplies pairs gives another number than the whole.
 template <class T>
 std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, uint64_t seed) {
     constexpr int P = PANEL<T>;
@@ -139,6 +139,13 @@ std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, u
     from_panels(transposed.data(), back.data(), N, K);
     for (int64_t k = 0; k < K; ++k)
         for (int64_t n = 0; n < N; ++n) compare(largest[2], back[n * K + k], W[k * N + n]);
+    Array<T> a_grad(batch * lda), one(padded<T>(K));
+    forward_rows<false, T>(delta.data(), ldz, transposed.data(), static_cast<const T*>(nullptr), a_grad.data(), lda, batch, N, K,
+                           [](int64_t, int64_t, int64_t) {});
+    for (int64_t s = 0; s < batch; ++s) {
+        backward_row(&delta[s * ldz], panels.data(), one.data(), K, N);
+        if (!std::equal(one.begin(), one.begin() + K, &a_grad[s * lda])) largest[2] = bad;
+    }
     return largest;
 }
 

@@ -80,7 +80,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
                     buffer->pairs.resize(capacity * distance<Pair>(halved(buffer->width)));
             } else {
                 if (run_.bf16) W.rounded.resize(W.value.size());
-                if (trains && in.needs_gradient) W.transposed.resize(padded<T>(in.width) * out.width);
+                if (trains && in.needs_gradient && capacity > 1) W.transposed.resize(padded<T>(in.width) * out.width);
             }
         }
     }

@@ -252,6 +252,37 @@ void forward_row(const T* a, const T* panels, const T* b, T* z, int64_t K, int64
     }
 }
 
+// sum + delta[0] W[0 .. L, 0] + delta[1] W[0 .. L, 1] + ... over `columns` of a block of a panel, of which `rows` are there.
+template <class T>
+inline typename Simd<T>::Vector backward_block(const T* delta, const T* block, typename Simd<T>::Vector sum, int64_t rows,
+                                               int64_t columns) {
+    constexpr int L = Simd<T>::LANES;
+    typename Simd<T>::Vector w[L] = {};
+    for (int i = 0; i < L; ++i)
+        if (i < rows) w[i] = Simd<T>::load(block + i * PANEL<T>);
+    transpose(w);
+    for (int j = 0; j < L; ++j)
+        if (j < columns) sum = multiply_add(delta[j], w[j], sum);
+    return sum;
+}
+
+// dL/da = W delta for one row: the bits of `forward_rows` on panels of W^T, from those of W, whose blocks are transposed on
+// their way. a_grad (K,), with room for whole panels.
+template <class T>
+void backward_row(const T* delta, const T* panels, T* a_grad, int64_t K, int64_t N) {
+    using S = Simd<T>;
+    constexpr int L = S::LANES, P = PANEL<T>;
+    std::fill(a_grad, a_grad + padded<T>(K), T(0));
+    for (int64_t n = 0; n < N; n += L)
+        for (int64_t k = 0; k < K; k += L) {
+            const T* block = panels + (n / P * K + k) * P + n % P;
+            const auto sum = S::load(a_grad + k);
+            const bool is_whole = K - k >= L && N - n >= L;
+            S::store(a_grad + k, is_whole ? backward_block<T>(delta + n, block, sum, L, L)
+                                          : backward_block<T>(delta + n, block, sum, K - k, N - n));
+        }
+}
+
 // The specification of `gradient_strip`.
 template <class T>
 void gradient_naive(const T* a, int64_t lda, const T* delta, int64_t ldd, T* dW, int64_t batch, int64_t K, int64_t N) {

@@ -1,8 +1,11 @@
 // Optimizers: theta after a step, element by element. chainrule/optimizers.py in C++, with the papers' letters.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+
+#include "simd.h"
 
 namespace chainrule::CHAINRULE_ISA {
 
@@ -45,69 +48,96 @@ Step<T> prepare(const Settings& s, double lr, int64_t t, double& mu_product) {
     return p;
 }
 
-// w (n,) updated in place from g (n,), with the state's arrays s0, s1, s2 (n,) where the rule has them.
+// A gradient (rows, PANEL) that lies in memory, and one that is the product of a sample's a (rows,) and delta (PANEL,).
 template <class T>
-void update(Rule rule, const Step<T>& p, int64_t n, const T* __restrict g, T* __restrict w, T* __restrict s0,
-            T* __restrict s1, T* __restrict s2) {
+struct Stored {
+    const T* g;
+
+    T operator()(int64_t k, int64_t j) const { return g[k * PANEL<T> + j]; }
+};
+template <class T>
+struct Outer {
+    const T *a, *delta;
+
+    T operator()(int64_t k, int64_t j) const { return rounded_product(a[k], delta[j]); }
+};
+
+// w (rows, PANEL) updated in place from g, with the state's arrays s0, s1, s2 of the same shape where the rule has them.
+// Returns whether all of w is finite.
+template <class T, class G>
+bool update(Rule rule, const Step<T>& p, int64_t rows, G gradient, T* __restrict w, T* __restrict s0, T* __restrict s1,
+            T* __restrict s2) {
+    constexpr int64_t P = PANEL<T>;
+    Magnitude<T> largest[P] = {};
+    // next(i, g): the new number, and the new state's at the same place
+    const auto each = [&](auto&& next) {
+        for (int64_t k = 0; k < rows; ++k)
+            for (int64_t j = 0; j < P; ++j) {
+                const T value = next(k * P + j, gradient(k, j));
+                largest[j] = std::max(largest[j], magnitude(value));
+                w[k * P + j] = value;
+            }
+    };
     switch (rule) {
         case Rule::gradient_descent:
-            for (int64_t i = 0; i < n; ++i) w[i] -= p.lr * g[i];
-            return;
+            each([=](int64_t i, T g) { return w[i] - p.lr * g; });
+            break;
         case Rule::momentum:  // v = momentum v + g
-            for (int64_t i = 0; i < n; ++i) {
-                s0[i] = p.beta1 * s0[i] + g[i];
-                w[i] -= p.lr * s0[i];
-            }
-            return;
+            each([=](int64_t i, T g) {
+                s0[i] = p.beta1 * s0[i] + g;
+                return w[i] - p.lr * s0[i];
+            });
+            break;
         case Rule::nesterov:
-            for (int64_t i = 0; i < n; ++i) {
-                s0[i] = p.beta1 * s0[i] + g[i];
-                w[i] -= p.lr * (g[i] + p.beta1 * s0[i]);
-            }
-            return;
+            each([=](int64_t i, T g) {
+                s0[i] = p.beta1 * s0[i] + g;
+                return w[i] - p.lr * (g + p.beta1 * s0[i]);
+            });
+            break;
         case Rule::rmsprop:  // v = rho v + (1 - rho) g^2
-            for (int64_t i = 0; i < n; ++i) {
-                s0[i] = p.beta2 * s0[i] + p.one_beta2 * (g[i] * g[i]);
-                w[i] -= p.lr * (g[i] / (std::sqrt(s0[i]) + p.eps));
-            }
-            return;
+            each([=](int64_t i, T g) {
+                s0[i] = p.beta2 * s0[i] + p.one_beta2 * (g * g);
+                return w[i] - p.lr * (g / (std::sqrt(s0[i]) + p.eps));
+            });
+            break;
         case Rule::rmsprop_momentum:  // b = momentum b + g / (sqrt(v) + eps)
-            for (int64_t i = 0; i < n; ++i) {
-                s0[i] = p.beta2 * s0[i] + p.one_beta2 * (g[i] * g[i]);
-                s1[i] = p.beta1 * s1[i] + g[i] / (std::sqrt(s0[i]) + p.eps);
-                w[i] -= p.lr * s1[i];
-            }
-            return;
+            each([=](int64_t i, T g) {
+                s0[i] = p.beta2 * s0[i] + p.one_beta2 * (g * g);
+                s1[i] = p.beta1 * s1[i] + g / (std::sqrt(s0[i]) + p.eps);
+                return w[i] - p.lr * s1[i];
+            });
+            break;
         case Rule::adagrad:  // s = s + g^2
-            for (int64_t i = 0; i < n; ++i) {
-                s0[i] += g[i] * g[i];
-                w[i] -= p.lr * (g[i] / (std::sqrt(s0[i]) + p.eps));
-            }
-            return;
+            each([=](int64_t i, T g) {
+                s0[i] += g * g;
+                return w[i] - p.lr * (g / (std::sqrt(s0[i]) + p.eps));
+            });
+            break;
         case Rule::adam:
         case Rule::adamw:  // m, v; w = shrink w - lr m_hat / (sqrt(v_hat) + eps); shrink is 1 for Adam
-            for (int64_t i = 0; i < n; ++i) {
-                s0[i] = p.beta1 * s0[i] + p.one_beta1 * g[i];
-                s1[i] = p.beta2 * s1[i] + p.one_beta2 * (g[i] * g[i]);
-                w[i] = p.shrink * w[i] - p.scale * (s0[i] / (std::sqrt(s1[i]) + p.eps_r));
-            }
-            return;
+            each([=](int64_t i, T g) {
+                s0[i] = p.beta1 * s0[i] + p.one_beta1 * g;
+                s1[i] = p.beta2 * s1[i] + p.one_beta2 * (g * g);
+                return p.shrink * w[i] - p.scale * (s0[i] / (std::sqrt(s1[i]) + p.eps_r));
+            });
+            break;
         case Rule::amsgrad:
-            for (int64_t i = 0; i < n; ++i) {
-                s0[i] = p.beta1 * s0[i] + p.one_beta1 * g[i];
-                s1[i] = p.beta2 * s1[i] + p.one_beta2 * (g[i] * g[i]);
+            each([=](int64_t i, T g) {
+                s0[i] = p.beta1 * s0[i] + p.one_beta1 * g;
+                s1[i] = p.beta2 * s1[i] + p.one_beta2 * (g * g);
                 s2[i] = s1[i] > s2[i] ? s1[i] : s2[i];
-                w[i] -= p.scale * (s0[i] / (std::sqrt(s2[i]) + p.eps_r));
-            }
-            return;
+                return w[i] - p.scale * (s0[i] / (std::sqrt(s2[i]) + p.eps_r));
+            });
+            break;
         case Rule::nadam:  // with both corrections over r = sqrt(1 - beta2^t), as in Adam
-            for (int64_t i = 0; i < n; ++i) {
-                s0[i] = p.beta1 * s0[i] + p.one_beta1 * g[i];
-                s1[i] = p.beta2 * s1[i] + p.one_beta2 * (g[i] * g[i]);
-                w[i] -= (p.g_scale * g[i] + p.m_scale * s0[i]) / (std::sqrt(s1[i]) + p.eps_r);
-            }
-            return;
+            each([=](int64_t i, T g) {
+                s0[i] = p.beta1 * s0[i] + p.one_beta1 * g;
+                s1[i] = p.beta2 * s1[i] + p.one_beta2 * (g * g);
+                return w[i] - (p.g_scale * g + p.m_scale * s0[i]) / (std::sqrt(s1[i]) + p.eps_r);
+            });
+            break;
     }
+    return *std::max_element(largest, largest + P) < magnitude(std::numeric_limits<T>::infinity());
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

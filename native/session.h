@@ -189,12 +189,15 @@ class Engine final : public Session {
     void ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const;
     void gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Reader<T>& reader);
     double add_penalty_and_clip(const Task& task, int64_t n0, T* g);
-    void apply(const Task& task, int64_t n0, const Step<T>& p, const T* g);
+    template <class G>
+    void apply(const Task& task, int64_t n0, const Step<T>& p, G g);
+    bool apply_outer(const Task& task, const Step<T>& p);
     void bound_norms(int slot, int64_t n0);
     void refresh(int slot, int64_t k0, int64_t k1, int64_t n0);
     void refresh_pairs(int slot, int64_t k0, int64_t k1, int64_t n0);
     void run_update(const Batch& batch, const Step<T>& p, const Member& me);
 
+    bool is_one_row() const { return !nonzero_.empty(); }
     bool multiplies_pairs() const { return PAIRED<T> && run_.bf16; }
     bool is_on() const { return !stopped_.load(std::memory_order_relaxed); }
     bool normalizes(const Op& op) const { return op.kind == Kind::batch_norm && op.in_training; }

@@ -4,6 +4,7 @@
 // chosen when the module is imported.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -64,6 +65,16 @@ inline V multiply_add(T x, V w, V sum) {
     else return (V)vfmaq_n_f64((float64x2_t)sum, (float64x2_t)w, x);
 #else
     return sum + x * w;
+#endif
+}
+
+// x w by itself: a sum that it goes into does not take it unrounded.
+template <class T>
+inline T rounded_product(T x, T w) {
+#if defined(__FMA__) || defined(__aarch64__)
+    return std::fma(x, w, T(0));
+#else
+    return x * w;
 #endif
 }
 
@@ -152,16 +163,25 @@ inline void round_bf16(float* values, int64_t n) {
 }
 inline void round_bf16(double*, int64_t) {}
 
-// Whether there is no NaN and no infinity: without their signs these are the largest when they are read as integers.
+// |x| read as an integer: the order is the same, and NaN and infinity come after all others.
+template <class T>
+using Magnitude = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+template <class T>
+inline Magnitude<T> magnitude(T x) {
+    return std::bit_cast<Magnitude<T>>(x) & std::numeric_limits<Magnitude<T>>::max();
+}
+
+// The largest |x| of n, where NaN is larger than infinity.
+template <class T>
+inline T largest_of(const T* values, int64_t n) {
+    Magnitude<T> largest = 0;
+    for (int64_t i = 0; i < n; ++i) largest = std::max(largest, magnitude(values[i]));
+    return std::bit_cast<T>(largest);
+}
+
 template <class T>
 inline bool all_finite(const T* values, int64_t n) {
-    using Integer = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
-    Integer largest = 0;
-    for (int64_t i = 0; i < n; ++i) {
-        const Integer magnitude = std::bit_cast<Integer>(values[i]) & std::numeric_limits<Integer>::max();
-        largest = magnitude > largest ? magnitude : largest;
-    }
-    return largest < std::bit_cast<Integer>(std::numeric_limits<T>::infinity());
+    return std::isfinite(largest_of(values, n));
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

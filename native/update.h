@@ -182,13 +182,28 @@ void Engine<T>::refresh(int slot, int64_t k0, int64_t k1, int64_t n0) {
 }
 
 template <class T>
-void Engine<T>::apply(const Task& task, int64_t n0, const Step<T>& p, const T* g) {
+template <class G>
+void Engine<T>::apply(const Task& task, int64_t n0, const Step<T>& p, G g) {
     Parameter<T>& parameter = parameters_[task.slot];
-    const int64_t at = n0 * program_.slots[task.slot].rows + task.k0 * PANEL<T>, n = (task.k1 - task.k0) * PANEL<T>;
+    const int64_t at = n0 * program_.slots[task.slot].rows + task.k0 * PANEL<T>, rows = task.k1 - task.k0;
     auto moment = [&](int k) { return parameter.moment[k].empty() ? nullptr : &parameter.moment[k][at]; };
-    update(settings_.rule, p, n, g, &parameter.value[at], moment(0), moment(1), moment(2));
-    if (!all_finite(&parameter.value[at], n)) overflow_.store(true, std::memory_order_relaxed);
+    if (!update(settings_.rule, p, rows, g, &parameter.value[at], moment(0), moment(1), moment(2)))
+        overflow_.store(true, std::memory_order_relaxed);
     refresh(task.slot, task.k0, task.k1, n0);
+}
+
+// The update from one sample, whose gradient is made on the way: dL/dW[k, n] = a[k] delta[n]. False, and nothing done, where
+// it is wanted for something else too, or might not be finite.
+template <class T>
+bool Engine<T>::apply_outer(const Task& task, const Step<T>& p) {
+    const Op& op = program_.ops[task.op];
+    const bool is_wanted = run_.clip_norm > 0 || run_.clip_value > 0 || program_.l2 > 0 || program_.l1 > 0;
+    if (is_wanted || microbatch_ > 0 || op.kind != Kind::dense || task.slot != op.slot0) return false;
+    const T *a = &buffers_[op.in].a[task.k0], *delta = &buffers_[op.out].grad[task.n0];
+    const T largest = largest_of(a, task.k1 - task.k0) * largest_of(delta, padded<T>(task.n1 - task.n0));
+    if (!std::isfinite(largest)) return false;
+    for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) apply(task, n, p, Outer<T>{a, delta + n - task.n0});
+    return true;
 }
 
 // Every column of a whole panel of W to a norm of at most max_norm.
@@ -226,11 +241,12 @@ void Engine<T>::run_update(const Batch& batch, const Step<T>& p, const Member& m
     for (int64_t t; (t = take(me.common.tasks, me.number, me.present)) >= 0;) {
         const Task& task = tasks_[t];
         const int64_t size = (task.k1 - task.k0) * PANEL<T>;
+        task_penalty_[t] = task_square_[t] = 0;
+        if (batch.size == 1 && apply_outer(task, p)) continue;
         if (microbatch_ > 0)
             sum_parts(task, parts_of(batch.size), group);
         else
             gradient_of(task, 0, batch.size, gaps, false, group, reader);
-        task_penalty_[t] = task_square_[t] = 0;
         each_panel(task, [&](int64_t n, T* g) {
             task_penalty_[t] += add_penalty_and_clip(task, n, g);
             if (!all_finite(g, size)) {  // this strip stays as it is
@@ -241,7 +257,7 @@ void Engine<T>::run_update(const Batch& batch, const Step<T>& p, const Member& m
                 task_square_[t] += double(square);
                 std::copy(g, g + size, kept(task, n));
             } else {
-                apply(task, n, p, g);
+                apply(task, n, p, Stored<T>{g});
             }
         });
     }
@@ -257,7 +273,7 @@ void Engine<T>::run_update(const Batch& batch, const Step<T>& p, const Member& m
             each_panel(tasks_[t], [&](int64_t n, T*) {
                 T* g = kept(tasks_[t], n);
                 for (int64_t i = 0; i < (tasks_[t].k1 - tasks_[t].k0) * PANEL<T>; ++i) g[i] *= scale;
-                apply(tasks_[t], n, p, g);
+                apply(tasks_[t], n, p, Stored<T>{g});
             });
     }
     if (program_.max_norm > 0) {

@@ -39,7 +39,7 @@ void Engine<T>::product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Arr
             pair_columns(a.row(r0), a.ld, paired, ld, r1 - r0, buffer.width);
             return rows(paired, ld, pairs.data(), halved(buffer.width));
         }
-    if (nonzero_.empty()) return rows(a.row(r0), a.ld, panels, buffer.width);
+    if (!is_one_row()) return rows(a.row(r0), a.ld, panels, buffer.width);
     forward_row(a.row(r0), panels, b, z, buffer.width, N, nonzero_.data());
     for (int64_t n = 0; n < N; n += PANEL<T>) finish(0, 1, n);
 }
@@ -216,10 +216,17 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, 
         const Activation before = cache.before ? static_cast<Activation>(cache.before->function) : Activation::identity;
         const T c = cache.before ? T(cache.before->c0) : T(0);
         const Parameter<T>& W = parameters_[op.slot0];
-        product<false>(buffers_[op.out], {out.grad.data(), out.ld}, W.transposed.data(), W.transposed_pairs, nullptr, to, in.ld,
-                       in.width, r0, r1, [&](int64_t i0, int64_t i1, int64_t n) {
-                           times_prime(before, &in, r0 + i0, r0 + i1, n, n + PANEL<T>, c);
-                       });
+        const auto finish = [&](int64_t i0, int64_t i1, int64_t n) {
+            times_prime(before, &in, r0 + i0, r0 + i1, n, n + PANEL<T>, c);
+        };
+        if (is_one_row() && !multiplies_pairs()) {
+            if (r0 == r1) return;
+            backward_row(&out.grad[r0 * out.ld], W.rounded.empty() ? W.value.data() : W.rounded.data(), to, in.width, out.width);
+            for (int64_t n = 0; n < in.width; n += PANEL<T>) finish(0, 1, n);
+        } else {
+            product<false>(buffers_[op.out], {out.grad.data(), out.ld}, W.transposed.data(), W.transposed_pairs, nullptr, to,
+                           in.ld, in.width, r0, r1, finish);
+        }
         if (cache.accumulates)
             for (int64_t i = 0; i < r1 - r0; ++i)
                 for (int64_t j = 0; j < in.width; ++j) in.grad[(r0 + i) * in.ld + j] += to[i * in.ld + j];
