@@ -9,6 +9,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
+constexpr double WORK_OF_ONE_ROW = 1e7; // operations of a lone row for each thread: it may have to be woken up
 constexpr double WORK_A_THREAD = 1e6;  // operations of a step for each thread, to begin with; half of it is worth a trial
 constexpr double WORK_AN_UPDATE = 24;  // operations that take as long as the update of a weight
 
@@ -17,7 +18,8 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
     : program_(program),
       run_(run),
       settings_{static_cast<Rule>(run.rule), run.beta1, run.beta2, run.eps, run.decay},
-      trains_(trains) {
+      trains_(trains),
+      is_one_row_(capacity == 1) {
     auto trained = [&](int slot) { return trains && slot >= 0 && program_.slots[slot].is_trained; };
     for (const int64_t width : program_.widths) buffers_.push_back({width, distance<T>(width), false, {}, {}});
     for (const Op& op : program_.ops)
@@ -29,8 +31,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
     if (trains) {
         const int most = team_size(run_.batch_size, WORK_A_THREAD / 2);
         team_ = TeamSize(most, team_size(run_.batch_size, WORK_A_THREAD));
-        workspaces_.resize(most);
-        for (Workspace<T>& workspace : workspaces_) workspace.y.resize(buffers_.back().width);
+        employ(most);
         plan_tasks();
         plan_microbatches();
         if (microbatch_ > 0) capacity = most * microbatch_;
@@ -80,7 +81,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
                     buffer->pairs.resize(capacity * distance<Pair>(halved(buffer->width)));
             } else {
                 if (run_.bf16) W.rounded.resize(W.value.size());
-                if (trains && in.needs_gradient && capacity > 1) W.transposed.resize(padded<T>(in.width) * out.width);
+                if (trains && in.needs_gradient && !is_one_row_) W.transposed.resize(padded<T>(in.width) * out.width);
             }
         }
     }
@@ -97,7 +98,6 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         states_[s].b.resize(padded<T>(program_.states[s]));
     }
     row_scores_.resize(capacity);
-    if (capacity == 1) nonzero_.resize(*std::max_element(program_.widths.begin(), program_.widths.end()));
 }
 
 template <class T>
@@ -108,6 +108,16 @@ void Engine<T>::count_operations() {
     }
     for (const Slot& slot : program_.slots)
         if (trains_ && slot.is_trained) update_operations_ += double(slot.rows * padded<T>(slot.columns)) * WORK_AN_UPDATE;
+}
+
+// Room for so many members.
+template <class T>
+void Engine<T>::employ(int count) {
+    while (static_cast<int>(workspaces_.size()) < count) {
+        Workspace<T>& own = workspaces_.emplace_back();
+        own.y.resize(buffers_.back().width);
+        if (is_one_row_) own.nonzero.resize(*std::max_element(program_.widths.begin(), program_.widths.end()));
+    }
 }
 
 template <class T>
@@ -178,20 +188,26 @@ int Engine<T>::team_size(int64_t batch, double work_a_thread) const {
     return std::max(1, std::min<int>(run_.threads, static_cast<int>(std::min(work, 1024.0))));
 }
 
-// Rows go to threads once for all, and pass through a member's part of the buffers some at a time.
+// Rows go to threads once for all, and pass through a member's part of the buffers some at a time; of a few rows members share
+// the columns.
 template <class T>
 bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop& stop) {
     const int64_t capacity = std::min(n, static_cast<int64_t>(row_scores_.size())), outputs = buffers_.back().width;
-    const int count = static_cast<int>(std::min<int64_t>(team_size(n, WORK_A_THREAD), capacity));
+    const int count = team_size(n, is_one_row_ ? WORK_OF_ONE_ROW : WORK_A_THREAD);
     const bool in_place = reads_samples(samples);
     std::atomic<bool> is_finite{true};
+    Barrier together(count);
     stopped_.store(false);
+    employ(count);
     with_team(count, [&](int member, int present) {
+        Barrier alone(1);
+        Barrier& barrier = present == count ? together : alone;
         const int64_t r0 = first_row(member, present, capacity), room = first_row(member + 1, present, capacity) - r0;
-        const int64_t first = first_row(member, present, n), last = first_row(member + 1, present, n);
-        for (int64_t row = first; row < last; row += room) {
-            if (member == 0 && row > first && stop && stop()) stopped_.store(true, std::memory_order_relaxed);
-            if (stopped_.load(std::memory_order_relaxed)) return;
+        const int64_t last = first_row(member + 1, present, n);
+        int64_t row = first_row(member, present, n);
+        do {
+            if (member == 0 && row > 0 && stop && stop()) stopped_.store(true, std::memory_order_relaxed);
+            if (!is_on()) return;
             const int64_t r1 = r0 + std::min(room, last - row);
             const Samples part = samples.from(row - r0);  // its row r0 is the row of the samples
             const Rows<T> X{static_cast<const T*>(part.X), samples.stride / static_cast<int64_t>(sizeof(T))};
@@ -199,14 +215,16 @@ bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop
             const Rows<T> input = in_place ? X : rows_of(0);
             for (int64_t i = r0; i < r1; ++i)
                 if (!all_finite(input.row(i), program_.widths.front())) is_finite.store(false, std::memory_order_relaxed);
+            Cut cut{*this, barrier, member, present, n <= capacity ? n : std::numeric_limits<int64_t>::max(), {r0, r1}};
             for (size_t o = 0; o < program_.ops.size(); ++o) {
                 const Op& op = program_.ops[o];
-                forward(op, caches_[o], r0, r1, nullptr, op.in == 0 ? input : rows_of(op.in));
+                forward(op, caches_[o], cut(op, true), nullptr, op.in == 0 ? input : rows_of(op.in), workspaces_[member]);
             }
             const Rows<T> a = rows_of(static_cast<int>(buffers_.size()) - 1);
             for (int64_t i = r0; i < r1; ++i)
                 std::copy(a.row(i), a.row(i) + outputs, static_cast<T*>(out) + (row + i - r0) * outputs);
-        }
+            row += room;
+        } while (row < last);
     });
     return is_finite.load(std::memory_order_relaxed);
 }

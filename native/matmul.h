@@ -267,19 +267,19 @@ inline typename Simd<T>::Vector backward_block(const T* delta, const T* block, t
 }
 
 // dL/da = W delta for one row: the bits of `forward_rows` on panels of W^T, from those of W, whose blocks are transposed on
-// their way. a_grad (K,), with room for whole panels.
+// their way. a_grad (k1 - k0,), with room for whole panels: its elements k0 to k1.
 template <class T>
-void backward_row(const T* delta, const T* panels, T* a_grad, int64_t K, int64_t N) {
+void backward_row(const T* delta, const T* panels, T* a_grad, int64_t K, int64_t N, int64_t k0, int64_t k1) {
     using S = Simd<T>;
     constexpr int L = S::LANES, P = PANEL<T>;
-    std::fill(a_grad, a_grad + padded<T>(K), T(0));
+    std::fill(a_grad, a_grad + padded<T>(k1 - k0), T(0));
     for (int64_t n = 0; n < N; n += L)
-        for (int64_t k = 0; k < K; k += L) {
+        for (int64_t k = k0; k < k1; k += L) {
             const T* block = panels + (n / P * K + k) * P + n % P;
-            const auto sum = S::load(a_grad + k);
-            const bool is_whole = K - k >= L && N - n >= L;
-            S::store(a_grad + k, is_whole ? backward_block<T>(delta + n, block, sum, L, L)
-                                          : backward_block<T>(delta + n, block, sum, K - k, N - n));
+            T* to = a_grad + k - k0;
+            const bool is_whole = k1 - k >= L && N - n >= L;
+            S::store(to, is_whole ? backward_block<T>(delta + n, block, S::load(to), L, L)
+                                  : backward_block<T>(delta + n, block, S::load(to), k1 - k, N - n));
         }
 }
 

@@ -43,12 +43,12 @@ void Engine<T>::walk_microbatches(const Call& call, const Batch& batch, const Me
             const int64_t r0 = me.number * microbatch_, r1 = r0 + std::min(microbatch_, end - first);
             look(call, me);
             if (!is_on()) break;
-            walk(call, batch, {r0, r1, first}, own, [](const Op&, Cache<T>&, bool) {});
+            walk(call, batch, {r0, r1, first}, own, [=](const Op&, Cache<T>&, bool) { return Block{r0, r1}; });
             score = sum(&row_scores_[r0], r1 - r0, score);
             const Buffer<T>& input = buffers_[0];
             const bool gaps = has_gaps(&input.a[r0 * input.ld], input.ld, r1 - r0, input.width);
-            own.reader.forget();
-            for (const Task& task : tasks_) gradient_of(task, r0, r1, gaps, first > begin, gradients + task.at, own.reader);
+            own.forget();
+            for (const Task& task : tasks_) gradient_of(task, r0, r1, gaps, first > begin, gradients + task.at, own);
         }
         part_scores_[part] = score;
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -63,13 +64,11 @@ struct State {
     Array<T> a, b;  // (ld,): running mean and var, or mean and std
 };
 
-// A thread's reading of the columns that it makes dL/dW of.
+// A thread's reading of some columns, those of a strip of dL/dW.
 template <class T>
 struct Reader {
     Columns<T> columns;
     PairedColumns paired;
-
-    void forget() { columns.a = nullptr, paired.forget(); }
 };
 
 // What a member of the team keeps between steps.
@@ -77,7 +76,16 @@ template <class T>
 struct Workspace {
     Array<T> scratch;  // dL/da before it is added to what is there
     Array<T> y;        // (outputs,)
-    Reader<T> reader;
+    std::vector<int32_t> nonzero;  // (widest,) columns of a single row
+    std::vector<Reader<T>> readers;  // of each strip of a layer
+
+    Reader<T>& reader(int64_t strip) {
+        if (strip >= static_cast<int64_t>(readers.size())) readers.resize(strip + 1);
+        return readers[strip];
+    }
+    void forget() {
+        for (Reader<T>& reader : readers) reader.columns.a = nullptr, reader.paired.forget();
+    }
 };
 
 // A piece of the update that one thread does alone: rows k0 to k1 of the panels from column n0 to n1 of a slot.
@@ -118,6 +126,12 @@ struct Part {
     int64_t r0, r1, first;
 };
 
+// What a member makes of an operation's output: rows r0 to r1, and of them columns n0 to n1, whole panels or all there are.
+struct Block {
+    int64_t r0, r1;
+    int64_t n0 = 0, n1 = std::numeric_limits<int64_t>::max();
+};
+
 // A thread of the team that takes steps.
 struct Member {
     int number, present;  // of so many
@@ -140,6 +154,26 @@ struct Call {
 
 template <class T>
 class Engine final : public Session {
+    // What a member makes of each operation of a walk over some rows, of which `own` are its own: these, or, where the rows are
+    // so few that members share the columns, some columns of all. Before and after an operation of that kind all wait.
+    struct Cut {
+        const Engine& engine;
+        Barrier& barrier;
+        int number, present;
+        int64_t rows;
+        Block own;
+        bool were_columns = false;
+
+        Block operator()(const Op& op, bool is_forth) {
+            const bool are_columns = engine.shares_columns(op, rows, present, is_forth);
+            if (are_columns || were_columns) barrier.wait();
+            were_columns = are_columns;
+            if (!are_columns) return own;
+            const auto [n0, n1] = columns(engine.buffers_[is_forth ? op.out : op.in].width, number, present);
+            return {0, rows, n0, n1};
+        }
+    };
+
    public:
     Engine(const Program& program, const Run& run, int64_t capacity, bool trains);
 
@@ -160,22 +194,22 @@ class Engine final : public Session {
     // steps.h
     void some_steps(Call& call, int64_t k0, int64_t k1, const Member& me);
     void walk_rows(const Call& call, const Batch& batch, const Member& me);
-    template <class Before>
-    void walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, Before&& before);
+    template <class BlockOf>
+    void walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, BlockOf&& block_of);
     void look(const Call& call, const Member& me);
     // microbatches.h
     void plan_microbatches();
     void walk_microbatches(const Call& call, const Batch& batch, const Member& me);
     void sum_parts(const Task& task, int64_t parts, T* g) const;
     int64_t parts_of(int64_t batch) const { return (batch + part_rows_ - 1) / part_rows_; }
-    // walks.h: each works on rows r0 to r1 of the batch
+    // walks.h: each works on rows r0 to r1 of the buffers, or on a block
     void gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1);
-    void forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, const Draw* draw, Rows<T> from);
+    void forward(const Op& op, Cache<T>& cache, const Block& block, const Draw* draw, Rows<T> from, Workspace<T>& own);
     template <bool MAY_HAVE_GAPS, class Finish>
     void product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz,
-                 int64_t N, int64_t r0, int64_t r1, Finish&& finish);
+                 int64_t N, int64_t r0, int64_t r1, Workspace<T>& own, Finish&& finish);
     void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* y);
-    void backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, Array<T>& scratch);
+    void backward(const Op& op, Cache<T>& cache, const Block& block, Workspace<T>& own);
     void dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, const Draw& draw);
     // batch_norm.h: rows r0 to r1, or columns n0 to n1 over the whole batch
     void normalize(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, bool training, Rows<T> from);
@@ -187,7 +221,7 @@ class Engine final : public Session {
     bool shares_samples(int64_t columns) const;
     int64_t first_task(int member, int count) const;
     void ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const;
-    void gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Reader<T>& reader);
+    void gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Workspace<T>& own);
     double add_penalty_and_clip(const Task& task, int64_t n0, T* g);
     template <class G>
     void apply(const Task& task, int64_t n0, const Step<T>& p, G g);
@@ -197,7 +231,6 @@ class Engine final : public Session {
     void refresh_pairs(int slot, int64_t k0, int64_t k1, int64_t n0);
     void run_update(const Batch& batch, const Step<T>& p, const Member& me);
 
-    bool is_one_row() const { return !nonzero_.empty(); }
     bool multiplies_pairs() const { return PAIRED<T> && run_.bf16; }
     bool is_on() const { return !stopped_.load(std::memory_order_relaxed); }
     bool normalizes(const Op& op) const { return op.kind == Kind::batch_norm && op.in_training; }
@@ -208,19 +241,24 @@ class Engine final : public Session {
     Rows<T> rows_of(int buffer) const { return {buffers_[buffer].a.data(), buffers_[buffer].ld}; }
     bool reads_samples(const Samples& samples) const;
     void count_operations();
+    void employ(int count);
+    bool shares_columns(const Op& op, int64_t batch, int present, bool is_forth) const;
+    static std::pair<int64_t, int64_t> columns(int64_t width, int member, int count) {  // whole panels of them
+        const int64_t panels = padded<T>(width) / PANEL<T>;
+        return {panels * member / count * PANEL<T>, panels * (member + 1) / count * PANEL<T>};
+    }
     int64_t first_row(int member, int count, int64_t batch) const { return batch * member / count; }
     int team_size(int64_t batch, double work_a_thread) const;
 
     const Program program_;
     const Run run_;
     const Settings settings_;
-    const bool trains_;
+    const bool trains_, is_one_row_;  // whether it has room for one row alone
     std::vector<Buffer<T>> buffers_;
     std::vector<Cache<T>> caches_;
     std::vector<Parameter<T>> parameters_;
     std::vector<State<T>> states_;
     std::vector<Task> tasks_;
-    std::vector<int32_t> nonzero_;  // (widest,) scratch of a session that walks one row at a time, or empty
     std::vector<Score> row_scores_;               // (rows of the buffers,) of each sample
     TeamSize team_{1, 1};                         // that takes steps
     std::vector<Workspace<T>> workspaces_;        // (its most members,)

@@ -87,22 +87,24 @@ void Engine<T>::look(const Call& call, const Member& me) {
     if (me.number == 0 && is_on() && call.stop()) stopped_.store(true, std::memory_order_relaxed);
 }
 
-// A member's share of a batch's rows, there and back. Before the sums of a batch norm over all rows, all wait.
+// A member's share of a batch, there and back. Before and after the sums of a batch norm over all rows, all wait.
 template <class T>
 void Engine<T>::walk_rows(const Call& call, const Batch& batch, const Member& me) {
     const int64_t r0 = first_row(me.number, me.present, batch.size), r1 = first_row(me.number + 1, me.present, batch.size);
     const bool is_long = operations_ * double(batch.size) > LONG_STEP;
+    Cut cut{*this, me.barrier, me.number, me.present, batch.size, {r0, r1}};
     look(call, me);
     walk(call, batch, {r0, r1, r0}, workspaces_[me.number], [&](const Op& op, Cache<T>& cache, bool is_forth) {
         if (is_long) look(call, me);
-        if (!normalizes(op)) return;
-        const int64_t panels = padded<T>(buffers_[op.in].width) / PANEL<T>;
-        const int64_t n0 = panels * me.number / me.present * PANEL<T>;
-        const int64_t n1 = panels * (me.number + 1) / me.present * PANEL<T>;
-        me.barrier.wait();
-        if (n1 > n0 && is_forth) batch_statistics(op, cache, n0, n1, batch.size);
-        if (n1 > n0 && !is_forth) batch_gradients(op, cache, n0, n1, batch.size);
-        me.barrier.wait();
+        const Block block = cut(op, is_forth);
+        if (normalizes(op)) {
+            me.barrier.wait();
+            const auto [n0, n1] = columns(buffers_[op.in].width, me.number, me.present);
+            if (n1 > n0 && is_forth) batch_statistics(op, cache, n0, n1, batch.size);
+            if (n1 > n0 && !is_forth) batch_gradients(op, cache, n0, n1, batch.size);
+            me.barrier.wait();
+        }
+        return block;
     });
 }
 

@@ -7,6 +7,7 @@
 namespace chainrule::CHAINRULE_ISA {
 
 constexpr int64_t STRIP_ROWS = 96;  // whole tiles, and whole panels of W^T, on every instruction set
+constexpr int64_t SHORT_BATCH = 256;  // samples whose columns of a are read again faster than W
 constexpr int64_t NEAR_BATCH = 512;  // samples whose part of a strip's columns stays in the second-level cache
 constexpr int64_t GROUP = 4;         // panels that pass over them together
 constexpr int64_t MANY_PANELS = 32;  // so many share the columns of a strip that it pays to pack them
@@ -29,13 +30,18 @@ void Engine<T>::plan_tasks() {
             if (number < 0 || !program_.slots[number].is_trained) continue;
             const Slot& slot = program_.slots[number];
             const int64_t width = shares_samples(slot.columns) ? GROUP * PANEL<T> : PANEL<T>;
-            for (int64_t k0 = 0; k0 < slot.rows; k0 += STRIP_ROWS)  // some columns of a stay in the cache for all of W's
-                for (int64_t n0 = 0; n0 < slot.columns; n0 += width) {
-                    const int64_t k1 = std::min(slot.rows, k0 + STRIP_ROWS), n1 = std::min(slot.columns, n0 + width);
-                    tasks_.push_back({o, number, n0, n1, k0, k1, gradient_size_, cost});
-                    gradient_size_ += (k1 - k0) * padded<T>(n1 - n0);
-                    cost += double(k1 - k0 + 4) * double(padded<T>(n1 - n0) / PANEL<T>);
-                }
+            const auto add = [&](int64_t k0, int64_t n0) {
+                const int64_t k1 = std::min(slot.rows, k0 + STRIP_ROWS), n1 = std::min(slot.columns, n0 + width);
+                tasks_.push_back({o, number, n0, n1, k0, k1, gradient_size_, cost});
+                gradient_size_ += (k1 - k0) * padded<T>(n1 - n0);
+                cost += double(k1 - k0 + 4) * double(padded<T>(n1 - n0) / PANEL<T>);
+            };
+            if (run_.batch_size <= SHORT_BATCH)  // panel by panel, as the walks read W
+                for (int64_t n0 = 0; n0 < slot.columns; n0 += width)
+                    for (int64_t k0 = 0; k0 < slot.rows; k0 += STRIP_ROWS) add(k0, n0);
+            else  // some columns of a stay in the cache for all of W's
+                for (int64_t k0 = 0; k0 < slot.rows; k0 += STRIP_ROWS)
+                    for (int64_t n0 = 0; n0 < slot.columns; n0 += width) add(k0, n0);
         }
     task_penalty_.resize(tasks_.size());
     task_square_.resize(tasks_.size());
@@ -67,7 +73,7 @@ void Engine<T>::ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const {
 // g (panels, k1 - k0, PANEL): the gradient of a task's rows, panel after panel, from rows r0 to r1 of the buffers. It is
 // added to what is in g where `more`.
 template <class T>
-void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Reader<T>& reader) {
+void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Workspace<T>& own) {
     constexpr int64_t P = PANEL<T>;
     const Op& op = program_.ops[task.op];
     const Buffer<T>&in = buffers_[op.in], &out = buffers_[op.out];
@@ -78,6 +84,7 @@ void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_g
         const Reading reading = op.in == 0 && has_gaps          ? Reading::sparse
                                 : out.width >= MANY_PANELS * P ? Reading::packed
                                                                : Reading::in_place;
+        Reader<T>& reader = own.reader(task.k0 / STRIP_ROWS);
         const int64_t most = shares_samples(out.width) ? NEAR_BATCH : r1 - r0;
         for (int64_t s = r0; s < r1; s += most) {
             const int64_t size = std::min(most, r1 - s);
@@ -229,7 +236,7 @@ void Engine<T>::run_update(const Batch& batch, const Step<T>& p, const Member& m
     const bool waits = run_.clip_norm > 0;
     const Buffer<T>& input = buffers_[0];
     const bool gaps = microbatch_ == 0 && has_gaps(input.a.data(), input.ld, batch.size, input.width);
-    Reader<T>& reader = workspaces_[me.number].reader;
+    Workspace<T>& own = workspaces_[me.number];
     // f(n, g) for each panel of a task: its column, and its part of the gradient.
     const auto each_panel = [&](const Task& task, auto&& f) {
         for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) f(n, group + (n - task.n0) * (task.k1 - task.k0));
@@ -237,7 +244,7 @@ void Engine<T>::run_update(const Batch& batch, const Step<T>& p, const Member& m
     const auto kept = [&](const Task& task, int64_t n) {
         return &parameters_[task.slot].g[n * program_.slots[task.slot].rows + task.k0 * PANEL<T>];
     };
-    reader.forget();
+    own.forget();
     for (int64_t t; (t = take(me.common.tasks, me.number, me.present)) >= 0;) {
         const Task& task = tasks_[t];
         const int64_t size = (task.k1 - task.k0) * PANEL<T>;
@@ -246,7 +253,7 @@ void Engine<T>::run_update(const Batch& batch, const Step<T>& p, const Member& m
         if (microbatch_ > 0)
             sum_parts(task, parts_of(batch.size), group);
         else
-            gradient_of(task, 0, batch.size, gaps, false, group, reader);
+            gradient_of(task, 0, batch.size, gaps, false, group, own);
         each_panel(task, [&](int64_t n, T* g) {
             task_penalty_[t] += add_penalty_and_clip(task, n, g);
             if (!all_finite(g, size)) {  // this strip stays as it is

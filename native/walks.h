@@ -7,6 +7,9 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
+constexpr int64_t FEW_ROWS = 128;            // at most, of a member
+constexpr int64_t WORTH_WAITING = 1 << 19;  // products of an operation, for sharing its columns to be worth two barriers
+
 // a0 = scale X[rows] + offset for rows r0 to r1 of the buffers, in the network's precision: the only copy that is made of the samples.
 template <class T>
 void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1) {
@@ -26,7 +29,7 @@ void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, 
 template <class T>
 template <bool MAY_HAVE_GAPS, class Finish>
 void Engine<T>::product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz,
-                        int64_t N, int64_t r0, int64_t r1, Finish&& finish) {
+                        int64_t N, int64_t r0, int64_t r1, Workspace<T>& own, Finish&& finish) {
     if (r0 == r1) return;
     const auto rows = [&](const auto* from, int64_t ld, const auto* W, int64_t K) {
         const bool gaps = MAY_HAVE_GAPS && &buffer == &buffers_[0] && has_gaps(from, ld, r1 - r0, K);
@@ -39,14 +42,15 @@ void Engine<T>::product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Arr
             pair_columns(a.row(r0), a.ld, paired, ld, r1 - r0, buffer.width);
             return rows(paired, ld, pairs.data(), halved(buffer.width));
         }
-    if (!is_one_row()) return rows(a.row(r0), a.ld, panels, buffer.width);
-    forward_row(a.row(r0), panels, b, z, buffer.width, N, nonzero_.data());
+    if (!is_one_row_) return rows(a.row(r0), a.ld, panels, buffer.width);
+    forward_row(a.row(r0), panels, b, z, buffer.width, N, own.nonzero.data());
     for (int64_t n = 0; n < N; n += PANEL<T>) finish(0, 1, n);
 }
 
 template <class T>
-void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, const Draw* draw, Rows<T> from) {
+void Engine<T>::forward(const Op& op, Cache<T>& cache, const Block& block, const Draw* draw, Rows<T> from, Workspace<T>& own) {
     const bool training = draw != nullptr;
+    const int64_t r0 = block.r0, r1 = block.r1;
     const Buffer<T>& in = buffers_[op.in];
     Buffer<T>& out = buffers_[op.out];
     const T c0 = T(op.c0), c1 = T(op.c1);
@@ -55,8 +59,9 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, c
         const Parameter<T>& W = parameters_[op.slot0];
         const T* panels = W.rounded.empty() ? W.value.data() : W.rounded.data();
         const T* b = op.slot1 < 0 ? nullptr : parameters_[op.slot1].value.data();
-        T* to = &out.a[r0 * out.ld];
-        product<true>(buffers_[op.in], from, panels, W.pairs, b, to, out.ld, out.width, r0, r1,
+        const int64_t n0 = block.n0, N = std::min(block.n1, out.width) - n0;
+        T* to = &out.a[r0 * out.ld + n0];
+        product<true>(buffers_[op.in], from, panels + n0 * width, W.pairs, b ? b + n0 : b, to, out.ld, N, r0, r1, own,
                       [&](int64_t i0, int64_t i1, int64_t n) {
                           with_activation(static_cast<Activation>(op.function), [&](auto f) {
                               if constexpr (f() != Activation::identity)
@@ -202,7 +207,8 @@ void times_prime(Activation function, Buffer<T>* out, int64_t i0, int64_t i1, in
 
 // dL/d in from dL/d out. Where another operation has begun the sum, the contribution is added to it.
 template <class T>
-void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, Array<T>& scratch) {
+void Engine<T>::backward(const Op& op, Cache<T>& cache, const Block& block, Workspace<T>& own) {
+    const int64_t r0 = block.r0, r1 = block.r1;
     Buffer<T>& in = buffers_[op.in];
     const Buffer<T>& out = buffers_[op.out];
     const T c0 = T(op.c0);
@@ -211,25 +217,26 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, 
             times_prime(static_cast<Activation>(op.function), &buffers_[op.out], r0, r1, 0, padded<T>(out.width), c0);
         round_rows(buffers_[op.out].grad, out, r0, r1);
         if (!in.needs_gradient) return;  // dL/da = delta W^T
-        T* to = &in.grad[r0 * in.ld];
-        if (cache.accumulates) scratch.resize((r1 - r0) * in.ld), to = scratch.data();
+        const int64_t k0 = block.n0, K = std::min(block.n1, in.width) - k0;  // columns of dL/da
+        T* to = &in.grad[r0 * in.ld + k0];
+        if (cache.accumulates) own.scratch.resize((r1 - r0) * in.ld), to = own.scratch.data() + k0;
         const Activation before = cache.before ? static_cast<Activation>(cache.before->function) : Activation::identity;
         const T c = cache.before ? T(cache.before->c0) : T(0);
         const Parameter<T>& W = parameters_[op.slot0];
         const auto finish = [&](int64_t i0, int64_t i1, int64_t n) {
-            times_prime(before, &in, r0 + i0, r0 + i1, n, n + PANEL<T>, c);
+            times_prime(before, &in, r0 + i0, r0 + i1, k0 + n, k0 + n + PANEL<T>, c);
         };
-        if (is_one_row() && !multiplies_pairs()) {
-            if (r0 == r1) return;
-            backward_row(&out.grad[r0 * out.ld], W.rounded.empty() ? W.value.data() : W.rounded.data(), to, in.width, out.width);
-            for (int64_t n = 0; n < in.width; n += PANEL<T>) finish(0, 1, n);
-        } else {
-            product<false>(buffers_[op.out], {out.grad.data(), out.ld}, W.transposed.data(), W.transposed_pairs, nullptr, to,
-                           in.ld, in.width, r0, r1, finish);
+        if (!is_one_row_ || multiplies_pairs()) {
+            product<false>(buffers_[op.out], {out.grad.data(), out.ld}, W.transposed.data() + k0 * out.width, W.transposed_pairs,
+                           nullptr, to, in.ld, K, r0, r1, own, finish);
+        } else if (r0 < r1) {
+            const T* panels = W.rounded.empty() ? W.value.data() : W.rounded.data();
+            backward_row(&out.grad[r0 * out.ld], panels, to, in.width, out.width, k0, k0 + K);
+            for (int64_t n = 0; n < K; n += PANEL<T>) finish(0, 1, n);
         }
         if (cache.accumulates)
             for (int64_t i = 0; i < r1 - r0; ++i)
-                for (int64_t j = 0; j < in.width; ++j) in.grad[(r0 + i) * in.ld + j] += to[i * in.ld + j];
+                for (int64_t j = 0; j < K; ++j) in.grad[(r0 + i) * in.ld + k0 + j] += to[i * in.ld + j];
         return;
     }
     if (op.kind == Kind::batch_norm) {
@@ -301,27 +308,39 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, 
     }
 }
 
-// There and back for a part of a batch, until a stop. before(op, cache, is_forth) is called before each operation.
+// Whether members share the columns of what a dense makes, rather than the rows, which are few: each reads a part of W then,
+// and makes whole tiles.
 template <class T>
-template <class Before>
-void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, Before&& before) {
+bool Engine<T>::shares_columns(const Op& op, int64_t rows, int present, bool is_forth) const {
+    if (present == 1 || op.kind != Kind::dense || run_.bf16 || rows > FEW_ROWS * present) return false;
+    const Buffer<T>&in = buffers_[op.in], &out = buffers_[op.out];
+    if (rows * in.width * out.width < WORTH_WAITING) return false;
+    if (is_forth) return op.out + 1 < static_cast<int>(buffers_.size()) && out.width > PANEL<T> * present;
+    const bool is_delta = caches_[&op - program_.ops.data()].is_delta || static_cast<Activation>(op.function) == Activation::identity;
+    return in.needs_gradient && is_delta && in.width > PANEL<T> * present;
+}
+
+// There and back for a part of a batch, until a stop. block_of(op, cache, is_forth) says before each operation what to make of it.
+template <class T>
+template <class BlockOf>
+void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, BlockOf&& block_of) {
     const int64_t r0 = part.r0, r1 = part.r1;
     const int64_t* rows = batch.rows + part.first;
     const Draw draw{batch.step, part.first};
     gather(call.samples, rows, r0, r1);
     for (size_t o = 0; o < program_.ops.size(); ++o) {
         const Op& op = program_.ops[o];
-        before(op, caches_[o], true);
+        const Block block = block_of(op, caches_[o], true);
         if (!is_on()) continue;
-        forward(op, caches_[o], r0, r1, &draw, rows_of(op.in));
+        forward(op, caches_[o], block, &draw, rows_of(op.in), own);
         if (buffers_[op.out].is_multiplied) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
     }
     loss(call.samples, rows, r0, r1, batch.total, own.y.data());
     for (size_t o = program_.ops.size(); o-- > 0;) {
         const Op& op = program_.ops[o];
         if (!buffers_[op.out].needs_gradient) continue;
-        before(op, caches_[o], false);
-        if (is_on()) backward(op, caches_[o], r0, r1, own.scratch);
+        const Block block = block_of(op, caches_[o], false);
+        if (is_on()) backward(op, caches_[o], block, own);
     }
 }
 

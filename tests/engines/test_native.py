@@ -301,6 +301,40 @@ def test_the_same_bits_on_any_number_of_threads(isa, dtype, monkeypatch):
 
 
 @pytest.mark.parametrize("isa", SETS)
+@pytest.mark.parametrize("batch_size", [1, 8, 100])
+def test_a_few_rows_whose_columns_threads_share(isa, batch_size, monkeypatch):
+    """Denses one after the other, with an activation and without, in a block, and one that is read twice."""
+    monkeypatch.setenv("CHAINRULE_ISA", isa)
+    X, y = data(3 * batch_size + 7, 40)
+    inner = Residual([Dense(300), Tanh(), Dense(500)])
+    layers = [Dense(700), ReLU(), Dense(500), inner, Dense(801), ReLU(), Dense(700), Dense(3)]
+    network = Network(40, layers, SoftmaxCrossEntropy(), l2=1e-3)
+    how = {"epochs": 1, "batch_size": batch_size, "optimizer": Adam(1e-4)}
+    runs = []
+    for threads in (1, 2, 3, 8):
+        monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
+        model = trained("native", network, X, y, **how)
+        runs.append((model.theta.tobytes(), repr(model.history["loss"]), model.outputs(X[:5]).tobytes()))
+    assert all(run == runs[0] for run in runs)
+    assert_same(trained("reference", network, X, y, **how), model, X, 1e-8)
+
+
+def test_one_row_of_a_large_network_on_many_threads(monkeypatch):
+    network = Network(
+        300, [Dense(2600), ReLU(), Dense(2600), Tanh(), Dense(2600), ReLU(), Dense(9)], MeanSquaredError()
+    )
+    x = np.random.default_rng(0).normal(size=(3, 300)).astype(np.float32)
+    answers = []
+    for threads in (1, 2, 3):
+        monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
+        model = Model(network, seed=1)
+        bound = model.bind()
+        answers.append([bound.outputs(row).tobytes() for row in x])
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0] == [row.tobytes() for row in model.outputs(x)]
+
+
+@pytest.mark.parametrize("isa", SETS)
 @pytest.mark.parametrize("batch_size", [16, 200])
 def test_samples_that_are_mostly_zero_train_as_the_whole(isa, batch_size, monkeypatch):
     """As in images: a stroke somewhere, nothing around it, and rows and columns with nothing at all."""
