@@ -47,26 +47,40 @@ struct All {
     int64_t operator[](int64_t i) const { return i; }
 };
 
+constexpr int64_t PIECE = 16;  // terms of a sum between two requests for memory
+
 // ROWS rows of a times the first VECTORS vectors of a panel, over the k named, added to `start`, whose rows are `lds`
-// apart: the bias (lds 0), the sums of an earlier block, or null for zero.
+// apart: the bias (lds 0), the sums of an earlier block, or null for zero. Meanwhile `soon` rows of a panel are asked for, a
+// few at a time: requests that come all at once wait for one another.
 template <class T, int ROWS, int VECTORS, class E, class Which>
-inline void forward_tile(const E* a, int64_t lda, const E* panel, const T* start, int64_t lds, T* z, int64_t ldz, Which which) {
+inline void forward_tile(const E* a, int64_t lda, const E* panel, const T* start, int64_t lds, T* z, int64_t ldz, Which which,
+                         const E* next = nullptr, int64_t soon = 0) {
     using S = Simd<T>;
     using V = typename S::Vector;
     constexpr int L = S::LANES;
     V sum[ROWS][VECTORS];
     for (int i = 0; i < ROWS; ++i)
         for (int j = 0; j < VECTORS; ++j) sum[i][j] = start ? S::load(start + i * lds + j * L) : V{};
-    for (int64_t c = 0; c < which.count; ++c) {
-        const int64_t k = which[c];
-        typename Simd<E>::Vector w[VECTORS];
-        for (int j = 0; j < VECTORS; ++j) w[j] = Simd<E>::load(panel + (k * 2 + j) * L);
+    const auto terms = [&](int64_t c, int64_t end) {
+        for (; c < end; ++c) {
+            const int64_t k = which[c];
+            typename Simd<E>::Vector w[VECTORS];
+            for (int j = 0; j < VECTORS; ++j) w[j] = Simd<E>::load(panel + (k * 2 + j) * L);
 #pragma GCC unroll 12
-        for (int i = 0; i < ROWS; ++i) {
-            const E x = a[i * lda + k];
-            for (int j = 0; j < VECTORS; ++j) sum[i][j] = multiply_add(x, w[j], sum[i][j]);
+            for (int i = 0; i < ROWS; ++i) {
+                const E x = a[i * lda + k];
+                for (int j = 0; j < VECTORS; ++j) sum[i][j] = multiply_add(x, w[j], sum[i][j]);
+            }
         }
-    }
+    };
+    int64_t c = 0;
+    if (soon > 0)
+        for (int64_t row = 0; c + PIECE <= which.count; c += PIECE) {
+            for (const int64_t end = soon * (c + PIECE) / which.count; row < end; ++row)
+                prefetch(next + row * PANEL<T>, PANEL<T> * sizeof(T));
+            terms(c, c + PIECE);
+        }
+    terms(c, which.count);
     for (int i = 0; i < ROWS; ++i)
         for (int j = 0; j < VECTORS; ++j) S::store(z + i * ldz + j * L, sum[i][j]);
 }
@@ -184,7 +198,8 @@ void forward_rows(const E* a, int64_t lda, const E* panels, const T* b, T* z, in
             for (int64_t n = 0; n < N; n += P) {
                 const E* next = panels + (n + P < N ? (n + P) * K + k * P : (k + depth) * P);
                 for (int64_t i = i0; i < i1; i += TILE_ROWS) {
-                    if (is_far) prefetch_share(next, P, depth, i - i0, i1 - i0);
+                    const int64_t asked = is_far ? depth * (i - i0) / (i1 - i0) : 0;
+                    const int64_t end = is_far ? depth * std::min<int64_t>(i1 - i0, i - i0 + TILE_ROWS) / (i1 - i0) : 0;
                     with_rows(std::min<int64_t>(TILE_ROWS, i1 - i), [&](auto count) {
                         const E *from = a + i * lda + k, *panel = panels + n * K + k * P;
                         T* to = z + i * ldz + n;
@@ -192,7 +207,7 @@ void forward_rows(const E* a, int64_t lda, const E* panels, const T* b, T* z, in
                         const int64_t lds = k > 0 ? ldz : 0;
                         const auto tile = [&](auto which) {
                             if (N - n > P / 2)
-                                forward_tile<T, count(), 2>(from, lda, panel, start, lds, to, ldz, which);
+                                forward_tile<T, count(), 2>(from, lda, panel, start, lds, to, ldz, which, next + asked * P, end - asked);
                             else
                                 forward_tile<T, count(), 1>(from, lda, panel, start, lds, to, ldz, which);
                         };
