@@ -15,7 +15,7 @@ namespace chainrule::CHAINRULE_ISA {
 constexpr int64_t SMALL_THETA = 1 << 18;            // weights of a network whose gradient is kept for each part of a batch
 constexpr int64_t NEAR_ACTIVATIONS = 1 << 18;       // numbers that a micro-batch leaves in the buffers
 constexpr int64_t FEWEST_ROWS = 64, MOST_ROWS = 512;  // of a micro-batch
-constexpr int64_t FEWEST_PARTS = 4, MOST_PARTS = 32;  // of a batch
+constexpr int64_t FEWEST_PARTS = 8, MOST_PARTS = 32;  // of a batch: so many threads can share it
 
 template <class T>
 void Engine<T>::plan_microbatches() {

@@ -223,7 +223,7 @@ def test_a_narrow_and_a_wide_dense_on_the_same_samples(isa, monkeypatch):
         {},
         {"clip_norm": 0.05},
         {"sample_weight": np.random.default_rng(3).random(2500) + 0.5},
-        {"batch_size": 300},
+        {"batch_size": 600},
         {"precision": "bf16"},
     ],
     ids=["plain", "clip_norm", "weights", "small", "bf16"],
@@ -490,13 +490,13 @@ def test_bf16_has_the_same_bits_on_any_number_of_threads(monkeypatch):
 
 @pytest.mark.parametrize("precision", [None, "bf16"])
 @pytest.mark.parametrize("normalizes", [True, False])
-@pytest.mark.parametrize("batch_size", [37, 299])
+@pytest.mark.parametrize("batch_size", [37, 599])
 def test_the_same_bits_on_every_instruction_set_that_fuses(precision, normalizes, batch_size, monkeypatch):
     """The processor's dot products of bfloat16 pairs among them. Without FMA a product is rounded by itself."""
     thetas = {}
     for isa in SETS:
         monkeypatch.setenv("CHAINRULE_ISA", isa)
-        X, y = data(300, 41)
+        X, y = data(700, 41)
         norm = [BatchNorm()] if normalizes else []
         layers = [Dense(203), *norm, ReLU(), Dropout(0.2), Residual([Dense(151), Tanh()]), Dense(3)]
         network = Network(41, layers, SoftmaxCrossEntropy(), l2=1e-3)
