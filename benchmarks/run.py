@@ -1,4 +1,4 @@
-"""Chainrule against its peers: the whole matrix, into benchmarks/results and docs/benchmarks.md.
+"""Chainrule against its peers: the whole matrix, into benchmarks/results, docs/benchmarks.md and the READMEs' table.
 
     python benchmarks/run.py [--quick] [--only NAME] [--seconds S] [--rounds N] [--threads 1,2] [--resume]
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import page
+import readme
 from results import FOLDER, Results, cores, slug, today
 from sections import SECTIONS, Plan
 from verdicts import in_a_line
@@ -48,7 +49,7 @@ def arguments() -> argparse.Namespace:
     add("--seeds", type=int, default=10, help="of the run to 98 %% on MNIST")
     add("--resume", action="store_true", help="go on with the newest run that was stopped")
     add("--out", type=Path, help="file of the results, rather than one of today's")
-    add("--page-only", action="store_true", help="only write docs/benchmarks.md again")
+    add("--page-only", action="store_true", help="only write docs/benchmarks.md and the READMEs' table again")
     return parser.parse_args()
 
 
@@ -146,6 +147,7 @@ def main() -> None:
     newest = Results.newest()
     if newest is not None:
         page.write(newest)
+        readme.write(newest)
 
 
 def measure_all(results: Results, plan: Plan, asked: argparse.Namespace) -> None:

@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import page  # noqa: E402
+import readme  # noqa: E402
 import verdicts  # noqa: E402
 from results import Results  # noqa: E402
 from sections import HOME  # noqa: E402
@@ -263,6 +264,16 @@ def test_the_page_is_that_of_the_newest_results():
 
 
 # --- processes
+
+
+@pytest.mark.parametrize("name", sorted(readme.BATCH))
+def test_the_table_of_the_readme_is_that_of_the_newest_results(name: str):
+    newest = Results.newest()
+    assert newest is not None
+    text = (ROOT / name).read_text("utf-8")
+    assert readme.refreshed(text, newest, readme.BATCH[name]) == text
+    with pytest.raises(ValueError, match="must have one table of speed, and this one has 0"):
+        readme.refreshed("# Nothing", newest, readme.BATCH[name])
 
 
 def test_a_worker_answers():
