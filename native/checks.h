@@ -17,7 +17,7 @@ inline bool pairs_agree(Array<float> a, Array<float> W, Array<float> samples, Ar
     constexpr int P = PANEL<float>;
     const int64_t lda = distance<float>(K), ldz = distance<float>(N);
     for (Array<float>* numbers : {&a, &W, &samples, &delta}) round_bf16(numbers->data(), numbers->size());
-    const auto none = [](int64_t, int64_t, int64_t) {};
+    const Nothing none;
     const float* zero = nullptr;
     Array<float> panels(K * padded<float>(N)), transposed(padded<float>(K) * N);
     to_panels(W.data(), panels.data(), K, N);
@@ -56,6 +56,26 @@ inline bool pairs_agree(Array<float> a, Array<float> W, Array<float> samples, Ar
     return true;
 }
 
+// Adds to `finished` what forward_rows has done of z, tile by tile.
+template <class T>
+struct Recorder {
+    T* finished;
+    const T* z;
+    int64_t ld;
+    bool in_registers;
+
+    auto epilogue(int64_t i, int64_t n) const {
+        return [to = finished + i * ld + n, ld = ld](auto sums, int64_t row, int64_t j) {
+            Simd<T>::store(to + row * ld + j, Simd<T>::load(to + row * ld + j) + sums);
+            return sums;
+        };
+    }
+    void operator()(int64_t i0, int64_t i1, int64_t n) const {
+        for (int64_t i = i0; i < i1; ++i)
+            for (int64_t j = n; j < n + PANEL<T>; ++j) finished[i * ld + j] += z[i * ld + j];
+    }
+};
+
 // The largest differences of forward_rows (with a bias and without), gradient_strip and transpose_strip from the naive
 // versions, on numbers in [-1, 1), a third of a being 0. Infinity where a tile is finished twice, never, or not whole, and
 // where forward_row, backward_row, what passes over zeros, or what multiplies pairs gives another number than the whole.
@@ -86,21 +106,19 @@ std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, u
     std::vector<int32_t> at(K);  // scratch of forward_row
     Array<T> row(padded<T>(N));
     for (const T* bias : {static_cast<const T*>(b.data()), static_cast<const T*>(nullptr)}) {
-        Array<T> z(rows * ldz), expected(rows * N), finished(rows * padded<T>(N));
+        Array<T> z(rows * ldz), expected(rows * N), finished(rows * ldz);
         forward_naive(a.data(), lda, W.data(), bias, expected.data(), N, rows, K, N);
-        forward_rows<false, T>(a.data(), lda, panels.data(), bias, z.data(), ldz, rows, K, N, [&](int64_t i0, int64_t i1, int64_t n) {
-            for (int64_t i = i0; i < i1; ++i)
-                for (int64_t j = n; j < n + P; ++j) finished[i * padded<T>(N) + j] += z[i * ldz + j];
-        });
-        Array<T> without(rows * ldz);
+        forward_rows<false, T>(a.data(), lda, panels.data(), bias, z.data(), ldz, rows, K, N,
+                               Recorder<T>{finished.data(), z.data(), ldz, true});
+        Array<T> without(rows * ldz), finished_without(rows * ldz);
         forward_rows<true, T>(a.data(), lda, panels.data(), bias, without.data(), ldz, rows, K, N,
-                              [](int64_t, int64_t, int64_t) {}, true);
+                              Recorder<T>{finished_without.data(), without.data(), ldz, false}, true);
         for (int64_t i = 0; i < rows; ++i) {
             forward_row(&a[i * lda], panels.data(), bias, row.data(), K, N, at.data());
             for (int64_t n = 0; n < N; ++n) {
                 compare(largest[0], z[i * ldz + n], expected[i * N + n]);
-                if (finished[i * padded<T>(N) + n] != z[i * ldz + n] || row[n] != z[i * ldz + n] ||
-                    without[i * ldz + n] != z[i * ldz + n])
+                const int64_t at = i * ldz + n;
+                if (finished[at] != z[at] || finished_without[at] != z[at] || without[at] != z[at] || row[n] != z[at])
                     largest[0] = bad;
             }
         }
@@ -141,7 +159,7 @@ std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, u
         for (int64_t n = 0; n < N; ++n) compare(largest[2], back[n * K + k], W[k * N + n]);
     Array<T> a_grad(batch * lda), one(padded<T>(K));
     forward_rows<false, T>(delta.data(), ldz, transposed.data(), static_cast<const T*>(nullptr), a_grad.data(), lda, batch, N, K,
-                           [](int64_t, int64_t, int64_t) {});
+                           Nothing{});
     for (int64_t s = 0; s < batch; ++s) {
         const int64_t half = K / 2 / P * P;
         backward_row(&delta[s * ldz], panels.data(), one.data(), K, N, 0, half);

@@ -49,12 +49,20 @@ struct All {
 
 constexpr int64_t PIECE = 16;  // terms of a sum between two requests for memory
 
+// What becomes of the sums of a tile's row i from column j on, while they are in registers.
+struct AsTheyAre {
+    template <class V>
+    V operator()(V sums, int64_t, int64_t) const {
+        return sums;
+    }
+};
+
 // ROWS rows of a times the first VECTORS vectors of a panel, over the k named, added to `start`, whose rows are `lds`
 // apart: the bias (lds 0), the sums of an earlier block, or null for zero. Meanwhile `soon` rows of a panel are asked for, a
 // few at a time: requests that come all at once wait for one another.
-template <class T, int ROWS, int VECTORS, class E, class Which>
+template <class T, int ROWS, int VECTORS, class E, class Which, class Epilogue>
 inline void forward_tile(const E* a, int64_t lda, const E* panel, const T* start, int64_t lds, T* z, int64_t ldz, Which which,
-                         const E* next = nullptr, int64_t soon = 0) {
+                         Epilogue epilogue, const E* next = nullptr, int64_t soon = 0) {
     using S = Simd<T>;
     using V = typename S::Vector;
     constexpr int L = S::LANES;
@@ -82,7 +90,7 @@ inline void forward_tile(const E* a, int64_t lda, const E* panel, const T* start
         }
     terms(c, which.count);
     for (int i = 0; i < ROWS; ++i)
-        for (int j = 0; j < VECTORS; ++j) S::store(z + i * ldz + j * L, sum[i][j]);
+        for (int j = 0; j < VECTORS; ++j) S::store(z + i * ldz + j * L, epilogue(sum[i][j], i, j * L));
 }
 
 // ROWS rows of W's gradient in one panel, sum over the batch of a[:, k .. k+ROWS]^T delta[:, panel]; added to what is in g
@@ -179,11 +187,20 @@ bool has_gaps(const T* a, int64_t lda, int64_t rows, int64_t K) {
     return 4 * empty > all;
 }
 
-// z = a W + b for some rows. finish(i0, i1, n) is called for each tile when it is done, while it is in the cache: rows i0
-// to i1 of the panel that begins at column n. gaps: pass over the k at which all rows of a tile are 0.
+// What becomes of whole tiles of z in registers, and of others when they are done: nothing.
+struct Nothing {
+    static constexpr bool in_registers = false;
+
+    void operator()(int64_t, int64_t, int64_t) const {}
+    AsTheyAre epilogue(int64_t, int64_t) const { return {}; }
+};
+
+// z = a W + b for some rows. Each tile is finished once, either by `finish.epilogue(i0, n)` in registers, which is for whole
+// tiles where `finish.in_registers`, or by finish(i0, i1, n) while it is in the cache: rows i0 to i1 of the panel that begins
+// at column n. gaps: pass over the k at which all rows of a tile are 0.
 template <bool MAY_HAVE_GAPS, class T, class E, class Finish>
 void forward_rows(const E* a, int64_t lda, const E* panels, const T* b, T* z, int64_t ldz, int64_t rows, int64_t K,
-                  int64_t N, Finish&& finish, bool gaps = false) {
+                  int64_t N, const Finish& finish, bool gaps = false) {
     constexpr int P = PANEL<T>;
     constexpr int64_t TILES = BLOCK_ROWS / TILE_ROWS;
     uint8_t at[MAY_HAVE_GAPS ? TILES : 1][BLOCK_K];
@@ -205,22 +222,23 @@ void forward_rows(const E* a, int64_t lda, const E* panels, const T* b, T* z, in
                         T* to = z + i * ldz + n;
                         const T* start = k > 0 ? to : b ? b + n : nullptr;
                         const int64_t lds = k > 0 ? ldz : 0;
-                        const auto tile = [&](auto which) {
+                        const auto tile = [&](auto which, auto epilogue) {
                             if (N - n > P / 2)
-                                forward_tile<T, count(), 2>(from, lda, panel, start, lds, to, ldz, which, next + asked * P, end - asked);
+                                forward_tile<T, count(), 2>(from, lda, panel, start, lds, to, ldz, which, epilogue, next + asked * P, end - asked);
                             else
-                                forward_tile<T, count(), 1>(from, lda, panel, start, lds, to, ldz, which);
+                                forward_tile<T, count(), 1>(from, lda, panel, start, lds, to, ldz, which, epilogue);
                         };
-                        if constexpr (MAY_HAVE_GAPS)
-                            if (gaps) {
-                                const int64_t number = (i - i0) / TILE_ROWS;
-                                tile(Places{at[number], counts[number]});
-                            } else {
-                                tile(All{depth});
-                            }
-                        else
-                            tile(All{depth});
-                        if (k + depth == K) finish(i, i + count(), n);
+                        const auto all = [&](auto epilogue) {
+                            const int64_t number = (i - i0) / TILE_ROWS;
+                            if constexpr (MAY_HAVE_GAPS)
+                                if (gaps) return tile(Places{at[number], counts[number]}, epilogue);
+                            tile(All{depth}, epilogue);
+                        };
+                        const bool is_done = k + depth == K;
+                        if constexpr (count() == TILE_ROWS)
+                            if (is_done && finish.in_registers) return all(finish.epilogue(i, n));
+                        all(AsTheyAre{});
+                        if (is_done) finish(i, i + count(), n);
                     });
                 }
             }

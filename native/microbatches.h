@@ -43,7 +43,8 @@ void Engine<T>::walk_microbatches(const Call& call, const Batch& batch, const Me
             const int64_t r0 = me.number * microbatch_, r1 = r0 + std::min(microbatch_, end - first);
             look(call, me);
             if (!is_on()) break;
-            walk(call, batch, {r0, r1, first}, own, [=](const Op&, Cache<T>&, bool) { return Block{r0, r1}; });
+            const Following following = call.from(batch.begin + first + r1 - r0, microbatch_);
+            walk(call, batch, {r0, r1, first, following}, own, [=](const Op&, Cache<T>&, bool) { return Block{r0, r1}; });
             score = sum(&row_scores_[r0], r1 - r0, score);
             const Buffer<T>& input = buffers_[0];
             const bool gaps = has_gaps(&input.a[r0 * input.ld], input.ld, r1 - r0, input.width);

@@ -53,6 +53,12 @@ struct Run {
     bool bf16;  // what goes into a product is rounded to bfloat16; sums, weights and their update stay as they are
 };
 
+// Numbers of samples that a reader will come to next.
+struct Following {
+    const int64_t* rows = nullptr;
+    int64_t count = 0;
+};
+
 // The samples, as they lie. An array X (n, width): rows `stride` bytes apart, columns `column` values, either of them
 // negative where need be. A CSR matrix, where indptr is not null: row i holds the values X[indptr[i]] to X[indptr[i + 1]]
 // in the columns that `indices` names.

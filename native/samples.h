@@ -9,7 +9,7 @@
 namespace chainrule::CHAINRULE_ISA {
 
 // How many rows earlier one is asked for: a shuffled row is nowhere near the one before it, and a short one is soon read.
-inline int64_t rows_ahead(int64_t bytes) { return std::clamp<int64_t>(1024 / std::max<int64_t>(bytes, 1), 4, 32); }
+inline int64_t rows_ahead(int64_t bytes) { return std::clamp<int64_t>(2048 / std::max<int64_t>(bytes, 1), 4, 64); }
 
 // Where samples go to: a (batch, ld), of which the first `width` columns are written, a0 = scale x + shift.
 template <class T>
@@ -25,14 +25,16 @@ struct Target {
     }
 };
 
-// Rows of which each lies in one piece.
+// Rows of which each lies in one piece. Towards the end the rows that follow are asked for.
 template <class U, class T>
-void gather_rows(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Target<T>& to) {
+void gather_rows(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, Following following, const Target<T>& to) {
     const char* X = static_cast<const char*>(samples.X);
     const int64_t width = to.width, bytes = width * static_cast<int64_t>(sizeof(U)), ahead = rows_ahead(bytes);
     const T scale = to.scale, shift = to.shift;  // here, for the compiler, a's numbers might be these
     for (int64_t i = r0; i < r1; ++i) {
-        if (rows != nullptr && i + ahead < r1) prefetch<1>(X + rows[i + ahead - r0] * samples.stride, bytes);
+        const int64_t past = i + ahead - r1;
+        if (rows != nullptr && past < following.count)
+            prefetch<1>(X + (past < 0 ? rows[i + ahead - r0] : following.rows[past]) * samples.stride, bytes);
         const U* __restrict from = reinterpret_cast<const U*>(X + (rows ? rows[i - r0] : i) * samples.stride);
         T* __restrict a = to.row(i);
         for (int64_t j = 0; j < width; ++j) a[j] = static_cast<T>(from[j]) * scale + shift;
@@ -84,7 +86,7 @@ void gather_sparse(const Samples& samples, const int64_t* rows, int64_t r0, int6
 }
 
 template <class U, class T>
-void gather_as(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Target<T>& to) {
+void gather_as(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, Following following, const Target<T>& to) {
     if (samples.indptr != nullptr && samples.wide)
         gather_sparse<U, int64_t>(samples, rows, r0, r1, to);
     else if (samples.indptr != nullptr)
@@ -92,7 +94,7 @@ void gather_as(const Samples& samples, const int64_t* rows, int64_t r0, int64_t 
     else if (samples.column != 1)
         gather_columns<U>(samples, rows, r0, r1, to);
     else
-        gather_rows<U>(samples, rows, r0, r1, to);
+        gather_rows<U>(samples, rows, r0, r1, following, to);
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

@@ -108,6 +108,7 @@ inline Score sum(const Score* scores, int64_t n, Score all = {}) {
 
 // A batch of a step.
 struct Batch {
+    int64_t begin;        // its first sample's place in the call's order
     const int64_t* rows;  // (size,) of the samples
     int64_t size;
     uint32_t step;  // for random draws
@@ -121,9 +122,10 @@ struct Draw {
 };
 
 // Some rows of a batch on their way through the buffers, whose rows r0 to r1 they fill; `first` is the first one's place in
-// the batch.
+// the batch. What the same member will read next is asked for in time.
 struct Part {
     int64_t r0, r1, first;
+    Following following;
 };
 
 // What a member makes of an operation's output: rows r0 to r1, and of them columns n0 to n1, whole panels or all there are.
@@ -150,6 +152,11 @@ struct Call {
     const Stop& stop;
     double frozen_penalty;
     Outcome outcome;
+
+    // So many samples from number `at` of the call's order on, or as many as are left.
+    Following from(int64_t at, int64_t count) const {
+        return at < n_rows ? Following{rows + at, std::min(count, n_rows - at)} : Following{};
+    }
 };
 
 template <class T>
@@ -203,11 +210,11 @@ class Engine final : public Session {
     void sum_parts(const Task& task, int64_t parts, T* g) const;
     int64_t parts_of(int64_t batch) const { return (batch + part_rows_ - 1) / part_rows_; }
     // walks.h: each works on rows r0 to r1 of the buffers, or on a block
-    void gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1);
+    void gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, Following following = {});
     void forward(const Op& op, Cache<T>& cache, const Block& block, const Draw* draw, Rows<T> from, Workspace<T>& own);
     template <bool MAY_HAVE_GAPS, class Finish>
     void product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz,
-                 int64_t N, int64_t r0, int64_t r1, Workspace<T>& own, Finish&& finish);
+                 int64_t N, int64_t r0, int64_t r1, Workspace<T>& own, const Finish& finish);
     void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* y);
     void backward(const Op& op, Cache<T>& cache, const Block& block, Workspace<T>& own);
     void dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, const Draw& draw);

@@ -45,7 +45,7 @@ void Engine<T>::some_steps(Call& call, int64_t k0, int64_t k1, const Member& me)
     double mu_product = mu_product_;
     for (int64_t k = k0; k < k1; ++k) {
         const int64_t begin = k * run_.batch_size, size = std::min(run_.batch_size, call.n_rows - begin);
-        Batch batch{call.rows + begin, size, static_cast<uint32_t>(call.clock + call.first + k), double(size)};
+        Batch batch{begin, call.rows + begin, size, static_cast<uint32_t>(call.clock + call.first + k), double(size)};
         if (const double* weight = call.samples.weight; weight != nullptr) {
             batch.total = 0;
             for (int64_t i = 0; i < size; ++i) batch.total += weight[batch.rows[i]];
@@ -94,7 +94,7 @@ void Engine<T>::walk_rows(const Call& call, const Batch& batch, const Member& me
     const bool is_long = operations_ * double(batch.size) > LONG_STEP;
     Cut cut{*this, me.barrier, me.number, me.present, batch.size, {r0, r1}};
     look(call, me);
-    walk(call, batch, {r0, r1, r0}, workspaces_[me.number], [&](const Op& op, Cache<T>& cache, bool is_forth) {
+    walk(call, batch, {r0, r1, r0, call.from(batch.begin + batch.size + r0, r1 - r0)}, workspaces_[me.number], [&](const Op& op, Cache<T>& cache, bool is_forth) {
         if (is_long) look(call, me);
         const Block block = cut(op, is_forth);
         if (normalizes(op)) {

@@ -1,6 +1,7 @@
 // The two walks over the program, for some rows of the batch: chainrule/layers/ in C++.
 #pragma once
 
+#include "epilogues.h"
 #include "random.h"
 #include "samples.h"
 #include "session.h"
@@ -12,24 +13,24 @@ constexpr int64_t WORTH_WAITING = 1 << 19;  // products of an operation, for sha
 
 // a0 = scale X[rows] + offset for rows r0 to r1 of the buffers, in the network's precision: the only copy that is made of the samples.
 template <class T>
-void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1) {
+void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, Following following) {
     Buffer<T>& input = buffers_[0];
     const Target<T> to{input.a.data(), input.ld, input.width, T(program_.scale), T(program_.offset)};
     if (samples.type == 0)
-        gather_as<uint8_t>(samples, rows, r0, r1, to);
+        gather_as<uint8_t>(samples, rows, r0, r1, following, to);
     else if (samples.type == 1)
-        gather_as<float>(samples, rows, r0, r1, to);
+        gather_as<float>(samples, rows, r0, r1, following, to);
     else
-        gather_as<double>(samples, rows, r0, r1, to);
+        gather_as<double>(samples, rows, r0, r1, following, to);
     if (input.is_multiplied) round_rows(input.a, input, r0, r1);
 }
 
 // z (r1 - r0, ldz) = a W + b: rows r0 to r1 of a, which are the buffer's a or its grad, and W (its width, N) in panels or
-// panels of pairs. finish(i0, i1, n) as in forward_rows.
+// panels of pairs. finish as in forward_rows.
 template <class T>
 template <bool MAY_HAVE_GAPS, class Finish>
 void Engine<T>::product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz,
-                        int64_t N, int64_t r0, int64_t r1, Workspace<T>& own, Finish&& finish) {
+                        int64_t N, int64_t r0, int64_t r1, Workspace<T>& own, const Finish& finish) {
     if (r0 == r1) return;
     const auto rows = [&](const auto* from, int64_t ld, const auto* W, int64_t K) {
         const bool gaps = MAY_HAVE_GAPS && &buffer == &buffers_[0] && has_gaps(from, ld, r1 - r0, K);
@@ -61,16 +62,8 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, const Block& block, const
         const T* b = op.slot1 < 0 ? nullptr : parameters_[op.slot1].value.data();
         const int64_t n0 = block.n0, N = std::min(block.n1, out.width) - n0;
         T* to = &out.a[r0 * out.ld + n0];
-        product<true>(buffers_[op.in], from, panels + n0 * width, W.pairs, b ? b + n0 : b, to, out.ld, N, r0, r1, own,
-                      [&](int64_t i0, int64_t i1, int64_t n) {
-                          with_activation(static_cast<Activation>(op.function), [&](auto f) {
-                              if constexpr (f() != Activation::identity)
-                                  for (int64_t i = i0; i < i1; ++i) {
-                                      T* z = to + i * out.ld + n;
-                                      for (int64_t j = 0; j < PANEL<T>; ++j) z[j] = activate<f()>(z[j], c0);
-                                  }
-                          });
-                      });
+        const Activate<T> over_z{static_cast<Activation>(op.function), c0, to, out.ld};
+        product<true>(buffers_[op.in], from, panels + n0 * width, W.pairs, b ? b + n0 : b, to, out.ld, N, r0, r1, own, over_z);
         return;
     }
     if (op.kind == Kind::batch_norm) return normalize(op, cache, r0, r1, training, from);
@@ -190,21 +183,6 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
     }
 }
 
-// delta = dL/da f'(z) in rows i0 to i1, whole panels from column n0 to n1, over dL/da. Of z only the sign is asked for,
-// and a has the same.
-template <class T>
-void times_prime(Activation function, Buffer<T>* out, int64_t i0, int64_t i1, int64_t n0, int64_t n1, T c) {
-    with_activation(function, [&](auto f) {
-        if constexpr (f() != Activation::identity)
-            for (int64_t i = i0; i < i1; ++i)
-                for (int64_t n = n0; n < n1; n += PANEL<T>) {
-                    const T* a = &out->a[i * out->ld + n];
-                    T* delta = &out->grad[i * out->ld + n];
-                    for (int64_t j = 0; j < PANEL<T>; ++j) delta[j] *= activate_prime<f()>(a[j], a[j], c);
-                }
-    });
-}
-
 // dL/d in from dL/d out. Where another operation has begun the sum, the contribution is added to it.
 template <class T>
 void Engine<T>::backward(const Op& op, Cache<T>& cache, const Block& block, Workspace<T>& own) {
@@ -213,8 +191,10 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, const Block& block, Work
     const Buffer<T>& out = buffers_[op.out];
     const T c0 = T(op.c0);
     if (op.kind == Kind::dense) {
-        if (!cache.is_delta)
-            times_prime(static_cast<Activation>(op.function), &buffers_[op.out], r0, r1, 0, padded<T>(out.width), c0);
+        if (!cache.is_delta) {
+            const TimesPrime<T> to_delta{static_cast<Activation>(op.function), c0, out.a.data(), buffers_[op.out].grad.data(), out.ld};
+            for (int64_t n = 0; n < out.width; n += PANEL<T>) to_delta(r0, r1, n);
+        }
         round_rows(buffers_[op.out].grad, out, r0, r1);
         if (!in.needs_gradient) return;  // dL/da = delta W^T
         const int64_t k0 = block.n0, K = std::min(block.n1, in.width) - k0;  // columns of dL/da
@@ -223,9 +203,7 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, const Block& block, Work
         const Activation before = cache.before ? static_cast<Activation>(cache.before->function) : Activation::identity;
         const T c = cache.before ? T(cache.before->c0) : T(0);
         const Parameter<T>& W = parameters_[op.slot0];
-        const auto finish = [&](int64_t i0, int64_t i1, int64_t n) {
-            times_prime(before, &in, r0 + i0, r0 + i1, k0 + n, k0 + n + PANEL<T>, c);
-        };
+        const TimesPrime<T> finish{before, c, &in.a[r0 * in.ld + k0], &in.grad[r0 * in.ld + k0], in.ld};
         if (!is_one_row_ || multiplies_pairs()) {
             product<false>(buffers_[op.out], {out.grad.data(), out.ld}, W.transposed.data() + k0 * out.width, W.transposed_pairs,
                            nullptr, to, in.ld, K, r0, r1, own, finish);
@@ -327,7 +305,7 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
     const int64_t r0 = part.r0, r1 = part.r1;
     const int64_t* rows = batch.rows + part.first;
     const Draw draw{batch.step, part.first};
-    gather(call.samples, rows, r0, r1);
+    gather(call.samples, rows, r0, r1, part.following);
     for (size_t o = 0; o < program_.ops.size(); ++o) {
         const Op& op = program_.ops[o];
         const Block block = block_of(op, caches_[o], true);

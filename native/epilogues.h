@@ -1,0 +1,77 @@
+// What becomes of a tile of a product while it is at hand: the activation on z, or its derivative on dL/da.
+//
+// ReLU, the usual one, is done on whole tiles in registers, before they are stored; all else over the tile in the cache.
+#pragma once
+
+#include "activations.h"
+#include "simd.h"
+
+namespace chainrule::CHAINRULE_ISA {
+
+// f(z) of a vector. NaN stays NaN.
+template <class T>
+struct Relu {
+    using Vector = typename Simd<T>::Vector;
+
+    Vector operator()(Vector z, int64_t, int64_t) const { return z < Vector{} ? Vector{} : z; }
+};
+
+// a = f(z) over z, whose rows are ld apart.
+template <class T>
+struct Activate {
+    Activation function;
+    T c;
+    T* z;
+    int64_t ld;
+    bool in_registers = function == Activation::relu;
+
+    Relu<T> epilogue(int64_t, int64_t) const { return {}; }
+
+    void operator()(int64_t i0, int64_t i1, int64_t n) const {
+        with_activation(function, [&](auto f) {
+            if constexpr (f() != Activation::identity)
+                for (int64_t i = i0; i < i1; ++i) {
+                    T* row = z + i * ld + n;
+                    for (int64_t j = 0; j < PANEL<T>; ++j) row[j] = activate<f()>(row[j], c);
+                }
+        });
+    }
+};
+
+// dL/da f'(z) of a vector, from a, whose sign is that of z.
+template <class T>
+struct TimesReluPrime {
+    using Vector = typename Simd<T>::Vector;
+    const T* a;
+    int64_t ld;
+
+    Vector operator()(Vector a_grad, int64_t i, int64_t j) const {
+        return a_grad * (Simd<T>::load(a + i * ld + j) > Vector{} ? Vector{} + T(1) : Vector{});
+    }
+};
+
+// delta = dL/da f'(z) over dL/da. Of z only the sign is asked for, and a has the same.
+template <class T>
+struct TimesPrime {
+    Activation function;
+    T c;
+    const T* a;
+    T* delta;
+    int64_t ld;  // of both
+    bool in_registers = function == Activation::relu;
+
+    TimesReluPrime<T> epilogue(int64_t i, int64_t n) const { return {a + i * ld + n, ld}; }
+
+    void operator()(int64_t i0, int64_t i1, int64_t n) const {
+        with_activation(function, [&](auto f) {
+            if constexpr (f() != Activation::identity)
+                for (int64_t i = i0; i < i1; ++i) {
+                    const T* at = a + i * ld + n;
+                    T* to = delta + i * ld + n;
+                    for (int64_t j = 0; j < PANEL<T>; ++j) to[j] *= activate_prime<f()>(at[j], at[j], c);
+                }
+        });
+    }
+};
+
+}  // namespace chainrule::CHAINRULE_ISA
