@@ -8,25 +8,119 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 namespace chainrule::CHAINRULE_ISA {
 
-// exp(x): in double the C library's; in float 2^n P(r) with r = x - n log 2, relative error below 2e-7.
-inline double exp_(double x) { return std::exp(x); }
-inline float exp_(float x) {
-    const float bounded = std::min(std::max(x, -87.0f), 88.3f);
-    const float wide = x > 88.72284f ? std::numeric_limits<float>::infinity() : x != x ? x : 1.0f;
-    x = x != x ? 0.0f : bounded;
-    const float n = std::floor(x * 1.44269504f + 0.5f);
-    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
+// A number or a vector of numbers: the integers of its size, and what a comparison chooses.
+template <class V>
+struct Integers {
+    using Type = decltype(V{} < V{});
+};
+template <>
+struct Integers<float> {
+    using Type = int32_t;
+};
+template <class V>
+inline V choose(bool condition, V yes, V no) {
+    return condition ? yes : no;
+}
+template <class M, class V>
+inline V choose(M condition, V yes, V no) {
+    return condition ? yes : no;
+}
+template <class To, class From>
+inline To converted(From x) {
+    if constexpr (std::is_arithmetic_v<From>) return static_cast<To>(x);
+    else return __builtin_convertvector(x, To);
+}
+
+// exp(x), of floats: 2^n P(r) with r = x - n log 2, relative error below 2e-7.
+template <class V>
+inline V exp_of(V x) {
+    constexpr float ROUND = 12582912.0f;  // 1.5 2^23: added and taken away again, it leaves a whole number
+    const V one = V{} + 1.0f, infinite = V{} + std::numeric_limits<float>::infinity();
+    const V wide = choose(x > 88.72284f, infinite, choose(x != x, x, one));
+    x = choose(x > -87.0f, x, V{} - 87.0f);
+    x = choose(x < 88.3f, x, V{} + 88.3f);
+    const V n = (x * 1.44269504f + ROUND) - ROUND;
+    const V r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    V p = V{} + 1.9875691500e-4f;
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    return wide * p * std::bit_cast<float>((static_cast<int32_t>(n) + 127) << 23);
+    return wide * p * std::bit_cast<V>((converted<typename Integers<V>::Type>(n) + 127) << 23);
+}
+
+// log(x), of floats of at least the smallest normal number: log m + e log 2 with x = 2^e m, m within sqrt(1/2) and sqrt(2), by
+// a polynomial in m - 1, relative error below 1e-7.
+template <class V>
+inline V log_of(V x) {
+    using I = typename Integers<V>::Type;
+    const I bits = std::bit_cast<I>(x), e = (bits - 0x3f3504f3) >> 23;
+    const V r = std::bit_cast<V>(bits - (e << 23)) - 1.0f, n = converted<V>(e);
+    V p = V{} + 7.0376836292e-2f;
+    p = p * r - 1.1514610310e-1f;
+    p = p * r + 1.1676998740e-1f;
+    p = p * r - 1.2420140846e-1f;
+    p = p * r + 1.4249322787e-1f;
+    p = p * r - 1.6668057665e-1f;
+    p = p * r + 2.0000714765e-1f;
+    p = p * r - 2.4999993993e-1f;
+    p = p * r + 3.3333331174e-1f;
+    const V far = r * r * r * p - n * 2.12194440e-4f - 0.5f * r * r;
+    return choose(bits < 0x7f800000, (r + far) + n * 0.693359375f, x);
+}
+
+// exp(x), log(x), log(1 + x) and exp(x) - 1; in double the C library's. The last two are those of what 1 + x and exp(x) round
+// to, and corrected for it (Kahan).
+inline double exp_(double x) { return std::exp(x); }
+inline double log1p_(double x) { return std::log1p(x); }
+inline double expm1_(double x) { return std::expm1(x); }
+inline float exp_(float x) { return exp_of(x); }
+inline float log1p_(float x) {
+    const float u = 1.0f + x;
+    return log_of(u) - ((u - 1.0f) - x) / u;
+}
+inline float expm1_(float x) {
+    const float u = exp_of(x), above = u - 1.0f;
+    return u == 1.0f ? x : above == -1.0f || !(u < 1e38f) ? above : above * (x / log_of(u));
+}
+
+// erfc(x) = 1 - erf(x): in float t exp(-x^2 + P(t)) with t = 1 / (1 + |x| / 2), by Chebyshev's polynomials (Press, Teukolsky,
+// Vetterling, Flannery, Numerical Recipes, erfc), and 2 - erfc(|x|) below 0.
+inline double erfc_(double x) { return std::erfc(x); }
+inline float erfc_(float x) {
+    const float size = std::abs(x), t = 1.0f / (1.0f + 0.5f * size);
+    float p = 0.17087277f;
+    p = p * t - 0.82215223f;
+    p = p * t + 1.48851587f;
+    p = p * t - 1.13520398f;
+    p = p * t + 0.27886807f;
+    p = p * t - 0.18628806f;
+    p = p * t + 0.09678418f;
+    p = p * t + 0.37409196f;
+    p = p * t + 1.00002368f;
+    p = p * t - 1.26551223f;
+    const float tail = t * exp_of(p - size * size);
+    return x < 0.0f ? 2.0f - tail : tail;
+}
+
+// exp and log of the first `count` numbers of a vector; in float all cost as much as one.
+template <class V>
+inline V exp_lanes(V x, int64_t count) {
+    if constexpr (sizeof(x[0]) == 4) return exp_of(x);
+    for (int64_t i = 0; i < count; ++i) x[i] = std::exp(x[i]);
+    return x;
+}
+template <class V>
+inline V log_lanes(V x, int64_t count) {
+    if constexpr (sizeof(x[0]) == 4) return log_of(x);
+    for (int64_t i = 0; i < count; ++i) x[i] = std::log(x[i]);
+    return x;
 }
 
 // tanh(x): in float its Taylor polynomial near 0, where 1 - 2/(exp(2x) + 1) would lose digits.
@@ -49,7 +143,7 @@ inline T sigmoid(T z) {
 
 template <class T>
 inline T softplus(T z) {
-    return std::max(z, T(0)) + std::log1p(exp_(-std::abs(z)));
+    return std::max(z, T(0)) + log1p_(exp_(-std::abs(z)));
 }
 
 constexpr double SELU_SCALE = 1.0507009873554804934193349852946, SELU_ALPHA = 1.6732632423543772848170429916717;
@@ -60,9 +154,9 @@ inline T activate(T z, T c) {
     if constexpr (F == Activation::identity) return z;
     if constexpr (F == Activation::relu) return z < 0 ? T(0) : z;  // NaN stays NaN
     if constexpr (F == Activation::leaky_relu) return z > 0 ? z : c * z;
-    if constexpr (F == Activation::elu) return z > 0 ? z : c * std::expm1(z);
-    if constexpr (F == Activation::selu) return T(SELU_SCALE) * (z > 0 ? z : T(SELU_ALPHA) * std::expm1(z));
-    if constexpr (F == Activation::gelu) return z * T(0.5) * std::erfc(-z * T(0.70710678118654752440));
+    if constexpr (F == Activation::elu) return z > 0 ? z : c * expm1_(z);
+    if constexpr (F == Activation::selu) return T(SELU_SCALE) * (z > 0 ? z : T(SELU_ALPHA) * expm1_(z));
+    if constexpr (F == Activation::gelu) return z * T(0.5) * erfc_(-z * T(0.70710678118654752440));
     if constexpr (F == Activation::gelu_tanh)
         return T(0.5) * z * (T(1) + tanh_(T(GELU_RATE) * (z + T(GELU_CUBIC) * z * z * z)));
     if constexpr (F == Activation::silu) return z * sigmoid(z);
@@ -81,7 +175,7 @@ inline T activate_prime(T z, T a, T c) {
     if constexpr (F == Activation::elu) return z > 0 ? T(1) : a + c;
     if constexpr (F == Activation::selu) return z > 0 ? T(SELU_SCALE) : a + T(SELU_SCALE * SELU_ALPHA);
     if constexpr (F == Activation::gelu)
-        return T(0.5) * std::erfc(-z * T(0.70710678118654752440)) + z * T(0.39894228040143267794) * exp_(T(-0.5) * z * z);
+        return T(0.5) * erfc_(-z * T(0.70710678118654752440)) + z * T(0.39894228040143267794) * exp_(T(-0.5) * z * z);
     if constexpr (F == Activation::gelu_tanh) {
         const T t = tanh_(T(GELU_RATE) * (z + T(GELU_CUBIC) * z * z * z));
         const T inner = T(GELU_RATE) * (T(1) + T(3 * GELU_CUBIC) * z * z);

@@ -115,7 +115,7 @@ template <class T>
 void Engine<T>::employ(int count) {
     while (static_cast<int>(workspaces_.size()) < count) {
         Workspace<T>& own = workspaces_.emplace_back();
-        own.y.resize(buffers_.back().width);
+        own.tile.resize(3 * padded<T>(buffers_.back().width) * Simd<T>::LANES);
         if (is_one_row_) own.nonzero.resize(*std::max_element(program_.widths.begin(), program_.widths.end()));
     }
 }

@@ -1,7 +1,8 @@
-// Losses on one row of outputs: the value, and its gradient beneath. chainrule/losses.py in C++.
+// Losses: the value, and its gradient beneath. chainrule/losses.py in C++.
 #pragma once
 
 #include "activations.h"
+#include "simd.h"
 
 namespace chainrule::CHAINRULE_ISA {
 
@@ -61,29 +62,60 @@ inline T loss_gradient(Loss kind, T out, T y, T c) {
     }
 }
 
-// loss(out, y) of one row (n,), and share * d loss / d out into `delta` (n,). y holds targets after smoothing.
-template <class T>
-T loss_row(Loss kind, const T* out, const T* y, T* delta, int64_t n, T share, T c) {
-    T value = 0;
-    if (kind == Loss::softmax_cross_entropy) {  // logsumexp(out) sum_k y_k - sum_k y_k out_k; softmax(out) sum_k y_k - y
-        T top = out[0];
-        for (int64_t k = 1; k < n; ++k) top = out[k] > top || out[k] != out[k] ? out[k] : top;
-        T sum = 0, total = 0, dot = 0;
-        for (int64_t k = 0; k < n; ++k) {
-            delta[k] = exp_(out[k] - top);
-            sum += delta[k];
-            total += y[k];
-            dot += y[k] * (out[k] - top);
+// Calls f with the loss as a compile-time constant.
+template <class F>
+inline void with_loss(Loss kind, F&& f) {
+    switch (kind) {
+#define CHAINRULE_CASE(name) \
+    case Loss::name: return f(std::integral_constant<Loss, Loss::name>{});
+        CHAINRULE_CASE(squared)
+        CHAINRULE_CASE(half_squared)
+        CHAINRULE_CASE(huber)
+        CHAINRULE_CASE(absolute)
+        CHAINRULE_CASE(quantile)
+        CHAINRULE_CASE(poisson)
+        CHAINRULE_CASE(sigmoid_cross_entropy)
+        CHAINRULE_CASE(softmax_cross_entropy)
+        CHAINRULE_CASE(binary_cross_entropy)
+        CHAINRULE_CASE(categorical_cross_entropy)
+#undef CHAINRULE_CASE
+    }
+}
+
+// loss(out, y) of `count` samples, at most as many as a vector has numbers: their values (LANES,), and share * d loss / d out
+// into delta. out, y, delta (n, LANES): output k of every sample in one vector. y holds targets after smoothing.
+template <Loss kind, class T>
+void loss_lanes(const T* out, const T* y, T* delta, int64_t n, int64_t count, const T* share, T c, T* value) {
+    constexpr int L = Simd<T>::LANES;
+    if constexpr (kind == Loss::softmax_cross_entropy) {
+        // logsumexp(out) sum_k y_k - sum_k y_k out_k; softmax(out) sum_k y_k - y
+        using S = Simd<T>;
+        using V = typename S::Vector;
+        V top = S::load(out), sum{}, total{}, dot{};
+        for (int64_t k = 1; k < n; ++k) {
+            const V z = S::load(out + k * L);
+            top = z > top ? z : top;
         }
-        value = std::log(sum) * total - dot;
-        for (int64_t k = 0; k < n; ++k) delta[k] = share * (delta[k] / sum * total - y[k]);
-        return value;
+        for (int64_t k = 0; k < n; ++k) {
+            const V below = S::load(out + k * L) - top, e = exp_lanes(below, count), target = S::load(y + k * L);
+            S::store(delta + k * L, e);
+            sum += e;
+            total += target;
+            dot += target * below;
+        }
+        S::store(value, log_lanes(sum, count) * total - dot);
+        total /= sum;
+        for (int64_t k = 0; k < n; ++k)
+            S::store(delta + k * L, S::load(share) * (S::load(delta + k * L) * total - S::load(y + k * L)));
+        return;
     }
-    for (int64_t k = 0; k < n; ++k) {
-        value += loss_value(kind, out[k], y[k], c);
-        delta[k] = share * loss_gradient(kind, out[k], y[k], c);
-    }
-    return value;
+    const int64_t end = kind < Loss::poisson ? L : count;  // arithmetic costs no more for all of them
+    std::fill(value, value + L, T(0));
+    for (int64_t k = 0; k < n; ++k)
+        for (int64_t i = 0; i < end; ++i) {
+            value[i] += loss_value(kind, out[k * L + i], y[k * L + i], c);
+            delta[k * L + i] = share[i] * loss_gradient(kind, out[k * L + i], y[k * L + i], c);
+        }
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

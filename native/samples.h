@@ -11,6 +11,8 @@ namespace chainrule::CHAINRULE_ISA {
 // How many rows earlier one is asked for: a shuffled row is nowhere near the one before it, and a short one is soon read.
 inline int64_t rows_ahead(int64_t bytes) { return std::clamp<int64_t>(2048 / std::max<int64_t>(bytes, 1), 4, 64); }
 
+constexpr int64_t SHORT_ROW = 1024;  // bytes of a row that the first-level cache keeps until it is read
+
 // Where samples go to: a (batch, ld), of which the first `width` columns are written, a0 = scale x + shift.
 template <class T>
 struct Target {
@@ -33,8 +35,10 @@ void gather_rows(const Samples& samples, const int64_t* rows, int64_t r0, int64_
     const T scale = to.scale, shift = to.shift;  // here, for the compiler, a's numbers might be these
     for (int64_t i = r0; i < r1; ++i) {
         const int64_t past = i + ahead - r1;
-        if (rows != nullptr && past < following.count)
-            prefetch<1>(X + (past < 0 ? rows[i + ahead - r0] : following.rows[past]) * samples.stride, bytes);
+        if (rows != nullptr && past < following.count) {
+            const char* next = X + (past < 0 ? rows[i + ahead - r0] : following.rows[past]) * samples.stride;
+            bytes > SHORT_ROW ? prefetch<2>(next, bytes) : prefetch<1>(next, bytes);
+        }
         const U* __restrict from = reinterpret_cast<const U*>(X + (rows ? rows[i - r0] : i) * samples.stride);
         T* __restrict a = to.row(i);
         for (int64_t j = 0; j < width; ++j) a[j] = static_cast<T>(from[j]) * scale + shift;

@@ -75,7 +75,7 @@ struct Reader {
 template <class T>
 struct Workspace {
     Array<T> scratch;  // dL/da before it is added to what is there
-    Array<T> y;        // (outputs,)
+    Array<T> tile;     // (3, padded outputs, LANES): outputs, targets and gradients of a vector's worth of samples
     std::vector<int32_t> nonzero;  // (widest,) columns of a single row
     std::vector<Reader<T>> readers;  // of each strip of a layer
 
@@ -215,7 +215,8 @@ class Engine final : public Session {
     template <bool MAY_HAVE_GAPS, class Finish>
     void product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz,
                  int64_t N, int64_t r0, int64_t r1, Workspace<T>& own, const Finish& finish);
-    void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* y);
+    // objective.h
+    void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* tile);
     void backward(const Op& op, Cache<T>& cache, const Block& block, Workspace<T>& own);
     void dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, const Draw& draw);
     // batch_norm.h: rows r0 to r1, or columns n0 to n1 over the whole batch

@@ -94,7 +94,8 @@ void Engine<T>::walk_rows(const Call& call, const Batch& batch, const Member& me
     const bool is_long = operations_ * double(batch.size) > LONG_STEP;
     Cut cut{*this, me.barrier, me.number, me.present, batch.size, {r0, r1}};
     look(call, me);
-    walk(call, batch, {r0, r1, r0, call.from(batch.begin + batch.size + r0, r1 - r0)}, workspaces_[me.number], [&](const Op& op, Cache<T>& cache, bool is_forth) {
+    const Following following = call.from(batch.begin + batch.size + r0, me.present == 1 ? call.n_rows : r1 - r0);
+    walk(call, batch, {r0, r1, r0, following}, workspaces_[me.number], [&](const Op& op, Cache<T>& cache, bool is_forth) {
         if (is_long) look(call, me);
         const Block block = cut(op, is_forth);
         if (normalizes(op)) {

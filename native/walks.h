@@ -2,6 +2,7 @@
 #pragma once
 
 #include "epilogues.h"
+#include "objective.h"
 #include "random.h"
 #include "samples.h"
 #include "session.h"
@@ -144,45 +145,6 @@ void Engine<T>::dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t 
     }
 }
 
-// The loss of each row and dL/d out: delta_i = s_i / total * d loss_i / d out_i. y (outputs,) is scratch.
-template <class T>
-void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* y) {
-    Buffer<T>& out = buffers_.back();
-    const int64_t n = out.width;
-    const Loss kind = static_cast<Loss>(program_.loss);
-    const bool on_logits = kind == Loss::sigmoid_cross_entropy;
-    const T keep = T(1 - program_.smoothing), floor = T(program_.smoothing / (program_.y_binary ? 2.0 : double(n)));
-    const double divisor = std::max(total, std::numeric_limits<double>::min()), one = 1 / divisor;
-    constexpr int64_t AHEAD = 16;  // rows
-    for (int64_t i = r0; i < r1; ++i) {
-        const int64_t row = rows[i - r0];
-        if (i + AHEAD < r1) samples.ask_for_target(rows[i + AHEAD - r0], n);
-        T* z = &out.a[i * out.ld];
-        int64_t hottest = 0;
-        if (samples.labels != nullptr) {
-            std::fill(y, y + n, T(0));
-            hottest = samples.labels[row];
-            y[hottest] = T(1);
-        } else {
-            for (int64_t j = 0; j < n; ++j) y[j] = static_cast<T>(samples.y[row * n + j]);
-            for (int64_t j = 1; j < n && program_.y_classes; ++j) hottest = y[j] > y[hottest] ? j : hottest;
-        }
-        bool correct = false;
-        if (program_.y_classes) {
-            correct = std::max_element(z, z + n) - z == hottest;
-        } else if (program_.y_binary) {
-            correct = true;
-            for (int64_t j = 0; j < n; ++j) correct &= (z[j] > (on_logits ? T(0) : T(0.5))) == (y[j] > T(0.5));
-        }
-        if (program_.smoothing > 0)
-            for (int64_t j = 0; j < n; ++j) y[j] = keep * y[j] + floor;
-        const double s = samples.weight_of(row);
-        const T share = static_cast<T>(samples.weight == nullptr ? one : s / divisor);
-        const T value = loss_row(kind, z, y, &out.grad[i * out.ld], n, share, T(program_.loss_c));
-        row_scores_[i] = {double(share) * double(value), correct ? s : 0.0};
-    }
-}
-
 // dL/d in from dL/d out. Where another operation has begun the sum, the contribution is added to it.
 template <class T>
 void Engine<T>::backward(const Op& op, Cache<T>& cache, const Block& block, Workspace<T>& own) {
@@ -305,6 +267,8 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
     const int64_t r0 = part.r0, r1 = part.r1;
     const int64_t* rows = batch.rows + part.first;
     const Draw draw{batch.step, part.first};
+    for (int64_t i = 0; i < std::min<int64_t>(r1 - r0, Simd<T>::LANES); ++i)
+        call.samples.ask_for_target(rows[i], buffers_.back().width);
     gather(call.samples, rows, r0, r1, part.following);
     for (size_t o = 0; o < program_.ops.size(); ++o) {
         const Op& op = program_.ops[o];
@@ -313,7 +277,7 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
         forward(op, caches_[o], block, &draw, rows_of(op.in), own);
         if (buffers_[op.out].is_multiplied) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
     }
-    loss(call.samples, rows, r0, r1, batch.total, own.y.data());
+    loss(call.samples, rows, r0, r1, batch.total, own.tile.data());
     for (size_t o = program_.ops.size(); o-- > 0;) {
         const Op& op = program_.ops[o];
         if (!buffers_[op.out].needs_gradient) continue;

@@ -1,0 +1,113 @@
+// The loss of a batch's rows and dL/d out, for as many rows at a time as a vector has numbers: the rows' outputs are
+// transposed, so that output k of each lies in one vector, and every row goes the same way, wherever it stands.
+#pragma once
+
+#include "samples.h"
+#include "session.h"
+
+namespace chainrule::CHAINRULE_ISA {
+
+constexpr int64_t FEW_NUMBERS = 64;  // sooner copied one by one than transposed in registers
+
+// lanes (columns, LANES) from `count` rows, at most LANES, with room for whole panels; zeros for those that are not there.
+template <class T>
+void to_lanes(const T* rows, int64_t ld, int64_t count, int64_t columns, T* lanes) {
+    using S = Simd<T>;
+    constexpr int L = S::LANES;
+    if (count * columns <= FEW_NUMBERS) {
+        std::fill(lanes, lanes + columns * L, T(0));
+        for (int64_t i = 0; i < count; ++i)
+            for (int64_t k = 0; k < columns; ++k) lanes[k * L + i] = rows[i * ld + k];
+        return;
+    }
+    for (int64_t k = 0; k < columns; k += L) {
+        typename S::Vector block[L];
+        for (int i = 0; i < L; ++i) block[i] = i < count ? S::load(rows + i * ld + k) : typename S::Vector{};
+        transpose(block);
+        for (int i = 0; i < L; ++i) S::store(lanes + (k + i) * L, block[i]);
+    }
+}
+
+// Rows from lanes (columns, LANES), which have room for whole panels and zeros there.
+template <class T>
+void from_lanes(const T* lanes, int64_t count, int64_t columns, T* rows, int64_t ld) {
+    using S = Simd<T>;
+    constexpr int L = S::LANES;
+    if (count * columns <= FEW_NUMBERS) {
+        for (int64_t i = 0; i < count; ++i)
+            for (int64_t k = 0; k < columns; ++k) rows[i * ld + k] = lanes[k * L + i];
+        return;
+    }
+    for (int64_t k = 0; k < columns; k += L) {
+        typename S::Vector block[L];
+        for (int i = 0; i < L; ++i) block[i] = S::load(lanes + (k + i) * L);
+        transpose(block);
+        for (int i = 0; i < count; ++i) S::store(rows + i * ld + k, block[i]);
+    }
+}
+
+// The number of the greatest of the n in each lane, the first of equal ones.
+template <class T>
+void greatest(const T* lanes, int64_t n, Magnitude<T>* at) {
+    constexpr int L = Simd<T>::LANES;
+    T most[L];
+    std::copy(lanes, lanes + L, most);
+    std::fill(at, at + L, 0);
+    for (int64_t k = 1; k < n; ++k)
+        for (int i = 0; i < L; ++i) {
+            const T x = lanes[k * L + i];
+            at[i] = x > most[i] ? static_cast<Magnitude<T>>(k) : at[i];
+            most[i] = x > most[i] ? x : most[i];
+        }
+}
+
+// delta_i = s_i / total * d loss_i / d out_i for rows r0 to r1 of the buffers, and their scores. tile is scratch.
+template <class T>
+void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* tile) {
+    constexpr int L = Simd<T>::LANES;
+    Buffer<T>& out = buffers_.back();
+    const int64_t n = out.width;
+    const Loss kind = static_cast<Loss>(program_.loss);
+    const T threshold = kind == Loss::sigmoid_cross_entropy ? T(0) : T(0.5);
+    const T keep = T(1 - program_.smoothing), floor = T(program_.smoothing / (program_.y_binary ? 2.0 : double(n)));
+    const double divisor = std::max(total, std::numeric_limits<double>::min());
+    T *z = tile, *y = z + padded<T>(n) * L, *delta = y + padded<T>(n) * L;
+    for (int64_t i0 = r0; i0 < r1; i0 += L) {
+        const int64_t count = std::min<int64_t>(L, r1 - i0), *chosen = rows + i0 - r0;
+        for (int64_t i = L; i < std::min<int64_t>(r1 - i0, 2 * L); ++i) samples.ask_for_target(chosen[i], n);
+        to_lanes(&out.a[i0 * out.ld], out.ld, count, n, z);
+
+        Magnitude<T> label[L] = {}, is_correct[L] = {};
+        if (samples.labels != nullptr || count < L) std::fill(y, y + n * L, T(0));
+        for (int64_t i = 0; i < count; ++i)
+            if (samples.labels != nullptr)
+                label[i] = static_cast<Magnitude<T>>(samples.labels[chosen[i]]), y[label[i] * L + i] = T(1);
+            else
+                for (int64_t k = 0; k < n; ++k) y[k * L + i] = static_cast<T>(samples.y[chosen[i] * n + k]);
+        if (program_.y_classes) {
+            Magnitude<T> found[L];
+            if (samples.labels == nullptr) greatest(y, n, label);
+            greatest(z, n, found);
+            for (int i = 0; i < L; ++i) is_correct[i] = found[i] == label[i];
+        } else if (program_.y_binary) {
+            std::fill(is_correct, is_correct + L, 1);
+            for (int64_t k = 0; k < n; ++k)
+                for (int i = 0; i < L; ++i) is_correct[i] &= (z[k * L + i] > threshold) == (y[k * L + i] > T(0.5));
+        }
+        if (program_.smoothing > 0)
+            for (int64_t k = 0; k < n * L; ++k) y[k] = keep * y[k] + floor;
+
+        double weight[L];
+        T share[L] = {}, value[L];
+        for (int64_t i = 0; i < count; ++i) {
+            weight[i] = samples.weight_of(chosen[i]);
+            share[i] = static_cast<T>(samples.weight == nullptr ? 1 / divisor : weight[i] / divisor);
+        }
+        with_loss(kind, [&](auto which) { loss_lanes<which()>(z, y, delta, n, count, share, T(program_.loss_c), value); });
+        from_lanes(delta, count, n, &out.grad[i0 * out.ld], out.ld);
+        for (int64_t i = 0; i < count; ++i)
+            row_scores_[i0 + i] = {double(share[i]) * double(value[i]), is_correct[i] ? weight[i] : 0.0};
+    }
+}
+
+}  // namespace chainrule::CHAINRULE_ISA
