@@ -9,9 +9,9 @@
 namespace chainrule::CHAINRULE_ISA {
 
 // How many rows earlier one is asked for: a shuffled row is nowhere near the one before it, and a short one is soon read.
-inline int64_t rows_ahead(int64_t bytes) { return std::clamp<int64_t>(2048 / std::max<int64_t>(bytes, 1), 4, 64); }
+inline int64_t rows_ahead(int64_t bytes) { return std::clamp<int64_t>(8192 / std::max<int64_t>(bytes, 1), 4, 64); }
 
-constexpr int64_t SHORT_ROW = 1024;  // bytes of a row that the first-level cache keeps until it is read
+constexpr int64_t SHORT_ROW = 512;  // bytes of a row that the first-level cache keeps until it is read
 
 // Where samples go to: a (batch, ld), of which the first `width` columns are written, a0 = scale x + shift.
 template <class T>

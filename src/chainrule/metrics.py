@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule._arrays import Array
+from chainrule._arrays import Array, distinct
 from chainrule.errors import ConfigError, ShapeError
 
 
@@ -82,7 +82,7 @@ def f1_macro(y: Array, predicted: Array, weight: Array | None = None) -> float:
     y, predicted = np.asarray(y), np.asarray(predicted)
     if y.ndim == 2:
         return float(np.mean([f1(y[:, k], predicted[:, k], weight) for k in range(y.shape[1])]))
-    occurring = np.union1d(y, predicted)
+    occurring = distinct(np.concatenate((y.ravel(), predicted.ravel())))
     return float(np.mean([_f1(y == k, predicted == k, weight) for k in occurring]))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule import persistence, validation
 from chainrule.engines import Plan, select
 from chainrule.engines.step import gradient
-from chainrule.errors import ChainruleError, ConfigError
+from chainrule.errors import ChainruleError, ConfigError, ShapeError
 from chainrule.inspection.gradient_check import GradientCheck, check_gradient
 from chainrule.inspection.trace import MEMORY_LIMIT, Trace, check_memory
 from chainrule.layers import Context, Layer
@@ -26,7 +26,7 @@ from chainrule.schedules import ReduceOnPlateau, Schedule
 from chainrule.summary import Summary, summarize
 from chainrule.training import History, ProgressBar, as_callbacks, settings
 from chainrule.training import fit as training
-from chainrule.training.evaluation import BATCH, decide, evaluate, probabilities, task_of
+from chainrule.training.evaluation import BATCH, decide, evaluate_outputs, probabilities, task_of
 from chainrule.training.without_backprop import Method
 
 if TYPE_CHECKING:
@@ -265,21 +265,27 @@ class Model:
         class_weight: Mapping[Any, float] | str | None = None,
         metrics: Iterable[str] | None = None,
         engine: str = "auto",
+        outputs: Any = None,
     ) -> dict[str, float]:
         """loss, accuracy, f1, auc and log_loss for classes; loss, mse, rmse, mae and r2 for numbers.
 
         The loss is the law's, penalty and all.  metrics: names, for others than these.
+        outputs: (n, outputs) as the method `outputs` gave them for X, where they are at hand.
         """
         samples, _ = validation.check_samples(
             self.network, X, y, sample_weight=sample_weight, class_weight=class_weight, classes=self.classes
         )
-        chosen = select(engine, self.network)
-        return evaluate(
-            self.network, chosen, self.theta, self.states, samples, settings.metric_names(metrics, self.task)
-        )
+        names = settings.metric_names(metrics, self.task)
+        out = self._outputs(samples.X, outputs, engine)
+        return evaluate_outputs(self.network, self.theta, out, samples, names)
 
-    def confusion_matrix(self, X: Any, y: Any) -> NDArray[np.int64]:
-        """(classes, classes): how often a true class (row) was predicted as each class (column)."""
+    def confusion_matrix(
+        self, X: Any, y: Any, *, engine: str = "auto", outputs: Any = None
+    ) -> NDArray[np.int64]:
+        """(classes, classes): how often a true class (row) was predicted as each class (column).
+
+        outputs: as for `evaluate`.
+        """
         from chainrule.metrics import confusion_matrix
 
         if self.task not in ("binary", "multiclass"):
@@ -295,7 +301,17 @@ class Model:
             else samples.y[:, 0]
         )
         classes = max(self.network.outputs, 2)
-        return confusion_matrix(numbers.astype(np.int64), decide(self.network.loss, self.outputs(X)), classes)
+        out = self._outputs(samples.X, outputs, engine)
+        return confusion_matrix(numbers.astype(np.int64), decide(self.network.loss, out), classes)
+
+    def _outputs(self, X: Any, outputs: Any, engine: str) -> NDArray[Any]:
+        """Those that the caller has, if they can be of X; else what the walk gives."""
+        if outputs is None:
+            return select(engine, self.network).predict(self.network, self.theta, self.states, X, BATCH)
+        out, shape = np.asarray(outputs), (X.shape[0], self.network.outputs)
+        if out.shape != shape:
+            raise ShapeError(f"outputs must have shape {shape}, not {out.shape}; pass what outputs(X) gives.")
+        return out
 
     # --- looking inside ------------------------------------------------------------------------------------------
 

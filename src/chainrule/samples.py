@@ -53,7 +53,7 @@ class Samples(NamedTuple):
 
     def fingerprint(self) -> int:
         """A checksum of shapes, labels and up to 64 evenly spaced rows: tells other data from the same data."""
-        rows = np.unique(np.linspace(0, self.n - 1, min(self.n, 64)).astype(np.int64))
+        rows = np.linspace(0, self.n - 1, min(self.n, 64)).astype(np.int64)
         some = self.X[rows]
         some = some.toarray() if hasattr(some, "toarray") else np.asarray(some)
         crc = zlib.crc32(repr((self.X.shape, str(some.dtype), self.y.shape)).encode())

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule._arrays import distinct
 from chainrule.errors import ConfigError, DataError, ShapeError
 from chainrule.losses import Loss
 from chainrule.network import Network
@@ -202,7 +203,7 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
         and (y.size == 0 or (int(y.min()) >= 0 and int(y.max()) < outputs))
     ):
         return Targets(y.astype(np.int64), np.arange(outputs))
-    known = np.unique(y) if classes is None else classes
+    known = distinct(y) if classes is None else classes
     if len(known) > outputs or (classes is None and len(known) < outputs):
         raise DataError(
             f"{name} has {len(known)} classes ({_some(known)}) but the network stands for {outputs}; "
@@ -268,7 +269,7 @@ def check_weight(
     if class_weight is None:
         return s
     y = targets.y
-    if y.ndim == 2 and outputs == 1 and np.isin(y, (0, 1)).all():
+    if y.ndim == 2 and outputs == 1 and ((y == 0) | (y == 1)).all():
         y = y[:, 0].astype(np.int64)
     if y.ndim != 1 or y.dtype.kind != "i":
         raise ConfigError("class_weight needs one label a sample; pass sample_weight for other targets.")

@@ -157,6 +157,17 @@ def test_confusion_matrix_is_scikit_learns():
     assert named.confusion_matrix(X, np.array(["x", "y", "z"])[Y]).sum() == 50
 
 
+@pytest.mark.parametrize("task", ("regression", "binary", "multiclass", "multilabel"))
+def test_outputs_at_hand_are_judged_as_the_walk_is(task: str):
+    made, y = fitted(task)
+    outputs = made.outputs(X)
+    assert made.evaluate(X, y, outputs=outputs) == made.evaluate(X, y)
+    assert made.evaluate(X, y, outputs=outputs[::-1]) != made.evaluate(X, y)
+    if task in ("binary", "multiclass"):
+        matrix = made.confusion_matrix(X, y, outputs=outputs)
+        np.testing.assert_array_equal(matrix, made.confusion_matrix(X, y))
+
+
 # --- looking inside
 
 

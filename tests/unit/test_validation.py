@@ -454,6 +454,11 @@ SETTINGS: dict[str, Case] = {
         c.DataError,
         "MeanSquaredError is a regression loss: use predict",
     ),
+    "outputs of other samples": (
+        lambda: numbers().evaluate(X, Y, outputs=numbers().outputs(X)[1:]),
+        c.ShapeError,
+        "outputs must have shape",
+    ),
     "matrix of numbers": (
         lambda: numbers().confusion_matrix(X, Y),
         c.ConfigError,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule._arrays import distinct
 from chainrule.blocks import Residual
 from chainrule.cli.settings import Settings, flag
 from chainrule.datasets import Dataset
@@ -67,16 +68,16 @@ def default_loss(y: NDArray[Any]) -> str:
     rows of 0 and 1: sigmoid_cross_entropy          numbers: mean_squared_error
     """
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    zero_one = y.dtype.kind in "biuf" and bool(np.isin(y, (0, 1)).all())
+    zero_one = y.dtype.kind in "biuf" and bool(((y == 0) | (y == 1)).all())
     if y.ndim == 2 or (y.dtype.kind == "f" and not zero_one):
         return "sigmoid_cross_entropy" if zero_one else "mean_squared_error"
-    distinct = len(np.unique(y))
-    if y.dtype.kind in "iu" and distinct > 100 and 20 * distinct > len(y):
+    classes = len(distinct(y))
+    if y.dtype.kind in "iu" and classes > 100 and 20 * classes > len(y):
         raise DataError(
-            f"y has {distinct} different whole numbers in {len(y)} samples: pass --loss mean_squared_error if they "
+            f"y has {classes} different whole numbers in {len(y)} samples: pass --loss mean_squared_error if they "
             "are amounts, --loss softmax_cross_entropy if they are classes."
         )
-    return "sigmoid_cross_entropy" if distinct <= 2 else "softmax_cross_entropy"
+    return "sigmoid_cross_entropy" if classes <= 2 else "softmax_cross_entropy"
 
 
 def network(settings: Settings, train: Dataset) -> Network:
@@ -85,7 +86,7 @@ def network(settings: Settings, train: Dataset) -> Network:
     y = train.y[:, 0] if train.y.ndim == 2 and train.y.shape[1] == 1 else train.y
     outputs = 1 if y.ndim == 1 else y.shape[1]
     if loss.targets == "classes" and y.ndim == 1:
-        outputs = max(len(np.unique(y)), 2)
+        outputs = max(len(distinct(y)), 2)
     layers: list[Layer] = [Rescale(1 / 255) if train.X.dtype == np.uint8 else Standardize()]
     layers += hidden_layers(settings)
     layers.append(Dense(outputs))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import chainrule
@@ -68,6 +67,8 @@ def installation() -> dict[str, Any]:
 
 def installed(package: str) -> str | None:
     """Its version, or None."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:

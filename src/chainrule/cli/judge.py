@@ -39,9 +39,11 @@ class Verdict(NamedTuple):
 
 def judge(model: Model, samples: Dataset, part: str, engine: str = "auto") -> Verdict:
     """Metrics, and the confusion matrix where there is one."""
-    metrics = model.evaluate(samples.X, samples.y, engine=engine)
+    X, y = samples.X, samples.y
+    outputs = model.outputs(X, engine=engine)
+    metrics = model.evaluate(X, y, outputs=outputs)
     has_matrix = model.task in ("binary", "multiclass")
-    matrix = model.confusion_matrix(samples.X, samples.y) if has_matrix else None
+    matrix = model.confusion_matrix(X, y, outputs=outputs) if has_matrix else None
     return Verdict(part, len(samples), metrics, matrix, class_labels(model))
 
 

@@ -65,6 +65,13 @@ def evaluate(
 ) -> dict[str, float]:
     """{"loss": ...} by the law, penalty and all, and each metric named; all NaN where an output is not finite."""
     out = engine.predict(network, theta, states, samples.X, BATCH)
+    return evaluate_outputs(network, theta, out, samples, names)
+
+
+def evaluate_outputs(
+    network: Network, theta: NDArray[Any], out: NDArray[Any], samples: Samples, names: tuple[str, ...]
+) -> dict[str, float]:
+    """The same from the outputs (n, outputs)."""
     if not np.isfinite(out).all():
         return dict.fromkeys(("loss", *names), math.nan)
     total = 0.0
