@@ -1,6 +1,6 @@
-// Large batches of small networks: a batch is cut into micro-batches, and a member of the team takes one there and back, and
-// adds its gradient to what it has, before it takes the next. All that it reads is in its own cache, then, and was not
-// written by another.
+// Large batches: a batch is cut into micro-batches, and a member of the team takes one there and back, and adds its gradient to
+// what it has, before it takes the next. All that it reads is in its own cache, then, and was not written by another. A larger
+// network takes more samples at a time, or adding up its gradient would cost more than that saves.
 //
 // The cut depends on the network and on the batch's size alone, and the parts' gradients are summed in the batch's order: so
 // the bits depend neither on the number of threads nor on the instruction set.
@@ -12,7 +12,8 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-constexpr int64_t SMALL_THETA = 1 << 18;            // weights of a network whose gradient is kept for each part of a batch
+constexpr int64_t SMALL_THETA = 1 << 18;            // weights of a network whose gradient stays in the cache
+constexpr int64_t LARGE_THETA = 1 << 20;            // weights of one whose gradient is still kept for each part of a batch
 constexpr int64_t NEAR_ACTIVATIONS = 1 << 18;       // numbers that a micro-batch leaves in the buffers
 constexpr int64_t FEWEST_ROWS = 64, MOST_ROWS = 512;  // of a micro-batch
 constexpr int64_t FEWEST_PARTS = 8, MOST_PARTS = 32;  // of a batch: so many threads can share it
@@ -21,8 +22,10 @@ template <class T>
 void Engine<T>::plan_microbatches() {
     const int64_t batch = run_.batch_size;
     const int64_t widths = std::accumulate(program_.widths.begin(), program_.widths.end(), int64_t{0});
-    const int64_t rows = std::min({batch / FEWEST_PARTS, NEAR_ACTIVATIONS / widths, MOST_ROWS}) / FEWEST_ROWS * FEWEST_ROWS;
-    if (rows == 0 || program_.size > SMALL_THETA) return;
+    const bool is_small = program_.size <= SMALL_THETA;
+    const int64_t near = is_small ? NEAR_ACTIVATIONS / widths : MOST_ROWS;
+    const int64_t rows = std::min({batch / FEWEST_PARTS, near, MOST_ROWS}) / FEWEST_ROWS * FEWEST_ROWS;
+    if (rows == 0 || program_.size > LARGE_THETA || (!is_small && rows < MOST_ROWS)) return;
     if (std::any_of(program_.ops.begin(), program_.ops.end(), [&](const Op& op) { return normalizes(op); })) return;
     microbatch_ = rows;
     part_rows_ = ((batch + rows - 1) / rows + MOST_PARTS - 1) / MOST_PARTS * rows;

@@ -7,7 +7,7 @@
 namespace chainrule::CHAINRULE_ISA {
 
 constexpr int64_t STRIP_ROWS = 96;  // whole tiles, and whole panels of W^T, on every instruction set
-constexpr int64_t SHORT_BATCH = 256;  // samples whose columns of a are read again faster than W
+constexpr int64_t SHORT_BATCH = 512;  // samples whose columns of a are read again faster than W
 constexpr int64_t NEAR_BATCH = 512;  // samples whose part of a strip's columns stays in the second-level cache
 constexpr int64_t GROUP = 4;         // panels that pass over them together
 constexpr int64_t MANY_PANELS = 32;  // so many share the columns of a strip that it pays to pack them

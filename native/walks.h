@@ -9,7 +9,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-constexpr int64_t FEW_ROWS = 128;            // at most, of a member
+constexpr int64_t FEW_ROWS = 256;            // at most, of a member
 constexpr int64_t WORTH_WAITING = 1 << 19;  // products of an operation, for sharing its columns to be worth two barriers
 
 // a0 = scale X[rows] + offset for rows r0 to r1 of the buffers, in the network's precision: the only copy that is made of the samples.

@@ -247,6 +247,21 @@ def test_micro_batches(isa, width, how, monkeypatch):
         assert_same(trained("reference", network, X, y, **how), runs[0], X, FLOAT64)
 
 
+@pytest.mark.parametrize("isa", SETS)
+def test_micro_batches_of_a_larger_network(isa, monkeypatch):
+    """Its micro-batches are larger, so only a larger batch is cut."""
+    monkeypatch.setenv("CHAINRULE_ISA", isa)
+    X, y = data(4300)
+    network = Network(9, [Dense(600), Tanh(), Dense(500), ReLU(), Dense(3)], SoftmaxCrossEntropy())
+    how = {"epochs": 1, "batch_size": 4200, "optimizer": Adam(1e-3)}
+    runs = []
+    for threads in (1, 3):
+        monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
+        runs.append(trained("native", network, X, y, "float64", **how))
+    assert runs[0].theta.tobytes() == runs[1].theta.tobytes()
+    assert_same(trained("reference", network, X, y, **how), runs[0], X, FLOAT64)
+
+
 def test_depth_50():
     X, y = data()
     network = Network(
