@@ -212,6 +212,22 @@ def test_target(command, tables):
     assert "was not reached" in missed.stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "epochs", "lr"),
+    [
+        ([], 4, 0.005),
+        (["--target", 0.01], 3, 0.008),
+        (["--target", 0.01, "--epochs", 2], 2, 0.005),
+        (["--target", 0.01, "--lr", 0.001], 3, 0.001),
+        (["--target", 0.01, "--optimizer", "sgd"], 3, 0.01),
+    ],
+)
+def test_a_target_on_images_makes_the_cycle_shorter(command, idx_folder, tmp_path, options, epochs, lr):
+    command("train", idx_folder, "--out", "run", *options, data=True)
+    resolved = json.loads((tmp_path / "run" / "config.json").read_text())["resolved"]
+    assert (resolved["epochs"], resolved["lr"]) == (epochs, lr)
+
+
 def test_amounts_are_learned_in_their_units(command, tmp_path):
     r = np.random.default_rng(0)
     X = r.normal(size=(400, 4))

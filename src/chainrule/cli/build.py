@@ -34,11 +34,14 @@ from chainrule.validation import check_choice, check_count
 
 PIXELS_RATE, TABLE_RATE = 5e-3, 2e-3
 """The peaks of one cycle of Adam and its kin, where none is given."""
+TARGET_RATE = 8e-3
+"""The peak for pixels where a target is to be reached soon, in a cycle that is an epoch shorter."""
 
 
 def resolve(settings: Settings, train: Dataset) -> Settings:
     """The settings with everything that is left to the data decided."""
     pixels = train.X.dtype == np.uint8
+    hurries = pixels and settings.target is not None and settings.epochs is None
     steers_itself = isinstance(method(settings), Search)
     if steers_itself:
         check_search(settings)
@@ -49,14 +52,15 @@ def resolve(settings: Settings, train: Dataset) -> Settings:
     lr = settings.lr
     if lr is None and not no_cycle:
         one_cycle = issubclass(kind, AdamFamily) and schedule == "one_cycle"
-        lr = (PIXELS_RATE if pixels else TABLE_RATE) if one_cycle else kind().learning_rate
+        peak = TARGET_RATE if hurries else PIXELS_RATE if pixels else TABLE_RATE
+        lr = peak if one_cycle else kind().learning_rate
     return dataclasses.replace(
         settings,
         loss=loss,
         schedule=schedule,
         lr=lr,
         hidden=("256" if pixels else "64,64") if settings.hidden is None else settings.hidden,
-        epochs=(4 if pixels else 40) if settings.epochs is None else settings.epochs,
+        epochs=(3 if hurries else 4 if pixels else 40) if settings.epochs is None else settings.epochs,
         batch_size=(128 if pixels else 32) if settings.batch_size is None else settings.batch_size,
     )
 
