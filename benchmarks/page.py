@@ -126,7 +126,7 @@ def aims(results: Results) -> list[str]:
             f"training against the best peer, {where}, any cell",
             "at least 1.0",
             low,
-            f"{low:.2f}; {lost} losses in {len(every)} cells",
+            f"{low:.3f}; {lost} of {len(every)} cells below",
             low >= 1,
         )
         row(f"the same, geometric mean, {where}", "1.5 or more", mean, f"{mean:.2f}", mean >= 1.5)

@@ -234,7 +234,7 @@ def test_the_page_shows_every_loss(tmp_path: Path):
     assert f"- train: {small_net}, 2 threads: 0.89 against JAX, an epoch" in text
     assert f"- train: {large}, 1 thread: 0.90 against PyTorch" in text
     assert "**0.89 loss**" in text and "**0.90 loss**" in text and "**2.00**" in text
-    assert "0.89; 1 losses in 2 cells | no" in text
+    assert "0.889; 1 of 2 cells below | no" in text
     share = 2000 * HOME[5].operations / 2e11
     assert f"| {100 * share:.0f} % |" in text
     assert f"- train/{large}: PyTorch, 1 thread 0.6, Chainrule 0.5" in text  # the losses do not agree
