@@ -251,9 +251,9 @@ def test_micro_batches(isa, width, how, monkeypatch):
 def test_micro_batches_of_a_larger_network(isa, monkeypatch):
     """Its micro-batches are larger, so only a larger batch is cut."""
     monkeypatch.setenv("CHAINRULE_ISA", isa)
-    X, y = data(4300)
-    network = Network(9, [Dense(600), Tanh(), Dense(500), ReLU(), Dense(3)], SoftmaxCrossEntropy())
-    how = {"epochs": 1, "batch_size": 4200, "optimizer": Adam(1e-3)}
+    X, y = data(4100)
+    network = Network(9, [Dense(520), Tanh(), Dense(510), ReLU(), Dense(3)], SoftmaxCrossEntropy())
+    how = {"epochs": 1, "batch_size": 4096, "optimizer": Adam(1e-3)}
     runs = []
     for threads in (1, 3):
         monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
