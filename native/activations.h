@@ -21,10 +21,6 @@ template <>
 struct Integers<float> {
     using Type = int32_t;
 };
-template <class V>
-inline V choose(bool condition, V yes, V no) {
-    return condition ? yes : no;
-}
 template <class M, class V>
 inline V choose(M condition, V yes, V no) {
     return condition ? yes : no;
@@ -72,7 +68,7 @@ inline V log_of(V x) {
     p = p * r - 2.4999993993e-1f;
     p = p * r + 3.3333331174e-1f;
     const V far = r * r * r * p - n * 2.12194440e-4f - 0.5f * r * r;
-    return choose(bits < 0x7f800000, (r + far) + n * 0.693359375f, x);
+    return choose(x < std::numeric_limits<float>::infinity(), (r + far) + n * 0.693359375f, x);  // NaN and infinity stay
 }
 
 // exp(x), log(x), log(1 + x) and exp(x) - 1; in double the C library's. The last two are those of what 1 + x and exp(x) round
@@ -152,7 +148,7 @@ constexpr double GELU_RATE = 0.79788456080286535587989211986876, GELU_CUBIC = 0.
 template <Activation F, class T>
 inline T activate(T z, T c) {
     if constexpr (F == Activation::identity) return z;
-    if constexpr (F == Activation::relu) return z < 0 ? T(0) : z;  // NaN stays NaN
+    if constexpr (F == Activation::relu) return choose(z < T{}, T{}, z);  // NaN stays NaN; of vectors too
     if constexpr (F == Activation::leaky_relu) return z > 0 ? z : c * z;
     if constexpr (F == Activation::elu) return z > 0 ? z : c * expm1_(z);
     if constexpr (F == Activation::selu) return T(SELU_SCALE) * (z > 0 ? z : T(SELU_ALPHA) * expm1_(z));
@@ -170,7 +166,7 @@ inline T activate(T z, T c) {
 template <Activation F, class T>
 inline T activate_prime(T z, T a, T c) {
     if constexpr (F == Activation::identity) return T(1);
-    if constexpr (F == Activation::relu) return z > 0 ? T(1) : T(0);
+    if constexpr (F == Activation::relu) return choose(z > T{}, T{} + 1, T{});  // of vectors too
     if constexpr (F == Activation::leaky_relu) return z > 0 ? T(1) : c;
     if constexpr (F == Activation::elu) return z > 0 ? T(1) : a + c;
     if constexpr (F == Activation::selu) return z > 0 ? T(SELU_SCALE) : a + T(SELU_SCALE * SELU_ALPHA);

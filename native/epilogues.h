@@ -8,12 +8,12 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-// f(z) of a vector. NaN stays NaN.
+// f(z) of a vector.
 template <class T>
 struct Relu {
     using Vector = typename Simd<T>::Vector;
 
-    Vector operator()(Vector z, int64_t, int64_t) const { return z < Vector{} ? Vector{} : z; }
+    Vector operator()(Vector z, int64_t, int64_t) const { return activate<Activation::relu>(z, Vector{}); }
 };
 
 // a = f(z) over z, whose rows are ld apart.
@@ -46,7 +46,8 @@ struct TimesReluPrime {
     int64_t ld;
 
     Vector operator()(Vector a_grad, int64_t i, int64_t j) const {
-        return a_grad * (Simd<T>::load(a + i * ld + j) > Vector{} ? Vector{} + T(1) : Vector{});
+        const Vector at = Simd<T>::load(a + i * ld + j);
+        return a_grad * activate_prime<Activation::relu>(at, at, Vector{});
     }
 };
 
