@@ -1,33 +1,52 @@
-"""Files that are whole at any instant."""
+"""Files that are whole at any instant, and JSON that every reader takes."""
 
 from __future__ import annotations
 
+import json
+import math
 import os
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file beside its place, flush it to the disk, and move it there in one step.
 
     Whoever reads the path sees the old file or the new one, never a part, also after kill -9 or a power cut.
+    Raises OSError, which names the path.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        # The system takes the process's umask off these permissions; to ask for the umask would be to change it.
+        with os.fdopen(os.open(temporary, CREATE, 0o666), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
 
 
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Data as JSON; NaN and infinity, which JSON does not have, become null."""
+    try:
+        return json.dumps(value, indent=indent, allow_nan=False)
+    except ValueError:
+        return json.dumps(finite(value), indent=indent, allow_nan=False)
+
+
+def finite(value: Any) -> Any:
+    """The same data with null for the numbers that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -24,6 +24,18 @@ TASKS = {
 }
 
 
+def test_a_validation_loss_that_overflows_keeps_the_results(command, tmp_path):
+    X = np.random.default_rng(0).normal(size=(80, 3))
+    np.savez(tmp_path / "far.npz", X=X, y=X[:, 0], X_val=X, y_val=1e30 * X[:, 0])
+    found = command("train", "far.npz", "--epochs", 2, "--out", "run", "--report", data=True)
+    assert found["metrics"]["loss"] is None
+    for name in ("history.json", "metrics.json"):
+        json.loads((tmp_path / "run" / name).read_text(), parse_constant=pytest.fail)
+    records = json.loads((tmp_path / "run" / "history.json").read_text())["records"]
+    assert [record["val_loss"] for record in records] == [None, None]
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task(command, tables, tmp_path, name):
     found = command("train", tables[name], "--epochs", 8, "--out", "run", "--report", data=True)

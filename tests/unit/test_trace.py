@@ -323,6 +323,14 @@ def test_frames_that_cannot_be(trace: Trace):
         trace.to_frame(backend="abacus")
 
 
+def test_json_of_a_walk_that_overflowed_is_valid():
+    model = Model(Network(1, [Dense(1)], MeanSquaredError()))
+    model.theta[:] = 3e38
+    with np.errstate(all="ignore"):
+        text = model.trace([10.0], 0.0).to_json()
+    assert json.loads(text, parse_constant=pytest.fail)["loss"] is None
+
+
 def test_json_holds_all_of_it(trace: Trace):
     read = json.loads(trace.to_json())
     assert read["loss"] == trace.loss

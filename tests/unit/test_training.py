@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,14 @@ def test_validation_fraction_splits_by_the_seed():
     np.testing.assert_array_equal(np.sort(both, 0), np.sort(X, 0))  # every sample is on one side
     np.testing.assert_array_equal(parts[0][1].X, parts[1][1].X)
     assert not np.array_equal(parts[0][1].X, parts[2][1].X)
+
+
+def test_a_history_that_overflowed_is_valid_json():
+    history = c.History([{"loss": 1.5, "val_loss": np.nan}, {"loss": np.inf, "val_loss": 2.0}], "why")
+    text = history.to_json()
+    assert json.loads(text, parse_constant=pytest.fail)["records"][0] == {"loss": 1.5, "val_loss": None}
+    again = c.History.from_json(text)
+    assert np.isnan(again["val_loss"][0]) and again["val_loss"][1] == 2.0 and again.stopped == "why"
 
 
 def test_history_becomes_a_frame_and_json():

@@ -20,7 +20,7 @@ from typing import Any
 
 import chainrule
 from chainrule.errors import ConfigError, FormatError
-from chainrule.files import write_whole
+from chainrule.files import to_json, write_whole
 
 FORMAT = 1
 FILES = (
@@ -78,8 +78,8 @@ def discard(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Data as JSON, whole at any instant."""
-    write_whole(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+    """Data as JSON, whole at any instant; null for what JSON cannot hold, as the loss of a run that overflowed."""
+    write_whole(path, (to_json(value, indent=2) + "\n").encode())
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chainrule.cli.output import finite, metric_lines, show_confusion
+from chainrule.cli.output import metric_lines, show_confusion
 from chainrule.datasets import Dataset
+from chainrule.files import finite
 from chainrule.model import Model
 
 if TYPE_CHECKING:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from chainrule.files import to_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,16 +28,7 @@ def console(quiet: bool = False) -> Console:
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output; NaN and infinity, which JSON does not have, become null."""
-    sys.stdout.write(json.dumps(finite(value), indent=2) + "\n")
-
-
-def finite(value: Any) -> Any:
-    """The same data with null for what JSON cannot hold."""
-    if isinstance(value, Mapping):
-        return {str(key): finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    sys.stdout.write(to_json(value, indent=2) + "\n")
 
 
 def plain(text: object) -> str:

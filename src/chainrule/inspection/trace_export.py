@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
+from chainrule.files import to_json
 from chainrule.layers import Link
 from chainrule.summary import as_bytes
 
@@ -77,7 +77,7 @@ def parameters(trace: Trace) -> dict[str, list[Any]]:
 
 
 def json_text(trace: Trace) -> str:
-    """The text of `Trace.to_json`."""
+    """The text of `Trace.to_json`; null for NaN and infinity."""
     links = {
         name: {
             "z": trace.z[name].tolist(),
@@ -89,7 +89,7 @@ def json_text(trace: Trace) -> str:
     for name, params in trace.parameters.items():
         for key, tree in (("parameters", params), ("grads", trace.grads[name])):
             links[name][key] = {field: getattr(tree, field).tolist() for field in tree._fields}
-    return json.dumps(
+    return to_json(
         {
             "network": repr(trace.network),
             "samples": trace.n,

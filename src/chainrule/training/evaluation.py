@@ -71,7 +71,14 @@ def evaluate(
 def evaluate_outputs(
     network: Network, theta: NDArray[Any], out: NDArray[Any], samples: Samples, names: tuple[str, ...]
 ) -> dict[str, float]:
-    """The same from the outputs (n, outputs)."""
+    """The same from the outputs (n, outputs). A loss or metric that overflows is inf or NaN, without a warning."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _evaluate_outputs(network, theta, out, samples, names)
+
+
+def _evaluate_outputs(
+    network: Network, theta: NDArray[Any], out: NDArray[Any], samples: Samples, names: tuple[str, ...]
+) -> dict[str, float]:
     if not np.isfinite(out).all():
         return dict.fromkeys(("loss", *names), math.nan)
     total = 0.0

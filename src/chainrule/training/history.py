@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from chainrule.errors import ConfigError
+from chainrule.files import to_json
 
 
 class History:
@@ -57,13 +59,15 @@ class History:
             raise ConfigError(f"a data frame of {backend!r} needs that library; install it first.") from error
 
     def to_json(self) -> str:
-        """The records and why training stopped, as JSON."""
-        return json.dumps({"records": self.records, "stopped": self.stopped}, indent=1)
+        """The records and why training stopped, as JSON; null for NaN and infinity, which JSON does not have."""
+        return to_json({"records": self.records, "stopped": self.stopped}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> History:
-        """The inverse of to_json."""
-        return cls(**json.loads(text))
+        """The inverse of to_json, with NaN for null."""
+        kept = json.loads(text)
+        records = [{n: math.nan if v is None else v for n, v in r.items()} for r in kept["records"]]
+        return cls(records, kept["stopped"])
 
     def __repr__(self) -> str:
         """The number of epochs and the last record."""
