@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -35,37 +36,48 @@ activations = st.sampled_from(sorted(ACTIVATIONS)).map(lambda kind: ACTIVATIONS[
 losses = st.sampled_from(sorted(LOSSES)).map(lambda kind: LOSSES[kind]())
 dense_layers = widths.map(Dense)
 dropouts = st.sampled_from([0.0, 0.2, 0.7]).map(Dropout)
+rescales = st.sampled_from([Rescale(0.5), Rescale(-1.5, 0.25), Rescale(2.0, -1.0)])
 input_layers = st.sampled_from([[], [Rescale(0.5)], [Standardize()], [Rescale(0.5, 1.0), Standardize()]])
 
 
-@st.composite
-def plain_layers(draw: st.DrawFn, row_by_row: bool = False) -> Layer:
+def plain_layers(row_by_row: bool = False, dropout: bool = True) -> st.SearchStrategy[Layer]:
     """One layer that is no block. row_by_row: none in which a sample feels the others, or its place among them."""
-    kinds = [dense_layers, dense_layers, activations, activations]
-    return draw(st.one_of(*kinds, *([] if row_by_row else [st.just(BatchNorm()), dropouts])))
+    kinds = [dense_layers, dense_layers, activations, activations, rescales]
+    if not row_by_row:
+        kinds += [st.just(BatchNorm()), *([dropouts] if dropout else [])]
+    return st.one_of(*kinds)
 
 
-def chains(row_by_row: bool = False, dropout: bool = True, max_depth: int = MAX_DEPTH) -> st.SearchStrategy:
-    """A list of layers, blocks in blocks among them."""
-    plain = plain_layers(row_by_row)
-    if not dropout:
-        plain = plain.filter(lambda layer: not isinstance(layer, Dropout))
+def any_layers(row_by_row: bool = False, dropout: bool = True) -> st.SearchStrategy[Layer]:
+    """One layer of any kind but Standardize, which must stand first: blocks in blocks, with any layer at any place."""
+    plain = plain_layers(row_by_row, dropout)
 
-    def blocks(inner: st.SearchStrategy) -> st.SearchStrategy:
+    def blocks(inner: st.SearchStrategy[Layer]) -> st.SearchStrategy[Layer]:
         branch = st.lists(inner, min_size=1, max_size=3)
         return st.one_of(plain, branch.map(Residual), branch.map(Skip))
 
-    return st.lists(st.recursive(plain, blocks, max_leaves=4), max_size=max_depth)
+    return st.recursive(plain, blocks, max_leaves=4)
+
+
+def chains(
+    row_by_row: bool = False, dropout: bool = True, max_depth: int = MAX_DEPTH
+) -> st.SearchStrategy[list[Layer]]:
+    """A list of layers, blocks in blocks among them."""
+    return st.lists(any_layers(row_by_row, dropout), max_size=max_depth)
 
 
 @st.composite
 def networks(draw: st.DrawFn, row_by_row: bool = False, dropout: bool = True) -> Network:
-    """A network of 1 to 3 outputs, whose last layers suit its loss."""
-    loss, outputs = draw(losses), draw(st.integers(1, 3))
-    layers = [*draw(input_layers), *draw(chains(row_by_row, dropout)), Tanh(), Dense(outputs)]
+    """A network of few outputs: any layers, a Tanh and a Dense that keep them small, and any layer or what its loss asks for."""
+    loss = draw(losses)
+    layers = [*draw(input_layers), *draw(chains(row_by_row, dropout)), Tanh(), Dense(draw(st.integers(1, 3)))]
     if loss.domain == "probability":
         layers.append(Softmax() if loss.targets == "classes" else Sigmoid())
-    return Network(draw(widths), layers, loss, l2=draw(penalties), l1=draw(penalties))
+    else:
+        layers += draw(st.lists(any_layers(row_by_row, dropout), max_size=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a Softmax before a loss that applies it too
+        return Network(draw(widths), layers, loss, l2=draw(penalties), l1=draw(penalties))
 
 
 class Problem(NamedTuple):

@@ -133,6 +133,35 @@ def test_random_architectures(isa, problem):
         del os.environ["CHAINRULE_ISA"]
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [Residual([Rescale(3.0)])],
+        [Residual([Rescale(3.0), Tanh()])],
+        [Skip([Rescale(3.0, 1.0), Dense(4)]), Dense(9)],
+        [Residual([Skip([Rescale(-2.0, 0.5), Rescale(0.5)]), Rescale(2.0)]), Dense(9)],
+        [Rescale(0.5, 1.0), Residual([Rescale(3.0, -1.0), Dense(9)])],
+        [Rescale(0.5, 1.0), Rescale(2.0), Skip([Residual([Rescale(3.0)])]), Dense(9)],
+    ],
+    ids=repr,
+)
+def test_a_rescale_first_in_a_block_leaves_the_shortcut_alone(layers, dtype, tmp_path):
+    """Only the network's own first Rescales are part of reading the samples."""
+    X = data(40)[0]
+    network = Network(9, layers, MeanSquaredError())
+    how = {"epochs": 2, "optimizer": chainrule.SGD(1e-3)}
+    models = [trained(engine, network, X, X[:, ::-1], dtype, **how) for engine in ("reference", "native")]
+    assert_same(*models, X, FLOAT64 if dtype == "float64" else 1e-5)
+    models[1].save(tmp_path / "model.safetensors")
+    again = chainrule.load(tmp_path / "model.safetensors")
+    for engine in ("reference", "native"):
+        np.testing.assert_allclose(
+            again.outputs(X, engine=engine), models[0].outputs(X), rtol=1e-4, atol=1e-4
+        )
+    np.testing.assert_allclose(again.bind().outputs(X[0]), models[0].outputs(X[:1]), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("isa", SETS)
 @pytest.mark.parametrize("kind", [kind for kind in OPTIMIZERS if kind != "lbfgs"])
 @pytest.mark.parametrize("batch_size", [16, 1])

@@ -88,7 +88,7 @@ class Program:
         self.states: list[str] = []  # link names
         self.state_widths: list[int] = []
         self.scale, self.offset = 1.0, 0.0  # of the samples as they are read
-        self.chain(network.links, 0)
+        self.chain(self.after_reading(network.links), 0)
         loss = network.loss
         number = LOSSES[type(loss)] + (isinstance(loss, losses.MeanSquaredError) and loss.half)
         setting = getattr(loss, "delta", getattr(loss, "q", 0.0))
@@ -121,6 +121,18 @@ class Program:
             self.offset,
         )
 
+    def after_reading(self, links: tuple[Link, ...]) -> tuple[Link, ...]:
+        """Make the network's first Rescales part of reading the samples; the links after them.
+
+        A block's own first Rescale stays an operation: the block's other branch reads the samples without it.
+        """
+        for i, link in enumerate(links):
+            if not isinstance(link.layer, Rescale):
+                return links[i:]
+            scale, offset = link.layer.scale, link.layer.offset
+            self.scale, self.offset = self.scale * scale, self.offset * scale + offset
+        return ()
+
     def chain(self, links: tuple[Link, ...], buffer: int) -> int:
         """Add the operations of a chain that starts from a buffer; the buffer it ends in."""
         self.open = -1  # the buffer of a dense just before, in the same chain: nothing else reads its z
@@ -141,9 +153,6 @@ class Program:
         if isinstance(layer, Dense):
             return self.op(link, "dense", buffer, fields=("W", "b"))
         if isinstance(layer, Rescale):
-            if not self.ops and buffer == 0:
-                self.scale, self.offset = self.scale * layer.scale, self.offset * layer.scale + layer.offset
-                return buffer
             return self.op(link, "rescale", buffer, c0=layer.scale, c1=layer.offset)
         if isinstance(layer, Standardize):
             return self.op(link, "standardize", buffer, state=True)
