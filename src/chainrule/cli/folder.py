@@ -4,6 +4,7 @@ config.json             all that the run was asked for: written before the first
 checkpoint.safetensors  where it is
 history.csv             one line an epoch, as it goes
 model.safetensors  history.json  metrics.json  confusion_matrix.csv  report.html    at its end
+.lock                   locked while a process trains in it: no other may write there, all may read
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime
+import errno
 import io
 import json
+import os
 import platform
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +31,12 @@ FILES = (
     *("config.json", "checkpoint.safetensors", "history.csv", "model.safetensors", "history.json"),
     *("metrics.json", "confusion_matrix.csv", "report.html"),
 )
+LOCK = ".lock"
 MAX_CONFIG_BYTES = 1 << 20
 
 
-def create(out: str | None, name: str, overwrite: bool) -> Path:
-    """An empty folder for a run: --out, or runs/NAME-DATE-TIME. Another run's files go only if told so."""
+def choose(out: str | None, name: str) -> Path:
+    """The folder of a new run: --out, or a new one, runs/NAME-DATE-TIME."""
     if out is None:
         now = datetime.datetime.now()
         stem = Path("runs") / f"{name}-{now:%Y%m%d-%H%M%S}"
@@ -45,8 +50,12 @@ def create(out: str | None, name: str, overwrite: bool) -> Path:
     folder = Path(out or stem)
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--out {folder} is a file; name a folder.")
-    folder.mkdir(parents=True, exist_ok=True)
-    held = sorted(path.name for path in folder.iterdir() if not is_leftover(path))
+    return folder
+
+
+def empty(folder: Path, overwrite: bool) -> None:
+    """Make room for a new run. Another run's files go only if told so. The caller holds the lock."""
+    held = sorted(path.name for path in folder.iterdir() if not is_leftover(path) and path.name != LOCK)
     if held and not overwrite:
         what = "a run" if "config.json" in held else f"files ({held[0]})"
         how = "; go on with --resume, replace it with --overwrite" if "config.json" in held else ""
@@ -54,7 +63,62 @@ def create(out: str | None, name: str, overwrite: bool) -> Path:
     for old in FILES:
         (folder / old).unlink(missing_ok=True)
     clean(folder)
-    return folder
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder. Raises ConfigError where one is at work in it.
+
+    The system releases the lock when the process ends, however it ends. On a file system without locks the run goes
+    on without one.
+    """
+    path = folder / LOCK
+    handle = _open_locked(path)
+    if handle is None:
+        raise ConfigError(
+            f"another process is training in {folder}; wait until it ends, or name another folder by --out."
+        )
+    try:
+        yield
+    finally:
+        if os.name != "nt":  # while it is locked, or it would be the file of the next that goes
+            path.unlink(missing_ok=True)
+        os.close(handle)
+        if os.name == "nt":  # which deletes no file that is open, so none of the next
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _open_locked(path: Path) -> int | None:
+    """The file at a path, open and locked; None where another process holds its lock."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(handle)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                return handle  # no locks here
+            os.close(handle)
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                return handle
+        os.close(
+            handle
+        )  # whoever held it deleted it after it was opened here: the lock is on no file that others see
+
+
+def _lock(handle: int) -> None:
+    """Lock an open file without waiting. Raises OSError."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_leftover(path: Path) -> bool:
@@ -63,14 +127,13 @@ def is_leftover(path: Path) -> bool:
 
 
 def clean(folder: Path) -> None:
-    """Take away what a killed process left half written."""
+    """Take away what a killed process left half written. The caller holds the lock."""
     for path in filter(is_leftover, folder.iterdir()):
         path.unlink(missing_ok=True)
 
 
 def discard(folder: Path) -> None:
-    """Take away the folder of a run that could not begin."""
-    (folder / "config.json").unlink(missing_ok=True)
+    """Take away the folder of a run that could not begin, unless something else is in it."""
     with contextlib.suppress(OSError):  # not empty
         folder.rmdir()
         if folder.parent == Path("runs"):

@@ -76,20 +76,25 @@ def train(
         raise ConfigError("--resume goes on with a run, --overwrite replaces it; choose one.")
     place = (out or Path(data)) if resume else None
     if place is not None and (place / "config.json").is_file():
-        chosen = set_on_command_line(context)
-        run = resumed(place, given, chosen, None if out is None else data)
-        folder.clean(place)
+        begin = partial(again, place, given, set_on_command_line(context), None if out is None else data)
+    elif place is not None and out is None:
+        raise ConfigError(f"{place} holds no run to go on with; name its folder, or give DATA and --out.")
     else:
-        if place is not None and out is None:
-            raise ConfigError(f"{place} holds no run to go on with; name its folder, or give DATA and --out.")
         run = prepare(load(data), given)
-        place = folder.create(None if out is None else str(out), run.data.name, overwrite)
-        folder.write_config(place, run.config())
+        place = folder.choose(None if out is None else str(out), run.data.name)
+        begin = partial(anew, place, run, overwrite)
     try:
-        outcome = carry_out(run, place, progress, resume, report, partial(introduce, run, progress, verbose))
+        with folder.locked(place):
+            run = begin()
+            try:
+                told = partial(introduce, run, progress, verbose)
+                outcome = carry_out(run, place, progress, resume, report, told)
+            except (ConfigError, DataError, ShapeError):
+                if not (place / "history.csv").exists() and not (place / "checkpoint.safetensors").exists():
+                    (place / "config.json").unlink(missing_ok=True)
+                raise
     except (ConfigError, DataError, ShapeError):
-        if not (place / "history.csv").exists() and not (place / "checkpoint.safetensors").exists():
-            folder.discard(place)
+        folder.discard(place)
         raise
     if as_json:
         output.print_json(as_data(run, outcome))
@@ -103,6 +108,24 @@ def set_on_command_line(context: typer.Context) -> list[str]:
     """The settings that were given, not left at their defaults."""
     sources = ((name, context.get_parameter_source(name)) for name in NAMES)
     return [name for name, source in sources if source is not None and source.name == "COMMANDLINE"]
+
+
+def anew(place: Path, run: Prepared, overwrite: bool) -> Prepared:
+    """Begin a run in its folder. The caller holds the folder's lock."""
+    from chainrule.cli import folder
+
+    folder.empty(place, overwrite)
+    folder.write_config(place, run.config())
+    return run
+
+
+def again(place: Path, given: Settings, chosen: list[str], data: str | None) -> Prepared:
+    """The run of a folder, made ready to go on. The caller holds the folder's lock."""
+    from chainrule.cli import folder
+
+    run = resumed(place, given, chosen, data)
+    folder.clean(place)
+    return run
 
 
 def resumed(place: Path, given: Settings, chosen: list[str], data: str | None) -> Prepared:
