@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import persistence, validation
+from chainrule import frames, persistence, validation
 from chainrule.engines import Plan, select
 from chainrule.engines.step import gradient
 from chainrule.errors import ChainruleError, ConfigError, ShapeError
@@ -58,6 +58,7 @@ class Model:
         self.states: dict[str, Any] = network.initial_states(self.dtype)
         self.classes: NDArray[Any] | None = None
         """the labels that class numbers stand for; None before any were seen, and where y is numbers"""
+        self._feature_names: tuple[str, ...] | None = None
         self.frozen: frozenset[str] = frozenset()
         self.epochs_trained = 0
         self.steps_trained = 0
@@ -73,6 +74,20 @@ class Model:
     def task(self) -> str:
         """What the network is for: regression, binary, multiclass or multilabel."""
         return task_of(self.network.loss, self.network.outputs)
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """The names of the columns that the model was trained on; None before it saw a data frame with names of text.
+
+        Data frames are matched to them by name: columns in another order are put in this one, columns that the model
+        does not know are left out, and a missing one is refused. Arrays have no names and are taken as they are.
+        Assign a list to name the inputs, or None to take every data frame's columns as they stand.
+        """
+        return self._feature_names
+
+    @feature_names.setter
+    def feature_names(self, names: Iterable[str] | None) -> None:
+        self._feature_names = frames.check_feature_names(names, self.network.inputs)
 
     def summary(self, batch_size: int = 128) -> Summary:
         """Layers, shapes, parameters, memory and operations a sample; print it."""
@@ -106,7 +121,8 @@ class Model:
     ) -> History:
         """Train in place, and return what was recorded.
 
-        X: (n, features) array, memory map, CSR matrix or data frame.  y: labels, numbers, or (n, outputs).
+        X: (n, features) array, memory map, CSR matrix or data frame, whose column names become `feature_names`.
+        y: labels, numbers, or (n, outputs).
         batch_size: samples a step; None for all of them in one.  optimizer, schedule: objects, or names for their
         defaults; Adam(1e-3) at a constant rate unless given.  The schedule multiplies the optimizer's learning rate.
         validation_data: (X, y), evaluated after each epoch; or validation_fraction of the samples, drawn by the seed.
@@ -118,17 +134,25 @@ class Model:
         engine: "auto", or the name of one.  method: another way than backpropagation, by name ("spsa") or as an
         object (SPSA(c=1e-3)); where it is named, the history counts the `forward_passes` of each epoch.
 
-        A second call goes on from the first one's parameters with a fresh optimizer.
+        A second call goes on from the first one's parameters with a fresh optimizer, and takes the columns of a data
+        frame by the first one's names.
         Raises ConfigError, ShapeError or DataError for what cannot be, NonFiniteError at the step that produces NaN.
         """
         network = self.network
         method = settings.as_method(method, optimizer, schedule, engine)
         optimizer = settings.as_optimizer(optimizer)
         schedule = settings.as_schedule(schedule, optimizer)
+        features = self._feature_names or frames.column_names(X)
         samples, classes = validation.check_samples(
-            network, X, y, sample_weight=sample_weight, class_weight=class_weight, classes=self.classes
+            network,
+            X,
+            y,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            classes=self.classes,
+            features=features,
         )
-        held_out = self._validation(validation_data, validation_fraction, classes)
+        held_out = self._validation(validation_data, validation_fraction, classes, features)
         if validation_fraction is not None:
             samples, held_out = training.split(samples, validation_fraction, self.seed)
         if isinstance(schedule, ReduceOnPlateau) and schedule.monitor.startswith("val_") and held_out is None:
@@ -151,8 +175,8 @@ class Model:
         watchers = as_callbacks(callbacks)
         if verbose:
             watchers.insert(0, ProgressBar(verbose))
-        before = self.classes, self.states, self.steps_trained
-        self.classes = classes
+        before = self.classes, self._feature_names, self.states, self.steps_trained
+        self.classes, self._feature_names = classes, features
         self.states = training.fit_standardize(network, self.states, samples, self.dtype)
         try:
             return training.fit(
@@ -172,12 +196,16 @@ class Model:
                 method=method,
             )
         except ChainruleError:
-            if self.steps_trained == before[2]:  # refused before its first step: the model is as it was
-                self.classes, self.states = before[:2]
+            if self.steps_trained == before[-1]:  # refused before its first step: the model is as it was
+                self.classes, self._feature_names, self.states = before[:-1]
             raise
 
     def _validation(
-        self, data: tuple[Any, Any] | None, fraction: float | None, classes: NDArray[Any] | None
+        self,
+        data: tuple[Any, Any] | None,
+        fraction: float | None,
+        classes: NDArray[Any] | None,
+        features: tuple[str, ...] | None,
     ) -> Samples | None:
         if data is None:
             return None
@@ -186,7 +214,9 @@ class Model:
         if not isinstance(data, (tuple, list)) or len(data) != 2:
             raise ConfigError("validation_data must be a pair (X, y).")
         names = ("validation_data[0]", "validation_data[1]")
-        return validation.check_samples(self.network, *data, classes=classes, names=names)[0]
+        return validation.check_samples(self.network, *data, classes=classes, features=features, names=names)[
+            0
+        ]
 
     def freeze(self, *names: str) -> Model:
         """Keep these links as they are in training, all that hold parameters for none named; returns the model.
@@ -223,10 +253,11 @@ class Model:
 
         layers: the new head.  loss: its loss, None for the same.  after: the last link of the trunk; all before the
         last Dense unless named.  freeze: keep the trunk as it is in training.  seed: of the head's initial weights.
-        The new model learns its own labels.
+        The new model learns its own labels; the names of the features are kept.
         """
         network, kept = with_head(self.network, layers, loss, after)
         model = Model(network, seed=self.seed if seed is None else seed, dtype=self.dtype)
+        model._feature_names = self._feature_names
         # The trunk is a prefix of both chains, so its parameters are a prefix of both thetas, under the same names.
         stop = sum(slot.stop - slot.start for slot in network.slots if slot.link.name in kept)
         model.theta[:stop] = self.theta[:stop]
@@ -239,7 +270,7 @@ class Model:
 
     def outputs(self, X: Any, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
         """The last layer's output (n, outputs) as it is: logits, log rates or numbers, as the loss takes them."""
-        X = validation.check_X(X, self.network.inputs)
+        X = validation.check_X(X, self.network.inputs, features=self._feature_names)
         size = validation.check_count(batch_size, "batch_size")
         return select(engine, self.network).predict(self.network, self.theta, self.states, X, size)
 
@@ -272,9 +303,7 @@ class Model:
         The loss is the law's, penalty and all.  metrics: names, for others than these.
         outputs: (n, outputs) as the method `outputs` gave them for X, where they are at hand.
         """
-        samples, _ = validation.check_samples(
-            self.network, X, y, sample_weight=sample_weight, class_weight=class_weight, classes=self.classes
-        )
+        samples = self._samples(X, y, sample_weight=sample_weight, class_weight=class_weight)
         names = settings.metric_names(metrics, self.task)
         out = self._outputs(samples.X, outputs, engine)
         return evaluate_outputs(self.network, self.theta, out, samples, names)
@@ -292,7 +321,7 @@ class Model:
             raise ConfigError(
                 f"a confusion matrix needs one label a sample; this network is for {self.task}."
             )
-        samples, _ = validation.check_samples(self.network, X, y, classes=self.classes)
+        samples = self._samples(X, y)
         numbers = (
             samples.y
             if samples.y.ndim == 1
@@ -303,6 +332,12 @@ class Model:
         classes = max(self.network.outputs, 2)
         out = self._outputs(samples.X, outputs, engine)
         return confusion_matrix(numbers.astype(np.int64), decide(self.network.loss, out), classes)
+
+    def _samples(self, X: Any, y: Any, **settings: Any) -> Samples:
+        """Checked against what the model knows: its inputs, labels and the names of its features."""
+        return validation.check_samples(
+            self.network, X, y, classes=self.classes, features=self._feature_names, **settings
+        )[0]
 
     def _outputs(self, X: Any, outputs: Any, engine: str) -> NDArray[Any]:
         """Those that the caller has, if they can be of X; else what the walk gives."""
@@ -323,9 +358,7 @@ class Model:
         training: walk as the next training step would (batch statistics, its dropout mask, frozen links frozen), or as
         in prediction.  What is frozen has gradients of 0; `trace` has its derivatives.
         """
-        samples, _ = validation.check_samples(
-            self.network, X, y, sample_weight=sample_weight, classes=self.classes
-        )
+        samples = self._samples(X, y, sample_weight=sample_weight)
         loss, g = self._loss_and_gradient(self.theta, samples, training)
         return loss, self.network.named(self.network.unflatten(g))
 
@@ -356,12 +389,10 @@ class Model:
         memory_limit: bytes that the trace may keep; `chainrule.inspection.trace.memory` says beforehand how many.
         Numbers keep the model's precision.  Raises ConfigError above the limit.
         """
-        x, y = validation.as_array(x, "x"), validation.as_array(y, "y")
-        if x.ndim == 1 and (y.ndim == 0 or y.shape == (self.network.outputs,)):
+        y = validation.as_array(y, "y")
+        if validation.as_array(x, "x").ndim == 1 and (y.ndim == 0 or y.shape == (self.network.outputs,)):
             y = y[None]
-        samples, _ = validation.check_samples(
-            self.network, x, y, sample_weight=sample_weight, classes=self.classes, names=("x", "y")
-        )
+        samples = self._samples(x, y, sample_weight=sample_weight, names=("x", "y"))
         training = samples.n > 1 if training is None else bool(training)
         check_memory(self.network, samples.n, self.dtype, training, memory_limit)
         ctx = Context(
@@ -420,9 +451,7 @@ class Model:
         entries: numbers drawn from each parameter, None for all.  samples: of X and y, at most so many, the first.
         print() the result to see both values and the name of the worst parameter.
         """
-        checked, _ = validation.check_samples(
-            self.network, X, y, sample_weight=sample_weight, classes=self.classes
-        )
+        checked = self._samples(X, y, sample_weight=sample_weight)
         few = checked.take(np.arange(min(checked.n, samples)))
         return check_gradient(
             self.network,
@@ -462,6 +491,7 @@ class Model:
             "dtype": self.dtype.name,
             "seed": self.seed,
             "classes": classes,
+            **({} if self._feature_names is None else {"feature_names": self._feature_names}),
             "frozen": sorted(self.frozen),
             "epochs_trained": self.epochs_trained,
             "steps_trained": self.steps_trained,
@@ -488,6 +518,7 @@ def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | No
         model.seed = validation.check_seed(saved.extra["seed"])
         classes = saved.extra["classes"]
         model.classes = None if classes is None else validation.check_classes(classes, saved.network)
+        model.feature_names = saved.extra.get("feature_names")
         model.frozen = frozenset()
         model.frozen = (
             model._link_names(tuple(saved.extra["frozen"])) if saved.extra["frozen"] else frozenset()

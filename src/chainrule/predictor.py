@@ -29,7 +29,7 @@ class Predictor:
         network = model.network
         chosen = select(engine, network)
         self.network, self.dtype = network, model.dtype
-        self.classes = model.classes
+        self.classes, self.feature_names = model.classes, model.feature_names
         self._walk = chosen.bind(network, model.theta, model.states, BATCH)
         self._rows: Callable[[Any], NDArray[Any] | None] | None = getattr(self._walk, "unchecked", None)
         self._row = getattr(chosen.bind(network, model.theta, model.states, 1), "row", None)
@@ -45,7 +45,7 @@ class Predictor:
             return out
         if self._rows is not None and (found := self._rows(X)) is not None:
             return found
-        return self._walk(validation.check_X(X, self.network.inputs))
+        return self._walk(validation.check_X(X, self.network.inputs, features=self.feature_names))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Labels (n,), or what else `Model.predict` gives."""

@@ -2,17 +2,18 @@
 """The public edge: what a user passes in is checked here, once, and becomes `Samples`.
 
 Accepted as X: NumPy arrays (memory-mapped ones stay so), nested lists, SciPy sparse matrices, and any data frame that
-narwhals knows (pandas, Polars, PyArrow, ...).
+narwhals knows (pandas, Polars, PyArrow, ...) and whose rows are there: a lazy one is collected first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule import frames
 from chainrule._arrays import distinct
 from chainrule.errors import ConfigError, DataError, ShapeError
 from chainrule.losses import Loss
@@ -52,29 +53,26 @@ def as_array(value: Any, name: str) -> Any:
         return value.tocsr()
     if isinstance(value, np.ndarray):
         return value
-    if hasattr(value, "columns") or hasattr(value, "to_frame"):
-        import narwhals
-
-        return narwhals.from_native(value, allow_series=True).to_numpy()
+    if frames.is_frame(value):
+        return frames.to_array(value, name)[0]
     try:
         return np.asarray(value)
     except ValueError as error:
         raise ShapeError(f"{name} must be a rectangular array; its rows have different lengths.") from error
 
 
-def check_X(X: Any, inputs: int, name: str = "X") -> Any:
+def check_X(X: Any, inputs: int, name: str = "X", features: Sequence[str] | None = None) -> Any:
     """X (n, inputs) of finite real numbers; a single sample (inputs,) becomes (1, inputs).
 
-    Raises ShapeError, or DataError for text, complex numbers, NaN or infinity.
+    features: the names of the model's features: a data frame's columns are taken by name, in this order.
+    Raises ShapeError, or DataError for text, complex numbers, NaN, infinity or missing columns.
     """
+    names = None
+    if frames.is_frame(X) and not hasattr(X, "tocsr"):
+        X, names = frames.to_array(X, name, features)
     X = as_array(X, name)
     if X.dtype.kind == "O":
-        try:
-            X = X.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise DataError(
-                f"{name} must hold numbers; encode text and categories as numbers first."
-            ) from error
+        X = frames.to_numbers(X, names, name)
     if X.dtype.kind not in "biuf":
         raise DataError(
             f"{name} must hold real numbers, not {X.dtype}; encode text and categories as numbers first."
@@ -104,11 +102,11 @@ def check_X(X: Any, inputs: int, name: str = "X") -> Any:
                 f"{name} is no valid CSR matrix: {error}; build it anew from its entries."
             ) from error
     if X.dtype.kind == "f":
-        _check_finite(X, name)
+        _check_finite(X, name, names)
     return X
 
 
-def _check_finite(X: Any, name: str) -> None:
+def _check_finite(X: Any, name: str, names: Sequence[str] | None = None) -> None:
     if hasattr(X, "tocsr"):  # the entries alone: as rows, wide ones would fill the memory
         entries = np.flatnonzero(~np.isfinite(X.data[: X.indptr[-1]]))
         if len(entries):
@@ -131,7 +129,7 @@ def _check_finite(X: Any, name: str) -> None:
         if len(bad):
             row, column = bad[0]
             raise DataError(
-                f"{name} holds {rows[row, column]} at row {start + row}, column {column}; "
+                f"{name} holds {rows[row, column]} at row {start + row}, {frames.column(column, names)}; "
                 "fill in or drop missing values first."
             )
 
@@ -307,10 +305,11 @@ def check_samples(
     sample_weight: Any = None,
     class_weight: Mapping[Any, float] | str | None = None,
     classes: NDArray[Any] | None = None,
+    features: Sequence[str] | None = None,
     names: tuple[str, str] = ("X", "y"),
 ) -> tuple[Samples, NDArray[Any] | None]:
-    """Samples from a user's arrays, and the labels that their class numbers stand for."""
-    X = check_X(X, network.inputs, names[0])
+    """Samples from a user's arrays, and the labels that their class numbers stand for. features: as for `check_X`."""
+    X = check_X(X, network.inputs, names[0], features)
     targets = check_targets(y, network.loss, network.outputs, classes, names[1])
     if len(targets.y) != X.shape[0]:
         raise ShapeError(

@@ -74,6 +74,23 @@ def test_a_csv_names_the_features(command, tables, tmp_path):
     assert "a,b" in command("explain", "run", "rows.csv").stdout
 
 
+def test_a_csv_is_matched_to_the_models_own_names(command, tmp_path):
+    names = ["age", "height", "weight"]
+    model = Model(Network(3, [Dense(2)], SoftmaxCrossEntropy()), dtype="float64")
+    model.feature_names = names
+    model.save("model.safetensors")
+    (tmp_path / "rows.csv").write_text("weight,y,age,shoe,height\n3,0,1,44,2\n")
+    (tmp_path / "other.csv").write_text("weight,y,Age,height\n3,0,1,2\n")
+    np.save("row.npy", np.array([[1.0, 2.0, 3.0]]))
+    by_name, as_it_lies = (
+        command("explain", "model.safetensors", f, data=True) for f in ("rows.csv", "row.npy")
+    )
+    assert by_name["answers"] == as_it_lies["answers"]
+    assert by_name["attribution"] == as_it_lies["attribution"] and by_name["attribution"]["features"] == names
+    refused = command("explain", "model.safetensors", "other.csv", code=2)
+    assert "other.csv lacks 'age' (renamed to 'Age'?) of the 3 columns" in refused.stderr
+
+
 @pytest.mark.parametrize("task", ["numbers", "pairs", "two", "words", "labels"])
 def test_every_task(command, tables, task):
     command("train", tables[task], "--out", "run", "--epochs", 2, "--quiet")

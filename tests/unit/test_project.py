@@ -32,7 +32,7 @@ ROWS = (
         "regularizers",
         "schedules",
     },
-    {"backprop", "blocks", "network", "samples", "validation"},
+    {"backprop", "blocks", "frames", "network", "samples", "validation"},
     {"engines", "training", "inspection", "persistence", "datasets", "summary"},
     {"model", "predictor"},
     {"figures", "report"},

@@ -70,7 +70,11 @@ DATA: dict[str, Case] = {
     "nothing": (lambda: fit(None), c.ShapeError, "X must have two dimensions"),
     "a number": (lambda: fit(3), c.ShapeError, "X must have two dimensions"),
     "text": (lambda: fit(X.astype(str)), c.DataError, "X must hold real numbers, not <U32; encode text"),
-    "objects": (lambda: fit(np.full((12, 4), "a", object)), c.DataError, "X must hold numbers; encode text"),
+    "objects": (
+        lambda: fit(np.full((12, 4), "a", object)),
+        c.DataError,
+        "holds 'a' at row 0, column 0; encode text",
+    ),
     "complex": (lambda: fit(X * 1j), c.DataError, "X must hold real numbers, not complex128"),
     "dates": (lambda: fit(np.zeros((12, 4), "M8[D]")), c.DataError, "not datetime64[D]"),
     "a frame with text": (

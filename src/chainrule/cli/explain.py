@@ -77,6 +77,7 @@ def read_sample(text: str, row: int | None, model: Model) -> Sample:
     """One row of what INPUT names."""
     from chainrule.cli.data import image_shape
     from chainrule.cli.predict import PICTURES, read
+    from chainrule.frames import places
 
     if row is not None and row < 0:
         raise ConfigError(f"--row counts from 0; it is {row}.")
@@ -88,6 +89,9 @@ def read_sample(text: str, row: int | None, model: Model) -> Sample:
         X, truth, shape = test.X, test.y, image_shape(test)
     elif suffix == ".csv":
         columns, X, truth = read_csv(text)
+        if model.feature_names is not None:
+            X = X[:, places(model.feature_names, columns, text)]
+            columns = list(model.feature_names)
     else:
         X = read(text, model)
         shape = picture_shape(text, X, model)

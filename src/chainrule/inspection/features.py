@@ -57,7 +57,7 @@ def layer_outputs(model: Model, X: Any, names: Iterable[str] | None = None) -> d
 
     names: only these.  Memory: n times the sum of their widths.
     """
-    X = validation.check_X(X, model.network.inputs)
+    X = validation.check_X(X, model.network.inputs, features=model.feature_names)
     wanted = None if names is None else {_path(model, name)[0][-1].name for name in names}
     parts: dict[str, list[NDArray[Any]]] = {}
 

@@ -141,7 +141,12 @@ def gradient_flow(
     optimizer: whose first step on these samples is the update in the update-to-weight ratio.
     """
     checked, _ = validation.check_samples(
-        model.network, X, y, sample_weight=sample_weight, classes=model.classes
+        model.network,
+        X,
+        y,
+        sample_weight=sample_weight,
+        classes=model.classes,
+        features=model.feature_names,
     )
     if optimizer is not None and not isinstance(optimizer, Optimizer):
         raise ConfigError(f"optimizer must be an optimizer such as SGD(0.1), or None, not {optimizer!r}.")

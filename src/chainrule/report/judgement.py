@@ -34,7 +34,7 @@ class Judgement(NamedTuple):
 def judge(model: Model, X: Any, y: Any, metrics: dict[str, float] | None = None) -> Judgement:
     """Predict, compare, find the worst: the least probability of the truth, or the greatest squared error."""
     metrics = model.evaluate(X, y) if metrics is None else metrics
-    samples, _ = check_samples(model.network, X, y, classes=model.classes)
+    samples, _ = check_samples(model.network, X, y, classes=model.classes, features=model.feature_names)
     truth: NDArray[Any] = samples.y
     outputs = max(model.network.outputs, 2)
     labels = [str(label) for label in (range(outputs) if model.classes is None else model.classes.tolist())]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from chainrule import backprop
 from chainrule.errors import ConfigError, DataError, ShapeError
+from chainrule.frames import column_names
 from chainrule.layers import Context, Link, Rescale, Sigmoid, Softmax, Standardize
 from chainrule.validation import as_array, check_X
 
@@ -108,8 +109,8 @@ def explained(
     Raises ConfigError, ShapeError or DataError, in one sentence.
     """
     network = model.network
-    names = tuple(map(str, X.columns)) if hasattr(X, "columns") else None
-    checked = check_X(X, network.inputs)
+    names = model.feature_names or column_names(X)
+    checked = check_X(X, network.inputs, features=model.feature_names)
     stored_as = checked.dtype
     rows = (checked.toarray() if hasattr(checked, "toarray") else checked).astype(np.float64)
     links = network.links
@@ -128,7 +129,7 @@ def explained(
         np.zeros((len(rows), network.outputs)),
         (),
         (),
-        names if names is not None and len(names) == network.inputs else None,
+        names,
         check_shape(shape, network.inputs, stored_as),
     )
     V, labels, targets = _pick(model, made, target, against)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chainrule.errors import ConfigError, ShapeError
+from chainrule.frames import is_frame
 from chainrule.inspection.attribution import METHODS, Attribution, attribute
 from chainrule.inspection.attribution.explained import Floats, check_shape, explained, in_float64, input_links
 from chainrule.inspection.story import facts
@@ -170,7 +171,7 @@ def explain(
     y: its truth: a label, a number, or (outputs,) of them.  Without one, the last chapter trains on the answer itself,
     or for numbers is left out.  method: of attribution, by name.  learning_rate: of the step in the last chapter.
     baseline: of the attribution.  shape: (height, width) of a picture; found out for a square number of bytes.
-    names: of the features, where x does not name them.  source: what the sample is called.
+    names: of the features, where neither the model nor x names them.  source: what the sample is called.
     Raises ConfigError, ShapeError or DataError for what cannot be.
     """
     check_choice(method, METHODS, "method")
@@ -179,7 +180,7 @@ def explain(
         raise ConfigError(
             f"learning_rate must be a finite number above 0, not {learning_rate!r}; 0.001 is usual."
         )
-    X = check_X(x, model.network.inputs, "x")
+    X = check_X(x, model.network.inputs, "x", model.feature_names)
     if X.shape[0] != 1:
         raise ShapeError(f"x holds {X.shape[0]} samples; a story is about one: pass one row, as X[0].")
     exact = in_float64(model)
@@ -188,8 +189,7 @@ def explain(
     settings = {"shape": shape} | ({} if method == "epsilon_lrp" else {"baseline": baseline})
     if model.task == "regression" and model.network.outputs > 1:
         settings["target"] = 0
-    row = x if hasattr(x, "columns") else X
-    why = attribute(exact, row, method, **settings)
+    why = attribute(exact, x if is_frame(x) else X, method, **settings)
     if names is not None:
         if len(names) != model.network.inputs:
             raise ConfigError(

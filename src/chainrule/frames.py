@@ -1,0 +1,158 @@
+"""Data frames: the names of their columns, and an array with the columns in the order that a model knows.
+
+Everything goes through narwhals, which is imported where a frame comes in and not before.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ConfigError, DataError
+
+SHOWN = 3
+"""Columns that an error names."""
+
+
+def is_frame(value: Any) -> bool:
+    """Whether it may be a data frame or a series. The class is asked: a lazy frame's attributes can start a query."""
+    return not isinstance(value, np.ndarray) and any(
+        hasattr(type(value), known) for known in ("columns", "column_names", "to_frame")
+    )
+
+
+def column_names(value: Any, name: str = "X") -> tuple[str, ...] | None:
+    """The names of a data frame's columns where all are text; None for other names and for what is no data frame.
+
+    Raises DataError for a name that occurs twice, and for a lazy frame.
+    """
+    if not is_frame(value):
+        return None
+    frame = _read(value, name)
+    return _names(frame.columns, name) if hasattr(frame, "columns") else None
+
+
+def to_array(value: Any, name: str, known: Sequence[str] | None = None) -> tuple[Any, tuple[str, ...] | None]:
+    """A data frame or a series as an array, and the columns' names where all are text.
+
+    known: the names that a model was trained on: its columns are taken in this order, and all others left out. A row
+    of a pandas frame, a series whose index holds the names, is matched likewise.
+    Raises DataError where columns are missing or occur twice, and for a lazy frame.
+    """
+    frame = _read(value, name)
+    if hasattr(frame, "columns"):
+        names = _names(frame.columns, name)
+        if names is None or known is None or names == tuple(known):
+            return frame.to_numpy(), names
+        places(known, names, name)
+        return frame.select(*known).to_numpy(), tuple(known)
+    index: Any = getattr(value, "index", None)
+    if known is not None and hasattr(index, "get_loc") and 1 < len(known) <= len(index):
+        names = tuple(index)
+        if all(isinstance(each, str) for each in names):
+            return frame.to_numpy()[places(known, names, name)], tuple(known)
+    return frame.to_numpy(), None
+
+
+def check_feature_names(names: Any, inputs: int) -> tuple[str, ...] | None:
+    """The names of a model's features as a tuple: one text an input, no two the same; None for none."""
+    if names is None:
+        return None
+    made = () if isinstance(names, (str, dict)) or not isinstance(names, Iterable) else tuple(names)
+    if not made or not all(isinstance(each, str) for each in made):
+        raise ConfigError("feature_names must be a list of text, one name an input, or None.")
+    if len(made) != inputs:
+        raise ConfigError(
+            f"feature_names has {len(made)} names but the network takes {inputs}; give one each."
+        )
+    if len(set(made)) < len(made):
+        twice = next(each for each in made if made.count(each) > 1)
+        raise ConfigError(f"feature_names holds {twice[:60]!r} twice; every name must differ.")
+    return made
+
+
+def column(k: int, names: Sequence[str] | None) -> str:
+    """What an error calls a column: its name where there is one, else its number from 0."""
+    return f"column {int(k)}" if names is None else f"column {names[int(k)]!r}"
+
+
+def places(known: Sequence[str], came: Sequence[str], name: str) -> list[int]:
+    """Where among the columns that came each known one stands. Raises DataError, which names those that are missing."""
+    where = {each: k for k, each in enumerate(came)}
+    missing = [each for each in known if each not in where]
+    if not missing:
+        return [where[each] for each in known]
+    others = {each.casefold(): each for each in came if each not in set(known)}
+    shown = []
+    for each in missing[:SHOWN]:
+        near = difflib.get_close_matches(each.casefold(), others, 1)
+        shown.append(f"{each!r}" + (f" (renamed to {others[near[0]]!r}?)" if near else ""))
+    more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+    raise DataError(
+        f"{name} lacks {', '.join(shown)}{more} of the {len(known)} columns that the model was trained on; "
+        "give its columns these names."
+    )
+
+
+def to_numbers(array: Any, names: Sequence[str] | None, name: str) -> Any:
+    """An array of objects as float64. Raises DataError with the first column that holds something else."""
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        table = array if array.ndim == 2 else array[None]
+        for k in range(table.shape[1] if table.ndim == 2 else 0):
+            for row, value in enumerate(table[:, k].tolist()):
+                if not _is_number(value):
+                    raise DataError(
+                        f"{name} must hold numbers, but holds {str(value)[:40]!r} at row {row}, {column(k, names)}; "
+                        "encode text and categories as numbers and fill in missing values first."
+                    ) from error
+        raise DataError(f"{name} must hold numbers; encode text and categories as numbers first.") from error
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _read(value: Any, name: str) -> Any:
+    import narwhals
+
+    try:
+        frame = narwhals.from_native(value, allow_series=True)
+    except ValueError as error:  # it refuses columns of one name itself
+        names = list(value.columns)
+        if len(set(names)) == len(names):
+            raise
+        raise _twice(names, name) from error
+    except TypeError as error:
+        raise DataError(
+            f"{name} must be an array or a data frame that narwhals knows, not {type(value).__name__}; "
+            "pass it as a NumPy array."
+        ) from error
+    if isinstance(frame, narwhals.LazyFrame):
+        raise DataError(
+            f"{name} is a lazy frame ({type(value).__name__}), whose rows are not computed yet; "
+            f"collect it first, in Polars with {name}.collect()."
+        )
+    return frame
+
+
+def _names(columns: Sequence[Any], name: str) -> tuple[str, ...] | None:
+    names = tuple(columns)
+    if not names or not all(isinstance(each, str) for each in names):
+        return None
+    if len(set(names)) < len(names):
+        raise _twice(names, name)
+    return names
+
+
+def _twice(names: Sequence[Any], name: str) -> DataError:
+    twice = next(each for each in names if names.count(each) > 1)
+    return DataError(f"{name} has two columns of the name {twice!r}; rename one of them.")
