@@ -29,6 +29,8 @@ class Schedule(ABC):
     """How the learning rate moves during a run."""
 
     kind: ClassVar[str] = ""
+    looks_ahead: ClassVar[bool] = True
+    """whether the factor of a step depends on `total`; where it does not, a run can be resumed with more epochs"""
 
     @abstractmethod
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
@@ -40,6 +42,7 @@ class Constant(Schedule):
     """factor = 1"""
 
     kind: ClassVar[str] = "constant"
+    looks_ahead: ClassVar[bool] = False
 
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
         """1"""
@@ -89,6 +92,7 @@ class Exponential(Schedule):
     """
 
     kind: ClassVar[str] = "exponential"
+    looks_ahead: ClassVar[bool] = False
     gamma: float = 0.95
 
     def __post_init__(self) -> None:
@@ -177,6 +181,7 @@ class InverseScaling(Schedule):
     """
 
     kind: ClassVar[str] = "inverse_scaling"
+    looks_ahead: ClassVar[bool] = False
     power: float = 0.5
 
     def __post_init__(self) -> None:
@@ -212,6 +217,7 @@ class ReduceOnPlateau(Schedule):
     """
 
     kind: ClassVar[str] = "reduce_on_plateau"
+    looks_ahead: ClassVar[bool] = False
     monitor: str = "val_loss"
     drop: float = 0.5
     patience: int = 10

@@ -105,7 +105,7 @@ CASES = [
     (("train", TABLE, "--out", "digits"), "already holds files"),
     (("train", TABLE, "--out", "table.csv"), "is a file"),
     (("train", TABLE, "--out", "run", "--resume", "--overwrite"), "choose one"),
-    (("train", TABLE, "--out", "run", "--resume", "--epochs", "2"), "--epochs is 2, but"),
+    (("train", TABLE, "--out", "run", "--resume", "--hidden", "9"), "--hidden is 9, but"),
     (("train", "numbers.npz", "--out", "run", "--resume"), "DATA is numbers.npz, but"),
     (("train", "empty", "--resume"), "holds no run"),
     (("train", "nowhere", "--resume"), "holds no run"),

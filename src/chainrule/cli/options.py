@@ -117,7 +117,9 @@ Schedule = Annotated[
 Epochs = Annotated[
     int | None,
     _training(
-        help="Walks over the training samples.", show_default="4 for images (3 with --target), 40 for tables"
+        help="Walks over the training samples, those of a run that is resumed included: a larger number trains it "
+        "longer.",
+        show_default="4 for images (3 with --target), 40 for tables",
     ),
 ]
 BatchSize = Annotated[
@@ -171,7 +173,7 @@ Resume = Annotated[
     _run(
         "--resume",
         help="Go on from the last checkpoint of the run in DATA, or in --out (and start it if it never began), and "
-        "end with the same bits as if it had never stopped.",
+        "end with the same bits as if it had never stopped; with a larger --epochs, train a run that is done longer.",
     ),
 ]
 CheckpointSteps = Annotated[

@@ -19,10 +19,10 @@ class EpochTable(ProgressBar):
     watched: what the val_ columns are of: "validation", or "test" where the test set is watched.
     """
 
-    def __init__(self, console: Console, watched: str, begin: Callable[[], None]) -> None:
-        """A quiet console keeps it silent. begin: called before the first step."""
+    def __init__(self, console: Console, watched: str, begin: Callable[[], None], before: int = 0) -> None:
+        """A quiet console keeps it silent. begin: called before the first step. before: epochs of earlier trainings."""
         super().__init__(1, console)
-        self.watched, self.begin, self.widths = watched, begin, list[int]()
+        self.watched, self.begin, self.before, self.widths = watched, begin, before, list[int]()
 
     def on_train_begin(self, run: Run) -> None:
         """All is in order."""
@@ -31,8 +31,9 @@ class EpochTable(ProgressBar):
 
     def line(self, run: Run) -> str:
         """The record just completed, the names of its columns before the first."""
-        heads = [f"epoch of {run.epochs}", *(self.head(name) for name in run.logs)]
-        cells = [f"{run.epoch}", *(f"{value:{FORMATS.get(name, '.4f')}}" for name, value in run.logs.items())]
+        heads = [f"epoch of {self.before + run.epochs}", *(self.head(name) for name in run.logs)]
+        epoch = self.before + run.epoch
+        cells = [f"{epoch}", *(f"{value:{FORMATS.get(name, '.4f')}}" for name, value in run.logs.items())]
         first = not self.widths
         self.widths = self.widths or [max(map(len, pair)) for pair in zip(heads, cells, strict=True)]
         lines = [heads, cells] if first else [cells]

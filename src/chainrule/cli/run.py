@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chainrule.cli import build, folder
+from chainrule.cli import build, folder, longer
 from chainrule.cli.data import Data, Parts, divide, image_shape
 from chainrule.cli.guard import Interrupted
 from chainrule.cli.judge import Verdict, judge
@@ -40,14 +39,23 @@ class Prepared(NamedTuple):
     schedule: Any
     method: Any
     """None for backpropagation"""
+    earlier: tuple[longer.Earlier, ...] = ()
+    """trainings that were done before the run was trained longer"""
+    records: tuple[dict[str, float], ...] = ()
+    """what these recorded, epoch by epoch"""
 
-    def config(self) -> dict[str, Any]:
+    def command(self, place: Path) -> str:
+        """The command that does the run again; several where it was trained longer."""
+        return longer.command(self.given, self.data.text, place, self.earlier)
+
+    def config(self, place: Path) -> dict[str, Any]:
         """What config.json keeps."""
         return {
-            "command": self.given.command(self.data.text),
+            "command": self.command(place),
             "data": {"name": self.data.name, "text": self.data.text, "source": self.data.source},
             "settings": self.given.given(),
             "resolved": dataclasses.asdict(self.settings),
+            "earlier": [each._asdict() for each in self.earlier],
             "network": network_config(self.model.network),
             "optimizer": None if self.optimizer is None else describe(self.optimizer),
             "schedule": None if self.schedule is None else describe(self.schedule),
@@ -87,14 +95,20 @@ def prepare(data: Data, given: Settings, resolved: Settings | None = None) -> Pr
 
 
 def carry_out(
-    run: Prepared, place: Path, out: Console, resume: bool, report: bool, begin: Callable[[], None]
+    run: Prepared,
+    place: Path,
+    out: Console,
+    resume: bool,
+    report: bool,
+    begin: Callable[[], None],
+    done: History | None = None,
 ) -> Outcome:
     """Train to the end, from the last checkpoint if there is one to resume, and write the folder.
 
-    begin: called when all is found to be in order, before the first step.
+    begin: called when all is found to be in order, before the first step.  done: of a run that is finished.
     """
     try:
-        history = train(run, place, out, resume, begin)
+        history = train(run, place, out, resume, begin) if done is None else done
         with out.status("evaluating"):
             verdict = judge(run.model, run.parts.judged, run.parts.judged_name, run.settings.engine)
         write(run, place, history, verdict)
@@ -103,8 +117,7 @@ def carry_out(
             with out.status("writing the report"):
                 write_report(run, page, history, verdict)
     except KeyboardInterrupt:
-        again = shlex.join(["chainrule", "train", str(place), "--resume"])
-        raise Interrupted(f"Interrupted; go on with: {again}") from None
+        raise Interrupted(f"Interrupted; go on with: {longer.resume_command(place)}") from None
     reached = None
     if run.settings.target is not None:
         reached = bool(history.records) and history[-1]["val_accuracy"] >= run.settings.target
@@ -114,22 +127,26 @@ def carry_out(
 def train(run: Prepared, place: Path, out: Console, resume: bool, begin: Callable[[], None]) -> History:
     """Fit, from the last checkpoint where there is one."""
     settings, parts = run.settings, run.parts
-    checkpoint = place / "checkpoint.safetensors"
-    return run.model.fit(
+    checkpoint, before = place / "checkpoint.safetensors", len(run.records)
+    goes_on = resume and longer.is_of_this_training(checkpoint, before)
+    if before and not goes_on:
+        longer.check_data(checkpoint, run.model, parts.train.X, parts.train.y)
+    history = run.model.fit(
         parts.train.X,
         parts.train.y,
-        epochs=settings.epochs or 0,
+        epochs=(settings.epochs or 0) - before,
         batch_size=settings.batch_size,
         optimizer=run.optimizer,
         schedule=run.schedule,
         validation_data=(parts.watched.X, parts.watched.y),
-        callbacks=callbacks(run, place, EpochTable(out, watched(run), begin)),
+        callbacks=callbacks(run, place, EpochTable(out, watched(run), begin, before)),
         clip_norm=settings.clip_norm,
         precision=settings.precision,
-        resume=checkpoint if resume and checkpoint.is_file() else None,
+        resume=checkpoint if goes_on else None,
         engine=settings.engine,
         method=run.method,
     )
+    return History([*run.records, *history.records], history.stopped)
 
 
 def watched(run: Prepared) -> str:
@@ -139,12 +156,13 @@ def watched(run: Prepared) -> str:
 
 def callbacks(run: Prepared, place: Path, table: EpochTable) -> list[Callback]:
     """What watches a run of these settings."""
-    settings = run.settings
-    chosen: list[Callback] = [table, CSVLog(place / "history.csv")]
+    settings, log = run.settings, place / "history.csv"
+    chosen: list[Callback] = [table, longer.LongerLog(log, run.records) if run.earlier else CSVLog(log)]
     if settings.target is not None:
         chosen.append(StopAt("val_accuracy", settings.target))
     if settings.patience is not None:
-        chosen.append(EarlyStopping("val_loss", settings.patience))
+        watch = ("val_loss", settings.patience)
+        chosen.append(longer.LongerStopping(*watch, run.records) if run.earlier else EarlyStopping(*watch))
     if not isinstance(run.optimizer, LBFGS):  # SciPy keeps its state to itself: such a run starts again
         chosen.append(Checkpoint(place / "checkpoint.safetensors", settings.checkpoint_steps))
     return chosen
@@ -176,6 +194,6 @@ def write_report(run: Prepared, page: Path, history: History, verdict: Verdict) 
         metrics=verdict.metrics,
         image_shape=image_shape(judged),
         settings=dataclasses.asdict(run.settings),
-        command=run.given.command(run.data.text),
+        command=run.command(page.parent),
         versions=folder.versions(),
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from chainrule.cli.run import Outcome, Prepared
+    from chainrule.training import History
 
 
 @guarded
@@ -85,10 +86,12 @@ def train(
         begin = partial(anew, place, run, overwrite)
     try:
         with folder.locked(place):
-            run = begin()
+            run, done = begin()
+            if done is not None:
+                say_done(run, place, progress, done)
             try:
-                told = partial(introduce, run, progress, verbose)
-                outcome = carry_out(run, place, progress, resume, report, told)
+                told = partial(introduce, run, place, progress, verbose)
+                outcome = carry_out(run, place, progress, resume, report, told, done)
             except (ConfigError, DataError, ShapeError):
                 if not (place / "history.csv").exists() and not (place / "checkpoint.safetensors").exists():
                     (place / "config.json").unlink(missing_ok=True)
@@ -110,49 +113,78 @@ def set_on_command_line(context: typer.Context) -> list[str]:
     return [name for name, source in sources if source is not None and source.name == "COMMANDLINE"]
 
 
-def anew(place: Path, run: Prepared, overwrite: bool) -> Prepared:
+def anew(place: Path, run: Prepared, overwrite: bool) -> tuple[Prepared, None]:
     """Begin a run in its folder. The caller holds the folder's lock."""
     from chainrule.cli import folder
 
     folder.empty(place, overwrite)
-    folder.write_config(place, run.config())
-    return run
+    folder.write_config(place, run.config(place))
+    return run, None
 
 
-def again(place: Path, given: Settings, chosen: list[str], data: str | None) -> Prepared:
-    """The run of a folder, made ready to go on. The caller holds the folder's lock."""
+def again(
+    place: Path, given: Settings, chosen: list[str], data: str | None
+) -> tuple[Prepared, History | None]:
+    """The run of a folder, ready to go on, and its history where it is done. The caller holds the folder's lock."""
     from chainrule.cli import folder
 
-    run = resumed(place, given, chosen, data)
+    found = resumed(place, given, chosen, data)
     folder.clean(place)
-    return run
+    return found
 
 
-def resumed(place: Path, given: Settings, chosen: list[str], data: str | None) -> Prepared:
-    """The run of a folder. What the command line says beside it must agree with what the run was asked for."""
-    from chainrule.cli import folder
+def resumed(
+    place: Path, given: Settings, chosen: list[str], data: str | None
+) -> tuple[Prepared, History | None]:
+    """The run of a folder, and its history where it is done.
+
+    What the command line says beside it must agree with what the run was asked for; only --epochs may be more.
+    """
+    from chainrule.cli import folder, longer
     from chainrule.cli.data import load
     from chainrule.cli.run import prepare
 
     config = folder.read_config(place)
     path = f"{place / 'config.json'}"
     asked = Settings.from_json(config["settings"], path)
+    resolved = Settings.from_json(config["resolved"], path)
     source = config["data"]["source"]
     for name in chosen:
-        mine, theirs = getattr(given, name), getattr(asked, name)
-        if mine != theirs:
+        mine, theirs = getattr(given, name), getattr(asked if name != "epochs" else resolved, name)
+        if mine != theirs and not (name == "epochs" and mine > theirs):
             was = "without it" if theirs is None else f"with {theirs}"
             raise ConfigError(
-                f"{flag(name)} is {mine}, but the run in {place} was started {was}; leave it out."
+                f"{flag(name)} is {mine}, but the run in {place} was started {was}; leave it out"
+                + (", or give more to train it longer." if name == "epochs" else ".")
             )
     if data is not None and source not in (data, f"{Path(data).resolve()}"):
         raise ConfigError(f"DATA is {data}, but the run in {place} was started with {source}; name that.")
     found = load(source)._replace(text=config["data"]["text"])
-    return prepare(found, asked, Settings.from_json(config["resolved"], path))
+    run = prepare(found, asked, resolved)
+    return longer.taken_up(run, place, config, given.epochs if "epochs" in chosen else None)
 
 
-def introduce(run: Prepared, out: Console, verbose: bool) -> None:
-    """What is trained on what."""
+def say_done(run: Prepared, place: Path, out: Console, done: History) -> None:
+    """Of a run that is finished: that it is, and how to train it longer."""
+    from chainrule.cli.longer import resume_command
+
+    why = f" ({done.stopped})" if done.stopped else ""
+    again = resume_command(place, 2 * max(len(done), run.settings.epochs or 0))
+    lines = (
+        f"This run is done: {len(done)} of {run.settings.epochs} epochs{why}.",
+        "Nothing is left to train; its results are written again.",
+        f"To train it longer: {again}",
+    )
+    for line in lines:
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def introduce(run: Prepared, place: Path, out: Console, verbose: bool) -> None:
+    """What is trained on what; and a run that is trained longer is said to be in its config.json."""
+    from chainrule.cli import folder
+
+    if folder.read_config(place)["resolved"]["epochs"] != run.settings.epochs:
+        folder.write_config(place, run.config(place))
     parts, settings, network = run.parts, run.settings, run.model.network
     held = f", {len(parts.watched):,} to validate on" if parts.held_out else ""
     held += f", {len(parts.judged):,} to test on" if parts.judged_name == "test" else ""
@@ -162,11 +194,13 @@ def introduce(run: Prepared, out: Console, verbose: bool) -> None:
     if run.method is not None:
         how = f"{settings.method}, " + (how if run.optimizer is not None else "")
     batches = "all samples a step" if settings.optimizer == "lbfgs" else f"batches of {settings.batch_size}"
-    lines = (
+    lines: tuple[str, ...] = (
         f"{'-'.join(map(str, widths))}, {network.size:,} parameters, {settings.loss}",
         f"{how}{batches}",
     )
     out.print(f"[bold]{output.plain(run.data.name)}[/bold]  {len(parts.train):,} samples to train on{held}")
+    if run.earlier:
+        lines += (f"epochs {len(run.records) + 1} to {settings.epochs}: a new training from the run's model",)
     out.print("\n".join(lines) + "\n", style="dim", markup=False)
     if verbose:
         out.print(f"{run.model.summary(settings.batch_size or 128)}\n", markup=False)

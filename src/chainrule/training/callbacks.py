@@ -14,6 +14,7 @@ from chainrule.errors import ConfigError
 from chainrule.files import write_whole
 from chainrule.metrics import METRICS
 from chainrule.training import checkpoint
+from chainrule.training.history import History
 from chainrule.training.run import Run
 
 
@@ -111,7 +112,11 @@ class EarlyStopping(Callback):
             return
         self.waited += 1
         if self.waited >= self.patience:
-            run.stop(f"{self.monitor} has not improved since epoch {self.best_epoch}")
+            run.stop(self.reason())
+
+    def reason(self) -> str:
+        """Why the run is stopped."""
+        return f"{self.monitor} has not improved since epoch {self.best_epoch}"
 
     def on_train_end(self, run: Run) -> None:
         """Put the best back."""
@@ -173,11 +178,15 @@ class CSVLog(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         """Write the history as it is: a file that is always whole, whenever the run was interrupted."""
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, ["epoch", *run.history.columns])
+        text, history = io.StringIO(newline=""), self.history(run)
+        writer = csv.DictWriter(text, ["epoch", *history.columns])
         writer.writeheader()
-        writer.writerows({"epoch": i, **record} for i, record in enumerate(run.history, 1))
+        writer.writerows({"epoch": i, **record} for i, record in enumerate(history, 1))
         write_whole(self.path, text.getvalue().encode())
+
+    def history(self, run: Run) -> History:
+        """What is logged."""
+        return run.history
 
 
 def as_callbacks(callbacks: Any) -> list[Callback]:

@@ -17,7 +17,7 @@ from chainrule.network import Network
 from chainrule.optimizers import LBFGS, AnyOptimizer
 from chainrule.random import generator
 from chainrule.samples import Samples
-from chainrule.schedules import Constant, ReduceOnPlateau, Schedule
+from chainrule.schedules import ReduceOnPlateau, Schedule
 from chainrule.training import checkpoint, lbfgs, loop
 from chainrule.training.history import History
 from chainrule.training.run import Run
@@ -110,14 +110,14 @@ def fingerprint(
 ) -> dict[str, Any]:
     """What decides the bits of a run: all of it must be the same for a checkpoint to be resumed.
 
-    epochs only where the schedule looks at it: under a constant rate a run can be resumed with more of them.
+    epochs only where the schedule looks ahead to them: under a constant rate a run can be resumed with more of them.
     """
     return {
         "network": persistence.network_config(plan.network),
         "method": None if method is None else describe(method),
         "optimizer": describe(optimizer),
         "schedule": describe(schedule),
-        "epochs": None if isinstance(schedule, (Constant, ReduceOnPlateau)) else epochs,
+        "epochs": epochs if schedule.looks_ahead else None,
         "batch_size": plan.batch_size,
         "seed": plan.seed,
         "dtype": np.dtype(plan.dtype).name,
