@@ -26,7 +26,14 @@ from chainrule.schedules import ReduceOnPlateau, Schedule
 from chainrule.summary import Summary, summarize
 from chainrule.training import History, ProgressBar, as_callbacks, settings
 from chainrule.training import fit as training
-from chainrule.training.evaluation import BATCH, decide, evaluate_outputs, probabilities, task_of
+from chainrule.training.evaluation import (
+    BATCH,
+    decide,
+    evaluate_outputs,
+    probabilities,
+    task_of,
+    true_labels,
+)
 from chainrule.training.without_backprop import Method
 
 if TYPE_CHECKING:
@@ -322,16 +329,9 @@ class Model:
                 f"a confusion matrix needs one label a sample; this network is for {self.task}."
             )
         samples = self._samples(X, y)
-        numbers = (
-            samples.y
-            if samples.y.ndim == 1
-            else samples.y.argmax(1)
-            if self.task == "multiclass"
-            else samples.y[:, 0]
-        )
         classes = max(self.network.outputs, 2)
         out = self._outputs(samples.X, outputs, engine)
-        return confusion_matrix(numbers.astype(np.int64), decide(self.network.loss, out), classes)
+        return confusion_matrix(true_labels(self.task, samples.y), decide(self.network.loss, out), classes)
 
     def _samples(self, X: Any, y: Any, **settings: Any) -> Samples:
         """Checked against what the model knows: its inputs, labels and the names of its features."""

@@ -139,8 +139,9 @@ def check_targets(
 ) -> Targets:
     """y in the form that the loss takes.
 
-    classes: labels (n,), or rows of probabilities (n, outputs).  binary: labels (n,) for one output, or 0 and 1
-    (n, outputs).  Numbers: (n,) for one output, or (n, outputs).  `classes` are the labels that the model knows.
+    classes: labels (n,), or rows of probabilities (n, outputs).  binary: labels (n,) for one output, or probabilities
+    from 0 to 1, (n,) for one output, or (n, outputs).  Numbers: (n,) for one output, or (n, outputs).
+    `classes` are the labels that the model knows.  Floats from 0 to 1, not all of them whole, are probabilities.
     """
     y = as_array(y, name)
     if hasattr(y, "toarray"):
@@ -152,6 +153,8 @@ def check_targets(
     if loss.targets == "classes" and y.ndim == 1:
         return _labels(y, outputs, classes, name)
     if loss.targets == "binary" and y.ndim == 1 and outputs == 1:
+        if _are_probabilities(y, classes):
+            return Targets(y.astype(np.float64)[:, None], np.arange(2))
         numbers, classes = _labels(y, 2, classes, name)
         return Targets(numbers.astype(np.float64)[:, None], classes)
     if y.dtype.kind not in "biuf":
@@ -181,6 +184,13 @@ def check_targets(
     if loss.targets == "classes" and classes is None:
         classes = np.arange(outputs)
     return Targets(y, classes)
+
+
+def _are_probabilities(y: NDArray[Any], classes: NDArray[Any] | None) -> bool:
+    """Whether y holds probabilities of the label 1, where no other labels are known."""
+    if y.dtype.kind != "f" or (classes is not None and not np.array_equal(classes, (0, 1))):
+        return False
+    return bool(((y >= 0) & (y <= 1)).all() and (y != np.floor(y)).any())
 
 
 def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: str) -> Targets:

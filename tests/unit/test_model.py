@@ -351,3 +351,26 @@ def test_a_last_batch_of_one_leaves_the_running_statistics(engine):
     state = made.states["batch_norm_1"]
     assert state.mean == pytest.approx(0.5 * X[:8].mean(0))
     assert state.var == pytest.approx(0.5 + 0.5 * X[:8].var(0, ddof=1))
+
+
+def test_probabilities_as_targets_mean_the_same_for_one_output_and_for_two():
+    shares = GENERATOR.uniform(size=50)
+    losses = []
+    for outputs, y in ((1, shares), (1, shares[:, None]), (2, np.stack([shares, 1 - shares], 1))):
+        made = c.Model(c.Network(4, [c.Dense(outputs)], c.SigmoidCrossEntropy()), dtype="float64")
+        made.theta[:] = 0
+        losses.append(made.evaluate(X, y)["loss"])
+        made.fit(X, y, epochs=1)
+    assert losses == pytest.approx([np.log(2), np.log(2), 2 * np.log(2)])
+
+
+def test_probabilities_as_targets_of_one_output():
+    shares = np.where(X[:, 0] > 0, 0.75, 0.5)
+    made = c.Model(c.Network(4, [c.Dense(1)], c.SigmoidCrossEntropy()), dtype="float64")
+    made.fit(X, shares, epochs=3)
+    assert made.classes is not None and made.classes.tolist() == [0, 1]
+    expected = metrics.confusion_matrix(shares > 0.5, made.predict(X))
+    np.testing.assert_array_equal(made.confusion_matrix(X, shares), expected)
+    made.fit(X, (shares > 0.5).astype(float), epochs=1)  # labels again
+    with pytest.raises(c.DataError, match="y holds labels that the model does not know"):
+        made.fit(X, shares + 1)

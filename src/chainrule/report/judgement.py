@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.model import Model
+from chainrule.training.evaluation import true_labels
 from chainrule.validation import check_samples
 
 WORST = 24
@@ -45,17 +46,14 @@ def judge(model: Model, X: Any, y: Any, metrics: dict[str, float] | None = None)
             "regression", metrics, labels, truth, numbers, None, (-wrong).argsort(kind="stable")[:WORST]
         )
     shares = model.predict_proba(X)
+    truth = true_labels(model.task, truth)
     if model.task == "multilabel":
-        truth = (truth > 0.5).astype(np.int64)
         chosen = (shares > 0.5).astype(np.int64)
         of_truth = np.where(truth == 1, shares, 1 - shares).min(
             1
         )  # (n,) of the label it was most wrong about
         missed = (chosen != truth).any(1)
     else:
-        if truth.ndim == 2:
-            truth = truth.argmax(1) if model.task == "multiclass" else (truth[:, 0] > 0.5)
-        truth = truth.astype(np.int64)
         chosen = shares.argmax(1)
         of_truth = shares[np.arange(len(truth)), truth]  # (n,)
         missed = chosen != truth

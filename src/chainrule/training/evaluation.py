@@ -39,6 +39,17 @@ def decide(loss: Loss, out: NDArray[Any]) -> Any:
     return prediction[:, 0] if prediction.shape[1] == 1 else prediction
 
 
+def true_labels(task: str, y: NDArray[Any]) -> NDArray[Any]:
+    """What predictions are held against: class numbers (n,), 0 or 1 (n, labels), or numbers, as `decide` gives them.
+
+    y: as in `Samples`; a row of probabilities stands for the likeliest class, a probability above 0.5 for 1.
+    """
+    if task == "multiclass":
+        return y if y.ndim == 1 else y.argmax(1)
+    y = y if task == "regression" else (y > 0.5).astype(np.int64)
+    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+
+
 def scores(loss: Loss, out: NDArray[Any]) -> Any:
     """Probabilities from outputs: (n, classes), (n,) of class 1 for two, (n, labels); numbers for regression."""
     probability = loss.predict(out)
@@ -89,12 +100,7 @@ def _evaluate_outputs(
         total += float(samples.weight[rows] @ network.loss.value(out[rows], y))
     loss = total / float(samples.weight.sum()) + float(network.penalty(network.unflatten(theta)))
     task = task_of(network.loss, network.outputs)
-    y = samples.y
-    if task == "multiclass" and y.ndim == 2:
-        y = y.argmax(1)
-    elif task in ("binary", "multilabel"):
-        y = (y > 0.5).astype(np.int64)
-    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    y = true_labels(task, samples.y)
     weight = None if (samples.weight == 1).all() else samples.weight
     found = metrics.evaluate(task, y, decide(network.loss, out), scores(network.loss, out), weight, names)
     return {"loss": loss} | found
