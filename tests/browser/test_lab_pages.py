@@ -39,7 +39,14 @@ def test_the_page_of_every_experiment(browser_page, made):
     assert said == [] and [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
 
     text = browser_page.locator("body").inner_text()
-    for words in (report.title, report.question, report.finding, report.held_fixed, report.limits):
+    for words in (
+        report.title,
+        report.question,
+        report.answer,
+        report.finding,
+        report.held_fixed,
+        report.limits,
+    ):
         assert " ".join(words.split()) in " ".join(text.split())
     assert browser_page.locator(".figure").count() == len(report.figures) >= 1
     assert browser_page.locator(".figure .gtitle").all_text_contents() == [

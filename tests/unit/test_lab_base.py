@@ -29,6 +29,7 @@ def report(**changes):
         "name": "made-up",
         "title": "A title",
         "question": "A question?",
+        "answer": "It is so.",
         "finding": "It was found.",
         "held_fixed": "All was held.",
         "limits": "Nothing else.",
@@ -98,7 +99,7 @@ def test_a_report_as_text_has_every_part():
     for words in (
         "A title",
         "A question?",
-        "It was found.",
+        "What was found. It is so. It was found.",
         "All was held.",
         "Nothing else.",
         "1,234,567",
@@ -112,6 +113,7 @@ def test_a_report_as_json():
     data = report().to_json()
     assert json.loads(json.dumps(data)) == data
     assert data["settings"]["widths"] == [1, 2] and data["tables"][1]["rows"] == [[None]]
+    assert (data["answer"], data["finding"]) == ("It is so.", "It was found.")
     assert "figures" not in data and data["seconds"] == 1.25
 
 

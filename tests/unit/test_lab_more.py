@@ -52,7 +52,14 @@ def timeless(report: Report) -> dict[str, Any]:
 def test_a_report_is_whole(name: str, reports: dict[str, Report], tmp_path):
     report = reports[name]
     assert report.name == name
-    for words in (report.title, report.question, report.finding, report.held_fixed, report.limits):
+    for words in (
+        report.title,
+        report.question,
+        report.answer,
+        report.finding,
+        report.held_fixed,
+        report.limits,
+    ):
         assert len(words) > 20
         assert "nan" not in words.split() and "None" not in words and "inf " not in words
     for table in report.tables:

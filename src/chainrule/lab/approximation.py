@@ -100,22 +100,61 @@ def fit(target: Target, width: int, seed: int, iterations: int, activation: str 
     Start: hidden neurons in random directions, each with its center at a random point of the domain and a slope that
     grows with the width, so that together they resolve it; the output layer by least squares.
     """
-    X, X_judged = (grid(target.variables, n[target.variables]) for n in (TRAINED, JUDGED))
-    y = target.f(X)
+    model = _scattered(target, width, seed, activation)
+    X, y = _samples(target)
+    hidden = np.column_stack([_hidden(model, X), np.ones(len(X))])
+    solution = np.linalg.lstsq(hidden, y, rcond=1e-8)[0]
+    last = model.parameters["dense_2"]
+    last.W[:, 0], last.b[0] = solution[:-1], solution[-1]
+    return _judged(target, seed, model, levenberg_marquardt(model, X, y, iterations))
+
+
+def widen(narrow: Fit, width: int, iterations: int, activation: str = "tanh") -> Fit:
+    """The same function fitted by a wider network that starts as the narrow one.
+
+    The new neurons are scattered as those of `fit`, and their outgoing weights are 0, so that the network at the start
+    is the narrow one exactly. It is the result where the steps lower only the squares and not the largest error:
+    whatever the width, that error is never above the narrow one's.
+    """
+    same, model = (embedded(narrow, width, activation) for _ in range(2))
+    steps = levenberg_marquardt(model, *_samples(narrow.target), iterations)
+    fitted = _judged(narrow.target, narrow.seed, model, steps)
+    return min(narrow._replace(width=width, iterations=0, model=same), fitted, key=lambda f: f.largest)
+
+
+def embedded(narrow: Fit, width: int, activation: str = "tanh") -> Model:
+    """The narrow fit's network with as many more hidden neurons as the width asks for, whose outgoing weights are 0."""
+    model = _scattered(narrow.target, width, narrow.seed, activation)
+    old, new, kept = narrow.model.parameters, model.parameters, slice(narrow.width)
+    new["dense_1"].W[:, kept], new["dense_1"].b[kept] = old["dense_1"].W, old["dense_1"].b
+    new["dense_2"].W[...], new["dense_2"].b[...] = 0.0, old["dense_2"].b
+    new["dense_2"].W[kept] = old["dense_2"].W
+    return model
+
+
+def _samples(target: Target) -> tuple[Floats, Floats]:
+    X = grid(target.variables, TRAINED[target.variables])
+    return X, target.f(X)
+
+
+def _scattered(target: Target, width: int, seed: int, activation: str) -> Model:
     layers = [Dense(width), ACTIVATIONS[activation](), Dense(1)]
     model = Model(Network(target.variables, layers, loss=MeanSquaredError()), seed=seed, dtype="float64")
     random = np.random.default_rng([seed, width, target.variables])
-    first, last = model.parameters["dense_1"], model.parameters["dense_2"]
+    first = model.parameters["dense_1"]
     direction = random.normal(size=first.W.shape)  # (variables, width)
     first.W[...] = direction / np.linalg.norm(direction, axis=0) * width ** (1 / target.variables)
     center = random.uniform(-1.0, 1.0, first.W.shape)
     first.b[...] = -(first.W * center).sum(0)
-    hidden = np.column_stack([_hidden(model, X), np.ones(len(X))])
-    solution = np.linalg.lstsq(hidden, y, rcond=1e-8)[0]
-    last.W[:, 0], last.b[0] = solution[:-1], solution[-1]
-    took = levenberg_marquardt(model, X, y, iterations)
-    off = model.outputs(X_judged)[:, 0] - target.f(X_judged)
-    return Fit(target, width, seed, float(np.sqrt(np.mean(off * off))), float(np.abs(off).max()), took, model)
+    return model
+
+
+def _judged(target: Target, seed: int, model: Model, iterations: int) -> Fit:
+    X = grid(target.variables, JUDGED[target.variables])
+    off = model.outputs(X)[:, 0] - target.f(X)
+    width = model.parameters["dense_1"].b.size
+    rms, largest = float(np.sqrt(np.mean(off * off))), float(np.abs(off).max())
+    return Fit(target, width, seed, rms, largest, iterations, model)
 
 
 def levenberg_marquardt(model: Model, X: Floats, y: Floats, iterations: int) -> int:

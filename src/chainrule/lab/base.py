@@ -105,8 +105,10 @@ class Report:
     title: str
     question: str
     """one sentence"""
+    answer: str
+    """one sentence too, built from this run's numbers"""
     finding: str
-    """words built from this run's numbers"""
+    """more words built from them"""
     held_fixed: str
     """what was the same for all that was compared"""
     limits: str
@@ -134,6 +136,7 @@ class Report:
             "name": self.name,
             "title": self.title,
             "question": self.question,
+            "answer": self.answer,
             "finding": self.finding,
             "held_fixed": self.held_fixed,
             "limits": self.limits,
@@ -146,7 +149,7 @@ class Report:
     def words(self) -> list[tuple[str, str]]:
         """The parts in prose, under their headings."""
         return [
-            ("What was found", self.finding),
+            ("What was found", f"{self.answer} {self.finding}"),
             ("What was held fixed", self.held_fixed),
             ("What this does not show", self.limits),
         ]
@@ -181,11 +184,11 @@ class Report:
         from chainrule.report.page import page
         from chainrule.report.sections import figure, pairs, section, text
 
-        (found, finding), *others = self.words()
+        (found, _), *others = self.words()
         settings = [(figures.spoken(name), value) for name, value in self.settings.items()]
         more = "".join(section("", table.html()) for table in self.tables[1:])
         sections = [
-            section(found, f"<p>{text(finding)}</p>"),
+            section(found, f'<p class="answer">{text(self.answer)}</p><p>{text(self.finding)}</p>'),
             *(section("", figure(made)) for made in self.figures),
             *(section("In numbers", table.html()) for table in self.tables[:1]),
             f'<div class="pair">{more}</div>' if more else "",

@@ -184,6 +184,7 @@ def _report(
     begin: float,
 ) -> Report:
     from chainrule.figures import features as figures
+    from chainrule.lab import features_text as words
 
     flat = {"input": test.X.astype(np.float64) / 255}
     named = [flat | dict(zip(NAMES, (f.outputs[link] for link in READ), strict=True)) for f in found]
@@ -233,7 +234,8 @@ def _report(
         name="features",
         title="What each layer responds to",
         question="Do low layers of a network hold concrete features and high layers abstract ones?",
-        finding=_finding(found, drawn, at_input, probes, purity, aligned, twins),
+        answer=words.answer(probes["trained"], purity["trained"], aligned),
+        finding=words.finding(found, drawn, at_input, probes, purity, aligned, twins),
         held_fixed=(
             f"The network 784 - {HIDDEN} - {HIDDEN} - {HIDDEN} - 10 (ReLU, L2 {L2:g}), so that layers differ in depth "
             f"and not in width; {settings['samples']:,} digits of MNIST, {settings['epochs']} epochs of Adam at 0.001 "
@@ -269,31 +271,3 @@ def _percent(share: Any) -> float:
 
 def _round(value: Any) -> float | None:
     return None if value is None else round(float(value), 3)
-
-
-def _finding(
-    found: list[Found],
-    drawn: list[Pictures],
-    at_input: float,
-    probes: dict[str, NDArray[np.float64]],
-    purity: dict[str, NDArray[np.float64]],
-    aligned: NDArray[np.float64],
-    twins: list[float | None],
-) -> str:
-    trained, untrained = (100 * probes[which].mean(0) for which in WHICH)
-    pure, impure = (100 * purity[which].mean(0) for which in WHICH)
-    top = LAYERS - 1
-    text = (
-        f"The networks get {100 * np.mean([f.accuracy for f in found]):.1f} % of the test digits right. A linear probe "
-        f"reads the class from the pixels at {100 * at_input:.1f} %, from layer 1 at {trained[0]:.1f} % and from layer "
-        f"{LAYERS} at {trained[top]:.1f} %; before training at {untrained[0]:.1f} % and {untrained[top]:.1f} %: "
-        f"training adds {trained[0] - untrained[0]:.1f} points at the bottom and {trained[top] - untrained[top]:.1f} "
-        f"at the top. Of the {MOST} digits that excite a neuron most, {pure[0]:.0f} % are of one class in layer 1 and "
-        f"{pure[top]:.0f} % in layer {LAYERS} ({impure[0]:.0f} % and {impure[top]:.0f} % before training). Alignment "
-        f"with the input goes from {aligned[0, 1]:.2f} in layer 1 to {aligned[0, LAYERS]:.2f} in layer {LAYERS}, with "
-        f"the output from {aligned[-1, 1]:.2f} to {aligned[-1, LAYERS]:.2f}."
-    )
-    if twins[0] is not None:
-        text += f" The same layer of two seeds aligns at {twins[0]:.2f} in layer 1, {twins[top]:.2f} in layer {LAYERS}."
-    ends = ", ".join(f"{each.agreement:.2f} ({each.name})" for each in drawn if not each.exact)
-    return text + f" Best inputs found from different starts correlate at {ends}."

@@ -80,12 +80,9 @@ def _report(
     for arm in ARMS:
         runs = outcomes[arm.name]
         last = [float(run.losses[-1]) for run in runs]
-        passes = [run.passes(target) for run in runs]
-        reached = sorted(p for p in passes if p is not None)
-        middle = reached[(len(passes) - 1) // 2] if len(reached) > (len(passes) - 1) // 2 else None
         rows.append((
             arm.name, len(task.X) if arm.batch is None else arm.batch, rates[arm.name],
-            *(float(f"{f(last):.3g}") for f in (np.median, min, max)), middle,
+            *(float(f"{f(last):.3g}") for f in (np.median, min, max)), _median_passes(runs, target),
             round(100 * float(np.median([run.accuracy for run in runs])), 2),
             round(float(np.median([run.seconds[-1] for run in runs])), 3),
         ))  # fmt: skip
@@ -122,6 +119,7 @@ def _report(
         name="optimizers",
         title="Gradient descent and its variants",
         question="How fast do the variants of gradient descent bring down the loss of the same network?",
+        answer=_answer(task, outcomes, target),
         finding=_finding(task, outcomes, rates, views, target),
         held_fixed=(
             f"The network (784 - {task.hidden} - {task.hidden} - 10, ReLU, {task.model(0).network.size:,} parameters, "
@@ -152,6 +150,36 @@ def _report(
         settings=settings,
         seconds=time.perf_counter() - begin,
     )
+
+
+def _answer(task: Task, outcomes: dict[str, list[Outcome]], target: float) -> str:
+    """All by medians; a run that diverged ends at infinity."""
+    last = {
+        name: float(np.median([np.nan_to_num(run.losses[-1], nan=math.inf) for run in runs]))
+        for name, runs in outcomes.items()
+    }
+    best, worst = min(last, key=last.__getitem__), max(last, key=last.__getitem__)
+    passes = {name: _median_passes(runs, target) for name, runs in outcomes.items()}
+    there = {name: count for name, count in passes.items() if count is not None}
+    ends = f"{last[worst]:.2g}" if math.isfinite(last[worst]) else "no finite loss"
+    reached = f"none of the {len(passes)} rules came to {target:g}"
+    if there:
+        first = min(there, key=there.__getitem__)
+        reached = (
+            f"{len(there)} of the {len(passes)} rules came to {target:g}, {first} first, after {there[first]}"
+        )
+    return (
+        f"In {task.epochs} passes over the data {best} came furthest, from a loss of "
+        f"{np.median([run.losses[0] for run in outcomes[best]]):.2g} to {last[best]:.2g}, and {worst} least far, to "
+        f"{ends}; {reached}."
+    )
+
+
+def _median_passes(runs: list[Outcome], target: float) -> int | None:
+    """Passes to the target in the middle run; None where that one did not come so far."""
+    passes = sorted(math.inf if (p := run.passes(target)) is None else p for run in runs)
+    middle = passes[(len(passes) - 1) // 2]
+    return int(middle) if math.isfinite(middle) else None
 
 
 def _finding(

@@ -120,6 +120,7 @@ def _report(
         title="Overfitting on a small sample, and four remedies",
         question=f"What do dropout, L2, batch norm and early stopping change when {settings['samples']} samples meet "
         "a network that can learn them by heart?",
+        answer=_answer(found),
         finding=" ".join(_finding(labels, outcomes, settings) for labels, outcomes in found.items()),
         held_fixed=(
             f"The network 784 - {WIDTH} - {WIDTH} - 10 (ReLU) and its start, Adam at {RATE:g}, batches of {BATCH}, at "
@@ -192,6 +193,23 @@ def _gains(outcomes: dict[str, list[Outcome]], name: str) -> list[float]:
     """Points of test accuracy above plain training, seed by seed."""
     pairs = zip(outcomes[name], outcomes["plain"], strict=True)
     return [100.0 * (run.test_accuracy - plain.test_accuracy) for run, plain in pairs]
+
+
+def _answer(found: dict[str, dict[str, list[Outcome]]]) -> str:
+    said, lower, count = [], [], 0
+    for labels, outcomes in found.items():
+        gains = {name: float(np.mean(_gains(outcomes, name))) for name in outcomes if name != "plain"}
+        least, most = min(gains, key=gains.__getitem__), max(gains, key=gains.__getitem__)
+        said.append(
+            f"with {labels} by {gains[least]:+.1f} points ({least}) to {gains[most]:+.1f} points ({most})"
+        )
+        loss = {name: float(np.mean([run.test_loss for run in runs])) for name, runs in outcomes.items()}
+        lower.append(sum(loss[name] < loss["plain"] for name in gains))
+        count = len(gains)
+    return (
+        f"They change the test accuracy {' and '.join(said)}; the test loss is below plain training's for "
+        f"{' and for '.join(map(str, lower))} of the {count}."
+    )
 
 
 def _finding(labels: str, outcomes: dict[str, list[Outcome]], settings: dict[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """Universality: how the error of approximating a continuous function falls as one hidden layer grows wider.
 
 The theorem (Cybenko 1989; Hornik, Stinchcombe, White 1989) says that weights exist for any error, not how to find them.
-So what is drawn is the best that a strong method finds: Levenberg and Marquardt's, in float64, from several starts.
+So what is drawn is the best that a strong method finds: Levenberg and Marquardt's, in float64, from several starts, and
+for each width also from what the narrower one had come to, which the wider one contains.
 """
 
 from __future__ import annotations
@@ -9,13 +10,25 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from chainrule import validation
 from chainrule.errors import ConfigError
-from chainrule.lab.approximation import ACTIVATIONS, JUDGED, TARGETS, TRAINED, Fit, Floats, Target, fit, grid
+from chainrule.lab.approximation import (
+    ACTIVATIONS,
+    JUDGED,
+    TARGETS,
+    TRAINED,
+    Fit,
+    Floats,
+    Target,
+    fit,
+    grid,
+    widen,
+)
 from chainrule.lab.base import Progress, Report, Table, check_options, part, scaled
 
 WIDTHS = (2, 4, 8, 16, 32, 64)
@@ -47,18 +60,21 @@ def universality(
         raise ConfigError(f"error must be a finite number above 0, not {error!r}; 0.05 is usual.")
     begin, iterations = time.perf_counter(), scaled(ITERATIONS, budget, 4)
     fits: list[Fit] = []
-    jobs = [(t, w, s) for t in TARGETS for w in widths for s in range(seed, seed + repeats)]
-    work = np.cumsum([_cost(target, width) for target, width, _ in jobs])
-    for (target, width, s), done in zip(jobs, work, strict=True):
-        fits.append(fit(target, width, s, iterations, activation))
+    jobs = [(t, s, w) for t in TARGETS for s in range(seed, seed + repeats) for w in widths]
+    work = np.cumsum([_cost(target, width, width > widths[0]) for target, _, width in jobs])
+    for (target, s, width), done in zip(jobs, work, strict=True):
+        found = fit(target, width, s, iterations, activation)
+        if width > widths[0]:  # fits[-1] is the same start's at the width before
+            found = min(found, widen(fits[-1], width, iterations, activation), key=lambda f: f.largest)
+        fits.append(found)
         part(progress, 0.0, 1.0)(done / work[-1], f"{target.name}, width {width}")
     return _report(fits, widths, error, dict(seed=seed, repeats=repeats, budget=budget, activation=activation,
                    widths=list(widths), error=error, iterations=iterations), begin)  # fmt: skip
 
 
-def _cost(target: Target, width: int) -> float:
+def _cost(target: Target, width: int, is_widened: bool) -> float:
     parameters = width * (target.variables + 2) + 1
-    return float(TRAINED[target.variables] ** target.variables * parameters**2 + 2e6)
+    return (1 + is_widened) * float(TRAINED[target.variables] ** target.variables * parameters**2 + 2e6)
 
 
 def _report(
@@ -99,17 +115,20 @@ def _report(
         name="universality",
         title="Universality: width against error",
         question="How does the error of approximating a continuous function fall as one hidden layer grows wider?",
+        answer=_answer(by, widths),
         finding=_finding(by, widths, error, reached),
         held_fixed=(
             f"One hidden layer of {SPELLED[settings['activation']]} neurons and a linear output; float64; at most "
             f"{settings['iterations']} steps of Levenberg and Marquardt's method on all points at once, from "
-            f"{settings['repeats']} random starts whose output layer is the least-squares one; "
+            f"{settings['repeats']} random starts whose output layer is the least-squares one, and for each start from "
+            "the same start's fit at the width before, the new neurons having no weight in the output at first; "
             f"{TRAINED[1]} points fitted for one variable and {TRAINED[2]} x {TRAINED[2]} for two, with no noise; "
             f"the error is measured at {JUDGED[1]:,} and at {JUDGED[2]} x {JUDGED[2]} points. Only the width changes."
         ),
         limits=(
             "The theorem says that weights exist; a fit says that they were found. Where an error does not fall with "
-            "the width, the training failed and not the theorem, and a best start is no lower bound. The error "
+            "the width, the training failed and not the theorem, and a best start is no lower bound. No error rises "
+            "with the width, because the wider network may stay what the narrower one was. The error "
             "between the measured points is not bounded. Functions of many variables need far more neurons than "
             "these of one and two, noise and generalization are not in it, and depth, which can do with fewer "
             "neurons, is not compared."
@@ -143,6 +162,18 @@ def _curve(name: str, widths: tuple[int, ...], groups: list[list[Fit]]) -> Any:
     best = [min(f.largest for f in group) for group in groups]
     worst = [max(f.largest for f in group) for group in groups]
     return Curve(name, widths, best, best, worst)
+
+
+def _answer(by: dict[str, list[list[Fit]]], widths: tuple[int, ...]) -> str:
+    best = {name: [_best(group).largest for group in groups] for name, groups in by.items()}
+    falls = {name: errors[0] / max(errors[-1], 1e-300) for name, errors in best.items()}
+    least, most = min(falls, key=falls.__getitem__), max(falls, key=falls.__getitem__)
+    steps = [after < before for errors in best.values() for before, after in pairwise(errors)]
+    return (
+        f"From {widths[0]} to {widths[-1]} neurons the largest error falls by a factor of {_rounded(falls[least]):g} "
+        f"({least}) to {_rounded(falls[most]):,g} ({most}), in {sum(steps)} of the {len(steps)} steps from a width to "
+        "the next, and in none does it rise."
+    )
 
 
 def _finding(

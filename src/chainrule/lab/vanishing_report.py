@@ -84,6 +84,7 @@ def report(
         title="Vanishing gradients, and four cures",
         question="How much of the gradient arrives at the first layer of a deep net, and does the net learn once what "
         "was lost is restored?",
+        answer=answer(deepest),
         finding=" ".join(finding(deepest, found[PLAIN, depths[0]], found[NORMED, depths[0]], cosines, near)),
         held_fixed=held_fixed(settings),
         limits=LIMITS,
@@ -113,6 +114,25 @@ def cells(m: Measured) -> tuple[Any, ...]:
     return share(m.ratio), m.rate, loss(m.loss), spread, accuracy
 
 
+def answer(deepest: Mapping[str, Measured]) -> str:
+    """The question's answer in one sentence."""
+    plain = deepest[PLAIN]
+    restored = [arm for arm in CURES if deepest[arm].ratio >= VANISHING]
+    learned = [arm for arm in restored if learns(deepest[arm])]
+    layers = f"{plain.depth} hidden layer{'' if plain.depth == 1 else 's'}"
+    return (
+        f"In the plain sigmoid net with {layers} the first layer's gradient is {share(plain.ratio)} of the last "
+        f"layer's, and the net {'learns' if learns(plain) else 'does not learn'}; {len(restored)} of the "
+        f"{len(CURES)} cures keep it at {VANISHING:g} or more, and {len(learned)} of those nets "
+        f"learn{'s' if len(learned) == 1 else ''} (a training loss below half that of guessing)."
+    )
+
+
+def learns(m: Measured) -> bool:
+    """Whether it came to less than half the loss of guessing."""
+    return m.loss < CHANCE / 2
+
+
 def finding(
     deepest: Mapping[str, Measured],
     shallow: Measured,
@@ -122,7 +142,9 @@ def finding(
 ) -> list[str]:
     """Sentences, each built from what was measured."""
     plain = deepest[PLAIN]
-    lost = f"{1 / plain.ratio:.1e} times below" if plain.ratio > 0 else "nothing beside"
+    lost = "nothing beside"
+    if plain.ratio > 0:
+        lost = f"{1 / plain.ratio:.1e} times below" if plain.ratio < 1 else f"{share(plain.ratio)} times"
     said = [
         f"In the plain sigmoid net with {plain.depth} hidden layers, the gradient that arrives at the first layer is "
         f"{lost} the last layer's."
@@ -142,7 +164,7 @@ def finding(
         + (f", that of guessing ({CHANCE:.2f})" if guesses else f" (guessing has {CHANCE:.2f})")
         + f"; with {shallow.depth} hidden layers it gets to {shallow.loss:.2f}."
     )
-    learned = [arm for arm in CURES if deepest[arm].loss < CHANCE / 2]
+    learned = [arm for arm in CURES if learns(deepest[arm])]
     if learned:
         who = "All four cured nets learn" if len(learned) == len(CURES) else f"{listed(learned)} learned"
         ends = ", ".join(f"{arm} to {deepest[arm].loss:.2f}" for arm in learned)
@@ -199,7 +221,9 @@ def loss(value: float) -> str | None:
 
 
 def share(value: float) -> str:
-    """0.35, 41, 1.2e-13"""
+    """0.35, 41, 1.2e-13, 0"""
+    if value == 0:
+        return "0"
     return f"{value:.2g}" if 0.001 <= value < 1000 else f"{value:.1e}"
 
 

@@ -138,6 +138,7 @@ def _report(
         "without-backprop",
         "With and without backpropagation",
         "What does the same network learn from the same data in the same number of passes if no error is handed back?",
+        words.answer(found, passes),
         words.finding(found, P, passes),
         words.held_fixed(task, settings, passes),
         words.limits(P),

@@ -14,6 +14,29 @@ HANDS_BACK = ("backpropagation", "feedback_alignment")
 """Methods with a walk back through the layers."""
 
 
+def answer(found: Found, passes: int) -> str:
+    """The question's answer in one sentence."""
+    backprop, best = found["backpropagation"], best_forward(found)
+    if best is None:
+        return f"After {passes:,} forward passes backpropagation, which alone was run, reads {percent(backprop)}."
+    gap = 100 * (backprop.accuracy - best.accuracy)
+    amount = f"{'less' if gap > 0 else 'more'}, by {abs(gap):.1f} points" if abs(gap) >= 0.05 else "as much"
+    at = passes_to(backprop, best.loss)
+    spent = (
+        "" if at is None else f", and backpropagation had its loss after {at:,.0f} of the {passes:,} passes"
+    )
+    return (
+        f"It learns {amount}: the best that hands no error back, {best.arm.label}, reads {percent(best)} of the test "
+        f"images and backpropagation {percent(backprop)}{spent}."
+    )
+
+
+def best_forward(found: Found) -> Outcome | None:
+    """The method of the least loss among those that train and hand no error back through a layer."""
+    others = [outcome for name, outcome in found.items() if name not in (*HANDS_BACK, "none")]
+    return min(others, key=lambda outcome: outcome.loss, default=None)
+
+
 def finding(found: Found, P: int, passes: int) -> str:
     """What the run showed."""
     backprop = found["backpropagation"]
@@ -21,9 +44,8 @@ def finding(found: Found, P: int, passes: int) -> str:
         f"After {passes:,} forward passes backpropagation has a training loss of {backprop.loss:.2f} and reads "
         f"{percent(backprop)} of the test images."
     ]
-    others = [outcome for name, outcome in found.items() if name not in (*HANDS_BACK, "none")]
-    if others:
-        best = min(others, key=lambda outcome: outcome.loss)
+    best = best_forward(found)
+    if best is not None:
         at = passes_to(backprop, best.loss)
         there = (
             "a loss that backpropagation never had"

@@ -1,0 +1,202 @@
+"""What an experiment answers in one sentence: true of the numbers, whatever they are."""
+
+from __future__ import annotations
+
+import math
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from chainrule.lab import approximation, optimizers, regularization, universality
+from chainrule.lab import features_text as features
+from chainrule.lab import vanishing_report as vanishing
+from chainrule.lab import without_backprop_text as without_backprop
+from chainrule.lab.approximation import TARGETS, Fit
+from chainrule.lab.overfitting import Outcome
+from chainrule.lab.without_backprop_runs import ARMS, Course
+from chainrule.lab.without_backprop_runs import Outcome as Method
+
+
+def is_one_sentence(text: str) -> bool:
+    return text.endswith(".") and not re.search(r"[.!?]\s", text) and text[0].isupper()
+
+
+# --- universality
+
+
+@pytest.mark.parametrize("target", (TARGETS[0], TARGETS[4]), ids=lambda t: t.name)
+def test_a_wider_network_begins_as_the_narrower_one(target):
+    narrow = approximation.fit(target, 3, 0, 5)
+    X = approximation.grid(target.variables, 9)
+    np.testing.assert_allclose(
+        approximation.embedded(narrow, 7).outputs(X), narrow.model.outputs(X), rtol=1e-12, atol=1e-12
+    )
+    wide = approximation.widen(narrow, 7, 20)
+    assert wide.width == 7 and wide.largest < narrow.largest
+    off = wide.model.outputs(approximation.grid(target.variables, approximation.JUDGED[target.variables]))[
+        :, 0
+    ]
+    off = off - target.f(approximation.grid(target.variables, approximation.JUDGED[target.variables]))
+    assert np.abs(off).max() == pytest.approx(wide.largest)
+
+
+def test_where_the_steps_do_not_help_a_wider_network_stays_what_it_was():
+    narrow = approximation.fit(TARGETS[1], 4, 0, 60)
+    assert (
+        approximation.widen(narrow, 8, 60).largest == narrow.largest
+    )  # the squares fall, and not the largest
+
+
+@pytest.mark.parametrize("activation", approximation.ACTIVATIONS)
+def test_no_error_rises_with_the_width(activation: str):
+    report = universality.universality(
+        seed=5, repeats=1, budget=0.1, widths=(2, 5, 6, 16), activation=activation
+    )
+    for _, *errors, _, slope in report.table.rows:
+        assert errors == sorted(errors, reverse=True) and slope <= 0
+    assert "in none does it rise" in report.answer and is_one_sentence(report.answer)
+
+
+def fits(errors):
+    """One start a width for every target."""
+    return {
+        t.name: [[Fit(t, w, 0, e, e, 1, None)] for w, e in zip((2, 4, 8), row, strict=True)]
+        for t, row in zip(TARGETS, errors, strict=True)
+    }
+
+
+def test_universality_counts_the_steps_that_helped():
+    errors = [(1.0, 0.5, 0.5), *[(1.0, 0.5, 0.1)] * 4, (0.8, 0.2, 1e-3)]
+    said = universality._answer(fits(errors), (2, 4, 8))
+    assert is_one_sentence(said)
+    assert "by a factor of 2 (smooth f(x)) to 800 (steep f(x, y)), in 11 of the 12 steps" in said
+    flat = universality._answer(fits([(1.0, 1.0, 1.0)] * 6), (2, 4, 8))
+    assert "in 0 of the 12 steps" in flat
+
+
+# --- vanishing
+
+
+def nets(ratio, loss):
+    names = (vanishing.PLAIN, *vanishing.CURES)
+    return {
+        name: vanishing.Measured(
+            name, 9, 1, np.array([[ratio[name], 1.0]]), 0.1, np.array([loss[name]]), np.array([0.5])
+        )
+        for name in names
+    }
+
+
+@pytest.mark.parametrize(
+    ("ratio", "losses", "expected"),
+    [
+        (1e-13, (2.3, 0.1, 0.1, 0.1, 0.1), ("is 1.0e-13 of", "does not learn", "4 of the 4 cures", "4 of those nets")),
+        (0.5, (0.1, 2.3, 2.3, 0.1, math.inf), ("is 0.5 of", "net learns", "4 of the 4", "1 of those nets learns ")),
+        (0.0, (2.3, 2.3, 2.3, 2.3, 2.3), ("is 0 of", "does not learn", "0 of those nets learn ")),
+    ],
+)  # fmt: skip
+def test_vanishing_counts_the_cures(ratio, losses, expected):
+    names = (vanishing.PLAIN, *vanishing.CURES)
+    said = vanishing.answer(
+        nets(dict.fromkeys(names, 0.5) | {vanishing.PLAIN: ratio}, dict(zip(names, losses, strict=True)))
+    )
+    assert is_one_sentence(said)
+    for words in expected:
+        assert words in said
+
+
+def test_vanishing_counts_only_nets_whose_gradient_is_there():
+    names = (vanishing.PLAIN, *vanishing.CURES)
+    said = vanishing.answer(nets(dict.fromkeys(names, 1e-9), dict.fromkeys(names, 0.1)))
+    assert "0 of the 4 cures" in said and "0 of those nets learn " in said
+
+
+# --- without backpropagation
+
+
+def method(name, loss, accuracy, passes=(1.0, 50.0, 100.0), losses=None):
+    losses = (2.0, loss, loss) if losses is None else losses
+    return Method(ARMS[name], 0.1, [Course(list(passes), [0.0] * 3, list(losses), [], 5, accuracy)])
+
+
+def test_without_backprop_says_less_more_or_as_much():
+    backprop = method("backpropagation", 0.3, 0.9, losses=(2.0, 0.6, 0.3))
+    for name, loss, accuracy, expected in (
+        ("spsa", 0.7, 0.75, "less, by 15.0 points: the best that hands no error back, SPSA, reads 75.0 %"),
+        ("cma_es", 0.2, 0.95, "more, by 5.0 points"),
+        ("random_search", 0.3, 0.9, "as much: "),
+    ):
+        found = {
+            "backpropagation": backprop,
+            name: method(name, loss, accuracy),
+            "none": method("none", 0.1, 1.0),
+        }
+        said = without_backprop.answer(found, 100)
+        assert is_one_sentence(said) and expected in said
+        assert ("had its loss after" in said) == (loss >= 0.3)
+    alone = without_backprop.answer({"backpropagation": backprop, "feedback_alignment": backprop}, 100)
+    assert is_one_sentence(alone) and "90.0 %" in alone
+
+
+# --- optimizers
+
+
+def descents(**ends):
+    """A run a rule: 2.0, then 1.0, then its end."""
+    from chainrule.lab.descent import Outcome as Descent
+
+    return {
+        name: [Descent(0, np.array([2.0, 1.0, end]), np.arange(3.0), 0.5, np.zeros((3, 1)))]
+        for name, end in ends.items()
+    }
+
+
+def test_optimizers_names_the_first_and_the_last():
+    task = SimpleNamespace(epochs=2)
+    said = optimizers._answer(task, descents(Adam=0.05, SGD=0.3, momentum=math.nan), 0.1)
+    assert is_one_sentence(said)
+    assert "Adam came furthest, from a loss of 2 to 0.05, and momentum least far, to no finite loss" in said
+    assert "1 of the 3 rules came to 0.1, Adam first, after 2" in said
+    assert "none of the 2 rules came to 0.01" in optimizers._answer(task, descents(Adam=0.05, SGD=0.3), 0.01)
+
+
+# --- regularization
+
+
+def outcome(test_accuracy, test_loss):
+    return [Outcome([1.0], [1.0], 1.0, 0.8, accuracy, test_loss) for accuracy in test_accuracy]
+
+
+def test_regularization_says_from_where_to_where():
+    right = {
+        "plain": outcome((0.8, 0.9), 0.5),
+        "dropout": outcome((0.7, 0.9), 0.6),
+        "L2": outcome((0.8, 0.88), 0.4),
+    }
+    wrong = {"plain": outcome((0.5,), 0.9), "dropout": outcome((0.6,), 0.8), "L2": outcome((0.5,), 0.7)}
+    said = regularization._answer({"right labels": right, "20 % wrong labels": wrong})
+    assert is_one_sentence(said)
+    assert "with right labels by -5.0 points (dropout) to -1.0 points (L2)" in said
+    assert "with 20 % wrong labels by +0.0 points (L2) to +10.0 points (dropout)" in said
+    assert "below plain training's for 1 and for 2 of the 2" in said
+
+
+# --- features
+
+
+def test_features_says_yes_no_or_in_part():
+    rising, falling = np.array([[0.4, 0.6, 0.8, 1.0]]), np.array([[0.8, 0.6, 0.4, 1.0]])
+    aligned = np.eye(5)
+    aligned[0, 1:4], aligned[-1, 1:4] = (0.9, 0.7, 0.5), (0.5, 0.7, 0.9)
+    yes = features.answer(rising, rising, aligned)
+    assert yes.startswith(
+        "Yes, by degrees: from layer 1 to layer 3 the alignment with the input falls from 0.90 to 0.50"
+    )
+    assert features.answer(falling, falling, aligned[::-1]).startswith("No: ")
+    assert features.answer(falling, rising, aligned).startswith("In part: ")
+    assert "the accuracy of a linear probe falls from 80.0 % to 40.0 %" in features.answer(
+        falling, rising, aligned
+    )
+    assert is_one_sentence(yes)
