@@ -63,7 +63,7 @@ def test_every_task(command, tables, tmp_path, name):
     assert judged["metrics"] == pytest.approx(model.evaluate(X, y))
     if has_matrix:
         assert np.sum(judged["confusion_matrix"]) == 160
-        assert judged["classes"] == sorted(set(map(str, y)))
+        assert judged["classes"] == np.unique(y).tolist() == found["classes"]
 
     rows = command("predict", "run/model.safetensors", tables[name], data=True)
     assert len(rows) == 160
@@ -93,12 +93,49 @@ def test_for_people(command, tables, name):
     assert "operations" in command("info", run).stdout
 
 
+@pytest.mark.parametrize(("name", "kind"), [("two", int), ("words", str)])
+def test_a_class_has_the_type_of_the_labels_everywhere(command, tables, tmp_path, name, kind):
+    found = command("train", tables[name], "--epochs", 1, "--out", "run", data=True)
+    story = command("explain", "run", tables[name], "--row", 2, data=True)
+    classes = [
+        *found["classes"],
+        *json.loads((tmp_path / "run/metrics.json").read_text())["classes"],
+        *command("evaluate", "run", tables[name], data=True)["classes"],
+        *command("info", "run", data=True)["classes"],
+        *(row["predicted"] for row in command("predict", "run", tables[name], data=True)),
+        *(story["said"], story["truth"], story["rival"]["label"], story["change"]["truth"]),
+        *(answer["label"] for answer in story["answers"] + story["change"]["answers_after"]),
+    ]
+    assert {type(label) for label in classes} == {kind}
+
+
+def test_inputs_that_are_none_do_not_keep_the_others_from_an_answer(command, idx_folder, tmp_path):
+    command("train", idx_folder, "--epochs", 1, "--hidden", 8, "--out", "run", "--quiet")
+    Image.fromarray(load_mnist()[1].images[0]).save(tmp_path / "good.png")
+    Image.new("L", (40, 40), 200).save(tmp_path / "blank.png")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    np.save(tmp_path / "narrow.npy", np.zeros((2, 9)))
+    inputs = ("bad.png", "good.png", "blank.png", "missing.png", "narrow.npy", "good.png")
+    result = command("predict", "run", *inputs, "--json", "--out", "p.csv", code=2)
+    assert [row["input"] for row in json.loads(result.stdout)] == ["good.png", "good.png"]
+    assert len((tmp_path / "p.csv").read_text().splitlines()) == 3
+    lines = result.stderr.splitlines()
+    assert len(lines) == 4 and all(line.startswith("Error: ") and line.endswith(".") for line in lines)
+    for line, name in zip(lines, ("bad.png", "blank.png", "missing.png", "narrow.npy"), strict=True):
+        assert name in line
+    printed = command("predict", "run", *inputs, code=2)
+    assert printed.stdout.count("good.png") == 2 and printed.stderr == result.stderr
+    nothing = command("predict", "run", "bad.png", "missing.png", "--out", "none.csv", code=2)
+    assert nothing.stdout == "" and len(nothing.stderr.splitlines()) == 2
+    assert not (tmp_path / "none.csv").exists()
+
+
 def test_idx_folder(command, idx_folder, tmp_path):
     found = command(
         "train", idx_folder, "--epochs", 1, "--batch-size", 32, "--out", "run", "--report", data=True
     )
     assert found["part"] == "test" and found["samples"] == 200 and found["metrics"]["accuracy"] > 0.6
-    assert found["classes"] == list("0123456789")
+    assert found["classes"] == list(range(10))
     for part, samples in (("train", 800), ("test", 200)):
         assert command("evaluate", "run", idx_folder, "--part", part, data=True)["samples"] == samples
 

@@ -93,6 +93,41 @@ def test_every_mode_of_color_shows_the_same_digit(tmp_path, digits):
             assert similarity(read_digit(tmp_path / "a.jpg"), digits[0]) > 0.97, mode
 
 
+@pytest.mark.parametrize("ink", [0, 40, 200, 255])
+@pytest.mark.parametrize("hidden", [0, 255])
+def test_ink_of_any_shade_on_nothing(tmp_path, digits, ink, hidden):
+    """hidden: the color that a drawing program leaves where nothing can be seen."""
+    opacity = render(digits[0], 6, (9, 9, 9, 9))
+    color = np.where(opacity > 0, ink, hidden).astype(np.uint8)
+    Image.fromarray(np.dstack([color, color, color, opacity])).save(tmp_path / "a.png")
+    assert similarity(read_digit(tmp_path / "a.png"), digits[0]) > 0.97
+    Image.fromarray(np.dstack([color, opacity])).save(tmp_path / "a.png")
+    assert similarity(read_digit(tmp_path / "a.png"), digits[0]) > 0.97
+
+
+@pytest.mark.parametrize("paper", [20, 235])
+def test_transparent_corners_are_paper(tmp_path, digits, paper):
+    ink = render(digits[0], 6, (40, 40, 40, 40))
+    grey = np.rint(paper + (255 - 2 * paper) * (ink / 255.0)).astype(np.uint8)
+    opacity = np.full_like(grey, 255)
+    opacity[:30, :30] = opacity[-30:, -30:] = 0
+    Image.fromarray(np.dstack([grey, opacity])).save(tmp_path / "a.png")
+    assert similarity(read_digit(tmp_path / "a.png"), digits[0]) > 0.97
+
+
+def test_what_is_no_picture_is_called_by_its_name(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"nonsense")
+    with pytest.raises(FormatError, match=r"a\.png is not a PNG or JPEG") as caught:
+        read_digit(tmp_path / "a.png")
+    assert "BytesIO" not in str(caught.value)
+
+
+def test_nothing_but_transparency_is_blank(tmp_path):
+    Image.new("RGBA", (40, 40), (9, 9, 9, 0)).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match="blank"):
+        read_digit(tmp_path / "a.png")
+
+
 def test_a_photograph_with_grain_and_a_shadow(tmp_path, digits):
     rng = np.random.default_rng(1)
     found = []

@@ -21,6 +21,15 @@ class Interrupted(Exception):
     """Ctrl-C in the middle of something that can be gone on with; the message says how."""
 
 
+class Several(ChainruleError):
+    """Errors of several inputs, of which each is told; the other inputs were done."""
+
+    def __init__(self, errors: list[Exception]) -> None:
+        """At least one."""
+        super().__init__(f"{len(errors)} inputs were refused.")
+        self.errors = errors
+
+
 def guarded(command: Command) -> Command:
     """A subcommand whose errors become sentences on standard error."""
 
@@ -31,20 +40,22 @@ def guarded(command: Command) -> Command:
         except (typer.Exit, BrokenPipeError):
             raise
         except Interrupted as interruption:
-            leave(str(interruption), 130)
+            leave(plain(interruption), 130)
         except KeyboardInterrupt:
             leave("Interrupted.", 130)
         except Exception as error:
             if options.get("debug"):
                 raise
-            leave(f"Error: {sentence(error)}", 2 if isinstance(error, (ChainruleError, OSError)) else 1)
+            errors = error.errors if isinstance(error, Several) else [error]
+            code = 2 if isinstance(error, (ChainruleError, OSError)) else 1
+            leave("\n".join(f"Error: {plain(sentence(each))}" for each in errors), code)
 
     return run  # type: ignore[return-value]
 
 
 def leave(message: str, code: int) -> None:
-    """Say it in one line on standard error, and exit."""
-    typer.secho(plain(message), fg=typer.colors.RED if code != 130 else None, err=True)
+    """Say it on standard error, and exit."""
+    typer.secho(message, fg=typer.colors.RED if code != 130 else None, err=True)
     raise typer.Exit(code)
 
 

@@ -22,13 +22,19 @@ class Verdict(NamedTuple):
     metrics: dict[str, float]
     matrix: Any
     """(classes, classes), or None where a sample has no single label"""
-    labels: list[str]
+    classes: list[Any]
+    """as the data have them"""
+
+    @property
+    def labels(self) -> list[str]:
+        """What each class is called."""
+        return [str(label) for label in self.classes]
 
     def to_json(self) -> dict[str, Any]:
         """As data."""
         found = {"part": self.part, "samples": self.samples, "metrics": self.metrics}
         if self.matrix is not None:
-            found |= {"classes": self.labels, "confusion_matrix": self.matrix.tolist()}
+            found |= {"classes": self.classes, "confusion_matrix": self.matrix.tolist()}
         return dict(finite(found))
 
     def show(self, out: Console) -> None:
@@ -48,8 +54,8 @@ def judge(model: Model, samples: Dataset, part: str, engine: str = "auto") -> Ve
     return Verdict(part, len(samples), metrics, matrix, class_labels(model))
 
 
-def class_labels(model: Model) -> list[str]:
-    """What each class, or each label of many, is called."""
+def class_labels(model: Model) -> list[Any]:
+    """Each class, or the number of each label of many: a number or text, as the data have it."""
     if model.classes is not None:
-        return [str(label) for label in model.classes.tolist()]
-    return [str(k) for k in range(max(model.network.outputs, 2))]
+        return list(model.classes.tolist())
+    return list(range(max(model.network.outputs, 2)))

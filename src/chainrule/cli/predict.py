@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.cli import options, output
-from chainrule.cli.guard import guarded
-from chainrule.errors import ConfigError, DataError, ShapeError
+from chainrule.cli.guard import Several, guarded
+from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,18 +47,33 @@ def predict(
     from chainrule.cli.models import load_model
 
     chosen = load_model(model)
-    labels = class_labels(chosen)
-    answers = [answer(chosen, path, engine) for path in inputs]
+    labels = [str(label) for label in class_labels(chosen)]
+    answers, refused = answer_all(chosen, inputs, engine)
     if out is not None:
         save(out, answers, labels)
     if as_json:
         output.print_json([row for each in answers for row in as_data(each, labels)])
-        return
-    console = output.console()
-    for each in answers:
-        show(console, each, labels)
-    if out is not None:
-        console.print(f"Written to {out}", markup=False)
+    else:
+        console = output.console()
+        for each in answers:
+            show(console, each, labels)
+        if out is not None:
+            console.print(f"Written to {out}", markup=False)
+    if refused:
+        raise Several(refused)
+
+
+def answer_all(model: Model, paths: list[str], engine: str) -> tuple[list[Answers], list[Exception]]:
+    """The answers to all inputs that can be read, and what is wrong with the others. Raises it where none can be."""
+    answers, refused = list[Answers](), list[Exception]()
+    for path in paths:
+        try:
+            answers.append(answer(model, path, engine))
+        except (DataError, FormatError, ShapeError, OSError) as error:
+            refused.append(error)
+    if not answers:
+        raise refused[0] if len(refused) == 1 else Several(refused)
+    return answers, refused
 
 
 def answer(model: Model, path: str, engine: str) -> Answers:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections.abc import Iterable, Iterator
 from math import ceil
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -136,7 +137,7 @@ def _place(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _read_grey(path: PathLike) -> NDArray[np.uint8]:
-    """(height, width) uint8, transparency on white, upright, its longer side at most 1024."""
+    """(height, width) uint8, transparency on white or black, upright, its longer side at most 1024."""
     name = os.fspath(path)
     with open_regular(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow warns of is checked here
@@ -146,8 +147,9 @@ def _read_grey(path: PathLike) -> NDArray[np.uint8]:
         except (ChainruleError, MemoryError):
             raise
         except Exception as error:  # Pillow's decoders raise a dozen kinds and promise no list
+            why = str(error).replace(repr(content), "it")
             raise FormatError(
-                f"{name} is not a PNG or JPEG that can be read past byte {content.tell()} ({error})."
+                f"{name} is not a PNG or JPEG that can be read past byte {content.tell()} ({why})."
             ) from error
 
 
@@ -195,13 +197,50 @@ def _to_grey(image: Image.Image) -> Image.Image:
     from PIL import Image
 
     grey = Image.new("L", image.size)
-    rows = max(1, BAND_PIXELS // image.width)
-    for top in range(0, image.height, rows):
-        band = image.crop((0, top, image.width, min(top + rows, image.height)))
-        if image.mode.startswith("I"):  # 16 bits, which Pillow's own conversion cuts off at 255
+    has_color = not image.mode.startswith("I")
+    paper = _paper(image) if has_color and image.has_transparency_data else None
+    for top, band in _bands(image):
+        if not has_color:  # 16 bits, which Pillow's own conversion cuts off at 255
             band = Image.fromarray((np.asarray(band).astype(np.uint32) >> 8).astype(np.uint8))
-        elif image.has_transparency_data:
-            color = band.convert("RGBA")
-            band = Image.alpha_composite(Image.new("RGBA", band.size, "white"), color)
+        elif paper is not None:
+            band = Image.alpha_composite(Image.new("RGBA", band.size, paper), band.convert("RGBA"))
         grey.paste(band.convert("L"), (0, top))
     return grey
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The picture in pieces of whole rows, each with its first row."""
+    rows = max(1, BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _paper(image: Image.Image) -> str:
+    """White or black, to lay a transparent picture on.
+
+    Where the border is transparent, what can be seen is the ink, and the paper is what differs from it more. Where the
+    border can be seen, it is the paper already, as of a photograph with round corners.
+    """
+    width, height = image.size
+    edges = (
+        (0, 0, width, 1),
+        (0, height - 1, width, height),
+        (0, 0, 1, height),
+        (width - 1, 0, width, height),
+    )
+    opacity, level = _seen(map(image.crop, edges))
+    is_ink = opacity < 127.5
+    if is_ink:
+        opacity, level = _seen(band for _, band in _bands(image))
+    return "white" if (level < 127.5) == is_ink else "black"
+
+
+def _seen(pieces: Iterable[Image.Image]) -> tuple[float, float]:
+    """The mean opacity of some pieces, and the mean level of what can be seen of them, 0 of nothing."""
+    seen, opaque, size = 0.0, 0.0, 0
+    for piece in pieces:
+        color = piece.convert("RGBA")
+        opacity = np.asarray(color.getchannel("A"))
+        seen += float(np.vdot(np.asarray(color.convert("L"), np.float32), opacity.astype(np.float32)))
+        opaque, size = opaque + float(opacity.sum()), size + opacity.size
+    return opaque / size, seen / opaque if opaque else 0.0

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,8 @@ class Story:
     """(inputs,) the features in standard deviations from the training data's mean, where the network standardizes"""
     scale: Floats
     """(inputs,) what the first learning layer sees of one unit of each feature"""
+    classes: Mapping[str, Any]
+    """the labels of the data by what they are called here, where one of them is the answer"""
 
     @property
     def chosen(self) -> list[str]:
@@ -107,13 +109,13 @@ class Story:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as data."""
-        rival = self.rival
+        rival, classes = self.rival, self.classes
         return {
             "source": self.source,
             "task": self.task,
-            "said": self.said,
-            "truth": self.truth,
-            "answers": [answer._asdict() for answer in self.answers],
+            "said": classes.get(self.said, self.said),
+            "truth": None if self.truth is None else classes.get(self.truth, self.truth),
+            "answers": [a._asdict() | {"label": classes.get(a.label, a.label)} for a in self.answers],
             "layers": [
                 {
                     "name": layer.name,
@@ -135,13 +137,13 @@ class Story:
             "rival": None
             if rival is None
             else {
-                "label": rival.label,
+                "label": classes.get(rival.label, rival.label),
                 "gap": rival.gap,
                 "hidden_change": None if rival.hidden is None else rival.hidden[1],
                 "input_change": rival.distance if rival.reached else None,
-                "answer_then": rival.answer_then if rival.reached else None,
+                "answer_then": classes.get(rival.answer_then, rival.answer_then) if rival.reached else None,
             },
-            "change": None if self.change is None else self.change.to_json(),
+            "change": None if self.change is None else self.change.to_json(classes),
         }
 
     def __str__(self) -> str:
@@ -239,6 +241,16 @@ def explain(
         ),
         standard=seen if any(isinstance(link.layer, Standardize) for link in front) else None,
         scale=f.scale(),
+        classes=_classes(model, labels),
+    )
+
+
+def _classes(model: Model, labels: list[str]) -> dict[str, Any]:
+    """{"7": 7}; empty where an answer is numbers or many labels."""
+    if model.task not in ("binary", "multiclass"):
+        return {}
+    return dict(
+        zip(labels, range(len(labels)) if model.classes is None else model.classes.tolist(), strict=True)
     )
 
 

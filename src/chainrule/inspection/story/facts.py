@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -102,12 +102,15 @@ class Change(NamedTuple):
     moves: tuple[Move, ...]
     answers_after: tuple[Answer, ...]  # in the order of Story.answers
 
-    def to_json(self) -> dict[str, Any]:
-        """Everything, as data."""
+    def to_json(self, classes: Mapping[str, Any]) -> dict[str, Any]:
+        """Everything, as data. classes: the data's labels by what they are called here."""
         return self._asdict() | {
+            "truth": classes.get(self.truth, self.truth),
             "deltas": [d._asdict() for d in self.deltas],
             "moves": [m._asdict() for m in self.moves],
-            "answers_after": [a._asdict() for a in self.answers_after],
+            "answers_after": [
+                a._asdict() | {"label": classes.get(a.label, a.label)} for a in self.answers_after
+            ],
         }
 
 
