@@ -8,7 +8,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
 
@@ -17,7 +20,8 @@ author = "The Chainrule authors"
 copyright = f"2026, {author}"
 version = release = PROJECT["version"]
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+html_math_renderer = "mathml"
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -107,7 +111,24 @@ def skip_field_numbers(app: Sphinx, what: str, name: str, obj: Any, skip: bool, 
     return True if str(getattr(obj, "__doc__", "")).startswith("Alias for field number") else None
 
 
+# Formulas stand in the pages as MathML, which browsers lay out themselves: no script, and nothing from the network.
+
+
+def inline_formula(translator: HTML5Translator, node: nodes.math) -> None:
+    """$...$"""
+    translator.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def displayed_formula(translator: HTML5Translator, node: nodes.math_block) -> None:
+    """$$...$$, in a box of its own that scrolls where the page is narrower."""
+    formula = convert(node.astext(), display="block")
+    translator.body.append(f'<div style="overflow-x: auto; overflow-y: hidden">{formula}</div>\n')
+    raise nodes.SkipNode
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))
     app.connect("autodoc-process-docstring", as_plain_text)
     app.connect("autodoc-skip-member", skip_field_numbers)
