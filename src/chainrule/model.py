@@ -69,6 +69,8 @@ class Model:
         self.frozen: frozenset[str] = frozenset()
         self.epochs_trained = 0
         self.steps_trained = 0
+        self.history = History()
+        """what the last call of `fit` recorded, also where Ctrl-C ended it; empty before the first, and after `load`"""
 
     # --- its numbers ---------------------------------------------------------------------------------------------
 
@@ -126,7 +128,7 @@ class Model:
         engine: str = "auto",
         method: Method | str | None = None,
     ) -> History:
-        """Train in place, and return what was recorded.
+        """Train in place, and return what was recorded: it stays in `history`, also where Ctrl-C ends the training.
 
         X: (n, features) array, memory map, CSR matrix or data frame, whose column names become `feature_names`.
         y: labels, numbers, or (n, outputs).
@@ -182,7 +184,7 @@ class Model:
         watchers = as_callbacks(callbacks)
         if verbose:
             watchers.insert(0, ProgressBar(verbose))
-        before = self.classes, self._feature_names, self.states, self.steps_trained
+        before = self.classes, self._feature_names, self.states, self.history, self.steps_trained
         self.classes, self._feature_names = classes, features
         self.states = training.fit_standardize(network, self.states, samples, self.dtype)
         try:
@@ -204,7 +206,7 @@ class Model:
             )
         except ChainruleError:
             if self.steps_trained == before[-1]:  # refused before its first step: the model is as it was
-                self.classes, self._feature_names, self.states = before[:-1]
+                self.classes, self._feature_names, self.states, self.history = before[:-1]
             raise
 
     def _validation(
@@ -499,8 +501,21 @@ class Model:
         persistence.save(path, self.network, self.theta, self.states, extra)
 
     def __repr__(self) -> str:
-        """The network and the number of its parameters."""
-        return f"<Model of {self.network.size:,} parameters, {self.dtype}: {self.network!r}>"
+        """The widths of the network's dense layers and blocks, the number of its parameters, and its training."""
+        wide = [link.fan_out for link in self.network.links if link.params or link.branches]
+        widths = [str(self.network.inputs), *map(str, wide)]
+        shape = "-".join(widths if len(widths) <= 8 else [*widths[:5], "...", *widths[-2:]])
+        trained = f"{self.epochs_trained:,} epoch{'s' * (self.epochs_trained != 1)}"
+        return (
+            f"<Model {shape}: {self.network.size:,} parameters, {self.dtype}, {self.task}, "
+            f"{'trained for ' + trained if self.steps_trained else 'not trained yet'}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the summary, and how far the model was trained."""
+        from chainrule import notebook
+
+        return notebook.model(self)
 
 
 def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Model:
@@ -525,6 +540,7 @@ def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | No
         )
         model.epochs_trained = validation.check_seed(saved.extra["epochs_trained"], "epochs_trained")
         model.steps_trained = validation.check_seed(saved.extra["steps_trained"], "steps_trained")
+        model.history = History()
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"{path}: the metadata is malformed ({error}).") from error
     return model

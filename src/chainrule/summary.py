@@ -62,16 +62,31 @@ class Summary(NamedTuple):
             )
             for line in (head, tuple("-" * w for w in widths), *body)
         ]
+        lines += ["", *(f"{name:<13}{value}" for name, value in self.totals().items())]
+        return "\n".join(line.rstrip() for line in lines)
+
+    def totals(self) -> dict[str, str]:
+        """Parameters, operations and memory of the whole network, in words."""
         frozen = (
             f", {self.parameters - self.trained:,} of them frozen" if self.trained < self.parameters else ""
         )
-        lines += [
-            "",
-            f"parameters   {self.parameters:,}{frozen}: {as_bytes(self.parameter_bytes)}",
-            f"operations   {self.operations:,} a sample to predict, {self.training_operations:,} to train",
-            f"memory       about {as_bytes(self.training_bytes)} to train with Adam and batches of {self.batch_size}",
-        ]
-        return "\n".join(line.rstrip() for line in lines)
+        return {
+            "parameters": f"{self.parameters:,}{frozen}: {as_bytes(self.parameter_bytes)}",
+            "operations": f"{self.operations:,} a sample to predict, {self.training_operations:,} to train",
+            "memory": f"about {as_bytes(self.training_bytes)} to train with Adam and batches of {self.batch_size}",
+        }
+
+    def __repr__(self) -> str:
+        """The number of links and parameters."""
+        return (
+            f"<Summary of {len(self.rows)} link{'s' * (len(self.rows) != 1)}: {self.parameters:,} parameters>"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table and the totals."""
+        from chainrule import notebook
+
+        return notebook.summary(self)
 
 
 def summarize(network: Network, dtype: Any, frozen: frozenset[str], batch_size: int) -> Summary:

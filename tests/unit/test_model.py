@@ -300,7 +300,7 @@ def test_repr_is_how_it_was_written():
     )
     written = "Network(4, [Dense(6), Residual([Dense(6), ReLU()]), Dense(3)], loss=Huber(delta=1.0), l2=0.1)"
     assert repr(made.network) == written
-    assert repr(made) == f"<Model of 93 parameters, float32: {written}>"
+    assert repr(made) == "<Model 4-6-6-3: 93 parameters, float32, regression, not trained yet>"
     again = eval(written, vars(c) | {name: getattr(c, name) for name in c.__all__})
     assert repr(again) == written
 

@@ -35,7 +35,7 @@ ROWS = (
     {"backprop", "blocks", "frames", "network", "samples", "validation"},
     {"engines", "training", "inspection", "persistence", "datasets", "summary"},
     {"model", "predictor"},
-    {"figures", "report"},
+    {"figures", "notebook", "report"},
     {"lab", "benchmark"},
     {"cli"},
 )

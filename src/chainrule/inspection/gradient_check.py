@@ -38,14 +38,29 @@ class GradientCheck(dict[str, Comparison]):
         """The largest relative error of all; 0 for a network without parameters."""
         return max((comparison.error for comparison in self.values()), default=0.0)
 
+    def place(self, name: str) -> str:
+        """The number of a parameter that was compared: dense_1.W[3,1]"""
+        return f"{name}[{','.join(map(str, self[name].at))}]"
+
+    def __repr__(self) -> str:
+        """The worst number and its error."""
+        count = f"{len(self)} parameter{'s' * (len(self) != 1)}"
+        worst = f": worst {self.place(self.worst)}, relative error {self.error:.1e}" if self else ""
+        return f"<GradientCheck of {count}{worst}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: both values of each parameter."""
+        from chainrule import notebook
+
+        return notebook.gradient_check(self)
+
     def __str__(self) -> str:
         """A line a parameter, and the worst."""
         lines = [f"{'parameter':<24}{'backpropagation':>22}{'central difference':>22}{'relative error':>16}"]
-        places = {name: f"{name}[{','.join(map(str, c.at))}]" for name, c in self.items()}
         for name, c in self.items():
-            lines.append(f"{places[name]:<24}{c.gradient:>22.12g}{c.numeric:>22.12g}{c.error:>16.1e}")
+            lines.append(f"{self.place(name):<24}{c.gradient:>22.12g}{c.numeric:>22.12g}{c.error:>16.1e}")
         if self:
-            lines.append(f"worst: {places[self.worst]}, relative error {self.error:.1e}")
+            lines.append(f"worst: {self.place(self.worst)}, relative error {self.error:.1e}")
         return "\n".join(lines)
 
 

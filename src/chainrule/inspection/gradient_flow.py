@@ -55,7 +55,7 @@ class LayerFlow(NamedTuple):
     """RMS of a step's change of W, relative to RMS(W); None where no step is known"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Flow:
     """The gradient flow at one moment: a layer a row, from the input to the output. Print it to see the table."""
 
@@ -94,9 +94,10 @@ class Flow:
 
         return by_layer(self)
 
-    def __str__(self) -> str:
+    def cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """The names of a table's columns, and its rows in text."""
         heads = ("layer", "activation", "delta", "mean", "std", "saturated", "dead", "dL/dW", "update/weight")
-        rows = [
+        rows: list[tuple[str, ...]] = [
             (
                 row.layer,
                 row.activation or "-",
@@ -110,6 +111,27 @@ class Flow:
             )
             for row in self.layers
         ]
+        return heads, rows
+
+    def conditions(self) -> str:
+        """What it was measured on."""
+        mode = "training" if self.training else "prediction"
+        return f"{self.samples:,} samples as in {mode}, loss {self.loss:.4g}; RMS of delta relative to the last layer's"
+
+    def __repr__(self) -> str:
+        """The number of layers, the loss, and the kinds of diagnoses."""
+        kinds = "".join(f", {diagnosis.kind}" for diagnosis in self.diagnoses)
+        count = f"{len(self.layers)} layer{'s' * (len(self.layers) != 1)}"
+        return f"<Flow of {count} on {self.samples:,} samples: loss {self.loss:.4g}{kinds}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table with bars, and the diagnoses."""
+        from chainrule import notebook
+
+        return notebook.flow(self)
+
+    def __str__(self) -> str:
+        heads, rows = self.cells()
         widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
         lines = [
             "  ".join(
@@ -118,10 +140,7 @@ class Flow:
             ).rstrip()
             for line in (heads, tuple("-" * width for width in widths), *rows)
         ]
-        mode = "training" if self.training else "prediction"
-        lines.append(
-            f"{self.samples:,} samples as in {mode}, loss {self.loss:.4g}; RMS of delta relative to the last layer's"
-        )
+        lines.append(self.conditions())
         return "\n".join([*lines, *(diagnosis.words for diagnosis in self.diagnoses)])
 
 

@@ -101,6 +101,12 @@ class GradientFlow(Callback):
             for rows, loss, samples, training in state["flows"]
         ]
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the last measurement."""
+        from chainrule import notebook
+
+        return notebook.flow(self.flows[-1]) if self.flows else f"<p>{self}</p>"
+
     def __str__(self) -> str:
         """The last measurement, and when something was wrong before."""
         if not self.flows:

@@ -217,6 +217,12 @@ class Trace:
 
         return trace_export.json_text(self)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a table of the links."""
+        from chainrule import notebook
+
+        return notebook.trace(self)
+
     def __str__(self) -> str:
         """A table of the links: the numbers themselves where they are few, else their mean and spread."""
         from chainrule.inspection import trace_export

@@ -116,32 +116,43 @@ def table(trace: Trace) -> str:
     from rich.table import Table
 
     made = Table(box=SIMPLE_HEAD)
-    for column in ("link", "layer", "z", "a", "delta = dL/dz", "gradient"):
+    heads, cells = rows(trace)
+    for column in heads:
         made.add_column(
             column,
             no_wrap=column != "layer",
             overflow="fold",
             max_width=28 if column == "layer" else None,
         )
-    made.add_row("input", "", *_cells(trace, "input"), "")
+    for row in cells:
+        made.add_row(*row)
+    out = StringIO()
+    Console(file=out, width=160, color_system=None, legacy_windows=False).print(made)
+    lines = [line.rstrip() for line in out.getvalue().strip("\n").split("\n")]
+    head, *notes = remarks(trace)
+    return "\n".join([head, *lines, *notes])
+
+
+def rows(trace: Trace) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The names of the table's columns, and a row a link in text: blocks' inner links are indented."""
+    made = [("input", "", *_cells(trace, "input"), "")]
     for link, depth in _depths(trace.network.links, 0):
         grads = trace.grads.get(link.name, ())
         sizes = ", ".join(
             f"{field} {_size(g)}" for field, g in zip(getattr(grads, "_fields", ()), grads, strict=True)
         )
         layer = type(link.layer).__name__ if link.branches else repr(link.layer)
-        made.add_row("  " * depth + link.name, layer, *_cells(trace, link.name), sizes)
-    out = StringIO()
-    Console(file=out, width=160, color_system=None, legacy_windows=False).print(made)
-    lines = [line.rstrip() for line in out.getvalue().strip("\n").split("\n")]
+        made.append(("  " * depth + link.name, layer, *_cells(trace, link.name), sizes))
+    return ("link", "layer", "z", "a", "delta = dL/dz", "gradient"), made
+
+
+def remarks(trace: Trace) -> tuple[str, str, str]:
+    """The line above the table, and the two beneath it."""
     penalty = f", {trace.penalty:.6g} of it penalty" if trace.penalty else ""
-    return "\n".join(
-        [
-            f"{samples(trace)}, {trace.mode}: loss {trace.loss:.6g}{penalty}",
-            *lines,
-            f"Up to {FEW} numbers are shown one by one. Of more, z and a have their mean ± standard deviation,",
-            f"delta and gradients their root mean square (rms). {as_bytes(trace.nbytes)} kept.",
-        ]
+    return (
+        f"{samples(trace)}, {trace.mode}: loss {trace.loss:.6g}{penalty}",
+        f"Up to {FEW} numbers are shown one by one. Of more, z and a have their mean ± standard deviation,",
+        f"delta and gradients their root mean square (rms). {as_bytes(trace.nbytes)} kept.",
     )
 
 

@@ -40,10 +40,9 @@ def curves(history: History, watched: str) -> str:
     """Loss, and what else was watched, over the epochs."""
     if not len(history):
         return ""
-    names = [name for name in ("loss", "accuracy", "rmse") if name in history or f"val_{name}" in history]
     drawn = "".join(
         f"<section>{figure(figures.learning_curve(history.records, name, watched))}</section>"
-        for name in names
+        for name in history.charted
     )
     note = f" Stopped: {history.stopped}." if history.stopped else ""
     return f'<div class="pair">{drawn}</div>' + (f"<p>{text(note)}</p>" if note else "")

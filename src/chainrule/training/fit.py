@@ -85,7 +85,7 @@ def fit(
         if not Path(resume).is_file():
             raise ConfigError(f"resume: there is no checkpoint at {resume}; start the run without resume.")
         checkpoint.resume(resume, run)
-    model.states = session.states
+    model.states, model.history = session.states, run.history
     try:
         if isinstance(optimizer, LBFGS):
             lbfgs.train(run, optimizer)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.errors import ConfigError
 from chainrule.files import to_json
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 
 class History:
@@ -69,6 +72,35 @@ class History:
         records = [{n: math.nan if v is None else v for n, v in r.items()} for r in kept["records"]]
         return cls(records, kept["stopped"])
 
+    @property
+    def charted(self) -> list[str]:
+        """What a report draws of it: the loss, and the accuracy or the RMSE, where they were recorded."""
+        names = self.columns
+        return [name for name in ("loss", "accuracy", "rmse") if name in names or f"val_{name}" in names]
+
+    def figure(self, name: str = "loss") -> go.Figure:
+        """A column over the epochs, training and validation: "loss", "accuracy" or another that was recorded.
+
+        Raises ConfigError for a name that was not recorded.
+        """
+        from chainrule.figures import learning_curve
+
+        name = name.removeprefix("val_")
+        if name not in self and f"val_{name}" not in self:
+            names = list(dict.fromkeys(column.removeprefix("val_") for column in self.columns))
+            raise ConfigError(
+                f"name must be one of what was recorded, {', '.join(names)}, not {name!r}."
+                if names
+                else "the history has no records to draw; train for at least one epoch."
+            )
+        return learning_curve(self.records, name)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the curves and the records."""
+        from chainrule import notebook
+
+        return notebook.history(self)
+
     def __repr__(self) -> str:
         """The number of epochs and the last record."""
         last = (
@@ -76,4 +108,4 @@ class History:
             if self.records
             else "empty"
         )
-        return f"<History of {len(self)} epochs: {last}>"
+        return f"<History of {len(self)} epoch{'s' * (len(self) != 1)}: {last}>"

@@ -15,7 +15,7 @@ from chainrule.training.history import History
 from chainrule.training.without_backprop import Method
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """One call of fit.
 
@@ -84,6 +84,15 @@ class Run:
         """Put a snapshot back, theta in place."""
         self.session.theta[...] = snapshot["theta"]
         self.session.states = {name: type(s)(**snapshot["states"][name]) for name, s in self.states.items()}
+
+    def __repr__(self) -> str:
+        """How far it is, and the last record."""
+        last = "".join(f", {name} {value:.4g}" for name, value in self.logs.items())
+        steps = self.epochs * self.steps_per_epoch
+        return (
+            f"<Run: epoch {self.epoch} of {self.epochs}, step {self.step:,} of {steps:,}, "
+            f"{self.engine.name} engine{last}>"
+        )
 
     def stop(self, reason: str) -> None:
         """End the run: after this epoch, or from within on_steps where it stands."""

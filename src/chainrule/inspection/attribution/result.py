@@ -202,6 +202,12 @@ class Attribution:
             )
         return int(row)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first sample."""
+        from chainrule import notebook
+
+        return notebook.attribution(self)
+
     def __str__(self) -> str:
         """The first sample's table."""
         return self.text()

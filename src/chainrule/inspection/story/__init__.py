@@ -146,6 +146,12 @@ class Story:
             "change": None if self.change is None else self.change.to_json(classes),
         }
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the chapters, to unfold."""
+        from chainrule import notebook
+
+        return notebook.story(self)
+
     def __str__(self) -> str:
         """The story."""
         return self.text()
