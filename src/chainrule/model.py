@@ -304,18 +304,39 @@ class Model:
         sample_weight: Any = None,
         class_weight: Mapping[Any, float] | str | None = None,
         metrics: Iterable[str] | None = None,
+        positive: Any = None,
         engine: str = "auto",
         outputs: Any = None,
     ) -> dict[str, float]:
-        """loss, accuracy, f1, auc and log_loss for classes; loss, mse, rmse, mae and r2 for numbers.
+        """The loss, penalty and all, and the metrics of the task by name.
 
-        The loss is the law's, penalty and all.  metrics: names, for others than these.
+        Classes: accuracy, balanced_accuracy, precision, recall, f1, auc, average_precision, log_loss; many labels the
+        same without balanced_accuracy.  Numbers: mse, rmse, mae, r2.  metrics: only these.
+        positive: of two classes the label that precision, recall, f1, auc and average_precision are of; the one that
+        sorts last (1 of 0 and 1, "yes" of "no" and "yes") unless given.  Of more classes and of many labels they are
+        the mean over the classes, each against the rest; so they are for SoftmaxCrossEntropy with two outputs, unless
+        positive is given.
         outputs: (n, outputs) as the method `outputs` gave them for X, where they are at hand.
         """
+        chosen = None if positive is None else self._class_number(positive)
         samples = self._samples(X, y, sample_weight=sample_weight, class_weight=class_weight)
         names = settings.metric_names(metrics, self.task)
         out = self._outputs(samples.X, outputs, engine)
-        return evaluate_outputs(self.network, self.theta, out, samples, names)
+        return evaluate_outputs(self.network, self.theta, out, samples, names, chosen)
+
+    def _class_number(self, label: Any) -> int:
+        """The number, 0 or 1, of a label of two. Raises ConfigError."""
+        if self.task not in ("binary", "multiclass") or self.network.outputs > 2:
+            raise ConfigError(
+                f"positive is for two classes; this network is for {self._for()}; leave it out."
+            )
+        labels = [0, 1] if self.classes is None else self.classes.tolist()
+        if not any(known == label for known in labels):
+            raise ConfigError(f"positive must be {labels[0]!r} or {labels[1]!r}, not {label!r}.")
+        return labels.index(label)
+
+    def _for(self) -> str:
+        return f"{self.network.outputs} classes" if self.task == "multiclass" else self.task
 
     def confusion_matrix(
         self, X: Any, y: Any, *, engine: str = "auto", outputs: Any = None

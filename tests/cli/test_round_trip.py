@@ -343,3 +343,30 @@ def test_info(command):
     assert found["packages"]["numpy"] == np.__version__
     assert sum(engine["auto"] for engine in found["engines"]) == 1
     assert "engines" in command("info").stdout
+
+
+def test_the_positive_class_is_said_and_can_be_chosen(command, tables, tmp_path):
+    with np.load(tables["two"]) as held:
+        X, words = held["X"], np.where(held["y"] == 1, "well", "ill")
+    np.savez(tmp_path / "health.npz", X=X, y=words)
+    trained = command("train", "health.npz", "--out", "run", "--epochs", 3, "--quiet", "--report")
+    assert "positive class" in trained.stdout and "well" in trained.stdout
+    assert "<dt>positive class</dt><dd>well</dd>" in (tmp_path / "run" / "report.html").read_text("utf-8")
+    well, ill = (
+        command("evaluate", "run", "health.npz", "--positive", p, data=True) for p in ("well", "ill")
+    )
+    plain = command("evaluate", "run", "health.npz", data=True)
+    assert plain == well and well["positive"] == "well" and ill["positive"] == "ill"
+    expected = chainrule.load("run/model.safetensors").evaluate(X, words, positive="ill")
+    assert ill["metrics"] == pytest.approx(expected)
+    other = command("train", "health.npz", "--out", "other", "--epochs", 3, "--positive", "ill", data=True)
+    assert other["positive"] == "ill"
+    refused = command("train", "health.npz", "--positive", "sick", "--out", "no", code=2)
+    assert "--positive must be ill or well, not 'sick'." in refused.stderr and not (tmp_path / "no").exists()
+    assert (
+        "--positive must be ill or well"
+        in command("evaluate", "run", "health.npz", "--positive", "x", code=2).stderr
+    )
+    command("train", tables["words"], "--out", "three", "--epochs", 1, "--quiet")
+    for arguments in (("evaluate", "three", tables["words"]), ("train", tables["numbers"], "--out", "no")):
+        assert "--positive is for two classes" in command(*arguments, "--positive", "low", code=2).stderr

@@ -71,6 +71,50 @@ def test_f1_by_hand():
     assert metrics.f1(np.zeros(3, int), np.zeros(3, int)) == 0
 
 
+def test_precision_recall_and_balanced_accuracy_by_hand():
+    # class 1: TP 2, FP 1, FN 2; class 0: TP 2, FP 2, FN 1
+    y, predicted = np.array([1, 1, 1, 1, 0, 0, 0]), np.array([1, 1, 0, 0, 1, 0, 0])
+    assert_allclose(metrics.precision(y, predicted), 2 / 3)
+    assert_allclose(metrics.recall(y, predicted), 1 / 2)
+    assert_allclose(metrics.precision_macro(y, predicted), (2 / 3 + 1 / 2) / 2)
+    assert_allclose(metrics.recall_macro(y, predicted), (1 / 2 + 2 / 3) / 2)
+    assert_allclose(metrics.balanced_accuracy(y, predicted), (1 / 2 + 2 / 3) / 2)
+    # a class that is predicted and never true has a precision, and no part in balanced accuracy
+    assert_allclose(metrics.balanced_accuracy(np.array([0, 0, 1]), np.array([0, 2, 1])), (1 / 2 + 1) / 2)
+    assert metrics.precision(y, np.zeros(7, int)) == metrics.recall(np.zeros(7, int), y) == 0
+
+
+def test_average_precision_by_hand():
+    # from the top: 0.9 is a 1: 1/1; 0.5 twice, a 1 and a 0: 2/3; the last 1 at 0.1: 3/4, each a third of the recall
+    y, scores = np.array([1, 1, 0, 1]), np.array([0.9, 0.5, 0.5, 0.1])
+    assert_allclose(metrics.average_precision(y, scores), (1 + 2 / 3 + 3 / 4) / 3)
+    assert math.isnan(metrics.average_precision(np.zeros(3, int), np.arange(3.0)))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_positive_class_is_the_one_asked_for(weighted):
+    y, predicted, scores, weight = example("binary")
+    w = weight if weighted else None
+    found = evaluate("binary", y, predicted, scores, w, positive=0)
+    for name, value in found.items():
+        other = name in ("log_loss", "accuracy", "balanced_accuracy")
+        args = (y, predicted, scores) if other else (1 - y, 1 - predicted, 1 - scores)
+        assert_allclose(value, PEERS[name](*args, w), rtol=1e-12)
+    assert found["f1"] != evaluate("binary", y, predicted, scores, w)["f1"]
+
+
+def test_scores_near_zero_are_no_ties_for_the_other_class():
+    y, scores = np.array([0, 1, 0, 1]), np.array([1e-20, 2e-20, 3e-20, 4e-20])
+    one, zero = (evaluate("binary", y, y, scores, names=["auc"], positive=k)["auc"] for k in (1, 0))
+    assert one == zero == 3 / 4
+
+
+@pytest.mark.parametrize("task, positive", [("multiclass", 0), ("binary", 2), ("multilabel", 0)])
+def test_another_positive_class_is_refused(task, positive):
+    with pytest.raises(ConfigError, match=f"positive is {positive} but must be 0 or 1"):
+        evaluate(task, *example(task), positive=positive)
+
+
 def test_auc_by_hand():
     # pairs of a 1 and a 0: 0.8 beats 0.1 and 0.5; 0.5 beats 0.1 and ties with 0.5: 3.5 of 4
     y, scores = np.array([1, 1, 0, 0]), np.array([0.8, 0.5, 0.1, 0.5])
@@ -92,12 +136,18 @@ def test_confusion_matrix_by_hand():
     assert_array_equal(metrics.confusion_matrix(y, predicted, 2, weight), [[1, 10], [100, 2]])
 
 
+def average(y):
+    return "binary" if y.ndim == 1 and set(np.unique(y)) == {0, 1} else "macro"
+
+
 # What scikit-learn calls it: (y, predicted, scores, weight) -> float.
 PEERS = {
     "accuracy": lambda y, p, s, w: sk.accuracy_score(y, p, sample_weight=w),
-    "f1": lambda y, p, s, w: sk.f1_score(
-        y, p, average="binary" if set(np.unique(y)) == {0, 1} and y.ndim == 1 else "macro", sample_weight=w
-    ),
+    "balanced_accuracy": lambda y, p, s, w: sk.balanced_accuracy_score(y, p, sample_weight=w),
+    "precision": lambda y, p, s, w: sk.precision_score(y, p, average=average(y), sample_weight=w),
+    "recall": lambda y, p, s, w: sk.recall_score(y, p, average=average(y), sample_weight=w),
+    "f1": lambda y, p, s, w: sk.f1_score(y, p, average=average(y), sample_weight=w),
+    "average_precision": lambda y, p, s, w: sk.average_precision_score(y, s, sample_weight=w),
     "auc": lambda y, p, s, w: sk.roc_auc_score(
         y, s, multi_class="ovr" if y.ndim == 1 else "raise", sample_weight=w
     ),
@@ -160,10 +210,30 @@ def mean_of_defined(values):
     return np.mean(defined) if defined else math.nan
 
 
+def steps(y, s, w):
+    """The average precision of scikit-learn, where class 1 counts; NaN where it does not."""
+    counted = y if w is None else y[w > 0]
+    return sk.average_precision_score(y, s, sample_weight=w) if counted.any() else math.nan
+
+
 # As PEERS, where scikit-learn has to be asked label by label or told what may occur.
 ODD_PEERS = PEERS | {
     ("binary", "f1"): lambda y, p, s, w: sk.f1_score(y, p, sample_weight=w, zero_division=0),
     "f1": lambda y, p, s, w: sk.f1_score(y, p, average="macro", sample_weight=w, zero_division=0),
+    **{
+        key: lambda y, p, s, w, score=score, how=how: score(
+            y, p, average=how, sample_weight=w, zero_division=0
+        )
+        for name, score in (("precision", sk.precision_score), ("recall", sk.recall_score))
+        for key, how in ((("binary", name), "binary"), (name, "macro"))
+    },
+    ("binary", "average_precision"): lambda y, p, s, w: steps(y, s, w),
+    ("multiclass", "average_precision"): lambda y, p, s, w: mean_of_defined(
+        [steps((y == k).astype(int), s[:, k], w) for k in range(s.shape[1])]
+    ),
+    "average_precision": lambda y, p, s, w: mean_of_defined(
+        [steps(y[:, k], s[:, k], w) for k in range(y.shape[1])]
+    ),
     ("binary", "auc"): lambda y, p, s, w: area(y, s, w),
     ("multiclass", "auc"): lambda y, p, s, w: mean_of_defined(
         [area((y == k).astype(int), s[:, k], w) for k in range(s.shape[1])]
@@ -208,7 +278,10 @@ def test_the_confusion_matrix_counts_beyond_the_weights_type():
 
 @pytest.mark.parametrize("task", TASKS)
 def test_evaluate_gives_the_metrics_of_the_task(task):
-    names = ["mse", "rmse", "mae", "r2"] if task == "regression" else ["accuracy", "f1", "auc", "log_loss"]
+    names = ["mse", "rmse", "mae", "r2"]
+    if task != "regression":
+        names = ["accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision"]
+        names = [name for name in names if task != "multilabel" or name != "balanced_accuracy"] + ["log_loss"]
     y, predicted, scores, weight = example(task)
     result = evaluate(task, y, predicted, scores, weight)
     assert list(result) == names == metrics.names_for(task)
@@ -258,7 +331,9 @@ def test_log_loss_of_float32_probabilities_that_touch_zero_is_finite():
 
 def test_what_cannot_be_is_refused():
     y, predicted, scores, _ = example("binary")
-    with pytest.raises(ConfigError, match="'mse' is no metric for binary; choose from accuracy, f1"):
+    with pytest.raises(
+        ConfigError, match="'mse' is no metric for binary; choose from accuracy, balanced_accuracy"
+    ):
         evaluate("binary", y, predicted, scores, names=["mse"])
     with pytest.raises(ConfigError, match="task is 'clustering'"):
         evaluate("clustering", y, predicted, scores)

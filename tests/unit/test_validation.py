@@ -402,14 +402,14 @@ SETTINGS: dict[str, Case] = {
     ),
     "engine": (lambda: fit(engine="gpu"), c.ConfigError, "engine must be one of auto, native, reference"),
     "metric": (
-        lambda: fit(metrics=["precision"]),
+        lambda: fit(metrics=["gini"]),
         c.ConfigError,
-        "metrics must be one of accuracy, f1, auc, log_loss, mse",
+        "metrics must be one of accuracy, balanced_accuracy",
     ),
     "metric of numbers": (
         lambda: fit(metrics="mse"),
         c.ConfigError,
-        "the metric 'mse' is not for multiclass; choose from accuracy, f1, auc, log_loss",
+        "the metric 'mse' is not for multiclass; choose from accuracy, balanced_accuracy",
     ),
     "metric list": (lambda: fit(metrics=[["f1"]]), c.ConfigError, "metrics must be one of accuracy"),
     "both": (

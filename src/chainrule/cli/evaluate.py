@@ -12,6 +12,7 @@ def evaluate(
     model: options.ModelFile,
     data: options.Data,
     part: options.Part = None,
+    positive: options.Positive = None,
     engine: options.Engine = "auto",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -32,7 +33,7 @@ def evaluate(
         held = ", ".join(key for key, value in parts.items() if value is not None)
         raise DataError(f"{data} has no {part} part; it has {held}.")
     label = "given" if part is None and name == "train" else name
-    verdict = judge(chosen, samples, label, engine)
+    verdict = judge(chosen, samples, label, engine, positive)
     if as_json:
         output.print_json(verdict.to_json())
         return

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.cli.output import metric_lines, show_confusion
 from chainrule.datasets import Dataset
+from chainrule.errors import ConfigError
 from chainrule.files import finite
 from chainrule.model import Model
 
@@ -24,6 +25,8 @@ class Verdict(NamedTuple):
     """(classes, classes), or None where a sample has no single label"""
     classes: list[Any]
     """as the data have them"""
+    positive: Any = None
+    """of two classes, the one that precision, recall, F1, AUC and average precision are of"""
 
     @property
     def labels(self) -> list[str]:
@@ -33,25 +36,42 @@ class Verdict(NamedTuple):
     def to_json(self) -> dict[str, Any]:
         """As data."""
         found = {"part": self.part, "samples": self.samples, "metrics": self.metrics}
+        found |= {} if self.positive is None else {"positive": self.positive}
         if self.matrix is not None:
             found |= {"classes": self.classes, "confusion_matrix": self.matrix.tolist()}
         return dict(finite(found))
 
     def show(self, out: Console) -> None:
         """As tables."""
-        out.print(metric_lines(self.metrics))
+        out.print(metric_lines(self.metrics, self.positive))
         if self.matrix is not None:
             show_confusion(out, self.matrix, self.labels)
 
 
-def judge(model: Model, samples: Dataset, part: str, engine: str = "auto") -> Verdict:
-    """Metrics, and the confusion matrix where there is one."""
+def judge(
+    model: Model, samples: Dataset, part: str, engine: str = "auto", positive: str | None = None
+) -> Verdict:
+    """Metrics, and the confusion matrix where there is one. positive: the text of a label of two."""
     X, y = samples.X, samples.y
     outputs = model.outputs(X, engine=engine)
-    metrics = model.evaluate(X, y, outputs=outputs)
+    classes = class_labels(model)
+    of = classes[1] if model.task == "binary" else None
+    if positive is not None:
+        of = positive_class(positive, classes if model.task in ("binary", "multiclass") else [])
+    metrics = model.evaluate(X, y, outputs=outputs, positive=of)
     has_matrix = model.task in ("binary", "multiclass")
     matrix = model.confusion_matrix(X, y, outputs=outputs) if has_matrix else None
-    return Verdict(part, len(samples), metrics, matrix, class_labels(model))
+    return Verdict(part, len(samples), metrics, matrix, classes, of)
+
+
+def positive_class(text: str, classes: list[Any]) -> Any:
+    """The one of two classes that --positive names. classes: none where samples have no single label."""
+    if len(classes) != 2:
+        raise ConfigError("--positive is for two classes; leave it out.")
+    for label in classes:
+        if text == str(label):
+            return label
+    raise ConfigError(f"--positive must be {classes[0]} or {classes[1]}, not {text!r}.")
 
 
 def class_labels(model: Model) -> list[Any]:

@@ -162,6 +162,14 @@ Target = Annotated[
         "the test set) reaches this, as 0.98; exit code 1 if it never does."
     ),
 ]
+TrainPositive = Annotated[
+    str | None,
+    _training(
+        "--positive",
+        help="Of two classes, the one that precision, recall, F1, AUC and average precision are of.",
+        show_default="the one that sorts last",
+    ),
+]
 TrainEngine = Annotated[
     str, _training("--engine", help="auto, or the name of an engine that `chainrule info` lists.")
 ]
@@ -197,6 +205,13 @@ Part = Annotated[
     str | None,
     Option(
         help="train, validation or test.", show_default="test where the data have one, else all of X and y"
+    ),
+]
+Positive = Annotated[
+    str | None,
+    Option(
+        help="Of two classes, the one that precision, recall, F1, AUC and average precision are of.",
+        show_default="the one that sorts last",
     ),
 ]
 Inputs = Annotated[

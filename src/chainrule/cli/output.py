@@ -41,15 +41,18 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def metric_lines(metrics: Mapping[str, float]) -> Table:
-    """Name and value, one a line."""
+def metric_lines(metrics: Mapping[str, float], positive: Any = None) -> Table:
+    """Name and value, one a line. positive: of two classes, the one that some metrics are of."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table.grid(padding=(0, 3))
     table.add_column(style="bold")
     table.add_column(justify="right")
     for name, value in metrics.items():
         table.add_row(name.replace("_", " "), "undefined" if math.isnan(value) else f"{value:.4f}")
+    if positive is not None:
+        table.add_row("positive class", Text(plain(str(positive))))
     return table
 
 

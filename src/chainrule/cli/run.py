@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from chainrule._arrays import distinct
 from chainrule.cli import build, folder, longer
 from chainrule.cli.data import Data, Parts, divide, image_shape
 from chainrule.cli.guard import Interrupted
-from chainrule.cli.judge import Verdict, judge
+from chainrule.cli.judge import Verdict, judge, positive_class
 from chainrule.cli.progress import EpochTable
 from chainrule.cli.settings import Settings
 from chainrule.model import Model
@@ -85,6 +86,9 @@ def prepare(data: Data, given: Settings, resolved: Settings | None = None) -> Pr
     parts = divide(data, given.validation_fraction, given.seed)
     settings = build.resolve(given if resolved is None else resolved, parts.train)
     build.check(settings, parts.held_out)
+    if settings.positive is not None:
+        is_label = build.make_loss(settings).targets in ("binary", "classes") and parts.train.y.ndim == 1
+        positive_class(settings.positive, distinct(parts.train.y).tolist() if is_label else [])
     model = Model(build.network(settings, parts.train), seed=settings.seed, dtype=settings.dtype)
     method = build.method(settings)
     if isinstance(method, Search):
@@ -110,7 +114,13 @@ def carry_out(
     try:
         history = train(run, place, out, resume, begin) if done is None else done
         with out.status("evaluating"):
-            verdict = judge(run.model, run.parts.judged, run.parts.judged_name, run.settings.engine)
+            verdict = judge(
+                run.model,
+                run.parts.judged,
+                run.parts.judged_name,
+                run.settings.engine,
+                run.settings.positive,
+            )
         write(run, place, history, verdict)
         page = place / "report.html" if report else None
         if page is not None:
@@ -192,6 +202,7 @@ def write_report(run: Prepared, page: Path, history: History, verdict: Verdict) 
         part=verdict.part,
         watched="validation" if run.parts.held_out else verdict.part,
         metrics=verdict.metrics,
+        positive=verdict.positive,
         image_shape=image_shape(judged),
         settings=dataclasses.asdict(run.settings),
         command=run.command(page.parent),

@@ -42,6 +42,7 @@ class Settings:
     validation_fraction: float | None = None
     patience: int | None = None
     target: float | None = None
+    positive: str | None = None
     engine: str = "auto"
     checkpoint_steps: int | None = None
 

@@ -51,6 +51,7 @@ def train(
     validation_fraction: options.ValidationFraction = None,
     patience: options.Patience = None,
     target: options.Target = None,
+    positive: options.TrainPositive = None,
     engine: options.TrainEngine = "auto",
     out: options.Out = None,
     overwrite: options.Overwrite = False,

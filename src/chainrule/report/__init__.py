@@ -30,6 +30,7 @@ def render(
     part: str = "test",
     watched: str = "validation",
     metrics: Mapping[str, float] | None = None,
+    positive: Any = None,
     image_shape: tuple[int, int] | None = None,
     settings: Mapping[str, Any] | None = None,
     command: str = "",
@@ -38,11 +39,14 @@ def render(
     """The page as text.
 
     X, y: the samples to judge by.  part: what they are.  watched: what the history's val_ columns are of.
-    metrics: of these samples; measured unless given.  image_shape: (height, width) where samples are images.
+    metrics: of these samples; measured unless given.  positive: of two classes, the one that some of them are of.
+    image_shape: (height, width) where samples are images.
     """
     judgement: Judgement = judge(model, X, y, dict(metrics) if metrics else None)
+    if positive is None and model.task == "binary":
+        positive = judgement.labels[1]
     sections = [
-        tiles(model, history, judgement, part),
+        tiles(model, history, judgement, part, positive),
         curves(history, watched),
         outcome(judgement),
         mistakes(judgement, X, image_shape),

@@ -19,12 +19,14 @@ from chainrule.report.judgement import Judgement
 from chainrule.training import History
 
 
-def tiles(model: Model, history: History, judgement: Judgement, part: str) -> str:
-    """The few numbers that matter most."""
+def tiles(model: Model, history: History, judgement: Judgement, part: str, positive: Any = None) -> str:
+    """The few numbers that matter most. positive: of two classes, the one that precision and its like are of."""
     metrics = judgement.metrics
     chief = "accuracy" if "accuracy" in metrics else "r2" if "r2" in metrics else "loss"
     shown = {f"{part} {figures.spoken(chief)}": value(chief, metrics[chief])}
     shown |= {figures.spoken(name): value(name, number) for name, number in metrics.items() if name != chief}
+    if positive is not None:
+        shown["positive class"] = str(positive)
     shown |= {
         "parameters": f"{model.network.size:,}",
         "epochs": f"{len(history):,}",

@@ -80,15 +80,29 @@ def evaluate(
 
 
 def evaluate_outputs(
-    network: Network, theta: NDArray[Any], out: NDArray[Any], samples: Samples, names: tuple[str, ...]
+    network: Network,
+    theta: NDArray[Any],
+    out: NDArray[Any],
+    samples: Samples,
+    names: tuple[str, ...],
+    positive: int | None = None,
 ) -> dict[str, float]:
-    """The same from the outputs (n, outputs). A loss or metric that overflows is inf or NaN, without a warning."""
+    """The same from the outputs (n, outputs). A loss or metric that overflows is inf or NaN, without a warning.
+
+    positive: of two classes the one that precision and its like are of, 1 for None. Two outputs of a multiclass loss
+    are two classes where it is given, else averaged over.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
-        return _evaluate_outputs(network, theta, out, samples, names)
+        return _evaluate_outputs(network, theta, out, samples, names, positive)
 
 
 def _evaluate_outputs(
-    network: Network, theta: NDArray[Any], out: NDArray[Any], samples: Samples, names: tuple[str, ...]
+    network: Network,
+    theta: NDArray[Any],
+    out: NDArray[Any],
+    samples: Samples,
+    names: tuple[str, ...],
+    positive: int | None,
 ) -> dict[str, float]:
     if not np.isfinite(out).all():
         return dict.fromkeys(("loss", *names), math.nan)
@@ -102,5 +116,10 @@ def _evaluate_outputs(
     task = task_of(network.loss, network.outputs)
     y = true_labels(task, samples.y)
     weight = None if (samples.weight == 1).all() else samples.weight
-    found = metrics.evaluate(task, y, decide(network.loss, out), scores(network.loss, out), weight, names)
+    predicted, score = decide(network.loss, out), scores(network.loss, out)
+    if positive is not None and task == "multiclass":
+        task, score = "binary", score[:, 1]
+    found = metrics.evaluate(
+        task, y, predicted, score, weight, names, positive=1 if positive is None else positive
+    )
     return {"loss": loss} | found
