@@ -26,11 +26,11 @@ class Block(Layer):
     def __init__(self, layers: Iterable[Layer]) -> None:
         """Take the branch's layers, in order."""
         layers = tuple(layers) if isinstance(layers, Iterable) else (layers,)
-        wrong = next((layer for layer in layers if not isinstance(layer, Layer)), None)
-        if not layers or wrong is not None:
+        wrong = [layer for layer in layers if not isinstance(layer, Layer)]
+        if not layers or wrong:
             raise ConfigError(
                 f"{type(self).__name__} takes a list of at least one layer, "
-                + (f"not of {wrong!r}." if layers else "not an empty one.")
+                + (f"not of {wrong[0]!r}." if wrong else "not an empty one.")
             )
         object.__setattr__(self, "layers", layers)
 

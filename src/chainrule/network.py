@@ -25,6 +25,12 @@ from chainrule.losses import CategoricalCrossEntropy, Loss, SoftmaxCrossEntropy
 from chainrule.random import generator
 
 
+MAX_LINKS = 10_000
+"""Links of a network, those in blocks too: more is no network but an accident, or a file made to fill the memory."""
+MAX_WIDTH = 2**31 - 1
+"""Outputs of a link: more have no array of parameters, and blocks in a row would double them without end."""
+
+
 class Slot(NamedTuple):
     """Where one parameter lies in theta."""
 
@@ -64,13 +70,16 @@ class Network:
         max_norm: float | None = None,
     ) -> None:
         """Name the links, find their widths, and lay out theta."""
-        if isinstance(inputs, bool) or not isinstance(inputs, (int, np.integer)) or inputs < 1:
-            raise ConfigError(f"inputs must be the number of features, a positive integer, not {inputs!r}.")
+        is_count = isinstance(inputs, (int, np.integer)) and not isinstance(inputs, bool)
+        if not is_count or not 1 <= inputs <= MAX_WIDTH:
+            raise ConfigError(
+                f"inputs must be the number of features, an integer from 1 to {MAX_WIDTH:,}, not {inputs!r:.40}."
+            )
         self.inputs = int(inputs)
         self.layers = tuple(layers) if isinstance(layers, Iterable) else (layers,)
         self.loss, self.l2, self.l1, self.max_norm = loss, l2, l1, max_norm
         self._check()
-        self.links = _build(self.layers, self.inputs, GlorotUniform(), Counter(), iter(range(2**31)))
+        self.links = _build(self.layers, self.inputs, GlorotUniform(), Counter(), iter(range(MAX_LINKS)))
         if any(isinstance(link.layer, Standardize) and link not in self.links for link in self.walk()):
             raise ConfigError("Standardize cannot stand in a block; put it first in the network.")
         self.slots = tuple(_slots(self.links))
@@ -78,9 +87,9 @@ class Network:
         self.outputs = self.links[-1].fan_out
 
     def _check(self) -> None:
-        wrong = next((layer for layer in self.layers if not isinstance(layer, Layer)), None)
-        if not self.layers or wrong is not None:
-            what = f"{wrong!r} is none; write ReLU() rather than ReLU" if self.layers else "none came"
+        wrong = [layer for layer in self.layers if not isinstance(layer, Layer)]
+        if not self.layers or wrong:
+            what = f"{wrong[0]!r} is none; write ReLU() rather than ReLU" if wrong else "none came"
             raise ConfigError(f"layers must be a list of at least one layer; {what}.")
         if not isinstance(self.loss, Loss):
             raise ConfigError(f"loss must be a loss such as SoftmaxCrossEntropy(), not {self.loss!r}.")
@@ -242,11 +251,19 @@ def _build(
     links = []
     for layer, default in zip(layers, reversed(defaults), strict=True):
         counts[layer.kind] += 1
-        name, number = f"{layer.kind}_{counts[layer.kind]}", next(numbers)
+        name, number = f"{layer.kind}_{counts[layer.kind]}", next(numbers, None)
+        if number is None:
+            raise ConfigError(
+                f"layers must be at most {MAX_LINKS:,}, those in blocks counted; leave some out."
+            )
         branches = tuple(
             _build(branch, fan_in, default, counts, numbers) for branch in layer.branches(fan_in)
         )
         fan_out, params = layer.width(fan_in), layer.parameters(fan_in, default)
+        if fan_out > MAX_WIDTH:
+            raise ConfigError(
+                f"{name} would have over {MAX_WIDTH:,} outputs; make it or what feeds it narrower."
+            )
         if params != () and (branches or not hasattr(params, "_fields")):
             what = "(), for it is a block" if branches else "a NamedTuple of Parameter, or ()"
             raise ConfigError(f"parameters() of {type(layer).__name__} must return {what}.")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,9 +27,13 @@ from chainrule.files import write_whole
 from chainrule.initializers import INITIALIZERS, Initializer
 from chainrule.layers import Layer
 from chainrule.losses import LOSSES, Loss
-from chainrule.network import Network
+from chainrule.network import MAX_LINKS, Network
 
 FORMAT = 1
+MAX_VALUES = 1 << 22  # of the metadata, labels above all
+_STRING = re.compile(
+    r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL
+)  # possessive: what it passes it does not keep
 
 _LAYERS: tuple[type[Layer], ...] = (
     *(layers.Rescale, layers.Standardize, layers.Dense, layers.BatchNorm, layers.Dropout),
@@ -147,17 +152,18 @@ def load(path: str | os.PathLike[str], custom: Mapping[str, type[Layer]] | None 
                 raise FormatError(
                     f"{path}: the architecture in the metadata is malformed ({error})."
                 ) from error
-            found = {name: file.get_slice(name) for name in list(file.keys())}
+            found = set(file.keys())
             dtype = np.dtype(header["dtype"])
             for name, shape in _shapes(network, path.stat().st_size):
                 if name not in found:
                     raise FormatError(f"{path}: the tensor {name} is missing.")
-                came = tuple(found[name].get_shape())
+                tensor = file.get_slice(name)
+                came = tuple(tensor.get_shape())
                 if came != shape:
                     raise FormatError(f"{path}: the tensor {name} should be {shape} but is {came}.")
-                if found[name].get_dtype() != {"float32": "F32", "float64": "F64"}[dtype.name]:
+                if tensor.get_dtype() != {"float32": "F32", "float64": "F64"}[dtype.name]:
                     raise FormatError(
-                        f"{path}: the tensor {name} should be {dtype} but is {found[name].get_dtype()}."
+                        f"{path}: the tensor {name} should be {dtype} but is {tensor.get_dtype()}."
                     )
             theta = np.empty(network.size, dtype)
             for slot in network.slots:
@@ -181,6 +187,10 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     text = (metadata or {}).get("chainrule")
     if text is None:
         raise FormatError(f"{path} is a safetensors file without a Chainrule network in its metadata.")
+    # A list in a list takes 20 times its text. What is in strings is no structure: labels may hold anything.
+    structure = _STRING.sub("", text)
+    if structure.count("[") + structure.count("{") > 4 * MAX_LINKS or structure.count(",") > MAX_VALUES:
+        raise FormatError(f"{path}: the metadata hold more than any network of {MAX_LINKS:,} layers has.")
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -24,6 +24,8 @@ ROWS = 1 << 14
 """Rows looked at a time, so that checking a memory-mapped file does not copy it."""
 FEW = 1 << 12
 """Numbers for which a look at each costs less than avoiding it."""
+MAX_LABEL_BYTES = 64 << 20
+"""Of the labels of all classes as an array: 100,000 of 160 characters."""
 
 
 class Targets(NamedTuple):
@@ -212,6 +214,7 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
     ):
         return Targets(y.astype(np.int64), np.arange(outputs))
     known = distinct(y) if classes is None else classes
+    _check_label_bytes(known.nbytes, name)
     if len(known) > outputs or (classes is None and len(known) < outputs):
         raise DataError(
             f"{name} has {len(known)} classes ({_some(known)}) but the network stands for {outputs}; "
@@ -232,14 +235,32 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
 
 
 def check_classes(classes: Any, network: Network) -> NDArray[Any]:
-    """The labels that a file holds: one an output (two for one output), rising, all of one kind."""
+    """The labels that a file holds: one an output (two for one binary output), rising, all of one kind."""
+    binary = network.loss.targets == "binary" and network.outputs == 1
+    count = network.outputs if network.loss.targets == "classes" else 2 if binary else 0
+    if not count:
+        raise ConfigError(
+            f"classes must be null for {type(network.loss).__name__}, whose targets are no labels."
+        )
+    kinds = set(map(type, classes)) if isinstance(classes, list) and len(classes) == count else set()
+    if len(kinds) != 1 or not kinds <= {bool, int, float, str}:
+        raise ConfigError("classes must be a list of one label an output, all numbers or all text.")
+    if kinds == {str}:  # before they are an array, in which each takes as much as the longest
+        _check_label_bytes(4 * len(max(classes, key=len)) * count, "classes")
     labels = np.asarray(classes)
-    count = 2 if network.loss.targets == "binary" else network.outputs
-    if labels.shape != (count,) or labels.dtype.kind not in "biufU":
-        raise ConfigError("classes must be a list of one label an output.")
-    if not np.array_equal(np.unique(labels), labels):
+    if labels.dtype.kind not in "biufU" or (labels.dtype.kind == "f" and not np.isfinite(labels).all()):
+        raise ConfigError("classes must be labels of 64 bits, or text.")
+    if not (labels[:-1] < labels[1:]).all():
         raise ConfigError("classes must be a list of labels in rising order.")
     return labels
+
+
+def _check_label_bytes(size: int, name: str) -> None:
+    if size > MAX_LABEL_BYTES:
+        raise DataError(
+            f"{name} has labels that take {size >> 20} MB as an array, in which each is as wide as the longest; "
+            f"at most {MAX_LABEL_BYTES >> 20} MB are taken: shorten the longest."
+        )
 
 
 def _plain(y: NDArray[Any], name: str) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -223,9 +224,12 @@ WRONG: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "units": (put("network", "layers", 1, "units", 4), "the tensor dense_1.W should be (4, 4) but is (4, 3)"),
     "giant": (
         put("network", "layers", 1, "units", 2**40),
-        "the tensor dense_1.W should be (4, 1099511627776)",
+        "dense_1 would have over 2,147,483,647 outputs",
     ),
-    "enormous": (put("network", "layers", 1, "units", 2**70), "the tensor dense_1.W should be (4, "),
+    "enormous": (
+        put("network", "layers", 1, "units", 2**70),
+        "dense_1 would have over 2,147,483,647 outputs",
+    ),
     "inputs": (
         put("network", "inputs", 10**9),
         "the tensor dense_1.W should be (1000000000, 3) but is (4, 3)",
@@ -251,11 +255,65 @@ WRONG: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "many classes": (put("classes", ["a", "b", "c", "d"]), "classes must be a list of one label an output"),
     "mixed classes": (put("classes", [None, None, None]), "classes must be a list of one label an output"),
     "unsorted classes": (put("classes", ["b", "a", "c"]), "classes must be a list of labels in rising order"),
+    "classes of two kinds": (put("classes", ["1", 2, "3"]), "all numbers or all text"),
+    "a class of NaN": (put("classes", [0.0, 1.0, np.nan]), "classes must be labels of 64 bits, or text"),
+    "a class of 70 bits": (put("classes", [0, 1, 2**70]), "classes must be labels of 64 bits, or text"),
+    "a class without end": (
+        put("classes", ["a", "b", "c" * (6 << 20)]),
+        "classes has labels that take 72 MB as an array",
+    ),
+    "classes of numbers": (
+        put("network", "loss", {"kind": "mean_squared_error"}),
+        "classes must be null for MeanSquaredError",
+    ),
+    "classes of many labels": (
+        put("network", "loss", {"kind": "sigmoid_cross_entropy"}),
+        "classes must be null for SigmoidCrossEntropy",
+    ),
+    "lists without end": (put("more", [[]] * 50_000), "the metadata hold more than any network of 10,000"),
+    "numbers without end": (
+        put("more", [0] * (1 << 22)),
+        "the metadata hold more than any network of 10,000",
+    ),
+    "layers without end": (
+        put("network", "layers", [{"kind": "relu"}] * 10_001),
+        "layers must be at most 10,000, those in blocks counted",
+    ),
+    "widths without end": (
+        put("network", "layers", [{"kind": "skip", "layers": [{"kind": "relu"}]}] * 3000),
+        "would have over 2,147,483,647 outputs; make it or what feeds it narrower",
+    ),
     "nested classes": (
         put("classes", [["a"], ["b"], ["c"]]),
         "classes must be a list of one label an output",
     ),
 }
+
+
+def peak_memory(call: Callable[[], Any]) -> int:
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["a class without end", "lists without end", "layers without end"])
+def test_a_small_file_takes_little_memory(name: str, tmp_path: Path):
+    path = forge(tmp_path / "model.safetensors", WRONG[name][0])
+
+    def read() -> None:
+        with pytest.raises(c.FormatError):
+            c.load(path)
+
+    assert peak_memory(read) < (8 << 20) + 4 * path.stat().st_size
+
+
+def test_labels_that_no_file_could_hold_are_refused_before_training(tmp_path: Path):
+    labels = np.array(["a", "b", "c" * (6 << 20)], object)[Y]
+    with pytest.raises(c.DataError, match="y has labels that take 72 MB as an array"):
+        model().fit(X, labels)
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -295,7 +353,7 @@ def test_a_width_that_no_tensor_holds_up_is_not_allocated(tmp_path: Path):
     made.save(path)
     with safe_open(path, "numpy") as file:
         header = json.loads(file.metadata()["chainrule"])
-    header["network"]["inputs"] = 10**12  # 8 TB of means
+    header["network"]["inputs"] = 2**31 - 1  # 16 GB of means
     save_file(load_file(path), path, {"chainrule": json.dumps(header)})
     with pytest.raises(c.FormatError, match=r"standardize_1.mean should be .* but is \(3,\)"):
         c.load(path)
