@@ -171,7 +171,8 @@ def check_targets(
             f"{name} has {y.shape[1]} columns but the network has {outputs} outputs; make them equal."
         )
     if not np.isfinite(y).all():
-        raise DataError(f"{name} holds NaN or infinity; drop the samples without a target.")
+        at = int(np.isfinite(y).all(1).argmin())
+        raise DataError(f"{name} holds NaN or infinity at row {at}; drop the samples without a target.")
     low, high = (float(y.min()), float(y.max())) if y.size else (0.0, 0.0)
     if loss.targets in ("binary", "classes") and (low < 0 or high > 1):
         raise DataError(
@@ -204,7 +205,8 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
     if y.dtype.kind not in "biufU":
         raise DataError(f"{name} must hold numbers or text, not {y.dtype}; pass y.astype(str).")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise DataError(f"{name} holds NaN or infinity; drop the samples without a label.")
+        at = int(np.isfinite(y).argmin())
+        raise DataError(f"{name} holds NaN or infinity at row {at}; drop the samples without a label.")
     if y.dtype.kind == "f" and (y == np.floor(y)).all():
         y = y.astype(np.int64)
     if (
@@ -294,7 +296,9 @@ def check_weight(
     if s.shape != (n,):
         raise ShapeError(f"sample_weight must be ({n},), one number a sample, not {s.shape}.")
     if not np.isfinite(s).all() or (s < 0).any() or not s.sum() > 0:
-        raise DataError("sample_weight must be finite, not negative, and not zero for every sample.")
+        good = np.isfinite(s) & (s >= 0)
+        where = "" if good.all() else f"; it is {s[good.argmin()]} at row {int(good.argmin())}"
+        raise DataError(f"sample_weight must be finite, not negative, and not zero for every sample{where}.")
     if class_weight is None:
         return s
     y = targets.y

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -120,7 +121,7 @@ CASES = [
     (("evaluate", "run", "wide.npz"), "7 features"),
     (("evaluate", "run", "unknown.npz"), "does not know"),
     (("evaluate", "run", TABLE, "--part", "test"), "has no test part"),
-    (("evaluate", "run", TABLE, "--part", "all"), "--part must be"),
+    (("evaluate", "run", TABLE, "--part", "some"), "--part must be"),
     (("evaluate", "run", TABLE, "--engine", "gpu"), "engine must be one of"),
     (("predict", "run", "nowhere.npy"), "nowhere.npy does not exist"),
     (("predict", "run", "nowhere"), "nowhere does not exist"),
@@ -159,6 +160,24 @@ def test_a_picture_that_is_none(command, place):
     for name in ("cut.png", "missing.png"):
         result = command("predict", "digits-run", name, code=2)
         assert name in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("row", [0, 3, 117, 159])
+@pytest.mark.parametrize("array", ["X", "y", "X_val", "y_val", "X_test", "y_test"])
+def test_the_row_of_a_bad_number_is_that_of_the_file(command, tables, tmp_path, array, row):
+    with np.load(tables["numbers"]) as arrays:
+        whole = {name: arrays[name[0]].copy() for name in ("X", "y", "X_val", "y_val", "X_test", "y_test")}
+    whole[array][row, ...] = np.nan
+    np.savez(tmp_path / "bad.npz", **whole)
+    np.savez(tmp_path / "less.npz", **{name: whole[name] for name in ("X", "y")})
+    for data in ("bad.npz", *(["less.npz"] if array in "Xy" else [])):
+        result = command("train", data, "--epochs", 1, "--out", "run", code=2)
+        assert re.search(rf"Error: {array} holds .* at row {row}\b", result.stderr), result.stderr
+        assert not (tmp_path / "run").exists()
+    command("train", tables["numbers"], "--epochs", 1, "--out", "run", "--quiet")
+    part = {"X": "train", "X_val": "validation", "X_test": "test"}["X" + array[1:]]
+    result = command("evaluate", "run", "bad.npz", "--part", part, code=2)
+    assert re.search(rf"Error: {array} holds .* at row {row}\b", result.stderr), result.stderr
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_a_schedule_that_has_ended_begins_anew_as_in_a_second_fit(command, table
     assert found["epochs"] == 5
     parts = data.divide(data.load(str(tables["two"])), None, 0)
     settings = build.resolve(Settings(hidden="9", dropout=0.2, batch_norm=True), parts.train)
-    model = Model(build.network(settings, parts.train))
+    model = Model(build.network(settings, parts.train, parts.train.y))
     for epochs in (3, 2):
         model.fit(
             parts.train.X,

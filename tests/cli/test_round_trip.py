@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import chainrule
-from chainrule.cli.data import divide, hold_out, load
+from chainrule.cli.data import Data, divide, load
 from chainrule.datasets import Dataset, load_mnist
 from chainrule.training.fit import split
 from chainrule.validation import check_samples
@@ -55,8 +56,8 @@ def test_every_task(command, tables, tmp_path, name):
     else:
         assert found["metrics"]["accuracy"] > 0.5
 
-    judged = command("evaluate", "run", tables[name], data=True)
-    assert judged["samples"] == 160 and judged["part"] == "given"
+    judged = command("evaluate", "run", tables[name], "--part", "all", data=True)
+    assert judged["samples"] == 160 and judged["part"] == "given" and judged["learned_from"] == 128
     with np.load(tables[name]) as arrays:
         X, y = arrays["X"], arrays["y"]
     model = chainrule.load(run / "model.safetensors")
@@ -88,7 +89,7 @@ def test_for_people(command, tables, name):
     assert "samples to train on" in printed and "standardize_1" in printed and "Run folder: runs/" in printed
     assert ("Confusion matrix" in printed) == (TASKS[name] in ("binary", "multiclass"))
     run = printed.split("Run folder: ")[1].split()[0]
-    assert "On 160 given samples" in command("evaluate", run, tables[name]).stdout
+    assert "On 160 given samples" in command("evaluate", run, tables[name], "--part", "all").stdout
     assert "140 rows more" in command("predict", run, tables[name]).stdout
     assert "operations" in command("info", run).stdout
 
@@ -308,7 +309,7 @@ def test_validation_and_test_parts(command, tables, tmp_path):
 def test_what_is_held_out_is_what_fit_would_hold_out():
     X = np.arange(40.0).reshape(20, 2)
     part = Dataset(X, np.arange(20) % 2, (2,))
-    train, held = hold_out(part, 0.3, seed=5)
+    train, held, *_ = divide(Data("data", "data.npz", "data.npz", part, None, None), 0.3, seed=5)
     network = chainrule.Network(2, [chainrule.Dense(1)], chainrule.SigmoidCrossEntropy())
     mine = split(check_samples(network, X, part.y)[0], 0.3, 5)
     np.testing.assert_array_equal(train.X, mine[0].X)
@@ -353,9 +354,10 @@ def test_the_positive_class_is_said_and_can_be_chosen(command, tables, tmp_path)
     assert "positive class" in trained.stdout and "well" in trained.stdout
     assert "<dt>positive class</dt><dd>well</dd>" in (tmp_path / "run" / "report.html").read_text("utf-8")
     well, ill = (
-        command("evaluate", "run", "health.npz", "--positive", p, data=True) for p in ("well", "ill")
+        command("evaluate", "run", "health.npz", "--part", "all", "--positive", p, data=True)
+        for p in ("well", "ill")
     )
-    plain = command("evaluate", "run", "health.npz", data=True)
+    plain = command("evaluate", "run", "health.npz", "--part", "all", data=True)
     assert plain == well and well["positive"] == "well" and ill["positive"] == "ill"
     expected = chainrule.load("run/model.safetensors").evaluate(X, words, positive="ill")
     assert ill["metrics"] == pytest.approx(expected)
@@ -370,3 +372,56 @@ def test_the_positive_class_is_said_and_can_be_chosen(command, tables, tmp_path)
     command("train", tables["words"], "--out", "three", "--epochs", 1, "--quiet")
     for arguments in (("evaluate", "three", tables["words"]), ("train", tables["numbers"], "--out", "no")):
         assert "--positive is for two classes" in command(*arguments, "--positive", "low", code=2).stderr
+
+
+def test_the_samples_that_a_run_learned_from_are_not_judged_without_a_word(command, tables, tmp_path):
+    trained = command(
+        "train", tables["two"], "--epochs", 3, "--validation-fraction", 0.25, "--out", "run", data=True
+    )
+    (tmp_path / "copy.npz").write_bytes(tables["two"].read_bytes())
+    for model in ("run", "run/model.safetensors"):
+        held = command("evaluate", model, "copy.npz", data=True)
+        assert (held["part"], held["samples"], held["learned_from"]) == ("validation", 40, 0)
+        assert held["metrics"] == pytest.approx(trained["metrics"])
+    assert "was trained on the other 120 samples" in " ".join(
+        command("evaluate", "run", "copy.npz").stdout.split()
+    )
+    for part, samples, learned in (("train", 120, 120), ("validation", 40, 0), ("all", 160, 120)):
+        found = command("evaluate", "run", "copy.npz", "--part", part, data=True)
+        assert (found["samples"], found["learned_from"]) == (samples, learned)
+    said = " ".join(command("evaluate", "run", "copy.npz", "--part", "all").stdout.split())
+    assert "was trained on 120 of these samples; --part validation judges those held out." in said
+    with np.load(tables["two"]) as arrays:
+        np.savez(tmp_path / "other.npz", X=arrays["X"][::-1], y=arrays["y"][::-1])
+    other = command("evaluate", "run", "other.npz", data=True)
+    assert (other["part"], other["samples"], other["learned_from"]) == ("given", 160, None)
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "run/model.safetensors").rename(tmp_path / "alone/model.safetensors")
+    (tmp_path / "alone/config.json").write_text("[]")  # another program's
+    assert command("evaluate", "alone", "copy.npz", data=True)["learned_from"] is None
+
+
+def test_rows_are_those_of_the_file(command, tables, tmp_path):
+    """In the report's mistakes, although they are of the part that was held out."""
+    with np.load(tables["numbers"]) as arrays:
+        X, y = arrays["X"], arrays["y"].copy()
+    far = [3, 71, 150]
+    y[far] += 1e4
+    np.savez(tmp_path / "far.npz", X=X, y=y)
+    for seed in range(3):
+        out = f"run{seed}"
+        command("train", "far.npz", "--epochs", 1, "--seed", seed, "--out", out, "--report", "--quiet")
+        page = (tmp_path / out / "report.html").read_text()
+        rows = [
+            int(row) for row in re.findall(r'<tr><th scope="row">(\d+)</th>', page.split("Largest errors")[1])
+        ]
+        held = divide(load(str(tmp_path / "far.npz")), None, seed).rows
+        assert set(rows) <= set(held.tolist()) and set(rows[:3]) >= set(far) & set(held.tolist())
+
+
+def test_a_label_that_only_samples_held_out_have_is_learned(command, tables, tmp_path):
+    with np.load(tables["words"]) as arrays:
+        X, y = arrays["X"], arrays["y"].copy()
+    y[divide(load(str(tables["words"])), None, 0).rows[0]] = "rare"
+    np.savez(tmp_path / "rare.npz", X=X, y=y)
+    assert "rare" in command("train", "rare.npz", "--epochs", 1, data=True)["classes"]

@@ -128,7 +128,7 @@ DATA: dict[str, Case] = {
     "NaN labels": (
         lambda: fit(X, np.where(Y == 2, np.nan, Y)),
         c.DataError,
-        "y holds NaN or infinity; drop the samples without a label",
+        "y holds NaN or infinity at row 2; drop the samples without a label",
     ),
     "date labels": (
         lambda: fit(X, Y.astype("M8[D]")),
@@ -180,7 +180,7 @@ DATA: dict[str, Case] = {
     "NaN for numbers": (
         lambda: fit(X, WITH_NAN[:, 3], numbers()),
         c.DataError,
-        "y holds NaN or infinity; drop the samples without a target",
+        "y holds NaN or infinity at row 5; drop the samples without a target",
     ),
     "outputs": (
         lambda: fit(X, X[:, 0], numbers(2)),

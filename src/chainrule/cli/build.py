@@ -84,13 +84,13 @@ def default_loss(y: NDArray[Any]) -> str:
     return "sigmoid_cross_entropy" if classes <= 2 else "softmax_cross_entropy"
 
 
-def network(settings: Settings, train: Dataset) -> Network:
-    """Input link, hidden layers, output layer. settings: resolved."""
+def network(settings: Settings, train: Dataset, labels: NDArray[Any]) -> Network:
+    """Input link, hidden layers, output layer. settings: resolved. labels: of the samples held out too, to be known."""
     loss = make_loss(settings)
     y = train.y[:, 0] if train.y.ndim == 2 and train.y.shape[1] == 1 else train.y
     outputs = 1 if y.ndim == 1 else y.shape[1]
     if loss.targets == "classes" and y.ndim == 1:
-        outputs = max(len(distinct(y)), 2)
+        outputs = max(len(distinct(labels)), 2)
     layers: list[Layer] = [Rescale(1 / 255) if train.X.dtype == np.uint8 else Standardize()]
     layers += hidden_layers(settings)
     layers.append(Dense(outputs))

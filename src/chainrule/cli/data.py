@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 
 from chainrule.datasets import Dataset, load_idx_folder, load_mnist, load_npz
 from chainrule.errors import ConfigError, DataError
+from chainrule.network import Network
 from chainrule.random import generator
+from chainrule.validation import check_samples
 
 HELD_OUT = 0.2
 """The share of the samples to validate on where the data have neither a validation nor a test part."""
+
+NAMES = {"train": ("X", "y"), "validation": ("X_val", "y_val"), "test": ("X_test", "y_test")}
+"""What the arrays of each part are called in an .npz."""
 
 
 class Data(NamedTuple):
@@ -41,6 +46,8 @@ class Parts(NamedTuple):
     """test or validation"""
     held_out: bool
     """whether what is watched is none of what is judged: free to choose the best epoch by"""
+    rows: NDArray[np.int64] | None = None
+    """the rows of X that are judged, where a part of X is"""
 
 
 def load(text: str) -> Data:
@@ -80,26 +87,39 @@ def divide(data: Data, fraction: float | None, seed: int) -> Parts:
         raise ConfigError(f"{data.text} has a validation part; leave --validation-fraction out.")
     if fraction is None and validation is None and test is None:
         fraction = HELD_OUT
+    rows = None
     if fraction is not None:
-        train, validation = hold_out(train, fraction, seed)
+        rest, rows = held_rows(len(train), fraction, seed)
+        train, validation = _rows(train, rest), _rows(train, rows)
     if test is not None:
         return Parts(train, test if validation is None else validation, test, "test", validation is not None)
     assert validation is not None
-    return Parts(train, validation, validation, "validation", True)
+    return Parts(train, validation, validation, "validation", True, rows)
 
 
-def hold_out(part: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
-    """The same division as Model.fit(validation_fraction=...) makes."""
+def check(data: Data, network: Network) -> tuple[NDArray[Any] | None, int]:
+    """The labels of the data, and a checksum of the samples to train on; all parts are checked before the first step.
+
+    Raises DataError or ShapeError, which count the rows of the user's own arrays.
+    """
+    train, classes = check_samples(network, data.train.X, data.train.y)
+    for name, part in (("validation", data.validation), ("test", data.test)):
+        if part is not None:
+            check_samples(network, part.X, part.y, classes=classes, names=NAMES[name])
+    return classes, train.fingerprint()
+
+
+def held_rows(n: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows to train on and those held out, divided as Model.fit(validation_fraction=...) does it."""
     if not 0 < fraction < 1:
         raise ConfigError(f"--validation-fraction must lie between 0 and 1, not {fraction:g}.")
-    count = round(fraction * len(part))
-    if not 0 < count < len(part):
+    count = round(fraction * n)
+    if not 0 < count < n:
         raise ConfigError(
-            f"--validation-fraction {fraction:g} of {len(part)} samples leaves none on one side; bring more samples."
+            f"--validation-fraction {fraction:g} of {n} samples leaves none on one side; bring more samples."
         )
-    order = generator(seed, "split", 0).permutation(len(part))
-    rest, held = np.sort(order[count:]), np.sort(order[:count])
-    return _rows(part, rest), _rows(part, held)
+    order = generator(seed, "split", 0).permutation(n)
+    return np.sort(order[count:]), np.sort(order[:count])
 
 
 def _rows(part: Dataset, rows: NDArray[np.int64]) -> Dataset:

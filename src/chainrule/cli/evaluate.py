@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.cli import options, output
 from chainrule.cli.guard import guarded
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from chainrule.cli.data import Data, Parts
+    from chainrule.model import Model
+
+PARTS = ("train", "validation", "test", "all")
 
 
 @guarded
@@ -18,25 +28,76 @@ def evaluate(
     debug: options.Debug = False,
 ) -> None:
     """Print a model's metrics on data, and its confusion matrix."""
-    from chainrule.cli.data import load
+    from chainrule.cli.data import NAMES, load
     from chainrule.cli.judge import judge
     from chainrule.cli.models import load_model
+    from chainrule.validation import check_samples
 
+    if part is not None and part not in PARTS:
+        raise ConfigError(f"--part must be train, validation, test or all, not {part!r}.")
     chosen = load_model(model)
     found = load(data)
-    parts = {"train": found.train, "validation": found.validation, "test": found.test}
-    if part is not None and part not in parts:
-        raise ConfigError(f"--part must be train, validation or test, not {part!r}.")
-    name = part or ("train" if found.test is None else "test")
+    run = parts_of_run(model, chosen, found)
+    held = None if run is None or not run.held_out else run.watched
+    parts = {
+        "train": found.train if run is None else run.train,
+        "validation": found.validation if held is None else held,
+        "test": found.test,
+        "all": found.train,
+    }
+    name = part or ("test" if found.test is not None else "all" if held is None else "validation")
     samples = parts[name]
     if samples is None:
-        held = ", ".join(key for key, value in parts.items() if value is not None)
-        raise DataError(f"{data} has no {part} part; it has {held}.")
-    label = "given" if part is None and name == "train" else name
-    verdict = judge(chosen, samples, label, engine, positive)
+        has = ", ".join(key for key, value in parts.items() if value is not None)
+        raise DataError(f"{data} has no {part} part; it has {has}.")
+    own = "validation" if samples is found.validation else "test" if samples is found.test else "train"
+    check_samples(chosen.network, samples.X, samples.y, classes=chosen.classes, names=NAMES[own])
+    verdict = judge(chosen, samples, "given" if name == "all" else name, engine, positive)
+    learned = None if run is None else len(run.train) if name in ("train", "all") else 0
     if as_json:
-        output.print_json(verdict.to_json())
+        output.print_json(verdict.to_json() | {"learned_from": learned})
         return
     out = output.console()
-    out.print(f"[bold]On {verdict.samples:,} {label} samples[/bold]")
+    out.print(f"[bold]On {verdict.samples:,} {verdict.part} samples[/bold]")
+    if run is not None:
+        explain_part(out, run, name, is_asked=part is not None)
     verdict.show(out)
+
+
+def parts_of_run(text: str, model: Model, data: Data) -> Parts | None:
+    """How the run of a model divided these data; None where it was not trained on them, or where that is not known."""
+    from chainrule.cli import folder
+    from chainrule.cli.data import divide
+    from chainrule.cli.models import run_folder
+    from chainrule.cli.settings import Settings
+    from chainrule.validation import check_samples
+
+    place = run_folder(text)
+    if place is None:
+        return None
+    try:
+        config = folder.read_config(place)
+        settings = Settings.from_json(config["resolved"], str(place / "config.json"))
+        samples, _ = check_samples(model.network, data.train.X, data.train.y, classes=model.classes)
+    except (DataError, FormatError, ShapeError):  # other data, or another program's config.json
+        return None
+    if config["data"].get("fingerprint") != samples.fingerprint():
+        return None
+    return divide(data, settings.validation_fraction, settings.seed)
+
+
+def explain_part(out: Console, run: Parts, name: str, is_asked: bool) -> None:
+    """Which of the samples the model has learned from."""
+    judged_apart = "--part validation judges those held out" if run.held_out else "--part test judges others"
+    if name == "train":
+        out.print(f"The model was trained on these very samples; {judged_apart}.", style="orange1")
+    elif name == "all":
+        out.print(
+            f"The model was trained on {len(run.train):,} of these samples; {judged_apart}.", style="orange1"
+        )
+    elif name == "validation" and not is_asked:
+        out.print(
+            f"The model was trained on the other {len(run.train):,} samples of these data, and these were held out; "
+            "--part all judges all of them.",
+            style="dim",
+        )

@@ -19,3 +19,10 @@ def load_model(text: str) -> Model:
         hint = f"finish the run: chainrule train {path} --resume" if unfinished else "name the model's file"
         raise DataError(f"{path} holds no model.safetensors; {hint}.")
     return load(inside)
+
+
+def run_folder(text: str) -> Path | None:
+    """The folder of the run that left MODEL; None where it lies in no such folder."""
+    path = Path(text)
+    folder = path if path.is_dir() else path.parent
+    return folder if (folder / "config.json").is_file() else None

@@ -204,7 +204,8 @@ RunDebug = Annotated[bool, _run("--debug", help="Show the traceback of an error.
 Part = Annotated[
     str | None,
     Option(
-        help="train, validation or test.", show_default="test where the data have one, else all of X and y"
+        help="train, validation, test, or all of X and y.",
+        show_default="test where the data have one, else what the run held out of them, else all",
     ),
 ]
 Positive = Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule._arrays import distinct
 from chainrule.cli import build, folder, longer
-from chainrule.cli.data import Data, Parts, divide, image_shape
+from chainrule.cli.data import Data, Parts, check, divide, image_shape
 from chainrule.cli.guard import Interrupted
 from chainrule.cli.judge import Verdict, judge, positive_class
 from chainrule.cli.progress import EpochTable
@@ -44,6 +44,8 @@ class Prepared(NamedTuple):
     """trainings that were done before the run was trained longer"""
     records: tuple[dict[str, float], ...] = ()
     """what these recorded, epoch by epoch"""
+    fingerprint: int = 0
+    """of the samples, those held out among them"""
 
     def command(self, place: Path) -> str:
         """The command that does the run again; several where it was trained longer."""
@@ -53,7 +55,12 @@ class Prepared(NamedTuple):
         """What config.json keeps."""
         return {
             "command": self.command(place),
-            "data": {"name": self.data.name, "text": self.data.text, "source": self.data.source},
+            "data": {
+                "name": self.data.name,
+                "text": self.data.text,
+                "source": self.data.source,
+                "fingerprint": self.fingerprint,
+            },
             "settings": self.given.given(),
             "resolved": dataclasses.asdict(self.settings),
             "earlier": [each._asdict() for each in self.earlier],
@@ -84,18 +91,28 @@ def prepare(data: Data, given: Settings, resolved: Settings | None = None) -> Pr
     """Build the model. resolved: as an earlier start of the same run decided it."""
     check_seed(given.seed, "--seed")
     parts = divide(data, given.validation_fraction, given.seed)
-    settings = build.resolve(given if resolved is None else resolved, parts.train)
+    settings = build.resolve(given if resolved is None else resolved, data.train)
     build.check(settings, parts.held_out)
     if settings.positive is not None:
-        is_label = build.make_loss(settings).targets in ("binary", "classes") and parts.train.y.ndim == 1
-        positive_class(settings.positive, distinct(parts.train.y).tolist() if is_label else [])
-    model = Model(build.network(settings, parts.train), seed=settings.seed, dtype=settings.dtype)
+        is_label = build.make_loss(settings).targets in ("binary", "classes") and data.train.y.ndim == 1
+        positive_class(settings.positive, distinct(data.train.y).tolist() if is_label else [])
+    model = Model(
+        build.network(settings, parts.train, data.train.y), seed=settings.seed, dtype=settings.dtype
+    )
+    model.classes, fingerprint = check(data, model.network)
     method = build.method(settings)
-    if isinstance(method, Search):
-        return Prepared(data, parts, given, settings, model, None, None, method)
-    optimizer = build.optimizer(settings)
-    schedule = build.schedule(settings, parts.held_out)
-    return Prepared(data, parts, given, settings, model, optimizer, schedule, method)
+    is_search = isinstance(method, Search)
+    return Prepared(
+        data,
+        parts,
+        given,
+        settings,
+        model,
+        optimizer=None if is_search else build.optimizer(settings),
+        schedule=None if is_search else build.schedule(settings, parts.held_out),
+        method=method,
+        fingerprint=fingerprint,
+    )
 
 
 def carry_out(
@@ -204,6 +221,7 @@ def write_report(run: Prepared, page: Path, history: History, verdict: Verdict) 
         metrics=verdict.metrics,
         positive=verdict.positive,
         image_shape=image_shape(judged),
+        rows=run.parts.rows,
         settings=dataclasses.asdict(run.settings),
         command=run.command(page.parent),
         versions=folder.versions(),

@@ -114,7 +114,7 @@ def set_on_command_line(context: typer.Context) -> list[str]:
     return [name for name, source in sources if source is not None and source.name == "COMMANDLINE"]
 
 
-def anew(place: Path, run: Prepared, overwrite: bool) -> tuple[Prepared, None]:
+def anew(place: Path, run: Prepared, overwrite: bool) -> tuple[Prepared, History | None]:
     """Begin a run in its folder. The caller holds the folder's lock."""
     from chainrule.cli import folder
 

@@ -35,12 +35,14 @@ def render(
     settings: Mapping[str, Any] | None = None,
     command: str = "",
     versions: Mapping[str, str] | None = None,
+    rows: Any = None,
 ) -> str:
     """The page as text.
 
     X, y: the samples to judge by.  part: what they are.  watched: what the history's val_ columns are of.
     metrics: of these samples; measured unless given.  positive: of two classes, the one that some of them are of.
     image_shape: (height, width) where samples are images.
+    rows: (n,) what each sample's row is called, as its number in a file; its row of X unless given.
     """
     judgement: Judgement = judge(model, X, y, dict(metrics) if metrics else None)
     if positive is None and model.task == "binary":
@@ -49,7 +51,7 @@ def render(
         tiles(model, history, judgement, part, positive),
         curves(history, watched),
         outcome(judgement),
-        mistakes(judgement, X, image_shape),
+        mistakes(judgement, X, image_shape, range(judgement.n) if rows is None else rows),
         details(model, settings or {}, command, versions or {}),
     ]
     size, n = model.network.size, judgement.n

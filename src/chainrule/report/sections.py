@@ -86,13 +86,13 @@ def rates(judgement: Judgement) -> str:
     return table((what, "samples", "recall", "precision"), rows)
 
 
-def mistakes(judgement: Judgement, X: Any, image_shape: tuple[int, int] | None) -> str:
-    """The worst, as images where the samples are images."""
+def mistakes(judgement: Judgement, X: Any, image_shape: tuple[int, int] | None, called: Sequence[int]) -> str:
+    """The worst, as images where the samples are images. called: (n,) the number of each sample's row."""
     if not len(judgement.worst):
         return section("Worst mistakes", "<p>There are none: every sample was predicted right.</p>")
     if judgement.task == "regression":
         rows = [
-            (f"{row:,}", numbers(judgement.y[row]), numbers(judgement.predicted[row]),
+            (f"{called[row]:,}", numbers(judgement.y[row]), numbers(judgement.predicted[row]),
              numbers(judgement.predicted[row] - judgement.y[row]))
             for row in judgement.worst.tolist()
         ]  # fmt: skip
@@ -103,19 +103,21 @@ def mistakes(judgement: Judgement, X: Any, image_shape: tuple[int, int] | None) 
         "label the model gave the least probability.</p>"
     )
     if image_shape is not None and judgement.y.ndim == 1:
-        items = "".join(picture(judgement, X, row, image_shape) for row in judgement.worst.tolist())
+        items = "".join(
+            picture(judgement, X, row, image_shape, called[row]) for row in judgement.worst.tolist()
+        )
         return section("Worst mistakes", lead, f'<ul class="mistakes">{items}</ul>')
-    rows = [(f"{row:,}", *described(judgement, row)) for row in judgement.worst.tolist()]
+    rows = [(f"{called[row]:,}", *described(judgement, row)) for row in judgement.worst.tolist()]
     return section("Worst mistakes", lead, table(("row", "true", "predicted", "probability"), rows))
 
 
-def picture(judgement: Judgement, X: Any, row: int, shape: tuple[int, int]) -> str:
+def picture(judgement: Judgement, X: Any, row: int, shape: tuple[int, int], called: int) -> str:
     """One mistake as an image with its caption."""
     true, predicted, probability = described(judgement, row)
     encoded = base64.b64encode(figures.image_png(np.asarray(X[row]), shape)).decode()
     return (
         f'<li><figure><img src="data:image/png;base64,{encoded}" width="{shape[1]}" height="{shape[0]}" '
-        f'alt="sample {row}: true {text(true)}, predicted {text(predicted)}">'
+        f'alt="sample {called}: true {text(true)}, predicted {text(predicted)}">'
         f'<figcaption><b>{text(true)}</b> taken for <b class="wrong">{text(predicted)}</b><br>{text(probability)}'
         "</figcaption></figure></li>"
     )
