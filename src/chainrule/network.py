@@ -24,7 +24,6 @@ from chainrule.layers import Activation, Context, Dense, Layer, Link, Parameter,
 from chainrule.losses import CategoricalCrossEntropy, Loss, SoftmaxCrossEntropy
 from chainrule.random import generator
 
-
 MAX_LINKS = 10_000
 """Links of a network, those in blocks too: more is no network but an accident, or a file made to fill the memory."""
 MAX_WIDTH = 2**31 - 1

@@ -214,6 +214,67 @@ def test_a_size_of_more_than_16_megapixels_is_refused_undecoded(tmp_path, width,
         read_digit(tmp_path / "bomb.png")
 
 
+def refused_undecoded(path, monkeypatch, match):
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _: pytest.fail("it was decoded"))
+    with pytest.raises(FormatError, match=match):
+        read_digit(path)
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(("width", "height", "color"), [(16 << 20, 1, 6), (4096, 4096, 2), (4096, 4096, 0)])
+def test_more_pixels_than_the_bytes_can_hold_are_refused_undecoded(
+    tmp_path, monkeypatch, width, height, color
+):
+    head = struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png((b"IHDR", head), (b"IDAT", zlib.compress(bytes(99))), (b"IEND", b"")))
+    refused_undecoded(path, monkeypatch, r"bomb\.png .* pixels(, which its \d+ bytes cannot hold|; at most)")
+
+
+def test_the_blank_picture_that_packs_best_is_not_taken_for_a_bomb(tmp_path):
+    save(tmp_path / "a.png", np.zeros((3500, 4000, 3), np.uint8), compress_level=9)
+    with pytest.raises(DataError, match="blank"):
+        read_digit(tmp_path / "a.png")
+
+
+def test_a_picture_of_many_chunks_is_refused_undecoded(tmp_path, monkeypatch, digits):
+    save(tmp_path / "a.png", render(digits[0], 2))
+    data = (tmp_path / "a.png").read_bytes()
+    text = png((b"tEXt", b"a\0b"))[8:]
+    for count in (5000, 10_001):
+        (tmp_path / "a.png").write_bytes(data[:33] + count * text + data[33:])
+        if count == 5000:
+            assert similarity(read_digit(tmp_path / "a.png"), digits[0]) > 0.9
+    refused_undecoded(tmp_path / "a.png", monkeypatch, "more than 10,000 chunks")
+
+
+def jpeg_scans(data):
+    """What precedes the first scan, and each scan with the tables in front of it."""
+    starts = [at for at in range(2, len(data) - 1) if data[at] == 0xFF and data[at + 1] in (0xDA, 0xC4, 0xD9)]
+    cuts = [at for at in starts if data[at + 1] == 0xDA]
+    ends = [min(other for other in starts if other > at) for at in cuts]
+    return data[: cuts[-1]], data[cuts[-1] : ends[-1]], data[ends[-1] :]
+
+
+def test_a_jpeg_of_many_scans_is_refused_undecoded(tmp_path, monkeypatch, digits):
+    path = tmp_path / "a.jpg"
+    save(path, render(digits[0], 2), progressive=True)
+    before, scan, after = jpeg_scans(path.read_bytes())
+    path.write_bytes(before + 50 * scan + after)
+    assert similarity(read_digit(path), digits[0]) > 0.9
+    path.write_bytes(before + 200 * scan + after)
+    refused_undecoded(path, monkeypatch, r"a\.jpg has 2\d\d scans; at most 100 are read")
+    path.write_bytes(path.read_bytes()[:2] + 10_001 * b"\xff\xe3\0\x02" + path.read_bytes()[2:])
+    refused_undecoded(path, monkeypatch, "more than 10,000 chunks or segments")
+
+
+def test_what_looks_like_scans_in_annotations_and_behind_the_picture_is_none(tmp_path, digits):
+    path = tmp_path / "a.jpg"
+    save(path, render(digits[0], 2), exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0" + 200 * b"\xff\xda\0\x02")
+    path.write_bytes(path.read_bytes() + 200 * b"\xff\xda\0\x02")
+    assert similarity(read_digit(path), digits[0]) > 0.9
+
+
 def test_damaged_and_other_files_are_refused(tmp_path, digits):
     good = io.BytesIO()
     Image.fromarray(digits[0]).save(good, "PNG")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from math import ceil
@@ -30,7 +31,13 @@ MAX_JPEG_PIXELS = {
     3: 12 << 20,
     4: 7 << 20,
 }  # by components: libjpeg may keep 2 bytes more for each
+MAX_SIDE = 65_535  # what a JPEG can have
+MAX_SCANS = 100  # of a JPEG, each a walk over all pixels; encoders write 10 or so
+MAX_PARTS = 10_000  # chunks of a PNG or segments of a JPEG, beside the pixels'; Pillow keeps each
+MAX_DEFLATE = 1032  # bytes that one byte of deflate can become
 BAND_PIXELS = 256 << 10
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MARKER = re.compile(rb"\xff++([^\x00\xff\xd0-\xd7])", re.DOTALL)
 WORKING_SIDE = 1024  # a larger picture is averaged down to this before the digit is looked for
 BOX, SIDE = 20, 28
 MIN_CONTRAST = 12  # of 255 levels: paper that is only not quite even has less
@@ -42,8 +49,8 @@ def read_digit(path: PathLike) -> NDArray[np.uint8]:
     """(784,) uint8: the digit in a PNG or JPEG, light on dark, sized and centered as MNIST's are.
 
     A picture of 28 x 28 pixels with a dark background is taken as it is.
-    Raises FormatError for a file that is damaged, of another format or larger than 16 megapixels (a JPEG in color:
-    12), DataError for a picture without a digit.
+    Raises FormatError for a file that is damaged, of another format, larger than 16 megapixels (a JPEG in color: 12) or
+    of more than 100 scans, DataError for a picture without a digit.
     """
     grey = _read_grey(path)
     try:
@@ -160,7 +167,46 @@ def _read_content(name: str, file: BinaryIO) -> io.BytesIO:
         raise FormatError(
             f"{name} is a file of {size} bytes; a picture of a digit has at most {MAX_FILE_BYTES}."
         )
-    return io.BytesIO(file.read())
+    content = file.read()
+    if content.startswith(PNG_SIGNATURE):
+        _check_png(name, content)
+    elif content.startswith(b"\xff\xd8"):
+        _check_jpeg(name, content)
+    return io.BytesIO(content)
+
+
+def _check_png(name: str, content: bytes) -> None:
+    """Refuse more chunks than a picture has. A chunk: 4 bytes of length, 4 of type, the data, 4 of checksum."""
+    at, parts = len(PNG_SIGNATURE), 0
+    while at < len(content) and parts <= MAX_PARTS:
+        parts += content[at + 4 : at + 8] != b"IDAT"
+        at += 12 + int.from_bytes(content[at : at + 4])
+    _check_parts(name, parts)
+
+
+def _check_jpeg(name: str, content: bytes) -> None:
+    """Refuse more segments or more scans than a picture has, before the first of them is decoded.
+
+    A segment: 0xFF, its marker, 2 bytes of length (these 2 counted), the data.  Pixels follow that of a scan; 0xFF in
+    them is followed by 0 or by the marker of a restart.
+    """
+    at, parts, scans = 0, 0, 0
+    while (found := _MARKER.search(content, at)) and found[1] != b"\xd9" and parts <= MAX_PARTS:
+        at = found.end()
+        if found[1] not in (b"\x01", b"\xd8"):  # which are alone
+            at += max(int.from_bytes(content[at : at + 2]), 2)
+        parts += 1
+        scans += found[1] == b"\xda"
+    _check_parts(name, parts)
+    if scans > MAX_SCANS:
+        raise FormatError(f"{name} has {scans} scans; at most {MAX_SCANS} are read. Save it as a plain JPEG.")
+
+
+def _check_parts(name: str, parts: int) -> None:
+    if parts > MAX_PARTS:
+        raise FormatError(
+            f"{name} has more than {MAX_PARTS:,} chunks or segments; save the picture without its annotations."
+        )
 
 
 def _decode(name: str, file: io.BytesIO) -> NDArray[np.uint8]:
@@ -169,10 +215,17 @@ def _decode(name: str, file: io.BytesIO) -> NDArray[np.uint8]:
     with Image.open(file, formats=("PNG", "JPEG")) as image:
         width, height = image.size
         limit = MAX_JPEG_PIXELS.get(getattr(image, "layers", 1), MAX_PIXELS)
-        if not 0 < width * height <= limit:
+        if not 0 < width * height <= limit or max(width, height) > MAX_SIDE:
             raise FormatError(
-                f"{name} says that it is {width} x {height} pixels; at most {limit >> 20} megapixels are read. "
-                "Scale it down."
+                f"{name} says that it is {width} x {height} pixels; at most {limit >> 20} megapixels are read, and "
+                f"{MAX_SIDE:,} a side. Scale it down."
+            )
+        bands = len(image.getbands())  # of 1 bit at least, and where there are many of 8
+        least, held = width * height * (bands if bands > 1 else 0.125), file.getbuffer().nbytes
+        if image.format == "PNG" and least > MAX_DEFLATE * held:
+            raise FormatError(
+                f"{name} says that it is {width} x {height} pixels, which its {held} bytes cannot hold; "
+                "get the file again."
             )
         image.draft("L", image.size)  # a JPEG's brightness alone: a quarter of the memory
         image.load()
