@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import re
@@ -66,9 +67,18 @@ def test_json_is_the_data_and_nothing_else(command, tmp_path, shallow):
         (("vanishing", "--repeats", "0"), "repeats"),
         (("vanishing", "--seed", "-1"), "seed"),
         (("vanishing", "--out", "file"), "--out"),
+        (("vanishing", "--out", "file/below"), "--out must be a folder that can be written to"),
+        (("vanishing", "--out", "held"), "--out must be a folder that can be written to"),
     ],
 )
-def test_bad_input_is_one_sentence(command, tmp_path, words, what):
+def test_bad_input_is_one_sentence_before_any_work(command, tmp_path, monkeypatch, words, what):
+    monkeypatch.setattr("chainrule.lab.run", lambda *args, **options: pytest.fail("the experiment was begun"))
+    if "held" in words:  # a full disk, or one that is read only
+
+        def refused(**options):
+            raise OSError(errno.EROFS, "Read-only file system")
+
+        monkeypatch.setattr("tempfile.TemporaryFile", refused)
     (tmp_path / "file").write_text("")
     result = command("lab", *words, code=2)
     assert what in result.stderr and "Traceback" not in result.output and not result.stdout

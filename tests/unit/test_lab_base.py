@@ -13,7 +13,8 @@ import pytest
 from chainrule import lab
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.figures import learning_curve
-from chainrule.lab.base import Report, Table, as_json, cell, check_options, part, rendered, scaled
+from chainrule.lab.base import Report, check_options, part, scaled
+from chainrule.lab.table import Table, as_json, cell, rendered
 
 EVIL = "</script><b>&[red]"
 
@@ -88,10 +89,24 @@ def test_words_read_from_the_left_and_numbers_from_the_right():
 def test_a_narrow_terminal_wraps_names_and_cuts_nothing():
     columns = ("method", "passes a step", "milliseconds a step", "why")
     made = Table(columns, (("backpropagation", 2.168, 0.02123, "the chain rule, one walk back"),))
-    text = rendered(made.rich(), 56)
+    text = rendered(made, 56)
     assert max(map(len, text.splitlines())) <= 56 and "…" not in text
     for word in ("backpropagation", "passes", "milliseconds", "2.168", "0.02123", "chain"):
         assert word in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 110])
+def test_columns_that_find_no_room_stand_below_with_the_rows_named_once_more(width):
+    names = ("plain, a long name", "cured")
+    columns = ("net", "what became of it", *(f"share after {k}" for k in range(12)))
+    rows = tuple((name, "it learned something", *(10.0 ** (k - 9) / 3 for k in range(12))) for name in names)
+    text = rendered(Table(columns, rows, "A caption that says what the columns are, in a sentence."), width)
+    assert max(map(len, text.splitlines())) <= width and "…" not in text
+    words = text.split()
+    assert all(cell(value) in words for row in rows for value in row[2:])
+    blocks = text.count("plain, a long name")
+    assert blocks == text.count("cured") == text.count("net") and blocks > 1
+    assert words.count("something") == 2
 
 
 def test_a_report_as_text_has_every_part():

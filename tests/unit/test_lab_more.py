@@ -66,6 +66,8 @@ def test_a_report_is_whole(name: str, reports: dict[str, Report], tmp_path):
         assert table.rows and table.caption
         numbers = [c for row in table.rows for c in row if isinstance(c, float)]
         assert numbers and all(map(math.isfinite, numbers))
+    text = report.text(80)
+    assert max(map(len, text.splitlines())) <= 80 and "…" not in text
     titles = [figure.layout.title.text for figure in report.figures]
     assert len(set(titles)) == len(titles) >= 3  # a page tells figures apart by their titles
     for figure in report.figures:

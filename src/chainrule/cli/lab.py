@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,18 +28,18 @@ def lab(
     debug: options.Debug = False,
 ) -> None:
     """Run an experiment: a table, a figure, what was found, and what it does not show. Without NAME, list them."""
-    from chainrule.lab import LABS
+    from chainrule.lab import LABS, check_options
 
     if name is None:
         listing(LABS, as_json)
         return
     if name not in LABS:
         raise ConfigError(f"NAME must be one of {', '.join(LABS)}, not {name!r}.")
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"--out must be a folder, and {out} is a file; choose another.")
     chosen: dict[str, Any] = {"seed": seed, "budget": budget}
     if repeats is not None:
         chosen["repeats"] = repeats
+    check_options(seed, 1 if repeats is None else repeats, budget)
+    prepare(out)
     console = output.console(quiet=as_json)
     report = carry_out(name, chosen)
     page = out / f"{name}.html"
@@ -49,6 +50,18 @@ def lab(
         return
     report.show(console)
     console.print(f"\n{page}", style="bold", markup=False, soft_wrap=True)
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder and try to write into it, before there is work that could be lost."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"--out must be a folder that can be written to, not {folder} ({error.strerror}); choose another."
+        ) from error
 
 
 def listing(labs: dict[str, str], as_json: bool) -> None:

@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import Any
 
 from chainrule.errors import ConfigError
-from chainrule.lab.base import Progress, Report, Table, check_options
+from chainrule.lab.base import Progress, Report, check_options
+from chainrule.lab.table import Table
 
 __all__ = ["LABS", "Progress", "Report", "Table", "check_options", "run"]
 

@@ -1,10 +1,10 @@
-"""What an experiment hands back: a table, a figure, words, and the same three on a page of its own."""
+"""What an experiment hands back: tables, figures, words, and all of it on a page of its own."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from io import StringIO
@@ -12,85 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chainrule import validation
-from chainrule.errors import ConfigError, ShapeError
+from chainrule.errors import ConfigError
 from chainrule.files import write_whole
+from chainrule.lab.table import WIDTH, Table, as_json, plain_console
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
 Progress = Callable[[float, str], None]
 """progress(share, what): how much is done, 0 to 1, and what is under way"""
-
-WIDTH = 110
-"""Columns of a report as text, where no terminal says how many there are."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows under column names; the first column names the row.
-
-    Cells are text, numbers, or None for what there is not.  Raises ShapeError where a row has not a cell a column.
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    caption: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse a ragged table."""
-        for row in self.rows:
-            if len(row) != len(self.columns):
-                raise ShapeError(f"a row has {len(row)} cells for {len(self.columns)} columns: {row!r}.")
-
-    @property
-    def left(self) -> frozenset[int]:
-        """The columns that read from the left: the first, and those with a cell that begins with a letter."""
-        worded = {i for row in self.rows for i, c in enumerate(row) if isinstance(c, str) and c[:1].isalpha()}
-        return frozenset({0} | worded)
-
-    def records(self) -> list[dict[str, Any]]:
-        """A dict a row, by column name."""
-        return [dict(zip(self.columns, map(as_json, row), strict=True)) for row in self.rows]
-
-    def to_json(self) -> dict[str, Any]:
-        """Caption, columns and rows."""
-        return {"caption": self.caption, "columns": list(self.columns), "rows": as_json(self.rows)}
-
-    def rich(self) -> RenderableType:
-        """For the terminal: columns of words wrap, columns of numbers do not, but for their names."""
-        from textwrap import fill
-
-        from rich import box
-        from rich.console import Group
-        from rich.table import Table as Grid
-        from rich.text import Text
-
-        grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-        rows = [tuple(map(cell, row)) for row in self.rows]
-        for i, name in enumerate(self.columns):
-            style = "" if i else "bold"
-            if i in self.left:
-                grid.add_column(Text(name), style=style)
-            else:
-                width = max(map(len, [*name.split(), *(row[i] for row in rows)]))
-                grid.add_column(Text(fill(name, width)), style=style, justify="right", no_wrap=True)
-        for row in rows:
-            grid.add_row(*map(Text, row))
-        return Group(Text(f"\n{self.caption}", "italic"), grid) if self.caption else grid
-
-    def html(self) -> str:
-        """For a page."""
-        from chainrule.report.sections import table, text
-
-        made = table(self.columns, [tuple(map(cell, row)) for row in self.rows], self.left)
-        return (f"<p>{text(self.caption)}</p>" if self.caption else "") + made
-
-    def __str__(self) -> str:
-        return rendered(self.rich()).strip("\n")
-
-    def _repr_html_(self) -> str:
-        return self.html()
 
 
 @dataclass(frozen=True)
@@ -161,7 +92,7 @@ class Report:
         console.print(Text(self.title, "bold"))
         console.print(Text(self.question))
         for table in self.tables:
-            console.print(table.rich())
+            console.print(table)
         console.print()
         for head, words in self.words():
             console.print(Text.assemble((f"{head}. ", "bold"), words), "", sep="\n")
@@ -230,47 +161,6 @@ def check_options(seed: int, repeats: int, budget: float) -> None:
 def scaled(amount: int, budget: float, least: int = 1) -> int:
     """That share of an amount of work, rounded, and at least so much."""
     return max(least, round(amount * budget))
-
-
-def cell(value: Any) -> str:
-    """A cell for people: 1,234 and 0.01235 and 1.2e-08; a dash for nothing."""
-    if value is None:
-        return "-"
-    if isinstance(value, str):
-        return value
-    number = value.item() if hasattr(value, "item") else value
-    if isinstance(number, bool):
-        return "yes" if number else "no"
-    if isinstance(number, int):
-        return f"{number:,}"
-    if math.isnan(number):
-        return "undefined"
-    return f"{number:,.0f}" if 10_000 <= abs(number) < 1e9 else f"{number:.4g}"
-
-
-def as_json(value: Any) -> Any:
-    """Plain data: NumPy's numbers and arrays as Python's, tuples as lists, None for NaN and infinity."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {str(key): as_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [as_json(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def plain_console(out: Any, width: int) -> Console:
-    """A console without colors, so wide."""
-    from rich.console import Console
-
-    return Console(file=out, width=width, highlight=False, color_system=None, force_terminal=False)
-
-
-def rendered(made: RenderableType, width: int = WIDTH) -> str:
-    """What rich prints, as text."""
-    out = StringIO()
-    plain_console(out, width).print(made)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
 def part(progress: Progress | None, start: float, stop: float) -> Progress:

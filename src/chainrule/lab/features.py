@@ -19,7 +19,8 @@ from chainrule.inspection.features import (
 )
 from chainrule.inspection.regions import Ball, Box
 from chainrule.inspection.representations import cka_matrix, linear_cka, linear_probe
-from chainrule.lab.base import Progress, Report, Table, check_options, part, scaled
+from chainrule.lab.base import Progress, Report, check_options, part, scaled
+from chainrule.lab.table import Table
 from chainrule.layers import Dense, ReLU, Rescale
 from chainrule.losses import SoftmaxCrossEntropy
 from chainrule.model import Model

@@ -11,8 +11,9 @@ import numpy as np
 from chainrule import validation
 from chainrule.errors import ConfigError
 from chainrule.lab import slices
-from chainrule.lab.base import Progress, Report, Table, check_options, part, scaled
+from chainrule.lab.base import Progress, Report, check_options, part, scaled
 from chainrule.lab.descent import ARMS, BATCH, Outcome, Task, descend, tuned
+from chainrule.lab.table import Table
 
 EPOCHS = 20
 SAMPLES = 4000

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from chainrule import validation
 from chainrule.datasets import Dataset, load_mnist
 from chainrule.errors import ConfigError
-from chainrule.lab.base import Progress, Report, Table, check_options, part, scaled
+from chainrule.lab.base import Progress, Report, check_options, part, scaled
 from chainrule.lab.overfitting import BATCH, HELD_OUT, RATE, WIDTH, Outcome, Remedy, Split, learn, split
+from chainrule.lab.table import Table
 
 EPOCHS = 50
 DROPOUT = (0.2, 0.35, 0.5, 0.65, 0.8)

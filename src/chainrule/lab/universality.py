@@ -29,7 +29,8 @@ from chainrule.lab.approximation import (
     grid,
     widen,
 )
-from chainrule.lab.base import Progress, Report, Table, check_options, part, scaled
+from chainrule.lab.base import Progress, Report, check_options, part, scaled
+from chainrule.lab.table import Table
 
 WIDTHS = (2, 4, 8, 16, 32, 64)
 ITERATIONS = 200

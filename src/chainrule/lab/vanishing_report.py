@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.inspection.diagnosis import VANISHING
-from chainrule.lab.base import Report, Table
+from chainrule.lab.base import Report
+from chainrule.lab.table import Table
 
 PLAIN, CURES = "sigmoid", ("ReLU", "ReLU + batch norm", "sigmoid + skip", "sigmoid + residual")
 NORMED, RESIDUAL_RELU = "ReLU + batch norm", "ReLU + batch norm + residual"

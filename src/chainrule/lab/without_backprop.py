@@ -11,7 +11,8 @@ import numpy as np
 from chainrule import validation
 from chainrule.errors import ConfigError
 from chainrule.lab import without_backprop_text as words
-from chainrule.lab.base import Progress, Report, Table, check_options, scaled
+from chainrule.lab.base import Progress, Report, check_options, scaled
+from chainrule.lab.table import Table
 from chainrule.lab.without_backprop_runs import (
     ARMS,
     LOOKS,

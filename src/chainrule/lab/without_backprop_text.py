@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chainrule.lab.base import Table
+from chainrule.lab.table import Table
 from chainrule.lab.without_backprop_runs import BATCH, SIZES, TUNING, Outcome, Task, passes_to
 
 Found = Mapping[str, Outcome]

@@ -1,0 +1,153 @@
+"""A table of an experiment's numbers: for a terminal, a page, a notebook, and as data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from chainrule.errors import ShapeError
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+WIDTH = 110
+"""Columns of a report as text, where no terminal says how many there are."""
+WIDEST_NAME = 28
+"""Characters of a row's name that are kept in one line."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under column names; the first column names the row.
+
+    Cells are text, numbers, or None for what there is not.  Raises ShapeError where a row has not a cell a column.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a ragged table."""
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ShapeError(f"a row has {len(row)} cells for {len(self.columns)} columns: {row!r}.")
+
+    @property
+    def left(self) -> frozenset[int]:
+        """The columns that read from the left: the first, and those with a cell that begins with a letter."""
+        worded = {i for row in self.rows for i, c in enumerate(row) if isinstance(c, str) and c[:1].isalpha()}
+        return frozenset({0} | worded)
+
+    def records(self) -> list[dict[str, Any]]:
+        """A dict a row, by column name."""
+        return [dict(zip(self.columns, map(as_json, row), strict=True)) for row in self.rows]
+
+    def to_json(self) -> dict[str, Any]:
+        """Caption, columns and rows."""
+        return {"caption": self.caption, "columns": list(self.columns), "rows": as_json(self.rows)}
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """On a terminal: columns that find no room beside the others stand below them, their rows named once more."""
+        from rich.text import Text
+
+        if self.caption:
+            yield Text(f"\n{self.caption}", "italic")
+        rest = list(range(1, len(self.columns)))
+        while True:
+            count = len(rest)
+            while count > 1 and self._least_width((0, *rest[:count])) > options.max_width:
+                count -= 1
+            yield self._grid((0, *rest[:count]))
+            rest = rest[count:]
+            if not rest:
+                return
+            yield ""
+
+    def _grid(self, shown: tuple[int, ...]) -> RenderableType:
+        """Some columns: those of words wrap, those of numbers do not, but for their names."""
+        from textwrap import fill
+
+        from rich import box
+        from rich.table import Table as Grid
+        from rich.text import Text
+
+        grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+        for i in shown:
+            name, style = self.columns[i], "" if i else "bold"
+            if i in self.left:
+                is_whole = self._width(i) >= max((len(cell(row[i])) for row in self.rows), default=0)
+                grid.add_column(Text(name), style=style, no_wrap=not i and is_whole)
+            else:
+                head = fill(name, self._width(i), break_long_words=False)
+                grid.add_column(Text(head), style=style, justify="right", no_wrap=True)
+        for row in self.rows:
+            grid.add_row(*(Text(cell(row[i])) for i in shown))
+        return grid
+
+    def _width(self, i: int) -> int:
+        """Characters that a column cannot do without: a name of a row stands in one line, other words may wrap."""
+        texts = [cell(row[i]) for row in self.rows]
+        if i in self.left and (i or max(map(len, texts), default=0) > WIDEST_NAME):
+            texts = [word for text in texts for word in text.split()]
+        return max(map(len, [*self.columns[i].split(), *texts]), default=1)
+
+    def _least_width(self, shown: Sequence[int]) -> int:
+        return sum(self._width(i) + 2 for i in shown) - 1  # a space beside each, and one between two
+
+    def html(self) -> str:
+        """For a page."""
+        from chainrule.report.sections import table, text
+
+        made = table(self.columns, [tuple(map(cell, row)) for row in self.rows], self.left)
+        return (f"<p>{text(self.caption)}</p>" if self.caption else "") + made
+
+    def __str__(self) -> str:
+        return rendered(self).strip("\n")
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+
+def cell(value: Any) -> str:
+    """A cell for people: 1,234 and 0.01235 and 1.2e-08; a dash for nothing."""
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    number = value.item() if hasattr(value, "item") else value
+    if isinstance(number, bool):
+        return "yes" if number else "no"
+    if isinstance(number, int):
+        return f"{number:,}"
+    if math.isnan(number):
+        return "undefined"
+    return f"{number:,.0f}" if 10_000 <= abs(number) < 1e9 else f"{number:.4g}"
+
+
+def as_json(value: Any) -> Any:
+    """Plain data: NumPy's numbers and arrays as Python's, tuples as lists, None for NaN and infinity."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def plain_console(out: Any, width: int) -> Console:
+    """A console without colors, so wide."""
+    from rich.console import Console
+
+    return Console(file=out, width=width, highlight=False, color_system=None, force_terminal=False)
+
+
+def rendered(made: RenderableType, width: int = WIDTH) -> str:
+    """What rich prints, as text."""
+    out = StringIO()
+    plain_console(out, width).print(made)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
