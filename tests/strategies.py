@@ -68,7 +68,7 @@ def chains(
 
 @st.composite
 def networks(draw: st.DrawFn, row_by_row: bool = False, dropout: bool = True) -> Network:
-    """A network of few outputs: any layers, a Tanh and a Dense that keep them small, and any layer or what its loss asks for."""
+    """Any layers, then a Tanh and a Dense that keep the output small, then any layer, or what the loss asks for."""
     loss = draw(losses)
     layers = [*draw(input_layers), *draw(chains(row_by_row, dropout)), Tanh(), Dense(draw(st.integers(1, 3)))]
     if loss.domain == "probability":

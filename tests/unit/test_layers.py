@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
 
 from chainrule import (
@@ -42,6 +44,8 @@ from chainrule.backprop import backward, forward, gradients, next_states
 from chainrule.layers import ACTIVATIONS, Context
 from chainrule.layers.standardize import StandardizeState
 from chainrule.persistence import LAYERS
+from chainrule.samples import Samples
+from chainrule.training.fit import NUMBERS, fit_standardize
 
 
 def network(inputs: int, *layers: Layer) -> Network:
@@ -291,25 +295,47 @@ def test_batch_norm_keeps_its_statistics_in_prediction_and_when_frozen(context):
 
 def test_standardize_is_measured_on_the_training_data_in_pieces():
     rng = np.random.default_rng(0)
-    X = rng.normal([5, -3, 1e6], [2, 0.1, 1], size=(20_000, 3))  # more rows than are measured at a time
-    model = Model(network(3, Rescale(0.5, 1.0), Standardize(), Dense(1)), dtype="float64")
+    X = np.repeat(rng.normal([5, -3, 1e6], [2, 0.1, 1], size=(2000, 3)), 200, axis=1)
+    assert X.size > NUMBERS  # measured at a time
+    model = Model(network(600, Rescale(0.5, 1.0), Standardize(), Dense(1)), dtype="float64")
     model.fit(X, X[:, 0], epochs=0)
     state = model.states["standardize_1"]
     assert_allclose(state.mean, (0.5 * X + 1).mean(0), rtol=1e-12)
     assert_allclose(state.std, (0.5 * X + 1).std(0), rtol=1e-9)
     before = state
-    model.fit(rng.normal(size=(10, 3)), np.zeros(10), epochs=1)
+    model.fit(rng.normal(size=(10, 600)), np.zeros(10), epochs=1)
     assert_array_equal(model.states["standardize_1"].mean, before.mean)  # measured once
 
 
-def test_standardize_only_centers_a_constant_feature():
-    """Constant is what varies by rounding alone beside its own size: a farad's small numbers do vary."""
-    X = np.column_stack([np.full(50, 0.1), np.zeros(50), np.linspace(1e-13, 2e-13, 50)])
-    model = Model(network(3, Standardize()), dtype="float64")
-    model.fit(X, np.zeros((50, 3)), epochs=0)
-    out = model.predict(X)
-    assert_allclose(out[:, :2], 0, atol=1e-12)
-    assert_allclose(out[:, 2].std(), 1, rtol=1e-9)
+@pytest.mark.parametrize(
+    "form", [np.asfortranarray, lambda X: X[::-1][::-1], lambda X: np.repeat(X, 2, 1)[:, ::2]]
+)
+def test_standardize_does_not_depend_on_how_the_samples_lie(form):
+    X = np.random.default_rng(0).normal(3, 2, size=(500, 7))
+    found = []
+    for given in (X, form(X)):
+        model = Model(network(7, Standardize(), Dense(1)), dtype="float64")
+        model.fit(given, X[:, 0], epochs=1)
+        found.append([*model.states["standardize_1"], model.theta])
+    for one, other in zip(*found, strict=True):
+        assert_array_equal(one, other)
+
+
+def test_standardize_measures_wide_sparse_samples_a_few_rows_at_a_time():
+    X = scipy.sparse.random(200, 100_000, 1e-4, "csr", rng=np.random.default_rng(0))
+    made = network(X.shape[1], Standardize(), Dense(1))
+    samples = Samples(X, np.zeros((200, 1)), np.ones(200), 1)
+    states = made.initial_states(np.float64)
+    fit_standardize(made, states, samples, np.float64)  # what is imported at first is not counted
+    tracemalloc.start()
+    try:
+        state = fit_standardize(made, states, samples, np.float64)["standardize_1"]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 30e6 < X.toarray().nbytes
+    assert_allclose(state.mean, X.toarray().mean(0), atol=1e-12)
+    assert_allclose(state.std[state.std != 1], X.toarray().std(0)[state.std != 1], rtol=1e-9)
 
 
 # --- configuration

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule._arrays import Array
 from chainrule.layers.base import Context, Layer
@@ -17,6 +18,21 @@ class StandardizeState(NamedTuple):
     mean: Any  # (features,)
     std: Any  # (features,); 1 where a feature is constant
     count: Any  # () the number of samples measured
+
+
+def column_sums(a: NDArray[np.float64]) -> NDArray[np.float64]:
+    """sum_i a_i (features,) of a (n, features): halves are added until one row is left.
+
+    NumPy's own sum takes the rows of a Fortran array in another order than those of a C array, and rounds otherwise.
+    """
+    while (n := len(a)) > 1:
+        half = n // 2
+        sums = a[:half] + a[half : 2 * half]
+        if n % 2:
+            sums[0] += a[-1]
+        a = sums
+    row: NDArray[np.float64] = a[0]
+    return row
 
 
 @dataclass(frozen=True)
@@ -43,11 +59,13 @@ class Standardize(Layer):
         """The state after some more samples a (n, features), by the update of Chan, Golub and LeVeque (1983)."""
         n, k = float(state.count), a.shape[0]
         a = a.astype(np.float64)
-        mean = a.mean(0)
+        mean = column_sums(a) / k
         shift = mean - state.mean
         total = n + k
+        a -= mean
+        a *= a
         # Before the first sample std is 1 but counts nothing: n is 0.
-        var = (n * state.std**2 + k * a.var(0) + shift**2 * (n * k / total)) / total
+        var = (n * state.std**2 + column_sums(a) + shift**2 * (n * k / total)) / total
         return StandardizeState(state.mean + shift * (k / total), np.sqrt(var), np.asarray(total))
 
     def finish(self, state: Any) -> Any:

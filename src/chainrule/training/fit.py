@@ -23,7 +23,8 @@ from chainrule.training.history import History
 from chainrule.training.run import Run
 from chainrule.training.without_backprop import Method
 
-ROWS = 1 << 14
+NUMBERS = 1 << 18
+"""Numbers of the samples that a Standardize is measured on at a time, in float64."""
 
 
 def fit(
@@ -143,8 +144,9 @@ def fit_standardize(network: Network, states: dict[str, Any], samples: Samples, 
         if not isinstance(link.layer, Standardize) or states[link.name].count > 0:
             continue
         state, before = link.layer.state(link.fan_in), network.links[:i]
-        for start in range(0, samples.n, ROWS):
-            a = samples.batch(slice(start, start + ROWS), np.float64).a
+        rows = max(1, NUMBERS // network.inputs)
+        for start in range(0, samples.n, rows):
+            a = samples.batch(slice(start, start + rows), np.float64).a
             for earlier in before:
                 a, _ = earlier.layer.forward((), a, Context(states=states).at(earlier))
             state = link.layer.merge(state, a)
