@@ -559,8 +559,8 @@ def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | No
         model.frozen = (
             model._link_names(tuple(saved.extra["frozen"])) if saved.extra["frozen"] else frozenset()
         )
-        model.epochs_trained = validation.check_seed(saved.extra["epochs_trained"], "epochs_trained")
-        model.steps_trained = validation.check_seed(saved.extra["steps_trained"], "steps_trained")
+        model.epochs_trained = validation.check_seed(saved.extra["epochs_trained"], "epochs_trained", 63)
+        model.steps_trained = validation.check_seed(saved.extra["steps_trained"], "steps_trained", 63)
         model.history = History()
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"{path}: the metadata is malformed ({error}).") from error

@@ -55,11 +55,13 @@ def uniform_bits(seed: Array, stream: Array, step: Array, shape: tuple[int, int]
     """Uniform 32-bit words for an array of the walk.
 
     key = (seed, stream), counter = (element // 2, step): elements in row-major order, two to a block.
-    seed, stream (the link's number), step: integers in [0, 2^32), possibly traced.  Returns uint32 of `shape`.
+    seed, stream (the link's number): integers in [0, 2^32).  step: an integer, of which the lower 32 bits count.  All
+    may be traced.  Returns uint32 of `shape`.
     """
     n = shape[0] * shape[1]
     # One-element arrays, not scalars: NumPy warns when a scalar wraps around, and wrapping is the point.
     key = (xp.asarray([seed], dtype=xp.uint32), xp.asarray([stream], dtype=xp.uint32))
+    step = step % 2**32 if isinstance(step, (int, np.integer)) else step
     counter = (xp.arange((n + 1) // 2, dtype=xp.uint32), xp.asarray([step], dtype=xp.uint32))
     words = xp.stack(threefry2x32(key, counter, xp), axis=1)  # (blocks, 2)
     return xp.reshape(words, (-1,))[:n].reshape(shape)

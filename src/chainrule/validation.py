@@ -35,10 +35,10 @@ class Targets(NamedTuple):
     classes: NDArray[Any] | None
 
 
-def check_seed(seed: Any, name: str = "seed") -> int:
-    """A seed as an int in [0, 2^32)."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
-        raise ConfigError(f"{name} must be an integer in [0, 2^32), not {seed!r}.")
+def check_seed(seed: Any, name: str = "seed", bits: int = 32) -> int:
+    """A seed as an int in [0, 2^32), or another number of so many bits."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**bits:
+        raise ConfigError(f"{name} must be an integer in [0, 2^{bits}), not {seed!r}.")
     return int(seed)
 
 

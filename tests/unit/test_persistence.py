@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import chainrule as c
+from chainrule.engines.native import REASON
 from chainrule.initializers import INITIALIZERS
 from chainrule.layers import ACTIVATIONS
 from chainrule.losses import LOSSES
@@ -107,6 +108,17 @@ def test_precision_seed_penalties_and_frozen_links(dtype: str, tmp_path: Path):
     made.fit(X, Y, epochs=2)
     again = check_round_trip(made, tmp_path / "model.safetensors")
     assert (again.network.l2, again.network.l1, again.network.max_norm) == (0.01, 1e-4, 2.5)
+
+
+def test_more_steps_than_32_bits_count(tmp_path: Path):
+    made = model(c.Dropout(0.5), c.Dense(4))
+    made.steps_trained, made.epochs_trained = 2**32 - 1, 2**33
+    for engine in ("reference", "native", "auto"):
+        if engine != "native" or REASON is None:
+            made.fit(X, Y, epochs=1, engine=engine)
+            again = check_round_trip(made, tmp_path / "model.safetensors")
+            assert (again.steps_trained, again.epochs_trained) == (made.steps_trained, made.epochs_trained)
+    assert made.steps_trained > 2**32
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,12 @@ def test_jax_has_the_same_threefry():
     assert_array_equal(np.concatenate(ours), theirs)
 
 
+def test_of_a_step_the_lower_32_bits_count():
+    """A model may have been trained for more steps than a counter's word can count."""
+    for step in (2**32 + 11, np.int64(2**40 + 11)):
+        assert_array_equal(uniform_bits(7, 3, step, (3, 5), np), uniform_bits(7, 3, 11, (3, 5), np))
+
+
 def test_the_layout_of_the_words():
     """key = (seed, stream), counter = (element // 2, step), row-major, two to a block."""
     bits = uniform_bits(7, 3, 11, (3, 5), np)

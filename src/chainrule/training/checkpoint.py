@@ -141,7 +141,7 @@ def _check_like(found: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
 
 def _check_numbers(state: Mapping[str, Any], steps_per_epoch: int) -> None:
     """Raises TypeError unless the counters count, and there is a record for each epoch."""
-    bounds = {"epoch": 2**31, "position": steps_per_epoch + 1, "epochs_before": 2**31, "clock": 2**32}
+    bounds = {"epoch": 2**31, "position": steps_per_epoch + 1, "epochs_before": 2**63, "clock": 2**63}
     for name, bound in bounds.items():
         if type(state[name]) is not int or not 0 <= state[name] < bound:
             raise TypeError(f"{name} should be an integer from 0 to {bound - 1}")
