@@ -171,7 +171,10 @@ class Model:
         plan = Plan(
             network=network,
             optimizer=optimizer if isinstance(optimizer, Optimizer) else GradientDescent(),
-            batch_size=samples.n if batch_size is None else validation.check_count(batch_size, "batch_size"),
+            batch_size=min(
+                samples.n,
+                validation.check_count(samples.n if batch_size is None else batch_size, "batch_size"),
+            ),
             seed=self.seed,
             dtype=self.dtype,
             clip_norm=settings.check_clip("clip_norm", clip_norm),

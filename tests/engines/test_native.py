@@ -306,6 +306,21 @@ def test_micro_batches_of_a_larger_network(isa, monkeypatch):
     assert_same(trained("reference", network, X, y, **how), runs[0], X, FLOAT64)
 
 
+@pytest.mark.parametrize("n", [101, 2300])
+@pytest.mark.parametrize("normalizes", [True, False])
+def test_a_batch_larger_than_the_samples_is_all_of_them(n, normalizes):
+    """To the bit, also where a batch of so many samples would be cut in another way; and no room is made for more."""
+    X, y = data(n)
+    layers = [Dense(17), *([BatchNorm()] if normalizes else []), Tanh(), Dense(3)]
+    network = Network(9, layers, SoftmaxCrossEntropy())
+    runs = [
+        trained("native", network, X, y, batch_size=size) for size in (n, None, 3 * n, 10**9, 2**59, 2**63)
+    ]
+    for run in runs[1:]:
+        assert run.theta.tobytes() == runs[0].theta.tobytes()
+        assert run.history["loss"] == runs[0].history["loss"]
+
+
 def test_depth_50():
     X, y = data()
     network = Network(
