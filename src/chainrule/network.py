@@ -72,7 +72,7 @@ class Network:
         is_count = isinstance(inputs, (int, np.integer)) and not isinstance(inputs, bool)
         if not is_count or not 1 <= inputs <= MAX_WIDTH:
             raise ConfigError(
-                f"inputs must be the number of features, an integer from 1 to {MAX_WIDTH:,}, not {inputs!r:.40}."
+                f"inputs must be the number of features, a positive integer, not {inputs!r}; 2^31 - 1 are the most."
             )
         self.inputs = int(inputs)
         self.layers = tuple(layers) if isinstance(layers, Iterable) else (layers,)

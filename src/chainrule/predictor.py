@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import NDArray
 
 from chainrule import validation
@@ -40,6 +41,10 @@ class Predictor:
 
     def outputs(self, X: Any) -> NDArray[Any]:
         """The last layer's output (n, outputs), as `Model.outputs`. X: (n, inputs), or one row (inputs,)."""
+        if type(X) is not ndarray and hasattr(
+            X, "mask"
+        ):  # a masked array, whose memory says nothing of its mask
+            return self._walk(validation.check_X(X, self.network.inputs, features=self.feature_names))
         out = np.empty(self._shape, self.dtype)
         if self._row is not None and self._row(X, out) >= 0:
             return out
@@ -49,7 +54,11 @@ class Predictor:
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Labels (n,), or what else `Model.predict` gives."""
-        if self._row is not None and self._labels is not None:
+        if (
+            self._row is not None
+            and self._labels is not None
+            and (type(X) is ndarray or not hasattr(X, "mask"))
+        ):
             best = self._row(X, np.empty(self._shape, self.dtype))
             if best >= 0:
                 return self._labels[best : best + 1].copy()

@@ -54,13 +54,26 @@ def as_array(value: Any, name: str) -> Any:
     if hasattr(value, "tocsr"):
         return value.tocsr()
     if isinstance(value, np.ndarray):
-        return value
+        return _unmasked(value, name)
     if frames.is_frame(value):
         return frames.to_array(value, name)[0]
     try:
         return np.asarray(value)
     except ValueError as error:
         raise ShapeError(f"{name} must be a rectangular array; its rows have different lengths.") from error
+
+
+def _unmasked(value: NDArray[Any], name: str) -> NDArray[Any]:
+    """The array itself, or the data of a masked one in which nothing is masked."""
+    mask = getattr(value, "mask", None)
+    if mask is None:
+        return value
+    if np.any(mask):
+        raise DataError(
+            f"{name} is a masked array with {np.count_nonzero(mask)} masked values; "
+            "fill them in by its filled() or drop their samples first."
+        )
+    return np.asarray(value)
 
 
 def check_X(X: Any, inputs: int, name: str = "X", features: Sequence[str] | None = None) -> Any:
@@ -125,7 +138,7 @@ def _check_finite(X: Any, name: str, names: Sequence[str] | None = None) -> None
         rows = X[start : start + ROWS]
         with np.errstate(all="ignore"):
             # No NaN, no infinity, and no overflow of the sum itself: one pass instead of two.
-            if np.isfinite(rows.sum(dtype=np.float32 if X.dtype.itemsize < 4 else X.dtype)):
+            if np.isfinite(rows.sum(dtype=np.float32 if X.dtype.itemsize < 4 else X.dtype.newbyteorder("="))):
                 continue
         bad = np.argwhere(~np.isfinite(rows))
         if len(bad):
@@ -161,7 +174,7 @@ def check_targets(
         return Targets(numbers.astype(np.float64)[:, None], classes)
     if y.dtype.kind not in "biuf":
         try:
-            y = y.astype(np.float64)
+            y = _as_numbers(y)
         except (TypeError, ValueError) as error:
             raise DataError(f"{name} must hold numbers for {type(loss).__name__}, not {y.dtype}.") from error
     y = y.astype(np.float64)
@@ -196,6 +209,13 @@ def _are_probabilities(y: NDArray[Any], classes: NDArray[Any] | None) -> bool:
     return bool(((y >= 0) & (y <= 1)).all() and (y != np.floor(y)).any())
 
 
+def _as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Numbers from text or Python objects; TypeError for dates and complex numbers, of which a part would be lost."""
+    if values.dtype.kind in "cmMV":
+        raise TypeError(f"{values.dtype} is no real number")
+    return values.astype(np.float64)
+
+
 def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: str) -> Targets:
     """Class numbers from labels. Without known classes, integers in [0, outputs) stand for themselves."""
     if y.dtype.kind == "O":
@@ -207,7 +227,7 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         at = int(np.isfinite(y).argmin())
         raise DataError(f"{name} holds NaN or infinity at row {at}; drop the samples without a label.")
-    if y.dtype.kind == "f" and (y == np.floor(y)).all():
+    if y.dtype.kind == "f" and (y == np.floor(y)).all() and (np.abs(y) < 2.0**63).all():
         y = y.astype(np.int64)
     if (
         classes is None
@@ -288,11 +308,16 @@ def check_weight(
     class_weight: {label: weight} (1 for labels not named), or "balanced" for n / (classes * count of the class).
     """
     n = len(targets.y)
+    weight = np.ones(n) if sample_weight is None else as_array(sample_weight, "sample_weight")
     try:
-        weight = np.ones(n) if sample_weight is None else as_array(sample_weight, "sample_weight")
-        s = np.asarray(weight, np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError("sample_weight must hold one number a sample.") from error
+        is_text = weight.dtype.kind == "O" and any(isinstance(value, str) for value in weight.flat)
+        if is_text or weight.dtype.kind not in "biufO":
+            raise TypeError
+        s = _as_numbers(weight)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DataError(
+            "sample_weight must hold one number a sample, no text, dates or complex numbers."
+        ) from error
     if s.shape != (n,):
         raise ShapeError(f"sample_weight must be ({n},), one number a sample, not {s.shape}.")
     if not np.isfinite(s).all() or (s < 0).any() or not s.sum() > 0:

@@ -214,6 +214,61 @@ DATA: dict[str, Case] = {
         c.DataError,
         "sample_weight must hold one number a sample",
     ),
+    "weights of numbers in text": (
+        lambda: fit(sample_weight=np.array(["1"] * 12)),
+        c.DataError,
+        "sample_weight must hold one number a sample, no text",
+    ),
+    "weights of numbers in text objects": (
+        lambda: fit(sample_weight=np.array(["1"] * 12, object)),
+        c.DataError,
+        "sample_weight must hold one number a sample, no text",
+    ),
+    "complex weights": (
+        lambda: fit(sample_weight=np.ones(12, complex)),
+        c.DataError,
+        "sample_weight must hold one number a sample, no text, dates or complex",
+    ),
+    "weights of dates": (
+        lambda: fit(sample_weight=np.ones(12, "datetime64[s]")),
+        c.DataError,
+        "sample_weight must hold one number a sample, no text, dates",
+    ),
+    "complex targets": (
+        lambda: fit(y=np.ones(12, complex), start=numbers()),
+        c.DataError,
+        "y must hold numbers for MeanSquaredError, not complex128",
+    ),
+    "targets of dates": (
+        lambda: fit(y=np.ones(12, "datetime64[s]"), start=numbers()),
+        c.DataError,
+        "y must hold numbers for MeanSquaredError, not datetime64",
+    ),
+    "a masked X": (
+        lambda: fit(np.ma.array(X, mask=X == X[1, 1])),
+        c.DataError,
+        "X is a masked array with 1 masked values; fill them in by its filled()",
+    ),
+    "masked labels": (
+        lambda: fit(y=np.ma.array(Y, mask=[True] + [False] * 11)),
+        c.DataError,
+        "y is a masked array with 1 masked values",
+    ),
+    "masked weights": (
+        lambda: fit(sample_weight=np.ma.array(np.ones(12), mask=[True] + [False] * 11)),
+        c.DataError,
+        "sample_weight is a masked array with 1 masked values",
+    ),
+    "a masked row": (
+        lambda: model().bind().outputs(np.ma.array(X[0], mask=[True, False, False, False])),
+        c.DataError,
+        "X is a masked array with 1 masked values",
+    ),
+    "the label of a masked row": (
+        lambda: model().bind().predict(np.ma.array(X[0], mask=[True, False, False, False])),
+        c.DataError,
+        "X is a masked array with 1 masked values",
+    ),
     "unknown class": (
         lambda: fit(class_weight={5: 1.0}),
         c.ConfigError,
@@ -527,3 +582,44 @@ def test_a_loss_that_does_not_suit_the_last_layer_warns():
 def test_large_finite_numbers_are_finite():
     assert check_X(np.full((3, 4), 1e308), 4).shape == (3, 4)  # their sum is not, but they are
     assert check_X(np.full((3, 4), 60000, np.float16), 4).dtype == np.float16
+
+
+@pytest.mark.parametrize("n", [40, 3000])  # below and above what is looked at number by number
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("kind", ["f4", "f8", "i2", "i8"])
+def test_the_other_byte_order_gives_the_same_bits(n: int, engine: str, kind: str):
+    if engine == "native":
+        pytest.importorskip("chainrule._native")
+    r = np.random.default_rng(3)
+    data, weight = (50 * r.normal(size=(n, 4))).astype(kind), r.uniform(1, 2, n)
+
+    def trained(swap: bool, in_rows: bool) -> list[bytes]:
+        made = c.Model(c.Network(4, [c.Dense(3), c.Tanh(), c.Dense(1)], c.MeanSquaredError()))
+        arrays = [data, data[:, 1].astype("f8"), weight]
+        if swap:
+            arrays = [array.astype(array.dtype.newbyteorder()) for array in arrays]
+        rows, y, s = arrays
+        row = rows[0]
+        if in_rows:
+            matrix = sparse.csr_matrix(data)
+            matrix.data = matrix.data.astype(rows.dtype)
+            rows = matrix
+        made.fit(rows, y, sample_weight=s, validation_data=(rows, y), epochs=1, engine=engine)
+        bound = made.bind(engine=engine)
+        answers = [made.outputs(rows, engine=engine), bound.outputs(rows), bound.predict(row)]
+        return [made.theta.tobytes(), *(answer.tobytes() for answer in answers)]
+
+    for in_rows in (False, True):
+        assert trained(True, in_rows) == trained(False, in_rows)
+
+
+def test_a_masked_array_without_a_mask_is_an_array():
+    assert model().outputs(np.ma.array(X)).tobytes() == model().outputs(X).tobytes()
+
+
+def test_labels_beyond_64_bits_stay_apart():
+    labels = np.array([1e19, 2e19, -3e19])[Y]
+    made = model()
+    made.fit(X, labels, epochs=1)
+    assert made.classes is not None and made.classes.tolist() == [-3e19, 1e19, 2e19]
+    assert set(made.predict(X).tolist()) <= {-3e19, 1e19, 2e19}
