@@ -11,6 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from chainrule.layers import ACTIVATIONS
+from chainrule.losses import LOSSES
+from chainrule.optimizers import OPTIMIZERS
+from chainrule.schedules import SCHEDULES
+from chainrule.training.without_backprop import METHODS
+
 TABLE = "two.npz"
 
 
@@ -69,34 +75,34 @@ CASES = [
     (("train", TABLE, "--loss", "mse"), "--loss must be one of mean_squared_error"),
     (("train", TABLE, "--optimizer", "adamm"), "--optimizer must be one of"),
     (("train", TABLE, "--schedule", "cos"), "--schedule must be one of"),
-    (("train", TABLE, "--engine", "gpu"), "engine must be one of auto"),
-    (("train", TABLE, "--dtype", "float16"), "dtype must be one of float32, float64"),
-    (("train", TABLE, "--dropout", "1.5"), "rate"),
-    (("train", TABLE, "--label-smoothing", "1"), "label_smoothing"),
+    (("train", TABLE, "--engine", "gpu"), "--engine must be one of auto"),
+    (("train", TABLE, "--dtype", "float16"), "--dtype must be one of float32, float64"),
+    (("train", TABLE, "--dropout", "1.5"), "--dropout must"),
+    (("train", TABLE, "--label-smoothing", "1"), "--label-smoothing is 1.0"),
     (("train", "numbers.npz", "--label-smoothing", "0.1"), "no labels to smooth"),
     (("train", TABLE, "--residual", "--hidden", "8"), "give two"),
-    (("train", TABLE, "--lr", "-1"), "learning_rate"),
+    (("train", TABLE, "--lr", "-1"), "--lr must"),
     (("train", TABLE, "--momentum", "0.9"), "adam has no momentum"),
     (("train", TABLE, "--weight-decay", "0.1"), "adam has no weight decay"),
     (("train", TABLE, "--optimizer", "lbfgs", "--lr", "1"), "lbfgs has no learning rate"),
     (("train", TABLE, "--optimizer", "lbfgs", "--dropout", "0.5"), "Dropout"),
-    (("train", TABLE, "--optimizer", "lbfgs", "--schedule", "cosine"), "LBFGS"),
+    (("train", TABLE, "--optimizer", "lbfgs", "--schedule", "cosine"), "leave --schedule out"),
     (("train", TABLE, "--epochs", "0"), "--epochs must be an integer of at least 1"),
     (("train", TABLE, "--batch-size", "0"), "--batch-size must be"),
     (("train", TABLE, "--checkpoint-steps", "0"), "--checkpoint-steps must be"),
-    (("train", TABLE, "--l2", "-1"), "l2 must be"),
-    (("train", TABLE, "--max-norm", "0"), "max_norm must be"),
+    (("train", TABLE, "--l2", "-1"), "--l2 must be"),
+    (("train", TABLE, "--max-norm", "0"), "--max-norm must be"),
     (("train", TABLE, "--clip-norm", "nan"), "--clip-norm must be"),
     (("train", TABLE, "--precision", "fp8"), "--precision must be bf16"),
     (("train", TABLE, "--precision", "bf16", "--dtype", "float64"), "needs a float32 model"),
     (("train", TABLE, "--precision", "bf16", "--method", "cma_es"), "leave --precision out"),
-    (("train", TABLE, "--seed", "-1"), "seed must be"),
+    (("train", TABLE, "--seed", "-1"), "--seed must be"),
     (("train", TABLE, "--patience", "0"), "--patience must be"),
     (("train", "digits", "--patience", "3"), "--validation-fraction 0.1"),
     (("train", "digits", "--schedule", "reduce_on_plateau"), "--validation-fraction 0.1"),
     (("train", TABLE, "--target", "98"), "--target is an accuracy"),
     (("train", "numbers.npz", "--target", "0.9"), "--target is an accuracy"),
-    (("train", "words.npz", "--loss", "sigmoid_cross_entropy"), "SoftmaxCrossEntropy"),
+    (("train", "words.npz", "--loss", "sigmoid_cross_entropy"), "--loss softmax_cross_entropy"),
     (("train", "words.npz", "--loss", "huber"), "must hold numbers"),
     (
         ("train", "numbers.npz", "--optimizer", "sgd", "--lr", "1e9", "--schedule", "constant"),
@@ -152,6 +158,48 @@ def test_bad_input(command, place):
         )
         if not fits or "Traceback" in result.stderr or (result.stdout and "step" not in words):
             wrong.append((arguments, words, result.exit_code, result.stderr, result.stdout))
+    assert wrong == [], "\n".join(map(str, wrong))
+
+
+IN_FLAGS = [
+    *(("--" + name, -1) for name in ("l1", "l2", "dropout", "input-dropout", "label-smoothing")),
+    *(
+        ("--" + name, 0)
+        for name in ("max-norm", "clip-norm", "lr", "epochs", "batch-size", "validation-fraction")
+    ),
+    *(("--" + name, -1) for name in ("seed", "patience", "checkpoint-steps", "target")),
+    *(
+        ("--" + name, "none such")
+        for name in ("hidden", "activation", "loss", "dtype", "method", "optimizer")
+    ),
+    *(("--" + name, "none such") for name in ("schedule", "precision", "engine", "positive")),
+    ("--momentum", 1, "--optimizer", "sgd"),
+    ("--weight-decay", -1, "--optimizer", "adamw"),
+    ("--nesterov", "--optimizer", "sgd"),
+    ("--clip-norm", 1, "--optimizer", "lbfgs"),
+    ("--schedule", "cosine", "--optimizer", "lbfgs"),
+    ("--precision", "bf16", "--optimizer", "lbfgs"),
+    ("--precision", "bf16", "--dtype", "float64"),
+    ("--engine", "native", "--method", "spsa"),
+    ("--optimizer", "lbfgs", "--method", "spsa"),
+    ("--lr", 1e30, "--optimizer", "sgd", "--schedule", "constant"),
+    ("--loss", "sigmoid_cross_entropy"),
+    ("--loss", "huber"),
+]
+
+
+def test_errors_speak_of_flags(command, place):
+    """What a user of the command has not typed and cannot type is not named: arguments and classes of the library."""
+    kinds = "|".join((*LOSSES, *OPTIMIZERS, *SCHEDULES, *METHODS, *ACTIVATIONS))
+    wrong = []
+    for options in IN_FLAGS:
+        epochs = () if options[0] == "--epochs" else ("--epochs", 2)
+        data = "words.npz" if options[0] == "--loss" else TABLE
+        said = command("train", data, *options, *epochs, "--out", "new", code=2).stderr
+        rest = re.sub(rf"'none such'|\b(NaN|{kinds}|dense_\d)\b", "", said)
+        spelled_out = re.findall(r"(?<!-)\b[a-z]+_\w+|\w+=|[A-Z][a-z]+[A-Z]\w*|\bNone\b", rest)
+        if spelled_out or ("--" not in said and "words.npz" not in data):
+            wrong.append((options, spelled_out, said))
     assert wrong == [], "\n".join(map(str, wrong))
 
 

@@ -219,6 +219,11 @@ def check(settings: Settings, held_out: bool) -> None:
     for name, value in dataclasses.asdict(settings).items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{flag(name)} must be a finite number, not {value}.")
+    for name in ("dropout", "input_dropout"):
+        if not 0 <= getattr(settings, name) < 1:
+            raise ConfigError(
+                f"{flag(name)} must be a probability of at least 0 and below 1, not {getattr(settings, name):g}."
+            )
     for name in ("epochs", "batch_size", "patience", "checkpoint_steps"):
         if getattr(settings, name) is not None:
             check_count(getattr(settings, name), flag(name))

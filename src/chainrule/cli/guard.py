@@ -62,7 +62,9 @@ def leave(message: str, code: int) -> None:
 def sentence(error: Exception) -> str:
     """What to tell a user about an error."""
     if isinstance(error, ChainruleError):
-        return str(error)
+        from chainrule.cli.wording import in_flags
+
+        return in_flags(str(error))
     if isinstance(error, FileNotFoundError):
         return f"{error.filename} does not exist; check the path."
     if isinstance(error, OSError) and error.strerror:

@@ -213,9 +213,10 @@ def show(run: Prepared, outcome: Outcome, progress: Console, quiet: bool) -> Non
     verdict = outcome.verdict
     progress.print()
     if "accuracy" in verdict.metrics:
+        epochs = counted(len(outcome.history), "epoch")
         out.print(
             f"[bold]{verdict.part.capitalize()} accuracy {output.percent(verdict.metrics['accuracy'])}[/bold]"
-            f"  of {verdict.samples:,} samples, after {len(outcome.history)} epochs in {outcome.seconds:.1f} s"
+            f"  of {verdict.samples:,} samples, after {epochs} in {outcome.seconds:.1f} s"
         )
     else:
         out.print(f"[bold]On {verdict.samples:,} {verdict.part} samples[/bold]")
@@ -227,6 +228,11 @@ def show(run: Prepared, outcome: Outcome, progress: Console, quiet: bool) -> Non
     out.print(f"Run folder: {outcome.folder}", markup=False, soft_wrap=True)
     if outcome.report is not None:
         out.print(f"Report:     {outcome.report}", markup=False, soft_wrap=True)
+
+
+def counted(count: int, noun: str) -> str:
+    """1 epoch, 2 epochs"""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def as_data(run: Prepared, outcome: Outcome) -> dict[str, Any]:
