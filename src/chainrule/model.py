@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule import frames, persistence, validation
 from chainrule.engines import Plan, select
 from chainrule.engines.step import gradient
-from chainrule.errors import ChainruleError, ConfigError, ShapeError
+from chainrule.errors import ChainruleError, ConfigError, DataError, ShapeError
 from chainrule.inspection.gradient_check import GradientCheck, check_gradient
 from chainrule.inspection.trace import MEMORY_LIMIT, Trace, check_memory
 from chainrule.layers import Context, Layer
@@ -21,7 +21,7 @@ from chainrule.losses import Loss
 from chainrule.network import Network, with_head
 from chainrule.optimizers import AnyOptimizer, GradientDescent, Optimizer
 from chainrule.predictor import Predictor
-from chainrule.samples import Samples
+from chainrule.samples import Samples, TargetScale, measure_targets
 from chainrule.schedules import ReduceOnPlateau, Schedule
 from chainrule.summary import Summary, summarize
 from chainrule.training import History, ProgressBar, as_callbacks, settings
@@ -65,6 +65,8 @@ class Model:
         self.states: dict[str, Any] = network.initial_states(self.dtype)
         self.classes: NDArray[Any] | None = None
         """the labels that class numbers stand for; None before any were seen, and where y is numbers"""
+        self.target_scale: TargetScale | None = None
+        """mean and std (outputs,) of the targets that `fit(scale_targets=True)` measured; None where y is as it came"""
         self._feature_names: tuple[str, ...] | None = None
         self.frozen: frozenset[str] = frozenset()
         self.epochs_trained = 0
@@ -119,6 +121,7 @@ class Model:
         class_weight: Mapping[Any, float] | str | None = None,
         metrics: Iterable[str] | None = None,
         callbacks: Iterable[Any] = (),
+        scale_targets: bool | None = None,
         shuffle: bool = True,
         clip_norm: float | None = None,
         clip_value: float | None = None,
@@ -136,6 +139,10 @@ class Model:
         defaults; Adam(1e-3) at a constant rate unless given.  The schedule multiplies the optimizer's learning rate.
         validation_data: (X, y), evaluated after each epoch; or validation_fraction of the samples, drawn by the seed.
         class_weight: {label: weight} or "balanced".  metrics: of the validation data, by name.
+        scale_targets: for targets in their own units (prices, degrees), the more so for outputs of different units.
+        The network learns y standardized by output, (y - mean) / std with the `target_scale` of the training samples,
+        which the model keeps. The loss, its gradients and the history's losses are of the standardized targets;
+        predictions and metrics are in y's units. None: as the model was first trained.
         callbacks: `Callback` objects or functions of the run.  clip_norm, clip_value: bounds of the gradient.
         precision: "bf16" to round what goes into a product to bfloat16, with float32 sums and weights (native engine);
         a processor with AVX-512 BF16 is the faster for it.
@@ -164,6 +171,8 @@ class Model:
         held_out = self._validation(validation_data, validation_fraction, classes, features)
         if validation_fraction is not None:
             samples, held_out = training.split(samples, validation_fraction, self.seed)
+        scale = self._scale(scale_targets, samples)
+        samples, held_out = samples.scaled(scale), None if held_out is None else held_out.scaled(scale)
         if isinstance(schedule, ReduceOnPlateau) and schedule.monitor.startswith("val_") and held_out is None:
             raise ConfigError(
                 f"ReduceOnPlateau watches {schedule.monitor!r}, which needs validation_data or validation_fraction."
@@ -187,8 +196,11 @@ class Model:
         watchers = as_callbacks(callbacks)
         if verbose:
             watchers.insert(0, ProgressBar(verbose))
-        before = self.classes, self._feature_names, self.states, self.history, self.steps_trained
-        self.classes, self._feature_names = classes, features
+        before = (
+            *(self.classes, self._feature_names, self.target_scale),
+            *(self.states, self.history, self.steps_trained),
+        )
+        self.classes, self._feature_names, self.target_scale = classes, features, scale
         self.states = training.fit_standardize(network, self.states, samples, self.dtype)
         try:
             return training.fit(
@@ -209,8 +221,30 @@ class Model:
             )
         except ChainruleError:
             if self.steps_trained == before[-1]:  # refused before its first step: the model is as it was
-                self.classes, self._feature_names, self.states, self.history = before[:-1]
+                self.classes, self._feature_names, self.target_scale, self.states, self.history = before[:-1]
             raise
+
+    def _scale(self, wanted: bool | None, samples: Samples) -> TargetScale | None:
+        """What to standardize the targets by: as measured before, measured now, or nothing."""
+        if wanted is not None and not isinstance(wanted, (bool, np.bool_)):
+            raise ConfigError(f"scale_targets must be True, False or None, not {wanted!r}.")
+        if wanted is None or wanted == (self.target_scale is not None):
+            return self.target_scale
+        if self.network.loss.targets != "real":
+            raise ConfigError(
+                f"scale_targets is for losses of numbers in any unit, not for {type(self.network.loss).__name__}; "
+                "leave it out."
+            )
+        if self.steps_trained:
+            how = "as they are" if wanted else "standardized"
+            raise ConfigError(
+                f"scale_targets is {wanted}, but the model was trained on targets {how}; "
+                "leave it out, or make a new model."
+            )
+        scale = measure_targets(samples.y, samples.weight) if wanted else None
+        if scale is not None and not np.isfinite(scale.std).all():
+            raise DataError("y holds numbers too large to be standardized; divide them first.")
+        return scale
 
     def _validation(
         self,
@@ -281,10 +315,14 @@ class Model:
     # --- prediction ----------------------------------------------------------------------------------------------
 
     def outputs(self, X: Any, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
-        """The last layer's output (n, outputs) as it is: logits, log rates or numbers, as the loss takes them."""
+        """The last layer's output (n, outputs) as it is: logits, log rates or numbers, as the loss takes them.
+
+        Of a model with a `target_scale` numbers in the targets' units, in float64.
+        """
         X = validation.check_X(X, self.network.inputs, features=self._feature_names)
         size = validation.check_count(batch_size, "batch_size")
-        return select(engine, self.network).predict(self.network, self.theta, self.states, X, size)
+        out = select(engine, self.network).predict(self.network, self.theta, self.states, X, size)
+        return out if self.target_scale is None else self.target_scale.restore(out)
 
     def predict(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
         """Labels (n,); 0 or 1 (n, labels) for many labels; numbers (n,) or (n, outputs) for regression."""
@@ -362,7 +400,13 @@ class Model:
     def _samples(self, X: Any, y: Any, **settings: Any) -> Samples:
         """Checked against what the model knows: its inputs, labels and the names of its features."""
         return validation.check_samples(
-            self.network, X, y, classes=self.classes, features=self._feature_names, **settings
+            self.network,
+            X,
+            y,
+            classes=self.classes,
+            features=self._feature_names,
+            scale=self.target_scale,
+            **settings,
         )[0]
 
     def _outputs(self, X: Any, outputs: Any, engine: str) -> NDArray[Any]:
@@ -372,7 +416,7 @@ class Model:
         out, shape = np.asarray(outputs), (X.shape[0], self.network.outputs)
         if out.shape != shape:
             raise ShapeError(f"outputs must have shape {shape}, not {out.shape}; pass what outputs(X) gives.")
-        return out
+        return out if self.target_scale is None else self.target_scale.standardize(out).astype(self.dtype)
 
     # --- looking inside ------------------------------------------------------------------------------------------
 
@@ -413,7 +457,9 @@ class Model:
         training: walk as the next training step would (the batch's statistics, its dropout mask, frozen links frozen),
         or as in prediction; None is the first for a batch and the second for a single sample, which has no statistics.
         memory_limit: bytes that the trace may keep; `chainrule.inspection.trace.memory` says beforehand how many.
-        Numbers keep the model's precision.  Raises ConfigError above the limit.
+        Numbers keep the model's precision.  A model with a `target_scale` is walked as it is trained: out, y, loss and
+        gradients are of the standardized targets; `prediction` and `target` are in their own units.
+        Raises ConfigError above the limit.
         """
         y = validation.as_array(y, "y")
         if validation.as_array(x, "x").ndim == 1 and (y.ndim == 0 or y.shape == (self.network.outputs,)):
@@ -432,7 +478,7 @@ class Model:
         batch = batch._replace(
             a=np.array(batch.a)
         )  # where nothing was converted it is the caller's own array
-        return Trace(self.network, self.theta.copy(), batch, ctx)
+        return Trace(self.network, self.theta.copy(), batch, ctx, self.target_scale)
 
     def gradient_flow(
         self,
@@ -513,11 +559,15 @@ class Model:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to a safetensors file; `chainrule.load` reads it back, bit for bit."""
         classes = None if self.classes is None else self.classes.tolist()
+        scale = None
+        if self.target_scale is not None:
+            scale = {name: part.tolist() for name, part in self.target_scale._asdict().items()}
         extra = {
             "dtype": self.dtype.name,
             "seed": self.seed,
             "classes": classes,
             **({} if self._feature_names is None else {"feature_names": self._feature_names}),
+            **({} if scale is None else {"target_scale": scale}),
             "frozen": sorted(self.frozen),
             "epochs_trained": self.epochs_trained,
             "steps_trained": self.steps_trained,
@@ -558,6 +608,12 @@ def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | No
         classes = saved.extra["classes"]
         model.classes = None if classes is None else validation.check_classes(classes, saved.network)
         model.feature_names = saved.extra.get("feature_names")
+        scale = saved.extra.get("target_scale")
+        model.target_scale = (
+            None
+            if scale is None
+            else validation.check_scale(scale["mean"], scale["std"], saved.network.outputs)
+        )
         model.frozen = frozenset()
         model.frozen = (
             model._link_names(tuple(saved.extra["frozen"])) if saved.extra["frozen"] else frozenset()

@@ -30,7 +30,11 @@ class Predictor:
         network = model.network
         chosen = select(engine, network)
         self.network, self.dtype = network, model.dtype
-        self.classes, self.feature_names = model.classes, model.feature_names
+        self.classes, self.feature_names, self.target_scale = (
+            model.classes,
+            model.feature_names,
+            model.target_scale,
+        )
         self._walk = chosen.bind(network, model.theta, model.states, BATCH)
         self._rows: Callable[[Any], NDArray[Any] | None] | None = getattr(self._walk, "unchecked", None)
         self._row = getattr(chosen.bind(network, model.theta, model.states, 1), "row", None)
@@ -41,6 +45,10 @@ class Predictor:
 
     def outputs(self, X: Any) -> NDArray[Any]:
         """The last layer's output (n, outputs), as `Model.outputs`. X: (n, inputs), or one row (inputs,)."""
+        out = self._outputs(X)
+        return out if self.target_scale is None else self.target_scale.restore(out)
+
+    def _outputs(self, X: Any) -> NDArray[Any]:
         if type(X) is not ndarray and hasattr(
             X, "mask"
         ):  # a masked array, whose memory says nothing of its mask

@@ -17,6 +17,35 @@ class Batch(NamedTuple):
     s: NDArray[Any]  # (batch,) weights
 
 
+class TargetScale(NamedTuple):
+    """y = mean + std * t by output: the network learns the standardized t, and its predictions are put into y's units.
+
+    Measured over the training targets with their weights; a constant output has std 1.
+    """
+
+    mean: NDArray[np.float64]  # (outputs,)
+    std: NDArray[np.float64]  # (outputs,), above 0
+
+    def standardize(self, y: NDArray[Any]) -> NDArray[np.float64]:
+        """t = (y - mean) / std, (n, outputs) in float64: a mean far from 0 takes no digits of a float32 network."""
+        t: NDArray[np.float64] = (np.asarray(y, np.float64) - self.mean) / self.std
+        return t
+
+    def restore(self, t: NDArray[Any]) -> NDArray[np.float64]:
+        """y = mean + std * t, (n, outputs) in float64"""
+        y: NDArray[np.float64] = np.asarray(t, np.float64) * self.std + self.mean
+        return y
+
+
+def measure_targets(y: NDArray[np.float64], weight: NDArray[np.float64]) -> TargetScale:
+    """The scale of targets y (n, outputs) with weights (n,), of which one is above 0."""
+    share = weight / weight.sum()
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the largest one std is not finite
+        mean = share @ y
+        std = np.sqrt(share @ np.square(y - mean))
+    return TargetScale(mean, np.where(std <= 1e-12 * np.abs(mean), 1.0, std))
+
+
 class Samples(NamedTuple):
     """n samples. Made by `chainrule.validation`, which has checked them."""
 
@@ -24,6 +53,8 @@ class Samples(NamedTuple):
     y: NDArray[Any]  # (n,) int64 class numbers, or (n, outputs) float64
     weight: NDArray[np.float64]  # (n,)
     outputs: int
+    scale: TargetScale | None = None
+    """what y was standardized by; None where y is as it came"""
 
     @property
     def n(self) -> int:
@@ -51,13 +82,17 @@ class Samples(NamedTuple):
         """A part of the samples."""
         return self._replace(X=self.X[rows], y=self.y[rows], weight=self.weight[rows])
 
+    def scaled(self, scale: TargetScale | None) -> Samples:
+        """The same samples with y standardized; None leaves it."""
+        return self if scale is None else self._replace(y=scale.standardize(self.y), scale=scale)
+
     def fingerprint(self) -> int:
         """A checksum of shapes, labels and up to 64 evenly spaced rows: tells other data from the same data."""
         rows = np.linspace(0, self.n - 1, min(self.n, 64)).astype(np.int64)
         some = self.X[rows]
         some = some.toarray() if hasattr(some, "toarray") else np.asarray(some)
         crc = zlib.crc32(repr((self.X.shape, str(some.dtype), self.y.shape)).encode())
-        for part in (some, self.y, self.weight):
+        for part in (some, self.y, self.weight, *(self.scale or ())):
             crc = zlib.crc32(np.ascontiguousarray(part).tobytes(), crc)
         return crc
 

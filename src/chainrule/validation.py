@@ -18,7 +18,7 @@ from chainrule._arrays import distinct
 from chainrule.errors import ConfigError, DataError, ShapeError
 from chainrule.losses import Loss
 from chainrule.network import Network
-from chainrule.samples import Samples
+from chainrule.samples import Samples, TargetScale
 
 ROWS = 1 << 14
 """Rows looked at a time, so that checking a memory-mapped file does not copy it."""
@@ -366,9 +366,13 @@ def check_samples(
     class_weight: Mapping[Any, float] | str | None = None,
     classes: NDArray[Any] | None = None,
     features: Sequence[str] | None = None,
+    scale: TargetScale | None = None,
     names: tuple[str, str] = ("X", "y"),
 ) -> tuple[Samples, NDArray[Any] | None]:
-    """Samples from a user's arrays, and the labels that their class numbers stand for. features: as for `check_X`."""
+    """Samples from a user's arrays, and the labels that their class numbers stand for.
+
+    features: as for `check_X`.  scale: what the model standardizes its targets by.
+    """
     X = check_X(X, network.inputs, names[0], features)
     targets = check_targets(y, network.loss, network.outputs, classes, names[1])
     if len(targets.y) != X.shape[0]:
@@ -376,7 +380,18 @@ def check_samples(
             f"{names[0]} has {X.shape[0]} samples but {names[1]} has {len(targets.y)}; they must be equal."
         )
     weight = check_weight(sample_weight, class_weight, targets, network.outputs)
-    return Samples(X, targets.y, weight, network.outputs), targets.classes
+    return Samples(X, targets.y, weight, network.outputs).scaled(scale), targets.classes
+
+
+def check_scale(mean: Any, std: Any, outputs: int) -> TargetScale:
+    """The scale that a file holds: two numbers an output, finite, the deviations above 0. Raises ConfigError."""
+    is_whole = all(
+        isinstance(part, list) and len(part) == outputs and all(type(v) in (int, float) for v in part)
+        for part in (mean, std)
+    )
+    if not is_whole or not np.isfinite([*mean, *std]).all() or min(std) <= 0:
+        raise ConfigError(f"target_scale must hold {outputs} finite means and deviations above 0.")
+    return TargetScale(np.asarray(mean, np.float64), np.asarray(std, np.float64))
 
 
 def check_choice(value: Any, registry: Mapping[str, Any], name: str) -> Any:
@@ -394,6 +409,7 @@ __all__ = [
     "check_classes",
     "check_count",
     "check_samples",
+    "check_scale",
     "check_seed",
     "check_targets",
     "check_weight",

@@ -238,7 +238,7 @@ def test_every_option(command, tables, tmp_path):
             ["standardize", "dense", "relu", "dense", "sigmoid"],
         ),
         (("--loss", "softmax_cross_entropy", "--hidden", "4"), ["standardize", "dense", "relu", "dense"]),
-        (("--loss", "huber", "--hidden", "4"), ["standardize", "dense", "relu", "dense", "rescale"]),
+        (("--loss", "huber", "--hidden", "4"), ["standardize", "dense", "relu", "dense"]),
         (("--loss", "poisson", "--hidden", "4"), ["standardize", "dense", "relu", "dense"]),
         (("--optimizer", "lbfgs", "--hidden", "4"), ["standardize", "dense", "relu", "dense"]),
         (
@@ -425,3 +425,19 @@ def test_a_label_that_only_samples_held_out_have_is_learned(command, tables, tmp
     y[divide(load(str(tables["words"])), None, 0).rows[0]] = "rare"
     np.savez(tmp_path / "rare.npz", X=X, y=y)
     assert "rare" in command("train", "rare.npz", "--epochs", 1, data=True)["classes"]
+
+
+def test_amounts_of_very_different_units_are_all_learned(command, tmp_path):
+    r = np.random.default_rng(1)
+    X = r.normal(size=(600, 3))
+    y = np.stack([np.sin(X[:, 0]), 4e5 + 1e5 * (X[:, 1] - X[:, 2] ** 2), 1e6 + 1e3 * X[:, 2]], 1)
+    np.savez(tmp_path / "units.npz", X=X[:500], y=y[:500], X_test=X[500:], y_test=y[500:])
+    found = command("train", "units.npz", "--out", "run", data=True)
+    assert found["metrics"]["r2"] > 0.9 and found["metrics"]["loss"] < 0.3
+    model = chainrule.load("run/model.safetensors")
+    error = np.square(model.predict(X[500:]) - y[500:]).mean(0) / y[500:].var(0)
+    assert (error < 0.1).all()
+    command("predict", "run", "units.npz", "--out", "said.npy")
+    np.testing.assert_allclose(np.load(tmp_path / "said.npy"), model.predict(X[:500]))
+    told = command("explain", "run", "units.npz", "--row", 0, data=True)
+    assert [a["output"] for a in told["answers"]] == pytest.approx(model.predict(X[:1])[0].tolist())

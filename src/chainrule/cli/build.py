@@ -96,15 +96,6 @@ def network(settings: Settings, train: Dataset, labels: NDArray[Any]) -> Network
     layers.append(Dense(outputs))
     if loss.domain == "probability":
         layers.append(Softmax() if loss.targets == "classes" else Sigmoid())
-    if (
-        loss.targets == "real"
-        and y.dtype.kind in "biuf"
-        and y.size
-        and np.isfinite(y).all()
-        and np.ptp(y) > 0
-    ):
-        # The network learns numbers of about 1, and gives them out in the units of y.
-        layers.append(Rescale(float(np.std(y, dtype=np.float64)), float(np.mean(y, dtype=np.float64))))
     return Network(train.X.shape[1], layers, loss, l2=settings.l2, l1=settings.l1, max_norm=settings.max_norm)
 
 

@@ -166,6 +166,7 @@ def train(run: Prepared, place: Path, out: Console, resume: bool, begin: Callabl
         optimizer=run.optimizer,
         schedule=run.schedule,
         validation_data=(parts.watched.X, parts.watched.y),
+        scale_targets=True if run.model.network.loss.targets == "real" else None,
         callbacks=callbacks(run, place, EpochTable(out, watched(run), begin, before)),
         clip_norm=settings.clip_norm,
         precision=settings.precision,

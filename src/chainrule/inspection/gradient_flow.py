@@ -166,6 +166,7 @@ def gradient_flow(
         sample_weight=sample_weight,
         classes=model.classes,
         features=model.feature_names,
+        scale=model.target_scale,
     )
     if optimizer is not None and not isinstance(optimizer, Optimizer):
         raise ConfigError(f"optimizer must be an optimizer such as SGD(0.1), or None, not {optimizer!r}.")

@@ -28,7 +28,7 @@ from chainrule.errors import ConfigError
 from chainrule.inspection.per_sample import sample_gradients
 from chainrule.layers import Activation, BatchNorm, Context, Dropout, Link
 from chainrule.network import Network
-from chainrule.samples import Batch
+from chainrule.samples import Batch, TargetScale
 
 if TYPE_CHECKING:
     from chainrule.inspection.derivation import Derivation
@@ -71,11 +71,19 @@ class Trace:
     z, a, delta: {link: (batch, width)}.  parameters, grads: {link: its NamedTuple}, copies that stay as they are.
     x (batch, inputs), y (batch, outputs), s (batch,): the batch as the walk takes it.  out (batch, outputs).
     losses (batch,): loss_i.  loss: L, the penalty in it.  penalty: its part.  training: if it walked as in training.
+    scale: what the model standardizes its targets by, None where it does not; y, out and the loss are standardized.
     """
 
-    def __init__(self, network: Network, theta: NDArray[Any], batch: Batch, ctx: Context) -> None:
+    def __init__(
+        self,
+        network: Network,
+        theta: NDArray[Any],
+        batch: Batch,
+        ctx: Context,
+        scale: TargetScale | None = None,
+    ) -> None:
         """Walk there and back, and keep what was seen."""
-        self.network, self.theta, self.batch = network, theta, batch
+        self.network, self.theta, self.batch, self.scale = network, theta, batch, scale
         self.x, self.y, self.s = batch
         self.training = ctx.training
         self.outputs: dict[str, NDArray[Any]] = {}
@@ -138,6 +146,17 @@ class Trace:
         return self.network.named(self._grads)
 
     @property
+    def prediction(self) -> NDArray[Any]:
+        """What the model says (batch, outputs): probabilities, or numbers in the targets' own units."""
+        said: NDArray[Any] = self.network.loss.predict(self.out)
+        return said if self.scale is None else self.scale.restore(said)
+
+    @property
+    def target(self) -> NDArray[Any]:
+        """y (batch, outputs), numbers in their own units."""
+        return self.y if self.scale is None else self.scale.restore(self.y)
+
+    @property
     def n(self) -> int:
         """The number of samples."""
         return len(self.batch.a)
@@ -197,7 +216,7 @@ class Trace:
         }
         batch = Batch(*(np.asarray(part, np.float64) for part in self.batch))
         ctx = self._ctx._replace(states=states)
-        return Trace(self.network, self.theta.astype(np.float64), batch, ctx)
+        return Trace(self.network, self.theta.astype(np.float64), batch, ctx, self.scale)
 
     # --- as data -------------------------------------------------------------------------------------------------
 

@@ -102,6 +102,11 @@ def json_text(trace: Trace) -> str:
             "weight": trace.s.tolist(),
             "out": trace.out.tolist(),
             "losses": trace.losses.tolist(),
+            **(
+                {}
+                if trace.scale is None
+                else {"prediction": trace.prediction.tolist(), "target": trace.target.tolist()}
+            ),
             "links": links,
         }
     )
@@ -146,13 +151,20 @@ def rows(trace: Trace) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     return ("link", "layer", "z", "a", "delta = dL/dz", "gradient"), made
 
 
-def remarks(trace: Trace) -> tuple[str, str, str]:
-    """The line above the table, and the two beneath it."""
+def remarks(trace: Trace) -> tuple[str, ...]:
+    """The line above the table, and those beneath it."""
     penalty = f", {trace.penalty:.6g} of it penalty" if trace.penalty else ""
+    of_scale = []
+    if trace.scale is not None:
+        of_scale = [
+            "The loss is of standardized targets. In their own units: "
+            f"prediction {_spread(trace.prediction)}, target {_spread(trace.target)}."
+        ]
     return (
         f"{samples(trace)}, {trace.mode}: loss {trace.loss:.6g}{penalty}",
         f"Up to {FEW} numbers are shown one by one. Of more, z and a have their mean ± standard deviation,",
         f"delta and gradients their root mean square (rms). {as_bytes(trace.nbytes)} kept.",
+        *of_scale,
     )
 
 

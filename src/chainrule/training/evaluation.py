@@ -119,6 +119,11 @@ def _evaluate_outputs(
     predicted, score = decide(network.loss, out), scores(network.loss, out)
     if positive is not None and task == "multiclass":
         task, score = "binary", score[:, 1]
+    if (
+        samples.scale is not None
+    ):  # the loss is of standardized targets, what people report of the targets' own
+        y = true_labels(task, samples.scale.restore(samples.y))
+        predicted = decide(network.loss, samples.scale.restore(out))
     found = metrics.evaluate(
         task, y, predicted, score, weight, names, positive=1 if positive is None else positive
     )

@@ -193,6 +193,7 @@ def epsilon_lrp(
     f = explained(model, X, target=target, against=against, shape=shape)
     R, absorbed = relevance(f, float(epsilon))
     expected = f.value(f.X, f.V) - absorbed["biases"] - absorbed["epsilon"]
+    absorbed = absorbed | {"biases": absorbed["biases"] + f.offset}
     return result(
         "epsilon_lrp",
         f,

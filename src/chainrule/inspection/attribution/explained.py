@@ -51,6 +51,8 @@ class Explained(NamedTuple):
     """of the features, where X named them"""
     shape: tuple[int, int] | None
     """(height, width) where a sample is a picture"""
+    offset: Floats | float = 0.0
+    """(n,) what f has beside V out: the mean of the targets, where the model standardizes them"""
 
     def forward(self, X: Floats) -> tuple[Floats, tuple[Any, ...]]:
         """out (rows, outputs) and the caches."""
@@ -83,7 +85,7 @@ class Explained(NamedTuple):
 
     def outputs(self) -> tuple[Floats, Floats]:
         """f (n,) at the samples and at their baselines."""
-        return self.value(self.X, self.V), self.value(self.baseline, self.V)
+        return self.value(self.X, self.V) + self.offset, self.value(self.baseline, self.V) + self.offset
 
 
 def chunks(n: int) -> list[slice]:
@@ -133,6 +135,9 @@ def explained(
         check_shape(shape, network.inputs, stored_as),
     )
     V, labels, targets = _pick(model, made, target, against)
+    if model.target_scale is not None:
+        made = made._replace(offset=V @ model.target_scale.mean)
+        V = V * model.target_scale.std
     return made._replace(V=V, labels=labels, targets=targets)
 
 

@@ -218,7 +218,8 @@ def change(
     params = network.unflatten(theta)
     out = network.predict(params, trace.x, trace.context())
     after = float(loss.value(out, trace.y)[0]) + float(network.penalty(params))
-    by_label = {answer.label: answer for answer in answers(model, out[0], labels)}
+    said = out if model.target_scale is None else model.target_scale.restore(out)
+    by_label = {answer.label: answer for answer in answers(model, said[0], labels)}
     moved = np.argsort(-np.abs(rate * g), kind="stable")[:MOVED]
     return Change(
         truth,
