@@ -132,8 +132,11 @@ def test_the_learning_rate_is_used(command, digits):
         (("nothing.png",), "nothing.png does not exist; check the path."),
         (("nothing.csv",), "nothing.csv does not exist; check the path."),
         (("letter.txt",), "letter.txt is no input"),
-        (("words.csv",), "words.csv holds 'red' in row 0, column 'b'; encode text as numbers first."),
-        (("ragged.csv",), "ragged.csv has 1 cells in row 1, and 2 names above; make them equal."),
+        (
+            ("words.csv",),
+            "words.csv holds 'red' in row 0 (line 2), column 'b'; encode text as numbers first.",
+        ),
+        (("ragged.csv",), "ragged.csv has 1 cells in row 1 (line 3), and 2 names above; make them equal."),
         (("short.csv",), "short.csv needs a line of the features' names and at least one row of numbers."),
         (
             ("few.csv",),

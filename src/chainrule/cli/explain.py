@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.cli import options, output
 from chainrule.cli.guard import guarded
-from chainrule.errors import ConfigError, DataError, FormatError
+from chainrule.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from chainrule.model import Model
-
-MAX_CSV_BYTES = 64 << 20
 
 
 class Sample(NamedTuple):
@@ -88,6 +84,8 @@ def read_sample(text: str, row: int | None, model: Model) -> Sample:
         test = load_mnist()[1]
         X, truth, shape = test.X, test.y, image_shape(test)
     elif suffix == ".csv":
+        from chainrule.datasets.tables import read_csv
+
         columns, X, truth = read_csv(text)
         if model.feature_names is not None:
             X = X[:, places(model.feature_names, columns, text)]
@@ -138,44 +136,6 @@ def targets(text: str, n: int) -> Any:
     if y is None or y.ndim == 0 or len(y) != n:
         return None
     return np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y
-
-
-def read_csv(path: str) -> tuple[list[str], Any, Any]:
-    """The features' names from the first line, X (n, features), and the column y, which need not be there, as text."""
-    import numpy as np
-
-    from chainrule.datasets.idx import open_regular
-
-    with open_regular(path) as file:
-        data = file.read(MAX_CSV_BYTES + 1)
-    if len(data) > MAX_CSV_BYTES:
-        raise DataError(
-            f"{path} is larger than {MAX_CSV_BYTES >> 20} MB; make an .npz of the rows to explain."
-        )
-    try:
-        lines = [line for line in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")) if line]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise FormatError(f"{path} is no CSV file of UTF-8 text ({error}).") from error
-    if len(lines) < 2:
-        raise DataError(f"{path} needs a line of the features' names and at least one row of numbers.")
-    names, rows = lines[0], lines[1:]
-    for number, cells in enumerate(rows):
-        if len(cells) != len(names):
-            raise DataError(
-                f"{path} has {len(cells)} cells in row {number}, and {len(names)} names above; make them equal."
-            )
-    truth = [cells[names.index("y")] for cells in rows] if "y" in names else None
-    kept = [k for k, name in enumerate(names) if name != "y"]
-    X = np.empty((len(rows), len(kept)))
-    for number, cells in enumerate(rows):
-        for place, k in enumerate(kept):
-            try:
-                X[number, place] = float(cells[k])
-            except ValueError as error:
-                raise DataError(
-                    f"{path} holds {cells[k]!r} in row {number}, column {names[k]!r}; encode text as numbers first."
-                ) from error
-    return [names[k] for k in kept], X, truth
 
 
 def parse_truth(text: str, model: Model) -> Any:
