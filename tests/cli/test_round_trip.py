@@ -12,6 +12,7 @@ from PIL import Image
 
 import chainrule
 from chainrule.cli.data import Data, divide, load
+from chainrule.cli.output import cells
 from chainrule.datasets import Dataset, load_mnist
 from chainrule.training.fit import split
 from chainrule.validation import check_samples
@@ -35,6 +36,37 @@ def test_a_validation_loss_that_overflows_keeps_the_results(command, tmp_path):
     records = json.loads((tmp_path / "run" / "history.json").read_text())["records"]
     assert [record["val_loss"] for record in records] == [None, None]
     assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_no_cell_is_a_formula(command, tmp_path):
+    X = np.random.default_rng(0).normal(size=(90, 2))
+    labels = np.array(["=1+1", "@SUM(A1)", "-1"])
+    np.savez(tmp_path / "=d.npz", X=X, y=labels[np.digitize(X[:, 0], [-0.4, 0.4])])
+    command("train", "=d.npz", "--epochs", 2, "--out", "run", "--quiet")
+    command("predict", "run", "=d.npz", "--out", "out.csv")
+    with open("run/confusion_matrix.csv", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0][1:] == [row[0] for row in rows[1:]] == ["-1", "'=1+1", "'@SUM(A1)"]
+    with open("out.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["input"] for row in rows} == {"'=d.npz"}
+    assert {row["predicted"] for row in rows} <= {"-1", "'=1+1", "'@SUM(A1)"}
+
+
+@pytest.mark.parametrize(
+    "value, cell",
+    [
+        ("-1", "-1"),
+        (-1.5, -1.5),
+        ("+2e-3", "+2e-3"),
+        ("-a", "'-a"),
+        ("\t=1", "'\t=1"),
+        ("a=1", "a=1"),
+        ("", ""),
+    ],
+)
+def test_a_number_is_no_formula(value, cell):
+    assert cells([value]) == [cell]
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import chainrule
+from chainrule.cli.output import cells
 from chainrule.errors import ConfigError, FormatError
 from chainrule.files import to_json, write_whole
 
@@ -175,8 +176,8 @@ def write_confusion(path: Path, matrix: Any, labels: Sequence[str]) -> None:
     """The matrix with its labels: a row a true class, a column a predicted one."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(["true \\ predicted", *labels])
-    writer.writerows([label, *row] for label, row in zip(labels, matrix.tolist(), strict=True))
+    writer.writerow(["true \\ predicted", *cells(labels)])
+    writer.writerows([*cells([label]), *row] for label, row in zip(labels, matrix.tolist(), strict=True))
     write_whole(path, text.getvalue().encode())
 
 

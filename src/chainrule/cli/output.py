@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.files import to_json
@@ -34,6 +34,24 @@ def print_json(value: Any) -> None:
 def plain(text: object) -> str:
     """Text from data or files without what a terminal would obey."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+
+
+def cells(values: Iterable[Any]) -> list[Any]:
+    """The cells of a row of CSV; text that a spreadsheet would take for a formula gets a quote in front.
+
+    Such text begins with = + - @ or a control character and is no number. Source: OWASP, "CSV injection".
+    """
+    return [f"'{value}" if isinstance(value, str) and _is_formula(value) else value for value in values]
+
+
+def _is_formula(text: str) -> bool:
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False
 
 
 def percent(share: float) -> str:

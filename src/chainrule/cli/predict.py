@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -109,7 +110,7 @@ def read(path: str, model: Model) -> Any:
     else:
         Path(path).stat()  # says so where there is no file at all
         raise DataError(f"{path} is no input; predict reads {', '.join((*PICTURES, *ARRAYS))}.")
-    if X.ndim > 2 and X[0].size == inputs:
+    if X.ndim > 2 and math.prod(X.shape[1:]) == inputs:
         return X.reshape(len(X), inputs)
     return X.reshape(1, inputs) if X.ndim == 2 and X.shape[1] != inputs and X.size == inputs else X
 
@@ -179,5 +180,5 @@ def save(path: Path, answers: list[Answers], labels: list[str]) -> None:
         for i, predicted in enumerate(each.predicted.tolist()):
             shares = each.probabilities[i].tolist() if has_shares else []
             cells = predicted if isinstance(predicted, list) else [predicted]
-            writer.writerow([each.source, i, *cells, *shares])
+            writer.writerow(output.cells([each.source, i, *cells, *shares]))
     write_whole(path, text.getvalue().encode())
