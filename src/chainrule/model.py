@@ -56,7 +56,7 @@ class Model:
             raise ConfigError(f"network must be a Network, not {network!r}.")
         try:
             name = np.dtype(dtype).name
-        except TypeError:
+        except (TypeError, ValueError, SyntaxError):  # the last for text such as "9)9", which NumPy parses
             name = str(dtype)
         self.network = network
         self.seed = validation.check_seed(seed)

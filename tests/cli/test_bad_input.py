@@ -42,6 +42,7 @@ def place(command, tables, idx_folder, tmp_path) -> Path:
     np.savez(tmp_path / "one.npz", X=X, y=np.zeros(200, np.int64))
     np.savez(tmp_path / "with-val.npz", X=X, y=X[:, 0] > 0, X_val=X, y_val=X[:, 0] > 0)
     np.savez(tmp_path / "unknown.npz", X=X, y=np.array(["a", "b"])[(X[:, 0] > 0).astype(int)])
+    np.save(tmp_path / "none.npy", np.zeros((0, 2, 3)))
     np.save(tmp_path / "wide.npy", r.normal(size=(3, 7)))
     np.save(tmp_path / "text.npy", np.array(["a", "b"]))
     np.save(tmp_path / "pickled.npy", np.array([{}, 1], object), allow_pickle=True)
@@ -133,6 +134,8 @@ CASES = [
     (("predict", "run", "nowhere"), "nowhere does not exist"),
     (("predict", "run", "table.csv"), "is no input"),
     (("predict", "run", "wide.npy"), "7 features"),
+    (("predict", "run", "none.npy"), "no samples"),
+    (("explain", "run", "none.npy"), "none.npy holds 0 samples"),
     (("predict", "run", "text.npy"), "real numbers"),
     (("predict", "run", "pickled.npy"), "objects"),
     (("predict", "run", "y-only.npz"), "holds no X"),

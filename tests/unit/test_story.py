@@ -284,6 +284,15 @@ def test_the_model_is_not_changed(classifier):
     assert (classifier.theta == before[0]).all() and classifier.steps_trained == before[1]
 
 
+@pytest.mark.parametrize("scale", [1e20, 1e100, 1e180, 1e300])
+def test_a_gradient_whose_square_overflows(scale):
+    model = Model(Network(6, [Dense(2)], SoftmaxCrossEntropy()), dtype="float64")
+    model.theta[:] = np.random.default_rng(1).normal(size=model.theta.size) * scale
+    story = explain(model, X[0])
+    assert story.said and story.said in flat(story)
+    json.dumps(story.to_json())
+
+
 def test_small_words():
     assert [percent(p) for p in (0, 1e-6, 0.12345, 0.99999, 1)] == [
         *("0.00 %", "< 0.01 %", "12.35 %", "> 99.99 %", "100.00 %")

@@ -53,7 +53,7 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path, text, message):
 @pytest.mark.parametrize("data", [b"a\n\xff\n", b"a\n" + b'"' + b"1" * 200_000])
 def test_what_is_no_csv_file(tmp_path, data):
     (tmp_path / "table.csv").write_bytes(data)
-    with pytest.raises(FormatError, match="table.csv is no CSV file of UTF-8 text"):
+    with pytest.raises(FormatError, match=r"table.csv is no CSV file of UTF-8 text"):
         read_csv(tmp_path / "table.csv")
 
 

@@ -245,7 +245,7 @@ DATA: dict[str, Case] = {
         "y must hold numbers for MeanSquaredError, not datetime64",
     ),
     "a masked X": (
-        lambda: fit(np.ma.array(X, mask=X == X[1, 1])),
+        lambda: fit(np.ma.array(X, mask=X[1, 1] == X)),
         c.DataError,
         "X is a masked array with 1 masked values; fill them in by its filled()",
     ),
@@ -399,6 +399,11 @@ SETTINGS: dict[str, Case] = {
         c.ConfigError,
         "dtype must be one of float32, float64, not 'float16'",
     ),
+    "a dtype that is no syntax": (
+        lambda: c.Model(network(), dtype="9)9"),
+        c.ConfigError,
+        "dtype must be one of float32, float64, not '9)9'",
+    ),
     "no dtype": (
         lambda: c.Model(network(), dtype="double precision"),
         c.ConfigError,
@@ -449,6 +454,16 @@ SETTINGS: dict[str, Case] = {
         lambda: fit(clip_norm=0),
         c.ConfigError,
         "clip_norm must be a finite number above 0, or None, not 0",
+    ),
+    "a clip_norm of more than 64 bits": (
+        lambda: fit(clip_norm=10**400),
+        c.ConfigError,
+        "clip_norm must be a finite number above 0, or None, not 1000",
+    ),
+    "a complex clip_norm": (
+        lambda: fit(clip_norm=1j),
+        c.ConfigError,
+        "clip_norm must be a finite number above 0, or None, not 1j",
     ),
     "clip_value": (
         lambda: fit(clip_value="1"),
@@ -623,3 +638,17 @@ def test_labels_beyond_64_bits_stay_apart():
     made.fit(X, labels, epochs=1)
     assert made.classes is not None and made.classes.tolist() == [-3e19, 1e19, 2e19]
     assert set(made.predict(X).tolist()) <= {-3e19, 1e19, 2e19}
+
+
+def test_a_clip_norm_beyond_64_bits_is_a_number():
+    fit(clip_norm=10**30, epochs=1)
+
+
+@pytest.mark.parametrize("value", ["\u00b2", "\u0664", "9" * 5000, "-1", "1.0", "0"])
+def test_a_number_of_threads_that_cannot_be(value: str, monkeypatch: pytest.MonkeyPatch):
+    from chainrule.engines.threads import unlimited
+
+    monkeypatch.delenv("CHAINRULE_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    with pytest.raises(c.ConfigError, match="OMP_NUM_THREADS must be a number of threads from 1 to 1024"):
+        unlimited()

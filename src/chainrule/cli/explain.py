@@ -77,7 +77,8 @@ def read_sample(text: str, row: int | None, model: Model) -> Sample:
 
     if row is not None and row < 0:
         raise ConfigError(f"--row counts from 0; it is {row}.")
-    suffix, truth, columns, shape = Path(text).suffix.lower(), None, None, None
+    suffix, columns, shape = Path(text).suffix.lower(), None, None
+    truth: Any = None
     if text == "mnist":
         from chainrule.datasets import load_mnist
 
@@ -119,7 +120,7 @@ def picture_shape(text: str, X: Any, model: Model) -> tuple[int, int] | None:
     suffix, inputs = Path(text).suffix.lower(), model.network.inputs
     if suffix in (".npy", ".npz"):
         X = read_npy(text) if suffix == ".npy" else next(iter(read_npz(text, {"x"}).values()))
-        if X.ndim == 3 and X[0].size == inputs:
+        if X.ndim == 3 and X.shape[1] * X.shape[2] == inputs:
             return int(X.shape[1]), int(X.shape[2])
         if X.ndim == 2 and X.shape[1] != inputs and X.size == inputs:
             return int(X.shape[0]), int(X.shape[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -32,7 +33,7 @@ def unlimited() -> int:
     for name in ("CHAINRULE_NUM_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(name, "").split(",")[0].strip()
         if value:
-            if not value.isdigit() or not 1 <= int(value) <= 1024:
+            if not re.fullmatch("[0-9]{1,9}", value) or not 1 <= int(value) <= 1024:
                 raise ConfigError(f"{name} must be a number of threads from 1 to 1024, not {value!r}.")
             return int(value)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

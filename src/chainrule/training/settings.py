@@ -84,9 +84,13 @@ def check_clip(name: str, bound: Any) -> float | None:
     """A bound of the gradient, or None for none."""
     if bound is None:
         return None
-    if isinstance(bound, (bool, str)) or not (np.isfinite(bound) and bound > 0):
+    try:
+        number = -1.0 if isinstance(bound, (bool, str)) else float(bound)
+    except (TypeError, ValueError, OverflowError):
+        number = -1.0
+    if not (np.isfinite(number) and number > 0):
         raise ConfigError(f"{name} must be a finite number above 0, or None, not {bound!r}.")
-    return float(bound)
+    return number
 
 
 def check_precision(precision: Any, dtype: Any, optimizer: Any) -> str | None:

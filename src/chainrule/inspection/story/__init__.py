@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.frames import is_frame
 from chainrule.inspection.attribution import METHODS, Attribution, attribute
@@ -161,6 +163,7 @@ class Story:
         return f"<Story of {self.source}: {self.said}>"
 
 
+@np.errstate(over="ignore")  # a square beyond float64 is infinite, in norms and means that are for people
 def explain(
     model: Model,
     x: Any,

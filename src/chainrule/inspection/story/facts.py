@@ -51,7 +51,8 @@ class LayerFacts(NamedTuple):
     @property
     def rms(self) -> float:
         """sqrt(mean a^2)"""
-        return float(np.sqrt(np.mean(self.values**2)))
+        with np.errstate(over="ignore"):  # infinite beyond float64
+            return float(np.sqrt(np.mean(self.values**2)))
 
 
 class Evidence(NamedTuple):
@@ -238,8 +239,9 @@ def _deltas(model: Model, trace: Trace) -> tuple[Delta, ...]:
     found = []
     for link in model.network.walk():
         grads = trace.grads.get(link.name)
-        norm = None if grads is None else float(np.sqrt(sum(float((part**2).sum()) for part in grads)))
-        size = float(np.sqrt(np.mean(trace.grad_outputs[link.name] ** 2)))
+        squares = [float((part.astype(np.float64) ** 2).sum()) for part in grads or ()]
+        size = float(np.sqrt(np.mean(trace.grad_outputs[link.name].astype(np.float64) ** 2)))
+        norm = None if grads is None else float(np.sqrt(sum(squares)))
         found.append(Delta(link.name, size, norm, link.name in model.frozen))
     return tuple(reversed(found))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -118,11 +119,15 @@ def turn(f: Explained) -> tuple[Floats, float, float]:
         if value <= 0:
             break
         g = rest.gradient(x, f.V)
+        unit = 2.0 ** int(np.frexp(np.abs(g).max())[1])  # or the square of a steep gradient would overflow
+        g = g / unit
         square = float((g * g).sum())
-        if square < 1e-24:
+        if math.sqrt(square) * unit < 1e-12:
             break
-        step = (value + 1e-6 * max(1.0, abs(value))) / square * g
+        step = (value + 1e-6 * max(1.0, abs(value))) / unit / square * g
         norm = float(np.linalg.norm(step))
+        if norm == 0:
+            break
         x = x - step * min(1.0, max(size, 1.0) / norm)  # no step longer than the sample itself
     low, high = 0.0, 1.0
     if float(rest.value(x, f.V)[0]) <= 0:
