@@ -53,8 +53,14 @@ clean:  ## remove .venv and everything built, but no run folder
 	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP)core: pyproject.toml CMakeLists.txt $(wildcard native/*)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --editable .
+	@echo "Setting up, once. 1 of 3: the environment in $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "2 of 3: NumPy, SciPy and the other packages that are needed, tens of megabytes"
+	@$(BIN)/python -c 'import tomllib; \
+		print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > $(VENV)/core.txt
+	@$(PIP) --requirement $(VENV)/core.txt
+	@echo "3 of 3: the package; its engine is compiled, which takes a minute or two"
+	@$(PIP) --editable .
 	@touch $@
 
 # The extra's packages alone: the package itself is there, and is not built again.

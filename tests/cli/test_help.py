@@ -96,6 +96,18 @@ def test_help_ends_in_an_example(command, function, example):
     assert " ".join(text.split()).endswith(f"Example: {example}")
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_fits_the_terminal(command, monkeypatch, name, width):
+    """No line is longer, no name is cut, and a flag, which takes no value, has no type."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = command(*([name] if name else []), "--help").stdout
+    assert "bool" not in text and "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    for parameter in COMMANDS[name].params if name else GROUP.params:
+        assert all(word in text for word in parameter.opts if word[0] == "-")
+
+
 @pytest.mark.slow
 def test_the_examples_run(command, tmp_path):
     Image.fromarray(load_mnist()[1].images[0]).save(tmp_path / "digit.png")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import tomllib
 from importlib import import_module
@@ -172,3 +173,14 @@ def test_imports_point_one_way(path: Path):
         assert imported == set()  # `import chainrule` loads nothing until a name is used
     elif module != "__main__":
         assert {name for name in imported if RANK[name] > RANK[module]} == set()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_says_what_it_sets_up():
+    """Each step that takes long is announced by the line before it."""
+    words = ["make", "--dry-run", "--always-make", "mnist"]
+    lines = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    said = [i for i, line in enumerate(lines) if line.startswith("echo ")]
+    slow = [i for i, line in enumerate(lines) if " -m venv " in line or " install " in line]
+    assert len(said) == len(slow) == 3 and all(a < b for a, b in zip(said, slow, strict=True))
+    assert all(f"{k} of 3" in lines[i] for k, i in enumerate(said, 1))

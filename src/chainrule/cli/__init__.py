@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 import chainrule
 from chainrule.cli.bench import bench
@@ -29,8 +31,36 @@ EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
 )
 """Every subcommand, with the line that its --help ends in."""
 
+
+NARROW = 80
+"""Columns of a terminal below which --help leaves the types of options out, for the names would be cut."""
+
+
+class _PlainFlags:
+    """A command whose --help gives no type to a flag, which takes no value: its place would read <bool>."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, --help among them."""
+        found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        is_narrow = shutil.get_terminal_size().columns < NARROW
+        for parameter in found:
+            is_option = parameter.param_type_name == "option"
+            if is_option and parameter.metavar is None and (parameter.is_flag or is_narrow):
+                parameter.metavar = ""
+        return found
+
+
+class _Command(_PlainFlags, TyperCommand):
+    pass
+
+
+class _Group(_PlainFlags, TyperGroup):
+    pass
+
+
 app = typer.Typer(
     name="chainrule",
+    cls=_Group,
     help="Train fully connected networks, and put them to work.",
     epilog="Example: chainrule train mnist --report",
     no_args_is_help=True,
@@ -39,7 +69,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _command, _example in EXAMPLES:
-    app.command(epilog=f"Example: {_example}")(_command)
+    app.command(cls=_Command, epilog=f"Example: {_example}")(_command)
 
 
 def _version(asked: bool) -> None:
