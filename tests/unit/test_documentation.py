@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 import pytest
 import typer
 
+from chainrule import METHODS, lab
+from chainrule.inspection.attribution import METHODS as ATTRIBUTIONS
 from chainrule.layers import ACTIVATIONS
 from chainrule.losses import LOSSES
 from chainrule.optimizers import OPTIMIZERS
@@ -199,11 +201,102 @@ def test_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                 assert result.exit_code == 0, f"{line}\n{result.output}"
 
 
-def test_readme_begins_with_two_commands():
+def test_readme_begins_with_the_installation_and_an_example():
     for page in (README, CHINESE):
-        first = blocks(page)[0]
+        first, second = blocks(page)[:2]
         programs = [shlex.split(line, comments=True) for line in first.code.splitlines()]
-        assert (first.language, programs) == ("sh", [["make", "mnist"], ["make", "test"]])
+        commands = [["pip", "install", "."], ["make", "mnist"], ["make", "test"]]
+        assert (first.language, programs) == ("sh", commands)
+        lines = [line for line in second.code.splitlines() if line.strip()]
+        assert second.language == "python" and len(lines) <= 8 and not second.is_slow
+
+
+@pytest.mark.parametrize("page", [README, CHINESE], ids=name_of)
+def test_examples_of_the_readme_import_what_they_use(page: Path):
+    for block in python_blocks(page):
+        tree = ast.parse(block.code)
+        imported = {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+            for alias in node.names
+        }
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert imported - used == set(), f"{name_of(page)}:{block.line}"
+
+
+@pytest.mark.parametrize("page", [README, CHINESE], ids=name_of)
+def test_readme_counts_right(page: Path):
+    """How many methods, attributions and experiments there are, in words."""
+    words = {
+        README: ("six methods", "nine methods", "six experiments"),
+        CHINESE: ("六種方法", "九種方法", "六個實驗"),
+    }
+    assert len(ATTRIBUTIONS) == 6 and len(lab.LABS) == 6
+    assert len(set(METHODS) - {"backpropagation", "none"}) == 9
+    text = page.read_text("utf-8")
+    assert all(word in text for word in words[page])
+
+
+def test_chinese_has_a_line_a_paragraph():
+    """GitHub shows a line break as a space, which Chinese has none of."""
+    lines = [line for line in FENCE.sub("\n", CHINESE.read_text("utf-8")).splitlines() if line.strip()]
+    han = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")
+    broken = [
+        line
+        for before, line in pairwise(FENCE.sub("\n", CHINESE.read_text("utf-8")).splitlines())
+        if han.search(before[-1:]) and han.match(line)
+    ]
+    assert lines and broken == []
+
+
+def test_chinese_is_written_as_in_taiwan():
+    text = CHINESE.read_text("utf-8")
+    forbidden = (
+        "數據",
+        "網絡",
+        "默認",
+        "回歸",
+        "鏈式法則",
+        "鏈鎖法則",
+        "優化器",
+        "登記",
+        "多類分類",
+        "任何函數",
+        " to ",
+    )
+    prose = FENCE.sub("", text)
+    assert [word for word in forbidden if word in prose] == []
+    assert "連鎖律（chain rule）" in prose
+    # Bold that ends with a punctuation mark before a letter is none: GitHub shows the asterisks.
+    assert re.findall(r"\*\*[^*]+[。，、；：）」]\*\*(?=\w)", prose) == []
+
+
+@pytest.mark.parametrize("page", [README, CHINESE], ids=name_of)
+def test_pictures_have_a_light_and_a_dark_form(page: Path):
+    text = page.read_text("utf-8")
+    dark = re.findall(r'<source media="\(prefers-color-scheme: dark\)" srcset="(\S+?)">', text)
+    light = re.findall(r'<img src="(\S+?)" width="\d+" alt="[^"]{20,}">', text)
+    assert len(light) == len(dark) == text.count("<picture>") >= 5
+    assert [path.replace("-light.", "-dark.") for path in light] == dark
+    assert all((ROOT / path).is_file() for path in dark)
+
+
+@pytest.mark.parametrize("ground", ["light", "dark"])
+def test_the_moving_picture_moves_and_is_small(ground: str):
+    from PIL import Image
+
+    path = ROOT / "docs" / "images" / f"training-{ground}.gif"
+    with Image.open(path) as picture:
+        assert picture.n_frames >= 20 and picture.info["loop"] == 0
+    assert path.stat().st_size < 1_200_000
+
+
+def test_pictures_ask_for_nothing():
+    """What GitHub shows through <img> may load nothing; a reader's editor might."""
+    for path in (ROOT / "docs" / "images").glob("*.svg"):
+        text = path.read_text("utf-8")
+        assert not re.search(r"url\((?!#)|<script|@import|href=\"http", text), path.name
 
 
 # --- what is said, in both languages

@@ -29,10 +29,10 @@ STYLE = """
 .chainrule h4 { margin: 4px 0; font-size: 1.05em; }
 .chainrule p { margin: 4px 0; }
 .chainrule table { border-collapse: collapse; width: auto; margin: 6px 0; font-size: 0.92em; }
-.chainrule table th, .chainrule table td { text-align: left; padding: 3px 12px 3px 0; border: 0;
+.chainrule table th, .chainrule table td { text-align: left !important; padding: 3px 12px 3px 0; border: 0;
   border-bottom: 1px solid #8884; vertical-align: middle; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .chainrule table th { font-weight: 600; }
-.chainrule table .number { text-align: right; }
+.chainrule table .number { text-align: right !important; }
 .chainrule svg { width: 100%; max-width: 340px; height: auto; margin: 4px 16px 4px 0; }
 .chainrule svg text { fill: currentColor; font: 11px system-ui, sans-serif; }
 .chainrule img { width: 168px; max-width: 45%; height: auto; margin: 4px 12px 4px 0; image-rendering: pixelated;
