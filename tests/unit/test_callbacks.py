@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -286,3 +287,75 @@ def test_progress_bar_in_a_terminal():
     shown = screen.getvalue()
     assert "epoch 1/2" in shown and "epoch 2/2" in shown and "loss" in shown
     assert bar.bar is None  # taken away
+
+
+class Clock:
+    """A clock that is told how late it is."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_progress_bar_tells_the_time_left_of_the_whole_run(monkeypatch: pytest.MonkeyPatch):
+    from io import StringIO
+
+    from rich.console import Console
+
+    from chainrule.training import progress
+
+    clock, told = Clock(), list[str]()
+    monkeypatch.setattr(progress, "time", clock)
+
+    class Bar(c.ProgressBar):
+        def on_steps(self, run: Any) -> None:
+            clock.now += 0.4
+            super().on_steps(run)
+            told.append(self.left(run))
+
+    bar = Bar(1, console=Console(file=StringIO(), force_terminal=True, width=80))
+    bar.every_steps = 1
+    fit(bar, epochs=400)  # of 3 steps: 1200 in 480 s
+    assert told[0] == "" and told[1] == "7:59 left" and told[-2] == "0:00 left"
+    assert progress.duration(3661) == "1:01:01"
+
+
+RECORD = {
+    "loss": 0.25, "accuracy": 0.9, "learning_rate": 8.0123e-09, "forward_passes": 12345.0, "val_loss": 0.5,
+    "val_accuracy": 0.8, "val_balanced_accuracy": 0.7, "seconds": 1.23,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 120])
+@pytest.mark.parametrize("columns", [4, 6, 8])
+def test_the_table_of_epochs_fits_the_terminal(width: int, columns: int):
+    """Every line; what is shown is whole, and nothing that matters is left out while there is room."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    names = ["loss", "accuracy", "learning_rate", "val_loss", "val_accuracy", "seconds"]
+    names = [*names[:3], "seconds"] if columns == 4 else names if columns == 6 else list(RECORD)
+    screen = StringIO()
+    bar = c.ProgressBar(1, console=Console(file=screen, force_terminal=True, color_system=None, width=width))
+    history = fit(Values("loss", [0.25] * 3), epochs=3)
+    run = SimpleNamespace(logs={n: RECORD[n] for n in names}, epoch=1, epochs=300, history=history)
+    bar.verbose = 2
+    bar.on_train_begin(SimpleNamespace(step=0))
+    for run.epoch in (1, 20, 300):
+        bar.on_epoch_end(run)
+    lines = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= width and len(set(map(len, lines[-3:]))) == 1
+    assert lines[-1].split()[:2] == ["300", "0.2500"]
+    if width >= (60 if columns < 8 else 100):
+        assert all(f"{RECORD[n]:.4f}" in lines[-1] for n in names if n.startswith(("loss", "acc", "val_")))
+    if width >= 80 and columns == 6:
+        assert all(name in lines[0] for name in names)
+
+
+def test_a_table_without_a_terminal_has_every_column(capsys: pytest.CaptureFixture[str]):
+    names = list(RECORD)[3:]
+    fit(*(Values(name, [RECORD[name]] * 2) for name in names), c.ProgressBar(), epochs=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and all(name in lines[0] for name in names) and len(lines[0]) > 80

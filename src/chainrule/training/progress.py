@@ -1,38 +1,108 @@
-"""What a run shows in the terminal: a bar while an epoch is under way, a line when it is done."""
+"""What a run shows in the terminal: a bar while an epoch is under way, and a table with a line an epoch."""
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
+FORMATS = {"learning_rate": ".3g", "forward_passes": ",.0f", "seconds": ".1f"}
+WIDEST = {"learning_rate": len("8.01e-09")}
+"""Characters of a column whose later numbers are longer than its first."""
+LEAST_SECONDS = 0.5
+"""Of training, before the time that is left can be told from it."""
+
+
+class Layout(NamedTuple):
+    """Which columns a table has, and where."""
+
+    columns: tuple[int, ...]
+    heads: tuple[tuple[str, ...], ...]
+    """the lines of the heading, a text a column"""
+    widths: tuple[int, ...]
+    gap: int
+
+    def line(self, cells: Sequence[str]) -> str:
+        """One line of all cells, of which those are taken that have a column."""
+        return (" " * self.gap).join(
+            cells[k].rjust(w) for k, w in zip(self.columns, self.widths, strict=True)
+        )
+
+    def heading(self) -> list[str]:
+        """The lines above the table."""
+        gap = " " * self.gap
+        return [gap.join(map(str.rjust, texts, self.widths)) for texts in self.heads]
+
+
+def lay_out(names: Sequence[str], heads: Sequence[str], cells: Sequence[str], most: int | None) -> Layout:
+    """The roomiest layout of at most so many characters, None for any number.
+
+    What does not fit gets narrower gaps, then heads of two lines, and then loses columns: seconds, the learning rate,
+    the passes, and the last ones.
+    """
+    columns = list(range(len(names)))
+    leaves = [names.index(name) for name in ("seconds", "learning_rate", "forward_passes") if name in names]
+    leaves += [k for k in reversed(columns) if k not in leaves and k > 1]
+    while True:
+        for gap, is_split in ((3, False), (2, False), (2, True)):
+            split = [_split(heads[k]) if is_split else (heads[k],) for k in columns]
+            rows = max(map(len, split))
+            lines = [("",) * (rows - len(lines)) + lines for lines in split]
+            widths = [
+                max(*map(len, text), len(cells[k]), WIDEST.get(names[k], 0))
+                for k, text in zip(columns, lines, strict=True)
+            ]
+            if most is None or sum(widths) + gap * (len(widths) - 1) <= most or (is_split and not leaves):
+                return Layout(tuple(columns), tuple(zip(*lines, strict=True)), tuple(widths), gap)
+        columns.remove(leaves.pop(0))
+
+
+def _split(head: str) -> tuple[str, ...]:
+    """Two lines of a head of two words."""
+    first, separator, rest = head.partition(" " if " " in head else "_")
+    return (first + separator.strip(), rest) if rest else (head,)
+
+
+def duration(seconds: float) -> str:
+    """0:07, 12:34 or 1:02:03"""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
 
 class ProgressBar(Callback):
-    """A bar of the epoch under way (verbose=1) and a line an epoch (verbose=1 and 2)."""
+    """A bar of the epoch under way with the time left (verbose=1), and a line an epoch (verbose=1 and 2).
+
+    The table is as wide as the terminal lets it be, and has all columns where there is no terminal.
+    """
 
     looks_inside = False
 
     def __init__(self, verbose: int = 1, console: Any = None) -> None:
         """console: rich's, for tests and the command."""
         self.verbose, self.console, self.bar = verbose, console, None
+        self.layout: Layout | None = None
 
     def on_train_begin(self, run: Run) -> None:
         """Open the bar, where there is a terminal to draw it in."""
         from rich.console import Console
 
-        self.console = self.console or Console()
+        self.console, self.layout = self.console or Console(), None
+        self.start, self.first_step = time.monotonic(), run.step
         if self.verbose == 1 and self.console.is_terminal:
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
             columns = (
                 TextColumn("{task.description}"),
-                BarColumn(),
+                BarColumn(None if self.console.width < 80 else 40),
                 MofNCompleteColumn(),
-                TimeRemainingColumn(),
+                TextColumn("{task.fields[left]}"),
             )
             bar: Any = Progress(*columns, console=self.console, transient=True)
-            self.task = bar.add_task(self.title(run), total=run.steps_per_epoch)
+            self.task = bar.add_task(self.title(run), total=run.steps_per_epoch, left="")
             bar.start()
             self.bar = bar
 
@@ -40,31 +110,53 @@ class ProgressBar(Callback):
         """Which epoch it is."""
         return f"epoch {min(run.epoch + 1, run.epochs)}/{run.epochs}"
 
+    def left(self, run: Run) -> str:
+        """How long the rest of the run takes at the rate so far; nothing while that cannot be told."""
+        spent, done = time.monotonic() - self.start, run.step - self.first_step
+        if spent < LEAST_SECONDS or done == 0:
+            return ""
+        return f"{duration(spent / done * (run.epochs * run.steps_per_epoch - run.step))} left"
+
     def on_steps(self, run: Run) -> None:
         """Move the bar."""
         if self.bar is not None:
-            self.bar.update(self.task, completed=run.position, description=self.title(run))
+            self.bar.update(
+                self.task, completed=run.position, description=self.title(run), left=self.left(run)
+            )
 
     def on_epoch_end(self, run: Run) -> None:
         """Print the record and start the bar anew."""
         from rich.text import Text
 
-        self.console.print(Text(self.line(run)))
-        if self.bar is not None:
-            self.bar.update(self.task, completed=0, description=self.title(run))
+        for line in self.lines(run):
+            self.console.print(Text(line), soft_wrap=True)
+        self.on_steps(run)
 
-    def line(self, run: Run) -> str:
-        """epoch 1/4  loss 0.2861  accuracy 0.9160  val_loss 0.1391  ...  1.2 s"""
-        formats = {"learning_rate": ".4g", "forward_passes": ",.0f"}
-        values = [
-            f"{name} {value:{formats.get(name, '.4f')}}"
-            for name, value in run.logs.items()
-            if name != "seconds"
-        ]
-        width = len(str(run.epochs))
-        return "  ".join(
-            [f"epoch {run.epoch:>{width}}/{run.epochs}", *values, f"{run.logs['seconds']:.1f} s"]
-        )
+    def lines(self, run: Run) -> list[str]:
+        """The record just completed, under the heads of its columns where it is the first.
+
+        epoch of 4     loss   accuracy   learning_rate   val_loss   val_accuracy   seconds
+                 1   0.2861     0.9160         0.00433     0.1391         0.9573       1.2
+        """
+        cells = [f"{self.number(run.epoch)}"]
+        cells += [f"{value:{FORMATS.get(name, '.4f')}}" for name, value in run.logs.items()]
+        above: list[str] = []
+        if self.layout is None:
+            heads = [f"epoch of {self.number(run.epochs)}", *map(self.head, run.logs)]
+            has_width = self.console.is_terminal or self.console.is_jupyter
+            self.layout = lay_out(
+                ["epoch", *run.logs], heads, cells, self.console.width if has_width else None
+            )
+            above = self.layout.heading()
+        return [*above, self.layout.line(cells)]
+
+    def number(self, epoch: int) -> int:
+        """What an epoch of this run is called."""
+        return epoch
+
+    def head(self, name: str) -> str:
+        """What a column of the history is called."""
+        return name
 
     def on_train_end(self, run: Run) -> None:
         """Take the bar away; say why the run was stopped."""
