@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import frames, persistence, validation
+from chainrule import advice, frames, persistence, validation
 from chainrule.engines import Plan, select
 from chainrule.engines.step import gradient
 from chainrule.errors import ChainruleError, ConfigError, DataError, ShapeError
@@ -19,7 +20,7 @@ from chainrule.inspection.trace import MEMORY_LIMIT, Trace, check_memory
 from chainrule.layers import Context, Layer
 from chainrule.losses import Loss
 from chainrule.network import Network, with_head
-from chainrule.optimizers import AnyOptimizer, GradientDescent, Optimizer
+from chainrule.optimizers import LBFGS, AnyOptimizer, GradientDescent, Optimizer
 from chainrule.predictor import Predictor
 from chainrule.samples import Samples, TargetScale, measure_targets
 from chainrule.schedules import ReduceOnPlateau, Schedule
@@ -71,6 +72,7 @@ class Model:
         self.frozen: frozenset[str] = frozenset()
         self.epochs_trained = 0
         self.steps_trained = 0
+        self._is_fresh = True
         self.history = History()
         """what the last call of `fit` recorded, also where Ctrl-C ended it; empty before the first, and after `load`"""
 
@@ -196,6 +198,10 @@ class Model:
         watchers = as_callbacks(callbacks)
         if verbose:
             watchers.insert(0, ProgressBar(verbose))
+        if not self.steps_trained and resume is None and epochs and not isinstance(optimizer, LBFGS):
+            known = self.classes is not None
+            for sentence in advice.on_targets(network.layers, network.loss, samples, known):
+                warnings.warn(sentence, stacklevel=2)
         before = (
             *(self.classes, self._feature_names, self.target_scale),
             *(self.states, self.history, self.steps_trained),
@@ -326,12 +332,16 @@ class Model:
 
     def predict(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
         """Labels (n,); 0 or 1 (n, labels) for many labels; numbers (n,) or (n, outputs) for regression."""
-        predicted: NDArray[Any] = decide(self.network.loss, self.outputs(X, engine=engine))
+        out = self.outputs(X, engine=engine)
+        self._warn_if_untrained()
+        predicted: NDArray[Any] = decide(self.network.loss, out)
         return predicted if self.classes is None else self.classes[predicted]
 
     def predict_proba(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
         """Probabilities (n, classes), two columns for two classes; (n, labels) for many labels."""
-        return probabilities(self.network.loss, self.outputs(X, engine=engine))
+        shares = probabilities(self.network.loss, self.outputs(X, engine=engine))
+        self._warn_if_untrained()
+        return shares
 
     def bind(self, *, engine: str = "auto") -> Predictor:
         """This model as it is now, ready to answer one row in microseconds: a snapshot with predict and the like."""
@@ -364,6 +374,17 @@ class Model:
         names = settings.metric_names(metrics, self.task)
         out = self._outputs(samples.X, outputs, engine)
         return evaluate_outputs(self.network, self.theta, out, samples, names, chosen)
+
+    def _warn_if_untrained(self) -> None:
+        """Of a model that was neither trained nor loaded, and whose parameters nobody set."""
+        if self._is_fresh and not self.steps_trained and self.theta.size:
+            drawn = self.network.initial_theta(self.seed, self.dtype)
+            self._is_fresh = np.array_equal(self.theta, drawn)
+            if self._is_fresh:
+                warnings.warn(
+                    "the model was never trained, so what it says is of the weights that were drawn; call fit first.",
+                    stacklevel=3,
+                )
 
     def _class_number(self, label: Any) -> int:
         """The number, 0 or 1, of a label of two. Raises ConfigError."""
@@ -614,6 +635,7 @@ def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | No
             if scale is None
             else validation.check_scale(scale["mean"], scale["std"], saved.network.outputs)
         )
+        model._is_fresh = False
         model.frozen = frozenset()
         model.frozen = (
             model._link_names(tuple(saved.extra["frozen"])) if saved.extra["frozen"] else frozenset()

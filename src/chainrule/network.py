@@ -1,3 +1,4 @@
+# Over 300 lines because the chain, the names in it, the layout of theta and the objective belong together.
 """The network: a chain of links, its loss, and one flat vector for all that it learns.
 
 theta holds every parameter, in this order: the links as they stand in the chain, depth first (a block's branch, then
@@ -16,12 +17,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule import backprop, regularizers
+from chainrule import advice, backprop, regularizers
 from chainrule._arrays import Array, namespace
 from chainrule.errors import ConfigError
 from chainrule.initializers import GlorotUniform, Initializer
-from chainrule.layers import Activation, Context, Dense, Layer, Link, Parameter, Rescale, Softmax, Standardize
-from chainrule.losses import CategoricalCrossEntropy, Loss, SoftmaxCrossEntropy
+from chainrule.layers import Activation, Context, Dense, Layer, Link, Parameter, Rescale, Standardize
+from chainrule.losses import Loss
 from chainrule.random import generator
 
 MAX_LINKS = 10_000
@@ -103,19 +104,8 @@ class Network:
         heads = [isinstance(layer, (Rescale, Standardize)) for layer in self.layers]
         if any(isinstance(layer, Standardize) and not all(heads[:i]) for i, layer in enumerate(self.layers)):
             raise ConfigError("Standardize must come before all layers that learn; after them use BatchNorm.")
-        last = self.layers[-1]
-        if isinstance(self.loss, SoftmaxCrossEntropy) and isinstance(last, Softmax):
-            warnings.warn(
-                "SoftmaxCrossEntropy applies softmax itself, and the last layer is a Softmax: "
-                "drop that layer, or use CategoricalCrossEntropy.",
-                stacklevel=3,
-            )
-        if isinstance(self.loss, CategoricalCrossEntropy) and isinstance(last, Dense):
-            warnings.warn(
-                "CategoricalCrossEntropy expects probabilities, and the last layer is a Dense: "
-                "add a Softmax(), or use SoftmaxCrossEntropy.",
-                stacklevel=3,
-            )
+        for sentence in advice.on_network(self.layers, self.loss):
+            warnings.warn(sentence, stacklevel=3)
 
     # --- theta ---------------------------------------------------------------------------------------------------
 

@@ -473,3 +473,13 @@ def test_amounts_of_very_different_units_are_all_learned(command, tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "said.npy"), model.predict(X[:500]))
     told = command("explain", "run", "units.npz", "--row", 0, data=True)
     assert [a["output"] for a in told["answers"]] == pytest.approx(model.predict(X[:1])[0].tolist())
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_sentence(command, tables, tmp_path):
+    with np.load(tables["two"]) as arrays:
+        np.savez(tmp_path / "one.npz", X=arrays["X"], y=np.zeros(len(arrays["X"]), np.int64))
+    told = command("train", "one.npz", "--epochs", 1, "--out", "run").stderr
+    assert "Warning: y holds one class only, number 0 of 2" in told
+    assert ".py" not in told and "UserWarning" not in told
+    assert "Warning" not in command("train", tables["two"], "--epochs", 1, "--out", "other").stderr

@@ -33,7 +33,7 @@ ROWS = (
         "regularizers",
         "schedules",
     },
-    {"backprop", "blocks", "frames", "network", "samples", "validation"},
+    {"advice", "backprop", "blocks", "frames", "network", "samples", "validation"},
     {"engines", "training", "inspection", "persistence", "datasets", "summary"},
     {"model", "predictor"},
     {"figures", "notebook", "report"},

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -36,7 +37,9 @@ def guarded(command: Command) -> Command:
     @functools.wraps(command)
     def run(**options: Any) -> Any:
         try:
-            return command(**options)
+            with warnings.catch_warnings():
+                warnings.showwarning = tell
+                return command(**options)
         except (typer.Exit, BrokenPipeError):
             raise
         except Interrupted as interruption:
@@ -51,6 +54,11 @@ def guarded(command: Command) -> Command:
             leave("\n".join(f"Error: {plain(sentence(each))}" for each in errors), code)
 
     return run  # type: ignore[return-value]
+
+
+def tell(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning in one sentence on standard error, without the place in the code that Python adds."""
+    typer.secho(f"Warning: {plain(message)}", fg=typer.colors.YELLOW, err=True)
 
 
 def leave(message: str, code: int) -> None:
