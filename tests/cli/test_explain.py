@@ -127,7 +127,7 @@ def test_the_learning_rate_is_used(command, digits):
         (("digit.png", "--true", "eleven"), "the truth is 'eleven', which is no class of the model's"),
         (("digit.png", "--method", "lime"), "method must be one of saliency"),
         (("digit.png", "--lr", "0"), "--lr must be above 0, not 0."),
-        (("digit.png", "--lr", "nan"), "learning_rate must be a finite number above 0"),
+        (("digit.png", "--lr", "nan"), "--lr must be a finite number above 0, not nan"),
         (("digit.png", "--out", "why.pdf"), "--out must end in .html, not 'why.pdf'."),
         (("nothing.png",), "nothing.png does not exist; check the path."),
         (("nothing.csv",), "nothing.csv does not exist; check the path."),

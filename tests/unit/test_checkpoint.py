@@ -444,3 +444,67 @@ def test_the_file_is_whole_while_it_is_replaced(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(OSError, match="no space left"):
         fit(plain(), [c.Checkpoint(path)], epochs=2)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def edits(state: dict[str, Any]) -> list[tuple[tuple[Any, ...], Any]]:
+    """Another value for every place in what is neither an array nor the fingerprint."""
+
+    def places(value: Any) -> list[tuple[Any, ...]]:
+        inner = (
+            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        )
+        return [(), *((key, *way) for key, part in inner for way in places(part))]
+
+    ways = [way for way in places(state)[1:] if way[0] != "fingerprint" and way[-1] != "$array"]
+    junk: list[Any] = [None, True, -1, 1.5, float("nan"), 2**70, "x", [], {}, [1]]
+    return [(way, value) for way in ways for value in junk]
+
+
+def test_junk_in_every_place_is_refused_or_trains(tmp_path: Path):
+    path = tmp_path / "run"
+
+    def run(**settings: Any) -> c.Model:
+        made = c.Model(c.Network(3, [c.Dense(3)], c.SoftmaxCrossEntropy()))
+        watchers = [c.EarlyStopping("loss"), c.GradientFlow(2), *settings.pop("callbacks", [])]
+        made.fit(X, Y, batch_size=11, schedule=c.ReduceOnPlateau("loss"), callbacks=watchers, **settings)
+        assert str(watchers[1]) and repr(made.history)
+        return made
+
+    run(epochs=1, callbacks=[c.Checkpoint(path)])
+    whole, read, refused = path.read_bytes(), 0, 0
+    with safe_open(path, "numpy") as file:
+        state = json.loads(file.metadata()["chainrule-run"][8:])
+    for way, value in edits(state):
+
+        def put(state: Any, _: Any, way: tuple[Any, ...] = way, value: Any = value) -> None:
+            for key in way[:-1]:
+                state = state[key]
+            state[way[-1]] = value
+
+        path.write_bytes(whole)
+        forge(path, put)
+        try:
+            run(epochs=2, resume=path)
+            read += 1
+        except c.NonFiniteError:
+            read += 1
+        except c.ChainruleError as error:
+            assert str(path) in str(error), way
+            refused += 1
+    assert read > 50 and refused > 300
+
+
+def test_an_array_is_taken_once(whole: bytes, tmp_path: Path):
+    path = tmp_path / "forged"
+    path.write_bytes(whole)
+    content = forge(path, lambda state, _: state["callbacks"].append(state["now"]))
+    assert "is not a whole checkpoint" in refused(path, content)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused(value: float, whole: bytes, tmp_path: Path):
+    path = tmp_path / "forged"
+    for name in ("run.now.theta", "run.callbacks.0.1.kept.theta"):
+        path.write_bytes(whole)
+        content = forge(path, lambda _, arrays, name=name: arrays[name].fill(value))
+        assert "should be finite" in refused(path, content)

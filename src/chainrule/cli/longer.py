@@ -39,7 +39,7 @@ def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:
     """What config.json says of earlier trainings. Raises FormatError where it does not say it."""
     entries = config.get("earlier", [])
     if not isinstance(entries, list):
-        raise FormatError(f"{path} has {entries!r} for 'earlier', which must be a list.")
+        raise FormatError(f"{path} has {entries!r:.60} for 'earlier', which must be a list.")
     found, last = list[Earlier](), 0
     for entry in entries:
         values = (entry.get("epochs"), entry.get("trained")) if isinstance(entry, dict) else (None, None)
@@ -125,10 +125,10 @@ def recorded(place: Path) -> History | None:
         return None
     try:
         found = History.from_json((place / "history.json").read_text("utf-8"))
-        numbers = all(isinstance(value, int | float) for record in found for value in record.values())
+        whole = all(map(checkpoint.is_record, found)) and isinstance(found.stopped, str | None)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None  # the checkpoint holds it too
-    return found if numbers else None
+    return found if whole else None
 
 
 def is_finished(history: History | None, epochs: int, earlier: tuple[Earlier, ...]) -> bool:
@@ -161,7 +161,7 @@ def check_data(path: Path, model: Model, X: Any, y: Any) -> None:
     """Raises ConfigError unless a run's checkpoint, where there is one, was made with these samples."""
     if path.is_file():
         samples, _ = check_samples(model.network, X, y, classes=model.classes)
-        if checkpoint.read(path)["fingerprint"]["data"] != samples.fingerprint():
+        if checkpoint.read(path)["fingerprint"].get("data") != samples.fingerprint():
             raise ConfigError(f"{path} was made with other data; train longer with the data of that run.")
 
 

@@ -147,7 +147,7 @@ def carry_out(
         raise Interrupted(f"Interrupted; go on with: {longer.resume_command(place)}") from None
     reached = None
     if run.settings.target is not None:
-        reached = bool(history.records) and history[-1]["val_accuracy"] >= run.settings.target
+        reached = bool(history.records) and history[-1].get("val_accuracy", 0.0) >= run.settings.target
     return Outcome(place, verdict, history, reached, page)
 
 

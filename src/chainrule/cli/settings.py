@@ -67,12 +67,16 @@ class Settings:
         fields = {f.name: f for f in dataclasses.fields(cls)}
         for name, value in values.items():
             if name not in fields:
-                raise FormatError(f"{path} has the unknown setting {name!r}; was it made by a newer version?")
+                raise FormatError(
+                    f"{path} has the unknown setting {name!r:.60}; was it made by a newer version?"
+                )
             wanted = str(fields[name].type)
             types = {"str": str, "bool": bool, "float": (int, float), "int": int}[wanted.split(" ")[0]]
             fits = isinstance(value, types) and (wanted == "bool" or not isinstance(value, bool))  # type: ignore[arg-type]
             if not (fits or (value is None and wanted.endswith("None"))):
-                raise FormatError(f"{path} has {value!r} for {name!r}, which must be {wanted}.")
+                raise FormatError(f"{path} has {value!r:.60} for {name!r:.60}, which must be {wanted}.")
+            if isinstance(value, int) and abs(value) >= 2**63:
+                raise FormatError(f"{path} has a number of more than 64 bits for {name!r}.")
         return cls(**values)
 
 

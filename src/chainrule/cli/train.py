@@ -152,7 +152,7 @@ def resumed(
     source = config["data"]["source"]
     for name in chosen:
         mine, theirs = getattr(given, name), getattr(asked if name != "epochs" else resolved, name)
-        if mine != theirs and not (name == "epochs" and mine > theirs):
+        if mine != theirs and not (name == "epochs" and theirs is not None and mine > theirs):
             was = "without it" if theirs is None else f"with {theirs}"
             raise ConfigError(
                 f"{flag(name)} is {mine}, but the run in {place} was started {was}; leave it out"

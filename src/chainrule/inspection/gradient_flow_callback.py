@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.inspection.gradient_flow import Flow, LayerFlow, frame, measure, thinned
 from chainrule.training.callbacks import Callback
+from chainrule.training.checkpoint import is_number
 from chainrule.training.loop import learning_rates
 from chainrule.training.run import Run
 from chainrule.validation import check_count
@@ -94,11 +95,21 @@ class GradientFlow(Callback):
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on where the run was."""
-        self.epochs = [int(epoch) for epoch in state["epochs"]]
+        """Go on where the run was. Raises TypeError or ValueError for what `state` cannot have given."""
+        epochs, flows = state["epochs"], state["flows"]
+        if not all(type(epoch) is int for epoch in epochs) or len(epochs) != len(flows):
+            raise TypeError("epochs should be numbers, one a measurement")
+        for rows, loss, samples, training in flows:
+            if not (is_number(loss) and type(samples) is int and type(training) is bool):
+                raise TypeError(
+                    "a measurement should hold a loss, a number of samples, and whether in training"
+                )
+            if not all(_is_layer(row) for row in rows):
+                raise TypeError("a layer should have its name, its activation, its width, and numbers")
+        self.epochs = epochs
         self.flows = [
             Flow(tuple(LayerFlow(*row) for row in rows), loss, samples, training)
-            for rows, loss, samples, training in state["flows"]
+            for rows, loss, samples, training in flows
         ]
 
     def _repr_html_(self) -> str:
@@ -120,3 +131,19 @@ class GradientFlow(Callback):
             f"Earlier: {kind} after epoch {', '.join(map(str, epochs))}." for kind, epochs in seen.items()
         ]
         return "\n".join(lines)
+
+
+def _is_layer(row: Any) -> bool:
+    """Whether a list has what a LayerFlow has: text where it has text, numbers where it has numbers."""
+    kinds = [str(kind) for kind in LayerFlow.__annotations__.values()]  # "str", "float | None", ...
+    return len(row) == len(kinds) and all(
+        (value is None and "None" in kind)
+        or (
+            isinstance(value, str)
+            if "str" in kind
+            else type(value) is int
+            if "int" in kind
+            else is_number(value)
+        )
+        for value, kind in zip(row, kinds, strict=True)
+    )

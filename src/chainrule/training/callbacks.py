@@ -128,9 +128,16 @@ class EarlyStopping(Callback):
         return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited, "kept": self.kept}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on where the run was."""
-        self.best, self.best_epoch, self.waited = state["best"], state["best_epoch"], state["waited"]
-        self.kept = state["kept"]
+        """Go on where the run was. Raises TypeError for what `state` cannot have given."""
+        best, kept = state["best"], state["kept"]
+        counts = state["best_epoch"], state["waited"]
+        if not (
+            checkpoint.is_number(best) and all(type(count) is int for count in counts) and counts[1] >= 0
+        ):
+            raise TypeError("best, best_epoch and waited should be numbers")
+        if not (kept is None or (isinstance(kept, dict) and kept.keys() == {"theta", "states"})):
+            raise TypeError("kept should be parameters and statistics")
+        self.best, (self.best_epoch, self.waited), self.kept = best, counts, kept
 
 
 class StopAt(Callback):

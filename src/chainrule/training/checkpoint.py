@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,20 @@ if TYPE_CHECKING:
     from chainrule.training.run import Run
 
 FORMAT = 1
+KEYS = (
+    *(
+        "fingerprint",
+        "epoch",
+        "position",
+        "seconds",
+        "epochs_before",
+        "clock",
+        "history",
+        "stopped",
+        "plateau",
+    ),
+    *("now", "optimizer", "tally", "callbacks"),
+)
 
 
 def write(path: str | os.PathLike[str], run: Run) -> None:
@@ -69,8 +84,11 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         state = _unpack(json.loads(text), arrays)
         if state["format"] != FORMAT:
             raise FormatError(
-                f"{path} has format {state['format']}, this version of Chainrule reads {FORMAT}."
+                f"{path} has format {str(state['format'])[:20]}, this version of Chainrule reads {FORMAT}."
             )
+        missing = [key for key in KEYS if key not in state]
+        if missing or not isinstance(state["fingerprint"], dict):
+            raise TypeError(f"{missing[0] if missing else 'fingerprint'} is missing")
     except (SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
         if isinstance(error, FormatError):
             raise
@@ -99,7 +117,12 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
             "tally": session.tally,
         }
         _check_like(state, arrays)
+        _check_finite(state["now"])
         _check_numbers(state, run.steps_per_epoch)
+        _check_plateau(state["plateau"], run.plateau)
+        for snapshot in _snapshots(state["callbacks"]):
+            _check_like(snapshot, arrays["now"])
+            _check_finite(snapshot)
         for name, kept in state["callbacks"]:
             match = next((c for c in callbacks if type(c).__name__ == name), None)
             if match is None:
@@ -116,7 +139,7 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
         session.tally[...] = state["tally"]
         if state["stopped"] is not None:
             run.stop(state["stopped"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
         raise FormatError(f"{path} does not hold what a checkpoint of this run must ({error}).") from error
@@ -146,12 +169,61 @@ def _check_numbers(state: Mapping[str, Any], steps_per_epoch: int) -> None:
         if type(state[name]) is not int or not 0 <= state[name] < bound:
             raise TypeError(f"{name} should be an integer from 0 to {bound - 1}")
     history, stopped = state["history"], state["stopped"]
-    if not (isinstance(history, list) and all(isinstance(record, dict) for record in history)):
-        raise TypeError("history should be a list of records")
+    if not (isinstance(history, list) and all(map(is_record, history))):
+        raise TypeError("history should be a list of records, of numbers by name, with a loss and seconds")
     if len(history) != state["epoch"] or not isinstance(state["callbacks"], list):
         raise TypeError("history and callbacks should have an entry each")
-    if not (stopped is None or isinstance(stopped, str)) or not isinstance(state["seconds"], (int, float)):
-        raise TypeError("stopped should be a reason, and seconds a number")
+    if not (stopped is None or isinstance(stopped, str)):
+        raise TypeError("stopped should be a reason")
+    if not (is_number(state["seconds"]) and 0 <= state["seconds"] < math.inf):
+        raise TypeError("seconds should be a number of at least 0")
+
+
+def is_record(value: Any) -> bool:
+    """Whether a value out of a file is an epoch's record."""
+    return (
+        isinstance(value, dict)
+        and value.keys() >= {"loss", "seconds"}
+        and all(map(is_number, value.values()))
+    )
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value out of a file is a number that a float holds; NaN and infinity are."""
+    return type(value) is float or (type(value) is int and abs(value) < 2**63)
+
+
+def _check_plateau(found: Any, mine: PlateauState | None) -> None:
+    """Raises TypeError unless there is a state where the schedule has one, of numbers that it can come to."""
+    if (found is None) != (mine is None):
+        raise TypeError("plateau should be the schedule's")
+    if found is not None and not (
+        found.keys() == {"best", "waited", "factor"}
+        and is_number(found["best"])
+        and type(found["waited"]) is int
+        and 0 <= found["waited"] < 2**63
+        and is_number(found["factor"])
+        and 0 <= found["factor"] <= 1
+    ):
+        raise TypeError("plateau should hold best, waited and a factor from 0 to 1")
+
+
+def _check_finite(snapshot: Mapping[str, Any]) -> None:
+    """Raises TypeError where a parameter or a running statistic is NaN or infinite."""
+    for value in snapshot.values():
+        if isinstance(value, Mapping):
+            _check_finite(value)
+        elif not np.isfinite(value).all():
+            raise TypeError("parameters and statistics should be finite")
+
+
+def _snapshots(value: Any) -> Iterator[dict[str, Any]]:
+    """Every `Run.snapshot` in what callbacks keep."""
+    if isinstance(value, dict) and value.keys() == {"theta", "states"}:
+        yield value
+    elif isinstance(value, (dict, list)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _snapshots(part)
 
 
 def _pack(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
@@ -167,10 +239,12 @@ def _pack(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _unpack(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+def _unpack(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     if isinstance(value, dict):
         if set(value) == {"$array"}:
-            return arrays[value["$array"]].copy()
+            return arrays.pop(
+                value["$array"]
+            ).copy()  # each once, or a small file would make many of a large one
         return {key: _unpack(item, arrays) for key, item in value.items()}
     return [_unpack(item, arrays) for item in value] if isinstance(value, list) else value
 
