@@ -11,6 +11,7 @@ from sections import HOME
 
 from chainrule.benchmark import PEERS, Comparison, Spread
 from chainrule.benchmark.ratios import OURS, said
+from chainrule.benchmark.timing import UNSTEADY
 
 TOLERANCE = {"plain": 0.005, "residual": 0.005, "batch norm": 0.01, "dropout": 0.05}
 """Relative difference of the loss after an epoch from Chainrule's. Sums in another order go apart step by step, and
@@ -47,7 +48,9 @@ def in_a_line(cell: dict[str, Any]) -> str:
     found = comparison(cell, most, most)
     if found is None or "epochs" in cell or "data" in cell:  # seconds and memory, of which less is better
         return ", ".join(f"{name} {value:.3g}" for name, value in medians.items())
-    return f"{said(found.ratio())} against {PEERS[found.best or OURS].title} (spread {spread_of(cell):.0f} %)"
+    spread = spread_of(cell)
+    note = "" if spread <= UNSTEADY else ", unsteady: is something else running?"
+    return f"{said(found.ratio())} against {PEERS[found.best or OURS].title} (spread {spread:.0f} %{note})"
 
 
 def spread_of(cell: dict[str, Any]) -> float:

@@ -64,6 +64,37 @@ def test_json(command, made_up):
     assert found["left_out"]["torch"] == "torch not installed"
 
 
+def test_what_is_not_steady_is_marked_and_not_counted(command, monkeypatch):
+    """A peer whose thousandth of a rate is that of a busy machine, and a line where Chainrule's own is."""
+    steady, wild = (0.9, 1.0, 1.1), (0.1, 1.0, 2000.0)
+
+    def row(cell, own, **peers):
+        spreads = {"chainrule": own} | peers
+        rates = {peer: Spread(tuple(1e6 * v for v in values)) for peer, values in spreads.items()}
+        return quick.Row(*cell, rates, {})
+
+    slow = tuple(v / 13169 for v in wild)
+    rows = (
+        row(quick.CELLS[0], steady, sklearn=tuple(v / 4 for v in steady), torch=slow),
+        row(quick.CELLS[1], wild, sklearn=steady),
+        row(quick.CELLS[2], steady, torch=slow),
+    )
+    found = quick.Outcome(rows, 2, 4.2, {}, {})
+    monkeypatch.setattr(quick, "compare", lambda *a, **k: found)
+    text = command("bench").stdout
+    assert re.search(r"8-32-32-1 +32 +1,000 k +4\.00 +~13169\.00", text)
+    assert re.search(r"784-128-10 +128 +1,000 k +~1\.00 +-", text)
+    words = " ".join(text.split())
+    assert "best peer of each line: 4.00. No peer is faster in any of 1." in words
+    assert "~: measurements that spread by more than ±50 %" in words and "spread up to ±10 %" in words
+    data = command("bench", data=True)
+    assert [cell["unsteady"] for cell in data["cells"]] == [["torch"], ["chainrule"], ["torch"]]
+    assert [cell["best_peer"] for cell in data["cells"]] == ["sklearn", None, None]
+    assert data["geometric_mean"]["best"] == pytest.approx(4) and data["geometric_mean"]["torch"] is None
+    monkeypatch.setattr(quick, "compare", lambda *a, **k: quick.Outcome(rows[1:], 2, 4.2, {}, {}))
+    assert "No measurement is steady enough to count" in " ".join(command("bench").stdout.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

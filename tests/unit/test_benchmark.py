@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 import sys
@@ -33,6 +34,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import page  # noqa: E402
 import readme  # noqa: E402
+import sections  # noqa: E402
 import verdicts  # noqa: E402
 from results import Results  # noqa: E402
 from sections import HOME  # noqa: E402
@@ -309,6 +311,47 @@ def test_a_worker_that_fails_is_left_out():
         assert "process ended" in refused["numpy@1"]
         with Worker("numpy", 1) as worker, pytest.raises(PeerError, match="numpy: AssertionError"):
             worker.ask("train", seconds=0.01)  # nothing is loaded
+
+
+@pytest.mark.parametrize("answer", ["no JSON", "[1]", "{}", '"text"'])
+def test_a_worker_that_answers_nonsense_has_failed(answer: str):
+    with Worker("numpy", 1) as worker:
+        worker.process.kill()
+        worker.process.wait()
+        worker.process.stdout.close()
+        worker.process.stdout = io.StringIO(answer + "\n")
+        with pytest.raises(PeerError, match="which is no answer"):
+            worker.receive()
+
+
+def test_a_worker_that_is_late_has_failed():
+    with Pool(0.2) as pool:
+        who = Contestant("numpy", 1)
+        pool.worker(who)
+        with pytest.raises(PeerError, match=r"did not answer within 0\.2 s"):
+            pool.answer(who)
+        assert who not in pool.workers
+
+
+def test_a_peer_that_fails_at_once_does_not_end_a_whole_run(monkeypatch: pytest.MonkeyPatch, capsys):
+    import run
+
+    class Broken(Pool):
+        def ask_all(self, everyone, do, **arguments):
+            return {
+                who: PeerError("broken") if who.peer == "sklearn" else {who.peer: "1"} for who in everyone
+            }
+
+    with Broken() as pool:
+        plan = sections.Plan((1,), 0.1, 1, ("chainrule", "sklearn", "numpy"), str, pool)
+        assert run.versions(plan) == {"chainrule": "1", "numpy": "1"}
+    assert capsys.readouterr().err == "Left out: sklearn (broken)\n"
+
+
+def test_an_unsteady_cell_of_a_whole_run_is_called_so():
+    values = {"chainrule@1": [1.0, 1.1, 1.2], "numpy@1": [0.1, 0.5, 5.0]}
+    assert "unsteady" in verdicts.in_a_line({"values": values})
+    assert "unsteady" not in verdicts.in_a_line({"values": values | {"numpy@1": [0.4, 0.5, 0.6]}})
 
 
 def test_an_unknown_peer():

@@ -60,7 +60,8 @@ class Worker:
     def receive(self) -> Any:
         """The answer to the oldest command. Raises PeerError where it failed, died or took too long."""
         assert self.process.stdout is not None
-        timer = threading.Timer(self.timeout, self.process.kill)
+        is_late = threading.Event()
+        timer = threading.Timer(self.timeout, self._give_up, (is_late,))
         timer.start()
         try:
             line = self.process.stdout.readline()
@@ -68,11 +69,24 @@ class Worker:
             timer.cancel()
         if not line:
             code = self.process.wait()
+            if is_late.is_set():
+                raise PeerError(f"{self.peer} did not answer within {self.timeout:g} s.")
             raise PeerError(f"{self.peer}'s process ended (exit code {code}). {self.last_error()}".strip())
-        answer = json.loads(line)
-        if "error" in answer:
-            raise PeerError(f"{self.peer}: {answer['error']}")
-        return answer["answer"]
+        try:
+            answer = json.loads(line)
+            reason = answer.get("error")
+            found = answer["answer"] if reason is None else None
+        except (ValueError, KeyError, AttributeError) as error:
+            raise PeerError(
+                f"{self.peer}'s process answered {line.strip()[:40]!r}, which is no answer."
+            ) from error
+        if reason is not None:
+            raise PeerError(f"{self.peer}: {reason}")
+        return found
+
+    def _give_up(self, is_late: threading.Event) -> None:
+        is_late.set()
+        self.process.kill()
 
     def ask(self, do: str, **arguments: Any) -> Any:
         """Give a command and return its answer."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from chainrule.benchmark.cases import Case
-from chainrule.benchmark.client import PeerError, Worker
+from chainrule.benchmark.client import TIMEOUT, PeerError, Worker
 from chainrule.benchmark.timing import Spread, interleaved
 
 Say = Callable[[str], None]
@@ -52,9 +52,10 @@ class Cell:
 class Pool:
     """Workers that stay; one that failed is started anew when it is asked again. Use it in a `with`."""
 
-    def __init__(self) -> None:
-        """No worker yet."""
+    def __init__(self, timeout: float = TIMEOUT) -> None:
+        """No worker yet. timeout: seconds that each has for an answer."""
         self.workers: dict[Contestant, Worker] = {}
+        self.timeout = timeout
 
     def ask(self, who: Contestant, do: str, **arguments: Any) -> Any:
         """A worker's answer. Raises PeerError."""
@@ -76,7 +77,7 @@ class Pool:
     def worker(self, who: Contestant) -> Worker:
         """Its process, which is started where there is none."""
         if who not in self.workers:
-            self.workers[who] = Worker(*who)
+            self.workers[who] = Worker(*who, timeout=self.timeout)
         return self.workers[who]
 
     def answer(self, who: Contestant) -> Any:

@@ -32,6 +32,9 @@ WITHOUT = {
 MEASUREMENT, ROUNDS = 1 / 240, 5
 """Share of the time that one measurement takes, and how many each peer gets."""
 
+PATIENCE = 120.0
+"""Seconds, at least, that a peer has for an answer; on a busy machine its import may take a minute."""
+
 
 def named(case: Case, is_training: bool) -> str:
     """In words."""
@@ -54,9 +57,23 @@ class Row:
         return named(self.case, self.is_training)
 
     @property
+    def unsteady(self) -> tuple[str, ...]:
+        """Those whose measurements spread too far to be compared."""
+        return tuple(peer for peer, spread in self.rates.items() if not spread.is_steady)
+
+    @property
     def comparison(self) -> Comparison:
-        """Of the medians."""
-        return Comparison({peer: spread.median for peer, spread in self.rates.items()})
+        """Of the medians of those that were measured steadily; of Chainrule alone where it was not."""
+        counted = (OURS,) if OURS in self.unsteady else [p for p in self.rates if p not in self.unsteady]
+        return Comparison({peer: self.rates[peer].median for peer in counted})
+
+    def ratio(self, peer: str) -> float:
+        """To a peer's median, steady or not."""
+        return self.rates[OURS].median / self.rates[peer].median
+
+    def counts(self, peer: str) -> bool:
+        """Whether the ratio to a peer is of steady measurements."""
+        return peer in self.comparison.rates
 
     def as_json(self) -> dict[str, Any]:
         """Medians, spreads and ratios."""
@@ -65,7 +82,8 @@ class Row:
             "what": self.what,
             "unit": "samples a second" if self.is_training else "calls a second",
             "rates": {p: {"median": s.median, "low": s.low, "high": s.high} for p, s in self.rates.items()},
-            "ratios": {peer: found.ratio(peer) for peer in self.rates if peer != OURS},
+            "ratios": {peer: self.ratio(peer) for peer in self.rates if peer != OURS},
+            "unsteady": list(self.unsteady),
             "best_peer": found.best,
             "ratio": found.ratio(),
             "is_loss": found.is_loss,
@@ -117,7 +135,7 @@ def compare(
     """
     start, left_out, versions = time.monotonic(), dict[str, str](), dict[str, str]()
     rows: list[Row] = []
-    with Pool() as pool:
+    with Pool(max(seconds, PATIENCE)) as pool:
         contestants = []
         for name in peers:
             if name in WITHOUT:

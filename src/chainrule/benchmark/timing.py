@@ -10,6 +10,9 @@ from dataclasses import dataclass
 PAUSE = 0.04
 """Seconds between two calls: threads that another left spinning have gone to sleep."""
 
+UNSTEADY = 50.0
+"""Per cent of spread from which a median says more of what else the machine was doing than of what was measured."""
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -36,6 +39,11 @@ class Spread:
     def percent(self) -> float:
         """Half of the distance from the least to the largest, in per cent of the median."""
         return 50 * (self.high - self.low) / self.median
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether the values are near enough to each other to be compared with those of another."""
+        return self.percent <= UNSTEADY
 
 
 def interleaved(

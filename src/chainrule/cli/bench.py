@@ -94,43 +94,56 @@ def table(rows: list[Row], is_training: bool) -> Table:
     for peer in peers:
         made.add_column(SHORT[peer], justify="right", no_wrap=True)
     for row in rows:
-        ratios = [row.comparison.ratio(peer) if peer in row.rates else math.nan for peer in peers]
+        ratios = [
+            styled(row.ratio(peer), row.counts(peer)) if peer in row.rates else styled(math.nan)
+            for peer in peers
+        ]
         own = row.rates[OURS].median
         cells = [row.case.network, *([str(row.case.batch)] if is_training else [])]
         cells.append(f"{own / 1000:,.0f} k" if is_training else f"{1e6 / own:,.1f} µs")
-        made.add_row(*cells, *map(styled, ratios))
+        made.add_row(*cells, *ratios)
     return made
 
 
-def styled(ratio: float) -> str:
-    """Wins in bold blue, losses in orange and called losses: blue and orange differ for every eye."""
+def styled(ratio: float, is_steady: bool = True) -> str:
+    """Wins in bold blue, losses in orange and called losses: blue and orange differ for every eye. ~ if unsteady."""
     from chainrule.benchmark.ratios import said
 
-    return (
-        said(ratio)
-        if math.isnan(ratio)
-        else f"[{'orange1' if ratio < 1 else 'bold bright_blue'}]{said(ratio)}"
-    )
+    if math.isnan(ratio):
+        return said(ratio)
+    if not is_steady:
+        return f"[dim]~{said(ratio)}"
+    return f"[{'orange1' if ratio < 1 else 'bold bright_blue'}]{said(ratio)}"
 
 
 def words(found: Outcome) -> list[str]:
     """What the tables come to."""
     from chainrule.benchmark import PEERS
+    from chainrule.benchmark.timing import UNSTEADY
 
     lines = []
-    losses = [row for row in found.rows if row.comparison.best and row.comparison.is_loss]
-    if any(row.comparison.best for row in found.rows):
+    counted = [row for row in found.rows if row.comparison.best]
+    losses = [row for row in counted if row.comparison.is_loss]
+    unsteady = [row for row in found.rows if row.unsteady]
+    if counted:
         lines.append(
             f"Geometric mean against the best peer of each line: {found.mean():.2f}. "
             + (
-                f"In {len(losses)} of {len(found.rows)} a peer is faster."
+                f"In {len(losses)} of {len(counted)} a peer is faster."
                 if losses
-                else f"No peer is faster in any of {len(found.rows)}."
+                else f"No peer is faster in any of {len(counted)}."
             )
         )
+    elif unsteady:
+        lines.append("No measurement is steady enough to count: run it again while nothing else runs.")
     else:
         lines.append("There is no peer to compare with: install torch, jax or onnx with onnxruntime.")
-    spread = max((s.percent for row in found.rows for s in row.rates.values()), default=0.0)
+    if unsteady:
+        lines.append(
+            f"~: measurements that spread by more than ±{UNSTEADY:g} %, as on a busy machine, are not counted."
+        )
+    steady = [s.percent for row in found.rows for s in row.rates.values() if s.is_steady]
+    spread = max(steady, default=0.0)
     lines.append(
         f"The columns are Chainrule's speed divided by the peer's: above 1 Chainrule is faster. {found.threads} "
         f"thread{'s' * (found.threads > 1)} each, float32, Adam; medians of measurements that went round and round, "
