@@ -8,6 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+PIECE_BYTES = 256 << 10
+MOST_BYTES = 32 << 20
+WIDTH = 509
+"""A prime: words of rows that change places fall on other sums."""
+
 
 class Batch(NamedTuple):
     """A few samples in the form that the walks take."""
@@ -87,14 +92,34 @@ class Samples(NamedTuple):
         return self if scale is None else self._replace(y=scale.standardize(self.y), scale=scale)
 
     def fingerprint(self) -> int:
-        """A checksum of shapes, labels and up to 64 evenly spaced rows: tells other data from the same data."""
-        rows = np.linspace(0, self.n - 1, min(self.n, 64)).astype(np.int64)
-        some = self.X[rows]
-        some = some.toarray() if hasattr(some, "toarray") else np.asarray(some)
-        crc = zlib.crc32(repr((self.X.shape, str(some.dtype), self.y.shape)).encode())
-        for part in (some, self.y, self.weight, *(self.scale or ())):
-            crc = zlib.crc32(np.ascontiguousarray(part).tobytes(), crc)
+        """A checksum of shapes, features, targets and weights: tells other data from the same data.
+
+        Of an array of more than 32 MB it reads pieces of 256 KB, evenly spaced, that add up to as much; a change
+        that lies between them is not seen.
+        """
+        crc = zlib.crc32(repr((self.X.shape, self.X.dtype.name, self.y.shape, self.y.dtype.name)).encode())
+        parts = (self.X,)
+        if not isinstance(self.X, np.ndarray):  # a CSR matrix
+            parts = (self.X.indptr.astype(np.int64), self.X.indices, self.X.data)
+        for part in (*parts, self.y, self.weight):
+            crc = _checksum(part, crc)
         return crc
+
+
+def _checksum(values: NDArray[Any], crc: int) -> int:
+    """CRC-32 of the sums of each piece's 8-byte words, every WIDTH-th added up: at the speed of memory, 10 GB/s."""
+    rows = max(1, PIECE_BYTES * len(values) // max(values.nbytes, 1))
+    count, most = -(-len(values) // rows), MOST_BYTES // PIECE_BYTES
+    for piece in np.linspace(0, count - 1, min(count, most)).astype(np.int64).tolist():
+        part = values[piece * rows : (piece + 1) * rows]
+        kind = (
+            part.dtype.newbyteorder("=") if part.dtype.itemsize <= 8 else np.float64
+        )  # or padding would count
+        data = np.ascontiguousarray(part, kind).reshape(-1).view(np.uint8)
+        words = data[: len(data) // (8 * WIDTH) * 8 * WIDTH].view(np.uint64)
+        crc = zlib.crc32(words.reshape(-1, WIDTH).sum(0), crc)
+        crc = zlib.crc32(data[8 * len(words) :], crc)
+    return crc
 
 
 def one_hot(labels: NDArray[Any], classes: int, dtype: Any) -> NDArray[Any]:

@@ -446,6 +446,27 @@ def test_the_file_is_whole_while_it_is_replaced(tmp_path: Path, monkeypatch: pyt
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
+def test_other_rows_are_noticed(tmp_path: Path):
+    path, rows = tmp_path / "run", np.random.default_rng(0).normal(size=(5000, 3))
+    labels = np.arange(5000) % 3
+    plain().fit(rows, labels, epochs=1, callbacks=[c.Checkpoint(path)])
+    for k in (1, 777, 4998):
+        other = rows.copy()
+        other[k] += 1
+        with pytest.raises(c.ConfigError, match="was made with another data"):
+            plain().fit(other, labels, epochs=2, resume=path)
+    plain().fit(np.asfortranarray(rows), labels, epochs=2, resume=path)
+
+
+def test_the_data_are_fingerprinted_only_for_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seen: list[int] = []
+    monkeypatch.setattr("chainrule.samples.Samples.fingerprint", lambda self: seen.append(1) or 0)
+    fit(plain(), [], epochs=2)
+    assert not seen
+    fit(plain(), [c.Checkpoint(tmp_path / "run")], epochs=2)
+    assert len(seen) == 1
+
+
 def edits(state: dict[str, Any]) -> list[tuple[tuple[Any, ...], Any]]:
     """Another value for every place in what is neither an array nor the fingerprint."""
 

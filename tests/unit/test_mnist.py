@@ -96,6 +96,26 @@ def test_a_damaged_cache_is_unpacked_again(cache, damage):
     assert path.read_bytes() == good
 
 
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
+@pytest.mark.parametrize("start", [0, 16], ids=["all zeros", "zeros behind the header"])
+def test_other_content_of_the_same_size_is_unpacked_again(cache, name, start):
+    path = cache / "mnist" / name
+    good = path.read_bytes()
+    path.write_bytes(good[:start] + bytes(len(good) - start))
+    load_mnist(cache)
+    assert path.read_bytes() == good
+
+
+def test_a_copied_cache_is_checked_once_and_kept(cache, monkeypatch):
+    path = cached_files(cache)[0]
+    node = path.stat().st_ino
+    os.utime(path, (1, 1))
+    load_mnist(cache)
+    assert path.stat().st_ino == node and path.stat().st_mtime > 1
+    monkeypatch.setattr(mnist, "_is_genuine", lambda *_: pytest.fail("it was checked again"))
+    load_mnist(cache)
+
+
 def test_a_cache_that_cannot_be_written_is_done_without(cache, tmp_path):
     (tmp_path / "file").write_text("in the way")
     train, test = load_mnist(tmp_path / "file")

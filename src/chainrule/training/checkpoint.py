@@ -21,7 +21,7 @@ from chainrule.training.history import History
 if TYPE_CHECKING:
     from chainrule.training.run import Run
 
-FORMAT = 1
+FORMAT = 2
 KEYS = (
     *(
         "fingerprint",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,9 @@ def fit(
         shuffle=shuffle,
         verbose=verbose,
         epochs_before=before,
-        fingerprint=fingerprint(plan, optimizer, samples, validation, epochs, schedule, shuffle, method),
+        identify=partial(
+            fingerprint, plan, optimizer, samples, validation, epochs, schedule, shuffle, method
+        ),
         plateau=schedule.init() if isinstance(schedule, ReduceOnPlateau) else None,
         callbacks=callbacks,
         method=method,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,8 +39,8 @@ class Run:
     verbose: int
     epochs_before: int
     """epochs that the model was trained for by earlier calls: they offset the shuffles"""
-    fingerprint: dict[str, Any]
-    """what must be the same for a checkpoint to be resumed"""
+    identify: Callable[[], dict[str, Any]]
+    """makes the fingerprint, which reads the data and so is made only when it is needed"""
     callbacks: list[Any] = field(default_factory=list)
     history: History = field(default_factory=History)
     epoch: int = 0
@@ -54,6 +56,11 @@ class Run:
     """the record of the epoch just completed"""
     method: Method | None = None
     """the one that was named"""
+
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """What must be the same for a checkpoint to be resumed."""
+        return self.identify()
 
     @property
     def steps_per_epoch(self) -> int:

@@ -1,0 +1,77 @@
+"""The fingerprint of samples: the same for the same data however they lie, another for any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from chainrule import samples
+from chainrule.samples import Samples
+
+R = np.random.default_rng(0)
+WIDE, LONG = R.integers(0, 256, (40, 3000)).astype(np.uint8), R.normal(size=(30_000, 5)).astype(np.float32)
+
+
+def fingerprint(X: Any, y: Any = None, weight: Any = None) -> int:
+    n = X.shape[0]
+    y = np.arange(n) % 3 if y is None else y
+    return Samples(X, y, np.ones(n) if weight is None else weight, 3).fingerprint()
+
+
+@pytest.mark.parametrize(
+    "X", [WIDE, LONG, LONG[:, :1], LONG.astype(np.float16), WIDE[:1], LONG.astype(np.longdouble)]
+)
+def test_the_same_data_in_any_layout(X: np.ndarray[Any, Any], tmp_path: Path):
+    np.save(tmp_path / "X.npy", X)
+    forms = [
+        *(X.copy(), np.asfortranarray(X), np.repeat(X, 2, 0)[::2], X.astype(X.dtype.newbyteorder())),
+        np.load(tmp_path / "X.npy", mmap_mode="r"),
+    ]
+    assert {fingerprint(form) for form in forms} == {fingerprint(X)}
+
+
+@pytest.mark.parametrize("X", [WIDE, LONG])
+def test_any_other_data(X: np.ndarray[Any, Any]):
+    found = {
+        fingerprint(X),
+        fingerprint(X[:-1]),
+        fingerprint(X[:, :-1]),
+        fingerprint(X.reshape(len(X) // 2, -1)),
+    }
+    assert len(found) == 4
+    for row in R.permutation(len(X))[:20]:
+        other = X.copy()
+        other[row, row % X.shape[1]] += 1
+        found.add(fingerprint(other))
+        other = X.copy()
+        other[[row, row - 1]] = other[[row - 1, row]]
+        found.add(fingerprint(other))
+    found.add(fingerprint(X, y=np.arange(len(X)) % 2))
+    found.add(fingerprint(X, weight=np.arange(len(X)) + 1.0))
+    assert len(found) == 46
+
+
+def test_sparse_data():
+    dense = np.where(R.random((500, 40)) < 0.1, 1.5, 0.0)
+    X = sparse.csr_matrix(dense)
+    wide_indices = X.copy()
+    wide_indices.indptr = X.indptr.astype(np.int64)
+    assert fingerprint(X) == fingerprint(wide_indices)
+    for at in ((0, 3), (250, 9), (499, 39)):
+        other = dense.copy()
+        other[at] += 1
+        assert fingerprint(sparse.csr_matrix(other)) != fingerprint(X)
+
+
+def test_of_much_data_pieces_that_are_evenly_spaced(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(samples, "PIECE_BYTES", 1000)
+    monkeypatch.setattr(samples, "MOST_BYTES", 100_000)  # of 600,000
+    before = fingerprint(LONG)
+    for start in range(0, len(LONG) - 400, 1000):  # of any 7 pieces that follow one another one is read
+        other = LONG.copy()
+        other[start : start + 400] += 1
+        assert fingerprint(other) != before
