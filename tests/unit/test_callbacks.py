@@ -248,14 +248,6 @@ def test_a_column_that_is_not_recorded(callback: c.Callback, words: str):
         fit(callback)
 
 
-def test_settings_that_cannot_be():
-    for settings in ({"patience": 0}, {"min_delta": -1.0}):
-        with pytest.raises(c.ConfigError, match="patience must be at least 1 and min_delta at least 0"):
-            c.EarlyStopping(**settings)
-    with pytest.raises(c.ConfigError, match="every_steps must be at least 1, not 0"):
-        c.Checkpoint("x", every_steps=0)
-
-
 # --- the CSV log
 
 
@@ -271,6 +263,64 @@ def test_csv_log_is_the_history(tmp_path: Path):
     assert list(rows[0]) == ["epoch", *history.columns]
     assert [float(row["val_loss"]) for row in rows] == history["val_loss"]
     assert [p.name for p in path.parent.iterdir()] == ["log.csv"]  # nothing temporary stays
+
+
+HELD = {"validation_fraction": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("monitor", "settings", "hint"),
+    [
+        ("val_loss", {}, "pass validation_data or validation_fraction;"),
+        ("val_accuracy", {}, "pass validation_data or validation_fraction;"),
+        ("val_f1", HELD, "pass metrics=['f1'];"),
+        ("val_f1", {}, "pass validation_data or validation_fraction and metrics=['f1'];"),
+        ("f1", HELD, "watch 'val_f1';"),
+        ("val_bogus", HELD, "'val_bogus' is not recorded; recorded are loss"),
+        ("val_rmse", HELD, "'val_rmse' is not recorded; recorded are loss"),
+    ],
+)
+def test_what_helps_where_a_column_is_not_recorded(monitor: str, settings: dict[str, Any], hint: str):
+    """And it does help."""
+    with pytest.raises(c.ConfigError, match="is not recorded") as caught:
+        fit(c.EarlyStopping(monitor), **settings)
+    assert hint in str(caught.value)
+    if "pass" in hint or "watch" in hint:
+        metrics = {"metrics": ["f1"]} if "f1" in monitor else {}
+        monitor = monitor if monitor.startswith("val_") else f"val_{monitor}"
+        assert len(fit(c.EarlyStopping(monitor), **HELD, **metrics)) == 4
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: c.EarlyStopping(patience=0),
+            "patience of EarlyStopping must be an integer of at least 1, not 0",
+        ),
+        (lambda: c.EarlyStopping(patience=1.5), "patience of EarlyStopping must be an integer of at least 1"),
+        (lambda: c.EarlyStopping(patience="3"), "patience of EarlyStopping must be an integer of at least 1"),
+        (
+            lambda: c.EarlyStopping(min_delta=math.nan),
+            "min_delta of EarlyStopping must be a finite number of at least 0",
+        ),
+        (
+            lambda: c.EarlyStopping(min_delta=-1),
+            "min_delta of EarlyStopping must be a finite number of at least 0",
+        ),
+        (lambda: c.EarlyStopping(None), "monitor of EarlyStopping must be a name in the history, not None"),
+        (lambda: c.StopAt("val_accuracy", "0.9"), "value of StopAt must be a finite number, not '0.9'"),
+        (lambda: c.StopAt(5, 0.9), "monitor of StopAt must be a name in the history, not 5"),
+        (
+            lambda: c.Checkpoint("x", "5"),
+            "every_steps of Checkpoint must be an integer of at least 1, not '5'",
+        ),
+    ],
+)
+def test_settings_that_cannot_be(make: Any, words: str):
+    with pytest.raises(c.ConfigError) as caught:
+        make()
+    assert words in str(caught.value)
 
 
 # --- the progress bar

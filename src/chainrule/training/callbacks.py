@@ -10,12 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from chainrule.errors import ConfigError
 from chainrule.files import write_whole
 from chainrule.metrics import METRICS
 from chainrule.training import checkpoint
 from chainrule.training.history import History
 from chainrule.training.run import Run
+from chainrule.validation import check_count
 
 
 class Callback:
@@ -67,9 +70,38 @@ def better(monitor: str) -> int:
 def watched(run: Run, monitor: str) -> float:
     """A column's value in the epoch just completed."""
     if monitor not in run.logs:
-        hint = "; pass validation_data or validation_fraction" if monitor.startswith("val_") else ""
-        raise ConfigError(f"{monitor!r} is not recorded{hint}; recorded are {', '.join(run.logs)}.")
+        raise ConfigError(
+            f"{monitor!r} is not recorded{_hint(run, monitor)}; recorded are {', '.join(run.logs)}."
+        )
     return run.logs[monitor]
+
+
+def _hint(run: Run, monitor: str) -> str:
+    """What to pass for a column to be recorded; nothing where nothing helps."""
+    name = monitor.removeprefix("val_")
+    is_metric = name in METRICS and run.model.task in METRICS[name].tasks
+    if not is_metric and name != "loss":
+        return ""
+    if name == monitor:
+        return f"; metrics are of the validation data: watch 'val_{name}'"
+    wanted = ["validation_data or validation_fraction"] if run.validation is None else []
+    if is_metric and name not in run.metrics:
+        wanted.append(f"metrics=[{name!r}]")
+    return f"; pass {' and '.join(wanted)}"
+
+
+def _check_monitor(monitor: Any, owner: str) -> None:
+    if not isinstance(monitor, str) or not monitor:
+        raise ConfigError(
+            f"monitor of {owner} must be a name in the history, not {monitor!r}; 'val_loss' is usual."
+        )
+
+
+def _check_number(value: Any, name: str, least: float = -math.inf) -> None:
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not is_number or not (math.isfinite(value) and value >= least):
+        bound = "" if least == -math.inf else f" of at least {least:g}"
+        raise ConfigError(f"{name} must be a finite number{bound}, not {value!r}.")
 
 
 class EarlyStopping(Callback):
@@ -83,10 +115,9 @@ class EarlyStopping(Callback):
         self, monitor: str = "val_loss", patience: int = 10, min_delta: float = 0.0, restore_best: bool = True
     ) -> None:
         """Whether a column should rise or fall follows from the metric."""
-        if patience < 1 or min_delta < 0:
-            raise ConfigError(
-                f"patience must be at least 1 and min_delta at least 0, not {patience} and {min_delta}."
-            )
+        _check_monitor(monitor, "EarlyStopping")
+        check_count(patience, "patience of EarlyStopping")
+        _check_number(min_delta, "min_delta of EarlyStopping", 0)
         self.monitor, self.patience, self.min_delta, self.restore_best = (
             monitor,
             patience,
@@ -145,6 +176,8 @@ class StopAt(Callback):
 
     def __init__(self, monitor: str, value: float) -> None:
         """Reached from below or from above, as the metric has it."""
+        _check_monitor(monitor, "StopAt")
+        _check_number(value, "value of StopAt")
         self.monitor, self.value, self.sign = monitor, value, better(monitor)
 
     def on_epoch_end(self, run: Run) -> None:
@@ -161,8 +194,8 @@ class Checkpoint(Callback):
 
     def __init__(self, path: str | os.PathLike[str], every_steps: int | None = None) -> None:
         """Name the file; its folder is made when it is needed."""
-        if every_steps is not None and every_steps < 1:
-            raise ConfigError(f"every_steps must be at least 1, not {every_steps}.")
+        if every_steps is not None:
+            check_count(every_steps, "every_steps of Checkpoint")
         self.path, self.every_steps = Path(path), every_steps
         self.looks_inside = every_steps is not None
 
