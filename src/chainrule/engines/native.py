@@ -16,7 +16,7 @@ from chainrule import optimizers
 from chainrule.engines.base import Plan
 from chainrule.engines.program import KNOWN, LOSSES, RULES, Program, settings_of
 from chainrule.engines.reference import ReferenceSession
-from chainrule.engines.threads import announce, threads
+from chainrule.engines.threads import announce, cores, threads
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.network import Network
 from chainrule.optimizers import Optimizer
@@ -45,6 +45,11 @@ def instruction_set() -> str:
             f"CHAINRULE_ISA must be one of {', '.join(known)} on this processor, not {wanted!r}."
         )
     return wanted
+
+
+def workers() -> int:
+    """How many threads a session works with at most: more than there are cores only take turns on them."""
+    return min(threads(), cores())
 
 
 class NativeEngine:
@@ -90,7 +95,7 @@ class NativeWalk:
     def __init__(self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int) -> None:
         """Copy theta and the states; later changes of them do not count."""
         self.inputs, self.outputs, self.dtype = network.inputs, network.outputs, theta.dtype
-        run = _native.Run(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, capacity, 0, threads(), False)
+        run = _native.Run(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, capacity, 0, workers(), False)
         program = Program(network, frozenset())
         self.native = _native.Session(
             instruction_set(), program.native, run, capacity, False, theta.dtype == np.float64
@@ -175,7 +180,7 @@ class NativeSession:
         rule, beta1, beta2, eps, decay = settings_of(plan.optimizer)
         run = _native.Run(
             *(RULES[rule], beta1, beta2, eps, decay, plan.clip_norm or 0.0, plan.clip_value or 0.0),
-            *(plan.batch_size, plan.seed, threads(), plan.precision == "bf16"),
+            *(plan.batch_size, plan.seed, workers(), plan.precision == "bf16"),
         )
         self.native = _native.Session(
             instruction_set(), self.program.native, run, plan.batch_size, True, theta.dtype == np.float64

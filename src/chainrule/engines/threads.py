@@ -36,8 +36,13 @@ def unlimited() -> int:
             if not re.fullmatch("[0-9]{1,9}", value) or not 1 <= int(value) <= 1024:
                 raise ConfigError(f"{name} must be a number of threads from 1 to 1024, not {value!r}.")
             return int(value)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _quota() or cores)
+    return cores()
+
+
+def cores() -> int:
+    """The cores that this process may use, by its affinity and its control group."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(allowed, _quota() or allowed)
 
 
 def _quota() -> int | None:
