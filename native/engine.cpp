@@ -20,18 +20,15 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
       settings_{static_cast<Rule>(run.rule), run.beta1, run.beta2, run.eps, run.decay},
       trains_(trains),
       is_one_row_(capacity == 1) {
-    auto trained = [&](int slot) { return trains && slot >= 0 && program_.slots[slot].is_trained; };
-    for (const int64_t width : program_.widths) buffers_.push_back({width, distance<T>(width), false, {}, {}});
+    for (const int64_t width : program_.widths) buffers_.push_back({width, distance<T>(width), false, {}, {}, false, {}});
     for (const Op& op : program_.ops)
-        buffers_[op.out].needs_gradient = trained(op.slot0) || trained(op.slot1) ||
-                                          buffers_[op.in].needs_gradient ||
+        buffers_[op.out].needs_gradient = is_trained(op) || buffers_[op.in].needs_gradient ||
                                           (op.in2 >= 0 && buffers_[op.in2].needs_gradient);
     if (trains) buffers_.back().needs_gradient = true;
     count_operations();
+    const int most = trains ? team_size(run_.batch_size, WORK_A_THREAD / 2) : 0;
     if (trains) {
-        const int most = team_size(run_.batch_size, WORK_A_THREAD / 2);
         team_ = TeamSize(most, team_size(run_.batch_size, WORK_A_THREAD));
-        employ(most);
         plan_tasks();
         plan_microbatches();
         if (microbatch_ > 0) capacity = most * microbatch_;
@@ -45,7 +42,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         const Slot& slot = program_.slots[s];
         const int64_t n = slot.rows * padded<T>(slot.columns);
         parameters_[s].value.resize(n);
-        if (!trained(static_cast<int>(s))) continue;
+        if (!is_trained(static_cast<int>(s))) continue;
         for (int k = 0; k < moments(); ++k) parameters_[s].moment[k].resize(n);
         if (run_.clip_norm > 0) parameters_[s].g.resize(n);
     }
@@ -98,6 +95,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         states_[s].b.resize(padded<T>(program_.states[s]));
     }
     row_scores_.resize(capacity);
+    employ(most);
 }
 
 template <class T>
@@ -113,10 +111,45 @@ void Engine<T>::count_operations() {
 // Room for so many members.
 template <class T>
 void Engine<T>::employ(int count) {
+    if (static_cast<int>(task_shares_.size()) < count) task_shares_ = std::vector<Share>(count), part_shares_ = std::vector<Share>(count);
+    workspaces_.reserve(count);
     while (static_cast<int>(workspaces_.size()) < count) {
         Workspace<T>& own = workspaces_.emplace_back();
         own.tile.resize(3 * padded<T>(buffers_.back().width) * Simd<T>::LANES);
         if (is_one_row_) own.nonzero.resize(*std::max_element(program_.widths.begin(), program_.widths.end()));
+        if (trains_) reserve(own, static_cast<int>(workspaces_.size()) - 1, count);
+    }
+}
+
+// All that the thread of a number needs in a step of at most so many threads, so that no step allocates.
+template <class T>
+void Engine<T>::reserve(Workspace<T>& own, int number, int most) const {
+    const int64_t batch = run_.batch_size;
+    const bool may_share_columns = most > 1 && batch <= FEW_ROWS * most;
+    const int64_t rows = microbatch_ > 0 ? microbatch_ : may_share_columns ? batch : (batch + number) / (number + 1);
+    const int64_t samples = microbatch_ > 0 ? microbatch_ : batch;  // of a strip of dL/dW
+    int64_t scratch = 0, strips = 1;
+    for (const Op& op : program_.ops) {
+        if (op.kind != Kind::dense) continue;
+        const Buffer<T>& in = buffers_[op.in];
+        if (in.needs_gradient && caches_[&op - program_.ops.data()].accumulates) scratch = std::max(scratch, rows * in.ld);
+        if (is_trained(op.slot0) && batch <= SHORT_BATCH) strips = std::max(strips, (in.width + STRIP_ROWS - 1) / STRIP_ROWS);
+    }
+    own.scratch.resize(scratch);
+    own.largest.resize(program_.ops.size());
+    own.readers.resize(strips);
+    for (const Op& op : program_.ops) {
+        if (op.kind != Kind::dense || !is_trained(op.slot0)) continue;
+        const int64_t width = buffers_[op.in].width, outputs = buffers_[op.out].width;
+        const int64_t together = shares_samples(outputs) ? std::min(NEAR_BATCH, samples) : samples;
+        for (int64_t strip = 0; strip < (width + STRIP_ROWS - 1) / STRIP_ROWS; ++strip) {
+            const int64_t K = std::min(STRIP_ROWS, width - strip * STRIP_ROWS);
+            Reader<T>& reader = own.reader(strip);
+            if (multiplies_pairs())
+                reader.paired.reserve(together, K, op.in == 0);
+            else
+                reader.columns.reserve(together, K, is_packed(outputs), op.in == 0);
+        }
     }
 }
 
@@ -140,6 +173,7 @@ void Engine<T>::set_theta(const void* theta) {
         to_panels(static_cast<const T*>(theta) + slot.start, parameters_[s].value.data(), slot.rows, slot.columns);
         for (int64_t n0 = 0; n0 < slot.columns; n0 += PANEL<T>) refresh(static_cast<int>(s), 0, slot.rows, n0);
     }
+    are_weights_large_.store(!(largest_of(static_cast<const T*>(theta), program_.size) < LARGE_WEIGHT<T>));
 }
 
 template <class T>
@@ -188,44 +222,59 @@ int Engine<T>::team_size(int64_t batch, double work_a_thread) const {
     return std::max(1, std::min<int>(run_.threads, static_cast<int>(std::min(work, 1024.0))));
 }
 
-// Rows go to threads once for all, and pass through a member's part of the buffers some at a time; of a few rows members share
-// the columns.
+// Rows go to threads once for all, and pass through a thread's part of the buffers some at a time; of a few rows threads share
+// the columns. After a stop or a failure what is left is passed over, by every thread, for others may wait for it.
 template <class T>
 bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop& stop) {
     const int64_t capacity = std::min(n, static_cast<int64_t>(row_scores_.size())), outputs = buffers_.back().width;
-    const int count = team_size(n, is_one_row_ ? WORK_OF_ONE_ROW : WORK_A_THREAD);
-    const bool in_place = reads_samples(samples);
+    const int wanted = team_size(n, is_one_row_ ? WORK_OF_ONE_ROW : WORK_A_THREAD);
+    // No more threads than rows of the buffers: one that has no room for a row would not come on.
+    Workers workers(static_cast<int>(std::clamp<int64_t>(capacity, 1, wanted)));
+    const int present = workers.count();
+    const bool in_place = reads_samples(samples), is_long = operations_ * double(capacity) > LONG_STEP;
     std::atomic<bool> is_finite{true};
-    Barrier together(count);
-    stopped_.store(false);
-    employ(count);
-    with_team(count, [&](int member, int present) {
-        Barrier alone(1);
-        Barrier& barrier = present == count ? together : alone;
-        const int64_t r0 = first_row(member, present, capacity), room = first_row(member + 1, present, capacity) - r0;
-        const int64_t last = first_row(member + 1, present, n);
-        int64_t row = first_row(member, present, n);
+    employ(present);
+    phases_.begin(present);
+    workers.run([&](int number) {
+        const int64_t r0 = first_row(number, present, capacity), room = first_row(number + 1, present, capacity) - r0;
+        const int64_t last = first_row(number + 1, present, n);
+        int64_t row = first_row(number, present, n);
+        const auto look = [&] {
+            if (number != 0 || !stop || phases_.is_lost()) return;
+            if (stop() || passes(Place::stop)) phases_.stop();
+            phases_.look_around();
+        };
         do {
-            if (member == 0 && row > 0 && stop && stop()) stopped_.store(true, std::memory_order_relaxed);
-            if (!is_on()) return;
+            if (row > 0) look();
             const int64_t r1 = r0 + std::min(room, last - row);
             const Samples part = samples.from(row - r0);  // its row r0 is the row of the samples
             const Rows<T> X{static_cast<const T*>(part.X), samples.stride / static_cast<int64_t>(sizeof(T))};
-            if (!in_place) gather(part, nullptr, r0, r1);
             const Rows<T> input = in_place ? X : rows_of(0);
-            for (int64_t i = r0; i < r1; ++i)
-                if (!all_finite(input.row(i), program_.widths.front())) is_finite.store(false, std::memory_order_relaxed);
-            Cut cut{*this, barrier, member, present, n <= capacity ? n : std::numeric_limits<int64_t>::max(), {r0, r1}};
+            phases_.attempt([&] {
+                passes(Place::gather);
+                if (!in_place) gather(part, nullptr, r0, r1);
+                for (int64_t i = r0; i < r1; ++i)
+                    if (!all_finite(input.row(i), program_.widths.front())) is_finite.store(false, std::memory_order_relaxed);
+            });
+            Cut cut{*this, number, present, n <= capacity ? n : std::numeric_limits<int64_t>::max(), {r0, r1}};
             for (size_t o = 0; o < program_.ops.size(); ++o) {
                 const Op& op = program_.ops[o];
-                forward(op, caches_[o], cut(op, true), nullptr, op.in == 0 ? input : rows_of(op.in), workspaces_[member]);
+                if (is_long) look();
+                const Block block = cut(op, true);
+                phases_.attempt([&] {
+                    passes(Place::forward);
+                    forward(op, caches_[o], block, nullptr, op.in == 0 ? input : rows_of(op.in), workspaces_[number]);
+                });
             }
-            const Rows<T> a = rows_of(static_cast<int>(buffers_.size()) - 1);
-            for (int64_t i = r0; i < r1; ++i)
-                std::copy(a.row(i), a.row(i) + outputs, static_cast<T*>(out) + (row + i - r0) * outputs);
+            phases_.attempt([&] {
+                const Rows<T> a = rows_of(static_cast<int>(buffers_.size()) - 1);
+                for (int64_t i = r0; i < r1; ++i)
+                    std::copy(a.row(i), a.row(i) + outputs, static_cast<T*>(out) + (row + i - r0) * outputs);
+            });
             row += room;
         } while (row < last);
     });
+    if (phases_.failure()) std::rethrow_exception(phases_.failure());
     return is_finite.load(std::memory_order_relaxed);
 }
 

@@ -338,9 +338,15 @@ struct Columns {
     int64_t lda = 0, samples = 0;
     Reading reading = Reading::in_place;
     Array<T> packed;              // (blocks, tiles, BLOCK_BATCH, TILE_ROWS)
-    std::vector<uint8_t> at;      // (blocks, tiles, BLOCK_BATCH): samples of a block
-    std::vector<int64_t> counts;  // (blocks, tiles)
+    Array<uint8_t> at;            // (blocks, tiles, BLOCK_BATCH): samples of a block
+    Array<int64_t> counts;        // (blocks, tiles)
 
+    // Room for so many samples of K columns, read in any way; what is read is no more.
+    void reserve(int64_t batch, int64_t K, bool is_packed, bool is_sparse) {
+        const int64_t all = (K + TILE_ROWS - 1) / TILE_ROWS * ((batch + BLOCK_BATCH - 1) / BLOCK_BATCH);
+        if (is_packed) packed.reserve(all * BLOCK_BATCH * TILE_ROWS);
+        if (is_sparse) at.reserve(all * BLOCK_BATCH), counts.reserve(all);
+    }
     Places places(int64_t tile) const { return {&at[tile * BLOCK_BATCH], counts[tile]}; }
 
     void read(const T* from, int64_t ld, int64_t batch, int64_t K, Reading how) {

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "faults.h"
+
 // Under a sanitizer every array comes from `new`, whose bounds it knows.
 #if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define CHAINRULE_MAPS 1
@@ -40,6 +42,7 @@ struct Aligned {
     static std::size_t bytes(std::size_t n) { return n * sizeof(T); }
 
     T* allocate(std::size_t n) {
+        passes(Place::allocation);
 #if CHAINRULE_MAPS
         if (bytes(n) >= MAPPED) {
             const std::size_t size = whole_pages(n);  // one page more, to begin on a large one; the ends go back

@@ -37,24 +37,29 @@ template <class T>
 void Engine<T>::walk_microbatches(const Call& call, const Batch& batch, const Member& me) {
     const int64_t parts = parts_of(batch.size);
     Workspace<T>& own = workspaces_[me.number];
-    me.common.parts[me.number].deal(parts * me.number / me.present, parts * (me.number + 1) / me.present);
-    for (int64_t part; (part = take(me.common.parts, me.number, me.present)) >= 0;) {
+    own.largest_gradient = 0;
+    part_shares_[me.number].deal(parts * me.number / me.present, parts * (me.number + 1) / me.present);
+    for (int64_t part; (part = take(part_shares_, me.number, me.present)) >= 0;) {
         const int64_t begin = part * part_rows_, end = std::min(batch.size, begin + part_rows_);
         T* gradients = &part_gradients_[part * gradient_size_];
         Score score;
         for (int64_t first = begin; first < end; first += microbatch_) {
             const int64_t r0 = me.number * microbatch_, r1 = r0 + std::min(microbatch_, end - first);
             look(call, me);
-            if (!is_on()) break;
             const Following following = call.from(batch.begin + first + r1 - r0, microbatch_);
             walk(call, batch, {r0, r1, first, following}, own, [=](const Op&, Cache<T>&, bool) { return Block{r0, r1}; });
-            score = sum(&row_scores_[r0], r1 - r0, score);
-            const Buffer<T>& input = buffers_[0];
-            const bool gaps = has_gaps(&input.a[r0 * input.ld], input.ld, r1 - r0, input.width);
-            own.forget();
-            for (const Task& task : tasks_) gradient_of(task, r0, r1, gaps, first > begin, gradients + task.at, own);
+            phases_.attempt([&] {
+                passes(Place::gradient);
+                score = sum(&row_scores_[r0], r1 - r0, score);
+                const Buffer<T>& input = buffers_[0];
+                const bool gaps = has_gaps(&input.a[r0 * input.ld], input.ld, r1 - r0, input.width);
+                own.forget();
+                for (const Task& task : tasks_) gradient_of(task, r0, r1, gaps, first > begin, gradients + task.at, own);
+            });
         }
         part_scores_[part] = score;
+        if (!waits_for_norm())
+            own.largest_gradient = std::max(own.largest_gradient, magnitude(largest_of(gradients, gradient_size_)));
     }
 }
 

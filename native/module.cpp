@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "engine.h"
+#include "faults.h"
 #include "team_size.h"
 #include "threads.h"
 
@@ -127,6 +128,7 @@ struct Given {
             if (!samples.wide && indptr.dtype() != nb::dtype<int32_t>())
                 throw std::invalid_argument("indices must be int32 or int64");
             samples.indices = indices.data(), samples.indptr = indptr.data();
+            samples.entries = static_cast<int64_t>(indices.shape(0));
             n = static_cast<int64_t>(indptr.shape(0)) - 1;
         } else {
             values = nb::cast<Values>(X);
@@ -168,90 +170,182 @@ struct Given {
     }
 };
 
-// Lets the interpreter see to its signals, 50 times a second at most, from a thread that has given up its lock. True
-// where a handler raised: Ctrl-C does, and the error is then the interpreter's current one.
+// Whether the interpreter ends: its lock is then kept from all threads but the one that ends it.
+bool is_ending() {
+#if PY_VERSION_HEX >= 0x030d0000
+    return Py_IsFinalizing() != 0;
+#else
+    return _Py_IsFinalizing() != 0;
+#endif
+}
+
+// While it lives this thread works without the interpreter's lock. A daemon thread that wants it back from an interpreter that ends
+// sleeps until the process is gone, as Python 3.14 has it; before, Python ends such a thread by an exception, and that must not
+// pass through C++ that others are at work with.
+class Unlocked {
+   public:
+    Unlocked() : ends_it_(is_ending()), state_(PyEval_SaveThread()) {}
+    ~Unlocked() { lock(); }
+    Unlocked(const Unlocked&) = delete;
+    // f(), with the lock; `otherwise` where there is none to be had.
+    template <class F>
+    bool locked(F&& f, bool otherwise) {
+        if (is_lost()) return otherwise;
+        lock();
+        const bool found = f();
+        state_ = PyEval_SaveThread();
+        return found;
+    }
+
+   private:
+    bool is_lost() const { return !ends_it_ && is_ending(); }
+    void lock() noexcept {
+        if (is_lost()) sleep();
+        try {
+            PyEval_RestoreThread(state_);
+        } catch (...) {  // the end has begun meanwhile; the exception must not leave this block
+            sleep();
+        }
+    }
+    [[noreturn]] static void sleep() noexcept {
+        while (true) std::this_thread::sleep_for(std::chrono::hours(1));
+    }
+
+    const bool ends_it_;  // whether this is the thread that ends the interpreter
+    PyThreadState* state_;
+};
+
+// Lets the interpreter see to its signals, 50 times a second at most. True where a handler raised (Ctrl-C does, and the error is
+// then the interpreter's current one), and where the interpreter ends.
 class Signals {
    public:
+    explicit Signals(Unlocked& unlocked) : unlocked_(unlocked) {}
     bool operator()() {
         const auto now = std::chrono::steady_clock::now();
         if (now - last_ < std::chrono::milliseconds(20)) return false;
         last_ = now;
-        const nb::gil_scoped_acquire acquire;
-        raised_ = PyErr_CheckSignals() != 0;
-        return raised_;
+        return unlocked_.locked([] { return PyErr_CheckSignals() != 0; }, true);
     }
-    bool raised() const { return raised_; }
 
    private:
+    Unlocked& unlocked_;
     std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-    bool raised_ = false;
 };
 
-// Who works on a session.
-struct Work {
-    std::mutex mutex;
+// Whose turn it is to work on a session, in one process. A forked child has one of its own: in its parent's a thread may be at
+// work that is not there.
+struct Turn {
+    const int process = process_generation();
+    const bool was_taken;  // in the parent, when this process was forked
+    std::timed_mutex mutex;
     std::atomic<std::thread::id> by{};
+
+    explicit Turn(bool was_taken) : was_taken(was_taken) {}
 };
 
-// One thread at a time works on a session. Another waits without the interpreter's lock, which the first may need; only
-// a signal's handler that comes back to the session its own thread is at work on gets an error.
+class Turns {
+   public:
+    Turn& turn() {
+        Turn* found = turn_.load();
+        if (found->process == process_generation()) return *found;
+        Turn* fresh = new Turn(found->was_taken || found->by.load() != std::thread::id{});
+        if (turn_.compare_exchange_strong(found, fresh)) return *fresh;  // the parent's is left as it is
+        delete fresh;
+        return *found;
+    }
+    ~Turns() { delete turn_.load(); }
+
+   private:
+    std::atomic<Turn*> turn_{new Turn(false)};
+};
+
+// One thread at a time works on a session. Another waits without the interpreter's lock, which the first may need, and sees to
+// signals meanwhile; only a signal's handler that comes back to the session its own thread is at work on gets an error.
 class Alone {
    public:
-    explicit Alone(Work& work) : work_(work) {
-        if (work.by.load(std::memory_order_relaxed) == std::this_thread::get_id())
+    explicit Alone(Turns& turns, bool trains = false) : turn_(turns.turn()) {
+        if (turn_.by.load(std::memory_order_relaxed) == std::this_thread::get_id())
             throw std::runtime_error("this session is at work; a signal's handler cannot use it");
-        if (!work.mutex.try_lock()) {
-            const nb::gil_scoped_release release;
-            work.mutex.lock();
-        }
-        work.by.store(std::this_thread::get_id(), std::memory_order_relaxed);
+        if (trains && turn_.was_taken)
+            throw std::runtime_error("this process was forked while a thread of its parent trained with this session; make a new one");
+        if (!turn_.mutex.try_lock()) wait();
+        turn_.by.store(std::this_thread::get_id(), std::memory_order_relaxed);
     }
     ~Alone() {
-        work_.by.store({}, std::memory_order_relaxed);
-        work_.mutex.unlock();
+        turn_.by.store({}, std::memory_order_relaxed);
+        turn_.mutex.unlock();
     }
     Alone(const Alone&) = delete;
 
    private:
-    Work& work_;
+    void wait() {
+        bool is_mine = false, is_stopped = false;
+        {
+            Unlocked unlocked;
+            Signals signals(unlocked);
+            while (!is_mine && !is_stopped) {
+                is_mine = turn_.mutex.try_lock_for(std::chrono::milliseconds(20));
+                is_stopped = !is_mine && (signals() || is_ending());
+            }
+        }
+        if (is_mine) return;
+        if (PyErr_Occurred()) throw nb::python_error();
+        throw std::runtime_error("the interpreter ends, and another thread is at work on this session");
+    }
+
+    Turn& turn_;
+};
+
+// An object's memory, for as long as this lives, where it has such.
+struct Buffer {
+    Py_buffer view;
+    const bool is_there;
+
+    Buffer(nb::handle of, int flags) : is_there(PyObject_GetBuffer(of.ptr(), &view, flags) == 0) {
+        if (!is_there) PyErr_Clear();
+    }
+    ~Buffer() {
+        if (is_there) PyBuffer_Release(&view);
+    }
+    Buffer(const Buffer&) = delete;
 };
 
 class Bound {
    public:
     Bound(const std::string& isa, const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double)
-        : program_(program), is_double_(is_double), session_(chosen(isa).make(program, run, capacity, trains, is_double)) {}
+        : program_(program), is_double_(is_double), trains_(trains), session_(chosen(isa).make(program, run, capacity, trains, is_double)) {}
 
     void set_theta(const Any& theta) {
-        const Alone alone(work_);
+        const Alone alone(turns_, trains_);
         session_->set_theta(vector(theta, program_.size));
     }
     void get_theta(const Any& theta) const {
-        const Alone alone(work_);
+        const Alone alone(turns_, trains_);
         session_->get_theta(vector(theta, program_.size));
     }
     void set_state(int number, const Any& a, const Any& b) {
-        const Alone alone(work_);
+        const Alone alone(turns_, trains_);
         session_->set_state(number, vector(a, program_.states.at(number)), vector(b, program_.states.at(number)));
     }
     void get_state(int number, const Any& a, const Any& b) const {
-        const Alone alone(work_);
+        const Alone alone(turns_, trains_);
         session_->get_state(number, vector(a, program_.states.at(number)), vector(b, program_.states.at(number)));
     }
     int moments() const { return session_->moments(); }
     void set_moment(int number, const Any& values) {
-        const Alone alone(work_);
+        const Alone alone(turns_, trains_);
         session_->set_moment(check_moment(number), vector(values, program_.size));
     }
     void get_moment(int number, const Any& values) const {
-        const Alone alone(work_);
+        const Alone alone(turns_, trains_);
         session_->get_moment(check_moment(number), vector(values, program_.size));
     }
     double mu_product() const {
-        const Alone alone(work_);
+        const Alone alone(turns_, trains_);
         return session_->mu_product();
     }
     void set_mu_product(double value) {
-        const Alone alone(work_);
+        const Alone alone(turns_, trains_);
         session_->set_mu_product(value);
     }
 
@@ -260,7 +354,7 @@ class Bound {
 
     std::tuple<int64_t, int> steps(nb::object X, nb::object labels, nb::object y, nb::object weight, const Ints& rows,
                                     const Doubles& rates, int64_t first, int64_t clock, const Tally& tally) {
-        const Alone alone(work_);
+        const Alone alone(turns_, trains_);
         Given given(X, program_.widths.front());
         Samples& samples = given.samples;
         const int64_t n = given.n;
@@ -288,46 +382,42 @@ class Bound {
         for (size_t i = 0; i < rows.shape(0) && fits; ++i) fits &= rows.data()[i] >= 0 && rows.data()[i] < n;
         if (!fits) throw std::invalid_argument("samples of shapes that do not fit");
         check(given, rows.data(), static_cast<int64_t>(rows.shape(0)));
-        Signals signals;
         Outcome outcome;
         {
-            const nb::gil_scoped_release release;
+            Unlocked unlocked;
+            Signals signals(unlocked);
             outcome = session_->steps(samples, rows.data(), static_cast<int64_t>(rows.shape(0)), rates.data(),
                                       static_cast<int64_t>(rates.shape(0)), first, clock, tally.data(), std::ref(signals));
+            taken_ += outcome.steps;
         }
-        taken_ += outcome.steps;
-        if (signals.raised()) throw nb::python_error();
+        refuse_error();
+        if (outcome.end == End::failed) std::rethrow_exception(outcome.failure);
+        if (outcome.end == End::stopped) throw std::runtime_error("the steps were stopped, by a fork in a signal's handler");
         return {outcome.steps, static_cast<int>(outcome.end)};
     }
 
     // One row into out (outputs,): -1 where x cannot be read as it lies or a number of it or of the output is not finite,
     // otherwise the number of the greatest output. Through Python's buffers, which cost a tenth of what `Rows` does.
     int64_t predict_row(nb::handle x, nb::handle out) {
-        const Alone alone(work_);
+        const Alone alone(turns_, trains_);
         const int64_t inputs = program_.widths.front(), outputs = program_.widths.back();
-        Py_buffer from, to;
-        if (PyObject_GetBuffer(x.ptr(), &from, PyBUF_ND | PyBUF_FORMAT) != 0) return PyErr_Clear(), -1;
-        if (PyObject_GetBuffer(out.ptr(), &to, PyBUF_ND | PyBUF_FORMAT | PyBUF_WRITABLE) != 0)
-            return PyBuffer_Release(&from), PyErr_Clear(), -1;
+        const Buffer read(x, PyBUF_ND | PyBUF_FORMAT), write(out, PyBUF_ND | PyBUF_FORMAT | PyBUF_WRITABLE);
+        if (!read.is_there || !write.is_there) return -1;
+        const Py_buffer &from = read.view, &to = write.view;
         Samples samples{};
         const char type = from.format[0] != 0 && from.format[1] == 0 ? from.format[0] : 0;
         samples.X = from.buf, samples.type = type == 'B' ? 0 : type == 'f' ? 1 : 2;
         const int64_t size = is_double_ ? 8 : 4;
         const bool fits = (type == 'B' || type == 'f' || type == 'd') && from.ndim > 0 && from.len == inputs * from.itemsize &&
                           from.shape[from.ndim - 1] == inputs && to.itemsize == size && to.len == outputs * size;
-        int64_t best = -1;
-        if (fits) {
-            if (session_->predict(samples, 1, to.buf))
-                best = is_double_ ? greatest(static_cast<const double*>(to.buf), outputs)
-                                  : greatest(static_cast<const float*>(to.buf), outputs);
-        }
-        PyBuffer_Release(&from), PyBuffer_Release(&to);
-        return best;
+        if (!fits || !session_->predict(samples, 1, to.buf)) return -1;
+        return is_double_ ? greatest(static_cast<const double*>(to.buf), outputs)
+                          : greatest(static_cast<const float*>(to.buf), outputs);
     }
 
     // Whether the samples are finite.
     bool predict(nb::object X, const Any& out) {
-        const Alone alone(work_);
+        const Alone alone(turns_, trains_);
         const Given given(X, program_.widths.front());
         const int64_t n = given.n;
         check(given, nullptr, n);
@@ -335,13 +425,13 @@ class Bound {
             static_cast<int64_t>(out.shape(1)) != program_.widths.back())
             throw std::invalid_argument("out of a shape that does not fit");
         void* to = vector(out, n * program_.widths.back());
-        Signals signals;
         bool is_finite;
         {
-            const nb::gil_scoped_release release;
+            Unlocked unlocked;
+            Signals signals(unlocked);
             is_finite = session_->predict(given.samples, n, to, std::ref(signals));
         }
-        if (signals.raised()) throw nb::python_error();
+        refuse_error();
         return is_finite;
     }
 
@@ -351,6 +441,10 @@ class Bound {
         bool finite = true;
         for (int64_t j = 0; j < n; ++j) finite &= std::isfinite(out[j]);
         return finite ? std::max_element(out, out + n) - out : -1;
+    }
+    // The error of a signal's handler, which came while the session was at work.
+    static void refuse_error() {
+        if (PyErr_Occurred()) throw nb::python_error();
     }
     void check(const Given& given, const int64_t* rows, int64_t count) const {
         if (!given.is_well_formed(rows, count, program_.widths.front()))
@@ -368,11 +462,24 @@ class Bound {
     }
 
     Program program_;
-    bool is_double_;
+    bool is_double_, trains_;
     std::unique_ptr<Session> session_;
     std::atomic<int64_t> taken_{0};
-    mutable Work work_;
+    mutable Turns turns_;
 };
+
+// native/faults.h, for the tests; the place none cancels what was planned.
+void plan_named_fault(const std::string& place, const std::string& fault, int64_t first, int64_t times) {
+    static constexpr const char* PLACES[] = {"none",    "thread",   "allocation", "stop",     "gather", "forward",
+                                             "backward", "statistics", "gradient", "rule", "norms",  "decision"};
+    static constexpr const char* FAULTS[] = {"memory", "error", "delay", "event"};
+    const auto number = [](const auto& names, const std::string& name) {
+        const auto found = std::find(std::begin(names), std::end(names), name);
+        if (found == std::end(names)) throw std::invalid_argument("no such place or fault: " + name);
+        return static_cast<int>(found - std::begin(names));
+    };
+    plan_fault(static_cast<Place>(number(PLACES, place)), static_cast<Fault>(number(FAULTS, fault)), first, times);
+}
 
 }  // namespace
 
@@ -380,6 +487,16 @@ NB_MODULE(_native, m) {
     m.def("instruction_sets", &instruction_sets);
     m.def("check_kernels", &check_kernels);
     m.def("thread_limit", &chainrule_get_num_threads);
+    m.def("plan_fault", &plan_named_fault, nb::arg("place"), nb::arg("fault"), nb::arg("first") = 0, nb::arg("times") = 1);
+    m.def("passes_of_fault", &passes_of_fault);
+    nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const Changed& error) {
+            const nb::object type = nb::module_::import_("chainrule.errors").attr("DataError");
+            PyErr_SetString(type.ptr(), error.what());
+        }
+    });
     nb::class_<TeamSize>(m, "TeamSize")  // for its test
         .def(nb::init<int, int>())
         .def("count", &TeamSize::count)

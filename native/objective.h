@@ -61,6 +61,13 @@ void greatest(const T* lanes, int64_t n, Magnitude<T>* at) {
         }
 }
 
+// A sample's class, of n.
+inline int64_t label_of(const Samples& samples, int64_t row, int64_t n) {
+    const int64_t label = read_once(samples.labels[row]);
+    if (static_cast<uint64_t>(label) >= static_cast<uint64_t>(n)) refuse_change("y");
+    return label;
+}
+
 // delta_i = s_i / total * d loss_i / d out_i for rows r0 to r1 of the buffers, and their scores. tile is scratch.
 template <class T>
 void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* tile) {
@@ -81,7 +88,7 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
         if (samples.labels != nullptr || count < L) std::fill(y, y + n * L, T(0));
         for (int64_t i = 0; i < count; ++i)
             if (samples.labels != nullptr)
-                label[i] = static_cast<Magnitude<T>>(samples.labels[chosen[i]]), y[label[i] * L + i] = T(1);
+                label[i] = static_cast<Magnitude<T>>(label_of(samples, chosen[i], n)), y[label[i] * L + i] = T(1);
             else
                 for (int64_t k = 0; k < n; ++k) y[k * L + i] = static_cast<T>(samples.y[chosen[i] * n + k]);
         if (program_.y_classes) {

@@ -63,9 +63,9 @@ struct Outer {
 };
 
 // w (rows, PANEL) updated in place from g, with the state's arrays s0, s1, s2 of the same shape where the rule has them.
-// Returns whether all of w is finite.
+// Returns the largest |w|, NaN where there is one.
 template <class T, class G>
-bool update(Rule rule, const Step<T>& p, int64_t rows, G gradient, T* __restrict w, T* __restrict s0, T* __restrict s1,
+T update(Rule rule, const Step<T>& p, int64_t rows, G gradient, T* __restrict w, T* __restrict s0, T* __restrict s1,
             T* __restrict s2) {
     constexpr int64_t P = PANEL<T>;
     Magnitude<T> largest[P] = {};
@@ -137,7 +137,7 @@ bool update(Rule rule, const Step<T>& p, int64_t rows, G gradient, T* __restrict
             });
             break;
     }
-    return *std::max_element(largest, largest + P) < magnitude(std::numeric_limits<T>::infinity());
+    return std::bit_cast<T>(*std::max_element(largest, largest + P));
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

@@ -49,6 +49,11 @@ inline void pair_strip(const float* strip, Pair* pairs, Pair* transposed, int64_
 struct PairedColumns {
     Columns<Pair> columns;
 
+    // Room for so many samples of K columns.
+    void reserve(int64_t batch, int64_t K, bool is_sparse) {
+        a_.reserve(halved(batch) * K), delta_.reserve(halved(batch) * PANEL<float>);
+        columns.reserve(halved(batch), K, false, is_sparse);
+    }
     void read(const float* a, int64_t lda, int64_t batch, int64_t K, Reading how) {
         if (from_ == a && batch_ == batch) return;
         from_ = a, batch_ = batch;

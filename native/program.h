@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
+#include <stdexcept>
 #include <vector>
 
 #include "memory.h"
@@ -72,6 +74,7 @@ struct Samples {
     int64_t column = 1;
     const void *indices = nullptr, *indptr = nullptr;
     bool wide = false;  // whether these two are int64 rather than int32
+    int64_t entries = 0;  // of X and of `indices`
 
     double weight_of(int64_t row) const { return weight == nullptr ? 1.0 : weight[row]; }
 
@@ -94,9 +97,9 @@ struct Samples {
     }
 };
 
-// How a run of steps ended: all done, at a step whose loss, or whose gradient or update, is not finite, or because it was
-// told to stop.
-enum class End : int { done, loss, update, stopped };
+// How a run of steps ended: all done; at a step whose loss, whose gradient, or whose parameters after the update are not finite;
+// because it was told to stop; or by an exception. Only an update whose result is not finite has been made.
+enum class End : int { done, loss, gradient, update, stopped, failed };
 
 // Asked now and then by the thread that made the call; true ends it.
 using Stop = std::function<bool()>;
@@ -104,6 +107,12 @@ using Stop = std::function<bool()>;
 struct Outcome {
     int64_t steps;  // completed
     End end;
+    std::exception_ptr failure{};  // where it has failed
+};
+
+// Thrown where the samples are not what they were when the call began.
+struct Changed : std::runtime_error {
+    using std::runtime_error::runtime_error;
 };
 
 class Session {
@@ -118,10 +127,11 @@ class Session {
     virtual void get_moment(int number, void* values) const = 0;
     virtual double mu_product() const = 0;
     virtual void set_mu_product(double value) = 0;
+    // Throws nothing once it has begun: a step that fails leaves no trace, and the outcome says what it was.
     // rows: samples in order; one rate a step; first: number of the first step, from 1; clock: added for random draws.
     virtual Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const double* rates,
                           int64_t n_steps, int64_t first, int64_t clock, double* tally, const Stop& stop) = 0;
-    // out (n, outputs); whether every number of the samples, as the network reads them, is finite
+    // out (n, outputs); whether every number of the samples, as the network reads them, is finite. Throws what has failed.
     virtual bool predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) = 0;
 };
 

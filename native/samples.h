@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <string>
 
 #include "program.h"
 #include "simd.h"
@@ -61,31 +62,65 @@ void gather_columns(const Samples& samples, const int64_t* rows, int64_t r0, int
     }
 }
 
-// Rows of a CSR matrix. Entries of one column are summed in the order and in the type in which they are stored.
+// Read once: another thread may write the arrays of a CSR matrix meanwhile, and what was compared must be what is used.
+template <class I>
+inline int64_t read_once(const I& index) {
+    return *static_cast<const volatile I*>(&index);
+}
+
+// The entries begin to end of a row of a CSR matrix, within those that there are.
+struct Entries {
+    int64_t begin, end;
+    bool is_right;  // otherwise there are none
+
+    template <class I>
+    Entries(const I* indptr, int64_t row, int64_t all) {
+        const int64_t from = read_once(indptr[row]), to = read_once(indptr[row + 1]);
+        is_right = 0 <= from && from <= to && to <= all;
+        begin = is_right ? from : 0, end = is_right ? to : 0;
+    }
+};
+
+[[noreturn, gnu::cold]] inline void refuse_change(const char* what) {
+    throw Changed(std::string(what) + " was changed while it was read, by another thread; pass a copy, or change it after the call.");
+}
+
+// Rows of a CSR matrix. Entries of one column are summed in the order and in the type in which they are stored. The
+// matrix was checked before, but nothing outside of it is read or written whatever becomes of it meanwhile: that is an error.
 template <class U, class I, class T>
 void gather_sparse(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Target<T>& to) {
     const U* values = static_cast<const U*>(samples.X);
     const I *columns = static_cast<const I*>(samples.indices), *indptr = static_cast<const I*>(samples.indptr);
+    const uint64_t width = static_cast<uint64_t>(to.width);
     constexpr int64_t AHEAD = 4;
     Array<U> sums;  // (width,) only where a row's columns do not rise
     for (int64_t i = r0; i < r1; ++i) {
         if (rows != nullptr && i + AHEAD < r1) {
-            const int64_t from = indptr[rows[i + AHEAD - r0]], count = indptr[rows[i + AHEAD - r0] + 1] - from;
-            prefetch(values + from, count * static_cast<int64_t>(sizeof(U)));
-            prefetch(columns + from, count * static_cast<int64_t>(sizeof(I)));
+            const Entries next(indptr, rows[i + AHEAD - r0], samples.entries);
+            prefetch(values + next.begin, (next.end - next.begin) * static_cast<int64_t>(sizeof(U)));
+            prefetch(columns + next.begin, (next.end - next.begin) * static_cast<int64_t>(sizeof(I)));
         }
-        const int64_t row = rows ? rows[i - r0] : i, begin = indptr[row], end = indptr[row + 1];
+        const auto [begin, end, is_right] = Entries(indptr, rows ? rows[i - r0] : i, samples.entries);
+        bool fits = is_right;
         T* a = to.row(i);
         bool rises = true;
         for (int64_t e = begin + 1; e < end; ++e) rises &= columns[e - 1] < columns[e];
+        const auto each = [&](auto&& put) {
+            for (int64_t e = begin; e < end; ++e)
+                if (const uint64_t column = static_cast<uint64_t>(read_once(columns[e])); column < width)
+                    put(column, values[e]);
+                else
+                    fits = false;
+        };
         if (rises) {
             std::fill(a, a + to.width, to.of(U(0)));
-            for (int64_t e = begin; e < end; ++e) a[columns[e]] = to.of(values[e]);
+            each([&](uint64_t column, U value) { a[column] = to.of(value); });
         } else {
             sums.assign(to.width, U(0));
-            for (int64_t e = begin; e < end; ++e) sums[columns[e]] = static_cast<U>(sums[columns[e]] + values[e]);
+            each([&](uint64_t column, U value) { sums[column] = static_cast<U>(sums[column] + value); });
             for (int64_t j = 0; j < to.width; ++j) a[j] = to.of(sums[j]);
         }
+        if (!fits) refuse_change("X");
     }
 }
 

@@ -10,9 +10,9 @@
 #include "losses.h"
 #include "optimizers.h"
 #include "pairs.h"
+#include "phases.h"
 #include "program.h"
 #include "team_size.h"
-#include "threads.h"
 
 namespace chainrule::CHAINRULE_ISA {
 
@@ -71,18 +71,23 @@ struct Reader {
     PairedColumns paired;
 };
 
-// What a member of the team keeps between steps.
+// The largest |a| and |delta| of what an operation with trained parameters reads on its way forward and back.
+template <class T>
+struct Largest {
+    Magnitude<T> a = 0, delta = 0;
+};
+
+// What a thread keeps between steps: all the room that a step needs, made beforehand.
 template <class T>
 struct Workspace {
     Array<T> scratch;  // dL/da before it is added to what is there
     Array<T> tile;     // (3, padded outputs, LANES): outputs, targets and gradients of a vector's worth of samples
     std::vector<int32_t> nonzero;  // (widest,) columns of a single row
-    std::vector<Reader<T>> readers;  // of each strip of a layer
+    std::vector<Reader<T>> readers;  // of each strip of a layer, or one for the strip at hand
+    Array<Largest<T>> largest;       // (operations,) of the thread's rows of a batch
+    Magnitude<T> largest_gradient;   // of the thread's parts of one
 
-    Reader<T>& reader(int64_t strip) {
-        if (strip >= static_cast<int64_t>(readers.size())) readers.resize(strip + 1);
-        return readers[strip];
-    }
+    Reader<T>& reader(int64_t strip) { return readers[std::min<int64_t>(strip, static_cast<int64_t>(readers.size()) - 1)]; }
     void forget() {
         for (Reader<T>& reader : readers) reader.columns.a = nullptr, reader.paired.forget();
     }
@@ -134,14 +139,12 @@ struct Block {
     int64_t n0 = 0, n1 = std::numeric_limits<int64_t>::max();
 };
 
-// A thread of the team that takes steps.
+// A thread of those that take steps.
 struct Member {
     int number, present;  // of so many
-    Common& common;
-    Barrier& barrier;
 };
 
-// What a call of `steps` was given, and how far it is.
+// What a call of `steps` was given, and how far it is. What is decided at the end of a phase stands here.
 struct Call {
     const Samples& samples;
     const int64_t* rows;
@@ -152,6 +155,11 @@ struct Call {
     const Stop& stop;
     double frozen_penalty;
     Outcome outcome;
+    Score score{};            // of the step's batch
+    double mu_product = 1;    // after the step
+    bool looks_first = false;  // whether all gradients of the step are made before the first of them is used
+
+    bool goes_on() const { return outcome.end == End::done; }
 
     // So many samples from number `at` of the call's order on, or as many as are left.
     Following from(int64_t at, int64_t count) const {
@@ -164,8 +172,7 @@ class Engine final : public Session {
     // What a member makes of each operation of a walk over some rows, of which `own` are its own: these, or, where the rows are
     // so few that members share the columns, some columns of all. Before and after an operation of that kind all wait.
     struct Cut {
-        const Engine& engine;
-        Barrier& barrier;
+        Engine& engine;
         int number, present;
         int64_t rows;
         Block own;
@@ -173,7 +180,7 @@ class Engine final : public Session {
 
         Block operator()(const Op& op, bool is_forth) {
             const bool are_columns = engine.shares_columns(op, rows, present, is_forth);
-            if (are_columns || were_columns) barrier.wait();
+            if (are_columns || were_columns) engine.phases_.meet();
             were_columns = are_columns;
             if (!are_columns) return own;
             const auto [n0, n1] = columns(engine.buffers_[is_forth ? op.out : op.in].width, number, present);
@@ -199,7 +206,12 @@ class Engine final : public Session {
 
    private:
     // steps.h
-    void some_steps(Call& call, int64_t k0, int64_t k1, const Member& me);
+    void some_steps(Call& call, int64_t k0, int64_t k1, const Member& me) noexcept;
+    Batch batch_of(const Call& call, int64_t k) const;
+    void decide_on_update(Call& call, const Batch& batch, int64_t k, int present);
+    void decide_on_gradients(Call& call, int present);
+    void finish_step(Call& call, const Batch& batch);
+    bool is_bounded(const Batch& batch, int present) const;
     void walk_rows(const Call& call, const Batch& batch, const Member& me);
     template <class BlockOf>
     void walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, BlockOf&& block_of);
@@ -227,6 +239,7 @@ class Engine final : public Session {
     // update.h
     void plan_tasks();
     bool shares_samples(int64_t columns) const;
+    bool is_packed(int64_t columns) const;
     int64_t first_task(int member, int count) const;
     void ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const;
     void gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Workspace<T>& own);
@@ -237,10 +250,22 @@ class Engine final : public Session {
     void bound_norms(int slot, int64_t n0);
     void refresh(int slot, int64_t k0, int64_t k1, int64_t n0);
     void refresh_pairs(int slot, int64_t k0, int64_t k1, int64_t n0);
-    void run_update(const Batch& batch, const Step<T>& p, const Member& me);
+    template <class Use>
+    void each_gradient(const Batch& batch, const Member& me, Use&& use);
+    void make_gradients(const Batch& batch, const Member& me);
+    void update_strips(const Batch& batch, const Member& me) noexcept;
+    void update_clipped(const Member& me) noexcept;
+    void bound_all_norms(const Member& me) noexcept;
+    T* kept_gradient(const Task& task, int64_t n) {
+        return &parameters_[task.slot].g[n * program_.slots[task.slot].rows + task.k0 * PANEL<T>];
+    }
 
     bool multiplies_pairs() const { return PAIRED<T> && run_.bf16; }
-    bool is_on() const { return !stopped_.load(std::memory_order_relaxed); }
+    bool is_trained(int slot) const { return trains_ && slot >= 0 && program_.slots[slot].is_trained; }
+    bool is_trained(const Op& op) const { return is_trained(op.slot0) || is_trained(op.slot1); }
+    bool waits_for_norm() const { return run_.clip_norm > 0; }
+    // Whether the walks find out how large the gradients may become.
+    bool measures(const Op& op) const { return !waits_for_norm() && microbatch_ == 0 && is_trained(op); }
     bool normalizes(const Op& op) const { return op.kind == Kind::batch_norm && op.in_training; }
     void round_rows(Array<T>& values, const Buffer<T>& buffer, int64_t r0, int64_t r1) {
         if (run_.bf16)
@@ -250,6 +275,7 @@ class Engine final : public Session {
     bool reads_samples(const Samples& samples) const;
     void count_operations();
     void employ(int count);
+    void reserve(Workspace<T>& own, int number, int most) const;
     bool shares_columns(const Op& op, int64_t batch, int present, bool is_forth) const;
     static std::pair<int64_t, int64_t> columns(int64_t width, int member, int count) {  // whole panels of them
         const int64_t panels = padded<T>(width) / PANEL<T>;
@@ -275,7 +301,11 @@ class Engine final : public Session {
     std::vector<Score> part_scores_;                  // (parts,) of a part's samples
     int64_t gradient_size_ = 0;                       // of all tasks
     Array<T> part_gradients_;                         // (parts, all tasks)
-    std::atomic<bool> overflow_{false}, stopped_{false};
+    Phases phases_;                                   // of the threads at work
+    std::vector<Share> task_shares_, part_shares_;    // (most threads,) of the pieces of work
+    Step<T> step_{};                                  // the step at hand
+    std::atomic<bool> overflow_{false};               // whether a gradient of the phase, or a parameter after it, is not finite
+    std::atomic<bool> are_weights_large_{false};      // whether a penalty or its gradient might overflow
     double mu_product_ = 1;
     int consumers_of_input_ = 0;
     double operations_ = 0;         // of one sample's step

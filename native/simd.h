@@ -174,8 +174,19 @@ inline Magnitude<T> magnitude(T x) {
 // The largest |x| of n, where NaN is larger than infinity.
 template <class T>
 inline T largest_of(const T* values, int64_t n) {
+    typedef Magnitude<T> Vector __attribute__((vector_size(VECTOR_BYTES)));
+    constexpr int L = Simd<T>::LANES, TOGETHER = 4;  // vectors, whose maxima do not wait for each other
+    Vector most[TOGETHER] = {};
+    int64_t i = 0;
+    for (; i + TOGETHER * L <= n; i += TOGETHER * L)
+        for (int v = 0; v < TOGETHER; ++v) {
+            const Vector x = std::bit_cast<Vector>(Simd<T>::load(values + i + v * L)) & std::numeric_limits<Magnitude<T>>::max();
+            most[v] = x > most[v] ? x : most[v];
+        }
+    for (int v = 1; v < TOGETHER; ++v) most[0] = most[v] > most[0] ? most[v] : most[0];
     Magnitude<T> largest = 0;
-    for (int64_t i = 0; i < n; ++i) largest = std::max(largest, magnitude(values[i]));
+    for (int j = 0; j < L; ++j) largest = std::max(largest, most[0][j]);
+    for (; i < n; ++i) largest = std::max(largest, magnitude(values[i]));
     return std::bit_cast<T>(largest);
 }
 

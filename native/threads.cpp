@@ -1,9 +1,18 @@
 #include "threads.h"
 
-#if defined(_WIN32)
-#include <process.h>
-#else
-#include <unistd.h>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "faults.h"
+
+#if !defined(_WIN32)
+#include <pthread.h>
 #endif
 
 #if defined(__x86_64__)
@@ -13,13 +22,10 @@
 namespace chainrule {
 namespace {
 
-int process_number() {
-#if defined(_WIN32)
-    return _getpid();
-#else
-    return static_cast<int>(getpid());
+std::atomic<int> generation{0};
+#if !defined(_WIN32)
+[[maybe_unused]] const int counts_forks = pthread_atfork(nullptr, nullptr, [] { generation.fetch_add(1); });
 #endif
-}
 
 // Denormal numbers (below 1e-38) cost a hundred cycles each: moments of weights that see no gradient decay into them.
 // While a team works they are taken as zero, on every member and so for every number of threads.
@@ -53,32 +59,43 @@ bool spin(const Condition& is_true) {
     return is_true();
 }
 
-class Team {
-   public:
-    explicit Team(int helpers) : process_(process_number()) {
-        for (int i = 1; i <= helpers; ++i) threads_.emplace_back([this, i] { serve(i); });
-    }
-    ~Team() {
-        {
-            std::lock_guard lock(mutex_);
-            is_over_.store(true);
-        }
-        start_.notify_all();
-        for (auto& thread : threads_) thread.join();
-    }
-    int helpers() const { return static_cast<int>(threads_.size()); }
-    bool is_mine() const { return process_ == process_number(); }
+}  // namespace
 
-    void run(int count, const std::function<void(int, int)>& body) {
-        body_ = &body;
+// The threads of one process, beside the caller's. They and this object last as long as the process.
+struct Pool {
+    const int process = process_generation();
+    std::mutex busy;  // held by the caller that has the threads
+
+    // Makes threads until there are so many or the system refuses; how many there are. A refusal counts for a second.
+    int grow(int wanted) {
+        if (static_cast<int>(helpers_.size()) >= wanted) return wanted;
+        const auto now = std::chrono::steady_clock::now();
+        if (now < again_) return static_cast<int>(helpers_.size());
+        try {
+            helpers_.reserve(wanted);
+            while (static_cast<int>(helpers_.size()) < wanted) {
+                auto helper = std::make_unique<Helper>(static_cast<int>(helpers_.size()) + 1, job_.load());
+                passes(Place::thread);
+                std::thread([this, &own = *helper] { serve(own); }).detach();
+                helpers_.push_back(std::move(helper));  // within what is reserved: a thread that runs has its place
+            }
+        } catch (...) {
+            again_ = now + std::chrono::seconds(1);
+        }
+        return static_cast<int>(helpers_.size());
+    }
+
+    void run(int count, const Work& work) {
+        work_ = &work;
         working_.store(count - 1, std::memory_order_relaxed);
         {
-            std::lock_guard lock(mutex_);
+            const std::lock_guard lock(mutex_);
             const uint64_t number = job_.load(std::memory_order_relaxed) / MOST + 1;
             job_.store(number * MOST + static_cast<uint64_t>(count), std::memory_order_release);
         }
-        start_.notify_all();
-        body(0, count);
+        for (int i = 1; i < count; ++i) helpers_[i - 1]->wake.notify_one();
+        work(0);
+        if (process != process_generation()) return;  // forked by the work itself: nobody else is here
         const auto is_done = [this] { return working_.load(std::memory_order_acquire) == 0; };
         if (spin(is_done)) return;
         std::unique_lock lock(mutex_);
@@ -86,23 +103,30 @@ class Team {
     }
 
    private:
-    static constexpr uint64_t MOST = uint64_t{1} << 16;  // members of a team
+    static constexpr uint64_t MOST = uint64_t{1} << 16;  // threads
 
-    void serve(int member) {
-        uint64_t seen = 0;
+    struct Helper {
+        Helper(int number, uint64_t seen) : number(number), seen(seen) {}
+        const int number;
+        uint64_t seen;  // the last job that it has done, or that was there before it
+        std::condition_variable wake;
+    };
+
+    // A job that is for this thread waits for it, so it is the newest until the thread has done it.
+    void serve(Helper& own) noexcept {
         for (;;) {
-            const auto is_called = [&] { return job_.load(std::memory_order_acquire) != seen || is_over_.load(); };
+            const auto is_called = [&] {
+                const uint64_t job = job_.load(std::memory_order_acquire);
+                return job != own.seen && own.number < static_cast<int>(job % MOST);
+            };
             if (!spin(is_called)) {
                 std::unique_lock lock(mutex_);
-                start_.wait(lock, is_called);
+                own.wake.wait(lock, is_called);
             }
-            if (is_over_.load()) return;
-            seen = job_.load(std::memory_order_acquire);
-            const int count = static_cast<int>(seen % MOST);
-            if (member >= count) continue;  // nobody waits for this one, and the next job may be there already
+            own.seen = job_.load(std::memory_order_acquire);
             {
                 const FlushToZero flush;
-                (*body_)(member, count);
+                (*work_)(own.number);
             }
             if (working_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
                 const std::lock_guard lock(mutex_);  // the caller is asleep by now, or has not looked yet
@@ -111,38 +135,52 @@ class Team {
         }
     }
 
-    const int process_;
-    std::vector<std::thread> threads_;
+    std::vector<std::unique_ptr<Helper>> helpers_;
+    std::chrono::steady_clock::time_point again_{};  // when to ask the system for threads again
     std::mutex mutex_;
-    std::condition_variable start_, done_;
-    const std::function<void(int, int)>* body_ = nullptr;
-    std::atomic<uint64_t> job_{0};  // its number, and how many members it has
+    std::condition_variable done_;
+    const Work* work_ = nullptr;
+    std::atomic<uint64_t> job_{0};  // its number, and how many threads it has
     std::atomic<int> working_{0};
-    std::atomic<bool> is_over_{false};
 };
 
-std::mutex& busy() {
-    static std::mutex* mutex = new std::mutex;  // never destroyed: threads may outlive the module
-    return *mutex;
-}
-Team* team = nullptr;
+namespace {
+
+std::atomic<Pool*> current{nullptr};
 std::atomic<int> limit{0};
+
+// This process's pool, or null where there is no memory for one. A forked child leaves its parent's as it is: its threads are not
+// here, and its locks may be held by one of them.
+Pool* pool_of_this_process() {
+    Pool* found = current.load();
+    if (found != nullptr && found->process == process_generation()) return found;
+    Pool* fresh = new (std::nothrow) Pool;
+    if (fresh == nullptr || current.compare_exchange_strong(found, fresh)) return fresh;
+    delete fresh;  // another thread was faster
+    return found;
+}
 
 }  // namespace
 
-void with_team(int count, const std::function<void(int, int)>& body) {
+int process_generation() { return generation.load(std::memory_order_relaxed); }
+
+Workers::Workers(int wanted) {
+    if (wanted <= 1) return;
+    Pool* pool = pool_of_this_process();
+    if (pool == nullptr || !pool->busy.try_lock()) return;
+    pool_ = pool, count_ = 1 + pool->grow(wanted - 1);
+}
+
+Workers::~Workers() {
+    if (pool_ != nullptr) pool_->busy.unlock();
+}
+
+void Workers::run(const Work& work) {
     const FlushToZero flush;
-    if (count > 1 && busy().try_lock()) {
-        std::lock_guard lock(busy(), std::adopt_lock);
-        if (team != nullptr && !team->is_mine()) team = nullptr;  // a forked child: its threads are not here
-        if (team == nullptr || team->helpers() < count - 1) {
-            delete team;
-            team = new Team(count - 1);
-        }
-        team->run(count, body);
-        return;
-    }
-    body(0, 1);
+    if (count_ > 1)
+        pool_->run(count_, work);
+    else
+        work(0);
 }
 
 }  // namespace chainrule

@@ -16,10 +16,20 @@ static_assert(STRIP_ROWS % TILE_ROWS == 0 && STRIP_ROWS % PANEL<float> == 0 && S
 template <class T>
 constexpr int64_t STRIP = STRIP_ROWS * PANEL<T>;
 
+// Where no weight is beyond this, neither the penalty of a strip nor its gradient overflows.
+template <class T>
+constexpr T LARGE_WEIGHT = sizeof(T) == 4 ? T(1e16) : T(1e150);
+
 // Whether some panels pass over some samples, and then over the next, rather than each over all of a large batch.
 template <class T>
 bool Engine<T>::shares_samples(int64_t columns) const {
     return run_.batch_size > NEAR_BATCH && columns < MANY_PANELS * PANEL<T>;
+}
+
+// Whether the columns of a are packed for the gradient of a dense with so many outputs.
+template <class T>
+bool Engine<T>::is_packed(int64_t columns) const {
+    return columns >= MANY_PANELS * PANEL<T>;
 }
 
 template <class T>
@@ -82,7 +92,7 @@ void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_g
     if (op.kind == Kind::dense && task.slot == op.slot0) {  // dL/dW = a^T delta
         const bool is_far = in.width * out.width * static_cast<int64_t>(sizeof(T)) > NEAR;
         const Reading reading = op.in == 0 && has_gaps          ? Reading::sparse
-                                : out.width >= MANY_PANELS * P ? Reading::packed
+                                : is_packed(out.width)         ? Reading::packed
                                                                : Reading::in_place;
         Reader<T>& reader = own.reader(task.k0 / STRIP_ROWS);
         const int64_t most = shares_samples(out.width) ? NEAR_BATCH : r1 - r0;
@@ -194,21 +204,20 @@ void Engine<T>::apply(const Task& task, int64_t n0, const Step<T>& p, G g) {
     Parameter<T>& parameter = parameters_[task.slot];
     const int64_t at = n0 * program_.slots[task.slot].rows + task.k0 * PANEL<T>, rows = task.k1 - task.k0;
     auto moment = [&](int k) { return parameter.moment[k].empty() ? nullptr : &parameter.moment[k][at]; };
-    if (!update(settings_.rule, p, rows, g, &parameter.value[at], moment(0), moment(1), moment(2)))
-        overflow_.store(true, std::memory_order_relaxed);
+    const T largest = update(settings_.rule, p, rows, g, &parameter.value[at], moment(0), moment(1), moment(2));
+    if (!std::isfinite(largest) || passes(Place::rule)) overflow_.store(true, std::memory_order_relaxed);
+    if (!(largest < LARGE_WEIGHT<T>)) are_weights_large_.store(true, std::memory_order_relaxed);
     refresh(task.slot, task.k0, task.k1, n0);
 }
 
 // The update from one sample, whose gradient is made on the way: dL/dW[k, n] = a[k] delta[n]. False, and nothing done, where
-// it is wanted for something else too, or might not be finite.
+// it is wanted for something else too.
 template <class T>
 bool Engine<T>::apply_outer(const Task& task, const Step<T>& p) {
     const Op& op = program_.ops[task.op];
-    const bool is_wanted = run_.clip_norm > 0 || run_.clip_value > 0 || program_.l2 > 0 || program_.l1 > 0;
+    const bool is_wanted = run_.clip_value > 0 || program_.l2 > 0 || program_.l1 > 0;
     if (is_wanted || microbatch_ > 0 || op.kind != Kind::dense || task.slot != op.slot0) return false;
     const T *a = &buffers_[op.in].a[task.k0], *delta = &buffers_[op.out].grad[task.n0];
-    const T largest = largest_of(a, task.k1 - task.k0) * largest_of(delta, padded<T>(task.n1 - task.n0));
-    if (!std::isfinite(largest)) return false;
     for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) apply(task, n, p, Outer<T>{a, delta + n - task.n0});
     return true;
 }
@@ -230,64 +239,95 @@ void Engine<T>::bound_norms(int slot, int64_t n0) {
     refresh(slot, 0, rows, n0);
 }
 
+// use(task, number, n, g) for each panel of each task that this thread gets: its column, and its part of the gradient, with
+// the penalty's and clipped by value.
 template <class T>
-void Engine<T>::run_update(const Batch& batch, const Step<T>& p, const Member& me) {
+template <class Use>
+void Engine<T>::each_gradient(const Batch& batch, const Member& me, Use&& use) {
     alignas(64) T group[GROUP * STRIP<T>];
-    const bool waits = run_.clip_norm > 0;
     const Buffer<T>& input = buffers_[0];
     const bool gaps = microbatch_ == 0 && has_gaps(input.a.data(), input.ld, batch.size, input.width);
     Workspace<T>& own = workspaces_[me.number];
-    // f(n, g) for each panel of a task: its column, and its part of the gradient.
-    const auto each_panel = [&](const Task& task, auto&& f) {
-        for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) f(n, group + (n - task.n0) * (task.k1 - task.k0));
-    };
-    const auto kept = [&](const Task& task, int64_t n) {
-        return &parameters_[task.slot].g[n * program_.slots[task.slot].rows + task.k0 * PANEL<T>];
-    };
     own.forget();
-    for (int64_t t; (t = take(me.common.tasks, me.number, me.present)) >= 0;) {
+    for (int64_t t; (t = take(task_shares_, me.number, me.present)) >= 0;) {
         const Task& task = tasks_[t];
-        const int64_t size = (task.k1 - task.k0) * PANEL<T>;
-        task_penalty_[t] = task_square_[t] = 0;
-        if (batch.size == 1 && apply_outer(task, p)) continue;
+        if (use.takes(task, t)) continue;
         if (microbatch_ > 0)
             sum_parts(task, parts_of(batch.size), group);
         else
             gradient_of(task, 0, batch.size, gaps, false, group, own);
-        each_panel(task, [&](int64_t n, T* g) {
+        for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) {
+            T* g = group + (n - task.n0) * (task.k1 - task.k0);
             task_penalty_[t] += add_penalty_and_clip(task, n, g);
-            if (!all_finite(g, size)) {  // this strip stays as it is
-                overflow_.store(true, std::memory_order_relaxed);
-            } else if (waits) {
-                T square = 0;
-                for (int64_t i = 0; i < size; ++i) square += g[i] * g[i];
-                task_square_[t] += double(square);
-                std::copy(g, g + size, kept(task, n));
-            } else {
-                apply(task, n, p, Stored<T>{g});
-            }
-        });
+            use(task, t, n, g);
+        }
     }
-    const int64_t first = first_task(me.number, me.present), last = first_task(me.number + 1, me.present);
-    if (waits) {
-        me.barrier.wait();
-        if (overflow_.load(std::memory_order_relaxed)) return;
-        double total = 0;
-        for (const double part : task_square_) total += part;
-        const double norm = std::sqrt(total);
-        const T scale = T(norm > run_.clip_norm ? run_.clip_norm / norm : 1.0);
-        for (int64_t t = first; t < last; ++t)
-            each_panel(tasks_[t], [&](int64_t n, T*) {
-                T* g = kept(tasks_[t], n);
-                for (int64_t i = 0; i < (tasks_[t].k1 - tasks_[t].k0) * PANEL<T>; ++i) g[i] *= scale;
-                apply(tasks_[t], n, p, Stored<T>{g});
-            });
+}
+
+// All gradients, before one of them is used: whether they are finite, and where their norm is asked for, its parts.
+template <class T>
+void Engine<T>::make_gradients(const Batch& batch, const Member& me) {
+    struct Look {
+        Engine& engine;
+
+        bool takes(const Task&, int64_t t) const {
+            engine.task_penalty_[t] = engine.task_square_[t] = 0;
+            return false;
+        }
+        void operator()(const Task& task, int64_t t, int64_t n, T* g) const {
+            const int64_t size = (task.k1 - task.k0) * PANEL<T>;
+            if (!all_finite(g, size) || passes(Place::gradient)) engine.overflow_.store(true, std::memory_order_relaxed);
+            if (!engine.waits_for_norm()) return;
+            T square = 0;
+            for (int64_t i = 0; i < size; ++i) square += g[i] * g[i];
+            engine.task_square_[t] += double(square);
+            std::copy(g, g + size, engine.kept_gradient(task, n));
+        }
+    };
+    phases_.attempt([&] { each_gradient(batch, me, Look{*this}); });
+}
+
+// Gradient and rule, strip by strip; all gradients are known to be finite.
+template <class T>
+void Engine<T>::update_strips(const Batch& batch, const Member& me) noexcept {
+    struct Apply {
+        Engine& engine;
+        bool is_one_sample;
+
+        bool takes(const Task& task, int64_t t) const {
+            engine.task_penalty_[t] = 0;
+            return is_one_sample && engine.apply_outer(task, engine.step_);
+        }
+        void operator()(const Task& task, int64_t, int64_t n, T* g) const { engine.apply(task, n, engine.step_, Stored<T>{g}); }
+    };
+    each_gradient(batch, me, Apply{*this, batch.size == 1});
+}
+
+// The rule for a thread's tasks, with the gradients that were kept, within clip_norm.
+template <class T>
+void Engine<T>::update_clipped(const Member& me) noexcept {
+    double total = 0;
+    for (const double part : task_square_) total += part;
+    const double norm = std::sqrt(total);
+    const T scale = T(norm > run_.clip_norm ? run_.clip_norm / norm : 1.0);
+    for (int64_t t = first_task(me.number, me.present); t < first_task(me.number + 1, me.present); ++t) {
+        const Task& task = tasks_[t];
+        for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) {
+            T* g = kept_gradient(task, n);
+            for (int64_t i = 0; i < (task.k1 - task.k0) * PANEL<T>; ++i) g[i] *= scale;
+            apply(task, n, step_, Stored<T>{g});
+        }
     }
-    if (program_.max_norm > 0) {
-        me.barrier.wait();
-        for (int64_t t = first; t < last; ++t)
-            if (tasks_[t].k0 == 0 && program_.slots[tasks_[t].slot].is_weight)
-                each_panel(tasks_[t], [&](int64_t n, T*) { bound_norms(tasks_[t].slot, n); });
+}
+
+// Every column of a thread's weights to a norm of at most max_norm.
+template <class T>
+void Engine<T>::bound_all_norms(const Member& me) noexcept {
+    passes(Place::norms);
+    for (int64_t t = first_task(me.number, me.present); t < first_task(me.number + 1, me.present); ++t) {
+        const Task& task = tasks_[t];
+        if (task.k0 != 0 || !program_.slots[task.slot].is_weight) continue;
+        for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) bound_norms(task.slot, n);
     }
 }
 

@@ -161,7 +161,7 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, const Block& block, Work
         if (!in.needs_gradient) return;  // dL/da = delta W^T
         const int64_t k0 = block.n0, K = std::min(block.n1, in.width) - k0;  // columns of dL/da
         T* to = &in.grad[r0 * in.ld + k0];
-        if (cache.accumulates) own.scratch.resize((r1 - r0) * in.ld), to = own.scratch.data() + k0;
+        if (cache.accumulates) to = own.scratch.data() + k0;
         const Activation before = cache.before ? static_cast<Activation>(cache.before->function) : Activation::identity;
         const T c = cache.before ? T(cache.before->c0) : T(0);
         const Parameter<T>& W = parameters_[op.slot0];
@@ -260,7 +260,7 @@ bool Engine<T>::shares_columns(const Op& op, int64_t rows, int present, bool is_
     return in.needs_gradient && is_delta && in.width > PANEL<T> * present;
 }
 
-// There and back for a part of a batch, until a stop. block_of(op, cache, is_forth) says before each operation what to make of it.
+// There and back for a part of a batch, unless the phase is lost; block_of, where threads may meet, is called in any case. block_of(op, cache, is_forth) says before each operation what to make of it.
 template <class T>
 template <class BlockOf>
 void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, BlockOf&& block_of) {
@@ -269,20 +269,36 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
     const Draw draw{batch.step, part.first};
     for (int64_t i = 0; i < std::min<int64_t>(r1 - r0, Simd<T>::LANES); ++i)
         call.samples.ask_for_target(rows[i], buffers_.back().width);
-    gather(call.samples, rows, r0, r1, part.following);
+    // An array (rows, ld): the largest of this part's rows, or what it was before.
+    const auto measure = [&](Magnitude<T>& largest, const Array<T>& values, int64_t ld) {
+        largest = std::max(largest, magnitude(largest_of(values.data() + r0 * ld, (r1 - r0) * ld)));
+    };
+    phases_.attempt([&] {
+        passes(Place::gather);
+        gather(call.samples, rows, r0, r1, part.following);
+    });
     for (size_t o = 0; o < program_.ops.size(); ++o) {
         const Op& op = program_.ops[o];
+        const Buffer<T>& in = buffers_[op.in];
         const Block block = block_of(op, caches_[o], true);
-        if (!is_on()) continue;
-        forward(op, caches_[o], block, &draw, rows_of(op.in), own);
-        if (buffers_[op.out].is_multiplied) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
+        phases_.attempt([&] {
+            passes(Place::forward);
+            if (measures(op)) measure(own.largest[o].a, in.a, in.ld);
+            forward(op, caches_[o], block, &draw, rows_of(op.in), own);
+            if (buffers_[op.out].is_multiplied) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
+        });
     }
-    loss(call.samples, rows, r0, r1, batch.total, own.tile.data());
+    phases_.attempt([&] { loss(call.samples, rows, r0, r1, batch.total, own.tile.data()); });
     for (size_t o = program_.ops.size(); o-- > 0;) {
         const Op& op = program_.ops[o];
-        if (!buffers_[op.out].needs_gradient) continue;
+        const Buffer<T>& out = buffers_[op.out];
+        if (!out.needs_gradient) continue;
         const Block block = block_of(op, caches_[o], false);
-        if (is_on()) backward(op, caches_[o], block, own);
+        phases_.attempt([&] {
+            passes(Place::backward);
+            backward(op, caches_[o], block, own);
+            if (measures(op)) measure(own.largest[o].delta, out.grad, out.ld);
+        });
     }
 }
 

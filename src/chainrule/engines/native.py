@@ -24,13 +24,13 @@ from chainrule.samples import Samples
 
 CHUNK = 1 << 24
 """Numbers converted at a time where the samples do not lie as the kernels read them: wide sparse rows stay few."""
-DONE, LOSS, UPDATE = range(3)
-"""How a run of steps ended: native/program.h"""
+DONE, LOSS, GRADIENT, UPDATE = range(4)
+"""How a run of steps ended: native/program.h. Only an update whose result is not finite has been made."""
 
 try:
     from chainrule import _native
 except ImportError:
-    REASON: str | None = "it was not built when the package was installed, which needs a C++20 compiler"
+    REASON: str | None = "it was not built when the package was installed, which needs GCC or Clang"
 else:
     REASON = None
     announce()

@@ -1,0 +1,282 @@
+"""What goes wrong in a step leaves whole steps behind, and no thread waiting: faults at each place that it has."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from chainrule import (
+    SGD,
+    Adam,
+    BatchNorm,
+    Dense,
+    Dropout,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Model,
+    Nadam,
+    Network,
+    NonFiniteError,
+    ReLU,
+    Residual,
+    SoftmaxCrossEntropy,
+    Tanh,
+)
+from chainrule.engines import Plan, native
+from chainrule.samples import Samples
+
+if native.REASON is not None and not os.environ.get("CI"):
+    pytest.skip(native.REASON, allow_module_level=True)
+
+plan_fault = getattr(native._native, "plan_fault", None)
+STEPS = 6
+
+
+@pytest.fixture(autouse=True)
+def no_fault_is_left():
+    yield
+    plan_fault("none", "delay")
+
+
+def within(seconds: float, work: Callable[[], Any]) -> Any:
+    """What work() gives or raises; a failure where it does not end in time."""
+    found: list[Any] = []
+
+    def call() -> None:
+        try:
+            found.append((work(), None))
+        except BaseException as error:
+            found.append((None, error))
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert not thread.is_alive(), "it waits for ever"
+    value, error = found[0]
+    if error is not None:
+        raise error
+    return value
+
+
+class Case:
+    """A session, its samples, and six steps of it."""
+
+    def __init__(
+        self, layers, inputs, batch, n=None, optimizer=None, loss=None, dtype=np.float32, **how
+    ) -> None:
+        self.batch, self.optimizer = batch, optimizer or Adam(1e-3)
+        n = n or batch * STEPS
+        penalties = {name: how.pop(name) for name in ("max_norm", "l2") if name in how}
+        self.network = Network(inputs, layers, loss or SoftmaxCrossEntropy(), **penalties)
+        self.how, self.dtype = how, dtype
+        rng = np.random.default_rng(0)
+        self.X = rng.normal(size=(n, inputs)).astype(np.float32)
+        self.y = rng.integers(0, 3, n)
+        self.rows = np.resize(np.arange(n), batch * STEPS)
+
+    def session(self) -> native.NativeSession:
+        model = Model(self.network, seed=1, dtype=np.dtype(self.dtype).name)
+        plan = Plan(self.network, self.optimizer, self.batch, 5, self.dtype, **self.how)
+        state = self.optimizer.init(model.theta)
+        return native.NativeSession(plan, model.theta, model.states, state, 0)
+
+    def take(self, session: native.NativeSession, steps: int) -> None:
+        """The next steps."""
+        samples = Samples(self.X, self.y, np.ones(self.X.shape[0]), 3)
+        first = session.taken
+        rows = self.rows[first * self.batch : (first + steps) * self.batch]
+        session.steps(samples, rows, np.full(steps, 1e-3), first + 1)
+
+    def numbers(self, session: native.NativeSession) -> list[bytes]:
+        """All that a step changes."""
+        session.pull()
+        states = [np.asarray(v).tobytes() for s in session.states.values() for v in s]
+        leaves = [np.asarray(leaf).tobytes() for leaf in session.optimizer_state]
+        return [session.theta.tobytes(), *states, *leaves, session.tally.tobytes()]
+
+    def history(self) -> list[list[bytes]]:
+        """The numbers before the first step, after it, ... without a fault."""
+        session = self.session()
+        found = [self.numbers(session)]
+        for _ in range(STEPS):
+            self.take(session, 1)
+            found.append(self.numbers(session))
+        return found
+
+
+def sparse_case() -> Case:
+    case = Case([Dense(90), ReLU(), Dense(3)], 60, 64)
+    rows = [np.random.default_rng(i).permutation(60)[:9] for i in range(len(case.X))]
+    indptr = np.arange(len(rows) + 1) * 9
+    values = np.random.default_rng(0).normal(size=9 * len(rows))
+    case.X = scipy.sparse.csr_array((values, np.concatenate(rows), indptr), shape=case.X.shape)
+    return case
+
+
+BLOCK = [Dense(400), ReLU(), Dropout(0.2), Residual([Dense(300), Tanh(), Dense(400)]), ReLU(), Dense(3)]
+NORM = [Dense(120), BatchNorm(), ReLU(), Residual([Dense(100), BatchNorm(), Tanh()]), Dense(3)]
+CASES: dict[str, Callable[[], Case]] = {
+    "plain": lambda: Case(BLOCK, 40, 96, optimizer=Nadam(1e-3)),
+    "norms": lambda: Case(NORM, 40, 96, clip_norm=0.1, max_norm=1.0, l2=1e-3),
+    "batch norm": lambda: Case(NORM, 40, 96, max_norm=1.0),
+    "micro-batches": lambda: Case([Dense(30), Tanh(), Dense(20), Tanh(), Dense(3)], 40, 2048),
+    "packed": lambda: Case([Dense(1040), ReLU(), Dense(3)], 30, 530, n=600),
+    "one sample": lambda: Case([Dense(400), ReLU(), Dense(400), ReLU(), Dense(3)], 30, 1),
+    "sparse": sparse_case,
+    "huge weights": lambda: Case([Dense(300), Tanh(), Dense(3)], 40, 96, l2=1e-30),
+}
+"""Every way through a step; "huge weights" is made to look at its gradients first by a weight that nothing reads."""
+PLACES = {
+    "forward": ("memory", "error", "delay"),
+    "backward": ("memory", "error", "delay"),
+    "gather": ("memory", "error", "delay"),
+    "statistics": ("memory", "error", "delay"),
+    "gradient": ("memory", "error", "delay", "event"),
+    "allocation": ("memory",),
+    "stop": ("event", "delay"),
+    "rule": ("delay",),
+    "norms": ("delay",),
+    "decision": ("delay",),
+}
+RAISED = {"memory": MemoryError, "error": RuntimeError, "event": (NonFiniteError, RuntimeError)}
+
+
+def prepared(name: str) -> Case:
+    case = CASES[name]()
+    if name == "huge weights":
+        make, case.X[:, 0] = case.session, 0
+
+        def session() -> native.NativeSession:
+            found = make()
+            found.theta[0] = 1e18
+            return found
+
+        case.session = session  # type: ignore[method-assign]
+    return case
+
+
+def check(name: str, place: str, fault: str, threads: str, firsts: range | list[int], monkeypatch) -> int:
+    """The fault at the first-th passage, for each of these; how many of them came to be."""
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", threads)
+    case = prepared(name)
+    whole, happened = case.history(), 0
+    for first in firsts:
+        session = case.session()
+        session.push()
+        plan_fault(place, fault, first, 5 if fault == "delay" else 1)
+        try:
+            within(60, lambda session=session: case.take(session, STEPS))
+        except (MemoryError, RuntimeError, NonFiniteError) as error:
+            happened += 1
+            assert isinstance(error, RAISED[fault]), repr(error)
+            assert session.taken < STEPS
+        else:
+            happened += fault == "delay" and native._native.passes_of_fault() > first
+            assert session.taken == STEPS, "a fault came to nothing, or to a step too few"
+        plan_fault("none", "delay")
+        assert case.numbers(session) == whole[session.taken], "not the numbers of whole steps"
+        within(60, lambda session=session: case.take(session, STEPS - session.taken))
+        assert case.numbers(session) == whole[STEPS]
+    return happened
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+@pytest.mark.parametrize("name", CASES)
+def test_a_fault_at_any_place_leaves_whole_steps_and_nobody_waiting(name, threads, monkeypatch):
+    happened = {
+        (place, fault): check(name, place, fault, threads, [3], monkeypatch)
+        for place, faults in PLACES.items()
+        for fault in faults
+    }
+    assert happened["forward", "memory"] == happened["backward", "error"] == happened["gather", "memory"] == 1
+    assert happened["stop", "event"] == 1
+    assert (happened["statistics", "error"] > 0) == ("norm" in name)
+    assert (happened["gradient", "event"] > 0) == (name in ("norms", "huge weights"))
+    assert (happened["allocation", "memory"] > 0) == (
+        name == "sparse"
+    )  # a row of unsorted columns, and nothing else
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", ["2", "5"])
+@pytest.mark.parametrize("name", CASES)
+def test_a_fault_at_every_passage(name, threads, monkeypatch):
+    """CHAINRULE_REPEATS times as many, each at another moment of the six steps."""
+    repeats = int(os.environ.get("CHAINRULE_REPEATS", "12"))
+    for place, faults in PLACES.items():
+        for fault in faults:
+            if fault != "delay":
+                check(name, place, fault, threads, list(range(0, 3 * repeats, 3)), monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["plain", "norms"])
+def test_an_update_that_overflows_ends_the_call_for_every_thread(name, monkeypatch):
+    """The update is there, as in the reference; clip_norm and max_norm make it three phases."""
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", "3")
+    case = CASES[name]()
+    for first in range(0, 40, 3):
+        session = case.session()
+        session.push()
+        plan_fault("rule", "event", first)
+        with pytest.raises(NonFiniteError):
+            within(60, lambda session=session: case.take(session, STEPS))
+        plan_fault("none", "delay")
+
+
+def test_an_overflow_with_bounds_on_the_gradient_and_the_weights_ends(monkeypatch):
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", "2")
+    X = np.random.default_rng(0).normal(size=(512, 200)).astype(np.float32)
+    layers = [Dense(400), Tanh(), Dense(400), Tanh(), Dense(1)]
+    found = {}
+    for engine in ("reference", *["native"] * int(os.environ.get("CHAINRULE_REPEATS", "5"))):
+        plan_fault("rule", "delay", 3, 1)
+        model = Model(Network(200, layers, MeanSquaredError(), max_norm=3.0), seed=1)
+        how = {"epochs": 2, "batch_size": 128, "optimizer": SGD(1e39), "clip_norm": 1.0, "engine": engine}
+        with pytest.raises(NonFiniteError) as caught:
+            within(60, lambda model=model, how=how: model.fit(X, X[:, 0], **how))
+        found[engine] = caught.value.step, caught.value.link
+    assert found["reference"] == found["native"] == (1, "update of dense_1")
+
+
+@pytest.mark.parametrize("how", [{}, {"clip_norm": 1e3}, {"batch_size": 1}, {"batch_size": 1024}], ids=str)
+@pytest.mark.parametrize("optimizer", [Nadam(1e-6), SGD(1e-14, momentum=0.9)], ids=lambda o: type(o).__name__)
+def test_a_gradient_that_is_not_finite_is_not_applied(optimizer, how, monkeypatch):
+    """Step, link and every number as the reference leaves them, and as they were before the step."""
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", "3")
+    how = {"batch_size": 16, "shuffle": False, "epochs": 1, "optimizer": optimizer} | how
+    network = Network(40, [Dense(300), ReLU(), Dense(60), ReLU(), Dense(1)], MeanAbsoluteError())
+    size, bad = how["batch_size"], 3
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(size * 5, 40)).astype(np.float32)
+    y = rng.normal(size=len(X))
+    spoilt = X.copy()
+    spoilt[bad * size :] = 1e37  # times a delta of 100 and more; weights of 1e-6 keep the outputs finite
+    found = {}
+    for engine in ("reference", "native"):
+        model = Model(network, seed=1)
+        model.parameters["dense_1"].W[:] *= np.float32(1e-6)
+        model.parameters["dense_3"].W[:] *= np.float32(1e4)
+        short = Model(network, seed=1)
+        short.theta[:] = model.theta
+        with pytest.raises(NonFiniteError) as caught:
+            within(60, lambda model=model, engine=engine: model.fit(spoilt, y, engine=engine, **how))
+        short.fit(X[: bad * size], y[: bad * size], engine=engine, **how)
+        assert model.steps_trained == bad
+        assert model.theta.tobytes() == short.theta.tobytes()
+        found[engine] = caught.value.step, caught.value.link
+    assert found["reference"] == found["native"]
+    assert found["native"][0] == bad + 1 and "gradient" in found["native"][1]
+
+
+def test_more_threads_than_rows_of_the_buffers_come_to_an_end(monkeypatch):
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", "8")
+    model = Model(Network(100, [Dense(1000), Dense(3)], SoftmaxCrossEntropy()))
+    X = np.random.default_rng(0).normal(size=(500, 100)).astype(np.float32)
+    walk = native.NativeWalk(model.network, model.theta, model.states, 3)
+    assert within(60, lambda: walk(X)).tobytes() == model.outputs(X).tobytes()
