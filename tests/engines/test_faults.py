@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from chainrule import (
     SGD,
     Adam,
     BatchNorm,
+    DataError,
     Dense,
     Dropout,
     MeanAbsoluteError,
@@ -110,9 +112,10 @@ class Case:
         return found
 
 
-def sparse_case() -> Case:
+def sparse_case(is_sorted: bool = False) -> Case:
     case = Case([Dense(90), ReLU(), Dense(3)], 60, 64)
     rows = [np.random.default_rng(i).permutation(60)[:9] for i in range(len(case.X))]
+    rows = [np.sort(row) for row in rows] if is_sorted else rows
     indptr = np.arange(len(rows) + 1) * 9
     values = np.random.default_rng(0).normal(size=9 * len(rows))
     case.X = scipy.sparse.csr_array((values, np.concatenate(rows), indptr), shape=case.X.shape)
@@ -280,3 +283,34 @@ def test_more_threads_than_rows_of_the_buffers_come_to_an_end(monkeypatch):
     X = np.random.default_rng(0).normal(size=(500, 100)).astype(np.float32)
     walk = native.NativeWalk(model.network, model.theta, model.states, 3)
     assert within(60, lambda: walk(X)).tobytes() == model.outputs(X).tobytes()
+
+
+@pytest.mark.parametrize("is_sorted", [True, False])
+@pytest.mark.parametrize("part", ["indices", "indptr"])
+@pytest.mark.parametrize("work", ["steps", "outputs"])
+def test_a_csr_matrix_that_another_thread_changes_is_an_error(work, part, is_sorted, monkeypatch):
+    """After it was checked, and before its last rows are read; nothing outside of it is touched."""
+    monkeypatch.setenv("CHAINRULE_NUM_THREADS", "2")
+    case = sparse_case(is_sorted)
+    whole, session = case.history(), case.session()
+    walk = native.NativeWalk(case.network, session.theta, {}, 16)
+    expected = walk(case.X)
+    array = getattr(case.X, part)
+    right = array.copy()
+
+    def change() -> None:
+        while native._native.passes_of_fault() == 0:
+            time.sleep(1e-4)
+        array[:] = 2**30
+
+    plan_fault("gather", "delay", 0, 10**9)
+    writer = threading.Thread(target=change)
+    writer.start()
+    with pytest.raises(DataError, match="X was changed while it was read"):
+        within(60, lambda: case.take(session, STEPS) if work == "steps" else walk(case.X))
+    writer.join()
+    plan_fault("none", "delay")
+    array[:] = right
+    assert case.numbers(session) == whole[session.taken]
+    case.take(session, STEPS - session.taken)
+    assert case.numbers(session) == whole[STEPS] and np.array_equal(walk(case.X), expected)
