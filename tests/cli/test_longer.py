@@ -74,8 +74,9 @@ def test_another_schedule_goes_on_as_if_asked_at_once(command, tables, tmp_path,
     assert run == whole
 
 
-def test_config_has_the_commands_that_do_it_again(command, tables, tmp_path):
-    command("train", tables["two"], "--dropout", 0.1, "--epochs", 2, "--out", "run", "--quiet")
+@pytest.mark.parametrize("name", ["two", "numbers", "pairs"])
+def test_config_has_the_commands_that_do_it_again(command, tables, tmp_path, name):
+    command("train", tables[name], "--dropout", 0.1, "--epochs", 2, "--out", "run", "--quiet")
     for epochs in (4, 5):
         command("train", "run", "--resume", "--epochs", epochs, "--report", "--quiet")
     config = as_json(tmp_path / "run/config.json")

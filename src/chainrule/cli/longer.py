@@ -20,7 +20,6 @@ from chainrule.errors import ConfigError, FormatError
 from chainrule.model import Model, load
 from chainrule.persistence import network_config
 from chainrule.training import CSVLog, EarlyStopping, History, Run, checkpoint
-from chainrule.validation import check_samples
 
 if TYPE_CHECKING:
     from chainrule.cli.run import Prepared
@@ -68,6 +67,10 @@ def taken_up(
         given, settings = (dataclasses.replace(each, epochs=epochs) for each in (run.given, run.settings))
         run, done = run._replace(given=given, settings=settings), None
     before = trained_by(earlier)
+    if before and config["data"].get("fingerprint", run.fingerprint) != run.fingerprint:
+        raise ConfigError(
+            f"the run in {place} was made with other data; train longer with the data of that run."
+        )
     if before and len(history or ()) < before:
         raise FormatError(
             f"{place / 'history.json'} does not hold the {before} epochs before this training; bring it back."
@@ -155,14 +158,6 @@ def read_model(place: Path, model: Model) -> Model:
 def is_of_this_training(path: Path, before: int) -> bool:
     """Whether a checkpoint was written by the training that began after so many epochs, not by an earlier one."""
     return path.is_file() and (before == 0 or checkpoint.read(path)["epochs_before"] == before)
-
-
-def check_data(path: Path, model: Model, X: Any, y: Any) -> None:
-    """Raises ConfigError unless a run's checkpoint, where there is one, was made with these samples."""
-    if path.is_file():
-        samples, _ = check_samples(model.network, X, y, classes=model.classes)
-        if checkpoint.read(path)["fingerprint"].get("data") != samples.fingerprint():
-            raise ConfigError(f"{path} was made with other data; train longer with the data of that run.")
 
 
 class LongerLog(CSVLog):

@@ -156,8 +156,6 @@ def train(run: Prepared, place: Path, out: Console, resume: bool, begin: Callabl
     settings, parts = run.settings, run.parts
     checkpoint, before = place / "checkpoint.safetensors", len(run.records)
     goes_on = resume and longer.is_of_this_training(checkpoint, before)
-    if before and not goes_on:
-        longer.check_data(checkpoint, run.model, parts.train.X, parts.train.y)
     history = run.model.fit(
         parts.train.X,
         parts.train.y,
