@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import tomllib
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -154,25 +156,89 @@ def test_a_long_file_says_why():
     assert silent == []
 
 
-def imported_modules(path: Path) -> set[str]:
-    """The parts of chainrule that a file imports when it is itself imported."""
-    names: set[str] = set()
-    for node in ast.parse(path.read_text("utf-8")).body:
+VIEWS = {"figures", "notebook", "report"}
+
+
+class Import(NamedTuple):
+    """A part of chainrule that a file imports, and whether that runs when the file is loaded."""
+
+    module: str
+    is_late: bool
+
+
+def imports(path: Path) -> set[Import]:
+    """All of a file's, those for type checkers and those inside functions too, which are late."""
+    found: set[Import] = set()
+
+    def visit(node: ast.AST, is_late: bool) -> None:
         if isinstance(node, ast.ImportFrom):
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                found.update({Import(name.split(".")[1], is_late)} if name.startswith("chainrule.") else ())
         elif isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-    return {name.split(".")[1] for name in names if name.startswith("chainrule.")}
+            for alias in node.names:
+                if alias.name.startswith("chainrule."):
+                    found.add(Import(alias.name.split(".")[1], is_late))
+        is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        is_typing = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for child in ast.iter_child_nodes(node):
+            visit(child, is_late or is_function or is_typing)
+
+    visit(ast.parse(path.read_text("utf-8")), False)
+    return {one for one in found if one.module in RANK}
+
+
+def is_allowed(module: str, one: Import) -> bool:
+    """What docs/design.md says of imports."""
+    if RANK[one.module] <= RANK[module]:
+        return True
+    return one.is_late and (one.module in VIEWS or (module == "inspection" and one.module == "model"))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_imports_point_one_way(path: Path):
     module = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    imported = imported_modules(path)
     if module == "__init__":
-        assert imported == set()  # `import chainrule` loads nothing until a name is used
+        assert imports(path) == set()  # `import chainrule` loads nothing until a name is used
     elif module != "__main__":
-        assert {name for name in imported if RANK[name] > RANK[module]} == set()
+        assert {one for one in imports(path) if not is_allowed(module, one)} == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "late"),
+    [
+        ("from chainrule import model", False),
+        ("import chainrule.model", False),
+        ("if TYPE_CHECKING:\n from chainrule.model import Model", True),
+        ("class A:\n def f(self):\n  from chainrule.model import Model", True),
+        ("try:\n from chainrule.model import Model\nexcept ImportError: pass", False),
+    ],
+)
+def test_every_import_is_seen(tmp_path: Path, code: str, late: bool):
+    (tmp_path / "a.py").write_text(code)
+    (one,) = imports(tmp_path / "a.py")
+    assert one == Import("model", late)
+    assert not is_allowed("losses", one) and not is_allowed("training", one)
+    assert is_allowed("inspection", one) is late and is_allowed("cli", one)
+
+
+def test_design_draws_the_rows():
+    """The picture of docs/design.md has every module, in the row where the test above has it."""
+    picture = re.search(
+        r"## The picture\n\n```text\n(.*?)```", (ROOT / "docs/design.md").read_text("utf-8"), re.S
+    )
+    assert picture is not None
+    lines = picture[1].splitlines()
+    places = [
+        {
+            name: next((i for i, line in enumerate(lines) if re.search(rf"\b{name}\b", line)), None)
+            for name in row
+        }
+        for row in ({name for name in row if not name.startswith("_")} for row in ROWS)
+    ]
+    assert [name for row in places for name, i in row.items() if i is None] == []
+    for above, below in pairwise(places):
+        assert max(above.values()) < min(below.values())
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
