@@ -269,7 +269,7 @@ class Bound {
     }
 
     // One row into out (outputs,): -1 where x cannot be read as it lies or a number of it or of the output is not finite,
-    // otherwise the number of the greatest output. Through Python's buffers, which cost a tenth of what `Rows` does.
+    // otherwise the number of the greatest output. Through Python's buffers, which cost a tenth of what nanobind's arrays do.
     int64_t predict_row(nb::handle x, nb::handle out) {
         const Alone alone(turns_, trains_);
         const int64_t inputs = program_.widths.front(), outputs = program_.widths.back();

@@ -219,7 +219,6 @@ class Model:
                 schedule=schedule,
                 metrics=names,
                 shuffle=shuffle,
-                verbose=verbose,
                 callbacks=watchers,
                 engine=engine,
                 resume=None if resume is None else os.fspath(resume),

@@ -55,7 +55,7 @@ Watch = Callable[[str, Link, Array], None]
 class Context(NamedTuple):
     """What a link may know beside its parameters and its input.
 
-    `key` is (seed, stream, step): all that a random draw depends on.
+    A random draw of a link depends on seed, step and the link's place in the network (its stream), and on nothing else.
     """
 
     training: bool = False

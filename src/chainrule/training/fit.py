@@ -39,7 +39,6 @@ def fit(
     schedule: Schedule,
     metrics: tuple[str, ...],
     shuffle: bool,
-    verbose: int,
     callbacks: list[Any],
     engine: str,
     resume: str | None,
@@ -74,7 +73,6 @@ def fit(
         schedule=schedule,
         metrics=metrics,
         shuffle=shuffle,
-        verbose=verbose,
         epochs_before=before,
         identify=partial(
             fingerprint, plan, optimizer, samples, validation, epochs, schedule, shuffle, method

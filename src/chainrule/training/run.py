@@ -36,7 +36,6 @@ class Run:
     schedule: Schedule
     metrics: tuple[str, ...]
     shuffle: bool
-    verbose: int
     epochs_before: int
     """epochs that the model was trained for by earlier calls: they offset the shuffles"""
     identify: Callable[[], dict[str, Any]]
