@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -74,6 +74,22 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def browser_page(browser: Browser) -> Iterator[Page]:
     """A page that reaches this machine only. The test fails if the page asked for more, or if its scripts failed."""
+    yield from guarded_page(browser, viewport={"width": 1280, "height": 900})
+
+
+@pytest.fixture
+def phone_page(browser: Browser) -> Iterator[Page]:
+    """The same on a phone: its viewport, which obeys the page's own, its dense pixels, its touch."""
+    yield from guarded_page(
+        browser,
+        viewport={"width": 390, "height": 844},
+        device_scale_factor=2,
+        is_mobile=True,
+        has_touch=True,
+    )
+
+
+def guarded_page(browser: Browser, **options: Any) -> Iterator[Page]:
     faults: list[str] = []
 
     def guard(route: Route) -> None:
@@ -83,7 +99,7 @@ def browser_page(browser: Browser) -> Iterator[Page]:
             faults.append(f"asked the network for {route.request.url}")
             route.abort()
 
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    context = browser.new_context(reduced_motion="reduce", **options)
     context.route("**/*", guard)
     page = context.new_page()
     page.on("pageerror", lambda error: faults.append(f"script error: {error}"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,11 @@ from chainrule import (
     Standardize,
 )
 from chainrule.datasets import load_mnist
+from chainrule.figures.attribution import attribution_bars
+from chainrule.figures.story import activity
 from chainrule.inspection.story import explain
+from chainrule.inspection.story.consequences import points
+from rendered import check
 
 pytestmark = pytest.mark.browser
 EVIL = "</script><img src=x onerror=document.title='owned'><b>"
@@ -89,6 +95,56 @@ def test_it_fits_every_screen(browser_page, digits, tmp_path, width, height, sch
     show(browser_page, path)
     assert fits(browser_page)
     assert browser_page.evaluate("document.documentElement.dataset.theme") == scheme
+
+
+def test_a_story_can_be_read_on_a_phone(phone_page, digits, tmp_path):
+    path = tmp_path / "why.html"
+    explain(digits, load_mnist()[1].X[1]).write(path)
+    phone_page.goto(path.as_uri())
+    check(phone_page)
+
+
+def test_bars_keep_their_rows_and_values_where_few_are_against(browser_page, phone_page, tmp_path):
+    model = Model(Network(4, [Dense(1)], MeanSquaredError()), seed=0)
+    model.parameters["dense_1"].W[:, 0] = [3.0, -1.0, 2.0, -0.5]
+    names = [f"the {k}. of some features" for k in range(4)]
+    story = explain(model, np.ones(4), 0.0, names=names)
+    figure = attribution_bars(story.attribution)
+    assert all(0.4 < bar.width < 1 for bar in figure.data)
+    assert figure.layout.yaxis.ticktext[0] == "the 0. of some features = 1"
+    path = tmp_path / "bars.html"
+    story.write(path)
+    for page in (browser_page, phone_page):
+        page.goto(path.as_uri())
+        check(page)
+        spans = [
+            (box["y"], box["y"] + box["height"])
+            for box in (bar.bounding_box() for bar in page.locator(".figure .bars .point").all()[:4])
+        ]
+        assert all(a[1] <= b[0] for a, b in itertools.pairwise(sorted(spans)))
+
+
+def test_the_map_of_neurons_has_a_legend():
+    legend = activity([("a", np.array([0.0, 1.0])), ("b", np.array([-2.0, 1.0]))]).data[-1].marker.colorbar
+    assert legend.ticktext == ("-largest", "0", "+largest") and "each layer" in legend.title.text
+    assert activity([("a", np.array([0.0, 1.0]))]).data[-1].marker.colorbar.ticktext == ("0", "+largest")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(0.0037, "+0.37 points"), (-0.25, "-25.00 points"), (3.6e-11, "+3.6e-09 points"), (0.0, "none")],
+)
+def test_a_small_change_of_a_probability_is_said_in_digits_that_count(change, said):
+    assert points(change) == said
+
+
+def test_the_story_of_a_sure_answer_has_no_zeros_for_what_moves():
+    model = Model(Network(2, [Dense(3)], SoftmaxCrossEntropy()), seed=0, dtype="float64")
+    model.parameters["dense_1"].W[...] = [[9.0, 0.0, -9.0], [5.0, 0.0, -5.0]]
+    text = explain(model, [1.0, 1.0], 0).text()
+    assert (
+        "+0.00000" not in text and "0.00 points" not in text and "e-" in text.split("What backpropagation")[1]
+    )
 
 
 @pytest.mark.parametrize("task", ["two", "many", "numbers"])

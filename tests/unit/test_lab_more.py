@@ -11,6 +11,7 @@ import pytest
 
 from chainrule import SGD, Adam, GradientDescent, lab
 from chainrule.errors import ConfigError
+from chainrule.figures import laboratory
 from chainrule.figures.features import mosaic
 from chainrule.lab import approximation, descent, overfitting, slices
 from chainrule.lab import features as features_lab
@@ -194,6 +195,22 @@ def test_the_grid_grows_until_its_best_lies_inside():
         descent.descend(descent.ARMS[6], rate * f, task, 0).losses[-1] for f in (1 / descent.FACTOR, 1, 10)
     ]
     assert near[1] == min(near)
+
+
+def test_the_figure_of_seconds_has_a_logarithmic_axis_without_the_start():
+    losses = {"SGD": np.array([2.0, 1.0, 0.5]), "Adam": np.array([2.0, 0.5, 0.1])}
+    figure = laboratory.descents(losses, {name: np.array([0.0, 0.01, 2.0]) for name in losses})
+    assert figure.layout.xaxis2.type == "log" and figure.layout.xaxis.type != "log"
+    assert [len(trace.x) for trace in figure.data] == [3, 3, 2, 2]
+    assert all(min(trace.x) > 0 for trace in figure.data[2:])
+
+
+def test_the_title_of_the_approximation_follows_the_numbers():
+    ends = {1: (0.5, 1.0, 0.1), 2: (1e-4, 0.2, 0.3)}
+    curves = {
+        n: [laboratory.Curve(str(end), (2, 4), *[[1.0, end]] * 3) for end in row] for n, row in ends.items()
+    }
+    assert laboratory.approximation(curves, 0.05).layout.title.text == "The error falls 1- to 10,000-fold"
 
 
 def test_the_principal_plane_of_paths_in_a_plane_is_that_plane():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
-from chainrule.figures.base import BLUE, GREY, ORANGE, style
+from chainrule.figures.base import BLUE, GREY, ORANGE, shortened, style
 
 if TYPE_CHECKING:
     from chainrule.inspection.attribution import Attribution
@@ -23,6 +23,8 @@ DIVERGING = [[0.0, "rgb(226, 106, 10)"], [0.5, "rgba(128, 128, 128, 0)"], [1.0, 
 PICTURE = [[0.0, "rgb(0, 0, 0)"], [1.0, "rgb(255, 255, 255)"]]
 BARS = 12
 """Features that have a bar of their own; the rest share one."""
+BAR_WIDTH = 0.65
+"""Of a row: Plotly's own width would follow from how far the bars of one sign are from each other."""
 LETTERS = 26
 """Longer names are cut on the axis; the hover text has them whole."""
 
@@ -115,6 +117,7 @@ def attribution_bars(attribution: Attribution, row: int = 0, most: int = BARS) -
                 y=chosen,
                 name=name,
                 orientation="h",
+                width=BAR_WIDTH,
                 marker=hatched(color, pattern),
                 text=[f"{numbers[i]:+.4g}" for i in chosen],
                 textposition="outside",
@@ -125,7 +128,7 @@ def attribution_bars(attribution: Attribution, row: int = 0, most: int = BARS) -
         )
     style(figure, f"Each feature, for {html.escape(attribution.targets[row])}", "+ for, - against", "")
     low, high = min(0.0, *numbers), max(0.0, *numbers)
-    pad = 0.26 * ((high - low) or 1.0)
+    pad = 0.4 * ((high - low) or 1.0)
     name_rows(figure, names)
     figure.update_xaxes(
         range=[low - pad if low < 0 else 0.0, high + pad if high > 0 else 0.0],
@@ -137,7 +140,6 @@ def attribution_bars(attribution: Attribution, row: int = 0, most: int = BARS) -
     figure.update_layout(
         height=130 + 30 * max(len(names), 3),
         barmode="overlay",
-        bargap=0.35,
         hovermode="closest",
         showlegend=False,
     )
@@ -161,6 +163,7 @@ def name_rows(figure: go.Figure, names: Sequence[str]) -> None:
     )
 
 
-def cut(name: str) -> str:
-    """A name that fits on an axis, escaped."""
-    return html.escape(name if len(name) <= LETTERS else name[: LETTERS - 1] + "…")
+def cut(name: str, letters: int = LETTERS) -> str:
+    """A name that fits on an axis, escaped; of "name = value" the value stays whole."""
+    name, equals, value = name.rpartition(" = ") if " = " in name else (name, "", "")
+    return shortened(name, letters) + html.escape(equals + value)

@@ -23,6 +23,8 @@ OUTPUT_COLORS = (BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", ORANGE)
 SYMBOLS = ("circle", "diamond", "square", "cross", "triangle-up", "x")
 MAX_NUMBERED = 20
 """More classes than this leave no room for numbers in the cells."""
+MAX_NAMED = 100
+"""Each cell of a confusion matrix of so many classes has their whole names in its hover text."""
 MAX_POINTS = 2000
 """More points than this in a scatter are thinned out, evenly."""
 
@@ -69,9 +71,18 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
 
     Cells are colored by their share of the true class, misses on a scale of their own.
     """
-    names = [html.escape(label) for label in labels]
+    count = len(matrix)
+    is_crowded = count > MAX_NUMBERED
+    short = [shortened(label, 16 if is_crowded else 22) for label in labels]
     share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)  # (classes, classes)
-    hit = np.eye(len(matrix), dtype=np.bool_)
+    hit = np.eye(count, dtype=np.bool_)
+    cells = np.stack([matrix, 100 * share], -1).astype(object)  # what the hover text has of each
+    said = "true %{y}, predicted %{x}"
+    if count <= MAX_NAMED:
+        names = np.array([html.escape(label) for label in labels], object)
+        true, predicted = np.meshgrid(names, names, indexing="ij")
+        cells = np.concatenate([cells, np.stack([true, predicted], -1)], -1)
+        said = "true %{customdata[2]}, predicted %{customdata[3]}"
     figure = go.Figure()
     for mask, scale, color in ((hit, BLUES, "white"), (~hit, ORANGES, None)):
         worst = float(share[mask].max()) if mask.any() else 1.0
@@ -79,9 +90,9 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
             go.Heatmap(
                 z=np.where(mask, share, np.nan),
                 text=np.where(mask & ((matrix > 0) | hit), matrix.astype(str), ""),
-                customdata=np.stack([matrix, 100 * share], -1),
-                x=names,
-                y=names,
+                customdata=cells.tolist(),
+                x=list(range(count)),
+                y=list(range(count)),
                 zmin=0.0,
                 zmax=max(worst, 1e-9),
                 colorscale=scale,
@@ -89,19 +100,25 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
                 xgap=1,
                 ygap=1,
                 hoverongaps=False,
-                texttemplate="%{text}" if len(matrix) <= MAX_NUMBERED else None,
+                texttemplate=None if is_crowded else "%{text}",
                 textfont={"color": color} if color else None,
-                hovertemplate="true %{y}, predicted %{x}<br>%{customdata[0]} samples, "
-                "%{customdata[1]:.2f} % of the true<extra></extra>",
+                hovertemplate=said
+                + "<br>%{customdata[0]} samples, %{customdata[1]:.2f} % of the true<extra></extra>",
             )
         )
     style(figure, "Confusion matrix", "predicted", "true")
-    figure.update_xaxes(
-        type="category", showgrid=False, constrain="domain", tickangle=0 if len(names) <= 10 else None
-    )
-    figure.update_yaxes(type="category", showgrid=False, autorange="reversed", constrain="domain")
-    figure.update_layout(height=520, hovermode="closest")
+    ticks = {"tickmode": "array", "tickvals": list(range(count)), "ticktext": short, "showgrid": False}
+    is_flat = count * max(map(len, labels), default=0) <= 40
+    figure.update_xaxes(**ticks, constrain="domain", tickangle=0 if is_flat else 90)
+    figure.update_yaxes(**ticks, constrain="domain", autorange="reversed")
+    height = min(160 + 17 * count, 1400) if is_crowded else 520
+    figure.update_layout(height=height, hovermode="closest")
     return figure
+
+
+def shortened(label: str, letters: int) -> str:
+    """A label that fits on an axis, escaped."""
+    return html.escape(label if len(label) <= letters else label[: letters - 1] + "…")
 
 
 def predicted_against_true(y: NDArray[Any], predicted: NDArray[Any]) -> go.Figure:

@@ -66,15 +66,19 @@ def weights(images: NDArray[Any], most: int = 64) -> go.Figure:
     """Incoming weights of the neurons (units, height, width) with the greatest norm: teal above 0, brown below."""
     norm = np.square(images).sum((1, 2))
     chosen = np.sort((-norm).argsort(kind="stable")[:most])
-    columns = min(16, len(chosen))
-    shown = images[chosen[: len(chosen) // columns * columns]].astype(np.float64)
-    shown = shown / np.abs(shown).max((1, 2), keepdims=True)
-    figure = go.Figure()
-    _image(figure, mosaic(shown.reshape(-1, columns, *images.shape[1:])), FIELD, -1, 1, {})
+    columns = min(8, len(chosen))
+    rows = -(-len(chosen) // columns)
+    tiles = np.full((rows + rows % 2, columns, *images.shape[1:]), np.nan)
+    shown = images[chosen].astype(np.float64)
+    tiles.reshape(-1, *images.shape[1:])[: len(chosen)] = shown / np.abs(shown).max((1, 2), keepdims=True)
+    figure = make_subplots(1, 2, horizontal_spacing=0.02)  # in two blocks, one below the other on a phone
+    for column, half in enumerate(np.split(tiles, 2), 1):
+        _image(figure, mosaic(half), FIELD, -1, 1, {"row": 1, "col": column})
     style(figure, "Weights of layer 1 as images", "", "")
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
-    _frameless(figure, 62 * (len(shown) // columns) + 90)
+    _frameless(figure, 62 * len(tiles) // 2 + 90)
+    figure.update_layout(meta="side by side")
     return figure
 
 
@@ -101,7 +105,7 @@ def held_by_layers(
     figure.add_hline(100 * at_input, line={"color": "#808080", "width": 1.5, "dash": "dot"}, row=1, col=1)
     figure.add_annotation(text="on the pixels", x=0, xref="x domain", y=100 * at_input, yref="y", showarrow=False,
                           xanchor="left", yanchor="bottom", xshift=4)  # fmt: skip
-    style(figure, "What training adds, layer by layer", "", "")
+    style(figure, "Before and after training, layer by layer", "", "")
     figure.update_yaxes(title={"text": "test accuracy, %"}, row=1, col=1)
     figure.update_yaxes(title={"text": "share of the commonest class, %"}, row=1, col=2)
     figure.update_layout(

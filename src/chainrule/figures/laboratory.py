@@ -16,7 +16,7 @@ from chainrule.figures.base import BLUE, ORANGE, style
 GREEN, SKY, AMBER, PINK = "#009E73", "#56B4E9", "#E69F00", "#CC79A7"
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 STEP = "rgba(128, 128, 128, 0.075)"
-"""Contours are filled one over the other, so a like shade of each adds up to darker and darker."""
+"""Contours are filled one over the other, so a like shade of each adds up, on light pages and on dark ones."""
 FIELD = [[0.0, "#8c510a"], [0.25, "#d8b365"], [0.5, "#f5f5f5"], [0.75, "#5ab4ac"], [1.0, "#01665e"]]
 """Brown over white to teal, which differ for every eye: fields with a sign."""
 
@@ -86,17 +86,24 @@ def approximation(curves: Mapping[int, Sequence[Curve]], error: float) -> go.Fig
             add_curve(figure, curve, color, dash, symbol, column == 1, row=1, col=column)
         figure.add_hline(error, line={"color": "#808080", "width": 1.5, "dash": "dash"}, row=1, col=column)
     figure.add_annotation(
-        text=f"the error asked for: {error:g}", x=0, xref="x domain", y=math.log10(error), yref="y",
-        showarrow=False, xanchor="left", yanchor="bottom", xshift=4,
+        text=f"the error asked for: {error:g}", x=1, xref="x domain", y=math.log10(error), yref="y",
+        showarrow=False, xanchor="right", yanchor="bottom",
     )  # fmt: skip
-    style(figure, "The wider the layer, the smaller the error", "neurons in the hidden layer", "")
+    falls = [curve.middle[0] / max(curve.middle[-1], 1e-300) for group in curves.values() for curve in group]
+    title = f"The error falls {rounded(min(falls))}- to {rounded(max(falls))}-fold"
+    style(figure, title, "neurons in the hidden layer", "")
     ticks = sorted({int(x) for group in curves.values() for curve in group for x in curve.x})
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(t) for t in ticks])
     figure.update_yaxes(type="log", exponentformat="power", dtick=1)
     figure.update_yaxes(title={"text": "largest error: best start, shaded to the worst"}, row=1, col=1)
-    figure.update_layout(height=500, hovermode="closest", margin={"t": 96},
+    figure.update_layout(height=500, hovermode="closest", margin={"t": 96}, meta="side by side",
                          legend={"y": 1.1})  # fmt: skip
     return figure
+
+
+def rounded(factor: float) -> str:
+    """1.5, 36 or 630,000: two digits."""
+    return f"{float(f'{factor:.2g}'):,.0f}" if factor >= 10 else f"{factor:.2g}"
 
 
 def fitted_lines(
@@ -122,7 +129,7 @@ def fitted_lines(
             )  # fmt: skip
     style(figure, "Fitted to functions of one variable", "x", "")
     figure.update_yaxes(title={"text": "y"}, row=1, col=1)
-    figure.update_layout(height=400, hovermode="x", margin={"t": 96}, legend={"y": 1.12})
+    figure.update_layout(height=400, hovermode="x", margin={"t": 96}, legend={"y": 1.12}, meta="side by side")
     return figure
 
 
@@ -138,7 +145,9 @@ def fitted_fields(axis: NDArray[Any], fields: Mapping[str, Mapping[str, NDArray[
             figure.add_trace(
                 go.Heatmap(
                     x=axis, y=axis, z=np.asarray(z, np.float32), zmin=-1, zmax=1, colorscale=FIELD,
-                    showscale=row == column == 1, colorbar={"title": {"text": "value"}, "len": 0.5, "thickness": 14},
+                    showscale=row == column == 1,
+                    colorbar={"orientation": "h", "y": -0.09, "yanchor": "top", "len": 0.6, "thickness": 10,
+                              "tickvals": [-1, 0, 1], "outlinewidth": 0},
                     hovertemplate="x %{x:.2f}, y %{y:.2f}<br>value %{z:.3f}<extra></extra>",
                 ),
                 row=row, col=column,
@@ -146,7 +155,7 @@ def fitted_fields(axis: NDArray[Any], fields: Mapping[str, Mapping[str, NDArray[
     style(figure, "Fitted to functions of two variables", "", "")
     figure.update_xaxes(showgrid=False, constrain="domain", tickvals=[-1, 0, 1])
     figure.update_yaxes(showgrid=False, constrain="domain", tickvals=[-1, 0, 1])
-    figure.update_layout(height=700, hovermode="closest", margin={"t": 84, "r": 40})
+    figure.update_layout(height=720, hovermode="closest", margin={"t": 84, "r": 40, "b": 84})
     return figure
 
 
@@ -170,13 +179,13 @@ DRAWN = ("gradient descent", "SGD", "momentum", "Adagrad", "RMSprop", "Adam", "L
 def descents(losses: Mapping[str, NDArray[Any]], seconds: Mapping[str, NDArray[Any]]) -> go.Figure:
     """The training loss by rule, over the passes and over the seconds; both (passes + 1,)."""
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
-    for column in (1, 2):
+    for column in (1, 2):  # a logarithm of the seconds has no place for the start
         for name, loss in losses.items():
             color, dash, symbol = FAMILIES[name]
-            x = np.arange(len(loss)) if column == 1 else seconds[name]
+            x, y = (np.arange(len(loss)), loss) if column == 1 else (seconds[name][1:], loss[1:])
             figure.add_trace(
                 go.Scatter(
-                    x=x, y=loss, name=name, legendgroup=name, showlegend=column == 1, mode="lines+markers",
+                    x=x, y=y, name=name, legendgroup=name, showlegend=column == 1, mode="lines+markers",
                     line={"color": color, "width": 2.25, "dash": dash},
                     marker={"size": 8, "symbol": symbol, "color": color, "maxdisplayed": 7},
                     hovertemplate=f"{name}<br>%{{x:.3g}} {'passes' if column == 1 else 's'}, "
@@ -186,10 +195,17 @@ def descents(losses: Mapping[str, NDArray[Any]], seconds: Mapping[str, NDArray[A
             )  # fmt: skip
     style(figure, "The same network, ten ways down", "", "")
     figure.update_xaxes(title={"text": "passes over the data"}, row=1, col=1)
-    figure.update_xaxes(title={"text": "seconds of training"}, row=1, col=2)
+    figure.update_xaxes(
+        title={"text": "seconds of training (logarithmic)"},
+        type="log",
+        dtick="D2",
+        tickformat="~g",
+        row=1,
+        col=2,
+    )
     figure.update_yaxes(type="log", exponentformat="power", dtick=1)
     figure.update_yaxes(title={"text": "training loss"}, row=1, col=1)
-    figure.update_layout(height=520, hovermode="closest", margin={"t": 60, "b": 130},
+    figure.update_layout(height=520, hovermode="closest", margin={"t": 60, "b": 130}, meta="side by side",
                          legend={"x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"})  # fmt: skip
     return figure
 
@@ -227,7 +243,7 @@ def slice_paths(view: Any, title: str) -> go.Figure:
     figure.update_xaxes(showgrid=False, range=[float(view.a[0]), float(view.a[-1])], constrain="domain")
     figure.update_yaxes(showgrid=False, range=[float(view.b[0]), float(view.b[-1])], scaleanchor="x")
     figure.add_annotation(
-        text=f"darker is higher: loss {view.loss.min():.2g} to {view.loss.max():.2g}",
+        text=f"the greyer, the higher: loss {view.loss.min():.2g} to {view.loss.max():.2g}",
         x=1, y=1.0, xref="x domain", yref="y domain", xanchor="right", yanchor="bottom", showarrow=False,
     )  # fmt: skip
     side = {"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"}

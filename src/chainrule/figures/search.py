@@ -101,7 +101,7 @@ def cosines(found: Sequence[tuple[str, str, float]], chance: float) -> go.Figure
             y=[label for label, *_ in rows],
             orientation="h",
             marker={"color": [FAMILIES[family] for _, family, _ in rows]},
-            text=[f"{cosine:.3f}" if cosine < 0.999 else f"{cosine:.6f}" for *_, cosine in rows],
+            text=[f"{cosine:.3f}" for *_, cosine in rows],
             textposition="outside",
             cliponaxis=False,
             hovertemplate="%{y}<br>cosine %{text}<extra></extra>",
@@ -109,8 +109,8 @@ def cosines(found: Sequence[tuple[str, str, float]], chance: float) -> go.Figure
     )
     style(
         figure,
-        "Along the gradient, or at a right angle to it",
-        "cosine to the true gradient: 1 along it, 0 at a right angle",
+        "Along the gradient (1), or at a right angle to it (0)",
+        "cosine to the true gradient",
         "",
     )
     figure.add_vline(x=chance, line={"color": "#808080", "dash": "dash", "width": 1.5})
@@ -123,7 +123,7 @@ def cosines(found: Sequence[tuple[str, str, float]], chance: float) -> go.Figure
         text=f"a random direction: {chance:.3f}",
         showarrow=False,
     )
-    figure.update_xaxes(range=[0, 1.12], dtick=0.2)
+    figure.update_xaxes(range=[0, 1.3], dtick=0.2)
     figure.update_yaxes(showgrid=False, ticksuffix="  ")
     figure.update_layout(height=130 + 32 * len(rows), hovermode="closest", showlegend=False)
     return figure

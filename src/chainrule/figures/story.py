@@ -10,8 +10,9 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from chainrule.figures.attribution import DIVERGING, cut, hatched, name_rows, upper
+from chainrule.figures.attribution import BAR_WIDTH, DIVERGING, cut, hatched, name_rows, upper
 from chainrule.figures.base import BLUE, GREY, style
+from chainrule.inspection.story.parts import percent
 
 
 def probabilities(
@@ -32,7 +33,7 @@ def probabilities(
                 orientation="h",
                 offsetgroup=str(offset),
                 marker=hatched(color, pattern),
-                text=[f"{100 * share:.2f} %" for share in shares],
+                text=[percent(share) for share in shares],
                 textposition="outside",
                 cliponaxis=False,
                 customdata=[html.escape(n) for n in names],
@@ -41,7 +42,7 @@ def probabilities(
         )
     style(figure, "Before and after the step", "probability", "")
     name_rows(figure, names)
-    figure.update_xaxes(range=[0, 1.18], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1.0])
+    figure.update_xaxes(range=[0, 1.32], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1.0])
     figure.update_layout(height=150 + 52 * len(names), barmode="group", bargap=0.3, hovermode="closest")
     return figure
 
@@ -57,6 +58,7 @@ def layer_bars(names: Sequence[str], numbers: Sequence[float], title: str, x: st
             x=[number if number > 0 else None for number in numbers] if is_wide else list(numbers),
             y=places,
             orientation="h",
+            width=BAR_WIDTH,
             marker={"color": BLUE},
             text=[f"{number:.3g}" for number in numbers],
             textposition="auto",
@@ -67,15 +69,13 @@ def layer_bars(names: Sequence[str], numbers: Sequence[float], title: str, x: st
     )
     style(figure, html.escape(title), x + (" (logarithmic)" if is_wide else ""), "")
     name_rows(figure, names)
-    figure.update_xaxes(type="log" if is_wide else "linear", nticks=6)
-    figure.update_layout(
-        height=130 + 28 * max(len(names), 3), bargap=0.35, showlegend=False, hovermode="closest"
-    )
+    figure.update_xaxes(type="log" if is_wide else "linear", nticks=5, exponentformat="e")
+    figure.update_layout(height=130 + 28 * max(len(names), 3), showlegend=False, hovermode="closest")
     return figure
 
 
 def activity(layers: Sequence[tuple[str, NDArray[Any]]]) -> go.Figure:
-    """A strip a layer, a cell a neuron, each strip on its own scale: bright is active, 0 transparent.
+    """A strip a layer, a cell a neuron, each strip on its own scale: blue above 0, orange below, 0 transparent.
 
     layers: (name, (width,)), from the first on.  Wide layers are drawn by their neurons in order, all of them.
     """
@@ -136,5 +136,33 @@ def activity(layers: Sequence[tuple[str, NDArray[Any]]]) -> go.Figure:
     for key, axis in axes.items():
         if key.startswith(("xaxis", "yaxis")):
             figure.update_layout({key: axis})
-    figure.update_layout(height=110 + 46 * count, hovermode="closest", margin={"b": 40})
+    is_signed = any(float(a.min()) < 0 for _, a in layers)
+    figure.add_trace(  # nothing but the legend
+        go.Scatter(
+            x=[None],
+            y=[None],
+            mode="markers",
+            showlegend=False,
+            hoverinfo="skip",
+            marker={
+                "color": [0],
+                "cmin": -1 if is_signed else 0,
+                "cmax": 1,
+                "colorscale": DIVERGING if is_signed else upper(),
+                "showscale": True,
+                "colorbar": {
+                    "orientation": "h",
+                    "thickness": 10,
+                    "len": 0.7,
+                    "outlinewidth": 0,
+                    "y": -46 / (46 * count),
+                    "yanchor": "top",
+                    "tickvals": [-1, 0, 1] if is_signed else [0, 1],
+                    "ticktext": [*(["-largest"] if is_signed else []), "0", "+largest"],
+                    "title": {"text": "output, each layer<br>on its own scale", "side": "bottom"},
+                },
+            },
+        )
+    )
+    figure.update_layout(height=196 + 46 * count, hovermode="closest", margin={"b": 126})
     return figure

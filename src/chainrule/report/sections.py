@@ -62,7 +62,8 @@ def outcome(judgement: Judgement) -> str:
         )
     matrix = confusion_matrix(judgement.y, judgement.predicted, len(judgement.labels))
     drawn = figure(figures.confusion(matrix, judgement.labels))
-    return f'<div class="pair">{section("", drawn)}{section("By class", rates(judgement))}</div>'
+    both = section("", drawn) + section("By class", rates(judgement))
+    return both if len(judgement.labels) > figures.MAX_NUMBERED else f'<div class="pair">{both}</div>'
 
 
 def rates(judgement: Judgement) -> str:

@@ -45,7 +45,7 @@ def would_change(story: Story) -> Part:
         )
         for d in c.deltas
     ]
-    moves = [(m.name, f"{m.before:+.5f}", f"{m.after:+.5f}", f"{m.after - m.before:+.5f}") for m in c.moves]
+    moves = [(m.name, f"{m.before:+.5g}", f"{m.after:+.5g}", f"{m.after - m.before:+.3g}") for m in c.moves]
     step = f"One step of gradient descent with rate {c.rate:g} would move these weights most:"
     difference = (
         f"a change of {c.loss_after - c.loss:+.4g}, where the gradient alone promises {c.expected:+.4g}"
@@ -69,10 +69,17 @@ def would_change(story: Story) -> Part:
                         b.label,
                         percent(b.share or 0),
                         percent(n.share or 0),
-                        f"{100 * ((n.share or 0) - (b.share or 0)):+.2f} points",
+                        points((n.share or 0) - (b.share or 0)),
                     )
                     for b, n in list(zip(story.answers, c.answers_after, strict=True))[:SHOWN]
                 ),
             )
         )
     return Part(title, tuple(content))
+
+
+def points(change: float) -> str:
+    """+0.37 points; with two digits that say something where it is less than a hundredth: -1.2e-07 points."""
+    if change == 0:
+        return "none"
+    return f"{100 * change:+.2f} points" if abs(change) >= 1e-4 else f"{100 * change:+.1e} points"
