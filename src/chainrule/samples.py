@@ -98,7 +98,7 @@ class Samples(NamedTuple):
         that lies between them is not seen.
         """
         crc = zlib.crc32(repr((self.X.shape, self.X.dtype.name, self.y.shape, self.y.dtype.name)).encode())
-        parts = (self.X,)
+        parts: tuple[Any, ...] = (self.X,)
         if not isinstance(self.X, np.ndarray):  # a CSR matrix
             parts = (self.X.indptr.astype(np.int64), self.X.indices, self.X.data)
         for part in (*parts, self.y, self.weight):
@@ -118,7 +118,7 @@ def _checksum(values: NDArray[Any], crc: int) -> int:
         data = np.ascontiguousarray(part, kind).reshape(-1).view(np.uint8)
         words = data[: len(data) // (8 * WIDTH) * 8 * WIDTH].view(np.uint64)
         crc = zlib.crc32(words.reshape(-1, WIDTH).sum(0), crc)
-        crc = zlib.crc32(data[8 * len(words) :], crc)
+        crc = zlib.crc32(data[8 * len(words) :].data, crc)
     return crc
 
 

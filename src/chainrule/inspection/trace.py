@@ -231,7 +231,10 @@ class Trace:
         return trace_export.frame(self, of, backend)
 
     def to_json(self) -> str:
-        """All of it as JSON: loss, samples, and z, a, delta, parameters and grads of each link as nested lists."""
+        """All of it as JSON: loss, samples, and z, a, delta, parameters and grads of each link as nested lists.
+
+        NaN and infinity, which JSON does not have, are null.
+        """
         from chainrule.inspection import trace_export
 
         return trace_export.json_text(self)
