@@ -56,7 +56,7 @@ class Network:
     L = sum_i s_i * loss(out_i, y_i) / sum_i s_i + l2/2 * ||W||^2 + l1 * |W|, the penalty over weights only.
 
     max_norm: after each step every neuron's incoming weights are scaled to at most this norm; None for no bound.
-    Raises ConfigError where the parts do not fit, for more than 10,000 links, and for more than 2^31 - 1 outputs of one.
+    Raises ConfigError where the parts do not fit, for more than 10,000 links, and for one wider than 2^31 - 1.
     """
 
     def __init__(

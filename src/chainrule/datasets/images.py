@@ -197,9 +197,9 @@ def _check_jpeg(name: str, content: bytes) -> None:
             at += max(int.from_bytes(content[at : at + 2]), 2)
         parts += 1
         scans += found[1] == b"\xda"
-    _check_parts(name, parts)
     if scans > MAX_SCANS:
         raise FormatError(f"{name} has {scans} scans; at most {MAX_SCANS} are read. Save it as a plain JPEG.")
+    _check_parts(name, parts)
 
 
 def _check_parts(name: str, parts: int) -> None:
