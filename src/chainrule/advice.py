@@ -33,7 +33,7 @@ NEAR = 0.01
 UNEQUAL = 100.0
 """A ratio of two outputs' deviations from which on the loss is of the larger alone."""
 FEW = 10
-"""Samples a class, below which a class that does not occur may be missing by chance."""
+"""Samples below which nothing is said of targets, and samples a class below which one may be missing by chance."""
 
 
 def on_network(layers: Sequence[Layer], loss: Loss) -> Iterator[str]:
@@ -71,6 +71,8 @@ def on_targets(
     labels before, so that some of them may be missing here.
     """
     y = samples.y
+    if samples.n < FEW:
+        return
     if loss.targets in ("classes", "binary"):
         if y.ndim == 2 and y.shape[1] > 1:  # probabilities, or many labels
             return

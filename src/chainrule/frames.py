@@ -5,7 +5,6 @@ Everything goes through narwhals, which is imported where a frame comes in and n
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -85,10 +84,12 @@ def places(known: Sequence[str], came: Sequence[str], name: str) -> list[int]:
     missing = [each for each in known if each not in where]
     if not missing:
         return [where[each] for each in known]
+    from difflib import get_close_matches
+
     others = {each.casefold(): each for each in came if each not in set(known)}
     shown = []
     for each in missing[:SHOWN]:
-        near = difflib.get_close_matches(each.casefold(), others, 1)
+        near = get_close_matches(each.casefold(), others, 1)
         shown.append(f"{each!r}" + (f" (renamed to {others[near[0]]!r}?)" if near else ""))
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
     raise DataError(

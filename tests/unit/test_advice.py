@@ -127,6 +127,15 @@ def test_one_class_only(loss: c.Loss, outputs: int):
     assert said(lambda: made.evaluate(X, np.ones(60, int))) == []
 
 
+def test_of_few_samples_nothing_is_said():
+    for y, made in (
+        (np.ones(9, int), model(loss=c.SigmoidCrossEntropy())),
+        (1e5 * SIGNAL[:9, 0], model()),
+        (SIGNAL[:9] * [1, 1e5], model(outputs=2)),
+    ):
+        assert fit(made, y, X[:9]) == []
+
+
 def test_more_outputs_than_classes():
     y = np.arange(60) % 3
     (sentence,) = fit(model(loss=c.SoftmaxCrossEntropy(), outputs=6), y)

@@ -343,7 +343,6 @@ def test_a_refused_fit_leaves_the_model_as_it_was(tmp_path):
         assert made.classes is None
 
 
-@pytest.mark.filterwarnings("ignore:y holds one class only")
 @pytest.mark.parametrize("engine", ["reference", "auto"])
 def test_a_last_batch_of_one_leaves_the_running_statistics(engine):
     rng = np.random.default_rng(0)
