@@ -31,9 +31,7 @@ from chainrule.network import MAX_LINKS, Network
 
 FORMAT = 1
 MAX_VALUES = 1 << 22  # of the metadata, labels above all
-_STRING = re.compile(
-    r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL
-)  # possessive: what it passes it does not keep
+_STRING = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL)  # possessive: it keeps no way back
 
 _LAYERS: tuple[type[Layer], ...] = (
     *(layers.Rescale, layers.Standardize, layers.Dense, layers.BatchNorm, layers.Dropout),

@@ -78,6 +78,7 @@ def test_a_killed_process_holds_no_lock(command, run):
     assert not (run / folder.LOCK).exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="deletes no open file")
 def test_a_lock_is_on_the_file_that_others_see(tmp_path, monkeypatch):
     """The last holder deletes its file, maybe between another's opening and locking it."""
     lock, deleted = folder._lock, []
@@ -95,6 +96,20 @@ def test_a_lock_is_on_the_file_that_others_see(tmp_path, monkeypatch):
     ):
         pass
     assert deleted and os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="deletes no open file")
+def test_the_lock_of_a_folder_that_was_made_anew_is_left_alone(tmp_path):
+    run = tmp_path / "run"
+    with folder.locked(run):
+        (run / folder.LOCK).unlink()
+        run.rmdir()
+        second = folder.locked(run)
+        second.__enter__()
+    with pytest.raises(ConfigError, match="another process"), folder.locked(run):
+        pass
+    second.__exit__(None, None, None)
+    assert os.listdir(run) == []
 
 
 def test_a_file_system_without_locks_is_no_obstacle(tmp_path, monkeypatch):

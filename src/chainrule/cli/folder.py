@@ -83,11 +83,18 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         if os.name != "nt":  # while it is locked, or it would be the file of the next that goes
-            path.unlink(missing_ok=True)
+            _delete(path, handle)
         os.close(handle)
         if os.name == "nt":  # which deletes no file that is open, so none of the next
             with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+                path.unlink()
+
+
+def _delete(path: Path, handle: int) -> None:
+    """Delete the open file, unless the folder was deleted meanwhile and another run locks its own in a new one."""
+    with contextlib.suppress(OSError):
+        if os.path.samestat(os.fstat(handle), path.stat()):
+            path.unlink()
 
 
 def _open_locked(path: Path) -> int | None:
@@ -105,9 +112,8 @@ def _open_locked(path: Path) -> int | None:
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), path.stat()):
                 return handle
-        os.close(
-            handle
-        )  # whoever held it deleted it after it was opened here: the lock is on no file that others see
+        # Whoever held it deleted it after it was opened here: this lock is on no file that others see.
+        os.close(handle)
 
 
 def _lock(handle: int) -> None:
