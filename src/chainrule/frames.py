@@ -128,7 +128,7 @@ def _read(value: Any, name: str) -> Any:
     try:
         frame = narwhals.from_native(value, allow_series=True)
     except ValueError as error:  # it refuses columns of one name itself
-        names = list(value.columns)
+        names = list(value.column_names if hasattr(value, "column_names") else value.columns)
         if len(set(names)) == len(names):
             raise
         raise _twice(names, name) from error

@@ -220,3 +220,11 @@ def test_attributions_and_stories_show_the_models_own_names(fitted: c.Model):
     told = story.explain(fitted, X.to_numpy()[0])
     assert told.attribution.names == NAMES and "height" in told.text()
     assert story.explain(fitted, WIDER[:1]).text() == story.explain(fitted, X[:1]).text()
+
+
+def test_arrow_tables_are_matched_too(fitted: c.Model):
+    arrow = pytest.importorskip("pyarrow")
+    np.testing.assert_array_equal(fitted.outputs(arrow.Table.from_pandas(SHUFFLED)), fitted.outputs(X))
+    double = arrow.Table.from_arrays([arrow.array([1.0])] * 3, names=["age", "age", "weight"])
+    with pytest.raises(c.DataError, match="X has two columns of the name 'age'"):
+        model().fit(double, Y[:1])
