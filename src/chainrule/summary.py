@@ -42,6 +42,13 @@ class Summary(NamedTuple):
 
     def __str__(self) -> str:
         """The table as text."""
+        return self.text()
+
+    def text(self, width: int | None = None) -> str:
+        """The table as text, in lines of at most so many characters where that can be.
+
+        What is too wide loses the operations, and then the settings of layers.
+        """
         head = ("link", "layer", "output", "parameters", "operations")
         body = [
             (
@@ -54,16 +61,13 @@ class Summary(NamedTuple):
             for row in self.rows
         ]
         body.insert(0, ("input", "", str(self.inputs), "", ""))
-        widths = [max(len(line[i]) for line in (head, *body)) for i in range(len(head))]
-        lines = [
-            "  ".join(
-                cell.ljust(w) if i < 2 else cell.rjust(w)
-                for i, (cell, w) in enumerate(zip(line, widths, strict=True))
-            )
-            for line in (head, tuple("-" * w for w in widths), *body)
-        ]
+        lines = _aligned([head, *body])
+        if width is not None and max(map(len, lines)) > width:
+            lines = _aligned([line[:4] for line in (head, *body)])
+        if width is not None and max(map(len, lines)) > width:
+            lines = _aligned([(line[0], line[1].partition("(")[0], *line[2:4]) for line in (head, *body)])
         lines += ["", *(f"{name:<13}{value}" for name, value in self.totals().items())]
-        return "\n".join(line.rstrip() for line in lines)
+        return "\n".join(lines)
 
     def totals(self) -> dict[str, str]:
         """Parameters, operations and memory of the whole network, in words."""
@@ -87,6 +91,18 @@ class Summary(NamedTuple):
         from chainrule import notebook
 
         return notebook.summary(self)
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """The head, a rule and the rows as lines; names from the left, numbers from the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(w) if i < 2 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (rows[0], tuple("-" * w for w in widths), *rows[1:])
+    ]
 
 
 def summarize(network: Network, dtype: Any, frozen: frozenset[str], batch_size: int) -> Summary:

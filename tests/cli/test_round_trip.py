@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 import chainrule
+from chainrule.cli import output
 from chainrule.cli.data import Data, divide, load
 from chainrule.cli.output import cells
 from chainrule.datasets import Dataset, load_mnist
@@ -483,3 +486,28 @@ def test_a_warning_is_one_sentence(command, tables, tmp_path):
     assert "Warning: y holds one class only, number 0 of 2" in told
     assert ".py" not in told and "UserWarning" not in told
     assert "Warning" not in command("train", tables["two"], "--epochs", 1, "--out", "other").stderr
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_tables_fit_the_terminal(monkeypatch, width):
+    """The confusion matrix of ten classes, of long names, of many, and the summary of a network with blocks."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    for labels in (
+        [str(k) for k in range(10)],
+        [f"a long name {k}" for k in range(10)],
+        list(map(str, range(19))),
+    ):
+        matrix = np.full((len(labels), len(labels)), 37) + np.diag([1234] * len(labels))
+        screen = io.StringIO()
+        out = Console(file=screen, width=width, force_terminal=True, color_system=None)
+        output.show_confusion(out, matrix, labels)
+        text = screen.getvalue()
+        assert max(map(len, text.splitlines())) <= width and "…" not in text
+        assert all(label in text for label in labels[:2]) and "37" in text
+        assert ("Confusion matrix" in text) == (len(labels[-1]) < 3 and (width == 120 or len(labels) == 10))
+    layers = [chainrule.Rescale(1 / 255), chainrule.Dense(64), chainrule.LeakyReLU(0.0123456789)]
+    layers += [chainrule.Residual([chainrule.Dense(64)]), chainrule.Dense(10)]
+    summary = chainrule.Model(chainrule.Network(784, layers, chainrule.SoftmaxCrossEntropy())).summary()
+    lines = summary.text(width).splitlines()
+    assert max(map(len, lines[: lines.index("")])) <= width
+    assert summary.text() == str(summary) == summary.text(1000)

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from chainrule.model import Model
+
 MAX_CLASSES = 20
 """More columns than this are no table that anyone reads."""
+WIDEST = 1000
+"""Columns that a table may ask for."""
 BAR = 20
 """Characters of a probability of 1."""
 
@@ -24,6 +28,11 @@ def console(quiet: bool = False) -> Console:
     from rich.console import Console
 
     return Console(quiet=quiet, highlight=False)
+
+
+def summary(out: Console, model: Model, batch_size: int = 128) -> str:
+    """A model's summary, as wide as a terminal lets it be."""
+    return model.summary(batch_size).text(out.width if out.is_terminal else None)
 
 
 def print_json(value: Any) -> None:
@@ -74,17 +83,21 @@ def metric_lines(metrics: Mapping[str, float], positive: Any = None) -> Table:
     return table
 
 
-def confusion_table(matrix: Any, labels: Sequence[str]) -> Table:
-    """Rows are true, columns predicted: hits in bold blue, misses brighter the more there are."""
+def confusion_table(matrix: Any, labels: Sequence[str], is_tight: bool = False) -> Table:
+    """Rows are true, columns predicted: hits in bold blue, misses brighter the more there are.
+
+    is_tight: with narrower columns, and without recall.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0) if is_tight else (0, 1), pad_edge=not is_tight)
     table.add_column("", style="bold")
     for label in labels:
         table.add_column(Text(plain(label)), justify="right")
-    table.add_column("recall", justify="right", style="dim", no_wrap=True)
+    if not is_tight:
+        table.add_column("recall", justify="right", style="dim", no_wrap=True)
     worst = max((int(n) for i, row in enumerate(matrix) for j, n in enumerate(row) if i != j), default=0)
     for i, (row, label) in enumerate(zip(matrix, labels, strict=True)):
         cells = [
@@ -94,7 +107,8 @@ def confusion_table(matrix: Any, labels: Sequence[str]) -> Table:
             for j, n in enumerate(row)
         ]
         total = int(row.sum())
-        table.add_row(Text(plain(label)), *cells, f"{100 * row[i] / total:.1f}%" if total else "")
+        recall = [] if is_tight else [f"{100 * row[i] / total:.1f}%" if total else ""]
+        table.add_row(Text(plain(label)), *cells, *recall)
     return table
 
 
@@ -118,14 +132,17 @@ def largest_confusions(matrix: Any, labels: Sequence[str], most: int = 10) -> Ta
 
 
 def show_confusion(out: Console, matrix: Any, labels: Sequence[str]) -> None:
-    """The matrix, or its largest entries."""
-    fits = len(labels) <= MAX_CLASSES
-    out.print(
-        "\n[bold]Confusion matrix[/bold]: rows are true, columns predicted"
-        if fits
-        else "\n[bold]Largest confusions[/bold]"
-    )
-    out.print(confusion_table(matrix, labels) if fits else largest_confusions(matrix, labels))
+    """The matrix, or its largest entries where it is too wide for the terminal or for anyone to read."""
+    if len(labels) <= MAX_CLASSES:
+        for is_tight in (False, True):
+            table = confusion_table(matrix, labels, is_tight)
+            if out.measure(table, options=out.options.update(width=WIDEST)).maximum <= out.width:
+                out.print("\n[bold]Confusion matrix[/bold]: rows are true, columns predicted")
+                out.print(table)
+                return
+    out.print("\n[bold]Largest confusions[/bold]")
+    table = largest_confusions(matrix, labels)
+    out.print(table if table.row_count else "There are none.")
 
 
 def bar(share: float) -> str:

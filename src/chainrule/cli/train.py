@@ -204,7 +204,8 @@ def introduce(run: Prepared, place: Path, out: Console, verbose: bool) -> None:
         lines += (f"epochs {len(run.records) + 1} to {settings.epochs}: a new training from the run's model",)
     out.print("\n".join(lines) + "\n", style="dim", markup=False)
     if verbose:
-        out.print(f"{run.model.summary(settings.batch_size or 128)}\n", markup=False)
+        text = output.summary(out, run.model, settings.batch_size or 128)
+        out.print(f"{text}\n", markup=False, soft_wrap=True)
 
 
 def show(run: Prepared, outcome: Outcome, progress: Console, quiet: bool) -> None:
