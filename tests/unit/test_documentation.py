@@ -341,6 +341,14 @@ def test_readme_lists_what_there_is(page: Path):
     assert classes - {Constant.__name__} - listed == set()
 
 
+def test_every_experiment_of_the_laboratory_has_a_picture():
+    from chainrule.lab import LABS
+
+    sections = re.split(r"^## ", (ROOT / "docs" / "laboratory.md").read_text("utf-8"), flags=re.MULTILINE)[1:]
+    shown = {section.split("\n")[0]: re.findall(r"!\[[^\]]{20,}\]\((\S+)\)", section) for section in sections}
+    assert shown == {name: [f"images/lab-{name}.png"] for name in LABS}
+
+
 LINKS = [
     (name_of(page), link)
     for page in (*PAGES, ROOT / "CONTRIBUTING.md")

@@ -54,7 +54,10 @@ def neurons(layers: Sequence[Any]) -> go.Figure:
             ticktext=[str(unit) for unit in each.units.tolist()], **where,
         )  # fmt: skip
         figure.update_yaxes(
-            tickvals=[height * (k + 0.5) - GAP / 2 for k in range(len(kinds))], ticktext=list(kinds), **where
+            tickvals=[height * (k + 0.5) - GAP / 2 for k in range(len(kinds))],
+            ticktext=list(kinds),
+            showticklabels=where["col"] == 1,
+            **where,  # one below the other, on a phone, all have them
         )
     style(figure, "What excites a neuron", "", "")
     _frameless(figure, rows * 215 + 110)

@@ -86,8 +86,8 @@ def approximation(curves: Mapping[int, Sequence[Curve]], error: float) -> go.Fig
             add_curve(figure, curve, color, dash, symbol, column == 1, row=1, col=column)
         figure.add_hline(error, line={"color": "#808080", "width": 1.5, "dash": "dash"}, row=1, col=column)
     figure.add_annotation(
-        text=f"the error asked for: {error:g}", x=1, xref="x domain", y=math.log10(error), yref="y",
-        showarrow=False, xanchor="right", yanchor="bottom",
+        text=f"the error asked for: {error:g}", x=0, xref="x2 domain", y=math.log10(error), yref="y2",
+        showarrow=False, xanchor="left", yanchor="top", xshift=4,
     )  # fmt: skip
     falls = [curve.middle[0] / max(curve.middle[-1], 1e-300) for group in curves.values() for curve in group]
     title = f"The error falls {rounded(min(falls))}- to {rounded(max(falls))}-fold"
