@@ -6,6 +6,7 @@ Every function gives sentences, one a mistake, which become warnings: there may 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -63,12 +64,16 @@ def on_network(layers: Sequence[Layer], loss: Loss) -> Iterator[str]:
 
 
 def on_targets(
-    layers: Sequence[Layer], loss: Loss, samples: Samples, are_classes_known: bool = False
+    layers: Sequence[Layer],
+    loss: Loss,
+    samples: Samples,
+    labels: Sequence[Any] | None = None,
+    are_labels_known: bool = False,
 ) -> Iterator[str]:
     """Of targets that the network will hardly learn.
 
-    samples: those that an untrained network is to be trained on.  are_classes_known: whether the model was told its
-    labels before, so that some of them may be missing here.
+    samples: those that an untrained network is to be trained on.  labels: what class numbers stand for.
+    are_labels_known: whether the model was told its labels before, so that some of them may be missing here.
     """
     y = samples.y
     if samples.n < FEW:
@@ -77,14 +82,14 @@ def on_targets(
         if y.ndim == 2 and y.shape[1] > 1:  # probabilities, or many labels
             return
         occurring = distinct(y)
-        if len(occurring) == 1:
+        if len(occurring) == 1 and occurring[0] == int(occurring[0]):
+            only = int(occurring[0]) if labels is None else labels[int(occurring[0])]
             yield (
-                f"y holds one class only, number {int(occurring[0])} of {max(samples.outputs, 2)}, so there is nothing "
-                "to tell apart; pass samples of every class."
+                f"y holds one class only, {only!r}, so there is nothing to tell apart; pass samples of every class."
             )
         elif (
             y.ndim == 1
-            and not are_classes_known
+            and not are_labels_known
             and occurring[-1] + 1 < samples.outputs
             and samples.n >= FEW * samples.outputs
         ):

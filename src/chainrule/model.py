@@ -199,8 +199,9 @@ class Model:
         if verbose:
             watchers.insert(0, ProgressBar(verbose))
         if not self.steps_trained and resume is None and epochs and not isinstance(optimizer, LBFGS):
-            known = self.classes is not None
-            for sentence in advice.on_targets(network.layers, network.loss, samples, known):
+            labels = None if classes is None else classes.tolist()
+            is_known = self.classes is not None
+            for sentence in advice.on_targets(network.layers, network.loss, samples, labels, is_known):
                 warnings.warn(sentence, stacklevel=2)
         before = (
             *(self.classes, self._feature_names, self.target_scale),

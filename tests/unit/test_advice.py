@@ -122,9 +122,16 @@ def test_targets_that_a_network_reaches_are_quiet():
 def test_one_class_only(loss: c.Loss, outputs: int):
     made = model(loss=loss, outputs=outputs)
     (sentence,) = fit(made, np.ones(60, int))
-    assert "y holds one class only, number 1 of" in sentence
+    assert "y holds one class only, 1, so" in sentence
     assert fit(made, np.zeros(60, int)) == []  # a trained model may see one class at a time
     assert said(lambda: made.evaluate(X, np.ones(60, int))) == []
+
+
+def test_one_class_is_called_by_its_label_and_one_probability_is_none():
+    made = model(loss=c.SigmoidCrossEntropy())
+    made.classes = np.array(["ill", "well"])
+    assert "one class only, 'well', so" in fit(made, np.full(60, "well"))[0]
+    assert fit(model(loss=c.SigmoidCrossEntropy()), np.full(60, 0.5)) == []
 
 
 def test_of_few_samples_nothing_is_said():
