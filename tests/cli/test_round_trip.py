@@ -511,3 +511,14 @@ def test_tables_fit_the_terminal(monkeypatch, width):
     lines = summary.text(width).splitlines()
     assert max(map(len, lines[: lines.index("")])) <= width
     assert summary.text() == str(summary) == summary.text(1000)
+
+
+def test_info_shows_the_features_names_and_the_targets_scale(command, tables):
+    command("train", tables["pairs"], "--epochs", 1, "--out", "run", "--quiet")
+    model = chainrule.load("run/model.safetensors")
+    model.feature_names = [f"column {k}" for k in range(6)]
+    model.save("named.safetensors")
+    found = command("info", "named.safetensors", data=True)
+    scale = {name: part.tolist() for name, part in model.target_scale._asdict().items()}
+    assert found["target_scale"] == scale
+    assert "column 0, column 1" in " ".join(command("info", "named.safetensors").stdout.split())

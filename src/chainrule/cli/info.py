@@ -124,6 +124,10 @@ def describe(model: Model) -> dict[str, Any]:
         "inputs": model.network.inputs,
         "outputs": model.network.outputs,
         "classes": None if model.classes is None else model.classes.tolist(),
+        "feature_names": None if model.feature_names is None else list(model.feature_names),
+        "target_scale": None
+        if model.target_scale is None
+        else {name: part.tolist() for name, part in model.target_scale._asdict().items()},
         "loss": model.network.loss.kind,
         "dtype": model.dtype.name,
         "seed": model.seed,
@@ -156,7 +160,7 @@ def lines(name: str, value: Any) -> list[str]:
         return [f"{row['name']}: {row['why']}" for row in value]
     if name == "network":
         return []  # the summary shows it
-    if name == "classes" and value is not None:
+    if name in ("classes", "feature_names") and value is not None:
         return [", ".join(map(str, value[:20])) + (f", ... ({len(value)})" if len(value) > 20 else "")]
     if isinstance(value, dict):
         return [f"{key} {said(item)}" for key, item in value.items()]
