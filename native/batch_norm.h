@@ -23,7 +23,7 @@ void Engine<T>::batch_statistics(const Op& op, Cache<T>& cache, int64_t n0, int6
         for (int64_t i = 0; i < batch; ++i)
             for (int64_t j = 0; j < P; ++j) {
                 const T x = a[i * in.ld + j] - mean[j];
-                var[j] += x * x;
+                var[j] = fused(x, x, var[j]);
             }
         for (int64_t j = 0; j < P; ++j) {
             var[j] /= T(batch);
@@ -53,7 +53,7 @@ void Engine<T>::normalize(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1,
             const T* a = from.row(i) + n;
             T x_hat[P], z[P];
             for (int64_t j = 0; j < P; ++j) x_hat[j] = (a[j] - mean[j]) * inv_std[j];
-            for (int64_t j = 0; j < P; ++j) z[j] = gamma[j] * x_hat[j] + beta[j];
+            for (int64_t j = 0; j < P; ++j) z[j] = fused(gamma[j], x_hat[j], beta[j]);
             if (trains_) std::copy(x_hat, x_hat + P, &cache.x_hat[i * out.ld + n]);
             std::copy(z, z + P, &out.a[i * out.ld + n]);
         }
@@ -71,7 +71,7 @@ void Engine<T>::batch_gradients(const Op& op, Cache<T>& cache, int64_t n0, int64
             for (int64_t j = 0; j < P; ++j) {
                 const T delta = out.grad[i * out.ld + n + j];
                 dbeta[j] += delta;
-                dgamma[j] += delta * cache.x_hat[i * out.ld + n + j];
+                dgamma[j] = fused(delta, cache.x_hat[i * out.ld + n + j], dgamma[j]);
             }
         for (int64_t j = 0; j < P; ++j) {
             cache.dgamma[n + j] = dgamma[j], cache.dbeta[n + j] = dbeta[j];

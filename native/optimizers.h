@@ -59,7 +59,7 @@ template <class T>
 struct Outer {
     const T *a, *delta;
 
-    T operator()(int64_t k, int64_t j) const { return rounded_product(a[k], delta[j]); }
+    T operator()(int64_t k, int64_t j) const { return a[k] * delta[j]; }
 };
 
 // w (rows, PANEL) updated in place from g, with the state's arrays s0, s1, s2 of the same shape where the rule has them.
@@ -80,60 +80,60 @@ T update(Rule rule, const Step<T>& p, int64_t rows, G gradient, T* __restrict w,
     };
     switch (rule) {
         case Rule::gradient_descent:
-            each([=](int64_t i, T g) { return w[i] - p.lr * g; });
+            each([=](int64_t i, T g) { return fused(-p.lr, g, w[i]); });
             break;
         case Rule::momentum:  // v = momentum v + g
             each([=](int64_t i, T g) {
-                s0[i] = p.beta1 * s0[i] + g;
-                return w[i] - p.lr * s0[i];
+                s0[i] = fused(p.beta1, s0[i], g);
+                return fused(-p.lr, s0[i], w[i]);
             });
             break;
         case Rule::nesterov:
             each([=](int64_t i, T g) {
-                s0[i] = p.beta1 * s0[i] + g;
-                return w[i] - p.lr * (g + p.beta1 * s0[i]);
+                s0[i] = fused(p.beta1, s0[i], g);
+                return fused(-p.lr, fused(p.beta1, s0[i], g), w[i]);
             });
             break;
         case Rule::rmsprop:  // v = rho v + (1 - rho) g^2
             each([=](int64_t i, T g) {
-                s0[i] = p.beta2 * s0[i] + p.one_beta2 * (g * g);
-                return w[i] - p.lr * (g / (std::sqrt(s0[i]) + p.eps));
+                s0[i] = fused(p.beta2, s0[i], p.one_beta2 * (g * g));
+                return fused(-p.lr, g / (std::sqrt(s0[i]) + p.eps), w[i]);
             });
             break;
         case Rule::rmsprop_momentum:  // b = momentum b + g / (sqrt(v) + eps)
             each([=](int64_t i, T g) {
-                s0[i] = p.beta2 * s0[i] + p.one_beta2 * (g * g);
-                s1[i] = p.beta1 * s1[i] + g / (std::sqrt(s0[i]) + p.eps);
-                return w[i] - p.lr * s1[i];
+                s0[i] = fused(p.beta2, s0[i], p.one_beta2 * (g * g));
+                s1[i] = fused(p.beta1, s1[i], g / (std::sqrt(s0[i]) + p.eps));
+                return fused(-p.lr, s1[i], w[i]);
             });
             break;
         case Rule::adagrad:  // s = s + g^2
             each([=](int64_t i, T g) {
-                s0[i] += g * g;
-                return w[i] - p.lr * (g / (std::sqrt(s0[i]) + p.eps));
+                s0[i] = fused(g, g, s0[i]);
+                return fused(-p.lr, g / (std::sqrt(s0[i]) + p.eps), w[i]);
             });
             break;
         case Rule::adam:
         case Rule::adamw:  // m, v; w = shrink w - lr m_hat / (sqrt(v_hat) + eps); shrink is 1 for Adam
             each([=](int64_t i, T g) {
-                s0[i] = p.beta1 * s0[i] + p.one_beta1 * g;
-                s1[i] = p.beta2 * s1[i] + p.one_beta2 * (g * g);
-                return p.shrink * w[i] - p.scale * (s0[i] / (std::sqrt(s1[i]) + p.eps_r));
+                s0[i] = fused(p.beta1, s0[i], p.one_beta1 * g);
+                s1[i] = fused(p.beta2, s1[i], p.one_beta2 * (g * g));
+                return fused(p.shrink, w[i], -(p.scale * (s0[i] / (std::sqrt(s1[i]) + p.eps_r))));
             });
             break;
         case Rule::amsgrad:
             each([=](int64_t i, T g) {
-                s0[i] = p.beta1 * s0[i] + p.one_beta1 * g;
-                s1[i] = p.beta2 * s1[i] + p.one_beta2 * (g * g);
+                s0[i] = fused(p.beta1, s0[i], p.one_beta1 * g);
+                s1[i] = fused(p.beta2, s1[i], p.one_beta2 * (g * g));
                 s2[i] = s1[i] > s2[i] ? s1[i] : s2[i];
-                return w[i] - p.scale * (s0[i] / (std::sqrt(s2[i]) + p.eps_r));
+                return fused(-p.scale, s0[i] / (std::sqrt(s2[i]) + p.eps_r), w[i]);
             });
             break;
         case Rule::nadam:  // with both corrections over r = sqrt(1 - beta2^t), as in Adam
             each([=](int64_t i, T g) {
-                s0[i] = p.beta1 * s0[i] + p.one_beta1 * g;
-                s1[i] = p.beta2 * s1[i] + p.one_beta2 * (g * g);
-                return w[i] - (p.g_scale * g + p.m_scale * s0[i]) / (std::sqrt(s1[i]) + p.eps_r);
+                s0[i] = fused(p.beta1, s0[i], p.one_beta1 * g);
+                s1[i] = fused(p.beta2, s1[i], p.one_beta2 * (g * g));
+                return w[i] - fused(p.m_scale, s0[i], p.g_scale * g) / (std::sqrt(s1[i]) + p.eps_r);
             });
             break;
     }

@@ -20,7 +20,7 @@ struct Op {
     int slot0, slot1;      // parameters: W and b, gamma and beta, slope; -1 where there is none
     int state;             // running statistics: its number, or -1
     int function;          // which activation; for a dense, the one that follows it
-    double c0, c1;         // scale and offset, slope or alpha, eps and momentum, rate
+    double c0, c1;         // scale and offset, slope or alpha, eps and momentum, rate and its threshold
     uint32_t stream;       // key of its random draws
     bool in_training;      // false for a frozen link, which behaves as in prediction
 };

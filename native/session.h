@@ -153,7 +153,6 @@ struct Call {
     int64_t first, clock;
     double* tally;
     const Stop& stop;
-    double frozen_penalty;
     Outcome outcome;
     Score score{};            // of the step's batch
     double mu_product = 1;    // after the step
@@ -243,7 +242,10 @@ class Engine final : public Session {
     int64_t first_task(int member, int count) const;
     void ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const;
     void gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Workspace<T>& own);
-    double add_penalty_and_clip(const Task& task, int64_t n0, T* g);
+    int64_t place(int slot, int64_t k0, int64_t n) const;
+    void count_penalty(int slot, int64_t k0, int64_t k1, int64_t n0);
+    void count_frozen_penalty();
+    void add_penalty_and_clip(const Task& task, int64_t n0, T* g);
     template <class G>
     void apply(const Task& task, int64_t n0, const Step<T>& p, G g);
     bool apply_outer(const Task& task, const Step<T>& p);
@@ -296,7 +298,8 @@ class Engine final : public Session {
     std::vector<Score> row_scores_;               // (rows of the buffers,) of each sample
     TeamSize team_{1, 1};                         // that takes steps
     std::vector<Workspace<T>> workspaces_;        // (its most members,)
-    std::vector<double> task_penalty_, task_square_;  // (tasks,)
+    std::vector<int64_t> first_column_;               // (slots,) of the slot's among the columns of all strips
+    std::vector<double> column_penalty_, column_square_;  // (columns of all strips,) empty where nobody asks for them
     int64_t microbatch_ = 0, part_rows_ = 0;          // samples of a micro-batch, 0 for none, and of a part of the batch
     std::vector<Score> part_scores_;                  // (parts,) of a part's samples
     int64_t gradient_size_ = 0;                       // of all tasks

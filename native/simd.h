@@ -47,8 +47,9 @@ struct Simd {
     static inline void store(T* p, Vector v) { std::memcpy(p, &v, sizeof v); }
 };
 
-// sum + x w, rounded once where the processor can. Written out, for a compiler may fuse one loop and not the next, and
-// then the bits depend on the tile that an element falls into.
+// sum + x w, rounded once where the processor can. Written out, as in `fused`: the compiler is told to fuse nothing by itself
+// (-ffp-contract=off), for it may fuse one loop and not the next, and then the bits depend on the tile that an element falls
+// into and on the instruction set.
 template <class V, class T>
 inline V multiply_add(T x, V w, V sum) {
 #if defined(__AVX512F__)
@@ -68,14 +69,32 @@ inline V multiply_add(T x, V w, V sum) {
 #endif
 }
 
-// x w by itself: a sum that it goes into does not take it unrounded.
-template <class T>
-inline T rounded_product(T x, T w) {
+// x y + z of numbers or of whole vectors, rounded once where the processor can.
+template <class V>
+inline V fused(V x, V y, V z) {
+    if constexpr (std::is_arithmetic_v<V>) {
 #if defined(__FMA__) || defined(__aarch64__)
-    return std::fma(x, w, T(0));
+        return std::fma(x, y, z);
 #else
-    return x * w;
+        return x * y + z;
 #endif
+    } else {
+#if defined(__AVX512F__)
+        if constexpr (sizeof(x[0]) == 4) return (V)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z);
+        else return (V)_mm512_fmadd_pd((__m512d)x, (__m512d)y, (__m512d)z);
+#elif defined(CHAINRULE_FOR_wide)
+        for (int i = 0; i < static_cast<int>(sizeof(V) / sizeof(x[0])); ++i) z[i] = std::fma(x[i], y[i], z[i]);
+        return z;
+#elif defined(__FMA__)
+        if constexpr (sizeof(x[0]) == 4) return (V)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)z);
+        else return (V)_mm256_fmadd_pd((__m256d)x, (__m256d)y, (__m256d)z);
+#elif defined(__aarch64__)
+        if constexpr (sizeof(x[0]) == 4) return (V)vfmaq_f32((float32x4_t)z, (float32x4_t)x, (float32x4_t)y);
+        else return (V)vfmaq_f64((float64x2_t)z, (float64x2_t)x, (float64x2_t)y);
+#else
+        return x * y + z;
+#endif
+    }
 }
 
 // Two bfloat16 numbers that are neighbors in a sum of products, the earlier one in the upper half: the processor's dot product

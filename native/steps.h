@@ -26,11 +26,8 @@ constexpr double LONG_STEP = 1e8;  // operations of a step that looks between it
 template <class T>
 Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const double* rates,
                          int64_t n_steps, int64_t first, int64_t clock, double* tally, const Stop& stop) {
-    Call call{samples, rows, n_rows, rates, first, clock, tally, stop, 0, {0, End::done}};
-    for (size_t s = 0; s < parameters_.size(); ++s)
-        if (program_.slots[s].is_weight && !program_.slots[s].is_trained)
-            for (const T w : parameters_[s].value)
-                call.frozen_penalty += program_.l2 / 2 * double(w) * double(w) + program_.l1 * std::abs(double(w));
+    Call call{samples, rows, n_rows, rates, first, clock, tally, stop, {0, End::done}};
+    count_frozen_penalty();
     while (call.goes_on() && call.outcome.steps < n_steps) {
         const int64_t k0 = call.outcome.steps, k1 = std::min(n_steps, k0 + team_.steps());
         Workers workers(team_.count());
@@ -133,7 +130,7 @@ bool Engine<T>::is_bounded(const Batch& batch, int present) const {
     return true;
 }
 
-// After the gradients: they are all finite, or the step is not made.
+// After the gradients: they and the loss with its penalty are all finite, or the step is not made.
 template <class T>
 void Engine<T>::decide_on_gradients(Call& call, int present) {
     if (phases_.is_lost()) {
@@ -141,6 +138,8 @@ void Engine<T>::decide_on_gradients(Call& call, int present) {
         call.outcome.end = call.outcome.failure ? End::failed : End::stopped;
     } else if (overflow_.load(std::memory_order_relaxed)) {
         call.outcome.end = End::gradient;
+    } else if (!std::isfinite(T(call.score.loss + sum_of(column_penalty_)))) {
+        call.outcome.end = End::loss;
     }
     for (int number = 0; number < present; ++number)
         task_shares_[number].deal(first_task(number, present), first_task(number + 1, present));
@@ -160,9 +159,7 @@ void Engine<T>::finish_step(Call& call, const Batch& batch) {
             std::copy_n(caches_[o].next_mean.begin(), state.a.size(), state.a.begin());
             std::copy_n(caches_[o].next_var.begin(), state.b.size(), state.b.begin());
         }
-    double penalty = call.frozen_penalty;
-    for (const double part : task_penalty_) penalty += part;
-    call.tally[0] += (call.score.loss + penalty) * batch.total, call.tally[1] += batch.total;
+    call.tally[0] += (call.score.loss + sum_of(column_penalty_)) * batch.total, call.tally[1] += batch.total;
     call.tally[2] += call.score.correct;
     ++call.outcome.steps;
 }

@@ -53,8 +53,65 @@ void Engine<T>::plan_tasks() {
                 for (int64_t k0 = 0; k0 < slot.rows; k0 += STRIP_ROWS)
                     for (int64_t n0 = 0; n0 < slot.columns; n0 += width) add(k0, n0);
         }
-    task_penalty_.resize(tasks_.size());
-    task_square_.resize(tasks_.size());
+    int64_t columns = 0;
+    for (const Slot& slot : program_.slots) {
+        first_column_.push_back(columns);
+        columns += (slot.rows + STRIP_ROWS - 1) / STRIP_ROWS * slot.columns;
+    }
+    if (program_.l2 > 0 || program_.l1 > 0) column_penalty_.resize(columns);
+    if (run_.clip_norm > 0) column_square_.resize(columns);
+}
+
+// Where the sum over a strip of a slot's column stands among those of all strips: the strip that begins at row k0, column n.
+template <class T>
+int64_t Engine<T>::place(int slot, int64_t k0, int64_t n) const {
+    return first_column_[slot] + k0 / STRIP_ROWS * program_.slots[slot].columns + n;
+}
+
+// The sums of some rows of a panel (rows, PANEL), column by column, and so in one order whatever the width of a panel:
+// sum = add(sum, x). Of the panel `columns` columns are there.
+template <class T, class Add>
+void sum_columns(const T* panel, int64_t rows, int64_t columns, double* sums, Add&& add) {
+    constexpr int64_t P = PANEL<T>;
+    T sum[P] = {};
+    for (int64_t k = 0; k < rows; ++k)
+        for (int64_t j = 0; j < P; ++j) sum[j] = add(sum[j], panel[k * P + j]);
+    std::copy(sum, sum + std::min(P, columns), sums);
+}
+
+// The sum of all, in an order that depends on their number alone: eight sums side by side, for one would wait for itself.
+inline double sum_of(const std::vector<double>& values) {
+    constexpr size_t TOGETHER = 8;
+    double sums[TOGETHER] = {}, all = 0;
+    size_t i = 0;
+    for (; i + TOGETHER <= values.size(); i += TOGETHER)
+        for (size_t j = 0; j < TOGETHER; ++j) sums[j] += values[i + j];
+    for (; i < values.size(); ++i) sums[i % TOGETHER] += values[i];
+    for (const double sum : sums) all += sum;
+    return all;
+}
+
+// What rows k0 to k1 of a panel of weights cost, column by column: l2/2 sum w^2 + l1 sum |w|.
+template <class T>
+void Engine<T>::count_penalty(int slot, int64_t k0, int64_t k1, int64_t n0) {
+    const Slot& W = program_.slots[slot];
+    const T* panel = &parameters_[slot].value[n0 * W.rows + k0 * PANEL<T>];
+    const int64_t columns = std::min<int64_t>(PANEL<T>, W.columns - n0);
+    double square[PANEL<T>], absolute[PANEL<T>], *penalty = &column_penalty_[place(slot, k0, n0)];
+    sum_columns(panel, k1 - k0, columns, square, [](T sum, T w) { return fused(w, w, sum); });
+    sum_columns(panel, k1 - k0, columns, absolute, [](T sum, T w) { return sum + std::abs(w); });
+    for (int64_t j = 0; j < columns; ++j) penalty[j] = program_.l2 / 2 * square[j] + program_.l1 * absolute[j];
+}
+
+// The same of all weights that are not trained: they cost as much as the others.
+template <class T>
+void Engine<T>::count_frozen_penalty() {
+    for (int s = 0; s < static_cast<int>(program_.slots.size()); ++s) {
+        const Slot& slot = program_.slots[s];
+        if (!slot.is_weight || slot.is_trained || column_penalty_.empty()) continue;
+        for (int64_t k = 0; k < slot.rows; k += STRIP_ROWS)
+            for (int64_t n = 0; n < slot.columns; n += PANEL<T>) count_penalty(s, k, std::min(slot.rows, k + STRIP_ROWS), n);
+    }
 }
 
 // Where a member's share of the tasks begins.
@@ -139,28 +196,21 @@ void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_g
     }
 }
 
-// g + l2 W + l1 sign(W), within clip_value, for a panel of a task; its penalty as it was before the step.
+// g + l2 W + l1 sign(W), within clip_value, for a panel of a task; its penalty, before the step, is counted.
 template <class T>
-double Engine<T>::add_penalty_and_clip(const Task& task, int64_t n0, T* g) {
+void Engine<T>::add_penalty_and_clip(const Task& task, int64_t n0, T* g) {
     const Slot& slot = program_.slots[task.slot];
     const int64_t n = (task.k1 - task.k0) * PANEL<T>;
-    double penalty = 0;
-    if (slot.is_weight && (program_.l2 > 0 || program_.l1 > 0)) {
+    if (slot.is_weight && !column_penalty_.empty()) {
         const T l2 = T(program_.l2), l1 = T(program_.l1);
         const T* W = &parameters_[task.slot].value[n0 * slot.rows + task.k0 * PANEL<T>];
-        T square = 0, absolute = 0;
-        for (int64_t i = 0; i < n; ++i) {
-            square += W[i] * W[i];
-            absolute += std::abs(W[i]);
-            g[i] += l2 * W[i] + (W[i] > 0 ? l1 : W[i] < 0 ? -l1 : T(0));
-        }
-        penalty = program_.l2 / 2 * double(square) + program_.l1 * double(absolute);
+        count_penalty(task.slot, task.k0, task.k1, n0);
+        for (int64_t i = 0; i < n; ++i) g[i] += l2 * W[i] + (W[i] > 0 ? l1 : W[i] < 0 ? -l1 : T(0));
     }
     if (run_.clip_value > 0) {
         const T limit = T(run_.clip_value);
         for (int64_t i = 0; i < n; ++i) g[i] = g[i] > limit ? limit : g[i] < -limit ? -limit : g[i];
     }
-    return penalty;
 }
 
 // The same in pairs: a strip of W is rounded, and then read along its columns for W and along its rows for W^T.
@@ -230,7 +280,7 @@ void Engine<T>::bound_norms(int slot, int64_t n0) {
     const T limit = T(program_.max_norm);
     T square[PANEL<T>] = {};
     for (int64_t k = 0; k < rows; ++k)
-        for (int64_t j = 0; j < PANEL<T>; ++j) square[j] += W[k * PANEL<T> + j] * W[k * PANEL<T> + j];
+        for (int64_t j = 0; j < PANEL<T>; ++j) square[j] = fused(W[k * PANEL<T> + j], W[k * PANEL<T> + j], square[j]);
     for (int64_t j = 0; j < PANEL<T>; ++j) {
         const T norm = std::sqrt(square[j]);
         if (norm > limit)
@@ -239,8 +289,8 @@ void Engine<T>::bound_norms(int slot, int64_t n0) {
     refresh(slot, 0, rows, n0);
 }
 
-// use(task, number, n, g) for each panel of each task that this thread gets: its column, and its part of the gradient, with
-// the penalty's and clipped by value.
+// use(task, n, g) for each panel of each task that this thread gets: its column, and its part of the gradient, with the
+// penalty's and clipped by value. It passes over a task that use.takes.
 template <class T>
 template <class Use>
 void Engine<T>::each_gradient(const Batch& batch, const Member& me, Use&& use) {
@@ -251,15 +301,15 @@ void Engine<T>::each_gradient(const Batch& batch, const Member& me, Use&& use) {
     own.forget();
     for (int64_t t; (t = take(task_shares_, me.number, me.present)) >= 0;) {
         const Task& task = tasks_[t];
-        if (use.takes(task, t)) continue;
+        if (use.takes(task)) continue;
         if (microbatch_ > 0)
             sum_parts(task, parts_of(batch.size), group);
         else
             gradient_of(task, 0, batch.size, gaps, false, group, own);
         for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) {
             T* g = group + (n - task.n0) * (task.k1 - task.k0);
-            task_penalty_[t] += add_penalty_and_clip(task, n, g);
-            use(task, t, n, g);
+            add_penalty_and_clip(task, n, g);
+            use(task, n, g);
         }
     }
 }
@@ -270,17 +320,13 @@ void Engine<T>::make_gradients(const Batch& batch, const Member& me) {
     struct Look {
         Engine& engine;
 
-        bool takes(const Task&, int64_t t) const {
-            engine.task_penalty_[t] = engine.task_square_[t] = 0;
-            return false;
-        }
-        void operator()(const Task& task, int64_t t, int64_t n, T* g) const {
+        bool takes(const Task&) const { return false; }
+        void operator()(const Task& task, int64_t n, T* g) const {
             const int64_t size = (task.k1 - task.k0) * PANEL<T>;
             if (!all_finite(g, size) || passes(Place::gradient)) engine.overflow_.store(true, std::memory_order_relaxed);
             if (!engine.waits_for_norm()) return;
-            T square = 0;
-            for (int64_t i = 0; i < size; ++i) square += g[i] * g[i];
-            engine.task_square_[t] += double(square);
+            sum_columns(g, task.k1 - task.k0, engine.program_.slots[task.slot].columns - n,
+                        &engine.column_square_[engine.place(task.slot, task.k0, n)], [](T sum, T x) { return fused(x, x, sum); });
             std::copy(g, g + size, engine.kept_gradient(task, n));
         }
     };
@@ -294,11 +340,8 @@ void Engine<T>::update_strips(const Batch& batch, const Member& me) noexcept {
         Engine& engine;
         bool is_one_sample;
 
-        bool takes(const Task& task, int64_t t) const {
-            engine.task_penalty_[t] = 0;
-            return is_one_sample && engine.apply_outer(task, engine.step_);
-        }
-        void operator()(const Task& task, int64_t, int64_t n, T* g) const { engine.apply(task, n, engine.step_, Stored<T>{g}); }
+        bool takes(const Task& task) const { return is_one_sample && engine.apply_outer(task, engine.step_); }
+        void operator()(const Task& task, int64_t n, T* g) const { engine.apply(task, n, engine.step_, Stored<T>{g}); }
     };
     each_gradient(batch, me, Apply{*this, batch.size == 1});
 }
@@ -306,9 +349,7 @@ void Engine<T>::update_strips(const Batch& batch, const Member& me) noexcept {
 // The rule for a thread's tasks, with the gradients that were kept, within clip_norm.
 template <class T>
 void Engine<T>::update_clipped(const Member& me) noexcept {
-    double total = 0;
-    for (const double part : task_square_) total += part;
-    const double norm = std::sqrt(total);
+    const double norm = std::sqrt(sum_of(column_square_));
     const T scale = T(norm > run_.clip_norm ? run_.clip_norm / norm : 1.0);
     for (int64_t t = first_task(me.number, me.present); t < first_task(me.number + 1, me.present); ++t) {
         const Task& task = tasks_[t];

@@ -128,7 +128,7 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, const Block& block, const
 template <class T>
 void Engine<T>::dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, const Draw& draw) {
     const int64_t begin = draw.first, finish = begin + r1 - r0, width = buffers_[op.in].width, ld = buffers_[op.in].ld;
-    const uint32_t threshold = static_cast<uint32_t>(std::llround(op.c0 * 4294967296.0));
+    const uint32_t threshold = static_cast<uint32_t>(op.c1);
     const T kept = T(1 / (1 - op.c0));
     constexpr int64_t CHUNK = 512;
     uint32_t words[2 * CHUNK];

@@ -26,6 +26,7 @@ from chainrule import (
     Model,
     Network,
     NonFiniteError,
+    Poisson,
     PReLU,
     ReLU,
     Rescale,
@@ -36,10 +37,10 @@ from chainrule import (
     Tanh,
 )
 from chainrule.engines import ENGINES, native, program, select
-from chainrule.layers import ACTIVATIONS
+from chainrule.layers import ACTIVATIONS, Sigmoid, Softmax
 from chainrule.losses import LOSSES
 from chainrule.optimizers import LBFGS, OPTIMIZERS
-from strategies import problems
+from strategies import problems, targets_for
 
 FLOAT64 = 1e-10
 FLOAT32 = 2e-3
@@ -306,6 +307,13 @@ def test_micro_batches_of_a_larger_network(isa, monkeypatch):
     assert_same(trained("reference", network, X, y, **how), runs[0], X, FLOAT64)
 
 
+@pytest.mark.parametrize("rate", [2.0**-33, 0.5 + 2.0**-33, 1 - 2.0**-32, 1 - 2.0**-34, 1 - 2.0**-53])
+def test_dropout_at_the_edges_of_what_32_bits_tell_apart(rate):
+    X, y = data()
+    network = Network(9, [Dropout(rate), Dense(8), Tanh(), Dense(3)], SoftmaxCrossEntropy())
+    assert_same(*(trained(engine, network, X, y) for engine in ("reference", "native")), X, FLOAT64)
+
+
 @pytest.mark.parametrize("n", [101, 2300])
 @pytest.mark.parametrize("normalizes", [True, False])
 def test_a_batch_larger_than_the_samples_is_all_of_them(n, normalizes):
@@ -333,7 +341,7 @@ def test_frozen_links_keep_their_bits():
     X, y = data()
     models = []
     for engine in ("reference", "native"):
-        model = trained(engine, Network(9, deep(), SoftmaxCrossEntropy(), l2=0.01), X, y)
+        model = trained(engine, Network(9, deep(), SoftmaxCrossEntropy(), l2=0.01, l1=0.003), X, y)
         model.freeze("dense_1", "batch_norm_1", "dense_3")
         frozen = model.parameters["dense_1"].W.copy(), model.states["batch_norm_1"].mean.copy()
         model.history = model.fit(
@@ -343,6 +351,77 @@ def test_frozen_links_keep_their_bits():
         assert np.array_equal(frozen[1], model.states["batch_norm_1"].mean)
         models.append(model)
     assert_same(*models, X, 1e-9)
+
+
+def test_a_frozen_batch_norm_is_a_fixed_line_on_the_way_back():
+    """With the running statistics, of which no sample of the batch is part: the links below it are trained."""
+    X, y = data()
+    models = []
+    for engine in ("reference", "native"):
+        model = Model(
+            Network(9, [Dense(7), BatchNorm(), Tanh(), Dense(3)], SoftmaxCrossEntropy()), dtype="float64"
+        )
+        state = model.states["batch_norm_1"]
+        state.mean[:], state.var[:] = np.linspace(-1, 1, 7), np.linspace(0.5, 3, 7)
+        model.freeze("batch_norm_1")
+        model.history = model.fit(X, y, epochs=2, batch_size=16, optimizer="sgd", engine=engine)
+        models.append(model)
+    assert_same(*models, X, FLOAT64)
+
+
+@pytest.mark.filterwarnings("ignore:y holds one class only")
+@pytest.mark.parametrize("batch_size", [1, 13, 1100], ids=["one", "part of a vector", "micro-batches"])
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("kind", LOSSES)
+def test_every_loss(kind, outputs, batch_size):
+    """With its setting away from the default, and samples of different weights."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1100 if batch_size > 99 else 40, 9))
+    setting = {"delta": 0.3, "q": 0.2, "label_smoothing": 0.1, "half": True}
+    loss = LOSSES[kind](**{name: value for name, value in setting.items() if hasattr(LOSSES[kind](), name)})
+    heads = {"binary_cross_entropy": [Sigmoid()], "categorical_cross_entropy": [Softmax()]}
+    network = Network(9, [Dense(7), Tanh(), Dense(outputs), *heads.get(kind, [])], loss)
+    y = targets_for(loss, len(X), outputs, rng)
+    how = {"epochs": 1, "batch_size": batch_size, "sample_weight": rng.integers(1, 5, len(X)) / 2}
+    assert_same(*(trained(engine, network, X, y, **how) for engine in ("reference", "native")), X, FLOAT64)
+
+
+@pytest.mark.filterwarnings("ignore:.*expects probabilities")
+@pytest.mark.parametrize("kind", LOSSES)
+def test_every_loss_where_it_has_a_kink_or_a_bound(kind):
+    """Residuals of 0 and of Huber's delta, probabilities of 0 and of 1, and the same output for several classes."""
+    out = np.array([[0.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.5, 0.5, 1.0], [1.0, 0.0, 0.0], [2.0, -1.0, 1.0]])
+    loss = LOSSES[kind]()
+    if loss.domain == "probability":
+        out = np.clip(out, 0, 1)
+    y = (
+        np.array([2, 1, 0, 0, 2])
+        if loss.targets == "classes"
+        else np.array([[0, 1, 1], [1, 0, 1], [0, 1, 1]] * 2)[:5]
+    )
+    network = Network(3, [Dense(3)] if loss.domain == "real" else [PReLU(), PReLU()], loss)
+    models = []
+    for engine in ("reference", "native"):
+        model = Model(network, dtype="float64")
+        if loss.domain == "real":
+            model.theta[:] = [*np.eye(3).ravel(), 0, 0, 0]
+        how = {"batch_size": 5, "optimizer": chainrule.SGD(0.5), "epochs": 1}
+        model.history = model.fit(out, y, engine=engine, **how)
+        models.append(model)
+    assert_same(*models, out, FLOAT64)
+
+
+@pytest.mark.parametrize("z", [79.0, 81.0, 85.0, 88.0, 88.5, 88.72])
+def test_the_exponential_function_of_large_numbers(z):
+    network = Network(1, [Dense(1)], Poisson())
+    models = []
+    for engine in ("reference", "native"):
+        model = Model(network, dtype="float32")
+        model.theta[:] = [0.0, z]
+        model.history = model.fit([[0.0]], [[1.0]], epochs=1, optimizer=chainrule.SGD(1e-30), engine=engine)
+        models.append(model)
+    assert models[1].history["loss"][0] == pytest.approx(np.exp(z), rel=2e-5)  # z itself is rounded
+    np.testing.assert_allclose(models[1].theta, models[0].theta, rtol=1e-6)
 
 
 def bits_of_a_run(dtype: str = "float32") -> tuple[bytes, ...]:
@@ -479,6 +558,26 @@ def test_nan_is_named_at_its_step(batch_size):
         )
 
 
+@pytest.mark.parametrize("frozen", [(), ("dense_1",)], ids=["trained", "frozen"])
+@pytest.mark.parametrize("how", [{}, {"clip_norm": 1.0}, {"batch_size": 1}], ids=str)
+def test_a_penalty_that_overflows_is_a_loss_that_does(how, frozen):
+    """The error of the reference, and no step is made: the gradient alone would be finite."""
+    network = Network(9, [Dense(8), ReLU(), Dense(3)], SoftmaxCrossEntropy(), l2=1e-25)
+    found = []
+    for engine in ("reference", "native"):
+        model = Model(network, dtype="float32", seed=1)
+        model.theta[:72] *= 1e20
+        before = model.theta.copy()
+        if frozen:
+            model.freeze(*frozen)
+        with pytest.raises(NonFiniteError) as caught:
+            model.fit(np.zeros((40, 9)), data(40)[1], epochs=2, engine=engine, **how)
+        found.append((caught.value.step, caught.value.link))
+        assert np.array_equal(model.theta, before)
+        assert model.steps_trained == 0
+    assert found == [(1, "loss")] * 2
+
+
 def test_numbers_changed_by_a_callback_count():
     class Shrink(Callback):
         def on_epoch_end(self, run):
@@ -522,20 +621,21 @@ def to_bf16(x: np.ndarray) -> np.ndarray:
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)).view(np.float32)
 
 
-def test_bf16_rounds_what_goes_into_a_product_and_nothing_else():
+@pytest.mark.parametrize("n", [1, 2, 31, 32, 33])
+def test_bf16_rounds_what_goes_into_a_product_and_nothing_else(n):
     """One step of gradient descent, written out: float32 sums of products of bfloat16, float32 weights."""
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(32, 21)).astype(np.float32), rng.normal(size=(32, 3))
+    X, y = rng.normal(size=(n, 21)).astype(np.float32), rng.normal(size=(n, 3))
     network = Network(21, [Dense(40), ReLU(), Dense(3)], chainrule.MeanSquaredError())
     model = Model(network, seed=1)
     (W1, b1), (W2, b2) = (map(np.copy, model.parameters[name]) for name in ("dense_1", "dense_2"))
     rate = 0.1
     model.fit(
-        X, y, epochs=1, batch_size=32, shuffle=False, optimizer=chainrule.SGD(rate), precision="bf16", engine="native"
+        X, y, epochs=1, batch_size=n, shuffle=False, optimizer=chainrule.SGD(rate), precision="bf16", engine="native"
     )  # fmt: skip
     a0 = to_bf16(X)
     a1 = to_bf16(np.maximum(a0 @ to_bf16(W1) + b1, 0))
-    delta2 = to_bf16(2 * (a1 @ to_bf16(W2) + b2 - y.astype(np.float32)) / 32)
+    delta2 = to_bf16(2 * (a1 @ to_bf16(W2) + b2 - y.astype(np.float32)) / n)
     delta1 = to_bf16((delta2 @ to_bf16(W2).T) * (a1 > 0))
     expected = (
         W1 - rate * a0.T @ delta1,
@@ -547,7 +647,7 @@ def test_bf16_rounds_what_goes_into_a_product_and_nothing_else():
     for x, z in zip(found, expected, strict=True):
         assert np.abs(x - z).max() < 2e-4 * np.abs(z).max()  # a sum in another order may round another way
     full = Model(network, seed=1)
-    full.fit(X, y, epochs=1, batch_size=32, shuffle=False, optimizer=chainrule.SGD(rate), engine="native")
+    full.fit(X, y, epochs=1, batch_size=n, shuffle=False, optimizer=chainrule.SGD(rate), engine="native")
     assert np.abs(full.theta - model.theta).max() > 1e-5
 
 

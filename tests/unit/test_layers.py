@@ -283,6 +283,18 @@ def test_batch_norm_averages_with_its_momentum():
         assert_allclose(states["batch_norm_1"].var, [var], rtol=1e-15)
 
 
+def test_batch_norm_learns_no_statistics_from_a_batch_of_one_sample():
+    net = network(2, BatchNorm())
+    states = net.initial_states(np.float64)
+    ctx = Context(training=True, states=states)
+    _, caches = forward(
+        net.links, net.unflatten(np.array([1.0, 1.0, 0.0, 0.0])), np.array([[3.0, -5.0]]), ctx
+    )
+    after = next_states(net.links, caches, ctx)["batch_norm_1"]
+    assert_array_equal(after.mean, [0, 0])
+    assert_array_equal(after.var, [1, 1])
+
+
 @pytest.mark.parametrize("context", [{"training": False}, {"training": True, "frozen": {"batch_norm_1"}}])
 def test_batch_norm_keeps_its_statistics_in_prediction_and_when_frozen(context):
     net = network(1, Residual([BatchNorm()]))

@@ -174,6 +174,20 @@ def test_gradient_is_jax_grad_and_jit_agrees(loss):
     assert_allclose(jax.jit(loss.gradient)(out, y), gradient, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.parametrize("outputs", [1, 2, 3, 7])
+def test_smoothing_divides_by_two_for_labels_and_by_the_classes_for_classes(outputs):
+    y = np.eye(outputs)[:1]
+    labels = losses.SigmoidCrossEntropy(label_smoothing=0.2), losses.BinaryCrossEntropy(label_smoothing=0.2)
+    classes = (
+        losses.SoftmaxCrossEntropy(label_smoothing=0.2),
+        losses.CategoricalCrossEntropy(label_smoothing=0.2),
+    )
+    for loss in labels:
+        assert_allclose(loss.smooth(y), 0.8 * y + 0.1, rtol=1e-15)
+    for loss in classes:
+        assert_allclose(loss.smooth(y), 0.8 * y + 0.2 / outputs, rtol=1e-15)
+
+
 def test_logits_and_probabilities_are_the_same_loss():
     rng = np.random.default_rng(2)
     z = rng.normal(size=(5, 4))

@@ -167,7 +167,7 @@ class Program:
                 state=True,
             )
         if isinstance(layer, Dropout):
-            return self.op(link, "dropout", buffer, c0=layer.rate)
+            return self.op(link, "dropout", buffer, c0=layer.rate, c1=layer.threshold)
         if isinstance(layer, PReLU):
             return self.op(link, "prelu", buffer, fields=("slope",))
         if isinstance(layer, Softmax):

@@ -34,6 +34,11 @@ class Dropout(Layer):
             )
         object.__setattr__(self, "rate", float(self.rate))  # a NumPy scalar would turn float32 into float64
 
+    @property
+    def threshold(self) -> int:
+        """The 32-bit word below which a neuron is dropped: rate * 2^32, rounded, and at most the largest word."""
+        return min(round(self.rate * 2**32), 2**32 - 1)
+
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = a * mask"""
         if not ctx.training or self.rate == 0:
@@ -41,7 +46,7 @@ class Dropout(Layer):
         assert ctx.link is not None
         xp = namespace(a)
         bits = uniform_bits(ctx.seed, ctx.link.number, ctx.step, a.shape, xp)  # (batch, width) uint32
-        keep = bits >= xp.uint32(min(round(self.rate * 2**32), 2**32 - 1))
+        keep = bits >= xp.uint32(self.threshold)
         mask = keep.astype(a.dtype) * (1 / (1 - self.rate))  # (batch, width)
         return a * mask, mask
 
