@@ -96,7 +96,12 @@ class Turns {
         delete fresh;
         return *found;
     }
-    ~Turns() { delete turn_.load(); }
+    Turns() = default;
+    ~Turns() {
+        const Turn* last = turn_.load();
+        if (last->process == process_generation()) delete last;  // otherwise a thread of the parent may hold it
+    }
+    Turns(const Turns&) = delete;
 
    private:
     std::atomic<Turn*> turn_{new Turn(false)};

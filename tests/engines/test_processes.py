@@ -73,6 +73,19 @@ assert count() - before == 3 or not before
 """)
 
 
+def test_no_more_threads_are_made_than_there_are_cores():
+    check(
+        """
+native.cores = lambda: 2
+count = lambda: len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
+before = count()
+fit().outputs(np.resize(X, (20000, 300)))
+assert native.threads() == 64 and count() - before <= 1, (before, count())
+""",
+        threads=64,
+    )
+
+
 @needs_limits
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="changes the user")
 @pytest.mark.parametrize(("threads", "limit"), [(4, 3), (16, 3), (4, 1)])
