@@ -92,7 +92,7 @@ class Samples(NamedTuple):
         return self if scale is None else self._replace(y=scale.standardize(self.y), scale=scale)
 
     def fingerprint(self) -> int:
-        """A checksum of shapes, features, targets and weights: tells other data from the same data.
+        """A checksum of shapes, features, targets, their scale and weights: tells other data from the same data.
 
         Of an array of more than 32 MB it reads pieces of 256 KB, evenly spaced, that add up to as much; a change
         that lies between them is not seen.
@@ -101,7 +101,7 @@ class Samples(NamedTuple):
         parts: tuple[Any, ...] = (self.X,)
         if not isinstance(self.X, np.ndarray):  # a CSR matrix
             parts = (self.X.indptr.astype(np.int64), self.X.indices, self.X.data)
-        for part in (*parts, self.y, self.weight):
+        for part in (*parts, self.y, self.weight, *(self.scale or ())):
             crc = _checksum(part, crc)
         return crc
 
