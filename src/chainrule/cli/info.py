@@ -47,7 +47,7 @@ def info(
         return
     out = output.console()
     if chosen is not None:
-        out.print(f"{output.summary(out, chosen)}\n", markup=False, soft_wrap=True)
+        out.print(f"{output.summary(out, chosen)}\n", markup=False, soft_wrap=not out.is_terminal)
     show(out, found)
 
 

@@ -240,7 +240,10 @@ Repeats = Annotated[
     int | None, Option(help="Seeds to run it with.", show_default="the experiment's own, 3 to 5")
 ]
 Budget = Annotated[
-    float, Option(help="Share of the default work: 0.1 runs in a tenth of the time, 2 looks twice as hard.")
+    float,
+    Option(
+        help="Share of the default work: 0.1 is a quick look in about a fifth of the time, 2 looks twice as hard."
+    ),
 ]
 LabFolder = Annotated[
     Path, Option("--out", help="Folder for NAME.html, a page that works offline, and NAME.json.")

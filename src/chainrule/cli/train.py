@@ -205,7 +205,7 @@ def introduce(run: Prepared, place: Path, out: Console, verbose: bool) -> None:
     out.print("\n".join(lines) + "\n", style="dim", markup=False)
     if verbose:
         text = output.summary(out, run.model, settings.batch_size or 128)
-        out.print(f"{text}\n", markup=False, soft_wrap=True)
+        out.print(f"{text}\n", markup=False, soft_wrap=not out.is_terminal)
 
 
 def show(run: Prepared, outcome: Outcome, progress: Console, quiet: bool) -> None:
