@@ -388,7 +388,7 @@ class Model:
 
     def _class_number(self, label: Any) -> int:
         """The number, 0 or 1, of a label of two. Raises ConfigError."""
-        if self.task not in ("binary", "multiclass") or self.network.outputs > 2:
+        if self.task != "binary" and (self.task != "multiclass" or self.network.outputs != 2):
             raise ConfigError(
                 f"positive is for two classes; this network is for {self._for()}; leave it out."
             )
