@@ -1,3 +1,4 @@
+# Over 300 lines because what a picture may hold is checked beside what decodes it.
 """A picture of a digit, made into what MNIST would have made of it.
 
 MNIST: a white digit on black, scaled to fit 20 x 20 with its aspect ratio kept and its edges smoothed, then placed
