@@ -100,6 +100,9 @@ def test_many_classes_with_long_names_have_room(browser_page, phone_page, tmp_pa
     for page, least in ((browser_page, 600), (phone_page, 150)):
         page.goto(path.as_uri())
         check(page)
+        worst = page.locator("section", has_text="Worst mistakes").locator("tbody tr").first.locator("td")
+        kinds = [cell.get_attribute("class") for cell in worst.all()]
+        assert kinds == [None, None, "number"]  # names read from the left
         box = page.locator(".figure").last.locator(".heatmaplayer").bounding_box()
         assert box["width"] > least and box["height"] > least
 

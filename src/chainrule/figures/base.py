@@ -110,7 +110,7 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
     ticks = {"tickmode": "array", "tickvals": list(range(count)), "ticktext": short, "showgrid": False}
     is_flat = count * max(map(len, labels), default=0) <= 40
     figure.update_xaxes(**ticks, constrain="domain", tickangle=0 if is_flat else 90)
-    figure.update_yaxes(**ticks, constrain="domain", autorange="reversed")
+    figure.update_yaxes(**ticks, constrain="domain", autorange="reversed", title={"standoff": 14})
     height = min(160 + 17 * count, 1400) if is_crowded else 520
     figure.update_layout(height=height, hovermode="closest")
     return figure

@@ -109,7 +109,9 @@ def mistakes(judgement: Judgement, X: Any, image_shape: tuple[int, int] | None, 
         )
         return section("Worst mistakes", lead, f'<ul class="mistakes">{items}</ul>')
     rows = [(f"{called[row]:,}", *described(judgement, row)) for row in judgement.worst.tolist()]
-    return section("Worst mistakes", lead, table(("row", "true", "predicted", "probability"), rows))
+    return section(
+        "Worst mistakes", lead, table(("row", "true", "predicted", "probability"), rows, (0, 1, 2))
+    )
 
 
 def picture(judgement: Judgement, X: Any, row: int, shape: tuple[int, int], called: int) -> str:
