@@ -213,6 +213,7 @@ def test_no_mistakes_and_no_history(browser_page, tmp_path):
 def test_the_same_report_is_the_same_text():
     X = np.array([[-1.0], [1.0]])
     model = Model(Network(1, [Dense(1)], SigmoidCrossEntropy()))
+    model.fit(X, [0, 1], epochs=1)
     pages = [render(model, History([{"loss": 1.0}]), X, [0, 1], title="twice") for _ in range(2)]
     assert pages[0] == pages[1] and len(pages[0]) < 6_000_000
 
