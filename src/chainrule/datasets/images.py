@@ -27,11 +27,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 16 << 20  # 64 MB, as Pillow decodes them
 MAX_FILE_BYTES = 128 << 20  # as many pixels of four times 16 bits, uncompressed
-MAX_JPEG_PIXELS = {
-    1: 16 << 20,
-    3: 12 << 20,
-    4: 7 << 20,
-}  # by components: libjpeg may keep 2 bytes more for each
+MAX_JPEG_PIXELS = {1: 16 << 20, 3: 12 << 20, 4: 7 << 20}  # by components, of 2 bytes more each in libjpeg
 MAX_SIDE = 65_535  # what a JPEG can have
 MAX_SCANS = 100  # of a JPEG, each a walk over all pixels; encoders write 10 or so
 MAX_PARTS = 10_000  # chunks of a PNG or segments of a JPEG, beside the pixels'; Pillow keeps each
