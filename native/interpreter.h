@@ -3,6 +3,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -80,7 +81,7 @@ class Signals {
 struct Turn {
     const int process = process_generation();
     const bool was_taken;  // in the parent, when this process was forked
-    std::timed_mutex mutex;
+    std::mutex mutex;
     std::atomic<std::thread::id> by{};
 
     explicit Turn(bool was_taken) : was_taken(was_taken) {}
@@ -131,9 +132,13 @@ class Alone {
         {
             Unlocked unlocked;
             Signals signals(unlocked);
-            while (!is_mine && !is_stopped) {
-                is_mine = turn_.mutex.try_lock_for(std::chrono::milliseconds(20));
+            std::chrono::microseconds pause(20);
+            while (true) {
+                is_mine = turn_.mutex.try_lock();
                 is_stopped = !is_mine && (signals() || is_ending());
+                if (is_mine || is_stopped) break;
+                std::this_thread::sleep_for(pause);
+                pause = std::min(2 * pause, std::chrono::microseconds(1000));
             }
         }
         if (is_mine) return;
