@@ -369,6 +369,19 @@ def test_a_frozen_batch_norm_is_a_fixed_line_on_the_way_back():
     assert_same(*models, X, FLOAT64)
 
 
+@pytest.mark.parametrize("layer", [ACTIVATIONS["elu"](0.5), LeakyReLU(0.3), LeakyReLU(-0.2)], ids=repr)
+def test_the_setting_of_an_activation(layer):
+    X, y = data()
+    network = Network(9, [Dense(7), layer, Dense(5), Residual([layer]), Dense(3)], SoftmaxCrossEntropy())
+    assert_same(*(trained(engine, network, X, y) for engine in ("reference", "native")), X, FLOAT64)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_softmax_of_large_numbers(dtype):
+    model = Model(Network(3, [Softmax()], MeanSquaredError()), dtype=dtype)
+    np.testing.assert_allclose(model.outputs([[-1e3, 1e3, 1e3]], engine="native"), [[0, 0.5, 0.5]])
+
+
 @pytest.mark.filterwarnings("ignore:y holds one class only")
 @pytest.mark.parametrize("batch_size", [1, 13, 1100], ids=["one", "part of a vector", "micro-batches"])
 @pytest.mark.parametrize("outputs", [1, 3])
