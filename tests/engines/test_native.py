@@ -399,6 +399,28 @@ def test_every_loss(kind, outputs, batch_size):
     assert_same(*(trained(engine, network, X, y, **how) for engine in ("reference", "native")), X, FLOAT64)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_accuracy_on_soft_targets_goes_by_the_likeliest_class(dtype):
+    """The weights 1, 2 and 4 tell which of the three samples were right: the first two."""
+    X = np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 1.0], [1.0, 0.0, 2.0]])
+    y = np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1], [0.2, 0.6, 0.2]])
+    for engine in ("reference", "native"):
+        model = Model(Network(3, [Dense(3)], chainrule.SoftmaxCrossEntropy()), dtype=dtype)
+        model.theta[:] = [*np.eye(3).ravel(), 0, 0, 0]
+        history = model.fit(X, y, epochs=1, sample_weight=[1, 2, 4], engine=engine)
+        assert history["accuracy"][0] == pytest.approx(3 / 7)
+
+
+def test_l1_leaves_a_weight_of_zero_alone():
+    """sign(0) = 0: with no gradient of the data, a step moves every other weight by lr l1 and not this one."""
+    X, y = np.zeros((4, 3)), np.zeros(4)
+    for engine in ("reference", "native"):
+        model = Model(Network(3, [Dense(1)], MeanSquaredError(), l1=0.5), dtype="float64")
+        model.theta[:] = [2.0, 0.0, -2.0, 0.0]
+        model.fit(X, y, epochs=1, optimizer=chainrule.SGD(0.1), engine=engine)
+        np.testing.assert_allclose(model.theta, [1.95, 0.0, -1.95, 0.0], rtol=1e-12)
+
+
 @pytest.mark.filterwarnings("ignore:.*expects probabilities")
 @pytest.mark.parametrize("kind", LOSSES)
 def test_every_loss_where_it_has_a_kink_or_a_bound(kind):
