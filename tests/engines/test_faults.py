@@ -211,7 +211,7 @@ def test_a_fault_at_any_place_leaves_whole_steps_and_nobody_waiting(name, thread
 @pytest.mark.parametrize("name", CASES)
 def test_a_fault_at_every_passage(name, threads, monkeypatch):
     """CHAINRULE_REPEATS times as many, each at another moment of the six steps."""
-    repeats = int(os.environ.get("CHAINRULE_REPEATS", "12"))
+    repeats = int(os.environ.get("CHAINRULE_REPEATS", "6"))
     for place, faults in PLACES.items():
         for fault in faults:
             if fault != "delay":
