@@ -122,14 +122,14 @@ def sparse_case(is_sorted: bool = False) -> Case:
     return case
 
 
-BLOCK = [Dense(400), ReLU(), Dropout(0.2), Residual([Dense(300), Tanh(), Dense(400)]), ReLU(), Dense(3)]
+BLOCK = [Dense(130), ReLU(), Dropout(0.2), Residual([Dense(100), Tanh(), Dense(130)]), ReLU(), Dense(3)]
 NORM = [Dense(120), BatchNorm(), ReLU(), Residual([Dense(100), BatchNorm(), Tanh()]), Dense(3)]
 CASES: dict[str, Callable[[], Case]] = {
     "plain": lambda: Case(BLOCK, 40, 96, optimizer=Nadam(1e-3)),
     "norms": lambda: Case(NORM, 40, 96, clip_norm=0.1, max_norm=1.0, l2=1e-3),
     "batch norm": lambda: Case(NORM, 40, 96, max_norm=1.0),
     "micro-batches": lambda: Case([Dense(30), Tanh(), Dense(20), Tanh(), Dense(3)], 40, 2048),
-    "packed": lambda: Case([Dense(1040), ReLU(), Dense(3)], 30, 530, n=600),
+    "packed": lambda: Case([Dense(1040), ReLU(), Dense(3)], 8, 530, n=600),
     "one sample": lambda: Case([Dense(400), ReLU(), Dense(400), ReLU(), Dense(3)], 30, 1),
     "sparse": sparse_case,
     "huge weights": lambda: Case([Dense(300), Tanh(), Dense(3)], 40, 96, l2=1e-30),
