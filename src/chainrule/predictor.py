@@ -45,28 +45,18 @@ class Predictor:
 
     def outputs(self, X: Any) -> NDArray[Any]:
         """The last layer's output (n, outputs), as `Model.outputs`. X: (n, inputs), or one row (inputs,)."""
-        out = self._outputs(X)
-        return out if self.target_scale is None else self.target_scale.restore(out)
-
-    def _outputs(self, X: Any) -> NDArray[Any]:
-        if type(X) is not ndarray and hasattr(
-            X, "mask"
-        ):  # a masked array, whose memory says nothing of its mask
-            return self._walk(validation.check_X(X, self.network.inputs, features=self.feature_names))
-        out = np.empty(self._shape, self.dtype)
-        if self._row is not None and self._row(X, out) >= 0:
-            return out
-        if self._rows is not None and (found := self._rows(X)) is not None:
-            return found
-        return self._walk(validation.check_X(X, self.network.inputs, features=self.feature_names))
+        if self._row is not None and (type(X) is ndarray or not is_masked(X)):
+            out = np.empty(self._shape, self.dtype)
+            if self._row(X, out) >= 0:
+                return out if self.target_scale is None else self.target_scale.restore(out)
+        found = None if self._rows is None or is_masked(X) else self._rows(X)
+        if found is None:
+            found = self._walk(validation.check_X(X, self.network.inputs, features=self.feature_names))
+        return found if self.target_scale is None else self.target_scale.restore(found)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Labels (n,), or what else `Model.predict` gives."""
-        if (
-            self._row is not None
-            and self._labels is not None
-            and (type(X) is ndarray or not hasattr(X, "mask"))
-        ):
+        if self._row is not None and self._labels is not None and (type(X) is ndarray or not is_masked(X)):
             best = self._row(X, np.empty(self._shape, self.dtype))
             if best >= 0:
                 return self._labels[best : best + 1].copy()
@@ -76,3 +66,8 @@ class Predictor:
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Probabilities (n, classes) or (n, labels), as `Model.predict_proba`."""
         return probabilities(self.network.loss, self.outputs(X))
+
+
+def is_masked(X: Any) -> bool:
+    """Whether X is a masked array, whose memory says nothing of its mask."""
+    return type(X) is not ndarray and hasattr(X, "mask")
