@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -15,6 +16,8 @@ from chainrule.network import Network
 from chainrule.validation import check_samples
 from strategies import networks, problems, seeds
 
+# What is drawn at random may do what the package advises against, such as a Sigmoid before SigmoidCrossEntropy.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 STEPS = (1e-4, 1e-5, 1e-6, 1e-7)
 SILENT = GradientDescent(1e-300)
 
