@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The native engine under sanitizers: `make sanitize`. Builds the module twice, with AddressSanitizer and
 # UndefinedBehaviorSanitizer and with ThreadSanitizer, and runs the engine's tests on each: run.sh PYTHON [pytest's arguments].
-# SETS: the instruction sets for the first two, "avx2;wide" unless it is set; continuous integration takes one.
+# SETS: the instruction sets for the first two, "avx2;wide" unless it is set; continuous integration takes one, and looks for
+# races only in the tests that are about threads.
 #
 # Any finding ends the process; --capture=sys lets the report through. Nothing is suppressed. Leaks are not looked for: CPython keeps memory on purpose.
 set -euo pipefail
@@ -50,11 +51,15 @@ wait "$threads" || { cat build/sanitize-thread.log; exit 1; }
 
 for kind in address thread; do
     echo "=== $kind"
+    tests=(tests/engines)
+    if [[ $kind == thread && -n ${SETS-} ]]; then
+        tests=(tests/engines/test_{faults,interrupts,processes,random_networks,samples,threads}.py)
+    fi
     CHAINRULE_NATIVE=$(ls "$PWD/build/sanitize-$kind"/_native*.so)
     export CHAINRULE_NATIVE
     preload="$(runtime "lib${kind:0:1}san.so") $(runtime libstdc++.so)"
     LD_PRELOAD=$preload "$python" -c \
         'import os, chainrule._native as native; assert native.__file__ == os.environ["CHAINRULE_NATIVE"]'
     LD_PRELOAD=$preload ${fixed[@]+"${fixed[@]}"} "$python" -m pytest -q -p no:cacheprovider --capture=sys \
-        -m "not slow" --numprocesses auto tests/engines "$@"
+        -m "not slow" --numprocesses auto "${tests[@]}" "$@"
 done
