@@ -17,7 +17,7 @@ export OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=1 # two threads on any machine, an
 export CI=true                                  # the same examples in every run
 export ASAN_OPTIONS=halt_on_error=1:abort_on_error=1:detect_leaks=0:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:exitcode=66
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:exitcode=66:die_after_fork=0 # tests fork
 
 # A Python that was not built with a sanitizer needs its runtime loaded first, and libstdc++ where that can see it throw.
 runtime() {
