@@ -112,9 +112,8 @@ def _checksum(values: NDArray[Any], crc: int) -> int:
     count, most = -(-len(values) // rows), MOST_BYTES // PIECE_BYTES
     for piece in np.linspace(0, count - 1, min(count, most)).astype(np.int64).tolist():
         part = values[piece * rows : (piece + 1) * rows]
-        kind = (
-            part.dtype.newbyteorder("=") if part.dtype.itemsize <= 8 else np.float64
-        )  # or padding would count
+        # A long double as float64: its padding is no part of the number.
+        kind = part.dtype.newbyteorder("=") if part.dtype.itemsize <= 8 else np.float64
         data = np.ascontiguousarray(part, kind).reshape(-1).view(np.uint8)
         words = data[: len(data) // (8 * WIDTH) * 8 * WIDTH].view(np.uint64)
         crc = zlib.crc32(words.reshape(-1, WIDTH).sum(0), crc)

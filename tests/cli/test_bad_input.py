@@ -69,6 +69,7 @@ CASES = [
     (("train", "many.npz"), "--loss mean_squared_error"),
     (("train", "with-val.npz", "--validation-fraction", "0.1"), "leave --validation-fraction out"),
     (("train", TABLE, "--validation-fraction", "1.5"), "--validation-fraction must"),
+    (("train", TABLE, "--validation-fraction", "1e-4"), "leaves none on one side; bring more samples."),
     (("train", TABLE, "--hidden", "12,x"), "--hidden must be"),
     (("train", TABLE, "--hidden", "0"), "--hidden must be"),
     (("train", TABLE, "--hidden", ""), "--hidden must be"),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.datasets import Dataset, load_idx_folder, load_mnist, load_npz
 from chainrule.errors import ConfigError, DataError
 from chainrule.network import Network
-from chainrule.random import generator
+from chainrule.training.fit import split_rows
 from chainrule.validation import check_samples
 
 HELD_OUT = 0.2
@@ -89,7 +89,7 @@ def divide(data: Data, fraction: float | None, seed: int) -> Parts:
         fraction = HELD_OUT
     rows = None
     if fraction is not None:
-        rest, rows = held_rows(len(train), fraction, seed)
+        rest, rows = split_rows(len(train), fraction, seed)
         train, validation = _rows(train, rest), _rows(train, rows)
     if test is not None:
         return Parts(train, test if validation is None else validation, test, "test", validation is not None)
@@ -107,19 +107,6 @@ def check(data: Data, network: Network) -> tuple[NDArray[Any] | None, int]:
         if part is not None:
             check_samples(network, part.X, part.y, classes=classes, names=NAMES[name])
     return classes, train.fingerprint()
-
-
-def held_rows(n: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The rows to train on and those held out, divided as Model.fit(validation_fraction=...) does it."""
-    if not 0 < fraction < 1:
-        raise ConfigError(f"--validation-fraction must lie between 0 and 1, not {fraction:g}.")
-    count = round(fraction * n)
-    if not 0 < count < n:
-        raise ConfigError(
-            f"--validation-fraction {fraction:g} of {n} samples leaves none on one side; bring more samples."
-        )
-    order = generator(seed, "split", 0).permutation(n)
-    return np.sort(order[count:]), np.sort(order[:count])
 
 
 def _rows(part: Dataset, rows: NDArray[np.int64]) -> Dataset:

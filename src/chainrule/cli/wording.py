@@ -23,6 +23,8 @@ RULES: tuple[tuple[str, Replacement], ...] = (
     (r"^(momentum|weight_decay) of \w+(?= must )", as_flag),
     (r"^\w+'s (label_smoothing)(?= is )", as_flag),
     (r"^(precision|engine) '(\w+)'", r"--\1 \2"),
+    (r"^validation_fraction=(?=[\d.])", "--validation-fraction "),
+    (r"(?<=; )pass (more samples) or validation_data(?=\.$)", r"bring \1"),
     (rf"(?<=; leave )({ARGUMENTS})(?= out\.$)", as_flag),
     (r"(?<=; use )engine='auto'(?=\.$)", "--engine auto"),
     (r"(?<=; use )Adam(?=\.$)", "--optimizer adam"),

@@ -151,10 +151,8 @@ def _read_grey(path: PathLike) -> NDArray[np.uint8]:
         except (ChainruleError, MemoryError):
             raise
         except Exception as error:  # Pillow's decoders raise a dozen kinds and promise no list
-            is_unknown = (
-                type(error).__name__ == "UnidentifiedImageError"
-            )  # whose text names the object in memory
-            why = "" if is_unknown else f" ({error})"
+            # Of an unknown format Pillow names nothing but the object in memory.
+            why = "" if type(error).__name__ == "UnidentifiedImageError" else f" ({error})"
             raise FormatError(
                 f"{name} is not a PNG or JPEG that can be read past byte {content.tell()}{why}."
             ) from error

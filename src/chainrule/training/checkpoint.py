@@ -22,20 +22,8 @@ if TYPE_CHECKING:
     from chainrule.training.run import Run
 
 FORMAT = 2
-KEYS = (
-    *(
-        "fingerprint",
-        "epoch",
-        "position",
-        "seconds",
-        "epochs_before",
-        "clock",
-        "history",
-        "stopped",
-        "plateau",
-    ),
-    *("now", "optimizer", "tally", "callbacks"),
-)
+KEYS = ("fingerprint", "epoch", "position", "seconds", "epochs_before", "clock", "history", "stopped", "plateau",
+        "now", "optimizer", "tally", "callbacks")  # fmt: skip
 
 
 def write(path: str | os.PathLike[str], run: Run) -> None:
@@ -242,9 +230,8 @@ def _pack(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
 def _unpack(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     if isinstance(value, dict):
         if set(value) == {"$array"}:
-            return arrays.pop(
-                value["$array"]
-            ).copy()  # each once, or a small file would make many of a large one
+            # Each once, or a small file would make many copies of a large array.
+            return arrays.pop(value["$array"]).copy()
         return {key: _unpack(item, arrays) for key, item in value.items()}
     return [_unpack(item, arrays) for item in value] if isinstance(value, list) else value
 

@@ -114,16 +114,13 @@ def _evaluate_outputs(
         total += float(samples.weight[rows] @ network.loss.value(out[rows], y))
     loss = total / float(samples.weight.sum()) + float(network.penalty(network.unflatten(theta)))
     task = task_of(network.loss, network.outputs)
-    y = true_labels(task, samples.y)
+    y, predicted, score = samples.y, out, scores(network.loss, out)
+    if samples.scale is not None:  # metrics are in the targets' own units, unlike the loss
+        y, predicted = samples.scale.restore(y), samples.scale.restore(out)
+    y, predicted = true_labels(task, y), decide(network.loss, predicted)
     weight = None if (samples.weight == 1).all() else samples.weight
-    predicted, score = decide(network.loss, out), scores(network.loss, out)
     if positive is not None and task == "multiclass":
         task, score = "binary", score[:, 1]
-    if (
-        samples.scale is not None
-    ):  # the loss is of standardized targets, what people report of the targets' own
-        y = true_labels(task, samples.scale.restore(samples.y))
-        predicted = decide(network.loss, samples.scale.restore(out))
     found = metrics.evaluate(
         task, y, predicted, score, weight, names, positive=1 if positive is None else positive
     )

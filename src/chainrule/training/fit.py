@@ -156,17 +156,23 @@ def fit_standardize(network: Network, states: dict[str, Any], samples: Samples, 
     return states
 
 
-def split(samples: Samples, fraction: float, seed: int) -> tuple[Samples, Samples]:
-    """Training and validation samples: a random part of the samples, at least one on each side."""
+def split_rows(n: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows to train on and those held out of n, each in order; at least one on each side. Raises ConfigError."""
     if isinstance(fraction, str) or not 0 < fraction < 1:
         raise ConfigError(f"validation_fraction must lie between 0 and 1, not {fraction!r}.")
-    count = round(fraction * samples.n)
-    if not 0 < count < samples.n:
+    count = round(fraction * n)
+    if not 0 < count < n:
         raise ConfigError(
-            f"validation_fraction={fraction} of {samples.n} samples leaves none on one side; pass validation_data."
+            f"validation_fraction={fraction:g} of {n} samples leaves none on one side; "
+            "pass more samples or validation_data."
         )
-    order: NDArray[np.int64] = generator(seed, "split", 0).permutation(samples.n)
-    train, held_out = samples.take(np.sort(order[count:])), samples.take(np.sort(order[:count]))
+    order: NDArray[np.int64] = generator(seed, "split", 0).permutation(n)
+    return np.sort(order[count:]), np.sort(order[:count])
+
+
+def split(samples: Samples, fraction: float, seed: int) -> tuple[Samples, Samples]:
+    """Training and validation samples: a random part of the samples, divided as `split_rows` does it."""
+    train, held_out = map(samples.take, split_rows(samples.n, fraction, seed))
     if not (train.weight.any() and held_out.weight.any()):
         raise DataError(
             "validation_fraction leaves only samples of weight 0 on one side; pass validation_data."
