@@ -106,7 +106,7 @@ def to_numbers(array: Any, names: Sequence[str] | None, name: str) -> Any:
         table = array if array.ndim == 2 else array[None]
         for k in range(table.shape[1] if table.ndim == 2 else 0):
             for row, value in enumerate(table[:, k].tolist()):
-                if not _is_number(value):
+                if not is_number(value):
                     raise DataError(
                         f"{name} must hold numbers, but holds {str(value)[:40]!r} at row {row}, {column(k, names)}; "
                         "encode text and categories as numbers and fill in missing values first."
@@ -114,7 +114,8 @@ def to_numbers(array: Any, names: Sequence[str] | None, name: str) -> Any:
         raise DataError(f"{name} must hold numbers; encode text and categories as numbers first.") from error
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a cell, text or an object, can be read as a number."""
     try:
         float(value)
     except (TypeError, ValueError):

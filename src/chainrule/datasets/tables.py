@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from chainrule.datasets.idx import PathLike, open_regular
 from chainrule.errors import DataError, FormatError
+from chainrule.frames import is_number
 
 MAX_CSV_BYTES = 64 << 20
 MAX_ROW = 4 << 20  # characters: the cells of one row are text before they are numbers, and 20 times as large
@@ -69,7 +70,7 @@ def _read(name: str, text: TextIO) -> Table:
         try:
             values.extend([float(cells[k]) for k in kept])
         except ValueError as error:
-            column = next(k for k in kept if not _is_number(cells[k]))
+            column = next(k for k in kept if not is_number(cells[k]))
             raise DataError(
                 f"{name} holds {cells[column]!r} in row {count} (line {line}), column {names[column]!r}; "
                 "encode text as numbers first."
@@ -101,11 +102,3 @@ def _rows(name: str, text: TextIO) -> Iterator[tuple[int, list[str]]]:
         pending = 0
         if cells:
             yield reader.line_num, cells
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
