@@ -24,7 +24,7 @@ from chainrule.optimizers import LBFGS, AnyOptimizer, GradientDescent, Optimizer
 from chainrule.predictor import Predictor
 from chainrule.samples import Samples, TargetScale, measure_targets
 from chainrule.schedules import ReduceOnPlateau, Schedule
-from chainrule.summary import Summary, summarize
+from chainrule.summary import Summary, counted, summarize
 from chainrule.training import History, ProgressBar, as_callbacks, settings
 from chainrule.training import fit as training
 from chainrule.training.evaluation import (
@@ -599,12 +599,11 @@ class Model:
         """The widths of the network's dense layers and blocks, the number of its parameters, and its training."""
         wide = [link.fan_out for link in self.network.links if link.params or link.branches]
         widths = [str(self.network.inputs), *map(str, wide)]
+        trained = "not trained yet"
+        if self.steps_trained:
+            trained = f"trained for {counted(self.epochs_trained, 'epoch')}"
         shape = "-".join(widths if len(widths) <= 8 else [*widths[:5], "...", *widths[-2:]])
-        trained = f"{self.epochs_trained:,} epoch{'s' * (self.epochs_trained != 1)}"
-        return (
-            f"<Model {shape}: {self.network.size:,} parameters, {self.dtype}, {self.task}, "
-            f"{'trained for ' + trained if self.steps_trained else 'not trained yet'}>"
-        )
+        return f"<Model {shape}: {self.network.size:,} parameters, {self.dtype}, {self.task}, {trained}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the summary, and how far the model was trained."""

@@ -49,8 +49,19 @@ class Summary(NamedTuple):
 
         What is too wide loses the operations, and then the settings of layers.
         """
+        head, body = self.cells()
+        lines = _aligned([head, *body])
+        if width is not None and max(map(len, lines)) > width:
+            lines = _aligned([line[:4] for line in (head, *body)])
+        if width is not None and max(map(len, lines)) > width:
+            lines = _aligned([(line[0], line[1].partition("(")[0], *line[2:4]) for line in (head, *body)])
+        lines += ["", *(f"{name:<13}{value}" for name, value in self.totals().items())]
+        return "\n".join(lines)
+
+    def cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """The names of the table's columns, and its rows in text: blocks' inner links are indented."""
         head = ("link", "layer", "output", "parameters", "operations")
-        body = [
+        body: list[tuple[str, ...]] = [
             (
                 "  " * row.depth + row.name,
                 row.layer,
@@ -61,13 +72,7 @@ class Summary(NamedTuple):
             for row in self.rows
         ]
         body.insert(0, ("input", "", str(self.inputs), "", ""))
-        lines = _aligned([head, *body])
-        if width is not None and max(map(len, lines)) > width:
-            lines = _aligned([line[:4] for line in (head, *body)])
-        if width is not None and max(map(len, lines)) > width:
-            lines = _aligned([(line[0], line[1].partition("(")[0], *line[2:4]) for line in (head, *body)])
-        lines += ["", *(f"{name:<13}{value}" for name, value in self.totals().items())]
-        return "\n".join(lines)
+        return head, body
 
     def totals(self) -> dict[str, str]:
         """Parameters, operations and memory of the whole network, in words."""
@@ -82,9 +87,7 @@ class Summary(NamedTuple):
 
     def __repr__(self) -> str:
         """The number of links and parameters."""
-        return (
-            f"<Summary of {len(self.rows)} link{'s' * (len(self.rows) != 1)}: {self.parameters:,} parameters>"
-        )
+        return f"<Summary of {counted(len(self.rows), 'link')}: {counted(self.parameters, 'parameter')}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the table and the totals."""
@@ -136,6 +139,11 @@ def _rows(links: Sequence[Link], frozen: frozenset[str], depth: int) -> Iterator
         )
         for branch in link.branches:
             yield from _rows(branch, frozen, depth + 1)
+
+
+def counted(count: int, noun: str) -> str:
+    """1 epoch, 2 epochs"""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def as_bytes(count: float) -> str:

@@ -210,6 +210,8 @@ def introduce(run: Prepared, place: Path, out: Console, verbose: bool) -> None:
 
 def show(run: Prepared, outcome: Outcome, progress: Console, quiet: bool) -> None:
     """The result, for people."""
+    from chainrule.summary import counted
+
     out = output.console()
     verdict = outcome.verdict
     progress.print()
@@ -229,11 +231,6 @@ def show(run: Prepared, outcome: Outcome, progress: Console, quiet: bool) -> Non
     out.print(f"Run folder: {outcome.folder}", markup=False, soft_wrap=True)
     if outcome.report is not None:
         out.print(f"Report:     {outcome.report}", markup=False, soft_wrap=True)
-
-
-def counted(count: int, noun: str) -> str:
-    """1 epoch, 2 epochs"""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def as_data(run: Prepared, outcome: Outcome) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.network import Network
 from chainrule.random import generator
+from chainrule.summary import counted
 
 STEPS = (1e-4, 1e-5, 1e-6)
 """Steps h tried for each number; the closest counts. A kink (ReLU's) spoils the large ones, rounding the small ones."""
@@ -44,9 +45,8 @@ class GradientCheck(dict[str, Comparison]):
 
     def __repr__(self) -> str:
         """The worst number and its error."""
-        count = f"{len(self)} parameter{'s' * (len(self) != 1)}"
         worst = f": worst {self.place(self.worst)}, relative error {self.error:.1e}" if self else ""
-        return f"<GradientCheck of {count}{worst}>"
+        return f"<GradientCheck of {counted(len(self), 'parameter')}{worst}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: both values of each parameter."""

@@ -25,6 +25,7 @@ from chainrule.layers import Activation, Context, Dense, Link
 from chainrule.network import Network
 from chainrule.optimizers import GradientDescent, Optimizer
 from chainrule.samples import Batch, Samples
+from chainrule.summary import counted
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -121,7 +122,7 @@ class Flow:
     def __repr__(self) -> str:
         """The number of layers, the loss, and the kinds of diagnoses."""
         kinds = "".join(f", {diagnosis.kind}" for diagnosis in self.diagnoses)
-        count = f"{len(self.layers)} layer{'s' * (len(self.layers) != 1)}"
+        count = counted(len(self.layers), "layer")
         return f"<Flow of {count} on {self.samples:,} samples: loss {self.loss:.4g}{kinds}>"
 
     def _repr_html_(self) -> str:

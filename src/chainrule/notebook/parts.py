@@ -89,6 +89,11 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[
     return f'<div class="scroll"><table>{head}<tbody>{body}</tbody></table></div>'
 
 
+def indented(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The rows of a table in text, the spaces before the name of an inner link kept."""
+    return [(row[0].replace("  ", "\N{NO-BREAK SPACE}" * 4), *row[1:]) for row in rows]
+
+
 def bar(share: float, color: str = POSITIVE) -> Markup:
     """A bar of a length from 0 to 1; none for what is no number."""
     if not math.isfinite(share):

@@ -11,12 +11,14 @@ from chainrule.notebook.parts import (
     curves,
     framed,
     grey,
+    indented,
     paragraph,
     signed,
     signed_bar,
     table,
     text,
 )
+from chainrule.summary import counted
 
 if TYPE_CHECKING:
     from chainrule.inspection.attribution import Attribution
@@ -35,7 +37,7 @@ OPEN = ' open=""'  # well-formed as XML too
 def model(model: Model) -> str:
     """The summary, and how far the model was trained."""
     trained = (
-        f"trained for {model.epochs_trained:,} epochs, {model.steps_trained:,} steps"
+        f"trained for {counted(model.epochs_trained, 'epoch')}, {counted(model.steps_trained, 'step')}"
         if model.steps_trained
         else "not trained yet"
     )
@@ -53,19 +55,8 @@ def summary(summary: Summary) -> str:
 
 
 def _summary(summary: Summary) -> tuple[str, str]:
-    rows = [
-        (
-            "\N{NO-BREAK SPACE}" * 4 * row.depth + row.name,
-            row.layer,
-            f"{row.output:,}",
-            f"{row.parameters:,}" + (" frozen" if row.frozen else "") if row.parameters else "",
-            f"{row.operations:,}" if row.operations else "",
-        )
-        for row in summary.rows
-    ]
-    rows.insert(0, ("input", "", f"{summary.inputs:,}", "", ""))
-    heads = ("link", "layer", "output", "parameters", "operations")
-    return table(heads, rows, (0, 1)), paragraph(
+    heads, rows = summary.cells()
+    return table(heads, indented(rows), (0, 1)), paragraph(
         "; ".join(f"{name} {value}" for name, value in summary.totals().items()) + "."
     )
 
@@ -91,9 +82,8 @@ def history(history: History) -> str:
         for i, record in enumerate(history, 1)
     ]
     stopped = paragraph(f"Stopped: {history.stopped}.") if history.stopped else ""
-    many = f"History of {len(history):,} epoch{'s' * (len(history) != 1)}"
     heads = ("epoch", *(name.replace("_", " ") for name in names))
-    return framed(many, *drawn, stopped, table(heads, rows, ()))
+    return framed(f"History of {counted(len(history), 'epoch')}", *drawn, stopped, table(heads, rows, ()))
 
 
 def trace(trace: Trace) -> str:
@@ -101,9 +91,8 @@ def trace(trace: Trace) -> str:
     from chainrule.inspection import trace_export
 
     heads, rows = trace_export.rows(trace)
-    cells = [(row[0].replace("  ", "\N{NO-BREAK SPACE}" * 4), *row[1:]) for row in rows]
     head, *notes = trace_export.remarks(trace)
-    return framed(f"Trace of {head}", table(heads, cells, (0, 1)), paragraph(" ".join(notes)))
+    return framed(f"Trace of {head}", table(heads, indented(rows), (0, 1)), paragraph(" ".join(notes)))
 
 
 def flow(flow: Flow) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.errors import ConfigError
 from chainrule.files import to_json
+from chainrule.summary import counted
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -108,4 +109,4 @@ class History:
             if self.records
             else "empty"
         )
-        return f"<History of {len(self)} epoch{'s' * (len(self) != 1)}: {last}>"
+        return f"<History of {counted(len(self), 'epoch')}: {last}>"
