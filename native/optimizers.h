@@ -66,7 +66,7 @@ struct Outer {
 // Returns the largest |w|, NaN where there is one.
 template <class T, class G>
 T update(Rule rule, const Step<T>& p, int64_t rows, G gradient, T* __restrict w, T* __restrict s0, T* __restrict s1,
-            T* __restrict s2) {
+         T* __restrict s2) {
     constexpr int64_t P = PANEL<T>;
     Magnitude<T> largest[P] = {};
     // next(i, g): the new number, and the new state's at the same place

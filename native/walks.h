@@ -260,7 +260,8 @@ bool Engine<T>::shares_columns(const Op& op, int64_t rows, int present, bool is_
     return in.needs_gradient && is_delta && in.width > PANEL<T> * present;
 }
 
-// There and back for a part of a batch, unless the phase is lost; block_of, where threads may meet, is called in any case. block_of(op, cache, is_forth) says before each operation what to make of it.
+// There and back for a part of a batch, unless the phase is lost. block_of(op, cache, is_forth) says before each operation what
+// to make of it; it is called in any case, for threads may meet in it.
 template <class T>
 template <class BlockOf>
 void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, BlockOf&& block_of) {
