@@ -79,7 +79,7 @@ def test_no_more_threads_are_made_than_there_are_cores():
 native.cores = lambda: 2
 count = lambda: len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
 before = count()
-fit().outputs(np.resize(X, (20000, 300)))
+fit().outputs(np.resize(X, (2000, 300)))
 assert native.threads() == 64 and count() - before <= 1, (before, count())
 """,
         threads=64,
