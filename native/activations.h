@@ -118,7 +118,7 @@ inline float tanh_(float x) {
     return s < 0.0625f ? near : far;
 }
 
-// The activations, in the order of engines/program.py.
+// The activations, in the order of engines/native/program.py.
 enum class Activation : int { identity, relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, mish, softplus, sigmoid, tanh };
 
 template <class T>

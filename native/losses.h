@@ -6,7 +6,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-// In the order of engines/program.py.
+// In the order of engines/native/program.py.
 enum class Loss : int {
     squared,
     half_squared,

@@ -1,4 +1,4 @@
-// The Python module `chainrule._native`.
+// The Python module `chainrule.engines.native._native`.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>

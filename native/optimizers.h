@@ -9,7 +9,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-// In the order of engines/program.py.
+// In the order of engines/native/program.py.
 enum class Rule : int { gradient_descent, momentum, nesterov, rmsprop, rmsprop_momentum, adagrad, adam, amsgrad, adamw, nadam };
 
 // A rule's settings. `beta1` is SGD's and RMSprop's momentum, `beta2` RMSprop's rho; `decay` AdamW's weight_decay or

@@ -1,4 +1,4 @@
-// A network as a list of operations on numbered buffers, as engines/program.py writes it. Buffer 0 is the input.
+// A network as a list of operations on numbered buffers, as engines/native/program.py writes it. Buffer 0 is the input.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace chainrule {
 
-// In the order of engines/program.py.
+// In the order of engines/native/program.py.
 enum class Kind : int { rescale, standardize, dense, activation, prelu, softmax, batch_norm, dropout, add, concat };
 
 struct Op {

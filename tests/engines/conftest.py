@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chainrule.engines import native
+from chainrule.engines.native import engine as native
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,8 @@ from chainrule import (
     SoftmaxCrossEntropy,
     Tanh,
 )
-from chainrule.engines import Plan, native
+from chainrule.engines import Plan
+from chainrule.engines.native import engine as native
 from chainrule.samples import Samples
 
 if native.REASON is not None and not os.environ.get("CI"):

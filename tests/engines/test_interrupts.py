@@ -13,7 +13,7 @@ import pytest
 
 import chainrule
 from chainrule import Callback, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
-from chainrule.engines import native
+from chainrule.engines.native import engine as native
 
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)

@@ -36,7 +36,9 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.engines import ENGINES, native, program, select
+from chainrule.engines import ENGINES, select
+from chainrule.engines.native import engine as native
+from chainrule.engines.native import program
 from chainrule.layers import ACTIVATIONS, Sigmoid, Softmax
 from chainrule.losses import LOSSES
 from chainrule.optimizers import LBFGS, OPTIMIZERS

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from chainrule.engines import native
+from chainrule.engines.native import engine as native
 
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)
@@ -24,7 +24,7 @@ BEGIN = """
 import faulthandler, os, signal, sys, threading, time
 faulthandler.dump_traceback_later(50, exit=True)  # where it waits for ever
 import numpy as np
-import chainrule.engines.native as native
+import chainrule.engines.native.engine as native
 from chainrule import *
 native.cores = lambda: 1024
 _native = native._native

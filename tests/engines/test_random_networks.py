@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from chainrule.engines import native
+from chainrule.engines.native import engine as native
 from chainrule.losses import LOSSES
 from chainrule.optimizers import OPTIMIZERS
 from chainrule.persistence import LAYERS

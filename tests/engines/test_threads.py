@@ -13,8 +13,9 @@ import pytest
 import threadpoolctl
 
 from chainrule import Adam, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
-from chainrule.engines import Plan, native
-from chainrule.engines.threads import threads
+from chainrule.engines import Plan
+from chainrule.engines.native import engine as native
+from chainrule.engines.native.threads import threads
 from chainrule.samples import Samples
 
 if native.REASON is not None and not os.environ.get("CI"):
@@ -93,8 +94,8 @@ def test_a_limit_counts_in_a_fit_whichever_is_imported_first(order):
         imports.reverse()
     script = [
         *imports,
-        "import os, threading, numpy as np, chainrule.engines.native",
-        "chainrule.engines.native.cores = lambda: 3",
+        "import os, threading, numpy as np, chainrule.engines.native.engine",
+        "chainrule.engines.native.engine.cores = lambda: 3",
         "X, y = np.random.default_rng(0).normal(size=(2000, 300)), np.arange(2000) % 3",
         "fit = lambda: Model(Network(300, [Dense(500), Dense(3)], SoftmaxCrossEntropy())).fit(X, y, epochs=1)",
         "count = lambda: len(os.listdir('/proc/self/task'))",

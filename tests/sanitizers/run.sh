@@ -61,7 +61,7 @@ for kind in address thread; do
     export CHAINRULE_NATIVE
     preload="$(runtime "lib${kind:0:1}san.so") $(runtime libstdc++.so)"
     LD_PRELOAD=$preload "$python" -c \
-        'import os, chainrule._native as native; assert native.__file__ == os.environ["CHAINRULE_NATIVE"]'
+        'import os, chainrule.engines.native._native as native; assert native.__file__ == os.environ["CHAINRULE_NATIVE"]'
     LD_PRELOAD=$preload ${fixed[@]+"${fixed[@]}"} "$python" -m pytest -q -p no:cacheprovider --capture=sys \
         -m "not slow" --numprocesses auto "${tests[@]}" "$@"
 done

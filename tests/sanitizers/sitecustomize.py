@@ -17,7 +17,7 @@ class Instead:
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if name != "chainrule._native":
+        if name != "chainrule.engines.native._native":
             return None
         return importlib.util.spec_from_file_location(name, os.environ["CHAINRULE_NATIVE"])
 

@@ -605,7 +605,7 @@ def test_large_finite_numbers_are_finite():
 @pytest.mark.parametrize("kind", ["f4", "f8", "i2", "i8"])
 def test_the_other_byte_order_gives_the_same_bits(n: int, engine: str, kind: str):
     if engine == "native":
-        pytest.importorskip("chainrule._native")
+        pytest.importorskip("chainrule.engines.native._native")
     r = np.random.default_rng(3)
     data, weight = (50 * r.normal(size=(n, 4))).astype(kind), r.uniform(1, 2, n)
 
@@ -647,7 +647,7 @@ def test_a_clip_norm_beyond_64_bits_is_a_number():
 
 @pytest.mark.parametrize("value", ["\u00b2", "\u0664", "9" * 5000, "-1", "1.0", "0"])
 def test_a_number_of_threads_that_cannot_be(value: str, monkeypatch: pytest.MonkeyPatch):
-    from chainrule.engines.threads import unlimited
+    from chainrule.engines.native.threads import unlimited
 
     monkeypatch.delenv("CHAINRULE_NUM_THREADS", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", value)

@@ -37,7 +37,7 @@ def bench(
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from chainrule.benchmark import quick
-    from chainrule.engines.threads import threads as available
+    from chainrule.engines.native.threads import threads as available
     from chainrule.errors import ConfigError
 
     most = available()

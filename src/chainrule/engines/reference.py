@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import regularizers
+from chainrule.engines import diagnosis
 from chainrule.engines.base import Plan
 from chainrule.engines.step import gradient
-from chainrule.errors import NonFiniteError
-from chainrule.layers import Context, Link
+from chainrule.layers import Context
 from chainrule.network import Network
 from chainrule.optimizers import Optimizer
 from chainrule.samples import Batch, Samples
@@ -92,13 +92,13 @@ class ReferenceSession:
                     self.plan, self.params, self.states, batch, self.clock + t, out=self.g
                 )
                 if not (np.isfinite(objective.loss) and is_finite(g)):
-                    raise self.diagnosis(batch, t, lr)
+                    raise diagnosis.of_gradient(self.plan, self.params, self.states, batch, self.clock, t, lr)
                 self.update(g, lr, t)
                 if max_norm is not None:
                     for W in self.weights:
                         W[...] = regularizers.max_norm(W, max_norm)
                 if not is_finite(self.theta):
-                    raise self.overflow(t, lr)
+                    raise diagnosis.of_update(self.plan.network, self.theta, t, lr)
             self.states = objective.states
             weight = float(batch.s.sum())
             self.tally += (float(objective.loss) * weight, weight, self.correct(objective.out, batch))
@@ -133,40 +133,6 @@ class ReferenceSession:
         else:
             return 0.0
         return float(batch.s @ right)
-
-    def diagnosis(self, batch: Batch, t: int, lr: float) -> NonFiniteError:
-        """Walk the step once more with open eyes, and say where the first bad number is."""
-        bad: dict[str, str] = {}  # walk: the first link on it with a bad number
-
-        def watch(walk: str, link: Link, value: NDArray[Any]) -> None:
-            if not np.isfinite(value).all():
-                bad.setdefault(walk, link.name)
-
-        with np.errstate(all="ignore"):
-            objective, _ = gradient(self.plan, self.params, self.states, batch, self.clock + t, watch)
-        if not np.isfinite(batch.a).all():
-            where = "input"
-        elif "forward" in bad or not np.isfinite(objective.loss):
-            where = bad.get("forward", "loss")
-        else:
-            where = f"gradient of {bad['backward']}" if "backward" in bad else "gradient"
-        return not_finite(t, where, lr)
-
-    def overflow(self, t: int, lr: float) -> NonFiniteError:
-        """The step whose update went beyond the largest number, and the first link that it hit."""
-        slots = self.plan.network.slots
-        bad = next(slot for slot in slots if not np.isfinite(self.theta[slot.start : slot.stop]).all())
-        return not_finite(t, f"update of {bad.link.name}", lr)
-
-
-def not_finite(t: int, where: str, lr: float) -> NonFiniteError:
-    """The error, in one sentence."""
-    return NonFiniteError(
-        f"Training produced NaN or infinity at step {t}, first in {where}, at a learning rate of {lr:.3g}; "
-        "lower the learning rate, clip the gradient (clip_norm=1.0), or scale the input.",
-        step=t,
-        link=where,
-    )
 
 
 def is_finite(vector: NDArray[Any]) -> bool:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from chainrule import regularizers
 from chainrule.clipping import clip_by_norm, clip_by_value
-from chainrule.engines import Plan
+from chainrule.engines import Plan, diagnosis
 from chainrule.engines.reference import ReferenceSession, is_finite
 from chainrule.engines.step import is_frozen
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.samples import Samples
 from chainrule.training.without_backprop.base import Estimator, Method, Search
 from chainrule.training.without_backprop.landscape import Landscape
@@ -53,13 +53,13 @@ class MethodSession(ReferenceSession):
             with np.errstate(all="ignore"):  # what overflows is found and named
                 here = self.look(samples, rows[k * size : (k + 1) * size], t)
                 if not np.isfinite(here.value):
-                    raise self.diagnosis(here.batch, t, lr)
+                    raise self.diagnosis(here, t, lr)
                 self.advance(here, t, lr)
                 if self.plan.network.max_norm is not None:
                     for W in self.weights:
                         W[...] = regularizers.max_norm(W, self.plan.network.max_norm)
                 if not is_finite(self.theta):
-                    raise self.overflow(t, lr)
+                    raise diagnosis.of_update(self.plan.network, self.theta, t, lr)
             self.states = {
                 name: type(s)(*(np.asarray(v, self.plan.dtype) for v in s))
                 for name, s in here.next_states.items()
@@ -82,13 +82,17 @@ class MethodSession(ReferenceSession):
         assert isinstance(self.method, Estimator)
         self.g[self.trained] = self.method.estimate(here)
         if not is_finite(self.g):
-            raise self.diagnosis(here.batch, t, lr)
+            raise self.diagnosis(here, t, lr)
         g = self.g
         if self.plan.clip_value is not None:
             g = clip_by_value(g, self.plan.clip_value)
         if self.plan.clip_norm is not None:
             g = clip_by_norm(g, self.plan.clip_norm)
         self.update(g, lr, t)
+
+    def diagnosis(self, here: Landscape, t: int, lr: float) -> NonFiniteError:
+        """Where the first number is that is not finite."""
+        return diagnosis.of_gradient(self.plan, self.params, self.states, here.batch, self.clock, t, lr)
 
 
 def check(method: Method, plan: Plan, trained: int) -> None:

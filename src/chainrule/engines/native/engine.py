@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import optimizers
+from chainrule.engines import diagnosis
 from chainrule.engines.base import Plan
-from chainrule.engines.program import KNOWN, LOSSES, RULES, Program, settings_of
-from chainrule.engines.reference import ReferenceSession
-from chainrule.engines.threads import announce, cores, threads
+from chainrule.engines.native.program import KNOWN, LOSSES, RULES, Program, settings_of
+from chainrule.engines.native.threads import announce, cores, threads
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.network import Network
 from chainrule.optimizers import Optimizer
@@ -28,7 +28,7 @@ DONE, LOSS, GRADIENT, UPDATE = range(4)
 """How a run of steps ended: native/program.h. Only an update whose result is not finite has been made."""
 
 try:
-    from chainrule import _native
+    from chainrule.engines.native import _native
 except ImportError:
     REASON: str | None = "it was not built when the package was installed, which needs GCC or Clang"
 else:
@@ -285,9 +285,11 @@ class NativeSession:
         self, end: int, samples: Samples, rows: NDArray[np.int64], lr: float, t: int
     ) -> NonFiniteError:
         """Walk the step once more by the reference, and say where the first bad number is."""
-        reference = ReferenceSession(self.plan, self.theta, self.states, self.optimizer_state, self.clock)
-        if end == UPDATE and not np.isfinite(self.theta).all():
-            return reference.overflow(t, lr)
+        network, theta = self.plan.network, self.theta
+        if end == UPDATE and not np.isfinite(theta).all():
+            return diagnosis.of_update(network, theta, t, lr)
         with np.errstate(all="ignore"):
             batch = samples.batch(rows, self.plan.dtype)
-        return reference.diagnosis(batch, t, lr)
+        return diagnosis.of_gradient(
+            self.plan, network.unflatten(theta), self.states, batch, self.clock, t, lr
+        )

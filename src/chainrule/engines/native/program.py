@@ -102,7 +102,7 @@ class Program:
             )
             for slot in network.slots
         ]
-        from chainrule import _native
+        from chainrule.engines.native import _native
 
         self.native = _native.program(
             self.ops,

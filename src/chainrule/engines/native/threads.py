@@ -14,7 +14,7 @@ from typing import Any
 from chainrule.errors import ConfigError
 
 try:
-    from chainrule import _native
+    from chainrule.engines.native import _native
 except ImportError:  # not built: the reference engine asks nothing here, the benchmark does
     _native = None  # type: ignore[assignment]
 

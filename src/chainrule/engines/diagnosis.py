@@ -1,0 +1,55 @@
+"""Where NaN or infinity came into a step of training: the step is walked once more, with a watch on every link."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.engines.base import Plan
+from chainrule.engines.step import gradient
+from chainrule.errors import NonFiniteError
+from chainrule.layers import Link
+from chainrule.network import Network
+from chainrule.samples import Batch
+
+
+def of_gradient(
+    plan: Plan, params: Any, states: dict[str, Any], batch: Batch, clock: int, t: int, lr: float
+) -> NonFiniteError:
+    """The error of step t, whose loss or gradient is not finite: it names the first link that gave out such a number.
+
+    params, states: as they were before the step.  clock: steps ever taken before the run.
+    """
+    bad: dict[str, str] = {}  # walk: the first link on it with a bad number
+
+    def watch(walk: str, link: Link, value: NDArray[Any]) -> None:
+        if not np.isfinite(value).all():
+            bad.setdefault(walk, link.name)
+
+    with np.errstate(all="ignore"):
+        objective, _ = gradient(plan, params, states, batch, clock + t, watch)
+    if not np.isfinite(batch.a).all():
+        where = "input"
+    elif "forward" in bad or not np.isfinite(objective.loss):
+        where = bad.get("forward", "loss")
+    else:
+        where = f"gradient of {bad['backward']}" if "backward" in bad else "gradient"
+    return not_finite(t, where, lr)
+
+
+def of_update(network: Network, theta: NDArray[Any], t: int, lr: float) -> NonFiniteError:
+    """The error of step t, after which theta is not finite: it names the first link whose parameters are not."""
+    bad = next(slot for slot in network.slots if not np.isfinite(theta[slot.start : slot.stop]).all())
+    return not_finite(t, f"update of {bad.link.name}", lr)
+
+
+def not_finite(t: int, where: str, lr: float) -> NonFiniteError:
+    """The error, in one sentence."""
+    return NonFiniteError(
+        f"Training produced NaN or infinity at step {t}, first in {where}, at a learning rate of {lr:.3g}; "
+        "lower the learning rate, clip the gradient (clip_norm=1.0), or scale the input.",
+        step=t,
+        link=where,
+    )

@@ -1,0 +1,7 @@
+"""The native engine: a network's program, walked in C++. The compiled module is `_native` in this folder."""
+
+from __future__ import annotations
+
+from chainrule.engines.native.engine import REASON, NativeEngine, instruction_set
+
+__all__ = ["REASON", "NativeEngine", "instruction_set"]
