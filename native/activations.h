@@ -10,6 +10,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "enumerations.h"
 #include "simd.h"
 
 namespace chainrule::CHAINRULE_ISA {
@@ -118,9 +119,6 @@ inline float tanh_(float x) {
     return s < 0.0625f ? near : far;
 }
 
-// The activations, in the order of engines/native/program.py.
-enum class Activation : int { identity, relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, mish, softplus, sigmoid, tanh };
-
 template <class T>
 inline T sigmoid(T z) {
     const T e = exp_(-std::abs(z));
@@ -184,20 +182,9 @@ inline T activate_prime(T z, T a, T c) {
 template <class F>
 inline void with_activation(Activation kind, F&& f) {
     switch (kind) {
-#define CHAINRULE_CASE(name) \
+#define CHAINRULE_CASE(name, ...) \
     case Activation::name: return f(std::integral_constant<Activation, Activation::name>{});
-        CHAINRULE_CASE(identity)
-        CHAINRULE_CASE(relu)
-        CHAINRULE_CASE(leaky_relu)
-        CHAINRULE_CASE(elu)
-        CHAINRULE_CASE(selu)
-        CHAINRULE_CASE(gelu)
-        CHAINRULE_CASE(gelu_tanh)
-        CHAINRULE_CASE(silu)
-        CHAINRULE_CASE(mish)
-        CHAINRULE_CASE(softplus)
-        CHAINRULE_CASE(sigmoid)
-        CHAINRULE_CASE(tanh)
+        CHAINRULE_ACTIVATIONS(CHAINRULE_CASE)
 #undef CHAINRULE_CASE
     }
 }

@@ -17,7 +17,7 @@ template <class T>
 Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool trains)
     : program_(program),
       run_(run),
-      settings_{static_cast<Rule>(run.rule), run.beta1, run.beta2, run.eps, run.decay},
+      settings_{run.rule, run.beta1, run.beta2, run.eps, run.decay},
       trains_(trains),
       is_one_row_(capacity == 1) {
     for (const int64_t width : program_.widths) buffers_.push_back({width, distance<T>(width), false, {}, {}, false, {}});

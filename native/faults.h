@@ -4,14 +4,9 @@
 #include <atomic>
 #include <cstdint>
 
+#include "enumerations.h"
+
 namespace chainrule {
-
-// Where: a thread is made, an array is allocated, the stop is asked for, samples are read, an operation goes forward or back, the
-// sums of a batch norm, the gradient and the rule of a strip, the bound on norms, the decision at the end of a phase.
-enum class Place : int { none, thread, allocation, stop, gather, forward, backward, statistics, gradient, rule, norms, decision };
-
-// What: std::bad_alloc, std::runtime_error, a short sleep, or that what the place asks for is said to have happened.
-enum class Fault : int { memory, error, delay, event };
 
 // From the `first`-th time (from 0) on that a thread comes there, `times` times.
 void plan_fault(Place place, Fault fault, int64_t first, int64_t times);

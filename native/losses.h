@@ -6,29 +6,21 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-// In the order of engines/native/program.py.
-enum class Loss : int {
-    squared,
-    half_squared,
-    huber,
-    absolute,
-    quantile,
-    poisson,
-    sigmoid_cross_entropy,
-    softmax_cross_entropy,
-    binary_cross_entropy,
-    categorical_cross_entropy
-};
+// Whether a loss is arithmetic alone, which costs no more for a whole vector than for some of its numbers.
+constexpr bool is_arithmetic(Loss kind) {
+    return kind == Loss::mean_squared_error || kind == Loss::half_squared_error || kind == Loss::huber ||
+           kind == Loss::mean_absolute_error || kind == Loss::quantile;
+}
 
 // One element of the losses that are sums over the outputs: value(out, y), c the loss's setting.
 template <class T>
 inline T loss_value(Loss kind, T out, T y, T c) {
     const T r = out - y;
     switch (kind) {
-        case Loss::squared: return r * r;
-        case Loss::half_squared: return T(0.5) * r * r;
+        case Loss::mean_squared_error: return r * r;
+        case Loss::half_squared_error: return T(0.5) * r * r;
         case Loss::huber: return std::abs(r) <= c ? T(0.5) * r * r : c * (std::abs(r) - T(0.5) * c);
-        case Loss::absolute: return std::abs(r);
+        case Loss::mean_absolute_error: return std::abs(r);
         case Loss::quantile: return std::max((c - T(1)) * -r, c * -r);
         case Loss::poisson: return exp_(out) - y * out;
         case Loss::sigmoid_cross_entropy: return softplus(out) - y * out;
@@ -48,10 +40,10 @@ inline T loss_gradient(Loss kind, T out, T y, T c) {
     const T sign = r > 0 ? T(1) : r < 0 ? T(-1) : T(0);
     const T tiny = std::numeric_limits<T>::min();
     switch (kind) {
-        case Loss::squared: return T(2) * r;
-        case Loss::half_squared: return r;
+        case Loss::mean_squared_error: return T(2) * r;
+        case Loss::half_squared_error: return r;
         case Loss::huber: return std::abs(r) <= c ? r : c * sign;
-        case Loss::absolute: return sign;
+        case Loss::mean_absolute_error: return sign;
         case Loss::quantile: return r > 0 ? T(1) - c : r < 0 ? -c : T(0.5) - c;
         case Loss::poisson: return exp_(out) - y;
         case Loss::sigmoid_cross_entropy: return sigmoid(out) - y;
@@ -66,18 +58,9 @@ inline T loss_gradient(Loss kind, T out, T y, T c) {
 template <class F>
 inline void with_loss(Loss kind, F&& f) {
     switch (kind) {
-#define CHAINRULE_CASE(name) \
+#define CHAINRULE_CASE(name, ...) \
     case Loss::name: return f(std::integral_constant<Loss, Loss::name>{});
-        CHAINRULE_CASE(squared)
-        CHAINRULE_CASE(half_squared)
-        CHAINRULE_CASE(huber)
-        CHAINRULE_CASE(absolute)
-        CHAINRULE_CASE(quantile)
-        CHAINRULE_CASE(poisson)
-        CHAINRULE_CASE(sigmoid_cross_entropy)
-        CHAINRULE_CASE(softmax_cross_entropy)
-        CHAINRULE_CASE(binary_cross_entropy)
-        CHAINRULE_CASE(categorical_cross_entropy)
+        CHAINRULE_LOSSES(CHAINRULE_CASE)
 #undef CHAINRULE_CASE
     }
 }
@@ -109,7 +92,7 @@ void loss_lanes(const T* out, const T* y, T* delta, int64_t n, int64_t count, co
             S::store(delta + k * L, S::load(share) * (S::load(delta + k * L) * total - S::load(y + k * L)));
         return;
     }
-    const int64_t end = kind < Loss::poisson ? L : count;  // arithmetic costs no more for all of them
+    const int64_t end = is_arithmetic(kind) ? L : count;
     std::fill(value, value + L, T(0));
     for (int64_t k = 0; k < n; ++k)
         for (int64_t i = 0; i < end; ++i) {

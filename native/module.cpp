@@ -19,6 +19,7 @@
 #include "threads.h"
 
 namespace nb = nanobind;
+using namespace nb::literals;
 using namespace chainrule;
 
 namespace {
@@ -28,8 +29,56 @@ using Ints = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::c
 using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Tally = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Values = nb::ndarray<nb::ro, nb::device::cpu>;
-using OpTuple = std::tuple<int, int, int, int, int, int, int, int, double, double, uint32_t, bool>;
-using SlotTuple = std::tuple<int64_t, int64_t, int64_t, bool, bool>;
+
+// The member of an enumeration that a number from one of its dicts names.
+template <class E>
+E member(int number) {
+    if (number < 0 || number >= static_cast<int>(names_of(E{}).size())) throw std::invalid_argument("no such number in an enumeration");
+    return static_cast<E>(number);
+}
+
+template <class E>
+const char* name_of(E value) {
+    return names_of(E{})[static_cast<size_t>(value)];
+}
+
+// {name: number} of an enumeration.
+template <class E>
+nb::dict numbers() {
+    nb::dict found;
+    int number = 0;
+    for (const char* name : names_of(E{})) found[name] = number++;
+    return found;
+}
+
+// {name: names of its constants, those that there are} of operations, activations and losses.
+nb::dict constants() {
+    nb::dict found;
+    const auto add = [&](const char* name, std::initializer_list<const char*> given) {
+        nb::list there;
+        for (const char* constant : given)
+            if (constant[0] != 0) there.append(constant);
+        found[name] = nb::tuple(there);
+    };
+#define CHAINRULE_ADD(name, first, second) add(#name, {first, second});
+    CHAINRULE_OPS(CHAINRULE_ADD)
+#undef CHAINRULE_ADD
+#define CHAINRULE_ADD(name, constant, ...) add(#name, {constant});
+    CHAINRULE_ACTIVATIONS(CHAINRULE_ADD)
+    CHAINRULE_LOSSES(CHAINRULE_ADD)
+#undef CHAINRULE_ADD
+    return found;
+}
+
+// The activations that a dense may write over its z.
+nb::list fused() {
+    nb::list found;
+#define CHAINRULE_ADD(name, constant, is_fused) \
+    if (is_fused) found.append(#name);
+    CHAINRULE_ACTIVATIONS(CHAINRULE_ADD)
+#undef CHAINRULE_ADD
+    return found;
+}
 
 // The engine of an instruction set.
 struct Choice {
@@ -89,23 +138,6 @@ std::tuple<double, double, double> check_kernels(const std::string& isa, int64_t
     if (rows < 1 || K < 1 || N < 1 || batch < 1) throw std::invalid_argument("sizes must be at least 1");
     const auto found = chosen(isa).check_kernels(rows, K, N, batch, seed, is_double);
     return {found[0], found[1], found[2]};
-}
-
-Program read_program(const std::vector<OpTuple>& ops, const std::vector<SlotTuple>& slots,
-                     const std::vector<int64_t>& widths, const std::vector<int64_t>& states, int64_t size, int loss,
-                     double loss_c, double smoothing, const std::string& targets, double l2, double l1,
-                     double max_norm, double scale, double offset) {
-    Program program{};
-    for (const auto& [kind, in, in2, out, slot0, slot1, state, function, c0, c1, stream, in_training] : ops)
-        program.ops.push_back({static_cast<Kind>(kind), in, in2, out, slot0, slot1, state, function, c0, c1, stream, in_training});
-    for (const auto& [start, rows, columns, is_weight, is_trained] : slots)
-        program.slots.push_back({start, rows, columns, is_weight, is_trained});
-    program.widths = widths, program.states = states, program.size = size;
-    program.loss = loss, program.loss_c = loss_c, program.smoothing = smoothing;
-    program.y_binary = targets == "binary", program.y_classes = targets == "classes";
-    program.l2 = l2, program.l1 = l1, program.max_norm = max_norm;
-    program.scale = scale, program.offset = offset;
-    return program;
 }
 
 // Samples as Python hands them over, an array or the (data, indices, indptr) of a CSR matrix, and what they point to.
@@ -224,7 +256,7 @@ class Bound {
     // Steps completed by all calls, those that ended with an error too.
     int64_t taken() const { return taken_; }
 
-    std::tuple<int64_t, int> steps(nb::object X, nb::object labels, nb::object y, nb::object weight, const Ints& rows,
+    std::tuple<int64_t, const char*> steps(nb::object X, nb::object labels, nb::object y, nb::object weight, const Ints& rows,
                                     const Doubles& rates, int64_t first, int64_t clock, const Tally& tally) {
         const Alone alone(turns_, trains_);
         Given given(X, program_.widths.front());
@@ -265,7 +297,7 @@ class Bound {
         refuse_error();
         if (outcome.end == End::failed) std::rethrow_exception(outcome.failure);
         if (outcome.end == End::stopped) throw std::runtime_error("the steps were stopped, by a fork in a signal's handler");
-        return {outcome.steps, static_cast<int>(outcome.end)};
+        return {outcome.steps, name_of(outcome.end)};
     }
 
     // One row into out (outputs,): -1 where x cannot be read as it lies or a number of it or of the output is not finite,
@@ -342,24 +374,21 @@ class Bound {
 
 // native/faults.h, for the tests; the place none cancels what was planned.
 void plan_named_fault(const std::string& place, const std::string& fault, int64_t first, int64_t times) {
-    static constexpr const char* PLACES[] = {"none",    "thread",   "allocation", "stop",     "gather", "forward",
-                                             "backward", "statistics", "gradient", "rule", "norms",  "decision"};
-    static constexpr const char* FAULTS[] = {"memory", "error", "delay", "event"};
     const auto number = [](const auto& names, const std::string& name) {
-        const auto found = std::find(std::begin(names), std::end(names), name);
-        if (found == std::end(names)) throw std::invalid_argument("no such place or fault: " + name);
-        return static_cast<int>(found - std::begin(names));
+        const auto found = std::find(names.begin(), names.end(), name);
+        if (found == names.end()) throw std::invalid_argument("no such place or fault: " + name);
+        return static_cast<int>(found - names.begin());
     };
-    plan_fault(static_cast<Place>(number(PLACES, place)), static_cast<Fault>(number(FAULTS, fault)), first, times);
+    plan_fault(member<Place>(number(names_of(Place{}), place)), member<Fault>(number(names_of(Fault{}), fault)), first, times);
 }
 
 }  // namespace
 
 NB_MODULE(_native, m) {
     m.def("instruction_sets", &instruction_sets);
-    m.def("check_kernels", &check_kernels);
+    m.def("check_kernels", &check_kernels, "isa"_a, "rows"_a, "K"_a, "N"_a, "batch"_a, "seed"_a, "is_double"_a);
     m.def("thread_limit", &chainrule_get_num_threads);
-    m.def("plan_fault", &plan_named_fault, nb::arg("place"), nb::arg("fault"), nb::arg("first") = 0, nb::arg("times") = 1);
+    m.def("plan_fault", &plan_named_fault, "place"_a, "fault"_a, "first"_a = 0, "times"_a = 1);
     m.def("passes_of_fault", &passes_of_fault);
     nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
         try {
@@ -374,12 +403,48 @@ NB_MODULE(_native, m) {
         .def("count", &TeamSize::count)
         .def("steps", &TeamSize::steps)
         .def("took", &TeamSize::took);
-    nb::class_<Program>(m, "Program");
-    m.def("program", &read_program);
+    m.attr("OPS") = numbers<Kind>();
+    m.attr("ACTIVATIONS") = numbers<Activation>();
+    m.attr("LOSSES") = numbers<Loss>();
+    m.attr("RULES") = numbers<Rule>();
+    m.attr("CONSTANTS") = constants();
+    m.attr("FUSED") = nb::frozenset(fused());
+    nb::class_<Op>(m, "Op").def(
+        "__init__",
+        [](Op* self, int kind, int in, int in2, int out, int slot0, int slot1, int state, int function, double c0, double c1,
+           uint32_t stream, bool in_training) {
+            new (self) Op{member<Kind>(kind), in, in2, out, slot0, slot1, state, member<Activation>(function), c0, c1, stream, in_training};
+        },
+        nb::kw_only(), "kind"_a, "in_"_a, "in2"_a, "out"_a, "slot0"_a, "slot1"_a, "state"_a, "function"_a, "c0"_a, "c1"_a,
+        "stream"_a, "in_training"_a);
+    nb::class_<Slot>(m, "Slot").def(
+        "__init__",
+        [](Slot* self, int64_t start, int64_t rows, int64_t columns, bool is_weight, bool is_trained) {
+            new (self) Slot{start, rows, columns, is_weight, is_trained};
+        },
+        nb::kw_only(), "start"_a, "rows"_a, "columns"_a, "is_weight"_a, "is_trained"_a);
+    nb::class_<Program>(m, "Program")
+        .def(
+            "__init__",
+            [](Program* self, std::vector<Op> ops, std::vector<Slot> slots, std::vector<int64_t> widths, std::vector<int64_t> states,
+               int64_t size, int loss, double loss_c, double smoothing, const std::string& targets, double l2, double l1,
+               double max_norm, double scale, double offset) {
+                new (self) Program{std::move(ops), std::move(slots), std::move(widths), std::move(states), size, member<Loss>(loss),
+                                   loss_c, smoothing, scale, offset, targets == "binary", targets == "classes", l2, l1, max_norm};
+            },
+            nb::kw_only(), "ops"_a, "slots"_a, "widths"_a, "states"_a, "size"_a, "loss"_a, "loss_c"_a, "smoothing"_a, "targets"_a,
+            "l2"_a, "l1"_a, "max_norm"_a, "scale"_a, "offset"_a);
     nb::class_<Run>(m, "Run").def(
-        nb::init<int, double, double, double, double, double, double, int64_t, uint32_t, int, bool>());
+        "__init__",
+        [](Run* self, int rule, double beta1, double beta2, double eps, double decay, double clip_norm, double clip_value,
+           int64_t batch_size, uint32_t seed, int threads, bool bf16) {
+            new (self) Run{member<Rule>(rule), beta1, beta2, eps, decay, clip_norm, clip_value, batch_size, seed, threads, bf16};
+        },
+        nb::kw_only(), "rule"_a = 0, "beta1"_a = 0.0, "beta2"_a = 0.0, "eps"_a = 0.0, "decay"_a = 0.0, "clip_norm"_a = 0.0,
+        "clip_value"_a = 0.0, "batch_size"_a, "seed"_a = 0, "threads"_a, "bf16"_a = false);
     nb::class_<Bound>(m, "Session")
-        .def(nb::init<const std::string&, const Program&, const Run&, int64_t, bool, bool>())
+        .def(nb::init<const std::string&, const Program&, const Run&, int64_t, bool, bool>(), nb::kw_only(), "isa"_a, "program"_a,
+             "run"_a, "capacity"_a, "trains"_a, "is_double"_a)
         .def("set_theta", &Bound::set_theta)
         .def("get_theta", &Bound::get_theta)
         .def("set_state", &Bound::set_state)
@@ -390,8 +455,8 @@ NB_MODULE(_native, m) {
         .def("mu_product", &Bound::mu_product)
         .def("set_mu_product", &Bound::set_mu_product)
         .def("taken", &Bound::taken)
-        .def("steps", &Bound::steps, nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg(),
-             nb::arg(), nb::arg(), nb::arg(), nb::arg())
+        .def("steps", &Bound::steps, nb::kw_only(), "X"_a, "labels"_a.none(), "y"_a.none(), "weight"_a.none(), "rows"_a, "rates"_a,
+             "first"_a, "clock"_a, "tally"_a)
         .def("predict", &Bound::predict)
         .def("predict_row", &Bound::predict_row);
 }

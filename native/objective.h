@@ -74,7 +74,7 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
     constexpr int L = Simd<T>::LANES;
     Buffer<T>& out = buffers_.back();
     const int64_t n = out.width;
-    const Loss kind = static_cast<Loss>(program_.loss);
+    const Loss kind = program_.loss;
     const T threshold = kind == Loss::sigmoid_cross_entropy ? T(0) : T(0.5);
     const T keep = T(1 - program_.smoothing), floor = T(program_.smoothing / (program_.y_binary ? 2.0 : double(n)));
     const double divisor = std::max(total, std::numeric_limits<double>::min());

@@ -5,12 +5,10 @@
 #include <cmath>
 #include <cstdint>
 
+#include "enumerations.h"
 #include "simd.h"
 
 namespace chainrule::CHAINRULE_ISA {
-
-// In the order of engines/native/program.py.
-enum class Rule : int { gradient_descent, momentum, nesterov, rmsprop, rmsprop_momentum, adagrad, adam, amsgrad, adamw, nadam };
 
 // A rule's settings. `beta1` is SGD's and RMSprop's momentum, `beta2` RMSprop's rho; `decay` AdamW's weight_decay or
 // Nadam's psi.

@@ -7,20 +7,18 @@
 #include <stdexcept>
 #include <vector>
 
+#include "enumerations.h"
 #include "memory.h"
 
 namespace chainrule {
-
-// In the order of engines/native/program.py.
-enum class Kind : int { rescale, standardize, dense, activation, prelu, softmax, batch_norm, dropout, add, concat };
 
 struct Op {
     Kind kind;
     int in, in2, out;      // buffers; in2 is -1 where there is none
     int slot0, slot1;      // parameters: W and b, gamma and beta, slope; -1 where there is none
     int state;             // running statistics: its number, or -1
-    int function;          // which activation; for a dense, the one that follows it
-    double c0, c1;         // scale and offset, slope or alpha, eps and momentum, rate and its threshold
+    Activation function;   // of an elementwise; for a dense, the one that follows it
+    double c0, c1;         // its constants, or those of its function: enumerations.h names them
     uint32_t stream;       // key of its random draws
     bool in_training;      // false for a frozen link, which behaves as in prediction
 };
@@ -37,8 +35,8 @@ struct Program {
     std::vector<int64_t> widths;  // of the buffers
     std::vector<int64_t> states;  // width of each pair (mean, var) or (mean, std)
     int64_t size;                 // of theta
-    int loss;                     // which loss
-    double loss_c, smoothing;     // its setting
+    Loss loss;
+    double loss_c, smoothing;     // its constant; of a cross-entropy's labels
     double scale, offset;         // of the samples: a0 = scale X + offset
     bool y_binary, y_classes;     // what y holds
     double l2, l1, max_norm;      // max_norm 0 for none
@@ -46,7 +44,7 @@ struct Program {
 
 // All that is fixed for a run, beside the program.
 struct Run {
-    int rule;
+    Rule rule;
     double beta1, beta2, eps, decay;
     double clip_norm, clip_value;  // 0 for none
     int64_t batch_size;
@@ -96,10 +94,6 @@ struct Samples {
         return rest;
     }
 };
-
-// How a run of steps ended: all done; at a step whose loss, whose gradient, or whose parameters after the update are not finite;
-// because it was told to stop; or by an exception. Only an update whose result is not finite has been made.
-enum class End : int { done, loss, gradient, update, stopped, failed };
 
 // Asked now and then by the thread that made the call; true ends it.
 using Stop = std::function<bool()>;

@@ -63,7 +63,7 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, const Block& block, const
         const T* b = op.slot1 < 0 ? nullptr : parameters_[op.slot1].value.data();
         const int64_t n0 = block.n0, N = std::min(block.n1, out.width) - n0;
         T* to = &out.a[r0 * out.ld + n0];
-        const Activate<T> over_z{static_cast<Activation>(op.function), c0, to, out.ld};
+        const Activate<T> over_z{op.function, c0, to, out.ld};
         product<true>(buffers_[op.in], from, panels + n0 * width, W.pairs, b ? b + n0 : b, to, out.ld, N, r0, r1, own, over_z);
         return;
     }
@@ -81,8 +81,8 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, const Block& block, const
                 for (int64_t j = 0; j < in.width; ++j) z[j] = (a[j] - state.a[j]) / state.b[j];
                 break;
             }
-            case Kind::activation:
-                with_activation(static_cast<Activation>(op.function), [=](auto f) {
+            case Kind::elementwise:
+                with_activation(op.function, [=](auto f) {
                     for (int64_t n = 0; n < padded<T>(width); n += PANEL<T>)
                         for (int64_t j = n; j < n + PANEL<T>; ++j) z[j] = activate<f()>(a[j], c0);
                 });
@@ -154,7 +154,7 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, const Block& block, Work
     const T c0 = T(op.c0);
     if (op.kind == Kind::dense) {
         if (!cache.is_delta) {
-            const TimesPrime<T> to_delta{static_cast<Activation>(op.function), c0, out.a.data(), buffers_[op.out].grad.data(), out.ld};
+            const TimesPrime<T> to_delta{op.function, c0, out.a.data(), buffers_[op.out].grad.data(), out.ld};
             for (int64_t n = 0; n < out.width; n += PANEL<T>) to_delta(r0, r1, n);
         }
         round_rows(buffers_[op.out].grad, out, r0, r1);
@@ -162,7 +162,7 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, const Block& block, Work
         const int64_t k0 = block.n0, K = std::min(block.n1, in.width) - k0;  // columns of dL/da
         T* to = &in.grad[r0 * in.ld + k0];
         if (cache.accumulates) to = own.scratch.data() + k0;
-        const Activation before = cache.before ? static_cast<Activation>(cache.before->function) : Activation::identity;
+        const Activation before = cache.before ? cache.before->function : Activation::identity;
         const T c = cache.before ? T(cache.before->c0) : T(0);
         const Parameter<T>& W = parameters_[op.slot0];
         const TimesPrime<T> finish{before, c, &in.a[r0 * in.ld + k0], &in.grad[r0 * in.ld + k0], in.ld};
@@ -207,8 +207,8 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, const Block& block, Work
             case Kind::standardize:
                 for (int64_t j = 0; j < in.width; ++j) put(to, j, delta[j] / states_[op.state].b[j]);
                 break;
-            case Kind::activation:
-                with_activation(static_cast<Activation>(op.function), [=](auto f) {
+            case Kind::elementwise:
+                with_activation(op.function, [=](auto f) {
                     for (int64_t n = 0; n < padded<T>(width); n += PANEL<T>) {
                         T prime[PANEL<T>];  // by itself, or the compiler makes branches of it rather than vectors
                         for (int64_t j = 0; j < PANEL<T>; ++j) prime[j] = activate_prime<f()>(z[n + j], a[n + j], c0);
@@ -256,7 +256,7 @@ bool Engine<T>::shares_columns(const Op& op, int64_t rows, int present, bool is_
     const Buffer<T>&in = buffers_[op.in], &out = buffers_[op.out];
     if (rows * in.width * out.width < WORTH_WAITING) return false;
     if (is_forth) return op.out + 1 < static_cast<int>(buffers_.size()) && out.width > PANEL<T> * present;
-    const bool is_delta = caches_[&op - program_.ops.data()].is_delta || static_cast<Activation>(op.function) == Activation::identity;
+    const bool is_delta = caches_[&op - program_.ops.data()].is_delta || op.function == Activation::identity;
     return in.needs_gradient && is_delta && in.width > PANEL<T> * present;
 }
 

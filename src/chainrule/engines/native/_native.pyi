@@ -7,7 +7,15 @@ def check_kernels(
     isa: str, rows: int, K: int, N: int, batch: int, seed: int, is_double: bool
 ) -> tuple[float, float, float]: ...
 def thread_limit() -> int: ...
-def program(*parts: Any) -> Program: ...
+
+OPS: dict[str, int]
+ACTIVATIONS: dict[str, int]
+LOSSES: dict[str, int]
+RULES: dict[str, int]
+CONSTANTS: dict[str, tuple[str, ...]]
+"""the names of the constants of an operation, an activation or a loss, in the kernels' order"""
+FUSED: frozenset[str]
+"""activations that a dense may write over its own z"""
 
 class TeamSize:
     def __init__(self, most: int, first: int) -> None: ...
@@ -15,14 +23,67 @@ class TeamSize:
     def steps(self) -> int: ...
     def took(self, seconds: float) -> None: ...
 
-class Program: ...
+class Op:
+    def __init__(
+        self,
+        *,
+        kind: int,
+        in_: int,
+        in2: int,
+        out: int,
+        slot0: int,
+        slot1: int,
+        state: int,
+        function: int,
+        c0: float,
+        c1: float,
+        stream: int,
+        in_training: bool,
+    ) -> None: ...
+
+class Slot:
+    def __init__(self, *, start: int, rows: int, columns: int, is_weight: bool, is_trained: bool) -> None: ...
+
+class Program:
+    def __init__(
+        self,
+        *,
+        ops: list[Op],
+        slots: list[Slot],
+        widths: list[int],
+        states: list[int],
+        size: int,
+        loss: int,
+        loss_c: float,
+        smoothing: float,
+        targets: str,
+        l2: float,
+        l1: float,
+        max_norm: float,
+        scale: float,
+        offset: float,
+    ) -> None: ...
 
 class Run:
-    def __init__(self, *settings: Any) -> None: ...
+    def __init__(
+        self,
+        *,
+        rule: int = 0,
+        beta1: float = 0.0,
+        beta2: float = 0.0,
+        eps: float = 0.0,
+        decay: float = 0.0,
+        clip_norm: float = 0.0,
+        clip_value: float = 0.0,
+        batch_size: int,
+        seed: int = 0,
+        threads: int,
+        bf16: bool = False,
+    ) -> None: ...
 
 class Session:
     def __init__(
-        self, isa: str, program: Program, run: Run, capacity: int, trains: bool, is_double: bool
+        self, *, isa: str, program: Program, run: Run, capacity: int, trains: bool, is_double: bool
     ) -> None: ...
     def set_theta(self, theta: Any) -> None: ...
     def get_theta(self, theta: Any) -> None: ...
@@ -34,6 +95,18 @@ class Session:
     def mu_product(self) -> float: ...
     def set_mu_product(self, value: float) -> None: ...
     def taken(self) -> int: ...
-    def steps(self, *arguments: Any) -> tuple[int, int]: ...
+    def steps(
+        self,
+        *,
+        X: Any,
+        labels: Any,
+        y: Any,
+        weight: Any,
+        rows: Any,
+        rates: Any,
+        first: int,
+        clock: int,
+        tally: Any,
+    ) -> tuple[int, str]: ...
     def predict(self, X: Any, out: Any) -> bool: ...
     def predict_row(self, x: Any, out: Any) -> int: ...

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import optimizers
+from chainrule import losses, optimizers
 from chainrule.engines import diagnosis
 from chainrule.engines.base import Plan
-from chainrule.engines.native.program import KNOWN, LOSSES, RULES, Program, settings_of
+from chainrule.engines.native.program import KNOWN, Program, settings_of
 from chainrule.engines.native.threads import announce, cores, threads
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.network import Network
@@ -24,8 +24,6 @@ from chainrule.samples import Samples
 
 CHUNK = 1 << 24
 """Numbers converted at a time where the samples do not lie as the kernels read them: wide sparse rows stay few."""
-DONE, LOSS, GRADIENT, UPDATE = range(4)
-"""How a run of steps ended: native/program.h. Only an update whose result is not finite has been made."""
 
 try:
     from chainrule.engines.native import _native
@@ -64,7 +62,7 @@ class NativeEngine:
         for link in network.walk():
             if type(link.layer) not in KNOWN:
                 return f"it does not know the layer {link.name} ({type(link.layer).__name__})"
-        if type(network.loss) not in LOSSES:
+        if type(network.loss) not in losses.LOSSES.values():
             return f"it does not know the loss {type(network.loss).__name__}"
         if optimizer is not None and type(optimizer) not in optimizers.OPTIMIZERS.values():
             return f"it does not know the optimizer {type(optimizer).__name__}"
@@ -95,10 +93,15 @@ class NativeWalk:
     def __init__(self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int) -> None:
         """Copy theta and the states; later changes of them do not count."""
         self.inputs, self.outputs, self.dtype = network.inputs, network.outputs, theta.dtype
-        run = _native.Run(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, capacity, 0, workers(), False)
+        run = _native.Run(batch_size=capacity, threads=workers())
         program = Program(network, frozenset())
         self.native = _native.Session(
-            instruction_set(), program.native, run, capacity, False, theta.dtype == np.float64
+            isa=instruction_set(),
+            program=program.native,
+            run=run,
+            capacity=capacity,
+            trains=False,
+            is_double=theta.dtype == np.float64,
         )
         self.native.set_theta(theta)
         program.put_states(self.native, states, theta.dtype)
@@ -177,13 +180,22 @@ class NativeSession:
         self.states, self._optimizer_state = states, optimizer_state
         self.tally = np.zeros(3)
         self.program = Program(plan.network, plan.frozen)
-        rule, beta1, beta2, eps, decay = settings_of(plan.optimizer)
         run = _native.Run(
-            *(RULES[rule], beta1, beta2, eps, decay, plan.clip_norm or 0.0, plan.clip_value or 0.0),
-            *(plan.batch_size, plan.seed, workers(), plan.precision == "bf16"),
+            **settings_of(plan.optimizer),
+            clip_norm=plan.clip_norm or 0.0,
+            clip_value=plan.clip_value or 0.0,
+            batch_size=plan.batch_size,
+            seed=plan.seed,
+            threads=workers(),
+            bf16=plan.precision == "bf16",
         )
         self.native = _native.Session(
-            instruction_set(), self.program.native, run, plan.batch_size, True, theta.dtype == np.float64
+            isa=instruction_set(),
+            program=self.program.native,
+            run=run,
+            capacity=plan.batch_size,
+            trains=True,
+            is_double=theta.dtype == np.float64,
         )
 
     @property
@@ -211,17 +223,17 @@ class NativeSession:
             y = np.ascontiguousarray(part.y)
             labels, numbers = (y, None) if y.ndim == 1 else (None, y)
             steps, end = self.native.steps(
-                as_it_lies(part.X) if direct else as_rows(part.X, self.plan.dtype),
-                labels,
-                numbers,
-                np.ascontiguousarray(part.weight) if self.is_weighted(samples) else None,
-                np.ascontiguousarray(where),
-                np.ascontiguousarray(rates[done : done + count]),
-                first + done,
-                self.clock,
-                self.tally,
+                X=as_it_lies(part.X) if direct else as_rows(part.X, self.plan.dtype),
+                labels=labels,
+                y=numbers,
+                weight=np.ascontiguousarray(part.weight) if self.is_weighted(samples) else None,
+                rows=np.ascontiguousarray(where),
+                rates=np.ascontiguousarray(rates[done : done + count]),
+                first=first + done,
+                clock=self.clock,
+                tally=self.tally,
             )
-            if end != DONE:
+            if end != "done":
                 self.pull()
                 at = done + steps
                 raise self.diagnosis(
@@ -282,11 +294,11 @@ class NativeSession:
         return [leaf for leaf in self._optimizer_state if leaf.ndim]
 
     def diagnosis(
-        self, end: int, samples: Samples, rows: NDArray[np.int64], lr: float, t: int
+        self, end: str, samples: Samples, rows: NDArray[np.int64], lr: float, t: int
     ) -> NonFiniteError:
         """Walk the step once more by the reference, and say where the first bad number is."""
         network, theta = self.plan.network, self.theta
-        if end == UPDATE and not np.isfinite(theta).all():
+        if end == "update" and not np.isfinite(theta).all():
             return diagnosis.of_update(network, theta, t, lr)
         with np.errstate(all="ignore"):
             batch = samples.batch(rows, self.plan.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,56 +24,34 @@ from chainrule.layers import (
 from chainrule.network import Network
 from chainrule.optimizers import Optimizer
 
-# The enumerations of native/program.h, activations.h, losses.h and optimizers.h, in their order.
-KINDS = {
-    name: i
-    for i, name in enumerate(
-        (
-            "rescale",
-            "standardize",
-            "dense",
-            "activation",
-            "prelu",
-            "softmax",
-            "batch_norm",
-            "dropout",
-            "add",
-            "concat",
-        )
-    )
-}
-FUNCTIONS = {
-    name: i
-    for i, name in enumerate(
-        (
-            *("identity", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh"),
-            *("silu", "mish", "softplus", "sigmoid", "tanh"),
-        )
-    )
-}
-LOSSES: dict[type[losses.Loss], int] = {
-    losses.MeanSquaredError: 0,  # 1 with the half
-    losses.Huber: 2,
-    losses.MeanAbsoluteError: 3,
-    losses.Quantile: 4,
-    losses.Poisson: 5,
-    losses.SigmoidCrossEntropy: 6,
-    losses.SoftmaxCrossEntropy: 7,
-    losses.BinaryCrossEntropy: 8,
-    losses.CategoricalCrossEntropy: 9,
-}
-RULES = {
-    name: i
-    for i, name in enumerate(
-        (
-            *("gradient_descent", "momentum", "nesterov", "rmsprop", "rmsprop_momentum"),
-            *("adagrad", "adam", "amsgrad", "adamw", "nadam"),
-        )
-    )
-}
-FUSED = {"identity", "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh"}
-"""Activations that a dense writes over its own z: their derivative is found from a alone, whose sign is z's."""
+try:
+    from chainrule.engines.native import _native
+except ImportError:  # not built: the engine refuses everything
+    _native = None  # type: ignore[assignment]
+
 KNOWN = {Rescale, Standardize, Dense, Projection, BatchNorm, Dropout, Residual, Skip, *ACTIVATIONS.values()}
+
+
+class Op(NamedTuple):
+    """One operation, in the terms of native/program.h."""
+
+    kind: str
+    in_: int
+    in2: int
+    out: int
+    slot0: int
+    slot1: int
+    state: int
+    function: str
+    c0: float
+    c1: float
+    stream: int
+    in_training: bool
+
+    def native(self) -> _native.Op:
+        """The same with numbers for names."""
+        numbers = {"kind": _native.OPS[self.kind], "function": _native.ACTIVATIONS[self.function]}
+        return _native.Op(**(self._asdict() | numbers))
 
 
 class Program:
@@ -83,42 +61,37 @@ class Program:
         """Lay the chain out as operations on buffers; 0 is the input."""
         self.frozen = frozen
         self.numbers = {(slot.link.name, slot.field): i for i, slot in enumerate(network.slots)}
-        self.ops: list[tuple[Any, ...]] = []
+        self.ops: list[Op] = []
         self.widths = [network.inputs]
         self.states: list[str] = []  # link names
         self.state_widths: list[int] = []
         self.scale, self.offset = 1.0, 0.0  # of the samples as they are read
         self.chain(self.after_reading(network.links), 0)
-        loss = network.loss
-        number = LOSSES[type(loss)] + (isinstance(loss, losses.MeanSquaredError) and loss.half)
-        setting = getattr(loss, "delta", getattr(loss, "q", 0.0))
-        slots = [
-            (
-                slot.start,
-                slot.parameter.shape[0] if len(slot.parameter.shape) == 2 else 1,
-                slot.parameter.shape[-1],
-                slot.parameter.is_weight,
-                slot.link.name not in frozen,
-            )
-            for slot in network.slots
-        ]
-        from chainrule.engines.native import _native
-
-        self.native = _native.program(
-            self.ops,
-            slots,
-            self.widths,
-            self.state_widths,
-            network.size,
-            int(number),
-            float(setting),
-            float(getattr(loss, "label_smoothing", 0.0)),
-            loss.targets,
-            network.l2,
-            network.l1,
-            network.max_norm or 0.0,
-            self.scale,
-            self.offset,
+        name, constant, smoothing = settings_of_loss(network.loss)
+        self.native = _native.Program(
+            ops=[op.native() for op in self.ops],
+            slots=[
+                _native.Slot(
+                    start=slot.start,
+                    rows=slot.parameter.shape[0] if len(slot.parameter.shape) == 2 else 1,
+                    columns=slot.parameter.shape[-1],
+                    is_weight=slot.parameter.is_weight,
+                    is_trained=slot.link.name not in frozen,
+                )
+                for slot in network.slots
+            ],
+            widths=self.widths,
+            states=self.state_widths,
+            size=network.size,
+            loss=_native.LOSSES[name],
+            loss_c=constant,
+            smoothing=smoothing,
+            targets=network.loss.targets,
+            l2=network.l2,
+            l1=network.l1,
+            max_norm=network.max_norm or 0.0,
+            scale=self.scale,
+            offset=self.offset,
         )
 
     def after_reading(self, links: tuple[Link, ...]) -> tuple[Link, ...]:
@@ -153,31 +126,23 @@ class Program:
         if isinstance(layer, Dense):
             return self.op(link, "dense", buffer, fields=("W", "b"))
         if isinstance(layer, Rescale):
-            return self.op(link, "rescale", buffer, c0=layer.scale, c1=layer.offset)
+            return self.op(link, "rescale", buffer)
         if isinstance(layer, Standardize):
             return self.op(link, "standardize", buffer, state=True)
         if isinstance(layer, BatchNorm):
-            return self.op(
-                link,
-                "batch_norm",
-                buffer,
-                fields=("gamma", "beta"),
-                c0=layer.eps,
-                c1=layer.momentum,
-                state=True,
-            )
+            return self.op(link, "batch_norm", buffer, fields=("gamma", "beta"), state=True)
         if isinstance(layer, Dropout):
-            return self.op(link, "dropout", buffer, c0=layer.rate, c1=layer.threshold)
+            return self.op(link, "dropout", buffer)
         if isinstance(layer, PReLU):
             return self.op(link, "prelu", buffer, fields=("slope",))
         if isinstance(layer, Softmax):
             return self.op(link, "softmax", buffer)
         assert isinstance(layer, Activation)
-        setting = getattr(layer, "slope", getattr(layer, "alpha", 0.0))
-        if layer.kind in FUSED and setting >= 0 and buffer == self.open:
-            self.ops[-1] = (*self.ops[-1][:7], FUNCTIONS[layer.kind], float(setting), *self.ops[-1][9:])
+        c0 = constants(layer.kind, layer)[0]
+        if layer.kind in _native.FUSED and c0 >= 0 and buffer == self.open:
+            self.ops[-1] = self.ops[-1]._replace(function=layer.kind, c0=c0)
             return buffer
-        return self.op(link, "activation", buffer, function=FUNCTIONS[layer.kind], c0=setting)
+        return self.op(link, "elementwise", buffer, function=layer.kind)
 
     def op(
         self,
@@ -187,9 +152,7 @@ class Program:
         *,
         second: int = -1,
         fields: tuple[str, ...] = (),
-        function: int = 0,
-        c0: float = 0.0,
-        c1: float = 0.0,
+        function: str = "identity",
         state: bool = False,
     ) -> int:
         """Add one operation; the buffer of its output."""
@@ -201,21 +164,21 @@ class Program:
             self.state_widths.append(link.fan_in)
         self.widths.append(link.fan_out)
         out = len(self.widths) - 1
-        in_training = link.name not in self.frozen
+        c0, c1 = constants(function if kind == "elementwise" else kind, link.layer)
         self.ops.append(
-            (
-                KINDS[kind],
-                buffer,
-                second,
-                out,
-                slots[0],
-                slots[1],
-                number,
-                function,
-                float(c0),
-                float(c1),
-                link.number,
-                in_training,
+            Op(
+                kind=kind,
+                in_=buffer,
+                in2=second,
+                out=out,
+                slot0=slots[0],
+                slot1=slots[1],
+                state=number,
+                function=function,
+                c0=c0,
+                c1=c1,
+                stream=link.number,
+                in_training=link.name not in self.frozen,
             )
         )
         return out
@@ -227,18 +190,35 @@ class Program:
             session.set_state(number, first, second)
 
 
-def settings_of(optimizer: Optimizer) -> tuple[str, float, float, float, float]:
-    """An optimizer as native/optimizers.h takes it: rule, beta1, beta2, eps, decay."""
-    kind = optimizer.kind
+def constants(name: str, settings: Any) -> tuple[float, float]:
+    """c0 and c1 of an operation, a function or a loss: those of its settings that native/enumerations.h names."""
+    c0, c1, *_ = *(float(getattr(settings, name)) for name in _native.CONSTANTS[name]), 0.0, 0.0
+    return c0, c1
+
+
+def settings_of_loss(loss: losses.Loss) -> tuple[str, float, float]:
+    """A loss as native/losses.h takes it: its name, its constant, and the smoothing of its labels."""
+    if isinstance(loss, losses.MeanSquaredError):
+        return "half_squared_error" if loss.half else loss.kind, 0.0, 0.0
+    smoothing = loss.label_smoothing if isinstance(loss, losses.CrossEntropy) else 0.0
+    return loss.kind, constants(loss.kind, loss)[0], smoothing
+
+
+def settings_of(optimizer: Optimizer) -> dict[str, Any]:
+    """An optimizer as native/optimizers.h takes it: rule, beta1, beta2, eps and decay, those that it has."""
+    rule, settings = optimizer.kind, {}
     if isinstance(optimizer, optimizers.SGD):
         rule = "nesterov" if optimizer.nesterov else "momentum" if optimizer.momentum else "gradient_descent"
-        return rule, optimizer.momentum, 0.0, 0.0, 0.0
+        settings = {"beta1": optimizer.momentum}
     if isinstance(optimizer, optimizers.RMSprop):
         rule = "rmsprop_momentum" if optimizer.momentum else "rmsprop"
-        return rule, optimizer.momentum, optimizer.rho, optimizer.eps, 0.0
+        settings = {"beta1": optimizer.momentum, "beta2": optimizer.rho, "eps": optimizer.eps}
     if isinstance(optimizer, optimizers.Adagrad):
-        return kind, 0.0, 0.0, optimizer.eps, 0.0
+        settings = {"eps": optimizer.eps}
     if isinstance(optimizer, optimizers.AdamFamily):
-        decay = getattr(optimizer, "weight_decay", getattr(optimizer, "psi", 0.0))
-        return kind, optimizer.beta1, optimizer.beta2, optimizer.eps, decay
-    return kind, 0.0, 0.0, 0.0, 0.0
+        settings = {"beta1": optimizer.beta1, "beta2": optimizer.beta2, "eps": optimizer.eps}
+    if isinstance(optimizer, optimizers.AdamW):
+        settings["decay"] = optimizer.weight_decay
+    if isinstance(optimizer, optimizers.Nadam):
+        settings["decay"] = optimizer.psi
+    return {"rule": _native.RULES[rule], **settings}

@@ -1,0 +1,95 @@
+// The names that Python and C++ share. Each list stands here once; the module hands it to Python as a dict of name and number.
+#pragma once
+
+#include <array>
+
+namespace chainrule {
+
+// Operations of a program, each with the names of its two constants.
+#define CHAINRULE_OPS(X) \
+    X(rescale, "scale", "offset") \
+    X(standardize, "", "") \
+    X(dense, "", "") \
+    X(elementwise, "", "") \
+    X(prelu, "", "") \
+    X(softmax, "", "") \
+    X(batch_norm, "eps", "momentum") \
+    X(dropout, "rate", "threshold") \
+    X(add, "", "") \
+    X(concat, "", "")
+
+// Functions of an elementwise operation, each with the name of its constant, and whether a dense may write it over its own z:
+// where the derivative is found from a alone, whose sign is z's.
+#define CHAINRULE_ACTIVATIONS(X) \
+    X(identity, "", true) \
+    X(relu, "", true) \
+    X(leaky_relu, "slope", true) \
+    X(elu, "alpha", true) \
+    X(selu, "", true) \
+    X(gelu, "", false) \
+    X(gelu_tanh, "", false) \
+    X(silu, "", false) \
+    X(mish, "", false) \
+    X(softplus, "", false) \
+    X(sigmoid, "", true) \
+    X(tanh, "", true)
+
+// Losses, each with the name of its constant.
+#define CHAINRULE_LOSSES(X) \
+    X(mean_squared_error, "") \
+    X(half_squared_error, "") \
+    X(huber, "delta") \
+    X(mean_absolute_error, "") \
+    X(quantile, "q") \
+    X(poisson, "") \
+    X(sigmoid_cross_entropy, "") \
+    X(softmax_cross_entropy, "") \
+    X(binary_cross_entropy, "") \
+    X(categorical_cross_entropy, "")
+
+// Optimizers' rules.
+#define CHAINRULE_RULES(X) \
+    X(gradient_descent) \
+    X(momentum) \
+    X(nesterov) \
+    X(rmsprop) \
+    X(rmsprop_momentum) \
+    X(adagrad) \
+    X(adam) \
+    X(amsgrad) \
+    X(adamw) \
+    X(nadam)
+
+// How a run of steps ended: all done; at a step whose loss, whose gradient, or whose parameters after the update are not finite;
+// because it was told to stop; or by an exception. Only an update whose result is not finite has been made.
+#define CHAINRULE_ENDS(X) X(done) X(loss) X(gradient) X(update) X(stopped) X(failed)
+
+// Where a planned fault happens (faults.h): a thread is made, an array is allocated, the stop is asked for, samples are read, an
+// operation goes forward or back, the sums of a batch norm, the gradient and the rule of a strip, the bound on norms, the decision
+// at the end of a phase.
+#define CHAINRULE_PLACES(X) \
+    X(none) X(thread) X(allocation) X(stop) X(gather) X(forward) X(backward) X(statistics) X(gradient) X(rule) X(norms) X(decision)
+
+// What happens there: std::bad_alloc, std::runtime_error, a short sleep, or that what the place asks for is said to have happened.
+#define CHAINRULE_FAULTS(X) X(memory) X(error) X(delay) X(event)
+
+#define CHAINRULE_MEMBER(name, ...) name,
+#define CHAINRULE_NAME(name, ...) #name,
+// An enumeration of a list's members, from 0 on, and names_of(Type{}): their names in that order.
+#define CHAINRULE_ENUMERATION(Type, LIST) \
+    enum class Type : int { LIST(CHAINRULE_MEMBER) }; \
+    constexpr auto names_of(Type) { return std::to_array<const char*>({LIST(CHAINRULE_NAME)}); }
+
+CHAINRULE_ENUMERATION(Kind, CHAINRULE_OPS)
+CHAINRULE_ENUMERATION(Activation, CHAINRULE_ACTIVATIONS)
+CHAINRULE_ENUMERATION(Loss, CHAINRULE_LOSSES)
+CHAINRULE_ENUMERATION(Rule, CHAINRULE_RULES)
+CHAINRULE_ENUMERATION(End, CHAINRULE_ENDS)
+CHAINRULE_ENUMERATION(Place, CHAINRULE_PLACES)
+CHAINRULE_ENUMERATION(Fault, CHAINRULE_FAULTS)
+
+#undef CHAINRULE_ENUMERATION
+#undef CHAINRULE_NAME
+#undef CHAINRULE_MEMBER
+
+}  // namespace chainrule
