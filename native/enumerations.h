@@ -14,7 +14,7 @@ namespace chainrule {
     X(prelu, "", "") \
     X(softmax, "", "") \
     X(batch_norm, "eps", "momentum") \
-    X(dropout, "rate", "threshold") \
+    X(dropout, "rate", "") \
     X(add, "", "") \
     X(concat, "", "")
 

@@ -128,8 +128,9 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, const Block& block, const
 template <class T>
 void Engine<T>::dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, const Draw& draw) {
     const int64_t begin = draw.first, finish = begin + r1 - r0, width = buffers_[op.in].width, ld = buffers_[op.in].ld;
-    const uint32_t threshold = static_cast<uint32_t>(op.c1);
-    const T kept = T(1 / (1 - op.c0));
+    const double rate = op.c0;
+    const uint32_t threshold = static_cast<uint32_t>(std::min(std::nearbyint(rate * 0x1p32), 0x1p32 - 1));
+    const T kept = T(1 / (1 - rate));
     constexpr int64_t CHUNK = 512;
     uint32_t words[2 * CHUNK];
     for (int64_t e = begin * width / 2 * 2; e < finish * width; e += 2 * CHUNK) {

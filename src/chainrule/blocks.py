@@ -13,7 +13,7 @@ from typing import Any
 from chainrule import backprop
 from chainrule._arrays import Array, namespace
 from chainrule.errors import ConfigError
-from chainrule.layers.base import Context, Layer
+from chainrule.layers.base import Context, Layer, Operation
 from chainrule.layers.dense import Projection
 
 
@@ -113,6 +113,10 @@ class Residual(Block):
         """dL/dF = dL/dP = delta"""
         return delta, delta
 
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """add"""
+        return (Operation("add"),)
+
     def operations(self, fan_in: int) -> int:
         """The addition."""
         return self.branch_width(fan_in)
@@ -139,3 +143,7 @@ class Skip(Block):
         assert ctx.link is not None
         k = self.branch_width(ctx.link.fan_in)
         return delta[:, :k], delta[:, k:]
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """concat"""
+        return (Operation("concat"),)

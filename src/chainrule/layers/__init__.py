@@ -18,7 +18,7 @@ from chainrule.layers.activation import (
     Softplus,
     Tanh,
 )
-from chainrule.layers.base import Context, Layer, Link, Parameter, Watch
+from chainrule.layers.base import Context, Layer, Link, Operation, Parameter, Watch
 from chainrule.layers.batch_norm import BatchNorm
 from chainrule.layers.dense import Dense, Projection
 from chainrule.layers.dropout import Dropout
@@ -41,6 +41,7 @@ __all__ = [
     "LeakyReLU",
     "Link",
     "Mish",
+    "Operation",
     "PReLU",
     "Parameter",
     "Projection",

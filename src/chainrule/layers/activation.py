@@ -15,7 +15,7 @@ from chainrule import activations as f
 from chainrule._arrays import Array
 from chainrule.errors import ConfigError
 from chainrule.initializers import Constant, GlorotUniform, HeUniform, Initializer, LeCunNormal
-from chainrule.layers.base import Context, Layer, Parameter
+from chainrule.layers.base import Context, Layer, Operation, Parameter
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,17 @@ class Activation(Layer):
         return fan_in
 
 
+def elementwise(layer: Activation, fan_in: int) -> tuple[Operation, ...]:
+    """An activation as an operation: elementwise, its function by name, its settings as constants."""
+    constants = {setting.name: getattr(layer, setting.name) for setting in fields(layer)}
+    return (Operation("elementwise", function=layer.kind, constants=constants),)
+
+
 @dataclass(frozen=True)
 class Identity(Activation):
     """a = z"""
+
+    ops = elementwise
 
     def f(self, z: Array) -> Array:
         """z"""
@@ -85,6 +93,7 @@ class ReLU(Activation):
 
     kind = "relu"
     suits = HeUniform()
+    ops = elementwise
 
     def f(self, z: Array) -> Array:
         """max(0, z)"""
@@ -101,6 +110,7 @@ class LeakyReLU(Activation):
 
     kind = "leaky_relu"
     suits = HeUniform()
+    ops = elementwise
     slope: float = 0.01
 
     def f(self, z: Array) -> Array:
@@ -150,6 +160,10 @@ class PReLU(Activation):
         """slope (width,)"""
         return PReLUParams(Parameter((fan_in,), Constant(self.slope)))
 
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """prelu, with its slopes"""
+        return (Operation("prelu", parameters=("slope",)),)
+
 
 @dataclass(frozen=True)
 class ELU(Activation):
@@ -157,6 +171,7 @@ class ELU(Activation):
 
     kind = "elu"
     suits = HeUniform()
+    ops = elementwise
     alpha: float = 1.0
 
     def f(self, z: Array) -> Array:
@@ -174,6 +189,7 @@ class SELU(Activation):
 
     kind = "selu"
     suits = LeCunNormal()
+    ops = elementwise
 
     def f(self, z: Array) -> Array:
         """scale * elu(z, alpha)"""
@@ -190,6 +206,7 @@ class GELU(Activation):
 
     kind = "gelu"
     suits = HeUniform()
+    ops = elementwise
 
     def f(self, z: Array) -> Array:
         """z Phi(z)"""
@@ -206,6 +223,7 @@ class GELUTanh(Activation):
 
     kind = "gelu_tanh"
     suits = HeUniform()
+    ops = elementwise
 
     def f(self, z: Array) -> Array:
         """z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))"""
@@ -222,6 +240,7 @@ class SiLU(Activation):
 
     kind = "silu"
     suits = HeUniform()
+    ops = elementwise
 
     def f(self, z: Array) -> Array:
         """z sigmoid(z)"""
@@ -237,6 +256,7 @@ class Mish(Activation):
     """a = z tanh(softplus(z))"""
 
     suits = HeUniform()
+    ops = elementwise
 
     def f(self, z: Array) -> Array:
         """z tanh(softplus(z))"""
@@ -252,6 +272,7 @@ class Softplus(Activation):
     """a = log(1 + exp(z))"""
 
     suits = HeUniform()
+    ops = elementwise
 
     def f(self, z: Array) -> Array:
         """log(1 + exp(z))"""
@@ -266,6 +287,8 @@ class Softplus(Activation):
 class Sigmoid(Activation):
     """a = 1 / (1 + exp(-z))      a' = a (1 - a)"""
 
+    ops = elementwise
+
     def f(self, z: Array) -> Array:
         """1 / (1 + exp(-z))"""
         return f.sigmoid(z)
@@ -278,6 +301,8 @@ class Sigmoid(Activation):
 @dataclass(frozen=True)
 class Tanh(Activation):
     """a = tanh(z)      a' = 1 - a^2"""
+
+    ops = elementwise
 
     def f(self, z: Array) -> Array:
         """tanh(z)"""
@@ -304,6 +329,10 @@ class Softmax(Activation):
         """dL/dz_k = a_k (delta_k - sum_j delta_j a_j)"""
         _, a = cache
         return (), f.softmax_pullback(a, delta)
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """softmax"""
+        return (Operation("softmax"),)
 
 
 ACTIVATIONS: dict[str, type[Activation]] = {

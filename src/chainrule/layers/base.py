@@ -33,6 +33,27 @@ class Parameter(NamedTuple):
     is_weight: bool = False
 
 
+class Operation(NamedTuple):
+    """A layer, or a part of it, as an operation that is known by name: `chainrule.engines.ops` puts them together.
+
+    The first operation of a layer reads the layer's input (of a block: the outputs of its branches), each further one
+    the output of the one before it, and the last one's output is the layer's.
+    """
+
+    name: str
+    """what it does: dense, elementwise, batch_norm, ..."""
+    function: str | None = None
+    """the function of an elementwise operation: relu, tanh, ..."""
+    parameters: tuple[str, ...] = ()
+    """the fields of the layer's parameters that it uses"""
+    constants: Mapping[str, float] = {}
+    """its settings by name"""
+    has_state: bool = False
+    """whether it uses the layer's state"""
+    width: int | None = None
+    """columns of its output; None for as many as the layer's output has"""
+
+
 class Link(NamedTuple):
     """A layer at its place in a network."""
 
@@ -87,12 +108,14 @@ class Layer(ABC):
     """the name that files and parameters use; from the class's name unless the class says otherwise"""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Derive `kind` from the class's name: BatchNorm is batch_norm. Keep the short repr."""
+        """Derive `kind` from the class's name: BatchNorm is batch_norm. Keep the short repr, and inherit no `ops`."""
         super().__init_subclass__(**kwargs)
         if "__repr__" not in cls.__dict__:
             cls.__repr__ = Layer.__repr__  # type: ignore[method-assign]  # or the dataclass decorator would add its own
         if "kind" not in cls.__dict__:
             cls.kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        if "ops" not in cls.__dict__:
+            cls.ops = Layer.ops  # type: ignore[method-assign]  # what it overrides may compute something else
 
     @abstractmethod
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
@@ -125,6 +148,13 @@ class Layer(ABC):
     def branches(self, fan_in: int) -> tuple[tuple[Layer, ...], ...]:
         """The chains inside a block; () for a plain layer."""
         return ()
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...] | None:
+        """The layer as operations that engines know by name; None, and the reference engine alone can run it.
+
+        A subclass does not inherit it: it may compute something else.
+        """
+        return None
 
     def operations(self, fan_in: int) -> int:
         """Floating-point operations a sample of the forward walk, the layer's own."""

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule._arrays import Array, namespace
 from chainrule.errors import ConfigError
 from chainrule.initializers import Constant, Initializer
-from chainrule.layers.base import Context, Layer, Parameter
+from chainrule.layers.base import Context, Layer, Operation, Parameter
 
 
 class BatchNormParams(NamedTuple):
@@ -114,6 +114,11 @@ class BatchNorm(Layer):
             self.momentum * state.mean + (1 - self.momentum) * cache.mean,
             self.momentum * state.var + ((1 - self.momentum) * unbiased) * cache.var,
         )
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """batch_norm, with gamma and beta and the running statistics"""
+        constants = {"eps": self.eps, "momentum": self.momentum}
+        return (Operation("batch_norm", parameters=("gamma", "beta"), constants=constants, has_state=True),)
 
     def operations(self, fan_in: int) -> int:
         """One multiplication and one addition a neuron, with the constants folded."""

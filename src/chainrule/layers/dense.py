@@ -10,7 +10,7 @@ import numpy as np
 from chainrule._arrays import Array
 from chainrule.errors import ConfigError
 from chainrule.initializers import Constant, Initializer
-from chainrule.layers.base import Context, Layer, Parameter
+from chainrule.layers.base import Context, Layer, Operation, Parameter
 
 
 class DenseParams(NamedTuple):
@@ -72,6 +72,10 @@ class Dense(Layer):
             b=Parameter((self.units,), Constant(0.0)),
         )
 
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """dense, with W and b"""
+        return (Operation("dense", parameters=("W", "b")),)
+
     def operations(self, fan_in: int) -> int:
         """One multiplication and one addition a weight."""
         return 2 * fan_in * self.units
@@ -103,3 +107,7 @@ class Projection(Dense):
     def parameters(self, fan_in: int, default: Initializer) -> Any:
         """W (fan_in, units) as the initializer draws it."""
         return ProjectionParams(Parameter((fan_in, self.units), self.initializer or default, is_weight=True))
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """dense, with W alone"""
+        return (Operation("dense", parameters=("W",)),)

@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule._arrays import Array, namespace
 from chainrule.errors import ConfigError
-from chainrule.layers.base import Context, Layer
+from chainrule.layers.base import Context, Layer, Operation
 from chainrule.random import uniform_bits
 
 
@@ -54,6 +54,10 @@ class Dropout(Layer):
         """dL/da = delta * mask"""
         mask = cache
         return (), (delta if mask is None else delta * mask)
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """dropout"""
+        return (Operation("dropout", constants={"rate": self.rate}),)
 
     def operations(self, fan_in: int) -> int:
         """None: prediction passes everything on."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule._arrays import Array
 from chainrule.errors import ConfigError
-from chainrule.layers.base import Context, Layer
+from chainrule.layers.base import Context, Layer, Operation
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,10 @@ class Rescale(Layer):
     def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/da = scale * delta"""
         return (), delta * float(self.scale)
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """rescale"""
+        return (Operation("rescale", constants={"scale": float(self.scale), "offset": float(self.offset)}),)
 
     def operations(self, fan_in: int) -> int:
         """One multiplication and one addition a feature."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule._arrays import Array
-from chainrule.layers.base import Context, Layer
+from chainrule.layers.base import Context, Layer, Operation
 
 
 class StandardizeState(NamedTuple):
@@ -72,6 +72,10 @@ class Standardize(Layer):
         """The state to use: a constant feature (its deviation within rounding of its mean) is only centered."""
         constant = state.std <= 1e-12 * np.abs(state.mean)
         return state._replace(std=np.where(constant, 1.0, state.std))
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """standardize, by what was measured"""
+        return (Operation("standardize", has_state=True),)
 
     def operations(self, fan_in: int) -> int:
         """One subtraction and one division a feature."""

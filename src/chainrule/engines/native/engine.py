@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from chainrule import losses, optimizers
 from chainrule.engines import diagnosis
 from chainrule.engines.base import Plan
-from chainrule.engines.native.program import KNOWN, Program, settings_of
+from chainrule.engines.native.program import Program, settings_of, unknown
+from chainrule.engines.native.samples import as_it_lies, as_rows, is_direct
 from chainrule.engines.native.threads import announce, cores, threads
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.network import Network
@@ -59,9 +60,9 @@ class NativeEngine:
         """Why it cannot run this, or None."""
         if REASON is not None:
             return REASON
-        for link in network.walk():
-            if type(link.layer) not in KNOWN:
-                return f"it does not know the layer {link.name} ({type(link.layer).__name__})"
+        link = unknown(network)
+        if link is not None:
+            return f"it does not know the layer {link.name} ({type(link.layer).__name__})"
         if type(network.loss) not in losses.LOSSES.values():
             return f"it does not know the loss {type(network.loss).__name__}"
         if optimizer is not None and type(optimizer) not in optimizers.OPTIMIZERS.values():
@@ -131,33 +132,6 @@ class NativeWalk:
             return None
         out = np.empty((len(X), self.outputs), self.dtype)
         return out if self.native.predict(X, out) else None
-
-
-def is_direct(X: Any) -> bool:
-    """Whether the kernels can read the samples as they lie: an array of any strides, or a CSR matrix."""
-    if getattr(X, "format", None) == "csr":
-        parts = (X.data, X.indices, X.indptr)
-        return (
-            is_direct(X.data)
-            and X.indices.dtype == X.indptr.dtype
-            and X.indptr.dtype in (np.int32, np.int64)
-            and all(part.dtype.isnative and part.flags.c_contiguous for part in parts)
-        )
-    if not isinstance(X, np.ndarray) or X.dtype.char not in "Bfd" or not X.dtype.isnative:
-        return False
-    flags = X.flags
-    return flags.aligned and (flags.c_contiguous or all(stride % X.itemsize == 0 for stride in X.strides))
-
-
-def as_it_lies(X: Any) -> Any:
-    """What the kernels take of such samples: the array, or the three arrays of a CSR matrix."""
-    return X if isinstance(X, np.ndarray) else (X.data, X.indices, X.indptr)
-
-
-def as_rows(X: Any, dtype: Any) -> Any:
-    """Rows of any other type, converted."""
-    with np.errstate(all="ignore"):  # what overflows is found and named by the walk
-        return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)
 
 
 class NativeSession:

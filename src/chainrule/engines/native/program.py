@@ -1,26 +1,17 @@
-"""A network as the program of native/program.h: operations on numbered buffers, in which blocks are forks and joins."""
+"""A network's operations as the program of native/program.h: on numbered buffers, and some of them made into one."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
 from chainrule import losses, optimizers
-from chainrule.blocks import Residual, Skip
-from chainrule.layers import (
-    ACTIVATIONS,
-    Activation,
-    BatchNorm,
-    Dense,
-    Dropout,
-    Link,
-    PReLU,
-    Projection,
-    Rescale,
-    Softmax,
-    Standardize,
-)
+from chainrule.engines.ops import Op, operations
+from chainrule.layers import Link
 from chainrule.network import Network
 from chainrule.optimizers import Optimizer
 
@@ -29,47 +20,40 @@ try:
 except ImportError:  # not built: the engine refuses everything
     _native = None  # type: ignore[assignment]
 
-KNOWN = {Rescale, Standardize, Dense, Projection, BatchNorm, Dropout, Residual, Skip, *ACTIVATIONS.values()}
+
+def unknown(network: Network) -> Link | None:
+    """The first link that is not written in operations which the kernels know, or None."""
+    return next((link for link in network.walk() if not is_known(link)), None)
 
 
-class Op(NamedTuple):
-    """One operation, in the terms of native/program.h."""
-
-    kind: str
-    in_: int
-    in2: int
-    out: int
-    slot0: int
-    slot1: int
-    state: int
-    function: str
-    c0: float
-    c1: float
-    stream: int
-    in_training: bool
-
-    def native(self) -> _native.Op:
-        """The same with numbers for names."""
-        numbers = {"kind": _native.OPS[self.kind], "function": _native.ACTIVATIONS[self.function]}
-        return _native.Op(**(self._asdict() | numbers))
+def is_known(link: Link) -> bool:
+    """Whether the kernels know a link's operations."""
+    ops = link.layer.ops(link.fan_in)
+    return ops is not None and all(
+        op.name in _native.OPS and (op.function is None or op.function in _native.ACTIVATIONS) for op in ops
+    )
 
 
 class Program:
     """A network as the program of native/program.h."""
 
     def __init__(self, network: Network, frozen: frozenset[str]) -> None:
-        """Lay the chain out as operations on buffers; 0 is the input."""
+        """Lay the operations out on buffers; 0 is the input."""
+        self.states: list[str] = []
+        """names of the links whose states the program uses, in the session's order"""
         self.frozen = frozen
-        self.numbers = {(slot.link.name, slot.field): i for i, slot in enumerate(network.slots)}
-        self.ops: list[Op] = []
+        self.list = operations(network)
+        self.reads = Counter(value for op in self.list.ops for value in op.inputs)
+        self.buffers = {0: 0}
+        """the buffer of each value"""
         self.widths = [network.inputs]
-        self.states: list[str] = []  # link names
+        """of the buffers"""
         self.state_widths: list[int] = []
-        self.scale, self.offset = 1.0, 0.0  # of the samples as they are read
-        self.chain(self.after_reading(network.links), 0)
+        self.scale, self.offset = 1.0, 0.0
+        """of the samples as they are read"""
         name, constant, smoothing = settings_of_loss(network.loss)
         self.native = _native.Program(
-            ops=[op.native() for op in self.ops],
+            ops=list(self.native_ops()),
             slots=[
                 _native.Slot(
                     start=slot.start,
@@ -94,94 +78,64 @@ class Program:
             offset=self.offset,
         )
 
-    def after_reading(self, links: tuple[Link, ...]) -> tuple[Link, ...]:
-        """Make the network's first Rescales part of reading the samples; the links after them.
+    def native_ops(self) -> Iterator[_native.Op]:
+        """The operations in the kernels' terms.
 
-        A block's own first Rescale stays an operation: the block's other branch reads the samples without it.
+        A rescale that alone reads the samples becomes part of reading them, and an activation that alone reads the
+        output of a dense is written over it where that can be done.
         """
-        for i, link in enumerate(links):
-            if not isinstance(link.layer, Rescale):
-                return links[i:]
-            scale, offset = link.layer.scale, link.layer.offset
-            self.scale, self.offset = self.scale * scale, self.offset * scale + offset
-        return ()
+        ops = iter([*self.list.ops, None])
+        op = next(ops)
+        while op is not None:
+            following = next(ops)
+            if op.name == "rescale" and self.buffers[op.inputs[0]] == 0 and self.reads[op.inputs[0]] == 1:
+                scale, offset = op.constants["scale"], op.constants["offset"]
+                self.scale, self.offset = self.scale * scale, self.offset * scale + offset
+                self.buffers[op.output] = 0
+            elif op.name == "dense" and following is not None and self.is_fused(op, following):
+                yield self.native_op(op, following)
+                self.buffers[following.output] = self.buffers[op.output]
+                following = next(ops)
+            else:
+                yield self.native_op(op)
+            op = following
 
-    def chain(self, links: tuple[Link, ...], buffer: int) -> int:
-        """Add the operations of a chain that starts from a buffer; the buffer it ends in."""
-        self.open = -1  # the buffer of a dense just before, in the same chain: nothing else reads its z
-        for link in links:
-            buffer = self.link(link, buffer)
-            self.open = buffer if isinstance(link.layer, Dense) else -1
-        return buffer
-
-    def link(self, link: Link, buffer: int) -> int:
-        """Add a link's operations; the buffer of its output."""
-        layer = link.layer
-        if link.branches:
-            branch = self.chain(link.branches[0], buffer)
-            shortcut = self.chain(link.branches[1], buffer)
-            return self.op(link, "add" if isinstance(layer, Residual) else "concat", branch, second=shortcut)
-        if isinstance(layer, Projection):
-            return self.op(link, "dense", buffer, fields=("W",))
-        if isinstance(layer, Dense):
-            return self.op(link, "dense", buffer, fields=("W", "b"))
-        if isinstance(layer, Rescale):
-            return self.op(link, "rescale", buffer)
-        if isinstance(layer, Standardize):
-            return self.op(link, "standardize", buffer, state=True)
-        if isinstance(layer, BatchNorm):
-            return self.op(link, "batch_norm", buffer, fields=("gamma", "beta"), state=True)
-        if isinstance(layer, Dropout):
-            return self.op(link, "dropout", buffer)
-        if isinstance(layer, PReLU):
-            return self.op(link, "prelu", buffer, fields=("slope",))
-        if isinstance(layer, Softmax):
-            return self.op(link, "softmax", buffer)
-        assert isinstance(layer, Activation)
-        c0 = constants(layer.kind, layer)[0]
-        if layer.kind in _native.FUSED and c0 >= 0 and buffer == self.open:
-            self.ops[-1] = self.ops[-1]._replace(function=layer.kind, c0=c0)
-            return buffer
-        return self.op(link, "elementwise", buffer, function=layer.kind)
-
-    def op(
-        self,
-        link: Link,
-        kind: str,
-        buffer: int,
-        *,
-        second: int = -1,
-        fields: tuple[str, ...] = (),
-        function: str = "identity",
-        state: bool = False,
-    ) -> int:
-        """Add one operation; the buffer of its output."""
-        slots = [self.numbers[link.name, field] for field in fields] + [-1, -1]
-        number = -1
-        if state:
-            number = len(self.states)
-            self.states.append(link.name)
-            self.state_widths.append(link.fan_in)
-        self.widths.append(link.fan_out)
-        out = len(self.widths) - 1
-        c0, c1 = constants(function if kind == "elementwise" else kind, link.layer)
-        self.ops.append(
-            Op(
-                kind=kind,
-                in_=buffer,
-                in2=second,
-                out=out,
-                slot0=slots[0],
-                slot1=slots[1],
-                state=number,
-                function=function,
-                c0=c0,
-                c1=c1,
-                stream=link.number,
-                in_training=link.name not in self.frozen,
-            )
+    def is_fused(self, dense: Op, following: Op) -> bool:
+        """Whether the operation after a dense is written over its output."""
+        return (
+            following.function in _native.FUSED
+            and following.inputs == (dense.output,)
+            and self.reads[dense.output] == 1
+            and constants(following)[0] >= 0
         )
-        return out
+
+    def native_op(self, op: Op, over: Op | None = None) -> _native.Op:
+        """One operation, and the elementwise one that is written over its output."""
+        state = -1
+        if op.has_state:
+            state = len(self.states)
+            self.states.append(op.link.name)
+            self.state_widths.append(self.list.widths[op.inputs[0]])
+        self.widths.append(self.list.widths[op.output])
+        self.buffers[op.output] = len(self.widths) - 1
+        first, second, *_ = *(self.buffers[value] for value in op.inputs), -1
+        slot0, slot1, *_ = *op.slots, -1, -1
+        function = (over or op).function or "identity"
+        c0, c1 = constants(over or op)
+        return _native.Op(
+            kind=_native.OPS[op.name],
+            in_=first,
+            in2=second,
+            out=self.buffers[op.output],
+            slot0=slot0,
+            slot1=slot1,
+            state=state,
+            function=_native.ACTIVATIONS[function],
+            c0=c0,
+            c1=c1,
+            stream=op.link.number,
+            in_training=op.link.name not in self.frozen,
+        )
 
     def put_states(self, session: Any, states: dict[str, Any], dtype: Any) -> None:
         """Running statistics and fitted constants, to the session."""
@@ -190,18 +144,23 @@ class Program:
             session.set_state(number, first, second)
 
 
-def constants(name: str, settings: Any) -> tuple[float, float]:
-    """c0 and c1 of an operation, a function or a loss: those of its settings that native/enumerations.h names."""
-    c0, c1, *_ = *(float(getattr(settings, name)) for name in _native.CONSTANTS[name]), 0.0, 0.0
+def constants(op: Op) -> tuple[float, float]:
+    """c0 and c1 of an operation: those of its constants that native/enumerations.h names, in that order."""
+    return named_constants(op.function or op.name, op.constants)
+
+
+def named_constants(name: str, given: Mapping[str, Any]) -> tuple[float, float]:
+    """c0 and c1 of what has this name: an operation, a function or a loss."""
+    c0, c1, *_ = *(float(given[constant]) for constant in _native.CONSTANTS[name]), 0.0, 0.0
     return c0, c1
 
 
-def settings_of_loss(loss: losses.Loss) -> tuple[str, float, float]:
+def settings_of_loss(loss: Any) -> tuple[str, float, float]:
     """A loss as native/losses.h takes it: its name, its constant, and the smoothing of its labels."""
     if isinstance(loss, losses.MeanSquaredError):
         return "half_squared_error" if loss.half else loss.kind, 0.0, 0.0
     smoothing = loss.label_smoothing if isinstance(loss, losses.CrossEntropy) else 0.0
-    return loss.kind, constants(loss.kind, loss)[0], smoothing
+    return loss.kind, named_constants(loss.kind, asdict(loss))[0], smoothing
 
 
 def settings_of(optimizer: Optimizer) -> dict[str, Any]:

@@ -1,0 +1,34 @@
+"""How samples lie in memory: which of them the kernels read as they are, and what becomes of the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def is_direct(X: Any) -> bool:
+    """Whether the kernels can read the samples as they lie: an array of any strides, or a CSR matrix."""
+    if getattr(X, "format", None) == "csr":
+        parts = (X.data, X.indices, X.indptr)
+        return (
+            is_direct(X.data)
+            and X.indices.dtype == X.indptr.dtype
+            and X.indptr.dtype in (np.int32, np.int64)
+            and all(part.dtype.isnative and part.flags.c_contiguous for part in parts)
+        )
+    if not isinstance(X, np.ndarray) or X.dtype.char not in "Bfd" or not X.dtype.isnative:
+        return False
+    flags = X.flags
+    return flags.aligned and (flags.c_contiguous or all(stride % X.itemsize == 0 for stride in X.strides))
+
+
+def as_it_lies(X: Any) -> Any:
+    """What the kernels take of such samples: the array, or the three arrays of a CSR matrix."""
+    return X if isinstance(X, np.ndarray) else (X.data, X.indices, X.indptr)
+
+
+def as_rows(X: Any, dtype: Any) -> Any:
+    """Rows of any other type, converted."""
+    with np.errstate(all="ignore"):  # what overflows is found and named by the walk
+        return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)

@@ -1,0 +1,84 @@
+"""A network as a list of named operations, for engines that do not run Python and for other formats.
+
+    [Rescale(1 / 255), Dense(10), ReLU()]   is   rescale: 0 -> 1   dense: 1 -> 2   elementwise relu: 2 -> 3
+
+Every operation reads one or two values and makes one. Value 0 is the input (batch, inputs), the last one is the output.
+A layer says itself which operations it is (`Layer.ops`); a block ends in one that joins its branches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from chainrule.layers import Link, Operation
+from chainrule.network import Network
+
+
+class Op(NamedTuple):
+    """An operation at its place in a network."""
+
+    name: str
+    """what it does: dense, elementwise, batch_norm, ..."""
+    function: str | None
+    """the function of an elementwise operation: relu, tanh, ..."""
+    inputs: tuple[int, ...]
+    """the values that it reads"""
+    output: int
+    """the value that it makes"""
+    slots: tuple[int, ...]
+    """its parameters, as numbers of `Network.slots`"""
+    constants: Mapping[str, float]
+    """its settings by name"""
+    has_state: bool
+    """whether it reads the running statistics or fitted constants of its link"""
+    link: Link
+    """the link that it comes from"""
+
+
+class Ops(NamedTuple):
+    """A network's operations, in the order of the walk forward."""
+
+    ops: tuple[Op, ...]
+    widths: tuple[int, ...]
+    """columns of each value; the first is the input's, the last the output's"""
+
+
+def unnamed(network: Network) -> Link | None:
+    """The first link whose layer does not say which operations it is, or None."""
+    return next((link for link in network.walk() if link.layer.ops(link.fan_in) is None), None)
+
+
+def operations(network: Network) -> Ops:
+    """The operations of a network in which every layer says which ones it is."""
+    numbers = {(slot.link.name, slot.field): i for i, slot in enumerate(network.slots)}
+    ops: list[Op] = []
+    widths = [network.inputs]
+
+    def chain(links: Sequence[Link], value: int) -> int:
+        """Add the operations of links that follow each other, from a value on; the value that they end in."""
+        for link in links:
+            inputs = tuple(chain(branch, value) for branch in link.branches) or (value,)
+            for operation in link.layer.ops(link.fan_in) or ():
+                value = add(link, operation, inputs)
+                inputs = (value,)
+        return value
+
+    def add(link: Link, operation: Operation, inputs: tuple[int, ...]) -> int:
+        widths.append(link.fan_out if operation.width is None else operation.width)
+        ops.append(
+            Op(
+                name=operation.name,
+                function=operation.function,
+                inputs=inputs,
+                output=len(widths) - 1,
+                slots=tuple(numbers[link.name, field] for field in operation.parameters),
+                constants=operation.constants,
+                has_state=operation.has_state,
+                link=link,
+            )
+        )
+        return len(widths) - 1
+
+    chain(network.links, 0)
+    return Ops(tuple(ops), tuple(widths))

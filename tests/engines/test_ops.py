@@ -1,0 +1,172 @@
+"""The list of named operations that a network is written as, and what the native engine makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from chainrule import (
+    Adam,
+    BatchNorm,
+    Dense,
+    Dropout,
+    LeakyReLU,
+    Model,
+    Network,
+    PReLU,
+    ReLU,
+    Rescale,
+    Residual,
+    Skip,
+    SoftmaxCrossEntropy,
+    Standardize,
+    Tanh,
+)
+from chainrule.engines import ENGINES, native
+from chainrule.engines.ops import operations, unnamed
+from chainrule.layers import ACTIVATIONS, Layer, Operation
+from chainrule.persistence import LAYERS
+
+needs_native = pytest.mark.skipif(native.REASON is not None, reason=str(native.REASON))
+
+
+def test_operations_stand_in_the_order_of_the_walk():
+    layers = [
+        Standardize(),
+        Residual([Dense(3), LeakyReLU(0.2), BatchNorm()]),
+        Skip([Dense(2), PReLU()]),
+        Dropout(0.25),
+        Dense(4),
+    ]
+    network = Network(5, layers, SoftmaxCrossEntropy())
+    ops, widths = operations(network)
+    assert [(op.name, op.function, op.inputs, op.output) for op in ops] == [
+        ("standardize", None, (0,), 1),
+        ("dense", None, (1,), 2),
+        ("elementwise", "leaky_relu", (2,), 3),
+        ("batch_norm", None, (3,), 4),
+        ("dense", None, (1,), 5),  # the projection of the residual block
+        ("add", None, (4, 5), 6),
+        ("dense", None, (6,), 7),
+        ("prelu", None, (7,), 8),
+        ("concat", None, (8, 6), 9),
+        ("dropout", None, (9,), 10),
+        ("dense", None, (10,), 11),
+    ]
+    assert widths == (5, 5, 3, 3, 3, 3, 3, 2, 2, 5, 5, 4)
+    assert [[f"{network.slots[n].link.name}.{network.slots[n].field}" for n in op.slots] for op in ops] == [
+        [],
+        ["dense_1.W", "dense_1.b"],
+        [],
+        ["batch_norm_1.gamma", "batch_norm_1.beta"],
+        ["projection_1.W"],
+        [],
+        ["dense_2.W", "dense_2.b"],
+        ["prelu_1.slope"],
+        [],
+        [],
+        ["dense_3.W", "dense_3.b"],
+    ]
+    assert [op.link.name for op in ops if op.has_state] == ["standardize_1", "batch_norm_1"]
+    constants = [dict(op.constants) for op in ops if op.constants]
+    assert constants == [{"slope": 0.2}, {"eps": 1e-5, "momentum": 0.9}, {"rate": 0.25}]
+
+
+def layer_of(kind: type[Layer]) -> Layer:
+    settings = {"dense": (2,), "projection": (2,), "rescale": (2.0,)}
+    return kind(*settings.get(kind.kind, ([Tanh()],) if kind.kind in ("residual", "skip") else ()))
+
+
+@pytest.mark.parametrize("kind", LAYERS.values(), ids=list(LAYERS))
+def test_every_layer_is_written_in_operations(kind: type[Layer]):
+    ops = layer_of(kind).ops(3)
+    assert ops
+    fields = kind.parameters(layer_of(kind), 3, None) if kind.kind not in ("residual", "skip") else ()
+    used = [name for op in ops for name in op.parameters]
+    assert used == list(getattr(fields, "_fields", ()))
+
+
+@needs_native
+@pytest.mark.parametrize("kind", LAYERS.values(), ids=list(LAYERS))
+def test_the_kernels_know_every_operation_and_its_constants(kind: type[Layer]):
+    for op in layer_of(kind).ops(3) or ():
+        assert op.name in native._native.OPS
+        assert set(native._native.CONSTANTS[op.function or op.name]) == set(op.constants)
+
+
+@needs_native
+def test_the_kernels_know_no_function_that_is_no_activation():
+    assert set(native._native.ACTIVATIONS) | {"prelu", "softmax"} == set(ACTIVATIONS)
+    assert set(native._native.ACTIVATIONS) >= native._native.FUSED
+
+
+class Doubled(Dense):
+    """Not the operation of its base class."""
+
+    def forward(self, params, a, ctx):
+        z, cache = super().forward(params, a, ctx)
+        return 2 * z, cache
+
+
+@dataclass(frozen=True)
+class Halved(Layer):
+    """A layer of one's own that is written in known operations: two of them, one after the other."""
+
+    def forward(self, params, a, ctx):
+        return np.maximum(0.5 * a, 0), a
+
+    def backward(self, params, cache, delta, ctx):
+        return (), np.where(cache > 0, 0.5 * delta, 0)
+
+    def ops(self, fan_in):
+        return (
+            Operation("rescale", constants={"scale": 0.5, "offset": 0.0}),
+            Operation("elementwise", function="relu"),
+        )
+
+
+@dataclass(frozen=True)
+class Foreign(Layer):
+    """Written in an operation that no engine knows."""
+
+    def forward(self, params, a, ctx):
+        return a, None
+
+    def backward(self, params, cache, delta, ctx):
+        return (), delta
+
+    def ops(self, fan_in):
+        return (Operation("fourier"),)
+
+
+@needs_native
+@pytest.mark.parametrize("layer", [Doubled(3), Foreign()])
+def test_what_is_not_known_is_refused(layer: Layer):
+    network = Network(4, [Dense(3), Skip([layer]), Dense(2)], SoftmaxCrossEntropy())
+    reason = ENGINES["native"].refusal(network, Adam())
+    assert reason == f"it does not know the layer {layer.kind}_1 ({type(layer).__name__})"
+
+
+def test_the_first_link_without_operations_is_found():
+    network = Network(4, [Dense(3), Residual([ReLU(), Doubled(3)])], SoftmaxCrossEntropy())
+    link = unnamed(network)
+    assert link is not None and link.name == "doubled_1"
+    assert unnamed(Network(4, [Dense(3)], SoftmaxCrossEntropy())) is None
+
+
+@needs_native
+def test_a_layer_of_ones_own_in_known_operations_runs_on_the_kernels():
+    layers = [Rescale(0.5), Rescale(2.0, 1.0), Dense(8), Halved(), Skip([Rescale(3.0), Halved()]), Dense(3)]
+    X, y = np.random.default_rng(0).normal(size=(50, 4)), np.arange(50) % 3
+
+    def trained(engine: str) -> Model:
+        model = Model(Network(4, layers, SoftmaxCrossEntropy()), seed=1, dtype=np.float64)
+        model.fit(X, y, epochs=3, batch_size=8, engine=engine)
+        return model
+
+    native_one, reference = trained("native"), trained("reference")
+    np.testing.assert_allclose(native_one.theta, reference.theta, rtol=1e-9, atol=1e-11)
+    outputs = native_one.outputs(X, engine="native")
+    np.testing.assert_allclose(outputs, native_one.outputs(X, engine="reference"), rtol=1e-9, atol=1e-11)
