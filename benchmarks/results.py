@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from chainrule.files import write_whole
+from chainrule.core.files import write_whole
 
 FOLDER = Path(__file__).parent / "results"
 

@@ -29,9 +29,9 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.layers import ACTIVATIONS, Sigmoid, Softmax
-from chainrule.losses import LOSSES
-from chainrule.optimizers import LBFGS, OPTIMIZERS
+from chainrule.formulas.layers import ACTIVATIONS, Sigmoid, Softmax
+from chainrule.formulas.losses import LOSSES
+from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
 
 CLOSE = 1e-10
 """Bound in float64 of a difference over 1 + |what is compared|, where nothing enlarges the last digits."""

@@ -22,8 +22,8 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.layers import ACTIVATIONS, Sigmoid, Softmax
-from chainrule.losses import LOSSES
+from chainrule.formulas.layers import ACTIVATIONS, Sigmoid, Softmax
+from chainrule.formulas.losses import LOSSES
 
 MAX_DEPTH = 12
 """Layers of a chain, those of its blocks not counted."""

@@ -12,20 +12,20 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "blocks": ("Residual", "Skip"),
+    "network.blocks": ("Residual", "Skip"),
     "engines": ("ENGINES",),
     "errors": ("ChainruleError", "ConfigError", "DataError", "FormatError", "NonFiniteError", "ShapeError"),
-    "initializers": (
+    "formulas.initializers": (
         *("Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform"),
         *("LeCunNormal", "LeCunUniform", "Orthogonal"),
     ),
-    "inspection.gradient_flow_callback": ("GradientFlow",),
-    "layers": (
+    "inspection.flow.callback": ("GradientFlow",),
+    "formulas.layers": (
         *("Activation", "BatchNorm", "Dense", "Dropout", "Layer", "Parameter", "Rescale", "Standardize"),
         *("ELU", "GELU", "GELUTanh", "Identity", "LeakyReLU", "Mish", "PReLU", "ReLU", "SELU", "SiLU"),
         *("Sigmoid", "Softmax", "Softplus", "Tanh"),
     ),
-    "losses": (
+    "formulas.losses": (
         *(
             "BinaryCrossEntropy",
             "CategoricalCrossEntropy",
@@ -37,8 +37,8 @@ _HOMES = {
         *("Poisson", "Quantile", "SigmoidCrossEntropy", "SoftmaxCrossEntropy"),
     ),
     "model": ("Model", "load"),
-    "network": ("Network",),
-    "optimizers": (
+    "network.network": ("Network",),
+    "formulas.optimizers": (
         *(
             "AMSGrad",
             "Adagrad",
@@ -52,7 +52,7 @@ _HOMES = {
             "SGD",
         ),
     ),
-    "schedules": (
+    "formulas.schedules": (
         "Cosine",
         "Exponential",
         "InverseScaling",

@@ -11,20 +11,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import advice, frames, persistence, validation
+from chainrule.data import checks, frames
+from chainrule.data.samples import Samples, TargetScale, measure_targets
 from chainrule.engines import Plan, select
 from chainrule.engines.step import gradient
 from chainrule.errors import ChainruleError, ConfigError, DataError, ShapeError
-from chainrule.inspection.gradient_check import GradientCheck, check_gradient
-from chainrule.inspection.trace import MEMORY_LIMIT, Trace, check_memory
-from chainrule.layers import Context, Layer
-from chainrule.losses import Loss
-from chainrule.network import Network, with_head
-from chainrule.optimizers import LBFGS, AnyOptimizer, GradientDescent, Optimizer
-from chainrule.predictor import Predictor
-from chainrule.samples import Samples, TargetScale, measure_targets
-from chainrule.schedules import ReduceOnPlateau, Schedule
-from chainrule.summary import Summary, counted, summarize
+from chainrule.formulas.layers import Context, Layer
+from chainrule.formulas.losses import Loss
+from chainrule.formulas.optimizers import LBFGS, AnyOptimizer, GradientDescent, Optimizer
+from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
+from chainrule.inspection.trace.gradient_check import GradientCheck, check_gradient
+from chainrule.inspection.trace.trace import MEMORY_LIMIT, Trace, check_memory
+from chainrule.network import advice
+from chainrule.network.network import Network, with_head
+from chainrule.network.summary import Summary, counted, summarize
+from chainrule.trained import persistence
+from chainrule.trained.predictor import Predictor
 from chainrule.training import History, ProgressBar, as_callbacks, settings
 from chainrule.training import fit as training
 from chainrule.training.evaluation import (
@@ -39,7 +41,7 @@ from chainrule.training.without_backprop import Method
 
 if TYPE_CHECKING:
     from chainrule.inspection.attribution import Attribution
-    from chainrule.inspection.gradient_flow import Flow
+    from chainrule.inspection.flow.flow import Flow
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
@@ -60,8 +62,8 @@ class Model:
         except (TypeError, ValueError, SyntaxError):  # the last for text such as "9)9", which NumPy parses
             name = str(dtype)
         self.network = network
-        self.seed = validation.check_seed(seed)
-        self.dtype = np.dtype(validation.check_choice(name, DTYPES, "dtype"))
+        self.seed = checks.check_seed(seed)
+        self.dtype = np.dtype(checks.check_choice(name, DTYPES, "dtype"))
         self.theta: NDArray[Any] = network.initial_theta(self.seed, self.dtype)
         self.states: dict[str, Any] = network.initial_states(self.dtype)
         self.classes: NDArray[Any] | None = None
@@ -161,7 +163,7 @@ class Model:
         optimizer = settings.as_optimizer(optimizer)
         schedule = settings.as_schedule(schedule, optimizer)
         features = self._feature_names or frames.column_names(X)
-        samples, classes = validation.check_samples(
+        samples, classes = checks.check_samples(
             network,
             X,
             y,
@@ -184,7 +186,7 @@ class Model:
             optimizer=optimizer if isinstance(optimizer, Optimizer) else GradientDescent(),
             batch_size=min(
                 samples.n,
-                validation.check_count(samples.n if batch_size is None else batch_size, "batch_size"),
+                checks.check_count(samples.n if batch_size is None else batch_size, "batch_size"),
             ),
             seed=self.seed,
             dtype=self.dtype,
@@ -194,7 +196,7 @@ class Model:
             frozen=self.frozen,
         )
         names = settings.metric_names(metrics, self.task, each_epoch=True)
-        epochs = validation.check_count(epochs, "epochs", 0)
+        epochs = checks.check_count(epochs, "epochs", 0)
         watchers = as_callbacks(callbacks)
         if verbose:
             watchers.insert(0, ProgressBar(verbose))
@@ -266,9 +268,7 @@ class Model:
         if not isinstance(data, (tuple, list)) or len(data) != 2:
             raise ConfigError("validation_data must be a pair (X, y).")
         names = ("validation_data[0]", "validation_data[1]")
-        return validation.check_samples(self.network, *data, classes=classes, features=features, names=names)[
-            0
-        ]
+        return checks.check_samples(self.network, *data, classes=classes, features=features, names=names)[0]
 
     def freeze(self, *names: str) -> Model:
         """Keep these links as they are in training, all that hold parameters for none named; returns the model.
@@ -325,8 +325,8 @@ class Model:
 
         Of a model with a `target_scale` numbers in the targets' units, in float64.
         """
-        X = validation.check_X(X, self.network.inputs, features=self._feature_names)
-        size = validation.check_count(batch_size, "batch_size")
+        X = checks.check_X(X, self.network.inputs, features=self._feature_names)
+        size = checks.check_count(batch_size, "batch_size")
         out = select(engine, self.network).predict(self.network, self.theta, self.states, X, size)
         return out if self.target_scale is None else self.target_scale.restore(out)
 
@@ -407,7 +407,7 @@ class Model:
 
         outputs: as for `evaluate`.
         """
-        from chainrule.metrics import confusion_matrix
+        from chainrule.formulas.metrics import confusion_matrix
 
         if self.task not in ("binary", "multiclass"):
             raise ConfigError(
@@ -420,7 +420,7 @@ class Model:
 
     def _samples(self, X: Any, y: Any, **settings: Any) -> Samples:
         """Checked against what the model knows: its inputs, labels and the names of its features."""
-        return validation.check_samples(
+        return checks.check_samples(
             self.network,
             X,
             y,
@@ -477,13 +477,13 @@ class Model:
         x: one sample (inputs,) with its y, or a batch; either way a batch axis stands first in what is kept.
         training: walk as the next training step would (the batch's statistics, its dropout mask, frozen links frozen),
         or as in prediction; None is the first for a batch and the second for a single sample, which has no statistics.
-        memory_limit: bytes that the trace may keep; `chainrule.inspection.trace.memory` says beforehand how many.
+        memory_limit: bytes that the trace may keep; `chainrule.inspection.trace.trace.memory` says beforehand how many.
         Numbers keep the model's precision.  A model with a `target_scale` is walked as it is trained: out, y, loss and
         gradients are of the standardized targets; `prediction` and `target` are in their own units.
         Raises ConfigError above the limit.
         """
-        y = validation.as_array(y, "y")
-        if validation.as_array(x, "x").ndim == 1 and (y.ndim == 0 or y.shape == (self.network.outputs,)):
+        y = checks.as_array(y, "y")
+        if checks.as_array(x, "x").ndim == 1 and (y.ndim == 0 or y.shape == (self.network.outputs,)):
             y = y[None]
         samples = self._samples(x, y, sample_weight=sample_weight, names=("x", "y"))
         training = samples.n > 1 if training is None else bool(training)
@@ -517,7 +517,7 @@ class Model:
         would, or as in prediction.  optimizer: its first step from here gives the update-to-weight ratios.
         Over a whole run: the callback `GradientFlow`.
         """
-        from chainrule.inspection.gradient_flow import gradient_flow
+        from chainrule.inspection.flow.flow import gradient_flow
 
         return gradient_flow(
             self,
@@ -607,7 +607,7 @@ class Model:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the summary, and how far the model was trained."""
-        from chainrule import notebook
+        from chainrule.views import notebook
 
         return notebook.model(self)
 
@@ -624,23 +624,21 @@ def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | No
     try:
         model.network, model.theta, model.states = saved.network, saved.theta, saved.states
         model.dtype = saved.theta.dtype
-        model.seed = validation.check_seed(saved.extra["seed"])
+        model.seed = checks.check_seed(saved.extra["seed"])
         classes = saved.extra["classes"]
-        model.classes = None if classes is None else validation.check_classes(classes, saved.network)
+        model.classes = None if classes is None else checks.check_classes(classes, saved.network)
         model.feature_names = saved.extra.get("feature_names")
         scale = saved.extra.get("target_scale")
         model.target_scale = (
-            None
-            if scale is None
-            else validation.check_scale(scale["mean"], scale["std"], saved.network.outputs)
+            None if scale is None else checks.check_scale(scale["mean"], scale["std"], saved.network.outputs)
         )
         model._is_fresh = False
         model.frozen = frozenset()
         model.frozen = (
             model._link_names(tuple(saved.extra["frozen"])) if saved.extra["frozen"] else frozenset()
         )
-        model.epochs_trained = validation.check_seed(saved.extra["epochs_trained"], "epochs_trained", 63)
-        model.steps_trained = validation.check_seed(saved.extra["steps_trained"], "steps_trained", 63)
+        model.epochs_trained = checks.check_seed(saved.extra["epochs_trained"], "epochs_trained", 63)
+        model.steps_trained = checks.check_seed(saved.extra["steps_trained"], "steps_trained", 63)
         model.history = History()
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"{path}: the metadata is malformed ({error}).") from error

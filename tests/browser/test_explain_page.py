@@ -19,10 +19,10 @@ from chainrule import (
     Standardize,
 )
 from chainrule.datasets import load_mnist
-from chainrule.figures.attribution import attribution_bars
-from chainrule.figures.story import activity
 from chainrule.inspection.story import explain
 from chainrule.inspection.story.consequences import points
+from chainrule.views.figures.attribution import attribution_bars
+from chainrule.views.figures.story import activity
 from rendered import check
 
 pytestmark = pytest.mark.browser

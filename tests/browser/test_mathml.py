@@ -20,7 +20,7 @@ from chainrule import (
     SoftmaxCrossEntropy,
     Tanh,
 )
-from chainrule.inspection.derivation import Derivation
+from chainrule.inspection.derivation.derivation import Derivation
 
 pytestmark = pytest.mark.browser
 

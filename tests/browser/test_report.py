@@ -20,8 +20,8 @@ from chainrule import (
     SoftmaxCrossEntropy,
 )
 from chainrule.datasets import load_mnist
-from chainrule.figures import confusion, learning_curve
-from chainrule.report import render, write
+from chainrule.views.figures import confusion, learning_curve
+from chainrule.views.report import render, write
 from rendered import check
 
 pytestmark = pytest.mark.browser

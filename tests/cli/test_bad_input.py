@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule.layers import ACTIVATIONS
-from chainrule.losses import LOSSES
-from chainrule.optimizers import OPTIMIZERS
-from chainrule.schedules import SCHEDULES
+from chainrule.formulas.layers import ACTIVATIONS
+from chainrule.formulas.losses import LOSSES
+from chainrule.formulas.optimizers import OPTIMIZERS
+from chainrule.formulas.schedules import SCHEDULES
 from chainrule.training.without_backprop import METHODS
 
 TABLE = "two.npz"

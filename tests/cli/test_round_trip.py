@@ -16,9 +16,9 @@ import chainrule
 from chainrule.cli import output
 from chainrule.cli.data import Data, divide, load
 from chainrule.cli.output import cells
+from chainrule.data.checks import check_samples
 from chainrule.datasets import Dataset, load_mnist
 from chainrule.training.fit import split
-from chainrule.validation import check_samples
 
 TASKS = {
     "numbers": "regression",

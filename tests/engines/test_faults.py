@@ -30,9 +30,9 @@ from chainrule import (
     SoftmaxCrossEntropy,
     Tanh,
 )
+from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.engines.native import engine as native
-from chainrule.samples import Samples
 
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)

@@ -38,9 +38,9 @@ from chainrule import (
 )
 from chainrule.engines import ENGINES, select
 from chainrule.engines.native import engine as native
-from chainrule.layers import ACTIVATIONS, Sigmoid, Softmax
-from chainrule.losses import LOSSES
-from chainrule.optimizers import LBFGS, OPTIMIZERS
+from chainrule.formulas.layers import ACTIVATIONS, Sigmoid, Softmax
+from chainrule.formulas.losses import LOSSES
+from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
 from strategies import problems, targets_for
 
 FLOAT64 = 1e-10

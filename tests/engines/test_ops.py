@@ -26,8 +26,8 @@ from chainrule import (
 )
 from chainrule.engines import ENGINES, native
 from chainrule.engines.ops import operations, unnamed
-from chainrule.layers import ACTIVATIONS, Layer, Operation
-from chainrule.persistence import LAYERS
+from chainrule.formulas.layers import ACTIVATIONS, Layer, Operation
+from chainrule.trained.persistence import LAYERS
 
 needs_native = pytest.mark.skipif(native.REASON is not None, reason=str(native.REASON))
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from chainrule.engines.native import engine as native
-from chainrule.losses import LOSSES
-from chainrule.optimizers import OPTIMIZERS
-from chainrule.persistence import LAYERS
+from chainrule.formulas.losses import LOSSES
+from chainrule.formulas.optimizers import OPTIMIZERS
+from chainrule.trained.persistence import LAYERS
 from random_networks import Case, Trained, agreement, draw, train
 
 if native.REASON is not None and not os.environ.get("CI"):

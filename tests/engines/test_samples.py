@@ -94,8 +94,8 @@ def test_samples_are_read_as_they_lie(form, isa, tmp_path, monkeypatch):
 
     monkeypatch.setattr(native, "as_rows", refuse)
     monkeypatch.setattr(type(given), "toarray", refuse, raising=False) if form.startswith("csr") else None
-    monkeypatch.setattr(chainrule.samples.Samples, "take", refuse)
-    monkeypatch.setattr(chainrule.samples.Samples, "fingerprint", lambda self: 0)
+    monkeypatch.setattr(chainrule.data.samples.Samples, "take", refuse)
+    monkeypatch.setattr(chainrule.data.samples.Samples, "fingerprint", lambda self: 0)
     model = trained("native", network, given, y, "float32")
     assert model.theta.tobytes() == expected.theta.tobytes()
     assert model.outputs(given, engine="native").tobytes() == outputs.tobytes()
@@ -149,8 +149,8 @@ def test_a_malformed_csr_matrix_is_an_error(harm, monkeypatch):
     monkeypatch.setattr(
         scipy.sparse.csr_array, "check_format", lambda *_, **__: None
     )  # and changed after its check
-    monkeypatch.setattr(chainrule.validation, "_check_finite", lambda *_: None)
-    monkeypatch.setattr(chainrule.samples.Samples, "fingerprint", lambda self: 0)
+    monkeypatch.setattr(chainrule.data.checks, "_check_finite", lambda *_: None)
+    monkeypatch.setattr(chainrule.data.samples.Samples, "fingerprint", lambda self: 0)
     for call in (lambda: model.fit(X, y[1::3], engine="native"), lambda: model.predict(X)):
         with pytest.raises(ValueError, match="a CSR matrix whose"):
             call()

@@ -13,10 +13,10 @@ import pytest
 import threadpoolctl
 
 from chainrule import Adam, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
+from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.engines.native import engine as native
 from chainrule.engines.native.threads import threads
-from chainrule.samples import Samples
 
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)

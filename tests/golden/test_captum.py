@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import chainrule as c
+from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.inspection import attribution
-from chainrule.layers import ACTIVATIONS
 
 STORED = dict(np.load(Path(__file__).with_name("captum.npz")))
 ABOUT = json.loads(str(STORED["about"]))

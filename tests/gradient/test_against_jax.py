@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from chainrule import layers as l
-from chainrule.blocks import Residual, Skip
+from chainrule.data.samples import Samples
 from chainrule.engines import ENGINES, Plan
 from chainrule.engines.step import step
-from chainrule.layers import ACTIVATIONS, Context, Dense, Layer
-from chainrule.losses import LOSSES, SoftmaxCrossEntropy
-from chainrule.network import Network
-from chainrule.optimizers import OPTIMIZERS, Optimizer
-from chainrule.persistence import LAYERS
-from chainrule.samples import Samples
+from chainrule.formulas import layers as l
+from chainrule.formulas.layers import ACTIVATIONS, Context, Dense, Layer
+from chainrule.formulas.losses import LOSSES, SoftmaxCrossEntropy
+from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer
+from chainrule.network.blocks import Residual, Skip
+from chainrule.network.network import Network
+from chainrule.trained.persistence import LAYERS
 
 EXAMPLES: dict[str, list[Layer]] = {
     "rescale": [l.Rescale(0.7, -0.2)],

@@ -22,12 +22,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from chainrule import backprop, layers, losses
-from chainrule.blocks import Residual, Skip
-from chainrule.layers import ACTIVATIONS, Context, Dense, Layer, Standardize, Tanh
-from chainrule.losses import LOSSES, Loss, MeanSquaredError
-from chainrule.network import Network
-from chainrule.persistence import LAYERS
+from chainrule.formulas import layers, losses
+from chainrule.formulas.layers import ACTIVATIONS, Context, Dense, Layer, Standardize, Tanh
+from chainrule.formulas.losses import LOSSES, Loss, MeanSquaredError
+from chainrule.network import backprop
+from chainrule.network.blocks import Residual, Skip
+from chainrule.network.network import Network
+from chainrule.trained.persistence import LAYERS
 
 INPUTS, WIDTH, BATCH = 2, 3, 4
 STEPS = (1e-4, 1e-5, 1e-6)

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from chainrule.inspection.derivation import Derivation
-from chainrule.inspection.trace import Trace
+from chainrule.inspection.derivation.derivation import Derivation
+from chainrule.inspection.trace.trace import Trace
 from strategies import Problem, problems, seeds
 
 TOLERANCE = 1e-6

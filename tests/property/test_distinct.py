@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from chainrule._arrays import distinct
+from chainrule.core.arrays import distinct
 
 KINDS = st.sampled_from(("bool", "uint8", "int64", "uint64", "int16", "float32", "U3"))
 

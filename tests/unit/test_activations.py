@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from chainrule import activations as A
+from chainrule.formulas import activations as A
 
 # The registry, and the activations with a parameter at their default and at another value.
 ELEMENTWISE = A.FUNCTIONS | {

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import chainrule as c
-from chainrule.layers import ACTIVATIONS
-from chainrule.losses import LOSSES
+from chainrule.formulas.layers import ACTIVATIONS
+from chainrule.formulas.losses import LOSSES
 
 RNG = np.random.default_rng(7)
 X = RNG.normal(size=(60, 3))

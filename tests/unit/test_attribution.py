@@ -42,6 +42,7 @@ from chainrule import (
     Standardize,
     Tanh,
 )
+from chainrule.formulas.layers import Layer
 from chainrule.inspection.attribution import (
     METHODS,
     attribute,
@@ -57,7 +58,6 @@ from chainrule.inspection.attribution.deep_lift import multipliers
 from chainrule.inspection.attribution.explained import explained
 from chainrule.inspection.attribution.integrated_gradients import gauss_legendre, turning_points
 from chainrule.inspection.attribution.occlusion import windows
-from chainrule.layers import Layer
 
 COMPLETE = ("integrated_gradients", "epsilon_lrp", "deep_lift")
 WITH_BASELINE = [name for name in METHODS if name != "epsilon_lrp"]

@@ -14,8 +14,8 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import chainrule as c
-from chainrule.optimizers import LBFGS, OPTIMIZERS
-from chainrule.schedules import SCHEDULES
+from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
+from chainrule.formulas.schedules import SCHEDULES
 
 GENERATOR = np.random.default_rng(7)
 X = GENERATOR.normal(size=(22, 3)).astype(np.float32)
@@ -460,7 +460,7 @@ def test_other_rows_are_noticed(tmp_path: Path):
 
 def test_the_data_are_fingerprinted_only_for_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     seen: list[int] = []
-    monkeypatch.setattr("chainrule.samples.Samples.fingerprint", lambda self: seen.append(1) or 0)
+    monkeypatch.setattr("chainrule.data.samples.Samples.fingerprint", lambda self: seen.append(1) or 0)
     fit(plain(), [], epochs=2)
     assert not seen
     fit(plain(), [c.Checkpoint(tmp_path / "run")], epochs=2)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from chainrule.clipping import clip_by_norm, clip_by_value
-from chainrule.regularizers import max_norm, penalty, penalty_gradient
+from chainrule.formulas.clipping import clip_by_norm, clip_by_value
+from chainrule.formulas.regularizers import max_norm, penalty, penalty_gradient
 
 numbers = st.floats(-1e6, 1e6)
 vectors = arrays(np.float64, st.integers(1, 20), elements=numbers)

@@ -42,15 +42,15 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.blocks import Block
-from chainrule.initializers import Constant
-from chainrule.inspection.derivation import Derivation
-from chainrule.inspection.derivation_tree import Node
-from chainrule.inspection.graph import Graph
-from chainrule.inspection.markup import Fraction, Number, Product, Sum, Symbol
-from chainrule.inspection.trace import Trace
-from chainrule.layers import ACTIVATIONS
-from chainrule.losses import LOSSES
+from chainrule.formulas.initializers import Constant
+from chainrule.formulas.layers import ACTIVATIONS
+from chainrule.formulas.losses import LOSSES
+from chainrule.inspection.derivation.derivation import Derivation
+from chainrule.inspection.derivation.graph import Graph
+from chainrule.inspection.derivation.markup import Fraction, Number, Product, Sum, Symbol
+from chainrule.inspection.derivation.tree import Node
+from chainrule.inspection.trace.trace import Trace
+from chainrule.network.blocks import Block
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 4))

@@ -22,12 +22,12 @@ import pytest
 import typer
 
 from chainrule import METHODS, lab
+from chainrule.formulas.layers import ACTIVATIONS
+from chainrule.formulas.losses import LOSSES
+from chainrule.formulas.optimizers import OPTIMIZERS
+from chainrule.formulas.schedules import SCHEDULES, Constant
 from chainrule.inspection.attribution import METHODS as ATTRIBUTIONS
-from chainrule.layers import ACTIVATIONS
-from chainrule.losses import LOSSES
-from chainrule.optimizers import OPTIMIZERS
-from chainrule.persistence import LAYERS
-from chainrule.schedules import SCHEDULES, Constant
+from chainrule.trained.persistence import LAYERS
 
 ROOT = Path(__file__).parents[2]
 README, CHINESE = ROOT / "README.md", ROOT / "README.zh-TW.md"

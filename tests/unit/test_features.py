@@ -19,9 +19,9 @@ from chainrule import (
     Tanh,
 )
 from chainrule.errors import ConfigError, ShapeError
-from chainrule.inspection.features import best_inputs, exciting_samples, layer_outputs, weight_images
-from chainrule.inspection.regions import Ball, Box, prior, total_variation
-from chainrule.inspection.representations import cka_matrix, linear_cka, linear_probe
+from chainrule.inspection.features.features import best_inputs, exciting_samples, layer_outputs, weight_images
+from chainrule.inspection.features.representations import cka_matrix, linear_cka, linear_probe
+from chainrule.inspection.trace.regions import Ball, Box, prior, total_variation
 
 
 def small(seed: int = 0, **options) -> Model:

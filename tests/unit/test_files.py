@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from chainrule.files import to_json, write_whole
+from chainrule.core.files import to_json, write_whole
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such permissions")

@@ -13,8 +13,8 @@ import pytest
 
 import chainrule as c
 from chainrule.inspection import story
-from chainrule.inspection.features import layer_outputs
-from chainrule.inspection.gradient_flow import gradient_flow
+from chainrule.inspection.features.features import layer_outputs
+from chainrule.inspection.flow.flow import gradient_flow
 
 RNG = np.random.default_rng(5)
 NAMES = ("age", "height", "weight")

@@ -31,8 +31,8 @@ from chainrule import (
     SoftmaxCrossEntropy,
     Tanh,
 )
-from chainrule.inspection.diagnosis import DEAD, EXPLODING, SATURATED, VANISHING
-from chainrule.inspection.gradient_flow import gradient_flow
+from chainrule.inspection.flow.diagnosis import DEAD, EXPLODING, SATURATED, VANISHING
+from chainrule.inspection.flow.flow import gradient_flow
 
 X, y = np.array([[1.0], [2.0]]), np.zeros(2)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ConfigError
-from chainrule.initializers import (
+from chainrule.formulas.initializers import (
     INITIALIZERS,
     Constant,
     GlorotNormal,

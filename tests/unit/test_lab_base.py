@@ -12,9 +12,9 @@ import pytest
 
 from chainrule import lab
 from chainrule.errors import ConfigError, ShapeError
-from chainrule.figures import learning_curve
 from chainrule.lab.base import Report, check_options, part, scaled
 from chainrule.lab.table import Table, as_json, cell, rendered
+from chainrule.views.figures import learning_curve
 
 EVIL = "</script><b>&[red]"
 

@@ -11,11 +11,11 @@ import pytest
 
 from chainrule import SGD, Adam, GradientDescent, lab
 from chainrule.errors import ConfigError
-from chainrule.figures import laboratory
-from chainrule.figures.features import mosaic
 from chainrule.lab import approximation, descent, overfitting, slices
 from chainrule.lab import features as features_lab
 from chainrule.lab.base import Report
+from chainrule.views.figures import laboratory
+from chainrule.views.figures.features import mosaic
 
 SMALL: dict[str, dict[str, Any]] = {
     "universality": {"budget": 0.02, "repeats": 2, "widths": (2, 8)},

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import figures
 from chainrule.errors import ConfigError
-from chainrule.figures import search
 from chainrule.lab import Report, run
 from chainrule.lab import without_backprop_runs as runs
 from chainrule.lab.without_backprop_text import chance, near_one
 from chainrule.training.without_backprop import METHODS, Estimator
+from chainrule.views import figures
+from chainrule.views.figures import search
 
 P = 490
 

@@ -39,12 +39,12 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule import layers as every
-from chainrule.backprop import backward, forward, gradients, next_states
-from chainrule.layers import ACTIVATIONS, Context
-from chainrule.layers.standardize import StandardizeState
-from chainrule.persistence import LAYERS
-from chainrule.samples import Samples
+from chainrule.data.samples import Samples
+from chainrule.formulas import layers as every
+from chainrule.formulas.layers import ACTIVATIONS, Context
+from chainrule.formulas.layers.standardize import StandardizeState
+from chainrule.network.backprop import backward, forward, gradients, next_states
+from chainrule.trained.persistence import LAYERS
 from chainrule.training.fit import NUMBERS, fit_standardize
 
 

@@ -13,9 +13,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from chainrule import losses
 from chainrule.errors import ConfigError
-from chainrule.losses import (
+from chainrule.formulas import losses
+from chainrule.formulas.losses import (
     LOSSES,
     BinaryCrossEntropy,
     CategoricalCrossEntropy,

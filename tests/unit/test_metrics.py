@@ -11,9 +11,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import metrics as sk
 
-from chainrule import metrics
 from chainrule.errors import ConfigError, ShapeError
-from chainrule.metrics import METRICS, evaluate
+from chainrule.formulas import metrics
+from chainrule.formulas.metrics import METRICS, evaluate
 
 TASKS = ("regression", "binary", "multiclass", "multilabel")
 
@@ -345,7 +345,7 @@ def test_what_cannot_be_is_refused():
 
 def test_none_of_them_imports_scikit_learn():
     code = (
-        "import sys, numpy as np; from chainrule import metrics as m; y = np.ones((3, 1), int);"
+        "import sys, numpy as np; from chainrule.formulas import metrics as m; y = np.ones((3, 1), int);"
         "[m.evaluate(t, *(a[:, 0] if t == 'binary' else a for a in (y, y, y / 2))) for t in"
         " ('regression', 'binary', 'multilabel')]; m.evaluate('multiclass', y[:, 0], y[:, 0], np.eye(3));"
         "m.confusion_matrix(y[:, 0], y[:, 0], 2); sys.exit('sklearn' in sys.modules)"

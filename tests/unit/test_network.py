@@ -36,7 +36,7 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.layers import ACTIVATIONS, Context
+from chainrule.formulas.layers import ACTIVATIONS, Context
 
 MSE = MeanSquaredError()
 

@@ -13,9 +13,9 @@ import pytest
 
 import chainrule as c
 from chainrule.datasets import load_mnist
-from chainrule.inspection.gradient_check import Comparison, GradientCheck
 from chainrule.inspection.story import explain
-from chainrule.notebook.parts import MAX_LETTERS, MAX_POINTS, MAX_ROWS, curves, table
+from chainrule.inspection.trace.gradient_check import Comparison, GradientCheck
+from chainrule.views.notebook.parts import MAX_LETTERS, MAX_POINTS, MAX_ROWS, curves, table
 
 EVIL = "<img src=x onerror=alert(1)>&\"'"
 VOID = {"img", "br", "hr", "meta", "input"}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ConfigError
-from chainrule.optimizers import (
+from chainrule.formulas.optimizers import (
     LBFGS,
     OPTIMIZERS,
     SGD,

@@ -15,10 +15,10 @@ from safetensors.numpy import load_file, save_file
 
 import chainrule as c
 from chainrule.engines.native import REASON
-from chainrule.initializers import INITIALIZERS
-from chainrule.layers import ACTIVATIONS
-from chainrule.losses import LOSSES
-from chainrule.persistence import LAYERS
+from chainrule.formulas.initializers import INITIALIZERS
+from chainrule.formulas.layers import ACTIVATIONS
+from chainrule.formulas.losses import LOSSES
+from chainrule.trained.persistence import LAYERS
 
 X = np.random.default_rng(1).normal(size=(20, 4))
 Y = np.arange(20) % 3

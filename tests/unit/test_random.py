@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from chainrule.random import PURPOSES, generator, threefry2x32, uniform_bits
+from chainrule.core.random import PURPOSES, generator, threefry2x32, uniform_bits
 
 ONES = 0xFFFFFFFF
 

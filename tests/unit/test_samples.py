@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from chainrule import samples
-from chainrule.samples import Samples
+from chainrule.data import samples
+from chainrule.data.samples import Samples
 
 R = np.random.default_rng(0)
 WIDE, LONG = R.integers(0, 256, (40, 3000)).astype(np.uint8), R.normal(size=(30_000, 5)).astype(np.float32)

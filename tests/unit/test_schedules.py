@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.errors import ConfigError
-from chainrule.schedules import (
+from chainrule.formulas.schedules import (
     SCHEDULES,
     Constant,
     Cosine,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import chainrule as c
+from chainrule.data.samples import measure_targets
 from chainrule.inspection import story
 from chainrule.inspection.attribution import METHODS
-from chainrule.samples import measure_targets
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(400, 4))

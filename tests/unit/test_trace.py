@@ -32,8 +32,8 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.initializers import Constant
-from chainrule.inspection.trace import Trace, memory
+from chainrule.formulas.initializers import Constant
+from chainrule.inspection.trace.trace import Trace, memory
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 4))

@@ -78,7 +78,7 @@ def test_shuffle_follows_the_seed_and_changes_each_epoch():
 
         made.fit(X, NUMBERS, epochs=2, batch_size=16, callbacks=note)
     assert not np.array_equal(orders[0][0], orders[1][0])
-    from chainrule.random import generator
+    from chainrule.core.random import generator
 
     first, second = (generator(0, "shuffle", epoch).permutation(60) for epoch in (0, 1))
     assert not np.array_equal(first, second)

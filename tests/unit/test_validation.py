@@ -11,7 +11,7 @@ import pytest
 from scipy import sparse
 
 import chainrule as c
-from chainrule.validation import check_X
+from chainrule.data.checks import check_X
 
 X = np.random.default_rng(3).normal(size=(12, 4))
 Y = np.arange(12) % 3

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import chainrule as c
-from chainrule import validation
+from chainrule.data import checks
 from chainrule.engines import Plan
-from chainrule.layers import ACTIVATIONS
+from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.training.without_backprop import METHODS, Estimator, Landscape, MethodSession, Search
 from chainrule.training.without_backprop.landscape import walk_back_cost
 from chainrule.training.without_backprop.openai_es import centered_ranks
@@ -43,7 +43,7 @@ def session(
 
 
 def look(made: MethodSession, step: int = 1, y: Any = NUMBERS) -> Landscape:
-    samples, _ = validation.check_samples(made.plan.network, X, y, sample_weight=WEIGHT)
+    samples, _ = checks.check_samples(made.plan.network, X, y, sample_weight=WEIGHT)
     return made.look(samples, np.arange(40), step)
 
 
@@ -63,7 +63,7 @@ def by_hand(x: float, method: c.Method, step: int = 1) -> tuple[Any, Any]:
     net = c.Network(1, [c.Dense(1)], loss=c.MeanSquaredError())
     plan = Plan(net, c.SGD(0.1), 1, 0, np.float64)
     made = MethodSession(plan, method, np.array([x, 0.0]), {}, 0)
-    samples, _ = validation.check_samples(net, np.array([[1.0]]), np.array([0.0]))
+    samples, _ = checks.check_samples(net, np.array([[1.0]]), np.array([0.0]))
     return made, made.look(samples, np.array([0]), step)
 
 
@@ -126,7 +126,7 @@ def test_feedback_alignment_by_hand():
     net = c.Network(2, [c.Dense(3), c.Sigmoid(), c.Dense(1)], loss=c.MeanSquaredError(half=True))
     plan = Plan(net, c.SGD(0.1), 1, 0, np.float64)
     made = MethodSession(plan, c.FeedbackAlignment(), net.initial_theta(0, np.float64), {}, 0)
-    samples, _ = validation.check_samples(net, np.array([[0.5, -1.0]]), np.array([2.0]))
+    samples, _ = checks.check_samples(net, np.array([[0.5, -1.0]]), np.array([2.0]))
     here = made.look(samples, np.array([0]), 1)
     (W1, b1), _, (W2, b2) = net.unflatten(made.theta)
     B = net.unflatten(made.fixed)[2].W  # (3, 1)
@@ -282,7 +282,7 @@ def test_frozen_numbers_are_not_moved(name: str):
     method: Any = METHODS[name]()
     made = session(method, frozen=frozenset({"dense_1"}))
     assert len(method.estimate(look(made))) == 5 * 3 + 3
-    samples, _ = validation.check_samples(made.plan.network, X, NUMBERS)
+    samples, _ = checks.check_samples(made.plan.network, X, NUMBERS)
     before = made.theta.copy()
     made.steps(samples, np.arange(40), np.array([0.1]), 1)
     assert np.array_equal(made.theta[:25], before[:25]) and not np.array_equal(made.theta[25:], before[25:])
@@ -363,7 +363,7 @@ def test_backpropagation_by_name_is_the_default():
 def test_the_baseline_of_the_interface_is_the_reference_engine():
     made = session(c.Backpropagation(), NETWORKS["batch_norm"])
     model = c.Model(NETWORKS["batch_norm"], seed=0, dtype="float64")
-    samples, _ = validation.check_samples(model.network, X, NUMBERS)
+    samples, _ = checks.check_samples(model.network, X, NUMBERS)
     rows = np.concatenate([np.arange(40)] * 3)
     made.steps(samples, rows, np.full(3, 0.1), 1)
     model.fit(X, NUMBERS, epochs=3, batch_size=None, shuffle=False, optimizer=c.SGD(0.1), engine="reference")
@@ -411,7 +411,7 @@ def test_feedback_alignment_aligns():
     """After training, what it hands back leans towards the gradient more than at the start."""
     net = network(c.Dense(20), c.Tanh())
     made = session(c.FeedbackAlignment(), net)
-    samples, _ = validation.check_samples(net, X, NUMBERS)
+    samples, _ = checks.check_samples(net, X, NUMBERS)
     angles = []
     for epoch in range(2):
         hidden = slice(0, 4 * 20 + 20)

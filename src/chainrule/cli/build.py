@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule._arrays import distinct
-from chainrule.blocks import Residual
 from chainrule.cli.settings import Settings, flag
+from chainrule.core.arrays import distinct
+from chainrule.data.checks import check_choice, check_count
 from chainrule.datasets import Dataset
 from chainrule.errors import ConfigError, DataError
-from chainrule.layers import (
+from chainrule.formulas.layers import (
     ACTIVATIONS,
     BatchNorm,
     Dense,
@@ -25,12 +25,12 @@ from chainrule.layers import (
     Softmax,
     Standardize,
 )
-from chainrule.losses import LOSSES, Loss
-from chainrule.network import Network
-from chainrule.optimizers import OPTIMIZERS, AdamFamily, AnyOptimizer
-from chainrule.schedules import SCHEDULES, ReduceOnPlateau, Schedule
+from chainrule.formulas.losses import LOSSES, Loss
+from chainrule.formulas.optimizers import OPTIMIZERS, AdamFamily, AnyOptimizer
+from chainrule.formulas.schedules import SCHEDULES, ReduceOnPlateau, Schedule
+from chainrule.network.blocks import Residual
+from chainrule.network.network import Network
 from chainrule.training.without_backprop import Method, Search
-from chainrule.validation import check_choice, check_count
 
 PIXELS_RATE, TABLE_RATE = 5e-3, 2e-3
 """The peaks of one cycle of Adam and its kin, where none is given."""

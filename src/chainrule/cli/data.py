@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data.checks import check_samples
 from chainrule.datasets import Dataset, load_idx_folder, load_mnist, load_npz
 from chainrule.errors import ConfigError, DataError
-from chainrule.network import Network
+from chainrule.network.network import Network
 from chainrule.training.fit import split_rows
-from chainrule.validation import check_samples
 
 HELD_OUT = 0.2
 """The share of the samples to validate on where the data have neither a validation nor a test part."""

@@ -31,7 +31,7 @@ def evaluate(
     from chainrule.cli.data import NAMES, load
     from chainrule.cli.judge import judge
     from chainrule.cli.models import load_model
-    from chainrule.validation import check_samples
+    from chainrule.data.checks import check_samples
 
     if part is not None and part not in PARTS:
         raise ConfigError(f"--part must be train, validation, test or all, not {part!r}.")
@@ -70,7 +70,7 @@ def parts_of_run(text: str, model: Model, data: Data) -> Parts | None:
     from chainrule.cli.data import divide
     from chainrule.cli.models import run_folder
     from chainrule.cli.settings import Settings
-    from chainrule.validation import check_samples
+    from chainrule.data.checks import check_samples
 
     place = run_folder(text)
     if place is None:

@@ -73,7 +73,7 @@ def read_sample(text: str, row: int | None, model: Model) -> Sample:
     """One row of what INPUT names."""
     from chainrule.cli.data import image_shape
     from chainrule.cli.predict import PICTURES, read
-    from chainrule.frames import places
+    from chainrule.data.frames import places
 
     if row is not None and row < 0:
         raise ConfigError(f"--row counts from 0; it is {row}.")

@@ -24,8 +24,8 @@ from typing import Any
 
 import chainrule
 from chainrule.cli.output import cells
+from chainrule.core.files import to_json, write_whole
 from chainrule.errors import ConfigError, FormatError
-from chainrule.files import to_json, write_whole
 
 FORMAT = 1
 FILES = (

@@ -98,10 +98,10 @@ def threads() -> dict[str, Any]:
 def engines(model: Model | None) -> list[dict[str, Any]]:
     """Each engine, whether it runs this model (or a plain network), and why not."""
     from chainrule.engines import ENGINES
-    from chainrule.layers import Dense, ReLU, Rescale
-    from chainrule.losses import SoftmaxCrossEntropy
-    from chainrule.network import Network
-    from chainrule.optimizers import Adam
+    from chainrule.formulas.layers import Dense, ReLU, Rescale
+    from chainrule.formulas.losses import SoftmaxCrossEntropy
+    from chainrule.formulas.optimizers import Adam
+    from chainrule.network.network import Network
 
     plain = [Rescale(1 / 255), Dense(256), ReLU(), Dense(10)]
     network = Network(784, plain, SoftmaxCrossEntropy()) if model is None else model.network
@@ -116,7 +116,7 @@ def engines(model: Model | None) -> list[dict[str, Any]]:
 
 def describe(model: Model) -> dict[str, Any]:
     """A model's metadata and costs."""
-    from chainrule.persistence import network_config
+    from chainrule.trained.persistence import network_config
 
     costs = model.summary()
     return {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.cli.output import metric_lines, show_confusion
+from chainrule.core.files import finite
 from chainrule.datasets import Dataset
 from chainrule.errors import ConfigError
-from chainrule.files import finite
 from chainrule.model import Model
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chainrule.cli.settings import Settings
 from chainrule.errors import ConfigError, FormatError
 from chainrule.model import Model, load
-from chainrule.persistence import network_config
+from chainrule.trained.persistence import network_config
 from chainrule.training import CSVLog, EarlyStopping, History, Run, checkpoint
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def starts_anew(run: Prepared, place: Path, done: History | None, epochs: int) -
 
     Raises ConfigError where the run is not done and its schedule looks ahead, and where it would stop at once.
     """
-    from chainrule.optimizers import LBFGS
+    from chainrule.formulas.optimizers import LBFGS
 
     if isinstance(run.optimizer, LBFGS):  # it has no checkpoints, and its iterations are the same again
         return False

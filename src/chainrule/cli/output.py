@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chainrule.files import to_json
+from chainrule.core.files import to_json
 
 if TYPE_CHECKING:
     from rich.console import Console

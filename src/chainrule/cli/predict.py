@@ -163,7 +163,7 @@ def save(path: Path, answers: list[Answers], labels: list[str]) -> None:
     """All predictions: an array, or a table with the probabilities."""
     import numpy as np
 
-    from chainrule.files import write_whole
+    from chainrule.core.files import write_whole
 
     if path.suffix.lower() == ".npy":
         binary = io.BytesIO()

@@ -7,20 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chainrule._arrays import distinct
 from chainrule.cli import build, folder, longer
 from chainrule.cli.data import Data, Parts, check, divide, image_shape
 from chainrule.cli.guard import Interrupted
 from chainrule.cli.judge import Verdict, judge, positive_class
 from chainrule.cli.progress import EpochTable
 from chainrule.cli.settings import Settings
+from chainrule.core.arrays import distinct
+from chainrule.data.checks import check_seed
+from chainrule.formulas.optimizers import LBFGS
 from chainrule.model import Model
-from chainrule.optimizers import LBFGS
-from chainrule.persistence import network_config
+from chainrule.trained.persistence import network_config
 from chainrule.training import Callback, Checkpoint, CSVLog, EarlyStopping, History, StopAt
 from chainrule.training.fit import describe
 from chainrule.training.without_backprop import Search
-from chainrule.validation import check_seed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -205,7 +205,7 @@ def write(run: Prepared, place: Path, history: History, verdict: Verdict) -> Non
 
 def write_report(run: Prepared, page: Path, history: History, verdict: Verdict) -> None:
     """The page that shows it all."""
-    from chainrule import report
+    from chainrule.views import report
 
     judged = run.parts.judged
     report.write(

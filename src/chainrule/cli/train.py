@@ -210,7 +210,7 @@ def introduce(run: Prepared, place: Path, out: Console, verbose: bool) -> None:
 
 def show(run: Prepared, outcome: Outcome, progress: Console, quiet: bool) -> None:
     """The result, for people."""
-    from chainrule.summary import counted
+    from chainrule.network.summary import counted
 
     out = output.console()
     verdict = outcome.verdict

@@ -42,7 +42,7 @@ RULES: tuple[tuple[str, Replacement], ...] = (
 
 def loss_name(kind: str) -> str:
     """MeanSquaredError is mean_squared_error; what is no loss is as it is."""
-    from chainrule.losses import LOSSES
+    from chainrule.formulas.losses import LOSSES
 
     return next((name for name, loss in LOSSES.items() if loss.__name__ == kind), kind)
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data.frames import is_number
 from chainrule.datasets.idx import PathLike, open_regular
 from chainrule.errors import DataError, FormatError
-from chainrule.frames import is_number
 
 MAX_CSV_BYTES = 64 << 20
 MAX_ROW = 4 << 20  # characters: the cells of one row are text before they are numbers, and 20 times as large

@@ -6,8 +6,8 @@ from chainrule.engines.base import Engine, Plan, Session
 from chainrule.engines.native import NativeEngine
 from chainrule.engines.reference import ReferenceEngine
 from chainrule.errors import ConfigError
-from chainrule.network import Network
-from chainrule.optimizers import Optimizer
+from chainrule.formulas.optimizers import Optimizer
+from chainrule.network.network import Network
 
 ENGINES: dict[str, Engine] = {"native": NativeEngine(), "reference": ReferenceEngine()}
 """In the order in which "auto" tries them."""

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.network import Network
-from chainrule.optimizers import Optimizer
-from chainrule.samples import Samples
+from chainrule.data.samples import Samples
+from chainrule.formulas.optimizers import Optimizer
+from chainrule.network.network import Network
 
 
 class Plan(NamedTuple):

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data.samples import Batch
 from chainrule.engines.base import Plan
 from chainrule.engines.step import gradient
 from chainrule.errors import NonFiniteError
-from chainrule.layers import Link
-from chainrule.network import Network
-from chainrule.samples import Batch
+from chainrule.formulas.layers import Link
+from chainrule.network.network import Network
 
 
 def of_gradient(

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from chainrule.layers import Link, Operation
-from chainrule.network import Network
+from chainrule.formulas.layers import Link, Operation
+from chainrule.network.network import Network
 
 
 class Op(NamedTuple):

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import regularizers
+from chainrule.data.samples import Batch, Samples
 from chainrule.engines import diagnosis
 from chainrule.engines.base import Plan
 from chainrule.engines.step import gradient
-from chainrule.layers import Context
-from chainrule.network import Network
-from chainrule.optimizers import Optimizer
-from chainrule.samples import Batch, Samples
+from chainrule.formulas import regularizers
+from chainrule.formulas.layers import Context
+from chainrule.formulas.optimizers import Optimizer
+from chainrule.network.network import Network
 
 BLOCK = 1 << 15
 """Elements of theta that the optimizer updates at a time, so that its temporaries stay in the second-level cache."""

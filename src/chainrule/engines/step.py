@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from chainrule import regularizers
-from chainrule._arrays import Array, namespace
-from chainrule.clipping import clip_by_norm, clip_by_value
+from chainrule.core.arrays import Array, namespace
 from chainrule.engines.base import Plan
-from chainrule.layers import Context
-from chainrule.network import Network, Objective
+from chainrule.formulas import regularizers
+from chainrule.formulas.clipping import clip_by_norm, clip_by_value
+from chainrule.formulas.layers import Context
+from chainrule.network.network import Network, Objective
 
 
 class StepResult(NamedTuple):

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import activations
 from chainrule.errors import ConfigError
-from chainrule.layers import BatchNorm, Context, Dense, Link, PReLU
-from chainrule.layers.dense import Projection
+from chainrule.formulas import activations
+from chainrule.formulas.layers import BatchNorm, Context, Dense, Link, PReLU
+from chainrule.formulas.layers.dense import Projection
 
 
 def sample_gradients(link: Link, params: Any, a: NDArray[Any], delta: NDArray[Any], ctx: Context) -> Any:

@@ -8,11 +8,11 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import backprop
-from chainrule.layers import Context, Dense, ReLU, Sigmoid, Tanh
-from chainrule.losses import MeanSquaredError
+from chainrule.formulas.layers import Context, Dense, ReLU, Sigmoid, Tanh
+from chainrule.formulas.losses import MeanSquaredError
 from chainrule.model import Model
-from chainrule.network import Network
+from chainrule.network import backprop
+from chainrule.network.network import Network
 
 Floats: TypeAlias = NDArray[np.float64]
 ACTIVATIONS = {"tanh": Tanh, "sigmoid": Sigmoid, "relu": ReLU}

@@ -11,9 +11,9 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chainrule import validation
+from chainrule.core.files import write_whole
+from chainrule.data import checks
 from chainrule.errors import ConfigError
-from chainrule.files import write_whole
 from chainrule.lab.table import WIDTH, Table, as_json, plain_console
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ class Report:
 
     def html(self) -> str:
         """One page, self-contained, that works offline."""
-        from chainrule import figures
-        from chainrule.report.page import page
-        from chainrule.report.sections import figure, pairs, section, text
+        from chainrule.views import figures
+        from chainrule.views.report.page import page
+        from chainrule.views.report.sections import figure, pairs, section, text
 
         (found, _), *others = self.words()
         settings = [(figures.spoken(name), value) for name, value in self.settings.items()]
@@ -142,7 +142,7 @@ class Report:
         return self.text()
 
     def _repr_html_(self) -> str:
-        from chainrule.report.sections import text
+        from chainrule.views.report.sections import text
 
         words = "".join(f"<p><b>{head}.</b> {text(said)}</p>" for head, said in self.words())
         return f"<h3>{text(self.title)}</h3><p>{text(self.question)}</p>{self.table.html()}{words}"
@@ -150,8 +150,8 @@ class Report:
 
 def check_options(seed: int, repeats: int, budget: float) -> None:
     """The options that all experiments share. Raises ConfigError for what cannot be."""
-    validation.check_seed(seed)
-    validation.check_count(repeats, "repeats")
+    checks.check_seed(seed)
+    checks.check_count(repeats, "repeats")
     if isinstance(budget, (bool, str)) or not (math.isfinite(budget) and 0 < budget <= 1000):
         raise ConfigError(
             f"budget must be a share of the default work, above 0 and at most 1000, not {budget!r}."

@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import NonFiniteError
-from chainrule.layers import Dense, ReLU, Rescale
-from chainrule.losses import SoftmaxCrossEntropy
-from chainrule.model import Model
-from chainrule.network import Network
-from chainrule.optimizers import (
+from chainrule.formulas.layers import Dense, ReLU, Rescale
+from chainrule.formulas.losses import SoftmaxCrossEntropy
+from chainrule.formulas.optimizers import (
     LBFGS,
     SGD,
     Adagrad,
@@ -26,6 +24,8 @@ from chainrule.optimizers import (
     Nadam,
     RMSprop,
 )
+from chainrule.model import Model
+from chainrule.network.network import Network
 from chainrule.training.run import Run
 
 BATCH = 50

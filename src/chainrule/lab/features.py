@@ -9,23 +9,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import validation
+from chainrule.data import checks
 from chainrule.datasets import Dataset, load_mnist
-from chainrule.inspection.features import (
+from chainrule.formulas.layers import Dense, ReLU, Rescale
+from chainrule.formulas.losses import SoftmaxCrossEntropy
+from chainrule.formulas.optimizers import Adam
+from chainrule.inspection.features.features import (
     best_inputs,
     exciting_samples,
     layer_outputs,
     weight_images,
 )
-from chainrule.inspection.regions import Ball, Box
-from chainrule.inspection.representations import cka_matrix, linear_cka, linear_probe
+from chainrule.inspection.features.representations import cka_matrix, linear_cka, linear_probe
+from chainrule.inspection.trace.regions import Ball, Box
 from chainrule.lab.base import Progress, Report, check_options, part, scaled
 from chainrule.lab.table import Table
-from chainrule.layers import Dense, ReLU, Rescale
-from chainrule.losses import SoftmaxCrossEntropy
 from chainrule.model import Model
-from chainrule.network import Network
-from chainrule.optimizers import Adam
+from chainrule.network.network import Network
 from chainrule.training.run import Run
 
 SAMPLES, EPOCHS, HIDDEN, LAYERS, L2 = 20_000, 12, 128, 3, 2e-3
@@ -87,7 +87,7 @@ def features(
     probes' samples and the steps of the search for best inputs.  samples: digits of MNIST to learn from.
     """
     check_options(seed, repeats, budget)
-    validation.check_count(samples, "samples", 100)
+    checks.check_count(samples, "samples", 100)
     begin = time.perf_counter()
     train, test = load_mnist()
     rows = np.random.default_rng([seed, 3]).permutation(len(train.X))
@@ -184,8 +184,8 @@ def _report(
     settings: dict[str, Any],
     begin: float,
 ) -> Report:
-    from chainrule.figures import features as figures
     from chainrule.lab import features_text as words
+    from chainrule.views.figures import features as figures
 
     flat = {"input": test.X.astype(np.float64) / 255}
     named = [flat | dict(zip(NAMES, (f.outputs[link] for link in READ), strict=True)) for f in found]

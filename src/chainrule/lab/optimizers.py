@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import validation
+from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.lab import slices
 from chainrule.lab.base import Progress, Report, check_options, part, scaled
@@ -37,8 +37,8 @@ def optimizers(
     from chainrule.datasets import load_mnist
 
     check_options(seed, repeats, budget)
-    validation.check_count(samples, "samples", 100)
-    validation.check_count(hidden, "hidden")
+    checks.check_count(samples, "samples", 100)
+    checks.check_count(hidden, "hidden")
     if not (math.isfinite(loss) and loss > 0):
         raise ConfigError(f"loss must be a finite number above 0, not {loss!r}; 0.1 is usual.")
     begin = time.perf_counter()
@@ -74,7 +74,7 @@ def _report(
     settings: dict[str, Any],
     begin: float,
 ) -> Report:
-    from chainrule.figures import laboratory
+    from chainrule.views.figures import laboratory
 
     target, repeats = settings["loss"], settings["repeats"]
     rows = []

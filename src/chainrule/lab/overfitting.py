@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.datasets import Dataset
-from chainrule.layers import BatchNorm, Dense, Dropout, Layer, ReLU, Rescale
-from chainrule.losses import SoftmaxCrossEntropy
+from chainrule.formulas.layers import BatchNorm, Dense, Dropout, Layer, ReLU, Rescale
+from chainrule.formulas.losses import SoftmaxCrossEntropy
+from chainrule.formulas.optimizers import Adam
 from chainrule.model import Model
-from chainrule.network import Network
-from chainrule.optimizers import Adam
+from chainrule.network.network import Network
 from chainrule.training import EarlyStopping
 from chainrule.training.evaluation import evaluate
 from chainrule.training.run import Run

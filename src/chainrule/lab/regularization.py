@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import validation
+from chainrule.data import checks
 from chainrule.datasets import Dataset, load_mnist
 from chainrule.errors import ConfigError
 from chainrule.lab.base import Progress, Report, check_options, part, scaled
@@ -41,7 +41,7 @@ def regularization(
     check_options(seed, repeats, budget)
     train, test = load_mnist()
     most = len(train.X) - HELD_OUT
-    if validation.check_count(samples, "samples", 50) > most:
+    if checks.check_count(samples, "samples", 50) > most:
         raise ConfigError(f"samples must be at most {most}, not {samples}; overfitting wants few.")
     if isinstance(wrong, (bool, str)) or not 0 < wrong < 1:
         raise ConfigError(f"wrong must be a share of labels between 0 and 1, not {wrong!r}; 0.2 is usual.")
@@ -102,7 +102,7 @@ def _report(
     settings: dict[str, Any],
     begin: float,
 ) -> Report:
-    from chainrule.figures import regularization as figures
+    from chainrule.views.figures import regularization as figures
 
     tests = {
         labels: {name: _percent([run.test_accuracy for run in runs]) for name, runs in outcomes.items()}

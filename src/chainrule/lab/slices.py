@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data.checks import check_samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
+from chainrule.formulas.layers import Context
+from chainrule.formulas.optimizers import SGD, Adagrad, Adam, GradientDescent, Optimizer, RMSprop
 from chainrule.lab.base import Progress, part
-from chainrule.layers import Context
 from chainrule.model import Model
-from chainrule.optimizers import SGD, Adagrad, Adam, GradientDescent, Optimizer, RMSprop
-from chainrule.validation import check_samples
 
 Floats = NDArray[np.float64]
 STEPS = 40

@@ -100,7 +100,7 @@ class Table:
 
     def html(self) -> str:
         """For a page."""
-        from chainrule.report.sections import table, text
+        from chainrule.views.report.sections import table, text
 
         made = table(self.columns, [tuple(map(cell, row)) for row in self.rows], self.left)
         return (f"<p>{text(self.caption)}</p>" if self.caption else "") + made

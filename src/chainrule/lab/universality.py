@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import validation
+from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.lab.approximation import (
     ACTIVATIONS,
@@ -53,8 +53,8 @@ def universality(
     activation: tanh, sigmoid or relu.  error: the largest error to be reached, anywhere in the domain.
     """
     check_options(seed, repeats, budget)
-    widths = tuple(sorted({validation.check_count(width, "widths") for width in widths}))
-    validation.check_choice(activation, ACTIVATIONS, "activation")
+    widths = tuple(sorted({checks.check_count(width, "widths") for width in widths}))
+    checks.check_choice(activation, ACTIVATIONS, "activation")
     if len(widths) < 2:
         raise ConfigError(f"widths must name at least two widths, not {widths}; such as 4, 8, 16.")
     if not (math.isfinite(error) and error > 0):
@@ -81,7 +81,7 @@ def _cost(target: Target, width: int, is_widened: bool) -> float:
 def _report(
     fits: list[Fit], widths: tuple[int, ...], error: float, settings: dict[str, Any], begin: float
 ) -> Report:
-    from chainrule.figures import laboratory
+    from chainrule.views.figures import laboratory
 
     by = {t.name: [[f for f in fits if f.target is t and f.width == w] for w in widths] for t in TARGETS}
     rows, widest, reached = [], [], {}
@@ -158,7 +158,7 @@ def _best_rms(group: list[Fit]) -> float:
 
 
 def _curve(name: str, widths: tuple[int, ...], groups: list[list[Fit]]) -> Any:
-    from chainrule.figures.laboratory import Curve
+    from chainrule.views.figures.laboratory import Curve
 
     best = [min(f.largest for f in group) for group in groups]
     worst = [max(f.largest for f in group) for group in groups]

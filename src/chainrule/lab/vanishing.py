@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import validation
-from chainrule.blocks import Residual, Skip
+from chainrule.data import checks
 from chainrule.datasets import load_mnist
 from chainrule.errors import ConfigError, NonFiniteError
+from chainrule.formulas.layers import BatchNorm, Dense, Layer, ReLU, Rescale, Sigmoid, Tanh
+from chainrule.formulas.losses import SoftmaxCrossEntropy
+from chainrule.formulas.optimizers import SGD
 from chainrule.lab.base import Progress, Report, check_options, scaled
 from chainrule.lab.vanishing_report import RESIDUAL_RELU, Measured, report
-from chainrule.layers import BatchNorm, Dense, Layer, ReLU, Rescale, Sigmoid, Tanh
-from chainrule.losses import SoftmaxCrossEntropy
 from chainrule.model import Model
-from chainrule.network import Network
-from chainrule.optimizers import SGD
+from chainrule.network.blocks import Residual, Skip
+from chainrule.network.network import Network
 
 DEPTHS = (2, 3, 5, 10, 20)
 WIDTH = 64
@@ -88,7 +88,7 @@ def vanishing(
     """
     check_options(seed, repeats, budget)
     depths = _check_depths(depths)
-    validation.check_count(width, "width")
+    checks.check_count(width, "width")
     start = time.perf_counter()
     data = _load(seed, scaled(BATCHES, budget, 4) * BATCH_SIZE)
     work = [(arm, depth) for depth in depths for arm in ARMS]
@@ -126,7 +126,7 @@ def vanishing(
 
 
 def _check_depths(depths: Sequence[int]) -> tuple[int, ...]:
-    depths = tuple(validation.check_count(depth, "depths", 1) for depth in depths)
+    depths = tuple(checks.check_count(depth, "depths", 1) for depth in depths)
     if not depths or list(depths) != sorted(set(depths)):
         raise ConfigError(f"depths must be at least one number of layers, ascending, not {list(depths)}.")
     return depths

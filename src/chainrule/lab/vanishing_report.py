@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.inspection.diagnosis import VANISHING
+from chainrule.inspection.flow.diagnosis import VANISHING
 from chainrule.lab.base import Report
 from chainrule.lab.table import Table
 
@@ -51,7 +51,7 @@ def report(
     seconds: float,
 ) -> Report:
     """All of it. found: by net and depth.  cosines: of neighbors' gradients by net.  near: how near they are."""
-    from chainrule.figures import flow as figures
+    from chainrule.views.figures import flow as figures
 
     deep = depths[-1]
     deepest = {arm: found[arm, deep] for arm in arms}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import validation
+from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.lab import without_backprop_text as words
 from chainrule.lab.base import Progress, Report, check_options, scaled
@@ -68,7 +68,7 @@ def without_backprop(
 def _names(methods: Sequence[str] | None) -> list[str]:
     chosen = list(ARMS) if methods is None else [methods] if isinstance(methods, str) else list(methods)
     for name in chosen:
-        validation.check_choice(name, ARMS, "methods")
+        checks.check_choice(name, ARMS, "methods")
     if not chosen:
         raise ConfigError("methods must name at least one method, or be None for all.")
     return [name for name in ARMS if name in chosen or name == "backpropagation"]
@@ -115,7 +115,7 @@ def tuned(task: Task, arm: Arm, seed: int, passes: int, clock: Clock) -> float |
 def _report(
     task: Task, found: dict[str, Outcome], passes: int, settings: dict[str, Any], start: float
 ) -> Report:
-    from chainrule.figures import search
+    from chainrule.views.figures import search
 
     P = task.network.size
     curves = [

@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.random import generator
+from chainrule.data.samples import Samples
 from chainrule.datasets import load_mnist
 from chainrule.engines import ENGINES, Plan
 from chainrule.errors import NonFiniteError
-from chainrule.layers import Dense, Tanh
-from chainrule.losses import SoftmaxCrossEntropy
-from chainrule.network import Network
-from chainrule.optimizers import Adam, GradientDescent
-from chainrule.random import generator
-from chainrule.samples import Samples
+from chainrule.formulas.layers import Dense, Tanh
+from chainrule.formulas.losses import SoftmaxCrossEntropy
+from chainrule.formulas.optimizers import Adam, GradientDescent
+from chainrule.network.network import Network
 from chainrule.training.evaluation import evaluate
 from chainrule.training.without_backprop import (
     CMAES,

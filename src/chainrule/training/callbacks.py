@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.files import write_whole
+from chainrule.data.checks import check_count
 from chainrule.errors import ConfigError
-from chainrule.files import write_whole
-from chainrule.metrics import METRICS
+from chainrule.formulas.metrics import METRICS
 from chainrule.training import checkpoint
 from chainrule.training.history import History
 from chainrule.training.run import Run
-from chainrule.validation import check_count
 
 
 class Callback:

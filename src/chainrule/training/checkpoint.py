@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.files import write_whole
 from chainrule.errors import ConfigError, FormatError
-from chainrule.files import write_whole
-from chainrule.schedules import PlateauState
+from chainrule.formulas.schedules import PlateauState
 from chainrule.training.history import History
 
 if TYPE_CHECKING:

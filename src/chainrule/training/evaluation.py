@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import metrics
+from chainrule.data.samples import Samples, one_hot
 from chainrule.engines import Engine
 from chainrule.errors import DataError
-from chainrule.losses import Loss
-from chainrule.network import Network
-from chainrule.samples import Samples, one_hot
+from chainrule.formulas import metrics
+from chainrule.formulas.losses import Loss
+from chainrule.network.network import Network
 
 BATCH = 1024
 """Samples a walk outside training: large enough for the arithmetic, small enough for the cache."""

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import persistence
+from chainrule.core.random import generator
+from chainrule.data.samples import Samples
 from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError, DataError
-from chainrule.layers import Context, Standardize
-from chainrule.network import Network
-from chainrule.optimizers import LBFGS, AnyOptimizer
-from chainrule.random import generator
-from chainrule.samples import Samples
-from chainrule.schedules import ReduceOnPlateau, Schedule
+from chainrule.formulas.layers import Context, Standardize
+from chainrule.formulas.optimizers import LBFGS, AnyOptimizer
+from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
+from chainrule.network.network import Network
+from chainrule.trained import persistence
 from chainrule.training import checkpoint, lbfgs, loop
 from chainrule.training.history import History
 from chainrule.training.run import Run

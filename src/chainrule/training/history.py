@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from chainrule.core.files import to_json
 from chainrule.errors import ConfigError
-from chainrule.files import to_json
-from chainrule.summary import counted
+from chainrule.network.summary import counted
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -84,7 +84,7 @@ class History:
 
         Raises ConfigError for a name that was not recorded.
         """
-        from chainrule.figures import learning_curve
+        from chainrule.views.figures import learning_curve
 
         name = name.removeprefix("val_")
         if name not in self and f"val_{name}" not in self:
@@ -98,7 +98,7 @@ class History:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the curves and the records."""
-        from chainrule import notebook
+        from chainrule.views import notebook
 
         return notebook.history(self)
 

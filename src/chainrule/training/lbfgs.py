@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
 from chainrule.errors import ConfigError, NonFiniteError
-from chainrule.layers import BatchNorm, Dropout
-from chainrule.network import Network
-from chainrule.optimizers import LBFGS
-from chainrule.samples import Samples
+from chainrule.formulas.layers import BatchNorm, Dropout
+from chainrule.formulas.optimizers import LBFGS
+from chainrule.network.network import Network
 from chainrule.training.callbacks import Checkpoint
 from chainrule.training.loop import finish_epoch
 from chainrule.training.run import Run

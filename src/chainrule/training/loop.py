@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.random import generator
-from chainrule.schedules import ReduceOnPlateau
+from chainrule.core.random import generator
+from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.training.callbacks import Callback, better, watched
 from chainrule.training.evaluation import evaluate
 from chainrule.training.run import Run

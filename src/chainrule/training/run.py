@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data.samples import Samples
 from chainrule.engines import Engine, Plan, Session
-from chainrule.samples import Samples
-from chainrule.schedules import PlateauState, Schedule
+from chainrule.formulas.schedules import PlateauState, Schedule
 from chainrule.training.history import History
 from chainrule.training.without_backprop import Method
 

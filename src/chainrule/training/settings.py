@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.data.checks import check_choice
 from chainrule.errors import ConfigError
-from chainrule.metrics import METRICS, names_for
-from chainrule.optimizers import LBFGS, OPTIMIZERS, Adam, AnyOptimizer, Optimizer
-from chainrule.schedules import SCHEDULES, Constant, Schedule
+from chainrule.formulas.metrics import METRICS, names_for
+from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS, Adam, AnyOptimizer, Optimizer
+from chainrule.formulas.schedules import SCHEDULES, Constant, Schedule
 from chainrule.training.without_backprop import Method, Search
-from chainrule.validation import check_choice
 
 EACH_EPOCH = {"regression": ("rmse",)}
 """The metric that validation shows after each epoch, where it is not accuracy."""

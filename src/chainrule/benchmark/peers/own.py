@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 import chainrule
 from chainrule.benchmark.cases import DROPOUT, LEARNING_RATE, Case, Layer
 from chainrule.benchmark.peers.base import Peer
-from chainrule.blocks import Residual
-from chainrule.layers import BatchNorm, Dense, Dropout, ReLU
-from chainrule.layers import Layer as Link
-from chainrule.losses import MeanSquaredError, SoftmaxCrossEntropy
+from chainrule.formulas.layers import BatchNorm, Dense, Dropout, ReLU
+from chainrule.formulas.layers import Layer as Link
+from chainrule.formulas.losses import MeanSquaredError, SoftmaxCrossEntropy
+from chainrule.formulas.optimizers import Adam
 from chainrule.model import Model
-from chainrule.network import Network
-from chainrule.optimizers import Adam
+from chainrule.network.blocks import Residual
+from chainrule.network.network import Network
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 

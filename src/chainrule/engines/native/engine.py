@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import losses, optimizers
+from chainrule.data.samples import Samples
 from chainrule.engines import diagnosis
 from chainrule.engines.base import Plan
 from chainrule.engines.native.program import Program, settings_of, unknown
 from chainrule.engines.native.samples import as_it_lies, as_rows, is_direct
 from chainrule.engines.native.threads import announce, cores, threads
 from chainrule.errors import ConfigError, NonFiniteError
-from chainrule.network import Network
-from chainrule.optimizers import Optimizer
-from chainrule.samples import Samples
+from chainrule.formulas import losses, optimizers
+from chainrule.formulas.optimizers import Optimizer
+from chainrule.network.network import Network
 
 CHUNK = 1 << 24
 """Numbers converted at a time where the samples do not lie as the kernels read them: wide sparse rows stay few."""

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import losses, optimizers
 from chainrule.engines.ops import Op, operations
-from chainrule.layers import Link
-from chainrule.network import Network
-from chainrule.optimizers import Optimizer
+from chainrule.formulas import losses, optimizers
+from chainrule.formulas.layers import Link
+from chainrule.formulas.optimizers import Optimizer
+from chainrule.network.network import Network
 
 try:
     from chainrule.engines.native import _native

@@ -21,6 +21,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from chainrule.data.checks import check_choice
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.deep_lift import deep_lift
 from chainrule.inspection.attribution.epsilon_lrp import epsilon_lrp
@@ -30,7 +31,6 @@ from chainrule.inspection.attribution.occlusion import occlusion
 from chainrule.inspection.attribution.reinitialization import Reinitialization, reinitialization_check
 from chainrule.inspection.attribution.result import Attribution
 from chainrule.inspection.attribution.saliency import saliency
-from chainrule.validation import check_choice
 
 if TYPE_CHECKING:
     from chainrule.model import Model

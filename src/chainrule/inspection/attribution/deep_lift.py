@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule import backprop
-from chainrule.blocks import Residual, Skip
-from chainrule.inspection.attribution.explained import Explained, Floats, explained
-from chainrule.inspection.attribution.result import Attribution, result
-from chainrule.inspection.attribution.rules import with_rules
-from chainrule.layers import (
+from chainrule.formulas.layers import (
     Activation,
     BatchNorm,
     Context,
@@ -24,6 +19,11 @@ from chainrule.layers import (
     Softmax,
     Standardize,
 )
+from chainrule.inspection.attribution.explained import Explained, Floats, explained
+from chainrule.inspection.attribution.result import Attribution, result
+from chainrule.inspection.attribution.rules import with_rules
+from chainrule.network import backprop
+from chainrule.network.blocks import Residual, Skip
 
 if TYPE_CHECKING:
     from chainrule.model import Model

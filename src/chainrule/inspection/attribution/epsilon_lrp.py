@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule import backprop
-from chainrule.blocks import Residual, Skip
 from chainrule.errors import ConfigError
-from chainrule.inspection.attribution.explained import Explained, Floats, explained, input_links
-from chainrule.inspection.attribution.result import Attribution, result
-from chainrule.inspection.attribution.rules import with_rules
-from chainrule.layers import (
+from chainrule.formulas.layers import (
     Activation,
     BatchNorm,
     Context,
@@ -27,6 +22,11 @@ from chainrule.layers import (
     Softmax,
     Standardize,
 )
+from chainrule.inspection.attribution.explained import Explained, Floats, explained, input_links
+from chainrule.inspection.attribution.result import Attribution, result
+from chainrule.inspection.attribution.rules import with_rules
+from chainrule.network import backprop
+from chainrule.network.blocks import Residual, Skip
 
 if TYPE_CHECKING:
     from chainrule.model import Model

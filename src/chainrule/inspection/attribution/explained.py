@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import backprop
+from chainrule.data.checks import as_array, check_X
+from chainrule.data.frames import column_names
 from chainrule.errors import ConfigError, DataError, ShapeError
-from chainrule.frames import column_names
-from chainrule.layers import Context, Link, Rescale, Sigmoid, Softmax, Standardize
-from chainrule.validation import as_array, check_X
+from chainrule.formulas.layers import Context, Link, Rescale, Sigmoid, Softmax, Standardize
+from chainrule.network import backprop
 
 if TYPE_CHECKING:
     from chainrule.model import Model

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.data.checks import check_count
 from chainrule.errors import ConfigError
+from chainrule.formulas.layers import ELU, SELU, Activation, LeakyReLU, Link, PReLU, ReLU
 from chainrule.inspection.attribution.explained import ROWS, Explained, Floats, explained
 from chainrule.inspection.attribution.result import Attribution, result
-from chainrule.layers import ELU, SELU, Activation, LeakyReLU, Link, PReLU, ReLU
-from chainrule.validation import check_count
 
 if TYPE_CHECKING:
     from chainrule.model import Model

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from chainrule.data.checks import check_count, check_seed
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.explained import Floats
 from chainrule.inspection.attribution.result import NAMES
-from chainrule.validation import check_count, check_seed
 
 if TYPE_CHECKING:
     from chainrule.model import Model

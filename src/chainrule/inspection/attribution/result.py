@@ -178,20 +178,20 @@ class Attribution:
 
     def figure(self, row: int = 0) -> go.Figure:
         """The values beside the picture, or as bars for a table."""
-        from chainrule.figures.attribution import attribution_bars, attribution_image
+        from chainrule.views.figures.attribution import attribution_bars, attribution_image
 
         i = self._row(row)
         return attribution_image(self, i) if self.shape else attribution_bars(self, i)
 
     def html(self, row: int = 0) -> str:
         """One whole page about a sample, which works offline."""
-        from chainrule.report.attribution import render
+        from chainrule.views.report.attribution import render
 
         return render(self, self._row(row))
 
     def write(self, path: str | os.PathLike[str], row: int = 0) -> None:
         """The page as a file."""
-        from chainrule.files import write_whole
+        from chainrule.core.files import write_whole
 
         write_whole(path, self.html(row).encode())
 
@@ -204,7 +204,7 @@ class Attribution:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the first sample."""
-        from chainrule import notebook
+        from chainrule.views import notebook
 
         return notebook.attribution(self)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from chainrule.errors import ConfigError
-from chainrule.layers import Layer, Link
+from chainrule.formulas.layers import Layer, Link
 
 Rule = Callable[[Link], Layer | None]
 """The layer that stands in for a link's own; None where there is no rule for it."""

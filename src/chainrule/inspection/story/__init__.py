@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.data.checks import check_choice, check_X
+from chainrule.data.frames import is_frame
 from chainrule.errors import ConfigError, ShapeError
-from chainrule.frames import is_frame
+from chainrule.formulas.layers import Standardize
 from chainrule.inspection.attribution import METHODS, Attribution, attribute
 from chainrule.inspection.attribution.explained import Floats, check_shape, explained, in_float64, input_links
 from chainrule.inspection.story import facts
@@ -29,8 +31,6 @@ from chainrule.inspection.story.parts import Part
 from chainrule.inspection.story.rival import Rival, closest_rival
 from chainrule.inspection.story.truth import check_truth, itself, label_names, name_truth
 from chainrule.inspection.story.words import parts
-from chainrule.layers import Standardize
-from chainrule.validation import check_choice, check_X
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,13 +99,13 @@ class Story:
 
     def html(self) -> str:
         """One whole page, which works offline."""
-        from chainrule.report.story import render
+        from chainrule.views.report.story import render
 
         return render(self)
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """The page as a file."""
-        from chainrule.files import write_whole
+        from chainrule.core.files import write_whole
 
         write_whole(path, self.html().encode())
 
@@ -150,7 +150,7 @@ class Story:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the chapters, to unfold."""
-        from chainrule import notebook
+        from chainrule.views import notebook
 
         return notebook.story(self)
 

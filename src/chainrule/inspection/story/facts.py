@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule.errors import ConfigError
+from chainrule.formulas.layers import Activation, Link, Softmax
 from chainrule.inspection.attribution.deep_lift import multipliers
 from chainrule.inspection.attribution.explained import Explained, Floats, input_links
-from chainrule.inspection.trace import Trace
-from chainrule.layers import Activation, Link, Softmax
+from chainrule.inspection.trace.trace import Trace
 from chainrule.training.evaluation import decide
 
 if TYPE_CHECKING:

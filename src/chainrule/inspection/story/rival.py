@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule import backprop
+from chainrule.formulas.layers import Dense
 from chainrule.inspection.attribution import Attribution, attribute
 from chainrule.inspection.attribution.explained import Explained, Floats, explained, input_links
 from chainrule.inspection.story.facts import Answer
-from chainrule.layers import Dense
+from chainrule.network import backprop
 
 if TYPE_CHECKING:
     from chainrule.model import Model

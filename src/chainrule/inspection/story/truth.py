@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.data.checks import as_array
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.inspection.attribution.explained import Floats
 from chainrule.inspection.story.facts import Answer
-from chainrule.validation import as_array
 
 if TYPE_CHECKING:
     from chainrule.model import Model

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import validation
+from chainrule.data import checks
 from chainrule.errors import ConfigError
-from chainrule.network import Network
+from chainrule.network.network import Network
 
 if TYPE_CHECKING:
     from chainrule.training.without_backprop.landscape import Landscape
@@ -84,4 +84,4 @@ def check_count(method: Method, *names: str, least: int = 1) -> None:
     """Settings that are whole numbers of at least `least`. Raises ConfigError."""
     for name in names:
         full = f"{name} of {type(method).__name__}"
-        object.__setattr__(method, name, validation.check_count(getattr(method, name), full, least))
+        object.__setattr__(method, name, checks.check_count(getattr(method, name), full, least))

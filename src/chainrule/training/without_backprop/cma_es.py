@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.network import Network
+from chainrule.network.network import Network
 from chainrule.training.without_backprop.base import Search, check_count, check_positive
 from chainrule.training.without_backprop.landscape import Landscape
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.random import generator
 from chainrule.errors import ConfigError
-from chainrule.layers import BatchNorm, Dense, PReLU, Projection
-from chainrule.network import Network
-from chainrule.random import generator
+from chainrule.formulas.layers import BatchNorm, Dense, PReLU, Projection
+from chainrule.network.network import Network
 from chainrule.training.without_backprop.base import Estimator, check_positive
 from chainrule.training.without_backprop.landscape import Landscape
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.network import Network
+from chainrule.network.network import Network
 from chainrule.training.without_backprop import tangents
 from chainrule.training.without_backprop.base import Estimator, check_count
 from chainrule.training.without_backprop.landscape import Landscape

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import backprop
+from chainrule.core.random import generator
+from chainrule.data.samples import Batch
 from chainrule.engines import Plan
-from chainrule.layers import ACTIVATIONS, Context, Dense, Link, Rescale, Standardize
-from chainrule.losses import LOSSES
-from chainrule.random import generator
-from chainrule.samples import Batch
+from chainrule.formulas.layers import ACTIVATIONS, Context, Dense, Link, Rescale, Standardize
+from chainrule.formulas.losses import LOSSES
+from chainrule.network import backprop
 from chainrule.training.without_backprop import tangents
 
 AT_ONCE = 1 << 16

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.layers import Dense
-from chainrule.network import Network
+from chainrule.formulas.layers import Dense
+from chainrule.network.network import Network
 from chainrule.training.without_backprop.base import Estimator
 from chainrule.training.without_backprop.landscape import Landscape
 

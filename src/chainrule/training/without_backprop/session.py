@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import regularizers
-from chainrule.clipping import clip_by_norm, clip_by_value
+from chainrule.data.samples import Samples
 from chainrule.engines import Plan, diagnosis
 from chainrule.engines.reference import ReferenceSession, is_finite
 from chainrule.engines.step import is_frozen
 from chainrule.errors import ConfigError, NonFiniteError
-from chainrule.samples import Samples
+from chainrule.formulas import regularizers
+from chainrule.formulas.clipping import clip_by_norm, clip_by_value
 from chainrule.training.without_backprop.base import Estimator, Method, Search
 from chainrule.training.without_backprop.landscape import Landscape
 

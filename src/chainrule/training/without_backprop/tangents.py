@@ -17,11 +17,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule._arrays import Array, namespace
-from chainrule.activations import prelu_prime, prelu_slope_prime
-from chainrule.blocks import Residual, Skip
+from chainrule.core.arrays import Array, namespace
 from chainrule.errors import ConfigError
-from chainrule.layers import (
+from chainrule.formulas.activations import prelu_prime, prelu_slope_prime
+from chainrule.formulas.layers import (
     Activation,
     BatchNorm,
     Context,
@@ -34,6 +33,7 @@ from chainrule.layers import (
     Softmax,
     Standardize,
 )
+from chainrule.network.blocks import Residual, Skip
 
 
 def forward(

@@ -1,0 +1,67 @@
+r"""Randomness without hidden state: every draw is a function of (seed, what for, when).
+
+Two generators, both counter-based, so that a run can be resumed at any step and no result depends on threads:
+
+- `generator`: NumPy's Philox for what is drawn outside the walk (initial weights, shuffles, splits, directions).
+- `uniform_bits`: Threefry-2x32 for what is drawn inside it (dropout masks). It needs only 32-bit addition, xor and
+  rotation, so NumPy, JAX and C++ draw the same bits.
+
+A seed is an integer in [0, 2^32).
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Literal
+
+import numpy as np
+
+from chainrule.core.arrays import Array
+
+ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+PARITY = 0x1BD11BDA
+
+Purpose = Literal["weights", "shuffle", "split", "method"]
+PURPOSES: dict[Purpose, int] = {"weights": 1, "shuffle": 2, "split": 3, "method": 4}
+
+
+def generator(seed: int, purpose: Purpose, index: int) -> np.random.Generator:
+    """NumPy's generator for one purpose: the index is the parameter's number, the epoch, or the step."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, PURPOSES[purpose], index])))
+
+
+def threefry2x32(
+    key: tuple[Array, Array], counter: tuple[Array, Array], xp: ModuleType
+) -> tuple[Array, Array]:
+    """Threefry-2x32 with 20 rounds: two words of key and two of counter to two random words.
+
+    key, counter: pairs of uint32 arrays that broadcast.  Returns two uint32 arrays of the broadcast shape.
+    Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+    """
+    k0, k1 = key
+    keys = (k0, k1, k0 ^ k1 ^ xp.uint32(PARITY))
+    x0, x1 = counter[0] + k0, counter[1] + k1
+    for group in range(5):
+        for rotation in ROTATIONS[group % 2]:
+            x0 = x0 + x1
+            x1 = (x1 << xp.uint32(rotation)) | (x1 >> xp.uint32(32 - rotation))
+            x1 = x1 ^ x0
+        x0 = x0 + keys[(group + 1) % 3]
+        x1 = x1 + keys[(group + 2) % 3] + xp.uint32(group + 1)
+    return x0, x1
+
+
+def uniform_bits(seed: Array, stream: Array, step: Array, shape: tuple[int, int], xp: ModuleType) -> Array:
+    """Uniform 32-bit words for an array of the walk.
+
+    key = (seed, stream), counter = (element // 2, step): elements in row-major order, two to a block.
+    seed, stream (the link's number): integers in [0, 2^32).  step: an integer, of which the lower 32 bits count.  All
+    may be traced.  Returns uint32 of `shape`.
+    """
+    n = shape[0] * shape[1]
+    # One-element arrays, not scalars: NumPy warns when a scalar wraps around, and wrapping is the point.
+    key = (xp.asarray([seed], dtype=xp.uint32), xp.asarray([stream], dtype=xp.uint32))
+    step = step % 2**32 if isinstance(step, (int, np.integer)) else step
+    counter = (xp.arange((n + 1) // 2, dtype=xp.uint32), xp.asarray([step], dtype=xp.uint32))
+    words = xp.stack(threefry2x32(key, counter, xp), axis=1)  # (blocks, 2)
+    return xp.reshape(words, (-1,))[:n].reshape(shape)

@@ -1,0 +1,416 @@
+# Over 300 lines because all that a user passes in as data is checked in this one place.
+"""The public edge: what a user passes in is checked here, once, and becomes `Samples`.
+
+Accepted as X: NumPy arrays (memory-mapped ones stay so), nested lists, SciPy sparse matrices, and any data frame that
+narwhals knows (pandas, Polars, PyArrow, ...) and whose rows are there: a lazy one is collected first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.arrays import distinct
+from chainrule.data import frames
+from chainrule.data.samples import Samples, TargetScale
+from chainrule.errors import ConfigError, DataError, ShapeError
+from chainrule.formulas.losses import Loss
+from chainrule.network.network import Network
+
+ROWS = 1 << 14
+"""Rows looked at a time, so that checking a memory-mapped file does not copy it."""
+FEW = 1 << 12
+"""Numbers for which a look at each costs less than avoiding it."""
+MAX_LABEL_BYTES = 64 << 20
+"""Of the labels of all classes as an array: 100,000 of 160 characters."""
+
+
+class Targets(NamedTuple):
+    """y as the loss takes it, and the labels that class numbers stand for (None where y holds no classes)."""
+
+    y: NDArray[Any]  # (n,) int64 or (n, outputs) float64
+    classes: NDArray[Any] | None
+
+
+def check_seed(seed: Any, name: str = "seed", bits: int = 32) -> int:
+    """A seed as an int in [0, 2^32), or another number of so many bits."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**bits:
+        raise ConfigError(f"{name} must be an integer in [0, 2^{bits}), not {seed!r}.")
+    return int(seed)
+
+
+def check_count(value: Any, name: str, least: int = 1) -> int:
+    """A whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ConfigError(f"{name} must be an integer of at least {least}, not {value!r}.")
+    return int(value)
+
+
+def as_array(value: Any, name: str) -> Any:
+    """An array or a CSR matrix from whatever holds numbers; what is one already is passed on as it is."""
+    if hasattr(value, "tocsr"):
+        return value.tocsr()
+    if isinstance(value, np.ndarray):
+        return _unmasked(value, name)
+    if frames.is_frame(value):
+        return frames.to_array(value, name)[0]
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ShapeError(f"{name} must be a rectangular array; its rows have different lengths.") from error
+
+
+def _unmasked(value: NDArray[Any], name: str) -> NDArray[Any]:
+    """The array itself, or the data of a masked one in which nothing is masked."""
+    mask = getattr(value, "mask", None)
+    if mask is None:
+        return value
+    if np.any(mask):
+        raise DataError(
+            f"{name} is a masked array with {np.count_nonzero(mask)} masked values; "
+            "fill them in by its filled() or drop their samples first."
+        )
+    return np.asarray(value)
+
+
+def check_X(X: Any, inputs: int, name: str = "X", features: Sequence[str] | None = None) -> Any:
+    """X (n, inputs) of finite real numbers; a single sample (inputs,) becomes (1, inputs).
+
+    features: the names of the model's features: a data frame's columns are taken by name, in this order.
+    Raises ShapeError, or DataError for text, complex numbers, NaN, infinity or missing columns.
+    """
+    names = None
+    if frames.is_frame(X) and not hasattr(X, "tocsr"):
+        X, names = frames.to_array(X, name, features)
+    X = as_array(X, name)
+    if X.dtype.kind == "O":
+        X = frames.to_numbers(X, names, name)
+    if X.dtype.kind not in "biuf":
+        raise DataError(
+            f"{name} must hold real numbers, not {X.dtype}; encode text and categories as numbers first."
+        )
+    if X.ndim == 1 and X.shape[0] == inputs:
+        X = X[None, :]
+    if X.ndim != 2:
+        hint = (
+            f"reshape it to ({X.shape[0]}, {inputs})"
+            if X.ndim > 2
+            else f"one row a sample, {inputs} features a row"
+        )
+        raise ShapeError(
+            f"{name} must have two dimensions (samples, features), not {X.ndim}: shape {X.shape}; {hint}."
+        )
+    if X.shape[1] != inputs:
+        raise ShapeError(
+            f"{name} has {X.shape[1]} features but the network takes {inputs}; select the same columns."
+        )
+    if X.shape[0] == 0:
+        raise ShapeError(f"{name} has no samples; pass at least one.")
+    if hasattr(X, "check_format"):
+        try:
+            X.check_format(full_check=True)
+        except ValueError as error:
+            raise DataError(
+                f"{name} is no valid CSR matrix: {error}; build it anew from its entries."
+            ) from error
+    if X.dtype.kind == "f":
+        _check_finite(X, name, names)
+    return X
+
+
+def _check_finite(X: Any, name: str, names: Sequence[str] | None = None) -> None:
+    if hasattr(X, "tocsr"):  # the entries alone: as rows, wide ones would fill the memory
+        entries = np.flatnonzero(~np.isfinite(X.data[: X.indptr[-1]]))
+        if len(entries):
+            at = entries[0]
+            row = int(np.searchsorted(X.indptr, at, side="right")) - 1
+            raise DataError(
+                f"{name} holds {X.data[at]} at row {row}, column {X.indices[at]}; "
+                "fill in or drop missing values first."
+            )
+        return
+    if X.size <= FEW and np.isfinite(X).all():
+        return
+    for start in range(0, X.shape[0], ROWS):
+        rows = X[start : start + ROWS]
+        with np.errstate(all="ignore"):
+            # No NaN, no infinity, and no overflow of the sum itself: one pass instead of two.
+            if np.isfinite(rows.sum(dtype=np.float32 if X.dtype.itemsize < 4 else X.dtype.newbyteorder("="))):
+                continue
+        bad = np.argwhere(~np.isfinite(rows))
+        if len(bad):
+            row, column = bad[0]
+            raise DataError(
+                f"{name} holds {rows[row, column]} at row {start + row}, {frames.column(column, names)}; "
+                "fill in or drop missing values first."
+            )
+
+
+def check_targets(
+    y: Any, loss: Loss, outputs: int, classes: NDArray[Any] | None = None, name: str = "y"
+) -> Targets:
+    """y in the form that the loss takes.
+
+    classes: labels (n,), or rows of probabilities (n, outputs).  binary: labels (n,) for one output, or probabilities
+    from 0 to 1, (n,) for one output, or (n, outputs).  Numbers: (n,) for one output, or (n, outputs).
+    `classes` are the labels that the model knows.  Floats from 0 to 1, not all of them whole, are probabilities.
+    """
+    y = as_array(y, name)
+    if hasattr(y, "toarray"):
+        y = y.toarray()
+    if y.ndim == 2 and y.shape[1] == 1 and (outputs == 1 or loss.targets == "classes"):
+        y = y[:, 0]
+    if y.ndim not in (1, 2):
+        raise ShapeError(f"{name} must be (samples,) or (samples, {outputs}), not {y.shape}.")
+    if loss.targets == "classes" and y.ndim == 1:
+        return _labels(y, outputs, classes, name)
+    if loss.targets == "binary" and y.ndim == 1 and outputs == 1:
+        if _are_probabilities(y, classes):
+            return Targets(y.astype(np.float64)[:, None], np.arange(2))
+        numbers, classes = _labels(y, 2, classes, name)
+        return Targets(numbers.astype(np.float64)[:, None], classes)
+    if y.dtype.kind not in "biuf":
+        try:
+            y = _as_numbers(y)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{name} must hold numbers for {type(loss).__name__}, not {y.dtype}.") from error
+    y = y.astype(np.float64)
+    y = y[:, None] if y.ndim == 1 else y
+    if y.shape[1] != outputs:
+        raise ShapeError(
+            f"{name} has {y.shape[1]} columns but the network has {outputs} outputs; make them equal."
+        )
+    if not np.isfinite(y).all():
+        at = int(np.isfinite(y).all(1).argmin())
+        raise DataError(f"{name} holds NaN or infinity at row {at}; drop the samples without a target.")
+    low, high = (float(y.min()), float(y.max())) if y.size else (0.0, 0.0)
+    if loss.targets in ("binary", "classes") and (low < 0 or high > 1):
+        raise DataError(
+            f"{name} must lie between 0 and 1 for {type(loss).__name__}; it spans {low:g} to {high:g}."
+        )
+    if loss.targets == "classes" and not np.allclose(y.sum(1), 1, atol=1e-6):
+        raise DataError(
+            f"each row of {name} must sum to 1 for {type(loss).__name__}; pass labels (n,) or probabilities."
+        )
+    if loss.targets == "counts" and low < 0:
+        raise DataError(f"{name} must not be negative for {type(loss).__name__}; its least value is {low:g}.")
+    if loss.targets == "classes" and classes is None:
+        classes = np.arange(outputs)
+    return Targets(y, classes)
+
+
+def _are_probabilities(y: NDArray[Any], classes: NDArray[Any] | None) -> bool:
+    """Whether y holds probabilities of the label 1, where no other labels are known."""
+    if y.dtype.kind != "f" or (classes is not None and not np.array_equal(classes, (0, 1))):
+        return False
+    return bool(((y >= 0) & (y <= 1)).all() and (y != np.floor(y)).any())
+
+
+def _as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Numbers from text or Python objects; TypeError for dates and complex numbers, of which a part would be lost."""
+    if values.dtype.kind in "cmMV":
+        raise TypeError(f"{values.dtype} is no real number")
+    return values.astype(np.float64)
+
+
+def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: str) -> Targets:
+    """Class numbers from labels. Without known classes, integers in [0, outputs) stand for themselves."""
+    if y.dtype.kind == "O":
+        y = _plain(y, name)
+    if y.dtype.kind == "T":  # NumPy's strings of any length
+        y = np.asarray(y.tolist())
+    if y.dtype.kind not in "biufU":
+        raise DataError(f"{name} must hold numbers or text, not {y.dtype}; pass y.astype(str).")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        at = int(np.isfinite(y).argmin())
+        raise DataError(f"{name} holds NaN or infinity at row {at}; drop the samples without a label.")
+    if y.dtype.kind == "f" and (y == np.floor(y)).all() and (np.abs(y) < 2.0**63).all():
+        y = y.astype(np.int64)
+    if (
+        classes is None
+        and y.dtype.kind in "iub"
+        and (y.size == 0 or (int(y.min()) >= 0 and int(y.max()) < outputs))
+    ):
+        return Targets(y.astype(np.int64), np.arange(outputs))
+    known = distinct(y) if classes is None else classes
+    _check_label_bytes(known.nbytes, name)
+    if len(known) > outputs or (classes is None and len(known) < outputs):
+        raise DataError(
+            f"{name} has {len(known)} classes ({_some(known)}) but the network stands for {outputs}; "
+            f"give its last Dense layer {len(known)} units."
+            if outputs != 2
+            else f"{name} has {len(known)} classes ({_some(known)}) but a network with this loss tells 2 apart; "
+            "use SoftmaxCrossEntropy with one output a class."
+        )
+    numbers = (
+        np.searchsorted(known, y) if y.dtype.kind == known.dtype.kind or known.dtype.kind != "U" else None
+    )
+    if numbers is None or (known[np.minimum(numbers, len(known) - 1)] != y).any():
+        unknown = np.setdiff1d(y, known)
+        raise DataError(
+            f"{name} holds labels that the model does not know ({_some(unknown)}); it knows {_some(known)}."
+        )
+    return Targets(numbers.astype(np.int64), known)
+
+
+def check_classes(classes: Any, network: Network) -> NDArray[Any]:
+    """The labels that a file holds: one an output (two for one binary output), rising, all of one kind."""
+    binary = network.loss.targets == "binary" and network.outputs == 1
+    count = network.outputs if network.loss.targets == "classes" else 2 if binary else 0
+    if not count:
+        raise ConfigError(
+            f"classes must be null for {type(network.loss).__name__}, whose targets are no labels."
+        )
+    kinds = set(map(type, classes)) if isinstance(classes, list) and len(classes) == count else set()
+    if len(kinds) != 1 or not kinds <= {bool, int, float, str}:
+        raise ConfigError("classes must be a list of one label an output, all numbers or all text.")
+    if kinds == {str}:  # before they are an array, in which each takes as much as the longest
+        _check_label_bytes(4 * len(max(classes, key=len)) * count, "classes")
+    labels = np.asarray(classes)
+    if labels.dtype.kind not in "biufU" or (labels.dtype.kind == "f" and not np.isfinite(labels).all()):
+        raise ConfigError("classes must be labels of 64 bits, or text.")
+    if not (labels[:-1] < labels[1:]).all():
+        raise ConfigError("classes must be a list of labels in rising order.")
+    return labels
+
+
+def _check_label_bytes(size: int, name: str) -> None:
+    if size > MAX_LABEL_BYTES:
+        raise DataError(
+            f"{name} has labels that take {size >> 20} MB as an array, in which each is as wide as the longest; "
+            f"at most {MAX_LABEL_BYTES >> 20} MB are taken: shorten the longest."
+        )
+
+
+def _plain(y: NDArray[Any], name: str) -> NDArray[Any]:
+    """Labels out of an array of Python objects: numbers where all are, else text; a missing one is refused."""
+    labels = y.tolist()
+    for row, label in enumerate(labels):
+        if not isinstance(label, str) and str(label) in ("None", "nan", "NaT", "<NA>"):
+            raise DataError(f"{name} holds no label at row {row}; drop the samples without a label.")
+    is_number = all(isinstance(label, (bool, int, float, np.number, np.bool_)) for label in labels)
+    return np.asarray(labels if is_number else [str(label) for label in labels])
+
+
+def _some(labels: NDArray[Any]) -> str:
+    shown = ", ".join(repr(label) for label in labels[:6].tolist())
+    return shown + (", ..." if len(labels) > 6 else "")
+
+
+def check_weight(
+    sample_weight: Any, class_weight: Mapping[Any, float] | str | None, targets: Targets, outputs: int
+) -> Any:
+    """s (n,): sample weights times the weight of each sample's class. Not negative, with a positive sum.
+
+    class_weight: {label: weight} (1 for labels not named), or "balanced" for n / (classes * count of the class).
+    """
+    n = len(targets.y)
+    weight = np.ones(n) if sample_weight is None else as_array(sample_weight, "sample_weight")
+    try:
+        is_text = weight.dtype.kind == "O" and any(isinstance(value, str) for value in weight.flat)
+        if is_text or weight.dtype.kind not in "biufO":
+            raise TypeError
+        s = _as_numbers(weight)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DataError(
+            "sample_weight must hold one number a sample, no text, dates or complex numbers."
+        ) from error
+    if s.shape != (n,):
+        raise ShapeError(f"sample_weight must be ({n},), one number a sample, not {s.shape}.")
+    if not np.isfinite(s).all() or (s < 0).any() or not s.sum() > 0:
+        good = np.isfinite(s) & (s >= 0)
+        where = "" if good.all() else f"; it is {s[good.argmin()]} at row {int(good.argmin())}"
+        raise DataError(f"sample_weight must be finite, not negative, and not zero for every sample{where}.")
+    if class_weight is None:
+        return s
+    y = targets.y
+    if y.ndim == 2 and outputs == 1 and ((y == 0) | (y == 1)).all():
+        y = y[:, 0].astype(np.int64)
+    if y.ndim != 1 or y.dtype.kind != "i":
+        raise ConfigError("class_weight needs one label a sample; pass sample_weight for other targets.")
+    labels = np.arange(max(outputs, 2)) if targets.classes is None else targets.classes
+    if not isinstance(class_weight, Mapping):
+        if class_weight != "balanced":
+            raise ConfigError(
+                f"class_weight must be 'balanced' or a dict of label: weight, not {class_weight!r}."
+            )
+        counts = np.bincount(y, minlength=len(labels))
+        return s * (n / (np.count_nonzero(counts) * np.maximum(counts, 1)))[y]
+    table = dict(zip(labels.tolist(), [1.0] * len(labels), strict=True))
+    unknown = [label for label in class_weight if label not in table]
+    if unknown:
+        raise ConfigError(
+            f"class_weight names {unknown[0]!r}, which is no class; the classes are {_some(labels)}."
+        )
+    table |= class_weight
+    try:
+        weights = np.asarray(list(table.values()), np.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigError("class_weight must hold one number a label.") from error
+    if not np.isfinite(weights).all() or (weights < 0).any() or not (s * weights[y]).sum() > 0:
+        raise ConfigError(
+            "class_weight must hold finite numbers of at least 0 that leave some sample a weight."
+        )
+    return s * weights[y]
+
+
+def check_samples(
+    network: Network,
+    X: Any,
+    y: Any,
+    *,
+    sample_weight: Any = None,
+    class_weight: Mapping[Any, float] | str | None = None,
+    classes: NDArray[Any] | None = None,
+    features: Sequence[str] | None = None,
+    scale: TargetScale | None = None,
+    names: tuple[str, str] = ("X", "y"),
+) -> tuple[Samples, NDArray[Any] | None]:
+    """Samples from a user's arrays, and the labels that their class numbers stand for.
+
+    features: as for `check_X`.  scale: what the model standardizes its targets by.
+    """
+    X = check_X(X, network.inputs, names[0], features)
+    targets = check_targets(y, network.loss, network.outputs, classes, names[1])
+    if len(targets.y) != X.shape[0]:
+        raise ShapeError(
+            f"{names[0]} has {X.shape[0]} samples but {names[1]} has {len(targets.y)}; they must be equal."
+        )
+    weight = check_weight(sample_weight, class_weight, targets, network.outputs)
+    return Samples(X, targets.y, weight, network.outputs).scaled(scale), targets.classes
+
+
+def check_scale(mean: Any, std: Any, outputs: int) -> TargetScale:
+    """The scale that a file holds: two numbers an output, finite, the deviations above 0. Raises ConfigError."""
+    is_whole = all(
+        isinstance(part, list) and len(part) == outputs and all(type(v) in (int, float) for v in part)
+        for part in (mean, std)
+    )
+    if not is_whole or not np.isfinite([*mean, *std]).all() or min(std) <= 0:
+        raise ConfigError(f"target_scale must hold {outputs} finite means and deviations above 0.")
+    return TargetScale(np.asarray(mean, np.float64), np.asarray(std, np.float64))
+
+
+def check_choice(value: Any, registry: Mapping[str, Any], name: str) -> Any:
+    """The entry of a registry by its name."""
+    if not isinstance(value, str) or value not in registry:
+        raise ConfigError(f"{name} must be one of {', '.join(registry)}, not {value!r}.")
+    return registry[value]
+
+
+__all__ = [
+    "Targets",
+    "as_array",
+    "check_X",
+    "check_choice",
+    "check_classes",
+    "check_count",
+    "check_samples",
+    "check_scale",
+    "check_seed",
+    "check_targets",
+    "check_weight",
+]

@@ -1,0 +1,299 @@
+"""Activations: what a neuron makes of its pre-activation, and the derivative directly beneath.
+
+    a = name(z)                  z: pre-activation, (batch, width) or any shape.  a: activation, same shape.
+    da/dz = name_prime(z, a)     elementwise; given both z and a, it uses whichever makes it cheaper.
+
+An activation with a parameter takes it last in both: `elu(z, alpha)`, `elu_prime(z, a, alpha)`. Where every
+output of a row depends on every input of it (softmax), the pullback takes the derivative's place: dL/da in,
+dL/dz out.
+
+All keep the dtype of z and stay finite, without a floating-point warning, for |z| up to 1e4 in float32 and
+float64. NaN stays NaN, so that it is found where it was born. The value at every kink (z = 0) is stated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from chainrule.core.arrays import Array, erf, namespace
+
+
+def identity(z: Array) -> Array:
+    """The output of a regression.    a = z    a' = 1"""
+    return z
+
+
+def identity_prime(z: Array, a: Array) -> Array:
+    """1"""
+    return namespace(z).ones_like(z)
+
+
+def relu(z: Array) -> Array:
+    """Rectified linear unit.
+
+    a = max(z, 0)          a' = 1 where z > 0, else 0          a'(0) = 0
+
+    Source: Nair, Hinton, Rectified Linear Units Improve Restricted Boltzmann Machines, 2010.
+    """
+    return namespace(z).maximum(z, 0)
+
+
+def relu_prime(z: Array, a: Array) -> Array:
+    """1 where z > 0, else 0"""
+    return (z > 0).astype(z.dtype)
+
+
+def leaky_relu(z: Array, slope: float = 0.01) -> Array:
+    """ReLU that lets a little of the negative side through.
+
+    a = max(z, 0) + slope min(z, 0)          a' = 1 where z > 0, else slope          a'(0) = slope
+
+    Source: Maas, Hannun, Ng, Rectifier Nonlinearities Improve Neural Network Acoustic Models, 2013.
+    """
+    xp = namespace(z)
+    return xp.maximum(z, 0) + slope * xp.minimum(z, 0)
+
+
+def leaky_relu_prime(z: Array, a: Array, slope: float = 0.01) -> Array:
+    """1 where z > 0, else slope"""
+    xp = namespace(z)
+    return xp.where(z > 0, xp.ones_like(z), slope)
+
+
+def prelu(z: Array, slope: Array) -> Array:
+    """Leaky ReLU whose slopes are learned, one for each neuron.
+
+    a = max(z, 0) + slope min(z, 0)          da/dz = 1 where z > 0, else slope          da/dz(0) = slope
+                                             da/dslope = min(z, 0)
+    z: (batch, width).  slope: (width,).
+    Source: He, Zhang, Ren, Sun, Delving Deep into Rectifiers, arXiv:1502.01852, eq. 1.
+    """
+    return leaky_relu(z, slope)
+
+
+def prelu_prime(z: Array, a: Array, slope: Array) -> Array:
+    """da/dz = 1 where z > 0, else slope"""
+    return leaky_relu_prime(z, a, slope)
+
+
+def prelu_slope_prime(z: Array, a: Array, slope: Array) -> Array:
+    """da/dslope = min(z, 0), (batch, width): not yet summed over the batch"""
+    return namespace(z).minimum(z, 0)
+
+
+def elu(z: Array, alpha: float = 1.0) -> Array:
+    """Exponential linear unit.
+
+    a = max(z, 0) + alpha (exp(min(z, 0)) - 1)     a' = 1 where z > 0, else a + alpha     a'(0) = alpha
+
+    Source: Clevert, Unterthiner, Hochreiter, Exponential Linear Units, arXiv:1511.07289.
+    """
+    xp = namespace(z)
+    return xp.maximum(z, 0) + alpha * xp.expm1(xp.minimum(z, 0))
+
+
+def elu_prime(z: Array, a: Array, alpha: float = 1.0) -> Array:
+    """1 where z > 0, else alpha exp(z) = a + alpha"""
+    return namespace(z).where(z > 0, 1, a + alpha)
+
+
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # mean 0 and variance 1 map to themselves
+
+
+def selu(z: Array) -> Array:
+    """ELU scaled so that activations keep mean 0 and variance 1 from layer to layer.
+
+    a = scale elu(z, alpha)     a' = scale where z > 0, else a + scale alpha     a'(0) = scale alpha
+
+    Source: Klambauer, Unterthiner, Mayr, Hochreiter, Self-Normalizing Neural Networks, arXiv:1706.02515.
+    """
+    return SELU_SCALE * elu(z, SELU_ALPHA)
+
+
+def selu_prime(z: Array, a: Array) -> Array:
+    """scale where z > 0, else scale alpha exp(z) = a + scale alpha"""
+    return namespace(z).where(z > 0, SELU_SCALE, a + SELU_SCALE * SELU_ALPHA)
+
+
+def _normal_cdf(z: Array) -> Array:
+    """Phi(z), the probability that a standard normal number is below z."""
+    return 0.5 * (1 + erf(z * math.sqrt(1 / 2)))
+
+
+def _normal_cdf_prime(z: Array) -> Array:
+    """phi(z) = exp(-z^2 / 2) / sqrt(2 pi)"""
+    return namespace(z).exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi))
+
+
+def gelu(z: Array) -> Array:
+    """Gaussian error linear unit, exact.
+
+    a = z Phi(z)          a' = Phi(z) + z phi(z)          Phi, phi: the normal distribution, density
+
+    Source: Hendrycks, Gimpel, Gaussian Error Linear Units, arXiv:1606.08415.
+    """
+    return z * _normal_cdf(z)
+
+
+def gelu_prime(z: Array, a: Array) -> Array:
+    """Phi(z) + z phi(z)"""
+    return _normal_cdf(z) + z * _normal_cdf_prime(z)
+
+
+GELU_RATE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
+
+
+def gelu_tanh(z: Array) -> Array:
+    """GELU with the normal distribution approximated by tanh; within 5e-4 of the exact one.
+
+    a = z (1 + tanh u) / 2          u = sqrt(2/pi) (z + 0.044715 z^3)
+    a' = (1 + tanh u) / 2 + z (1 - tanh^2 u) u' / 2
+
+    Source: Hendrycks, Gimpel, Gaussian Error Linear Units, arXiv:1606.08415.
+    """
+    t = namespace(z).tanh(GELU_RATE * z * (1 + GELU_CUBIC * z * z))
+    return 0.5 * z * (1 + t)
+
+
+def gelu_tanh_prime(z: Array, a: Array) -> Array:
+    """(1 + tanh u) / 2 + z (1 - tanh^2 u) u' / 2          u' = sqrt(2/pi) (1 + 3 * 0.044715 z^2)"""
+    t = namespace(z).tanh(GELU_RATE * z * (1 + GELU_CUBIC * z * z))
+    return 0.5 * (1 + t) + 0.5 * z * (1 - t * t) * GELU_RATE * (1 + 3 * GELU_CUBIC * z * z)
+
+
+def silu(z: Array) -> Array:
+    """Sigmoid linear unit, also known as swish.
+
+    a = z sigmoid(z)          a' = s + a (1 - s)          s = sigmoid(z)
+
+    Source: Elfwing, Uchibe, Doya, Sigmoid-Weighted Linear Units, arXiv:1702.03118.
+    """
+    return z * sigmoid(z)
+
+
+def silu_prime(z: Array, a: Array) -> Array:
+    """s + z s (1 - s) = s + a (1 - s)"""
+    s = sigmoid(z)
+    return s + a * (1 - s)
+
+
+def mish(z: Array) -> Array:
+    """A smooth ReLU that dips below zero, like SiLU and GELU.
+
+    a = z tanh(softplus(z))          a' = t + z (1 - t^2) sigmoid(z)          t = tanh(softplus(z))
+
+    Source: Misra, Mish: A Self Regularized Non-Monotonic Activation Function, arXiv:1908.08681.
+    """
+    return z * namespace(z).tanh(softplus(z))
+
+
+def mish_prime(z: Array, a: Array) -> Array:
+    """t + z (1 - t^2) sigmoid(z)"""
+    t = namespace(z).tanh(softplus(z))
+    return t + z * (1 - t * t) * sigmoid(z)
+
+
+def softplus(z: Array) -> Array:
+    """The smooth ReLU, and the integral of the sigmoid.
+
+    a = log(1 + exp(z))          a' = sigmoid(z) = 1 - exp(-a)
+
+    Written as max(z, 0) + log(1 + exp(-|z|)), whose exponential cannot overflow.
+    """
+    xp = namespace(z)
+    return xp.maximum(z, 0) + xp.log1p(xp.exp(-xp.abs(z)))
+
+
+def softplus_prime(z: Array, a: Array) -> Array:
+    """sigmoid(z) = 1 - exp(-a)"""
+    return -namespace(z).expm1(-a)
+
+
+def sigmoid(z: Array) -> Array:
+    """The logistic function: a probability from its log-odds.
+
+    a = 1 / (1 + exp(-z))          a' = a (1 - a)
+
+    Written as exp(min(z, 0)) / (1 + exp(-|z|)): neither exponential can overflow, and a tiny probability
+    keeps all its digits, which 1/2 + tanh(z/2) / 2 would lose. Faster in NumPy than a branch by `where`.
+    """
+    xp = namespace(z)
+    return xp.exp(xp.minimum(z, 0)) / (1 + xp.exp(-xp.abs(z)))
+
+
+def sigmoid_prime(z: Array, a: Array) -> Array:
+    """a (1 - a)"""
+    return a * (1 - a)
+
+
+def log_sigmoid(z: Array) -> Array:
+    """Logarithm of a probability.    a = log(sigmoid(z)) = -softplus(-z)    a' = sigmoid(-z) = 1 - exp(a)"""
+    return -softplus(-z)
+
+
+def log_sigmoid_prime(z: Array, a: Array) -> Array:
+    """sigmoid(-z) = 1 - exp(a)"""
+    return -namespace(z).expm1(a)
+
+
+def tanh(z: Array) -> Array:
+    """A sigmoid centered on zero.    a = (exp(z) - exp(-z)) / (exp(z) + exp(-z))    a' = 1 - a^2"""
+    return namespace(z).tanh(z)
+
+
+def tanh_prime(z: Array, a: Array) -> Array:
+    """1 - a^2"""
+    return 1 - a * a
+
+
+def softmax(z: Array) -> Array:
+    """Probabilities of classes from their scores, row by row.
+
+    a_k = exp(z_k) / sum_j exp(z_j)          da_k/dz_j = a_k ([k = j] - a_j)
+
+    z, a: (batch, classes); rows of a sum to 1. The largest score of a row is taken off the row first: the
+    probabilities are the same, and no exponential overflows.
+    Source: Bishop, Pattern Recognition and Machine Learning, eq. 4.104, 4.106.
+    """
+    xp = namespace(z)
+    e = xp.exp(z - z.max(-1, keepdims=True))  # (batch, classes), the largest of a row is 1
+    return e / e.sum(-1, keepdims=True)
+
+
+def softmax_pullback(a: Array, delta: Array) -> Array:
+    """dL/dz_j = sum_k delta_k da_k/dz_j = a_j (delta_j - sum_k delta_k a_k)          delta = dL/da"""
+    return a * (delta - (delta * a).sum(-1, keepdims=True))
+
+
+def log_softmax(z: Array) -> Array:
+    """Logarithms of the probabilities of classes from their scores, row by row.
+
+    a_k = z_k - log sum_j exp(z_j)          da_k/dz_j = [k = j] - exp(a_j)
+
+    z, a: (batch, classes). Unlike log(softmax(z)), finite for every finite z.
+    """
+    xp = namespace(z)
+    c = z - z.max(-1, keepdims=True)  # (batch, classes), the largest of a row is 0
+    return c - xp.log(xp.exp(c).sum(-1, keepdims=True))
+
+
+def log_softmax_pullback(a: Array, delta: Array) -> Array:
+    """dL/dz_j = sum_k delta_k da_k/dz_j = delta_j - exp(a_j) sum_k delta_k          delta = dL/da"""
+    return delta - namespace(a).exp(a) * delta.sum(-1, keepdims=True)
+
+
+FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]] = {
+    "identity": (identity, identity_prime),
+    "relu": (relu, relu_prime),
+    "selu": (selu, selu_prime),
+    "gelu": (gelu, gelu_prime),
+    "gelu_tanh": (gelu_tanh, gelu_tanh_prime),
+    "silu": (silu, silu_prime),
+    "mish": (mish, mish_prime),
+    "softplus": (softplus, softplus_prime),
+    "sigmoid": (sigmoid, sigmoid_prime),
+    "log_sigmoid": (log_sigmoid, log_sigmoid_prime),
+    "tanh": (tanh, tanh_prime),
+}
+"""The elementwise activations without a parameter: (function, derivative). What is added here is tested."""

@@ -1,0 +1,26 @@
+"""Clipping: bounds on a gradient before the optimizer sees it."""
+
+from __future__ import annotations
+
+from chainrule.core.arrays import Array, namespace
+
+
+def clip_by_norm(g: Array, max_norm: float) -> Array:
+    """Shorten g to max_norm where it is longer, direction kept: g min(1, max_norm / ||g||).
+
+    g: (n,), the whole gradient, so that the norm is global.  max_norm: a Python float above 0.  Returns (n,).
+    Computed as g (max_norm / max(||g||, max_norm)): a g that is short enough keeps its bits, and 0 stays 0.
+    NaN or infinity in g makes NaN.  In float32 the square of |g| above 1.8e19 overflows: all becomes 0.
+    Source: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks", ICML 2013.
+    """
+    xp = namespace(g)
+    norm = xp.sqrt(xp.sum(g * g))  # ()  a pairwise sum: unlike BLAS, its order does not depend on the threads
+    return g * (max_norm / xp.maximum(norm, max_norm))
+
+
+def clip_by_value(g: Array, limit: float) -> Array:
+    """Bound each component: min(max(g, -limit), limit).
+
+    g: any shape.  limit: a Python float above 0.  Returns g's shape.  NaN stays NaN.
+    """
+    return namespace(g).clip(g, -limit, limit)

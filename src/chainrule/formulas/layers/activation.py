@@ -1,0 +1,344 @@
+# Over 300 lines because fourteen functions take their place here, side by side to be compared, and one list of them.
+"""Activations as links: a = f(z), and delta = dL/da * f'(z).
+
+The formulas are in `chainrule.formulas.activations`; here each one takes its place in the chain.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from numbers import Real
+from typing import Any, ClassVar, NamedTuple
+
+from chainrule.core.arrays import Array
+from chainrule.errors import ConfigError
+from chainrule.formulas import activations as f
+from chainrule.formulas.initializers import Constant, GlorotUniform, HeUniform, Initializer, LeCunNormal
+from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
+
+
+@dataclass(frozen=True)
+class Activation(Layer):
+    """a = f(z), neuron by neuron.      dL/dz = dL/da * f'(z)
+
+    z, a, delta: (batch, width).
+    """
+
+    suits: ClassVar[Initializer] = GlorotUniform()
+    """how the weights before this activation start, unless the layer says otherwise"""
+
+    def __post_init__(self) -> None:
+        """Refuse a slope or an alpha that is no finite number."""
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if setting.type != "float":
+                continue
+            if not (isinstance(value, Real) and math.isfinite(value)):
+                raise ConfigError(
+                    f"{setting.name} of {type(self).__name__} must be a finite number, not {value!r}; "
+                    f"{setting.default!r} is usual."
+                )
+            # A NumPy scalar would turn float32 into float64.
+            object.__setattr__(self, setting.name, float(value))
+
+    def f(self, z: Array) -> Array:
+        """The activation."""
+        raise NotImplementedError(f"{type(self).__name__} must define f(z).")
+
+    def prime(self, z: Array, a: Array) -> Array:
+        """Its derivative at z, where a = f(z)."""
+        raise NotImplementedError(f"{type(self).__name__} must define prime(z, a).")
+
+    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """a = f(z)"""
+        z = a
+        a = self.f(z)
+        return a, (z, a)
+
+    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/dz = dL/da * f'(z)"""
+        z, a = cache
+        return (), delta * self.prime(z, a)
+
+    def operations(self, fan_in: int) -> int:
+        """Counted as one a neuron, whatever the function."""
+        return fan_in
+
+
+def elementwise(layer: Activation, fan_in: int) -> tuple[Operation, ...]:
+    """An activation as an operation: elementwise, its function by name, its settings as constants."""
+    constants = {setting.name: getattr(layer, setting.name) for setting in fields(layer)}
+    return (Operation("elementwise", function=layer.kind, constants=constants),)
+
+
+@dataclass(frozen=True)
+class Identity(Activation):
+    """a = z"""
+
+    ops = elementwise
+
+    def f(self, z: Array) -> Array:
+        """z"""
+        return f.identity(z)
+
+    def prime(self, z: Array, a: Array) -> Array:
+        """1"""
+        return f.identity_prime(z, a)
+
+
+@dataclass(frozen=True)
+class ReLU(Activation):
+    """a = max(0, z)      a' = 1 where z > 0, else 0"""
+
+    kind = "relu"
+    suits = HeUniform()
+    ops = elementwise
+
+    def f(self, z: Array) -> Array:
+        """max(0, z)"""
+        return f.relu(z)
+
+    def prime(self, z: Array, a: Array) -> Array:
+        """1 where z > 0, else 0"""
+        return f.relu_prime(z, a)
+
+
+@dataclass(frozen=True)
+class LeakyReLU(Activation):
+    """a = z where z > 0, else slope * z"""
+
+    kind = "leaky_relu"
+    suits = HeUniform()
+    ops = elementwise
+    slope: float = 0.01
+
+    def f(self, z: Array) -> Array:
+        """z where z > 0, else slope * z"""
+        return f.leaky_relu(z, self.slope)
+
+    def prime(self, z: Array, a: Array) -> Array:
+        """1 where z > 0, else slope"""
+        return f.leaky_relu_prime(z, a, self.slope)
+
+
+class PReLUParams(NamedTuple):
+    """The slopes that a PReLU learns."""
+
+    slope: Any  # (width,)
+
+
+@dataclass(frozen=True)
+class PReLU(Activation):
+    """a = z where z > 0, else slope * z, with a slope a neuron that is learned.
+
+    dL/dslope = sum_i delta_i * z_i where z_i <= 0      dL/dz = delta where z > 0, else delta * slope
+    slope: its start.  Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers", ICCV 2015.
+    """
+
+    kind = "prelu"
+    suits = HeUniform()
+    slope: float = 0.25
+
+    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """a = z where z > 0, else slope * z"""
+        z = a
+        a = f.prelu(z, params.slope)
+        return a, (z, a)
+
+    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/dz = delta where z > 0, else delta * slope"""
+        z, a = cache
+        return self.gradients(params, cache, delta, ctx), delta * f.prelu_prime(z, a, params.slope)
+
+    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+        """dL/dslope = sum_i delta_i * z_i where z_i <= 0"""
+        z, a = cache
+        return PReLUParams((delta * f.prelu_slope_prime(z, a, params.slope)).sum(0))
+
+    def parameters(self, fan_in: int, default: Initializer) -> Any:
+        """slope (width,)"""
+        return PReLUParams(Parameter((fan_in,), Constant(self.slope)))
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """prelu, with its slopes"""
+        return (Operation("prelu", parameters=("slope",)),)
+
+
+@dataclass(frozen=True)
+class ELU(Activation):
+    """a = z where z > 0, else alpha * (exp(z) - 1)"""
+
+    kind = "elu"
+    suits = HeUniform()
+    ops = elementwise
+    alpha: float = 1.0
+
+    def f(self, z: Array) -> Array:
+        """z where z > 0, else alpha * (exp(z) - 1)"""
+        return f.elu(z, self.alpha)
+
+    def prime(self, z: Array, a: Array) -> Array:
+        """1 where z > 0, else alpha * exp(z)"""
+        return f.elu_prime(z, a, self.alpha)
+
+
+@dataclass(frozen=True)
+class SELU(Activation):
+    """The ELU whose constants keep mean 0 and variance 1 from layer to layer."""
+
+    kind = "selu"
+    suits = LeCunNormal()
+    ops = elementwise
+
+    def f(self, z: Array) -> Array:
+        """scale * elu(z, alpha)"""
+        return f.selu(z)
+
+    def prime(self, z: Array, a: Array) -> Array:
+        """scale where z > 0, else scale * alpha * exp(z)"""
+        return f.selu_prime(z, a)
+
+
+@dataclass(frozen=True)
+class GELU(Activation):
+    """a = z Phi(z), with Phi the normal distribution function."""
+
+    kind = "gelu"
+    suits = HeUniform()
+    ops = elementwise
+
+    def f(self, z: Array) -> Array:
+        """z Phi(z)"""
+        return f.gelu(z)
+
+    def prime(self, z: Array, a: Array) -> Array:
+        """Phi(z) + z phi(z)"""
+        return f.gelu_prime(z, a)
+
+
+@dataclass(frozen=True)
+class GELUTanh(Activation):
+    """The tanh approximation of GELU."""
+
+    kind = "gelu_tanh"
+    suits = HeUniform()
+    ops = elementwise
+
+    def f(self, z: Array) -> Array:
+        """z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))"""
+        return f.gelu_tanh(z)
+
+    def prime(self, z: Array, a: Array) -> Array:
+        """Its exact derivative, not GELU's."""
+        return f.gelu_tanh_prime(z, a)
+
+
+@dataclass(frozen=True)
+class SiLU(Activation):
+    """a = z sigmoid(z), also called swish."""
+
+    kind = "silu"
+    suits = HeUniform()
+    ops = elementwise
+
+    def f(self, z: Array) -> Array:
+        """z sigmoid(z)"""
+        return f.silu(z)
+
+    def prime(self, z: Array, a: Array) -> Array:
+        """sigmoid(z) (1 + z (1 - sigmoid(z)))"""
+        return f.silu_prime(z, a)
+
+
+@dataclass(frozen=True)
+class Mish(Activation):
+    """a = z tanh(softplus(z))"""
+
+    suits = HeUniform()
+    ops = elementwise
+
+    def f(self, z: Array) -> Array:
+        """z tanh(softplus(z))"""
+        return f.mish(z)
+
+    def prime(self, z: Array, a: Array) -> Array:
+        """tanh(softplus(z)) + z sigmoid(z) (1 - tanh(softplus(z))^2)"""
+        return f.mish_prime(z, a)
+
+
+@dataclass(frozen=True)
+class Softplus(Activation):
+    """a = log(1 + exp(z))"""
+
+    suits = HeUniform()
+    ops = elementwise
+
+    def f(self, z: Array) -> Array:
+        """log(1 + exp(z))"""
+        return f.softplus(z)
+
+    def prime(self, z: Array, a: Array) -> Array:
+        """sigmoid(z)"""
+        return f.softplus_prime(z, a)
+
+
+@dataclass(frozen=True)
+class Sigmoid(Activation):
+    """a = 1 / (1 + exp(-z))      a' = a (1 - a)"""
+
+    ops = elementwise
+
+    def f(self, z: Array) -> Array:
+        """1 / (1 + exp(-z))"""
+        return f.sigmoid(z)
+
+    def prime(self, z: Array, a: Array) -> Array:
+        """a (1 - a)"""
+        return f.sigmoid_prime(z, a)
+
+
+@dataclass(frozen=True)
+class Tanh(Activation):
+    """a = tanh(z)      a' = 1 - a^2"""
+
+    ops = elementwise
+
+    def f(self, z: Array) -> Array:
+        """tanh(z)"""
+        return f.tanh(z)
+
+    def prime(self, z: Array, a: Array) -> Array:
+        """1 - a^2"""
+        return f.tanh_prime(z, a)
+
+
+@dataclass(frozen=True)
+class Softmax(Activation):
+    """a_k = exp(z_k) / sum_j exp(z_j): the one activation in which every neuron of the layer feels every other.
+
+    dL/dz_k = a_k (delta_k - sum_j delta_j a_j), the whole Jacobian diag(a) - a a^T applied to delta.
+    Source: Bishop, Pattern Recognition and Machine Learning, eq. 4.104 to 4.106.
+    """
+
+    def f(self, z: Array) -> Array:
+        """exp(z_k) / sum_j exp(z_j)"""
+        return f.softmax(z)
+
+    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/dz_k = a_k (delta_k - sum_j delta_j a_j)"""
+        _, a = cache
+        return (), f.softmax_pullback(a, delta)
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """softmax"""
+        return (Operation("softmax"),)
+
+
+ACTIVATIONS: dict[str, type[Activation]] = {
+    layer.kind: layer
+    for layer in (
+        *(Identity, ReLU, LeakyReLU, PReLU, ELU, SELU, GELU, GELUTanh),
+        *(SiLU, Mish, Softplus, Sigmoid, Tanh, Softmax),
+    )
+}

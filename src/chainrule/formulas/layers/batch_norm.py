@@ -1,0 +1,125 @@
+"""Batch normalization: each neuron re-centered and re-scaled over the batch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.core.arrays import Array, namespace
+from chainrule.errors import ConfigError
+from chainrule.formulas.initializers import Constant, Initializer
+from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
+
+
+class BatchNormParams(NamedTuple):
+    """What batch normalization learns."""
+
+    gamma: Any  # (width,)
+    beta: Any  # (width,)
+
+
+class BatchNormState(NamedTuple):
+    """What prediction uses in place of the batch's statistics."""
+
+    mean: Any  # (width,)
+    var: Any  # (width,)
+
+
+class BatchNormCache(NamedTuple):
+    """What the backward walk needs, and the batch's statistics for the running ones."""
+
+    x_hat: Any  # (batch, width)
+    inv_std: Any  # (width,)
+    mean: Any  # (width,)
+    var: Any  # (width,)
+
+
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    r"""Batch normalization, between the weights and the activation.
+
+    training:    mu = mean_i a_i      var = mean_i (a_i - mu)^2      x_hat = (a - mu) / sqrt(var + eps)
+                 out = gamma x_hat + beta
+    prediction:  the same with the running mu and var, which after each step become
+                 momentum * running + (1 - momentum) * batch's  (var times m/(m-1), unbiased, for a batch of m > 1)
+
+    dL/dgamma = sum_i delta_i x_hat_i      dL/dbeta = sum_i delta_i
+    dL/da = gamma / sqrt(var + eps) * (delta - mean_i delta_i - x_hat mean_i (delta_i x_hat_i))      in training
+    dL/da = gamma / sqrt(var + eps) * delta                                                       in prediction
+
+    a, delta: (batch, width).  A batch of one has var = 0, so out = beta, dL/da = 0, and the running ones stay.
+    eps: above 0.  momentum: in [0, 1), of the running statistics (PyTorch's momentum is 1 - this one).
+    Source: Ioffe, Szegedy, "Batch normalization", ICML 2015, algorithms 1 and 2.
+    """
+
+    momentum: float = 0.9
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        """Refuse an eps that divides by zero and a momentum that cannot average."""
+        if not (isinstance(self.eps, Real) and 0 < self.eps < math.inf):
+            raise ConfigError(f"eps of BatchNorm must be above 0, not {self.eps!r}; 1e-5 is usual.")
+        if not (isinstance(self.momentum, Real) and 0 <= self.momentum < 1):
+            raise ConfigError(
+                f"momentum of BatchNorm must be in [0, 1), not {self.momentum!r}; 0.9 is usual."
+            )
+        for name in ("momentum", "eps"):  # a NumPy scalar would turn float32 into float64
+            object.__setattr__(self, name, float(getattr(self, name)))
+
+    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """out = gamma (a - mu) / sqrt(var + eps) + beta"""
+        xp = namespace(a)
+        if ctx.training:
+            mean = xp.mean(a, axis=0)  # (width,)
+            centered = a - mean  # (batch, width)
+            var = xp.mean(centered * centered, axis=0)  # (width,)
+        else:
+            mean, var = ctx.state
+            centered = a - mean
+        inv_std = 1 / xp.sqrt(var + self.eps)
+        x_hat = centered * inv_std
+        return params.gamma * x_hat + params.beta, BatchNormCache(x_hat, inv_std, mean, var)
+
+    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/da = gamma / sqrt(var + eps) * (delta - mean_i delta_i - x_hat mean_i (delta_i x_hat_i))"""
+        grads = self.gradients(params, cache, delta, ctx)
+        if ctx.training:
+            m = delta.shape[0]
+            delta = delta - grads.beta / m - cache.x_hat * (grads.gamma / m)
+        return grads, (params.gamma * cache.inv_std) * delta
+
+    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+        """dL/dgamma = sum_i delta_i x_hat_i      dL/dbeta = sum_i delta_i"""
+        return BatchNormParams((delta * cache.x_hat).sum(0), delta.sum(0))
+
+    def parameters(self, fan_in: int, default: Initializer) -> Any:
+        """gamma (width,) one, beta (width,) zero."""
+        return BatchNormParams(Parameter((fan_in,), Constant(1.0)), Parameter((fan_in,), Constant(0.0)))
+
+    def state(self, fan_in: int) -> Any:
+        """Running mean 0 and variance 1, before the first step."""
+        return BatchNormState(np.zeros(fan_in), np.ones(fan_in))
+
+    def next_state(self, state: Any, cache: Any, ctx: Context) -> Any:
+        """running = momentum * running + (1 - momentum) * batch's; a single sample says nothing of a variance"""
+        m = cache.x_hat.shape[0]
+        if m == 1:
+            return state
+        unbiased = m / (m - 1)
+        return BatchNormState(
+            self.momentum * state.mean + (1 - self.momentum) * cache.mean,
+            self.momentum * state.var + ((1 - self.momentum) * unbiased) * cache.var,
+        )
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """batch_norm, with gamma and beta and the running statistics"""
+        constants = {"eps": self.eps, "momentum": self.momentum}
+        return (Operation("batch_norm", parameters=("gamma", "beta"), constants=constants, has_state=True),)
+
+    def operations(self, fan_in: int) -> int:
+        """One multiplication and one addition a neuron, with the constants folded."""
+        return 2 * fan_in

@@ -1,0 +1,113 @@
+"""Every neuron feeds every neuron of the next layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.core.arrays import Array
+from chainrule.errors import ConfigError
+from chainrule.formulas.initializers import Constant, Initializer
+from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
+
+
+class DenseParams(NamedTuple):
+    """The parameters of a dense layer."""
+
+    W: Any  # (fan_in, fan_out)
+    b: Any  # (fan_out,)
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    r"""The fully connected layer: z = a W + b.
+
+    dL/dW = a^T delta      dL/db = sum_i delta_i      dL/da = delta W^T
+
+    units: the number of its neurons.  initializer: of W; None takes the one that suits the activation that follows.
+    a: (batch, fan_in).  delta, z: (batch, units).  Raises ConfigError unless units is a positive integer.
+    Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", Nature 1986.
+    """
+
+    units: int
+    initializer: Initializer | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number of neurons."""
+        if not isinstance(self.units, (int, np.integer)) or isinstance(self.units, bool) or self.units < 1:
+            raise ConfigError(
+                f"units of {type(self).__name__} must be a positive integer, not {self.units!r}; "
+                "give the number of neurons."
+            )
+        object.__setattr__(self, "units", int(self.units))
+        if self.initializer is not None and not isinstance(self.initializer, Initializer):
+            raise ConfigError(
+                f"initializer of {type(self).__name__} must be an initializer such as HeNormal(), or None, "
+                f"not {self.initializer!r}."
+            )
+
+    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """z = a W + b"""
+        return a @ params.W + params.b, a
+
+    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/dW, dL/db as in `gradients`      dL/da = delta W^T"""
+        return self.gradients(params, cache, delta, ctx), delta @ params.W.T
+
+    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+        """dL/dW = a^T delta      dL/db = sum_i delta_i"""
+        a = cache
+        return DenseParams(a.T @ delta, delta.sum(0))
+
+    def width(self, fan_in: int) -> int:
+        """units, whatever comes in."""
+        return self.units
+
+    def parameters(self, fan_in: int, default: Initializer) -> Any:
+        """W (fan_in, units) as the initializer draws it, b (units,) zero."""
+        return DenseParams(
+            W=Parameter((fan_in, self.units), self.initializer or default, is_weight=True),
+            b=Parameter((self.units,), Constant(0.0)),
+        )
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """dense, with W and b"""
+        return (Operation("dense", parameters=("W", "b")),)
+
+    def operations(self, fan_in: int) -> int:
+        """One multiplication and one addition a weight."""
+        return 2 * fan_in * self.units
+
+
+class ProjectionParams(NamedTuple):
+    """The parameters of a projection."""
+
+    W: Any  # (fan_in, fan_out)
+
+
+@dataclass(frozen=True)
+class Projection(Dense):
+    """A dense layer without a bias: z = a W. A residual block's shortcut where the widths differ.
+
+    dL/dW = a^T delta      dL/da = delta W^T
+    Source: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016, eq. 2.
+    """
+
+    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """z = a W"""
+        return a @ params.W, a
+
+    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+        """dL/dW = a^T delta"""
+        a = cache
+        return ProjectionParams(a.T @ delta)
+
+    def parameters(self, fan_in: int, default: Initializer) -> Any:
+        """W (fan_in, units) as the initializer draws it."""
+        return ProjectionParams(Parameter((fan_in, self.units), self.initializer or default, is_weight=True))
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """dense, with W alone"""
+        return (Operation("dense", parameters=("W",)),)

@@ -1,0 +1,64 @@
+"""Dropout: a random part of the neurons is silent in each training step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from chainrule.core.arrays import Array, namespace
+from chainrule.core.random import uniform_bits
+from chainrule.errors import ConfigError
+from chainrule.formulas.layers.base import Context, Layer, Operation
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """Inverted dropout: `rate` is the probability that a neuron is dropped.
+
+    training:    out = a * mask      mask = keep / (1 - rate), keep in {0, 1} with P(keep = 0) = rate
+    prediction:  out = a
+    dL/da = delta * mask
+
+    rate: in [0, 1).  The mask is a function of (seed, link, step) alone: `chainrule.core.random.uniform_bits`.
+    Source: Srivastava et al., "Dropout", JMLR 15, 2014, section 10.
+    """
+
+    rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse what is no probability, and 1, which would drop everything."""
+        if not isinstance(self.rate, Real) or not 0 <= self.rate < 1:
+            raise ConfigError(
+                f"rate of Dropout must be in [0, 1), not {self.rate!r}; give the probability of dropping a neuron."
+            )
+        object.__setattr__(self, "rate", float(self.rate))  # a NumPy scalar would turn float32 into float64
+
+    @property
+    def threshold(self) -> int:
+        """The 32-bit word below which a neuron is dropped: rate * 2^32, rounded, and at most the largest word."""
+        return min(round(self.rate * 2**32), 2**32 - 1)
+
+    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """out = a * mask"""
+        if not ctx.training or self.rate == 0:
+            return a, None
+        assert ctx.link is not None
+        xp = namespace(a)
+        bits = uniform_bits(ctx.seed, ctx.link.number, ctx.step, a.shape, xp)  # (batch, width) uint32
+        keep = bits >= xp.uint32(self.threshold)
+        mask = keep.astype(a.dtype) * (1 / (1 - self.rate))  # (batch, width)
+        return a * mask, mask
+
+    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/da = delta * mask"""
+        mask = cache
+        return (), (delta if mask is None else delta * mask)
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """dropout"""
+        return (Operation("dropout", constants={"rate": self.rate}),)
+
+    def operations(self, fan_in: int) -> int:
+        """None: prediction passes everything on."""
+        return 0

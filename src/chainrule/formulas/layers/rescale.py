@@ -1,0 +1,48 @@
+"""Rescale: a fixed factor and shift, so that a model takes its input in the unit in which it is stored."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.core.arrays import Array
+from chainrule.errors import ConfigError
+from chainrule.formulas.layers.base import Context, Layer, Operation
+
+
+@dataclass(frozen=True)
+class Rescale(Layer):
+    """out = scale * a + offset      dL/da = scale * delta
+
+    Pixels from 0 to 255 become numbers from 0 to 1 with Rescale(1 / 255).
+    """
+
+    scale: float
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no finite number."""
+        for name in ("scale", "offset"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise ConfigError(
+                    f"{name} of Rescale must be a finite number, not {value!r}; 1 / 255 suits pixels."
+                )
+
+    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """out = scale * a + offset"""
+        out = a * float(self.scale)
+        return (out + float(self.offset) if self.offset else out), None
+
+    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/da = scale * delta"""
+        return (), delta * float(self.scale)
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """rescale"""
+        return (Operation("rescale", constants={"scale": float(self.scale), "offset": float(self.offset)}),)
+
+    def operations(self, fan_in: int) -> int:
+        """One multiplication and one addition a feature."""
+        return 2 * fan_in

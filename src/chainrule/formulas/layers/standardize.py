@@ -1,0 +1,82 @@
+"""Standardize: each feature to mean 0 and standard deviation 1, as measured on the training data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.arrays import Array
+from chainrule.formulas.layers.base import Context, Layer, Operation
+
+
+class StandardizeState(NamedTuple):
+    """What was measured on the training data. count is 0 before."""
+
+    mean: Any  # (features,)
+    std: Any  # (features,); 1 where a feature is constant
+    count: Any  # () the number of samples measured
+
+
+def column_sums(a: NDArray[np.float64]) -> NDArray[np.float64]:
+    """sum_i a_i (features,) of a (n, features): halves are added until one row is left.
+
+    NumPy's own sum takes the rows of a Fortran array in another order than those of a C array, and rounds otherwise.
+    """
+    while (n := len(a)) > 1:
+        half = n // 2
+        sums = a[:half] + a[half : 2 * half]
+        if n % 2:
+            sums[0] += a[-1]
+        a = sums
+    row: NDArray[np.float64] = a[0]
+    return row
+
+
+@dataclass(frozen=True)
+class Standardize(Layer):
+    """out = (a - mean) / std      dL/da = delta / std
+
+    mean and std are measured over the training data when `Model.fit` first runs, stored with the model, and used as
+    they are from then on. It stands first in a network, or behind other input links. A constant feature has std 1.
+    """
+
+    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """out = (a - mean) / std"""
+        return (a - ctx.state.mean) / ctx.state.std, None
+
+    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/da = delta / std"""
+        return (), delta / ctx.state.std
+
+    def state(self, fan_in: int) -> Any:
+        """Mean 0 and standard deviation 1, before anything is measured."""
+        return StandardizeState(np.zeros(fan_in), np.ones(fan_in), np.zeros(()))
+
+    def merge(self, state: Any, a: Any) -> Any:
+        """The state after some more samples a (n, features), by the update of Chan, Golub and LeVeque (1983)."""
+        n, k = float(state.count), a.shape[0]
+        a = a.astype(np.float64)
+        mean = column_sums(a) / k
+        shift = mean - state.mean
+        total = n + k
+        a -= mean
+        a *= a
+        # Before the first sample std is 1 but counts nothing: n is 0.
+        var = (n * state.std**2 + column_sums(a) + shift**2 * (n * k / total)) / total
+        return StandardizeState(state.mean + shift * (k / total), np.sqrt(var), np.asarray(total))
+
+    def finish(self, state: Any) -> Any:
+        """The state to use: a constant feature (its deviation within rounding of its mean) is only centered."""
+        constant = state.std <= 1e-12 * np.abs(state.mean)
+        return state._replace(std=np.where(constant, 1.0, state.std))
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """standardize, by what was measured"""
+        return (Operation("standardize", has_state=True),)
+
+    def operations(self, fan_in: int) -> int:
+        """One subtraction and one division a feature."""
+        return 2 * fan_in

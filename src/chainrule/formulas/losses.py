@@ -1,0 +1,393 @@
+# Over 300 lines because nine losses stand here, each with its derivative and its name beneath it, in one place.
+"""Losses: how wrong an output is, and the derivative directly beneath.
+
+The one law, obeyed everywhere:
+
+    L = sum_i s_i * loss(out_i, y_i) / sum_i s_i + penalty(W)
+
+s_i is the weight of sample i (1 unless given). A loss **sums** over the outputs of a sample. The penalty is
+l2/2 * ||W||^2 + l1 * |W|_1, over weights only.
+
+    name(out, y)            (batch,)          loss_i
+    name_gradient(out, y)   (batch, outputs)  d loss_i / d out_i
+
+out, y: (batch, outputs), floating point; classes are one-hot rows, labels are 0 or 1. In the formulas k runs
+over the outputs and r = out - y. Each pair is followed by the class that names it in a network and in a file.
+`LOSSES` lists the classes: what is added there is tested.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
+from typing import ClassVar, TypeAlias
+
+from chainrule.core.arrays import Array, namespace
+from chainrule.errors import ConfigError
+from chainrule.formulas.activations import log_softmax, sigmoid, softmax
+
+
+class Loss(ABC):
+    """What every loss has: a value, its gradient, and the output activation that prediction applies.
+
+    kind: its name in a file.
+    targets: what y holds: "real" numbers, "counts" 0, 1, 2 ..., "binary" labels 0 or 1, "classes" one-hot.
+    domain: what out holds: any "real" number, or a "probability" from 0 to 1.
+    """
+
+    kind: ClassVar[str]
+    targets: ClassVar[str]
+    domain: ClassVar[str] = "real"
+
+    @abstractmethod
+    def value(self, out: Array, y: Array) -> Array:
+        """loss_i, (batch,)"""
+
+    @abstractmethod
+    def gradient(self, out: Array, y: Array) -> Array:
+        """d loss_i / d out_i, (batch, outputs)"""
+
+    def predict(self, out: Array) -> Array:
+        """The mean or the probabilities, (batch, outputs): out itself, unless the loss says otherwise."""
+        return out
+
+
+def squared_error(out: Array, y: Array) -> Array:
+    """sum_k r_k^2"""
+    return ((out - y) ** 2).sum(-1)
+
+
+def squared_error_gradient(out: Array, y: Array) -> Array:
+    """2 r"""
+    return 2 * (out - y)
+
+
+def half_squared_error(out: Array, y: Array) -> Array:
+    """sum_k r_k^2 / 2: minus the log-likelihood of a normal distribution of variance 1, up to a constant"""
+    return 0.5 * ((out - y) ** 2).sum(-1)
+
+
+def half_squared_error_gradient(out: Array, y: Array) -> Array:
+    """r"""
+    return out - y
+
+
+@dataclass(frozen=True)
+class MeanSquaredError(Loss):
+    """`squared_error`, or with half=True `half_squared_error`: predicts the mean."""
+
+    kind, targets = "mean_squared_error", "real"
+    half: bool = False
+
+    def value(self, out: Array, y: Array) -> Array:
+        """(batch,)"""
+        return half_squared_error(out, y) if self.half else squared_error(out, y)
+
+    def gradient(self, out: Array, y: Array) -> Array:
+        """(batch, outputs)"""
+        return half_squared_error_gradient(out, y) if self.half else squared_error_gradient(out, y)
+
+
+def huber(out: Array, y: Array, delta: float) -> Array:
+    """Squared near zero, straight beyond delta: an outlier pulls no harder than delta.
+
+    sum_k  r_k^2 / 2 where |r_k| <= delta, else delta (|r_k| - delta / 2)     gradient: clip(r, -delta, delta)
+
+    Written without a branch as q (|r| - q / 2) with q = min(|r|, delta).
+    Source: Huber, Robust Estimation of a Location Parameter, 1964.
+    """
+    xp = namespace(out)
+    r = xp.abs(out - y)
+    q = xp.minimum(r, delta)
+    return (q * (r - 0.5 * q)).sum(-1)
+
+
+def huber_gradient(out: Array, y: Array, delta: float) -> Array:
+    """clip(r, -delta, delta)"""
+    return namespace(out).clip(out - y, -delta, delta)
+
+
+@dataclass(frozen=True)
+class Huber(Loss):
+    """`huber`: predicts a mean that outliers hardly move."""
+
+    kind, targets = "huber", "real"
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        """delta > 0"""
+        if not (isinstance(self.delta, Real) and 0 < self.delta < math.inf):
+            raise ConfigError(
+                f"Huber's delta is {self.delta!r} but must be a finite number above 0; use 1.0."
+            )
+        object.__setattr__(self, "delta", float(self.delta))  # a NumPy scalar would turn float32 into float64
+
+    def value(self, out: Array, y: Array) -> Array:
+        """(batch,)"""
+        return huber(out, y, self.delta)
+
+    def gradient(self, out: Array, y: Array) -> Array:
+        """(batch, outputs)"""
+        return huber_gradient(out, y, self.delta)
+
+
+def absolute_error(out: Array, y: Array) -> Array:
+    """sum_k |r_k|"""
+    return namespace(out).abs(out - y).sum(-1)
+
+
+def absolute_error_gradient(out: Array, y: Array) -> Array:
+    """sign(r), 0 at r = 0"""
+    return namespace(out).sign(out - y)
+
+
+@dataclass(frozen=True)
+class MeanAbsoluteError(Loss):
+    """`absolute_error`: predicts the median."""
+
+    kind, targets = "mean_absolute_error", "real"
+
+    def value(self, out: Array, y: Array) -> Array:
+        """(batch,)"""
+        return absolute_error(out, y)
+
+    def gradient(self, out: Array, y: Array) -> Array:
+        """(batch, outputs)"""
+        return absolute_error_gradient(out, y)
+
+
+def quantile(out: Array, y: Array, q: float) -> Array:
+    """The pinball loss, least where a share q of the targets lies below the output.
+
+    sum_k  q |r_k| where r_k < 0, else (1 - q) |r_k|     gradient: -q where r < 0, 1 - q where r > 0
+
+    Written without a branch as |r| / 2 + (1/2 - q) r. At r = 0 the gradient is 1/2 - q, midway between them.
+    Source: Koenker, Bassett, Regression Quantiles, 1978.
+    """
+    r = out - y
+    return (0.5 * namespace(out).abs(r) + (0.5 - q) * r).sum(-1)
+
+
+def quantile_gradient(out: Array, y: Array, q: float) -> Array:
+    """sign(r) / 2 + 1/2 - q"""
+    return 0.5 * namespace(out).sign(out - y) + (0.5 - q)
+
+
+@dataclass(frozen=True)
+class Quantile(Loss):
+    """`quantile`: predicts the quantile q; q = 0.5 is the median and half the absolute error."""
+
+    kind, targets = "quantile", "real"
+    q: float = 0.5
+
+    def __post_init__(self) -> None:
+        """0 < q < 1"""
+        if not (isinstance(self.q, Real) and 0 < self.q < 1):
+            raise ConfigError(f"Quantile's q is {self.q!r} but must lie between 0 and 1; 0.5 is the median.")
+        object.__setattr__(self, "q", float(self.q))
+
+    def value(self, out: Array, y: Array) -> Array:
+        """(batch,)"""
+        return quantile(out, y, self.q)
+
+    def gradient(self, out: Array, y: Array) -> Array:
+        """(batch, outputs)"""
+        return quantile_gradient(out, y, self.q)
+
+
+def poisson(out: Array, y: Array) -> Array:
+    """Minus the log-likelihood of a count, less log(y!), which out does not change.
+
+    sum_k  exp(out_k) - y_k out_k          gradient: exp(out) - y
+
+    out: the logarithm of the expected count; beyond 88 in float32 (709 in float64) the loss is infinite.
+    """
+    return (namespace(out).exp(out) - y * out).sum(-1)
+
+
+def poisson_gradient(out: Array, y: Array) -> Array:
+    """exp(out) - y"""
+    return namespace(out).exp(out) - y
+
+
+@dataclass(frozen=True)
+class Poisson(Loss):
+    """`poisson`: predicts the expected count, exp(out)."""
+
+    kind, targets = "poisson", "counts"
+
+    def value(self, out: Array, y: Array) -> Array:
+        """(batch,)"""
+        return poisson(out, y)
+
+    def gradient(self, out: Array, y: Array) -> Array:
+        """(batch, outputs)"""
+        return poisson_gradient(out, y)
+
+    def predict(self, out: Array) -> Array:
+        """exp(out)"""
+        return namespace(out).exp(out)
+
+
+Function: TypeAlias = Callable[[Array, Array], Array]
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Loss):
+    """What the four cross-entropies share: y is smoothed before the formula and its derivative see it."""
+
+    pair: ClassVar[tuple[Function, Function]]
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        """0 <= label_smoothing < 1"""
+        if not (isinstance(self.label_smoothing, Real) and 0 <= self.label_smoothing < 1):
+            got = f"{type(self).__name__}'s label_smoothing is {self.label_smoothing!r}"
+            raise ConfigError(f"{got} but must be at least 0 and below 1; 0.1 is usual.")
+        object.__setattr__(self, "label_smoothing", float(self.label_smoothing))
+
+    def smooth(self, y: Array) -> Array:
+        """y' = (1 - e) y + e / K, where K is 2 for a yes-or-no label, else the number of classes.
+
+        Source: Szegedy and others, Rethinking the Inception Architecture, arXiv:1512.00567, section 7.
+        """
+        e, K = self.label_smoothing, 2 if self.targets == "binary" else y.shape[-1]
+        return (1 - e) * y + e / K if e else y
+
+    def value(self, out: Array, y: Array) -> Array:
+        """(batch,)"""
+        return self.pair[0](out, self.smooth(y))
+
+    def gradient(self, out: Array, y: Array) -> Array:
+        """(batch, outputs)"""
+        return self.pair[1](out, self.smooth(y))
+
+
+def sigmoid_cross_entropy(z: Array, y: Array) -> Array:
+    """Minus the log-likelihood of yes-or-no labels, in nats, from logits.
+
+    sum_k  -y_k log a_k - (1 - y_k) log(1 - a_k), a = sigmoid(z)          gradient: a - y
+
+    Written as max(z, 0) - y z + log(1 + exp(-|z|)), which neither overflows nor cancels.
+    Source: Bishop, Pattern Recognition and Machine Learning, eq. 4.90, 4.91.
+    """
+    xp = namespace(z)
+    return (xp.maximum(z, 0) - y * z + xp.log1p(xp.exp(-xp.abs(z)))).sum(-1)
+
+
+def sigmoid_cross_entropy_gradient(z: Array, y: Array) -> Array:
+    """sigmoid(z) - y"""
+    return sigmoid(z) - y
+
+
+@dataclass(frozen=True)
+class SigmoidCrossEntropy(CrossEntropy):
+    """`sigmoid_cross_entropy`: two classes in one output, or many labels; predicts probabilities."""
+
+    kind, targets = "sigmoid_cross_entropy", "binary"
+    pair = (sigmoid_cross_entropy, sigmoid_cross_entropy_gradient)
+
+    def predict(self, out: Array) -> Array:
+        """sigmoid(out)"""
+        return sigmoid(out)
+
+
+def softmax_cross_entropy(z: Array, y: Array) -> Array:
+    """Minus the log-likelihood of the true class, in nats, from logits.
+
+    -sum_k y_k log a_k = logsumexp(z) - sum_k y_k z_k, a = softmax(z)          gradient: a - y
+
+    y: rows sum to 1.  Source: Bishop, Pattern Recognition and Machine Learning, eq. 4.108, 4.109.
+    """
+    return -(y * log_softmax(z)).sum(-1)
+
+
+def softmax_cross_entropy_gradient(z: Array, y: Array) -> Array:
+    """softmax(z) - y"""
+    return softmax(z) - y
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy(CrossEntropy):
+    """`softmax_cross_entropy`: one class out of many; predicts probabilities."""
+
+    kind, targets = "softmax_cross_entropy", "classes"
+    pair = (softmax_cross_entropy, softmax_cross_entropy_gradient)
+
+    def predict(self, out: Array) -> Array:
+        """softmax(out)"""
+        return softmax(out)
+
+
+def clamped_log(a: Array) -> Array:
+    """log(max(a, tiny)), with tiny the smallest normal number of a's dtype.
+
+    A probability of 0 costs 87 nats in float32 and 708 in float64, not infinity.
+    """
+    xp = namespace(a)
+    return xp.log(xp.maximum(a, xp.finfo(a.dtype).tiny))
+
+
+def clamped_log_prime(a: Array) -> Array:
+    """1 / a where a > tiny, else 0: the derivative of exactly this function"""
+    tiny = namespace(a).finfo(a.dtype).tiny
+    return (a > tiny) / namespace(a).maximum(a, tiny)
+
+
+def binary_cross_entropy(a: Array, y: Array) -> Array:
+    """Minus the log-likelihood of yes-or-no labels, in nats, from probabilities.
+
+    sum_k  -y_k log a_k - (1 - y_k) log(1 - a_k)          gradient: (1 - y) / (1 - a) - y / a
+
+    At a = 0 and a = 1: see `clamped_log`. The form on logits is more exact.
+    """
+    return -(y * clamped_log(a) + (1 - y) * clamped_log(1 - a)).sum(-1)
+
+
+def binary_cross_entropy_gradient(a: Array, y: Array) -> Array:
+    """(1 - y) / (1 - a) - y / a"""
+    return (1 - y) * clamped_log_prime(1 - a) - y * clamped_log_prime(a)
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(CrossEntropy):
+    """`binary_cross_entropy`: after a `Sigmoid` layer."""
+
+    kind, targets, domain = "binary_cross_entropy", "binary", "probability"
+    pair = (binary_cross_entropy, binary_cross_entropy_gradient)
+
+
+def categorical_cross_entropy(a: Array, y: Array) -> Array:
+    """Minus the log-likelihood of the true class, in nats, from probabilities.
+
+    -sum_k y_k log a_k          gradient: -y / a
+
+    a: after `Softmax`, whose pullback makes of this gradient a - y. At a = 0: see `clamped_log`.
+    The form on logits is more exact.
+    """
+    return -(y * clamped_log(a)).sum(-1)
+
+
+def categorical_cross_entropy_gradient(a: Array, y: Array) -> Array:
+    """-y / a"""
+    return -y * clamped_log_prime(a)
+
+
+@dataclass(frozen=True)
+class CategoricalCrossEntropy(CrossEntropy):
+    """`categorical_cross_entropy`: after a `Softmax` layer."""
+
+    kind, targets, domain = "categorical_cross_entropy", "classes", "probability"
+    pair = (categorical_cross_entropy, categorical_cross_entropy_gradient)
+
+
+LOSSES: dict[str, type[Loss]] = {
+    loss.kind: loss
+    for loss in (
+        *(MeanSquaredError, Huber, MeanAbsoluteError, Quantile, Poisson),
+        *(SigmoidCrossEntropy, SoftmaxCrossEntropy, BinaryCrossEntropy, CategoricalCrossEntropy),
+    )
+}

@@ -1,0 +1,325 @@
+# Over 300 lines because all metrics stand here, with those that average them over classes and labels beneath.
+"""Metrics: how good a prediction is, in the numbers that people report.
+
+    name(y, predicted, weight)      or      name(y, scores, weight)      a float; weight (n,) or None
+
+| task       | y               | predicted       | scores                              |
+|------------|-----------------|-----------------|-------------------------------------|
+| regression | (n,) (n, out)   | the shape of y  | none                                |
+| binary     | (n,) 0 or 1     | (n,) 0 or 1     | (n,) probability of class 1         |
+| multiclass | (n,) 0 .. K-1   | (n,) 0 .. K-1   | (n, K) probabilities, rows sum to 1 |
+| multilabel | (n, K) 0 or 1   | (n, K) 0 or 1   | (n, K) probabilities                |
+
+`METRICS` lists them by name, `evaluate` computes several at once. They agree with scikit-learn, as the tests hold; they
+do not call it, for its import alone takes as long as training on MNIST. Where a metric is not defined it is NaN.
+
+Precision, recall, F1, AUC and average precision of two classes are of the **positive** one: class 1, or class 0 where
+`evaluate` is told so. Of many classes or labels they are macro averages: the mean over the classes, each against the
+rest, all counting alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.arrays import Array, distinct
+from chainrule.errors import ConfigError, ShapeError
+
+Function: TypeAlias = Callable[[Array, Array, Array | None], float]
+
+
+def accuracy(y: Array, predicted: Array, weight: Array | None = None) -> float:
+    """The share of samples predicted right; with many labels, right in every label."""
+    return float(np.average(np.equal(y, predicted).reshape(len(y), -1).all(1), weights=weight))
+
+
+def mse(y: Array, predicted: Array, weight: Array | None = None) -> float:
+    """Mean squared error, sum_i w_i (y_i - predicted_i)^2 / sum_i w_i; the mean over the outputs."""
+    r = np.subtract(y, predicted, dtype=np.float64)
+    return float(np.average(r * r, 0, weights=weight).mean())
+
+
+def rmse(y: Array, predicted: Array, weight: Array | None = None) -> float:
+    """Root of the mean squared error, in the units of y; the mean over the outputs of each one's root."""
+    r = np.subtract(y, predicted, dtype=np.float64)
+    return float(np.sqrt(np.average(r * r, 0, weights=weight)).mean())
+
+
+def mae(y: Array, predicted: Array, weight: Array | None = None) -> float:
+    """Mean absolute error, sum_i w_i |y_i - predicted_i| / sum_i w_i; the mean over the outputs."""
+    r = np.subtract(y, predicted, dtype=np.float64)
+    return float(np.average(np.abs(r), 0, weights=weight).mean())
+
+
+def r2(y: Array, predicted: Array, weight: Array | None = None) -> float:
+    """Share of variance explained, 1 - mse / variance of y; the mean over the outputs; NaN for one sample.
+
+    An output that does not vary counts as 1 where it is met exactly, as 0 where it is not.
+    """
+    if len(y) < 2:
+        return float("nan")
+    y, predicted = (np.asarray(each, np.float64).reshape(len(y), -1) for each in (y, predicted))
+    error = np.average(np.square(y - predicted), 0, weights=weight)  # (outputs,)
+    variance = np.average(np.square(y - np.average(y, 0, weights=weight)), 0, weights=weight)
+    # The mean of equal numbers need not equal them: rounding leaves a variance, which must not divide the error.
+    varies = (np.ptp(y if weight is None else y[np.asarray(weight) > 0], 0) > 0) & (variance > 0)
+    explained = 1 - error / np.where(varies, variance, 1)
+    return float(np.where(varies, explained, np.where(error > 0, 0.0, 1.0)).mean())
+
+
+class Hits(NamedTuple):
+    """The weight of three kinds of samples: truly of a class, predicted as it, and both."""
+
+    true: float
+    predicted: float
+    both: float
+
+    def precision(self) -> float:
+        """TP / (TP + FP); 0 for 0 / 0"""
+        return self.both / self.predicted if self.predicted else 0.0
+
+    def recall(self) -> float:
+        """TP / (TP + FN); 0 for 0 / 0"""
+        return self.both / self.true if self.true else 0.0
+
+    def f1(self) -> float:
+        """2 TP / (2 TP + FP + FN); 0 for 0 / 0"""
+        total = self.true + self.predicted
+        return 2 * self.both / total if total else 0.0
+
+
+def _hits(y: Array, predicted: Array, weight: Array | None) -> Hits:
+    """Of two arrays of truth values (n,)."""
+    s = np.ones(len(y)) if weight is None else np.asarray(weight, np.float64)
+    return Hits(float(s @ y), float(s @ predicted), float(s @ (y & predicted)))
+
+
+def _each(y: Array, predicted: Array, weight: Array | None) -> list[Hits]:
+    """Of each label (column), or of each class that occurs, true or predicted, against the rest."""
+    y, predicted = np.asarray(y), np.asarray(predicted)
+    if y.ndim == 2:
+        return [_hits(y[:, k] == 1, predicted[:, k] == 1, weight) for k in range(y.shape[1])]
+    occurring = distinct(np.concatenate((y.ravel(), predicted.ravel())))
+    return [_hits(y == k, predicted == k, weight) for k in occurring]
+
+
+def precision(y: Array, predicted: Array, weight: Array | None = None) -> float:
+    """TP / (TP + FP) of class 1, the share of what was taken for it that is it; 0 where nothing was."""
+    return _hits(np.equal(y, 1), np.equal(predicted, 1), weight).precision()
+
+
+def precision_macro(y: Array, predicted: Array, weight: Array | None = None) -> float:
+    """The mean of `precision` over the labels, or over the classes that occur, each against the rest."""
+    return float(np.mean([hits.precision() for hits in _each(y, predicted, weight)]))
+
+
+def recall(y: Array, predicted: Array, weight: Array | None = None) -> float:
+    """TP / (TP + FN) of class 1, the share of it that was found; 0 where there is none of it."""
+    return _hits(np.equal(y, 1), np.equal(predicted, 1), weight).recall()
+
+
+def recall_macro(y: Array, predicted: Array, weight: Array | None = None) -> float:
+    """The mean of `recall` over the labels, or over the classes that occur, each against the rest."""
+    return float(np.mean([hits.recall() for hits in _each(y, predicted, weight)]))
+
+
+def f1(y: Array, predicted: Array, weight: Array | None = None) -> float:
+    """2 TP / (2 TP + FP + FN) of class 1; 0 where there is none of it, true or predicted."""
+    return _hits(np.equal(y, 1), np.equal(predicted, 1), weight).f1()
+
+
+def f1_macro(y: Array, predicted: Array, weight: Array | None = None) -> float:
+    """The mean of `f1` over the labels, or over the classes that occur, each against the rest."""
+    return float(np.mean([hits.f1() for hits in _each(y, predicted, weight)]))
+
+
+def balanced_accuracy(y: Array, predicted: Array, weight: Array | None = None) -> float:
+    """The mean of `recall` over the classes that truly occur: accuracy as if all classes were of one size."""
+    return float(np.mean([hits.recall() for hits in _each(y, predicted, weight) if hits.true]))
+
+
+def _by_score(y: Array, scores: Array, weight: Array | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The weight of class 1 and of the rest at each score that occurs, the lowest first: (levels,) twice."""
+    s = np.ones(len(y)) if weight is None else np.asarray(weight, np.float64)
+    levels, level = np.unique(np.asarray(scores), return_inverse=True)
+    positive, negative = (np.bincount(level, s * np.equal(y, k), len(levels)) for k in (1, 0))
+    return positive, negative
+
+
+def auc(y: Array, scores: Array, weight: Array | None = None) -> float:
+    """Area under the ROC curve: how often class 1 scores above class 0, a tie half; NaN with one class."""
+    positive, negative = _by_score(y, scores, weight)
+    pairs = float(positive.sum() * negative.sum())
+    below = np.cumsum(negative) - negative / 2
+    return float(positive @ below) / pairs if pairs else float("nan")
+
+
+def average_precision(y: Array, scores: Array, weight: Array | None = None) -> float:
+    """Area under the precision-recall curve as a sum of steps; NaN without class 1.
+
+    sum_k (recall_k - recall_(k-1)) precision_k, k over the scores that occur, each a threshold, the highest first.
+    """
+    positive, negative = (each[::-1] for each in _by_score(y, scores, weight))
+    found, taken = np.cumsum(positive), np.cumsum(positive + negative)
+    if not (found.size and found[-1] > 0):
+        return float("nan")
+    return float(positive @ (found / np.where(taken > 0, taken, 1))) / float(found[-1])
+
+
+def _mean_over_labels(metric: Function, y: Array, scores: Array, weight: Array | None) -> float:
+    """Over the columns for which it is defined; NaN with none."""
+    values = np.array([metric(y[:, k], scores[:, k], weight) for k in range(scores.shape[1])])  # (K,)
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
+def _classes_as_labels(y: Array, scores: Array) -> NDArray[Any]:
+    """(n, K) of truth values: which class it is."""
+    found: NDArray[Any] = np.equal(np.asarray(y)[:, None], np.arange(scores.shape[1]))
+    return found
+
+
+def auc_labels(y: Array, scores: Array, weight: Array | None = None) -> float:
+    """The mean of `auc` over the labels (columns) that occur as 0 and as 1; NaN with none."""
+    return _mean_over_labels(auc, y, scores, weight)
+
+
+def auc_one_vs_rest(y: Array, scores: Array, weight: Array | None = None) -> float:
+    """The mean of `auc` over the classes, each against the rest, as far as they occur; NaN with one class."""
+    return auc_labels(_classes_as_labels(y, scores), scores, weight)
+
+
+def average_precision_labels(y: Array, scores: Array, weight: Array | None = None) -> float:
+    """The mean of `average_precision` over the labels (columns) that occur as 1; NaN with none."""
+    return _mean_over_labels(average_precision, y, scores, weight)
+
+
+def average_precision_one_vs_rest(y: Array, scores: Array, weight: Array | None = None) -> float:
+    """The mean of `average_precision` over the classes that occur, each against the rest."""
+    return average_precision_labels(_classes_as_labels(y, scores), scores, weight)
+
+
+def log_loss(y: Array, scores: Array, weight: Array | None = None) -> float:
+    """Minus the mean log-probability of the true class, in nats; 0 is raised to the dtype's eps."""
+    scores = np.asarray(scores)
+    shares = scores if scores.ndim == 2 else np.stack([1 - scores, scores], 1)
+    eps = np.finfo(shares.dtype).eps
+    shares = np.clip(shares, eps, 1 - eps)
+    shares = shares / shares.sum(1, keepdims=True)
+    chosen = shares[np.arange(len(shares)), np.asarray(y, np.int64)]
+    return float(-np.average(np.log(chosen), weights=weight))
+
+
+def log_loss_labels(y: Array, scores: Array, weight: Array | None = None) -> float:
+    """The mean of `log_loss` over the labels."""
+    return float(np.mean([log_loss(y[:, k], scores[:, k], weight) for k in range(scores.shape[1])]))
+
+
+def confusion_matrix(y: Array, predicted: Array, classes: int, weight: Array | None = None) -> NDArray[Any]:
+    """How many samples of each class (row) were taken for each class (column), (classes, classes), or their weight."""
+    cells = np.asarray(y, np.int64) * classes + np.asarray(predicted, np.int64)
+    return np.bincount(cells, weight, classes * classes).reshape(classes, classes)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric by name: its function for each task, what that reads beside y, and which way is better."""
+
+    name: str
+    functions: Mapping[str, Function]
+    better: Literal["higher", "lower"]
+    reads: Literal["predicted", "scores"] = "predicted"
+    of_positive: bool = False
+    """whether, of two classes, it is about the positive one"""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that it serves."""
+        return tuple(self.functions)
+
+    def __call__(
+        self, task: str, y: Array, predicted: Array, scores: Array | None = None, weight: Array | None = None
+    ) -> float:
+        """Its value, the same call for every metric; shapes as in the table above."""
+        read = predicted if self.reads == "predicted" else scores
+        if read is None:
+            raise ConfigError(f"{self.name} needs scores but got none; pass them or leave the metric out.")
+        if self.reads == "predicted" and np.shape(read) != np.shape(y):
+            raise ShapeError(f"predicted has shape {np.shape(read)} but y {np.shape(y)}; give them the same.")
+        return self.functions[task](y, read, weight)
+
+
+REGRESSION, CLASSIFICATION = ("regression",), ("binary", "multiclass", "multilabel")
+PRECISION, RECALL, F1 = (
+    {"binary": two, "multiclass": macro, "multilabel": macro}
+    for two, macro in ((precision, precision_macro), (recall, recall_macro), (f1, f1_macro))
+)
+AUC = {"binary": auc, "multiclass": auc_one_vs_rest, "multilabel": auc_labels}
+AVERAGE_PRECISION = {
+    "binary": average_precision,
+    "multiclass": average_precision_one_vs_rest,
+    "multilabel": average_precision_labels,
+}
+LOG_LOSS = {"binary": log_loss, "multiclass": log_loss, "multilabel": log_loss_labels}
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", dict.fromkeys(CLASSIFICATION, accuracy), "higher"),
+        Metric("balanced_accuracy", dict.fromkeys(("binary", "multiclass"), balanced_accuracy), "higher"),
+        Metric("precision", PRECISION, "higher", of_positive=True),
+        Metric("recall", RECALL, "higher", of_positive=True),
+        Metric("f1", F1, "higher", of_positive=True),
+        Metric("auc", AUC, "higher", "scores", of_positive=True),
+        Metric("average_precision", AVERAGE_PRECISION, "higher", "scores", of_positive=True),
+        Metric("log_loss", LOG_LOSS, "lower", "scores"),
+        Metric("mse", dict.fromkeys(REGRESSION, mse), "lower"),
+        Metric("rmse", dict.fromkeys(REGRESSION, rmse), "lower"),
+        Metric("mae", dict.fromkeys(REGRESSION, mae), "lower"),
+        Metric("r2", dict.fromkeys(REGRESSION, r2), "higher"),
+    )
+}
+
+
+def names_for(task: str) -> list[str]:
+    """The names of the metrics of a task, in the order of `METRICS`."""
+    names = [name for name, metric in METRICS.items() if task in metric.tasks]
+    if not names:
+        raise ConfigError(f"task is {task!r} but must be one of {', '.join(REGRESSION + CLASSIFICATION)}.")
+    return names
+
+
+def evaluate(
+    task: str,
+    y: Array,
+    predicted: Array,
+    scores: Array | None = None,
+    weight: Array | None = None,
+    names: Sequence[str] | None = None,
+    positive: int = 1,
+) -> dict[str, float]:
+    """The metrics named, or all of the task's, by name; shapes as in the table above.
+
+    positive: of the task binary, the class that precision, recall, F1, AUC and average precision are of, 1 or 0.
+    Raises ConfigError for a metric that does not exist or does not serve the task, and for another class.
+    """
+    known = names_for(task)
+    names = known if names is None else names
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"{name!r} is no metric for {task}; choose from {', '.join(known)}.")
+    if positive == 1:
+        return {name: METRICS[name](task, y, predicted, scores, weight) for name in names}
+    if task != "binary" or positive != 0:
+        raise ConfigError(f"positive is {positive!r} but must be 0 or 1, of the task binary; leave it out.")
+    # Class 0 in the place of class 1: its scores rank the other way, without a rounding that could make a tie.
+    turned = np.subtract(1, y), np.subtract(1, predicted), None if scores is None else np.negative(scores)
+    return {
+        name: METRICS[name](task, *(turned if METRICS[name].of_positive else (y, predicted, scores)), weight)
+        for name in names
+    }

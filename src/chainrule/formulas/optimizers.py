@@ -1,0 +1,458 @@
+# Over 300 lines because eight rules of about 30 lines each stand side by side, to be compared.
+"""Optimizers: how a gradient becomes a step.
+
+Each is a frozen dataclass of settings and a pair of pure functions in its paper's letters::
+
+    state = optimizer.init(theta)
+    theta, state = optimizer.update(g, state, theta, lr, t)
+
+theta, g: (n,), the parameters and dL/dtheta, of one floating dtype, which the result keeps.
+lr: the learning rate of this step, with the schedule already applied: a float or a 0-d array.
+t: the number of the step, from 1: an int or a traced integer.
+state: a NamedTuple whose leaves are arrays of theta's shape or 0-d arrays, all of theta's dtype.
+
+An update is elementwise in whatever has theta's shape. So it may be called over blocks of theta that fit into
+the cache, each with the same 0-d leaves, and the bits are those of one call over the whole.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, ClassVar, NamedTuple, TypeAlias
+
+from chainrule.core.arrays import Array, namespace, zeros
+from chainrule.errors import ConfigError
+
+
+class NoState(NamedTuple):
+    """The state of an optimizer that remembers nothing."""
+
+
+class SGDState(NamedTuple):
+    """v (n,): the velocity, a decaying sum of gradients."""
+
+    v: Array
+
+
+class RMSpropState(NamedTuple):
+    """v (n,): the mean square of the gradient."""
+
+    v: Array
+
+
+class RMSpropMomentumState(NamedTuple):
+    """v (n,): the mean square of the gradient.  b (n,): a decaying sum of scaled gradients."""
+
+    v: Array
+    b: Array
+
+
+class AdagradState(NamedTuple):
+    """s (n,): the sum of squares of all gradients so far."""
+
+    s: Array
+
+
+class AdamState(NamedTuple):
+    """m (n,): the mean gradient.  v (n,): the mean square of the gradient."""
+
+    m: Array
+    v: Array
+
+
+class AMSGradState(NamedTuple):
+    """m, v (n,): as in Adam.  v_max (n,): the largest v so far."""
+
+    m: Array
+    v: Array
+    v_max: Array
+
+
+class NadamState(NamedTuple):
+    """m, v (n,): as in Adam.  mu_product (): mu_1 mu_2 ... mu_t."""
+
+    m: Array
+    v: Array
+    mu_product: Array
+
+
+@dataclass(frozen=True)
+class Optimizer(ABC):
+    """A rule that makes a step from a gradient. `learning_rate` is what a schedule multiplies."""
+
+    kind: ClassVar[str] = ""
+    learning_rate: float
+
+    def __post_init__(self) -> None:
+        """Refuse a rate that cannot descend."""
+        real_setting(self, "learning_rate", above=0)
+
+    @abstractmethod
+    def init(self, theta: Array) -> Any:
+        """The state before the first step."""
+
+    @abstractmethod
+    def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, Any]:
+        """Step t: the new theta and the new state."""
+
+
+@dataclass(frozen=True)
+class GradientDescent(Optimizer):
+    """The steepest descent: theta = theta - lr g.
+
+    Source: Cauchy, "Méthode générale pour la résolution des systèmes d'équations simultanées", 1847.
+    """
+
+    kind: ClassVar[str] = "gradient_descent"
+    learning_rate: float = 0.1
+
+    def init(self, theta: Array) -> NoState:
+        """Nothing to remember."""
+        return NoState()
+
+    def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, NoState]:
+        """theta - lr g"""
+        return theta - _scalar(lr, theta) * g, NoState()
+
+
+@dataclass(frozen=True)
+class SGD(Optimizer):
+    """Stochastic gradient descent, with heavy-ball or Nesterov's momentum.
+
+    momentum = 0:    theta = theta - lr g                        (no state)
+    momentum > 0:    v = momentum v + g      theta = theta - lr v
+    nesterov:        v = momentum v + g      theta = theta - lr (g + momentum v)
+
+    momentum: in [0, 1).  The velocity does not contain lr (PyTorch's variant), so a schedule acts at once.
+    Source: Polyak, USSR Comput. Math. 4(5), 1964; for Nesterov's: Sutskever et al., ICML 2013, section 2.
+    """
+
+    kind: ClassVar[str] = "sgd"
+    learning_rate: float = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a momentum that never forgets, and a look-ahead along no momentum."""
+        super().__post_init__()
+        real_setting(self, "momentum", least=0, below=1)
+        if self.nesterov and self.momentum == 0:
+            raise ConfigError(
+                "nesterov of SGD looks ahead along the momentum, which is 0; pass momentum=0.9 too."
+            )
+
+    def init(self, theta: Array) -> NoState | SGDState:
+        """v = 0, where there is a momentum."""
+        return SGDState(zeros(theta)) if self.momentum else NoState()
+
+    def update(
+        self, g: Array, state: Any, theta: Array, lr: Array, t: Array
+    ) -> tuple[Array, NoState | SGDState]:
+        """theta - lr (g | v | g + momentum v)"""
+        lr = _scalar(lr, theta)
+        if not self.momentum:
+            return theta - lr * g, NoState()
+        v = self.momentum * state.v + g
+        direction = g + self.momentum * v if self.nesterov else v
+        return theta - lr * direction, SGDState(v)
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """The gradient over its own root mean square.
+
+    v = rho v + (1 - rho) g^2        d = g / (sqrt(v) + eps)
+    momentum = 0:    theta = theta - lr d
+    momentum > 0:    b = momentum b + d      theta = theta - lr b
+
+    rho, momentum: in [0, 1).  eps is outside the root and rho is 0.99 (PyTorch's variant; not centered).
+    Source: Tieleman, Hinton, "Neural Networks for Machine Learning", lecture 6.5, 2012.
+    """
+
+    kind: ClassVar[str] = "rmsprop"
+    learning_rate: float = 0.01
+    rho: float = 0.99
+    eps: float = 1e-8
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse averages that never forget and an eps that divides by zero."""
+        super().__post_init__()
+        real_setting(self, "rho", least=0, below=1)
+        real_setting(self, "eps", above=0)
+        real_setting(self, "momentum", least=0, below=1)
+
+    def init(self, theta: Array) -> RMSpropState | RMSpropMomentumState:
+        """v = 0, and b = 0 where there is a momentum."""
+        return (
+            RMSpropMomentumState(zeros(theta), zeros(theta)) if self.momentum else RMSpropState(zeros(theta))
+        )
+
+    def update(
+        self, g: Array, state: Any, theta: Array, lr: Array, t: Array
+    ) -> tuple[Array, RMSpropState | RMSpropMomentumState]:
+        """theta - lr g / (sqrt(v) + eps)"""
+        lr = _scalar(lr, theta)
+        v = self.rho * state.v + (1 - self.rho) * (g * g)
+        d = g / (namespace(theta).sqrt(v) + self.eps)
+        if not self.momentum:
+            return theta - lr * d, RMSpropState(v)
+        b = self.momentum * state.b + d
+        return theta - lr * b, RMSpropMomentumState(v, b)
+
+
+@dataclass(frozen=True)
+class Adagrad(Optimizer):
+    """A rate for each parameter that falls with the gradients it has seen.
+
+    s = s + g^2        theta = theta - lr g / (sqrt(s) + eps)
+
+    eps is outside the root (PyTorch's variant).
+    Source: Duchi, Hazan, Singer, "Adaptive subgradient methods", JMLR 12, 2011, figure 1 (diagonal).
+    """
+
+    kind: ClassVar[str] = "adagrad"
+    learning_rate: float = 0.01
+    eps: float = 1e-10
+
+    def __post_init__(self) -> None:
+        """Refuse an eps that divides by zero."""
+        super().__post_init__()
+        real_setting(self, "eps", above=0)
+
+    def init(self, theta: Array) -> AdagradState:
+        """s = 0"""
+        return AdagradState(zeros(theta))
+
+    def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, AdagradState]:
+        """theta - lr g / (sqrt(s) + eps)"""
+        s = state.s + g * g
+        return theta - _scalar(lr, theta) * (g / (namespace(theta).sqrt(s) + self.eps)), AdagradState(s)
+
+
+@dataclass(frozen=True)
+class AdamFamily(Optimizer):
+    """What Adam and its variants share: the settings, the two moving averages, and their corrections.
+
+    beta1, beta2: in [0, 1).  eps: above 0.
+    """
+
+    learning_rate: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        """Refuse averages that never forget and an eps that divides by zero."""
+        super().__post_init__()
+        real_setting(self, "beta1", least=0, below=1)
+        real_setting(self, "beta2", least=0, below=1)
+        real_setting(self, "eps", above=0)
+
+    def moments(self, g: Array, state: Any) -> tuple[Array, Array]:
+        """m = beta1 m + (1 - beta1) g and v = beta2 v + (1 - beta2) g^2, both (n,)."""
+        m = self.beta1 * state.m + (1 - self.beta1) * g
+        v = self.beta2 * state.v + (1 - self.beta2) * (g * g)
+        return m, v
+
+    def corrections(self, t: Array, xp: Any) -> tuple[Array, Array]:
+        """1 - beta1^t and sqrt(1 - beta2^t), 0-d; by expm1, for 1 - 0.999 in float32 keeps four digits."""
+        c1 = -xp.expm1(t * math.log(self.beta1)) if self.beta1 else 1.0
+        c2 = -xp.expm1(t * math.log(self.beta2)) if self.beta2 else 1.0
+        return c1, xp.sqrt(c2)
+
+
+@dataclass(frozen=True)
+class Adam(AdamFamily):
+    """Momentum over the root mean square, both corrected for having started at 0.
+
+    m = beta1 m + (1 - beta1) g            m_hat = m / (1 - beta1^t)
+    v = beta2 v + (1 - beta2) g^2          v_hat = v / (1 - beta2^t)
+    theta = theta - lr m_hat / (sqrt(v_hat) + eps)
+
+    Computed as theta - lr r / (1 - beta1^t) m / (sqrt(v) + eps r) with r = sqrt(1 - beta2^t): equal,
+    with the corrections outside the passes over theta (the paper's remark at the end of its section 2).
+    Source: Kingma, Ba, "Adam", ICLR 2015, algorithm 1.
+    """
+
+    kind: ClassVar[str] = "adam"
+
+    def init(self, theta: Array) -> AdamState:
+        """m = v = 0"""
+        return AdamState(zeros(theta), zeros(theta))
+
+    def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, AdamState]:
+        """theta - lr m_hat / (sqrt(v_hat) + eps)"""
+        xp = namespace(theta)
+        m, v = self.moments(g, state)
+        c1, r = self.corrections(t, xp)
+        step = m / (xp.sqrt(v) + _scalar(self.eps * r, theta))
+        return theta - _scalar(lr * r / c1, theta) * step, AdamState(m, v)
+
+
+@dataclass(frozen=True)
+class AMSGrad(AdamFamily):
+    """Adam whose scale never shrinks.
+
+    m, m_hat, v as in Adam                 v_max = max(v_max, v)
+    theta = theta - lr m_hat / (sqrt(v_max / (1 - beta2^t)) + eps)
+
+    The maximum is of the uncorrected v (PyTorch's variant; the paper has no bias correction).
+    Source: Reddi, Kale, Kumar, "On the convergence of Adam and beyond", ICLR 2018, algorithm 2.
+    """
+
+    kind: ClassVar[str] = "amsgrad"
+
+    def init(self, theta: Array) -> AMSGradState:
+        """m = v = v_max = 0"""
+        return AMSGradState(zeros(theta), zeros(theta), zeros(theta))
+
+    def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, AMSGradState]:
+        """theta - lr m_hat / (sqrt(v_max / (1 - beta2^t)) + eps)"""
+        xp = namespace(theta)
+        m, v = self.moments(g, state)
+        v_max = xp.maximum(state.v_max, v)
+        c1, r = self.corrections(t, xp)
+        step = m / (xp.sqrt(v_max) + _scalar(self.eps * r, theta))
+        return theta - _scalar(lr * r / c1, theta) * step, AMSGradState(m, v, v_max)
+
+
+@dataclass(frozen=True)
+class AdamW(AdamFamily):
+    """Adam with weight decay apart from the gradient.
+
+    theta = (1 - lr weight_decay) theta - lr m_hat / (sqrt(v_hat) + eps)          m_hat, v_hat as in Adam
+
+    The decay acts on all of theta, biases too, and is multiplied by the scheduled lr (PyTorch's variant).
+    weight_decay: at least 0.
+    Source: Loshchilov, Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
+    """
+
+    kind: ClassVar[str] = "adamw"
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        """Refuse a decay that grows."""
+        super().__post_init__()
+        real_setting(self, "weight_decay", least=0)
+
+    def init(self, theta: Array) -> AdamState:
+        """m = v = 0"""
+        return AdamState(zeros(theta), zeros(theta))
+
+    def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, AdamState]:
+        """(1 - lr weight_decay) theta - lr m_hat / (sqrt(v_hat) + eps)"""
+        xp = namespace(theta)
+        m, v = self.moments(g, state)
+        c1, r = self.corrections(t, xp)
+        step = m / (xp.sqrt(v) + _scalar(self.eps * r, theta))
+        kept = _scalar(1 - lr * self.weight_decay, theta) * theta
+        return kept - _scalar(lr * r / c1, theta) * step, AdamState(m, v)
+
+
+@dataclass(frozen=True)
+class Nadam(AdamFamily):
+    """Adam with Nesterov's look-ahead and a momentum that warms up.
+
+    mu_t = beta1 (1 - 0.96^(t psi) / 2)            M_t = mu_1 ... mu_t            m, v, v_hat as in Adam
+    theta = theta - lr [(1 - mu_t) / (1 - M_t) g + mu_{t+1} / (1 - M_t mu_{t+1}) m] / (sqrt(v_hat) + eps)
+
+    psi: at least 0, the speed of the warm-up.
+    Source: Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016.
+    """
+
+    kind: ClassVar[str] = "nadam"
+    learning_rate: float = 2e-3
+    psi: float = 0.004
+
+    def __post_init__(self) -> None:
+        """Refuse a warm-up that runs back."""
+        super().__post_init__()
+        real_setting(self, "psi", least=0)
+
+    def init(self, theta: Array) -> NadamState:
+        """m = v = 0, mu_product = 1"""
+        xp = namespace(theta)
+        return NadamState(zeros(theta), zeros(theta), xp.ones((), dtype=theta.dtype))
+
+    def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, NadamState]:
+        """theta - lr [(1 - mu_t) / (1 - M_t) g + mu_{t+1} / (1 - M_t mu_{t+1}) m] / (sqrt(v_hat) + eps)"""
+        xp = namespace(theta)
+        m, v = self.moments(g, state)
+        _, r = self.corrections(t, xp)
+        mu = self.beta1 * (1 - 0.5 * 0.96 ** (t * self.psi))
+        mu_next = self.beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * self.psi))
+        product = state.mu_product * mu
+        of_g = _scalar(lr * r * (1 - mu) / (1 - product), theta)
+        of_m = _scalar(lr * r * mu_next / (1 - product * mu_next), theta)
+        step = (of_g * g + of_m * m) / (xp.sqrt(v) + _scalar(self.eps * r, theta))
+        return theta - step, NadamState(m, v, _scalar(product, theta))
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """Limited-memory BFGS with a line search, run by SciPy over the whole of theta: settings only.
+
+    history_size: pairs of differences kept, at least 1.
+    tolerance: stop when the largest |dL/dtheta| falls below it.
+    max_line_search: evaluations in one line search, at least 1.
+    Source: Liu, Nocedal, "On the limited memory BFGS method", Math. Programming 45, 1989.
+    """
+
+    kind: ClassVar[str] = "lbfgs"
+    history_size: int = 10
+    tolerance: float = 1e-7
+    max_line_search: int = 20
+
+    def __post_init__(self) -> None:
+        """Refuse a history or a search of nothing."""
+        for name in ("history_size", "max_line_search"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                default = getattr(type(self), name)
+                raise ConfigError(
+                    f"{name} of LBFGS must be an integer of at least 1, not {value!r}; {default} is usual."
+                )
+        real_setting(self, "tolerance", least=0)
+
+
+def _scalar(value: Array, theta: Array) -> Array:
+    """A number as a 0-d array of theta's dtype: a NumPy float64 would turn a float32 theta into float64."""
+    return namespace(theta).asarray(value, dtype=theta.dtype)
+
+
+def real_setting(
+    owner: Any,
+    name: str,
+    *,
+    least: float = -math.inf,
+    above: float = -math.inf,
+    most: float = math.inf,
+    below: float = math.inf,
+) -> None:
+    """Check that a frozen dataclass's field is a finite number in its range, and keep it as a Python float.
+
+    least <= value <= most and above < value < below.  Raises ConfigError.
+    """
+    value = getattr(owner, name)
+    is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or not (least <= value <= most and above < value < below):
+        bounds = {"at least": least, "above": above, "at most": most, "below": below}
+        limits = [f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound)]
+        default = getattr(type(owner), name)
+        raise ConfigError(
+            f"{name} of {type(owner).__name__} must be a finite number {' and '.join(limits)}, "
+            f"not {value!r}; {default:g} is usual."
+        )
+    object.__setattr__(owner, name, float(value))
+
+
+AnyOptimizer: TypeAlias = Optimizer | LBFGS
+
+OPTIMIZERS: dict[str, type[Optimizer] | type[LBFGS]] = {
+    rule.kind: rule for rule in (GradientDescent, SGD, RMSprop, Adagrad, Adam, AMSGrad, AdamW, Nadam, LBFGS)
+}
+"""Every optimizer by its `kind`: what files and the command call it, and what the tests run over."""

@@ -1,0 +1,243 @@
+"""The chain rule for one number of a network, as a tree: dL by it, from the loss through every link."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property, partial
+from typing import NamedTuple
+
+import numpy as np
+
+from chainrule.errors import ConfigError
+from chainrule.inspection.derivation.difference import Difference, central_difference, prober
+from chainrule.inspection.derivation.graph import Graph
+from chainrule.inspection.derivation.markup import Call, Product, Symbol
+from chainrule.inspection.derivation.tree import Node, Part, Term, cell
+from chainrule.inspection.trace.trace import Trace
+from chainrule.network.network import Slot
+
+NAME = re.compile(r"\s*(\w+?)(?:\.(\w+))?\s*(?:\[\s*(\d+(?:\s*,\s*\d+)*)\s*\])?\s*")
+INPUTS = ("input", "x")
+
+
+class Step(NamedTuple):
+    """What one step of gradient descent in this one number alone would do. print() it."""
+
+    name: str
+    learning_rate: float
+    gradient: float
+    before: float
+    after: float
+    loss_before: float
+    loss_after: float
+
+    formula: str
+    """the update as it is written, line by line"""
+
+    @property
+    def expected(self) -> float:
+        """The change of the loss that the derivative promises, to first order: -lr * gradient^2."""
+        return -self.learning_rate * self.gradient**2
+
+    def __str__(self) -> str:
+        """The update, and the loss before and after."""
+        change = self.loss_after - self.loss_before
+        return (
+            f"{self.formula}\nloss {self.loss_before:.6g} → {self.loss_after:.6g}, "
+            f"a change of {change:+.3g}; to first order {self.expected:+.3g}"
+        )
+
+
+class Derivation:
+    """dL by one number, written out. Made by `Trace.derive`; print it, or show it in a notebook.
+
+    tree: the sum it is, term by term: `Node`.  value: what the tree comes to.  numeric: the central difference.
+    name: the number as it was asked for.  at: what that number is.
+    """
+
+    def __init__(
+        self, trace: Trace, name: str, place: int | tuple[int, int], tree: Node, is_weight: bool
+    ) -> None:
+        """Built by `derive`."""
+        self.trace, self.name, self.tree = trace, name, tree
+        self._probe, self.at = prober(trace, place, is_weight)
+
+    @property
+    def value(self) -> float:
+        """dL by the number: the sum of the tree's terms, each a product of the factors along it."""
+        return self.tree.value
+
+    @cached_property
+    def difference(self) -> Difference:
+        """The central difference with its estimated error, its step, and what is to be said of kinks."""
+        return central_difference(self._probe, self.at)
+
+    @property
+    def magnitude(self) -> float:
+        """The sum of all products along all paths in absolute value: float64 rounds in proportion to this."""
+        return self.tree.magnitude
+
+    @property
+    def numeric(self) -> float:
+        """The central difference: no derivative is in it, only the loss a little higher and a little lower."""
+        return self.difference.value
+
+    @property
+    def relative_difference(self) -> float:
+        """|value - numeric| over the larger of the two; 0 where both are 0."""
+        largest = max(abs(self.value), abs(self.numeric))
+        return abs(self.value - self.numeric) / largest if largest else 0.0
+
+    # --- written out ---------------------------------------------------------------------------------------------
+
+    def text(self, terms: int = 4, nodes: int = 12) -> str:
+        """In symbols and in numbers, one derivative after another from the number to the loss.
+
+        terms: how many of a sum's terms are shown, the largest first; the others are added up exactly and shown as one.
+        nodes: how many derivatives are written out: the heaviest path to the loss first, then what counts most.
+        """
+        from chainrule.inspection.derivation import text as derivation_text
+
+        return derivation_text.text(self, terms, nodes)
+
+    def latex(self, terms: int = 4, nodes: int = 12) -> str:
+        """The same as LaTeX: an `aligned` environment for math mode, which needs amsmath."""
+        from chainrule.inspection.derivation import text as derivation_text
+
+        return derivation_text.latex(self, terms, nodes)
+
+    def mathml(self, terms: int = 4, nodes: int = 12) -> str:
+        """The same as MathML: one <math> element, which browsers show as it is."""
+        from chainrule.inspection.derivation import text as derivation_text
+
+        return derivation_text.mathml(self, terms, nodes)
+
+    def html(self, terms: int = 4, nodes: int = 40) -> str:
+        """A page of its own that works offline: both values, and the tree to fold and unfold."""
+        from chainrule.inspection.derivation import page as derivation_page
+
+        return derivation_page.page(self, terms, nodes)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from chainrule.inspection.derivation import page as derivation_page
+
+        return derivation_page.fragment(self, 4, 24)
+
+    def __str__(self) -> str:
+        """Both values and how far they are apart, and `text` at its defaults."""
+        from chainrule.inspection.derivation import text as derivation_text
+
+        return f"{derivation_text.head(self)}\n\n{self.text()}"
+
+    def __repr__(self) -> str:
+        """The number and its derivative."""
+        return f"<Derivation of {self.tree.symbol.text()} = {self.value:.6g}>"
+
+    # --- gradient descent ----------------------------------------------------------------------------------------
+
+    def step(self, learning_rate: float) -> Step:
+        """The update of gradient descent for this number, all others kept, and the loss after it."""
+        after = self.at - learning_rate * self.value
+        old, new = self._probe(self.at), self._probe(after)
+        change = new.minus(old)
+        from chainrule.inspection.derivation.text import update
+
+        loss = self.trace.loss
+        formula = update(self, learning_rate, after)
+        return Step(self.name, learning_rate, self.value, self.at, after, loss, loss + change, formula)
+
+
+def derive(trace: Trace, what: str) -> Derivation:
+    """The derivation of a number of a float64 trace, by name.
+
+    Raises ConfigError for what is not there, and where the walk met NaN or infinity.
+    """
+    found = NAME.fullmatch(what) if isinstance(what, str) else None
+    if found is None:
+        raise ConfigError(f"what must name one number, such as 'dense_1.W[0,2]' or 'input[5]', not {what!r}.")
+    name, field = found[1], found[2]
+    index = tuple(int(i) for i in found[3].split(",")) if found[3] else ()
+    _check_finite(trace)
+    graph = Graph(trace)
+    if field is None and name in INPUTS:
+        return _of_input(graph, name, index)
+    return _of_parameter(graph, name, field, index)
+
+
+def _of_input(graph: Graph, name: str, index: tuple[int, ...]) -> Derivation:
+    trace = graph.trace
+    if len(index) == 1 and trace.n == 1:
+        index = (0, *index)
+    if len(index) != 2:
+        which = f"{name}[0,5]: the sample's number, then the feature's" if trace.n > 1 else f"{name}[5]"
+        raise ConfigError(f"an input of this trace of {trace.n:,} is named like {which}.")
+    _check(name, index, trace.x.shape)
+    place = (index[0], index[1])
+    return Derivation(
+        trace, f"{name}[{graph.letters.index(*place)}]", place, cell(graph, graph.x, *place), False
+    )
+
+
+def _of_parameter(graph: Graph, name: str, field: str | None, index: tuple[int, ...]) -> Derivation:
+    trace = graph.trace
+    slots = {f"{slot.link.name}.{slot.field}": slot for slot in trace.network.slots}
+    slot = slots.get(f"{name}.{field}")
+    if slot is None:
+        raise ConfigError(
+            f"there is no parameter {name + (f'.{field}' if field else '')!r}; "
+            f"there are {', '.join([*slots, 'input'])}."
+        )
+    shape = slot.parameter.shape
+    _check(f"{name}.{field}", index, shape)
+    place = slot.start + int(np.ravel_multi_index(index, shape)) if shape else slot.start
+    edge, at = graph.edge_of(name), float(trace.theta[place])
+    of = graph.letters.parameter(slot.link, slot.field, index, at)
+    part = Part(
+        edge, edge.parameter_cells(slot.field, index), partial(edge.parameter_factor, slot.field, index)
+    )
+    tree = Node(graph, of, [part], _penalty(graph, slot, of))
+    return Derivation(
+        trace,
+        f"{name}.{field}" + (f"[{','.join(map(str, index))}]" if index else ""),
+        place,
+        tree,
+        slot.parameter.is_weight,
+    )
+
+
+def _check_finite(trace: Trace) -> None:
+    """Name the first place of the walk, there and back, that is not finite: no derivative leads through it."""
+    walk = [
+        *((f"what {name} gives out", values) for name, values in trace.outputs.items()),
+        ("the loss", np.asarray(trace.loss)),
+        *((f"dL by what {name} gives out", values) for name, values in trace.grad_outputs.items()),
+    ]
+    bad = next((place for place, values in walk if not np.isfinite(values).all()), None)
+    if bad is not None:
+        raise ConfigError(
+            f"{bad} has NaN or infinity in it, so there is no derivative to write out; print the trace to see more."
+        )
+
+
+def _check(name: str, index: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    if len(index) != len(shape) or any(i >= size for i, size in zip(index, shape, strict=True)):
+        last = ",".join(str(size - 1) for size in shape)
+        raise ConfigError(
+            f"{name} has the shape {shape}, so its numbers are named up to {name}[{last}]; "
+            f"{name}[{','.join(map(str, index))}] is not there."
+        )
+
+
+def _penalty(graph: Graph, slot: Slot, w: Symbol) -> list[Term]:
+    """l2 w and l1 sign(w), for a weight."""
+    network = graph.trace.network
+    if not slot.parameter.is_weight:
+        return []
+    terms = []
+    if network.l2:
+        terms.append(Term(Product(Symbol("l2", "lambda", "", "2", network.l2), w), None))
+    if network.l1:
+        sign = Call("sign", w, float(np.sign(w.value)))
+        terms.append(Term(Product(Symbol("l1", "lambda", "", "1", network.l1), sign), None))
+    return terms

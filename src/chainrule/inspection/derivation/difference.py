@@ -1,0 +1,153 @@
+"""A central difference in one number, as good as float64 allows: (L(t + h) - L(t - h)) / 2h, extrapolated to h = 0."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.formulas.layers import ELU, SELU, LeakyReLU, Link, PReLU, ReLU
+from chainrule.formulas.losses import Huber, MeanAbsoluteError, Quantile
+from chainrule.inspection.trace.trace import Trace
+from chainrule.network import backprop
+
+FIRST_STEP = 0.5
+"""The largest h, times max(1, |t|)."""
+HALVINGS = 60
+ROWS = 12
+"""Steps in a table of extrapolation."""
+EPS = float(np.finfo(np.float64).eps)
+KINKED = (ReLU, LeakyReLU, PReLU, ELU, SELU)
+"""Activations with a kink, or a break in a higher derivative, at z = 0."""
+
+
+class Difference(NamedTuple):
+    """What a central difference found."""
+
+    value: float
+    error: float
+    """an estimate of how far it is from the derivative: from the extrapolation, and from rounding"""
+    step: float
+    """the largest h in it"""
+    note: str
+    """about kinks; empty where there is none near"""
+
+
+class Probe(NamedTuple):
+    """The loss at one place: each sample's part, and on which side of each kink the walk was."""
+
+    parts: NDArray[np.float64]  # (batch,)  s_i / sum_i s_i * loss_i
+    penalty: float  # of the one number that moves
+    sides: tuple[NDArray[np.bool_], ...]
+
+    def minus(self, other: Probe) -> float:
+        """The loss here less the loss there: sample by sample first, so that what is alike cancels exactly."""
+        return math.fsum([*(self.parts - other.parts).tolist(), self.penalty, -other.penalty])
+
+
+def central_difference(probe: Callable[[float], Probe], at: float) -> Difference:
+    """dL/dt at t = `at`, by Richardson's extrapolation from h, h/2, h/4, ... (Ridders' choice among the results).
+
+    D(h) = (L(t + h) - L(t - h)) / 2h = L'(t) + c_2 h^2 + c_4 h^4 + ...      each column of the table removes one power
+
+    h starts at max(1, |t|) / 2 and is halved until no kink lies between t - h and t + h, as far as the two ends tell.
+    The result is the entry with the least error: the change to its neighbors, or the rounding of the two losses
+    over 2h, whichever is larger.  Source: Ridders, "Accurate computation of F'(x)", Adv. Eng. Software 4, 1982.
+    """
+    here = probe(at)
+    start = FIRST_STEP * max(1.0, abs(at))
+    best = Difference(0.0, math.inf, 0.0, "")
+    rows: list[list[float]] = []
+    first, crossed = start, 0
+    for k in range(HALVINGS):
+        h = start / 2**k
+        high, low = at + h, at - h
+        up, down = probe(high), probe(low)
+        # Across a kink, or where the loss is no number, nothing larger than this counts either.
+        if not _same(here, up, down):
+            rows, crossed, first = [], k + 1, h / 2
+            best = Difference(0.0, math.inf, 0.0, "")
+            continue
+        rounding = (
+            EPS * float(np.abs(up.parts).sum() + np.abs(down.parts).sum() + abs(up.penalty)) / (high - low)
+        )
+        row = [up.minus(down) / (high - low)]
+        for j, left in enumerate(rows[-1] if rows else []):
+            row.append(row[j] + (row[j] - left) / (4.0 ** (j + 1) - 1))
+            error = max(abs(row[-1] - row[j]), abs(row[-1] - left), rounding)
+            if error <= best.error:
+                best = Difference(row[-1], error, first, "")
+        if not rows and best.error == math.inf:
+            best = Difference(row[0], math.inf, h, "")
+        rows.append(row)
+        if len(rows) >= ROWS:
+            break
+    if not rows:
+        return _at_a_kink(probe, at, start / 2**20)
+    if not crossed:
+        return best
+    return best._replace(note=f"a kink lies within {start / 2 ** (crossed - 1):.2g}; no step goes that far")
+
+
+def _at_a_kink(probe: Callable[[float], Probe], at: float, h: float) -> Difference:
+    """Where no step is small enough: the mean of the derivatives on the two sides."""
+    up, down = probe(at + h), probe(at - h)
+    note = "a kink lies at this very place: the central difference is the mean of the derivatives left and right of it"
+    return Difference(up.minus(down) / (2 * h), math.inf, h, note)
+
+
+def _same(here: Probe, *others: Probe) -> bool:
+    """Whether the walk went the same way everywhere, and the loss is a number."""
+    return all(
+        np.isfinite(other.parts).all()
+        and all(np.array_equal(a, b) for a, b in zip(here.sides, other.sides, strict=True))
+        for other in others
+    )
+
+
+def prober(
+    trace: Trace, place: int | tuple[int, int], is_weight: bool
+) -> tuple[Callable[[float], Probe], float]:
+    """The loss as a function of one number, theta[place] or x[place], and what that number is now."""
+    network, ctx = trace.network, trace.context()
+    theta, x = trace.theta.copy(), trace.x.copy()
+    tree = network.unflatten(theta)  # views: what is written into theta is what the walk takes
+    moved: Any = theta if isinstance(place, int) else x
+    l2, l1 = (network.l2, network.l1) if is_weight else (0.0, 0.0)
+    at = float(moved[place])
+
+    def probe(t: float) -> Probe:
+        moved[place] = t
+        with np.errstate(all="ignore"):  # a large step may overflow; it is refused then
+            out, caches = backprop.forward(network.links, tree, x, ctx)
+            parts = trace.share * network.loss.value(out, trace.y)
+        moved[place] = at
+        sides = [*_sides(network.links, caches), *_loss_sides(network.loss, out, trace.y)]
+        if l1:
+            sides.append(np.array([t > 0]))
+        return Probe(parts, 0.5 * l2 * t * t + l1 * abs(t), tuple(sides))
+
+    return probe, at
+
+
+def _sides(links: Sequence[Link], caches: Sequence[Any]) -> list[Any]:
+    """On which side of 0 each z of a kinked activation is."""
+    found = []
+    for link, cache in zip(links, caches, strict=True):
+        if isinstance(link.layer, KINKED):
+            found.append(cache[0] > 0)
+        for branch, inner in zip(link.branches, cache if link.branches else (), strict=True):
+            found += _sides(branch, inner)
+    return found
+
+
+def _loss_sides(loss: Any, out: NDArray[Any], y: NDArray[Any]) -> list[Any]:
+    """The same for losses with kinks."""
+    if isinstance(loss, (MeanAbsoluteError, Quantile)):
+        return [out > y]
+    if isinstance(loss, Huber):
+        return [out - y > loss.delta, out - y < -loss.delta]
+    return []

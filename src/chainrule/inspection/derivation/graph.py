@@ -1,0 +1,174 @@
+"""A traced network as a graph of variables and edges, and dL by every cell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ConfigError
+from chainrule.formulas.activations import prelu_prime
+from chainrule.formulas.layers import (
+    Activation,
+    BatchNorm,
+    Context,
+    Dense,
+    Dropout,
+    Link,
+    PReLU,
+    Rescale,
+    Softmax,
+    Standardize,
+)
+from chainrule.formulas.layers.dense import Projection
+from chainrule.inspection.derivation import loss_formulas
+from chainrule.inspection.derivation.letters import Letters
+from chainrule.inspection.derivation.local_derivatives import (
+    ActivationEdge,
+    BatchNormEdge,
+    CellwiseEdge,
+    DenseEdge,
+    Edge,
+    Floats,
+    MaskEdge,
+    OverDeviationEdge,
+    PReLUEdge,
+    SoftmaxEdge,
+    Variable,
+)
+from chainrule.inspection.derivation.markup import Expression, Product
+from chainrule.inspection.derivation.own_layers import OwnEdge
+from chainrule.inspection.trace.trace import Trace
+from chainrule.network.blocks import Block, Residual, Skip
+
+
+class Graph:
+    """The variables of a trace in the order of the walk, and the edges between them."""
+
+    def __init__(self, trace: Trace) -> None:
+        """Lay out the links of a float64 trace."""
+        self.trace = trace
+        self.letters = Letters(trace)
+        self.x = Variable(None, trace.x, self.letters)
+        self.variables = [self.x]
+        self.edges: dict[str, Edge] = {}
+        """the edge of each link that has parameters of its own, by link name"""
+        self.out = self._chain(trace.network.links, trace.tree, self.x)
+        self.gradient: Floats = trace.network.loss.gradient(
+            trace.out, trace.y
+        )  # (batch, outputs), of each loss_i
+        self._deltas: dict[int, Floats] = {}
+        self._sizes: dict[int, Floats] = {}
+
+    def _chain(self, links: Sequence[Link], tree: Sequence[Any], source: Variable) -> Variable:
+        """Add a chain behind a source: its last variable."""
+        for link, theta in zip(links, tree, strict=True):
+            target = Variable(link, self.trace.outputs[link.name], self.letters)
+            if isinstance(link.layer, Block) and _walks_branches(link.layer):
+                ends = [
+                    self._chain(branch, part, source)
+                    for branch, part in zip(link.branches, theta, strict=True)
+                ]
+                self._join(link, ends, target)
+            else:
+                edge = self._edge(link, theta, source, target)
+                source.edges.append(edge)
+                if link.params:
+                    self.edges[link.name] = edge
+            self.variables.append(target)
+            source = target
+        return source
+
+    def _join(self, link: Link, ends: Sequence[Variable], target: Variable) -> None:
+        """The edges from the ends of a block's chains to what it gives out."""
+        layer, ctx = link.layer, self.trace.context(link)
+        assert isinstance(layer, Block)
+        offset = 0
+        for number, end in enumerate(ends):
+            if type(layer) in (Residual, Skip):
+                end.edges.append(CellwiseEdge(link, end, target, np.ones(end.value.shape), offset))
+            else:
+                end.edges.append(OwnEdge(link, end, target, partial(_part_of, layer, ctx, number)))
+            offset += end.value.shape[1] if isinstance(layer, Skip) else 0
+
+    def _edge(self, link: Link, theta: Any, source: Variable, target: Variable) -> Edge:
+        """The edge through one link."""
+        layer, ctx, z, a = link.layer, self.trace.context(link), source.value, target.value
+        kind, ones = type(layer), np.ones(source.value.shape)
+        if kind in (Dense, Projection):
+            return DenseEdge(link, source, target, theta)
+        if kind is PReLU:
+            return PReLUEdge(link, source, target, prelu_prime(z, a, theta.slope), params=theta)
+        if kind is Softmax:
+            return SoftmaxEdge(link, source, target)
+        if isinstance(layer, Activation) and kind.backward is Activation.backward:
+            return ActivationEdge(link, source, target, np.broadcast_to(layer.prime(z, a), z.shape))
+        if kind is BatchNorm:
+            _, cache = layer.forward(theta, z, ctx)
+            return BatchNormEdge(link, source, target, theta, cache.x_hat, 1 / cache.inv_std, ctx.training)
+        if isinstance(layer, Dropout) and kind is Dropout:
+            is_on = ctx.training and layer.rate > 0
+            made = MaskEdge if is_on else CellwiseEdge
+            return made(link, source, target, layer.forward((), ones, ctx)[0])
+        if isinstance(layer, Rescale) and kind is Rescale:
+            return CellwiseEdge(link, source, target, layer.scale * ones)
+        if kind is Standardize:
+            return OverDeviationEdge(link, source, target, ones / ctx.state.std)
+        _, cache = layer.forward(theta, z, ctx)
+        return OwnEdge(
+            link, source, target, lambda one: layer.backward(theta, cache, one, ctx)[1], theta, ctx
+        )
+
+    # --- dL by a cell --------------------------------------------------------------------------------------------
+
+    def delta(self, variable: Variable) -> Floats:
+        """dL by each cell of a variable (batch, width): the sum over what it moves of factor times dL by that."""
+        return self._back_to(variable, self._deltas, lambda leaf: leaf, lambda edge, d: edge.pull(d))
+
+    def size(self, variable: Variable) -> Floats:
+        """The same sum of absolute values: how large the terms are that make up a cell's derivative."""
+        return self._back_to(variable, self._sizes, np.abs, lambda edge, d: edge.pull_size(d))
+
+    def _back_to(
+        self,
+        variable: Variable,
+        known: dict[int, Floats],
+        start: Callable[[Floats], Floats],
+        pull: Callable[[Edge, Floats], Floats],
+    ) -> Floats:
+        """Pull from the loss back to a variable, and remember all on the way."""
+        for v in reversed(self.variables):  # what a variable moves stands behind it
+            if id(v) not in known and v is self.out:
+                known[id(v)] = start(self.trace.share[:, None] * self.gradient)
+            elif id(v) not in known:
+                known[id(v)] = np.sum([pull(edge, known[id(edge.target)]) for edge in v.edges], axis=0)
+            if v is variable:
+                break
+        return known[id(variable)]
+
+    def leaf(self, i: int, k: int) -> Expression:
+        """dL by an output as a formula."""
+        share = loss_formulas.share(self.trace, self.letters, i)
+        return Product(share, loss_formulas.derivative(self.trace, self.out, self.gradient, i, k))
+
+    def edge_of(self, name: str) -> Edge:
+        """The edge that a link's parameters stand on."""
+        if name not in self.edges:
+            raise ConfigError(
+                f"{name} stands in a block that walks in a way of its own, which cannot be written out; "
+                "derive a number outside of it."
+            )
+        return self.edges[name]
+
+
+def _part_of(block: Block, ctx: Context, number: int, delta: Floats) -> Floats:
+    """What a block hands to one of its chains."""
+    return np.asarray(block.split(delta, ctx)[number])
+
+
+def _walks_branches(block: Block) -> bool:
+    """Whether a block leaves the two walks to `Block`, and only joins and splits as it likes."""
+    kind = type(block)
+    return kind.forward is Block.forward and kind.backward is Block.backward

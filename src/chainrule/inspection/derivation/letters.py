@@ -1,0 +1,86 @@
+"""What the numbers of a trace are called in a derivation.
+
+As text a number has the name that Python has for it: dense_2.W[3,1], relu_1.a[0,3] for trace.a["relu_1"][0,3],
+dense_1.z[0,1] for trace.z["dense_1"][0,1], x[0,5] for the input. In LaTeX and MathML a dense layer has its number
+above, W^[2]_{3,1}, z^[1]_{0,1}, and so has the activation after it, a^[1]_{0,3}; what else there is carries its name.
+Indices count from 0; the first of z, a and x is the sample, left out where there is but one.
+
+A chain of single neurons without activations has the lesson's letters: the input is a_L, the output a_0, and
+a_{l-1} = w_{l-1} a_l. They count from the output.
+"""
+
+from __future__ import annotations
+
+from chainrule.formulas.layers import Activation, Dense, Link
+from chainrule.inspection.derivation.markup import Symbol
+from chainrule.inspection.trace.trace import Trace, activations_after
+
+DENSE = "dense_"
+
+
+class Letters:
+    """Symbols for the numbers of one trace."""
+
+    def __init__(self, trace: Trace) -> None:
+        """See which letters suit the network."""
+        network = trace.network
+        links = list(network.walk())
+        self.single = trace.n == 1
+        self.is_chain = (
+            self.single
+            and network.inputs == 1
+            and not (network.l2 or network.l1)
+            and all(type(link.layer) is Dense and link.fan_out == 1 for link in links)
+        )
+        self.depth = {link.name: len(links) - 1 - i for i, link in enumerate(links)}
+        self.levels = {
+            link.name: f"[{link.name[len(DENSE) :]}]" for link in links if type(link.layer) is Dense
+        }
+        followers = activations_after(network.links)
+        for link in links:
+            if link.name in self.levels and link.name in followers:
+                self.levels[followers[link.name]] = self.levels[link.name]
+        letter = "C" if self.is_chain else "L"
+        self.loss = Symbol(letter, letter, "", "", trace.loss)
+
+    def index(self, i: int, *rest: int) -> str:
+        """Sample and place: "0,5", or "5" where there is one sample."""
+        return ",".join(map(str, rest if self.single else (i, *rest)))
+
+    def cell(self, link: Link | None, i: int, k: int, value: float) -> Symbol:
+        """What a link gives out, neuron k for sample i; x for None."""
+        if self.is_chain:
+            number = str(len(self.depth) if link is None else self.depth[link.name])
+            return Symbol(f"a{number}", "a", "", number, value)
+        return self._output(link, self.index(i, k), value)
+
+    def row(self, link: Link | None, i: int) -> Symbol:
+        """All that a link gives out for sample i."""
+        return self._output(link, self.index(i), 0.0)
+
+    def _output(self, link: Link | None, where: str, value: float) -> Symbol:
+        if link is None:
+            return Symbol("x" + (f"[{where}]" if where else ""), "x", "", where, value)
+        return self.of_link(link, "a" if isinstance(link.layer, Activation) else "z", where, value)
+
+    def parameter(self, link: Link, field: str, index: tuple[int, ...], value: float) -> Symbol:
+        """A number that is learned."""
+        if self.is_chain:
+            number, letter = str(self.depth[link.name]), field.lower()
+            return Symbol(f"{letter}{number}", letter, "", number, value)
+        return self.of_link(link, field, ",".join(map(str, index)), value)
+
+    def of_link(self, link: Link, name: str, where: str, value: float, letter: str | None = None) -> Symbol:
+        """Any number of a link, its mask or its statistics too; letter: where it has another one in LaTeX."""
+        plain = f"{link.name}.{name}" + (f"[{where}]" if where else "")
+        return Symbol(plain, letter or name, self.levels.get(link.name, link.name), where, value)
+
+    def target(self, i: int, k: int, outputs: int, value: float, smoothed: bool) -> Symbol:
+        """y, or y' where the labels are smoothed; without an index where there is but one number."""
+        where = "" if self.single and outputs == 1 else self.index(i, k) if outputs > 1 else self.index(i)
+        plain = ("y′" if smoothed else "y") + (f"[{where}]" if where else "")
+        return Symbol(plain, "y'" if smoothed else "y", "", where, value)
+
+    def weight(self, i: int, value: float) -> Symbol:
+        """The weight of a sample."""
+        return Symbol(f"s[{i}]", "s", "", str(i), value)

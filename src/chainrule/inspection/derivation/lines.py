@@ -1,0 +1,114 @@
+"""Which derivatives of a derivation are written out, and as what equations."""
+
+from __future__ import annotations
+
+import heapq
+from itertools import count
+from typing import NamedTuple
+
+from chainrule.errors import ConfigError
+from chainrule.inspection.derivation.derivation import Derivation
+from chainrule.inspection.derivation.markup import Expression, Number, Partial, Product
+from chainrule.inspection.derivation.tree import Node, Term
+
+
+class Equation(NamedTuple):
+    """dL by one number. A product along a run of links, or a sum, or at the loss a formula."""
+
+    node: Node
+    terms: list[Term]
+    """one for a product: its factors are multiplied through links that have one term each"""
+    partials: Expression | None
+    """of a product: the same in partial derivatives"""
+    others: int
+    """terms that are not shown"""
+    rest: float
+    """what they come to"""
+
+    def written(self) -> list[Expression]:
+        """Each term shown, with dL by what it leads to as its last factor."""
+        if self.node.leaf is not None:
+            return [self.node.leaf]
+        return [written(term) for term in self.terms] or [Number(0.0)]  # 0 where it moves nothing
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether there is more than one term."""
+        return len(self.terms) + self.others > 1
+
+
+def written(term: Term) -> Expression:
+    """factor * dL/d node; a leaf's formula in the place of a derivative that nothing else is written of."""
+    return Product(term.factor, term.node.symbol) if term.node else term.factor
+
+
+def equations(derivation: Derivation, terms: int, nodes: int) -> tuple[list[Equation], int]:
+    """The equations in the order from the number to the loss, and how many derivatives they name but leave out.
+
+    The heaviest path to the loss first, then what counts most towards the whole, until `nodes` are written.
+    """
+    check_count(terms, "terms")
+    check_count(nodes, "nodes")
+    found: dict[str, Equation] = {}
+    depths: dict[str, int] = {}
+    waiting: list[tuple[float, int, int, float, Node]] = []
+    numbers = count()
+
+    def write(node: Node, depth: int, weight: float) -> None:
+        equation = equation_of(node, terms)
+        found[node.of.plain], depths[node.of.plain] = equation, depth
+        for term in equation.terms:
+            if term.node is not None and term.node.of.plain not in found:
+                inner = weight * term.factor.value
+                entry = (-abs(inner * term.node.value), next(numbers), depth + 1, inner, term.node)
+                heapq.heappush(waiting, entry)
+
+    node: Node | None = derivation.tree
+    depth, weight = 0, 1.0
+    while node is not None:  # the heaviest path
+        write(node, depth, weight)
+        heaviest = next((term for term in found[node.of.plain].terms if term.node is not None), None)
+        if heaviest is not None:
+            depth, weight = depth + 1, weight * heaviest.factor.value
+        node = heaviest.node if heaviest else None
+    while waiting and len(found) < nodes:
+        _, _, depth, weight, other = heapq.heappop(waiting)
+        if other.of.plain not in found:
+            write(other, depth, weight)
+    named = {entry[-1].of.plain for entry in waiting} - found.keys()
+    order = sorted(found, key=lambda name: depths[name])
+    return [found[name] for name in order], len(named)
+
+
+def equation_of(node: Node, terms: int) -> Equation:
+    """One derivative; where it has one term, multiplied through until something is added or the loss is reached."""
+    if node.leaf is not None:
+        return Equation(node, [], None, 0, 0.0)
+    if node.count != 1:
+        return Equation(node, *_split(node, terms))
+    factors: list[Expression] = []
+    partials: list[Expression] = []
+    at = node
+    while at.leaf is None and at.count == 1:
+        (term,), _, _ = at.largest(1)
+        if term.node is None:  # the penalty alone, of a weight that moves nothing
+            return Equation(node, [term], None, 0, 0.0)
+        factors.append(term.factor)
+        partials.append(Partial(term.node.of, at.of, term.factor.value))
+        at = term.node
+    partials.append(at.symbol)
+    whole = Term(Product(*factors), at) if at.leaf is None else Term(Product(*factors, at.leaf), None)
+    return Equation(node, [whole], Product(*partials), 0, 0.0)
+
+
+def _split(node: Node, terms: int) -> tuple[list[Term], None, int, float]:
+    shown, others, rest = node.largest(terms)
+    if others == 1:  # one term takes no more room than its sum
+        shown, others, rest = node.largest(terms + 1)
+    return shown, None, others, rest
+
+
+def check_count(value: object, name: str) -> None:
+    """Raise ConfigError unless it is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"{name} must be an integer of at least 1, not {value!r}.")

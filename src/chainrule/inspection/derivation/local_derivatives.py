@@ -1,0 +1,288 @@
+"""The factors of the chain rule: how each number of a walk moves with each number one link before it.
+
+A `Variable` is what one link gives out, a (batch, width) array of cells. An `Edge` leads from a variable to one that is
+made of it, and knows d target cell / d source cell for each pair: as an array, to reckon with, and as an expression, to
+show. Nothing here calls a link's `backward`: what comes out is compared with it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.formulas.activations import prelu_slope_prime
+from chainrule.formulas.layers import Link
+from chainrule.inspection.derivation.letters import Letters
+from chainrule.inspection.derivation.markup import Call, Expression, Fraction, Number, Product, Sum, Symbol
+
+Floats = NDArray[np.float64]
+
+
+class Cells(NamedTuple):
+    """Cells of a variable, and the factor that goes with each: three arrays of one length."""
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    factors: Floats
+
+
+@dataclass(eq=False)
+class Variable:
+    """What a link gives out (batch, width), and where it goes on; None is the input."""
+
+    link: Link | None
+    value: Floats
+    letters: Letters
+    edges: list[Edge] = field(default_factory=list)
+    """towards the loss; none for the output"""
+
+    def symbol(self, i: int, k: int) -> Symbol:
+        """A cell's name and number."""
+        return self.letters.cell(self.link, i, k, float(self.value[i, k]))
+
+    @property
+    def n(self) -> int:
+        """The number of samples."""
+        return len(self.value)
+
+
+@dataclass(eq=False)
+class Edge(ABC):
+    """From a source to a target, through one link."""
+
+    link: Link
+    source: Variable
+    target: Variable
+
+    @abstractmethod
+    def pull(self, delta: Floats) -> Floats:
+        """sum over target cells of factor * delta, for each source cell: (batch, source width) from dL/d target."""
+
+    @abstractmethod
+    def pull_size(self, size: Floats) -> Floats:
+        """sum over target cells of |factor| * size: how large the terms of `pull` are."""
+
+    @abstractmethod
+    def cells(self, i: int, k: int) -> Cells:
+        """The target cells that a source cell moves, and their factors."""
+
+    @abstractmethod
+    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
+        """d target[row, column] / d source[i, k]"""
+
+    def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
+        """The target cells that a parameter moves, and their factors; of an edge that has parameters."""
+        raise NotImplementedError
+
+    def parameter_factor(self, name: str, index: tuple[int, ...], row: int, column: int) -> Expression:
+        """d target[row, column] / d parameter"""
+        raise NotImplementedError
+
+    def down_the_batch(self, column: int, factors: Floats) -> Cells:
+        """One column of the target, every sample."""
+        return Cells(np.arange(len(factors)), np.full(len(factors), column), factors)
+
+
+@dataclass(eq=False)
+class DenseEdge(Edge):
+    """z = a W + b      dz[i,j]/da[i,k] = W[k,j]      dz[i,j]/dW[k,j] = a[i,k]      dz[i,j]/db[j] = 1"""
+
+    params: Any
+
+    def pull(self, delta: Floats) -> Floats:
+        """sum_j W[k,j] delta[i,j]"""
+        W: Floats = self.params.W
+        return delta @ W.T
+
+    def pull_size(self, size: Floats) -> Floats:
+        """sum_j |W[k,j]| size[i,j]"""
+        W: Floats = self.params.W
+        return size @ np.abs(W).T
+
+    def cells(self, i: int, k: int) -> Cells:
+        """All of the row."""
+        W = self.params.W
+        return Cells(np.full(W.shape[1], i), np.arange(W.shape[1]), W[k])
+
+    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
+        """W[k,j]"""
+        number = float(self.params.W[k, column])
+        return self.source.letters.parameter(self.link, "W", (k, column), number)
+
+    def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
+        """One column."""
+        a = self.source.value
+        return self.down_the_batch(index[-1], a[:, index[0]] if name == "W" else np.ones(len(a)))
+
+    def parameter_factor(self, name: str, index: tuple[int, ...], row: int, column: int) -> Expression:
+        """a[i,k], or 1"""
+        return self.source.symbol(row, index[0]) if name == "W" else Number(1.0)
+
+
+@dataclass(eq=False)
+class CellwiseEdge(Edge):
+    """One cell to one cell: target[i, offset + k] moves with source[i, k] alone, by factors[i, k]."""
+
+    factors: Floats  # (batch, source width)
+    offset: int = 0
+
+    def pull(self, delta: Floats) -> Floats:
+        """factors * delta"""
+        return self.factors * delta[:, self.offset : self.offset + self.factors.shape[1]]
+
+    def pull_size(self, size: Floats) -> Floats:
+        """|factors| * size"""
+        return np.abs(self.factors) * size[:, self.offset : self.offset + self.factors.shape[1]]
+
+    def cells(self, i: int, k: int) -> Cells:
+        """The one."""
+        return Cells(np.array([i]), np.array([self.offset + k]), self.factors[i, k : k + 1])
+
+    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
+        """A constant, unless a subclass knows better."""
+        return Number(float(self.factors[i, k]))
+
+
+class ActivationEdge(CellwiseEdge):
+    """a = f(z)      da[i,k]/dz[i,k] = f'(z[i,k])"""
+
+    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
+        """f'(z)"""
+        number = float(self.factors[i, k])
+        kind = self.link.layer.kind
+        return Number(1.0) if kind == "identity" else Call(kind, self.source.symbol(i, k), number, prime=True)
+
+
+@dataclass(eq=False)
+class PReLUEdge(ActivationEdge):
+    """a = max(z, 0) + slope min(z, 0)      da/dz = 1 where z > 0, else slope      da/dslope = min(z, 0)"""
+
+    params: Any = None
+
+    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
+        """1 or the slope"""
+        if self.source.value[i, k] > 0:
+            return super().factor(i, k, row, column)
+        return self.source.letters.parameter(self.link, "slope", (k,), float(self.params.slope[k]))
+
+    def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
+        """One column."""
+        z, a = self.source.value, self.target.value
+        return self.down_the_batch(index[0], prelu_slope_prime(z, a, self.params.slope)[:, index[0]])
+
+    def parameter_factor(self, name: str, index: tuple[int, ...], row: int, column: int) -> Expression:
+        """z, where it is not above 0"""
+        z = self.source.symbol(row, index[0])
+        return Number(0.0) if z.value > 0 else z
+
+
+class MaskEdge(CellwiseEdge):
+    """out = a * mask      d out / da = mask"""
+
+    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
+        """mask[i,k]"""
+        letters, number = self.source.letters, float(self.factors[i, k])
+        return letters.of_link(self.link, "mask", letters.index(i, k), number, "m")
+
+
+class OverDeviationEdge(CellwiseEdge):
+    """out = (a - mean) / std with fixed statistics      d out / da = 1 / std"""
+
+    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
+        """1 / std[k]"""
+        std = float(1 / self.factors[i, k])
+        return Fraction(Number(1.0), self.source.letters.of_link(self.link, "std", str(k), std, "sigma"))
+
+
+class SoftmaxEdge(Edge):
+    """a = softmax(z)      da[i,j]/dz[i,k] = a[i,j] ([j = k] - a[i,k])"""
+
+    def pull(self, delta: Floats) -> Floats:
+        """a[i,k] (delta[i,k] - sum_j delta[i,j] a[i,j])"""
+        a = self.target.value
+        pulled: Floats = a * (delta - (delta * a).sum(1, keepdims=True))
+        return pulled
+
+    def pull_size(self, size: Floats) -> Floats:
+        """a[i,k] (size[i,k] + sum_j size[i,j] a[i,j])"""
+        a = self.target.value
+        pulled: Floats = a * (size + (size * a).sum(1, keepdims=True))
+        return pulled
+
+    def cells(self, i: int, k: int) -> Cells:
+        """All of the row."""
+        a = self.target.value[i]
+        return Cells(np.full(len(a), i), np.arange(len(a)), a * ((np.arange(len(a)) == k) - a[k]))
+
+    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
+        """a_k (1 - a_k), or -a_j a_k"""
+        a_j, a_k = self.target.symbol(i, column), self.target.symbol(i, k)
+        if column == k:
+            return Product(a_k, Sum(Number(1.0), (-1, a_k)))
+        return Sum((-1, Product(a_j, a_k)))
+
+
+@dataclass(eq=False)
+class BatchNormEdge(Edge):
+    """out = gamma x_hat + beta, with the batch's own mean and deviation: every sample moves every other.
+
+    d out[i',k] / da[i,k] = gamma[k]/std[k] ([i' = i] - 1/m - x_hat[i,k] x_hat[i',k] / m)
+    d out[i,k] / dgamma[k] = x_hat[i,k]      d out[i,k] / dbeta[k] = 1
+    With running statistics, which do not move: d out[i,k] / da[i,k] = gamma[k]/std[k].
+    """
+
+    params: Any
+    x_hat: Floats  # (batch, width)
+    std: Floats  # (width,)  sqrt(var + eps)
+    training: bool
+
+    def pull(self, delta: Floats) -> Floats:
+        """gamma/std (delta - mean_i delta_i - x_hat mean_i (delta_i x_hat_i))"""
+        scale: Floats = self.params.gamma / self.std
+        if not self.training:
+            return scale * delta
+        rest: Floats = delta.mean(0) + self.x_hat * (delta * self.x_hat).mean(0)
+        return scale * (delta - rest)
+
+    def pull_size(self, size: Floats) -> Floats:
+        """|gamma/std| (size + mean_i size_i + |x_hat| mean_i (size_i |x_hat_i|))"""
+        scale: Floats = np.abs(self.params.gamma / self.std)
+        x_hat = np.abs(self.x_hat)
+        return scale * (size + size.mean(0) + x_hat * (size * x_hat).mean(0) if self.training else size)
+
+    def cells(self, i: int, k: int) -> Cells:
+        """One column, or one cell of it."""
+        scale = self.params.gamma[k] / self.std[k]
+        if not self.training:
+            return Cells(np.array([i]), np.array([k]), np.array([scale]))
+        m, x_hat = len(self.x_hat), self.x_hat[:, k]
+        return self.down_the_batch(k, scale * ((np.arange(m) == i) - 1 / m - x_hat[i] * x_hat / m))
+
+    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
+        """gamma/std ([i' = i] - 1/m - x_hat x_hat' / m)"""
+        letters = self.source.letters
+        gamma = letters.parameter(self.link, "gamma", (k,), float(self.params.gamma[k]))
+        scale = Fraction(gamma, letters.of_link(self.link, "std", str(k), float(self.std[k]), "sigma"))
+        if not self.training:
+            return scale
+        m = Number(float(len(self.x_hat)))
+        own, other = self._x_hat(i, k), self._x_hat(row, k)
+        rest = ((-1, Fraction(Number(1.0), m)), (-1, Fraction(Product(own, other), m)))
+        return Product(scale, Sum(Number(1.0), *rest) if row == i else Sum(*rest))
+
+    def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
+        """One column."""
+        x_hat = self.x_hat[:, index[0]]
+        return self.down_the_batch(index[0], x_hat if name == "gamma" else np.ones(len(x_hat)))
+
+    def parameter_factor(self, name: str, index: tuple[int, ...], row: int, column: int) -> Expression:
+        """x_hat, or 1"""
+        return self._x_hat(row, index[0]) if name == "gamma" else Number(1.0)
+
+    def _x_hat(self, i: int, k: int) -> Symbol:
+        letters = self.source.letters
+        return letters.of_link(self.link, "x_hat", letters.index(i, k), float(self.x_hat[i, k]))

@@ -1,0 +1,89 @@
+"""dL/d out, where every derivation ends: the weight of the sample times the derivative of the loss, written out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.formulas.activations import sigmoid
+from chainrule.formulas.losses import (
+    LOSSES,
+    BinaryCrossEntropy,
+    CategoricalCrossEntropy,
+    CrossEntropy,
+    Huber,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Poisson,
+    Quantile,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+)
+from chainrule.inspection.derivation.letters import Letters
+from chainrule.inspection.derivation.local_derivatives import Variable
+from chainrule.inspection.derivation.markup import Call, Expression, Fraction, Number, Product, Sum, Symbol
+from chainrule.inspection.trace.trace import Trace
+
+TINY = float(np.finfo(np.float64).tiny)
+Floats = NDArray[np.float64]
+
+
+def share(trace: Trace, letters: Letters, i: int) -> Expression:
+    """s_i / sum_i s_i: 1 for one sample, 1/n where no sample was weighted."""
+    s = trace.s
+    if trace.n == 1:
+        return Number(float(trace.share[0]))
+    if (s == 1).all():
+        return Fraction(Number(1.0), Number(float(trace.n)))
+    return Fraction(letters.weight(i, float(s[i])), Symbol("Σs", "Sigma", "", "s", float(s.sum())))
+
+
+def derivative(trace: Trace, out: Variable, gradient: Floats, i: int, k: int) -> Expression:
+    """d loss_i / d out[i,k] as a formula; gradient (batch, outputs) is what it comes to."""
+    loss, letters = trace.network.loss, out.letters
+    a, number = out.symbol(i, k), float(gradient[i, k])
+    targets, smoothed = trace.y, False
+    if isinstance(loss, CrossEntropy):
+        targets, smoothed = loss.smooth(trace.y), loss.label_smoothing > 0
+    y = letters.target(i, k, trace.network.outputs, float(targets[i, k]), smoothed)
+    made = None
+    if LOSSES.get(loss.kind) is type(loss):
+        if isinstance(loss, SoftmaxCrossEntropy):
+            p = Call("softmax", letters.row(out.link, i), float(loss.predict(out.value)[i, k]), below=str(k))
+            return Sum(p, (-1, y))
+        made = formula(loss, a, y)
+    # A loss of one's own, or a probability that `clamped_log` holds away from 0 and 1.
+    return made or Call("loss", a, number, prime=True)
+
+
+def formula(loss: Loss, a: Symbol, y: Symbol) -> Expression | None:
+    """d loss / da of one output and its target, for a loss that takes each output by itself; None where cut off."""
+    one, r = Number(1.0), Sum(a, (-1, y))
+    match loss:
+        case MeanSquaredError():
+            return r if loss.half else Product(Number(2.0), r)
+        case Huber():
+            return r if abs(r.value) <= loss.delta else Number(math.copysign(loss.delta, r.value))
+        case MeanAbsoluteError():
+            return _sign(r)
+        case Quantile():
+            rest = 0.5 - loss.q
+            half = Fraction(_sign(r), Number(2.0))
+            return Sum(half, (1 if rest > 0 else -1, Number(abs(rest)))) if rest else half
+        case Poisson():
+            return Sum(Call("exp", a, math.exp(a.value)), (-1, y))
+        case SigmoidCrossEntropy():
+            return Sum(Call("sigmoid", a, float(sigmoid(np.asarray(a.value)))), (-1, y))
+        case CategoricalCrossEntropy() if a.value > TINY:
+            return Sum((-1, Fraction(y, a)))
+        case BinaryCrossEntropy() if a.value > TINY and 1 - a.value > TINY:
+            return Sum(Fraction(Sum(one, (-1, y)), Sum(one, (-1, a))), (-1, Fraction(y, a)))
+    return None
+
+
+def _sign(r: Sum) -> Expression:
+    """sign(out - y), 0 at 0"""
+    return Call("sign", r, (r.value > 0) - (r.value < 0))

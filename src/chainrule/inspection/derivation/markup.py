@@ -1,0 +1,223 @@
+"""Formulas with numbers in them, written as text, LaTeX or MathML.
+
+An expression is a small tree. It is written twice: in symbols, and with each symbol's number in its place. Its value is
+computed from its parts, so that what is shown is what is reckoned with.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+
+from chainrule.inspection.derivation.writing import LATEX, MATHML, TEXT, Writer
+
+
+class Expression(ABC):
+    """A formula with a value."""
+
+    @property
+    @abstractmethod
+    def value(self) -> float:
+        """What it comes to."""
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether it needs brackets in a product."""
+        return False
+
+    def begins_negative(self, numbers: bool) -> bool:
+        """Whether a minus comes first when it is written, so that brackets are needed behind another sign."""
+        return numbers and self.value < 0
+
+    @abstractmethod
+    def write(self, writer: Writer, numbers: bool) -> str:
+        """In symbols, or with numbers in their places."""
+
+    def text(self, numbers: bool = False) -> str:
+        """As plain text."""
+        return self.write(TEXT, numbers)
+
+    def latex(self, numbers: bool = False) -> str:
+        """As LaTeX, for math mode with amsmath."""
+        return self.write(LATEX, numbers)
+
+    def mathml(self, numbers: bool = False) -> str:
+        """As MathML, for the inside of a <math> element."""
+        return self.write(MATHML, numbers)
+
+
+class Given(Expression):
+    """An expression whose value is given, and stands in its place where numbers are written."""
+
+    number: float
+
+    @property
+    def value(self) -> float:
+        """As given."""
+        return self.number
+
+    def write(self, writer: Writer, numbers: bool) -> str:
+        """In symbols, or its number."""
+        return writer.number(self.number) if numbers else self.symbols(writer)
+
+    @abstractmethod
+    def symbols(self, writer: Writer) -> str:
+        """In symbols."""
+
+
+@dataclass(frozen=True)
+class Number(Given):
+    """A constant."""
+
+    number: float
+
+    def begins_negative(self, numbers: bool) -> bool:
+        """Whatever way it is written."""
+        return self.number < 0
+
+    def symbols(self, writer: Writer) -> str:
+        """The digits."""
+        return writer.number(self.number)
+
+
+@dataclass(frozen=True)
+class Symbol(Given):
+    """A letter that stands for a number: plain as text; with an upper and a lower mark elsewhere."""
+
+    plain: str
+    letter: str
+    above: str
+    below: str
+    number: float
+
+    def symbols(self, writer: Writer) -> str:
+        """The letter."""
+        return writer.symbol(self.plain, self.letter, self.above, self.below)
+
+
+@dataclass(frozen=True)
+class Call(Given):
+    """A function of something, whose value is given: relu'(z), softmax(z)."""
+
+    name: str
+    argument: Expression
+    number: float
+    prime: bool = False
+    below: str = ""
+    """an index of the result"""
+
+    def symbols(self, writer: Writer) -> str:
+        """The call."""
+        return writer.call(self.name, self.argument.write(writer, False), self.prime, self.below)
+
+
+@dataclass(frozen=True)
+class Partial(Given):
+    """d top / d bottom."""
+
+    top: Symbol
+    bottom: Symbol
+    number: float
+
+    def symbols(self, writer: Writer) -> str:
+        """The quotient."""
+        return writer.partial(self.top.write(writer, False), self.bottom.write(writer, False))
+
+
+@dataclass(frozen=True)
+class Product(Expression):
+    """The factors multiplied; a factor of 1 is left out."""
+
+    factors: tuple[Expression, ...]
+
+    def __init__(self, *factors: Expression) -> None:
+        """Take the factors, those of inner products among them."""
+        flat = [part for f in factors for part in (f.factors if isinstance(f, Product) else (f,))]
+        object.__setattr__(self, "factors", tuple(f for f in flat if f != Number(1.0)))
+
+    @cached_property
+    def value(self) -> float:
+        """The product."""
+        return math.prod(factor.value for factor in self.factors)
+
+    @property
+    def is_sum(self) -> bool:
+        """A sum alone is one."""
+        return len(self.factors) == 1 and self.factors[0].is_sum
+
+    def begins_negative(self, numbers: bool) -> bool:
+        """As its first factor does, unless that stands in brackets."""
+        return bool(self.factors) and not self.factors[0].is_sum and self.factors[0].begins_negative(numbers)
+
+    def write(self, writer: Writer, numbers: bool) -> str:
+        """The factors with dots between them, in brackets where they need them."""
+        if len(self.factors) < 2:
+            return self.factors[0].write(writer, numbers) if self.factors else writer.number(1.0)
+        parts: list[str] = []
+        joins = False
+        for i, factor in enumerate(self.factors):
+            part = factor.write(writer, numbers)
+            if factor.is_sum or (i > 0 and factor.begins_negative(numbers)):
+                part = writer.brackets(part)
+            if joins and factor.is_sum:  # 2(a0 - y), as it is written by hand, without a dot
+                parts[-1] = writer.row([parts[-1], part])
+            else:
+                parts.append(part)
+            joins = isinstance(factor, Number)
+        return writer.product(parts)
+
+
+@dataclass(frozen=True)
+class Sum(Expression):
+    """The terms added, or taken off where their sign is -1."""
+
+    terms: tuple[tuple[int, Expression], ...]
+
+    def __init__(self, *terms: Expression | tuple[int, Expression]) -> None:
+        """Take terms, each with a sign or without."""
+        object.__setattr__(self, "terms", tuple(t if isinstance(t, tuple) else (1, t) for t in terms))
+
+    @property
+    def is_sum(self) -> bool:
+        """Yes."""
+        return True
+
+    @cached_property
+    def value(self) -> float:
+        """The sum."""
+        return math.fsum(sign * term.value for sign, term in self.terms)
+
+    def write(self, writer: Writer, numbers: bool) -> str:
+        """The terms with their signs."""
+        parts = []
+        for i, (sign, term) in enumerate(self.terms):
+            part = term.write(writer, numbers)
+            is_bracketed = term.is_sum or ((i > 0 or sign < 0) and term.begins_negative(numbers))
+            parts.append((sign, writer.brackets(part) if is_bracketed else part))
+        return writer.sum(parts)
+
+
+@dataclass(frozen=True)
+class Fraction(Expression):
+    """top / bottom."""
+
+    top: Expression
+    bottom: Expression
+
+    @cached_property
+    def value(self) -> float:
+        """The quotient."""
+        return self.top.value / self.bottom.value
+
+    def begins_negative(self, numbers: bool) -> bool:
+        """As its top does."""
+        return not self.top.is_sum and self.top.begins_negative(numbers)
+
+    def write(self, writer: Writer, numbers: bool) -> str:
+        """One over the other."""
+        top, bottom = (part.write(writer, numbers) for part in (self.top, self.bottom))
+        return writer.fraction(
+            top, bottom, self.top.is_sum, self.bottom.is_sum or isinstance(self.bottom, Product)
+        )

@@ -1,0 +1,106 @@
+"""A derivation as a tree to fold and unfold: for a notebook, and as a page of its own."""
+
+from __future__ import annotations
+
+import html
+
+from chainrule.inspection.derivation.derivation import Derivation
+from chainrule.inspection.derivation.lines import Equation, equations
+from chainrule.inspection.derivation.text import latex, place, remarks, table_rows, two_ways
+from chainrule.inspection.derivation.writing import MATHML
+from chainrule.inspection.trace.export import samples
+
+OPEN = ' open=""'  # well-formed as XML too
+STYLE = """
+.derivation { overflow-x: auto; }
+.derivation math { font-size: 1.05em; }
+.derivation details { margin: 6px 0 6px 2px; padding-left: 14px; border-left: 2px solid #8884; }
+.derivation > details { border-left: 0; padding-left: 0; }
+.derivation summary { cursor: pointer; padding: 2px 0; }
+.derivation mtd { padding: 3px 4px; }
+.derivation td, .derivation th { text-align: left; padding: 2px 16px 2px 0; border: 0; }
+.derivation table { width: auto; margin: 4px 0 8px; }
+.derivation td { font-variant-numeric: tabular-nums; vertical-align: middle; }
+.derivation summary::marker { color: #0072b2; }
+"""
+
+
+def fragment(derivation: Derivation, terms: int, nodes: int) -> str:
+    """What a notebook shows: both values and the tree."""
+    return f'<div class="derivation"><style>{STYLE}</style>{values(derivation)}{tree(derivation, terms, nodes)}</div>'
+
+
+def page(derivation: Derivation, terms: int, nodes: int) -> str:
+    """The page of `Derivation.html`."""
+    from chainrule.views.report.page import page as whole
+
+    trace = derivation.trace
+    # The block scrolls sideways by itself, so that a long formula does not widen the page.
+    sections = [
+        f'<section class="derivation"><style>{STYLE}</style><h2>Two ways to one number</h2>{values(derivation)}'
+        "</section>",
+        '<section class="derivation"><h2>The chain rule, from the number to the loss</h2>'
+        "<p>Each line unfolds into what it is made of. Of a long sum the largest terms are shown; the others are "
+        f"added up exactly.</p>{tree(derivation, terms, nodes)}</section>",
+        f"<section><h2>As LaTeX</h2><pre>{html.escape(latex(derivation, terms, nodes))}</pre></section>",
+    ]
+    return whole(
+        derivation.name,
+        f"{derivation.tree.symbol.text()} = {derivation.value:.6g}",
+        f"The derivative of the loss by {derivation.name}, {samples(trace)}, walked {trace.mode}; "
+        f"loss {trace.loss:.6g}.",
+        sections,
+    )
+
+
+def values(derivation: Derivation) -> str:
+    """The chain rule's and the central difference's, as a table."""
+    cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in two_ways(derivation))
+    notes = "; ".join([place(derivation), *remarks(derivation)])
+    return f"<table><tbody>{cells}</tbody></table><p>{html.escape(notes[0].upper() + notes[1:])}.</p>"
+
+
+def tree(derivation: Derivation, terms: int, nodes: int) -> str:
+    """The equations, each inside the one that names it first."""
+    shown, left_out = equations(derivation, terms, nodes)
+    by_name = {equation.node.of.plain: equation for equation in shown}
+    made = _details(by_name.pop(shown[0].node.of.plain), by_name, True)
+    if left_out:
+        made += f"<p>{left_out:,} more of the derivatives that are named here are not written out.</p>"
+    return made
+
+
+def _details(equation: Equation, waiting: dict[str, Equation], is_root: bool) -> str:
+    """One equation, and beneath it those of its derivatives that no other has shown."""
+    name = f"{equation.node.symbol.mathml()}<mo>=</mo>{MATHML.number(equation.node.value)}"
+    inner = []
+    for term in equation.terms:
+        if term.node is not None and term.node.of.plain in waiting:
+            inner.append(_details(waiting.pop(term.node.of.plain), waiting, False))
+    body = sum_table(equation) if equation.is_sum else product(equation, is_root)
+    return f"<details{OPEN if is_root else ''}><summary>{formula(name)}</summary>{body}{''.join(inner)}</details>"
+
+
+def product(equation: Equation, in_partials: bool) -> str:
+    """In partial derivatives, in symbols, in numbers."""
+    rows = table_rows(equation, in_partials)
+    return "<div>" + formula(f'<mtable displaystyle="true">{rows}</mtable>') + "</div>"
+
+
+def sum_table(equation: Equation) -> str:
+    """A line a term: in symbols, in numbers, and what it comes to."""
+    rows = [(formula(term.mathml()), formula(term.mathml(True)), term.value) for term in equation.written()]
+    if equation.others:
+        rows.append((f"the other {equation.others:,} terms", "", equation.rest))
+    rows.append((f"together, {len(equation.terms) + equation.others:,} terms", "", equation.node.value))
+    head = "<tr><th>term</th><th>in numbers</th><th>value</th></tr>"
+    cells = "".join(
+        f"<tr><td>{symbols}</td><td>{numbers}</td><td>{formula(MATHML.number(value))}</td></tr>"
+        for symbols, numbers, value in rows
+    )
+    return f"<table><thead>{head}</thead><tbody>{cells}</tbody></table>"
+
+
+def formula(inner: str) -> str:
+    """A formula at its full size that stands in the line."""
+    return f'<math displaystyle="true"><mrow>{inner}</mrow></math>'

@@ -1,0 +1,179 @@
+"""A derivation as text, as LaTeX and as MathML."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from chainrule.inspection.derivation.derivation import Derivation
+from chainrule.inspection.derivation.difference import EPS
+from chainrule.inspection.derivation.lines import Equation, equation_of, equations
+from chainrule.inspection.derivation.markup import Expression, Product, Sum, Symbol
+from chainrule.inspection.derivation.writing import LATEX, MATHML, TEXT, Writer
+
+FEW_DIGITS = 1e-6
+"""A value is remarked on where its own error, in relation to it, is above this."""
+
+
+def text(derivation: Derivation, terms: int, nodes: int) -> str:
+    """The text of `Derivation.text`."""
+    shown, left_out = equations(derivation, terms, nodes)
+    blocks = [_sum_lines(e) if e.is_sum else _product_lines(e, i == 0) for i, e in enumerate(shown)]
+    if left_out:
+        many = "1 more derivative is" if left_out == 1 else f"{left_out:,} more derivatives are"
+        blocks.append(f"{many} named but not written out; text(nodes={len(shown) + left_out}) writes more.")
+    return "\n\n".join(blocks)
+
+
+def head(derivation: Derivation) -> str:
+    """Both values and how far they are apart."""
+    lines = [f"{derivation.tree.symbol.text()} = {derivation.value:.6g}, {place(derivation)}"]
+    lines += [f"  {name:<21}{value}" for name, value in two_ways(derivation)]
+    return "\n".join(lines + [f"  {remark}" for remark in remarks(derivation)])
+
+
+def two_ways(derivation: Derivation) -> list[tuple[str, str]]:
+    """The chain rule's value, the central difference's, and how far they are apart, each with its name."""
+    return [
+        ("chain rule", f"{derivation.value:.12g}"),
+        ("central difference", f"{derivation.numeric:.12g}"),
+        ("relative difference", f"{derivation.relative_difference:.1e}"),
+    ]
+
+
+def place(derivation: Derivation) -> str:
+    """The number itself: where it stands in the network, and what it is."""
+    of = derivation.tree.of.plain
+    names = [of] if of == derivation.name else [of, derivation.name]
+    return f"where {' = '.join(names)} = {derivation.at:.6g}"
+
+
+def remarks(derivation: Derivation) -> list[str]:
+    """What is to be said of both values: kinks, and where float64 has few digits for them."""
+    found = derivation.difference
+    remarks = [found.note] if found.note else []
+    largest = max(abs(derivation.value), abs(found.value))
+    if math.isfinite(found.error) and found.error > FEW_DIGITS * largest > 0:
+        remarks.append(
+            f"the central difference is good to about {found.error:.0e} only: "
+            f"a loss of {derivation.trace.loss:.3g} has no more digits"
+        )
+    if EPS * derivation.magnitude > FEW_DIGITS * largest > 0:
+        remarks.append(
+            f"in the chain rule terms of up to {derivation.magnitude:.0e} cancel, "
+            f"so that it is good to about {EPS * derivation.magnitude:.0e} only"
+        )
+    return remarks
+
+
+def _product_lines(equation: Equation, in_partials: bool) -> str:
+    """Left = symbols = numbers = value, one beneath the other."""
+    left = equation.node.symbol.text()
+    (whole,) = equation.written()
+    rows = _rows(equation, whole, TEXT, in_partials)
+    return "\n".join(f"{left if i == 0 else ' ' * len(left)} = {row}" for i, row in enumerate(rows))
+
+
+def _rows(equation: Equation, whole: Expression, writer: Writer, in_partials: bool) -> list[str]:
+    """What stands to the right of the equals signs, without saying the same twice."""
+    rows = [equation.partials.write(writer, False)] if in_partials and equation.partials else []
+    rows += [whole.write(writer, False), whole.write(writer, True), writer.number(equation.node.value)]
+    return [row for i, row in enumerate(rows) if row not in rows[:i]]
+
+
+def _sum_lines(equation: Equation) -> str:
+    """A table of the terms in symbols, in numbers, and what each comes to."""
+    total = len(equation.terms) + equation.others
+    which = f"the {len(equation.terms)} largest one by one" if equation.others else "the largest first"
+    terms = equation.written()
+    rows = [(term.text(), term.text(True), TEXT.number(term.value)) for term in terms]
+    if equation.others:
+        rows.append((f"the other {equation.others:,} terms", "", TEXT.number(equation.rest)))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = [f"{equation.node.symbol.text()} = a sum of {total:,} terms, {which}"]
+    for i, (symbols, numbers, value) in enumerate(rows):
+        sign = " " if i == 0 else "+"
+        repeated = numbers in ("", value)
+        middle = " " * (widths[1] + 2) if repeated else f"= {numbers:<{widths[1]}}"
+        lines.append(f"  {sign} {symbols:<{widths[0]}}  {middle}  = {value:>{widths[2]}}")
+    lines.append(f"  = {equation.node.value:.6g}")
+    return "\n".join(lines)
+
+
+# --- LaTeX and MathML
+
+
+def latex(derivation: Derivation, terms: int, nodes: int) -> str:
+    """The LaTeX of `Derivation.latex`."""
+    shown, _ = equations(derivation, terms, nodes)
+    made = [
+        " \\\\\n".join(f"{left} &{mark} {row}" for left, mark, row in _cells(e, LATEX, i == 0))
+        for i, e in enumerate(shown)
+    ]
+    return "\\begin{aligned}\n" + " \\\\[1ex]\n".join(made) + "\n\\end{aligned}"
+
+
+def mathml(derivation: Derivation, terms: int, nodes: int) -> str:
+    """The MathML of `Derivation.mathml`."""
+    shown, _ = equations(derivation, terms, nodes)
+    return "\n".join(
+        [
+            '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable displaystyle="true">',
+            *(table_rows(e, i == 0) for i, e in enumerate(shown)),
+            "</mtable></math>",
+        ]
+    )
+
+
+def table_rows(equation: Equation, in_partials: bool) -> str:
+    """The rows of one equation: left, sign, right."""
+    rows = []
+    for left, mark, row in _cells(equation, MATHML, in_partials):
+        room = ";padding-top:0.9em" if left else ""  # above an equation
+        rows.append(
+            f'<mtr><mtd style="text-align:right{room}">{left}</mtd><mtd style="text-align:center{room}">'
+            f'<mo>{mark}</mo></mtd><mtd style="text-align:left{room}">{row}</mtd></mtr>'
+        )
+    return "\n".join(rows)
+
+
+def _cells(equation: Equation, writer: Writer, in_partials: bool) -> Iterator[tuple[str, str, str]]:
+    """Rows of an equation: what stands left of the sign, the sign, what stands right of it."""
+    left = equation.node.symbol.write(writer, False)
+    if not equation.is_sum:
+        (whole,) = equation.written()
+        for i, row in enumerate(_rows(equation, whole, writer, in_partials)):
+            yield (left if i == 0 else ""), "=", row
+        return
+    terms = equation.written()
+    rest = f"{equation.others:,} more"
+    for numbers in (False, True):
+        rows = [
+            writer.brackets(term.write(writer, numbers))
+            if i > 0 and term.begins_negative(numbers)
+            else term.write(writer, numbers)
+            for i, term in enumerate(terms)
+        ]
+        if equation.others:
+            number = writer.number(equation.rest)
+            number = writer.brackets(number) if equation.rest < 0 else number
+            rows.append(number if numbers else writer.words(rest))
+        for i, row in enumerate(rows):
+            first = i == 0
+            yield (left if first and not numbers else ""), "=" if first else writer.plus, row
+    yield "", "=", writer.number(equation.node.value)
+
+
+def update(derivation: Derivation, learning_rate: float, after: float) -> str:
+    """The update of gradient descent: w′ = w - lr · ∂L/∂w, with what that is where it is one product."""
+    root, letters = derivation.tree, derivation.tree.letters
+    w, rate = root.of.plain, Symbol("r" if letters.is_chain else "lr", "", "", "", learning_rate)
+    equation = equation_of(root, 1)
+    rows = [Sum(root.of, (-1, Product(rate, root.symbol))).text()]
+    if not equation.is_sum:
+        rows.append(Sum(root.of, (-1, Product(rate, *equation.written()))).text())
+    rows.append(Sum(root.of, (-1, Product(rate, root.symbol))).text(True))
+    rows.append(TEXT.number(after))
+    rows = [row for i, row in enumerate(rows) if row not in rows[:i]]
+    left = f"{w}′"
+    return "\n".join(f"{left if i == 0 else ' ' * len(left)} = {row}" for i, row in enumerate(rows))

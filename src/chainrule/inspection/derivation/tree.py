@@ -1,0 +1,135 @@
+"""dL by one number as a sum of products, term by term, each with dL by something nearer to the loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.inspection.derivation.graph import Graph
+from chainrule.inspection.derivation.letters import Letters
+from chainrule.inspection.derivation.local_derivatives import Cells, Edge, Variable
+from chainrule.inspection.derivation.markup import Expression, Partial, Symbol
+
+
+class Term(NamedTuple):
+    """One product of a sum: a factor times dL by something nearer to the loss; a factor alone where node is None."""
+
+    factor: Expression
+    node: Node | None
+
+    @property
+    def value(self) -> float:
+        """The product."""
+        return self.factor.value * (self.node.value if self.node else 1.0)
+
+
+class Part(NamedTuple):
+    """The terms that one edge adds to a node: the cells they lead to, and how to write the factor of each."""
+
+    edge: Edge
+    cells: Cells
+    factor: Callable[[int, int], Expression]
+    """of (row, column)"""
+
+    def at_cells(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of an array like the edge's target, what stands at the cells."""
+        return values[self.cells.rows, self.cells.columns]
+
+
+class Node:
+    """dL by one number: the sum of `terms`, or, for an output of the network, the formula `leaf`.
+
+    A node is made when it is looked at. value: the exact sum, correctly rounded, of all its terms, shown or not.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        of: Symbol,
+        parts: Sequence[Part],
+        extra: Sequence[Term] = (),
+        leaf: Expression | None = None,
+    ) -> None:
+        """From the graph: what L is derived by, and where the terms are."""
+        self._graph, self._parts, self._extra = graph, tuple(parts), tuple(extra)
+        self.of = of
+        self.leaf = leaf
+
+    @property
+    def letters(self) -> Letters:
+        """What things are called."""
+        return self._graph.letters
+
+    @cached_property
+    def _products(self) -> NDArray[np.float64]:
+        """All terms' values, part by part; the penalty's last."""
+        values = [
+            part.cells.factors * part.at_cells(self._graph.delta(part.edge.target)) for part in self._parts
+        ]
+        return np.concatenate([*values, np.array([term.value for term in self._extra])])
+
+    @cached_property
+    def value(self) -> float:
+        """The sum."""
+        return self.leaf.value if self.leaf is not None else math.fsum(self._products.tolist())
+
+    @property
+    def count(self) -> int:
+        """The number of terms."""
+        return len(self._products)
+
+    @cached_property
+    def magnitude(self) -> float:
+        """The same sum with every factor of every term in absolute value: what the rounding is in proportion to."""
+        if self.leaf is not None:
+            return abs(self.leaf.value)
+        own = [abs(term.value) for term in self._extra]
+        for part in self._parts:
+            sizes = part.at_cells(self._graph.size(part.edge.target))
+            own.append(float(np.abs(part.cells.factors) @ sizes))
+        return math.fsum(own)
+
+    @property
+    def symbol(self) -> Partial:
+        """dL/d it, with its value."""
+        return Partial(self._graph.letters.loss, self.of, self.value)
+
+    def largest(self, count: int) -> tuple[list[Term], int, float]:
+        """The terms that are largest in size, the number of the others, and the others' exact sum."""
+        if self.leaf is not None:
+            return [], 0, 0.0
+        order = np.argsort(-np.abs(self._products), kind="stable")
+        # The penalty's terms are always shown: they are another kind of thing.
+        extra = self.count - len(self._extra)
+        chosen = [int(t) for t in order if t < extra][:count] + list(range(extra, self.count))
+        others = np.delete(self._products, chosen)
+        return [self._term(t) for t in chosen], len(others), math.fsum(others.tolist())
+
+    @property
+    def terms(self) -> list[Term]:
+        """Every term, the largest first."""
+        return self.largest(self.count)[0]
+
+    def _term(self, number: int) -> Term:
+        for part in self._parts:
+            size = len(part.cells.rows)
+            if number < size:
+                row, column = int(part.cells.rows[number]), int(part.cells.columns[number])
+                return Term(part.factor(row, column), cell(self._graph, part.edge.target, row, column))
+            number -= size
+        return self._extra[number]
+
+
+def cell(graph: Graph, variable: Variable, i: int, k: int) -> Node:
+    """dL by one cell of a variable."""
+    of = variable.symbol(i, k)
+    if variable is graph.out:
+        return Node(graph, of, (), leaf=graph.leaf(i, k))
+    return Node(
+        graph, of, [Part(edge, edge.cells(i, k), partial(edge.factor, i, k)) for edge in variable.edges]
+    )

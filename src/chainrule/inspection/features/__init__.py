@@ -1,0 +1,1 @@
+"""What units respond to, and what the layers make of the samples."""

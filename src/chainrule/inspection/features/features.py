@@ -1,0 +1,256 @@
+r"""What neurons respond to: their weights as images, the inputs and the samples that excite them most.
+
+All walks here are the walks of training, in prediction mode: a neuron is read from the forward walk, and what would
+excite it more is the gradient that the backward walk brings to the input. Representations are compared with each
+other in `chainrule.inspection.features.representations`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.data import checks
+from chainrule.errors import ConfigError, ShapeError
+from chainrule.formulas.layers import BatchNorm, Context, Dense, Dropout, Identity, Link, Rescale, Standardize
+from chainrule.inspection.trace.regions import Box, Floats, Region, prior
+from chainrule.network import backprop
+
+if TYPE_CHECKING:
+    from chainrule.model import Model
+
+AFFINE = (Rescale, Standardize, Dense, BatchNorm, Dropout, Identity)
+"""Layers that are affine in prediction mode: a chain of them has its best inputs in closed form."""
+BATCH = 1024
+DRAWS = 16
+"""Random points that each start of an ascent is the highest of"""
+
+
+class BestInputs(NamedTuple):
+    """The inputs that excite some neurons of one link most."""
+
+    link: str
+    units: NDArray[np.int64]  # (units,)
+    x: Floats  # (units, inputs) the best of all starts
+    value: Floats  # (units,) the neuron's output there, without the prior
+    starts: Floats  # (units, starts, inputs) where each start ended
+    values: Floats  # (units, starts)
+    objective: Floats  # (units, starts) value minus prior: what was climbed
+    exact: bool
+    """True for the closed form; False for the best that was found"""
+
+
+class Examples(NamedTuple):
+    """The samples that excite some neurons of one link most and least."""
+
+    most: NDArray[np.int64]  # (units, k) rows of X, the most exciting first
+    least: NDArray[np.int64]  # (units, k) the least exciting first
+    most_values: NDArray[Any]  # (units, k)
+    least_values: NDArray[Any]
+
+
+def layer_outputs(model: Model, X: Any, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+    """What each link puts out for X, by link name, in prediction mode: (n, width) each, blocks' inner links too.
+
+    names: only these.  Memory: n times the sum of their widths.
+    """
+    X = checks.check_X(X, model.network.inputs, features=model.feature_names)
+    wanted = None if names is None else {_path(model, name)[0][-1].name for name in names}
+    parts: dict[str, list[NDArray[Any]]] = {}
+
+    def keep(_: str, link: Link, a: NDArray[Any]) -> None:
+        if wanted is None or link.name in wanted:
+            parts.setdefault(link.name, []).append(a)
+
+    params, ctx = model.network.unflatten(model.theta), Context(states=model.states, watch=keep)
+    for start in range(0, X.shape[0], BATCH):
+        a = X[start : start + BATCH]
+        a = np.asarray(a.toarray() if hasattr(a, "toarray") else a).astype(model.dtype, copy=False)
+        backprop.forward(model.network.links, params, a, ctx)
+    return {name: np.concatenate(part) for name, part in parts.items()}
+
+
+def weight_images(model: Model, link: str = "dense_1", shape: tuple[int, int] | None = None) -> NDArray[Any]:
+    """The incoming weights of each neuron of a dense link, a row a neuron: (units, fan_in), or (units, *shape)."""
+    if link not in model.parameters or not hasattr(model.parameters[link], "W"):
+        known = [name for name, part in model.parameters.items() if hasattr(part, "W")]
+        raise ConfigError(f"link must be a dense link, one of {', '.join(known)}, not {link!r}.")
+    W: NDArray[Any] = model.parameters[link].W.T  # (units, fan_in)
+    if shape is None:
+        return W.copy()
+    if math.prod(shape) != W.shape[1]:
+        raise ShapeError(
+            f"shape {shape} has {math.prod(shape)} places but a neuron of {link} has {W.shape[1]} weights; "
+            "give the height and width of the images."
+        )
+    return W.reshape(-1, *shape).copy()
+
+
+def exciting_samples(
+    model: Model, X: Any, link: str, units: Sequence[int] | None = None, k: int = 9
+) -> Examples:
+    """The k samples of X at which each neuron of a link is greatest, and the k at which it is least.
+
+    units: numbers of neurons, all for None.  Ties go to the earlier sample.
+    """
+    a = layer_outputs(model, X, [link])[link]  # (n, width)
+    chosen = _units(units, a.shape[1], link)
+    k = min(checks.check_count(k, "k"), len(a))
+    a = a[:, chosen].T  # (units, n)
+    most, least = ((sign * a).argsort(1, kind="stable")[:, :k] for sign in (-1, 1))
+    return Examples(most, least, np.take_along_axis(a, most, 1), np.take_along_axis(a, least, 1))
+
+
+def best_inputs(
+    model: Model,
+    link: str,
+    units: Sequence[int] | None = None,
+    *,
+    within: Region | None = None,
+    l2: float = 0.0,
+    tv: float = 0.0,
+    shape: tuple[int, int] | None = None,
+    starts: int = 8,
+    steps: int = 200,
+    seed: int = 0,
+) -> BestInputs:
+    r"""The inputs within a region that make each neuron of a link greatest: activation maximization.
+
+    maximize  a_unit(x) - l2/2 ||u||^2 - tv TV(u),   x = center + scale u
+
+    Where every link up to this one is affine and there is no prior, a_unit(x) = g^T x + c, and the answer is exact:
+    in a box the corner that g points to, in a ball center + radius g / ||g||. Elsewhere: projected gradient ascent
+    from several starts, each the highest of 16 random points, the first moved as far along its gradient as the region
+    goes; half of the steps with falling length, the highest point kept, the other half from there accepted only if
+    they climb. The best of the starts is taken; nothing says that it is the highest there is.
+
+    link: any link, blocks' inner ones too; a dense link is read before its activation, where a ReLU that is off
+    still shows a way up.  within: Box(0, 1) unless given.  tv: total variation over images of `shape`.
+    Raises ConfigError for an unknown link, unit or prior.
+    Source: Erhan, Bengio, Courville, Vincent, "Visualizing higher-layer features of a deep network", 2009.
+    """
+    region = within if within is not None else Box()
+    links, params = _path(model, link)
+    chosen = _units(units, links[-1].fan_out, link)
+    starts, steps = checks.check_count(starts, "starts"), checks.check_count(steps, "steps", 0)
+    _check_prior(model, l2, tv, shape)
+    walk = _Walk(links, params, model, chosen)
+    if not (l2 or tv) and all(isinstance(each.layer, AFFINE) for each in links):
+        anywhere = np.zeros((len(chosen), 1, model.network.inputs))
+        _, g = walk(anywhere)  # (units, 1, inputs), the same at every x
+        x = region.place(region.best(g))
+        value, _ = walk(x)
+        return BestInputs(link, chosen, x[:, 0], value[:, 0], x, value, value, exact=True)
+
+    def climb(u: Floats) -> tuple[Floats, Floats, Floats]:
+        value, g = walk(region.place(u))
+        dislike, slope = prior(u, l2, tv, shape)
+        return value, value - dislike, region.scale * g - slope
+
+    random = np.random.default_rng(checks.check_seed(seed))
+    shape_of_starts = (len(chosen), starts, model.network.inputs)
+    u = region.draw(random, shape_of_starts)
+    _, height, g = climb(u)
+    for _ in range(DRAWS - 1):  # each start is the highest of so many random points
+        drawn = region.draw(random, shape_of_starts)
+        _, seen_height, slope = climb(drawn)
+        up = seen_height > height
+        u, g = np.where(up[..., None], drawn, u), np.where(up[..., None], slope, g)
+        height = np.where(up, seen_height, height)
+    u[:, 0] = region.best(g)[:, 0]  # what the closed form would say of the first start
+    value, height, g = climb(u)
+    wanders = steps // 2
+    roaming, uphill = u, g
+    for t in range(1, wanders + 1):  # over ridges, which a walk that only climbs would be caught at
+        roaming = region.project(roaming + _stride(uphill, 0.5 / math.sqrt(t)))
+        seen, seen_height, uphill = climb(roaming)
+        up = seen_height > height
+        u, g = np.where(up[..., None], roaming, u), np.where(up[..., None], uphill, g)
+        value, height = np.where(up, seen, value), np.where(up, seen_height, height)
+    pace = np.full((*height.shape, 1), 0.5 / math.sqrt(wanders + 1))
+    for _ in range(steps - wanders):
+        tried = region.project(u + _stride(g, pace))
+        seen, seen_height, slope = climb(tried)
+        up = seen_height > height
+        u, g = np.where(up[..., None], tried, u), np.where(up[..., None], slope, g)
+        value, height = np.where(up, seen, value), np.where(up, seen_height, height)
+        pace = np.where(up[..., None], np.minimum(1.5 * pace, 1.0), 0.5 * pace)
+    x, best = region.place(u), height.argmax(1)
+    rows = np.arange(len(chosen))
+    return BestInputs(link, chosen, x[rows, best], value[rows, best], x, value, height, exact=False)
+
+
+class _Walk:
+    """The outputs of some neurons, one a row block, and their gradients with respect to the input, in float64."""
+
+    def __init__(
+        self, links: tuple[Link, ...], params: tuple[Any, ...], model: Model, units: NDArray[np.int64]
+    ) -> None:
+        states = {name: type(s)(*(np.asarray(v, np.float64) for v in s)) for name, s in model.states.items()}
+        self.links, self.params, self.units, self.ctx = links, params, units, Context(states=states)
+
+    def __call__(self, x: Floats) -> tuple[Floats, Floats]:
+        """a (units, starts) and da/dx (units, starts, inputs) at x (units, starts, inputs)."""
+        units, starts, inputs = x.shape
+        column = np.repeat(self.units, starts)
+        a, caches = backprop.forward(self.links, self.params, x.reshape(-1, inputs), self.ctx)
+        rows = np.arange(units * starts)
+        delta = np.zeros_like(a)
+        delta[rows, column] = 1.0
+        _, g = backprop.backward(self.links, self.params, caches, delta, self.ctx)
+        return a[rows, column].reshape(units, starts), g.reshape(x.shape)
+
+
+def _stride(g: Floats, pace: Any) -> Floats:
+    """A step along g (..., inputs) whose root mean square is pace."""
+    norm: Floats = np.linalg.norm(g, axis=-1, keepdims=True)
+    stride: Floats = pace * math.sqrt(g.shape[-1]) * g / np.where(norm > 0, norm, 1.0)
+    return stride
+
+
+def _path(model: Model, name: str) -> tuple[tuple[Link, ...], tuple[Any, ...]]:
+    """The links that a signal passes from the input to the link named, and their parameters in float64."""
+    network = model.network
+    found = _find(network.links, network.unflatten(model.theta.astype(np.float64)), name)
+    if found is None:
+        known = ", ".join(link.name for link in network.walk())
+        raise ConfigError(f"link must be one of {known}, not {name!r}.")
+    return found
+
+
+def _find(
+    links: tuple[Link, ...], params: tuple[Any, ...], name: str
+) -> tuple[tuple[Link, ...], tuple[Any, ...]] | None:
+    for i, link in enumerate(links):
+        if link.name == name:
+            return links[: i + 1], params[: i + 1]
+        for branch, inner in zip(link.branches, params[i] if link.branches else (), strict=True):
+            found = _find(branch, inner, name)
+            if found is not None:
+                return links[:i] + found[0], params[:i] + found[1]
+    return None
+
+
+def _units(units: Sequence[int] | None, width: int, link: str) -> NDArray[np.int64]:
+    if units is None:
+        return np.arange(width)
+    chosen = np.asarray(units)
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not ((chosen >= 0) & (chosen < width)).all():
+        raise ConfigError(
+            f"units must be numbers of neurons of {link}, from 0 to {width - 1}, not {units!r}."
+        )
+    return chosen.astype(np.int64)
+
+
+def _check_prior(model: Model, l2: float, tv: float, shape: tuple[int, int] | None) -> None:
+    for name, value in (("l2", l2), ("tv", tv)):
+        if isinstance(value, (bool, str)) or not (math.isfinite(value) and value >= 0):
+            raise ConfigError(f"{name} must be a finite number of at least 0, not {value!r}.")
+    if tv and (shape is None or math.prod(shape) != model.network.inputs):
+        raise ConfigError(
+            f"tv needs shape, the (height, width) of an image of {model.network.inputs} pixels, not {shape!r}."
+        )

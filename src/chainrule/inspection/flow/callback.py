@@ -1,0 +1,149 @@
+"""The gradient flow over a training run, as a callback."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chainrule.data.checks import check_count
+from chainrule.inspection.flow.flow import Flow, LayerFlow, frame, measure, thinned
+from chainrule.training.callbacks import Callback
+from chainrule.training.checkpoint import is_number
+from chainrule.training.loop import learning_rates
+from chainrule.training.run import Run
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+class GradientFlow(Callback):
+    """Measure the gradient flow before training and after every so many epochs: flow[0], flow.figure(), print(flow).
+
+    every: epochs between two looks; the last epoch is always looked at.  samples: of the training samples, at most so
+    many, evenly spaced, in one batch.  The update-to-weight ratio is that of the step which the optimizer would take
+    next on these samples at the epoch's last learning rate (its first before training); there is none with L-BFGS and
+    with other methods than backpropagation. Looking changes no bit of the run.
+    Raises ConfigError for what is no count.
+    """
+
+    def __init__(self, every: int = 1, samples: int = 256) -> None:
+        """Start without measurements."""
+        self.every, self.samples = check_count(every, "every"), check_count(samples, "samples")
+        self.epochs: list[int] = []
+        """when it was measured; 0 is before training"""
+        self.flows: list[Flow] = []
+
+    def on_train_begin(self, run: Run) -> None:
+        """A new run starts afresh; a resumed one goes on."""
+        if run.step == 0:
+            self.epochs, self.flows = [], []
+            self.look(run, float(learning_rates(run)[0]))
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Measure, when it is time."""
+        last = run.epoch == run.epochs or run.history.stopped is not None
+        if run.epoch % self.every == 0 or last:
+            self.look(run, run.logs.get("learning_rate"))
+
+    def look(self, run: Run, lr: float | None) -> None:
+        """Measure now."""
+        session = run.session
+        stepwise = getattr(session, "method", None) is None  # not by a method that makes other steps
+        self.flows.append(
+            measure(
+                run.plan,
+                session.theta,
+                session.states,
+                thinned(run.samples, self.samples),
+                session.clock + run.step + 1,
+                session.optimizer_state if stepwise else None,
+                lr=lr,
+                first=run.step + 1,
+            )
+        )
+        self.epochs.append(run.epoch)
+
+    def __getitem__(self, epoch: int) -> Flow:
+        """The flow after an epoch; flow[0] is before training."""
+        if epoch not in self.epochs:
+            known = ", ".join(map(str, self.epochs)) or "none, for there was no training"
+            raise KeyError(f"epoch {epoch} was not measured; measured are {known}.")
+        return self.flows[self.epochs.index(epoch)]
+
+    def records(self) -> list[dict[str, Any]]:
+        """A dict an epoch and layer."""
+        return [
+            {"epoch": epoch, **row}
+            for epoch, flow in zip(self.epochs, self.flows, strict=True)
+            for row in flow.records()
+        ]
+
+    def to_frame(self, backend: Any = "pandas") -> Any:
+        """A data frame with a row an epoch and layer, of any library that narwhals knows."""
+        return frame(self.records(), ("epoch", *LayerFlow._fields), backend)
+
+    def figure(self) -> go.Figure:
+        """Layers x epochs: RMS(delta) relative to the last layer's, and the update-to-weight ratio."""
+        from chainrule.views.figures.flow import over_training
+
+        return over_training(self.epochs, self.flows)
+
+    def state(self) -> dict[str, Any]:
+        """All that was measured."""
+        return {
+            "epochs": self.epochs,
+            "flows": [[[list(row) for row in f.layers], f.loss, f.samples, f.training] for f in self.flows],
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on where the run was. Raises TypeError or ValueError for what `state` cannot have given."""
+        epochs, flows = state["epochs"], state["flows"]
+        if not all(type(epoch) is int for epoch in epochs) or len(epochs) != len(flows):
+            raise TypeError("epochs should be numbers, one a measurement")
+        for rows, loss, samples, training in flows:
+            if not (is_number(loss) and type(samples) is int and type(training) is bool):
+                raise TypeError(
+                    "a measurement should hold a loss, a number of samples, and whether in training"
+                )
+            if not all(_is_layer(row) for row in rows):
+                raise TypeError("a layer should have its name, its activation, its width, and numbers")
+        self.epochs = epochs
+        self.flows = [
+            Flow(tuple(LayerFlow(*row) for row in rows), loss, samples, training)
+            for rows, loss, samples, training in flows
+        ]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the last measurement."""
+        from chainrule.views import notebook
+
+        return notebook.flow(self.flows[-1]) if self.flows else f"<p>{self}</p>"
+
+    def __str__(self) -> str:
+        """The last measurement, and when something was wrong before."""
+        if not self.flows:
+            return "The gradient flow was not measured yet: pass this callback to Model.fit."
+        lines = [f"after epoch {self.epochs[-1]}", str(self.flows[-1])]
+        seen: dict[str, list[int]] = {}
+        for epoch, flow in zip(self.epochs[:-1], self.flows[:-1], strict=True):
+            for diagnosis in flow.diagnoses:
+                seen.setdefault(diagnosis.kind, []).append(epoch)
+        lines += [
+            f"Earlier: {kind} after epoch {', '.join(map(str, epochs))}." for kind, epochs in seen.items()
+        ]
+        return "\n".join(lines)
+
+
+def _is_layer(row: Any) -> bool:
+    """Whether a list has what a LayerFlow has: text where it has text, numbers where it has numbers."""
+    kinds = [str(kind) for kind in LayerFlow.__annotations__.values()]  # "str", "float | None", ...
+    return len(row) == len(kinds) and all(
+        (value is None and "None" in kind)
+        or (
+            isinstance(value, str)
+            if "str" in kind
+            else type(value) is int
+            if "int" in kind
+            else is_number(value)
+        )
+        for value, kind in zip(row, kinds, strict=True)
+    )

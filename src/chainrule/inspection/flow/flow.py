@@ -1,0 +1,321 @@
+# Over 300 lines because the measures, what they mean and how they read belong together.
+"""How the gradient fares on its way back: layer by layer, at one moment or over a training run.
+
+The walk is training's own (`chainrule.network.backprop`), watched: delta = dL/dz of each dense link, z = a W + b, as
+the walk passes it, and dL/dW before any penalty. RMS is the root of the mean square, over samples and neurons, or over
+weights.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.data import checks
+from chainrule.data.samples import Batch, Samples
+from chainrule.engines import Plan
+from chainrule.engines.step import step as training_step
+from chainrule.errors import ConfigError, DataError
+from chainrule.formulas.layers import Activation, Context, Dense, Link
+from chainrule.formulas.optimizers import GradientDescent, Optimizer
+from chainrule.inspection.flow.diagnosis import Diagnosis, diagnose, flat_share, slopes_of
+from chainrule.inspection.trace.trace import activations_after
+from chainrule.network.network import Network
+from chainrule.network.summary import counted
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+class LayerFlow(NamedTuple):
+    """What one dense layer, with the activation behind it, does to the two walks. None: there is no such number."""
+
+    layer: str
+    activation: str | None
+    """the activation that follows, with only batch norm and dropout in between"""
+    width: int
+    delta_rms: float | None
+    """RMS of dL/dz; None where no trained link lies before it, so that the walk does not come so far"""
+    delta_ratio: float | None
+    """the same, relative to the last dense layer's"""
+    mean: float
+    """of the activation's output; of z where none follows"""
+    std: float
+    saturated: float | None
+    """share of activations on the flats of a sigmoid or tanh"""
+    dead: int | None
+    """neurons whose slope is 0 for every sample"""
+    gradient_rms: float | None
+    """RMS of dL/dW, without the penalty's part"""
+    weight_rms: float
+    update_ratio: float | None
+    """RMS of a step's change of W, relative to RMS(W); None where no step is known"""
+
+
+@dataclass(frozen=True, repr=False)
+class Flow:
+    """The gradient flow at one moment: a layer a row, from the input to the output. Print it to see the table."""
+
+    layers: tuple[LayerFlow, ...]
+    loss: float
+    """without the penalty"""
+    samples: int
+    training: bool
+    """as in training (batch statistics, a dropout mask), or as in prediction"""
+
+    @property
+    def diagnoses(self) -> tuple[Diagnosis, ...]:
+        """What is wrong, by the thresholds of this module; () when nothing is."""
+        return tuple(diagnose(self.layers))
+
+    def __getitem__(self, layer: str) -> LayerFlow:
+        """A layer by name."""
+        for row in self.layers:
+            if row.layer == layer:
+                return row
+        raise KeyError(
+            f"{layer!r} is no dense layer; there are {', '.join(row.layer for row in self.layers)}."
+        )
+
+    def records(self) -> list[dict[str, Any]]:
+        """A dict a layer."""
+        return [row._asdict() for row in self.layers]
+
+    def to_frame(self, backend: Any = "pandas") -> Any:
+        """A data frame with a row a layer, of any library that narwhals knows."""
+        return frame(self.records(), LayerFlow._fields, backend)
+
+    def figure(self) -> go.Figure:
+        """RMS(delta) by layer relative to the last, and the update-to-weight ratio where it is known."""
+        from chainrule.views.figures.flow import by_layer
+
+        return by_layer(self)
+
+    def cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """The names of a table's columns, and its rows in text."""
+        heads = ("layer", "activation", "delta", "mean", "std", "saturated", "dead", "dL/dW", "update/weight")
+        rows: list[tuple[str, ...]] = [
+            (
+                row.layer,
+                row.activation or "-",
+                number(row.delta_ratio),
+                number(row.mean),
+                number(row.std),
+                "-" if row.saturated is None else f"{100 * row.saturated:.1f} %",
+                "-" if row.dead is None else f"{row.dead} of {row.width}",
+                number(row.gradient_rms),
+                number(row.update_ratio),
+            )
+            for row in self.layers
+        ]
+        return heads, rows
+
+    def conditions(self) -> str:
+        """What it was measured on."""
+        mode = "training" if self.training else "prediction"
+        return f"{self.samples:,} samples as in {mode}, loss {self.loss:.4g}; RMS of delta relative to the last layer's"
+
+    def __repr__(self) -> str:
+        """The number of layers, the loss, and the kinds of diagnoses."""
+        kinds = "".join(f", {diagnosis.kind}" for diagnosis in self.diagnoses)
+        count = counted(len(self.layers), "layer")
+        return f"<Flow of {count} on {self.samples:,} samples: loss {self.loss:.4g}{kinds}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table with bars, and the diagnoses."""
+        from chainrule.views import notebook
+
+        return notebook.flow(self)
+
+    def __str__(self) -> str:
+        heads, rows = self.cells()
+        widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if i < 2 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in (heads, tuple("-" * width for width in widths), *rows)
+        ]
+        lines.append(self.conditions())
+        return "\n".join([*lines, *(diagnosis.words for diagnosis in self.diagnoses)])
+
+
+def gradient_flow(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    sample_weight: Any = None,
+    samples: int | None = 512,
+    training: bool = True,
+    optimizer: Optimizer | None = None,
+) -> Flow:
+    """The gradient flow of a model on some samples; the same as `Model.gradient_flow`.
+
+    samples: of X and y, at most so many, evenly spaced; None for all.  training: walk as in training or in prediction.
+    optimizer: whose first step on these samples is the update in the update-to-weight ratio.
+    """
+    checked, _ = checks.check_samples(
+        model.network,
+        X,
+        y,
+        sample_weight=sample_weight,
+        classes=model.classes,
+        features=model.feature_names,
+        scale=model.target_scale,
+    )
+    if optimizer is not None and not isinstance(optimizer, Optimizer):
+        raise ConfigError(f"optimizer must be an optimizer such as SGD(0.1), or None, not {optimizer!r}.")
+    few = thinned(checked, checked.n if samples is None else checks.check_count(samples, "samples"))
+    state = None if optimizer is None else optimizer.init(model.theta)
+    plan = Plan(
+        model.network,
+        GradientDescent() if optimizer is None else optimizer,
+        few.n,
+        model.seed,
+        model.dtype,
+        frozen=model.frozen,
+    )
+    return measure(plan, model.theta, model.states, few, model.steps_trained + 1, state, training=training)
+
+
+def measure(
+    plan: Plan,
+    theta: NDArray[Any],
+    states: Mapping[str, Any],
+    samples: Samples,
+    t: int,
+    optimizer_state: Any = None,
+    *,
+    lr: float | None = None,
+    first: int = 1,
+    training: bool = True,
+) -> Flow:
+    """Walk the samples once as the next training step would, and watch.
+
+    t: keys the dropout masks.  optimizer_state: the update is then that of plan's optimizer from this state, at the
+    learning rate lr (its own for None), as step `first` of its run; None for no update.
+    Raises DataError where all samples have the weight 0.
+    """
+    if not samples.weight.any():
+        raise DataError("all samples have the weight 0; pass some that count.")
+    batch = samples.batch(slice(None), plan.dtype)
+    network = without_penalty(plan.network)
+    params = network.unflatten(theta)
+    watch = _Watch(network, batch)
+    states = dict(states)
+    ctx = Context(training, plan.seed, t, states, plan.frozen, watch)
+    with np.errstate(all="ignore"):  # what overflows is seen in the numbers
+        objective = network.objective(params, batch.a, batch.y, batch.s, ctx)
+        after = None
+        if optimizer_state is not None:
+            rate = plan.optimizer.learning_rate if lr is None else lr
+            after = training_step(plan, theta, optimizer_state, states, batch, rate, first).theta
+        rows = list(watch.rows(theta, network.named(objective.grads), after))
+    last = rows[-1].delta_rms if rows else None
+    if last:
+        rows = [
+            row._replace(delta_ratio=None if row.delta_rms is None else row.delta_rms / last) for row in rows
+        ]
+    return Flow(tuple(rows), float(objective.loss), samples.n, training)
+
+
+class _Watch:
+    """Statistics of what the walks pass, taken as they pass it: nothing is kept but numbers, and the z under way."""
+
+    def __init__(self, network: Network, batch: Batch) -> None:
+        self.network = network
+        self.followers = activations_after(network.links)
+        self.came: NDArray[Any] = batch.a
+        self.outputs: dict[str, tuple[float, float, float | None, int | None]] = {}
+        self.deltas: dict[str, float] = {}
+
+    def __call__(self, walk: str, link: Link, value: NDArray[Any]) -> None:
+        if walk == "backward":
+            if isinstance(link.layer, Dense):
+                self.deltas[link.name] = rms(value)
+            return
+        if isinstance(link.layer, (Dense, Activation)):
+            slopes = slopes_of(link.layer, self.came, value)
+            exact = np.asarray(value, np.float64)
+            self.outputs[link.name] = (
+                float(exact.mean()),
+                float(exact.std()),
+                flat_share(link.layer, slopes),
+                None if slopes is None else int((slopes == 0).all(0).sum()),
+            )
+        self.came = (
+            value  # what the next link takes in; the first one of a branch runs before its block is done
+        )
+
+    def rows(
+        self, theta: NDArray[Any], grads: Mapping[str, Any], after: NDArray[Any] | None
+    ) -> Iterator[LayerFlow]:
+        """A row a dense layer, depth first."""
+        slots = {slot.link.name: slot for slot in self.network.slots if slot.field == "W"}
+        for link in self.network.walk():
+            if not isinstance(link.layer, Dense) or link.name not in slots:
+                continue
+            slot, follower = slots[link.name], self.followers.get(link.name)
+            mean, std, saturated, dead = self.outputs[follower or link.name]
+            W = theta[slot.start : slot.stop]
+            size, reached = rms(W), link.name in self.deltas
+            moved = None if after is None else rms(after[slot.start : slot.stop].astype(np.float64) - W)
+            yield LayerFlow(
+                layer=link.name,
+                activation=follower,
+                width=link.fan_out,
+                delta_rms=self.deltas.get(link.name),
+                delta_ratio=None,
+                mean=mean,
+                std=std,
+                saturated=saturated,
+                dead=dead,
+                gradient_rms=rms(grads[link.name].W) if reached else None,
+                weight_rms=size,
+                update_ratio=None if moved is None or size == 0 else moved / size,
+            )
+
+
+def without_penalty(network: Network) -> Network:
+    """The same network, its gradients that of the loss alone."""
+    bare = copy.copy(network)
+    bare.l2 = bare.l1 = 0.0
+    return bare
+
+
+def thinned(samples: Samples, most: int) -> Samples:
+    """At most so many samples, evenly spaced: data in order of their class keep all classes."""
+    if samples.n <= most:
+        return samples
+    return samples.take(np.linspace(0, samples.n - 1, most).astype(np.int64))
+
+
+def rms(value: Any) -> float:
+    """sqrt(mean of squares), in float64, so that what float32 holds does not underflow when it is squared."""
+    exact = np.asarray(value, np.float64)
+    return float(np.sqrt(np.mean(exact * exact)))
+
+
+def number(value: float | None) -> str:
+    """0.0123, 1.2e-08, or a dash."""
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if 0.01 <= abs(value) < 1e3 or value == 0 else f"{value:.1e}"
+
+
+def frame(records: Sequence[Mapping[str, Any]], columns: Sequence[str], backend: Any) -> Any:
+    """A data frame of records with these columns."""
+    import narwhals
+
+    data = {name: [record[name] for record in records] for name in columns}
+    try:
+        return narwhals.from_dict(data, backend=backend).to_native()
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"a data frame of {backend!r} needs that library; install it first.") from error

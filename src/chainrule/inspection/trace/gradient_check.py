@@ -1,0 +1,123 @@
+"""Backpropagation against central differences: (L(theta + h e) - L(theta - h e)) / 2h."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.random import generator
+from chainrule.network.network import Network
+from chainrule.network.summary import counted
+
+STEPS = (1e-4, 1e-5, 1e-6)
+"""Steps h tried for each number; the closest counts. A kink (ReLU's) spoils the large ones, rounding the small ones."""
+
+
+class Comparison(NamedTuple):
+    """One number of the gradient, got in two ways."""
+
+    at: tuple[int, ...]
+    gradient: float
+    numeric: float
+    error: float  # |gradient - numeric| / max(|gradient|, |numeric|, floor)
+
+
+class GradientCheck(dict[str, Comparison]):
+    """The worst comparison of each parameter, by name: check["dense_1.W"].error. print(check) shows them all."""
+
+    @property
+    def worst(self) -> str:
+        """The name of the parameter with the largest error."""
+        return max(self, key=lambda name: self[name].error)
+
+    @property
+    def error(self) -> float:
+        """The largest relative error of all; 0 for a network without parameters."""
+        return max((comparison.error for comparison in self.values()), default=0.0)
+
+    def place(self, name: str) -> str:
+        """The number of a parameter that was compared: dense_1.W[3,1]"""
+        return f"{name}[{','.join(map(str, self[name].at))}]"
+
+    def __repr__(self) -> str:
+        """The worst number and its error."""
+        worst = f": worst {self.place(self.worst)}, relative error {self.error:.1e}" if self else ""
+        return f"<GradientCheck of {counted(len(self), 'parameter')}{worst}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: both values of each parameter."""
+        from chainrule.views import notebook
+
+        return notebook.gradient_check(self)
+
+    def __str__(self) -> str:
+        """A line a parameter, and the worst."""
+        lines = [f"{'parameter':<24}{'backpropagation':>22}{'central difference':>22}{'relative error':>16}"]
+        for name, c in self.items():
+            lines.append(f"{self.place(name):<24}{c.gradient:>22.12g}{c.numeric:>22.12g}{c.error:>16.1e}")
+        if self:
+            lines.append(f"worst: {self.place(self.worst)}, relative error {self.error:.1e}")
+        return "\n".join(lines)
+
+
+def check_gradient(
+    network: Network,
+    theta: NDArray[np.float64],
+    objective: Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]],
+    entries: int | None,
+    seed: int,
+    frozen: frozenset[str] = frozenset(),
+) -> GradientCheck:
+    """Compare each parameter's gradient with central differences, in float64.
+
+    objective: loss and gradient (size,) at a theta (size,).  entries: numbers drawn from each parameter, None for all.
+    frozen: links whose gradient is left at 0, and not compared.
+    Errors are relative to the larger of the two values, but at least to 1e-3 of the gradient's root mean square, below
+    which a central difference has no correct digits; where either is NaN the error is infinite.
+    """
+    _, g = objective(theta)
+    floor = max(1e-3 * float(np.sqrt(np.mean(g**2))) if g.size else 0.0, 1e-10)
+    found = GradientCheck()
+    for number, slot in enumerate(network.slots):
+        if slot.link.name in frozen:
+            continue
+        size = slot.stop - slot.start
+        chosen: Any = np.arange(size)
+        if entries is not None and entries < size:
+            chosen = np.sort(generator(seed, "split", number).choice(size, entries, replace=False))
+        worst = None
+        for offset in chosen.tolist():
+            comparison = _compare(theta, objective, g, slot.start + offset, floor)
+            if worst is None or comparison.error > worst.error:
+                at = tuple(int(i) for i in np.unravel_index(offset, slot.parameter.shape))
+                worst = comparison._replace(at=at)
+        if worst is not None:
+            found[f"{slot.link.name}.{slot.field}"] = worst
+    return found
+
+
+def _compare(
+    theta: NDArray[np.float64],
+    objective: Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]],
+    g: NDArray[np.float64],
+    k: int,
+    floor: float,
+) -> Comparison:
+    best = None
+    for h in STEPS:
+        high, low = theta.copy(), theta.copy()
+        high[k] += h
+        low[k] -= h
+        numeric = (objective(high)[0] - objective(low)[0]) / (high[k] - low[k])
+        error = abs(g[k] - numeric) / max(abs(g[k]), abs(numeric), floor)
+        error = math.inf if np.isnan(error) else error  # NaN would never be the worst
+        if best is None or error < best.error:
+            best = Comparison((), float(g[k]), float(numeric), float(error))
+        if best.error < 1e-9:
+            break
+    assert best is not None
+    return best

@@ -1,0 +1,300 @@
+"""Every number of a walk: z, a, delta and gradients, link by link, sample by sample.
+
+A trace is one walk forward and one walk back over a batch, by training's own functions (`network.backprop`), that keeps
+all that they pass. Its keys are the links' names, blocks' inner ones too, and "input":
+
+    dense, projection    z: what it gives out                  a: what the activation after it makes of z
+    an activation        z: what comes in                      a: what it gives out
+    any other link       z: what it gives out                  a: what the activation after it makes of z
+    "input"              z, a: the batch as the first link takes it
+
+"The activation after it" is the first one behind a link in its chain, with only batch norm and dropout in between;
+where there is none, a = z. delta = dL/dz everywhere, the weights of the samples in it: delta["dense_2"] is the error
+of layer 2, and delta["input"] is dL/dx. An activation that opens a branch of a block shares its z with the shortcut;
+its delta is what goes through the activation alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.data.samples import Batch, TargetScale
+from chainrule.errors import ConfigError
+from chainrule.formulas.layers import Activation, BatchNorm, Context, Dropout, Link
+from chainrule.inspection.per_sample import sample_gradients
+from chainrule.network import backprop
+from chainrule.network.network import Network
+
+if TYPE_CHECKING:
+    from chainrule.inspection.derivation.derivation import Derivation
+
+MEMORY_LIMIT = 2**30
+"""Bytes above which `Model.trace` refuses, unless told otherwise."""
+
+
+def memory(network: Network, samples: int, dtype: Any, training: bool = True) -> int:
+    """About how many bytes a trace of so many samples takes while it is made; it keeps most of them.
+
+    n (2 inputs + 2 sum_l fan_out_l + sum of fan_out over batch norm and dropout) + 3 parameters, each an item of dtype.
+    Dropout counts in training only: in prediction it hands on what it gets.
+    """
+    numbers = 2 * network.inputs
+    for link in network.walk():
+        if not isinstance(link.layer, Dropout) or training:
+            numbers += (3 if isinstance(link.layer, (BatchNorm, Dropout)) else 2) * link.fan_out
+    return int((samples * numbers + 3 * network.size) * np.dtype(dtype).itemsize)
+
+
+def check_memory(network: Network, samples: int, dtype: Any, training: bool, limit: float | None) -> None:
+    """Raise ConfigError where a trace would keep more than `limit` bytes; None is no limit."""
+    from chainrule.network.summary import as_bytes
+
+    need = memory(network, samples, dtype, training)
+    if limit is not None and need > limit:
+        one = memory(network, 1, dtype, training) - memory(network, 0, dtype, training)
+        fit = int((limit - memory(network, 0, dtype, training)) // one)
+        few = f"trace at most {fit:,} of them, X[:{fit}], or " if fit > 0 else ""
+        raise ConfigError(
+            f"a trace of {samples:,} samples takes about {as_bytes(need)}, more than memory_limit, {as_bytes(limit)}; "
+            f"{few}pass a larger memory_limit in bytes, or None."
+        )
+
+
+class Trace:
+    """One walk forward and back. Made by `Model.trace`; what z, a and delta are is said above.
+
+    z, a, delta: {link: (batch, width)}.  parameters, grads: {link: its NamedTuple}, copies that stay as they are.
+    x (batch, inputs), y (batch, outputs), s (batch,): the batch as the walk takes it.  out (batch, outputs).
+    losses (batch,): loss_i.  loss: L, the penalty in it.  penalty: its part.  training: if it walked as in training.
+    scale: what the model standardizes its targets by, None where it does not; y, out and the loss are standardized.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        theta: NDArray[Any],
+        batch: Batch,
+        ctx: Context,
+        scale: TargetScale | None = None,
+    ) -> None:
+        """Walk there and back, and keep what was seen."""
+        self.network, self.theta, self.batch, self.scale = network, theta, batch, scale
+        self.x, self.y, self.s = batch
+        self.training = ctx.training
+        self.outputs: dict[str, NDArray[Any]] = {}
+        """what each link gives out (batch, fan_out)"""
+        self.grad_outputs: dict[str, NDArray[Any]] = {}
+        """dL by what each link gives out (batch, fan_out)"""
+        self._ctx = ctx._replace(watch=self._keep)
+        self.tree = network.unflatten(theta)  # the parameters as the walks take them
+
+        self.out, caches = backprop.forward(network.links, self.tree, batch.a, self._ctx)
+        self.share = batch.s / np.maximum(batch.s.sum(), np.finfo(batch.s.dtype).tiny)  # (batch,)
+        self.losses = network.loss.value(self.out, batch.y)  # (batch,)
+        penalty = network.penalty(self.tree)
+        self.penalty, self.loss = float(penalty), float((self.share * self.losses).sum() + penalty)
+        delta = self.share[:, None] * network.loss.gradient(self.out, batch.y)  # (batch, outputs)
+        grads, self.grad_x = backprop.backward(network.links, self.tree, caches, delta, self._ctx)
+        self._ctx = ctx
+        self._grads = network.add_penalty(self.tree, grads)
+
+        self._inputs = {link.name: came for link, came in _inputs(network.links, batch.a, self.outputs)}
+        self.z: dict[str, NDArray[Any]] = {"input": batch.a}
+        self.a: dict[str, NDArray[Any]] = {"input": batch.a}
+        self.delta: dict[str, NDArray[Any]] = {"input": self.grad_x}
+        followers = activations_after(network.links)
+        before = _before(network.links)
+        for link in network.walk():
+            name = link.name
+            if isinstance(link.layer, Activation):
+                self.z[name], self.a[name] = self._inputs[name], self.outputs[name]
+                self.delta[name] = self._delta_of_activation(link, before[name])
+            else:
+                self.z[name], self.delta[name] = self.outputs[name], self.grad_outputs[name]
+                self.a[name] = self.outputs[followers.get(name, name)]
+
+    def _keep(self, way: str, link: Link, value: NDArray[Any]) -> None:
+        (self.outputs if way == "forward" else self.grad_outputs)[link.name] = value
+
+    def _delta_of_activation(self, link: Link, before: str | None) -> NDArray[Any]:
+        """What the activation hands back: seen by the link before it in its chain, or asked of the layer again."""
+        if before is not None:
+            return self.grad_outputs[before]
+        ctx, theta = self._ctx.at(link), self.parameters.get(link.name, ())
+        _, cache = link.layer.forward(theta, self._inputs[link.name], ctx)
+        return np.asarray(link.layer.backward(theta, cache, self.grad_outputs[link.name], ctx)[1])
+
+    def context(self, link: Link | None = None) -> Context:
+        """What the walk knew, or a link in it."""
+        return self._ctx if link is None else self._ctx.at(link)
+
+    # --- its numbers ---------------------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Parameters by link name, as they were at the walk."""
+        return self.network.named(self.tree)
+
+    @cached_property
+    def grads(self) -> Mapping[str, Any]:
+        """dL/dtheta by link name, which mirrors `parameters`; with the penalty's part, as in training."""
+        return self.network.named(self._grads)
+
+    @property
+    def prediction(self) -> NDArray[Any]:
+        """What the model says (batch, outputs): probabilities, or numbers in the targets' own units."""
+        said: NDArray[Any] = self.network.loss.predict(self.out)
+        return said if self.scale is None else self.scale.restore(said)
+
+    @property
+    def target(self) -> NDArray[Any]:
+        """y (batch, outputs), numbers in their own units."""
+        return self.y if self.scale is None else self.scale.restore(self.y)
+
+    @property
+    def n(self) -> int:
+        """The number of samples."""
+        return len(self.batch.a)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the trace keeps, every array counted once."""
+        arrays = [*self.outputs.values(), *self.grad_outputs.values(), *self.delta.values(), self.theta]
+        arrays += [part for parts in self.grads.values() for part in parts] + [*self.batch, self.out]
+        return sum({id(a): a.nbytes for a in arrays}.values())
+
+    def per_sample(self, name: str, *, memory_limit: float | None = MEMORY_LIMIT) -> Any:
+        """Each sample's part of a link's gradients: its NamedTuple of (batch, *shape) arrays; made when asked for.
+
+        Entry i is the part that reaches the parameters through row i, weight s_i / sum_i s_i and all, so that
+        the sum over i is dL/dtheta without the penalty. Where no link mixes the samples it is s_i / sum_i s_i times the
+        gradient of loss_i; behind batch norm in training a row also carries what it does to the others' loss.
+        Raises ConfigError for a link without parameters, and above memory_limit bytes.
+        """
+        link = next((link for link in self.network.walk() if link.name == name and link.params), None)
+        if link is None:
+            known = ", ".join(self.parameters) or "none"
+            raise ConfigError(f"{name!r} is no link with parameters; there are {known}.")
+        from chainrule.network.summary import as_bytes
+
+        size = sum(part.size for part in self.parameters[name])
+        need = self.n * size * self.theta.itemsize
+        if memory_limit is not None and need > memory_limit:
+            raise ConfigError(
+                f"the gradients of {self.n:,} samples by the {size:,} parameters of {name} take {as_bytes(need)}, more "
+                f"than memory_limit, {as_bytes(memory_limit)}; trace fewer samples, or pass a larger memory_limit."
+            )
+        return sample_gradients(
+            link, self.parameters[name], self._inputs[name], self.grad_outputs[name], self._ctx.at(link)
+        )
+
+    def derive(self, what: str) -> Derivation:
+        """The chain rule for one number, written out: dL by "dense_2.W[3,1]", "batch_norm_1.gamma[0]" or "input[5]".
+
+        An index counts from 0, as in NumPy. In a batch an input has the sample's number first: "x[0,5]" (x and input
+        are the same). It is computed in float64, from a copy of the walk where the model is in float32, so that it can
+        be held against a central difference. Raises ConfigError for what is not there, and where the walk met NaN or
+        infinity.
+        """
+        from chainrule.inspection.derivation.derivation import derive
+
+        return derive(self.in_float64, what)
+
+    @cached_property
+    def in_float64(self) -> Trace:
+        """The same walk in float64: this trace where it is in float64 already."""
+        if self.theta.dtype == np.float64:
+            return self
+        states = {
+            name: type(state)(*(np.asarray(value, np.float64) for value in state))
+            for name, state in self._ctx.states.items()
+        }
+        batch = Batch(*(np.asarray(part, np.float64) for part in self.batch))
+        ctx = self._ctx._replace(states=states)
+        return Trace(self.network, self.theta.astype(np.float64), batch, ctx, self.scale)
+
+    # --- as data -------------------------------------------------------------------------------------------------
+
+    def to_frame(self, of: str = "neurons", backend: Any = None) -> Any:
+        """A data frame in long format, of any library that narwhals knows; for None pandas, Polars or PyArrow.
+
+        of="neurons": a row for each sample, link and neuron, with z, a and delta.
+        of="parameters": a row for each number that is learned, with link, parameter, row, column, value, gradient.
+        """
+        from chainrule.inspection.trace import export as trace_export
+
+        return trace_export.frame(self, of, backend)
+
+    def to_json(self) -> str:
+        """All of it as JSON: loss, samples, and z, a, delta, parameters and grads of each link as nested lists.
+
+        NaN and infinity, which JSON does not have, are null.
+        """
+        from chainrule.inspection.trace import export as trace_export
+
+        return trace_export.json_text(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a table of the links."""
+        from chainrule.views import notebook
+
+        return notebook.trace(self)
+
+    def __str__(self) -> str:
+        """A table of the links: the numbers themselves where they are few, else their mean and spread."""
+        from chainrule.inspection.trace import export as trace_export
+
+        return trace_export.table(self)
+
+    def __repr__(self) -> str:
+        """How many samples, and the loss."""
+        return f"<Trace of {self.n:,} sample{'s' * (self.n != 1)}, {self.mode}: loss {self.loss:.6g}>"
+
+    @property
+    def mode(self) -> str:
+        """In words, how the walk treated batch norm and dropout."""
+        return "as in training" if self.training else "as in prediction"
+
+
+def activations_after(links: Sequence[Link]) -> dict[str, str]:
+    """For each link that has one, the activation behind it, with only batch norm and dropout in between: by name."""
+    found: dict[str, str] = {}
+    after: str | None = None
+    for link in reversed(links):
+        if isinstance(link.layer, Activation):
+            after = link.name
+        else:
+            if after is not None:
+                found[link.name] = after
+            if not isinstance(link.layer, (BatchNorm, Dropout)):
+                after = None
+        for branch in link.branches:
+            found |= activations_after(branch)
+    return found
+
+
+def _before(links: Sequence[Link]) -> dict[str, str | None]:
+    """The link before each one in its own chain, by name; None for the first."""
+    found: dict[str, str | None] = {}
+    last: str | None = None
+    for link in links:
+        found[link.name], last = last, link.name
+        for branch in link.branches:
+            found |= _before(branch)
+    return found
+
+
+def _inputs(
+    links: Sequence[Link], came: NDArray[Any], outputs: Mapping[str, NDArray[Any]]
+) -> Iterator[tuple[Link, NDArray[Any]]]:
+    """Each link with what comes in (batch, fan_in)."""
+    for link in links:
+        yield link, came
+        for branch in link.branches:
+            yield from _inputs(branch, came, outputs)
+        came = outputs[link.name]

@@ -1,0 +1,86 @@
+r"""The two walks over a chain; nothing else.
+
+forward:   a_l = f_l(a_{l-1}; theta_l),  l = 1 .. L
+backward:  delta_{l-1} = (d a_l / d a_{l-1})^T delta_l      dL/dtheta_l = (d a_l / dtheta_l)^T delta_l
+
+with delta_l = dL/da_l, starting from delta_L = dL/da_L, the gradient of the loss. Every link does its own part; the
+walks only pass on what one link gives to the next. Pure functions: they run under NumPy and `jax.jit` as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule.core.arrays import Array, namespace
+from chainrule.formulas.layers.base import Context, Link
+
+
+def forward(
+    links: Sequence[Link], params: Sequence[Any], a: Array, ctx: Context
+) -> tuple[Array, tuple[Any, ...]]:
+    """Walk the chain from its input a (batch, fan_in): its output (batch, fan_out), and a cache a link."""
+    caches = []
+    for link, theta in zip(links, params, strict=True):
+        a, cache = link.layer.forward(theta, a, ctx.at(link))
+        caches.append(cache)
+        if ctx.watch is not None:
+            ctx.watch("forward", link, a)
+    return a, tuple(caches)
+
+
+def backward(
+    links: Sequence[Link], params: Sequence[Any], caches: Sequence[Any], delta: Array, ctx: Context
+) -> tuple[tuple[Any, ...], Array]:
+    """Walk the chain from dL/d output: the gradients, which mirror params, and dL/d input."""
+    grads = []
+    for link, theta, cache in zip(reversed(links), reversed(params), reversed(caches), strict=True):
+        if ctx.watch is not None:
+            ctx.watch("backward", link, delta)
+        g, delta = link.layer.backward(theta, cache, delta, ctx.at(link))
+        grads.append(g)
+    return tuple(reversed(grads)), delta
+
+
+def gradients(
+    links: Sequence[Link], params: Sequence[Any], caches: Sequence[Any], delta: Array, ctx: Context
+) -> tuple[Any, ...]:
+    """The gradients alone: the backward walk, ended at the first link that is trained.
+
+    What lies before that link gets zeros; links without parameters get ().
+    """
+    first = next((i for i, link in enumerate(links) if is_trained(link, ctx)), len(links))
+    before = tuple(zeros_like(theta) for theta in params[:first])
+    if first == len(links):
+        return before
+    after, delta = backward(links[first + 1 :], params[first + 1 :], caches[first + 1 :], delta, ctx)
+    link = links[first]
+    if ctx.watch is not None:
+        ctx.watch("backward", link, delta)
+    return (*before, link.layer.gradients(params[first], caches[first], delta, ctx.at(link)), *after)
+
+
+def next_states(links: Sequence[Link], caches: Sequence[Any], ctx: Context) -> dict[str, Any]:
+    """The states of all links after a training step, by name; a frozen link keeps its own."""
+    states: dict[str, Any] = {}
+    for link, cache in zip(links, caches, strict=True):
+        for branch, branch_caches in zip(link.branches, cache if link.branches else (), strict=True):
+            states |= next_states(branch, branch_caches, ctx)
+        if link.name in ctx.states:
+            at = ctx.at(link)
+            states[link.name] = link.layer.next_state(at.state, cache, at) if at.training else at.state
+    return states
+
+
+def is_trained(link: Link, ctx: Context) -> bool:
+    """Whether the link or one inside it has parameters that are not frozen."""
+    own = link.params != () and link.name not in ctx.frozen
+    return own or any(is_trained(inner, ctx) for branch in link.branches for inner in branch)
+
+
+def zeros_like(params: Any) -> Any:
+    """The same tree of parameters, zero."""
+    if not isinstance(params, tuple):
+        return namespace(params).zeros_like(params)
+    parts = [zeros_like(part) for part in params]
+    return type(params)(*parts) if hasattr(params, "_fields") else tuple(parts)

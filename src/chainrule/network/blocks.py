@@ -1,0 +1,149 @@
+"""Blocks: links that hold chains. Two of the lesson's four cures for vanishing gradients.
+
+A block's parameters, gradients and cache are tuples with one entry a branch, each a tuple over the branch's links.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.core.arrays import Array, namespace
+from chainrule.errors import ConfigError
+from chainrule.formulas.layers.base import Context, Layer, Operation
+from chainrule.formulas.layers.dense import Projection
+from chainrule.network import backprop
+
+
+@dataclass(frozen=True)
+class Block(Layer):
+    """Two chains side by side from one input: the branch, made of the layers given, and the shortcut."""
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, layers: Iterable[Layer]) -> None:
+        """Take the branch's layers, in order."""
+        layers = tuple(layers) if isinstance(layers, Iterable) else (layers,)
+        wrong = [layer for layer in layers if not isinstance(layer, Layer)]
+        if not layers or wrong:
+            raise ConfigError(
+                f"{type(self).__name__} takes a list of at least one layer, "
+                + (f"not of {wrong[0]!r}." if wrong else "not an empty one.")
+            )
+        object.__setattr__(self, "layers", layers)
+
+    @abstractmethod
+    def join(self, branch: Array, shortcut: Array) -> Array:
+        """One output from the two chains' outputs."""
+
+    @abstractmethod
+    def split(self, delta: Array, ctx: Context) -> tuple[Array, Array]:
+        """dL/d branch and dL/d shortcut from dL/d output."""
+
+    def shortcut(self, fan_in: int) -> tuple[Layer, ...]:
+        """The shortcut's layers; none is the identity."""
+        return ()
+
+    def branch_width(self, fan_in: int) -> int:
+        """fan_out of the branch."""
+        for layer in self.layers:
+            fan_in = layer.width(fan_in)
+        return fan_in
+
+    def branches(self, fan_in: int) -> tuple[tuple[Layer, ...], ...]:
+        """The branch and the shortcut."""
+        return self.layers, self.shortcut(fan_in)
+
+    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """out = join(F(a), S(a))"""
+        assert ctx.link is not None
+        outputs, caches = zip(
+            *(
+                backprop.forward(links, theta, a, ctx)
+                for links, theta in zip(ctx.link.branches, params, strict=True)
+            ),
+            strict=True,
+        )
+        return self.join(*outputs), caches
+
+    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/da = F'(a)^T dL/dF + S'(a)^T dL/dS"""
+        assert ctx.link is not None
+        deltas = self.split(delta, ctx)
+        (grads_F, grad_F), (grads_S, grad_S) = (
+            backprop.backward(*walk, ctx)
+            for walk in zip(ctx.link.branches, params, cache, deltas, strict=True)
+        )
+        return (grads_F, grads_S), grad_F + grad_S
+
+    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+        """Each branch's own."""
+        assert ctx.link is not None
+        deltas = self.split(delta, ctx)
+        return tuple(
+            backprop.gradients(*walk, ctx)
+            for walk in zip(ctx.link.branches, params, cache, deltas, strict=True)
+        )
+
+
+@dataclass(frozen=True, init=False)
+class Residual(Block):
+    """out = F(a) + P(a), with F the layers given, P the identity, or a W_p where the widths differ.
+
+    dL/da = F'(a)^T delta + P'(a)^T delta: the gradient passes the block whatever F does to it.
+    Source: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016, eq. 1 and 2.
+    """
+
+    def shortcut(self, fan_in: int) -> tuple[Layer, ...]:
+        """A projection where the widths differ."""
+        units = self.branch_width(fan_in)
+        return () if units == fan_in else (Projection(units),)
+
+    def width(self, fan_in: int) -> int:
+        """The branch's."""
+        return self.branch_width(fan_in)
+
+    def join(self, branch: Array, shortcut: Array) -> Array:
+        """F + P"""
+        return branch + shortcut
+
+    def split(self, delta: Array, ctx: Context) -> tuple[Array, Array]:
+        """dL/dF = dL/dP = delta"""
+        return delta, delta
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """add"""
+        return (Operation("add"),)
+
+    def operations(self, fan_in: int) -> int:
+        """The addition."""
+        return self.branch_width(fan_in)
+
+
+@dataclass(frozen=True, init=False)
+class Skip(Block):
+    """out = [F(a), a]: what comes in is handed on beside what the layers make of it.
+
+    dL/da = F'(a)^T delta[:, :k] + delta[:, k:], with k the width of F(a).
+    Source: Huang, Liu, van der Maaten, Weinberger, "Densely connected convolutional networks", CVPR 2017.
+    """
+
+    def width(self, fan_in: int) -> int:
+        """The branch's and the input's together."""
+        return self.branch_width(fan_in) + fan_in
+
+    def join(self, branch: Array, shortcut: Array) -> Array:
+        """[F, a]"""
+        return namespace(branch).concatenate([branch, shortcut], axis=1)
+
+    def split(self, delta: Array, ctx: Context) -> tuple[Array, Array]:
+        """dL/dF = delta[:, :k]      dL/da = delta[:, k:]"""
+        assert ctx.link is not None
+        k = self.branch_width(ctx.link.fan_in)
+        return delta[:, :k], delta[:, k:]
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """concat"""
+        return (Operation("concat"),)

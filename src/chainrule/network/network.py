@@ -1,0 +1,307 @@
+# Over 300 lines because the chain, the names in it, the layout of theta and the objective belong together.
+"""The network: a chain of links, its loss, and one flat vector for all that it learns.
+
+theta holds every parameter, in this order: the links as they stand in the chain, depth first (a block's branch, then
+its shortcut), a link's parameters in the order of its NamedTuple, each array in row-major order. Parameters are views
+of theta, gradients have its layout, and optimizers, checkpoints and engines share it.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.core.arrays import Array, namespace
+from chainrule.core.random import generator
+from chainrule.errors import ConfigError
+from chainrule.formulas import regularizers
+from chainrule.formulas.initializers import GlorotUniform, Initializer
+from chainrule.formulas.layers import Activation, Context, Dense, Layer, Link, Parameter, Rescale, Standardize
+from chainrule.formulas.losses import Loss
+from chainrule.network import advice, backprop
+
+MAX_LINKS = 10_000
+"""Links of a network, those in blocks too: more is no network but an accident, or a file made to fill the memory."""
+MAX_WIDTH = 2**31 - 1
+"""Outputs of a link: more have no array of parameters, and blocks in a row would double them without end."""
+
+
+class Slot(NamedTuple):
+    """Where one parameter lies in theta."""
+
+    link: Link
+    field: str
+    parameter: Parameter
+    start: int
+    stop: int
+
+
+class Objective(NamedTuple):
+    """One evaluation of the loss with its walk behind it."""
+
+    loss: Array  # ()  the law of losses.py, penalty and all
+    out: Array  # (batch, outputs)
+    grads: Any  # mirrors the parameters
+    states: dict[str, Any]  # running statistics after this step, by link name
+
+
+class Network:
+    """A fully connected network: `inputs` features, a chain of layers, and the loss on its output.
+
+    L = sum_i s_i * loss(out_i, y_i) / sum_i s_i + l2/2 * ||W||^2 + l1 * |W|, the penalty over weights only.
+
+    max_norm: after each step every neuron's incoming weights are scaled to at most this norm; None for no bound.
+    Raises ConfigError where the parts do not fit, for more than 10,000 links, and for one wider than 2^31 - 1.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        layers: Iterable[Layer],
+        loss: Loss,
+        *,
+        l2: float = 0.0,
+        l1: float = 0.0,
+        max_norm: float | None = None,
+    ) -> None:
+        """Name the links, find their widths, and lay out theta."""
+        is_count = isinstance(inputs, (int, np.integer)) and not isinstance(inputs, bool)
+        if not is_count or not 1 <= inputs <= MAX_WIDTH:
+            raise ConfigError(
+                f"inputs must be the number of features, a positive integer, not {inputs!r}; 2^31 - 1 are the most."
+            )
+        self.inputs = int(inputs)
+        self.layers = tuple(layers) if isinstance(layers, Iterable) else (layers,)
+        self.loss, self.l2, self.l1, self.max_norm = loss, l2, l1, max_norm
+        self._check()
+        self.links = _build(self.layers, self.inputs, GlorotUniform(), Counter(), iter(range(MAX_LINKS)))
+        if any(isinstance(link.layer, Standardize) and link not in self.links for link in self.walk()):
+            raise ConfigError("Standardize cannot stand in a block; put it first in the network.")
+        self.slots = tuple(_slots(self.links))
+        self.size = self.slots[-1].stop if self.slots else 0
+        self.outputs = self.links[-1].fan_out
+
+    def _check(self) -> None:
+        wrong = [layer for layer in self.layers if not isinstance(layer, Layer)]
+        if not self.layers or wrong:
+            what = f"{wrong[0]!r} is none; write ReLU() rather than ReLU" if wrong else "none came"
+            raise ConfigError(f"layers must be a list of at least one layer; {what}.")
+        if not isinstance(self.loss, Loss):
+            raise ConfigError(f"loss must be a loss such as SoftmaxCrossEntropy(), not {self.loss!r}.")
+        for name, least in (("l2", "of at least 0"), ("l1", "of at least 0"), ("max_norm", "above 0")):
+            value = getattr(self, name)
+            if name == "max_norm" and value is None:
+                continue
+            number = float(value) if isinstance(value, Real) else -1.0
+            if not (np.isfinite(number) and number >= 0) or (name == "max_norm" and number == 0):
+                raise ConfigError(f"{name} must be a finite number {least}, not {value!r}.")
+            setattr(self, name, number)
+        heads = [isinstance(layer, (Rescale, Standardize)) for layer in self.layers]
+        if any(isinstance(layer, Standardize) and not all(heads[:i]) for i, layer in enumerate(self.layers)):
+            raise ConfigError("Standardize must come before all layers that learn; after them use BatchNorm.")
+        for sentence in advice.on_network(self.layers, self.loss):
+            warnings.warn(sentence, stacklevel=3)
+
+    # --- theta ---------------------------------------------------------------------------------------------------
+
+    def initial_theta(self, seed: int, dtype: Any) -> np.ndarray[Any, Any]:
+        """Every parameter as its initializer draws it: a (size,) vector."""
+        theta = np.empty(self.size, dtype)
+        for number, (link, _, parameter, start, stop) in enumerate(self.slots):
+            draw = parameter.initializer(
+                generator(seed, "weights", number), parameter.shape, link.fan_in, link.fan_out
+            )
+            theta[start:stop] = np.broadcast_to(draw, parameter.shape).ravel()
+        return theta
+
+    def initial_states(self, dtype: Any) -> dict[str, Any]:
+        """Running statistics and fitted constants before any training, by link name."""
+        states = {}
+        for link in self.walk():
+            state = link.layer.state(link.fan_in)
+            if state != ():
+                states[link.name] = type(state)(*(np.asarray(value, dtype) for value in state))
+        return states
+
+    def unflatten(self, theta: Array) -> tuple[Any, ...]:
+        """The tree of parameters that the walks take, as views of theta (under NumPy) or slices (under JAX)."""
+        arrays = iter(
+            [theta[start:stop].reshape(parameter.shape) for _, _, parameter, start, stop in self.slots]
+        )
+        return _fill(self.links, arrays)
+
+    def flatten(self, tree: Sequence[Any], out: Any = None) -> Array:
+        """One vector of theta's layout (size,) from a tree that mirrors the parameters; into `out`, if NumPy's."""
+        leaves = [leaf.reshape(-1) for leaf in _leaves(tree)]
+        if out is not None and leaves:
+            return np.concatenate(leaves, out=out)
+        return namespace(leaves[0]).concatenate(leaves) if leaves else np.empty(0)
+
+    def named(self, tree: Sequence[Any]) -> Mapping[str, Any]:
+        """The same leaves by link name: named(grads)["dense_1"].W"""
+        return dict(_named(self.links, tree))
+
+    def walk(self) -> Iterator[Link]:
+        """All links, depth first."""
+        return _walk(self.links)
+
+    # --- the objective -------------------------------------------------------------------------------------------
+
+    def predict(self, params: Sequence[Any], a: Array, ctx: Context) -> Array:
+        """The output (batch, outputs) before the loss's own output activation."""
+        return backprop.forward(self.links, params, a, ctx)[0]
+
+    def objective(self, params: Sequence[Any], a: Array, y: Array, s: Array, ctx: Context) -> Objective:
+        """The loss, its gradients and the next states, in one walk forward and one back.
+
+        a: (batch, inputs).  y: (batch, outputs).  s: (batch,) weights with a positive sum.
+        """
+        out, caches = backprop.forward(self.links, params, a, ctx)
+        # (batch,), 0 where all weights are 0
+        share = s / namespace(s).maximum(s.sum(), np.finfo(s.dtype).tiny)
+        loss = (share * self.loss.value(out, y)).sum() + self.penalty(params)
+        delta = share[:, None] * self.loss.gradient(out, y)  # (batch, outputs)
+        grads = backprop.gradients(self.links, params, caches, delta, ctx)
+        return Objective(
+            loss, out, self.add_penalty(params, grads), backprop.next_states(self.links, caches, ctx)
+        )
+
+    def penalty(self, params: Sequence[Any]) -> Any:
+        """l2/2 * ||W||^2 + l1 * |W| over all weights."""
+        if not (self.l2 or self.l1):
+            return 0.0
+        leaves = zip(_leaves(params), self.slots, strict=True)
+        weights = (W for W, slot in leaves if slot.parameter.is_weight)
+        return sum(regularizers.penalty(W, self.l2, self.l1) for W in weights)
+
+    def add_penalty(self, params: Sequence[Any], grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The gradients with the penalty's added: l2 W + l1 sign(W)."""
+        if not (self.l2 or self.l1):
+            return grads
+        leaves = zip(_leaves(params), _leaves(grads), self.slots, strict=True)
+        return _fill(
+            self.links,
+            iter(
+                g + regularizers.penalty_gradient(W, self.l2, self.l1) if slot.parameter.is_weight else g
+                for W, g, slot in leaves
+            ),
+        )
+
+    def __repr__(self) -> str:
+        """As it was written."""
+        settings = [
+            f"{name}={getattr(self, name)!r}" for name in ("l2", "l1", "max_norm") if getattr(self, name)
+        ]
+        layers = ", ".join(map(repr, self.layers))
+        return f"Network({', '.join([f'{self.inputs}, [{layers}]', f'loss={self.loss!r}', *settings])})"
+
+
+def with_head(
+    network: Network, layers: Iterable[Layer], loss: Loss | None, after: str | None
+) -> tuple[Network, frozenset[str]]:
+    """A network with new last layers, and the names of the links that it keeps (blocks' inner ones too).
+
+    after: the last link kept; all before the last Dense for None.  loss: None for the same.
+    """
+    links = network.links
+    if after is None:
+        keep = max((i for i, link in enumerate(links) if isinstance(link.layer, Dense)), default=-1)
+    else:
+        keep = next((i + 1 for i, link in enumerate(links) if link.name == after), -1)
+    if keep < 0:
+        raise ConfigError(f"after must be one of {', '.join(link.name for link in links)}, not {after!r}.")
+    made = Network(
+        network.inputs,
+        (*network.layers[:keep], *layers),
+        network.loss if loss is None else loss,
+        l2=network.l2,
+        l1=network.l1,
+        max_norm=network.max_norm,
+    )
+    return made, frozenset(link.name for link in _walk(made.links[:keep]))
+
+
+def _build(
+    layers: Sequence[Layer], fan_in: int, after: Initializer, counts: Counter[str], numbers: Iterator[int]
+) -> tuple[Link, ...]:
+    """Links from layers: each with its name, its widths and its parameters, depth first."""
+    defaults = []
+    for layer in reversed(layers):
+        defaults.append(after)
+        if isinstance(layer, Activation):
+            after = layer.suits
+        elif isinstance(layer, Dense) or layer.branches(1):
+            after = GlorotUniform()
+    links = []
+    for layer, default in zip(layers, reversed(defaults), strict=True):
+        counts[layer.kind] += 1
+        name, number = f"{layer.kind}_{counts[layer.kind]}", next(numbers, None)
+        if number is None:
+            raise ConfigError(
+                f"layers must be at most {MAX_LINKS:,}, those in blocks counted; leave some out."
+            )
+        branches = tuple(
+            _build(branch, fan_in, default, counts, numbers) for branch in layer.branches(fan_in)
+        )
+        fan_out, params = layer.width(fan_in), layer.parameters(fan_in, default)
+        if fan_out > MAX_WIDTH:
+            raise ConfigError(
+                f"{name} would have over {MAX_WIDTH:,} outputs; make it or what feeds it narrower."
+            )
+        if params != () and (branches or not hasattr(params, "_fields")):
+            what = "(), for it is a block" if branches else "a NamedTuple of Parameter, or ()"
+            raise ConfigError(f"parameters() of {type(layer).__name__} must return {what}.")
+        links.append(Link(name, number, layer, fan_in, fan_out, params, branches))
+        fan_in = fan_out
+    return tuple(links)
+
+
+def _walk(links: Sequence[Link]) -> Iterator[Link]:
+    for link in links:
+        yield link
+        for branch in link.branches:
+            yield from _walk(branch)
+
+
+def _slots(links: Sequence[Link]) -> Iterator[Slot]:
+    start = 0
+    for link in _walk(links):
+        for field in getattr(link.params, "_fields", ()):
+            parameter = getattr(link.params, field)
+            stop = start + math.prod(parameter.shape)
+            yield Slot(link, field, parameter, start, stop)
+            start = stop
+
+
+def _fill(links: Sequence[Link], arrays: Iterator[Array]) -> tuple[Any, ...]:
+    """The tree of parameters of some links, its leaves taken from `arrays` in theta's order."""
+    tree: list[Any] = []
+    for link in links:
+        if link.branches:
+            tree.append(tuple(_fill(branch, arrays) for branch in link.branches))
+        else:
+            tree.append(type(link.params)(*(next(arrays) for _ in link.params)) if link.params else ())
+    return tuple(tree)
+
+
+def _leaves(tree: Any) -> Iterator[Array]:
+    if isinstance(tree, tuple):
+        for part in tree:
+            yield from _leaves(part)
+    else:
+        yield tree
+
+
+def _named(links: Sequence[Link], tree: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    for link, part in zip(links, tree, strict=True):
+        if link.branches:
+            for branch, inner in zip(link.branches, part, strict=True):
+                yield from _named(branch, inner)
+        elif link.params:
+            yield link.name, part

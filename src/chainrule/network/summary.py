@@ -1,0 +1,156 @@
+"""What a network costs, before a single step is taken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.formulas.layers import Link
+from chainrule.network.network import Network
+
+
+class Row(NamedTuple):
+    """One link."""
+
+    name: str
+    layer: str
+    output: int  # fan_out
+    parameters: int
+    frozen: bool
+    operations: int  # of the forward walk, a sample
+    depth: int  # how many blocks it stands in
+
+
+class Summary(NamedTuple):
+    """A table of the links, and what they add up to. print(summary) shows it."""
+
+    rows: list[Row]
+    inputs: int
+    parameters: int
+    trained: int
+    operations: int
+    """floating-point operations of one sample's forward walk"""
+    training_operations: int
+    """of one sample's training step: forward, and twice that back, but once for the first layer that learns"""
+    parameter_bytes: int
+    training_bytes: int
+    """parameters, their gradients, Adam's two moments, and a batch's activations"""
+    batch_size: int
+
+    def __str__(self) -> str:
+        """The table as text."""
+        return self.text()
+
+    def text(self, width: int | None = None) -> str:
+        """The table as text, in lines of at most so many characters where that can be.
+
+        What is too wide loses the operations, and then the settings of layers.
+        """
+        head, body = self.cells()
+        lines = _aligned([head, *body])
+        if width is not None and max(map(len, lines)) > width:
+            lines = _aligned([line[:4] for line in (head, *body)])
+        if width is not None and max(map(len, lines)) > width:
+            lines = _aligned([(line[0], line[1].partition("(")[0], *line[2:4]) for line in (head, *body)])
+        lines += ["", *(f"{name:<13}{value}" for name, value in self.totals().items())]
+        return "\n".join(lines)
+
+    def cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """The names of the table's columns, and its rows in text: blocks' inner links are indented."""
+        head = ("link", "layer", "output", "parameters", "operations")
+        body: list[tuple[str, ...]] = [
+            (
+                "  " * row.depth + row.name,
+                row.layer,
+                str(row.output),
+                f"{row.parameters:,}" + (" frozen" if row.frozen else "") if row.parameters else "",
+                f"{row.operations:,}" if row.operations else "",
+            )
+            for row in self.rows
+        ]
+        body.insert(0, ("input", "", str(self.inputs), "", ""))
+        return head, body
+
+    def totals(self) -> dict[str, str]:
+        """Parameters, operations and memory of the whole network, in words."""
+        frozen = (
+            f", {self.parameters - self.trained:,} of them frozen" if self.trained < self.parameters else ""
+        )
+        return {
+            "parameters": f"{self.parameters:,}{frozen}: {as_bytes(self.parameter_bytes)}",
+            "operations": f"{self.operations:,} a sample to predict, {self.training_operations:,} to train",
+            "memory": f"about {as_bytes(self.training_bytes)} to train with Adam and batches of {self.batch_size}",
+        }
+
+    def __repr__(self) -> str:
+        """The number of links and parameters."""
+        return f"<Summary of {counted(len(self.rows), 'link')}: {counted(self.parameters, 'parameter')}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table and the totals."""
+        from chainrule.views import notebook
+
+        return notebook.summary(self)
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """The head, a rule and the rows as lines; names from the left, numbers from the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(w) if i < 2 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (rows[0], tuple("-" * w for w in widths), *rows[1:])
+    ]
+
+
+def summarize(network: Network, dtype: Any, frozen: frozenset[str], batch_size: int) -> Summary:
+    """Count parameters, operations and bytes."""
+    rows = list(_rows(network.links, frozen, 0))
+    itemsize = np.dtype(dtype).itemsize
+    operations = sum(row.operations for row in rows)
+    first = next((row.operations for row in rows if row.parameters), 0)
+    trained = sum(row.parameters for row in rows if not row.frozen)
+    activations = network.inputs + sum(row.output for row in rows)
+    return Summary(
+        rows,
+        network.inputs,
+        network.size,
+        trained,
+        operations,
+        3 * operations - first,
+        network.size * itemsize,
+        (network.size + 3 * trained + batch_size * activations) * itemsize,
+        batch_size,
+    )
+
+
+def _rows(links: Sequence[Link], frozen: frozenset[str], depth: int) -> Iterator[Row]:
+    for link in links:
+        count = sum(math.prod(parameter.shape) for parameter in link.params)
+        name = repr(link.layer) if not link.branches else type(link.layer).__name__
+        operations = link.layer.operations(link.fan_in)
+        yield Row(
+            link.name, name, link.fan_out, count, bool(count) and link.name in frozen, operations, depth
+        )
+        for branch in link.branches:
+            yield from _rows(branch, frozen, depth + 1)
+
+
+def counted(count: int, noun: str) -> str:
+    """1 epoch, 2 epochs"""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def as_bytes(count: float) -> str:
+    """A number of bytes as people say it: 814 kB."""
+    size, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"

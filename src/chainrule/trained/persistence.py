@@ -1,0 +1,215 @@
+"""Models as safetensors files: numbers by name, and the architecture as JSON in the file's metadata.
+
+    metadata["chainrule"] = {"format": 1, "network": {...}, "dtype": "float32", "seed": 0, ...}
+    tensors: dense_1.W, dense_1.b, batch_norm_1.gamma, ..., and states as batch_norm_1.mean, ...
+
+Nothing in such a file is code: layers, losses and initializers are looked up by name in tables, and their settings
+are checked as a user's are. The shapes that the architecture asks for are compared with the file's before anything is
+allocated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.files import write_whole
+from chainrule.errors import ChainruleError, ConfigError, FormatError
+from chainrule.formulas import layers
+from chainrule.formulas.initializers import INITIALIZERS, Initializer
+from chainrule.formulas.layers import Layer
+from chainrule.formulas.losses import LOSSES, Loss
+from chainrule.network import blocks
+from chainrule.network.network import MAX_LINKS, Network
+
+FORMAT = 1
+MAX_VALUES = 1 << 22  # of the metadata, labels above all
+_STRING = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL)  # possessive: it keeps no way back
+
+_LAYERS: tuple[type[Layer], ...] = (
+    *(layers.Rescale, layers.Standardize, layers.Dense, layers.BatchNorm, layers.Dropout),
+    *(blocks.Residual, blocks.Skip),
+    *layers.ACTIVATIONS.values(),
+)
+LAYERS: dict[str, type[Layer]] = {layer.kind: layer for layer in _LAYERS}
+"""Every layer that a file may name."""
+
+
+class Saved(NamedTuple):
+    """What a file holds."""
+
+    network: Network
+    theta: NDArray[Any]
+    states: dict[str, Any]
+    extra: dict[str, Any]
+
+
+def encode(value: Any) -> Any:
+    """A layer, loss or initializer as {"kind": ..., setting: ...}, and what they hold likewise."""
+    if isinstance(value, (Layer, Loss, Initializer)):
+        return {"kind": value.kind} | {name: encode(setting) for name, setting in _settings(value).items()}
+    if isinstance(value, (tuple, list)):
+        return [encode(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def _settings(value: Any) -> dict[str, Any]:
+    found = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+    return {f.name: getattr(value, f.name) for f in found if getattr(value, f.name) != f.default}
+
+
+def network_config(network: Network) -> dict[str, Any]:
+    """A network as JSON-ready data."""
+    config = {"inputs": network.inputs, "layers": encode(network.layers), "loss": encode(network.loss)}
+    penalties = {name: getattr(network, name) for name in ("l2", "l1", "max_norm")}
+    return config | {name: value for name, value in penalties.items() if value}
+
+
+def network_from_config(
+    config: Mapping[str, Any], custom: Mapping[str, type[Layer]] | None = None
+) -> Network:
+    """The inverse of network_config. custom: your own layers by kind. Raises ConfigError."""
+    known = LAYERS | dict(custom or {})
+    settings = {name: config[name] for name in ("l2", "l1", "max_norm") if name in config}
+    return Network(
+        config["inputs"],
+        [_decode(layer, known, "layer") for layer in config["layers"]],
+        _decode(config["loss"], LOSSES, "loss"),
+        **settings,
+    )
+
+
+def _decode(config: Any, known: Mapping[str, Any], what: str) -> Any:
+    if not isinstance(config, dict) or config.get("kind") not in known:
+        kind = config.get("kind") if isinstance(config, dict) else config
+        hint = "; pass custom={kind: class} for a layer of your own" if what == "layer" else ""
+        raise ConfigError(f"there is no {what} of kind {str(kind)[:60]!r}{hint}.")
+    settings = {name: value for name, value in config.items() if name != "kind"}
+    if what == "layer" and "layers" in settings:
+        settings["layers"] = [_decode(layer, known, "layer") for layer in settings["layers"]]
+    if settings.get("initializer") is not None:
+        settings["initializer"] = _decode(settings["initializer"], INITIALIZERS, "initializer")
+    return known[config["kind"]](**settings)
+
+
+def named_tensors(
+    network: Network, theta: NDArray[Any], states: Mapping[str, Any]
+) -> dict[str, NDArray[Any]]:
+    """Every parameter and state under its name: dense_1.W."""
+    tensors = {
+        f"{slot.link.name}.{slot.field}": theta[slot.start : slot.stop].reshape(slot.parameter.shape)
+        for slot in network.slots
+    }
+    return tensors | {
+        f"{name}.{f}": np.asarray(v) for name, s in states.items() for f, v in s._asdict().items()
+    }
+
+
+def save(
+    path: str | os.PathLike[str],
+    network: Network,
+    theta: NDArray[Any],
+    states: Mapping[str, Any],
+    extra: Mapping[str, Any],
+) -> None:
+    """Write a model; the file is whole at any instant."""
+    from safetensors.numpy import save as to_bytes
+
+    header = {"format": FORMAT, "network": network_config(network), **extra}
+    tensors = {
+        name: np.ascontiguousarray(value).reshape(np.shape(value))  # or a () array would become (1,)
+        for name, value in named_tensors(network, theta, states).items()
+    }
+    write_whole(path, to_bytes(tensors, metadata={"chainrule": json.dumps(header)}))
+
+
+def load(path: str | os.PathLike[str], custom: Mapping[str, type[Layer]] | None = None) -> Saved:
+    """Read a model. Raises FormatError, which names the file and what is wrong in it; OSError where there is none."""
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    try:
+        with path.open("rb"):
+            pass
+        with safe_open(str(path), framework="numpy") as file:
+            header = _header(path, file.metadata())
+            try:
+                network = network_from_config(header["network"], custom)
+            except ChainruleError as error:
+                raise FormatError(f"{path}: the architecture cannot be built: {error}") from error
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+                raise FormatError(
+                    f"{path}: the architecture in the metadata is malformed ({error})."
+                ) from error
+            found = set(file.keys())
+            dtype = np.dtype(header["dtype"])
+            for name, shape in _shapes(network, path.stat().st_size):
+                if name not in found:
+                    raise FormatError(f"{path}: the tensor {name} is missing.")
+                tensor = file.get_slice(name)
+                came = tuple(tensor.get_shape())
+                if came != shape:
+                    raise FormatError(f"{path}: the tensor {name} should be {shape} but is {came}.")
+                if tensor.get_dtype() != {"float32": "F32", "float64": "F64"}[dtype.name]:
+                    raise FormatError(
+                        f"{path}: the tensor {name} should be {dtype} but is {tensor.get_dtype()}."
+                    )
+            theta = np.empty(network.size, dtype)
+            for slot in network.slots:
+                theta[slot.start : slot.stop] = file.get_tensor(f"{slot.link.name}.{slot.field}").ravel()
+            states = {
+                link.name: type(state)(*(file.get_tensor(f"{link.name}.{f}").reshape(np.shape(v)) for f, v in
+                                         state._asdict().items()))
+                for link in network.walk()
+                if (state := link.layer.state(link.fan_in)) != ()
+            }  # fmt: skip
+    except SafetensorError as error:
+        raise FormatError(
+            f"{path} is not a whole safetensors file ({error}); save the model again."
+        ) from error
+    if not all(np.isfinite(part).all() for part in (theta, *(v for s in states.values() for v in s))):
+        raise FormatError(f"{path} holds NaN or infinity among its numbers; save the model again.")
+    return Saved(network, theta, states, header)
+
+
+def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    text = (metadata or {}).get("chainrule")
+    if text is None:
+        raise FormatError(f"{path} is a safetensors file without a Chainrule network in its metadata.")
+    # A list in a list takes 20 times its text. What is in strings is no structure: labels may hold anything.
+    structure = _STRING.sub("", text)
+    if structure.count("[") + structure.count("{") > 4 * MAX_LINKS or structure.count(",") > MAX_VALUES:
+        raise FormatError(f"{path}: the metadata hold more than any network of {MAX_LINKS:,} layers has.")
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path}: the metadata is not valid JSON ({error}).") from error
+    if not isinstance(header, dict) or not isinstance(header.get("network"), dict):
+        raise FormatError(f"{path}: the metadata holds no network.")
+    if header.get("format") != FORMAT:
+        raise FormatError(
+            f"{path} has format {str(header.get('format'))[:20]}, this version of Chainrule reads {FORMAT}; update it."
+        )
+    if header.get("dtype") not in ("float32", "float64"):
+        raise FormatError(f"{path}: dtype must be float32 or float64, not {str(header.get('dtype'))[:20]!r}.")
+    return header
+
+
+def _shapes(network: Network, most: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Every tensor that a file of `most` bytes must hold, and its shape; no state wider than it is allocated."""
+    for slot in network.slots:
+        yield f"{slot.link.name}.{slot.field}", slot.parameter.shape
+    for link in network.walk():
+        state = link.layer.state(min(link.fan_in, most))
+        if state != ():
+            yield from ((f"{link.name}.{f}", np.shape(value)) for f, value in state._asdict().items())

@@ -1,0 +1,169 @@
+"""Figures of attributions: what each pixel or feature did for an answer.
+
+Blue is for, orange against, as in all figures; the sign stands in each bar's hatching and in each cell's hover text
+too, so that no one needs the color.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from chainrule.views.figures.base import BLUE, GREY, ORANGE, shortened, style
+
+if TYPE_CHECKING:
+    from chainrule.inspection.attribution import Attribution
+
+DIVERGING = [[0.0, "rgb(226, 106, 10)"], [0.5, "rgba(128, 128, 128, 0)"], [1.0, "rgb(20, 130, 205)"]]
+"""Against, nothing, for. Nothing is transparent: the page shows through."""
+PICTURE = [[0.0, "rgb(0, 0, 0)"], [1.0, "rgb(255, 255, 255)"]]
+BARS = 12
+"""Features that have a bar of their own; the rest share one."""
+BAR_WIDTH = 0.65
+"""Of a row: Plotly's own width would follow from how far the bars of one sign are from each other."""
+LETTERS = 26
+"""Longer names are cut on the axis; the hover text has them whole."""
+
+
+def attribution_image(attribution: Attribution, row: int = 0, with_input: bool = True) -> go.Figure:
+    """A picture, and beside it what each of its pixels did: blue for, orange against, nothing transparent."""
+    assert attribution.shape is not None
+    pixels = attribution.X[row].reshape(attribution.shape)
+    values = attribution.values[row].reshape(attribution.shape)
+    most = float(np.abs(values).max()) or 1.0
+    figure = go.Figure()
+    if with_input:
+        figure.add_trace(
+            go.Heatmap(
+                z=pixels,
+                colorscale=PICTURE,
+                showscale=False,
+                hovertemplate="pixel (%{y}, %{x})<br>value %{z:.4g}<extra></extra>",
+            )
+        )
+    is_one_sided = bool((values >= 0).all())
+    figure.add_trace(
+        go.Heatmap(
+            z=values,
+            zmin=0 if is_one_sided else -most,
+            zmax=most,
+            colorscale=upper() if is_one_sided else DIVERGING,
+            xaxis="x2",
+            yaxis="y2",
+            colorbar={
+                "orientation": "h",
+                "thickness": 10,
+                "outlinewidth": 0,
+                "tickformat": "+.2~g",
+                "nticks": 5,
+                "len": 0.42 if with_input else 0.7,
+                "x": 0.76 if with_input else 0.5,
+                "y": -0.12,
+                "yanchor": "top",
+            },
+            hovertemplate="pixel (%{y}, %{x})<br>attribution %{z:+.4g}<extra></extra>",
+        )
+    )
+    style(figure, f"Each pixel, for {html.escape(attribution.targets[row])}", "", "")
+    hidden: dict[str, Any] = {
+        "showgrid": False,
+        "showticklabels": False,
+        "zeroline": False,
+        "constrain": "domain",
+        "linecolor": GREY,
+        "mirror": True,
+        "showline": True,
+        "ticks": "",
+    }
+    against = "attribution" if is_one_sided else "+ for, - against"
+    figure.update_layout(
+        height=400,
+        margin={"l": 8, "r": 8, "t": 56, "b": 72},
+        hovermode="closest",
+        xaxis=hidden | {"domain": [0.0, 0.48], "title": {"text": "the input", "standoff": 6}},
+        xaxis2=hidden
+        | {
+            "domain": [0.52, 1.0] if with_input else [0.0, 1.0],
+            "title": {"text": against, "standoff": 6},
+            "anchor": "y2",
+        },
+        xaxis_visible=with_input,
+        yaxis_visible=with_input,
+        yaxis=hidden | {"autorange": "reversed", "scaleanchor": "x", "title": {"text": ""}},
+        yaxis2=hidden | {"autorange": "reversed", "scaleanchor": "x2", "anchor": "x2"},
+    )
+    return figure
+
+
+def upper() -> list[list[Any]]:
+    """The scale of values without a sign."""
+    return [[0.0, DIVERGING[1][1]], [1.0, DIVERGING[2][1]]]
+
+
+def attribution_bars(attribution: Attribution, row: int = 0, most: int = BARS) -> go.Figure:
+    """A bar a feature, the largest on top, and one for all that are left: blue for, hatched orange against."""
+    names, numbers = zip(*attribution.bars(row, most), strict=True)
+    figure = go.Figure()
+    places = list(range(len(names)))
+    for name, color, pattern, sign in (("for", BLUE, "", 1), ("against", ORANGE, "/", -1)):
+        chosen = [i for i in places if numbers[i] * sign > 0 or (numbers[i] == 0 and sign == 1)]
+        figure.add_trace(
+            go.Bar(
+                x=[numbers[i] for i in chosen],
+                y=chosen,
+                name=name,
+                orientation="h",
+                width=BAR_WIDTH,
+                marker=hatched(color, pattern),
+                text=[f"{numbers[i]:+.4g}" for i in chosen],
+                textposition="outside",
+                cliponaxis=False,
+                customdata=[html.escape(names[i]) for i in chosen],
+                hovertemplate="%{customdata}<br>%{x:+.4g}<extra></extra>",
+            )
+        )
+    style(figure, f"Each feature, for {html.escape(attribution.targets[row])}", "+ for, - against", "")
+    low, high = min(0.0, *numbers), max(0.0, *numbers)
+    pad = 0.4 * ((high - low) or 1.0)
+    name_rows(figure, names)
+    figure.update_xaxes(
+        range=[low - pad if low < 0 else 0.0, high + pad if high > 0 else 0.0],
+        zeroline=True,
+        zerolinecolor="rgba(128, 128, 128, 0.8)",
+        zerolinewidth=1,
+        nticks=6,
+    )
+    figure.update_layout(
+        height=130 + 30 * max(len(names), 3),
+        barmode="overlay",
+        hovermode="closest",
+        showlegend=False,
+    )
+    return figure
+
+
+def hatched(color: str, shape: str) -> dict[str, Any]:
+    """A bar's color, and the hatching that tells it from others where no color does; "" for none."""
+    pattern = {"shape": shape, "fillmode": "overlay", "fgcolor": "rgba(0, 0, 0, 0.45)", "size": 6}
+    return {"color": color, "pattern": pattern}
+
+
+def name_rows(figure: go.Figure, names: Sequence[str]) -> None:
+    """Names for horizontal bars at 0, 1, 2, ..., the first on top."""
+    figure.update_yaxes(
+        tickmode="array",
+        tickvals=list(range(len(names))),
+        ticktext=[cut(name) for name in names],
+        autorange="reversed",
+        showgrid=False,
+    )
+
+
+def cut(name: str, letters: int = LETTERS) -> str:
+    """A name that fits on an axis, escaped; of "name = value" the value stays whole."""
+    name, equals, value = name.rpartition(" = ") if " = " in name else (name, "", "")
+    return shortened(name, letters) + html.escape(equals + value)

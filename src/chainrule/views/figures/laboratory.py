@@ -1,0 +1,251 @@
+"""Figures of the laboratory: approximation by width, optimizers and their paths, regularization."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from chainrule.views.figures.base import BLUE, ORANGE, style
+
+GREEN, SKY, AMBER, PINK = "#009E73", "#56B4E9", "#E69F00", "#CC79A7"
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+STEP = "rgba(128, 128, 128, 0.075)"
+"""Contours are filled one over the other, so a like shade of each adds up, on light pages and on dark ones."""
+FIELD = [[0.0, "#8c510a"], [0.25, "#d8b365"], [0.5, "#f5f5f5"], [0.75, "#5ab4ac"], [1.0, "#01665e"]]
+"""Brown over white to teal, which differ for every eye: fields with a sign."""
+
+
+class Curve(NamedTuple):
+    """A line with the range that it lies in: x, and at each x the least, the drawn and the greatest y."""
+
+    name: str
+    x: Sequence[Any]
+    low: Sequence[float]
+    middle: Sequence[float]
+    high: Sequence[float]
+
+
+def faint(color: str, opacity: float = 0.16) -> str:
+    """The same color, see-through."""
+    r, g, b = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({r}, {g}, {b}, {opacity})"
+
+
+def add_curve(
+    figure: go.Figure, curve: Curve, color: str, dash: str, symbol: str, legend: bool = True, **where: Any
+) -> None:
+    """The line with its markers, over a band of its range."""
+    figure.add_trace(
+        go.Scatter(
+            x=[*curve.x, *reversed(curve.x)],
+            y=[*curve.high, *reversed(curve.low)],
+            fill="toself",
+            fillcolor=faint(color),
+            line={"width": 0},
+            mode="lines",
+            hoverinfo="skip",
+            showlegend=False,
+            legendgroup=curve.name,
+        ),
+        **where,
+    )
+    figure.add_trace(
+        go.Scatter(
+            x=list(curve.x),
+            y=list(curve.middle),
+            name=curve.name,
+            legendgroup=curve.name,
+            showlegend=legend,
+            mode="lines+markers" if len(curve.x) <= 12 else "lines",
+            line={"color": color, "width": 2.5, "dash": dash},
+            marker={"size": 9, "symbol": symbol, "color": color},
+            customdata=list(zip(curve.low, curve.high, strict=True)),
+            hovertemplate=f"{curve.name}<br>%{{y:.3g}} (%{{customdata[0]:.3g}} to %{{customdata[1]:.3g}})"
+            "<extra></extra>",
+        ),
+        **where,
+    )
+
+
+def approximation(curves: Mapping[int, Sequence[Curve]], error: float) -> go.Figure:
+    """Width against the largest error, a panel for each number of variables, a line a function.
+
+    curves: by the number of variables; the line is the best of several starts.  error: the one to be reached.
+    """
+    panels = [f"{n} variable{'s' if n > 1 else ''}" for n in curves]
+    figure = make_subplots(1, len(curves), shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=panels)
+    kinds = ((BLUE, "solid", "circle"), (ORANGE, "dash", "diamond"), (GREEN, "dot", "square"))
+    for column, group in enumerate(curves.values(), 1):
+        for curve, (color, dash, symbol) in zip(group, kinds, strict=True):
+            add_curve(figure, curve, color, dash, symbol, column == 1, row=1, col=column)
+        figure.add_hline(error, line={"color": "#808080", "width": 1.5, "dash": "dash"}, row=1, col=column)
+    figure.add_annotation(
+        text=f"the error asked for: {error:g}", x=0, xref="x2 domain", y=math.log10(error), yref="y2",
+        showarrow=False, xanchor="left", yanchor="top", xshift=4,
+    )  # fmt: skip
+    falls = [curve.middle[0] / max(curve.middle[-1], 1e-300) for group in curves.values() for curve in group]
+    title = f"The error falls {rounded(min(falls))}- to {rounded(max(falls))}-fold"
+    style(figure, title, "neurons in the hidden layer", "")
+    ticks = sorted({int(x) for group in curves.values() for curve in group for x in curve.x})
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(t) for t in ticks])
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
+    figure.update_yaxes(title={"text": "largest error: best start, shaded to the worst"}, row=1, col=1)
+    figure.update_layout(height=500, hovermode="closest", margin={"t": 96}, meta="side by side",
+                         legend={"y": 1.1})  # fmt: skip
+    return figure
+
+
+def rounded(factor: float) -> str:
+    """1.5, 36 or 630,000: two digits."""
+    return f"{float(f'{factor:.2g}'):,.0f}" if factor >= 10 else f"{factor:.2g}"
+
+
+def fitted_lines(
+    x: NDArray[Any], true: Mapping[str, NDArray[Any]], fitted: Mapping[str, Mapping[str, NDArray[Any]]]
+) -> go.Figure:
+    """Functions of one variable, true under fitted; a panel a function, a line a width. All over x (n,)."""
+    figure = make_subplots(
+        1, len(true), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=list(true)
+    )
+    looks = ((ORANGE, "dot"), (AMBER, "dash"), (BLUE, "solid"))
+    for column, name in enumerate(true, 1):
+        figure.add_trace(
+            go.Scatter(x=x, y=true[name], name="true", mode="lines",
+                       line={"color": "rgba(128, 128, 128, 0.45)", "width": 9},
+                       showlegend=column == 1, legendgroup="true"),
+            row=1, col=column,
+        )  # fmt: skip
+        for (label, y), (color, dash) in zip(fitted[name].items(), looks, strict=False):
+            figure.add_trace(
+                go.Scatter(x=x, y=y, name=label, mode="lines", line={"color": color, "width": 2.25, "dash": dash},
+                           showlegend=column == 1, legendgroup=label),
+                row=1, col=column,
+            )  # fmt: skip
+    style(figure, "Fitted to functions of one variable", "x", "")
+    figure.update_yaxes(title={"text": "y"}, row=1, col=1)
+    figure.update_layout(height=400, hovermode="x", margin={"t": 96}, legend={"y": 1.12}, meta="side by side")
+    return figure
+
+
+def fitted_fields(axis: NDArray[Any], fields: Mapping[str, Mapping[str, NDArray[Any]]]) -> go.Figure:
+    """Functions of two variables as fields: a row a function, the true one first. Fields are (n, n) over the axis."""
+    columns = list(next(iter(fields.values())))
+    figure = make_subplots(
+        len(fields), len(columns), shared_xaxes=True, shared_yaxes=True, horizontal_spacing=0.02,
+        vertical_spacing=0.03, column_titles=columns, row_titles=list(fields),
+    )  # fmt: skip
+    for row, field in enumerate(fields.values(), 1):
+        for column, z in enumerate(field.values(), 1):
+            figure.add_trace(
+                go.Heatmap(
+                    x=axis, y=axis, z=np.asarray(z, np.float32), zmin=-1, zmax=1, colorscale=FIELD,
+                    showscale=row == column == 1,
+                    colorbar={"orientation": "h", "y": -0.09, "yanchor": "top", "len": 0.6, "thickness": 10,
+                              "tickvals": [-1, 0, 1], "outlinewidth": 0},
+                    hovertemplate="x %{x:.2f}, y %{y:.2f}<br>value %{z:.3f}<extra></extra>",
+                ),
+                row=row, col=column,
+            )  # fmt: skip
+    style(figure, "Fitted to functions of two variables", "", "")
+    figure.update_xaxes(showgrid=False, constrain="domain", tickvals=[-1, 0, 1])
+    figure.update_yaxes(showgrid=False, constrain="domain", tickvals=[-1, 0, 1])
+    figure.update_layout(height=720, hovermode="closest", margin={"t": 84, "r": 40, "b": 84})
+    return figure
+
+
+FAMILIES: dict[str, tuple[str, str, str]] = {
+    "gradient descent": ("#808080", "dot", "x"),
+    "SGD": (BLUE, "solid", "circle"),
+    "momentum": (SKY, "dash", "circle-open"),
+    "Nesterov": (BLUE, "dot", "circle-dot"),
+    "Adagrad": (AMBER, "solid", "square"),
+    "RMSprop": (ORANGE, "dash", "diamond"),
+    "Adam": (GREEN, "solid", "triangle-up"),
+    "AdamW": (GREEN, "dash", "triangle-up-open"),
+    "Nadam": (GREEN, "dot", "triangle-down"),
+    "L-BFGS": (PINK, "longdash", "cross"),
+}
+"""Color by family, dash and marker by rule."""
+DRAWN = ("gradient descent", "SGD", "momentum", "Adagrad", "RMSprop", "Adam", "L-BFGS")
+"""The paths that are shown at first; the others wait in the legend."""
+
+
+def descents(losses: Mapping[str, NDArray[Any]], seconds: Mapping[str, NDArray[Any]]) -> go.Figure:
+    """The training loss by rule, over the passes and over the seconds; both (passes + 1,)."""
+    figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
+    for column in (1, 2):  # a logarithm of the seconds has no place for the start
+        for name, loss in losses.items():
+            color, dash, symbol = FAMILIES[name]
+            x, y = (np.arange(len(loss)), loss) if column == 1 else (seconds[name][1:], loss[1:])
+            figure.add_trace(
+                go.Scatter(
+                    x=x, y=y, name=name, legendgroup=name, showlegend=column == 1, mode="lines+markers",
+                    line={"color": color, "width": 2.25, "dash": dash},
+                    marker={"size": 8, "symbol": symbol, "color": color, "maxdisplayed": 7},
+                    hovertemplate=f"{name}<br>%{{x:.3g}} {'passes' if column == 1 else 's'}, "
+                    f"loss %{{y:.3g}}<extra></extra>",
+                ),
+                row=1, col=column,
+            )  # fmt: skip
+    style(figure, "The same network, ten ways down", "", "")
+    figure.update_xaxes(title={"text": "passes over the data"}, row=1, col=1)
+    figure.update_xaxes(
+        title={"text": "seconds of training (logarithmic)"},
+        type="log",
+        dtick="D2",
+        tickformat="~g",
+        row=1,
+        col=2,
+    )
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
+    figure.update_yaxes(title={"text": "training loss"}, row=1, col=1)
+    figure.update_layout(height=520, hovermode="closest", margin={"t": 60, "b": 130}, meta="side by side",
+                         legend={"x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"})  # fmt: skip
+    return figure
+
+
+def slice_paths(view: Any, title: str) -> go.Figure:
+    """The loss over a plane as contours, and paths on it from one start. view: a `chainrule.lab.slices.View`."""
+    figure = go.Figure()
+    level = np.log10(np.maximum(view.loss, 1e-12))
+    figure.add_trace(
+        go.Contour(
+            x=view.a, y=view.b, z=level, customdata=view.loss, ncontours=18,
+            colorscale=[[0.0, STEP], [1.0, STEP]],
+            line={"color": "rgba(128, 128, 128, 0.6)", "width": 0.75},
+            showscale=False,
+            hovertemplate="%{x:.2f}, %{y:.2f}<br>loss %{customdata:.3g}<extra></extra>", name="loss",
+        )
+    )  # fmt: skip
+    for name, path in view.paths.items():
+        color, dash, symbol = FAMILIES[name]
+        rate = f" at {view.rates[name]:.3g}" if view.rates else ""
+        figure.add_trace(
+            go.Scatter(
+                x=path[:, 0], y=path[:, 1], name=name + rate, mode="lines+markers",
+                visible=True if name in DRAWN or view.rates else "legendonly",
+                line={"color": color, "width": 2.25, "dash": dash},
+                marker={"symbol": symbol, "color": color, "size": [6] * (len(path) - 1) + [13]},
+                hovertemplate=f"{name}, step %{{pointNumber}}<extra></extra>",
+            )
+        )  # fmt: skip
+    figure.add_trace(
+        go.Scatter(x=[0], y=[0], mode="markers+text", text=["start"], textposition="bottom center", name="start",
+                   marker={"symbol": "star", "size": 16, "color": "#808080"}, showlegend=False, hoverinfo="skip")
+    )  # fmt: skip
+    style(figure, title, "along the first direction", "along the second direction")
+    figure.update_xaxes(showgrid=False, range=[float(view.a[0]), float(view.a[-1])], constrain="domain")
+    figure.update_yaxes(showgrid=False, range=[float(view.b[0]), float(view.b[-1])], scaleanchor="x")
+    figure.add_annotation(
+        text=f"the greyer, the higher: loss {view.loss.min():.2g} to {view.loss.max():.2g}",
+        x=1, y=1.0, xref="x domain", yref="y domain", xanchor="right", yanchor="bottom", showarrow=False,
+    )  # fmt: skip
+    side = {"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"}
+    figure.update_layout(height=640, hovermode="closest", legend=side)
+    return figure

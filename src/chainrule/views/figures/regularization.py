@@ -1,0 +1,103 @@
+"""Figures of overfitting: both losses by remedy, and the test accuracies of the seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from chainrule.views.figures.base import BLUE, ORANGE, style
+from chainrule.views.figures.laboratory import Curve, add_curve
+
+
+def overfitting(
+    runs: Mapping[str, Sequence[tuple[Sequence[float], Sequence[float]]]],
+    accuracy: Mapping[str, float],
+    labels: str,
+) -> go.Figure:
+    """The training loss and the watched loss over the epochs, a panel a remedy.
+
+    runs: for each seed both losses by epoch; the line is the median of the seeds that still ran, the band their range.
+    accuracy: of the test set, in percent, for the panel's title.
+    """
+    columns = 3
+    rows = -(-len(runs) // columns)
+    figure = make_subplots(
+        rows, columns, shared_xaxes=True, shared_yaxes=True, horizontal_spacing=0.03, vertical_spacing=0.12,
+        subplot_titles=[f"{name}: <b>{accuracy[name]:.1f} %</b> of test right" for name in runs],
+    )  # fmt: skip
+    longest = max(len(losses[0]) for group in runs.values() for losses in group)
+    for i, group in enumerate(runs.values()):
+        where = {"row": i // columns + 1, "col": i % columns + 1}
+        for which, (name, color, dash, symbol) in enumerate(
+            (
+                ("training loss", BLUE, "solid", "circle"),
+                ("loss of unseen samples", ORANGE, "dash", "diamond"),
+            )
+        ):
+            curve = _across(name, [losses[which] for losses in group])
+            add_curve(figure, curve, color, dash, symbol, i == 0, **where)
+    style(figure, f"Both losses, with {labels}", "", "")
+    figure.update_xaxes(title={"text": "epoch"}, row=rows)
+    figure.update_xaxes(range=[1, max(longest, 2)])
+    highest = max(max(group[0][which][0] for which in (0, 1)) for group in runs.values())
+    figure.update_yaxes(range=[0, 1.05 * highest])
+    figure.update_yaxes(title={"text": "loss"}, col=1)
+    figure.update_layout(
+        height=250 * rows + 110,
+        hovermode="closest",
+        margin={"t": 104},
+        legend={"y": 1.07},
+        meta="side by side",
+    )
+    return figure
+
+
+def test_accuracies(found: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> go.Figure:
+    """The test accuracy, in percent, of every seed, a row a remedy, the first at the top; a panel a kind of labels."""
+    figure = make_subplots(1, len(found), shared_yaxes=True, horizontal_spacing=0.05,
+                           subplot_titles=[f"with {labels}" for labels in found])  # fmt: skip
+    for column, accuracies in enumerate(found.values(), 1):
+        names, first = list(accuracies), column == 1
+        plain = float(accuracies[names[0]].mean())
+        for s in range(len(accuracies[names[0]])):
+            figure.add_trace(
+                go.Scatter(
+                    x=[float(accuracies[name][s]) for name in names], y=names, mode="markers", name="one seed",
+                    showlegend=first and s == 0, marker={"color": BLUE, "size": 9, "opacity": 0.6},
+                    hovertemplate="%{y}<br>%{x:.2f} %<extra></extra>",
+                ),
+                row=1, col=column,
+            )  # fmt: skip
+        means = [float(accuracies[name].mean()) for name in names]
+        figure.add_trace(
+            go.Scatter(
+                x=means, y=names, mode="markers+text", name="mean", showlegend=first, cliponaxis=False,
+                text=[f"<b>{mean:.1f}</b>" for mean in means], textposition="top center",
+                marker={"symbol": "line-ns", "size": 22, "line": {"width": 4, "color": ORANGE}, "color": ORANGE},
+                hovertemplate="%{y}, mean<br>%{x:.2f} %<extra></extra>",
+            ),
+            row=1, col=column,
+        )  # fmt: skip
+        figure.add_vline(plain, line={"color": "#808080", "width": 1.5, "dash": "dot"}, row=1, col=column)
+    style(figure, "Test accuracy by remedy", "test accuracy, %", "")
+    figure.update_yaxes(type="category", autorange="reversed")
+    figure.update_layout(
+        height=64 * len(names) + 150,
+        hovermode="closest",
+        margin={"t": 96},
+        legend={"y": 1.1},
+        meta="side by side",
+    )
+    return figure
+
+
+def _across(name: str, runs: Sequence[Sequence[float]]) -> Curve:
+    """The median and the range, epoch by epoch, over the runs that got so far."""
+    epochs = range(1, max(map(len, runs)) + 1)
+    at = [np.array([run[e - 1] for run in runs if len(run) >= e]) for e in epochs]
+    return Curve(name, list(epochs), [float(v.min()) for v in at], [float(np.median(v)) for v in at],
+                 [float(v.max()) for v in at])  # fmt: skip

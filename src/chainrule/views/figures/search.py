@@ -1,0 +1,187 @@
+"""Figures of training with and without backpropagation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from chainrule.views.figures.base import BLUE, ORANGE, style
+from chainrule.views.figures.laboratory import GREEN, PINK
+
+FAMILIES = {
+    "exact": BLUE,
+    "numerical": ORANGE,
+    "direction": GREEN,
+    "evolution": PINK,
+    "other": "#B07A00",
+    "none": "#808080",
+}
+"""One color a kind of method; within a kind, dashes and markers differ."""
+DASHES = ("solid", "dash", "dot")
+MARKERS = ("circle", "diamond", "square", "cross", "triangle-up", "x", "star", "triangle-down", "pentagon",
+           "hexagram", "hourglass")  # fmt: skip
+GAP = 0.062
+"""Least distance of two labels, as a share of the axis."""
+UNITS = {"passes": "forward passes (logarithmic)", "seconds": "seconds of training (logarithmic)"}
+
+
+class Curve(NamedTuple):
+    """One method's courses: a list a seed."""
+
+    label: str
+    family: str
+    """a key of FAMILIES"""
+    passes: Sequence[Sequence[float]]
+    seconds: Sequence[Sequence[float]]
+    loss: Sequence[Sequence[float]]
+
+
+def loss_curves(curves: Sequence[Curve], against: str) -> go.Figure:
+    """The training loss against passes or seconds: the mean over the seeds, from the least to the largest shaded.
+
+    against: "passes" or "seconds".  Both axes are logarithmic; labels stand at the right, in the order of the ends;
+    a page too narrow for them has a legend instead.
+    """
+    figure = go.Figure()
+    ends = []
+    for curve, (dash, symbol) in zip(curves, _looks(curves), strict=True):
+        color = FAMILIES[curve.family]
+        x, mean, low, high = averaged(curve, against)
+        if not len(x):
+            continue
+        if len(curve.loss) > 1:
+            figure.add_trace(
+                go.Scatter(
+                    x=np.concatenate([x, x[::-1]]),
+                    y=np.concatenate([high, low[::-1]]),
+                    fill="toself",
+                    fillcolor=color,
+                    opacity=0.13,
+                    line={"width": 0},
+                    hoverinfo="skip",
+                    showlegend=False,
+                )
+            )
+        figure.add_trace(
+            go.Scatter(
+                x=x,
+                y=mean,
+                name=curve.label,
+                mode="lines+markers",
+                line={"color": color, "width": 4 if curve.family == "exact" else 2.2, "dash": dash},
+                marker={"symbol": symbol, "size": 6},
+                hovertemplate=f"{curve.label}<br>%{{x:.3s}} {against}<br>loss %{{y:.3f}}<extra></extra>",
+            )
+        )
+        ends.append((float(x[-1]), float(mean[-1]), curve.label, color))
+    title = f"What {'a forward pass' if against == 'passes' else 'a second'} buys"
+    style(figure, title, UNITS[against], "training loss (logarithmic)")
+    _label_ends(figure, ends)
+    figure.update_layout(
+        height=560, hovermode="closest", showlegend=False, margin={"r": 190}, meta="labels at the right"
+    )
+    figure.update_xaxes(type="log", dtick=1, minor={"showgrid": False})
+    figure.update_yaxes(type="log", dtick="D2", tickformat="~g")
+    return figure
+
+
+def cosines(found: Sequence[tuple[str, str, float]], chance: float) -> go.Figure:
+    """How far each method's step points along the gradient: 1 is the gradient itself, 0 a right angle.
+
+    found: (label, family, cosine), negative ones drawn at their size.  chance: of one random direction.
+    """
+    rows = sorted(found, key=lambda row: row[2])
+    figure = go.Figure(
+        go.Bar(
+            x=[abs(cosine) for *_, cosine in rows],
+            y=[label for label, *_ in rows],
+            orientation="h",
+            marker={"color": [FAMILIES[family] for _, family, _ in rows]},
+            text=[f"{cosine:.3f}" for *_, cosine in rows],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}<br>cosine %{text}<extra></extra>",
+        )
+    )
+    style(
+        figure,
+        "Along the gradient (1), or at a right angle to it (0)",
+        "cosine to the true gradient",
+        "",
+    )
+    figure.add_vline(x=chance, line={"color": "#808080", "dash": "dash", "width": 1.5})
+    figure.add_annotation(
+        x=chance,
+        xanchor="left",
+        y=1.0,
+        yref="paper",
+        yanchor="bottom",
+        text=f"a random direction: {chance:.3f}",
+        showarrow=False,
+    )
+    figure.update_xaxes(range=[0, 1.3], dtick=0.2)
+    figure.update_yaxes(showgrid=False, ticksuffix="  ")
+    figure.update_layout(height=130 + 32 * len(rows), hovermode="closest", showlegend=False)
+    return figure
+
+
+def averaged(curve: Curve, against: str) -> tuple[NDArray[np.float64], ...]:
+    """x, and the mean, least and largest loss at each over the seeds; what a logarithmic axis lacks is left out."""
+    count = min(len(course) for course in curve.loss)
+    x = np.mean([course[:count] for course in getattr(curve, against)], 0)  # (count,)
+    loss = np.array([course[:count] for course in curve.loss])  # (seeds, count)
+    shown = (x > 0) & np.isfinite(loss).all(0) & (loss > 0).all(0)
+    return x[shown], loss.mean(0)[shown], loss.min(0)[shown], loss.max(0)[shown]
+
+
+def _looks(curves: Sequence[Curve]) -> list[tuple[str, str]]:
+    """Dash and marker a curve: dashes by the place in the family, markers by the place in the list."""
+    seen: dict[str, int] = {}
+    looks = []
+    for i, curve in enumerate(curves):
+        place = seen.get(curve.family, 0)
+        seen[curve.family] = place + 1
+        looks.append((DASHES[place % len(DASHES)], MARKERS[i % len(MARKERS)]))
+    return looks
+
+
+def _label_ends(figure: go.Figure, ends: list[tuple[float, float, str, str]]) -> None:
+    """The labels in a column at the right, with a line to each: as near to its curve's end as the others let it."""
+    if not ends:
+        return
+    ends = sorted(ends, key=lambda end: end[1])
+    values = [y for trace in figure.data for y in trace.y]
+    low, high = np.log10(min(values)) - 0.03, np.log10(max(values)) + 0.03
+    right = np.log10(max(x for x, *_ in ends))
+    left = np.log10(min(float(x) for trace in figure.data for x in trace.x))
+    at = (np.log10([y for _, y, *_ in ends]) - low) / max(high - low, 1e-9)  # (n,) shares of the axis, rising
+    gap = min(GAP, 1 / len(ends))
+    for i in range(1, len(at)):  # up, where they would overlap
+        at[i] = max(at[i], at[i - 1] + gap)
+    at[-1] = min(at[-1], 1.0)
+    for i in reversed(range(len(at) - 1)):  # and down again from the top
+        at[i] = min(at[i], at[i + 1] - gap)
+    span = right - left
+    for (x, y, label, color), place in zip(ends, at.tolist(), strict=True):
+        figure.add_annotation(
+            x=np.log10(x),
+            y=np.log10(y),
+            ax=right + 0.045 * span,
+            ay=low + place * (high - low),
+            axref="x",
+            ayref="y",
+            xanchor="left",
+            text=f"<b>{label}</b> {y:.2f}",
+            font={"color": color, "size": 13},
+            showarrow=True,
+            arrowhead=0,
+            arrowwidth=1,
+            arrowcolor=color,
+            opacity=0.9,
+        )
+    figure.update_yaxes(range=[low, high])
+    figure.update_xaxes(range=[left - 0.02 * span, right + 0.04 * span])

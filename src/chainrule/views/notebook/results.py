@@ -1,0 +1,197 @@
+"""The output of each result: what its `_repr_html_` gives."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from chainrule.network.summary import counted
+from chainrule.views.notebook.parts import (
+    Markup,
+    bar,
+    curves,
+    framed,
+    grey,
+    indented,
+    paragraph,
+    signed,
+    signed_bar,
+    table,
+    text,
+)
+
+if TYPE_CHECKING:
+    from chainrule.inspection.attribution import Attribution
+    from chainrule.inspection.flow.flow import Flow
+    from chainrule.inspection.story import Story
+    from chainrule.inspection.story.parts import Content
+    from chainrule.inspection.trace.gradient_check import GradientCheck
+    from chainrule.inspection.trace.trace import Trace
+    from chainrule.model import Model
+    from chainrule.network.summary import Summary
+    from chainrule.training import History
+
+OPEN = ' open=""'  # well-formed as XML too
+
+
+def model(model: Model) -> str:
+    """The summary, and how far the model was trained."""
+    trained = (
+        f"trained for {counted(model.epochs_trained, 'epoch')}, {counted(model.steps_trained, 'step')}"
+        if model.steps_trained
+        else "not trained yet"
+    )
+    size = f"{model.network.size:,} parameters, {model.dtype}"
+    lines = [f"Task: {model.task}; loss {model.network.loss!r}; seed {model.seed}; {trained}."]
+    if len(model.history):
+        last = ", ".join(f"{name} {value:.4g}" for name, value in model.history[-1].items())
+        lines.append(f"Last epoch: {last}.")
+    return framed(f"Model of {size}", *_summary(model.summary()), *map(paragraph, lines))
+
+
+def summary(summary: Summary) -> str:
+    """A row a link, and the sums."""
+    return framed(f"{summary.parameters:,} parameters", *_summary(summary))
+
+
+def _summary(summary: Summary) -> tuple[str, str]:
+    heads, rows = summary.cells()
+    return table(heads, indented(rows), (0, 1)), paragraph(
+        "; ".join(f"{name} {value}" for name, value in summary.totals().items()) + "."
+    )
+
+
+def history(history: History) -> str:
+    """The curves of the loss and the chief metric, and the records."""
+    if not len(history):
+        return framed("History", paragraph("No epoch was recorded yet."))
+    drawn = [
+        curves(
+            name.replace("_", " "),
+            [
+                (label, history[column])
+                for label, column in (("training", name), ("validation", f"val_{name}"))
+                if column in history
+            ],
+        )
+        for name in history.charted
+    ]
+    names = history.columns
+    rows = [
+        (f"{i:,}", *("" if (v := record.get(name)) is None else f"{v:.5g}" for name in names))
+        for i, record in enumerate(history, 1)
+    ]
+    stopped = paragraph(f"Stopped: {history.stopped}.") if history.stopped else ""
+    heads = ("epoch", *(name.replace("_", " ") for name in names))
+    return framed(f"History of {counted(len(history), 'epoch')}", *drawn, stopped, table(heads, rows, ()))
+
+
+def trace(trace: Trace) -> str:
+    """A row a link: z, a, delta and the gradients, as numbers or as their spread."""
+    from chainrule.inspection.trace import export as trace_export
+
+    heads, rows = trace_export.rows(trace)
+    head, *notes = trace_export.remarks(trace)
+    return framed(f"Trace of {head}", table(heads, indented(rows), (0, 1)), paragraph(" ".join(notes)))
+
+
+def flow(flow: Flow) -> str:
+    """A row a layer, the size of its delta as a bar on a logarithmic scale, and the diagnoses."""
+    heads, rows = flow.cells()
+    ratios = [row.delta_ratio for row in flow.layers]
+    logs = [math.log10(r) if r and math.isfinite(r) else None for r in ratios]
+    low = min((x for x in logs if x is not None), default=0.0)
+    high = max((x for x in logs if x is not None), default=0.0)
+    bars = [
+        Markup("") if x is None else bar((x - low + 0.1 * (high - low + 1)) / (1.1 * (high - low) + 0.1))
+        for x in logs
+    ]
+    cells = [(*row[:3], drawn, *row[3:]) for row, drawn in zip(rows, bars, strict=True)]
+    made = table((*heads[:3], "delta (logarithmic)", *heads[3:]), cells, (0, 1, 3))
+    return framed(
+        "Gradient flow",
+        made,
+        paragraph(flow.conditions()),
+        *(paragraph(diagnosis.words) for diagnosis in flow.diagnoses),
+    )
+
+
+def gradient_check(check: GradientCheck) -> str:
+    """A row a parameter: both values of its worst number, and their relative error."""
+    rows = [
+        (check.place(name), f"{c.gradient:.12g}", f"{c.numeric:.12g}", f"{c.error:.1e}")
+        for name, c in check.items()
+    ]
+    heads = ("parameter", "backpropagation", "central difference", "relative error")
+    worst = (
+        f"worst: {check.place(check.worst)}, relative error {check.error:.1e}" if check else "no parameter"
+    )
+    return framed("Backpropagation against central differences", table(heads, rows), paragraph(f"{worst}."))
+
+
+def attribution(found: Attribution) -> str:
+    """The first sample: its picture where it is one, the largest values as bars, and what they add up to."""
+    from chainrule.inspection.attribution.result import NAMES, SHOWN, others
+
+    many = f", sample 0 of {len(found.values):,}" if len(found.values) > 1 else ""
+    drawn = []
+    if found.shape is not None:
+        drawn.append(grey(found.X[0].reshape(found.shape), "the input"))
+        drawn.append(
+            signed(found.values[0].reshape(found.shape), "what each pixel did: blue for, orange against")
+        )
+    shown = found.records(0)[:SHOWN]
+    most = max((abs(record["attribution"]) for record in shown), default=0.0)
+    rows = [
+        (
+            record["feature"],
+            f"{record['value']:.5g}",
+            f"{record['baseline']:.5g}",
+            f"{record['attribution']:.5g}",
+            signed_bar(record["attribution"], most),
+        )
+        for record in shown
+    ]
+    rest = found.order(0)[SHOWN:]
+    if len(rest):
+        total = float(found.values[0, rest].sum())
+        rows.append((others(len(rest)), "", "", f"{total:.5g}", Markup("")))
+    heads = ("feature", "value", "baseline", "attribution", "")
+    return framed(
+        f"{NAMES[found.method]} of {found.targets[0]}{many}",
+        *drawn,
+        table(heads, rows, (0, 4)),
+        paragraph(found.completeness(0)),
+    )
+
+
+def story(story: Story) -> str:
+    """The chapters, each to unfold; the first two are open."""
+    chapters = "".join(
+        f"<details{OPEN if number <= 2 else ''}><summary>{number}. {text(part.title)}</summary>"
+        f"{''.join(map(_piece, part.content))}</details>"
+        for number, part in enumerate(story.parts(), 1)
+    )
+    return framed(f"{story.source}: the network says {story.said}", chapters)
+
+
+def _piece(item: Content) -> str:
+    """A sentence, a table, bars or pictures of a chapter."""
+    from chainrule.inspection.story.parts import Bars, Grid, Picture, Signed
+
+    if isinstance(item, Grid):
+        left = {k for k, name in enumerate(item.columns) if k == 0 or name in item.words}
+        return table(item.columns, item.rows, left)
+    if isinstance(item, Bars):
+        bars = [
+            (row.name, row.number, bar(row.share) if row.share > 0 else Markup(""), row.note)
+            for row in item.rows
+        ]
+        return table(("",) * 4, bars, (0, 2, 3))
+    if isinstance(item, Signed):
+        most = max((abs(value) for _, value in item.rows), default=0.0)
+        sides = [(name, f"{value:+.4g}", signed_bar(value, most)) for name, value in item.rows]
+        return table(("",) * 3, sides, (0, 2))
+    if isinstance(item, Picture):
+        return grey(item.pixels, "the input") + "".join(signed(values, name) for name, values in item.maps)
+    return paragraph(item)

@@ -1,0 +1,37 @@
+"""One page about one attribution: the figure, the completeness check, the features in a table."""
+
+from __future__ import annotations
+
+from chainrule.inspection.attribution.result import NAMES, SHOWN, Attribution
+from chainrule.views.report.page import page
+from chainrule.views.report.sections import figure, section, table, text
+
+
+def render(attribution: Attribution, row: int = 0) -> str:
+    """The page as text."""
+    name, target = NAMES[attribution.method], attribution.targets[row]
+    many = f"Sample {row} of {len(attribution.values):,}. " if len(attribution.values) > 1 else ""
+    return page(
+        f"{name} of {target}",
+        f"Why {target}?",
+        f"{many}{name}: what each of {attribution.values.shape[1]:,} features did for the output.",
+        [
+            section("", figure(attribution.figure(row))),
+            section("Does it add up?", f"<p>{text(attribution.completeness(row))}</p>"),
+            section(f"The {min(SHOWN, attribution.values.shape[1])} largest", features(attribution, row)),
+        ],
+    )
+
+
+def features(attribution: Attribution, row: int, most: int = SHOWN) -> str:
+    """A table of the features that did most."""
+    rows = [
+        (
+            record["feature"],
+            f"{record['value']:.5g}",
+            f"{record['baseline']:.5g}",
+            f"{record['attribution']:+.5g}",
+        )
+        for record in attribution.records(row)[:most]
+    ]
+    return table(("feature", "value", "baseline", "attribution"), rows)

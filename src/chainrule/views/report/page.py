@@ -1,0 +1,59 @@
+"""The one HTML page that every report is made of: self-contained, offline, wide screens and phones, light and dark."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from importlib.resources import files
+
+import chainrule
+
+PAGE = """<!doctype html>
+<html lang="en" data-theme="light">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; \
+style-src 'unsafe-inline'; img-src data:">
+<title>{title} - Chainrule</title>
+<style>{css}</style>
+<script>{plotly}</script>
+</head>
+<body>
+<header><div><h1>{heading}</h1><p>{subtitle}</p></div><button id="theme" type="button" hidden>Dark</button></header>
+<main>
+{sections}
+</main>
+<footer>{footer}</footer>
+<script>{js}</script>
+</body>
+</html>
+"""
+
+
+def page(
+    title: str, heading: str, subtitle: str, sections: Iterable[str], *, footer: str | None = None
+) -> str:
+    """A page as text.
+
+    title, heading, subtitle, footer: plain text, escaped here.  sections: HTML, of `chainrule.views.report.sections`;
+    empty ones are left out. Plotly is in it where one of them has a figure.
+    """
+    body = "\n".join(filter(None, sections))
+    plotly = ""
+    if 'class="figure"' in body:  # what page.js draws; in escaped text the quotes would be others
+        from plotly.offline import get_plotlyjs
+
+        plotly = get_plotlyjs()
+    here = files("chainrule.views.report")
+    made_by = f"Made by Chainrule {chainrule.__version__}. This page is whole: it needs no network."
+    return PAGE.format(
+        title=html.escape(title),
+        heading=html.escape(heading),
+        subtitle=html.escape(subtitle),
+        css=(here / "page.css").read_text("utf-8"),
+        js=(here / "page.js").read_text("utf-8"),
+        plotly=plotly,
+        sections=body,
+        footer=html.escape(made_by if footer is None else footer),
+    )

@@ -1,0 +1,236 @@
+"""The parts of the page as HTML."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.formulas.metrics import confusion_matrix
+from chainrule.model import Model
+from chainrule.training import History
+from chainrule.views import figures
+from chainrule.views.report.judgement import Judgement
+
+
+def tiles(model: Model, history: History, judgement: Judgement, part: str, positive: Any = None) -> str:
+    """The few numbers that matter most. positive: of two classes, the one that precision and its like are of."""
+    metrics = judgement.metrics
+    chief = "accuracy" if "accuracy" in metrics else "r2" if "r2" in metrics else "loss"
+    shown = {f"{part} {figures.spoken(chief)}": value(chief, metrics[chief])}
+    shown |= {figures.spoken(name): value(name, number) for name, number in metrics.items() if name != chief}
+    if positive is not None:
+        shown["positive class"] = str(positive)
+    shown |= {
+        "parameters": f"{model.network.size:,}",
+        "epochs": f"{len(history):,}",
+        "training time": duration(sum(record.get("seconds", 0.0) for record in history)),
+    }
+    cells = "".join(
+        f"<div><dt>{text(name)}</dt><dd>{text(number)}</dd></div>" for name, number in shown.items()
+    )
+    return f'<dl class="tiles">{cells}</dl>'
+
+
+def curves(history: History, watched: str) -> str:
+    """Loss, and what else was watched, over the epochs."""
+    if not len(history):
+        return ""
+    drawn = "".join(
+        f"<section>{figure(figures.learning_curve(history.records, name, watched))}</section>"
+        for name in history.charted
+    )
+    note = f" Stopped: {history.stopped}." if history.stopped else ""
+    return f'<div class="pair">{drawn}</div>' + (f"<p>{text(note)}</p>" if note else "")
+
+
+def outcome(judgement: Judgement) -> str:
+    """The confusion matrix; for many labels how each fares; for numbers predicted against true."""
+    if judgement.task == "regression":
+        return section("", figure(figures.predicted_against_true(judgement.y, judgement.predicted)))
+    if judgement.task == "multilabel":
+        return section(
+            "",
+            figure(figures.label_counts(judgement.y, judgement.predicted, judgement.labels)),
+            rates(judgement),
+        )
+    matrix = confusion_matrix(judgement.y, judgement.predicted, len(judgement.labels))
+    drawn = figure(figures.confusion(matrix, judgement.labels))
+    both = section("", drawn) + section("By class", rates(judgement))
+    return both if len(judgement.labels) > figures.MAX_NUMBERED else f'<div class="pair">{both}</div>'
+
+
+def rates(judgement: Judgement) -> str:
+    """Precision and recall of each class or label."""
+    one_hot = (
+        judgement.y if judgement.y.ndim == 2 else judgement.y[:, None] == np.arange(len(judgement.labels))
+    )
+    chosen = (
+        judgement.predicted
+        if judgement.y.ndim == 2
+        else judgement.predicted[:, None] == np.arange(len(judgement.labels))
+    )
+    hits = ((one_hot == 1) & (chosen == 1)).sum(0)
+    rows = [
+        (label, f"{n:,}", share(hit, n), share(hit, k))
+        for label, n, k, hit in zip(
+            judgement.labels, one_hot.sum(0).tolist(), chosen.sum(0).tolist(), hits.tolist(), strict=True
+        )
+    ]
+    what = "label" if judgement.y.ndim == 2 else "class"
+    return table((what, "samples", "recall", "precision"), rows)
+
+
+def mistakes(judgement: Judgement, X: Any, image_shape: tuple[int, int] | None, called: Sequence[int]) -> str:
+    """The worst, as images where the samples are images. called: (n,) the number of each sample's row."""
+    if not len(judgement.worst):
+        return section("Worst mistakes", "<p>There are none: every sample was predicted right.</p>")
+    if judgement.task == "regression":
+        rows = [
+            (f"{called[row]:,}", numbers(judgement.y[row]), numbers(judgement.predicted[row]),
+             numbers(judgement.predicted[row] - judgement.y[row]))
+            for row in judgement.worst.tolist()
+        ]  # fmt: skip
+        return section("Largest errors", table(("row", "true", "predicted", "error"), rows))
+    missed = int((judgement.predicted != judgement.y).reshape(judgement.n, -1).any(1).sum())
+    lead = (
+        f"<p>{missed:,} of {judgement.n:,} samples were predicted wrong. These are the ones to whose true "
+        "label the model gave the least probability.</p>"
+    )
+    if image_shape is not None and judgement.y.ndim == 1:
+        items = "".join(
+            picture(judgement, X, row, image_shape, called[row]) for row in judgement.worst.tolist()
+        )
+        return section("Worst mistakes", lead, f'<ul class="mistakes">{items}</ul>')
+    rows = [(f"{called[row]:,}", *described(judgement, row)) for row in judgement.worst.tolist()]
+    return section(
+        "Worst mistakes", lead, table(("row", "true", "predicted", "probability"), rows, (0, 1, 2))
+    )
+
+
+def picture(judgement: Judgement, X: Any, row: int, shape: tuple[int, int], called: int) -> str:
+    """One mistake as an image with its caption."""
+    true, predicted, probability = described(judgement, row)
+    encoded = base64.b64encode(figures.image_png(np.asarray(X[row]), shape)).decode()
+    return (
+        f'<li><figure><img src="data:image/png;base64,{encoded}" width="{shape[1]}" height="{shape[0]}" '
+        f'alt="sample {called}: true {text(true)}, predicted {text(predicted)}">'
+        f'<figcaption><b>{text(true)}</b> taken for <b class="wrong">{text(predicted)}</b><br>{text(probability)}'
+        "</figcaption></figure></li>"
+    )
+
+
+def described(judgement: Judgement, row: int) -> tuple[str, str, str]:
+    """What it is, what was said, and how sure."""
+    assert judgement.shares is not None
+    shares, labels = judgement.shares[row], judgement.labels
+    if judgement.y.ndim == 1:
+        chosen = int(judgement.predicted[row])
+        return labels[int(judgement.y[row])], labels[chosen], f"at {100 * float(shares[chosen]):.1f} %"
+    true, said = (
+        ", ".join(labels[k] for k in np.flatnonzero(each[row])) or "none"
+        for each in (judgement.y, judgement.predicted)
+    )
+    off = np.flatnonzero(judgement.y[row] != judgement.predicted[row])
+    return true, said, ", ".join(f"{labels[k]} {100 * float(shares[k]):.1f} %" for k in off)
+
+
+def details(model: Model, settings: Mapping[str, Any], command: str, versions: Mapping[str, str]) -> str:
+    """Settings, the command, the summary, versions."""
+    parts = []
+    if command:
+        line = (
+            f'<div class="command"><pre id="command">{text(command)}</pre>'
+            '<button id="copy" type="button">Copy</button></div>'
+        )
+        parts.append(section("Do it again", line))
+    parts.append(
+        section(
+            "The network", f'<pre tabindex="0">{text(model.summary(settings.get("batch_size") or 128))}</pre>'
+        )
+    )
+    tables = []
+    if settings:
+        chosen = [
+            (figures.spoken(name), shown(value)) for name, value in settings.items() if value is not None
+        ]
+        tables.append(section("Settings", pairs(chosen)))
+    if versions:
+        tables.append(section("Versions", pairs(versions.items())))
+    return "\n".join(parts) + (f'<div class="pair top">{"".join(tables)}</div>' if tables else "")
+
+
+def figure(made: Any) -> str:
+    """A place for a figure, and the figure as JSON beside it; the page's script draws it."""
+    name = f"figure-{re.sub('[^a-z0-9]+', '-', made.layout.title.text.lower()).strip('-')}"
+    spec = made.to_json().replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    height = made.layout.height
+    label = text(made.layout.title.text)
+    return (
+        f'<div class="figure" data-spec="{name}" role="img" aria-label="{label}" style="min-height:{height}px"></div>'
+        f'<script type="application/json" id="{name}">{spec}</script>'
+    )
+
+
+def section(title: str, *content: str) -> str:
+    """A card."""
+    return f"<section>{f'<h2>{text(title)}</h2>' if title else ''}{''.join(content)}</section>"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """A table whose first column names the row. left: the columns that read from the left; numbers from the right."""
+    kinds = ["" if i in left else ' class="number"' for i in range(len(heads))]
+    head = "".join(
+        f'<th scope="col"{kind}>{text(name)}</th>' for name, kind in zip(heads, kinds, strict=True)
+    )
+    body = "".join(
+        f'<tr><th scope="row">{text(row[0])}</th>'
+        + "".join(f"<td{kind}>{text(cell)}</td>" for cell, kind in zip(row[1:], kinds[1:], strict=True))
+        + "</tr>"
+        for row in rows
+    )
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def pairs(rows: Iterable[tuple[str, Any]]) -> str:
+    """A table of names and values."""
+    body = "".join(f'<tr><th scope="row">{text(name)}</th><td>{text(item)}</td></tr>' for name, item in rows)
+    return f'<div class="scroll"><table><tbody>{body}</tbody></table></div>'
+
+
+def text(item: object) -> str:
+    """Escaped."""
+    return html.escape(str(item))
+
+
+def value(name: str, number: float) -> str:
+    """98.24 % for an accuracy, 0.0561 for another number."""
+    if math.isnan(number):
+        return "undefined"
+    return f"{100 * number:.2f} %" if name == "accuracy" else f"{number:.4g}"
+
+
+def share(part: int, whole: int) -> str:
+    """A percentage, or a dash of nothing."""
+    return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+def numbers(row: Any) -> str:
+    """One number, or several in a row."""
+    return ", ".join(f"{number:.5g}" for number in np.ravel(row).tolist())
+
+
+def shown(item: Any) -> str:
+    """A setting's value for people."""
+    return {True: "yes", False: "no"}[item] if isinstance(item, bool) else json.dumps(item).strip('"')
+
+
+def duration(seconds: float) -> str:
+    """4.1 s, or 3 min 12 s."""
+    return f"{seconds:.1f} s" if seconds < 100 else f"{int(seconds // 60)} min {int(seconds % 60)} s"

@@ -1,0 +1,166 @@
+"""The story of one prediction as a page."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.inspection.attribution.result import NAMES
+from chainrule.inspection.story.parts import Bars, Content, Grid, Part, Picture, Signed, percent
+from chainrule.views.figures.attribution import attribution_bars, attribution_image
+from chainrule.views.figures.base import image_png
+from chainrule.views.figures.story import activity, layer_bars, probabilities
+from chainrule.views.report.page import page
+from chainrule.views.report.sections import figure, section, text
+
+if TYPE_CHECKING:
+    from chainrule.inspection.story import Story
+
+SCROLL = '<div class="scroll" style="margin:4px 0 16px;white-space:nowrap"><table>'
+SHOWN = 4
+"""Answers in the figure of probabilities."""
+
+
+def render(story: Story) -> str:
+    """The page as text."""
+    first, answered, made, why, change = story.parts()
+    heading = f"Why {story.asked}?" if story.task != "regression" else f"Why {story.said}?"
+    sure = "" if story.answers[0].share is None else f", at {percent(story.answers[0].share)},"
+    return page(
+        heading,
+        heading,
+        f"{story.source}: a network of {story.parameters:,} parameters says {story.said}{sure} and this is why.",
+        [
+            tiles(story),
+            f'<div class="pair">{chapter(first, 1)}{chapter(answered, 2)}</div>',
+            chapter(made, 3, figure(activity(strips(story)))),
+            chapter(why, 4, reasons(story)),
+            chapter(change, 5, after(story)),
+        ],
+    )
+
+
+def strips(story: Story) -> list[tuple[str, NDArray[Any]]]:
+    """What each layer gives out, from the input on as the first learning layer sees it."""
+    first = max((i for i, layer in enumerate(story.layers) if layer.changes_units), default=0)
+    return [(layer.name, layer.values) for layer in story.layers[first:]]
+
+
+def tiles(story: Story) -> str:
+    """The few numbers that matter most."""
+    shown = {"the network says": story.said}
+    if story.answers[0].share is not None:
+        shown["its probability"] = percent(story.answers[0].share)
+    if story.truth is not None:
+        shown["the truth"] = story.truth
+    if story.rival is not None:
+        shown[f"ahead of {story.rival.label}, in the logit"] = f"{story.rival.gap:.3f}"
+    error = float(story.attribution.error[0])
+    if not np.isnan(error):
+        shown[f"{NAMES[story.attribution.method]}: off its sum"] = f"{error:.0e}" if error else "0"
+    four = list(shown.items())[:4]
+    cells = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in four)
+    return f'<dl class="tiles">{cells}</dl>'
+
+
+def chapter(part: Part, number: int, drawn: str = "") -> str:
+    """A card; the figures come after the first sentence, in place of what a terminal draws."""
+    pieces = [piece(item, bool(drawn)) for item in part.content]
+    return section(f"{number}. {part.title}", pieces[0], drawn, *pieces[1:])
+
+
+def piece(item: Content, is_drawn: bool) -> str:
+    """A sentence, a table, bars or a picture; what a figure shows is not drawn twice."""
+    if isinstance(item, Grid):
+        return grid(item)
+    if isinstance(item, Bars):
+        return bars(item)
+    if isinstance(item, Signed):
+        return ""
+    if isinstance(item, Picture):
+        return "" if is_drawn else picture(item)
+    return f"<p>{text(item)}</p>"
+
+
+def picture(item: Picture) -> str:
+    """The input, its pixels as squares."""
+    height, width = item.pixels.shape
+    encoded = base64.b64encode(image_png(item.pixels, (height, width))).decode()
+    style = (
+        "width:100%;max-width:300px;height:auto;display:block;margin:8px auto;border-radius:10px;"
+        "image-rendering:pixelated"
+    )
+    source = f"data:image/png;base64,{encoded}"
+    return f'<img src="{source}" width="{width}" height="{height}" alt="the input" style="{style}">'
+
+
+def grid(item: Grid) -> str:
+    """A table; the first column names the row."""
+    is_number = [k > 0 and name not in item.words for k, name in enumerate(item.columns)]
+    head = "".join(
+        f'<th scope="col"{" class=number" if right else ""}>{text(name)}</th>'
+        for name, right in zip(item.columns, is_number, strict=True)
+    )
+    body = ""
+    for row in item.rows:
+        indent = (len(row[0]) - len(row[0].lstrip())) // 2
+        name = f'<th scope="row"{f" style=padding-left:{18 * indent}px" if indent else ""}>{text(row[0].strip())}</th>'
+        cells = "".join(
+            f'<td class="number">{text(cell)}</td>' if right else f"<td>{text(cell)}</td>"
+            for cell, right in zip(row[1:], is_number[1:], strict=True)
+        )
+        body += f"<tr>{name}{cells}</tr>"
+    return f"{SCROLL}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def bars(item: Bars) -> str:
+    """Name, number and a bar of its length."""
+    rows = "".join(
+        f'<tr><th scope="row">{text(row.name)}</th><td class="number">{text(row.number)}</td>'
+        '<td style="width:45%;min-width:90px"><div style="height:12px;margin-top:5px;border-radius:6px;'
+        f'background:var({"--accent" if row.is_main else "--soft"});width:{max(100 * row.share, 0.5):.2f}%"></div></td>'
+        f'<td class="number">{text(row.note)}</td></tr>'
+        for row in item.rows
+    )
+    return f"{SCROLL}<tbody>{rows}</tbody></table></div>"
+
+
+def reasons(story: Story) -> str:
+    """What the features did: for the answer, and for it against its rival."""
+    held = None if story.rival is None else story.rival.attribution
+    both = [story.attribution] if held is None else [story.attribution, held]
+    if story.shape is None:
+        drawn = [attribution_bars(each) for each in both]
+    else:
+        drawn = [attribution_image(each, with_input=held is None) for each in both]
+    cells = "".join(f"<div style=min-width:0>{figure(each)}</div>" for each in drawn)
+    return f'<div class="pair">{cells}</div>'
+
+
+def after(story: Story) -> str:
+    """The walk back, and the probabilities after the step."""
+    if story.change is None:
+        return ""
+    c = story.change
+    deltas = layer_bars(
+        [d.name for d in c.deltas],
+        [d.delta for d in c.deltas],
+        "How the error is handed back",
+        "rms of dL/d output",
+    )
+    drawn = [deltas]
+    if story.task != "regression":
+        now, then = story.answers[:SHOWN], c.answers_after[:SHOWN]
+        drawn.append(
+            probabilities(
+                [a.label for a in now],
+                [a.share or 0.0 for a in now],
+                [a.share or 0.0 for a in then],
+                "after the step",
+            )
+        )
+    cells = "".join(f"<div style=min-width:0>{figure(each)}</div>" for each in drawn)
+    return f'<div class="pair">{cells}</div>'
