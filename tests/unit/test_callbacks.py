@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import math
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import chainrule as c
+from chainrule.training.events import EpochEnd, Started
 
 GENERATOR = np.random.default_rng(5)
 X = GENERATOR.normal(size=(40, 3))
@@ -359,10 +359,10 @@ def test_progress_bar_tells_the_time_left_of_the_whole_run(monkeypatch: pytest.M
     monkeypatch.setattr(progress, "time", clock)
 
     class Bar(c.ProgressBar):
-        def on_steps(self, run: Any) -> None:
+        def move(self, event: Any, position: int = 0) -> None:
             clock.now += 0.4
-            super().on_steps(run)
-            told.append(self.left(run))
+            super().move(event, position)
+            told.append(self.left(event, position))
 
     bar = Bar(1, console=Console(file=StringIO(), force_terminal=True, width=80))
     bar.every_steps = 1
@@ -389,12 +389,10 @@ def test_the_table_of_epochs_fits_the_terminal(width: int, columns: int):
     names = [*names[:3], "seconds"] if columns == 4 else names if columns == 6 else list(RECORD)
     screen = StringIO()
     bar = c.ProgressBar(1, console=Console(file=screen, force_terminal=True, color_system=None, width=width))
-    history = fit(Values("loss", [0.25] * 3), epochs=3)
-    run = SimpleNamespace(logs={n: RECORD[n] for n in names}, epoch=1, epochs=300, history=history)
     bar.verbose = 2
-    bar.on_train_begin(SimpleNamespace(step=0))
-    for run.epoch in (1, 20, 300):
-        bar.on_epoch_end(run)
+    bar.on_event(Started(0, 300, step=0, steps_per_epoch=3, samples=40, batch_size=16, engine="native"))
+    for epoch in (1, 20, 300):
+        bar.on_event(EpochEnd(epoch, 300, {n: RECORD[n] for n in names}))
     lines = screen.getvalue().splitlines()
     assert max(map(len, lines)) <= width and len(set(map(len, lines[-3:]))) == 1
     assert lines[-1].split()[:2] == ["300", "0.2500"]

@@ -20,6 +20,7 @@ from chainrule.errors import ConfigError, FormatError
 from chainrule.model import Model, load
 from chainrule.trained.persistence import network_config
 from chainrule.training import CSVLog, EarlyStopping, History, Run, checkpoint
+from chainrule.training.events import Event, Started
 
 if TYPE_CHECKING:
     from chainrule.cli.run import Prepared
@@ -166,11 +167,13 @@ class LongerLog(CSVLog):
     def __init__(self, path: Path, records: Sequence[dict[str, float]]) -> None:
         """records: of the earlier epochs."""
         super().__init__(path)
-        self.records = records
+        self.earlier = records
 
-    def history(self, run: Run) -> History:
-        """All records."""
-        return History([*self.records, *run.history.records])
+    def write(self, event: Event) -> None:
+        """Write all records."""
+        if isinstance(event, Started):
+            event = dataclasses.replace(event, records=(*self.earlier, *event.records))
+        super().write(event)
 
 
 class LongerStopping(EarlyStopping):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from chainrule.training import ProgressBar, Run
+from chainrule.training import ProgressBar
+from chainrule.training.events import Event, Started
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,20 +22,15 @@ class EpochTable(ProgressBar):
     def __init__(self, console: Console, watched: str, begin: Callable[[], None], before: int = 0) -> None:
         """A quiet console keeps it silent. begin: called before the first step. before: epochs of earlier trainings."""
         super().__init__(1, console)
-        self.watched, self.begin, self.before = watched, begin, before
+        self.watched, self.begin_run, self.before = watched, begin, before
 
-    def on_train_begin(self, run: Run) -> None:
-        """All is in order."""
-        self.begin()
-        super().on_train_begin(run)
-
-    def title(self, run: Run) -> str:
-        """Which epoch of the whole run it is."""
-        return f"epoch {self.number(min(run.epoch + 1, run.epochs))}/{self.number(run.epochs)}"
-
-    def number(self, epoch: int) -> int:
-        """Those of earlier trainings are counted too."""
-        return self.before + epoch
+    def show(self, event: Event) -> None:
+        """Epochs are those of the whole run, earlier trainings included."""
+        if isinstance(event, Started):
+            self.begin_run()
+        super().show(
+            dataclasses.replace(event, epoch=event.epoch + self.before, epochs=event.epochs + self.before)
+        )
 
     def head(self, name: str) -> str:
         """val_accuracy is "test accuracy" where the test set is watched."""

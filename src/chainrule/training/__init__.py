@@ -6,6 +6,7 @@ from chainrule.training.callbacks import (
     CSVLog,
     EarlyStopping,
     FunctionCallback,
+    Listener,
     StopAt,
     as_callbacks,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "EarlyStopping",
     "FunctionCallback",
     "History",
+    "Listener",
     "ProgressBar",
     "Run",
     "StopAt",

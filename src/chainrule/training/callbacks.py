@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,7 @@ from chainrule.core.files import write_whole
 from chainrule.data.checks import check_count
 from chainrule.errors import ConfigError
 from chainrule.formulas.metrics import METRICS
-from chainrule.training import checkpoint
-from chainrule.training.history import History
+from chainrule.training import checkpoint, events
 from chainrule.training.run import Run
 
 
@@ -59,6 +58,40 @@ class FunctionCallback(Callback):
     def on_epoch_end(self, run: Run) -> None:
         """Call it."""
         self.function(run)
+
+
+class Listener(Callback):
+    """A callback that tells a function of each event: `Listener(queue.put)`.
+
+    The function runs in the thread that trains, between two steps: let it be short. An error of its own ends the run.
+    Unlike other callbacks it neither sees nor changes the run itself.
+    """
+
+    looks_inside = False
+
+    def __init__(self, consume: events.Consumer) -> None:
+        """Keep the function."""
+        self.consume = consume
+
+    def on_event(self, event: events.Event) -> None:
+        """Call the function; a subclass may do something else."""
+        self.consume(event)
+
+    def on_train_begin(self, run: Run) -> None:
+        """Make the event `Started`."""
+        self.on_event(events.started(run))
+
+    def on_steps(self, run: Run) -> None:
+        """Make the event `Progress`."""
+        self.on_event(events.progress(run))
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Make the event `EpochEnd`."""
+        self.on_event(events.epoch_end(run))
+
+    def on_train_end(self, run: Run) -> None:
+        """Make the event `Finished`, `Stopped`, `Interrupted` or `Failed`."""
+        self.on_event(events.ended(run))
 
 
 def better(monitor: str) -> int:
@@ -209,24 +242,25 @@ class Checkpoint(Callback):
         checkpoint.write(self.path, run)
 
 
-class CSVLog(Callback):
+class CSVLog(Listener):
     """One line an epoch in a CSV file; a resumed run goes on in the same file."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Name the file."""
-        self.path = Path(path)
+        super().__init__(self.write)
+        self.path, self.records = Path(path), list[Mapping[str, float]]()
 
-    def on_epoch_end(self, run: Run) -> None:
-        """Write the history as it is: a file that is always whole, whenever the run was interrupted."""
-        text, history = io.StringIO(newline=""), self.history(run)
-        writer = csv.DictWriter(text, ["epoch", *history.columns])
-        writer.writeheader()
-        writer.writerows({"epoch": i, **record} for i, record in enumerate(history, 1))
-        write_whole(self.path, text.getvalue().encode())
-
-    def history(self, run: Run) -> History:
-        """What is logged."""
-        return run.history
+    def write(self, event: events.Event) -> None:
+        """Write all records after each epoch: the file is always whole, whenever the run was interrupted."""
+        if isinstance(event, events.Started):
+            self.records = list(event.records)
+        elif isinstance(event, events.EpochEnd):
+            self.records.append(event.record)
+            text, names = io.StringIO(newline=""), [name for record in self.records for name in record]
+            writer = csv.DictWriter(text, list(dict.fromkeys(["epoch", *names])))
+            writer.writeheader()
+            writer.writerows({"epoch": i, **record} for i, record in enumerate(self.records, 1))
+            write_whole(self.path, text.getvalue().encode())
 
 
 def as_callbacks(callbacks: Any) -> list[Callback]:

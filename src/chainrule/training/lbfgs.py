@@ -16,7 +16,7 @@ from chainrule.formulas.layers import BatchNorm, Dropout
 from chainrule.formulas.optimizers import LBFGS
 from chainrule.network.network import Network
 from chainrule.training.callbacks import Checkpoint
-from chainrule.training.loop import finish_epoch
+from chainrule.training.loop import finish_epoch, watching
 from chainrule.training.run import Run
 
 CHUNK = 4096
@@ -98,9 +98,7 @@ def train(run: Run, optimizer: LBFGS) -> None:
         if run.history.stopped is not None:
             raise StopIteration
 
-    for callback in run.callbacks:
-        callback.on_train_begin(run)
-    try:
+    with watching(run):
         if run.epochs == 0:  # SciPy would take one step
             return
         result = minimize(
@@ -124,6 +122,3 @@ def train(run: Run, optimizer: LBFGS) -> None:
             raise NonFiniteError("The loss is not finite where L-BFGS begins; scale the input.", 1, "loss")
         if run.history.stopped is None and run.epoch < run.epochs:
             run.stop(f"L-BFGS ended: {str(result.message).lower()}")
-    finally:
-        for callback in run.callbacks:
-            callback.on_train_end(run)

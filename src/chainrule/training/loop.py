@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,13 +23,23 @@ GLANCE = 0.1
 
 def train(run: Run) -> None:
     """Advance a run, fresh or resumed, to its end."""
-    for callback in run.callbacks:
-        callback.on_train_begin(run)
-    try:
+    with watching(run):
         while run.epoch < run.epochs and run.history.stopped is None:
             train_epoch(run)
             if run.position == run.steps_per_epoch:  # unless a callback ended the run within the epoch
                 finish_epoch(run, epoch_record(run))
+
+
+@contextmanager
+def watching(run: Run) -> Iterator[None]:
+    """Tell the callbacks of the beginning of a run, and of its end, also where an error or Ctrl-C ends it."""
+    for callback in run.callbacks:
+        callback.on_train_begin(run)
+    try:
+        yield
+    except BaseException as error:
+        run.error = error
+        raise
     finally:
         run.session.pull()
         for callback in run.callbacks:
@@ -56,7 +68,7 @@ def train_epoch(run: Run) -> None:
                 run.samples, order[begin * size : end * size], rates[begin:end], first + begin + 1
             )
             elapsed = time.perf_counter() - start
-            run.position, run.seconds = end, run.seconds + elapsed
+            run.position, run.seconds, run.rate = end, run.seconds + elapsed, float(rates[end - 1])
             # As many steps as fit in a glance, found by doubling: what is cut where never changes a number.
             run.chunk = min(2 * run.chunk, max(1, int((end - begin) * GLANCE / max(elapsed, 1e-9))))
             if run.position < run.steps_per_epoch:

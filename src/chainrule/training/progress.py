@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from chainrule.training.callbacks import Callback
-from chainrule.training.run import Run
+from chainrule.training.callbacks import Listener
+from chainrule.training.events import EpochEnd, Event, Progress, Started, Stopped
 
 FORMATS = {"learning_rate": ".3g", "forward_passes": ",.0f", "seconds": ".1f"}
 WIDEST = {"learning_rate": len("8.01e-09")}
@@ -73,27 +73,39 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-class ProgressBar(Callback):
+class ProgressBar(Listener):
     """A bar of the epoch under way with the time left (verbose=1), and a line an epoch (verbose=1 and 2).
 
     The table is as wide as the terminal lets it be, and has all columns where there is no terminal.
     """
 
-    looks_inside = False
-
     def __init__(self, verbose: int = 1, console: Any = None) -> None:
         """console: rich's, for tests and the command."""
+        super().__init__(self.show)
         self.verbose, self.console, self.bar = verbose, console, None
         self.layout: Layout | None = None
 
-    def on_train_begin(self, run: Run) -> None:
+    def show(self, event: Event) -> None:
+        """Draw what an event changes."""
+        if isinstance(event, Started):
+            self.begin(event)
+        elif isinstance(event, Progress):
+            self.move(event, event.step)
+        elif isinstance(event, EpochEnd):
+            self.add_line(event)
+        else:
+            self.end(event)
+
+    def begin(self, event: Started) -> None:
         """Open the bar, where there is a terminal to draw it in."""
         from rich.console import Console
 
         self.console, self.layout = self.console or Console(), None
-        self.start, self.first_step = time.monotonic(), run.step
+        self.steps_per_epoch = event.steps_per_epoch
+        self.start, self.first_step = time.monotonic(), self.step(event, event.step)
         if self.verbose == 1 and self.console.is_terminal:
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+            from rich.progress import Progress as Bar
 
             columns = (
                 TextColumn("{task.description}"),
@@ -101,69 +113,73 @@ class ProgressBar(Callback):
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[left]}"),
             )
-            bar: Any = Progress(*columns, console=self.console, transient=True)
-            self.task = bar.add_task(self.title(run), total=run.steps_per_epoch, left="")
+            bar: Any = Bar(*columns, console=self.console, transient=True)
+            self.task = bar.add_task(self.title(event), total=event.steps_per_epoch, left="")
             bar.start()
             self.bar = bar
 
-    def title(self, run: Run) -> str:
-        """Which epoch it is."""
-        return f"epoch {min(run.epoch + 1, run.epochs)}/{run.epochs}"
+    def step(self, event: Event, position: int = 0) -> int:
+        """Steps completed in the whole run. position: those within the epoch under way."""
+        return event.epoch * self.steps_per_epoch + position
 
-    def left(self, run: Run) -> str:
+    def title(self, event: Event) -> str:
+        """Which epoch it is."""
+        return f"epoch {min(event.epoch + 1, event.epochs)}/{event.epochs}"
+
+    def left(self, event: Event, position: int = 0) -> str:
         """How long the rest of the run takes at the rate so far; nothing while that cannot be told."""
-        spent, done = time.monotonic() - self.start, run.step - self.first_step
+        step = self.step(event, position)
+        spent, done = time.monotonic() - self.start, step - self.first_step
         if spent < LEAST_SECONDS or done == 0:
             return ""
-        return f"{duration(spent / done * (run.epochs * run.steps_per_epoch - run.step))} left"
+        return f"{duration(spent / done * (event.epochs * self.steps_per_epoch - step))} left"
 
-    def on_steps(self, run: Run) -> None:
-        """Move the bar."""
+    def move(self, event: Event, position: int = 0) -> None:
+        """Move the bar to a step of the epoch under way."""
         if self.bar is not None:
             self.bar.update(
-                self.task, completed=run.position, description=self.title(run), left=self.left(run)
+                self.task,
+                completed=position,
+                description=self.title(event),
+                left=self.left(event, position),
             )
 
-    def on_epoch_end(self, run: Run) -> None:
+    def add_line(self, event: EpochEnd) -> None:
         """Print the record and start the bar anew."""
         from rich.text import Text
 
-        for line in self.lines(run):
+        for line in self.lines(event):
             self.console.print(Text(line), soft_wrap=True)
-        self.on_steps(run)
+        self.move(event)
 
-    def lines(self, run: Run) -> list[str]:
-        """The record just completed, under the heads of its columns where it is the first.
+    def lines(self, event: EpochEnd) -> list[str]:
+        """The record of an epoch, under the heads of its columns where it is the first.
 
         epoch of 4     loss   accuracy   learning_rate   val_loss   val_accuracy   seconds
                  1   0.2861     0.9160         0.00433     0.1391         0.9573       1.2
         """
-        cells = [f"{self.number(run.epoch)}"]
-        cells += [f"{value:{FORMATS.get(name, '.4f')}}" for name, value in run.logs.items()]
+        cells = [f"{event.epoch}"]
+        cells += [f"{value:{FORMATS.get(name, '.4f')}}" for name, value in event.record.items()]
         above: list[str] = []
         if self.layout is None:
-            heads = [f"epoch of {self.number(run.epochs)}", *map(self.head, run.logs)]
+            heads = [f"epoch of {event.epochs}", *map(self.head, event.record)]
             has_width = self.console.is_terminal or self.console.is_jupyter
             self.layout = lay_out(
-                ["epoch", *run.logs], heads, cells, self.console.width if has_width else None
+                ["epoch", *event.record], heads, cells, self.console.width if has_width else None
             )
             above = self.layout.heading()
         return [*above, self.layout.line(cells)]
-
-    def number(self, epoch: int) -> int:
-        """What an epoch of this run is called."""
-        return epoch
 
     def head(self, name: str) -> str:
         """What a column of the history is called."""
         return name
 
-    def on_train_end(self, run: Run) -> None:
+    def end(self, event: Event) -> None:
         """Take the bar away; say why the run was stopped."""
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
-        if run.history.stopped:
+        if isinstance(event, Stopped):
             from rich.text import Text
 
-            self.console.print(Text(f"Stopped: {run.history.stopped}."))
+            self.console.print(Text(f"Stopped: {event.reason}."))

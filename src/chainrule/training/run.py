@@ -55,6 +55,10 @@ class Run:
     """the record of the epoch just completed"""
     method: Method | None = None
     """the one that was named"""
+    rate: float = 0.0
+    """the learning rate of the last step"""
+    error: BaseException | None = None
+    """what ended the run, if an error did"""
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:

@@ -1,0 +1,141 @@
+"""What happens in a training run, as frozen data: a terminal, a log, a chart or another thread is told of it.
+
+A run is one `Started`, then `Progress` about ten times a second and an `EpochEnd` after each epoch, and in the end one
+of `Finished`, `Stopped`, `Interrupted` and `Failed`. An event holds numbers and text only, copied when it was made, so
+it may be kept, sent elsewhere and read at any time. `Listener` is the callback that makes them:
+
+    events = queue.SimpleQueue()
+    model.fit(X, y, callbacks=[Listener(events.put)])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chainrule.training.run import Run
+
+
+@dataclass(frozen=True)
+class Event:
+    """Where the run is."""
+
+    epoch: int
+    """epochs completed"""
+    epochs: int
+    """epochs that the run was asked for"""
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """The first step comes next; also of a run that is resumed."""
+
+    step: int
+    """steps completed within the epoch under way, which a resumed run has begun before"""
+    steps_per_epoch: int
+    samples: int
+    """samples to train on"""
+    batch_size: int
+    engine: str
+    records: tuple[Mapping[str, float], ...] = ()
+    """the records of the epochs completed before, in a run that is resumed"""
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """Some steps of the epoch under way were taken."""
+
+    step: int
+    """steps completed within the epoch under way"""
+    of: int
+    """steps of an epoch"""
+    loss: float | None
+    """the mean over the epoch's samples so far; None where a method does not measure it"""
+    rate: float
+    """the learning rate of the last step"""
+    seconds: float
+    """spent on the steps of the epoch under way"""
+
+
+@dataclass(frozen=True)
+class EpochEnd(Event):
+    """An epoch was completed and validated; `epoch` is its number, from 1."""
+
+    record: Mapping[str, float]
+    """what the history keeps of it: loss, accuracy, learning_rate, val_loss, ..., seconds"""
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """All epochs are done."""
+
+
+@dataclass(frozen=True)
+class Stopped(Event):
+    """A callback ended the run before its last epoch."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Interrupted(Event):
+    """Ctrl-C ended the run."""
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """An error ended the run."""
+
+    kind: str
+    """the name of the exception's class: NonFiniteError, OSError, ..."""
+    error: str
+    """its message"""
+
+
+Consumer = Callable[[Event], Any]
+
+
+def started(run: Run) -> Started:
+    """The event of a run before its next step."""
+    return Started(
+        run.epoch,
+        run.epochs,
+        step=run.position,
+        steps_per_epoch=run.steps_per_epoch,
+        samples=run.samples.n,
+        batch_size=run.plan.batch_size,
+        engine=run.engine.name,
+        records=tuple(map(dict, run.history.records)),
+    )
+
+
+def progress(run: Run) -> Progress:
+    """The event of a run within an epoch."""
+    loss, weight = run.session.tally[:2].tolist()
+    return Progress(
+        run.epoch,
+        run.epochs,
+        step=run.position,
+        of=run.steps_per_epoch,
+        loss=loss / weight if weight > 0 else None,
+        rate=run.rate,
+        seconds=run.seconds,
+    )
+
+
+def epoch_end(run: Run) -> EpochEnd:
+    """The event of a run that has just completed an epoch."""
+    return EpochEnd(run.epoch, run.epochs, dict(run.logs))
+
+
+def ended(run: Run) -> Finished | Stopped | Interrupted | Failed:
+    """The last event of a run, by how it came to its end."""
+    if isinstance(run.error, KeyboardInterrupt):
+        return Interrupted(run.epoch, run.epochs)
+    if run.error is not None:
+        return Failed(run.epoch, run.epochs, type(run.error).__name__, f"{run.error}")
+    if run.history.stopped is not None:
+        return Stopped(run.epoch, run.epochs, run.history.stopped)
+    return Finished(run.epoch, run.epochs)
