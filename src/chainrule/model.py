@@ -6,37 +6,27 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data import checks, frames
 from chainrule.data.samples import Samples, TargetScale, measure_targets
-from chainrule.engines import Plan, select
-from chainrule.engines.step import gradient
-from chainrule.errors import ChainruleError, ConfigError, DataError, ShapeError
-from chainrule.formulas.layers import Context, Layer
+from chainrule.engines import Plan
+from chainrule.errors import ChainruleError, ConfigError, DataError
+from chainrule.formulas.layers import Layer
 from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import LBFGS, AnyOptimizer, GradientDescent, Optimizer
 from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
-from chainrule.inspection.trace.gradient_check import GradientCheck, check_gradient
-from chainrule.inspection.trace.trace import MEMORY_LIMIT, Trace, check_memory
+from chainrule.inspection.trace.gradient_check import GradientCheck, check_gradients, loss_and_gradient
+from chainrule.inspection.trace.memory import MEMORY_LIMIT
+from chainrule.inspection.trace.trace import Trace, trace
 from chainrule.network import advice
 from chainrule.network.network import Network, with_head
-from chainrule.network.summary import Summary, counted, summarize
-from chainrule.trained import persistence
-from chainrule.trained.predictor import Predictor
+from chainrule.trained.trained import Trained
 from chainrule.training import History, ProgressBar, as_callbacks, settings
 from chainrule.training import fit as training
-from chainrule.training.evaluation import (
-    BATCH,
-    decide,
-    evaluate_outputs,
-    probabilities,
-    task_of,
-    true_labels,
-)
 from chainrule.training.without_backprop import Method
 
 if TYPE_CHECKING:
@@ -46,8 +36,8 @@ if TYPE_CHECKING:
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
-class Model:
-    """A network with numbers in it.
+class Model(Trained):
+    """A network with numbers in it, that trains.
 
     network: the chain and its loss.  seed: of the initial weights, the shuffles and the dropout masks.
     dtype: "float32" or "float64", of all parameters and arithmetic.
@@ -61,52 +51,19 @@ class Model:
             name = np.dtype(dtype).name
         except (TypeError, ValueError, SyntaxError):  # the last for text such as "9)9", which NumPy parses
             name = str(dtype)
-        self.network = network
-        self.seed = checks.check_seed(seed)
-        self.dtype = np.dtype(checks.check_choice(name, DTYPES, "dtype"))
-        self.theta: NDArray[Any] = network.initial_theta(self.seed, self.dtype)
-        self.states: dict[str, Any] = network.initial_states(self.dtype)
-        self.classes: NDArray[Any] | None = None
-        """the labels that class numbers stand for; None before any were seen, and where y is numbers"""
-        self.target_scale: TargetScale | None = None
-        """mean and std (outputs,) of the targets that `fit(scale_targets=True)` measured; None where y is as it came"""
-        self._feature_names: tuple[str, ...] | None = None
-        self.frozen: frozenset[str] = frozenset()
-        self.epochs_trained = 0
-        self.steps_trained = 0
-        self._is_fresh = True
+        seed, dtype = checks.check_seed(seed), np.dtype(checks.check_choice(name, DTYPES, "dtype"))
+        super().__init__(
+            network, network.initial_theta(seed, dtype), network.initial_states(dtype), seed=seed
+        )
         self.history = History()
         """what the last call of `fit` recorded, also where Ctrl-C ended it; empty before the first, and after `load`"""
 
-    # --- its numbers ---------------------------------------------------------------------------------------------
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        """Parameters by link name, as views of theta: parameters["dense_1"].W is (fan_in, fan_out)."""
-        return self.network.named(self.network.unflatten(self.theta))
-
-    @property
-    def task(self) -> str:
-        """What the network is for: regression, binary, multiclass or multilabel."""
-        return task_of(self.network.loss, self.network.outputs)
-
-    @property
-    def feature_names(self) -> tuple[str, ...] | None:
-        """The names of the columns that the model was trained on; None before it saw a data frame with names of text.
-
-        Data frames are matched to them by name: columns in another order are put in this one, columns that the model
-        does not know are left out, and a missing one is refused. Arrays have no names and are taken as they are.
-        Assign a list to name the inputs, or None to take every data frame's columns as they stand.
-        """
-        return self._feature_names
-
-    @feature_names.setter
-    def feature_names(self, names: Iterable[str] | None) -> None:
-        self._feature_names = frames.check_feature_names(names, self.network.inputs)
-
-    def summary(self, batch_size: int = 128) -> Summary:
-        """Layers, shapes, parameters, memory and operations a sample; print it."""
-        return summarize(self.network, self.dtype, self.frozen, batch_size)
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Self:
+        """Read a file that `save` wrote; the same as `chainrule.load`."""
+        model = super().load(path, custom=custom)
+        model.history = History()
+        return model
 
     # --- training ------------------------------------------------------------------------------------------------
 
@@ -283,15 +240,6 @@ class Model:
         self.frozen -= self._link_names(names)
         return self
 
-    def _link_names(self, names: tuple[str, ...]) -> frozenset[str]:
-        known = {slot.link.name for slot in self.network.slots}
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise ConfigError(
-                f"{unknown[0]!r} is no link with parameters; there are {', '.join(sorted(known))}."
-            )
-        return frozenset(names) or frozenset(known)
-
     def replace_head(
         self,
         layers: Iterable[Layer],
@@ -318,127 +266,6 @@ class Model:
             model.frozen = kept & {slot.link.name for slot in network.slots}
         return model
 
-    # --- prediction ----------------------------------------------------------------------------------------------
-
-    def outputs(self, X: Any, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
-        """The last layer's output (n, outputs) as it is: logits, log rates or numbers, as the loss takes them.
-
-        Of a model with a `target_scale` numbers in the targets' units, in float64.
-        """
-        X = checks.check_X(X, self.network.inputs, features=self._feature_names)
-        size = checks.check_count(batch_size, "batch_size")
-        out = select(engine, self.network).predict(self.network, self.theta, self.states, X, size)
-        return out if self.target_scale is None else self.target_scale.restore(out)
-
-    def predict(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
-        """Labels (n,); 0 or 1 (n, labels) for many labels; numbers (n,) or (n, outputs) for regression."""
-        out = self.outputs(X, engine=engine)
-        self._warn_if_untrained()
-        predicted: NDArray[Any] = decide(self.network.loss, out)
-        return predicted if self.classes is None else self.classes[predicted]
-
-    def predict_proba(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
-        """Probabilities (n, classes), two columns for two classes; (n, labels) for many labels."""
-        shares = probabilities(self.network.loss, self.outputs(X, engine=engine))
-        self._warn_if_untrained()
-        return shares
-
-    def bind(self, *, engine: str = "auto") -> Predictor:
-        """This model as it is now, ready to answer one row in microseconds: a snapshot with predict and the like."""
-        return Predictor(self, engine)
-
-    def evaluate(
-        self,
-        X: Any,
-        y: Any,
-        *,
-        sample_weight: Any = None,
-        class_weight: Mapping[Any, float] | str | None = None,
-        metrics: Iterable[str] | None = None,
-        positive: Any = None,
-        engine: str = "auto",
-        outputs: Any = None,
-    ) -> dict[str, float]:
-        """The loss, penalty and all, and the metrics of the task by name.
-
-        Classes: accuracy, balanced_accuracy, precision, recall, f1, auc, average_precision, log_loss; many labels the
-        same without balanced_accuracy.  Numbers: mse, rmse, mae, r2.  metrics: only these.
-        positive: of two classes the label that precision, recall, f1, auc and average_precision are of; the one that
-        sorts last (1 of 0 and 1, "yes" of "no" and "yes") unless given.  Of more classes and of many labels they are
-        the mean over the classes, each against the rest; so they are for SoftmaxCrossEntropy with two outputs, unless
-        positive is given.
-        outputs: (n, outputs) as the method `outputs` gave them for X, where they are at hand.
-        """
-        chosen = None if positive is None else self._class_number(positive)
-        samples = self._samples(X, y, sample_weight=sample_weight, class_weight=class_weight)
-        names = settings.metric_names(metrics, self.task)
-        out = self._outputs(samples.X, outputs, engine)
-        return evaluate_outputs(self.network, self.theta, out, samples, names, chosen)
-
-    def _warn_if_untrained(self) -> None:
-        """Of a model that was neither trained nor loaded, and whose parameters nobody set."""
-        if self._is_fresh and not self.steps_trained and self.theta.size:
-            drawn = self.network.initial_theta(self.seed, self.dtype)
-            self._is_fresh = np.array_equal(self.theta, drawn)
-            if self._is_fresh:
-                warnings.warn(
-                    "the model was never trained, so what it says is of the weights that were drawn; call fit first.",
-                    stacklevel=3,
-                )
-
-    def _class_number(self, label: Any) -> int:
-        """The number, 0 or 1, of a label of two. Raises ConfigError."""
-        if self.task != "binary" and (self.task != "multiclass" or self.network.outputs != 2):
-            raise ConfigError(
-                f"positive is for two classes; this network is for {self._for()}; leave it out."
-            )
-        labels = [0, 1] if self.classes is None else self.classes.tolist()
-        if not any(known == label for known in labels):
-            raise ConfigError(f"positive must be {labels[0]!r} or {labels[1]!r}, not {label!r}.")
-        return labels.index(label)
-
-    def _for(self) -> str:
-        return f"{self.network.outputs} classes" if self.task == "multiclass" else self.task
-
-    def confusion_matrix(
-        self, X: Any, y: Any, *, engine: str = "auto", outputs: Any = None
-    ) -> NDArray[np.int64]:
-        """(classes, classes): how often a true class (row) was predicted as each class (column).
-
-        outputs: as for `evaluate`.
-        """
-        from chainrule.formulas.metrics import confusion_matrix
-
-        if self.task not in ("binary", "multiclass"):
-            raise ConfigError(
-                f"a confusion matrix needs one label a sample; this network is for {self.task}."
-            )
-        samples = self._samples(X, y)
-        classes = max(self.network.outputs, 2)
-        out = self._outputs(samples.X, outputs, engine)
-        return confusion_matrix(true_labels(self.task, samples.y), decide(self.network.loss, out), classes)
-
-    def _samples(self, X: Any, y: Any, **settings: Any) -> Samples:
-        """Checked against what the model knows: its inputs, labels and the names of its features."""
-        return checks.check_samples(
-            self.network,
-            X,
-            y,
-            classes=self.classes,
-            features=self._feature_names,
-            scale=self.target_scale,
-            **settings,
-        )[0]
-
-    def _outputs(self, X: Any, outputs: Any, engine: str) -> NDArray[Any]:
-        """Those that the caller has, if they can be of X; else what the walk gives."""
-        if outputs is None:
-            return select(engine, self.network).predict(self.network, self.theta, self.states, X, BATCH)
-        out, shape = np.asarray(outputs), (X.shape[0], self.network.outputs)
-        if out.shape != shape:
-            raise ShapeError(f"outputs must have shape {shape}, not {out.shape}; pass what outputs(X) gives.")
-        return out if self.target_scale is None else self.target_scale.standardize(out).astype(self.dtype)
-
     # --- looking inside ------------------------------------------------------------------------------------------
 
     def loss_and_gradients(
@@ -449,19 +276,9 @@ class Model:
         training: walk as the next training step would (batch statistics, its dropout mask, frozen links frozen), or as
         in prediction.  What is frozen has gradients of 0; `trace` has its derivatives.
         """
-        samples = self._samples(X, y, sample_weight=sample_weight)
-        loss, g = self._loss_and_gradient(self.theta, samples, training)
+        samples = self.check_samples(X, y, sample_weight=sample_weight)
+        loss, g = loss_and_gradient(self, self.theta, samples, training)
         return loss, self.network.named(self.network.unflatten(g))
-
-    def _loss_and_gradient(
-        self, theta: NDArray[Any], samples: Samples, training: bool
-    ) -> tuple[float, NDArray[Any]]:
-        plan = Plan(self.network, GradientDescent(), samples.n, self.seed, theta.dtype, frozen=self.frozen)
-        batch = samples.batch(slice(None), theta.dtype)
-        states = {name: type(s)(*(np.asarray(v, theta.dtype) for v in s)) for name, s in self.states.items()}
-        params = self.network.unflatten(theta)
-        objective, g = gradient(plan, params, states, batch, self.steps_trained + 1, training=training)
-        return float(objective.loss), g
 
     def trace(
         self,
@@ -477,29 +294,12 @@ class Model:
         x: one sample (inputs,) with its y, or a batch; either way a batch axis stands first in what is kept.
         training: walk as the next training step would (the batch's statistics, its dropout mask, frozen links frozen),
         or as in prediction; None is the first for a batch and the second for a single sample, which has no statistics.
-        memory_limit: bytes that the trace may keep; `chainrule.inspection.trace.trace.memory` says beforehand how many.
+        memory_limit: bytes that the trace may keep; `chainrule.inspection.trace.memory` says beforehand how many.
         Numbers keep the model's precision.  A model with a `target_scale` is walked as it is trained: out, y, loss and
         gradients are of the standardized targets; `prediction` and `target` are in their own units.
         Raises ConfigError above the limit.
         """
-        y = checks.as_array(y, "y")
-        if checks.as_array(x, "x").ndim == 1 and (y.ndim == 0 or y.shape == (self.network.outputs,)):
-            y = y[None]
-        samples = self._samples(x, y, sample_weight=sample_weight, names=("x", "y"))
-        training = samples.n > 1 if training is None else bool(training)
-        check_memory(self.network, samples.n, self.dtype, training, memory_limit)
-        ctx = Context(
-            training=training,
-            seed=self.seed,
-            step=self.steps_trained + 1,
-            states={name: type(s)(*(np.array(v) for v in s)) for name, s in self.states.items()},
-            frozen=self.frozen,
-        )
-        batch = samples.batch(slice(None), self.dtype)
-        batch = batch._replace(
-            a=np.array(batch.a)
-        )  # where nothing was converted it is the caller's own array
-        return Trace(self.network, self.theta.copy(), batch, ctx, self.target_scale)
+        return trace(self, x, y, sample_weight=sample_weight, training=training, memory_limit=memory_limit)
 
     def gradient_flow(
         self,
@@ -544,15 +344,14 @@ class Model:
         entries: numbers drawn from each parameter, None for all.  samples: of X and y, at most so many, the first.
         print() the result to see both values and the name of the worst parameter.
         """
-        checked = self._samples(X, y, sample_weight=sample_weight)
-        few = checked.take(np.arange(min(checked.n, samples)))
-        return check_gradient(
-            self.network,
-            self.theta.astype(np.float64),
-            lambda theta: self._loss_and_gradient(theta, few, training),
-            entries,
-            self.seed,
-            self.frozen,
+        return check_gradients(
+            self,
+            X,
+            y,
+            sample_weight=sample_weight,
+            entries=entries,
+            samples=samples,
+            training=training,
         )
 
     def attribute(
@@ -575,36 +374,6 @@ class Model:
 
         return attribute(self, X, method, target=target, against=against, shape=shape, **settings)
 
-    # --- files ---------------------------------------------------------------------------------------------------
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to a safetensors file; `chainrule.load` reads it back, bit for bit."""
-        classes = None if self.classes is None else self.classes.tolist()
-        scale = None
-        if self.target_scale is not None:
-            scale = {name: part.tolist() for name, part in self.target_scale._asdict().items()}
-        extra = {
-            "dtype": self.dtype.name,
-            "seed": self.seed,
-            "classes": classes,
-            **({} if self._feature_names is None else {"feature_names": self._feature_names}),
-            **({} if scale is None else {"target_scale": scale}),
-            "frozen": sorted(self.frozen),
-            "epochs_trained": self.epochs_trained,
-            "steps_trained": self.steps_trained,
-        }
-        persistence.save(path, self.network, self.theta, self.states, extra)
-
-    def __repr__(self) -> str:
-        """The widths of the network's dense layers and blocks, the number of its parameters, and its training."""
-        wide = [link.fan_out for link in self.network.links if link.params or link.branches]
-        widths = [str(self.network.inputs), *map(str, wide)]
-        trained = "not trained yet"
-        if self.steps_trained:
-            trained = f"trained for {counted(self.epochs_trained, 'epoch')}"
-        shape = "-".join(widths if len(widths) <= 8 else [*widths[:5], "...", *widths[-2:]])
-        return f"<Model {shape}: {self.network.size:,} parameters, {self.dtype}, {self.task}, {trained}>"
-
     def _repr_html_(self) -> str:
         """What a notebook shows: the summary, and how far the model was trained."""
         from chainrule.views import notebook
@@ -617,29 +386,4 @@ def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | No
 
     Raises FormatError, which names the file and what is wrong in it; OSError where there is no file.
     """
-    from chainrule.errors import FormatError
-
-    saved = persistence.load(path, custom)
-    model = object.__new__(Model)
-    try:
-        model.network, model.theta, model.states = saved.network, saved.theta, saved.states
-        model.dtype = saved.theta.dtype
-        model.seed = checks.check_seed(saved.extra["seed"])
-        classes = saved.extra["classes"]
-        model.classes = None if classes is None else checks.check_classes(classes, saved.network)
-        model.feature_names = saved.extra.get("feature_names")
-        scale = saved.extra.get("target_scale")
-        model.target_scale = (
-            None if scale is None else checks.check_scale(scale["mean"], scale["std"], saved.network.outputs)
-        )
-        model._is_fresh = False
-        model.frozen = frozenset()
-        model.frozen = (
-            model._link_names(tuple(saved.extra["frozen"])) if saved.extra["frozen"] else frozenset()
-        )
-        model.epochs_trained = checks.check_seed(saved.extra["epochs_trained"], "epochs_trained", 63)
-        model.steps_trained = checks.check_seed(saved.extra["steps_trained"], "steps_trained", 63)
-        model.history = History()
-    except (KeyError, TypeError, ValueError) as error:
-        raise FormatError(f"{path}: the metadata is malformed ({error}).") from error
-    return model
+    return Model.load(path, custom=custom)

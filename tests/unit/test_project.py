@@ -192,9 +192,7 @@ def is_allowed(module: str, one: Import) -> bool:
     """What docs/design.md says of imports."""
     if RANK[one.module] <= RANK[module]:
         return True
-    return one.is_late and (
-        one.module in VIEWS or (module in ("inspection", "trained") and one.module == "model")
-    )
+    return one.is_late and one.module in VIEWS
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
@@ -221,7 +219,7 @@ def test_every_import_is_seen(tmp_path: Path, code: str, late: bool):
     (one,) = imports(tmp_path / "a.py")
     assert one == Import("model", late)
     assert not is_allowed("formulas", one) and not is_allowed("training", one)
-    assert is_allowed("inspection", one) is late and is_allowed("cli", one)
+    assert not is_allowed("inspection", one) and is_allowed("cli", one)
 
 
 def test_design_draws_the_rows():

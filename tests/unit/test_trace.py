@@ -33,7 +33,8 @@ from chainrule import (
     Tanh,
 )
 from chainrule.formulas.initializers import Constant
-from chainrule.inspection.trace.trace import Trace, memory
+from chainrule.inspection.trace.memory import memory
+from chainrule.inspection.trace.trace import Trace
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 4))

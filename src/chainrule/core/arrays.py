@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,6 +20,11 @@ def namespace(z: Array) -> Any:
 def zeros(like: Array) -> Array:
     """Of the same shape and type; NumPy's take no memory until they are written to, unlike those of zeros_like."""
     return namespace(like).zeros(like.shape, dtype=like.dtype)
+
+
+def states_in(dtype: Any, states: Mapping[str, Any]) -> dict[str, Any]:
+    """The running statistics of all links, {name: NamedTuple}, with every number in one NumPy type."""
+    return {name: type(s)(*(np.asarray(value, dtype) for value in s)) for name, s in states.items()}
 
 
 def distinct(values: NDArray[Any]) -> NDArray[Any]:

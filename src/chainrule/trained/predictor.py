@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 from numpy.typing import NDArray
 
 from chainrule.data import checks
+from chainrule.data.samples import TargetScale
 from chainrule.engines import select
+from chainrule.network.network import Network
 from chainrule.training.evaluation import BATCH, decide, probabilities, task_of
-
-if TYPE_CHECKING:
-    from chainrule.model import Model
 
 
 class Predictor:
@@ -25,22 +24,27 @@ class Predictor:
     as they read. In one row, elements that are zero cost nothing.
     """
 
-    def __init__(self, model: Model, engine: str = "auto") -> None:
-        """Bind."""
-        network = model.network
+    def __init__(
+        self,
+        network: Network,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        *,
+        classes: NDArray[Any] | None = None,
+        feature_names: tuple[str, ...] | None = None,
+        target_scale: TargetScale | None = None,
+        engine: str = "auto",
+    ) -> None:
+        """Bind the numbers of a network: theta (size,), its states by link name, and what is known of y and X."""
         chosen = select(engine, network)
-        self.network, self.dtype = network, model.dtype
-        self.classes, self.feature_names, self.target_scale = (
-            model.classes,
-            model.feature_names,
-            model.target_scale,
-        )
-        self._walk = chosen.bind(network, model.theta, model.states, BATCH)
+        self.network, self.dtype = network, theta.dtype
+        self.classes, self.feature_names, self.target_scale = classes, feature_names, target_scale
+        self._walk = chosen.bind(network, theta, states, BATCH)
         self._rows: Callable[[Any], NDArray[Any] | None] | None = getattr(self._walk, "unchecked", None)
-        self._row = getattr(chosen.bind(network, model.theta, model.states, 1), "row", None)
+        self._row = getattr(chosen.bind(network, theta, states, 1), "row", None)
         self._shape = (1, network.outputs)
         is_multiclass = task_of(network.loss, network.outputs) == "multiclass"
-        labels = np.arange(network.outputs) if model.classes is None else model.classes
+        labels = np.arange(network.outputs) if classes is None else classes
         self._labels = labels if is_multiclass else None
 
     def outputs(self, X: Any) -> NDArray[Any]:

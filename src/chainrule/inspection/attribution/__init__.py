@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chainrule.data.checks import check_choice
 from chainrule.errors import ConfigError
@@ -31,9 +31,7 @@ from chainrule.inspection.attribution.occlusion import occlusion
 from chainrule.inspection.attribution.reinitialization import Reinitialization, reinitialization_check
 from chainrule.inspection.attribution.result import Attribution
 from chainrule.inspection.attribution.saliency import saliency
-
-if TYPE_CHECKING:
-    from chainrule.model import Model
+from chainrule.trained.trained import Trained
 
 METHODS: dict[str, Callable[..., Attribution]] = {
     "saliency": saliency,
@@ -46,7 +44,7 @@ METHODS: dict[str, Callable[..., Attribution]] = {
 """Every method by its name. What is added here is tested."""
 
 
-def attribute(model: Model, X: Any, method: str = "integrated_gradients", **settings: Any) -> Attribution:
+def attribute(model: Trained, X: Any, method: str = "integrated_gradients", **settings: Any) -> Attribution:
     """The Attribution of one method by its name; the settings are those of the method's function."""
     function = check_choice(method, METHODS, "method")
     known = [name for name in inspect.signature(function).parameters if name not in ("model", "X")]

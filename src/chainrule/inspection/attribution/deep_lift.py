@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,9 +24,7 @@ from chainrule.inspection.attribution.result import Attribution, result
 from chainrule.inspection.attribution.rules import with_rules
 from chainrule.network import backprop
 from chainrule.network.blocks import Residual, Skip
-
-if TYPE_CHECKING:
-    from chainrule.model import Model
+from chainrule.trained.trained import Trained
 
 LAW = "contributions add up to f(x) - f(baseline): each chord ends where the activation does"
 SAME = 1e-10
@@ -89,7 +87,7 @@ def multipliers(f: Explained) -> tuple[Floats, dict[str, Floats]]:
 
 
 def deep_lift(
-    model: Model,
+    model: Trained,
     X: Any,
     *,
     target: Any = None,

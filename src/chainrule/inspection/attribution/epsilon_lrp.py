@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,9 +27,7 @@ from chainrule.inspection.attribution.result import Attribution, result
 from chainrule.inspection.attribution.rules import with_rules
 from chainrule.network import backprop
 from chainrule.network.blocks import Residual, Skip
-
-if TYPE_CHECKING:
-    from chainrule.model import Model
+from chainrule.trained.trained import Trained
 
 LAW = (
     "relevances, the share of the biases and the share of epsilon add up to f(x): no layer adds or loses any"
@@ -170,7 +168,7 @@ def _absorbed(tree: Any) -> Iterator[Absorbed]:
 
 
 def epsilon_lrp(
-    model: Model,
+    model: Trained,
     X: Any,
     *,
     target: Any = None,

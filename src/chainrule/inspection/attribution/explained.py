@@ -10,10 +10,9 @@ the model's precision: completeness is a statement about the method, not about r
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +22,7 @@ from chainrule.data.frames import column_names
 from chainrule.errors import ConfigError, DataError, ShapeError
 from chainrule.formulas.layers import Context, Link, Rescale, Sigmoid, Softmax, Standardize
 from chainrule.network import backprop
-
-if TYPE_CHECKING:
-    from chainrule.model import Model
+from chainrule.trained.trained import Trained
 
 Floats = NDArray[np.float64]
 ROWS = 1024
@@ -94,7 +91,7 @@ def chunks(n: int) -> list[slice]:
 
 
 def explained(
-    model: Model,
+    model: Trained,
     X: Any,
     *,
     target: Any = None,
@@ -118,7 +115,7 @@ def explained(
     links = network.links
     has_activation = network.loss.domain == "probability" and isinstance(links[-1].layer, (Softmax, Sigmoid))
     links = links[:-1] if has_activation else links
-    exact = in_float64(model)
+    exact = model.in_float64()
     ctx = Context(training=False, seed=model.seed, states=exact.states)
     params = network.unflatten(exact.theta)[: len(links)]
     origin = neutral(links, ctx, network.inputs) if baseline is None else baseline
@@ -139,17 +136,6 @@ def explained(
         made = made._replace(offset=V @ model.target_scale.mean)
         V = V * model.target_scale.std
     return made._replace(V=V, labels=labels, targets=targets)
-
-
-def in_float64(model: Model) -> Model:
-    """The same model in float64, its parameters a copy."""
-    exact = copy.copy(model)
-    exact.theta, exact.dtype = model.theta.astype(np.float64), np.dtype(np.float64)
-    exact.states = {
-        name: type(state)(*(np.asarray(part, np.float64) for part in state))
-        for name, state in model.states.items()
-    }
-    return exact
 
 
 def input_links(links: Sequence[Link]) -> int:
@@ -207,7 +193,7 @@ def _check_baseline(baseline: Any, shape: tuple[int, ...]) -> Floats:
 
 
 def _pick(
-    model: Model, f: Explained, target: Any, against: Any
+    model: Trained, f: Explained, target: Any, against: Any
 ) -> tuple[Floats, tuple[Any, ...], tuple[str, ...]]:
     """V (n, outputs), and each sample's target, as a label and in words."""
     task, outputs = model.task, model.network.outputs
@@ -239,14 +225,14 @@ def _pick(
     return V, targets, tuple(words)
 
 
-def _labels(model: Model, task: str) -> list[Any]:
+def _labels(model: Trained, task: str) -> list[Any]:
     """What a target can be called."""
     if model.classes is not None and task in ("binary", "multiclass"):
         return list(model.classes.tolist())
     return list(range(2 if task == "binary" else model.network.outputs))
 
 
-def _default(model: Model, f: Explained, task: str, outputs: int) -> NDArray[np.int64]:
+def _default(model: Trained, f: Explained, task: str, outputs: int) -> NDArray[np.int64]:
     if task == "regression":
         if outputs > 1:
             raise ConfigError(

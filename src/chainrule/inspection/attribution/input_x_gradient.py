@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chainrule.inspection.attribution.explained import explained
 from chainrule.inspection.attribution.result import Attribution, result
-
-if TYPE_CHECKING:
-    from chainrule.model import Model
+from chainrule.trained.trained import Trained
 
 LAW = (
     "input x gradient promises no sum: it takes f for a straight line; exact where f is linear between the baseline "
@@ -17,7 +15,7 @@ LAW = (
 
 
 def input_x_gradient(
-    model: Model,
+    model: Trained,
     X: Any,
     *,
     target: Any = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from chainrule.errors import ConfigError
 from chainrule.formulas.layers import ELU, SELU, Activation, LeakyReLU, Link, PReLU, ReLU
 from chainrule.inspection.attribution.explained import ROWS, Explained, Floats, explained
 from chainrule.inspection.attribution.result import Attribution, result
-
-if TYPE_CHECKING:
-    from chainrule.model import Model
+from chainrule.trained.trained import Trained
 
 LAW = "integrated gradients add up to f(x) - f(baseline), by the fundamental theorem of calculus"
 KINKED = (ReLU, LeakyReLU, PReLU, ELU, SELU)
@@ -30,7 +28,7 @@ ROUNDING = 1e-13
 
 
 def integrated_gradients(
-    model: Model,
+    model: Trained,
     X: Any,
     *,
     target: Any = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,16 +10,14 @@ from numpy.typing import NDArray
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.explained import chunks, explained
 from chainrule.inspection.attribution.result import Attribution, result
-
-if TYPE_CHECKING:
-    from chainrule.model import Model
+from chainrule.trained.trained import Trained
 
 LAW = "occlusion promises no sum: what features do only together counts for each; exact where f is linear in them"
 PATCH_LAW = "occlusion by patches promises no sum: every pixel of a patch carries what the whole patch did"
 
 
 def occlusion(
-    model: Model,
+    model: Trained,
     X: Any,
     *,
     target: Any = None,

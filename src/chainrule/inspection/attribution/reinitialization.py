@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from chainrule.data.checks import check_count, check_seed
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.explained import Floats
 from chainrule.inspection.attribution.result import NAMES
-
-if TYPE_CHECKING:
-    from chainrule.model import Model
+from chainrule.trained.trained import Trained
 
 ALIKE = 0.5
 """A rank correlation above which two maps are still alike, in words."""
@@ -88,7 +86,7 @@ class Reinitialization(NamedTuple):
 
 
 def reinitialization_check(
-    model: Model,
+    model: Trained,
     X: Any,
     *,
     method: str = "integrated_gradients",

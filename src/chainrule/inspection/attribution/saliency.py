@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from chainrule.inspection.attribution.explained import explained
 from chainrule.inspection.attribution.result import Attribution, result
-
-if TYPE_CHECKING:
-    from chainrule.model import Model
+from chainrule.trained.trained import Trained
 
 LAW = "saliency promises no sum: a slope is what a feature could do, not what it did"
 
 
 def saliency(
-    model: Model,
+    model: Trained,
     X: Any,
     *,
     target: Any = None,

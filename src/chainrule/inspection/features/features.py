@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import states_in
 from chainrule.data import checks
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.formulas.layers import BatchNorm, Context, Dense, Dropout, Identity, Link, Rescale, Standardize
 from chainrule.inspection.trace.regions import Box, Floats, Region, prior
 from chainrule.network import backprop
-
-if TYPE_CHECKING:
-    from chainrule.model import Model
+from chainrule.trained.trained import Trained
 
 AFFINE = (Rescale, Standardize, Dense, BatchNorm, Dropout, Identity)
 """Layers that are affine in prediction mode: a chain of them has its best inputs in closed form."""
@@ -53,7 +52,7 @@ class Examples(NamedTuple):
     least_values: NDArray[Any]
 
 
-def layer_outputs(model: Model, X: Any, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+def layer_outputs(model: Trained, X: Any, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
     """What each link puts out for X, by link name, in prediction mode: (n, width) each, blocks' inner links too.
 
     names: only these.  Memory: n times the sum of their widths.
@@ -74,7 +73,9 @@ def layer_outputs(model: Model, X: Any, names: Iterable[str] | None = None) -> d
     return {name: np.concatenate(part) for name, part in parts.items()}
 
 
-def weight_images(model: Model, link: str = "dense_1", shape: tuple[int, int] | None = None) -> NDArray[Any]:
+def weight_images(
+    model: Trained, link: str = "dense_1", shape: tuple[int, int] | None = None
+) -> NDArray[Any]:
     """The incoming weights of each neuron of a dense link, a row a neuron: (units, fan_in), or (units, *shape)."""
     if link not in model.parameters or not hasattr(model.parameters[link], "W"):
         known = [name for name, part in model.parameters.items() if hasattr(part, "W")]
@@ -91,7 +92,7 @@ def weight_images(model: Model, link: str = "dense_1", shape: tuple[int, int] | 
 
 
 def exciting_samples(
-    model: Model, X: Any, link: str, units: Sequence[int] | None = None, k: int = 9
+    model: Trained, X: Any, link: str, units: Sequence[int] | None = None, k: int = 9
 ) -> Examples:
     """The k samples of X at which each neuron of a link is greatest, and the k at which it is least.
 
@@ -106,7 +107,7 @@ def exciting_samples(
 
 
 def best_inputs(
-    model: Model,
+    model: Trained,
     link: str,
     units: Sequence[int] | None = None,
     *,
@@ -188,10 +189,10 @@ class _Walk:
     """The outputs of some neurons, one a row block, and their gradients with respect to the input, in float64."""
 
     def __init__(
-        self, links: tuple[Link, ...], params: tuple[Any, ...], model: Model, units: NDArray[np.int64]
+        self, links: tuple[Link, ...], params: tuple[Any, ...], model: Trained, units: NDArray[np.int64]
     ) -> None:
-        states = {name: type(s)(*(np.asarray(v, np.float64) for v in s)) for name, s in model.states.items()}
-        self.links, self.params, self.units, self.ctx = links, params, units, Context(states=states)
+        self.links, self.params, self.units = links, params, units
+        self.ctx = Context(states=states_in(np.float64, model.states))
 
     def __call__(self, x: Floats) -> tuple[Floats, Floats]:
         """a (units, starts) and da/dx (units, starts, inputs) at x (units, starts, inputs)."""
@@ -212,7 +213,7 @@ def _stride(g: Floats, pace: Any) -> Floats:
     return stride
 
 
-def _path(model: Model, name: str) -> tuple[tuple[Link, ...], tuple[Any, ...]]:
+def _path(model: Trained, name: str) -> tuple[tuple[Link, ...], tuple[Any, ...]]:
     """The links that a signal passes from the input to the link named, and their parameters in float64."""
     network = model.network
     found = _find(network.links, network.unflatten(model.theta.astype(np.float64)), name)
@@ -246,7 +247,7 @@ def _units(units: Sequence[int] | None, width: int, link: str) -> NDArray[np.int
     return chosen.astype(np.int64)
 
 
-def _check_prior(model: Model, l2: float, tv: float, shape: tuple[int, int] | None) -> None:
+def _check_prior(model: Trained, l2: float, tv: float, shape: tuple[int, int] | None) -> None:
     for name, value in (("l2", l2), ("tv", tv)):
         if isinstance(value, (bool, str)) or not (math.isfinite(value) and value >= 0):
             raise ConfigError(f"{name} must be a finite number of at least 0, not {value!r}.")

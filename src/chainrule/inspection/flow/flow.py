@@ -27,6 +27,7 @@ from chainrule.inspection.flow.diagnosis import Diagnosis, diagnose, flat_share,
 from chainrule.inspection.trace.trace import activations_after
 from chainrule.network.network import Network
 from chainrule.network.summary import counted
+from chainrule.trained.trained import Trained
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -147,7 +148,7 @@ class Flow:
 
 
 def gradient_flow(
-    model: Any,
+    model: Trained,
     X: Any,
     y: Any,
     *,
@@ -161,15 +162,7 @@ def gradient_flow(
     samples: of X and y, at most so many, evenly spaced; None for all.  training: walk as in training or in prediction.
     optimizer: whose first step on these samples is the update in the update-to-weight ratio.
     """
-    checked, _ = checks.check_samples(
-        model.network,
-        X,
-        y,
-        sample_weight=sample_weight,
-        classes=model.classes,
-        features=model.feature_names,
-        scale=model.target_scale,
-    )
+    checked = model.check_samples(X, y, sample_weight=sample_weight)
     if optimizer is not None and not isinstance(optimizer, Optimizer):
         raise ConfigError(f"optimizer must be an optimizer such as SGD(0.1), or None, not {optimizer!r}.")
     few = thinned(checked, checked.n if samples is None else checks.check_count(samples, "samples"))

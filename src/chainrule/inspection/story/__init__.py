@@ -24,18 +24,19 @@ from chainrule.data.frames import is_frame
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.formulas.layers import Standardize
 from chainrule.inspection.attribution import METHODS, Attribution, attribute
-from chainrule.inspection.attribution.explained import Floats, check_shape, explained, in_float64, input_links
+from chainrule.inspection.attribution.explained import Floats, check_shape, explained, input_links
 from chainrule.inspection.story import facts
 from chainrule.inspection.story.facts import Answer, Change, Evidence, LayerFacts
 from chainrule.inspection.story.parts import Part
 from chainrule.inspection.story.rival import Rival, closest_rival
 from chainrule.inspection.story.truth import check_truth, itself, label_names, name_truth
 from chainrule.inspection.story.words import parts
+from chainrule.inspection.trace.trace import trace as walked
+from chainrule.trained.trained import Trained
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from chainrule.model import Model
 
 RATE = 0.001
 """The learning rate of the last chapter's step."""
@@ -165,7 +166,7 @@ class Story:
 
 @np.errstate(over="ignore")  # a square beyond float64 is infinite, in norms and means that are for people
 def explain(
-    model: Model,
+    model: Trained,
     x: Any,
     y: Any = None,
     *,
@@ -194,7 +195,7 @@ def explain(
     X = check_X(x, model.network.inputs, "x", model.feature_names)
     if X.shape[0] != 1:
         raise ShapeError(f"x holds {X.shape[0]} samples; a story is about one: pass one row, as X[0].")
-    exact = in_float64(model)
+    exact = model.in_float64()
     shape = check_shape(shape, model.network.inputs, X.dtype)
     labels = label_names(model)
     settings = {"shape": shape} | ({} if method == "epsilon_lrp" else {"baseline": baseline})
@@ -212,7 +213,7 @@ def explain(
     truth = None if y is None else check_truth(model, y)
     is_silent = truth is None and model.task == "regression"
     targets = itself(exact, found, labels, out) if truth is None else truth
-    trace = exact.trace(X, targets, training=False, memory_limit=None).in_float64
+    trace = walked(exact, X, targets, training=False, memory_limit=None).in_float64
     front = model.network.links[: input_links(model.network.links)]
     seen = trace.outputs[front[-1].name][0] if front else trace.x[0]
     rival = closest_rival(exact, X, found, labels, method, settings, baseline)
@@ -254,7 +255,7 @@ def explain(
     )
 
 
-def _classes(model: Model, labels: list[str]) -> dict[str, Any]:
+def _classes(model: Trained, labels: list[str]) -> dict[str, Any]:
     """{"7": 7}; empty where an answer is numbers or many labels."""
     if model.task not in ("binary", "multiclass"):
         return {}
@@ -263,7 +264,7 @@ def _classes(model: Model, labels: list[str]) -> dict[str, Any]:
     )
 
 
-def _asked(model: Model, why: Attribution, labels: list[str]) -> str:
+def _asked(model: Trained, why: Attribution, labels: list[str]) -> str:
     if model.task == "regression":
         return f"{labels[0]}" if len(labels) > 1 else "this number"
     return str(why.labels[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,10 +12,8 @@ from chainrule.formulas.layers import Activation, Link, Softmax
 from chainrule.inspection.attribution.deep_lift import multipliers
 from chainrule.inspection.attribution.explained import Explained, Floats, input_links
 from chainrule.inspection.trace.trace import Trace
+from chainrule.trained.trained import Trained
 from chainrule.training.evaluation import decide
-
-if TYPE_CHECKING:
-    from chainrule.model import Model
 
 STRONGEST = 3
 """Neurons of a layer, and weights, that are named."""
@@ -115,7 +113,7 @@ class Change(NamedTuple):
         }
 
 
-def answers(model: Model, out: Floats, labels: list[str]) -> tuple[Answer, ...]:
+def answers(model: Trained, out: Floats, labels: list[str]) -> tuple[Answer, ...]:
     """All that the model could say (outputs,), the likeliest first; numbers in their order."""
     loss, task = model.network.loss, model.task
     if task == "regression":
@@ -140,7 +138,7 @@ def answers(model: Model, out: Floats, labels: list[str]) -> tuple[Answer, ...]:
     return tuple(sorted(found, key=lambda answer: (-(answer.share or 0.0), not answer.is_said)))
 
 
-def out_of(model: Model, out: Floats) -> Floats:
+def out_of(model: Trained, out: Floats) -> Floats:
     """Logits (outputs,) from outputs that may be probabilities."""
     if model.network.loss.domain != "probability":
         return out
@@ -148,7 +146,7 @@ def out_of(model: Model, out: Floats) -> Floats:
     return np.log(p) if model.task == "multiclass" else np.log(p) - np.log1p(-np.minimum(p, 1 - 1e-16))
 
 
-def layers(model: Model, trace: Trace) -> tuple[LayerFacts, ...]:
+def layers(model: Trained, trace: Trace) -> tuple[LayerFacts, ...]:
     """A line for the input and one for each link, in the order of the walk."""
     found = [LayerFacts("input", "", 0, trace.x[0], None, strongest(trace.x[0]))]
     for link, depth in _with_depth(model.network.links, 0):
@@ -201,7 +199,7 @@ def evidence(f: Explained) -> tuple[Evidence, ...] | str:
 
 
 def change(
-    model: Model,
+    model: Trained,
     trace: Trace,
     truth: str,
     is_given: bool,
@@ -235,7 +233,7 @@ def change(
     )
 
 
-def _deltas(model: Model, trace: Trace) -> tuple[Delta, ...]:
+def _deltas(model: Trained, trace: Trace) -> tuple[Delta, ...]:
     found = []
     for link in model.network.walk():
         grads = trace.grads.get(link.name)
@@ -246,7 +244,7 @@ def _deltas(model: Model, trace: Trace) -> tuple[Delta, ...]:
     return tuple(reversed(found))
 
 
-def _name(model: Model, k: int) -> str:
+def _name(model: Trained, k: int) -> str:
     """dense_2.W[3,1] for a place in theta."""
     slot = next(slot for slot in model.network.slots if slot.start <= k < slot.stop)
     at = np.unravel_index(k - slot.start, slot.parameter.shape)

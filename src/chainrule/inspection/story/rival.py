@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from chainrule.inspection.attribution import Attribution, attribute
 from chainrule.inspection.attribution.explained import Explained, Floats, explained, input_links
 from chainrule.inspection.story.facts import Answer
 from chainrule.network import backprop
-
-if TYPE_CHECKING:
-    from chainrule.model import Model
+from chainrule.trained.trained import Trained
 
 FLIPS = 60
 """Steps of the search for a change that turns the answer."""
@@ -45,7 +43,7 @@ class Rival(NamedTuple):
 
 
 def closest_rival(
-    model: Model,
+    model: Trained,
     x: Any,
     found: tuple[Answer, ...],
     labels: list[str],
@@ -79,7 +77,7 @@ def closest_rival(
     return Rival(name, call, f, gap, why, hidden_change(f, gap), reached, then, change, distance, size)
 
 
-def explained_answer(model: Model, x: Floats) -> str:
+def explained_answer(model: Trained, x: Floats) -> str:
     """What the model says to a sample."""
     said = model.predict(x[None])[0]
     if np.ndim(said):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +10,10 @@ from chainrule.data.checks import as_array
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.inspection.attribution.explained import Floats
 from chainrule.inspection.story.facts import Answer
-
-if TYPE_CHECKING:
-    from chainrule.model import Model
+from chainrule.trained.trained import Trained
 
 
-def label_names(model: Model) -> list[str]:
+def label_names(model: Trained) -> list[str]:
     """What each answer is called."""
     if model.task == "regression":
         return [f"output {k}" for k in range(model.network.outputs)]
@@ -24,7 +22,7 @@ def label_names(model: Model) -> list[str]:
     return [str(k) for k in range(max(model.network.outputs, 2))]
 
 
-def check_truth(model: Model, y: Any) -> Any:
+def check_truth(model: Trained, y: Any) -> Any:
     """y (1,) or (1, outputs) as `Model.trace` takes it. A label may be spelled out, as a command line has it."""
     if model.task in ("binary", "multiclass"):
         labels = label_names(model)
@@ -49,7 +47,7 @@ def check_truth(model: Model, y: Any) -> Any:
     return numbers[None]
 
 
-def name_truth(model: Model, truth: Any, labels: list[str]) -> str:
+def name_truth(model: Trained, truth: Any, labels: list[str]) -> str:
     """The truth in words."""
     if model.task == "regression":
         return ", ".join(f"{v:.6g}" for v in np.ravel(truth))
@@ -58,7 +56,7 @@ def name_truth(model: Model, truth: Any, labels: list[str]) -> str:
     return str(truth[0]) if np.size(truth) == 1 else labels[int(np.argmax(truth))]
 
 
-def itself(model: Model, found: tuple[Answer, ...], labels: list[str], out: Floats) -> Any:
+def itself(model: Trained, found: tuple[Answer, ...], labels: list[str], out: Floats) -> Any:
     """The answer itself as a truth."""
     if model.task == "regression":
         return model.network.loss.predict(out[None])

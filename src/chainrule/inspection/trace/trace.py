@@ -23,46 +23,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import states_in
+from chainrule.data import checks
 from chainrule.data.samples import Batch, TargetScale
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Activation, BatchNorm, Context, Dropout, Link
 from chainrule.inspection.per_sample import sample_gradients
+from chainrule.inspection.trace.memory import MEMORY_LIMIT, check_memory
 from chainrule.network import backprop
 from chainrule.network.network import Network
+from chainrule.network.summary import as_bytes
+from chainrule.trained.trained import Trained
 
 if TYPE_CHECKING:
     from chainrule.inspection.derivation.derivation import Derivation
-
-MEMORY_LIMIT = 2**30
-"""Bytes above which `Model.trace` refuses, unless told otherwise."""
-
-
-def memory(network: Network, samples: int, dtype: Any, training: bool = True) -> int:
-    """About how many bytes a trace of so many samples takes while it is made; it keeps most of them.
-
-    n (2 inputs + 2 sum_l fan_out_l + sum of fan_out over batch norm and dropout) + 3 parameters, each an item of dtype.
-    Dropout counts in training only: in prediction it hands on what it gets.
-    """
-    numbers = 2 * network.inputs
-    for link in network.walk():
-        if not isinstance(link.layer, Dropout) or training:
-            numbers += (3 if isinstance(link.layer, (BatchNorm, Dropout)) else 2) * link.fan_out
-    return int((samples * numbers + 3 * network.size) * np.dtype(dtype).itemsize)
-
-
-def check_memory(network: Network, samples: int, dtype: Any, training: bool, limit: float | None) -> None:
-    """Raise ConfigError where a trace would keep more than `limit` bytes; None is no limit."""
-    from chainrule.network.summary import as_bytes
-
-    need = memory(network, samples, dtype, training)
-    if limit is not None and need > limit:
-        one = memory(network, 1, dtype, training) - memory(network, 0, dtype, training)
-        fit = int((limit - memory(network, 0, dtype, training)) // one)
-        few = f"trace at most {fit:,} of them, X[:{fit}], or " if fit > 0 else ""
-        raise ConfigError(
-            f"a trace of {samples:,} samples takes about {as_bytes(need)}, more than memory_limit, {as_bytes(limit)}; "
-            f"{few}pass a larger memory_limit in bytes, or None."
-        )
 
 
 class Trace:
@@ -180,8 +154,6 @@ class Trace:
         if link is None:
             known = ", ".join(self.parameters) or "none"
             raise ConfigError(f"{name!r} is no link with parameters; there are {known}.")
-        from chainrule.network.summary import as_bytes
-
         size = sum(part.size for part in self.parameters[name])
         need = self.n * size * self.theta.itemsize
         if memory_limit is not None and need > memory_limit:
@@ -210,10 +182,7 @@ class Trace:
         """The same walk in float64: this trace where it is in float64 already."""
         if self.theta.dtype == np.float64:
             return self
-        states = {
-            name: type(state)(*(np.asarray(value, np.float64) for value in state))
-            for name, state in self._ctx.states.items()
-        }
+        states = states_in(np.float64, self._ctx.states)
         batch = Batch(*(np.asarray(part, np.float64) for part in self.batch))
         ctx = self._ctx._replace(states=states)
         return Trace(self.network, self.theta.astype(np.float64), batch, ctx, self.scale)
@@ -259,6 +228,34 @@ class Trace:
     def mode(self) -> str:
         """In words, how the walk treated batch norm and dropout."""
         return "as in training" if self.training else "as in prediction"
+
+
+def trace(
+    model: Trained,
+    x: Any,
+    y: Any,
+    *,
+    sample_weight: Any = None,
+    training: bool | None = None,
+    memory_limit: float | None = MEMORY_LIMIT,
+) -> Trace:
+    """The trace of a model on some samples; the same as `Model.trace`, which says what the arguments are."""
+    y = checks.as_array(y, "y")
+    if checks.as_array(x, "x").ndim == 1 and (y.ndim == 0 or y.shape == (model.network.outputs,)):
+        y = y[None]
+    samples = model.check_samples(x, y, sample_weight=sample_weight, names=("x", "y"))
+    training = samples.n > 1 if training is None else bool(training)
+    check_memory(model.network, samples.n, model.dtype, training, memory_limit)
+    ctx = Context(
+        training=training,
+        seed=model.seed,
+        step=model.steps_trained + 1,
+        states={name: type(s)(*(np.array(v) for v in s)) for name, s in model.states.items()},
+        frozen=model.frozen,
+    )
+    batch = samples.batch(slice(None), model.dtype)
+    batch = batch._replace(a=np.array(batch.a))  # where nothing was converted it is the caller's own array
+    return Trace(model.network, model.theta.copy(), batch, ctx, model.target_scale)
 
 
 def activations_after(links: Sequence[Link]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import states_in
 from chainrule.core.random import generator
 from chainrule.data.samples import Batch
 from chainrule.engines import Plan
@@ -51,7 +52,7 @@ class Landscape:
             fixed,
         )
         self.theta = np.array(theta, np.float64)  # (size,), a copy
-        states = {name: type(s)(*(np.asarray(v, np.float64) for v in s)) for name, s in states.items()}
+        states = states_in(np.float64, states)
         self.ctx = Context(training=True, seed=plan.seed, step=t, states=states, frozen=plan.frozen)
         self.share = batch.s / max(float(batch.s.sum()), np.finfo(np.float64).tiny)  # (batch,)
         self.params = self.network.unflatten(self.theta)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import states_in
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, diagnosis
 from chainrule.engines.reference import ReferenceSession, is_finite
@@ -60,10 +61,7 @@ class MethodSession(ReferenceSession):
                         W[...] = regularizers.max_norm(W, self.plan.network.max_norm)
                 if not is_finite(self.theta):
                     raise diagnosis.of_update(self.plan.network, self.theta, t, lr)
-            self.states = {
-                name: type(s)(*(np.asarray(v, self.plan.dtype) for v in s))
-                for name, s in here.next_states.items()
-            }
+            self.states = states_in(self.plan.dtype, here.next_states)
             weight = float(here.batch.s.sum())
             self.tally += (here.value * weight, weight, self.correct(here.out, here.batch), here.passes)
             self.taken += 1

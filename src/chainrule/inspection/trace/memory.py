@@ -1,0 +1,41 @@
+"""How much memory a trace takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ConfigError
+from chainrule.formulas.layers import BatchNorm, Dropout
+from chainrule.network.network import Network
+from chainrule.network.summary import as_bytes
+
+MEMORY_LIMIT = 2**30
+"""Bytes above which `Model.trace` refuses, unless told otherwise."""
+
+
+def memory(network: Network, samples: int, dtype: Any, training: bool = True) -> int:
+    """About how many bytes a trace of so many samples takes while it is made; it keeps most of them.
+
+    n (2 inputs + 2 sum_l fan_out_l + sum of fan_out over batch norm and dropout) + 3 parameters, each an item of dtype.
+    Dropout counts in training only: in prediction it hands on what it gets.
+    """
+    numbers = 2 * network.inputs
+    for link in network.walk():
+        if not isinstance(link.layer, Dropout) or training:
+            numbers += (3 if isinstance(link.layer, (BatchNorm, Dropout)) else 2) * link.fan_out
+    return int((samples * numbers + 3 * network.size) * np.dtype(dtype).itemsize)
+
+
+def check_memory(network: Network, samples: int, dtype: Any, training: bool, limit: float | None) -> None:
+    """Raise ConfigError where a trace would keep more than `limit` bytes; None is no limit."""
+    need = memory(network, samples, dtype, training)
+    if limit is not None and need > limit:
+        one = memory(network, 1, dtype, training) - memory(network, 0, dtype, training)
+        fit = int((limit - memory(network, 0, dtype, training)) // one)
+        few = f"trace at most {fit:,} of them, X[:{fit}], or " if fit > 0 else ""
+        raise ConfigError(
+            f"a trace of {samples:,} samples takes about {as_bytes(need)}, more than memory_limit, {as_bytes(limit)}; "
+            f"{few}pass a larger memory_limit in bytes, or None."
+        )

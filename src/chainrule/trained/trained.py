@@ -1,0 +1,300 @@
+"""A trained network: the network, its numbers, and what they say of samples."""
+
+from __future__ import annotations
+
+import copy
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.arrays import states_in
+from chainrule.data import checks, frames
+from chainrule.data.samples import Samples, TargetScale
+from chainrule.engines import select
+from chainrule.errors import ConfigError, FormatError, ShapeError
+from chainrule.formulas.layers import Layer
+from chainrule.formulas.metrics import confusion_matrix
+from chainrule.network.network import Network
+from chainrule.network.summary import Summary, counted, summarize
+from chainrule.trained import persistence
+from chainrule.trained.predictor import Predictor
+from chainrule.training import settings
+from chainrule.training.evaluation import (
+    BATCH,
+    decide,
+    evaluate_outputs,
+    probabilities,
+    task_of,
+    true_labels,
+)
+
+
+class Trained:
+    """A network with its numbers: it predicts, is evaluated, inspected, and written to a file, but does not train.
+
+    network: the chain and its loss.  theta (size,): all parameters.  states: the running statistics, by link name.
+    seed: of the dropout masks and of what inspection draws.  `chainrule.Model` is one that trains.
+    """
+
+    def __init__(
+        self, network: Network, theta: NDArray[Any], states: dict[str, Any], *, seed: int = 0
+    ) -> None:
+        """Keep the numbers; they are not copied."""
+        self.network = network
+        self.theta, self.dtype = theta, theta.dtype
+        self.states = states
+        self.seed = seed
+        self.classes: NDArray[Any] | None = None
+        """the labels that class numbers stand for; None before any were seen, and where y is numbers"""
+        self.target_scale: TargetScale | None = None
+        """mean and std (outputs,) of the targets that `fit(scale_targets=True)` measured; None where y is as it came"""
+        self._feature_names: tuple[str, ...] | None = None
+        self.frozen: frozenset[str] = frozenset()
+        """the links that training leaves as they are"""
+        self.epochs_trained, self.steps_trained = 0, 0
+        self._is_fresh = True
+
+    # --- its numbers ---------------------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Parameters by link name, as views of theta: parameters["dense_1"].W is (fan_in, fan_out)."""
+        return self.network.named(self.network.unflatten(self.theta))
+
+    @property
+    def task(self) -> str:
+        """What the network is for: regression, binary, multiclass or multilabel."""
+        return task_of(self.network.loss, self.network.outputs)
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """The names of the columns that the model was trained on; None before it saw a data frame with names of text.
+
+        Data frames are matched to them by name: columns in another order are put in this one, columns that the model
+        does not know are left out, and a missing one is refused. Arrays have no names and are taken as they are.
+        Assign a list to name the inputs, or None to take every data frame's columns as they stand.
+        """
+        return self._feature_names
+
+    @feature_names.setter
+    def feature_names(self, names: Iterable[str] | None) -> None:
+        self._feature_names = frames.check_feature_names(names, self.network.inputs)
+
+    def in_float64(self) -> Self:
+        """The same in float64, its parameters a copy."""
+        exact = copy.copy(self)
+        exact.theta, exact.dtype = self.theta.astype(np.float64), np.dtype(np.float64)
+        exact.states = states_in(np.float64, self.states)
+        return exact
+
+    def check_samples(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        names: tuple[str, str] = ("X", "y"),
+    ) -> Samples:
+        """X and y as the walks take them, checked against the inputs, labels and feature names of the model.
+
+        names: what an error calls X and y.  Raises ShapeError or DataError.
+        """
+        return checks.check_samples(
+            self.network,
+            X,
+            y,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            classes=self.classes,
+            features=self._feature_names,
+            scale=self.target_scale,
+            names=names,
+        )[0]
+
+    def summary(self, batch_size: int = 128) -> Summary:
+        """Layers, shapes, parameters, memory and operations a sample; print it."""
+        return summarize(self.network, self.dtype, self.frozen, batch_size)
+
+    def _link_names(self, names: tuple[str, ...]) -> frozenset[str]:
+        known = {slot.link.name for slot in self.network.slots}
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ConfigError(
+                f"{unknown[0]!r} is no link with parameters; there are {', '.join(sorted(known))}."
+            )
+        return frozenset(names) or frozenset(known)
+
+    # --- prediction ----------------------------------------------------------------------------------------------
+
+    def outputs(self, X: Any, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
+        """The last layer's output (n, outputs) as it is: logits, log rates or numbers, as the loss takes them.
+
+        Of a model with a `target_scale` numbers in the targets' units, in float64.
+        """
+        X = checks.check_X(X, self.network.inputs, features=self._feature_names)
+        size = checks.check_count(batch_size, "batch_size")
+        out = select(engine, self.network).predict(self.network, self.theta, self.states, X, size)
+        return out if self.target_scale is None else self.target_scale.restore(out)
+
+    def predict(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
+        """Labels (n,); 0 or 1 (n, labels) for many labels; numbers (n,) or (n, outputs) for regression."""
+        out = self.outputs(X, engine=engine)
+        self._warn_if_untrained()
+        predicted: NDArray[Any] = decide(self.network.loss, out)
+        return predicted if self.classes is None else self.classes[predicted]
+
+    def predict_proba(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
+        """Probabilities (n, classes), two columns for two classes; (n, labels) for many labels."""
+        shares = probabilities(self.network.loss, self.outputs(X, engine=engine))
+        self._warn_if_untrained()
+        return shares
+
+    def bind(self, *, engine: str = "auto") -> Predictor:
+        """This model as it is now, ready to answer one row in microseconds: a snapshot with predict and the like."""
+        return Predictor(
+            self.network,
+            self.theta,
+            self.states,
+            classes=self.classes,
+            feature_names=self._feature_names,
+            target_scale=self.target_scale,
+            engine=engine,
+        )
+
+    def evaluate(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        metrics: Iterable[str] | None = None,
+        positive: Any = None,
+        engine: str = "auto",
+        outputs: Any = None,
+    ) -> dict[str, float]:
+        """The loss, penalty and all, and the metrics of the task by name.
+
+        Classes: accuracy, balanced_accuracy, precision, recall, f1, auc, average_precision, log_loss; many labels the
+        same without balanced_accuracy.  Numbers: mse, rmse, mae, r2.  metrics: only these.
+        positive: of two classes the label that precision, recall, f1, auc and average_precision are of; the one that
+        sorts last (1 of 0 and 1, "yes" of "no" and "yes") unless given.  Of more classes and of many labels they are
+        the mean over the classes, each against the rest; so they are for SoftmaxCrossEntropy with two outputs, unless
+        positive is given.
+        outputs: (n, outputs) as the method `outputs` gave them for X, where they are at hand.
+        """
+        chosen = None if positive is None else self._class_number(positive)
+        samples = self.check_samples(X, y, sample_weight=sample_weight, class_weight=class_weight)
+        names = settings.metric_names(metrics, self.task)
+        out = self._outputs(samples.X, outputs, engine)
+        return evaluate_outputs(self.network, self.theta, out, samples, names, chosen)
+
+    def _warn_if_untrained(self) -> None:
+        """Of a model that was neither trained nor loaded, and whose parameters nobody set."""
+        if self._is_fresh and not self.steps_trained and self.theta.size:
+            drawn = self.network.initial_theta(self.seed, self.dtype)
+            self._is_fresh = np.array_equal(self.theta, drawn)
+            if self._is_fresh:
+                warnings.warn(
+                    "the model was never trained, so what it says is of the weights that were drawn; call fit first.",
+                    stacklevel=3,
+                )
+
+    def _class_number(self, label: Any) -> int:
+        """The number, 0 or 1, of a label of two. Raises ConfigError."""
+        if self.task != "binary" and (self.task != "multiclass" or self.network.outputs != 2):
+            known = f"{self.network.outputs} classes" if self.task == "multiclass" else self.task
+            raise ConfigError(f"positive is for two classes; this network is for {known}; leave it out.")
+        labels = [0, 1] if self.classes is None else self.classes.tolist()
+        if not any(known == label for known in labels):
+            raise ConfigError(f"positive must be {labels[0]!r} or {labels[1]!r}, not {label!r}.")
+        return labels.index(label)
+
+    def confusion_matrix(
+        self, X: Any, y: Any, *, engine: str = "auto", outputs: Any = None
+    ) -> NDArray[np.int64]:
+        """(classes, classes): how often a true class (row) was predicted as each class (column).
+
+        outputs: as for `evaluate`.
+        """
+        if self.task not in ("binary", "multiclass"):
+            raise ConfigError(
+                f"a confusion matrix needs one label a sample; this network is for {self.task}."
+            )
+        samples = self.check_samples(X, y)
+        classes = max(self.network.outputs, 2)
+        out = self._outputs(samples.X, outputs, engine)
+        return confusion_matrix(true_labels(self.task, samples.y), decide(self.network.loss, out), classes)
+
+    def _outputs(self, X: Any, outputs: Any, engine: str) -> NDArray[Any]:
+        """Those that the caller has, if they can be of X; else what the walk gives."""
+        if outputs is None:
+            return select(engine, self.network).predict(self.network, self.theta, self.states, X, BATCH)
+        out, shape = np.asarray(outputs), (X.shape[0], self.network.outputs)
+        if out.shape != shape:
+            raise ShapeError(f"outputs must have shape {shape}, not {out.shape}; pass what outputs(X) gives.")
+        return out if self.target_scale is None else self.target_scale.standardize(out).astype(self.dtype)
+
+    # --- files ---------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to a safetensors file; `chainrule.load` reads it back, bit for bit."""
+        classes = None if self.classes is None else self.classes.tolist()
+        scale = None
+        if self.target_scale is not None:
+            scale = {name: part.tolist() for name, part in self.target_scale._asdict().items()}
+        extra = {
+            "dtype": self.dtype.name,
+            "seed": self.seed,
+            "classes": classes,
+            **({} if self._feature_names is None else {"feature_names": self._feature_names}),
+            **({} if scale is None else {"target_scale": scale}),
+            "frozen": sorted(self.frozen),
+            "epochs_trained": self.epochs_trained,
+            "steps_trained": self.steps_trained,
+        }
+        persistence.save(path, self.network, self.theta, self.states, extra)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Self:
+        """Read a file that `save` wrote. custom: layers of your own, by kind.
+
+        Raises FormatError, which names the file and what is wrong in it; OSError where there is no file.
+        """
+        saved = persistence.load(path, custom)
+        extra, found = saved.extra, cls.__new__(cls)
+        Trained.__init__(found, saved.network, saved.theta, saved.states)
+        try:
+            found.seed = checks.check_seed(extra["seed"])
+            classes = extra["classes"]
+            found.classes = None if classes is None else checks.check_classes(classes, saved.network)
+            found.feature_names = extra.get("feature_names")
+            scale = extra.get("target_scale")
+            found.target_scale = (
+                None
+                if scale is None
+                else checks.check_scale(scale["mean"], scale["std"], saved.network.outputs)
+            )
+            found._is_fresh = False
+            found.frozen = found._link_names(tuple(extra["frozen"])) if extra["frozen"] else frozenset()
+            found.epochs_trained = checks.check_seed(extra["epochs_trained"], "epochs_trained", 63)
+            found.steps_trained = checks.check_seed(extra["steps_trained"], "steps_trained", 63)
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"{path}: the metadata is malformed ({error}).") from error
+        return found
+
+    def __repr__(self) -> str:
+        """The widths of the network's dense layers and blocks, the number of its parameters, and its training."""
+        wide = [link.fan_out for link in self.network.links if link.params or link.branches]
+        widths = [str(self.network.inputs), *map(str, wide)]
+        trained = "not trained yet"
+        if self.steps_trained:
+            trained = f"trained for {counted(self.epochs_trained, 'epoch')}"
+        shape = "-".join(widths if len(widths) <= 8 else [*widths[:5], "...", *widths[-2:]])
+        size = f"{self.network.size:,} parameters"
+        return f"<{type(self).__name__} {shape}: {size}, {self.dtype}, {self.task}, {trained}>"
