@@ -9,7 +9,8 @@ from chainrule.engines.base import Plan
 from chainrule.formulas import regularizers
 from chainrule.formulas.clipping import clip_by_norm, clip_by_value
 from chainrule.formulas.layers import Context
-from chainrule.network.network import Network, Objective
+from chainrule.network.network import Network
+from chainrule.network.objective import Objective
 
 
 class StepResult(NamedTuple):

@@ -16,6 +16,7 @@ from chainrule.formulas.layers import Context
 from chainrule.formulas.optimizers import SGD, Adagrad, Adam, GradientDescent, Optimizer, RMSprop
 from chainrule.lab.base import Progress, part
 from chainrule.model import Model
+from chainrule.network import objective
 
 Floats = NDArray[np.float64]
 STEPS = 40
@@ -61,18 +62,21 @@ class Plane:
     def at(self, c: Floats) -> tuple[float, Floats]:
         """The loss at c (2,) and its gradient d1^T g, d2^T g."""
         params = self.plan.network.unflatten(self.start + c @ self.directions)
-        objective, g = gradient(self.plan, params, self.model.states, self.batch, 0, training=False)
-        return float(objective.loss), self.directions @ g
+        found, g = gradient(self.plan, params, self.model.states, self.batch, 0, training=False)
+        return float(found.loss), self.directions @ g
 
     def over(self, a: Floats, b: Floats, progress: Progress | None = None) -> Floats:
         """The loss on a grid: (len(b), len(a))."""
         network, ctx = self.plan.network, Context(states=self.model.states)
+        share = objective.shares(self.batch.s)
         loss = np.empty((len(b), len(a)))
         for i, b_i in enumerate(b):
             for j, a_j in enumerate(a):
                 theta = self.start + np.array([a_j, b_i]) @ self.directions
-                out = network.predict(network.unflatten(theta), self.batch.a, ctx)
-                loss[i, j] = network.loss.value(out, self.batch.y).mean()
+                params = network.unflatten(theta)
+                out = network.predict(params, self.batch.a, ctx)
+                losses = network.loss.value(out, self.batch.y)
+                loss[i, j] = objective.value(losses, share, network.penalty(params))
             part(progress, 0.0, 1.0)((i + 1) / len(b), "loss over a slice")
         return loss
 

@@ -1,4 +1,3 @@
-# Over 300 lines because the chain, the names in it, the layout of theta and the objective belong together.
 """The network: a chain of links, its loss, and one flat vector for all that it learns.
 
 theta holds every parameter, in this order: the links as they stand in the chain, depth first (a block's branch, then
@@ -24,7 +23,8 @@ from chainrule.formulas import regularizers
 from chainrule.formulas.initializers import GlorotUniform, Initializer
 from chainrule.formulas.layers import Activation, Context, Dense, Layer, Link, Parameter, Rescale, Standardize
 from chainrule.formulas.losses import Loss
-from chainrule.network import advice, backprop
+from chainrule.network import advice, backprop, objective
+from chainrule.network.objective import Objective
 
 MAX_LINKS = 10_000
 """Links of a network, those in blocks too: more is no network but an accident, or a file made to fill the memory."""
@@ -40,15 +40,6 @@ class Slot(NamedTuple):
     parameter: Parameter
     start: int
     stop: int
-
-
-class Objective(NamedTuple):
-    """One evaluation of the loss with its walk behind it."""
-
-    loss: Array  # ()  the law of losses.py, penalty and all
-    out: Array  # (batch, outputs)
-    grads: Any  # mirrors the parameters
-    states: dict[str, Any]  # running statistics after this step, by link name
 
 
 class Network:
@@ -163,10 +154,9 @@ class Network:
         a: (batch, inputs).  y: (batch, outputs).  s: (batch,) weights with a positive sum.
         """
         out, caches = backprop.forward(self.links, params, a, ctx)
-        # (batch,), 0 where all weights are 0
-        share = s / namespace(s).maximum(s.sum(), np.finfo(s.dtype).tiny)
-        loss = (share * self.loss.value(out, y)).sum() + self.penalty(params)
-        delta = share[:, None] * self.loss.gradient(out, y)  # (batch, outputs)
+        share = objective.shares(s)  # (batch,)
+        loss = objective.value(self.loss.value(out, y), share, self.penalty(params))
+        delta = objective.gradient(self.loss.gradient(out, y), share)  # (batch, outputs)
         grads = backprop.gradients(self.links, params, caches, delta, ctx)
         return Objective(
             loss, out, self.add_penalty(params, grads), backprop.next_states(self.links, caches, ctx)

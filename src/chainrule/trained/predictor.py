@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from chainrule.data import checks
 from chainrule.data.samples import TargetScale
 from chainrule.engines import select
+from chainrule.network.answers import decide, probabilities, task_of
 from chainrule.network.network import Network
-from chainrule.training.evaluation import BATCH, decide, probabilities, task_of
+from chainrule.training.evaluation import BATCH
 
 
 class Predictor:

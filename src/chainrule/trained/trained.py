@@ -18,19 +18,13 @@ from chainrule.engines import select
 from chainrule.errors import ConfigError, FormatError, ShapeError
 from chainrule.formulas.layers import Layer
 from chainrule.formulas.metrics import confusion_matrix
+from chainrule.network.answers import decide, probabilities, task_of, true_labels
 from chainrule.network.network import Network
 from chainrule.network.summary import Summary, counted, summarize
 from chainrule.trained import persistence
 from chainrule.trained.predictor import Predictor
 from chainrule.training import settings
-from chainrule.training.evaluation import (
-    BATCH,
-    decide,
-    evaluate_outputs,
-    probabilities,
-    task_of,
-    true_labels,
-)
+from chainrule.training.evaluation import BATCH, evaluate_outputs
 
 
 class Trained:

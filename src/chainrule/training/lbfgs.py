@@ -14,6 +14,7 @@ from chainrule.engines.step import gradient
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.formulas.layers import BatchNorm, Dropout
 from chainrule.formulas.optimizers import LBFGS
+from chainrule.network import objective
 from chainrule.network.network import Network
 from chainrule.training.callbacks import Checkpoint
 from chainrule.training.loop import finish_epoch, watching
@@ -48,16 +49,14 @@ class FullBatch:
     ) -> tuple[float, NDArray[np.float64]]:
         """L and dL/dx at theta[trained] = x, in float64."""
         self.theta[self.trained] = x
-        total, loss, g = float(samples.weight.sum()), 0.0, np.zeros(len(x))
-        step = self.chunk or samples.n
-        for start in range(0, samples.n, step):
-            batch = samples.batch(slice(start, start + step), self.plan.dtype)
-            share = float(samples.weight[start : start + step].sum()) / total
+        loss, g = 0.0, np.zeros(len(x))
+        for rows, share in objective.pieces(samples.weight, self.chunk or samples.n):
+            batch = samples.batch(rows, self.plan.dtype)
             with np.errstate(all="ignore"):  # a line search may look too far and come back
-                objective, part = gradient(self.plan, self.params, self.states, batch, 0)
-            loss += share * float(objective.loss)
+                found, part = gradient(self.plan, self.params, self.states, batch, 0)
+            loss += share * float(found.loss)
             g += share * part[self.trained]
-            self.next_states = objective.states
+            self.next_states = found.states
         return loss, g
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chainrule.formulas.layers import ELU, SELU, LeakyReLU, Link, PReLU, ReLU
 from chainrule.formulas.losses import Huber, MeanAbsoluteError, Quantile
 from chainrule.inspection.trace.trace import Trace
-from chainrule.network import backprop
+from chainrule.network import backprop, objective
 
 FIRST_STEP = 0.5
 """The largest h, times max(1, |t|)."""
@@ -123,7 +123,7 @@ def prober(
         moved[place] = t
         with np.errstate(all="ignore"):  # a large step may overflow; it is refused then
             out, caches = backprop.forward(network.links, tree, x, ctx)
-            parts = trace.share * network.loss.value(out, trace.y)
+            parts = objective.parts(network.loss.value(out, trace.y), trace.share)
         moved[place] = at
         sides = [*_sides(network.links, caches), *_loss_sides(network.loss, out, trace.y)]
         if l1:

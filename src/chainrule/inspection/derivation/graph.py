@@ -41,6 +41,7 @@ from chainrule.inspection.derivation.local_derivatives import (
 from chainrule.inspection.derivation.markup import Expression, Product
 from chainrule.inspection.derivation.own_layers import OwnEdge
 from chainrule.inspection.trace.trace import Trace
+from chainrule.network import objective
 from chainrule.network.blocks import Block, Residual, Skip
 
 
@@ -141,7 +142,7 @@ class Graph:
         """Pull from the loss back to a variable, and remember all on the way."""
         for v in reversed(self.variables):  # what a variable moves stands behind it
             if id(v) not in known and v is self.out:
-                known[id(v)] = start(self.trace.share[:, None] * self.gradient)
+                known[id(v)] = start(objective.gradient(self.gradient, self.trace.share))
             elif id(v) not in known:
                 known[id(v)] = np.sum([pull(edge, known[id(edge.target)]) for edge in v.edges], axis=0)
             if v is variable:

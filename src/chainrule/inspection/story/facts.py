@@ -12,8 +12,9 @@ from chainrule.formulas.layers import Activation, Link, Softmax
 from chainrule.inspection.attribution.deep_lift import multipliers
 from chainrule.inspection.attribution.explained import Explained, Floats, input_links
 from chainrule.inspection.trace.trace import Trace
+from chainrule.network import objective
+from chainrule.network.answers import decide
 from chainrule.trained.trained import Trained
-from chainrule.training.evaluation import decide
 
 STRONGEST = 3
 """Neurons of a layer, and weights, that are named."""
@@ -208,7 +209,7 @@ def change(
     labels: list[str],
 ) -> Change:
     """One step theta <- theta - rate g on this sample, walked as in prediction, and what the model says after it."""
-    network, loss = model.network, model.network.loss
+    network = model.network
     g = np.zeros(network.size)
     for slot in network.slots:
         if slot.link.name not in model.frozen:
@@ -216,7 +217,8 @@ def change(
     theta = trace.theta - rate * g
     params = network.unflatten(theta)
     out = network.predict(params, trace.x, trace.context())
-    after = float(loss.value(out, trace.y)[0]) + float(network.penalty(params))
+    losses = network.loss.value(out, trace.y)
+    after = float(objective.value(losses, trace.share, network.penalty(params)))
     said = out if model.target_scale is None else model.target_scale.restore(out)
     by_label = {answer.label: answer for answer in answers(model, said[0], labels)}
     moved = np.argsort(-np.abs(rate * g), kind="stable")[:MOVED]

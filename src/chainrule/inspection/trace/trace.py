@@ -30,7 +30,7 @@ from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Activation, BatchNorm, Context, Dropout, Link
 from chainrule.inspection.per_sample import sample_gradients
 from chainrule.inspection.trace.memory import MEMORY_LIMIT, check_memory
-from chainrule.network import backprop
+from chainrule.network import backprop, objective
 from chainrule.network.network import Network
 from chainrule.network.summary import as_bytes
 from chainrule.trained.trained import Trained
@@ -68,11 +68,11 @@ class Trace:
         self.tree = network.unflatten(theta)  # the parameters as the walks take them
 
         self.out, caches = backprop.forward(network.links, self.tree, batch.a, self._ctx)
-        self.share = batch.s / np.maximum(batch.s.sum(), np.finfo(batch.s.dtype).tiny)  # (batch,)
+        self.share = objective.shares(batch.s)  # (batch,)
         self.losses = network.loss.value(self.out, batch.y)  # (batch,)
         penalty = network.penalty(self.tree)
-        self.penalty, self.loss = float(penalty), float((self.share * self.losses).sum() + penalty)
-        delta = self.share[:, None] * network.loss.gradient(self.out, batch.y)  # (batch, outputs)
+        self.penalty, self.loss = float(penalty), float(objective.value(self.losses, self.share, penalty))
+        delta = objective.gradient(network.loss.gradient(self.out, batch.y), self.share)  # (batch, outputs)
         grads, self.grad_x = backprop.backward(network.links, self.tree, caches, delta, self._ctx)
         self._ctx = ctx
         self._grads = network.add_penalty(self.tree, grads)

@@ -15,7 +15,7 @@ from chainrule.data.samples import Batch
 from chainrule.engines import Plan
 from chainrule.formulas.layers import ACTIVATIONS, Context, Dense, Link, Rescale, Standardize
 from chainrule.formulas.losses import LOSSES
-from chainrule.network import backprop
+from chainrule.network import backprop, objective
 from chainrule.training.without_backprop import tangents
 
 AT_ONCE = 1 << 16
@@ -54,10 +54,10 @@ class Landscape:
         self.theta = np.array(theta, np.float64)  # (size,), a copy
         states = states_in(np.float64, states)
         self.ctx = Context(training=True, seed=plan.seed, step=t, states=states, frozen=plan.frozen)
-        self.share = batch.s / max(float(batch.s.sum()), np.finfo(np.float64).tiny)  # (batch,)
+        self.share = objective.shares(batch.s)  # (batch,)
         self.params = self.network.unflatten(self.theta)
         self.out, self.caches = backprop.forward(self.network.links, self.params, batch.a, self.ctx)
-        self.value = self._law(self.out, self.params)
+        self.value = self._loss(self.out, self.params)
         """L where the run stands"""
         self.passes = 1.0
 
@@ -91,15 +91,20 @@ class Landscape:
             found[start : start + rows] = walk(theta)
         return found
 
-    def _law(self, out: NDArray[Any], params: Any) -> float:
-        """L = sum_i s_i loss(out_i, y_i) / sum_i s_i + penalty(W)"""
-        value = (self.share * self.network.loss.value(out, self.batch.y)).sum()
-        return float(value + self.network.penalty(params))
+    def _loss(self, out: NDArray[Any], params: Any) -> float:
+        """L of an output, and of the parameters that made it."""
+        losses = self.network.loss.value(out, self.batch.y)
+        return float(objective.value(losses, self.share, self.network.penalty(params)))
+
+    def _output_gradient(self) -> NDArray[np.float64]:
+        """dL/d out (batch, outputs) where the run stands."""
+        slopes = self.network.loss.gradient(self.out, self.batch.y)
+        return np.asarray(objective.gradient(slopes, self.share))
 
     def _single(self, theta: NDArray[np.float64]) -> list[float]:
         params = [self.network.unflatten(row) for row in theta]
         outs = (backprop.forward(self.network.links, p, self.batch.a, self.ctx)[0] for p in params)
-        return [self._law(out, p) for out, p in zip(outs, params, strict=True)]
+        return [self._loss(out, p) for out, p in zip(outs, params, strict=True)]
 
     def _stacks(self) -> bool:
         known = type(self.network.loss) in LOSSES.values()
@@ -116,11 +121,11 @@ class Landscape:
                 arrays.append(theta[:, slot.start : slot.stop].reshape(len(theta), *shape))
             params = type(link.params)(*arrays) if arrays else ()
             a = link.layer.forward(params, a, self.ctx.at(link))[0]  # (k, batch, width)
-        found = self.network.loss.value(np.broadcast_to(a, (len(theta), *a.shape[-2:])), self.batch.y)
-        value: NDArray[np.float64] = (found * self.share).sum(-1)  # (k,)
+        losses = self.network.loss.value(np.broadcast_to(a, (len(theta), *a.shape[-2:])), self.batch.y)
+        penalty: Any = 0.0
         if self.network.l2 or self.network.l1:
-            value = value + [self.network.penalty(self.network.unflatten(row)) for row in theta]
-        return value
+            penalty = [self.network.penalty(self.network.unflatten(row)) for row in theta]
+        return np.asarray(objective.value(losses, self.share, penalty))  # (k,)
 
     # --- back, and along a direction -----------------------------------------------------------------------------
 
@@ -131,7 +136,7 @@ class Landscape:
         """
         self.passes += walk_back_cost(list(self.network.walk()), self.plan.frozen)
         params = self.params if through is None else through
-        delta = self.share[:, None] * self.network.loss.gradient(self.out, self.batch.y)  # (batch, outputs)
+        delta = self._output_gradient()
         grads = backprop.gradients(self.network.links, params, self.caches, delta, self.ctx)
         g: NDArray[np.float64] = self.network.flatten(self.network.add_penalty(self.params, grads))
         return g[self.trained]
@@ -144,10 +149,9 @@ class Landscape:
         params_dot = self.network.unflatten(theta_dot)
         out_dot = tangents.forward(self.network.links, self.params, params_dot, self.caches, None, self.ctx)
         out_dot = np.zeros_like(self.out) if out_dot is None else out_dot
-        delta = self.share[:, None] * self.network.loss.gradient(self.out, self.batch.y)
         zeros = backprop.zeros_like(self.params)
         along = self.network.flatten(self.network.add_penalty(self.params, zeros)) @ theta_dot
-        return float((delta * out_dot).sum() + along)
+        return float((self._output_gradient() * out_dot).sum() + along)
 
 
 def walk_back_cost(links: Sequence[Link], frozen: frozenset[str]) -> float:

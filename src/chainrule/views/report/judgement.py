@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.checks import check_samples
 from chainrule.model import Model
-from chainrule.training.evaluation import true_labels
+from chainrule.network.answers import true_labels
 
 WORST = 24
 """Mistakes that are shown."""

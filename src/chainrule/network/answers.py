@@ -1,0 +1,58 @@
+"""What a network's output says: its task, its predictions, and its probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import DataError
+from chainrule.formulas.losses import Loss
+
+
+def task_of(loss: Loss, outputs: int) -> str:
+    """What a network is for: regression, binary, multiclass or multilabel."""
+    if loss.targets == "classes":
+        return "multiclass"
+    if loss.targets == "binary":
+        return "binary" if outputs == 1 else "multilabel"
+    return "regression"
+
+
+def decide(loss: Loss, out: NDArray[Any]) -> Any:
+    """Predictions from outputs: class numbers (n,), 0 or 1 (n, labels), or numbers (n,) or (n, outputs)."""
+    task = task_of(loss, out.shape[1])
+    if task == "multiclass":
+        return out.argmax(1)
+    prediction = loss.predict(out)
+    if task != "regression":
+        prediction = (prediction > 0.5).astype(np.int64)
+    return prediction[:, 0] if prediction.shape[1] == 1 else prediction
+
+
+def true_labels(task: str, y: NDArray[Any]) -> NDArray[Any]:
+    """What predictions are held against: class numbers (n,), 0 or 1 (n, labels), or numbers, as `decide` gives them.
+
+    y: as in `Samples`; a row of probabilities stands for the likeliest class, a probability above 0.5 for 1.
+    """
+    if task == "multiclass":
+        return y if y.ndim == 1 else y.argmax(1)
+    y = y if task == "regression" else (y > 0.5).astype(np.int64)
+    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def scores(loss: Loss, out: NDArray[Any]) -> Any:
+    """Probabilities from outputs: (n, classes), (n,) of class 1 for two, (n, labels); numbers for regression."""
+    probability = loss.predict(out)
+    return probability[:, 0] if probability.shape[1] == 1 else probability
+
+
+def probabilities(loss: Loss, out: NDArray[Any]) -> NDArray[Any]:
+    """Probabilities from outputs: (n, classes), two columns for two; (n, labels). Raises DataError for regression."""
+    if loss.targets not in ("classes", "binary"):
+        raise DataError(f"{type(loss).__name__} is a regression loss: use predict.")
+    probability = scores(loss, out)
+    if task_of(loss, out.shape[1]) != "binary":
+        return np.asarray(probability)
+    return np.stack([1 - probability, probability], 1)

@@ -1,0 +1,61 @@
+"""The training objective of a batch, and its gradient with respect to the network's output. It is written here alone.
+
+    L = sum_i s_i loss(out_i, y_i) / sum_i s_i + l2/2 ||W||^2 + l1 |W|
+
+loss(out_i, y_i) is a loss's `value`, its derivative by out_i the loss's `gradient`; s are weights of at least 0. The
+penalty is of all weights W and of no sample: `Network.penalty`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.core.arrays import Array, namespace
+
+
+class Objective(NamedTuple):
+    """The objective of one batch, and what the forward and backward walk made of it."""
+
+    loss: Array  # ()  with the penalty
+    out: Array  # (batch, outputs)
+    grads: Any  # mirrors the parameters
+    states: dict[str, Any]  # running statistics after this step, by link name
+
+
+def shares(s: Array) -> Array:
+    """s_i / sum_i s_i (batch,), each sample's share of the batch; all 0 where all weights are 0."""
+    return s / namespace(s).maximum(s.sum(), np.finfo(s.dtype).tiny)
+
+
+def parts(losses: Array, share: Array) -> Array:
+    """share_i * loss_i: what each sample adds to the objective. losses: (batch,), or (k, batch) of k networks."""
+    return share * losses
+
+
+def value(losses: Array, share: Array, penalty: Any) -> Array:
+    """L = sum_i share_i loss_i + penalty, () or (k,)."""
+    return parts(losses, share).sum(-1) + penalty
+
+
+def gradient(slopes: Array, share: Array) -> Array:
+    """dL/d out_i = share_i d loss_i / d out_i, (batch, outputs)."""
+    return share[:, None] * slopes
+
+
+def pieces(weight: Array, size: int) -> Iterator[tuple[slice, float]]:
+    """The samples with weights (n,) in pieces of at most `size`: their rows, and their share of all weights.
+
+    L of all samples is the sum of share * L over the pieces: each has the penalty, and the shares add up to 1.
+    """
+    total = float(weight.sum())
+    for start in range(0, len(weight), size):
+        rows = slice(start, start + size)
+        yield rows, float(weight[rows].sum()) / total
+
+
+def total(sums: Iterable[Any], weight: float, penalty: Any) -> float:
+    """L of samples that come in pieces, from sum_i s_i loss_i of each piece and the sum of all weights."""
+    return sum(float(part) for part in sums) / weight + float(penalty)
