@@ -13,7 +13,7 @@ import pytest
 from chainrule import lab
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.lab.base import Report, check_options, part, scaled
-from chainrule.lab.table import Table, as_json, cell, rendered
+from chainrule.lab.table import Table, cell, rendered
 from chainrule.views.figures import learning_curve
 
 EVIL = "</script><b>&[red]"
@@ -173,11 +173,6 @@ def test_scaled_and_parts_of_the_progress():
     half(7, "beyond")
     assert seen == [(0.75, "training"), (1.0, "beyond")]
     part(None, 0, 1)(0.5, "nobody looks")
-
-
-def test_as_json_leaves_nothing_of_numpy():
-    data = as_json({"a": np.float32(0.5), "b": (np.arange(2), [np.inf])})
-    assert data == {"a": 0.5, "b": [[0, 1], [None]]} and type(data["a"]) is float
 
 
 def test_run_finds_an_experiment_by_its_name(monkeypatch):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from chainrule.benchmark.cases import Case
 from chainrule.benchmark.client import TIMEOUT, PeerError, Worker
 from chainrule.benchmark.timing import Spread, interleaved
+from chainrule.core import records
 
 Say = Callable[[str], None]
 
@@ -30,6 +31,7 @@ class Contestant(NamedTuple):
         return f"{self.peer}@{self.threads}"
 
 
+@records.kind("benchmark_cell")
 @dataclass
 class Cell:
     """What was measured, by contestant (as text)."""
@@ -47,6 +49,10 @@ class Cell:
     def rates(self) -> dict[str, Spread]:
         """Medians with their spread."""
         return {name: Spread(tuple(values)) for name, values in self.values.items()}
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
 
 class Pool:

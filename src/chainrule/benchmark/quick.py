@@ -13,6 +13,7 @@ from chainrule.benchmark.measure import Cell, Contestant, Pool, Say, silent, tim
 from chainrule.benchmark.peers import PEERS, installed
 from chainrule.benchmark.ratios import OURS, Comparison, geometric_mean
 from chainrule.benchmark.timing import Spread
+from chainrule.core import records
 
 TABLE, DIGITS = Case((8, 32, 32, 1), 32), Case((784, 128, 10), 128)
 CELLS = (
@@ -41,6 +42,7 @@ def named(case: Case, is_training: bool) -> str:
     return f"train {case.name}" if is_training else f"one row of {case.network}"
 
 
+@records.kind("benchmark_row")
 @dataclass(frozen=True)
 class Row:
     """One cell: rates by peer, in samples a second (training) or calls a second (prediction)."""
@@ -91,7 +93,12 @@ class Row:
             "left_out": {name.partition("@")[0]: why for name, why in self.refused.items()},
         }
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the values of `as_json` as JSON-safe data; see `chainrule.core.records`."""
+        return records.labeled(self, self.as_json())
 
+
+@records.kind("benchmark_outcome")
 @dataclass(frozen=True)
 class Outcome:
     """All rows, and what was compared."""
@@ -119,6 +126,10 @@ class Outcome:
             "geometric_mean": {"best": self.mean()} | {peer: self.mean(peer) for peer in peers},
             "left_out": self.left_out,
         }
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the values of `as_json` as JSON-safe data; see `chainrule.core.records`."""
+        return records.labeled(self, self.as_json())
 
 
 def compare(

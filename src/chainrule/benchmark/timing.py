@@ -6,6 +6,9 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from chainrule.core import records
 
 PAUSE = 0.04
 """Seconds between two calls: threads that another left spinning have gone to sleep."""
@@ -14,6 +17,7 @@ UNSTEADY = 50.0
 """Per cent of spread from which a median says more of what else the machine was doing than of what was measured."""
 
 
+@records.kind("benchmark_spread", also=("median", "low", "high", "percent", "is_steady"))
 @dataclass(frozen=True)
 class Spread:
     """Values in the order in which they were measured."""
@@ -44,6 +48,10 @@ class Spread:
     def is_steady(self) -> bool:
         """Whether the values are near enough to each other to be compared with those of another."""
         return self.percent <= UNSTEADY
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
 
 def interleaved(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.cli.output import metric_lines, show_confusion
-from chainrule.core.files import finite
+from chainrule.core.records import plain
 from chainrule.datasets import Dataset
 from chainrule.errors import ConfigError
 from chainrule.model import Model
@@ -39,7 +39,7 @@ class Verdict(NamedTuple):
         found |= {} if self.positive is None else {"positive": self.positive}
         if self.matrix is not None:
             found |= {"classes": self.classes, "confusion_matrix": self.matrix.tolist()}
-        return dict(finite(found))
+        return dict(plain(found))
 
     def show(self, out: Console) -> None:
         """As tables."""

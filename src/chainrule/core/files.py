@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from chainrule.core.records import plain
 
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
@@ -42,13 +42,4 @@ def to_json(value: Any, indent: int | None = None) -> str:
     try:
         return json.dumps(value, indent=indent, allow_nan=False)
     except ValueError:
-        return json.dumps(finite(value), indent=indent, allow_nan=False)
-
-
-def finite(value: Any) -> Any:
-    """The same data with null for the numbers that JSON does not have."""
-    if isinstance(value, Mapping):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return json.dumps(plain(value), indent=indent, allow_nan=False)

@@ -11,10 +11,11 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chainrule.core.files import write_whole
+from chainrule.core import records
+from chainrule.core.files import to_json, write_whole
 from chainrule.data import checks
 from chainrule.errors import ConfigError
-from chainrule.lab.table import WIDTH, Table, as_json, plain_console
+from chainrule.lab.table import WIDTH, Table, plain_console
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -24,6 +25,7 @@ Progress = Callable[[float, str], None]
 """progress(share, what): how much is done, 0 to 1, and what is under way"""
 
 
+@records.kind("lab_report")
 @dataclass(frozen=True)
 class Report:
     """What an experiment of the laboratory found; print it, show its figures, write it to a page.
@@ -72,10 +74,16 @@ class Report:
             "held_fixed": self.held_fixed,
             "limits": self.limits,
             "tables": [table.to_json() for table in self.tables],
-            "settings": as_json(self.settings),
+            "settings": records.plain(self.settings),
             "seconds": self.seconds,
             "version": chainrule.__version__,
         }
+
+    def to_data(self) -> dict[str, Any]:
+        """Return all but the figures as JSON-safe data, as `to_json` does; the package's version is "chainrule"."""
+        made = self.to_json()
+        made["chainrule"] = made.pop("version")
+        return records.labeled(self, made)
 
     def words(self) -> list[tuple[str, str]]:
         """The parts in prose, under their headings."""
@@ -130,12 +138,10 @@ class Report:
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """The page as a file that ends in .html, or the data as one that ends in .json."""
-        import json
-
         ending = Path(path).suffix.lower()
         if ending not in (".html", ".json"):
             raise ConfigError(f"path must end in .html or .json, not {os.fspath(path)!r}.")
-        made = self.html() if ending == ".html" else json.dumps(self.to_json(), indent=2) + "\n"
+        made = self.html() if ending == ".html" else to_json(self.to_json(), indent=2) + "\n"
         write_whole(path, made.encode())
 
     def __str__(self) -> str:

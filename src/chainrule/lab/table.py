@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from chainrule.core import records
 from chainrule.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ WIDEST_NAME = 28
 """Characters of a row's name that are kept in one line."""
 
 
+@records.kind("lab_table")
 @dataclass(frozen=True)
 class Table:
     """Rows under column names; the first column names the row.
@@ -44,11 +46,15 @@ class Table:
 
     def records(self) -> list[dict[str, Any]]:
         """A dict a row, by column name."""
-        return [dict(zip(self.columns, map(as_json, row), strict=True)) for row in self.rows]
+        return [dict(zip(self.columns, map(records.plain, row), strict=True)) for row in self.rows]
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
     def to_json(self) -> dict[str, Any]:
         """Caption, columns and rows."""
-        return {"caption": self.caption, "columns": list(self.columns), "rows": as_json(self.rows)}
+        return {"caption": self.caption, "columns": list(self.columns), "rows": records.plain(self.rows)}
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """On a terminal: columns that find no room beside the others stand below them, their rows named once more."""
@@ -126,17 +132,6 @@ def cell(value: Any) -> str:
     if math.isnan(number):
         return "undefined"
     return f"{number:,.0f}" if 10_000 <= abs(number) < 1e9 else f"{number:.4g}"
-
-
-def as_json(value: Any) -> Any:
-    """Plain data: NumPy's numbers and arrays as Python's, tuples as lists, None for NaN and infinity."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {str(key): as_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [as_json(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def plain_console(out: Any, width: int) -> Console:

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core import records
 from chainrule.formulas.layers import Link
 from chainrule.network.network import Network
 
 
+@records.kind("summary_row")
 class Row(NamedTuple):
     """One link."""
 
@@ -23,7 +25,12 @@ class Row(NamedTuple):
     operations: int  # of the forward walk, a sample
     depth: int  # how many blocks it stands in
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
+
+@records.kind("summary")
 class Summary(NamedTuple):
     """A table of the links, and what they add up to. print(summary) shows it."""
 
@@ -39,6 +46,10 @@ class Summary(NamedTuple):
     training_bytes: int
     """parameters, their gradients, Adam's two moments, and a batch's activations"""
     batch_size: int
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
     def __str__(self) -> str:
         """The table as text."""

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from chainrule.core import records
 from chainrule.core.files import to_json
 from chainrule.errors import ConfigError
 from chainrule.network.summary import counted
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
+@records.kind("history", fields=("records", "stopped"))
 class History:
     """A list of records, one an epoch: loss, val_loss, val_accuracy, learning_rate, seconds, ...
 
@@ -65,6 +67,10 @@ class History:
     def to_json(self) -> str:
         """The records and why training stopped, as JSON; null for NaN and infinity, which JSON does not have."""
         return to_json({"records": self.records, "stopped": self.stopped}, indent=1)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
     @classmethod
     def from_json(cls, text: str) -> History:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core import records
 from chainrule.data.checks import check_count, check_seed
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.explained import Floats
@@ -18,6 +19,7 @@ ALIKE = 0.5
 """A rank correlation above which two maps are still alike, in words."""
 
 
+@records.kind("reinitialization_stage")
 class Stage(NamedTuple):
     """All layers down to this one have new weights."""
 
@@ -29,7 +31,12 @@ class Stage(NamedTuple):
     spread: float
     """standard deviation of the signed ones over samples and draws"""
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
+
+@records.kind("reinitialization", also=("passes",))
 class Reinitialization(NamedTuple):
     """What the check found. print() shows it."""
 
@@ -49,19 +56,14 @@ class Reinitialization(NamedTuple):
         """One record a stage, for a data frame."""
         return [stage._asdict() for stage in self.stages]
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
     def to_json(self) -> dict[str, Any]:
-        """Everything, as data; NaN is null."""
-
-        def finite(value: Any) -> Any:
-            return None if isinstance(value, float) and np.isnan(value) else value
-
-        return {
-            "method": self.method,
-            "samples": self.samples,
-            "repeats": self.repeats,
-            "passes": self.passes,
-            "stages": [{name: finite(value) for name, value in record.items()} for record in self.records()],
-        }
+        """Everything, as data; what is NaN or infinite is null."""
+        found: dict[str, Any] = records.plain(self)
+        return found
 
     def __str__(self) -> str:
         """A line a layer, and what it means."""

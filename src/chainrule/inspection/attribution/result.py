@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.explained import Explained, Floats
 
@@ -28,6 +29,7 @@ SHOWN = 12
 """Features that a table shows."""
 
 
+@records.kind("attribution")
 @dataclass(frozen=True, eq=False)
 class Attribution:
     """How much each feature of each sample did for f(x). print() shows the first sample.
@@ -123,34 +125,47 @@ class Attribution:
         promise = "" if self.is_complete else f"; {self.law}"
         return f"The values add up to {sums}: {rest}{promise}."
 
+    def to_data(self, n: int | None = 32, width: int | None = 1024) -> dict[str, Any]:
+        """Return the values of `to_json` as JSON-safe data: of the first n samples, None for all.
+
+        width: features to keep, in their own order: those with the largest values over these samples; None for all.
+        "left_out" has how many samples and features are missing.
+        """
+        most = self.values.shape[1] if width is None else width
+        kept = np.sort(np.argsort(-np.abs(self.values[:n]).sum(0), kind="stable")[:most])
+        found = self._data(np.arange(len(self.values[:n])), kept)
+        samples, features = self.values.shape
+        left_out = {"samples": samples - len(found["samples"]), "features": features - len(kept)}
+        return records.labeled(self, found | {"left_out": left_out})
+
     def to_json(self) -> dict[str, Any]:
         """Everything, as data; what is NaN or infinite is null."""
+        found: dict[str, Any] = records.plain(self._data(*map(np.arange, self.values.shape)))
+        return found
 
-        def finite(value: Any) -> float | None:
-            return float(value) if np.isfinite(value) else None
-
+    def _data(self, samples: NDArray[np.int64], features: NDArray[np.int64]) -> dict[str, Any]:
         error, relative_error = self.error, self.relative_error
         return {
             "method": self.method,
             "law": self.law,
             "is_complete": self.is_complete,
             "settings": self.settings,
-            "shape": None if self.shape is None else list(self.shape),
-            "features": [self.feature(k) for k in range(self.values.shape[1])],
+            "shape": self.shape,
+            "features": [self.feature(k) for k in features.tolist()],
             "samples": [
                 {
                     "target": self.targets[i],
-                    "output": float(self.outputs[i]),
-                    "baseline_output": float(self.baseline_outputs[i]),
-                    "expected_sum": float(self.expected[i]),
-                    "error": finite(error[i]),
-                    "relative_error": finite(relative_error[i]),
-                    "absorbed": {name: float(v[i]) for name, v in self.absorbed.items()},
-                    "x": self.X[i].tolist(),
-                    "baseline": self.baseline[i].tolist(),
-                    "values": self.values[i].tolist(),
+                    "output": self.outputs[i],
+                    "baseline_output": self.baseline_outputs[i],
+                    "expected_sum": self.expected[i],
+                    "error": error[i],
+                    "relative_error": relative_error[i],
+                    "absorbed": {name: v[i] for name, v in self.absorbed.items()},
+                    "x": self.X[i, features],
+                    "baseline": self.baseline[i, features],
+                    "values": self.values[i, features],
                 }
-                for i in range(len(self.values))
+                for i in samples.tolist()
             ],
         }
 

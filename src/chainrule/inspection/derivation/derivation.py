@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core import records
 from chainrule.errors import ConfigError
 from chainrule.inspection.derivation.difference import Difference, central_difference, prober
 from chainrule.inspection.derivation.graph import Graph
+from chainrule.inspection.derivation.lines import equations
 from chainrule.inspection.derivation.markup import Call, Product, Symbol
 from chainrule.inspection.derivation.tree import Node, Part, Term, cell
 from chainrule.inspection.trace.trace import Trace
@@ -20,6 +22,7 @@ NAME = re.compile(r"\s*(\w+?)(?:\.(\w+))?\s*(?:\[\s*(\d+(?:\s*,\s*\d+)*)\s*\])?\
 INPUTS = ("input", "x")
 
 
+@records.kind("descent_step", also=("expected",))
 class Step(NamedTuple):
     """What one step of gradient descent in this one number alone would do. print() it."""
 
@@ -39,6 +42,10 @@ class Step(NamedTuple):
         """The change of the loss that the derivative promises, to first order: -lr * gradient^2."""
         return -self.learning_rate * self.gradient**2
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
     def __str__(self) -> str:
         """The update, and the loss before and after."""
         change = self.loss_after - self.loss_before
@@ -48,6 +55,7 @@ class Step(NamedTuple):
         )
 
 
+@records.kind("derivation")
 class Derivation:
     """dL by one number, written out. Made by `Trace.derive`; print it, or show it in a notebook.
 
@@ -111,6 +119,23 @@ class Derivation:
         from chainrule.inspection.derivation import text as derivation_text
 
         return derivation_text.mathml(self, terms, nodes)
+
+    def to_data(self, terms: int = 4, nodes: int = 12) -> dict[str, Any]:
+        """Return both values and the equations of `text` as JSON-safe data; see `chainrule.core.records`."""
+        found, left_out = equations(self.tree, terms, nodes)
+        return records.labeled(
+            self,
+            {
+                "name": self.name,
+                "at": self.at,
+                "value": self.value,
+                "difference": self.difference,
+                "relative_difference": self.relative_difference,
+                "loss": self.trace.loss,
+                "equations": found,
+                "left_out": {"derivatives": left_out},
+            },
+        )
 
     def html(self, terms: int = 4, nodes: int = 40) -> str:
         """A page of its own that works offline: both values, and the tree to fold and unfold."""

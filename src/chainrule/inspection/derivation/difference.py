@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.formulas.layers import ELU, SELU, LeakyReLU, Link, PReLU, ReLU
 from chainrule.formulas.losses import Huber, MeanAbsoluteError, Quantile
 from chainrule.inspection.trace.trace import Trace
@@ -24,6 +25,7 @@ KINKED = (ReLU, LeakyReLU, PReLU, ELU, SELU)
 """Activations with a kink, or a break in a higher derivative, at z = 0."""
 
 
+@records.kind("central_difference")
 class Difference(NamedTuple):
     """What a central difference found."""
 
@@ -34,6 +36,10 @@ class Difference(NamedTuple):
     """the largest h in it"""
     note: str
     """about kinks; empty where there is none near"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
 
 class Probe(NamedTuple):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import heapq
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from chainrule.core import records
 from chainrule.errors import ConfigError
-from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.derivation.markup import Expression, Number, Partial, Product
 from chainrule.inspection.derivation.tree import Node, Term
 
 
+@records.kind("equation")
 class Equation(NamedTuple):
     """dL by one number. A product along a run of links, or a sum, or at the loss a formula."""
 
@@ -36,13 +37,32 @@ class Equation(NamedTuple):
         """Whether there is more than one term."""
         return len(self.terms) + self.others > 1
 
+    def to_data(self) -> dict[str, Any]:
+        """Return what it derives by, its value, its terms and the sum of those not shown as JSON-safe data."""
+        nodes = [term.node for term in self.terms] or [None]
+        return records.labeled(
+            self,
+            {
+                "of": self.node.of.plain,
+                "value": self.node.value,
+                "symbol": self.node.symbol,
+                "terms": [
+                    {"written": shown, "node": None if node is None else node.of.plain}
+                    for shown, node in zip(self.written(), nodes, strict=True)
+                ],
+                "partials": self.partials,
+                "others": self.others,
+                "rest": self.rest,
+            },
+        )
+
 
 def written(term: Term) -> Expression:
     """factor * dL/d node; a leaf's formula in the place of a derivative that nothing else is written of."""
     return Product(term.factor, term.node.symbol) if term.node else term.factor
 
 
-def equations(derivation: Derivation, terms: int, nodes: int) -> tuple[list[Equation], int]:
+def equations(tree: Node, terms: int, nodes: int) -> tuple[list[Equation], int]:
     """The equations in the order from the number to the loss, and how many derivatives they name but leave out.
 
     The heaviest path to the loss first, then what counts most towards the whole, until `nodes` are written.
@@ -63,7 +83,7 @@ def equations(derivation: Derivation, terms: int, nodes: int) -> tuple[list[Equa
                 entry = (-abs(inner * term.node.value), next(numbers), depth + 1, inner, term.node)
                 heapq.heappush(waiting, entry)
 
-    node: Node | None = derivation.tree
+    node: Node | None = tree
     depth, weight = 0, 1.0
     while node is not None:  # the heaviest path
         write(node, depth, weight)

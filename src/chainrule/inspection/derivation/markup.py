@@ -10,10 +10,13 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+from chainrule.core import records
 from chainrule.inspection.derivation.writing import LATEX, MATHML, TEXT, Writer
 
 
+@records.kind("expression")
 class Expression(ABC):
     """A formula with a value."""
 
@@ -46,6 +49,14 @@ class Expression(ABC):
     def mathml(self, numbers: bool = False) -> str:
         """As MathML, for the inside of a <math> element."""
         return self.write(MATHML, numbers)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the value, and the formula in symbols and in numbers in each of the three notations."""
+        forms = {
+            name: {"text": self.text(numbers), "latex": self.latex(numbers), "mathml": self.mathml(numbers)}
+            for name, numbers in (("symbols", False), ("numbers", True))
+        }
+        return records.labeled(self, {"value": self.value, **forms})
 
 
 class Given(Expression):

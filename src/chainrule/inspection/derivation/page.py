@@ -62,7 +62,7 @@ def values(derivation: Derivation) -> str:
 
 def tree(derivation: Derivation, terms: int, nodes: int) -> str:
     """The equations, each inside the one that names it first."""
-    shown, left_out = equations(derivation, terms, nodes)
+    shown, left_out = equations(derivation.tree, terms, nodes)
     by_name = {equation.node.of.plain: equation for equation in shown}
     made = _details(by_name.pop(shown[0].node.of.plain), by_name, True)
     if left_out:

@@ -17,7 +17,7 @@ FEW_DIGITS = 1e-6
 
 def text(derivation: Derivation, terms: int, nodes: int) -> str:
     """The text of `Derivation.text`."""
-    shown, left_out = equations(derivation, terms, nodes)
+    shown, left_out = equations(derivation.tree, terms, nodes)
     blocks = [_sum_lines(e) if e.is_sum else _product_lines(e, i == 0) for i, e in enumerate(shown)]
     if left_out:
         many = "1 more derivative is" if left_out == 1 else f"{left_out:,} more derivatives are"
@@ -105,7 +105,7 @@ def _sum_lines(equation: Equation) -> str:
 
 def latex(derivation: Derivation, terms: int, nodes: int) -> str:
     """The LaTeX of `Derivation.latex`."""
-    shown, _ = equations(derivation, terms, nodes)
+    shown, _ = equations(derivation.tree, terms, nodes)
     made = [
         " \\\\\n".join(f"{left} &{mark} {row}" for left, mark, row in _cells(e, LATEX, i == 0))
         for i, e in enumerate(shown)
@@ -115,7 +115,7 @@ def latex(derivation: Derivation, terms: int, nodes: int) -> str:
 
 def mathml(derivation: Derivation, terms: int, nodes: int) -> str:
     """The MathML of `Derivation.mathml`."""
-    shown, _ = equations(derivation, terms, nodes)
+    shown, _ = equations(derivation.tree, terms, nodes)
     return "\n".join(
         [
             '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable displaystyle="true">',

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.inspection.derivation.graph import Graph
 from chainrule.inspection.derivation.letters import Letters
 from chainrule.inspection.derivation.local_derivatives import Cells, Edge, Variable
 from chainrule.inspection.derivation.markup import Expression, Partial, Symbol
 
 
+@records.kind("derivation_term")
 class Term(NamedTuple):
     """One product of a sum: a factor times dL by something nearer to the loss; a factor alone where node is None."""
 
@@ -26,6 +28,11 @@ class Term(NamedTuple):
     def value(self) -> float:
         """The product."""
         return self.factor.value * (self.node.value if self.node else 1.0)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the factor, the name of what its derivative is multiplied by, and the product as JSON-safe data."""
+        at = None if self.node is None else self.node.of.plain
+        return records.labeled(self, {"factor": self.factor, "node": at, "value": self.value})
 
 
 class Part(NamedTuple):
@@ -41,6 +48,7 @@ class Part(NamedTuple):
         return values[self.cells.rows, self.cells.columns]
 
 
+@records.kind("derivation_node")
 class Node:
     """dL by one number: the sum of `terms`, or, for an output of the network, the formula `leaf`.
 
@@ -123,6 +131,23 @@ class Node:
                 return Term(part.factor(row, column), cell(self._graph, part.edge.target, row, column))
             number -= size
         return self._extra[number]
+
+    def to_data(self, terms: int | None = 12) -> dict[str, Any]:
+        """Return dL by the number and its largest terms, None for all, as JSON-safe data; the others as their sum."""
+        shown, others, rest = self.largest(self.count if terms is None else terms)
+        return records.labeled(
+            self,
+            {
+                "of": self.of.plain,
+                "value": self.value,
+                "magnitude": self.magnitude,
+                "symbol": self.symbol,
+                "leaf": self.leaf,
+                "terms": shown,
+                "others": others,
+                "rest": rest,
+            },
+        )
 
 
 def cell(graph: Graph, variable: Variable, i: int, k: int) -> Node:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.core.arrays import states_in
 from chainrule.data import checks
 from chainrule.errors import ConfigError, ShapeError
@@ -29,6 +30,7 @@ DRAWS = 16
 """Random points that each start of an ascent is the highest of"""
 
 
+@records.kind("best_inputs", rows="units", columns="inputs")
 class BestInputs(NamedTuple):
     """The inputs that excite some neurons of one link most."""
 
@@ -42,7 +44,15 @@ class BestInputs(NamedTuple):
     exact: bool
     """True for the closed form; False for the best that was found"""
 
+    def to_data(self, n: int | None = 32, width: int | None = 1024) -> dict[str, Any]:
+        """Return the result as JSON-safe data: the first n neurons, and of each the first `width` inputs; None for all.
 
+        "left_out" has the numbers of those missing; see `chainrule.core.records`.
+        """
+        return records.to_data(self, n, width)
+
+
+@records.kind("examples", rows="units")
 class Examples(NamedTuple):
     """The samples that excite some neurons of one link most and least."""
 
@@ -50,6 +60,10 @@ class Examples(NamedTuple):
     least: NDArray[np.int64]  # (units, k) the least exciting first
     most_values: NDArray[Any]  # (units, k)
     least_values: NDArray[Any]
+
+    def to_data(self, n: int | None = 32) -> dict[str, Any]:
+        """Return the first n neurons' samples as JSON-safe data, None for all; "left_out" has the number of others."""
+        return records.to_data(self, n)
 
 
 def layer_outputs(model: Trained, X: Any, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:

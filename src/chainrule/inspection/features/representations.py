@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from chainrule.core import records
 from chainrule.errors import ConfigError, ShapeError
 
 
+@records.kind("linear_probe")
 class Probe(NamedTuple):
     """How well a linear classifier reads labels from a layer's outputs."""
 
@@ -18,6 +20,10 @@ class Probe(NamedTuple):
     test_accuracy: float
     converged: bool
     """False where the iterations ended before the optimum was reached"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
 
 def linear_probe(

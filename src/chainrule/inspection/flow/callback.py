@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chainrule.core import records
 from chainrule.data.checks import check_count
 from chainrule.inspection.flow.flow import Flow, LayerFlow, frame, measure, thinned
 from chainrule.training.callbacks import Callback
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
+@records.kind("flow_over_training", fields=("epochs", "flows"))
 class GradientFlow(Callback):
     """Measure the gradient flow before training and after every so many epochs: flow[0], flow.figure(), print(flow).
 
@@ -76,6 +78,10 @@ class GradientFlow(Callback):
             for epoch, flow in zip(self.epochs, self.flows, strict=True)
             for row in flow.records()
         ]
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
     def to_frame(self, backend: Any = "pandas") -> Any:
         """A data frame with a row an epoch and layer, of any library that narwhals knows."""

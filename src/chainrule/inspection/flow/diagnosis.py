@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.formulas.layers import Activation, Sigmoid, Tanh
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ BOUNDED = (Sigmoid, Tanh)
 """What has flats on both sides"""
 
 
+@records.kind("diagnosis")
 class Diagnosis(NamedTuple):
     """What is wrong, in words: kind is "vanishing", "exploding", "saturated", "dead", "not finite" or "no gradient"."""
 
@@ -36,6 +38,10 @@ class Diagnosis(NamedTuple):
     layers: tuple[str, ...]
     """the layers concerned, the worst one first"""
     words: str
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data, its own kind as "what"; see `chainrule.core.records`."""
+        return records.labeled(self, {"what": self.kind, "layers": self.layers, "words": self.words})
 
     def __str__(self) -> str:
         return self.words

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.data import checks
 from chainrule.data.samples import Batch, Samples
 from chainrule.engines import Plan
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
+@records.kind("layer_flow")
 class LayerFlow(NamedTuple):
     """What one dense layer, with the activation behind it, does to the two walks. None: there is no such number."""
 
@@ -57,7 +59,12 @@ class LayerFlow(NamedTuple):
     update_ratio: float | None
     """RMS of a step's change of W, relative to RMS(W); None where no step is known"""
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
+
+@records.kind("flow", also=("diagnoses",))
 @dataclass(frozen=True, repr=False)
 class Flow:
     """The gradient flow at one moment: a layer a row, from the input to the output. Print it to see the table."""
@@ -86,6 +93,10 @@ class Flow:
     def records(self) -> list[dict[str, Any]]:
         """A dict a layer."""
         return [row._asdict() for row in self.layers]
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
     def to_frame(self, backend: Any = "pandas") -> Any:
         """A data frame with a row a layer, of any library that narwhals knows."""

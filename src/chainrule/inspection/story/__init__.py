@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.core import records
 from chainrule.data.checks import check_choice, check_X
 from chainrule.data.frames import is_frame
 from chainrule.errors import ConfigError, ShapeError
@@ -44,6 +45,7 @@ WIDTH = 110
 """Characters of a line of `Story.text`."""
 
 
+@records.kind("story")
 @dataclass(frozen=True, eq=False)
 class Story:
     """One answer of one model, explained. print() tells it; made by `explain`."""
@@ -110,10 +112,14 @@ class Story:
 
         write_whole(path, self.html().encode())
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the values of `to_json` as JSON-safe data; see `chainrule.core.records`."""
+        return records.labeled(self, self.to_json())
+
     def to_json(self) -> dict[str, Any]:
-        """Everything, as data."""
+        """Everything, as data; what is NaN or infinite is null."""
         rival, classes = self.rival, self.classes
-        return {
+        found = {
             "source": self.source,
             "task": self.task,
             "said": classes.get(self.said, self.said),
@@ -148,6 +154,7 @@ class Story:
             },
             "change": None if self.change is None else self.change.to_json(classes),
         }
+        return dict(records.plain(found))
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the chapters, to unfold."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core import records
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Activation, Link, Softmax
 from chainrule.inspection.attribution.deep_lift import multipliers
@@ -22,6 +23,7 @@ MOVED = 6
 """Weights that are named."""
 
 
+@records.kind("story_answer")
 class Answer(NamedTuple):
     """One thing that the model could say."""
 
@@ -32,7 +34,12 @@ class Answer(NamedTuple):
     """its probability; None for a number"""
     is_said: bool
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
+
+@records.kind("story_layer", also=("rms",))
 class LayerFacts(NamedTuple):
     """What one link made of what came in."""
 
@@ -53,7 +60,12 @@ class LayerFacts(NamedTuple):
         with np.errstate(over="ignore"):  # infinite beyond float64
             return float(np.sqrt(np.mean(self.values**2)))
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
+
+@records.kind("story_evidence", also=("total",))
 class Evidence(NamedTuple):
     """What a layer's neurons did for f, by DeepLIFT: the parts add up to f(x) - f(baseline) at every layer."""
 
@@ -68,7 +80,12 @@ class Evidence(NamedTuple):
         """For, less against."""
         return self.for_it + self.against_it
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
+
+@records.kind("story_move")
 class Move(NamedTuple):
     """One weight, before a step and after."""
 
@@ -76,7 +93,12 @@ class Move(NamedTuple):
     before: float
     after: float
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
+
+@records.kind("story_delta")
 class Delta(NamedTuple):
     """The backward walk at one link."""
 
@@ -87,7 +109,12 @@ class Delta(NamedTuple):
     """norm of dL/dtheta; None without parameters"""
     is_frozen: bool
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
+
+@records.kind("story_change")
 class Change(NamedTuple):
     """What one step of gradient descent on this sample would do."""
 
@@ -102,8 +129,12 @@ class Change(NamedTuple):
     moves: tuple[Move, ...]
     answers_after: tuple[Answer, ...]  # in the order of Story.answers
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the change as JSON-safe data, labels as text; see `chainrule.core.records`."""
+        return records.to_data(self)
+
     def to_json(self, classes: Mapping[str, Any]) -> dict[str, Any]:
-        """Everything, as data. classes: the data's labels by what they are called here."""
+        """Everything, as data; NaN is null. classes: the data's labels by what they are called here."""
         return self._asdict() | {
             "truth": classes.get(self.truth, self.truth),
             "deltas": [d._asdict() for d in self.deltas],

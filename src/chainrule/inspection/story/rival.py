@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core import records
 from chainrule.formulas.layers import Dense
 from chainrule.inspection.attribution import Attribution, attribute
 from chainrule.inspection.attribution.explained import Explained, Floats, explained, input_links
@@ -18,6 +19,9 @@ FLIPS = 60
 """Steps of the search for a change that turns the answer."""
 
 
+@records.kind(
+    "story_rival", fields=("label", "gap", "hidden", "reached", "answer_then", "change", "distance", "size")
+)
 class Rival(NamedTuple):
     """What else the model could have said, and what that would have taken."""
 
@@ -40,6 +44,10 @@ class Rival(NamedTuple):
     """the change's norm in the units that the first learning layer sees"""
     size: float
     """norm of x - baseline in those units"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
 
 def closest_rival(

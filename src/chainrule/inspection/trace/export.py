@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.files import to_json
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Link
 from chainrule.network.summary import as_bytes
@@ -76,40 +75,50 @@ def parameters(trace: Trace) -> dict[str, list[Any]]:
     return columns
 
 
-def json_text(trace: Trace) -> str:
-    """The text of `Trace.to_json`; null for NaN and infinity."""
+def data(trace: Trace, n: int | None = None, width: int | None = None) -> dict[str, Any]:
+    """The trace as nested lists: the first n samples, and the first `width` numbers along every other axis."""
     links = {
         name: {
-            "z": trace.z[name].tolist(),
-            "a": trace.a[name].tolist(),
-            "delta": trace.delta[name].tolist(),
+            letter: values[name][:n, :width].tolist()
+            for letter, values in (("z", trace.z), ("a", trace.a), ("delta", trace.delta))
         }
         for name in trace.z
     }
     for name, params in trace.parameters.items():
         for key, tree in (("parameters", params), ("grads", trace.grads[name])):
-            links[name][key] = {field: getattr(tree, field).tolist() for field in tree._fields}
-    return to_json(
-        {
-            "network": repr(trace.network),
-            "samples": trace.n,
-            "training": trace.training,
-            "dtype": trace.theta.dtype.name,
-            "loss": trace.loss,
-            "penalty": trace.penalty,
-            "x": trace.x.tolist(),
-            "y": trace.y.tolist(),
-            "weight": trace.s.tolist(),
-            "out": trace.out.tolist(),
-            "losses": trace.losses.tolist(),
-            **(
-                {}
-                if trace.scale is None
-                else {"prediction": trace.prediction.tolist(), "target": trace.target.tolist()}
-            ),
-            "links": links,
-        }
-    )
+            links[name][key] = {
+                field: value[(slice(width),) * value.ndim].tolist()
+                for field, value in zip(tree._fields, tree, strict=True)
+            }
+    found: dict[str, Any] = {
+        "network": repr(trace.network),
+        "samples": trace.n,
+        "training": trace.training,
+        "dtype": trace.theta.dtype.name,
+        "loss": trace.loss,
+        "penalty": trace.penalty,
+    }
+    arrays = {"x": trace.x, "y": trace.y, "weight": trace.s, "out": trace.out, "losses": trace.losses}
+    if trace.scale is not None:
+        arrays |= {"prediction": trace.prediction, "target": trace.target}
+    found |= {name: (v[:n] if v.ndim == 1 else v[:n, :width]).tolist() for name, v in arrays.items()}
+    return found | {"links": links}
+
+
+def bounded(trace: Trace, n: int | None, width: int | None) -> dict[str, Any]:
+    """What `data` keeps, and how many samples, neurons by link, and numbers by parameter it leaves out."""
+    neurons = {name: values.shape[1] - values[:0, :width].shape[1] for name, values in trace.z.items()}
+    numbers = {
+        f"{name}.{field}": value.size - value[(slice(width),) * value.ndim].size
+        for name, params in trace.parameters.items()
+        for field, value in zip(params._fields, params, strict=True)
+    }
+    left_out = {
+        "samples": trace.n - len(trace.x[:n]),
+        "neurons": {name: count for name, count in neurons.items() if count},
+        "parameters": {name: count for name, count in numbers.items() if count},
+    }
+    return data(trace, n, width) | {"left_out": left_out}
 
 
 def table(trace: Trace) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.core.arrays import states_in
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples
@@ -23,6 +24,7 @@ STEPS = (1e-4, 1e-5, 1e-6)
 """Steps h tried for each number; the closest counts. A kink (ReLU's) spoils the large ones, rounding the small ones."""
 
 
+@records.kind("gradient_comparison")
 class Comparison(NamedTuple):
     """One number of the gradient, got in two ways."""
 
@@ -31,7 +33,12 @@ class Comparison(NamedTuple):
     numeric: float
     error: float  # |gradient - numeric| / max(|gradient|, |numeric|, floor)
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
+
+@records.kind("gradient_check")
 class GradientCheck(dict[str, Comparison]):
     """The worst comparison of each parameter, by name: check["dense_1.W"].error. print(check) shows them all."""
 
@@ -48,6 +55,11 @@ class GradientCheck(dict[str, Comparison]):
     def place(self, name: str) -> str:
         """The number of a parameter that was compared: dense_1.W[3,1]"""
         return f"{name}[{','.join(map(str, self[name].at))}]"
+
+    def to_data(self) -> dict[str, Any]:
+        """Return error, the name of the worst parameter, and the comparisons as JSON-safe data; see `core.records`."""
+        worst = self.worst if self else None
+        return records.labeled(self, {"error": self.error, "worst": worst, "parameters": dict(self)})
 
     def __repr__(self) -> str:
         """The worst number and its error."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.errors import ConfigError
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -42,6 +43,7 @@ class Region(ABC):
         """dx/du"""
 
 
+@records.kind("box")
 @dataclass(frozen=True)
 class Box(Region):
     """low <= x_i <= high, such as pixels. g^T u over u in [0, 1]^n is greatest at u_i = 1 where g_i > 0, else 0."""
@@ -77,7 +79,12 @@ class Box(Region):
         """Uniform."""
         return random.uniform(0.0, 1.0, shape)
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
+
+@records.kind("ball")
 @dataclass(frozen=True)
 class Ball(Region):
     """||x - center|| <= radius. g^T u over ||u|| <= 1 is greatest at u = g / ||g||."""
@@ -112,6 +119,10 @@ class Ball(Region):
     def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
         """A random direction, half way out."""
         return 0.5 * self.best(random.normal(size=shape))
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
 
 def prior(u: Floats, l2: float, tv: float, shape: tuple[int, int] | None) -> tuple[Floats, Floats]:

@@ -23,12 +23,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.core.arrays import states_in
+from chainrule.core.files import to_json
 from chainrule.data import checks
 from chainrule.data.samples import Batch, TargetScale
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Activation, BatchNorm, Context, Dropout, Link
 from chainrule.inspection.per_sample import sample_gradients
+from chainrule.inspection.trace import export
 from chainrule.inspection.trace.memory import MEMORY_LIMIT, check_memory
 from chainrule.network import backprop, objective
 from chainrule.network.network import Network
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from chainrule.inspection.derivation.derivation import Derivation
 
 
+@records.kind("trace")
 class Trace:
     """One walk forward and back. Made by `Model.trace`; what z, a and delta are is said above.
 
@@ -195,18 +199,18 @@ class Trace:
         of="neurons": a row for each sample, link and neuron, with z, a and delta.
         of="parameters": a row for each number that is learned, with link, parameter, row, column, value, gradient.
         """
-        from chainrule.inspection.trace import export as trace_export
+        return export.frame(self, of, backend)
 
-        return trace_export.frame(self, of, backend)
+    def to_data(self, n: int | None = 32, width: int | None = 128) -> dict[str, Any]:
+        """Return the numbers of `to_json` as JSON-safe data: n samples, and `width` numbers along every other axis.
+
+        None keeps all. "left_out" has how many samples, neurons by link and numbers by parameter are missing.
+        """
+        return records.labeled(self, export.bounded(self, n, width))
 
     def to_json(self) -> str:
-        """All of it as JSON: loss, samples, and z, a, delta, parameters and grads of each link as nested lists.
-
-        NaN and infinity, which JSON does not have, are null.
-        """
-        from chainrule.inspection.trace import export as trace_export
-
-        return trace_export.json_text(self)
+        """All of it as JSON: loss, samples, and of each link z, a, delta, parameters and grads; NaN is null."""
+        return to_json(export.data(self))
 
     def _repr_html_(self) -> str:
         """What a notebook shows: a table of the links."""
@@ -216,9 +220,7 @@ class Trace:
 
     def __str__(self) -> str:
         """A table of the links: the numbers themselves where they are few, else their mean and spread."""
-        from chainrule.inspection.trace import export as trace_export
-
-        return trace_export.table(self)
+        return export.table(self)
 
     def __repr__(self) -> str:
         """How many samples, and the loss."""

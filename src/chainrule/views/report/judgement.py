@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.data.checks import check_samples
 from chainrule.model import Model
 from chainrule.network.answers import true_labels
@@ -15,6 +16,7 @@ WORST = 24
 """Mistakes that are shown."""
 
 
+@records.kind("judgement", rows="samples", also=("n",))
 class Judgement(NamedTuple):
     """A model's answers to n samples."""
 
@@ -30,6 +32,10 @@ class Judgement(NamedTuple):
     def n(self) -> int:
         """The number of samples."""
         return len(self.y)
+
+    def to_data(self, n: int | None = 32) -> dict[str, Any]:
+        """Return the metrics and the first n answers as JSON-safe data, None for all of them."""
+        return records.to_data(self, n)
 
 
 def judge(model: Model, X: Any, y: Any, metrics: dict[str, float] | None = None) -> Judgement:

@@ -1,0 +1,127 @@
+"""Every result of the package as data that JSON can carry: for a page, a log, or another program.
+
+A result's class registers its kind with the decorator below, and has the method `to_data`:
+
+    >>> model.gradient_flow(X, y).to_data()
+    {"kind": "flow", "version": 1, "layers": [{"layer": "dense_1", "width": 32, ...}, ...], "loss": 0.31, ...}
+
+The value is made of dicts with text as keys, lists, text, bools, ints, finite floats and None: NaN and infinity, which
+JSON does not have, become None, NumPy's arrays and numbers become lists and Python's numbers. A result inside another
+one is a dict of its fields; its layout belongs to the version of the outer one. A version changes when a key changes
+its meaning or goes; keys may be added at any time, and their order means nothing.
+
+Results that grow with the number of samples are cut: `to_data(n=32, width=128)` keeps the first n samples and the first
+`width` numbers of each, and "left_out" says how many of either are missing: {"samples": 968, ...}; None keeps all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+Class = TypeVar("Class", bound=type)
+
+
+class Kind(NamedTuple):
+    """How results of one class are written as data."""
+
+    name: str
+    """the value of "kind", unique in the package"""
+    version: int
+    fields: tuple[str, ...] | None
+    """attributes to write; None for the fields of the dataclass or NamedTuple"""
+    also: tuple[str, ...]
+    """properties to write beside them"""
+    rows: str | None
+    """what the first axis of its arrays counts, where `n` bounds it, such as "samples"; None where nothing does"""
+    columns: str | None
+    """what the last axis of those with two or more axes counts, where `width` bounds it"""
+
+
+KINDS: dict[type, Kind] = {}
+"""The registry: the kind of each class of results; a subclass has its parent's."""
+
+
+def kind(
+    name: str,
+    version: int = 1,
+    *,
+    fields: tuple[str, ...] | None = None,
+    also: tuple[str, ...] = (),
+    rows: str | None = None,
+    columns: str | None = None,
+) -> Callable[[Class], Class]:
+    """Return a class decorator that registers a class of results; the arguments are those of `Kind`.
+
+    Raises ValueError for a name that another class has.
+    """
+
+    def register(cls: Class) -> Class:
+        if any(name == other.name for other in KINDS.values()):
+            raise ValueError(f"the kind {name!r} is registered twice; give {cls.__name__} another name.")
+        KINDS[cls] = Kind(name, version, fields, also, rows, columns)
+        return cls
+
+    return register
+
+
+def to_data(result: Any, n: int | None = None, width: int | None = None) -> dict[str, Any]:
+    """Return a registered result as JSON-safe data: its kind, its version and its fields.
+
+    n, width: bounds on the axes that its kind names; None for all of them.
+    Raises TypeError for what is not a registered result, and for a field that is not data.
+    """
+    found = _kind_of(result)
+    if found is None:
+        raise TypeError(f"{type(result).__name__} is not registered as a kind of result.")
+    values = {name: getattr(result, name) for name in (*(found.fields or _fields(result)), *found.also)}
+    if found.rows is None:
+        return labeled(result, values)
+    left_out = {found.rows: 0} | ({} if found.columns is None else {found.columns: 0})
+    for name, value in values.items():
+        if getattr(value, "ndim", 0) > 0:
+            values[name] = cut = value[:n]
+            left_out[found.rows] = max(left_out[found.rows], len(value) - len(cut))
+            if found.columns is not None and value.ndim > 1:
+                values[name] = cut[..., :width]
+                missing = value.shape[-1] - values[name].shape[-1]
+                left_out[found.columns] = max(left_out[found.columns], missing)
+    return labeled(result, values | {"left_out": left_out})
+
+
+def labeled(result: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as JSON-safe data under the kind and version of a result: for a class with a layout of its own."""
+    found = _kind_of(result)
+    assert found is not None and not values.keys() & {"kind", "version"}, type(result)
+    return {"kind": found.name, "version": found.version, **plain(values)}
+
+
+def plain(value: Any) -> Any:
+    """Return any data as JSON-safe data. Raises TypeError for what is not data, such as a function."""
+    if _kind_of(value) is not None:
+        return {key: item for key, item in value.to_data().items() if key not in ("kind", "version")}
+    if hasattr(value, "tolist"):  # an array or a number of NumPy
+        value = value.tolist()
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return {name: plain(getattr(value, name)) for name in _fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    raise TypeError(f"{type(value).__name__} is not data that JSON can carry.")
+
+
+def _kind_of(value: Any) -> Kind | None:
+    return next((KINDS[cls] for cls in type(value).__mro__ if cls in KINDS), None)
+
+
+def _fields(result: Any) -> tuple[str, ...]:
+    if dataclasses.is_dataclass(result):
+        return tuple(field.name for field in dataclasses.fields(result))
+    return tuple(result._fields)

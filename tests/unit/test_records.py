@@ -1,0 +1,290 @@
+"""Results as data: every result of the package has a kind, a version, and values that JSON can carry."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import pkgutil
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import chainrule as c
+from chainrule.benchmark.measure import Cell
+from chainrule.benchmark.quick import DIGITS, Outcome, Row
+from chainrule.benchmark.timing import interleaved
+from chainrule.core.records import KINDS, kind, plain, to_data
+from chainrule.inspection.attribution import attribute
+from chainrule.inspection.attribution.reinitialization import reinitialization_check
+from chainrule.inspection.derivation.lines import equations
+from chainrule.inspection.features.features import best_inputs, exciting_samples
+from chainrule.inspection.features.representations import linear_probe
+from chainrule.inspection.story import explain
+from chainrule.inspection.trace.regions import Ball, Box
+from chainrule.lab.base import Report
+from chainrule.lab.table import Table
+from chainrule.views.report.judgement import judge
+
+# Packages whose dataclasses, NamedTuples and classes with a picture are results, and what in them is not one.
+ROOMS = ("network.summary", "training.history", "inspection", "lab", "benchmark", "views.report")
+NOT_RESULTS = {
+    "an input": {"Layer", "Case", "Contestant", "Entry", "Target", "Arm", "Task", "Remedy", "Split", "Data"},
+    "on the way to a result": {
+        *("Chord", "Absorbed", "Proportional", "Through", "Added", "Explained"),  # attribution
+        *("Perturbation", "Probe", "Cells", "Variable", "Part"),  # derivation
+        *(
+            "Fit",
+            "Found",
+            "Pictures",
+            "View",
+            "Measured",
+            "Course",
+            "Outcome",
+        ),  # lab: the report is the result
+    },
+    "what a view draws": {"Grid", "Bar", "Bars", "Signed", "Picture", "Part"},
+}
+"""By their names; `Edge`, a base class, is named in the test."""
+
+
+def classes() -> list[type]:
+    found = []
+    for module in pkgutil.walk_packages(c.__path__, "chainrule."):
+        name = module.name.removeprefix("chainrule.")
+        if name.startswith(ROOMS) and ".peers." not in name:
+            found += [
+                value
+                for value in vars(import_module(module.name)).values()
+                if isinstance(value, type) and value.__module__ == module.name
+            ]
+    return found
+
+
+def is_registered(cls: type) -> bool:
+    return any(base in KINDS for base in cls.__mro__)
+
+
+def test_no_result_is_missing_from_the_registry():
+    from chainrule.inspection.derivation.local_derivatives import Edge
+
+    shown = {"to_data", "to_json", "figure", "html", "records", "to_frame", "_repr_html_"}
+    others = set().union(*NOT_RESULTS.values())
+    missing = [
+        f"{cls.__module__}.{cls.__name__}"
+        for cls in classes()
+        if (hasattr(cls, "_fields") or dataclasses.is_dataclass(cls) or shown & set(dir(cls)))
+        and not is_registered(cls)
+        and not issubclass(cls, Edge)
+        and cls.__name__ not in others
+    ]
+    assert not missing, f"register these with records.kind, and add to_data: {missing}"
+
+
+@cache
+def model() -> c.Model:
+    layers = [c.Standardize(), c.Dense(6), c.Sigmoid(), c.Dense(3)]
+    made = c.Model(c.Network(4, layers, loss=c.SoftmaxCrossEntropy(), l2=1e-3), seed=1)
+    made.fit(*samples(), epochs=2, batch_size=8, callbacks=[watch()])
+    return made
+
+
+@cache
+def watch() -> c.GradientFlow:
+    return c.GradientFlow()
+
+
+@cache
+def samples() -> tuple[Any, Any]:
+    X = np.random.default_rng(0).normal(size=(40, 4))
+    return X, X[:, :3].argmax(1)
+
+
+@cache
+def results() -> dict[str, Any]:
+    """One of each kind, from real runs; by the name of the kind."""
+    X, y = samples()
+    net = model()
+    trace = net.trace(X, y)
+    derivation = trace.derive("dense_1.W[0,0]")
+    equation = equations(derivation.tree, 4, 12)[0][0]
+    term = derivation.tree.terms[0]
+    flow = net.gradient_flow(X, y, optimizer=c.Adam())
+    vanishing = c.Model(
+        c.Network(4, [c.Dense(4), c.Sigmoid()] * 9 + [c.Dense(3)], loss=c.SoftmaxCrossEntropy())
+    )
+    check = net.check_gradients(X, y, entries=2)
+    story = explain(net, X[0], y[0])
+    flipped = reinitialization_check(net, X[:4])
+    rates = interleaved({"chainrule": lambda: 2.0, "torch": lambda: 1.0}, 2, pause=0.0)
+    row = Row(DIGITS, True, rates, {"jax-scan@2": "not installed"}, {"chainrule": math.nan})
+    table = Table(("net", "loss"), (("small", np.float32(0.5)), ("large", math.nan)))
+    parts = {
+        name: name for name in ("name", "title", "question", "answer", "finding", "held_fixed", "limits")
+    }
+    made = [
+        net.summary(),
+        net.summary().rows[0],
+        net.fit(X, y, epochs=1, batch_size=8, validation_data=(X, y)),
+        trace,
+        check,
+        next(iter(check.values())),
+        Box(),
+        Ball(),
+        derivation,
+        derivation.step(0.1),
+        derivation.difference,
+        derivation.tree,
+        term,
+        equation,
+        equation.written()[0],
+        flow,
+        flow.layers[0],
+        vanishing.gradient_flow(X, y).diagnoses[0],
+        watch(),
+        attribute(net, X),
+        flipped,
+        flipped.stages[0],
+        best_inputs(net, "dense_2", within=Box(-1.0, 1.0), starts=2, steps=3),
+        exciting_samples(net, X, "dense_1", k=3),
+        linear_probe(X, y, X, y),
+        story,
+        story.answers[0],
+        story.layers[0],
+        story.evidence[0],
+        story.rival,
+        story.change,
+        story.change.moves[0],
+        story.change.deltas[0],
+        Report(**parts, tables=(table,), figures=(), settings={"widths": (1, np.int64(2))}, seconds=1.0),
+        table,
+        judge(net, X, y),
+        rates["chainrule"],
+        row,
+        row.comparison,
+        Outcome((row,), 2, 1.0, {"torch": "2.6"}, {}),
+        Cell(DIGITS.as_json(), {"chainrule@2": [1.0, math.inf]}),
+    ]
+    return {result.to_data()["kind"]: result for result in made}
+
+
+def test_a_real_result_of_every_kind_is_tested():
+    assert {kind.name for kind in KINDS.values() if not kind.name.startswith("test_")} == set(results())
+
+
+@pytest.mark.parametrize("name", sorted(kind.name for kind in KINDS.values()))
+def test_every_result_is_valid_json_with_its_kind_and_version(name: str):
+    data = results()[name].to_data()
+    assert list(data)[:2] == ["kind", "version"]
+    assert data["kind"] == name and type(data["version"]) is int and data["version"] >= 1
+    assert len(data) > 2
+    assert json.loads(json.dumps(data, allow_nan=False)) == data  # no tuple, no number of NumPy, no NaN
+
+
+def test_kinds_are_unique():
+    names = [kind.name for kind in KINDS.values()]
+    assert len(names) == len(set(names))
+    with pytest.raises(ValueError, match="'flow' is registered twice"):
+        kind("flow")(dict)
+
+
+# --- values
+
+
+class Pair(NamedTuple):
+    left: Any
+    right: Any
+
+
+def test_plain_data():
+    value = {
+        1: np.float32(0.5),
+        "array": np.array([[1.0, math.nan], [-math.inf, 2.0]]),
+        "labels": np.array(["a", "b"]),
+        "pair": Pair(np.int64(3), (np.bool_(True), None)),
+        "text": np.str_("x"),
+    }
+    data = plain(value)
+    assert data == {
+        "1": 0.5,
+        "array": [[1.0, None], [None, 2.0]],
+        "labels": ["a", "b"],
+        "pair": {"left": 3, "right": [True, None]},
+        "text": "x",
+    }
+    assert type(data["1"]) is float and type(data["text"]) is str and type(data["pair"]["left"]) is int
+
+
+def test_what_is_not_data_is_refused():
+    with pytest.raises(TypeError, match="builtin_function_or_method is not data"):
+        plain([1, print])
+    with pytest.raises(TypeError, match="Pair is not registered"):
+        to_data(Pair(1, 2))
+
+
+def test_a_result_inside_another_has_no_version_of_its_own():
+    layer = results()["flow"].to_data()["layers"][0]
+    alone = results()["layer_flow"].to_data()
+    assert layer == {key: value for key, value in alone.items() if key not in ("kind", "version")}
+
+
+# --- bounds
+
+
+def test_a_trace_is_cut_and_says_what_is_missing():
+    trace = results()["trace"]
+    data = trace.to_data(n=3, width=2)
+    assert data["left_out"] == {
+        "samples": 37,
+        "neurons": {"input": 2, "standardize_1": 2, "dense_1": 4, "sigmoid_1": 4, "dense_2": 1},
+        "parameters": {"dense_1.W": 20, "dense_1.b": 4, "dense_2.W": 14, "dense_2.b": 1},
+    }
+    assert np.array_equal(data["links"]["dense_1"]["z"], trace.z["dense_1"][:3, :2])
+    assert np.array_equal(data["links"]["dense_1"]["grads"]["W"], trace.grads["dense_1"].W[:2, :2])
+    assert np.array_equal(data["losses"], trace.losses[:3])
+    whole = trace.to_data(n=None, width=None)
+    assert whole["left_out"] == {"samples": 0, "neurons": {}, "parameters": {}}
+    assert {key: whole[key] for key in json.loads(trace.to_json())} == json.loads(trace.to_json())
+
+
+def test_an_attribution_keeps_the_largest_features_in_their_order():
+    found = results()["attribution"]
+    data = found.to_data(n=5, width=2)
+    assert data["left_out"] == {"samples": 35, "features": 2}
+    kept = sorted(np.argsort(-np.abs(found.values[:5]).sum(0))[:2].tolist())
+    assert data["features"] == [found.feature(k) for k in kept]
+    assert np.array_equal(data["samples"][4]["values"], found.values[4, kept])
+    assert found.to_data(None, None)["samples"] == found.to_json()["samples"]
+
+
+def test_arrays_of_neurons_are_cut():
+    best = results()["best_inputs"].to_data(n=2, width=3)
+    assert best["left_out"] == {"units": 1, "inputs": 1}
+    assert np.shape(best["x"]) == (2, 3) and np.shape(best["starts"]) == (2, 2, 3)
+    assert results()["examples"].to_data(n=4)["left_out"] == {"units": 2}
+    answers = results()["judgement"].to_data(n=10)
+    assert answers["left_out"] == {"samples": 30} and len(answers["predicted"]) == 10
+
+
+def test_a_derivation_is_cut():
+    data = results()["derivation"].to_data(terms=2, nodes=3)
+    whole = results()["derivation"].to_data(terms=9, nodes=99)
+    assert whole["left_out"] == {"derivatives": 0} and data["left_out"]["derivatives"] > 0
+    assert len(data["equations"]) < len(whole["equations"])
+    assert data["equations"][0]["value"] == data["value"] == results()["derivation"].value
+    node = results()["derivation_node"]
+    assert sum(term["value"] for term in node.to_data(None)["terms"]) == pytest.approx(node.value)
+    few = node.to_data(terms=0)
+    assert few["others"] + len(few["terms"]) == node.count
+
+
+def test_the_json_of_a_history_keeps_its_layout():
+    history = c.History([{"loss": math.nan, "val_loss": 0.5}], "enough")
+    assert json.loads(history.to_json()) == {
+        "records": [{"loss": None, "val_loss": 0.5}],
+        "stopped": "enough",
+    }
+    assert history.to_data() == {"kind": "history", "version": 1, **json.loads(history.to_json())}
