@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import pkgutil
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -27,12 +28,33 @@ from chainrule.inspection.story import explain
 from chainrule.inspection.trace.regions import Ball, Box
 from chainrule.lab.base import Report
 from chainrule.lab.table import Table
+from chainrule.training.callbacks import Listener
 from chainrule.views.report.judgement import judge
 
 # Packages whose dataclasses, NamedTuples and classes with a picture are results, and what in them is not one.
-ROOMS = ("network.summary", "training.history", "inspection", "lab", "benchmark", "views.report")
+ROOMS = (
+    "network.summary",
+    "training.history",
+    "training.events",
+    "inspection",
+    "lab",
+    "benchmark",
+    "views.report",
+)
 NOT_RESULTS = {
-    "an input": {"Layer", "Case", "Contestant", "Entry", "Target", "Arm", "Task", "Remedy", "Split", "Data"},
+    "an input or a base": {
+        "Event",
+        "Layer",
+        "Case",
+        "Contestant",
+        "Entry",
+        "Target",
+        "Arm",
+        "Task",
+        "Remedy",
+        "Split",
+        "Data",
+    },
     "on the way to a result": {
         *("Chord", "Absorbed", "Proportional", "Through", "Added", "Explained"),  # attribution
         *("Perturbation", "Probe", "Cells", "Variable", "Part"),  # derivation
@@ -168,7 +190,28 @@ def results() -> dict[str, Any]:
         Outcome((row,), 2, 1.0, {"torch": "2.6"}, {}),
         Cell(DIGITS.as_json(), {"chainrule@2": [1.0, math.inf]}),
     ]
-    return {result.to_data()["kind"]: result for result in made}
+    return {result.to_data()["kind"]: result for result in [*made, *events()]}
+
+
+def events() -> list[Any]:
+    """Every event of a run: from one that ends by itself, one that is stopped, one interrupted and one that fails."""
+    told: list[Any] = []
+    for ends in (None, lambda run: run.stop("seen enough"), interrupt, fail):
+        listener = Listener(told.append)
+        listener.every_steps = 1
+        callbacks = [listener, *([ends] if ends else [])]
+        net = c.Model(c.Network(4, [c.Dense(3)], loss=c.SoftmaxCrossEntropy()))
+        with suppress(KeyboardInterrupt, OSError):
+            net.fit(*samples(), epochs=2, batch_size=20, callbacks=callbacks)
+    return told
+
+
+def interrupt(run: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def fail(run: Any) -> None:
+    raise OSError("the disk is full")
 
 
 def test_a_real_result_of_every_kind_is_tested():

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from chainrule.core import records
+
 if TYPE_CHECKING:
     from chainrule.training.run import Run
 
@@ -27,7 +29,12 @@ class Event:
     epochs: int
     """epochs that the run was asked for"""
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the event as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
+
+@records.kind("run_started")
 @dataclass(frozen=True)
 class Started(Event):
     """The first step comes next; also of a run that is resumed."""
@@ -43,6 +50,7 @@ class Started(Event):
     """the records of the epochs completed before, in a run that is resumed"""
 
 
+@records.kind("run_progress")
 @dataclass(frozen=True)
 class Progress(Event):
     """Some steps of the epoch under way were taken."""
@@ -59,6 +67,7 @@ class Progress(Event):
     """spent on the steps of the epoch under way"""
 
 
+@records.kind("run_epoch_end")
 @dataclass(frozen=True)
 class EpochEnd(Event):
     """An epoch was completed and validated; `epoch` is its number, from 1."""
@@ -67,11 +76,13 @@ class EpochEnd(Event):
     """what the history keeps of it: loss, accuracy, learning_rate, val_loss, ..., seconds"""
 
 
+@records.kind("run_finished")
 @dataclass(frozen=True)
 class Finished(Event):
     """All epochs are done."""
 
 
+@records.kind("run_stopped")
 @dataclass(frozen=True)
 class Stopped(Event):
     """A callback ended the run before its last epoch."""
@@ -79,11 +90,13 @@ class Stopped(Event):
     reason: str
 
 
+@records.kind("run_interrupted")
 @dataclass(frozen=True)
 class Interrupted(Event):
     """Ctrl-C ended the run."""
 
 
+@records.kind("run_failed")
 @dataclass(frozen=True)
 class Failed(Event):
     """An error ended the run."""
@@ -92,6 +105,11 @@ class Failed(Event):
     """the name of the exception's class: NonFiniteError, OSError, ..."""
     error: str
     """its message"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the event as JSON-safe data, the exception's class as "exception"; see `chainrule.core.records`."""
+        where = {"epoch": self.epoch, "epochs": self.epochs}
+        return records.labeled(self, where | {"exception": self.kind, "error": self.error})
 
 
 Consumer = Callable[[Event], Any]
