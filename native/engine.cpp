@@ -37,6 +37,13 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         buffer.a.resize(capacity * buffer.ld);
         if (buffer.needs_gradient) buffer.grad.resize(capacity * buffer.ld);
     }
+    for (const Slot& slot : program_.slots) {
+        const std::pair group{slot.rate, slot.decays};
+        const auto found = std::find(groups_.begin(), groups_.end(), group);
+        group_of_.push_back(static_cast<int>(found - groups_.begin()));
+        if (found == groups_.end()) groups_.push_back(group);
+    }
+    steps_.resize(groups_.size());
     parameters_.resize(program_.slots.size());
     for (size_t s = 0; s < parameters_.size(); ++s) {
         const Slot& slot = program_.slots[s];

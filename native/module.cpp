@@ -257,7 +257,7 @@ class Bound {
     int64_t taken() const { return taken_; }
 
     std::tuple<int64_t, const char*> steps(nb::object X, nb::object labels, nb::object y, nb::object weight, const Ints& rows,
-                                    const Doubles& rates, int64_t first, int64_t clock, const Tally& tally) {
+                                            const Doubles& rate, const Doubles& decay, const Doubles& dropout, int64_t first, int64_t clock, const Tally& tally) {
         const Alone alone(turns_, trains_);
         Given given(X, program_.widths.front());
         Samples& samples = given.samples;
@@ -265,7 +265,7 @@ class Bound {
         Ints label_array;
         nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> y_array;
         Doubles weights;
-        bool fits = tally.shape(0) == 3;
+        bool fits = tally.shape(0) == 3 && decay.shape(0) == rate.shape(0) && dropout.shape(0) == rate.shape(0);
         if (!weight.is_none()) {
             weights = nb::cast<Doubles>(weight);
             samples.weight = weights.data();
@@ -290,8 +290,8 @@ class Bound {
         {
             Unlocked unlocked;
             Signals signals(unlocked);
-            outcome = session_->steps(samples, rows.data(), static_cast<int64_t>(rows.shape(0)), rates.data(),
-                                      static_cast<int64_t>(rates.shape(0)), first, clock, tally.data(), std::ref(signals));
+            outcome = session_->steps(samples, rows.data(), static_cast<int64_t>(rows.shape(0)),
+                                      {rate.data(), decay.data(), dropout.data()}, static_cast<int64_t>(rate.shape(0)), first, clock, tally.data(), std::ref(signals));
             taken_ += outcome.steps;
         }
         refuse_error();
@@ -419,10 +419,10 @@ NB_MODULE(_native, m) {
         "stream"_a, "in_training"_a);
     nb::class_<Slot>(m, "Slot").def(
         "__init__",
-        [](Slot* self, int64_t start, int64_t rows, int64_t columns, bool is_weight, bool is_trained) {
-            new (self) Slot{start, rows, columns, is_weight, is_trained};
+        [](Slot* self, int64_t start, int64_t rows, int64_t columns, bool is_weight, bool is_trained, double rate, double decays) {
+            new (self) Slot{start, rows, columns, is_weight, is_trained, rate, decays};
         },
-        nb::kw_only(), "start"_a, "rows"_a, "columns"_a, "is_weight"_a, "is_trained"_a);
+        nb::kw_only(), "start"_a, "rows"_a, "columns"_a, "is_weight"_a, "is_trained"_a, "rate"_a, "decays"_a);
     nb::class_<Program>(m, "Program")
         .def(
             "__init__",
@@ -455,8 +455,8 @@ NB_MODULE(_native, m) {
         .def("mu_product", &Bound::mu_product)
         .def("set_mu_product", &Bound::set_mu_product)
         .def("taken", &Bound::taken)
-        .def("steps", &Bound::steps, nb::kw_only(), "X"_a, "labels"_a.none(), "y"_a.none(), "weight"_a.none(), "rows"_a, "rates"_a,
-             "first"_a, "clock"_a, "tally"_a)
+        .def("steps", &Bound::steps, nb::kw_only(), "X"_a, "labels"_a.none(), "y"_a.none(), "weight"_a.none(), "rows"_a, "rate"_a,
+             "decay"_a, "dropout"_a, "first"_a, "clock"_a, "tally"_a)
         .def("predict", &Bound::predict)
         .def("predict_row", &Bound::predict_row);
 }

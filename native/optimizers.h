@@ -27,21 +27,31 @@ struct Step {
     T g_scale, m_scale;      // Nadam: what multiplies g and m
 };
 
-// Step t (from 1) of a run. mu_product: Nadam's product of mu, updated.
+// What the number t of a step (from 1) makes of the averages, for all parameters: Adam's corrections, and Nadam's mu with its
+// product over the steps, which was `mu_product` before this one.
+struct Corrections {
+    double c1, r, mu = 0, mu_next = 0, mu_product;  // 1 - beta1^t, sqrt(1 - beta2^t)
+
+    Corrections(const Settings& s, int64_t t, double mu_product)
+        : c1(1 - std::pow(s.beta1, double(t))), r(std::sqrt(1 - std::pow(s.beta2, double(t)))), mu_product(mu_product) {
+        if (s.rule != Rule::nadam) return;
+        mu = s.beta1 * (1 - 0.5 * std::pow(0.96, double(t) * s.decay));
+        mu_next = s.beta1 * (1 - 0.5 * std::pow(0.96, double(t + 1) * s.decay));
+        this->mu_product *= mu;
+    }
+};
+
+// A step of the parameters whose learning rate is lr; decay: a factor of the weight decay.
 template <class T>
-Step<T> prepare(const Settings& s, double lr, int64_t t, double& mu_product) {
+Step<T> prepare(const Settings& s, const Corrections& c, double lr, double decay) {
     Step<T> p{};
     p.lr = T(lr), p.beta1 = T(s.beta1), p.beta2 = T(s.beta2), p.eps = T(s.eps);
     p.one_beta1 = T(1 - s.beta1), p.one_beta2 = T(1 - s.beta2);
-    const double c1 = 1 - std::pow(s.beta1, double(t)), r = std::sqrt(1 - std::pow(s.beta2, double(t)));
-    p.eps_r = T(s.eps * r), p.scale = T(lr * r / c1), p.shrink = T(1 - lr * s.decay);
+    p.eps_r = T(s.eps * c.r), p.scale = T(lr * c.r / c.c1);
+    p.shrink = s.rule == Rule::adamw ? T(1 - lr * s.decay * decay) : T(1);
     if (s.rule == Rule::nadam) {
-        const double mu = s.beta1 * (1 - 0.5 * std::pow(0.96, double(t) * s.decay));
-        const double mu_next = s.beta1 * (1 - 0.5 * std::pow(0.96, double(t + 1) * s.decay));
-        mu_product *= mu;
-        p.g_scale = T(lr * (1 - mu) / (1 - mu_product) * r);
-        p.m_scale = T(lr * mu_next / (1 - mu_product * mu_next) * r);
-        mu_product = T(mu_product);  // as a checkpoint keeps it
+        p.g_scale = T(lr * (1 - c.mu) / (1 - c.mu_product) * c.r);
+        p.m_scale = T(lr * c.mu_next / (1 - c.mu_product * c.mu_next) * c.r);
     }
     return p;
 }

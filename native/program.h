@@ -27,6 +27,7 @@ struct Op {
 struct Slot {
     int64_t start, rows, columns;
     bool is_weight, is_trained;
+    double rate, decays;  // factors of the learning rate and of the weight decay
 };
 
 struct Program {
@@ -51,6 +52,12 @@ struct Run {
     uint32_t seed;
     int threads;
     bool bf16;  // what goes into a product is rounded to bfloat16; sums, weights and their update stay as they are
+};
+
+// What may change from step to step, one number for each: the learning rate, and factors of the weight decay and of every
+// dropout's rate.
+struct StepSettings {
+    const double *rate, *decay, *dropout;  // (n_steps,)
 };
 
 // Numbers of samples that a reader will come to next.
@@ -122,8 +129,8 @@ class Session {
     virtual double mu_product() const = 0;
     virtual void set_mu_product(double value) = 0;
     // Throws nothing once it has begun: a step that fails leaves no trace, and the outcome says what it was.
-    // rows: samples in order; one rate a step; first: number of the first step, from 1; clock: added for random draws.
-    virtual Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const double* rates,
+    // rows: samples in order; first: number of the first step, from 1; clock: added for random draws.
+    virtual Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const StepSettings& settings,
                           int64_t n_steps, int64_t first, int64_t clock, double* tally, const Stop& stop) = 0;
     // out (n, outputs); whether every number of the samples, as the network reads them, is finite. Throws what has failed.
     virtual bool predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) = 0;

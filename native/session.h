@@ -118,12 +118,15 @@ struct Batch {
     int64_t size;
     uint32_t step;  // for random draws
     double total;   // of the samples' weights
+    double dropout;  // factor of every dropout's rate
 };
 
-// What a step's random draws depend on: its number, and the place in the batch of the first of some rows.
+// What a step's random draws depend on: its number, the place in the batch of the first of some rows, and the factor of every
+// dropout's rate.
 struct Draw {
     uint32_t step;
     int64_t first;
+    double dropout;
 };
 
 // Some rows of a batch on their way through the buffers, whose rows r0 to r1 they fill; `first` is the first one's place in
@@ -149,7 +152,7 @@ struct Call {
     const Samples& samples;
     const int64_t* rows;
     int64_t n_rows;
-    const double* rates;
+    const StepSettings& settings;
     int64_t first, clock;
     double* tally;
     const Stop& stop;
@@ -199,7 +202,7 @@ class Engine final : public Session {
     void get_moment(int number, void* values) const override;
     double mu_product() const override { return mu_product_; }
     void set_mu_product(double value) override { mu_product_ = value; }
-    Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const double* rates, int64_t n_steps,
+    Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const StepSettings& settings, int64_t n_steps,
                   int64_t first, int64_t clock, double* tally, const Stop& stop) override;
     bool predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) override;
 
@@ -247,8 +250,8 @@ class Engine final : public Session {
     void count_frozen_penalty();
     void add_penalty_and_clip(const Task& task, int64_t n0, T* g);
     template <class G>
-    void apply(const Task& task, int64_t n0, const Step<T>& p, G g);
-    bool apply_outer(const Task& task, const Step<T>& p);
+    void apply(const Task& task, int64_t n0, G g);
+    bool apply_outer(const Task& task);
     void bound_norms(int slot, int64_t n0);
     void refresh(int slot, int64_t k0, int64_t k1, int64_t n0);
     void refresh_pairs(int slot, int64_t k0, int64_t k1, int64_t n0);
@@ -262,6 +265,7 @@ class Engine final : public Session {
         return &parameters_[task.slot].g[n * program_.slots[task.slot].rows + task.k0 * PANEL<T>];
     }
 
+    const Step<T>& step_of(int slot) const { return steps_[group_of_[slot]]; }
     bool multiplies_pairs() const { return PAIRED<T> && run_.bf16; }
     bool is_trained(int slot) const { return trains_ && slot >= 0 && program_.slots[slot].is_trained; }
     bool is_trained(const Op& op) const { return is_trained(op.slot0) || is_trained(op.slot1); }
@@ -306,7 +310,9 @@ class Engine final : public Session {
     Array<T> part_gradients_;                         // (parts, all tasks)
     Phases phases_;                                   // of the threads at work
     std::vector<Share> task_shares_, part_shares_;    // (most threads,) of the pieces of work
-    Step<T> step_{};                                  // the step at hand
+    std::vector<std::pair<double, double>> groups_;   // the rates and decays that parameters have
+    std::vector<int> group_of_;                       // (slots,)
+    std::vector<Step<T>> steps_;                      // (groups,) the step at hand
     std::atomic<bool> overflow_{false};               // whether a gradient of the phase, or a parameter after it, is not finite
     std::atomic<bool> are_weights_large_{false};      // whether a penalty or its gradient might overflow
     double mu_product_ = 1;

@@ -24,9 +24,9 @@ namespace chainrule::CHAINRULE_ISA {
 constexpr double LONG_STEP = 1e8;  // operations of a step that looks between its links whether it must stop
 
 template <class T>
-Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const double* rates,
+Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const StepSettings& settings,
                          int64_t n_steps, int64_t first, int64_t clock, double* tally, const Stop& stop) {
-    Call call{samples, rows, n_rows, rates, first, clock, tally, stop, {0, End::done}};
+    Call call{samples, rows, n_rows, settings, first, clock, tally, stop, {0, End::done}};
     count_frozen_penalty();
     while (call.goes_on() && call.outcome.steps < n_steps) {
         const int64_t k0 = call.outcome.steps, k1 = std::min(n_steps, k0 + team_.steps());
@@ -44,7 +44,8 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
 template <class T>
 Batch Engine<T>::batch_of(const Call& call, int64_t k) const {
     const int64_t begin = k * run_.batch_size, size = std::min(run_.batch_size, call.n_rows - begin);
-    Batch batch{begin, call.rows + begin, size, static_cast<uint32_t>(call.clock + call.first + k), double(size)};
+    Batch batch{begin, call.rows + begin, size, static_cast<uint32_t>(call.clock + call.first + k), double(size),
+                call.settings.dropout[k]};
     if (const double* weight = call.samples.weight; weight != nullptr) {
         batch.total = 0;
         for (int64_t i = 0; i < size; ++i) batch.total += weight[batch.rows[i]];
@@ -95,8 +96,12 @@ void Engine<T>::decide_on_update(Call& call, const Batch& batch, int64_t k, int 
         call.outcome.end = End::loss;
         return;
     }
-    call.mu_product = mu_product_;
-    step_ = prepare<T>(settings_, call.rates[k], call.first + k, call.mu_product);
+    const Corrections corrections(settings_, call.first + k, mu_product_);
+    call.mu_product = T(corrections.mu_product);  // as a checkpoint keeps it
+    for (size_t i = 0; i < groups_.size(); ++i) {
+        const auto [rate, decays] = groups_[i];
+        steps_[i] = prepare<T>(settings_, corrections, call.settings.rate[k] * rate, call.settings.decay[k] * decays);
+    }
     call.looks_first = waits_for_norm() || !is_bounded(batch, present);
     overflow_.store(false, std::memory_order_relaxed);
 }

@@ -250,11 +250,11 @@ void Engine<T>::refresh(int slot, int64_t k0, int64_t k1, int64_t n0) {
 
 template <class T>
 template <class G>
-void Engine<T>::apply(const Task& task, int64_t n0, const Step<T>& p, G g) {
+void Engine<T>::apply(const Task& task, int64_t n0, G g) {
     Parameter<T>& parameter = parameters_[task.slot];
     const int64_t at = n0 * program_.slots[task.slot].rows + task.k0 * PANEL<T>, rows = task.k1 - task.k0;
     auto moment = [&](int k) { return parameter.moment[k].empty() ? nullptr : &parameter.moment[k][at]; };
-    const T largest = update(settings_.rule, p, rows, g, &parameter.value[at], moment(0), moment(1), moment(2));
+    const T largest = update(settings_.rule, step_of(task.slot), rows, g, &parameter.value[at], moment(0), moment(1), moment(2));
     if (!std::isfinite(largest) || passes(Place::rule)) overflow_.store(true, std::memory_order_relaxed);
     if (!(largest < LARGE_WEIGHT<T>)) are_weights_large_.store(true, std::memory_order_relaxed);
     refresh(task.slot, task.k0, task.k1, n0);
@@ -263,12 +263,12 @@ void Engine<T>::apply(const Task& task, int64_t n0, const Step<T>& p, G g) {
 // The update from one sample, whose gradient is made on the way: dL/dW[k, n] = a[k] delta[n]. False, and nothing done, where
 // it is wanted for something else too.
 template <class T>
-bool Engine<T>::apply_outer(const Task& task, const Step<T>& p) {
+bool Engine<T>::apply_outer(const Task& task) {
     const Op& op = program_.ops[task.op];
     const bool is_wanted = run_.clip_value > 0 || program_.l2 > 0 || program_.l1 > 0;
     if (is_wanted || microbatch_ > 0 || op.kind != Kind::dense || task.slot != op.slot0) return false;
     const T *a = &buffers_[op.in].a[task.k0], *delta = &buffers_[op.out].grad[task.n0];
-    for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) apply(task, n, p, Outer<T>{a, delta + n - task.n0});
+    for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) apply(task, n, Outer<T>{a, delta + n - task.n0});
     return true;
 }
 
@@ -340,8 +340,8 @@ void Engine<T>::update_strips(const Batch& batch, const Member& me) noexcept {
         Engine& engine;
         bool is_one_sample;
 
-        bool takes(const Task& task) const { return is_one_sample && engine.apply_outer(task, engine.step_); }
-        void operator()(const Task& task, int64_t n, T* g) const { engine.apply(task, n, engine.step_, Stored<T>{g}); }
+        bool takes(const Task& task) const { return is_one_sample && engine.apply_outer(task); }
+        void operator()(const Task& task, int64_t n, T* g) const { engine.apply(task, n, Stored<T>{g}); }
     };
     each_gradient(batch, me, Apply{*this, batch.size == 1});
 }
@@ -356,7 +356,7 @@ void Engine<T>::update_clipped(const Member& me) noexcept {
         for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) {
             T* g = kept_gradient(task, n);
             for (int64_t i = 0; i < (task.k1 - task.k0) * PANEL<T>; ++i) g[i] *= scale;
-            apply(task, n, step_, Stored<T>{g});
+            apply(task, n, Stored<T>{g});
         }
     }
 }

@@ -128,7 +128,7 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, const Block& block, const
 template <class T>
 void Engine<T>::dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, const Draw& draw) {
     const int64_t begin = draw.first, finish = begin + r1 - r0, width = buffers_[op.in].width, ld = buffers_[op.in].ld;
-    const double rate = op.c0;
+    const double rate = op.c0 * draw.dropout;
     const uint32_t threshold = static_cast<uint32_t>(std::min(std::nearbyint(rate * 0x1p32), 0x1p32 - 1));
     const T kept = T(1 / (1 - rate));
     constexpr int64_t CHUNK = 512;
@@ -268,7 +268,7 @@ template <class BlockOf>
 void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, BlockOf&& block_of) {
     const int64_t r0 = part.r0, r1 = part.r1;
     const int64_t* rows = batch.rows + part.first;
-    const Draw draw{batch.step, part.first};
+    const Draw draw{batch.step, part.first, batch.dropout};
     for (int64_t i = 0; i < std::min<int64_t>(r1 - r0, Simd<T>::LANES); ++i)
         call.samples.ask_for_target(rows[i], buffers_.back().width);
     // An array (rows, ld): the largest of this part's rows, or what it was before.

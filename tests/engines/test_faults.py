@@ -31,7 +31,7 @@ from chainrule import (
     Tanh,
 )
 from chainrule.data.samples import Samples
-from chainrule.engines import Plan
+from chainrule.engines import Plan, StepSettings
 from chainrule.engines.native import engine as native
 
 if native.REASON is not None and not os.environ.get("CI"):
@@ -95,7 +95,7 @@ class Case:
         samples = Samples(self.X, self.y, np.ones(self.X.shape[0]), 3)
         first = session.taken
         rows = self.rows[first * self.batch : (first + steps) * self.batch]
-        session.steps(samples, rows, np.full(steps, 1e-3), first + 1)
+        session.steps(samples, rows, StepSettings.of(np.full(steps, 1e-3)), first + 1)
 
     def numbers(self, session: native.NativeSession) -> list[bytes]:
         """All that a step changes."""

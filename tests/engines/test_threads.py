@@ -14,7 +14,7 @@ import threadpoolctl
 
 from chainrule import Adam, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.data.samples import Samples
-from chainrule.engines import Plan
+from chainrule.engines import Plan, StepSettings
 from chainrule.engines.native import engine as native
 from chainrule.engines.native.threads import threads
 
@@ -126,7 +126,9 @@ def test_a_look_at_a_session_waits_for_the_thread_at_work():
     session = native.NativeSession(plan, model.theta, model.states, Adam().init(model.theta), 0)
     rng, n = np.random.default_rng(0), 128 * steps
     samples = Samples(rng.normal(size=(n, 300)), np.arange(n) % 3, np.ones(n), 3)
-    work = threading.Thread(target=session.steps, args=(samples, np.arange(n), np.full(steps, 1e-3), 1))
+    work = threading.Thread(
+        target=session.steps, args=(samples, np.arange(n), StepSettings.of(np.full(steps, 1e-3)), 1)
+    )
     work.start()
     while not session.is_ahead:  # set right before the call
         time.sleep(0.001)

@@ -15,7 +15,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from chainrule.data.samples import Samples
-from chainrule.engines import ENGINES, Plan
+from chainrule.engines import ENGINES, Plan, StepSettings
 from chainrule.engines.step import step
 from chainrule.formulas import layers as l
 from chainrule.formulas.layers import ACTIVATIONS, Context, Dense, Layer
@@ -136,7 +136,7 @@ def test_the_compiled_step_is_the_reference_step(optimizer):
     session = ENGINES["reference"].session(plan, theta, states, plan.optimizer.init(theta), clock=0)
     for k, lr in enumerate(rates):
         rows = np.arange(8 * k, 8 * k + 8)
-        session.steps(samples, rows, rates[k : k + 1], first=k + 1)
+        session.steps(samples, rows, StepSettings.of(rates[k : k + 1]), first=k + 1)
         session.pull()
         batch = samples.batch(rows, np.float64)
         jax_theta, jax_state, jax_states, _, _ = compiled(jax_theta, jax_state, jax_states, batch, lr, k + 1)

@@ -13,7 +13,7 @@ import pytest
 
 import chainrule as c
 from chainrule.data import checks
-from chainrule.engines import Plan
+from chainrule.engines import Plan, StepSettings
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.training.without_backprop import METHODS, Estimator, Landscape, MethodSession, Search
 from chainrule.training.without_backprop.landscape import walk_back_cost
@@ -284,7 +284,7 @@ def test_frozen_numbers_are_not_moved(name: str):
     assert len(method.estimate(look(made))) == 5 * 3 + 3
     samples, _ = checks.check_samples(made.plan.network, X, NUMBERS)
     before = made.theta.copy()
-    made.steps(samples, np.arange(40), np.array([0.1]), 1)
+    made.steps(samples, np.arange(40), StepSettings.of(np.array([0.1])), 1)
     assert np.array_equal(made.theta[:25], before[:25]) and not np.array_equal(made.theta[25:], before[25:])
 
 
@@ -365,7 +365,7 @@ def test_the_baseline_of_the_interface_is_the_reference_engine():
     model = c.Model(NETWORKS["batch_norm"], seed=0, dtype="float64")
     samples, _ = checks.check_samples(model.network, X, NUMBERS)
     rows = np.concatenate([np.arange(40)] * 3)
-    made.steps(samples, rows, np.full(3, 0.1), 1)
+    made.steps(samples, rows, StepSettings.of(np.full(3, 0.1)), 1)
     model.fit(X, NUMBERS, epochs=3, batch_size=None, shuffle=False, optimizer=c.SGD(0.1), engine="reference")
     np.testing.assert_allclose(made.theta, model.theta, rtol=1e-12)
     np.testing.assert_allclose(made.states["batch_norm_1"].var, model.states["batch_norm_1"].var, rtol=1e-12)
@@ -417,7 +417,8 @@ def test_feedback_alignment_aligns():
         hidden = slice(0, 4 * 20 + 20)
         estimate = c.FeedbackAlignment().estimate(look(made))
         angles.append(cosine(estimate[hidden], look(made).walk_back()[hidden]))
-        made.steps(samples, np.tile(np.arange(40), 300), np.full(300, 0.5), 1 + 300 * epoch)
+        settings = StepSettings.of(np.full(300, 0.5))
+        made.steps(samples, np.tile(np.arange(40), 300), settings, 1 + 300 * epoch)
     assert angles[1] > max(0.2, angles[0])
 
 

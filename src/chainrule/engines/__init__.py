@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.engines.base import Engine, Plan, Session
+from chainrule.engines.base import Engine, Plan, Session, StepSettings
 from chainrule.engines.native import NativeEngine
 from chainrule.engines.reference import ReferenceEngine
 from chainrule.errors import ConfigError
@@ -12,7 +12,16 @@ from chainrule.network.network import Network
 ENGINES: dict[str, Engine] = {"native": NativeEngine(), "reference": ReferenceEngine()}
 """In the order in which "auto" tries them."""
 
-__all__ = ["ENGINES", "Engine", "NativeEngine", "Plan", "ReferenceEngine", "Session", "select"]
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "NativeEngine",
+    "Plan",
+    "ReferenceEngine",
+    "Session",
+    "StepSettings",
+    "select",
+]
 
 
 def select(name: str, network: Network, optimizer: Optimizer | None = None) -> Engine:

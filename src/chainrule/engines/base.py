@@ -28,6 +28,27 @@ class Plan(NamedTuple):
     """"bf16" where what goes into a product is rounded to bfloat16; None for the precision of theta"""
 
 
+class StepSettings(NamedTuple):
+    """What may change from step to step, one number for each."""
+
+    rate: NDArray[np.float64]
+    """(steps,) the learning rate"""
+    decay: NDArray[np.float64]
+    """(steps,) a factor of the optimizer's weight decay"""
+    dropout: NDArray[np.float64]
+    """(steps,) a factor of the rate of every Dropout, from 0 to 1"""
+
+    @classmethod
+    def of(cls, rate: NDArray[np.float64]) -> StepSettings:
+        """These learning rates, with weight decay and dropout as they are."""
+        ones = np.ones(len(rate))
+        return cls(rate, ones, ones)
+
+    def part(self, begin: int, end: int) -> StepSettings:
+        """The settings of steps `begin` to `end`."""
+        return StepSettings(*(values[begin:end] for values in self))
+
+
 class Session(Protocol):
     """A run of training steps. After each call its attributes are current."""
 
@@ -42,13 +63,12 @@ class Session(Protocol):
     tally: NDArray[np.float64]
     """(3,) summed over the steps since it was last set to zero: loss * weight, weight, weight of the correct samples"""
 
-    def steps(
-        self, samples: Samples, rows: NDArray[np.int64], rates: NDArray[np.float64], first: int
-    ) -> None:
-        """len(rates) steps over `rows` in order, batch_size to a step (the last may be smaller).
+    def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
+        """Steps over `rows` in order, batch_size to a step (the last may be smaller).
 
-        rates: the learning rate of each step.  first: the number of the first step, from 1, within the run of the
-        optimizer.  Raises NonFiniteError at the step that produces NaN or infinity, before its update where it can.
+        settings: of each step; their length is the number of steps.  first: the number of the first step, from 1,
+        within the run of the optimizer.  Raises NonFiniteError at the step that produces NaN or infinity, before its
+        update where it can.
         """
         ...
 

@@ -16,11 +16,19 @@ from chainrule.network.network import Network
 
 
 def of_gradient(
-    plan: Plan, params: Any, states: dict[str, Any], batch: Batch, clock: int, t: int, lr: float
+    plan: Plan,
+    params: Any,
+    states: dict[str, Any],
+    batch: Batch,
+    clock: int,
+    t: int,
+    lr: float,
+    dropout: float = 1.0,
 ) -> NonFiniteError:
     """The error of step t, whose loss or gradient is not finite: it names the first link that gave out such a number.
 
     params, states: as they were before the step.  clock: steps ever taken before the run.
+    lr, dropout: the step's own.
     """
     bad: dict[str, str] = {}  # walk: the first link on it with a bad number
 
@@ -29,7 +37,7 @@ def of_gradient(
             bad.setdefault(walk, link.name)
 
     with np.errstate(all="ignore"):
-        objective, _ = gradient(plan, params, states, batch, clock + t, watch)
+        objective, _ = gradient(plan, params, states, batch, clock + t, watch, dropout=dropout)
     if not np.isfinite(batch.a).all():
         where = "input"
     elif "forward" in bad or not np.isfinite(objective.loss):

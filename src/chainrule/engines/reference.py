@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from chainrule.data.samples import Batch, Samples
 from chainrule.engines import diagnosis
-from chainrule.engines.base import Plan
-from chainrule.engines.step import gradient
+from chainrule.engines.base import Plan, StepSettings
+from chainrule.engines.step import by_parameter, gradient, update
 from chainrule.formulas import regularizers
 from chainrule.formulas.layers import Context
 from chainrule.formulas.optimizers import Optimizer
@@ -72,6 +72,7 @@ class ReferenceSession:
         # One vector for all steps: a fresh one makes the C library give memory back and fetch it again, page by page.
         self.g = np.empty_like(theta)
         self.blocks = list(_blocks(plan))
+        self.rates, self.decays = (by_parameter(plan.network, name) for name in ("rate", "decays"))
         self.parts: list[Any] = []  # the optimizer's state a block, between steps
         self.weights = [
             theta[slot.start : slot.stop].reshape(slot.parameter.shape)
@@ -79,21 +80,21 @@ class ReferenceSession:
             if slot.parameter.is_weight and slot.link.name not in plan.frozen
         ]
 
-    def steps(
-        self, samples: Samples, rows: NDArray[np.int64], rates: NDArray[np.float64], first: int
-    ) -> None:
-        """Gradient, update, constraint; once a rate."""
+    def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
+        """Gradient, update, constraint, step by step."""
         size, max_norm = self.plan.batch_size, self.plan.network.max_norm
-        for k, lr in enumerate(rates.tolist()):
+        for k, (lr, decay, dropout) in enumerate(zip(*(values.tolist() for values in settings), strict=True)):
             t = first + k
             with np.errstate(all="ignore"):  # what overflows is found and named
                 batch = samples.batch(rows[k * size : (k + 1) * size], self.plan.dtype)
                 objective, g = gradient(
-                    self.plan, self.params, self.states, batch, self.clock + t, out=self.g
+                    self.plan, self.params, self.states, batch, self.clock + t, out=self.g, dropout=dropout
                 )
                 if not (np.isfinite(objective.loss) and is_finite(g)):
-                    raise diagnosis.of_gradient(self.plan, self.params, self.states, batch, self.clock, t, lr)
-                self.update(g, lr, t)
+                    raise diagnosis.of_gradient(
+                        self.plan, self.params, self.states, batch, self.clock, t, lr, dropout
+                    )
+                self.update(g, lr, t, decay)
                 if max_norm is not None:
                     for W in self.weights:
                         W[...] = regularizers.max_norm(W, max_norm)
@@ -111,7 +112,7 @@ class ReferenceSession:
                 leaf[block if leaf.ndim else ...] = value
         self.parts = []
 
-    def update(self, g: NDArray[Any], lr: float, t: int) -> None:
+    def update(self, g: NDArray[Any], lr: float, t: int, decay: float = 1.0) -> None:
         """The optimizer's step, block by block of theta; frozen parameters are in no block."""
         if not self.parts:  # the first step after a pull
             state = self.optimizer_state
@@ -119,8 +120,14 @@ class ReferenceSession:
                 type(state)(*(leaf[block if leaf.ndim else ...] for leaf in state)) for block in self.blocks
             ]
         for i, block in enumerate(self.blocks):
-            self.theta[block], self.parts[i] = self.plan.optimizer.update(
-                g[block], self.parts[i], self.theta[block], lr, t
+            self.theta[block], self.parts[i] = update(
+                self.plan.optimizer,
+                g[block],
+                self.parts[i],
+                self.theta[block],
+                lr if self.rates is None else lr * self.rates[block],
+                t,
+                decay if self.decays is None else decay * self.decays[block],
             )
 
     def correct(self, out: NDArray[Any], batch: Batch) -> float:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chainrule.core.arrays import Array, namespace
 from chainrule.engines.base import Plan
 from chainrule.formulas import regularizers
 from chainrule.formulas.clipping import clip_by_norm, clip_by_value
 from chainrule.formulas.layers import Context
+from chainrule.formulas.optimizers import Optimizer
 from chainrule.network.network import Network
 from chainrule.network.objective import Objective
 
@@ -32,12 +36,22 @@ def gradient(
     watch: Any = None,
     training: bool = True,
     out: Any = None,
+    dropout: Array = 1.0,
 ) -> tuple[Objective, Array]:
     """The objective of a batch and its clipped gradient in theta's layout (size,). t keys the dropout masks.
 
     out: a NumPy vector (size,) for the gradient, for a caller that takes many.
+    dropout: a factor of the rate of every Dropout.
     """
-    ctx = Context(training=training, seed=plan.seed, step=t, states=states, frozen=plan.frozen, watch=watch)
+    ctx = Context(
+        training=training,
+        seed=plan.seed,
+        step=t,
+        states=states,
+        frozen=plan.frozen,
+        watch=watch,
+        dropout=dropout,
+    )
     objective = plan.network.objective(params, batch.a, batch.y, batch.s, ctx)
     g = plan.network.flatten(objective.grads, out)
     if plan.frozen:  # what is not trained must not count in the norm either
@@ -68,12 +82,42 @@ def constrain(network: Network, theta: Array) -> Array:
     return namespace(theta).concatenate([W.reshape(-1) for W in params])
 
 
+def by_parameter(network: Network, setting: str) -> NDArray[np.float64] | None:
+    """Each parameter's `rate` or `decays`, in theta's layout (size,); None where all are 1."""
+    factors = [getattr(slot, setting) for slot in network.slots]
+    if all(factor == 1 for factor in factors):
+        return None
+    return np.repeat(np.array(factors, np.float64), [slot.stop - slot.start for slot in network.slots])
+
+
+def update(
+    optimizer: Optimizer, g: Array, state: Any, theta: Array, lr: Array, t: Array, decay: Array
+) -> tuple[Array, Any]:
+    """The optimizer's step, with a factor of its weight decay where it has one."""
+    settings = {"decay": decay} if optimizer.decays else {}
+    return optimizer.update(g, state, theta, lr, t, **settings)
+
+
 def step(
-    plan: Plan, theta: Array, optimizer_state: Any, states: dict[str, Any], batch: Any, lr: Array, t: Array
+    plan: Plan,
+    theta: Array,
+    optimizer_state: Any,
+    states: dict[str, Any],
+    batch: Any,
+    lr: Array,
+    t: Array,
+    decay: Array = 1.0,
+    dropout: Array = 1.0,
 ) -> StepResult:
-    """theta after one step: gradient, update, constraint. t counts from 1."""
-    objective, g = gradient(plan, plan.network.unflatten(theta), states, batch, t)
-    new, optimizer_state = plan.optimizer.update(g, optimizer_state, theta, lr, t)
+    """theta after one step: gradient, update, constraint.
+
+    t counts from 1.  lr, decay, dropout: as in `StepSettings`; a parameter may have factors of the first two.
+    """
+    objective, g = gradient(plan, plan.network.unflatten(theta), states, batch, t, dropout=dropout)
+    rates, decays = (by_parameter(plan.network, setting) for setting in ("rate", "decays"))
+    lr = lr if rates is None else lr * namespace(theta).asarray(rates, dtype=theta.dtype)
+    decay = decay if decays is None else decay * namespace(theta).asarray(decays, dtype=theta.dtype)
+    new, optimizer_state = update(plan.optimizer, g, optimizer_state, theta, lr, t, decay)
     new = constrain(plan.network, new)
     if plan.frozen:
         new = namespace(theta).where(is_frozen(plan, theta), theta, new)

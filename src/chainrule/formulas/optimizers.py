@@ -84,6 +84,8 @@ class Optimizer(ABC):
     """A rule that makes a step from a gradient. `learning_rate` is what a schedule multiplies."""
 
     kind: ClassVar[str] = ""
+    decays: ClassVar[bool] = False
+    """whether `update` takes `decay`, a factor of its weight decay"""
     learning_rate: float
 
     def __post_init__(self) -> None:
@@ -96,7 +98,10 @@ class Optimizer(ABC):
 
     @abstractmethod
     def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, Any]:
-        """Step t: the new theta and the new state."""
+        """Step t: the new theta and the new state.
+
+        g, theta: (n,).  lr: (), or (n,) where parameters have rates of their own.  t: (), from 1.
+        """
 
 
 @dataclass(frozen=True)
@@ -326,12 +331,13 @@ class AdamW(AdamFamily):
 
     theta = (1 - lr weight_decay) theta - lr m_hat / (sqrt(v_hat) + eps)          m_hat, v_hat as in Adam
 
-    The decay acts on all of theta, biases too, and is multiplied by the scheduled lr (PyTorch's variant).
-    weight_decay: at least 0.
+    The decay acts on all of theta, biases too, unless a layer says otherwise of a parameter (`Parameter.decays`). It is
+    multiplied by the scheduled lr (PyTorch's variant).  weight_decay: at least 0.
     Source: Loshchilov, Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
     """
 
     kind: ClassVar[str] = "adamw"
+    decays: ClassVar[bool] = True
     weight_decay: float = 0.01
 
     def __post_init__(self) -> None:
@@ -343,13 +349,15 @@ class AdamW(AdamFamily):
         """m = v = 0"""
         return AdamState(zeros(theta), zeros(theta))
 
-    def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, AdamState]:
-        """(1 - lr weight_decay) theta - lr m_hat / (sqrt(v_hat) + eps)"""
+    def update(
+        self, g: Array, state: Any, theta: Array, lr: Array, t: Array, decay: Array = 1.0
+    ) -> tuple[Array, AdamState]:
+        """(1 - lr decay weight_decay) theta - lr m_hat / (sqrt(v_hat) + eps);  decay: () or (n,), a factor"""
         xp = namespace(theta)
         m, v = self.moments(g, state)
         c1, r = self.corrections(t, xp)
         step = m / (xp.sqrt(v) + _scalar(self.eps * r, theta))
-        kept = _scalar(1 - lr * self.weight_decay, theta) * theta
+        kept = _scalar(1 - lr * self.weight_decay * decay, theta) * theta
         return kept - _scalar(lr * r / c1, theta) * step, AdamState(m, v)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples
 from chainrule.datasets import load_mnist
-from chainrule.engines import ENGINES, Plan
+from chainrule.engines import ENGINES, Plan, StepSettings
 from chainrule.errors import NonFiniteError
 from chainrule.formulas.layers import Dense, Tanh
 from chainrule.formulas.losses import SoftmaxCrossEntropy
@@ -219,7 +219,7 @@ def run(task: Task, arm: Arm, size: float | None, seed: int, passes: int, looks:
             rows = np.concatenate([order.rows(course.steps + k) for k in range(count)])
             start = time.perf_counter()
             try:
-                session.steps(task.train, rows, np.repeat(rate, count), course.steps + 1)
+                session.steps(task.train, rows, StepSettings.of(np.repeat(rate, count)), course.steps + 1)
             except NonFiniteError:
                 note(course, task, session, seconds, math.inf)
                 return course

@@ -41,6 +41,16 @@ class Slot(NamedTuple):
     start: int
     stop: int
 
+    @property
+    def rate(self) -> float:
+        """Its factor of the learning rate."""
+        return self.parameter.rate
+
+    @property
+    def decays(self) -> float:
+        """Its factor of the weight decay: 1.0, or 0.0 where there is none."""
+        return float(self.parameter.decays)
+
 
 class Network:
     """A fully connected network: `inputs` features, a chain of layers, and the loss on its output.
@@ -247,6 +257,14 @@ def _build(
         if params != () and (branches or not hasattr(params, "_fields")):
             what = "(), for it is a block" if branches else "a NamedTuple of Parameter, or ()"
             raise ConfigError(f"parameters() of {type(layer).__name__} must return {what}.")
+        for field in getattr(params, "_fields", ()):
+            for setting in ("rate", "decays"):
+                value = getattr(getattr(params, field), setting)
+                if not (isinstance(value, (int, float, np.number)) and 0 <= value < math.inf):
+                    raise ConfigError(
+                        f"{setting} of {field} in {name} must be a finite number of at least 0, not {value!r}; "
+                        "1 leaves the optimizer's as it is."
+                    )
         links.append(Link(name, number, layer, fan_in, fan_out, params, branches))
         fan_in = fan_out
     return tuple(links)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.random import generator
+from chainrule.engines import StepSettings
 from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.training.callbacks import Callback, better, watched
 from chainrule.training.evaluation import evaluate
@@ -50,7 +51,7 @@ def train_epoch(run: Run) -> None:
     """The steps of one epoch that are still to do."""
     order = epoch_order(run)
     first = run.epoch * run.steps_per_epoch
-    rates = learning_rates(run)
+    settings = StepSettings.of(learning_rates(run))
     size = run.plan.batch_size
     if run.position == 0:
         run.session.tally[...] = 0
@@ -65,10 +66,10 @@ def train_epoch(run: Run) -> None:
             )
             start = time.perf_counter()
             run.session.steps(
-                run.samples, order[begin * size : end * size], rates[begin:end], first + begin + 1
+                run.samples, order[begin * size : end * size], settings.part(begin, end), first + begin + 1
             )
             elapsed = time.perf_counter() - start
-            run.position, run.seconds, run.rate = end, run.seconds + elapsed, float(rates[end - 1])
+            run.position, run.seconds, run.rate = end, run.seconds + elapsed, float(settings.rate[end - 1])
             # As many steps as fit in a glance, found by doubling: what is cut where never changes a number.
             run.chunk = min(2 * run.chunk, max(1, int((end - begin) * GLANCE / max(elapsed, 1e-9))))
             if run.position < run.steps_per_epoch:

@@ -42,7 +42,17 @@ class Op:
     ) -> None: ...
 
 class Slot:
-    def __init__(self, *, start: int, rows: int, columns: int, is_weight: bool, is_trained: bool) -> None: ...
+    def __init__(
+        self,
+        *,
+        start: int,
+        rows: int,
+        columns: int,
+        is_weight: bool,
+        is_trained: bool,
+        rate: float,
+        decays: float,
+    ) -> None: ...
 
 class Program:
     def __init__(
@@ -103,7 +113,9 @@ class Session:
         y: Any,
         weight: Any,
         rows: Any,
-        rates: Any,
+        rate: Any,
+        decay: Any,
+        dropout: Any,
         first: int,
         clock: int,
         tally: Any,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.samples import Samples
 from chainrule.engines import diagnosis
-from chainrule.engines.base import Plan
+from chainrule.engines.base import Plan, StepSettings
 from chainrule.engines.native.program import Program, settings_of, unknown
 from chainrule.engines.native.samples import as_it_lies, as_rows, is_direct
 from chainrule.engines.native.threads import announce, cores, threads
@@ -178,9 +178,7 @@ class NativeSession:
         taken: int = self.native.taken()
         return taken
 
-    def steps(
-        self, samples: Samples, rows: NDArray[np.int64], rates: NDArray[np.float64], first: int
-    ) -> None:
+    def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
         """All of them in one call, or a few where the samples must be converted first."""
         self.push()
         self.is_ahead = self.moments_ahead = (
@@ -188,9 +186,11 @@ class NativeSession:
         )
         size = self.plan.batch_size
         direct = is_direct(samples.X)
-        done, each = 0, len(rates) if direct else max(1, CHUNK // (size * samples.X.shape[1]))
-        while done < len(rates):
-            count = min(each, len(rates) - done)
+        all_steps = len(settings.rate)
+        done, each = 0, all_steps if direct else max(1, CHUNK // (size * samples.X.shape[1]))
+        while done < all_steps:
+            count = min(each, all_steps - done)
+            rate, decay, dropout = map(np.ascontiguousarray, settings.part(done, done + count))
             chosen = rows[done * size : (done + count) * size]
             part = samples if direct else samples.take(chosen)
             where = chosen if direct else np.arange(len(chosen))
@@ -202,7 +202,9 @@ class NativeSession:
                 y=numbers,
                 weight=np.ascontiguousarray(part.weight) if self.is_weighted(samples) else None,
                 rows=np.ascontiguousarray(where),
-                rates=np.ascontiguousarray(rates[done : done + count]),
+                rate=rate,
+                decay=decay,
+                dropout=dropout,
                 first=first + done,
                 clock=self.clock,
                 tally=self.tally,
@@ -210,9 +212,8 @@ class NativeSession:
             if end != "done":
                 self.pull()
                 at = done + steps
-                raise self.diagnosis(
-                    end, samples, rows[at * size : (at + 1) * size], float(rates[at]), first + at
-                )
+                here = samples, rows[at * size : (at + 1) * size]
+                raise self.diagnosis(end, *here, settings.part(at, at + 1), first + at)
             done += count
 
     def is_weighted(self, samples: Samples) -> bool:
@@ -268,14 +269,15 @@ class NativeSession:
         return [leaf for leaf in self._optimizer_state if leaf.ndim]
 
     def diagnosis(
-        self, end: str, samples: Samples, rows: NDArray[np.int64], lr: float, t: int
+        self, end: str, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, t: int
     ) -> NonFiniteError:
         """Walk the step once more by the reference, and say where the first bad number is."""
         network, theta = self.plan.network, self.theta
+        lr, dropout = float(settings.rate[0]), float(settings.dropout[0])
         if end == "update" and not np.isfinite(theta).all():
             return diagnosis.of_update(network, theta, t, lr)
         with np.errstate(all="ignore"):
             batch = samples.batch(rows, self.plan.dtype)
         return diagnosis.of_gradient(
-            self.plan, network.unflatten(theta), self.states, batch, self.clock, t, lr
+            self.plan, network.unflatten(theta), self.states, batch, self.clock, t, lr, dropout
         )

@@ -61,6 +61,8 @@ class Program:
                     columns=slot.parameter.shape[-1],
                     is_weight=slot.parameter.is_weight,
                     is_trained=slot.link.name not in frozen,
+                    rate=slot.rate,
+                    decays=slot.decays,
                 )
                 for slot in network.slots
             ],

@@ -26,11 +26,16 @@ from chainrule.formulas.initializers import Initializer
 
 
 class Parameter(NamedTuple):
-    """A parameter before it has numbers: its shape, how it starts, and whether a penalty on weights touches it."""
+    """A parameter before it has numbers: its shape, how it starts, and how it is trained."""
 
     shape: tuple[int, ...]
     initializer: Initializer
     is_weight: bool = False
+    """whether the penalties l2 and l1 and the bound max_norm act on it"""
+    rate: float = 1.0
+    """a factor of the optimizer's learning rate"""
+    decays: float = True
+    """whether the optimizer's weight decay acts on it, or a factor of that"""
 
 
 class Operation(NamedTuple):
@@ -87,11 +92,15 @@ class Context(NamedTuple):
     watch: Watch | None = None
     """called as watch("forward", link, output) and watch("backward", link, dL/d output) by the walks"""
     link: Link | None = None
+    dropout: Array = 1.0
+    """a factor of the rate of every Dropout, at most 1"""
 
     def at(self, link: Link) -> Context:
         """The same context, seen from one link. A frozen link behaves as in prediction."""
         training = self.training and link.name not in self.frozen
-        return Context(training, self.seed, self.step, self.states, self.frozen, self.watch, link)
+        return Context(
+            training, self.seed, self.step, self.states, self.frozen, self.watch, link, self.dropout
+        )
 
     @property
     def state(self) -> Any:

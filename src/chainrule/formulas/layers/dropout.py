@@ -20,7 +20,8 @@ class Dropout(Layer):
     prediction:  out = a
     dL/da = delta * mask
 
-    rate: in [0, 1).  The mask is a function of (seed, link, step) alone: `chainrule.core.random.uniform_bits`.
+    rate: in [0, 1); a step of training may lower it by a factor (`Context.dropout`).
+    The mask is a function of (seed, link, step) alone: `chainrule.core.random.uniform_bits`.
     Source: Srivastava et al., "Dropout", JMLR 15, 2014, section 10.
     """
 
@@ -34,20 +35,15 @@ class Dropout(Layer):
             )
         object.__setattr__(self, "rate", float(self.rate))  # a NumPy scalar would turn float32 into float64
 
-    @property
-    def threshold(self) -> int:
-        """The 32-bit word below which a neuron is dropped: rate * 2^32, rounded, and at most the largest word."""
-        return min(round(self.rate * 2**32), 2**32 - 1)
-
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = a * mask"""
         if not ctx.training or self.rate == 0:
             return a, None
         assert ctx.link is not None
-        xp = namespace(a)
+        xp, rate = namespace(a), self.rate * ctx.dropout
         bits = uniform_bits(ctx.seed, ctx.link.number, ctx.step, a.shape, xp)  # (batch, width) uint32
-        keep = bits >= xp.uint32(self.threshold)
-        mask = keep.astype(a.dtype) * (1 / (1 - self.rate))  # (batch, width)
+        keep = bits >= threshold(rate, xp)
+        mask = keep.astype(a.dtype) * xp.asarray(1 / (1 - rate), dtype=a.dtype)  # (batch, width)
         return a * mask, mask
 
     def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
@@ -62,3 +58,11 @@ class Dropout(Layer):
     def operations(self, fan_in: int) -> int:
         """None: prediction passes everything on."""
         return 0
+
+
+def threshold(rate: Array, xp: Any) -> Array:
+    """The 32-bit word below which a neuron is dropped: rate * 2^32, rounded, and at most the largest word."""
+    if isinstance(rate, Real):
+        return xp.uint32(min(round(float(rate) * 2**32), 2**32 - 1))
+    # Under jax.jit, and in float32 if need be: the largest float32 below 2^32 is a word.
+    return xp.minimum(xp.round(rate * 2.0**32), 2.0**32 - 256).astype(xp.uint32)

@@ -42,6 +42,7 @@ class Landscape:
         t: int,
         trained: NDArray[np.int64],
         fixed: Any = None,
+        dropout: float = 1.0,
     ) -> None:
         """Walk forward once, where the run stands: the loss that is recorded, and the batch's statistics."""
         self.plan, self.network, self.batch, self.trained, self.fixed = (
@@ -53,7 +54,9 @@ class Landscape:
         )
         self.theta = np.array(theta, np.float64)  # (size,), a copy
         states = states_in(np.float64, states)
-        self.ctx = Context(training=True, seed=plan.seed, step=t, states=states, frozen=plan.frozen)
+        self.ctx = Context(
+            training=True, seed=plan.seed, step=t, states=states, frozen=plan.frozen, dropout=dropout
+        )
         self.share = objective.shares(batch.s)  # (batch,)
         self.params = self.network.unflatten(self.theta)
         self.out, self.caches = backprop.forward(self.network.links, self.params, batch.a, self.ctx)

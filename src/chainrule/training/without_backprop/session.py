@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import states_in
 from chainrule.data.samples import Samples
-from chainrule.engines import Plan, diagnosis
+from chainrule.engines import Plan, StepSettings, diagnosis
 from chainrule.engines.reference import ReferenceSession, is_finite
 from chainrule.engines.step import is_frozen
 from chainrule.errors import ConfigError, NonFiniteError
@@ -44,18 +44,16 @@ class MethodSession(ReferenceSession):
         self.tally = np.zeros(4)
         self.fixed = method.prepare(plan.network, plan.seed)
 
-    def steps(
-        self, samples: Samples, rows: NDArray[np.int64], rates: NDArray[np.float64], first: int
-    ) -> None:
-        """Look, step, constrain; once a rate."""
+    def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
+        """Look, move, constrain, step by step."""
         size = self.plan.batch_size
-        for k, lr in enumerate(rates.tolist()):
+        for k, (lr, decay, dropout) in enumerate(zip(*(values.tolist() for values in settings), strict=True)):
             t = first + k
             with np.errstate(all="ignore"):  # what overflows is found and named
-                here = self.look(samples, rows[k * size : (k + 1) * size], t)
+                here = self.look(samples, rows[k * size : (k + 1) * size], t, dropout)
                 if not np.isfinite(here.value):
                     raise self.diagnosis(here, t, lr)
-                self.advance(here, t, lr)
+                self.advance(here, t, lr, decay)
                 if self.plan.network.max_norm is not None:
                     for W in self.weights:
                         W[...] = regularizers.max_norm(W, self.plan.network.max_norm)
@@ -66,12 +64,14 @@ class MethodSession(ReferenceSession):
             self.tally += (here.value * weight, weight, self.correct(here.out, here.batch), here.passes)
             self.taken += 1
 
-    def look(self, samples: Samples, rows: NDArray[np.int64], t: int) -> Landscape:
+    def look(self, samples: Samples, rows: NDArray[np.int64], t: int, dropout: float = 1.0) -> Landscape:
         """The loss of these samples at step t, around where the run stands."""
         batch = samples.batch(rows, np.float64)
-        return Landscape(self.plan, self.theta, self.states, batch, self.clock + t, self.trained, self.fixed)
+        return Landscape(
+            self.plan, self.theta, self.states, batch, self.clock + t, self.trained, self.fixed, dropout
+        )
 
-    def advance(self, here: Landscape, t: int, lr: float) -> None:
+    def advance(self, here: Landscape, t: int, lr: float, decay: float) -> None:
         """theta and the state after the step."""
         if isinstance(self.method, Search):
             x, self.optimizer_state = self.method.move(here, self.optimizer_state)
@@ -86,11 +86,14 @@ class MethodSession(ReferenceSession):
             g = clip_by_value(g, self.plan.clip_value)
         if self.plan.clip_norm is not None:
             g = clip_by_norm(g, self.plan.clip_norm)
-        self.update(g, lr, t)
+        self.update(g, lr, t, decay)
 
     def diagnosis(self, here: Landscape, t: int, lr: float) -> NonFiniteError:
         """Where the first number is that is not finite."""
-        return diagnosis.of_gradient(self.plan, self.params, self.states, here.batch, self.clock, t, lr)
+        dropout = float(here.ctx.dropout)
+        return diagnosis.of_gradient(
+            self.plan, self.params, self.states, here.batch, self.clock, t, lr, dropout
+        )
 
 
 def check(method: Method, plan: Plan, trained: int) -> None:
