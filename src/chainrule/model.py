@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data import checks, frames
+from chainrule.data.advice import on_targets
 from chainrule.data.samples import Samples, TargetScale, measure_targets
 from chainrule.engines import Plan
 from chainrule.errors import ChainruleError, ConfigError, DataError
@@ -22,8 +23,8 @@ from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
 from chainrule.inspection.trace.gradient_check import GradientCheck, check_gradients, loss_and_gradient
 from chainrule.inspection.trace.memory import MEMORY_LIMIT
 from chainrule.inspection.trace.trace import Trace, trace
-from chainrule.network import advice
 from chainrule.network.network import Network, with_head
+from chainrule.trained.evaluation import metric_names
 from chainrule.trained.trained import Trained
 from chainrule.training import History, ProgressBar, as_callbacks, settings
 from chainrule.training import fit as training
@@ -152,7 +153,7 @@ class Model(Trained):
             precision=settings.check_precision(precision, self.dtype, optimizer),
             frozen=self.frozen,
         )
-        names = settings.metric_names(metrics, self.task, each_epoch=True)
+        names = metric_names(metrics, self.task, each_epoch=True)
         epochs = checks.check_count(epochs, "epochs", 0)
         watchers = as_callbacks(callbacks)
         if verbose:
@@ -160,7 +161,7 @@ class Model(Trained):
         if not self.steps_trained and resume is None and epochs and not isinstance(optimizer, LBFGS):
             labels = None if classes is None else classes.tolist()
             is_known = self.classes is not None
-            for sentence in advice.on_targets(network.layers, network.loss, samples, labels, is_known):
+            for sentence in on_targets(network.layers, network.loss, samples, labels, is_known):
                 warnings.warn(sentence, stacklevel=2)
         before = (
             *(self.classes, self._feature_names, self.target_scale),

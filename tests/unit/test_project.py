@@ -8,9 +8,7 @@ import shutil
 import subprocess
 import tomllib
 from importlib import import_module
-from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -21,18 +19,12 @@ PACKAGE = ROOT / "src" / "chainrule"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
-# Top to bottom as in docs/design.md, turned over: a module imports its own row and the rows above it.
-ROWS = (
-    {"errors", "core"},
-    {"formulas"},
-    {"network", "data"},
-    {"engines", "training", "inspection", "trained", "datasets"},
-    {"model"},
-    {"views"},
-    {"lab", "benchmark"},
-    {"cli"},
+# From the top of docs/design.md's picture to its bottom: a module imports what stands before it, never after.
+ORDER = (
+    *("errors", "core", "formulas", "network", "data", "datasets", "engines", "trained", "training"),
+    *("inspection", "model", "recipe", "views", "lab", "benchmark", "cli"),
 )
-RANK = {module: rank for rank, row in enumerate(ROWS) for module in row}
+RANK = {module: rank for rank, module in enumerate(ORDER)}
 
 
 def relative(path: Path) -> str:
@@ -156,89 +148,92 @@ def test_a_long_file_says_why():
     assert silent == []
 
 
-VIEWS = {"views"}
+def module_of(path: Path) -> str:
+    """src/chainrule/core/files.py is chainrule.core.files, and a package's __init__.py the package."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-class Import(NamedTuple):
-    """A part of chainrule that a file imports, and whether that runs when the file is loaded."""
-
-    module: str
-    is_late: bool
+MODULES = {module_of(path) for path in PACKAGE.rglob("*.py*") if path.suffix in (".py", ".pyi")}
 
 
-def imports(path: Path) -> set[Import]:
-    """All of a file's, those for type checkers and those inside functions too, which are late."""
-    found: set[Import] = set()
-
-    def visit(node: ast.AST, is_late: bool) -> None:
+def imports(path: Path) -> set[str]:
+    """The modules of chainrule that a file imports anywhere: for type checkers and inside functions too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                name = f"{node.module}.{alias.name}"
-                found.update({Import(name.split(".")[1], is_late)} if name.startswith("chainrule.") else ())
+            assert node.level == 0, f"{relative(path)} has a relative import; write chainrule.{node.module}"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {name if name in MODULES else str(node.module) for name in names}
         elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.startswith("chainrule."):
-                    found.add(Import(alias.name.split(".")[1], is_late))
-        is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-        is_typing = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for child in ast.iter_child_nodes(node):
-            visit(child, is_late or is_function or is_typing)
-
-    visit(ast.parse(path.read_text("utf-8")), False)
-    return {one for one in found if one.module in RANK}
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name in MODULES}
 
 
-def is_allowed(module: str, one: Import) -> bool:
-    """What docs/design.md says of imports."""
-    if RANK[one.module] <= RANK[module]:
-        return True
-    return one.is_late and one.module in VIEWS
+def room(module: str) -> str:
+    """The entry at the top of the package that a module belongs to: core of chainrule.core.files."""
+    return module.partition(".")[2].partition(".")[0]
+
+
+def downward(path: Path) -> set[str]:
+    """What a file imports from rooms that stand after its own."""
+    own = room(module_of(path))
+    return {name for name in imports(path) if room(name) in RANK and RANK[room(name)] > RANK[own]}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_imports_point_one_way(path: Path):
-    module = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if module == "__init__":
+    own = room(module_of(path))
+    if path.parent == PACKAGE and own == "":
         assert imports(path) == set()  # `import chainrule` loads nothing until a name is used
-    elif module != "__main__":
-        assert {one for one in imports(path) if not is_allowed(module, one)} == set()
+    elif own != "__main__":
+        assert {name for name in downward(path) if room(name) != "views"} == set()
 
 
 @pytest.mark.parametrize(
-    ("code", "late"),
+    "code",
     [
-        ("from chainrule import model", False),
-        ("import chainrule.model", False),
-        ("if TYPE_CHECKING:\n from chainrule.model import Model", True),
-        ("class A:\n def f(self):\n  from chainrule.model import Model", True),
-        ("try:\n from chainrule.model import Model\nexcept ImportError: pass", False),
+        "from chainrule import model",
+        "import chainrule.model",
+        "if TYPE_CHECKING:\n from chainrule.model import Model",
+        "class A:\n def f(self):\n  from chainrule.model import Model",
+        "try:\n from chainrule.model import Model\nexcept ImportError: pass",
     ],
 )
-def test_every_import_is_seen(tmp_path: Path, code: str, late: bool):
+def test_every_import_is_seen(tmp_path: Path, code: str):
     (tmp_path / "a.py").write_text(code)
-    (one,) = imports(tmp_path / "a.py")
-    assert one == Import("model", late)
-    assert not is_allowed("formulas", one) and not is_allowed("training", one)
-    assert not is_allowed("inspection", one) and is_allowed("cli", one)
+    assert imports(tmp_path / "a.py") == {"chainrule.model"}
 
 
-def test_design_draws_the_rows():
-    """The picture of docs/design.md has every module, in the row where the test above has it."""
+def test_an_import_that_points_down_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(globals(), "PACKAGE", tmp_path / "chainrule")
+    for name, expected in (("inspection", {"chainrule.model"}), ("views", set())):
+        file = tmp_path / "chainrule" / name / "a.py"
+        file.parent.mkdir(parents=True)
+        file.write_text("def f():\n from chainrule.model import Model")
+        assert downward(file) == expected
+
+
+def test_the_top_of_the_package_is_small():
+    entries = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
+    assert len(entries) <= 20
+    modules = {name.partition(".")[0] for name in entries} - {"__init__", "__main__", "py"}
+    assert modules == {name for name in ORDER if (PACKAGE / name).exists()} | {"errors", "model"}
+
+
+def test_design_draws_the_order():
+    """The picture of docs/design.md has every room, none above what it may import."""
     picture = re.search(
         r"## The picture\n\n```text\n(.*?)```", (ROOT / "docs/design.md").read_text("utf-8"), re.S
     )
     assert picture is not None
-    lines = picture[1].splitlines()
     places = [
-        {
-            name: next((i for i, line in enumerate(lines) if re.search(rf"\b{name}\b", line)), None)
-            for name in row
-        }
-        for row in ({name for name in row if not name.startswith("_")} for row in ROWS)
+        next((i for i, line in enumerate(picture[1].splitlines()) if line.split()[:1] == [name]), None)
+        for name in ORDER
+        if name in {room(module) for module in MODULES}
     ]
-    assert [name for row in places for name, i in row.items() if i is None] == []
-    for above, below in pairwise(places):
-        assert max(above.values()) < min(below.values())
+    assert None not in places
+    assert places == sorted(places)
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")

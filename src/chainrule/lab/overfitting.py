@@ -13,8 +13,8 @@ from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.formulas.optimizers import Adam
 from chainrule.model import Model
 from chainrule.network.network import Network
+from chainrule.trained.evaluation import evaluate
 from chainrule.training import EarlyStopping
-from chainrule.training.evaluation import evaluate
 from chainrule.training.run import Run
 
 BATCH = 50

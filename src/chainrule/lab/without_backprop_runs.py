@@ -20,7 +20,7 @@ from chainrule.formulas.layers import Dense, Tanh
 from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.formulas.optimizers import Adam, GradientDescent
 from chainrule.network.network import Network
-from chainrule.training.evaluation import evaluate
+from chainrule.trained.evaluation import evaluate
 from chainrule.training.without_backprop import (
     CMAES,
     SPSA,

@@ -1,23 +1,17 @@
-"""What can be computed and is hardly meant: the commonest mistakes, each found where it is first known.
+"""Layers and losses that can be computed together and hardly belong together: one sentence a mistake.
 
-Every function gives sentences, one a mistake, which become warnings: there may be a reason.
+The sentences become warnings, for there may be a reason. `chainrule.data.advice` looks at targets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-import numpy as np
-
-from chainrule.core.arrays import distinct
-from chainrule.data.samples import Samples
 from chainrule.formulas.layers import (
     ACTIVATIONS,
     BatchNorm,
     Dense,
     Layer,
-    Rescale,
     Sigmoid,
     Softmax,
 )
@@ -27,14 +21,6 @@ SHARES = (Sigmoid, Softmax)
 """Layers whose outputs are from 0 to 1."""
 NO_SHARES = (Dense, BatchNorm, *(kind for kind in ACTIVATIONS.values() if kind not in SHARES))
 """Layers whose outputs are not."""
-FAR = 20.0
-"""A size of targets, root of their mean square, that a network's first outputs of about 1 are far from."""
-NEAR = 0.01
-"""A size of targets that is lost beside outputs of about 1."""
-UNEQUAL = 100.0
-"""A ratio of two outputs' deviations from which on the loss is of the larger alone."""
-FEW = 10
-"""Samples below which nothing is said of targets, and samples a class below which one may be missing by chance."""
 
 
 def on_network(layers: Sequence[Layer], loss: Loss) -> Iterator[str]:
@@ -61,69 +47,3 @@ def on_network(layers: Sequence[Layer], loss: Loss) -> Iterator[str]:
             f"{name} expects probabilities, and the last layer is a {type(last).__name__}: "
             f"add a {end}(), or use {instead}."
         )
-
-
-def on_targets(
-    layers: Sequence[Layer],
-    loss: Loss,
-    samples: Samples,
-    labels: Sequence[Any] | None = None,
-    are_labels_known: bool = False,
-) -> Iterator[str]:
-    """Of targets that the network will hardly learn.
-
-    samples: those that an untrained network is to be trained on.  labels: what class numbers stand for.
-    are_labels_known: whether the model was told its labels before, so that some of them may be missing here.
-    """
-    y = samples.y
-    if samples.n < FEW:
-        return
-    if loss.targets in ("classes", "binary"):
-        if y.ndim == 2 and y.shape[1] > 1:  # probabilities, or many labels
-            return
-        occurring = distinct(y)
-        if len(occurring) == 1 and occurring[0] == int(occurring[0]):
-            only = int(occurring[0]) if labels is None else labels[int(occurring[0])]
-            yield (
-                f"y holds one class only, {only!r}, so there is nothing to tell apart; pass samples of every class."
-            )
-        elif (
-            y.ndim == 1
-            and not are_labels_known
-            and occurring[-1] + 1 < samples.outputs
-            and samples.n >= FEW * samples.outputs
-        ):
-            yield (
-                f"y holds the classes 0 to {int(occurring[-1])}, but the network has {samples.outputs} outputs; "
-                f"give its last Dense layer {int(occurring[-1]) + 1} units."
-            )
-    elif loss.targets == "real" and samples.scale is None:
-        yield from _on_units(layers, y[samples.weight > 0])
-
-
-def _on_units(layers: Sequence[Layer], y: np.ndarray) -> Iterator[str]:
-    last = layers[-1]
-    if isinstance(last, Rescale) and last.scale:  # what the layers before it have to give
-        y = (y - last.offset) / last.scale
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, std = y.mean(0), y.std(0)
-        size = np.hypot(mean, std)
-    varying = std > 1e-12 * np.abs(mean)
-    if not varying.any() or not np.isfinite(size).all():
-        return
-    way_out = "pass scale_targets=True to fit, which learns each output in its own units"
-    low, high = float(std[varying].min()), float(std[varying].max())
-    worst = int(np.argmax(size))
-    if high > UNEQUAL * low:
-        yield (
-            f"the outputs of y have standard deviations from {low:.3g} to {high:.3g}, so that the loss is hardly of "
-            f"the smaller ones; {way_out}."
-        )
-    elif size[worst] > FAR or size[worst] < NEAR:
-        yield (
-            f"y has a mean of {mean[worst]:.3g} and a standard deviation of {std[worst]:.3g}, far from numbers of "
-            f"about 1, which a network gives at first; {way_out}."
-        )
-
-
-__all__ = ["on_network", "on_targets"]

@@ -14,7 +14,7 @@ from chainrule.data.samples import TargetScale
 from chainrule.engines import select
 from chainrule.network.answers import decide, probabilities, task_of
 from chainrule.network.network import Network
-from chainrule.training.evaluation import BATCH
+from chainrule.trained.evaluation import BATCH
 
 
 class Predictor:

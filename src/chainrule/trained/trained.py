@@ -22,9 +22,8 @@ from chainrule.network.answers import decide, probabilities, task_of, true_label
 from chainrule.network.network import Network
 from chainrule.network.summary import Summary, counted, summarize
 from chainrule.trained import persistence
+from chainrule.trained.evaluation import BATCH, evaluate_outputs, metric_names
 from chainrule.trained.predictor import Predictor
-from chainrule.training import settings
-from chainrule.training.evaluation import BATCH, evaluate_outputs
 
 
 class Trained:
@@ -184,7 +183,7 @@ class Trained:
         """
         chosen = None if positive is None else self._class_number(positive)
         samples = self.check_samples(X, y, sample_weight=sample_weight, class_weight=class_weight)
-        names = settings.metric_names(metrics, self.task)
+        names = metric_names(metrics, self.task)
         out = self._outputs(samples.X, outputs, engine)
         return evaluate_outputs(self.network, self.theta, out, samples, names, chosen)
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from chainrule.core.random import generator
 from chainrule.engines import StepSettings
 from chainrule.formulas.schedules import ReduceOnPlateau
+from chainrule.trained.evaluation import evaluate
 from chainrule.training.callbacks import Callback, better, watched
-from chainrule.training.evaluation import evaluate
 from chainrule.training.run import Run
 from chainrule.training.without_backprop import Search
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from chainrule.data.checks import check_choice
 from chainrule.errors import ConfigError
-from chainrule.formulas.metrics import METRICS, names_for
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS, Adam, AnyOptimizer, Optimizer
 from chainrule.formulas.schedules import SCHEDULES, Constant, Schedule
 from chainrule.training.without_backprop import Method, Search
-
-EACH_EPOCH = {"regression": ("rmse",)}
-"""The metric that validation shows after each epoch, where it is not accuracy."""
 
 
 def as_optimizer(optimizer: AnyOptimizer | str | None) -> AnyOptimizer:
@@ -66,18 +61,6 @@ def as_method(method: Method | str | None, optimizer: Any, schedule: Any, engine
     if engine not in ("auto", "reference"):
         raise ConfigError(f"{method.kind} runs on the reference engine, not {engine!r}; use engine='auto'.")
     return method
-
-
-def metric_names(names: Iterable[str] | None, task: str, each_epoch: bool = False) -> tuple[str, ...]:
-    """Metrics that suit a task, by name; None for all of its own, or for the one shown after each epoch."""
-    if names is None:
-        return EACH_EPOCH.get(task, ("accuracy",)) if each_epoch else tuple(names_for(task))
-    names = (names,) if isinstance(names, str) else tuple(names)
-    for name in names:
-        if task not in check_choice(name, METRICS, "metrics").tasks:
-            known = ", ".join(n for n, metric in METRICS.items() if task in metric.tasks)
-            raise ConfigError(f"the metric {name!r} is not for {task}; choose from {known}.")
-    return names
 
 
 def check_clip(name: str, bound: Any) -> float | None:

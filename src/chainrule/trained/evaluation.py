@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data.checks import check_choice
 from chainrule.data.samples import Samples, one_hot
 from chainrule.engines import Engine
+from chainrule.errors import ConfigError
 from chainrule.formulas import metrics
 from chainrule.network import objective
 from chainrule.network.answers import decide, scores, task_of, true_labels
@@ -18,6 +20,20 @@ from chainrule.network.network import Network
 
 BATCH = 1024
 """Samples a walk outside training: large enough for the arithmetic, small enough for the cache."""
+EACH_EPOCH = {"regression": ("rmse",)}
+"""The metric that validation shows after each epoch, where it is not accuracy."""
+
+
+def metric_names(names: Iterable[str] | None, task: str, each_epoch: bool = False) -> tuple[str, ...]:
+    """Metrics that suit a task, by name; None for all of its own, or for the one shown after each epoch."""
+    if names is None:
+        return EACH_EPOCH.get(task, ("accuracy",)) if each_epoch else tuple(metrics.names_for(task))
+    names = (names,) if isinstance(names, str) else tuple(names)
+    for name in names:
+        if task not in check_choice(name, metrics.METRICS, "metrics").tasks:
+            known = ", ".join(n for n, metric in metrics.METRICS.items() if task in metric.tasks)
+            raise ConfigError(f"the metric {name!r} is not for {task}; choose from {known}.")
+    return names
 
 
 def evaluate(
