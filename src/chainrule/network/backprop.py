@@ -14,6 +14,7 @@ from typing import Any
 
 from chainrule.core.arrays import Array, namespace
 from chainrule.formulas.layers.base import Context, Link
+from chainrule.network import tree
 
 
 def forward(
@@ -63,9 +64,7 @@ def gradients(
 def next_states(links: Sequence[Link], caches: Sequence[Any], ctx: Context) -> dict[str, Any]:
     """The states of all links after a training step, by name; a frozen link keeps its own."""
     states: dict[str, Any] = {}
-    for link, cache in zip(links, caches, strict=True):
-        for branch, branch_caches in zip(link.branches, cache if link.branches else (), strict=True):
-            states |= next_states(branch, branch_caches, ctx)
+    for link, *_, (cache,) in tree.places(links, caches):
         if link.name in ctx.states:
             at = ctx.at(link)
             states[link.name] = link.layer.next_state(at.state, cache, at) if at.training else at.state
@@ -74,8 +73,7 @@ def next_states(links: Sequence[Link], caches: Sequence[Any], ctx: Context) -> d
 
 def is_trained(link: Link, ctx: Context) -> bool:
     """Whether the link or one inside it has parameters that are not frozen."""
-    own = link.params != () and link.name not in ctx.frozen
-    return own or any(is_trained(inner, ctx) for branch in link.branches for inner in branch)
+    return any(inner.params != () and inner.name not in ctx.frozen for inner in tree.walk([link]))
 
 
 def zeros_like(params: Any) -> Any:

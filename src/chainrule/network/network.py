@@ -23,7 +23,7 @@ from chainrule.formulas import regularizers
 from chainrule.formulas.initializers import GlorotUniform, Initializer
 from chainrule.formulas.layers import Activation, Context, Dense, Layer, Link, Parameter, Rescale, Standardize
 from chainrule.formulas.losses import Loss
-from chainrule.network import advice, backprop, objective
+from chainrule.network import advice, backprop, objective, tree
 from chainrule.network.objective import Objective
 
 MAX_LINKS = 10_000
@@ -137,20 +137,21 @@ class Network:
         )
         return _fill(self.links, arrays)
 
-    def flatten(self, tree: Sequence[Any], out: Any = None) -> Array:
-        """One vector of theta's layout (size,) from a tree that mirrors the parameters; into `out`, if NumPy's."""
-        leaves = [leaf.reshape(-1) for leaf in _leaves(tree)]
+    def flatten(self, params: Sequence[Any], out: Any = None) -> Array:
+        """One vector of theta's layout (size,) of parameters or of what mirrors them; into `out`, if NumPy's."""
+        leaves = [leaf.reshape(-1) for leaf in tree.leaves(params)]
         if out is not None and leaves:
             return np.concatenate(leaves, out=out)
         return namespace(leaves[0]).concatenate(leaves) if leaves else np.empty(0)
 
-    def named(self, tree: Sequence[Any]) -> Mapping[str, Any]:
-        """The same leaves by link name: named(grads)["dense_1"].W"""
-        return dict(_named(self.links, tree))
+    def named(self, params: Sequence[Any]) -> Mapping[str, Any]:
+        """The same by link name: named(grads)["dense_1"].W"""
+        places = tree.places(self.links, params)
+        return {place.link.name: place.parts[0] for place in places if place.link.params}
 
     def walk(self) -> Iterator[Link]:
         """All links, depth first."""
-        return _walk(self.links)
+        return tree.walk(self.links)
 
     # --- the objective -------------------------------------------------------------------------------------------
 
@@ -176,7 +177,7 @@ class Network:
         """l2/2 * ||W||^2 + l1 * |W| over all weights."""
         if not (self.l2 or self.l1):
             return 0.0
-        leaves = zip(_leaves(params), self.slots, strict=True)
+        leaves = zip(tree.leaves(params), self.slots, strict=True)
         weights = (W for W, slot in leaves if slot.parameter.is_weight)
         return sum(regularizers.penalty(W, self.l2, self.l1) for W in weights)
 
@@ -184,7 +185,7 @@ class Network:
         """The gradients with the penalty's added: l2 W + l1 sign(W)."""
         if not (self.l2 or self.l1):
             return grads
-        leaves = zip(_leaves(params), _leaves(grads), self.slots, strict=True)
+        leaves = zip(tree.leaves(params), tree.leaves(grads), self.slots, strict=True)
         return _fill(
             self.links,
             iter(
@@ -224,7 +225,7 @@ def with_head(
         l1=network.l1,
         max_norm=network.max_norm,
     )
-    return made, frozenset(link.name for link in _walk(made.links[:keep]))
+    return made, frozenset(link.name for link in tree.walk(made.links[:keep]))
 
 
 def _build(
@@ -270,16 +271,9 @@ def _build(
     return tuple(links)
 
 
-def _walk(links: Sequence[Link]) -> Iterator[Link]:
-    for link in links:
-        yield link
-        for branch in link.branches:
-            yield from _walk(branch)
-
-
 def _slots(links: Sequence[Link]) -> Iterator[Slot]:
     start = 0
-    for link in _walk(links):
+    for link in tree.walk(links):
         for field in getattr(link.params, "_fields", ()):
             parameter = getattr(link.params, field)
             stop = start + math.prod(parameter.shape)
@@ -289,27 +283,6 @@ def _slots(links: Sequence[Link]) -> Iterator[Slot]:
 
 def _fill(links: Sequence[Link], arrays: Iterator[Array]) -> tuple[Any, ...]:
     """The tree of parameters of some links, its leaves taken from `arrays` in theta's order."""
-    tree: list[Any] = []
-    for link in links:
-        if link.branches:
-            tree.append(tuple(_fill(branch, arrays) for branch in link.branches))
-        else:
-            tree.append(type(link.params)(*(next(arrays) for _ in link.params)) if link.params else ())
-    return tuple(tree)
-
-
-def _leaves(tree: Any) -> Iterator[Array]:
-    if isinstance(tree, tuple):
-        for part in tree:
-            yield from _leaves(part)
-    else:
-        yield tree
-
-
-def _named(links: Sequence[Link], tree: Sequence[Any]) -> Iterator[tuple[str, Any]]:
-    for link, part in zip(links, tree, strict=True):
-        if link.branches:
-            for branch, inner in zip(link.branches, part, strict=True):
-                yield from _named(branch, inner)
-        elif link.params:
-            yield link.name, part
+    return tree.build(
+        links, lambda link: type(link.params)(*(next(arrays) for _ in link.params)) if link.params else ()
+    )

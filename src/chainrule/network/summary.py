@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.core import records
 from chainrule.formulas.layers import Link
+from chainrule.network import tree
 from chainrule.network.network import Network
 
 
@@ -121,7 +122,7 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 def summarize(network: Network, dtype: Any, frozen: frozenset[str], batch_size: int) -> Summary:
     """Count parameters, operations and bytes."""
-    rows = list(_rows(network.links, frozen, 0))
+    rows = list(_rows(network.links, frozen))
     itemsize = np.dtype(dtype).itemsize
     operations = sum(row.operations for row in rows)
     first = next((row.operations for row in rows if row.parameters), 0)
@@ -140,16 +141,14 @@ def summarize(network: Network, dtype: Any, frozen: frozenset[str], batch_size: 
     )
 
 
-def _rows(links: Sequence[Link], frozen: frozenset[str], depth: int) -> Iterator[Row]:
-    for link in links:
+def _rows(links: Sequence[Link], frozen: frozenset[str]) -> Iterator[Row]:
+    for link, depth, *_ in tree.places(links):
         count = sum(math.prod(parameter.shape) for parameter in link.params)
         name = repr(link.layer) if not link.branches else type(link.layer).__name__
         operations = link.layer.operations(link.fan_in)
         yield Row(
             link.name, name, link.fan_out, count, bool(count) and link.name in frozen, operations, depth
         )
-        for branch in link.branches:
-            yield from _rows(branch, frozen, depth + 1)
 
 
 def counted(count: int, noun: str) -> str:

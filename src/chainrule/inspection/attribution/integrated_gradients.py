@@ -9,9 +9,10 @@ import numpy as np
 
 from chainrule.data.checks import check_count
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers import ELU, SELU, Activation, LeakyReLU, Link, PReLU, ReLU
+from chainrule.formulas.layers import ELU, SELU, LeakyReLU, Link, PReLU, ReLU
 from chainrule.inspection.attribution.explained import ROWS, Explained, Floats, explained
 from chainrule.inspection.attribution.result import Attribution, result
+from chainrule.network.tree import places, walk
 from chainrule.trained.trained import Trained
 
 LAW = "integrated gradients add up to f(x) - f(baseline), by the fundamental theorem of calculus"
@@ -113,7 +114,7 @@ def _adaptive(f: Explained, i: int, tolerance: float) -> tuple[Floats, int]:
 def turning_points(f: Explained, i: int) -> Floats:
     """0, 1, and where on sample i's way from its baseline a kinked activation's z passes 0, in rising order."""
     t = np.array([0.0, 1.0])
-    count = sum(isinstance(link.layer, KINKED) for link in _every(f.links))
+    count = sum(isinstance(link.layer, KINKED) for link in walk(f.links))
     for number in range(count):
         _, caches = f.forward(_along(f, i, t))
         z = list(_pre_activations(f.links, caches))[number]  # (len(t), width)
@@ -130,23 +131,10 @@ def turning_points(f: Explained, i: int) -> Floats:
     return t
 
 
-def _every(links: Sequence[Link]) -> Iterator[Link]:
-    for link in links:
-        if link.branches:
-            for branch in link.branches:
-                yield from _every(branch)
-        else:
-            yield link
-
-
 def _pre_activations(links: Sequence[Link], caches: Sequence[Any]) -> Iterator[Floats]:
     """z (rows, width) of each kinked activation, in the order of the walk: no z depends on a later one."""
-    for link, cache in zip(links, caches, strict=True):
-        if link.branches:
-            for branch, inner in zip(link.branches, cache, strict=True):
-                yield from _pre_activations(branch, inner)
-        elif isinstance(link.layer, KINKED):
-            assert isinstance(link.layer, Activation)
+    for link, *_, (cache,) in places(links, caches):
+        if isinstance(link.layer, KINKED):
             yield cache[0]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Layer, Link
+from chainrule.network.tree import replace
 
 Rule = Callable[[Link], Layer | None]
 """The layer that stands in for a link's own; None where there is no rule for it."""
@@ -13,14 +14,14 @@ Rule = Callable[[Link], Layer | None]
 
 def with_rules(links: Sequence[Link], rule: Rule, method: str) -> tuple[Link, ...]:
     """The links with every layer replaced, blocks' inner ones too. Raises ConfigError for a layer without a rule."""
-    replaced = []
-    for link in links:
+
+    def replaced(link: Link) -> Layer:
         layer = rule(link)
         if layer is None:
             raise ConfigError(
                 f"{method} has no rule for {type(link.layer).__name__} ({link.name}); "
                 "use integrated_gradients, which needs nothing but gradients."
             )
-        branches = tuple(with_rules(branch, rule, method) for branch in link.branches)
-        replaced.append(link._replace(layer=layer, branches=branches))
-    return tuple(replaced)
+        return layer
+
+    return replace(links, replaced)

@@ -14,6 +14,7 @@ from chainrule.formulas.layers import ELU, SELU, LeakyReLU, Link, PReLU, ReLU
 from chainrule.formulas.losses import Huber, MeanAbsoluteError, Quantile
 from chainrule.inspection.trace.trace import Trace
 from chainrule.network import backprop, objective
+from chainrule.network.tree import places
 
 FIRST_STEP = 0.5
 """The largest h, times max(1, |t|)."""
@@ -141,13 +142,7 @@ def prober(
 
 def _sides(links: Sequence[Link], caches: Sequence[Any]) -> list[Any]:
     """On which side of 0 each z of a kinked activation is."""
-    found = []
-    for link, cache in zip(links, caches, strict=True):
-        if isinstance(link.layer, KINKED):
-            found.append(cache[0] > 0)
-        for branch, inner in zip(link.branches, cache if link.branches else (), strict=True):
-            found += _sides(branch, inner)
-    return found
+    return [cache[0] > 0 for link, *_, (cache,) in places(links, caches) if isinstance(link.layer, KINKED)]
 
 
 def _loss_sides(loss: Any, out: NDArray[Any], y: NDArray[Any]) -> list[Any]:

@@ -43,6 +43,7 @@ from chainrule.inspection.derivation.own_layers import OwnEdge
 from chainrule.inspection.trace.trace import Trace
 from chainrule.network import objective
 from chainrule.network.blocks import Block, Residual, Skip
+from chainrule.network.tree import fold
 
 
 class Graph:
@@ -56,31 +57,25 @@ class Graph:
         self.variables = [self.x]
         self.edges: dict[str, Edge] = {}
         """the edge of each link that has parameters of its own, by link name"""
-        self.out = self._chain(trace.network.links, trace.tree, self.x)
+        self.out = fold(trace.network.links, self.x, self._step, trace.tree, enters=_walks_branches)
         self.gradient: Floats = trace.network.loss.gradient(
             trace.out, trace.y
         )  # (batch, outputs), of each loss_i
         self._deltas: dict[int, Floats] = {}
         self._sizes: dict[int, Floats] = {}
 
-    def _chain(self, links: Sequence[Link], tree: Sequence[Any], source: Variable) -> Variable:
-        """Add a chain behind a source: its last variable."""
-        for link, theta in zip(links, tree, strict=True):
-            target = Variable(link, self.trace.outputs[link.name], self.letters)
-            if isinstance(link.layer, Block) and _walks_branches(link.layer):
-                ends = [
-                    self._chain(branch, part, source)
-                    for branch, part in zip(link.branches, theta, strict=True)
-                ]
-                self._join(link, ends, target)
-            else:
-                edge = self._edge(link, theta, source, target)
-                source.edges.append(edge)
-                if link.params:
-                    self.edges[link.name] = edge
-            self.variables.append(target)
-            source = target
-        return source
+    def _step(self, link: Link, source: Variable, ends: Sequence[Variable], theta: Any) -> Variable:
+        """Add a link behind a source, or a block behind the ends of its chains: what it gives out."""
+        target = Variable(link, self.trace.outputs[link.name], self.letters)
+        if ends:
+            self._join(link, ends, target)
+        else:
+            edge = self._edge(link, theta, source, target)
+            source.edges.append(edge)
+            if link.params:
+                self.edges[link.name] = edge
+        self.variables.append(target)
+        return target
 
     def _join(self, link: Link, ends: Sequence[Variable], target: Variable) -> None:
         """The edges from the ends of a block's chains to what it gives out."""
@@ -169,7 +164,7 @@ def _part_of(block: Block, ctx: Context, number: int, delta: Floats) -> Floats:
     return np.asarray(block.split(delta, ctx)[number])
 
 
-def _walks_branches(block: Block) -> bool:
+def _walks_branches(link: Link) -> bool:
     """Whether a block leaves the two walks to `Block`, and only joins and splits as it likes."""
-    kind = type(block)
-    return kind.forward is Block.forward and kind.backward is Block.backward
+    kind = type(link.layer)
+    return issubclass(kind, Block) and kind.forward is Block.forward and kind.backward is Block.backward

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from chainrule.formulas.layers import Activation, Dense, Link
 from chainrule.inspection.derivation.markup import Symbol
-from chainrule.inspection.trace.trace import Trace, activations_after
+from chainrule.inspection.trace.trace import Trace
+from chainrule.network.tree import activations_after
 
 DENSE = "dense_"
 

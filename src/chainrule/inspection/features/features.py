@@ -20,7 +20,7 @@ from chainrule.data import checks
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.formulas.layers import BatchNorm, Context, Dense, Dropout, Identity, Link, Rescale, Standardize
 from chainrule.inspection.trace.regions import Box, Floats, Region, prior
-from chainrule.network import backprop
+from chainrule.network import backprop, tree
 from chainrule.trained.trained import Trained
 
 AFFINE = (Rescale, Standardize, Dense, BatchNorm, Dropout, Identity)
@@ -230,24 +230,14 @@ def _stride(g: Floats, pace: Any) -> Floats:
 def _path(model: Trained, name: str) -> tuple[tuple[Link, ...], tuple[Any, ...]]:
     """The links that a signal passes from the input to the link named, and their parameters in float64."""
     network = model.network
-    found = _find(network.links, network.unflatten(model.theta.astype(np.float64)), name)
-    if found is None:
-        known = ", ".join(link.name for link in network.walk())
-        raise ConfigError(f"link must be one of {known}, not {name!r}.")
-    return found
-
-
-def _find(
-    links: tuple[Link, ...], params: tuple[Any, ...], name: str
-) -> tuple[tuple[Link, ...], tuple[Any, ...]] | None:
-    for i, link in enumerate(links):
-        if link.name == name:
-            return links[: i + 1], params[: i + 1]
-        for branch, inner in zip(link.branches, params[i] if link.branches else (), strict=True):
-            found = _find(branch, inner, name)
-            if found is not None:
-                return links[:i] + found[0], params[:i] + found[1]
-    return None
+    params = network.unflatten(model.theta.astype(np.float64))
+    known = {place.link.name: place for place in tree.places(network.links, params)}
+    if name not in known:
+        raise ConfigError(f"link must be one of {', '.join(known)}, not {name!r}.")
+    way = [known[name]]
+    while (source := way[0].source) is not None:
+        way.insert(0, known[source.name])
+    return tuple(place.link for place in way), tuple(place.parts[0] for place in way)
 
 
 def _units(units: Sequence[int] | None, width: int, link: str) -> NDArray[np.int64]:

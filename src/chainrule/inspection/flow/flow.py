@@ -25,9 +25,9 @@ from chainrule.errors import ConfigError, DataError
 from chainrule.formulas.layers import Activation, Context, Dense, Link
 from chainrule.formulas.optimizers import GradientDescent, Optimizer
 from chainrule.inspection.flow.diagnosis import Diagnosis, diagnose, flat_share, slopes_of
-from chainrule.inspection.trace.trace import activations_after
 from chainrule.network.network import Network
 from chainrule.network.summary import counted
+from chainrule.network.tree import activations_after
 from chainrule.trained.trained import Trained
 
 if TYPE_CHECKING:

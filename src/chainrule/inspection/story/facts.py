@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.core import records
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers import Activation, Link, Softmax
+from chainrule.formulas.layers import Activation, Softmax
 from chainrule.inspection.attribution.deep_lift import multipliers
 from chainrule.inspection.attribution.explained import Explained, Floats, input_links
 from chainrule.inspection.trace.trace import Trace
 from chainrule.network import objective
 from chainrule.network.answers import decide
+from chainrule.network.tree import places
 from chainrule.trained.trained import Trained
 
 STRONGEST = 3
@@ -181,7 +182,7 @@ def out_of(model: Trained, out: Floats) -> Floats:
 def layers(model: Trained, trace: Trace) -> tuple[LayerFacts, ...]:
     """A line for the input and one for each link, in the order of the walk."""
     found = [LayerFacts("input", "", 0, trace.x[0], None, strongest(trace.x[0]))]
-    for link, depth in _with_depth(model.network.links, 0):
+    for link, depth, *_ in places(model.network.links, inner_first=True):
         values = trace.outputs[link.name][0]
         is_activation = isinstance(link.layer, Activation) and not isinstance(link.layer, Softmax)
         active = int((trace.z[link.name][0] > 0).sum()) if is_activation else None
@@ -189,14 +190,6 @@ def layers(model: Trained, trace: Trace) -> tuple[LayerFacts, ...]:
         is_front = link in model.network.links[: input_links(model.network.links)]
         found.append(LayerFacts(link.name, shown, depth, values, active, strongest(values), is_front))
     return tuple(found)
-
-
-def _with_depth(links: Sequence[Link], depth: int) -> Iterator[tuple[Link, int]]:
-    """Each link in the order of the walk: what is in a block comes before what the block gives out."""
-    for link in links:
-        for branch in link.branches:
-            yield from _with_depth(branch, depth + 1)
-        yield link, depth
 
 
 def strongest(values: Floats) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers import Link
 from chainrule.network.summary import as_bytes
+from chainrule.network.tree import places
 
 if TYPE_CHECKING:
     from chainrule.inspection.trace.trace import Trace
@@ -150,7 +149,7 @@ def table(trace: Trace) -> str:
 def rows(trace: Trace) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """The names of the table's columns, and a row a link in text: blocks' inner links are indented."""
     made = [("input", "", *_cells(trace, "input"), "")]
-    for link, depth in _depths(trace.network.links, 0):
+    for link, depth, *_ in places(trace.network.links):
         grads = trace.grads.get(link.name, ())
         sizes = ", ".join(
             f"{field} {_size(g)}" for field, g in zip(getattr(grads, "_fields", ()), grads, strict=True)
@@ -200,10 +199,3 @@ def _spread(values: NDArray[Any]) -> str:
 
 def _size(values: NDArray[Any]) -> str:
     return _numbers(values) or f"rms {np.sqrt(np.mean(np.square(values, dtype=np.float64))):.3g}"
-
-
-def _depths(links: Sequence[Link], depth: int) -> Iterator[tuple[Link, int]]:
-    for link in links:
-        yield link, depth
-        for branch in link.branches:
-            yield from _depths(branch, depth + 1)

@@ -16,7 +16,7 @@ its delta is what goes through the activation alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +29,11 @@ from chainrule.core.files import to_json
 from chainrule.data import checks
 from chainrule.data.samples import Batch, TargetScale
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers import Activation, BatchNorm, Context, Dropout, Link
+from chainrule.formulas.layers import Activation, Context, Link
 from chainrule.inspection.per_sample import sample_gradients
 from chainrule.inspection.trace import export
 from chainrule.inspection.trace.memory import MEMORY_LIMIT, check_memory
-from chainrule.network import backprop, objective
+from chainrule.network import backprop, objective, tree
 from chainrule.network.network import Network
 from chainrule.network.summary import as_bytes
 from chainrule.trained.trained import Trained
@@ -81,17 +81,20 @@ class Trace:
         self._ctx = ctx
         self._grads = network.add_penalty(self.tree, grads)
 
-        self._inputs = {link.name: came for link, came in _inputs(network.links, batch.a, self.outputs)}
+        places = list(tree.places(network.links))
+        self._inputs = {  # what comes in (batch, fan_in)
+            place.link.name: batch.a if place.source is None else self.outputs[place.source.name]
+            for place in places
+        }
         self.z: dict[str, NDArray[Any]] = {"input": batch.a}
         self.a: dict[str, NDArray[Any]] = {"input": batch.a}
         self.delta: dict[str, NDArray[Any]] = {"input": self.grad_x}
-        followers = activations_after(network.links)
-        before = _before(network.links)
-        for link in network.walk():
-            name = link.name
+        followers = tree.activations_after(network.links)
+        for place in places:
+            link, name = place.link, place.link.name
             if isinstance(link.layer, Activation):
                 self.z[name], self.a[name] = self._inputs[name], self.outputs[name]
-                self.delta[name] = self._delta_of_activation(link, before[name])
+                self.delta[name] = self._delta_of_activation(place)
             else:
                 self.z[name], self.delta[name] = self.outputs[name], self.grad_outputs[name]
                 self.a[name] = self.outputs[followers.get(name, name)]
@@ -99,10 +102,11 @@ class Trace:
     def _keep(self, way: str, link: Link, value: NDArray[Any]) -> None:
         (self.outputs if way == "forward" else self.grad_outputs)[link.name] = value
 
-    def _delta_of_activation(self, link: Link, before: str | None) -> NDArray[Any]:
+    def _delta_of_activation(self, place: tree.Place) -> NDArray[Any]:
         """What the activation hands back: seen by the link before it in its chain, or asked of the layer again."""
-        if before is not None:
-            return self.grad_outputs[before]
+        link = place.link
+        if place.source is not None and not place.is_first:
+            return self.grad_outputs[place.source.name]
         ctx, theta = self._ctx.at(link), self.parameters.get(link.name, ())
         _, cache = link.layer.forward(theta, self._inputs[link.name], ctx)
         return np.asarray(link.layer.backward(theta, cache, self.grad_outputs[link.name], ctx)[1])
@@ -258,42 +262,3 @@ def trace(
     batch = samples.batch(slice(None), model.dtype)
     batch = batch._replace(a=np.array(batch.a))  # where nothing was converted it is the caller's own array
     return Trace(model.network, model.theta.copy(), batch, ctx, model.target_scale)
-
-
-def activations_after(links: Sequence[Link]) -> dict[str, str]:
-    """For each link that has one, the activation behind it, with only batch norm and dropout in between: by name."""
-    found: dict[str, str] = {}
-    after: str | None = None
-    for link in reversed(links):
-        if isinstance(link.layer, Activation):
-            after = link.name
-        else:
-            if after is not None:
-                found[link.name] = after
-            if not isinstance(link.layer, (BatchNorm, Dropout)):
-                after = None
-        for branch in link.branches:
-            found |= activations_after(branch)
-    return found
-
-
-def _before(links: Sequence[Link]) -> dict[str, str | None]:
-    """The link before each one in its own chain, by name; None for the first."""
-    found: dict[str, str | None] = {}
-    last: str | None = None
-    for link in links:
-        found[link.name], last = last, link.name
-        for branch in link.branches:
-            found |= _before(branch)
-    return found
-
-
-def _inputs(
-    links: Sequence[Link], came: NDArray[Any], outputs: Mapping[str, NDArray[Any]]
-) -> Iterator[tuple[Link, NDArray[Any]]]:
-    """Each link with what comes in (batch, fan_in)."""
-    for link in links:
-        yield link, came
-        for branch in link.branches:
-            yield from _inputs(branch, came, outputs)
-        came = outputs[link.name]

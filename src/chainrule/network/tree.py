@@ -1,0 +1,131 @@
+"""The links of a network with those inside its blocks: the only functions that descend into `link.branches`.
+
+A tree mirrors some links: a tuple with an entry for each, which for a block is a tuple of trees, one for each of its
+chains. Parameters, gradients and caches are such trees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from chainrule.formulas.layers import Activation, BatchNorm, Dropout, Layer, Link
+
+Value = TypeVar("Value")
+
+
+class Place(NamedTuple):
+    """A link, and where it stands."""
+
+    link: Link
+    depth: int
+    """the number of blocks around it"""
+    source: Link | None
+    """the link whose output it takes; None for the network's input. The first link of a chain takes what its block
+    takes"""
+    is_first: bool
+    """whether it is the first link of its chain"""
+    parts: tuple[Any, ...]
+    """its entry in each tree"""
+
+
+def places(links: Sequence[Link], *trees: Sequence[Any], inner_first: bool = False) -> Iterator[Place]:
+    """Every link with its entries in some trees, in the order of the walk forward; a block before its inner links.
+
+    inner_first: a block after its inner links, as its output is made after theirs.
+    """
+    return _places(links, trees, inner_first, 0, None)
+
+
+def _places(
+    links: Sequence[Link], trees: Sequence[Any], inner_first: bool, depth: int, source: Link | None
+) -> Iterator[Place]:
+    for i, (link, *parts) in enumerate(zip(links, *trees, strict=True)):
+        place = Place(link, depth, source, i == 0, tuple(parts))
+        if not inner_first:
+            yield place
+        if link.branches:
+            for branch, *inner in zip(link.branches, *parts, strict=True):
+                yield from _places(branch, inner, inner_first, depth + 1, source)
+        if inner_first:
+            yield place
+        source = link
+
+
+def walk(links: Sequence[Link]) -> Iterator[Link]:
+    """Every link, depth first: a block, then its inner links."""
+    for link in links:
+        yield link
+        for branch in link.branches:
+            yield from walk(branch)
+
+
+def chains(links: Sequence[Link]) -> Iterator[Sequence[Link]]:
+    """The chain of these links itself, and those inside its blocks."""
+    yield links
+    for link in walk(links):
+        yield from link.branches
+
+
+def build(links: Sequence[Link], entry: Callable[[Link], Any]) -> tuple[Any, ...]:
+    """The tree that mirrors the links: entry(link) for each that is no block, called in the order of `walk`."""
+    return tuple(
+        tuple(build(branch, entry) for branch in link.branches) if link.branches else entry(link)
+        for link in links
+    )
+
+
+def replace(links: Sequence[Link], layer: Callable[[Link], Layer]) -> tuple[Link, ...]:
+    """The same links with layer(link) in place of each link's layer; called in the order of `walk`."""
+    return tuple(
+        link._replace(layer=layer(link), branches=tuple(replace(branch, layer) for branch in link.branches))
+        for link in links
+    )
+
+
+def fold(
+    links: Sequence[Link],
+    value: Value,
+    step: Callable[..., Value],
+    *trees: Sequence[Any],
+    enters: Callable[[Link], bool] = lambda link: True,
+) -> Value:
+    """Hand a value from link to link: step(link, value, ends, *parts) makes the next one; the last one is returned.
+
+    ends: for a block what its chains made of the same value; () for any other link, and a block that is not entered.
+    parts: the link's entry in each tree.
+    """
+    for link, *parts in zip(links, *trees, strict=True):
+        ends: tuple[Value, ...] = ()
+        if link.branches and enters(link):
+            ends = tuple(
+                fold(branch, value, step, *inner, enters=enters)
+                for branch, *inner in zip(link.branches, *parts, strict=True)
+            )
+        value = step(link, value, ends, *parts)
+    return value
+
+
+def leaves(tree: Any) -> Iterator[Any]:
+    """The arrays of a tree, in theta's order."""
+    if isinstance(tree, tuple):
+        for part in tree:
+            yield from leaves(part)
+    else:
+        yield tree
+
+
+def activations_after(links: Sequence[Link]) -> dict[str, str]:
+    """For each link that has one, the activation behind it, with only batch norm and dropout in between: by name."""
+    found: dict[str, str] = {}
+    for chain in chains(links):
+        after: str | None = None
+        for link in reversed(chain):
+            if isinstance(link.layer, Activation):
+                after = link.name
+                continue
+            if after is not None:
+                found[link.name] = after
+            if not isinstance(link.layer, (BatchNorm, Dropout)):
+                after = None
+    return found
