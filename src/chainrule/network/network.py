@@ -1,3 +1,4 @@
+# Over 300 lines because the chain, the names in it and the layout of theta belong together.
 """The network: a chain of links, its loss, and one flat vector for all that it learns.
 
 theta holds every parameter, in this order: the links as they stand in the chain, depth first (a block's branch, then
