@@ -13,12 +13,12 @@ from PIL import Image
 from typer.main import get_command
 
 from chainrule.cli import EXAMPLES, app, options
-from chainrule.cli.settings import NAMES, Settings, flag
 from chainrule.datasets import load_mnist
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.formulas.schedules import SCHEDULES
+from chainrule.recipe.settings import NAMES, Settings, flag
 from chainrule.training.without_backprop import METHODS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")

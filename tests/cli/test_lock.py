@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.cli import folder
 from chainrule.errors import ConfigError
+from chainrule.recipe import folder
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from chainrule.cli import folder
+from chainrule.recipe import folder
 with folder.locked(Path(sys.argv[1])):
     print("locked", flush=True)
     time.sleep(600)

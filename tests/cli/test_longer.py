@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from chainrule import Adam, Model, OneCycle, load
-from chainrule.cli import build, data
-from chainrule.cli.settings import Settings
+from chainrule.recipe import build, data
+from chainrule.recipe.settings import Settings
 from chainrule.training import checkpoint
 
 
@@ -45,7 +45,7 @@ def test_a_schedule_that_has_ended_begins_anew_as_in_a_second_fit(command, table
     found = command("train", "run", "--resume", "--epochs", 5, data=True)
     assert found["epochs"] == 5
     parts = data.divide(data.load(str(tables["two"])), None, 0)
-    settings = build.resolve(Settings(hidden="9", dropout=0.2, batch_norm=True), parts.train)
+    settings = build.resolve(Settings(hidden=(9,), dropout=0.2, batch_norm=True), parts.train)
     model = Model(build.network(settings, parts.train, parts.train.y))
     for epochs in (3, 2):
         model.fit(

@@ -24,7 +24,7 @@ MOMENTS = 20
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 SERVER = """
 import json, os, sys
-import sklearn.metrics, chainrule.cli.run
+import sklearn.metrics, chainrule.recipe.run
 from chainrule.cli import main
 for line in sys.stdin:
     child = os.fork()

@@ -14,10 +14,10 @@ from rich.console import Console
 
 import chainrule
 from chainrule.cli import output
-from chainrule.cli.data import Data, divide, load
-from chainrule.cli.output import cells
+from chainrule.core.files import cells
 from chainrule.data.checks import check_samples
 from chainrule.datasets import Dataset, load_mnist
+from chainrule.recipe.data import Data, divide, load
 from chainrule.training.fit import split
 
 TASKS = {

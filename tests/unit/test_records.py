@@ -9,6 +9,8 @@ import pkgutil
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +30,9 @@ from chainrule.inspection.story import explain
 from chainrule.inspection.trace.regions import Ball, Box
 from chainrule.lab.base import Report
 from chainrule.lab.table import Table
+from chainrule.recipe.data import from_arrays
+from chainrule.recipe.run import run
+from chainrule.recipe.settings import Settings
 from chainrule.training.callbacks import Listener
 from chainrule.views.report.judgement import judge
 
@@ -44,6 +49,7 @@ ROOMS = (
 NOT_RESULTS = {
     "an input or a base": {
         "Event",
+        "Ended",
         "Layer",
         "Case",
         "Contestant",
@@ -203,6 +209,8 @@ def events() -> list[Any]:
         net = c.Model(c.Network(4, [c.Dense(3)], loss=c.SoftmaxCrossEntropy()))
         with suppress(KeyboardInterrupt, OSError):
             net.fit(*samples(), epochs=2, batch_size=20, callbacks=callbacks)
+    with TemporaryDirectory() as folder:
+        run(from_arrays(*samples()), Settings(epochs=1), out=Path(folder) / "run", listen=told.append)
     return told
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chainrule.cli import options, output
+from chainrule.cli.flags import FLAGS
 from chainrule.cli.guard import guarded
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from chainrule.cli.data import Data, Parts
     from chainrule.model import Model
+    from chainrule.recipe.data import Data, Parts
 
 PARTS = ("train", "validation", "test", "all")
 
@@ -28,15 +29,15 @@ def evaluate(
     debug: options.Debug = False,
 ) -> None:
     """Print a model's metrics on data, and its confusion matrix."""
-    from chainrule.cli.data import NAMES, load
-    from chainrule.cli.judge import judge
     from chainrule.cli.models import load_model
     from chainrule.data.checks import check_samples
+    from chainrule.recipe.data import NAMES, load
+    from chainrule.recipe.judge import judge
 
     if part is not None and part not in PARTS:
         raise ConfigError(f"--part must be train, validation, test or all, not {part!r}.")
     chosen = load_model(model)
-    found = load(data)
+    found = load(data, FLAGS)
     run = parts_of_run(model, chosen, found)
     held = None if run is None or not run.held_out else run.watched
     parts = {
@@ -52,7 +53,7 @@ def evaluate(
         raise DataError(f"{data} has no {part} part; it has {has}.")
     own = "validation" if samples is found.validation else "test" if samples is found.test else "train"
     check_samples(chosen.network, samples.X, samples.y, classes=chosen.classes, names=NAMES[own])
-    verdict = judge(chosen, samples, "given" if name == "all" else name, engine, positive)
+    verdict = judge(chosen, samples, "given" if name == "all" else name, engine, positive, FLAGS)
     learned = None if run is None else len(run.train) if name in ("train", "all") else 0
     if as_json:
         output.print_json(verdict.to_json() | {"learned_from": learned})
@@ -61,16 +62,16 @@ def evaluate(
     out.print(f"[bold]On {verdict.samples:,} {verdict.part} samples[/bold]")
     if run is not None:
         explain_part(out, run, name, is_asked=part is not None)
-    verdict.show(out)
+    output.show_verdict(out, verdict)
 
 
 def parts_of_run(text: str, model: Model, data: Data) -> Parts | None:
     """How the run of a model divided these data; None where it was not trained on them, or where that is not known."""
-    from chainrule.cli import folder
-    from chainrule.cli.data import divide
     from chainrule.cli.models import run_folder
-    from chainrule.cli.settings import Settings
     from chainrule.data.checks import check_samples
+    from chainrule.recipe import folder
+    from chainrule.recipe.data import divide
+    from chainrule.recipe.settings import Settings
 
     place = run_folder(text)
     if place is None:

@@ -71,9 +71,9 @@ def explain(
 
 def read_sample(text: str, row: int | None, model: Model) -> Sample:
     """One row of what INPUT names."""
-    from chainrule.cli.data import image_shape
     from chainrule.cli.predict import PICTURES, read
     from chainrule.data.frames import places
+    from chainrule.recipe.data import image_shape
 
     if row is not None and row < 0:
         raise ConfigError(f"--row counts from 0; it is {row}.")

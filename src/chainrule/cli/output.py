@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.core.files import to_json
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from chainrule.model import Model
+    from chainrule.recipe.judge import Verdict
 
 MAX_CLASSES = 20
 """More columns than this are no table that anyone reads."""
@@ -43,24 +44,6 @@ def print_json(value: Any) -> None:
 def plain(text: object) -> str:
     """Text from data or files without what a terminal would obey."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
-
-
-def cells(values: Iterable[Any]) -> list[Any]:
-    """The cells of a row of CSV; text that a spreadsheet would take for a formula gets a quote in front.
-
-    Such text begins with = + - @ or a control character and is no number. Source: OWASP, "CSV injection".
-    """
-    return [f"'{value}" if isinstance(value, str) and _is_formula(value) else value for value in values]
-
-
-def _is_formula(text: str) -> bool:
-    if not text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
-        return False
-    try:
-        float(text)
-    except ValueError:
-        return True
-    return False
 
 
 def percent(share: float) -> str:
@@ -143,6 +126,13 @@ def show_confusion(out: Console, matrix: Any, labels: Sequence[str]) -> None:
     out.print("\n[bold]Largest confusions[/bold]")
     table = largest_confusions(matrix, labels)
     out.print(table if table.row_count else "There are none.")
+
+
+def show_verdict(out: Console, verdict: Verdict) -> None:
+    """Metrics and the confusion matrix as tables."""
+    out.print(metric_lines(verdict.metrics, verdict.positive))
+    if verdict.matrix is not None:
+        show_confusion(out, verdict.matrix, verdict.labels)
 
 
 def bar(share: float) -> str:

@@ -44,8 +44,8 @@ def predict(
     """Print what a model says to each input, and how sure it is."""
     if out is not None and out.suffix.lower() not in (".npy", ".csv"):
         raise ConfigError(f"--out must end in .npy or .csv, not {out.name!r}.")
-    from chainrule.cli.judge import class_labels
     from chainrule.cli.models import load_model
+    from chainrule.recipe.judge import class_labels
 
     chosen = load_model(model)
     labels = [str(label) for label in class_labels(chosen)]
@@ -163,7 +163,7 @@ def save(path: Path, answers: list[Answers], labels: list[str]) -> None:
     """All predictions: an array, or a table with the probabilities."""
     import numpy as np
 
-    from chainrule.core.files import write_whole
+    from chainrule.core.files import cells, write_whole
 
     if path.suffix.lower() == ".npy":
         binary = io.BytesIO()
@@ -179,6 +179,6 @@ def save(path: Path, answers: list[Answers], labels: list[str]) -> None:
     for each in answers:
         for i, predicted in enumerate(each.predicted.tolist()):
             shares = each.probabilities[i].tolist() if has_shares else []
-            cells = predicted if isinstance(predicted, list) else [predicted]
-            writer.writerow(output.cells([each.source, i, *cells, *shares]))
+            values = predicted if isinstance(predicted, list) else [predicted]
+            writer.writerow(cells([each.source, i, *values, *shares]))
     write_whole(path, text.getvalue().encode())

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from chainrule.cli import options, output
-from chainrule.cli.guard import guarded
-from chainrule.cli.settings import NAMES, Settings, flag
-from chainrule.errors import ConfigError, DataError, ShapeError
+from chainrule.cli.flags import FLAGS, hidden_widths
+from chainrule.cli.guard import Interrupted, guarded
+from chainrule.errors import ConfigError
+from chainrule.recipe.settings import NAMES, Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from chainrule.cli.run import Outcome, Prepared
-    from chainrule.training import History
+    from chainrule.recipe.prepare import Prepared
+    from chainrule.recipe.run import Outcome
+    from chainrule.training.events import Event
 
 
 @guarded
@@ -68,44 +70,87 @@ def train(
     Bytes are taken for pixels, other numbers are standardized; the loss follows from y. Options decide otherwise.
     """
     values = locals()
-    given = Settings(**{name: values[name] for name in NAMES})
-    from chainrule.cli import folder
-    from chainrule.cli.data import load
-    from chainrule.cli.run import carry_out, prepare
+    given = Settings(**{name: values[name] for name in NAMES} | {"hidden": hidden_widths(hidden)})
+    from chainrule.recipe import run as recipe
 
     progress = output.console(quiet=quiet or as_json)
     if resume and overwrite:
         raise ConfigError("--resume goes on with a run, --overwrite replaces it; choose one.")
     place = (out or Path(data)) if resume else None
     if place is not None and (place / "config.json").is_file():
-        begin = partial(again, place, given, set_on_command_line(context), None if out is None else data)
+        chosen = set_on_command_line(context)
+        begun = recipe.resumed(place, given, chosen, None if out is None else data, FLAGS)
     elif place is not None and out is None:
         raise ConfigError(f"{place} holds no run to go on with; name its folder, or give DATA and --out.")
     else:
-        run = prepare(load(data), given)
-        place = folder.choose(None if out is None else str(out), run.data.name)
-        begin = partial(anew, place, run, overwrite)
-    try:
-        with folder.locked(place):
-            run, done = begin()
-            if done is not None:
-                say_done(run, place, progress, done)
-            try:
-                told = partial(introduce, run, place, progress, verbose)
-                outcome = carry_out(run, place, progress, resume, report, told, done)
-            except (ConfigError, DataError, ShapeError):
-                if not (place / "history.csv").exists() and not (place / "checkpoint.safetensors").exists():
-                    (place / "config.json").unlink(missing_ok=True)
-                raise
-    except (ConfigError, DataError, ShapeError):
-        folder.discard(place)
-        raise
+        begun = recipe.begun(data, given, out, overwrite, FLAGS)
+    with begun as run:
+        outcome, page = carry_out(run, progress, verbose, report)
     if as_json:
-        output.print_json(as_data(run, outcome))
+        output.print_json(as_data(run, outcome, page))
     else:
-        show(run, outcome, progress, quiet)
+        show(run, outcome, page, progress, quiet)
     if outcome.reached is False:
         raise typer.Exit(1)
+
+
+def carry_out(run: Prepared, out: Console, verbose: bool, report: bool) -> tuple[Outcome, Path | None]:
+    """Do a run, and say in the terminal what happens; the page that shows it all, if there is one."""
+    from chainrule.cli.progress import EpochTable
+    from chainrule.recipe import run as recipe
+    from chainrule.training.events import Started
+
+    table = EpochTable(out, "val" if run.parts.held_out else run.parts.judged_name)
+    page = run.place / "report.html" if report else None
+    if run.done is not None:
+        say_done(run, out)
+    try:
+        with ExitStack() as status:
+
+            def listen(event: Event) -> None:
+                status.close()
+                if isinstance(event, Started):
+                    introduce(run, out, verbose)
+                elif isinstance(event, recipe.Judging):
+                    status.enter_context(out.status("evaluating"))
+                table.on_event(event)
+
+            outcome = recipe.carry_out(run, listen, named=FLAGS)
+        if page is not None:
+            with out.status("writing the report"):
+                write_report(run, outcome, page)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted; go on with: {FLAGS.resume(run.place)}") from None
+    return outcome, page
+
+
+def write_report(run: Prepared, outcome: Outcome, page: Path) -> None:
+    """The page that shows it all."""
+    import dataclasses
+
+    from chainrule.recipe import folder
+    from chainrule.recipe.data import image_shape
+    from chainrule.recipe.settings import as_json
+    from chainrule.views import report
+
+    judged, verdict = run.parts.judged, outcome.verdict
+    report.write(
+        page,
+        run.model,
+        outcome.history,
+        judged.X,
+        judged.y,
+        title=run.data.name,
+        part=verdict.part,
+        watched=run.watched,
+        metrics=verdict.metrics,
+        positive=verdict.positive,
+        image_shape=image_shape(judged),
+        rows=run.parts.rows,
+        settings=as_json(dataclasses.asdict(run.settings)),
+        command=run.command,
+        versions=folder.versions(),
+    )
 
 
 def set_on_command_line(context: typer.Context) -> list[str]:
@@ -114,63 +159,14 @@ def set_on_command_line(context: typer.Context) -> list[str]:
     return [name for name, source in sources if source is not None and source.name == "COMMANDLINE"]
 
 
-def anew(place: Path, run: Prepared, overwrite: bool) -> tuple[Prepared, History | None]:
-    """Begin a run in its folder. The caller holds the folder's lock."""
-    from chainrule.cli import folder
-
-    folder.empty(place, overwrite)
-    folder.write_config(place, run.config(place))
-    return run, None
-
-
-def again(
-    place: Path, given: Settings, chosen: list[str], data: str | None
-) -> tuple[Prepared, History | None]:
-    """The run of a folder, ready to go on, and its history where it is done. The caller holds the folder's lock."""
-    from chainrule.cli import folder
-
-    found = resumed(place, given, chosen, data)
-    folder.clean(place)
-    return found
-
-
-def resumed(
-    place: Path, given: Settings, chosen: list[str], data: str | None
-) -> tuple[Prepared, History | None]:
-    """The run of a folder, and its history where it is done.
-
-    What the command line says beside it must agree with what the run was asked for; only --epochs may be more.
-    """
-    from chainrule.cli import folder, longer
-    from chainrule.cli.data import load
-    from chainrule.cli.run import prepare
-
-    config = folder.read_config(place)
-    path = f"{place / 'config.json'}"
-    asked = Settings.from_json(config["settings"], path)
-    resolved = Settings.from_json(config["resolved"], path)
-    source = config["data"]["source"]
-    for name in chosen:
-        mine, theirs = getattr(given, name), getattr(asked if name != "epochs" else resolved, name)
-        if mine != theirs and not (name == "epochs" and theirs is not None and mine > theirs):
-            was = "without it" if theirs is None else f"with {theirs}"
-            raise ConfigError(
-                f"{flag(name)} is {mine}, but the run in {place} was started {was}; leave it out"
-                + (", or give more to train it longer." if name == "epochs" else ".")
-            )
-    if data is not None and source not in (data, f"{Path(data).resolve()}"):
-        raise ConfigError(f"DATA is {data}, but the run in {place} was started with {source}; name that.")
-    found = load(source)._replace(text=config["data"]["text"])
-    run = prepare(found, asked, resolved)
-    return longer.taken_up(run, place, config, given.epochs if "epochs" in chosen else None)
-
-
-def say_done(run: Prepared, place: Path, out: Console, done: History) -> None:
+def say_done(run: Prepared, out: Console) -> None:
     """Of a run that is finished: that it is, and how to train it longer."""
-    from chainrule.cli.longer import resume_command
+    from chainrule.recipe.commands import resume_command
 
+    done = run.done
+    assert done is not None
     why = f" ({done.stopped})" if done.stopped else ""
-    again = resume_command(place, 2 * max(len(done), run.settings.epochs or 0))
+    again = resume_command(run.place, 2 * max(len(done), run.settings.epochs or 0))
     lines = (
         f"This run is done: {len(done)} of {run.settings.epochs} epochs{why}.",
         "Nothing is left to train; its results are written again.",
@@ -180,12 +176,8 @@ def say_done(run: Prepared, place: Path, out: Console, done: History) -> None:
         out.print(line, markup=False, soft_wrap=True)
 
 
-def introduce(run: Prepared, place: Path, out: Console, verbose: bool) -> None:
-    """What is trained on what; and a run that is trained longer is said to be in its config.json."""
-    from chainrule.cli import folder
-
-    if folder.read_config(place)["resolved"]["epochs"] != run.settings.epochs:
-        folder.write_config(place, run.config(place))
+def introduce(run: Prepared, out: Console, verbose: bool) -> None:
+    """Say what is trained on what."""
     parts, settings, network = run.parts, run.settings, run.model.network
     held = f", {len(parts.watched):,} to validate on" if parts.held_out else ""
     held += f", {len(parts.judged):,} to test on" if parts.judged_name == "test" else ""
@@ -208,7 +200,7 @@ def introduce(run: Prepared, place: Path, out: Console, verbose: bool) -> None:
         out.print(f"{text}\n", markup=False, soft_wrap=not out.is_terminal)
 
 
-def show(run: Prepared, outcome: Outcome, progress: Console, quiet: bool) -> None:
+def show(run: Prepared, outcome: Outcome, page: Path | None, progress: Console, quiet: bool) -> None:
     """The result, for people."""
     from chainrule.network.summary import counted
 
@@ -227,18 +219,18 @@ def show(run: Prepared, outcome: Outcome, progress: Console, quiet: bool) -> Non
         out.print(
             f"The target of {output.percent(run.settings.target or 0)} was not reached.", style="orange1"
         )
-    verdict.show(out)
+    output.show_verdict(out, verdict)
     out.print(f"Run folder: {outcome.folder}", markup=False, soft_wrap=True)
-    if outcome.report is not None:
-        out.print(f"Report:     {outcome.report}", markup=False, soft_wrap=True)
+    if page is not None:
+        out.print(f"Report:     {page}", markup=False, soft_wrap=True)
 
 
-def as_data(run: Prepared, outcome: Outcome) -> dict[str, Any]:
+def as_data(run: Prepared, outcome: Outcome, page: Path | None) -> dict[str, Any]:
     """The result, for programs."""
     return {
         "run": str(outcome.folder),
         "model": str(outcome.folder / "model.safetensors"),
-        "report": None if outcome.report is None else str(outcome.report),
+        "report": None if page is None else str(page),
         "data": run.data.name,
         "task": run.model.task,
         "parameters": run.model.network.size,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from chainrule.cli.settings import NAMES, flag
+from chainrule.recipe.settings import NAMES, flag
 
 ARGUMENTS = "|".join((*NAMES, "clip_value", "repeats", "budget"))
 

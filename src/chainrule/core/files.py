@@ -1,10 +1,11 @@
-"""Files that are whole at any instant, and JSON that every reader takes."""
+"""Files that are whole at any instant, JSON that every reader takes, and cells of CSV that no spreadsheet obeys."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +44,21 @@ def to_json(value: Any, indent: int | None = None) -> str:
         return json.dumps(value, indent=indent, allow_nan=False)
     except ValueError:
         return json.dumps(plain(value), indent=indent, allow_nan=False)
+
+
+def cells(values: Iterable[Any]) -> list[Any]:
+    """The cells of a row of CSV; text that a spreadsheet would take for a formula gets a quote in front.
+
+    Such text begins with = + - @ or a control character and is no number. Source: OWASP, "CSV injection".
+    """
+    return [f"'{value}" if isinstance(value, str) and _is_formula(value) else value for value in values]
+
+
+def _is_formula(text: str) -> bool:
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False

@@ -78,13 +78,18 @@ class EpochEnd(Event):
 
 @records.kind("run_finished")
 @dataclass(frozen=True)
-class Finished(Event):
+class Ended(Event):
+    """The last event of a training, of one of four kinds."""
+
+
+@dataclass(frozen=True)
+class Finished(Ended):
     """All epochs are done."""
 
 
 @records.kind("run_stopped")
 @dataclass(frozen=True)
-class Stopped(Event):
+class Stopped(Ended):
     """A callback ended the run before its last epoch."""
 
     reason: str
@@ -92,13 +97,13 @@ class Stopped(Event):
 
 @records.kind("run_interrupted")
 @dataclass(frozen=True)
-class Interrupted(Event):
+class Interrupted(Ended):
     """Ctrl-C ended the run."""
 
 
 @records.kind("run_failed")
 @dataclass(frozen=True)
-class Failed(Event):
+class Failed(Ended):
     """An error ended the run."""
 
     kind: str
@@ -148,12 +153,17 @@ def epoch_end(run: Run) -> EpochEnd:
     return EpochEnd(run.epoch, run.epochs, dict(run.logs))
 
 
-def ended(run: Run) -> Finished | Stopped | Interrupted | Failed:
+def ended(run: Run) -> Ended:
     """The last event of a run, by how it came to its end."""
-    if isinstance(run.error, KeyboardInterrupt):
-        return Interrupted(run.epoch, run.epochs)
     if run.error is not None:
-        return Failed(run.epoch, run.epochs, type(run.error).__name__, f"{run.error}")
+        return failed(run.epoch, run.epochs, run.error)
     if run.history.stopped is not None:
         return Stopped(run.epoch, run.epochs, run.history.stopped)
     return Finished(run.epoch, run.epochs)
+
+
+def failed(epoch: int, epochs: int, error: BaseException) -> Interrupted | Failed:
+    """The event of an error."""
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted(epoch, epochs)
+    return Failed(epoch, epochs, type(error).__name__, f"{error}")

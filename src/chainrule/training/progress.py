@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from chainrule.training.callbacks import Listener
-from chainrule.training.events import EpochEnd, Event, Progress, Started, Stopped
+from chainrule.training.events import Ended, EpochEnd, Event, Progress, Started, Stopped
 
 FORMATS = {"learning_rate": ".3g", "forward_passes": ",.0f", "seconds": ".1f"}
 WIDEST = {"learning_rate": len("8.01e-09")}
@@ -93,7 +93,7 @@ class ProgressBar(Listener):
             self.move(event, event.step)
         elif isinstance(event, EpochEnd):
             self.add_line(event)
-        else:
+        elif isinstance(event, Ended):
             self.end(event)
 
     def begin(self, event: Started) -> None:
@@ -174,7 +174,7 @@ class ProgressBar(Listener):
         """What a column of the history is called."""
         return name
 
-    def end(self, event: Event) -> None:
+    def end(self, event: Ended) -> None:
         """Take the bar away; say why the run was stopped."""
         if self.bar is not None:
             self.bar.stop()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from chainrule.cli.output import metric_lines, show_confusion
 from chainrule.core.records import plain
 from chainrule.datasets import Dataset
 from chainrule.errors import ConfigError
 from chainrule.model import Model
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from chainrule.recipe.naming import PYTHON, Names
 
 
 class Verdict(NamedTuple):
@@ -41,15 +38,14 @@ class Verdict(NamedTuple):
             found |= {"classes": self.classes, "confusion_matrix": self.matrix.tolist()}
         return dict(plain(found))
 
-    def show(self, out: Console) -> None:
-        """As tables."""
-        out.print(metric_lines(self.metrics, self.positive))
-        if self.matrix is not None:
-            show_confusion(out, self.matrix, self.labels)
-
 
 def judge(
-    model: Model, samples: Dataset, part: str, engine: str = "auto", positive: str | None = None
+    model: Model,
+    samples: Dataset,
+    part: str,
+    engine: str = "auto",
+    positive: str | None = None,
+    named: Names = PYTHON,
 ) -> Verdict:
     """Metrics, and the confusion matrix where there is one. positive: the text of a label of two."""
     X, y = samples.X, samples.y
@@ -57,21 +53,21 @@ def judge(
     classes = class_labels(model)
     of = classes[1] if model.task == "binary" else None
     if positive is not None:
-        of = positive_class(positive, classes if model.task in ("binary", "multiclass") else [])
+        of = positive_class(positive, classes if model.task in ("binary", "multiclass") else [], named)
     metrics = model.evaluate(X, y, outputs=outputs, positive=of)
     has_matrix = model.task in ("binary", "multiclass")
     matrix = model.confusion_matrix(X, y, outputs=outputs) if has_matrix else None
     return Verdict(part, len(samples), metrics, matrix, classes, of)
 
 
-def positive_class(text: str, classes: list[Any]) -> Any:
-    """The one of two classes that --positive names. classes: none where samples have no single label."""
+def positive_class(text: str, classes: list[Any], named: Names = PYTHON) -> Any:
+    """The one of two classes whose label is the text. classes: none where samples have no single label."""
     if len(classes) != 2:
-        raise ConfigError("--positive is for two classes; leave it out.")
+        raise ConfigError(f"{named('positive')} is for two classes; leave it out.")
     for label in classes:
         if text == str(label):
             return label
-    raise ConfigError(f"--positive must be {classes[0]} or {classes[1]}, not {text!r}.")
+    raise ConfigError(f"{named('positive')} must be {classes[0]} or {classes[1]}, not {text!r}.")
 
 
 def class_labels(model: Model) -> list[Any]:

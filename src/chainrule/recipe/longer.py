@@ -10,29 +10,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
-from chainrule.cli.settings import Settings
 from chainrule.errors import ConfigError, FormatError
+from chainrule.formulas.optimizers import LBFGS
 from chainrule.model import Model, load
+from chainrule.recipe.commands import Earlier
+from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.prepare import Prepared
 from chainrule.trained.persistence import network_config
-from chainrule.training import CSVLog, EarlyStopping, History, Run, checkpoint
-from chainrule.training.events import Event, Started
+from chainrule.training import EarlyStopping, History, Run, checkpoint
 
-if TYPE_CHECKING:
-    from chainrule.cli.run import Prepared
-
-
-class Earlier(NamedTuple):
-    """A training that was done before the run was trained longer."""
-
-    epochs: int | None
-    """as it was asked for; None for the default"""
-    trained: int
-    """epochs of the whole run at its end"""
+ON_REQUEST = "on request"
+"""Why a run was stopped that goes on, when it is resumed, as if it had never been stopped."""
 
 
 def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:
@@ -51,18 +43,17 @@ def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:
     return tuple(found)
 
 
-def taken_up(
-    run: Prepared, place: Path, config: dict[str, Any], epochs: int | None
-) -> tuple[Prepared, History | None]:
-    """The run of a folder as it stands, and its history where it is done.
+def taken_up(run: Prepared, config: dict[str, Any], epochs: int | None, named: Names = PYTHON) -> Prepared:
+    """The run of a folder as it stands, with its history where it is done.
 
     epochs: how many it is to be trained for in all; None for as many as it was asked for.
     """
+    place = run.place
     earlier = earlier_of(config, f"{place / 'config.json'}")
     history = recorded(place)
     done = history if is_finished(history, run.settings.epochs or 0, earlier) else None
     if epochs is not None and epochs > (run.settings.epochs or 0):
-        if starts_anew(run, place, done, epochs):
+        if starts_anew(run, done, epochs, named):
             assert done is not None
             earlier = (*earlier, Earlier(run.given.epochs, len(done)))
         given, settings = (dataclasses.replace(each, epochs=epochs) for each in (run.given, run.settings))
@@ -78,49 +69,34 @@ def taken_up(
         )
     if before or done is not None:
         run = run._replace(model=read_model(place, run.model))
-    return run._replace(earlier=earlier, records=tuple(history.records[:before] if history else ())), done
+    records = tuple(history.records[:before] if history else ())
+    return run._replace(earlier=earlier, records=records, done=done)
 
 
-def starts_anew(run: Prepared, place: Path, done: History | None, epochs: int) -> bool:
+def starts_anew(run: Prepared, done: History | None, epochs: int, named: Names = PYTHON) -> bool:
     """Whether more epochs are a training of their own; False where the run goes on as if asked for them at once.
 
     Raises ConfigError where the run is not done and its schedule looks ahead, and where it would stop at once.
     """
-    from chainrule.formulas.optimizers import LBFGS
-
+    place = run.place
     if isinstance(run.optimizer, LBFGS):  # it has no checkpoints, and its iterations are the same again
         return False
     looks_ahead = run.schedule is not None and run.schedule.looks_ahead
     if done is None:
         if looks_ahead:
             raise ConfigError(
-                f"--epochs is {epochs}, but the run in {place} has not come to the end of its {run.settings.epochs}, "
-                f"to which {run.settings.schedule} looks ahead; finish it first: {resume_command(place)}."
+                f"{named('epochs')} is {epochs}, but the run in {place} has not come to the end of its "
+                f"{run.settings.epochs}, to which {run.settings.schedule} looks ahead; "
+                f"finish it first: {named.resume(place)}."
             )
         return False
     target = run.settings.target
     if target is not None and done.stopped and done[-1].get("val_accuracy", 0.0) >= target:
         raise ConfigError(
-            f"the run in {place} reached its --target of {target:g} and would stop again at once; start another run."
+            f"the run in {place} reached its {named('target')} of {target:g} and would stop again at once; "
+            "start another run."
         )
     return looks_ahead or done.stopped is not None or not (place / "checkpoint.safetensors").is_file()
-
-
-def command(settings: Settings, text: str, place: Path, earlier: tuple[Earlier, ...]) -> str:
-    """The commands that do the run again, one after the other."""
-    if not earlier:
-        return settings.command(text)
-    first = dataclasses.replace(settings, epochs=earlier[0].epochs).command(text)
-    asked = [*(each.epochs for each in earlier[1:]), settings.epochs]
-    return " && ".join(
-        [f"{first} {shlex.join(['--out', str(place)])}", *(resume_command(place, epochs) for epochs in asked)]
-    )
-
-
-def resume_command(place: Path, epochs: int | None = None) -> str:
-    """The command that goes on with a run, to so many epochs in all."""
-    words = ["chainrule", "train", str(place), "--resume"]
-    return shlex.join(words if epochs is None else [*words, "--epochs", str(epochs)])
 
 
 def recorded(place: Path) -> History | None:
@@ -137,7 +113,7 @@ def recorded(place: Path) -> History | None:
 
 def is_finished(history: History | None, epochs: int, earlier: tuple[Earlier, ...]) -> bool:
     """Whether a run of so many epochs is done: they were trained, or the last training was stopped."""
-    if history is None:
+    if history is None or history.stopped == ON_REQUEST:
         return False
     return len(history) >= epochs or (history.stopped is not None and len(history) > trained_by(earlier))
 
@@ -159,21 +135,6 @@ def read_model(place: Path, model: Model) -> Model:
 def is_of_this_training(path: Path, before: int) -> bool:
     """Whether a checkpoint was written by the training that began after so many epochs, not by an earlier one."""
     return path.is_file() and (before == 0 or checkpoint.read(path)["epochs_before"] == before)
-
-
-class LongerLog(CSVLog):
-    """The log of a run that is trained longer: the earlier epochs' lines come first."""
-
-    def __init__(self, path: Path, records: Sequence[dict[str, float]]) -> None:
-        """records: of the earlier epochs."""
-        super().__init__(path)
-        self.earlier = records
-
-    def write(self, event: Event) -> None:
-        """Write all records."""
-        if isinstance(event, Started):
-            event = dataclasses.replace(event, records=(*self.earlier, *event.records))
-        super().write(event)
 
 
 class LongerStopping(EarlyStopping):

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import chainrule
-from chainrule.cli.output import cells
-from chainrule.core.files import to_json, write_whole
+from chainrule.core.files import cells, to_json, write_whole
 from chainrule.errors import ConfigError, FormatError
+from chainrule.recipe.naming import PYTHON, Names
 
 FORMAT = 1
 FILES = (
@@ -36,8 +36,8 @@ LOCK = ".lock"
 MAX_CONFIG_BYTES = 1 << 20
 
 
-def choose(out: str | None, name: str) -> Path:
-    """The folder of a new run: --out, or a new one, runs/NAME-DATE-TIME."""
+def choose(out: str | os.PathLike[str] | None, name: str, named: Names = PYTHON) -> Path:
+    """The folder of a new run: `out`, or a new one, runs/NAME-DATE-TIME."""
     if out is None:
         now = datetime.datetime.now()
         stem = Path("runs") / f"{name}-{now:%Y%m%d-%H%M%S}"
@@ -50,16 +50,17 @@ def choose(out: str | None, name: str) -> Path:
             return folder
     folder = Path(out or stem)
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"--out {folder} is a file; name a folder.")
+        raise ConfigError(f"{named.given('out', folder)} is a file; name a folder.")
     return folder
 
 
-def empty(folder: Path, overwrite: bool) -> None:
+def empty(folder: Path, overwrite: bool, named: Names = PYTHON) -> None:
     """Make room for a new run. Another run's files go only if told so. The caller holds the lock."""
     held = sorted(path.name for path in folder.iterdir() if not is_leftover(path) and path.name != LOCK)
     if held and not overwrite:
         what = "a run" if "config.json" in held else f"files ({held[0]})"
-        how = "; go on with --resume, replace it with --overwrite" if "config.json" in held else ""
+        how = f"; go on with {named.given('resume', True)}, replace it with {named.given('overwrite', True)}"
+        how = how if "config.json" in held else ""
         raise ConfigError(f"{folder} already holds {what}{how}, or name another folder.")
     for old in FILES:
         (folder / old).unlink(missing_ok=True)
@@ -67,7 +68,7 @@ def empty(folder: Path, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, named: Names = PYTHON) -> Iterator[None]:
     """Keep other runs out of a folder. Raises ConfigError where one is at work in it.
 
     The system releases the lock when the process ends, however it ends. On a file system without locks the run goes
@@ -77,7 +78,7 @@ def locked(folder: Path) -> Iterator[None]:
     handle = _open_locked(path)
     if handle is None:
         raise ConfigError(
-            f"another process is training in {folder}; wait until it ends, or name another folder by --out."
+            f"another process is training in {folder}; wait until it ends, or name another folder by {named('out')}."
         )
     try:
         yield

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.cli.settings import Settings, flag
 from chainrule.core.arrays import distinct
 from chainrule.data.checks import check_choice, check_count
 from chainrule.datasets import Dataset
@@ -30,6 +29,8 @@ from chainrule.formulas.optimizers import OPTIMIZERS, AdamFamily, AnyOptimizer
 from chainrule.formulas.schedules import SCHEDULES, ReduceOnPlateau, Schedule
 from chainrule.network.blocks import Residual
 from chainrule.network.network import Network
+from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.settings import Settings
 from chainrule.training.without_backprop import Method, Search
 
 PIXELS_RATE, TABLE_RATE = 5e-3, 2e-3
@@ -38,17 +39,17 @@ TARGET_RATE = 8e-3
 """The peak for pixels where a target is to be reached soon, in a cycle that is an epoch shorter."""
 
 
-def resolve(settings: Settings, train: Dataset) -> Settings:
+def resolve(settings: Settings, train: Dataset, named: Names = PYTHON) -> Settings:
     """The settings with everything that is left to the data decided."""
     pixels = train.X.dtype == np.uint8
     hurries = pixels and settings.target is not None and settings.epochs is None
-    steers_itself = isinstance(method(settings), Search)
+    steers_itself = isinstance(method(settings, named), Search)
     if steers_itself:
-        check_search(settings)
-    loss = settings.loss or default_loss(train.y)
+        check_search(settings, named)
+    loss = settings.loss or default_loss(train.y, named)
     no_cycle = steers_itself or settings.optimizer == "lbfgs"
     schedule = settings.schedule or ("constant" if no_cycle else "one_cycle")
-    kind = check_choice(settings.optimizer, OPTIMIZERS, "--optimizer")
+    kind = check_choice(settings.optimizer, OPTIMIZERS, named("optimizer"))
     lr = settings.lr
     if lr is None and not no_cycle:
         one_cycle = issubclass(kind, AdamFamily) and schedule == "one_cycle"
@@ -59,13 +60,13 @@ def resolve(settings: Settings, train: Dataset) -> Settings:
         loss=loss,
         schedule=schedule,
         lr=lr,
-        hidden=("256" if pixels else "64,64") if settings.hidden is None else settings.hidden,
+        hidden=((256,) if pixels else (64, 64)) if settings.hidden is None else settings.hidden,
         epochs=(3 if hurries else 4 if pixels else 40) if settings.epochs is None else settings.epochs,
         batch_size=(128 if pixels else 32) if settings.batch_size is None else settings.batch_size,
     )
 
 
-def default_loss(y: NDArray[Any]) -> str:
+def default_loss(y: NDArray[Any], named: Names = PYTHON) -> str:
     """The kind of the loss that suits a target.
 
     labels, two of them: sigmoid_cross_entropy      labels: softmax_cross_entropy
@@ -78,49 +79,51 @@ def default_loss(y: NDArray[Any]) -> str:
     classes = len(distinct(y))
     if y.dtype.kind in "iu" and classes > 100 and 20 * classes > len(y):
         raise DataError(
-            f"y has {classes} different whole numbers in {len(y)} samples: pass --loss mean_squared_error if they "
-            "are amounts, --loss softmax_cross_entropy if they are classes."
+            f"y has {classes} different whole numbers in {len(y)} samples: pass "
+            f"{named.given('loss', 'mean_squared_error')} if they are amounts, "
+            f"{named.given('loss', 'softmax_cross_entropy')} if they are classes."
         )
     return "sigmoid_cross_entropy" if classes <= 2 else "softmax_cross_entropy"
 
 
-def network(settings: Settings, train: Dataset, labels: NDArray[Any]) -> Network:
+def network(settings: Settings, train: Dataset, labels: NDArray[Any], named: Names = PYTHON) -> Network:
     """Input link, hidden layers, output layer. settings: resolved. labels: of the samples held out too, to be known."""
-    loss = make_loss(settings)
+    loss = make_loss(settings, named)
     y = train.y[:, 0] if train.y.ndim == 2 and train.y.shape[1] == 1 else train.y
     outputs = 1 if y.ndim == 1 else y.shape[1]
     if loss.targets == "classes" and y.ndim == 1:
         outputs = max(len(distinct(labels)), 2)
     layers: list[Layer] = [Rescale(1 / 255) if train.X.dtype == np.uint8 else Standardize()]
-    layers += hidden_layers(settings)
+    layers += hidden_layers(settings, named)
     layers.append(Dense(outputs))
     if loss.domain == "probability":
         layers.append(Softmax() if loss.targets == "classes" else Sigmoid())
     return Network(train.X.shape[1], layers, loss, l2=settings.l2, l1=settings.l1, max_norm=settings.max_norm)
 
 
-def make_loss(settings: Settings) -> Loss:
+def make_loss(settings: Settings, named: Names = PYTHON) -> Loss:
     """The loss that the settings name."""
-    kind = check_choice(settings.loss, LOSSES, "--loss")
+    kind = check_choice(settings.loss, LOSSES, named("loss"))
     if not settings.label_smoothing:
         made: Loss = kind()
         return made
     if not hasattr(kind, "label_smoothing"):
-        raise ConfigError(f"{settings.loss} has no labels to smooth; leave --label-smoothing out.")
+        raise ConfigError(f"{settings.loss} has no labels to smooth; leave {named('label_smoothing')} out.")
     smoothed: Loss = kind(label_smoothing=settings.label_smoothing)
     return smoothed
 
 
-def hidden_layers(settings: Settings) -> list[Layer]:
+def hidden_layers(settings: Settings, named: Names = PYTHON) -> list[Layer]:
     """Dense, batch norm, activation, dropout, once a width, behind the input's dropout.
 
     residual: from the second width on the first two stand in a block, so that the activation is of the sum.
     """
-    widths = hidden_widths(settings.hidden or "")
-    activation = check_choice(settings.activation, ACTIVATIONS, "--activation")
+    widths = settings.hidden or ()
+    activation = check_choice(settings.activation, ACTIVATIONS, named("activation"))
     if settings.residual and len(widths) < 2:
         raise ConfigError(
-            "--residual spans hidden layers from the second on; give two, as in --hidden 256,256."
+            f"{named('residual')} spans hidden layers from the second on; give two, as in "
+            f"{named.given('hidden', (256, 256))}."
         )
     layers: list[Layer] = [Dropout(settings.input_dropout)] if settings.input_dropout else []
     for i, width in enumerate(widths):
@@ -130,30 +133,17 @@ def hidden_layers(settings: Settings) -> list[Layer]:
     return layers
 
 
-def hidden_widths(text: str) -> list[int]:
-    """256,128 is [256, 128]; none is []."""
-    if text == "none":
-        return []
-    try:
-        widths = [int(word) for word in text.split(",")]
-    except ValueError:
-        widths = [0]
-    if min(widths) < 1:
-        raise ConfigError(f"--hidden must be widths such as 256,128, or none, not {text!r}.")
-    return widths
-
-
-def method(settings: Settings) -> Method | None:
+def method(settings: Settings, named: Names = PYTHON) -> Method | None:
     """The method that the settings name; None for backpropagation, which needs no naming."""
     if settings.method == "backpropagation":
         return None
     from chainrule.training.without_backprop import METHODS
 
-    made: Method = check_choice(settings.method, METHODS, "--method")()
+    made: Method = check_choice(settings.method, METHODS, named("method"))()
     return made
 
 
-def check_search(settings: Settings) -> None:
+def check_search(settings: Settings, named: Names = PYTHON) -> None:
     """Refuse what is for an optimizer where there is none."""
     fresh = Settings()
     for name in (
@@ -169,12 +159,12 @@ def check_search(settings: Settings) -> None:
     ):
         value = getattr(settings, name)
         if value != getattr(fresh, name) and (name, value) != ("schedule", "constant"):
-            raise ConfigError(f"{settings.method} makes its own steps; leave {flag(name)} out.")
+            raise ConfigError(f"{settings.method} makes its own steps; leave {named(name)} out.")
 
 
-def optimizer(settings: Settings) -> AnyOptimizer:
+def optimizer(settings: Settings, named: Names = PYTHON) -> AnyOptimizer:
     """The optimizer that the settings name, with those of its fields that they give."""
-    kind = check_choice(settings.optimizer, OPTIMIZERS, "--optimizer")
+    kind = check_choice(settings.optimizer, OPTIMIZERS, named("optimizer"))
     known = {f.name for f in dataclasses.fields(kind)}
     options: dict[str, Any] = {}
     for name, option in (
@@ -186,47 +176,50 @@ def optimizer(settings: Settings) -> AnyOptimizer:
             continue
         if name not in known:
             raise ConfigError(
-                f"{settings.optimizer} has no {name.replace('_', ' ')}; leave {flag(option)} out."
+                f"{settings.optimizer} has no {name.replace('_', ' ')}; leave {named(option)} out."
             )
         options[name] = value
     made: AnyOptimizer = kind(**options)
     return made
 
 
-def schedule(settings: Settings, held_out: bool) -> Schedule:
+def schedule(settings: Settings, held_out: bool, named: Names = PYTHON) -> Schedule:
     """The schedule that the settings name. held_out: whether validation samples may steer it."""
-    kind = check_choice(settings.schedule, SCHEDULES, "--schedule")
+    kind = check_choice(settings.schedule, SCHEDULES, named("schedule"))
     made: Schedule = ReduceOnPlateau() if kind is ReduceOnPlateau and held_out else kind()
     if kind is ReduceOnPlateau and not held_out:
         raise ConfigError(
             "reduce_on_plateau steers by the validation loss, and the test set must not steer; "
-            "add --validation-fraction 0.1."
+            f"add {named.given('validation_fraction', 0.1)}."
         )
     return made
 
 
-def check(settings: Settings, held_out: bool) -> None:
+def check(settings: Settings, held_out: bool, named: Names = PYTHON) -> None:
     """Refuse options that contradict each other or the data."""
     for name, value in dataclasses.asdict(settings).items():
         if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"{flag(name)} must be a finite number, not {value}.")
+            raise ConfigError(f"{named(name)} must be a finite number, not {value}.")
     for name in ("dropout", "input_dropout"):
         if not 0 <= getattr(settings, name) < 1:
             raise ConfigError(
-                f"{flag(name)} must be a probability of at least 0 and below 1, not {getattr(settings, name):g}."
+                f"{named(name)} must be a probability of at least 0 and below 1, not {getattr(settings, name):g}."
             )
     for name in ("epochs", "batch_size", "patience", "checkpoint_steps"):
         if getattr(settings, name) is not None:
-            check_count(getattr(settings, name), flag(name))
+            check_count(getattr(settings, name), named(name))
     if settings.precision not in (None, "bf16"):
         raise ConfigError(
-            f"--precision must be bf16, not {settings.precision!r}; leave it out for the dtype's own."
+            f"{named('precision')} must be bf16, not {settings.precision!r}; leave it out for the dtype's own."
         )
     if settings.patience is not None and not held_out:
         raise ConfigError(
-            "--patience picks the best epoch, which must not be done on the test set; add --validation-fraction 0.1."
+            f"{named('patience')} picks the best epoch, which must not be done on the test set; "
+            f"add {named.given('validation_fraction', 0.1)}."
         )
     if settings.target is not None and not 0 < settings.target <= 1:
-        raise ConfigError(f"--target is an accuracy above 0, at most 1, not {settings.target:g}.")
-    if settings.target is not None and make_loss(settings).targets not in ("classes", "binary"):
-        raise ConfigError(f"--target is an accuracy, which {settings.loss} does not have; leave it out.")
+        raise ConfigError(f"{named('target')} is an accuracy above 0, at most 1, not {settings.target:g}.")
+    if settings.target is not None and make_loss(settings, named).targets not in ("classes", "binary"):
+        raise ConfigError(
+            f"{named('target')} is an accuracy, which {settings.loss} does not have; leave it out."
+        )

@@ -1,4 +1,4 @@
-"""What DATA means on the command line: mnist, a folder of IDX files, or an .npz with X and y."""
+"""The data of a run: mnist, a folder of IDX files, an .npz with X and y, or arrays; and how they are divided."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from chainrule.data.checks import check_samples
 from chainrule.datasets import Dataset, load_idx_folder, load_mnist, load_npz
 from chainrule.errors import ConfigError, DataError
 from chainrule.network.network import Network
+from chainrule.recipe.naming import PYTHON, Names
 from chainrule.training.fit import split_rows
 
 HELD_OUT = 0.2
@@ -28,12 +29,12 @@ class Data(NamedTuple):
 
     name: str
     text: str
-    """what was written for it on the command line"""
+    """what was written for it on the command line; empty for arrays"""
     source: str
-    """where to find it again: mnist, or the whole path"""
+    """where to find it again: mnist, or the whole path; empty for arrays"""
     train: Dataset
-    validation: Dataset | None
-    test: Dataset | None
+    validation: Dataset | None = None
+    test: Dataset | None = None
 
 
 class Parts(NamedTuple):
@@ -50,22 +51,51 @@ class Parts(NamedTuple):
     """the rows of X that are judged, where a part of X is"""
 
 
-def load(text: str) -> Data:
-    """Read DATA. Raises DataError for what it cannot be, FormatError for a damaged file."""
+def from_arrays(
+    X: Any,
+    y: Any,
+    *,
+    validation: tuple[Any, Any] | None = None,
+    test: tuple[Any, Any] | None = None,
+    name: str = "data",
+    shape: tuple[int, ...] | None = None,
+) -> Data:
+    """The data of a run out of arrays. shape: of one sample, as (height, width) of a picture."""
+
+    def part(arrays: tuple[Any, Any], slot: str) -> Dataset:
+        features, targets = (np.asarray(array) for array in arrays)
+        if features.ndim != 2 or targets.ndim not in (1, 2):
+            raise DataError(
+                f"X of the {slot} part must be (n, features) and y (n,) or (n, outputs), not {features.shape} "
+                f"and {targets.shape}; reshape them."
+            )
+        return Dataset(features, targets, shape or features.shape[1:], f"{name} {slot}")
+
+    parts = {"train": (X, y), "validation": validation, "test": test}
+    made = (arrays if arrays is None else _as_text(part(arrays, slot)) for slot, arrays in parts.items())
+    return Data(name, "", "", *made)  # type: ignore[arg-type]
+
+
+def load(text: str, named: Names = PYTHON) -> Data:
+    """The data that a text names. Raises DataError for another text, FormatError for a damaged file."""
     if text == "mnist":
         train, test = load_mnist()
         return Data("mnist", text, "mnist", _as_text(train), None, _as_text(test))
     path = Path(text)
     if (path / "config.json").is_file():
-        raise DataError(f"{text} is the folder of a run; add --resume to go on with it.")
+        raise DataError(f"{text} is the folder of a run; add {named.given('resume', True)} to go on with it.")
     source = str(path.resolve())
     if path.is_dir():
         train, test = load_idx_folder(path)
         return Data(path.resolve().name, text, source, _as_text(train), None, _as_text(test))
     if not path.exists():
-        raise DataError(f"{text} does not exist; DATA is mnist, a folder of IDX files, or an .npz.")
+        raise DataError(
+            f"{text} does not exist; {named('data')} is mnist, a folder of IDX files, or an .npz."
+        )
     if path.suffix.lower() != ".npz":
-        raise DataError(f"{text} is no data; DATA is mnist, a folder of IDX files, or an .npz with X and y.")
+        raise DataError(
+            f"{text} is no data; {named('data')} is mnist, a folder of IDX files, or an .npz with X and y."
+        )
     splits = load_npz(path)
     return Data(path.stem, text, source, *(part if part is None else _as_text(part) for part in splits))  # type: ignore[arg-type]
 
@@ -80,11 +110,13 @@ def _as_text(part: Dataset) -> Dataset:
         raise DataError(f"y of {part.name} holds bytes that are no UTF-8 text ({error}).") from error
 
 
-def divide(data: Data, fraction: float | None, seed: int) -> Parts:
+def divide(data: Data, fraction: float | None, seed: int, named: Names = PYTHON) -> Parts:
     """Choose the parts. fraction: of the training samples to hold out, drawn by the seed as Model.fit does it."""
     train, validation, test = data.train, data.validation, data.test
     if fraction is not None and validation is not None:
-        raise ConfigError(f"{data.text} has a validation part; leave --validation-fraction out.")
+        raise ConfigError(
+            f"{data.text or data.name} has a validation part; leave {named('validation_fraction')} out."
+        )
     if fraction is None and validation is None and test is None:
         fraction = HELD_OUT
     rows = None

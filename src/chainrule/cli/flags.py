@@ -1,0 +1,43 @@
+"""The options of `chainrule train` by their flags, and what a user types for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from chainrule.errors import ConfigError
+from chainrule.recipe.naming import Names
+from chainrule.recipe.settings import as_text, flag, widths
+
+
+class Flags(Names):
+    """The names of the command: `--batch-size`, `--batch-size 32`."""
+
+    def __call__(self, option: str) -> str:
+        """The flag of an option; data, which have none, by their place in the usage."""
+        return "DATA" if option == "data" else flag(option)
+
+    def value(self, option: str, value: Any) -> str:
+        """As it is typed."""
+        return as_text(option, value)
+
+    def given(self, option: str, value: Any) -> str:
+        """A flag with its value; one that is on has none."""
+        return self(option) if value is True else f"{self(option)} {self.value(option, value)}"
+
+    def resume(self, place: Path) -> str:
+        """The command that goes on with a run."""
+        from chainrule.recipe.commands import resume_command
+
+        return resume_command(place)
+
+
+FLAGS = Flags()
+
+
+def hidden_widths(text: str | None) -> tuple[int, ...] | None:
+    """What --hidden says. Raises ConfigError for other text than widths and none."""
+    try:
+        return None if text is None else widths(text)
+    except ValueError:
+        raise ConfigError(f"--hidden must be widths such as 256,128, or none, not {text!r}.") from None

@@ -1,0 +1,115 @@
+"""The training of a run: `Model.fit` with what its settings ask for, told of in the events of the whole run."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from chainrule.formulas.optimizers import LBFGS
+from chainrule.recipe import folder, longer
+from chainrule.recipe.prepare import Prepared
+from chainrule.training import (
+    Callback,
+    Checkpoint,
+    CSVLog,
+    EarlyStopping,
+    History,
+    Listener,
+    Run,
+    StopAt,
+    checkpoint,
+)
+from chainrule.training.events import Consumer, Event, Started
+
+
+def train(prepared: Prepared, listen: Consumer, stop: threading.Event | None = None) -> History:
+    """Fit, from the last checkpoint where there is one of this training."""
+    settings, parts = prepared.settings, prepared.parts
+    path, before = prepared.place / "checkpoint.safetensors", len(prepared.records)
+    history = prepared.model.fit(
+        parts.train.X,
+        parts.train.y,
+        epochs=(settings.epochs or 0) - before,
+        batch_size=settings.batch_size,
+        optimizer=prepared.optimizer,
+        schedule=prepared.schedule,
+        validation_data=(parts.watched.X, parts.watched.y),
+        scale_targets=True if prepared.model.network.loss.targets == "real" else None,
+        callbacks=callbacks(prepared, listen, stop),
+        clip_norm=settings.clip_norm,
+        precision=settings.precision,
+        resume=path if longer.is_of_this_training(path, before) else None,
+        engine=settings.engine,
+        method=prepared.method,
+    )
+    return History([*prepared.records, *history.records], history.stopped)
+
+
+def callbacks(prepared: Prepared, listen: Consumer, stop: threading.Event | None = None) -> list[Callback]:
+    """What watches a run of these settings."""
+    settings, place = prepared.settings, prepared.place
+    log, path = CSVLog(place / "history.csv"), place / "checkpoint.safetensors"
+    can_resume = not isinstance(prepared.optimizer, LBFGS)  # SciPy keeps its state to itself: it starts again
+
+    def tell(event: Event) -> None:
+        event = of_whole_run(event, prepared.records)
+        if isinstance(event, Started) and folder.read_config(place)["resolved"]["epochs"] != settings.epochs:
+            folder.write_config(place, prepared.config())  # it is trained longer
+        listen(event)
+        log.on_event(event)
+
+    chosen: list[Callback] = [Listener(tell)]
+    if settings.target is not None:
+        chosen.append(StopAt("val_accuracy", settings.target))
+    if settings.patience is not None:
+        watch = ("val_loss", settings.patience)
+        is_longer = bool(prepared.earlier)
+        chosen.append(longer.LongerStopping(*watch, prepared.records) if is_longer else EarlyStopping(*watch))
+    if can_resume:
+        chosen.append(Checkpoint(path, settings.checkpoint_steps))
+    if stop is not None:
+        chosen.append(PauseOnRequest(stop, path) if can_resume else StopOnRequest(stop))
+    return chosen
+
+
+def of_whole_run(event: Event, records: Sequence[Mapping[str, float]]) -> Event:
+    """An event of a training as one of the whole run, which began with these records of earlier trainings."""
+    before = len(records)
+    event = dataclasses.replace(event, epoch=event.epoch + before, epochs=event.epochs + before)
+    return (
+        dataclasses.replace(event, records=(*map(dict, records), *event.records))
+        if isinstance(event, Started)
+        else event
+    )
+
+
+class StopOnRequest(Callback):
+    """End a run after an epoch once a `threading.Event` is set."""
+
+    looks_inside = False
+
+    def __init__(self, request: threading.Event) -> None:
+        """Keep what may be set."""
+        self.request = request
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Stop, unless the run is at its end anyway."""
+        if self.request.is_set() and run.history.stopped is None and run.epoch < run.epochs:
+            run.stop(longer.ON_REQUEST)
+
+
+class PauseOnRequest(StopOnRequest, Checkpoint):
+    """End a run where it stands once a `threading.Event` is set, with a checkpoint that does not know of the stop."""
+
+    def __init__(self, request: threading.Event, path: Path) -> None:
+        """path: of the checkpoint that the run writes after each epoch, just before this is called."""
+        StopOnRequest.__init__(self, request)
+        Checkpoint.__init__(self, path)
+
+    def on_steps(self, run: Run) -> None:
+        """Write a checkpoint within the epoch, then stop."""
+        if self.request.is_set() and run.history.stopped is None:
+            checkpoint.write(self.path, run)
+            run.stop(longer.ON_REQUEST)

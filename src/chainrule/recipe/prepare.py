@@ -1,0 +1,108 @@
+"""All of a run that can be made and checked before its first file is written."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chainrule.core.arrays import distinct
+from chainrule.data.checks import check_seed
+from chainrule.model import Model
+from chainrule.recipe import build, commands
+from chainrule.recipe.data import Data, Parts, check, divide
+from chainrule.recipe.judge import positive_class
+from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.settings import Settings, as_json
+from chainrule.trained.persistence import network_config
+from chainrule.training import History
+from chainrule.training.fit import describe
+from chainrule.training.without_backprop import Search
+
+
+class Prepared(NamedTuple):
+    """Everything that can be checked before the first file is written."""
+
+    data: Data
+    parts: Parts
+    given: Settings
+    settings: Settings
+    """with all decided that was left to the data"""
+    model: Model
+    optimizer: Any
+    """None, as the schedule is, where the method makes its own steps"""
+    schedule: Any
+    method: Any
+    """None for backpropagation"""
+    earlier: tuple[commands.Earlier, ...] = ()
+    """trainings that were done before the run was trained longer"""
+    records: tuple[dict[str, float], ...] = ()
+    """what these recorded, epoch by epoch"""
+    fingerprint: int = 0
+    """of the samples, those held out among them"""
+    place: Path = Path()
+    """the folder"""
+    done: History | None = None
+    """of a run that was done before"""
+
+    @property
+    def command(self) -> str:
+        """The command that does the run again; several where it was trained longer; none for arrays."""
+        if not self.data.text:
+            return ""
+        return commands.command(self.given, self.data.text, self.place, self.earlier)
+
+    @property
+    def watched(self) -> str:
+        """What the samples are that the val_ columns of the history are of: validation or test."""
+        return "validation" if self.parts.held_out else self.parts.judged_name
+
+    def config(self) -> dict[str, Any]:
+        """What config.json keeps."""
+        return {
+            "command": self.command,
+            "data": {
+                "name": self.data.name,
+                "text": self.data.text,
+                "source": self.data.source,
+                "fingerprint": self.fingerprint,
+            },
+            "settings": as_json(self.given.given()),
+            "resolved": as_json(dataclasses.asdict(self.settings)),
+            "earlier": [each._asdict() for each in self.earlier],
+            "network": network_config(self.model.network),
+            "optimizer": None if self.optimizer is None else describe(self.optimizer),
+            "schedule": None if self.schedule is None else describe(self.schedule),
+            "method": None if self.method is None else describe(self.method),
+        }
+
+
+def prepare(data: Data, given: Settings, resolved: Settings | None = None, named: Names = PYTHON) -> Prepared:
+    """Build the model. resolved: as an earlier start of the same run decided it."""
+    given.check_types(named)
+    check_seed(given.seed, named("seed"))
+    parts = divide(data, given.validation_fraction, given.seed, named)
+    settings = build.resolve(given if resolved is None else resolved, data.train, named)
+    build.check(settings, parts.held_out, named)
+    if settings.positive is not None:
+        is_label = (
+            build.make_loss(settings, named).targets in ("binary", "classes") and data.train.y.ndim == 1
+        )
+        positive_class(settings.positive, distinct(data.train.y).tolist() if is_label else [], named)
+    model = Model(
+        build.network(settings, parts.train, data.train.y, named), seed=settings.seed, dtype=settings.dtype
+    )
+    model.classes, fingerprint = check(data, model.network)
+    method = build.method(settings, named)
+    is_search = isinstance(method, Search)
+    return Prepared(
+        data,
+        parts,
+        given,
+        settings,
+        model,
+        optimizer=None if is_search else build.optimizer(settings, named),
+        schedule=None if is_search else build.schedule(settings, parts.held_out, named),
+        method=method,
+        fingerprint=fingerprint,
+    )

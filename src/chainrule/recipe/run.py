@@ -1,0 +1,250 @@
+"""One run from its settings to its folder: build, train, judge, write.
+
+    from chainrule.recipe.data import load
+    from chainrule.recipe.run import run
+    from chainrule.recipe.settings import Settings
+
+    outcome = run(load("mnist"), Settings(hidden=(256,), epochs=4), out="runs/mnist", listen=print)
+
+`run` is the command `chainrule train` without its terminal. What happens is told to `listen` in events, those of
+`chainrule.training.events` and then `Judging` and `Judged`; what is wrong with a setting is a ConfigError that names it
+as the caller does. The parts of a run are functions of their own: `begun` and `resumed` prepare one in its folder,
+`carry_out` does it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from chainrule.core import records
+from chainrule.errors import ConfigError, DataError, ShapeError
+from chainrule.model import Model
+from chainrule.recipe import folder, longer
+from chainrule.recipe.data import Data, load
+from chainrule.recipe.fit import train
+from chainrule.recipe.judge import Verdict, judge
+from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.prepare import Prepared, prepare
+from chainrule.recipe.settings import NAMES, Settings
+from chainrule.training import History
+from chainrule.training.events import Consumer, Event, failed
+
+REFUSED = (ConfigError, DataError, ShapeError)
+
+
+@records.kind("run_judging")
+@dataclass(frozen=True)
+class Judging(Event):
+    """The training is over, and its model is judged now."""
+
+    part: str
+    """what it is judged by: test or validation"""
+    samples: int
+
+
+@records.kind("run_judged")
+@dataclass(frozen=True)
+class Judged(Event):
+    """The results are in the run's folder."""
+
+    part: str
+    samples: int
+    metrics: Mapping[str, float]
+
+
+class Outcome(NamedTuple):
+    """What a run came to."""
+
+    folder: Path
+    model: Model
+    verdict: Verdict
+    history: History
+    reached: bool | None
+    """whether the target was reached; None without one"""
+
+    @property
+    def seconds(self) -> float:
+        """Spent in all epochs, those before an interruption too."""
+        return sum(record["seconds"] for record in self.history)
+
+
+def run(
+    data: Data | str,
+    settings: Settings | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    listen: Consumer | None = None,
+    stop: threading.Event | None = None,
+    named: Names = PYTHON,
+) -> Outcome:
+    """Train a network, judge it, and leave a folder with the model and all about it.
+
+    data: of `chainrule.recipe.data.load` or `from_arrays`, or the text that `load` takes.
+    out: the folder; a new one under runs/ unless given.  overwrite: replace the run that it has.
+    resume: go on with the run that it has, with the same data and settings, and end with the same bits as if it had
+    never stopped; more epochs train a run that is done longer.
+    listen: called with each event, in this thread.  stop: once it is set, from any thread, the run stops within about a
+    tenth of a second; it is judged as it stands, and resumes where it was.
+    Raises ConfigError, DataError or ShapeError for settings and data that do not fit, before anything is written;
+    NonFiniteError where the training overflows, and KeyboardInterrupt: the folder then keeps its last checkpoint.
+    """
+    settings = Settings() if settings is None else settings
+    if resume and overwrite:
+        raise ConfigError(
+            f"{named.given('resume', True)} goes on with a run, {named.given('overwrite', True)} replaces it; "
+            "choose one."
+        )
+    if resume and out is not None and (Path(out) / "config.json").is_file():
+        context = resumed(Path(out), settings, NAMES, data, named)
+    else:
+        context = begun(data, settings, out, overwrite, named)
+    with context as prepared:
+        return carry_out(prepared, listen, stop, named)
+
+
+@contextmanager
+def begun(
+    data: Data | str,
+    given: Settings,
+    out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    named: Names = PYTHON,
+) -> Iterator[Prepared]:
+    """A new run in its folder, which is locked within the `with`."""
+    found = load(data, named) if isinstance(data, str) else data
+    prepared = prepare(found, given, named=named)
+    place = folder.choose(out, found.name, named)
+
+    def begin() -> Prepared:
+        folder.empty(place, overwrite, named)
+        begun = prepared._replace(place=place)
+        folder.write_config(place, begun.config())
+        return begun
+
+    with _in_folder(place, begin, named) as begun:
+        yield begun
+
+
+@contextmanager
+def resumed(
+    place: Path,
+    given: Settings,
+    chosen: Sequence[str],
+    data: Data | str | None = None,
+    named: Names = PYTHON,
+) -> Iterator[Prepared]:
+    """The run of a folder, ready to go on; the folder is locked within the `with`.
+
+    chosen: names of the settings that must agree with what the run was asked for; only the epochs may be more.
+    data: None for those that the folder names.
+    """
+
+    def begin() -> Prepared:
+        found = _agreed(place, given, chosen, data, named)
+        folder.clean(place)
+        return found
+
+    with _in_folder(place, begin, named) as prepared:
+        yield prepared
+
+
+@contextmanager
+def _in_folder(place: Path, begin: Callable[[], Prepared], named: Names) -> Iterator[Prepared]:
+    """Lock a folder, and leave none behind for a run that was refused before its first step."""
+    try:
+        with folder.locked(place, named):
+            prepared = begin()
+            try:
+                yield prepared
+            except REFUSED:
+                if not (place / "history.csv").exists() and not (place / "checkpoint.safetensors").exists():
+                    (place / "config.json").unlink(missing_ok=True)
+                raise
+    except REFUSED:
+        folder.discard(place)
+        raise
+
+
+def _agreed(
+    place: Path, given: Settings, chosen: Sequence[str], data: Data | str | None, named: Names
+) -> Prepared:
+    """The run of a folder as it stands, after what is asked for now was compared with what it was asked for."""
+    config = folder.read_config(place)
+    path = f"{place / 'config.json'}"
+    asked = Settings.from_json(config["settings"], path)
+    resolved = Settings.from_json(config["resolved"], path)
+    source, text = config["data"]["source"], config["data"]["text"]
+    given.check_types(named)
+    for name in chosen:
+        mine, theirs = getattr(given, name), getattr(asked if name != "epochs" else resolved, name)
+        if name == "epochs" and mine is None:
+            continue
+        if mine != theirs and not (name == "epochs" and theirs is not None and mine > theirs):
+            was = "without it" if theirs is None else f"with {named.value(name, theirs)}"
+            raise ConfigError(
+                f"{named(name)} is {named.value(name, mine)}, but the run in {place} was started {was}; leave it out"
+                + (", or give more to train it longer." if name == "epochs" else ".")
+            )
+    if data is None and not source:
+        raise ConfigError(
+            f"the run in {place} was made with arrays; go on with it where they are, in Python."
+        )
+    name = data.text or "arrays" if isinstance(data, Data) else data or ""
+    sources = (data.source,) if isinstance(data, Data) else (name, f"{Path(name).resolve()}")
+    if data is not None and source not in sources:
+        raise ConfigError(
+            f"{named('data')} is {name}, but the run in {place} was started with {source or 'arrays'}; name that."
+        )
+    found = data if isinstance(data, Data) else load(source, named)._replace(text=text)
+    prepared = prepare(found, asked, resolved, named)._replace(place=place)
+    return longer.taken_up(prepared, config, given.epochs if "epochs" in chosen else None, named)
+
+
+def carry_out(
+    prepared: Prepared,
+    listen: Consumer | None = None,
+    stop: threading.Event | None = None,
+    named: Names = PYTHON,
+) -> Outcome:
+    """Train to the end, from the last checkpoint if there is one, judge, and write the results into the folder.
+
+    A run that was done before is judged again. listen, stop: as in `run`.
+    """
+    listen = _ignore if listen is None else listen
+    settings, parts = prepared.settings, prepared.parts
+    history = train(prepared, listen, stop) if prepared.done is None else prepared.done
+    epochs, part = (len(history), settings.epochs or 0), parts.judged_name
+    try:
+        listen(Judging(*epochs, part, len(parts.judged)))
+        verdict = judge(prepared.model, parts.judged, part, settings.engine, settings.positive, named)
+        write(prepared, history, verdict)
+    except BaseException as error:
+        listen(failed(*epochs, error))
+        raise
+    listen(Judged(*epochs, part, len(parts.judged), dict(verdict.metrics)))
+    reached = None
+    if settings.target is not None:
+        reached = bool(history.records) and history[-1].get("val_accuracy", 0.0) >= settings.target
+    return Outcome(prepared.place, prepared.model, verdict, history, reached)
+
+
+def _ignore(event: Event) -> None:
+    """Listen to nothing."""
+
+
+def write(prepared: Prepared, history: History, verdict: Verdict) -> None:
+    """The model, and what became of it."""
+    place = prepared.place
+    prepared.model.save(place / "model.safetensors")
+    folder.write_json(place / "history.json", {"records": history.records, "stopped": history.stopped})
+    if verdict.matrix is not None:
+        folder.write_confusion(place / "confusion_matrix.csv", verdict.matrix, verdict.labels)
+    folder.write_json(place / "metrics.json", verdict.to_json())

@@ -1,0 +1,172 @@
+"""The settings of a run as data: what config.json keeps, and the command that does the run again."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import shlex
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.errors import ConfigError, FormatError
+from chainrule.recipe.naming import PYTHON, Names
+
+WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "True or False",
+    type(None): "None",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is asked for: one field an option of `chainrule train`. None is: as suits the data, or not used.
+
+    hidden: the widths of the hidden layers, (256, 128); () for a linear model.
+    """
+
+    hidden: tuple[int, ...] | None = None
+    activation: str = "relu"
+    batch_norm: bool = False
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+    residual: bool = False
+    loss: str | None = None
+    label_smoothing: float = 0.0
+    method: str = "backpropagation"
+    optimizer: str = "adam"
+    lr: float | None = None
+    schedule: str | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    l2: float = 0.0
+    l1: float = 0.0
+    max_norm: float | None = None
+    momentum: float | None = None
+    nesterov: bool = False
+    weight_decay: float | None = None
+    clip_norm: float | None = None
+    precision: str | None = None
+    seed: int = 0
+    dtype: str = "float32"
+    validation_fraction: float | None = None
+    patience: int | None = None
+    target: float | None = None
+    positive: str | None = None
+    engine: str = "auto"
+    checkpoint_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        """Take NumPy's numbers and lists as Python's numbers and tuples."""
+        for name in NAMES:
+            value = getattr(self, name)
+            if name == "hidden" and isinstance(value, list):
+                object.__setattr__(self, name, tuple(value))
+            elif type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+                object.__setattr__(self, name, value.item())
+
+    def check_types(self, named: Names = PYTHON) -> None:
+        """Raises ConfigError for a value of another type than its field's."""
+        for name, hint in types().items():
+            value = getattr(self, name)
+            if not fits(value, hint):
+                wanted = "widths such as (256, 128), () for a linear model, or None"
+                if name != "hidden":
+                    wanted = " or ".join(WORDS[kind] for kind in alternatives(hint))
+                raise ConfigError(f"{named(name)} must be {wanted}, not {value!r}.")
+
+    def given(self) -> dict[str, Any]:
+        """The settings that are not at their defaults."""
+        return {
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if getattr(self, f.name) != f.default
+        }
+
+    def command(self, source: str) -> str:
+        """The command that does the run again."""
+        words = ["chainrule", "train", source]
+        for name, value in self.given().items():
+            words += [flag(name)] if value is True else [flag(name), as_text(name, value)]
+        return shlex.join(words)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], path: str) -> Settings:
+        """The settings that a config.json keeps. Raises FormatError where it has others or of another type."""
+        found, hints = dict(values), types()
+        for name, value in values.items():
+            if name not in hints:
+                raise FormatError(
+                    f"{path} has the unknown setting {name!r:.60}; was it made by a newer version?"
+                )
+            hint = str | None if name == "hidden" else hints[name]
+            if not fits(value, hint):
+                wanted = " | ".join(kind.__name__ for kind in alternatives(hint)).replace("NoneType", "None")
+                raise FormatError(f"{path} has {value!r:.60} for {name!r:.60}, which must be {wanted}.")
+            if isinstance(value, int) and abs(value) >= 2**63:
+                raise FormatError(f"{path} has a number of more than 64 bits for {name!r}.")
+        if isinstance(found.get("hidden"), str):
+            try:
+                found["hidden"] = widths(found["hidden"])
+            except ValueError:
+                raise FormatError(f"{path} has {found['hidden']!r:.60} for 'hidden', no widths.") from None
+        return cls(**found)
+
+
+NAMES = tuple(f.name for f in dataclasses.fields(Settings))
+
+
+@functools.cache
+def types() -> dict[str, Any]:
+    """The type of each field."""
+    return typing.get_type_hints(Settings)
+
+
+def alternatives(hint: Any) -> tuple[Any, ...]:
+    """int | None is (int, NoneType), int is (int,)."""
+    return (hint,) if isinstance(hint, type) else typing.get_args(hint)
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a field's type; a whole number is a number too, True and False are not."""
+    return any(_is_one(value, kind) for kind in alternatives(hint))
+
+
+def _is_one(value: Any, kind: Any) -> bool:
+    if typing.get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(_is_one(each, int) and each > 0 for each in value)
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def widths(text: str) -> tuple[int, ...]:
+    """256,128 is (256, 128); none is (). Raises ValueError for other text."""
+    found = () if text == "none" else tuple(int(word) for word in text.split(","))
+    if any(width < 1 for width in found):
+        raise ValueError(text)
+    return found
+
+
+def as_text(name: str, value: Any) -> str:
+    """A setting as it is written on the command line: (256, 128) is 256,128, and () is none."""
+    if name == "hidden" and value is not None:
+        return ",".join(map(str, value)) or "none"
+    return f"{value}"
+
+
+def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name as config.json and a report have them: the widths as text."""
+    return {
+        name: as_text(name, value) if name == "hidden" and value is not None else value
+        for name, value in settings.items()
+    }
+
+
+def flag(name: str) -> str:
+    """batch_size is --batch-size"""
+    return "--" + name.replace("_", "-")
