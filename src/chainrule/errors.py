@@ -1,13 +1,13 @@
-"""What can go wrong, in one tree.
+"""The exceptions of the package, in one tree.
 
     ChainruleError
-    ├── ConfigError      a setting that cannot be: a negative rate, an unknown name
-    ├── ShapeError       arrays that do not fit the network or each other
-    ├── DataError        values that cannot be learned from: NaN, a label that no output stands for
-    ├── FormatError      a file that is not what it claims to be
+    ├── ConfigError      an invalid setting: a negative rate, an unknown name
+    ├── ShapeError       arrays whose shapes do not match the network or each other
+    ├── DataError        values that cannot be used: NaN, a label without an output
+    ├── FormatError      a damaged file, or one of another format
     └── NonFiniteError   training that produced NaN or infinity
 
-Each message names the argument, what was expected, what came, and the next step. All but the last are also a
+Each message says the argument, what was expected, what came, and the next step. All but the last are also a
 `ValueError`, so code written for scikit-learn catches them as it is.
 """
 
@@ -17,30 +17,30 @@ class ChainruleError(Exception):
 
 
 class ConfigError(ChainruleError, ValueError):
-    """A setting that cannot be: out of its range, unknown, or in conflict with another."""
+    """A setting is invalid: out of its range, unknown, or in conflict with another."""
 
 
 class ShapeError(ChainruleError, ValueError):
-    """Arrays whose shapes do not fit the network or each other."""
+    """The shapes of arrays do not match the network or each other."""
 
 
 class DataError(ChainruleError, ValueError):
-    """Values that cannot be learned from or predicted on."""
+    """Values are unusable for training or prediction."""
 
 
 class FormatError(ChainruleError, ValueError):
-    """A file that is not what it claims to be; the message names the file and, where known, the byte offset."""
+    """A file is damaged or of another format; the message has the file and, where known, the byte offset."""
 
 
 class NonFiniteError(ChainruleError, ArithmeticError):
-    """NaN or infinity in training.
+    """Training produced NaN or infinity.
 
     step: the step (from 1) at which it appeared.  link: the name of the first link whose output was not finite,
     or "input", "loss", "gradient of NAME", "update of NAME".
     """
 
     def __init__(self, message: str, step: int, link: str) -> None:
-        """Keep where it happened beside the sentence that says so."""
+        """Store the step and the link with the message."""
         super().__init__(message)
         self.step = step
         self.link = link

@@ -38,10 +38,10 @@ DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
 class Model(Trained):
-    """A network with numbers in it, that trains.
+    """A network with its parameters, which `fit` trains.
 
-    network: the chain and its loss.  seed: of the initial weights, the shuffles and the dropout masks.
-    dtype: "float32" or "float64", of all parameters and arithmetic.
+    network: the layers and the loss.  seed: seeds the initial weights, the shuffles and the dropout masks.
+    dtype: "float32" or "float64", the type of all parameters and of the arithmetic.
     """
 
     def __init__(self, network: Network, *, seed: int = 0, dtype: Any = "float32") -> None:
@@ -57,11 +57,11 @@ class Model(Trained):
             network, network.initial_theta(seed, dtype), network.initial_states(dtype), seed=seed
         )
         self.history = History()
-        """what the last call of `fit` recorded, also where Ctrl-C ended it; empty before the first, and after `load`"""
+        """the record of the last call of `fit`, also if Ctrl-C ended it; empty before the first, and after `load`"""
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Self:
-        """Read a file that `save` wrote; the same as `chainrule.load`."""
+        """Read a model from a file that `save` wrote; the same as `chainrule.load`."""
         model = super().load(path, custom=custom)
         model.history = History()
         return model
@@ -93,28 +93,42 @@ class Model(Trained):
         engine: str = "auto",
         method: Method | str | None = None,
     ) -> History:
-        """Train in place, and return what was recorded: it stays in `history`, also where Ctrl-C ends the training.
+        """Train the model on X and y in place, and return the history of the run.
+
+        An epoch passes over all samples once, in batches; after each batch the optimizer updates the parameters. The
+        history is also kept as `model.history`, with the epochs completed where Ctrl-C ends the training.
+        A second call continues from the current parameters with a new optimizer state; columns of a data frame are then
+        matched by the names of the first call.
 
         X: (n, features) array, memory map, CSR matrix or data frame, whose column names become `feature_names`.
-        y: labels, numbers, or (n, outputs).
-        batch_size: samples a step; None for all of them in one.  optimizer, schedule: objects, or names for their
-        defaults; Adam(1e-3) at a constant rate unless given.  The schedule multiplies the optimizer's learning rate.
-        validation_data: (X, y), evaluated after each epoch; or validation_fraction of the samples, drawn by the seed.
-        class_weight: {label: weight} or "balanced".  metrics: of the validation data, by name.
-        scale_targets: for targets in their own units (prices, degrees), the more so for outputs of different units.
-        The network learns y standardized by output, (y - mean) / std with the `target_scale` of the training samples,
-        which the model keeps. The loss, its gradients and the history's losses are of the standardized targets;
-        predictions and metrics are in y's units. None: as the model was first trained.
-        callbacks: `Callback` objects or functions of the run.  clip_norm, clip_value: bounds of the gradient.
-        precision: "bf16" to round what goes into a product to bfloat16, with float32 sums and weights (native engine);
-        a processor with AVX-512 BF16 is the faster for it.
-        resume: a checkpoint to go on from.  verbose: 0 silent, 1 a bar, 2 a line an epoch.
-        engine: "auto", or the name of one.  method: another way than backpropagation, by name ("spsa") or as an
-        object (SPSA(c=1e-3)); where it is named, the history counts the `forward_passes` of each epoch.
+        y: (n,) class labels or numbers, or (n, outputs) of either.
+        epochs: number of passes over the samples.
+        batch_size: samples per update of the parameters; None for all samples in one batch.
+        optimizer: an optimizer such as `SGD(0.1)`, or the name of one with its default settings; `Adam(1e-3)` for None.
+        schedule: a learning rate schedule or the name of one, which multiplies the optimizer's learning rate; None for
+            a constant rate.
+        validation_data: a pair (X, y) to evaluate after each epoch.
+        validation_fraction: fraction of the samples to hold out for validation instead; the seed decides which.
+        sample_weight: (n,) weight of each sample in the loss.
+        class_weight: {label: weight}, or "balanced" for n / (classes * samples of the class).
+        metrics: names of the metrics of the validation data to record.
+        callbacks: `Callback` objects, or functions of the run that are called after each epoch.
+        scale_targets: whether to train on y standardized by output, (y - mean) / std, for targets in units of their own
+            such as prices. The model keeps mean and std as `target_scale`; losses and gradients are then those of the
+            standardized targets, predictions and metrics are in the units of y. None: as the model was first trained.
+        shuffle: whether to draw a new order of the samples in each epoch.
+        clip_norm: largest norm of the gradient, which is scaled down to it.
+        clip_value: largest absolute value of each component of the gradient.
+        precision: "bf16" to round the factors of matrix products to bfloat16, with sums and weights in float32 (native
+            engine only; faster on processors with AVX-512 BF16).
+        resume: path of a checkpoint to continue from.
+        verbose: 0 prints nothing, 1 a progress bar, 2 a line per epoch.
+        engine: "auto", "native" or "reference".
+        method: a training method other than backpropagation, by name ("spsa") or as an object (`SPSA(c=1e-3)`); the
+            history then has the `forward_passes` of each epoch.
 
-        A second call goes on from the first one's parameters with a fresh optimizer, and takes the columns of a data
-        frame by the first one's names.
-        Raises ConfigError, ShapeError or DataError for what cannot be, NonFiniteError at the step that produces NaN.
+        Raises ConfigError for invalid settings, ShapeError for shapes that do not match, DataError for unusable values,
+        and NonFiniteError at the step that produces NaN or infinity.
         """
         network = self.network
         method = settings.as_method(method, optimizer, schedule, engine)
@@ -191,7 +205,7 @@ class Model(Trained):
             raise
 
     def _scale(self, wanted: bool | None, samples: Samples) -> TargetScale | None:
-        """What to standardize the targets by: as measured before, measured now, or nothing."""
+        """Return the scale of the targets: the one measured before, one measured now, or None."""
         if wanted is not None and not isinstance(wanted, (bool, np.bool_)):
             raise ConfigError(f"scale_targets must be True, False or None, not {wanted!r}.")
         if wanted is None or wanted == (self.target_scale is not None):
@@ -209,7 +223,7 @@ class Model(Trained):
             )
         scale = measure_targets(samples.y, samples.weight) if wanted else None
         if scale is not None and not np.isfinite(scale.std).all():
-            raise DataError("y holds numbers too large to be standardized; divide them first.")
+            raise DataError("y contains numbers too large to be standardized; divide them first.")
         return scale
 
     def _validation(
@@ -229,15 +243,15 @@ class Model(Trained):
         return checks.check_samples(self.network, *data, classes=classes, features=features, names=names)[0]
 
     def freeze(self, *names: str) -> Model:
-        """Keep these links as they are in training, all that hold parameters for none named; returns the model.
+        """Exclude links from training, by name, or all links with parameters; return the model.
 
-        A frozen batch norm uses and keeps its running statistics.
+        A frozen batch norm uses its running statistics and does not update them.
         """
         self.frozen |= self._link_names(names)
         return self
 
     def unfreeze(self, *names: str) -> Model:
-        """Train these links again, all for none named; returns the model."""
+        """Train these links again, by name, or all links; return the model."""
         self.frozen -= self._link_names(names)
         return self
 
@@ -250,11 +264,12 @@ class Model(Trained):
         freeze: bool = True,
         seed: int | None = None,
     ) -> Model:
-        """A new model for another task: this one's trunk, copied, under new last layers (transfer learning).
+        """Return a new model for another task: a copy of this one with new last layers (transfer learning).
 
-        layers: the new head.  loss: its loss, None for the same.  after: the last link of the trunk; all before the
-        last Dense unless named.  freeze: keep the trunk as it is in training.  seed: of the head's initial weights.
-        The new model learns its own labels; the names of the features are kept.
+        layers: the new last layers.  loss: the new loss; None for the same.  after: name of the last link to keep; None
+        for the one before the last Dense.  freeze: whether to exclude the links kept from training.  seed: seeds the
+        initial weights of the new layers; None for this model's seed.
+        The new model learns labels of its own; the names of the features are kept.
         """
         network, kept = with_head(self.network, layers, loss, after)
         model = Model(network, seed=self.seed if seed is None else seed, dtype=self.dtype)
@@ -272,10 +287,10 @@ class Model(Trained):
     def loss_and_gradients(
         self, X: Any, y: Any, *, sample_weight: Any = None, training: bool = True
     ) -> tuple[float, Mapping[str, Any]]:
-        """L over these samples in one batch, and its gradients, which mirror `parameters`: grads["dense_1"].W.
+        """Return the objective L of these samples in one batch, and its gradients by link: grads["dense_1"].W.
 
-        training: walk as the next training step would (batch statistics, its dropout mask, frozen links frozen), or as
-        in prediction.  What is frozen has gradients of 0; `trace` has its derivatives.
+        training: whether to compute as the next training step would (batch statistics, its dropout mask, frozen links
+        excluded), or as in prediction.  Frozen links have gradients of 0; `trace` has their derivatives.
         """
         samples = self.check_samples(X, y, sample_weight=sample_weight)
         loss, g = loss_and_gradient(self, self.theta, samples, training)
@@ -290,14 +305,14 @@ class Model(Trained):
         training: bool | None = None,
         memory_limit: float | None = MEMORY_LIMIT,
     ) -> Trace:
-        """Every number of one walk forward and one back: .z .a .delta .grads by link name; print it for a table.
+        """Record all numbers of one forward and one backward pass: z, a, delta and grads by link. Print it for a table.
 
-        x: one sample (inputs,) with its y, or a batch; either way a batch axis stands first in what is kept.
-        training: walk as the next training step would (the batch's statistics, its dropout mask, frozen links frozen),
-        or as in prediction; None is the first for a batch and the second for a single sample, which has no statistics.
-        memory_limit: bytes that the trace may keep; `chainrule.inspection.trace.memory` says beforehand how many.
-        Numbers keep the model's precision.  A model with a `target_scale` is walked as it is trained: out, y, loss and
-        gradients are of the standardized targets; `prediction` and `target` are in their own units.
+        x: one sample (inputs,) with its y, or a batch; the arrays of the trace have a batch axis either way.
+        training: whether to compute as the next training step would (batch statistics, its dropout mask, frozen links
+        excluded), or as in prediction; None for the first with a batch and the second with a single sample.
+        memory_limit: largest size of the trace in bytes, or None; `chainrule.inspection.trace.memory` estimates it.
+        Numbers have the model's precision.  With a `target_scale`, out, y, loss and gradients are those of the
+        standardized targets; `prediction` and `target` are in the targets' own units.
         Raises ConfigError above the limit.
         """
         return trace(self, x, y, sample_weight=sample_weight, training=training, memory_limit=memory_limit)
@@ -312,11 +327,11 @@ class Model(Trained):
         training: bool = True,
         optimizer: Optimizer | None = None,
     ) -> Flow:
-        """How the gradient fares on its way back, layer by layer, with diagnoses in words; print it for a table.
+        """Measure the size of the gradient at each dense layer, and diagnose what is wrong. Print it for a table.
 
-        samples: of X and y, at most so many, evenly spaced; None for all.  training: walk as the next training step
-        would, or as in prediction.  optimizer: its first step from here gives the update-to-weight ratios.
-        Over a whole run: the callback `GradientFlow`.
+        samples: largest number of samples of X and y to use, evenly spaced; None for all.  training: whether to compute
+        as the next training step would, or as in prediction.  optimizer: its first step gives the update-to-weight
+        ratios; None for no ratios.  The callback `GradientFlow` measures the same over a run.
         """
         from chainrule.inspection.flow.flow import gradient_flow
 
@@ -340,10 +355,10 @@ class Model(Trained):
         samples: int = 64,
         training: bool = True,
     ) -> GradientCheck:
-        """Backpropagation against central differences in float64: the worst relative error of each trained parameter.
+        """Compare the gradients of backpropagation with central differences in float64, for each trained parameter.
 
-        entries: numbers drawn from each parameter, None for all.  samples: of X and y, at most so many, the first.
-        print() the result to see both values and the name of the worst parameter.
+        entries: how many numbers of each parameter to compare, drawn at random; None for all.  samples: how many rows
+        of X and y to use, the first ones.  Print the result to see both values and the parameter of the largest error.
         """
         return check_gradients(
             self,
@@ -365,11 +380,11 @@ class Model(Trained):
         shape: tuple[int, int] | None = None,
         **settings: Any,
     ) -> Attribution:
-        """How much each feature of each sample did for an output, and whether it adds up: print() the result.
+        """Attribute an output to the features of each sample, and check whether the values add up. Print the result.
 
         method: "saliency", "input_x_gradient", "integrated_gradients", "epsilon_lrp", "deep_lift" or "occlusion".
-        target: a label, or one a sample; the predicted class, or the only output, unless given.  against: a label whose
-        logit is taken off.  shape: (height, width) of pictures.  settings: the method's, as baseline=..., epsilon=....
+        target: a label, or one per sample; None for the predicted class, or the only output.  against: a label whose
+        logit is subtracted.  shape: (height, width) of images.  settings: of the method, such as baseline or epsilon.
         """
         from chainrule.inspection.attribution import attribute
 
@@ -383,8 +398,8 @@ class Model(Trained):
 
 
 def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Model:
-    """A model from a file that `Model.save` wrote. custom: layers of your own, by kind.
+    """Read a model from a file that `Model.save` wrote. custom: classes of custom layers, by kind.
 
-    Raises FormatError, which names the file and what is wrong in it; OSError where there is no file.
+    Raises FormatError with the file and what is wrong in it, and OSError where the file cannot be read.
     """
     return Model.load(path, custom=custom)

@@ -298,7 +298,7 @@ def test_a_frozen_batch_norm_in_nested_blocks_keeps_its_statistics_and_moves_wit
         (lambda: Network(2.0, [Dense(1)], MSE), "inputs"),
         (lambda: Network(True, [Dense(1)], MSE), "inputs"),
         (lambda: Network(2, [], MSE), "layers"),
-        (lambda: Network(2, [None], MSE), "layers .* None is none"),
+        (lambda: Network(2, [None], MSE), "layers must .* got None"),
         (
             lambda: Network(2, [Residual([None])], MSE),
             "Residual takes a list of at least one layer, not of None",

@@ -234,7 +234,7 @@ def test_no_per_sample_gradients_where_a_layer_of_ones_own_mixes_the_samples():
 def test_per_sample_says_what_there_is_and_what_it_takes():
     trace = model_of([Dense(5), ReLU(), Dense(3)]).trace(X, Y)
     with pytest.raises(
-        ConfigError, match=r"'relu_1' is no link with parameters; there are dense_1, dense_2\."
+        ConfigError, match=r"there is no link 'relu_1' with parameters; choose from dense_1, dense_2\."
     ):
         trace.per_sample("relu_1")
     with pytest.raises(

@@ -318,13 +318,13 @@ SETTINGS: dict[str, Case] = {
     "no layers": (
         lambda: c.Network(4, [], c.SoftmaxCrossEntropy()),
         c.ConfigError,
-        "a list of at least one layer; none came",
+        "layers must be a non-empty list of layers; got an empty list",
     ),
-    "a class": (lambda: network(c.Dense(3), c.ReLU), c.ConfigError, "is none; write ReLU() rather than ReLU"),
+    "a class": (lambda: network(c.Dense(3), c.ReLU), c.ConfigError, "got the class ReLU: write ReLU()"),
     "no list": (
         lambda: c.Network(4, 7, c.SoftmaxCrossEntropy()),
         c.ConfigError,
-        "layers must be a list of at least one layer; 7 is none",
+        "layers must be a non-empty list of layers; got 7",
     ),
     "loss class": (
         lambda: network(loss=c.SoftmaxCrossEntropy),
@@ -516,7 +516,7 @@ SETTINGS: dict[str, Case] = {
     "freeze": (
         lambda: model().freeze("tanh_1"),
         c.ConfigError,
-        "'tanh_1' is no link with parameters; there are dense_1, dense_2",
+        "there is no link 'tanh_1' with parameters; choose from dense_1, dense_2",
     ),
     "batch of predict": (
         lambda: model().outputs(X, batch_size=0),

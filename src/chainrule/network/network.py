@@ -1,7 +1,7 @@
 # Over 300 lines because the chain, the names in it and the layout of theta belong together.
-"""The network: a chain of links, its loss, and one flat vector for all that it learns.
+"""The network: a chain of links, its loss, and one flat vector of all its parameters.
 
-theta holds every parameter, in this order: the links as they stand in the chain, depth first (a block's branch, then
+theta contains every parameter, in this order: the links as they stand in the chain, depth first (a block's branch, then
 its shortcut), a link's parameters in the order of its NamedTuple, each array in row-major order. Parameters are views
 of theta, gradients have its layout, and optimizers, checkpoints and engines share it.
 """
@@ -28,9 +28,9 @@ from chainrule.network import advice, backprop, objective, tree
 from chainrule.network.objective import Objective
 
 MAX_LINKS = 10_000
-"""Links of a network, those in blocks too: more is no network but an accident, or a file made to fill the memory."""
+"""Largest number of links, those in blocks included: more is a mistake, or a file made to fill the memory."""
 MAX_WIDTH = 2**31 - 1
-"""Outputs of a link: more have no array of parameters, and blocks in a row would double them without end."""
+"""Largest number of outputs of a link: more would not fit an array, and blocks in a row would double them."""
 
 
 class Slot(NamedTuple):
@@ -92,8 +92,7 @@ class Network:
     def _check(self) -> None:
         wrong = [layer for layer in self.layers if not isinstance(layer, Layer)]
         if not self.layers or wrong:
-            what = f"{wrong[0]!r} is none; write ReLU() rather than ReLU" if wrong else "none came"
-            raise ConfigError(f"layers must be a list of at least one layer; {what}.")
+            raise ConfigError(f"layers must be a non-empty list of layers; got {_described(wrong)}.")
         if not isinstance(self.loss, Loss):
             raise ConfigError(f"loss must be a loss such as SoftmaxCrossEntropy(), not {self.loss!r}.")
         for name, least in (("l2", "of at least 0"), ("l1", "of at least 0"), ("max_norm", "above 0")):
@@ -113,7 +112,7 @@ class Network:
     # --- theta ---------------------------------------------------------------------------------------------------
 
     def initial_theta(self, seed: int, dtype: Any) -> np.ndarray[Any, Any]:
-        """Every parameter as its initializer draws it: a (size,) vector."""
+        """Draw every parameter by its initializer: a (size,) vector."""
         theta = np.empty(self.size, dtype)
         for number, (link, _, parameter, start, stop) in enumerate(self.slots):
             draw = parameter.initializer(
@@ -123,7 +122,7 @@ class Network:
         return theta
 
     def initial_states(self, dtype: Any) -> dict[str, Any]:
-        """Running statistics and fitted constants before any training, by link name."""
+        """Return the running statistics and fitted constants before any training, by link name."""
         states = {}
         for link in self.walk():
             state = link.layer.state(link.fan_in)
@@ -132,36 +131,36 @@ class Network:
         return states
 
     def unflatten(self, theta: Array) -> tuple[Any, ...]:
-        """The tree of parameters that the walks take, as views of theta (under NumPy) or slices (under JAX)."""
+        """Return the tree of parameters that the walks take, as views of theta (NumPy) or slices (JAX)."""
         arrays = iter(
             [theta[start:stop].reshape(parameter.shape) for _, _, parameter, start, stop in self.slots]
         )
         return _fill(self.links, arrays)
 
     def flatten(self, params: Sequence[Any], out: Any = None) -> Array:
-        """One vector of theta's layout (size,) of parameters or of what mirrors them; into `out`, if NumPy's."""
+        """Concatenate parameters or what mirrors them to one vector (size,) like theta; into `out` under NumPy."""
         leaves = [leaf.reshape(-1) for leaf in tree.leaves(params)]
         if out is not None and leaves:
             return np.concatenate(leaves, out=out)
         return namespace(leaves[0]).concatenate(leaves) if leaves else np.empty(0)
 
     def named(self, params: Sequence[Any]) -> Mapping[str, Any]:
-        """The same by link name: named(grads)["dense_1"].W"""
+        """Return parameters or what mirrors them by link name: named(grads)["dense_1"].W"""
         places = tree.places(self.links, params)
         return {place.link.name: place.parts[0] for place in places if place.link.params}
 
     def walk(self) -> Iterator[Link]:
-        """All links, depth first."""
+        """Iterate over all links, depth first."""
         return tree.walk(self.links)
 
     # --- the objective -------------------------------------------------------------------------------------------
 
     def predict(self, params: Sequence[Any], a: Array, ctx: Context) -> Array:
-        """The output (batch, outputs) before the loss's own output activation."""
+        """Compute the output (batch, outputs), before the output activation of the loss."""
         return backprop.forward(self.links, params, a, ctx)[0]
 
     def objective(self, params: Sequence[Any], a: Array, y: Array, s: Array, ctx: Context) -> Objective:
-        """The loss, its gradients and the next states, in one walk forward and one back.
+        """Compute the objective, its gradients and the next states, in one walk forward and one back.
 
         a: (batch, inputs).  y: (batch, outputs).  s: (batch,) weights with a positive sum.
         """
@@ -196,7 +195,7 @@ class Network:
         )
 
     def __repr__(self) -> str:
-        """As it was written."""
+        """Write the network as in Python code."""
         settings = [
             f"{name}={getattr(self, name)!r}" for name in ("l2", "l1", "max_norm") if getattr(self, name)
         ]
@@ -204,12 +203,21 @@ class Network:
         return f"Network({', '.join([f'{self.inputs}, [{layers}]', f'loss={self.loss!r}', *settings])})"
 
 
+def _described(wrong: Sequence[Any]) -> str:
+    """Say what was given instead of layers: none of them, a class, or another object."""
+    if not wrong:
+        return "an empty list"
+    if isinstance(wrong[0], type):
+        return f"the class {wrong[0].__name__}: write {wrong[0].__name__}()"
+    return repr(wrong[0])
+
+
 def with_head(
     network: Network, layers: Iterable[Layer], loss: Loss | None, after: str | None
 ) -> tuple[Network, frozenset[str]]:
-    """A network with new last layers, and the names of the links that it keeps (blocks' inner ones too).
+    """Build a network with new last layers; return it and the names of the links kept (those in blocks too).
 
-    after: the last link kept; all before the last Dense for None.  loss: None for the same.
+    after: the last link kept; None for the one before the last Dense.  loss: None for the same.
     """
     links = network.links
     if after is None:
@@ -232,7 +240,7 @@ def with_head(
 def _build(
     layers: Sequence[Layer], fan_in: int, after: Initializer, counts: Counter[str], numbers: Iterator[int]
 ) -> tuple[Link, ...]:
-    """Links from layers: each with its name, its widths and its parameters, depth first."""
+    """Build links from layers, each with its name, its widths and its parameters, depth first."""
     defaults = []
     for layer in reversed(layers):
         defaults.append(after)

@@ -1,4 +1,4 @@
-"""A trained network: the network, its numbers, and what they say of samples."""
+"""A trained network: the network and its parameters, with prediction and evaluation."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from chainrule.trained.predictor import Predictor
 
 
 class Trained:
-    """A network with its numbers: it predicts, is evaluated, inspected, and written to a file, but does not train.
+    """A network with its parameters: it predicts, evaluates, is inspected and saved, but does not train.
 
-    network: the chain and its loss.  theta (size,): all parameters.  states: the running statistics, by link name.
-    seed: of the dropout masks and of what inspection draws.  `chainrule.Model` is one that trains.
+    network: the layers and the loss.  theta (size,): all parameters.  states: the running statistics, by link name.
+    seed: seeds the dropout masks and the random choices of inspection.  `chainrule.Model` is the subclass that trains.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class Trained:
         self.states = states
         self.seed = seed
         self.classes: NDArray[Any] | None = None
-        """the labels that class numbers stand for; None before any were seen, and where y is numbers"""
+        """the label of each class number; None before training, and where y is numbers"""
         self.target_scale: TargetScale | None = None
-        """mean and std (outputs,) of the targets that `fit(scale_targets=True)` measured; None where y is as it came"""
+        """mean and std (outputs,) of the targets that `fit(scale_targets=True)` measured; None without them"""
         self._feature_names: tuple[str, ...] | None = None
         self.frozen: frozenset[str] = frozenset()
-        """the links that training leaves as they are"""
+        """the names of the links that are excluded from training"""
         self.epochs_trained, self.steps_trained = 0, 0
         self._is_fresh = True
 
@@ -60,16 +60,16 @@ class Trained:
 
     @property
     def task(self) -> str:
-        """What the network is for: regression, binary, multiclass or multilabel."""
+        """The kind of prediction: "regression", "binary", "multiclass" or "multilabel"."""
         return task_of(self.network.loss, self.network.outputs)
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
-        """The names of the columns that the model was trained on; None before it saw a data frame with names of text.
+        """The column names of the data frame that the model was trained on; None without one.
 
-        Data frames are matched to them by name: columns in another order are put in this one, columns that the model
-        does not know are left out, and a missing one is refused. Arrays have no names and are taken as they are.
-        Assign a list to name the inputs, or None to take every data frame's columns as they stand.
+        Columns of later data frames are matched by name: they are reordered, unknown ones are ignored, and a missing
+        one raises ShapeError. Arrays have no names and are used as they are.
+        Assign a list to name the inputs, or None to use the columns of data frames in their own order.
         """
         return self._feature_names
 
@@ -78,7 +78,7 @@ class Trained:
         self._feature_names = frames.check_feature_names(names, self.network.inputs)
 
     def in_float64(self) -> Self:
-        """The same in float64, its parameters a copy."""
+        """Return a copy of the model with all parameters in float64."""
         exact = copy.copy(self)
         exact.theta, exact.dtype = self.theta.astype(np.float64), np.dtype(np.float64)
         exact.states = states_in(np.float64, self.states)
@@ -93,9 +93,9 @@ class Trained:
         class_weight: Mapping[Any, float] | str | None = None,
         names: tuple[str, str] = ("X", "y"),
     ) -> Samples:
-        """X and y as the walks take them, checked against the inputs, labels and feature names of the model.
+        """Check X and y against the inputs, labels and feature names of the model, and return them as `Samples`.
 
-        names: what an error calls X and y.  Raises ShapeError or DataError.
+        names: the names of X and y in error messages.  Raises ShapeError or DataError.
         """
         return checks.check_samples(
             self.network,
@@ -110,7 +110,7 @@ class Trained:
         )[0]
 
     def summary(self, batch_size: int = 128) -> Summary:
-        """Layers, shapes, parameters, memory and operations a sample; print it."""
+        """Return a table of the layers with widths, parameters and operations, and the memory needed. Print it."""
         return summarize(self.network, self.dtype, self.frozen, batch_size)
 
     def _link_names(self, names: tuple[str, ...]) -> frozenset[str]:
@@ -118,16 +118,16 @@ class Trained:
         unknown = [name for name in names if name not in known]
         if unknown:
             raise ConfigError(
-                f"{unknown[0]!r} is no link with parameters; there are {', '.join(sorted(known))}."
+                f"there is no link {unknown[0]!r} with parameters; choose from {', '.join(sorted(known))}."
             )
         return frozenset(names) or frozenset(known)
 
     # --- prediction ----------------------------------------------------------------------------------------------
 
     def outputs(self, X: Any, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
-        """The last layer's output (n, outputs) as it is: logits, log rates or numbers, as the loss takes them.
+        """Return the output of the last layer (n, outputs): logits, log rates or numbers, as the loss takes them.
 
-        Of a model with a `target_scale` numbers in the targets' units, in float64.
+        With a `target_scale` these are numbers in the targets' units, in float64.
         """
         X = checks.check_X(X, self.network.inputs, features=self._feature_names)
         size = checks.check_count(batch_size, "batch_size")
@@ -135,20 +135,20 @@ class Trained:
         return out if self.target_scale is None else self.target_scale.restore(out)
 
     def predict(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
-        """Labels (n,); 0 or 1 (n, labels) for many labels; numbers (n,) or (n, outputs) for regression."""
+        """Predict labels (n,), 0 or 1 (n, labels) for multilabel, or numbers (n,) or (n, outputs) for regression."""
         out = self.outputs(X, engine=engine)
         self._warn_if_untrained()
         predicted: NDArray[Any] = decide(self.network.loss, out)
         return predicted if self.classes is None else self.classes[predicted]
 
     def predict_proba(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
-        """Probabilities (n, classes), two columns for two classes; (n, labels) for many labels."""
+        """Predict probabilities (n, classes), with two columns for two classes, or (n, labels) for multilabel."""
         shares = probabilities(self.network.loss, self.outputs(X, engine=engine))
         self._warn_if_untrained()
         return shares
 
     def bind(self, *, engine: str = "auto") -> Predictor:
-        """This model as it is now, ready to answer one row in microseconds: a snapshot with predict and the like."""
+        """Return a snapshot of the model that predicts one row in microseconds, with predict, outputs and the like."""
         return Predictor(
             self.network,
             self.theta,
@@ -171,15 +171,16 @@ class Trained:
         engine: str = "auto",
         outputs: Any = None,
     ) -> dict[str, float]:
-        """The loss, penalty and all, and the metrics of the task by name.
+        """Compute the loss (weighted mean plus penalty) and the metrics on X and y; return them by name.
 
-        Classes: accuracy, balanced_accuracy, precision, recall, f1, auc, average_precision, log_loss; many labels the
-        same without balanced_accuracy.  Numbers: mse, rmse, mae, r2.  metrics: only these.
-        positive: of two classes the label that precision, recall, f1, auc and average_precision are of; the one that
-        sorts last (1 of 0 and 1, "yes" of "no" and "yes") unless given.  Of more classes and of many labels they are
-        the mean over the classes, each against the rest; so they are for SoftmaxCrossEntropy with two outputs, unless
+        Classification has accuracy, balanced_accuracy, precision, recall, f1, auc, average_precision and log_loss;
+        multilabel the same without balanced_accuracy; regression mse, rmse, mae and r2.
+        metrics: names of the metrics to compute; None for all of the task.
+        positive: with two classes, the label that precision, recall, f1, auc and average_precision are computed for;
+        None for the one that sorts last (1 of 0 and 1, "yes" of "no" and "yes").  With more classes or labels they are
+        the mean over the classes, one against the rest, and so they are for SoftmaxCrossEntropy with two outputs unless
         positive is given.
-        outputs: (n, outputs) as the method `outputs` gave them for X, where they are at hand.
+        outputs: (n, outputs), the result of `outputs(X)` where it is known already.
         """
         chosen = None if positive is None else self._class_number(positive)
         samples = self.check_samples(X, y, sample_weight=sample_weight, class_weight=class_weight)
@@ -188,18 +189,18 @@ class Trained:
         return evaluate_outputs(self.network, self.theta, out, samples, names, chosen)
 
     def _warn_if_untrained(self) -> None:
-        """Of a model that was neither trained nor loaded, and whose parameters nobody set."""
+        """Warn if the model was neither trained nor loaded, and its parameters are the initial ones."""
         if self._is_fresh and not self.steps_trained and self.theta.size:
             drawn = self.network.initial_theta(self.seed, self.dtype)
             self._is_fresh = np.array_equal(self.theta, drawn)
             if self._is_fresh:
                 warnings.warn(
-                    "the model was never trained, so what it says is of the weights that were drawn; call fit first.",
+                    "the model was never trained, so it predicts by its random initial weights; call fit first.",
                     stacklevel=3,
                 )
 
     def _class_number(self, label: Any) -> int:
-        """The number, 0 or 1, of a label of two. Raises ConfigError."""
+        """Return the class number, 0 or 1, of one of two labels. Raises ConfigError for another label."""
         if self.task != "binary" and (self.task != "multiclass" or self.network.outputs != 2):
             known = f"{self.network.outputs} classes" if self.task == "multiclass" else self.task
             raise ConfigError(f"positive is for two classes; this network is for {known}; leave it out.")
@@ -211,9 +212,9 @@ class Trained:
     def confusion_matrix(
         self, X: Any, y: Any, *, engine: str = "auto", outputs: Any = None
     ) -> NDArray[np.int64]:
-        """(classes, classes): how often a true class (row) was predicted as each class (column).
+        """Count how often each true class (row) was predicted as each class (column): (classes, classes).
 
-        outputs: as for `evaluate`.
+        outputs: as in `evaluate`.
         """
         if self.task not in ("binary", "multiclass"):
             raise ConfigError(
@@ -225,7 +226,7 @@ class Trained:
         return confusion_matrix(true_labels(self.task, samples.y), decide(self.network.loss, out), classes)
 
     def _outputs(self, X: Any, outputs: Any, engine: str) -> NDArray[Any]:
-        """Those that the caller has, if they can be of X; else what the walk gives."""
+        """Return the given outputs if they have the shape for X, otherwise the network's output for X."""
         if outputs is None:
             return select(engine, self.network).predict(self.network, self.theta, self.states, X, BATCH)
         out, shape = np.asarray(outputs), (X.shape[0], self.network.outputs)
@@ -236,7 +237,7 @@ class Trained:
     # --- files ---------------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to a safetensors file; `chainrule.load` reads it back, bit for bit."""
+        """Write the model to a safetensors file, which `chainrule.load` reads back bit for bit."""
         classes = None if self.classes is None else self.classes.tolist()
         scale = None
         if self.target_scale is not None:
@@ -255,9 +256,9 @@ class Trained:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Self:
-        """Read a file that `save` wrote. custom: layers of your own, by kind.
+        """Read a model from a file that `save` wrote. custom: classes of custom layers, by kind.
 
-        Raises FormatError, which names the file and what is wrong in it; OSError where there is no file.
+        Raises FormatError with the file and what is wrong in it, and OSError where the file cannot be read.
         """
         saved = persistence.load(path, custom)
         extra, found = saved.extra, cls.__new__(cls)
@@ -282,7 +283,7 @@ class Trained:
         return found
 
     def __repr__(self) -> str:
-        """The widths of the network's dense layers and blocks, the number of its parameters, and its training."""
+        """Show the widths of the dense layers and blocks, the number of parameters, and the epochs of training."""
         wide = [link.fan_out for link in self.network.links if link.params or link.branches]
         widths = [str(self.network.inputs), *map(str, wide)]
         trained = "not trained yet"

@@ -161,7 +161,7 @@ class Trace:
         link = next((link for link in self.network.walk() if link.name == name and link.params), None)
         if link is None:
             known = ", ".join(self.parameters) or "none"
-            raise ConfigError(f"{name!r} is no link with parameters; there are {known}.")
+            raise ConfigError(f"there is no link {name!r} with parameters; choose from {known}.")
         size = sum(part.size for part in self.parameters[name])
         need = self.n * size * self.theta.itemsize
         if memory_limit is not None and need > memory_limit:
