@@ -38,8 +38,11 @@ if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)
 
 plan_fault = getattr(native._native, "plan_fault", None)
-STEPS = 6
-THREADS = ["3"] if "CHAINRULE_NATIVE" in os.environ else ["1", "3"]  # a sanitizer takes its time
+SANITIZED = "CHAINRULE_NATIVE" in os.environ  # a sanitizer takes its time
+THREADS = ["3"] if SANITIZED else ["1", "3"]
+STEPS = 4 if SANITIZED else 6
+LIMIT = 400 if SANITIZED else 60
+"""Seconds, after which a thread waits for ever."""
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +72,7 @@ def within(seconds: float, work: Callable[[], Any]) -> Any:
 
 
 class Case:
-    """A session, its samples, and six steps of it."""
+    """A session, its samples, and a few steps of it."""
 
     def __init__(
         self, layers, inputs, batch, n=None, optimizer=None, loss=None, dtype=np.float32, **how
@@ -176,7 +179,7 @@ def check(name: str, place: str, fault: str, threads: str, firsts: range | list[
         session.push()
         plan_fault(place, fault, first, 5 if fault == "delay" else 1)
         try:
-            within(60, lambda session=session: case.take(session, STEPS))
+            within(LIMIT, lambda session=session: case.take(session, STEPS))
         except (MemoryError, RuntimeError, NonFiniteError) as error:
             happened += 1
             assert isinstance(error, RAISED[fault]), repr(error)
@@ -186,7 +189,7 @@ def check(name: str, place: str, fault: str, threads: str, firsts: range | list[
             assert session.taken == STEPS, "a fault came to nothing, or to a step too few"
         plan_fault("none", "delay")
         assert case.numbers(session) == whole[session.taken], "not the numbers of whole steps"
-        within(60, lambda session=session: case.take(session, STEPS - session.taken))
+        within(LIMIT, lambda session=session: case.take(session, STEPS - session.taken))
         assert case.numbers(session) == whole[STEPS]
     return happened
 
@@ -198,10 +201,13 @@ def test_a_fault_at_any_place_leaves_whole_steps_and_nobody_waiting(name, thread
         (place, fault): check(name, place, fault, threads, [3], monkeypatch)
         for place, faults in PLACES.items()
         for fault in faults
+        if not SANITIZED or fault in (faults[0], "event")
     }
-    assert happened["forward", "memory"] == happened["backward", "error"] == happened["gather", "memory"] == 1
+    assert (
+        happened["forward", "memory"] == happened["backward", "memory"] == happened["gather", "memory"] == 1
+    )
     assert happened["stop", "event"] == 1
-    assert (happened["statistics", "error"] > 0) == ("norm" in name)
+    assert (happened["statistics", "memory"] > 0) == ("norm" in name)
     assert (happened["gradient", "event"] > 0) == (name in ("norms", "huge weights"))
     assert (happened["allocation", "memory"] > 0) == (
         name == "sparse"
@@ -212,7 +218,7 @@ def test_a_fault_at_any_place_leaves_whole_steps_and_nobody_waiting(name, thread
 @pytest.mark.parametrize("threads", ["2", "5"])
 @pytest.mark.parametrize("name", CASES)
 def test_a_fault_at_every_passage(name, threads, monkeypatch):
-    """CHAINRULE_REPEATS times as many, each at another moment of the six steps."""
+    """CHAINRULE_REPEATS times as many, each at another moment of the steps."""
     repeats = int(os.environ.get("CHAINRULE_REPEATS", "6"))
     for place, faults in PLACES.items():
         for fault in faults:
@@ -230,7 +236,7 @@ def test_an_update_that_overflows_ends_the_call_for_every_thread(name, monkeypat
         session.push()
         plan_fault("rule", "event", first)
         with pytest.raises(NonFiniteError):
-            within(60, lambda session=session: case.take(session, STEPS))
+            within(LIMIT, lambda session=session: case.take(session, STEPS))
         plan_fault("none", "delay")
 
 
@@ -244,7 +250,7 @@ def test_an_overflow_with_bounds_on_the_gradient_and_the_weights_ends(monkeypatc
         model = Model(Network(200, layers, MeanSquaredError(), max_norm=3.0), seed=1)
         how = {"epochs": 2, "batch_size": 128, "optimizer": SGD(1e39), "clip_norm": 1.0, "engine": engine}
         with pytest.raises(NonFiniteError) as caught:
-            within(60, lambda model=model, how=how: model.fit(X, X[:, 0], **how))
+            within(LIMIT, lambda model=model, how=how: model.fit(X, X[:, 0], **how))
         found[engine] = caught.value.step, caught.value.link
     assert found["reference"] == found["native"] == (1, "update of dense_1")
 
@@ -270,7 +276,7 @@ def test_a_gradient_that_is_not_finite_is_not_applied(optimizer, how, monkeypatc
         short = Model(network, seed=1)
         short.theta[:] = model.theta
         with pytest.raises(NonFiniteError) as caught:
-            within(60, lambda model=model, engine=engine: model.fit(spoilt, y, engine=engine, **how))
+            within(LIMIT, lambda model=model, engine=engine: model.fit(spoilt, y, engine=engine, **how))
         short.fit(X[: bad * size], y[: bad * size], engine=engine, **how)
         assert model.steps_trained == bad
         assert model.theta.tobytes() == short.theta.tobytes()
@@ -284,7 +290,7 @@ def test_more_threads_than_rows_of_the_buffers_come_to_an_end(monkeypatch):
     model = Model(Network(100, [Dense(1000), Dense(3)], SoftmaxCrossEntropy()))
     X = np.random.default_rng(0).normal(size=(500, 100)).astype(np.float32)
     walk = native.NativeWalk(model.network, model.theta, model.states, 3)
-    assert within(60, lambda: walk(X)).tobytes() == model.outputs(X).tobytes()
+    assert within(LIMIT, lambda: walk(X)).tobytes() == model.outputs(X).tobytes()
 
 
 @pytest.mark.parametrize("is_sorted", [True, False])
@@ -309,7 +315,7 @@ def test_a_csr_matrix_that_another_thread_changes_is_an_error(work, part, is_sor
     writer = threading.Thread(target=change)
     writer.start()
     with pytest.raises(DataError, match="X was changed while it was read"):
-        within(60, lambda: case.take(session, STEPS) if work == "steps" else walk(case.X))
+        within(LIMIT, lambda: case.take(session, STEPS) if work == "steps" else walk(case.X))
     writer.join()
     plan_fault("none", "delay")
     array[:] = right

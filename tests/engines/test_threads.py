@@ -109,7 +109,7 @@ def test_a_limit_counts_in_a_fit_whichever_is_imported_first(order):
     ]
     environment = os.environ | {"CHAINRULE_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-c", "\n".join(script)]
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, text=True)
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=300, text=True)
     assert done.stdout.split() == ["0", "2"], done.stdout + done.stderr
 
 
@@ -151,7 +151,7 @@ def test_threads_take_turns_on_a_bound_model():
     wrong = []
 
     def ask(X: np.ndarray, answer: np.ndarray) -> None:
-        for _ in range(20):
+        for _ in range(2 if "CHAINRULE_NATIVE" in os.environ else 20):
             if not np.array_equal(walk(X), answer):
                 wrong.append(len(X))
 
