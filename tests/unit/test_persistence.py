@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,17 @@ from chainrule.engines.native import REASON
 from chainrule.formulas.initializers import INITIALIZERS
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
-from chainrule.trained.persistence import LAYERS
+from chainrule.trained.persistence import (
+    DEFAULTS_1,
+    LAYERS,
+    completed,
+    custom_defaults,
+    encode,
+    network_config,
+)
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "model_format_1.safetensors"
+"""A model that an earlier version saved."""
 
 X = np.random.default_rng(1).normal(size=(20, 4))
 Y = np.arange(20) % 3
@@ -186,9 +197,82 @@ def test_the_file_is_readable_by_others(tmp_path: Path):
     }
     with safe_open(path, "numpy") as file:
         header = json.loads(file.metadata()["chainrule"])
-    assert header["format"] == 1 and header["network"]["inputs"] == 4 and header["dtype"] == "float32"
-    assert header["network"]["layers"][1] == {"kind": "dense", "units": 3}
+    assert header["format"] == 2 and header["network"]["inputs"] == 4 and header["dtype"] == "float32"
+    assert header["network"]["layers"][1] == {"kind": "dense", "units": 3, "initializer": None}
+    assert header["network"]["layers"][2] == {"kind": "batch_norm", "momentum": 0.9, "eps": 1e-05}
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+# --- settings, and the format before
+
+
+@dataclass(frozen=True)
+class OtherDefault(c.BatchNorm):
+    """Batch normalization as a later version could have it."""
+
+    kind = "batch_norm"
+    momentum: float = 0.5
+    eps: float = 1e-3
+
+
+def test_a_changed_default_does_not_change_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "model.safetensors"
+    model(c.BatchNorm()).save(path)
+    monkeypatch.setitem(LAYERS, "batch_norm", OtherDefault)
+    for file in (path, GOLDEN):
+        layer = next(found for found in c.load(file).network.layers if found.kind == "batch_norm")
+        assert layer == OtherDefault(momentum=0.9, eps=1e-5)
+
+
+def test_a_file_of_format_1():
+    read = c.load(GOLDEN)
+    block = c.Residual([c.Dense(4, initializer=c.HeNormal()), c.PReLU(), c.BatchNorm(momentum=0.8)])
+    layers = [
+        *(c.Rescale(0.5), c.Standardize(), c.Dense(5), c.BatchNorm(), c.LeakyReLU(), c.Dropout(), block),
+        *(c.Skip([c.Dense(3), c.ELU()]), c.Dense(2)),
+    ]
+    assert read.network.layers == tuple(layers) and read.network.loss == c.Huber()
+    assert (read.network.l2, read.network.l1, read.network.max_norm) == (1e-3, 0.0, None)
+    assert (read.seed, read.epochs_trained, read.steps_trained) == (3, 2, 10)
+    expected = [[-0.02244376577436924, 0.13995222747325897], [0.7220616340637207, -0.19765424728393555]]
+    X = np.random.default_rng(0).normal(size=(40, 6))[:2]
+    np.testing.assert_allclose(read.outputs(X, engine="reference"), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", DEFAULTS_1)
+def test_what_format_1_left_out_are_settings(kind: str):
+    known = LAYERS | LOSSES | INITIALIZERS
+    assert DEFAULTS_1[kind].keys() <= {field.name for field in fields(known[kind])}
+
+
+def test_every_setting_is_in_the_file():
+    everything = [
+        *LAYER_LIST["batch_norm"],
+        *LAYER_LIST["residual"],
+        c.Orthogonal(),
+        *(loss() for loss in LOSSES.values()),
+    ]
+    for value in everything:
+        assert encode(value).keys() == {"kind", *(field.name for field in fields(value))}
+
+
+def test_a_custom_layer_may_have_a_default_that_is_no_json(tmp_path: Path):
+    @dataclass(frozen=True)
+    class Applied(c.Layer):
+        function: Any = np.sin
+        by: float = 2.0
+
+        def forward(self, params: Any, a: Any, ctx: Any) -> Any:
+            return self.by * a, None
+
+        def backward(self, params: Any, cache: Any, delta: Any, ctx: Any) -> Any:
+            return (), self.by * delta
+
+    assert encode(Applied()) == {"kind": "applied", "by": 2.0}
+    check_round_trip(model(Applied()), tmp_path / "model.safetensors", {"applied": Applied})
+    old = {"inputs": 4, "layers": [{"kind": "applied"}, {"kind": "dropout"}], "loss": {"kind": "huber"}}
+    network = c.Network(4, [Applied(), c.Dropout()], c.Huber())
+    assert completed(old, custom_defaults(network)) == network_config(network)
 
 
 # --- what is refused
@@ -224,7 +308,7 @@ def tensor(name: str, value: Any) -> Callable[[Any, Any], None]:
 
 
 WRONG: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
-    "format": (put("format", 2), "has format 2, this version of Chainrule reads 1; update it"),
+    "format": (put("format", 3), "has format 3, this version of Chainrule reads 1 and 2; update it"),
     "no network": (put("network", None), "the metadata holds no network"),
     "dtype": (put("dtype", "float16"), "dtype must be float32 or float64, not 'float16'"),
     "other dtype": (put("dtype", "float64"), "the tensor dense_1.W should be float64 but is F32"),

@@ -1,11 +1,14 @@
 """Models as safetensors files: numbers by name, and the architecture as JSON in the file's metadata.
 
-    metadata["chainrule"] = {"format": 1, "network": {...}, "dtype": "float32", "seed": 0, ...}
+    metadata["chainrule"] = {"format": 2, "network": {...}, "dtype": "float32", "seed": 0, ...}
     tensors: dense_1.W, dense_1.b, batch_norm_1.gamma, ..., and states as batch_norm_1.mean, ...
 
 Nothing in such a file is code: layers, losses and initializers are looked up by name in tables, and their settings
 are checked as a user's are. The shapes that the architecture asks for are compared with the file's before anything is
 allocated.
+
+Format 2 has every setting of every layer, loss and initializer. Format 1 had those that were not defaults; what it left
+out is filled in with the defaults of its time.
 """
 
 from __future__ import annotations
@@ -30,7 +33,26 @@ from chainrule.formulas.losses import LOSSES, Loss
 from chainrule.network import blocks
 from chainrule.network.network import MAX_LINKS, Network
 
-FORMAT = 1
+FORMAT = 2
+DEFAULTS_1: dict[str, dict[str, Any]] = {
+    "rescale": {"offset": 0.0},
+    "dense": {"initializer": None},
+    "batch_norm": {"momentum": 0.9, "eps": 1e-5},
+    "dropout": {"rate": 0.5},
+    "leaky_relu": {"slope": 0.01},
+    "prelu": {"slope": 0.25},
+    "elu": {"alpha": 1.0},
+    "mean_squared_error": {"half": False},
+    "huber": {"delta": 1.0},
+    "quantile": {"q": 0.5},
+    "sigmoid_cross_entropy": {"label_smoothing": 0.0},
+    "softmax_cross_entropy": {"label_smoothing": 0.0},
+    "binary_cross_entropy": {"label_smoothing": 0.0},
+    "categorical_cross_entropy": {"label_smoothing": 0.0},
+    "orthogonal": {"gain": 1.0},
+    "constant": {"value": 0.0},
+}
+"""What files of format 1 leave out, by kind. It never changes: nothing is added for a new setting or a new default."""
 MAX_VALUES = 1 << 22  # of the metadata, labels above all
 _STRING = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL)  # possessive: it keeps no way back
 
@@ -53,9 +75,9 @@ class Saved(NamedTuple):
 
 
 def encode(value: Any) -> Any:
-    """A layer, loss or initializer as {"kind": ..., setting: ...}, and what they hold likewise."""
+    """A layer, loss or initializer as {"kind": ..., setting: ...}, with every setting, encoded in the same way."""
     if isinstance(value, (Layer, Loss, Initializer)):
-        return {"kind": value.kind} | {name: encode(setting) for name, setting in _settings(value).items()}
+        return {"kind": value.kind} | _settings(value)
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     if isinstance(value, np.generic):
@@ -64,15 +86,56 @@ def encode(value: Any) -> Any:
 
 
 def _settings(value: Any) -> dict[str, Any]:
-    found = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
-    return {f.name: getattr(value, f.name) for f in found if getattr(value, f.name) != f.default}
+    """Every setting, so that a file means the same when a default changes.
+
+    A custom layer's setting that JSON cannot express is left out while it is the default.
+    """
+    found = {}
+    for f in dataclasses.fields(value) if dataclasses.is_dataclass(value) else ():
+        setting = getattr(value, f.name)
+        encoded = encode(setting)
+        if f.init and (_is_json(encoded) or f.default is dataclasses.MISSING or setting != f.default):
+            found[f.name] = encoded
+    return found
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
+    return value is None or isinstance(value, (str, int, float))
 
 
 def network_config(network: Network) -> dict[str, Any]:
-    """A network as JSON-ready data."""
+    """A network as JSON-ready data, with every setting."""
     config = {"inputs": network.inputs, "layers": encode(network.layers), "loss": encode(network.loss)}
-    penalties = {name: getattr(network, name) for name in ("l2", "l1", "max_norm")}
-    return config | {name: value for name, value in penalties.items() if value}
+    return config | {name: getattr(network, name) for name in ("l2", "l1", "max_norm")}
+
+
+def completed(config: Any, custom: Mapping[str, Mapping[str, Any]]) -> Any:
+    """A network as `network_config` gives it, from one of format 1: with the defaults of its time filled in.
+
+    custom: the defaults of custom layers by kind.
+    """
+    if isinstance(config, list):
+        return [completed(item, custom) for item in config]
+    if not isinstance(config, dict):
+        return config
+    kind = config.get("kind")
+    defaults = {"l2": 0.0, "l1": 0.0, "max_norm": None} if "layers" in config and "loss" in config else {}
+    if isinstance(kind, str):
+        defaults = dict(custom[kind] if kind in custom else DEFAULTS_1.get(kind, {}))
+    return defaults | {name: completed(value, custom) for name, value in config.items()}
+
+
+def custom_defaults(network: Network) -> dict[str, dict[str, Any]]:
+    """The defaults of a network's custom layers by kind, as `encode` writes them."""
+    layers = {link.layer.kind: link.layer for link in network.walk() if link.layer.kind not in LAYERS}
+    return {
+        kind: {f.name: encode(f.default) for f in dataclasses.fields(layer) if f.name in _settings(layer)}
+        for kind, layer in layers.items()
+    }
 
 
 def network_from_config(
@@ -144,7 +207,10 @@ def load(path: str | os.PathLike[str], custom: Mapping[str, type[Layer]] | None 
         with safe_open(str(path), framework="numpy") as file:
             header = _header(path, file.metadata())
             try:
-                network = network_from_config(header["network"], custom)
+                config = header["network"]
+                if header["format"] == 1:
+                    config = completed(config, {kind: {} for kind in custom or ()})
+                network = network_from_config(config, custom)
             except ChainruleError as error:
                 raise FormatError(f"{path}: the architecture cannot be built: {error}") from error
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
@@ -196,9 +262,10 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
         raise FormatError(f"{path}: the metadata is not valid JSON ({error}).") from error
     if not isinstance(header, dict) or not isinstance(header.get("network"), dict):
         raise FormatError(f"{path}: the metadata holds no network.")
-    if header.get("format") != FORMAT:
+    if header.get("format") not in (1, FORMAT):
         raise FormatError(
-            f"{path} has format {str(header.get('format'))[:20]}, this version of Chainrule reads {FORMAT}; update it."
+            f"{path} has format {str(header.get('format'))[:20]}, this version of Chainrule reads 1 and {FORMAT}; "
+            "update it."
         )
     if header.get("dtype") not in ("float32", "float64"):
         raise FormatError(f"{path}: dtype must be float32 or float64, not {str(header.get('dtype'))[:20]!r}.")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from chainrule.core.files import write_whole
 from chainrule.errors import ConfigError, FormatError
 from chainrule.formulas.schedules import PlateauState
+from chainrule.trained.persistence import completed, custom_defaults
 from chainrule.training.history import History
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
     try:
         for name, mine in run.fingerprint.items():
             theirs = state["fingerprint"].get(name)
+            if name == "network":  # an earlier version left defaults out
+                theirs = completed(theirs, custom_defaults(run.plan.network))
             if theirs != mine:
                 raise ConfigError(
                     f"{path} was made with another {name} ({_short(theirs)}, now {_short(mine)}); "
@@ -106,6 +109,8 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
         }
         _check_like(state, arrays)
         _check_finite(state["now"])
+        if any(np.isnan(state["optimizer"][name]).any() for name in arrays["optimizer"]):
+            raise TypeError("the optimizer's state should be numbers, not NaN")
         _check_numbers(state, run.steps_per_epoch)
         _check_plateau(state["plateau"], run.plateau)
         for snapshot in _snapshots(state["callbacks"]):
