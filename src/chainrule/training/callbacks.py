@@ -1,4 +1,4 @@
-"""What may watch a run and end it: early stopping, a target, checkpoints, a CSV log, any function."""
+"""Callbacks: what observes a run and may end it, such as early stopping, checkpoints and a CSV log."""
 
 from __future__ import annotations
 
@@ -21,47 +21,47 @@ from chainrule.training.run import Run
 
 
 class Callback:
-    """Does nothing; override what is of use. A plain function f(run) is called after each epoch."""
+    """Base class of callbacks; override the methods you need. A plain function f(run) is called after each epoch."""
 
     every_steps: int | None = None
-    """call on_steps after each so many steps, beside the ends of epochs"""
+    """call on_steps after every this many steps of the run too; None for the default times alone"""
     looks_inside = True
-    """whether it uses the model's numbers before the end of training; False spares an engine from bringing them back"""
+    """whether it reads parameters before the end of training; False saves copying them back from the engine"""
 
     def on_train_begin(self, run: Run) -> None:
-        """Before the first step, also of a resumed run."""
+        """Called before the first step, also of a resumed run."""
 
     def on_steps(self, run: Run) -> None:
-        """Within an epoch, from time to time, and after each `every_steps` steps."""
+        """Called within an epoch, about every 0.1 s, and after each `every_steps` steps."""
 
     def on_epoch_end(self, run: Run) -> None:
-        """After an epoch; run.logs is its record."""
+        """Called after each epoch; run.logs is its record."""
 
     def on_train_end(self, run: Run) -> None:
-        """After the last epoch, or when the run was stopped or interrupted."""
+        """Called after the last epoch, or when the run was stopped, interrupted or failed."""
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint must keep: numbers, text, None, lists of them, and NumPy arrays."""
+        """Return what a checkpoint must store: numbers, text, None, lists of them, and NumPy arrays."""
         return {}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """The inverse of state."""
+        """Restore what `state` returned."""
 
 
 class FunctionCallback(Callback):
-    """Any function of the run, called after each epoch."""
+    """A callback that calls a function of the run after each epoch."""
 
     def __init__(self, function: Callable[[Run], Any]) -> None:
-        """Keep the function."""
+        """Store the function."""
         self.function = function
 
     def on_epoch_end(self, run: Run) -> None:
-        """Call it."""
+        """Call the function."""
         self.function(run)
 
 
 class Listener(Callback):
-    """A callback that tells a function of each event: `Listener(queue.put)`.
+    """A callback that passes each event to a function: `Listener(queue.put)`.
 
     The function runs in the thread that trains, between two steps: let it be short. An error of its own ends the run.
     Unlike other callbacks it neither sees nor changes the run itself.
@@ -70,38 +70,38 @@ class Listener(Callback):
     looks_inside = False
 
     def __init__(self, consume: events.Consumer) -> None:
-        """Keep the function."""
+        """Store the function."""
         self.consume = consume
 
     def on_event(self, event: events.Event) -> None:
-        """Call the function; a subclass may do something else."""
+        """Call the function; a subclass may override this."""
         self.consume(event)
 
     def on_train_begin(self, run: Run) -> None:
-        """Make the event `Started`."""
+        """Send the event `Started`."""
         self.on_event(events.started(run))
 
     def on_steps(self, run: Run) -> None:
-        """Make the event `Progress`."""
+        """Send the event `Progress`."""
         self.on_event(events.progress(run))
 
     def on_epoch_end(self, run: Run) -> None:
-        """Make the event `EpochEnd`."""
+        """Send the event `EpochEnd`."""
         self.on_event(events.epoch_end(run))
 
     def on_train_end(self, run: Run) -> None:
-        """Make the event `Finished`, `Stopped`, `Interrupted` or `Failed`."""
+        """Send the event `Finished`, `Stopped`, `Interrupted` or `Failed`."""
         self.on_event(events.ended(run))
 
 
 def better(monitor: str) -> int:
-    """+1 where a higher value of a record's column is better, -1 where a lower one is."""
+    """Return +1 if a higher value of a column of the history is better, -1 if a lower one is."""
     metric = METRICS.get(monitor.removeprefix("val_"))
     return 1 if metric is not None and metric.better == "higher" else -1
 
 
 def watched(run: Run, monitor: str) -> float:
-    """A column's value in the epoch just completed."""
+    """Return the value of a column in the epoch just completed. Raises ConfigError if it is not recorded."""
     if monitor not in run.logs:
         raise ConfigError(
             f"{monitor!r} is not recorded{_hint(run, monitor)}; recorded are {', '.join(run.logs)}."
@@ -110,7 +110,7 @@ def watched(run: Run, monitor: str) -> float:
 
 
 def _hint(run: Run, monitor: str) -> str:
-    """What to pass for a column to be recorded; nothing where nothing helps."""
+    """Say which argument of fit records a column; empty if none does."""
     name = monitor.removeprefix("val_")
     is_metric = name in METRICS and run.model.task in METRICS[name].tasks
     if not is_metric and name != "loss":
@@ -138,7 +138,7 @@ def _check_number(value: Any, name: str, least: float = -math.inf) -> None:
 
 
 class EarlyStopping(Callback):
-    """Stop when `monitor` has not improved by more than min_delta for `patience` epochs in a row.
+    """Stop training when `monitor` has not improved by more than min_delta for `patience` epochs in a row.
 
     restore_best: put back the parameters and running statistics of the best epoch at the end, however it comes.
     Source: Prechelt, "Early stopping - but when?", 1998.
@@ -147,7 +147,7 @@ class EarlyStopping(Callback):
     def __init__(
         self, monitor: str = "val_loss", patience: int = 10, min_delta: float = 0.0, restore_best: bool = True
     ) -> None:
-        """Whether a column should rise or fall follows from the metric."""
+        """Check the settings; the metric decides whether higher or lower values are better."""
         _check_monitor(monitor, "EarlyStopping")
         check_count(patience, "patience of EarlyStopping")
         _check_number(min_delta, "min_delta of EarlyStopping", 0)
@@ -162,12 +162,12 @@ class EarlyStopping(Callback):
         self.kept: dict[str, Any] | None = None
 
     def on_train_begin(self, run: Run) -> None:
-        """A new run starts afresh; a resumed one goes on."""
+        """Reset the best value in a new run; keep it in a resumed one."""
         if run.step == 0:
             self.best, self.best_epoch, self.waited, self.kept = -math.inf, 0, 0, None
 
     def on_epoch_end(self, run: Run) -> None:
-        """Compare, keep, count."""
+        """Compare the monitored value with the best one, and stop the run when patience is exhausted."""
         value = self.sign * watched(run, self.monitor)
         if value > self.best + self.min_delta:
             self.best, self.best_epoch, self.waited = value, run.epoch, 0
@@ -179,20 +179,20 @@ class EarlyStopping(Callback):
             run.stop(self.reason())
 
     def reason(self) -> str:
-        """Why the run is stopped."""
+        """Say why the run is stopped."""
         return f"{self.monitor} has not improved since epoch {self.best_epoch}"
 
     def on_train_end(self, run: Run) -> None:
-        """Put the best back."""
+        """Restore the parameters of the best epoch."""
         if self.kept is not None:
             run.restore(self.kept)
 
     def state(self) -> dict[str, Any]:
-        """The best so far, with its parameters."""
+        """Return the best value so far, with its parameters."""
         return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited, "kept": self.kept}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on where the run was. Raises TypeError for what `state` cannot have given."""
+        """Restore the best value. Raises TypeError for a state that `state` cannot have returned."""
         best, kept = state["best"], state["kept"]
         counts = state["best_epoch"], state["waited"]
         if not (
@@ -205,53 +205,53 @@ class EarlyStopping(Callback):
 
 
 class StopAt(Callback):
-    """Stop as soon as `monitor` reaches a value: StopAt("val_accuracy", 0.98)."""
+    """Stop training as soon as `monitor` reaches a value: StopAt("val_accuracy", 0.98)."""
 
     def __init__(self, monitor: str, value: float) -> None:
-        """Reached from below or from above, as the metric has it."""
+        """Check the settings; the metric decides whether the value is reached from below or above."""
         _check_monitor(monitor, "StopAt")
         _check_number(value, "value of StopAt")
         self.monitor, self.value, self.sign = monitor, value, better(monitor)
 
     def on_epoch_end(self, run: Run) -> None:
-        """Compare."""
+        """Stop the run if the value is reached."""
         if self.sign * watched(run, self.monitor) >= self.sign * self.value:
             run.stop(f"{self.monitor} reached {self.value:g}")
 
 
 class Checkpoint(Callback):
-    """Write all that the run needs to go on to a file, after each epoch and each `every_steps` steps.
+    """Write a file from which the run can be resumed, after each epoch and each `every_steps` steps.
 
     The file is replaced in one move, so that it is whole at any instant. Resume with fit(..., resume=path).
     """
 
     def __init__(self, path: str | os.PathLike[str], every_steps: int | None = None) -> None:
-        """Name the file; its folder is made when it is needed."""
+        """Store the path; its folder is created when the first checkpoint is written."""
         if every_steps is not None:
             check_count(every_steps, "every_steps of Checkpoint")
         self.path, self.every_steps = Path(path), every_steps
         self.looks_inside = every_steps is not None
 
     def on_steps(self, run: Run) -> None:
-        """Write, at the steps asked for."""
+        """Write the checkpoint after each `every_steps` steps."""
         if self.every_steps is not None and run.step % self.every_steps == 0:
             checkpoint.write(self.path, run)
 
     def on_epoch_end(self, run: Run) -> None:
-        """Write."""
+        """Write the checkpoint."""
         checkpoint.write(self.path, run)
 
 
 class CSVLog(Listener):
-    """One line an epoch in a CSV file; a resumed run goes on in the same file."""
+    """Write the history to a CSV file, one line per epoch; a resumed run continues the file."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Name the file."""
+        """Store the path."""
         super().__init__(self.write)
         self.path, self.records = Path(path), list[Mapping[str, float]]()
 
     def write(self, event: events.Event) -> None:
-        """Write all records after each epoch: the file is always whole, whenever the run was interrupted."""
+        """Write all records after each epoch, so that the file is complete whenever the run ends."""
         if isinstance(event, events.Started):
             self.records = list(event.records)
         elif isinstance(event, events.EpochEnd):
@@ -264,7 +264,7 @@ class CSVLog(Listener):
 
 
 def as_callbacks(callbacks: Any) -> list[Callback]:
-    """Callbacks from what a user lists, or the only one; functions of the run among them.
+    """Return a user's callbacks, one or several, as a list of `Callback`; functions of the run are wrapped.
 
     Checkpoints go last: they store the rest.
     """

@@ -28,7 +28,7 @@ KEYS = ("fingerprint", "epoch", "position", "seconds", "epochs_before", "clock",
 
 
 def write(path: str | os.PathLike[str], run: Run) -> None:
-    """Store a run between two of its steps."""
+    """Write the state of a run between two of its steps to a file."""
     from safetensors.numpy import save as to_bytes
 
     run.session.pull()
@@ -55,7 +55,7 @@ def write(path: str | os.PathLike[str], run: Run) -> None:
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The state that write stored. Raises FormatError where the file is not one."""
+    """Read the state that `write` stored. Raises FormatError if the file is not a checkpoint."""
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
@@ -86,7 +86,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def resume(path: str | os.PathLike[str], run: Run) -> None:
-    """Put a run where the checkpoint left it.
+    """Restore a run from a checkpoint.
 
     Raises ConfigError where it was made under other settings, and then leaves the run as it was.
     """
@@ -139,7 +139,7 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
 
 
 def checksum(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Eight digits for everything in the file, so that damage is found before it becomes other bits."""
+    """Return a checksum of eight digits over the whole file, which detects damage."""
     crc = zlib.crc32(text.encode())
     for name in sorted(arrays):
         crc = zlib.crc32(arrays[name].tobytes(), crc)
@@ -147,7 +147,7 @@ def checksum(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 def _check_like(found: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
-    """Raises TypeError unless every array is there, with the run's own shape and precision."""
+    """Raise TypeError unless every array is present, with the shape and precision of the run."""
     for key, value in mine.items():
         if isinstance(value, Mapping):
             _check_like(found[key], value)
@@ -156,7 +156,7 @@ def _check_like(found: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
 
 
 def _check_numbers(state: Mapping[str, Any], steps_per_epoch: int) -> None:
-    """Raises TypeError unless the counters count, and there is a record for each epoch."""
+    """Raise TypeError unless the counts are valid, and there is one record per epoch."""
     bounds = {"epoch": 2**31, "position": steps_per_epoch + 1, "epochs_before": 2**63, "clock": 2**63}
     for name, bound in bounds.items():
         if type(state[name]) is not int or not 0 <= state[name] < bound:
@@ -173,7 +173,7 @@ def _check_numbers(state: Mapping[str, Any], steps_per_epoch: int) -> None:
 
 
 def is_record(value: Any) -> bool:
-    """Whether a value out of a file is an epoch's record."""
+    """Return whether a value read from a file is a record of an epoch."""
     return (
         isinstance(value, dict)
         and value.keys() >= {"loss", "seconds"}
@@ -182,12 +182,12 @@ def is_record(value: Any) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value out of a file is a number that a float holds; NaN and infinity are."""
+    """Return whether a value read from a file is a float; NaN and infinity are."""
     return type(value) is float or (type(value) is int and abs(value) < 2**63)
 
 
 def _check_plateau(found: Any, mine: PlateauState | None) -> None:
-    """Raises TypeError unless there is a state where the schedule has one, of numbers that it can come to."""
+    """Raise TypeError unless the state of the schedule is present where it has one, with valid numbers."""
     if (found is None) != (mine is None):
         raise TypeError("plateau should be the schedule's")
     if found is not None and not (
@@ -202,7 +202,7 @@ def _check_plateau(found: Any, mine: PlateauState | None) -> None:
 
 
 def _check_finite(snapshot: Mapping[str, Any]) -> None:
-    """Raises TypeError where a parameter or a running statistic is NaN or infinite."""
+    """Raise TypeError if a parameter or a running statistic is NaN or infinite."""
     for value in snapshot.values():
         if isinstance(value, Mapping):
             _check_finite(value)
@@ -211,7 +211,7 @@ def _check_finite(snapshot: Mapping[str, Any]) -> None:
 
 
 def _snapshots(value: Any) -> Iterator[dict[str, Any]]:
-    """Every `Run.snapshot` in what callbacks keep."""
+    """Iterate over every `Run.snapshot` in the states of the callbacks."""
     if isinstance(value, dict) and value.keys() == {"theta", "states"}:
         yield value
     elif isinstance(value, (dict, list)):
@@ -220,7 +220,7 @@ def _snapshots(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _pack(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
-    """JSON-ready data in which each array stands as {"$array": its name}."""
+    """Return JSON-ready data in which each array is replaced by {"$array": its name}."""
     if isinstance(value, np.ndarray):
         name = f"{name}#{len(arrays)}" if name in arrays else name
         arrays[name] = np.ascontiguousarray(value).reshape(value.shape)

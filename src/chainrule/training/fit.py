@@ -1,4 +1,4 @@
-"""From what a user asks for to a finished run."""
+"""From the checked arguments of `Model.fit` to a finished run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def fit(
     resume: str | None,
     method: Method | None = None,
 ) -> History:
-    """Train a model in place, and return what was recorded. The arguments are those of `Model.fit`, checked."""
+    """Train a model in place and return its history. The arguments are those of `Model.fit`, checked."""
     network: Network = plan.network
     clock, before = model.steps_trained, model.epochs_trained
     if isinstance(optimizer, LBFGS):
@@ -110,7 +110,7 @@ def fingerprint(
     shuffle: bool,
     method: Method | None = None,
 ) -> dict[str, Any]:
-    """What decides the bits of a run: all of it must be the same for a checkpoint to be resumed.
+    """Return everything that decides the bits of a run; a checkpoint is resumed only if all of it is the same.
 
     epochs only where the schedule looks ahead to them: under a constant rate a run can be resumed with more of them.
     """
@@ -134,13 +134,13 @@ def fingerprint(
 
 
 def describe(value: Any) -> dict[str, Any]:
-    """An optimizer, a schedule or a method as JSON-ready data."""
+    """Return an optimizer, a schedule or a method as JSON-ready data."""
     settings = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     return {"kind": value.kind} | {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
 
 
 def fit_standardize(network: Network, states: dict[str, Any], samples: Samples, dtype: Any) -> dict[str, Any]:
-    """The states with every Standardize measured on the samples; one that was measured before keeps its numbers."""
+    """Measure every Standardize on the samples, unless it was measured before, and return the states."""
     for i, link in enumerate(network.links):
         if not isinstance(link.layer, Standardize) or states[link.name].count > 0:
             continue
@@ -157,7 +157,7 @@ def fit_standardize(network: Network, states: dict[str, Any], samples: Samples, 
 
 
 def split_rows(n: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The rows to train on and those held out of n, each in order; at least one on each side. Raises ConfigError."""
+    """Draw which of n rows to train on and which to hold out, both sorted, at least one each. Raises ConfigError."""
     if isinstance(fraction, str) or not 0 < fraction < 1:
         raise ConfigError(f"validation_fraction must lie between 0 and 1, not {fraction!r}.")
     count = round(fraction * n)
@@ -171,7 +171,7 @@ def split_rows(n: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], N
 
 
 def split(samples: Samples, fraction: float, seed: int) -> tuple[Samples, Samples]:
-    """Training and validation samples: a random part of the samples, divided as `split_rows` does it."""
+    """Split samples into training and validation samples, by the rows that `split_rows` draws."""
     train, held_out = map(samples.take, split_rows(samples.n, fraction, seed))
     if not (train.weight.any() and held_out.weight.any()):
         raise DataError(

@@ -1,4 +1,4 @@
-"""What a training run recorded, epoch by epoch."""
+"""The history of a training run, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 @records.kind("history", fields=("records", "stopped"))
 class History:
-    """A list of records, one an epoch: loss, val_loss, val_accuracy, learning_rate, seconds, ...
+    """The history of a run: one record per epoch with loss, val_loss, val_accuracy, learning_rate, seconds, ...
 
     history["val_loss"] is a column, history[-1] a record, history.to_frame() a data frame.
     stopped: why training ended before its last epoch, or None.
     """
 
     def __init__(self, records: list[dict[str, float]] | None = None, stopped: str | None = None) -> None:
-        """Start from earlier records, or from none."""
+        """Start with earlier records, or with none."""
         self.records: list[dict[str, float]] = list(records or [])
         self.stopped = stopped
 
     @property
     def columns(self) -> list[str]:
-        """The names of what was recorded, in order of appearance."""
+        """The names of the recorded columns, in order of appearance."""
         return list(dict.fromkeys(name for record in self.records for name in record))
 
     def __getitem__(self, key: str | int) -> Any:
-        """A column by name (None where an epoch lacks it), or a record by number."""
+        """Return a column by name (None where an epoch lacks it), or a record by number."""
         if isinstance(key, int):
             return self.records[key]
         if key not in self.columns:
@@ -43,19 +43,19 @@ class History:
         return [record.get(key) for record in self.records]
 
     def __len__(self) -> int:
-        """The number of epochs."""
+        """Return the number of epochs."""
         return len(self.records)
 
     def __iter__(self) -> Iterator[dict[str, float]]:
-        """The records in order."""
+        """Iterate over the records."""
         return iter(self.records)
 
     def __contains__(self, name: object) -> bool:
-        """Whether a column was recorded."""
+        """Return whether a column was recorded."""
         return name in self.columns
 
     def to_frame(self, backend: Any = "pandas") -> Any:
-        """A data frame with one row an epoch, of any library that narwhals knows: "pandas", "polars", "pyarrow"."""
+        """Return a data frame with one row per epoch, of a library narwhals supports: "pandas", "polars", "pyarrow"."""
         import narwhals
 
         columns = {name: self[name] for name in self.columns}
@@ -65,7 +65,7 @@ class History:
             raise ConfigError(f"a data frame of {backend!r} needs that library; install it first.") from error
 
     def to_json(self) -> str:
-        """The records and why training stopped, as JSON; null for NaN and infinity, which JSON does not have."""
+        """Return the records and why training stopped as JSON text; NaN and infinity, which JSON lacks, become null."""
         return to_json({"records": self.records, "stopped": self.stopped}, indent=1)
 
     def to_data(self) -> dict[str, Any]:
@@ -74,19 +74,19 @@ class History:
 
     @classmethod
     def from_json(cls, text: str) -> History:
-        """The inverse of to_json, with NaN for null."""
+        """Read what `to_json` returned, with NaN for null."""
         kept = json.loads(text)
         records = [{n: math.nan if v is None else v for n, v in r.items()} for r in kept["records"]]
         return cls(records, kept["stopped"])
 
     @property
     def charted(self) -> list[str]:
-        """What a report draws of it: the loss, and the accuracy or the RMSE, where they were recorded."""
+        """The columns that a report draws: the loss, and accuracy or RMSE where they were recorded."""
         names = self.columns
         return [name for name in ("loss", "accuracy", "rmse") if name in names or f"val_{name}" in names]
 
     def figure(self, name: str = "loss") -> go.Figure:
-        """A column over the epochs, training and validation: "loss", "accuracy" or another that was recorded.
+        """Draw a column over the epochs, for training and validation: "loss", "accuracy" or another recorded one.
 
         Raises ConfigError for a name that was not recorded.
         """
@@ -103,13 +103,13 @@ class History:
         return learning_curve(self.records, name)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the curves and the records."""
+        """Show the curves and the records in a notebook."""
         from chainrule.views import notebook
 
         return notebook.history(self)
 
     def __repr__(self) -> str:
-        """The number of epochs and the last record."""
+        """Show the number of epochs and the last record."""
         last = (
             ", ".join(f"{name} {value:.4g}" for name, value in self.records[-1].items())
             if self.records

@@ -25,10 +25,10 @@ CHUNK = 4096
 
 
 class FullBatch:
-    """The objective over all samples as a function of the trained part of theta."""
+    """The objective over all samples as a function of the trained parameters."""
 
     def __init__(self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], clock: int) -> None:
-        """Find what is trained."""
+        """Find which numbers of theta are trained."""
         self.plan, self.theta, self.states, self.clock = plan, theta, states, clock
         self.tally, self.optimizer_state = np.zeros(3), None
         self.params = plan.network.unflatten(theta)
@@ -47,7 +47,7 @@ class FullBatch:
     def value_and_gradient(
         self, x: NDArray[np.float64], samples: Samples
     ) -> tuple[float, NDArray[np.float64]]:
-        """L and dL/dx at theta[trained] = x, in float64."""
+        """Compute L and dL/dx at theta[trained] = x, in float64."""
         self.theta[self.trained] = x
         loss, g = 0.0, np.zeros(len(x))
         for rows, share in objective.pieces(samples.weight, self.chunk or samples.n):
@@ -61,7 +61,7 @@ class FullBatch:
 
 
 def check(network: Network, run: Run) -> None:
-    """Refuse what a line search cannot take: randomness in the objective, and a state that SciPy does not hand out."""
+    """Check that the objective is deterministic and its gradient unclipped, and that no checkpoints are written."""
     if any(isinstance(link.layer, Dropout) and link.layer.rate for link in network.walk()):
         raise ConfigError(
             "LBFGS needs the same objective at each evaluation and Dropout changes it; use Adam."

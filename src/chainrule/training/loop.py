@@ -18,12 +18,12 @@ from chainrule.training.callbacks import Callback, better, watched
 from chainrule.training.run import Run
 from chainrule.training.without_backprop import Search
 
-GLANCE = 0.1
-"""Seconds of steps between two looks at callbacks, the progress bar and Ctrl-C."""
+POLL_SECONDS = 0.1
+"""Seconds that one call of the engine should take: then callbacks, the progress bar and Ctrl-C are served."""
 
 
 def train(run: Run) -> None:
-    """Advance a run, fresh or resumed, to its end."""
+    """Run the training loop of a new or resumed run to its end."""
     with watching(run):
         while run.epoch < run.epochs and run.history.stopped is None:
             train_epoch(run)
@@ -33,7 +33,7 @@ def train(run: Run) -> None:
 
 @contextmanager
 def watching(run: Run) -> Iterator[None]:
-    """Tell the callbacks of the beginning of a run, and of its end, also where an error or Ctrl-C ends it."""
+    """Call on_train_begin of the callbacks, and on_train_end at the end, also after an error or Ctrl-C."""
     for callback in run.callbacks:
         callback.on_train_begin(run)
     try:
@@ -48,7 +48,7 @@ def watching(run: Run) -> Iterator[None]:
 
 
 def train_epoch(run: Run) -> None:
-    """The steps of one epoch that are still to do."""
+    """Take the remaining steps of one epoch."""
     order = epoch_order(run)
     first = run.epoch * run.steps_per_epoch
     settings = StepSettings.of(learning_rates(run))
@@ -70,8 +70,8 @@ def train_epoch(run: Run) -> None:
             )
             elapsed = time.perf_counter() - start
             run.position, run.seconds, run.rate = end, run.seconds + elapsed, float(settings.rate[end - 1])
-            # As many steps as fit in a glance, found by doubling: what is cut where never changes a number.
-            run.chunk = min(2 * run.chunk, max(1, int((end - begin) * GLANCE / max(elapsed, 1e-9))))
+            # As many steps a call as take POLL_SECONDS seconds, by doubling; where calls are cut changes no result.
+            run.chunk = min(2 * run.chunk, max(1, int((end - begin) * POLL_SECONDS / max(elapsed, 1e-9))))
             if run.position < run.steps_per_epoch:
                 look(run)
     finally:  # an error or Ctrl-C comes before the line that counts the steps which were completed
@@ -81,7 +81,7 @@ def train_epoch(run: Run) -> None:
 
 
 def look(run: Run) -> None:
-    """Let the callbacks see the run within an epoch, with current numbers where one of them uses these."""
+    """Call on_steps of the callbacks that are due, with current parameters where one of them reads these."""
     due = [c for c in run.callbacks if type(c).on_steps is not Callback.on_steps]
     due = [c for c in due if not c.every_steps or run.step % c.every_steps == 0]
     if any(callback.looks_inside for callback in due):
@@ -91,14 +91,14 @@ def look(run: Run) -> None:
 
 
 def epoch_order(run: Run) -> NDArray[np.int64]:
-    """The samples of the epoch in the order of the walk: (n,)"""
+    """Return the order of the samples in the epoch: (n,)"""
     if not run.shuffle:
         return np.arange(run.samples.n)
     return generator(run.plan.seed, "shuffle", run.epochs_before + run.epoch).permutation(run.samples.n)
 
 
 def learning_rates(run: Run) -> NDArray[np.float64]:
-    """The learning rate of each step of the epoch: (steps_per_epoch,)"""
+    """Return the learning rate of each step of the epoch: (steps_per_epoch,)"""
     steps = np.arange(run.epoch * run.steps_per_epoch, (run.epoch + 1) * run.steps_per_epoch)
     factors = run.schedule.factor(steps, run.epochs * run.steps_per_epoch, run.steps_per_epoch)
     scale = run.plan.optimizer.learning_rate * (1.0 if run.plateau is None else run.plateau.factor)
@@ -106,7 +106,7 @@ def learning_rates(run: Run) -> NDArray[np.float64]:
 
 
 def epoch_record(run: Run) -> dict[str, float]:
-    """What the epoch's own steps say: the mean loss over its batches, the share of correct predictions, the rate.
+    """Return the record of the epoch: the mean loss over its batches, the accuracy, the learning rate.
 
     Where the method was named, also the walks forward: `forward_passes`.
     """
@@ -127,7 +127,7 @@ def epoch_record(run: Run) -> dict[str, float]:
 
 
 def finish_epoch(run: Run, record: dict[str, float]) -> None:
-    """Validate, record, tell the callbacks."""
+    """Validate, append the record, and call on_epoch_end of the callbacks."""
     start = time.perf_counter()
     if run.validation is not None:
         network, session = run.plan.network, run.session
@@ -149,5 +149,5 @@ def _stops(run: Run) -> list[int]:
 
 
 def _next_stop(run: Run, first: int, every: int) -> Any:
-    """The position in the epoch at which the next multiple of `every` steps is complete."""
+    """Return the position in the epoch at which the next multiple of `every` steps is complete."""
     return (run.step // every + 1) * every - first

@@ -17,7 +17,7 @@ LEAST_SECONDS = 0.5
 
 
 class Layout(NamedTuple):
-    """Which columns a table has, and where."""
+    """The layout of a table: which columns it has, and where."""
 
     columns: tuple[int, ...]
     heads: tuple[tuple[str, ...], ...]
@@ -26,19 +26,19 @@ class Layout(NamedTuple):
     gap: int
 
     def line(self, cells: Sequence[str]) -> str:
-        """One line of all cells, of which those are taken that have a column."""
+        """Return one line of cells, those of the columns shown."""
         return (" " * self.gap).join(
             cells[k].rjust(w) for k, w in zip(self.columns, self.widths, strict=True)
         )
 
     def heading(self) -> list[str]:
-        """The lines above the table."""
+        """Return the heading lines of the table."""
         gap = " " * self.gap
         return [gap.join(map(str.rjust, texts, self.widths)) for texts in self.heads]
 
 
 def lay_out(names: Sequence[str], heads: Sequence[str], cells: Sequence[str], most: int | None) -> Layout:
-    """The roomiest layout of at most so many characters, None for any number.
+    """Return the widest layout that fits into `width` characters, or the widest of all for None.
 
     What does not fit gets narrower gaps, then heads of two lines, and then loses columns: seconds, the learning rate,
     the passes, and the last ones.
@@ -61,20 +61,20 @@ def lay_out(names: Sequence[str], heads: Sequence[str], cells: Sequence[str], mo
 
 
 def _split(head: str) -> tuple[str, ...]:
-    """Two lines of a head of two words."""
+    """Split a heading of two words into two lines."""
     first, separator, rest = head.partition(" " if " " in head else "_")
     return (first + separator.strip(), rest) if rest else (head,)
 
 
 def duration(seconds: float) -> str:
-    """0:07, 12:34 or 1:02:03"""
+    """Format seconds as 0:07, 12:34 or 1:02:03."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class ProgressBar(Listener):
-    """A bar of the epoch under way with the time left (verbose=1), and a line an epoch (verbose=1 and 2).
+    """A progress bar of the current epoch with the time left (verbose=1), and a line per epoch (verbose=1 and 2).
 
     The table is as wide as the terminal lets it be, and has all columns where there is no terminal.
     """
@@ -97,7 +97,7 @@ class ProgressBar(Listener):
             self.end(event)
 
     def begin(self, event: Started) -> None:
-        """Open the bar, where there is a terminal to draw it in."""
+        """Open the bar, if there is a terminal to draw it in."""
         from rich.console import Console
 
         self.console, self.layout = self.console or Console(), None
@@ -119,15 +119,15 @@ class ProgressBar(Listener):
             self.bar = bar
 
     def step(self, event: Event, position: int = 0) -> int:
-        """Steps completed in the whole run. position: those within the epoch under way."""
+        """Return the number of steps completed in the whole run. position: those within the current epoch."""
         return event.epoch * self.steps_per_epoch + position
 
     def title(self, event: Event) -> str:
-        """Which epoch it is."""
+        """Say which epoch it is."""
         return f"epoch {min(event.epoch + 1, event.epochs)}/{event.epochs}"
 
     def left(self, event: Event, position: int = 0) -> str:
-        """How long the rest of the run takes at the rate so far; nothing while that cannot be told."""
+        """Estimate the time left from the rate so far; empty where it is unknown."""
         step = self.step(event, position)
         spent, done = time.monotonic() - self.start, step - self.first_step
         if spent < LEAST_SECONDS or done == 0:
@@ -135,7 +135,7 @@ class ProgressBar(Listener):
         return f"{duration(spent / done * (event.epochs * self.steps_per_epoch - step))} left"
 
     def move(self, event: Event, position: int = 0) -> None:
-        """Move the bar to a step of the epoch under way."""
+        """Move the bar to a step of the current epoch."""
         if self.bar is not None:
             self.bar.update(
                 self.task,
@@ -145,7 +145,7 @@ class ProgressBar(Listener):
             )
 
     def add_line(self, event: EpochEnd) -> None:
-        """Print the record and start the bar anew."""
+        """Print the record and restart the bar."""
         from rich.text import Text
 
         for line in self.lines(event):
@@ -153,7 +153,7 @@ class ProgressBar(Listener):
         self.move(event)
 
     def lines(self, event: EpochEnd) -> list[str]:
-        """The record of an epoch, under the heads of its columns where it is the first.
+        """Return the record of an epoch as lines, with the headings before the first one.
 
         epoch of 4     loss   accuracy   learning_rate   val_loss   val_accuracy   seconds
                  1   0.2861     0.9160         0.00433     0.1391         0.9573       1.2
@@ -175,7 +175,7 @@ class ProgressBar(Listener):
         return name
 
     def end(self, event: Ended) -> None:
-        """Take the bar away; say why the run was stopped."""
+        """Remove the bar, and say why the run was stopped."""
         if self.bar is not None:
             self.bar.stop()
             self.bar = None

@@ -19,7 +19,7 @@ from chainrule.training.without_backprop import Method
 
 @dataclass(repr=False)
 class Run:
-    """One call of fit.
+    """The state of one call of fit.
 
     Callbacks read it after each epoch: `run.epoch`, `run.logs`, `run.history`, `run.model`; and end it with
     `run.stop("why")`.
@@ -49,7 +49,7 @@ class Run:
     seconds: float = 0.0
     """spent in the epoch under way"""
     chunk: int = 1
-    """steps to take between two looks at the callbacks"""
+    """steps to take in one call of the engine, between two calls of the callbacks"""
     plateau: PlateauState | None = None
     logs: dict[str, float] = field(default_factory=dict)
     """the record of the epoch just completed"""
@@ -62,17 +62,17 @@ class Run:
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
-        """What must be the same for a checkpoint to be resumed."""
+        """The settings and data that must be the same for a checkpoint to be resumed."""
         return self.identify()
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches an epoch, the last partial one included."""
+        """The number of batches per epoch, the last partial one included."""
         return -(-self.samples.n // self.plan.batch_size)
 
     @property
     def step(self) -> int:
-        """Steps completed in the whole run."""
+        """The number of steps completed in the whole run."""
         return self.epoch * self.steps_per_epoch + self.position
 
     @property
@@ -82,21 +82,21 @@ class Run:
 
     @property
     def states(self) -> dict[str, Any]:
-        """Running statistics, as they are now."""
+        """The running statistics, as they are now."""
         return self.session.states
 
     def snapshot(self) -> dict[str, Any]:
-        """A copy of the parameters and running statistics."""
+        """Return a copy of the parameters and running statistics."""
         states = {name: {f: np.copy(v) for f, v in s._asdict().items()} for name, s in self.states.items()}
         return {"theta": self.theta.copy(), "states": states}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Put a snapshot back, theta in place."""
+        """Restore a snapshot, theta in place."""
         self.session.theta[...] = snapshot["theta"]
         self.session.states = {name: type(s)(**snapshot["states"][name]) for name, s in self.states.items()}
 
     def __repr__(self) -> str:
-        """How far it is, and the last record."""
+        """Show the progress and the last record."""
         last = "".join(f", {name} {value:.4g}" for name, value in self.logs.items())
         steps = self.epochs * self.steps_per_epoch
         return (
@@ -105,5 +105,5 @@ class Run:
         )
 
     def stop(self, reason: str) -> None:
-        """End the run: after this epoch, or from within on_steps where it stands."""
+        """Stop the run: after this epoch, or at once if called from on_steps."""
         self.history.stopped = reason

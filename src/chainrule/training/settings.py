@@ -1,4 +1,4 @@
-"""How to train, from what a user passes: names become objects, and what cannot be is refused."""
+"""Settings of training: names become objects, and invalid settings raise ConfigError."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chainrule.training.without_backprop import Method, Search
 
 
 def as_optimizer(optimizer: AnyOptimizer | str | None) -> AnyOptimizer:
-    """An optimizer from itself, from its name, or Adam()."""
+    """Return an optimizer from an optimizer, its name, or None for Adam()."""
     if optimizer is None:
         return Adam()
     if isinstance(optimizer, str):
@@ -26,7 +26,7 @@ def as_optimizer(optimizer: AnyOptimizer | str | None) -> AnyOptimizer:
 
 
 def as_schedule(schedule: Schedule | str | None, optimizer: AnyOptimizer) -> Schedule:
-    """A schedule from itself, from its name, or a constant rate."""
+    """Return a schedule from a schedule, its name, or None for a constant rate."""
     if isinstance(schedule, str):
         schedule = check_choice(schedule, SCHEDULES, "schedule")()
     schedule = Constant() if schedule is None else schedule
@@ -38,7 +38,7 @@ def as_schedule(schedule: Schedule | str | None, optimizer: AnyOptimizer) -> Sch
 
 
 def as_method(method: Method | str | None, optimizer: Any, schedule: Any, engine: str) -> Method | None:
-    """A method from itself or its name, None for backpropagation unasked; what does not go with it is refused.
+    """Return a method from a method or its name, or None. Raises ConfigError if other settings contradict it.
 
     optimizer, schedule: as the user gave them, None for nothing.
     """
@@ -64,7 +64,7 @@ def as_method(method: Method | str | None, optimizer: Any, schedule: Any, engine
 
 
 def check_clip(name: str, bound: Any) -> float | None:
-    """A bound of the gradient, or None for none."""
+    """Check that a clipping threshold is a positive number or None, and return it."""
     if bound is None:
         return None
     try:
@@ -77,7 +77,7 @@ def check_clip(name: str, bound: Any) -> float | None:
 
 
 def check_precision(precision: Any, dtype: Any, optimizer: Any) -> str | None:
-    """What was asked for, where it can be: bf16, or None."""
+    """Check that precision is "bf16" or None and suits dtype and optimizer, and return it."""
     if precision is None:
         return None
     if precision != "bf16":
