@@ -36,7 +36,7 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.engines import ENGINES, select
+from chainrule.engines import ENGINES, Plan, select
 from chainrule.engines.native import engine as native
 from chainrule.formulas.layers import ACTIVATIONS, Sigmoid, Softmax
 from chainrule.formulas.losses import LOSSES
@@ -95,10 +95,10 @@ def assert_same(a: Model, b: Model, X, bound: float) -> None:
 
 def test_auto_is_native_and_every_layer_and_rule_is_known():
     network = Network(9, deep(), SoftmaxCrossEntropy())
-    assert select("auto", network, Adam()).name == "native"
+    assert select("auto", Plan(network, Adam())).name == "native"
     for rule in OPTIMIZERS.values():
         if rule is not LBFGS:
-            assert ENGINES["native"].refusal(network, rule()) is None
+            assert ENGINES["native"].refusal(Plan(network, rule())) is None
     assert set(native._native.LOSSES) == {*LOSSES, "half_squared_error"}
     assert set(native._native.ACTIVATIONS) | {"prelu", "softmax"} == set(ACTIVATIONS)
 
@@ -636,9 +636,9 @@ def test_a_layer_of_your_own_goes_to_the_reference():
             return (), 2 * delta
 
     network = Network(9, [Twice(), Dense(3)], SoftmaxCrossEntropy())
-    assert select("auto", network).name == "reference"
+    assert select("auto", Plan(network)).name == "reference"
     with pytest.raises(chainrule.ConfigError, match="twice_1"):
-        select("native", network)
+        select("native", Plan(network))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from chainrule import (
-    Adam,
     BatchNorm,
     Dense,
     Dropout,
@@ -24,7 +23,7 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.engines import ENGINES, native
+from chainrule.engines import ENGINES, Plan, native
 from chainrule.engines.ops import operations, unnamed
 from chainrule.formulas.layers import ACTIVATIONS, Layer, Operation
 from chainrule.trained.persistence import LAYERS
@@ -145,7 +144,7 @@ class Foreign(Layer):
 @pytest.mark.parametrize("layer", [Doubled(3), Foreign()])
 def test_what_is_not_known_is_refused(layer: Layer):
     network = Network(4, [Dense(3), Skip([layer]), Dense(2)], SoftmaxCrossEntropy())
-    reason = ENGINES["native"].refusal(network, Adam())
+    reason = ENGINES["native"].refusal(Plan(network))
     assert reason == f"it does not know the layer {layer.kind}_1 ({type(layer).__name__})"
 
 

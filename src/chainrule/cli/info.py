@@ -97,7 +97,7 @@ def threads() -> dict[str, Any]:
 
 def engines(model: Model | None) -> list[dict[str, Any]]:
     """Each engine, whether it runs this model (or a plain network), and why not."""
-    from chainrule.engines import ENGINES
+    from chainrule.engines import ENGINES, Plan
     from chainrule.formulas.layers import Dense, ReLU, Rescale
     from chainrule.formulas.losses import SoftmaxCrossEntropy
     from chainrule.formulas.optimizers import Adam
@@ -107,7 +107,7 @@ def engines(model: Model | None) -> list[dict[str, Any]]:
     network = Network(784, plain, SoftmaxCrossEntropy()) if model is None else model.network
     rows: list[dict[str, Any]] = []
     for name, engine in ENGINES.items():
-        refusal = engine.refusal(network, Adam())
+        refusal = engine.refusal(Plan(network, Adam()))
         auto = refusal is None and not any(row["auto"] for row in rows)
         why = refusal or ("the first that can: auto picks it" if auto else "runs when it is named")
         rows.append({"name": name, "auto": auto, "runs": refusal is None, "why": why})

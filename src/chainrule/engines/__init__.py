@@ -6,8 +6,6 @@ from chainrule.engines.base import Engine, Plan, Session, StepSettings
 from chainrule.engines.native import NativeEngine
 from chainrule.engines.reference import ReferenceEngine
 from chainrule.errors import ConfigError
-from chainrule.formulas.optimizers import Optimizer
-from chainrule.network.network import Network
 
 ENGINES: dict[str, Engine] = {"native": NativeEngine(), "reference": ReferenceEngine()}
 """In the order in which "auto" tries them."""
@@ -24,16 +22,23 @@ __all__ = [
 ]
 
 
-def select(name: str, network: Network, optimizer: Optimizer | None = None) -> Engine:
-    """The engine of that name, or for "auto" the first one that runs this network and optimizer.
+def select(name: str, plan: Plan) -> Engine:
+    """The engine of that name, or for "auto" the first one that can run the plan.
 
     Raises ConfigError where there is none of that name, or it cannot run this.
     """
     if name == "auto":
-        return next(engine for engine in ENGINES.values() if engine.refusal(network, optimizer) is None)
+        reasons = {}
+        for engine in ENGINES.values():
+            reason = engine.refusal(plan)
+            if reason is None:
+                return engine
+            reasons[engine.name] = reason
+        why = "; ".join(f"{name}, because {reason}" for name, reason in reasons.items())
+        raise ConfigError(f"no engine can run this: {why}; leave out what the last one lacks.")
     if name not in ENGINES:
         raise ConfigError(f"engine must be one of auto, {', '.join(ENGINES)}, not {name!r}.")
-    reason = ENGINES[name].refusal(network, optimizer)
+    reason = ENGINES[name].refusal(plan)
     if reason is not None:
         raise ConfigError(f"engine {name!r} cannot run this network: {reason}; use engine='auto'.")
     return ENGINES[name]

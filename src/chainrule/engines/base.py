@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.samples import Samples
-from chainrule.formulas.optimizers import Optimizer
+from chainrule.formulas.optimizers import GradientDescent, Optimizer
 from chainrule.network.network import Network
 
 
 class Plan(NamedTuple):
-    """All that is fixed for a run of steps."""
+    """All that is fixed for a run of steps. `Plan(network)` will do for prediction alone."""
 
     network: Network
-    optimizer: Optimizer
-    batch_size: int
-    seed: int
-    dtype: Any
+    optimizer: Optimizer = GradientDescent()
+    batch_size: int = 1
+    seed: int = 0
+    dtype: Any = np.float32
     clip_norm: float | None = None
     clip_value: float | None = None
     frozen: frozenset[str] = frozenset()
@@ -60,6 +60,8 @@ class Session(Protocol):
     """the optimizer's NamedTuple"""
     clock: int
     """steps ever taken before this run: they offset its random draws"""
+    call_steps: int | None
+    """how many steps a call must have but for the last of an epoch, where it is compiled for so many; None for any"""
     tally: NDArray[np.float64]
     """(3,) summed over the steps since it was last set to zero: loss * weight, weight, weight of the correct samples"""
 
@@ -87,7 +89,7 @@ class Engine(Protocol):
 
     name: str
 
-    def refusal(self, network: Network, optimizer: Optimizer | None) -> str | None:
+    def refusal(self, plan: Plan) -> str | None:
         """Why the engine cannot run this, or None where it can."""
         ...
 

@@ -14,7 +14,6 @@ from chainrule.engines.base import Plan, StepSettings
 from chainrule.engines.step import by_parameter, gradient, update
 from chainrule.formulas import regularizers
 from chainrule.formulas.layers import Context
-from chainrule.formulas.optimizers import Optimizer
 from chainrule.network.network import Network
 
 BLOCK = 1 << 15
@@ -26,9 +25,9 @@ class ReferenceEngine:
 
     name = "reference"
 
-    def refusal(self, network: Network, optimizer: Optimizer | None) -> str | None:
-        """None: it runs everything."""
-        return None
+    def refusal(self, plan: Plan) -> str | None:
+        """None for every network and optimizer; it has no other precision than that of theta."""
+        return None if plan.precision is None else f"it has no precision {plan.precision!r}"
 
     def session(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, clock: int
@@ -60,6 +59,8 @@ class ReferenceEngine:
 
 class ReferenceSession:
     """Training steps by NumPy. See `Session`."""
+
+    call_steps: int | None = None
 
     def __init__(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, clock: int

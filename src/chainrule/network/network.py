@@ -1,4 +1,3 @@
-# Over 300 lines because the chain, the names in it and the layout of theta belong together.
 """The network: a chain of links, its loss, and one flat vector of all its parameters.
 
 theta contains every parameter, in this order: the links as they stand in the chain, depth first (a block's branch, then

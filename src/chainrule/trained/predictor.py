@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.data import checks
 from chainrule.data.samples import TargetScale
-from chainrule.engines import select
+from chainrule.engines import Plan, select
 from chainrule.network.answers import decide, probabilities, task_of
 from chainrule.network.network import Network
 from chainrule.trained.evaluation import BATCH
@@ -37,7 +37,7 @@ class Predictor:
         engine: str = "auto",
     ) -> None:
         """Bind the numbers of a network: theta (size,), its states by link name, and what is known of y and X."""
-        chosen = select(engine, network)
+        chosen = select(engine, Plan(network))
         self.network, self.dtype = network, theta.dtype
         self.classes, self.feature_names, self.target_scale = classes, feature_names, target_scale
         self._walk = chosen.bind(network, theta, states, BATCH)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from chainrule.core.arrays import states_in
 from chainrule.data import checks, frames
 from chainrule.data.samples import Samples, TargetScale
-from chainrule.engines import select
+from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError, FormatError, ShapeError
 from chainrule.formulas.layers import Layer
 from chainrule.formulas.metrics import confusion_matrix
@@ -131,7 +131,7 @@ class Trained:
         """
         X = checks.check_X(X, self.network.inputs, features=self._feature_names)
         size = checks.check_count(batch_size, "batch_size")
-        out = select(engine, self.network).predict(self.network, self.theta, self.states, X, size)
+        out = select(engine, Plan(self.network)).predict(self.network, self.theta, self.states, X, size)
         return out if self.target_scale is None else self.target_scale.restore(out)
 
     def predict(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
@@ -228,7 +228,7 @@ class Trained:
     def _outputs(self, X: Any, outputs: Any, engine: str) -> NDArray[Any]:
         """Return the given outputs if they have the shape for X, otherwise the network's output for X."""
         if outputs is None:
-            return select(engine, self.network).predict(self.network, self.theta, self.states, X, BATCH)
+            return select(engine, Plan(self.network)).predict(self.network, self.theta, self.states, X, BATCH)
         out, shape = np.asarray(outputs), (X.shape[0], self.network.outputs)
         if out.shape != shape:
             raise ShapeError(f"outputs must have shape {shape}, not {out.shape}; pass what outputs(X) gives.")

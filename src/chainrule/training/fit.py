@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples
-from chainrule.engines import Plan, select
+from chainrule.engines import Plan
 from chainrule.errors import ConfigError, DataError
 from chainrule.formulas.layers import Context, Standardize
-from chainrule.formulas.optimizers import LBFGS, AnyOptimizer
+from chainrule.formulas.optimizers import AnyOptimizer
 from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
 from chainrule.network.network import Network
 from chainrule.trained import persistence
-from chainrule.training import checkpoint, lbfgs, loop
+from chainrule.training import checkpoint
 from chainrule.training.history import History
 from chainrule.training.run import Run
+from chainrule.training.trainers import trainer_for
 from chainrule.training.without_backprop import Method
 
 NUMBERS = 1 << 18
@@ -45,23 +46,10 @@ def fit(
     method: Method | None = None,
 ) -> History:
     """Train a model in place and return its history. The arguments are those of `Model.fit`, checked."""
-    network: Network = plan.network
     clock, before = model.steps_trained, model.epochs_trained
-    if isinstance(optimizer, LBFGS):
-        chosen = select("reference", network)
-        session: Any = lbfgs.FullBatch(plan, model.theta, model.states, clock)
-    elif method is not None and method.kind != "backpropagation":
-        from chainrule.training.without_backprop import MethodSession
-
-        chosen = select("reference", network)
-        session = MethodSession(plan, method, model.theta, model.states, clock)
-    else:
-        chosen = select(engine, network, optimizer)
-        session = chosen.session(plan, model.theta, model.states, optimizer.init(model.theta), clock)
-    if plan.precision is not None and chosen.name != "native":
-        raise ConfigError(
-            f"precision {plan.precision!r} runs on the native engine, not {chosen.name!r}; leave it out."
-        )
+    trainer = trainer_for(optimizer, method)
+    chosen = trainer.engine(engine, plan)
+    session = trainer.session(chosen, plan, model.theta, model.states, clock)
     run = Run(
         model=model,
         plan=plan,
@@ -81,18 +69,14 @@ def fit(
         callbacks=callbacks,
         method=method,
     )
-    if isinstance(optimizer, LBFGS):
-        lbfgs.check(network, run)
+    trainer.check(run)
     if resume is not None:
         if not Path(resume).is_file():
             raise ConfigError(f"resume: there is no checkpoint at {resume}; start the run without resume.")
         checkpoint.resume(resume, run)
     model.states, model.history = session.states, run.history
     try:
-        if isinstance(optimizer, LBFGS):
-            lbfgs.train(run, optimizer)
-        else:
-            loop.train(run)
+        trainer.train(run)
     finally:  # also after Ctrl-C or an error the model holds the last step's numbers
         model.states = session.states
         model.epochs_trained = run.epochs_before + run.epoch

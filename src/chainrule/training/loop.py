@@ -60,7 +60,7 @@ def train_epoch(run: Run) -> None:
         while run.position < run.steps_per_epoch and run.history.stopped is None:
             begin = run.position
             end = min(
-                begin + run.chunk,
+                begin + (run.session.call_steps or run.chunk),
                 run.steps_per_epoch,
                 *(_next_stop(run, first, every) for every in _stops(run)),
             )

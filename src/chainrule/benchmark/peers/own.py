@@ -83,9 +83,9 @@ class Chainrule(Peer):
 
     def versions(self) -> dict[str, str]:
         """The engine too."""
-        from chainrule.engines import native, select
+        from chainrule.engines import Plan, native, select
 
-        engine = select("auto", Network(2, [Dense(1)], MeanSquaredError())).name
+        engine = select("auto", Plan(Network(2, [Dense(1)], MeanSquaredError()))).name
         return {
             "chainrule": f"{chainrule.__version__} ({engine}"
             + (f", {native.instruction_set()})" if engine == "native" else ")")

@@ -20,7 +20,6 @@ from chainrule.engines.native.samples import as_it_lies, as_rows, is_direct
 from chainrule.engines.native.threads import announce, cores, threads
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.formulas import losses, optimizers
-from chainrule.formulas.optimizers import Optimizer
 from chainrule.network.network import Network
 
 CHUNK = 1 << 24
@@ -56,8 +55,9 @@ class NativeEngine:
 
     name = "native"
 
-    def refusal(self, network: Network, optimizer: Optimizer | None) -> str | None:
+    def refusal(self, plan: Plan) -> str | None:
         """Why it cannot run this, or None."""
+        network, optimizer = plan.network, plan.optimizer
         if REASON is not None:
             return REASON
         link = unknown(network)
@@ -65,7 +65,7 @@ class NativeEngine:
             return f"it does not know the layer {link.name} ({type(link.layer).__name__})"
         if type(network.loss) not in losses.LOSSES.values():
             return f"it does not know the loss {type(network.loss).__name__}"
-        if optimizer is not None and type(optimizer) not in optimizers.OPTIMIZERS.values():
+        if type(optimizer) not in optimizers.OPTIMIZERS.values():
             return f"it does not know the optimizer {type(optimizer).__name__}"
         return None
 
@@ -140,6 +140,8 @@ class NativeSession:
     The kernels hold the numbers between steps. theta and the states come back at a `pull`, the optimizer's state when
     it is asked for; what was brought back goes to the kernels again before the next step: somebody may have changed it.
     """
+
+    call_steps: int | None = None
 
     def __init__(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, clock: int

@@ -1,0 +1,97 @@
+"""Which engine runs a plan, why one does not, and calls of a length that an engine fixes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from chainrule import Callback, ConfigError, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
+from chainrule.engines import ENGINES, Plan, native, select
+from chainrule.engines.reference import ReferenceEngine, ReferenceSession
+from chainrule.formulas.layers import Layer
+
+needs_native = pytest.mark.skipif(native.REASON is not None, reason=str(native.REASON))
+NETWORK = Network(4, [Dense(8), ReLU(), Dense(3)], SoftmaxCrossEntropy())
+X, Y = np.random.default_rng(0).normal(size=(40, 4)), np.arange(40) % 3
+
+
+class Own(Layer):
+    def forward(self, params, a, ctx):
+        return a, None
+
+    def backward(self, params, cache, delta, ctx):
+        return (), delta
+
+
+OWN = Network(4, [Dense(8), Own(), Dense(3)], SoftmaxCrossEntropy())
+
+
+@needs_native
+def test_auto_takes_the_first_that_can():
+    assert select("auto", Plan(NETWORK)).name == "native"
+    assert select("auto", Plan(NETWORK, precision="bf16")).name == "native"
+    assert select("auto", Plan(OWN)).name == "reference"
+
+
+def test_the_reference_engine_refuses_another_precision():
+    with pytest.raises(ConfigError, match=r"'reference' cannot run this network: it has no precision 'bf16'"):
+        Model(NETWORK).fit(X, Y, precision="bf16", engine="reference", epochs=1)
+    with pytest.raises(ConfigError, match="it has no precision 'bf16'"):
+        Model(NETWORK).fit(X, Y, precision="bf16", method="spsa", epochs=1)
+
+
+@needs_native
+def test_where_no_engine_can_each_says_why():
+    expected = (
+        r"no engine can run this: native, because it does not know the layer own_1 \(Own\); "
+        r"reference, because it has no precision 'bf16'; leave out what the last one lacks\."
+    )
+    with pytest.raises(ConfigError, match=expected):
+        Model(OWN).fit(X, Y, precision="bf16", epochs=1)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_unknown_engine_is_refused(engine):
+    with pytest.raises(ConfigError, match="engine must be one of auto, native, reference, not 'gpu'"):
+        select("gpu", Plan(NETWORK))
+
+
+class FixedSession(ReferenceSession):
+    """Compiled for calls of three steps."""
+
+    call_steps = 3
+    lengths: ClassVar[list[int]] = []
+
+    def steps(self, samples, rows, settings, first):
+        self.lengths.append(len(settings.rate))
+        super().steps(samples, rows, settings, first)
+
+
+class FixedEngine(ReferenceEngine):
+    name = "fixed"
+
+    def session(self, plan, theta, states, optimizer_state, clock):
+        return FixedSession(plan, theta, states, optimizer_state, clock)
+
+
+def test_an_engine_fixes_the_length_of_its_calls(monkeypatch):
+    """But for the last one of an epoch, and one that ends where a callback asks for it."""
+    monkeypatch.setitem(ENGINES, "fixed", FixedEngine())
+    monkeypatch.setattr(FixedSession, "lengths", [])
+    fixed, plain = Model(NETWORK, seed=1), Model(NETWORK, seed=1)
+    fixed.fit(X, Y, batch_size=4, epochs=2, engine="fixed")
+    assert FixedSession.lengths == [3, 3, 3, 1] * 2
+    plain.fit(X, Y, batch_size=4, epochs=2, engine="reference")
+    assert fixed.theta.tobytes() == plain.theta.tobytes()
+
+    class EveryFive(Callback):
+        every_steps = 5
+
+        def on_steps(self, run):
+            pass
+
+    FixedSession.lengths.clear()
+    Model(NETWORK).fit(X, Y, batch_size=4, epochs=1, engine="fixed", callbacks=[EveryFive()])
+    assert FixedSession.lengths == [3, 2, 3, 2]
