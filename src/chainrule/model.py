@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.shown import Shown
 from chainrule.data import checks, frames
 from chainrule.data.advice import on_targets
 from chainrule.data.samples import Samples, TargetScale, measure_targets
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
-class Model(Trained):
+class Model(Trained, Shown):
     """A network with its parameters, which `fit` trains.
 
     network: the layers and the loss.  seed: seeds the initial weights, the shuffles and the dropout masks.
@@ -389,12 +390,6 @@ class Model(Trained):
         from chainrule.inspection.attribution import attribute
 
         return attribute(self, X, method, target=target, against=against, shape=shape, **settings)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows: the summary, and how far the model was trained."""
-        from chainrule.views import notebook
-
-        return notebook.model(self)
 
 
 def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Model:

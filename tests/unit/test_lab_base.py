@@ -12,9 +12,10 @@ import pytest
 
 from chainrule import lab
 from chainrule.errors import ConfigError, ShapeError
-from chainrule.lab.base import Report, check_options, part, scaled
-from chainrule.lab.table import Table, cell, rendered
+from chainrule.lab.base import check_options, part, scaled
+from chainrule.views.experiments import Report
 from chainrule.views.figures import learning_curve
+from chainrule.views.tables import Table, cell, rendered
 
 EVIL = "</script><b>&[red]"
 

@@ -13,7 +13,7 @@ from chainrule import SGD, Adam, GradientDescent, lab
 from chainrule.errors import ConfigError
 from chainrule.lab import approximation, descent, overfitting, slices
 from chainrule.lab import features as features_lab
-from chainrule.lab.base import Report
+from chainrule.views.experiments import Report
 from chainrule.views.figures import laboratory
 from chainrule.views.figures.features import mosaic
 

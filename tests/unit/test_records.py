@@ -28,13 +28,13 @@ from chainrule.inspection.features.features import best_inputs, exciting_samples
 from chainrule.inspection.features.representations import linear_probe
 from chainrule.inspection.story import explain
 from chainrule.inspection.trace.regions import Ball, Box
-from chainrule.lab.base import Report
-from chainrule.lab.table import Table
 from chainrule.recipe.data import from_arrays
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
 from chainrule.training.callbacks import Listener
+from chainrule.views.experiments import Report
 from chainrule.views.report.judgement import judge
+from chainrule.views.tables import Table
 
 # Packages whose dataclasses, NamedTuples and classes with a picture are results, and what in them is not one.
 ROOMS = (
@@ -45,6 +45,8 @@ ROOMS = (
     "lab",
     "benchmark",
     "views.report",
+    "views.experiments",
+    "views.tables",
 )
 NOT_RESULTS = {
     "an input or a base": {

@@ -10,8 +10,9 @@ from importlib import import_module
 from typing import Any
 
 from chainrule.errors import ConfigError
-from chainrule.lab.base import Progress, Report, check_options
-from chainrule.lab.table import Table
+from chainrule.lab.base import Progress, check_options
+from chainrule.views.experiments import Report
+from chainrule.views.tables import Table
 
 __all__ = ["LABS", "Progress", "Report", "Table", "check_options", "run"]
 

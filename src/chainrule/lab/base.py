@@ -1,157 +1,16 @@
-"""What an experiment hands back: tables, figures, words, and all of it on a page of its own."""
+"""What all experiments share: their options, and how they say how far they are."""
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from io import StringIO
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from chainrule.core import records
-from chainrule.core.files import to_json, write_whole
 from chainrule.data import checks
 from chainrule.errors import ConfigError
-from chainrule.lab.table import WIDTH, Table, plain_console
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-    from rich.console import Console
 
 Progress = Callable[[float, str], None]
 """progress(share, what): how much is done, 0 to 1, and what is under way"""
-
-
-@records.kind("lab_report")
-@dataclass(frozen=True)
-class Report:
-    """What an experiment of the laboratory found; print it, show its figures, write it to a page.
-
-    tables, figures: the first of each is the one that answers the question.
-    settings: seed, repeats, budget, and the experiment's own.
-    """
-
-    name: str
-    title: str
-    question: str
-    """one sentence"""
-    answer: str
-    """one sentence too, built from this run's numbers"""
-    finding: str
-    """more words built from them"""
-    held_fixed: str
-    """what was the same for all that was compared"""
-    limits: str
-    """what the result does not show"""
-    tables: tuple[Table, ...]
-    figures: tuple[go.Figure, ...]
-    settings: dict[str, Any]
-    seconds: float
-
-    @property
-    def table(self) -> Table:
-        """The table that answers the question."""
-        return self.tables[0]
-
-    @property
-    def figure(self) -> go.Figure:
-        """The figure that answers the question."""
-        return self.figures[0]
-
-    def to_json(self) -> dict[str, Any]:
-        """All but the figures, as data that JSON holds; NaN and infinity become None."""
-        import chainrule
-
-        return {
-            "name": self.name,
-            "title": self.title,
-            "question": self.question,
-            "answer": self.answer,
-            "finding": self.finding,
-            "held_fixed": self.held_fixed,
-            "limits": self.limits,
-            "tables": [table.to_json() for table in self.tables],
-            "settings": records.plain(self.settings),
-            "seconds": self.seconds,
-            "version": chainrule.__version__,
-        }
-
-    def to_data(self) -> dict[str, Any]:
-        """Return all but the figures as JSON-safe data, as `to_json` does; the package's version is "chainrule"."""
-        made = self.to_json()
-        made["chainrule"] = made.pop("version")
-        return records.labeled(self, made)
-
-    def words(self) -> list[tuple[str, str]]:
-        """The parts in prose, under their headings."""
-        return [
-            ("What was found", f"{self.answer} {self.finding}"),
-            ("What was held fixed", self.held_fixed),
-            ("What this does not show", self.limits),
-        ]
-
-    def show(self, console: Console) -> None:
-        """Print it: the table, what was found, what was held fixed, what it does not show."""
-        from rich.text import Text
-
-        console.print(Text(self.title, "bold"))
-        console.print(Text(self.question))
-        for table in self.tables:
-            console.print(table)
-        console.print()
-        for head, words in self.words():
-            console.print(Text.assemble((f"{head}. ", "bold"), words), "", sep="\n")
-        console.print(Text(self.footnote(), "dim"))
-
-    def footnote(self) -> str:
-        """seed 0, repeats 5, budget 1.0; 41.2 s"""
-        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.settings.items())
-        return f"{said}; {self.seconds:.1f} s"
-
-    def text(self, width: int = WIDTH) -> str:
-        """The same as plain text."""
-        out = StringIO()
-        self.show(plain_console(out, width))
-        return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
-
-    def html(self) -> str:
-        """One page, self-contained, that works offline."""
-        from chainrule.views import figures
-        from chainrule.views.report.page import page
-        from chainrule.views.report.sections import figure, pairs, section, text
-
-        (found, _), *others = self.words()
-        settings = [(figures.spoken(name), value) for name, value in self.settings.items()]
-        more = "".join(section("", table.html()) for table in self.tables[1:])
-        sections = [
-            section(found, f'<p class="answer">{text(self.answer)}</p><p>{text(self.finding)}</p>'),
-            *(section("", figure(made)) for made in self.figures),
-            *(section("In numbers", table.html()) for table in self.tables[:1]),
-            f'<div class="pair">{more}</div>' if more else "",
-            *(section(head, f"<p>{text(words)}</p>") for head, words in others),
-            section("Settings", pairs([*settings, ("seconds", f"{self.seconds:.1f}")])),
-        ]
-        return page(self.title, self.title, self.question, sections)
-
-    def write(self, path: str | os.PathLike[str]) -> None:
-        """The page as a file that ends in .html, or the data as one that ends in .json."""
-        ending = Path(path).suffix.lower()
-        if ending not in (".html", ".json"):
-            raise ConfigError(f"path must end in .html or .json, not {os.fspath(path)!r}.")
-        made = self.html() if ending == ".html" else to_json(self.to_json(), indent=2) + "\n"
-        write_whole(path, made.encode())
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def _repr_html_(self) -> str:
-        from chainrule.views.report.sections import text
-
-        words = "".join(f"<p><b>{head}.</b> {text(said)}</p>" for head, said in self.words())
-        return f"<h3>{text(self.title)}</h3><p>{text(self.question)}</p>{self.table.html()}{words}"
 
 
 def check_options(seed: int, repeats: int, budget: float) -> None:

@@ -22,11 +22,12 @@ from chainrule.inspection.features.features import (
 )
 from chainrule.inspection.features.representations import cka_matrix, linear_cka, linear_probe
 from chainrule.inspection.trace.regions import Ball, Box
-from chainrule.lab.base import Progress, Report, check_options, part, scaled
-from chainrule.lab.table import Table
+from chainrule.lab.base import Progress, check_options, part, scaled
 from chainrule.model import Model
 from chainrule.network.network import Network
 from chainrule.training.run import Run
+from chainrule.views.experiments import Report
+from chainrule.views.tables import Table
 
 SAMPLES, EPOCHS, HIDDEN, LAYERS, L2 = 20_000, 12, 128, 3, 2e-3
 PROBE, JUDGED = 4000, 2000

@@ -11,9 +11,10 @@ import numpy as np
 from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.lab import slices
-from chainrule.lab.base import Progress, Report, check_options, part, scaled
+from chainrule.lab.base import Progress, check_options, part, scaled
 from chainrule.lab.descent import ARMS, BATCH, Outcome, Task, descend, tuned
-from chainrule.lab.table import Table
+from chainrule.views.experiments import Report
+from chainrule.views.tables import Table
 
 EPOCHS = 20
 SAMPLES = 4000

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from chainrule.data import checks
 from chainrule.datasets import Dataset, load_mnist
 from chainrule.errors import ConfigError
-from chainrule.lab.base import Progress, Report, check_options, part, scaled
+from chainrule.lab.base import Progress, check_options, part, scaled
 from chainrule.lab.overfitting import BATCH, HELD_OUT, RATE, WIDTH, Outcome, Remedy, Split, learn, split
-from chainrule.lab.table import Table
+from chainrule.views.experiments import Report
+from chainrule.views.tables import Table
 
 EPOCHS = 50
 DROPOUT = (0.2, 0.35, 0.5, 0.65, 0.8)

@@ -29,8 +29,9 @@ from chainrule.lab.approximation import (
     grid,
     widen,
 )
-from chainrule.lab.base import Progress, Report, check_options, part, scaled
-from chainrule.lab.table import Table
+from chainrule.lab.base import Progress, check_options, part, scaled
+from chainrule.views.experiments import Report
+from chainrule.views.tables import Table
 
 WIDTHS = (2, 4, 8, 16, 32, 64)
 ITERATIONS = 200

@@ -16,11 +16,12 @@ from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.formulas.layers import BatchNorm, Dense, Layer, ReLU, Rescale, Sigmoid, Tanh
 from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.formulas.optimizers import SGD
-from chainrule.lab.base import Progress, Report, check_options, scaled
+from chainrule.lab.base import Progress, check_options, scaled
 from chainrule.lab.vanishing_report import RESIDUAL_RELU, Measured, report
 from chainrule.model import Model
 from chainrule.network.blocks import Residual, Skip
 from chainrule.network.network import Network
+from chainrule.views.experiments import Report
 
 DEPTHS = (2, 3, 5, 10, 20)
 WIDTH = 64

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.inspection.flow.diagnosis import VANISHING
-from chainrule.lab.base import Report
-from chainrule.lab.table import Table
+from chainrule.views.experiments import Report
+from chainrule.views.tables import Table
 
 PLAIN, CURES = "sigmoid", ("ReLU", "ReLU + batch norm", "sigmoid + skip", "sigmoid + residual")
 NORMED, RESIDUAL_RELU = "ReLU + batch norm", "ReLU + batch norm + residual"

@@ -11,8 +11,7 @@ import numpy as np
 from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.lab import without_backprop_text as words
-from chainrule.lab.base import Progress, Report, check_options, scaled
-from chainrule.lab.table import Table
+from chainrule.lab.base import Progress, check_options, scaled
 from chainrule.lab.without_backprop_runs import (
     ARMS,
     LOOKS,
@@ -27,6 +26,8 @@ from chainrule.lab.without_backprop_runs import (
     samples,
 )
 from chainrule.training.without_backprop import NoTraining
+from chainrule.views.experiments import Report
+from chainrule.views.tables import Table
 
 PASSES = 12_000
 """Walks forward that every method may spend, at a budget of 1."""

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chainrule.lab.table import Table
 from chainrule.lab.without_backprop_runs import BATCH, SIZES, TUNING, Outcome, Task, passes_to
+from chainrule.views.tables import Table
 
 Found = Mapping[str, Outcome]
 HANDS_BACK = ("backpropagation", "feedback_alignment")

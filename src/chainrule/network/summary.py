@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.core import records
+from chainrule.core.shown import view
 from chainrule.formulas.layers import Link
 from chainrule.network import tree
 from chainrule.network.network import Network
@@ -103,9 +104,8 @@ class Summary(NamedTuple):
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the table and the totals."""
-        from chainrule.views import notebook
-
-        return notebook.summary(self)
+        made: str = view(self, "as_output")
+        return made
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

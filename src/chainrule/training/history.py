@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.core import records
 from chainrule.core.files import to_json
+from chainrule.core.shown import Shown, view
 from chainrule.errors import ConfigError
 from chainrule.network.summary import counted
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @records.kind("history", fields=("records", "stopped"))
-class History:
+class History(Shown):
     """The history of a run: one record per epoch with loss, val_loss, val_accuracy, learning_rate, seconds, ...
 
     history["val_loss"] is a column, history[-1] a record, history.to_frame() a data frame.
@@ -90,8 +91,6 @@ class History:
 
         Raises ConfigError for a name that was not recorded.
         """
-        from chainrule.views.figures import learning_curve
-
         name = name.removeprefix("val_")
         if name not in self and f"val_{name}" not in self:
             names = list(dict.fromkeys(column.removeprefix("val_") for column in self.columns))
@@ -100,13 +99,7 @@ class History:
                 if names
                 else "the history has no records to draw; train for at least one epoch."
             )
-        return learning_curve(self.records, name)
-
-    def _repr_html_(self) -> str:
-        """Show the curves and the records in a notebook."""
-        from chainrule.views import notebook
-
-        return notebook.history(self)
+        return view(self, "as_figure", name)
 
     def __repr__(self) -> str:
         """Show the number of epochs and the last record."""

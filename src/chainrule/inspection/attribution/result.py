@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
+from chainrule.core.files import write_whole
+from chainrule.core.shown import Shown, view
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.explained import Explained, Floats
 
@@ -31,7 +33,7 @@ SHOWN = 12
 
 @records.kind("attribution")
 @dataclass(frozen=True, eq=False)
-class Attribution:
+class Attribution(Shown):
     """How much each feature of each sample did for f(x). print() shows the first sample.
 
     values: (n, inputs), in the unit of f; in that of f a unit of the feature for saliency.
@@ -193,21 +195,15 @@ class Attribution:
 
     def figure(self, row: int = 0) -> go.Figure:
         """The values beside the picture, or as bars for a table."""
-        from chainrule.views.figures.attribution import attribution_bars, attribution_image
-
-        i = self._row(row)
-        return attribution_image(self, i) if self.shape else attribution_bars(self, i)
+        return view(self, "as_figure", self._row(row))
 
     def html(self, row: int = 0) -> str:
         """One whole page about a sample, which works offline."""
-        from chainrule.views.report.attribution import render
-
-        return render(self, self._row(row))
+        made: str = view(self, "as_page", self._row(row))
+        return made
 
     def write(self, path: str | os.PathLike[str], row: int = 0) -> None:
         """The page as a file."""
-        from chainrule.core.files import write_whole
-
         write_whole(path, self.html(row).encode())
 
     def _row(self, row: int) -> int:
@@ -216,12 +212,6 @@ class Attribution:
                 f"row must be from 0 to {len(self.values) - 1}, the samples there are, not {row!r}."
             )
         return int(row)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows: the first sample."""
-        from chainrule.views import notebook
-
-        return notebook.attribution(self)
 
     def __str__(self) -> str:
         """The first sample's table."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.core import records
+from chainrule.core.shown import Shown, view
 from chainrule.errors import ConfigError
 from chainrule.inspection.derivation.difference import Difference, central_difference, prober
 from chainrule.inspection.derivation.graph import Graph
@@ -56,7 +57,7 @@ class Step(NamedTuple):
 
 
 @records.kind("derivation")
-class Derivation:
+class Derivation(Shown):
     """dL by one number, written out. Made by `Trace.derive`; print it, or show it in a notebook.
 
     tree: the sum it is, term by term: `Node`.  value: what the tree comes to.  numeric: the central difference.
@@ -139,15 +140,8 @@ class Derivation:
 
     def html(self, terms: int = 4, nodes: int = 40) -> str:
         """A page of its own that works offline: both values, and the tree to fold and unfold."""
-        from chainrule.inspection.derivation import page as derivation_page
-
-        return derivation_page.page(self, terms, nodes)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from chainrule.inspection.derivation import page as derivation_page
-
-        return derivation_page.fragment(self, 4, 24)
+        made: str = view(self, "as_page", terms, nodes)
+        return made
 
     def __str__(self) -> str:
         """Both values and how far they are apart, and `text` at its defaults."""

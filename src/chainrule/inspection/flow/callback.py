@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chainrule.core import records
+from chainrule.core.shown import Shown, view
 from chainrule.data.checks import check_count
 from chainrule.inspection.flow.flow import Flow, LayerFlow, frame, measure, thinned
 from chainrule.training.callbacks import Callback
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @records.kind("flow_over_training", fields=("epochs", "flows"))
-class GradientFlow(Callback):
+class GradientFlow(Callback, Shown):
     """Measure the gradient flow before training and after every so many epochs: flow[0], flow.figure(), print(flow).
 
     every: epochs between two looks; the last epoch is always looked at.  samples: of the training samples, at most so
@@ -89,9 +90,7 @@ class GradientFlow(Callback):
 
     def figure(self) -> go.Figure:
         """Layers x epochs: RMS(delta) relative to the last layer's, and the update-to-weight ratio."""
-        from chainrule.views.figures.flow import over_training
-
-        return over_training(self.epochs, self.flows)
+        return view(self, "as_figure")
 
     def state(self) -> dict[str, Any]:
         """All that was measured."""
@@ -117,12 +116,6 @@ class GradientFlow(Callback):
             Flow(tuple(LayerFlow(*row) for row in rows), loss, samples, training)
             for rows, loss, samples, training in flows
         ]
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows: the last measurement."""
-        from chainrule.views import notebook
-
-        return notebook.flow(self.flows[-1]) if self.flows else f"<p>{self}</p>"
 
     def __str__(self) -> str:
         """The last measurement, and when something was wrong before."""

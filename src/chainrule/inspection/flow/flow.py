@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
+from chainrule.core.shown import Shown, view
 from chainrule.data import checks
 from chainrule.data.samples import Batch, Samples
 from chainrule.engines import Plan
@@ -66,7 +67,7 @@ class LayerFlow(NamedTuple):
 
 @records.kind("flow", also=("diagnoses",))
 @dataclass(frozen=True, repr=False)
-class Flow:
+class Flow(Shown):
     """The gradient flow at one moment: a layer a row, from the input to the output. Print it to see the table."""
 
     layers: tuple[LayerFlow, ...]
@@ -104,9 +105,7 @@ class Flow:
 
     def figure(self) -> go.Figure:
         """RMS(delta) by layer relative to the last, and the update-to-weight ratio where it is known."""
-        from chainrule.views.figures.flow import by_layer
-
-        return by_layer(self)
+        return view(self, "as_figure")
 
     def cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """The names of a table's columns, and its rows in text."""
@@ -137,12 +136,6 @@ class Flow:
         kinds = "".join(f", {diagnosis.kind}" for diagnosis in self.diagnoses)
         count = counted(len(self.layers), "layer")
         return f"<Flow of {count} on {self.samples:,} samples: loss {self.loss:.4g}{kinds}>"
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows: the table with bars, and the diagnoses."""
-        from chainrule.views import notebook
-
-        return notebook.flow(self)
 
     def __str__(self) -> str:
         heads, rows = self.cells()

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.core import records
+from chainrule.core.files import write_whole
+from chainrule.core.shown import Shown, view
 from chainrule.data.checks import check_choice, check_X
 from chainrule.data.frames import is_frame
 from chainrule.errors import ConfigError, ShapeError
@@ -47,7 +49,7 @@ WIDTH = 110
 
 @records.kind("story")
 @dataclass(frozen=True, eq=False)
-class Story:
+class Story(Shown):
     """One answer of one model, explained. print() tells it; made by `explain`."""
 
     source: str
@@ -90,26 +92,20 @@ class Story:
 
     def text(self, width: int = WIDTH) -> str:
         """For a terminal, without colors."""
-        from chainrule.inspection.story.terminal import as_text
-
-        return as_text(self, width)
+        told: str = view(self, "as_text", width)
+        return told
 
     def show(self, console: Console) -> None:
         """On a terminal, in its colors."""
-        from chainrule.inspection.story.terminal import show
-
-        show(self, console)
+        view(self, "show", console)
 
     def html(self) -> str:
         """One whole page, which works offline."""
-        from chainrule.views.report.story import render
-
-        return render(self)
+        made: str = view(self, "as_page")
+        return made
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """The page as a file."""
-        from chainrule.core.files import write_whole
-
         write_whole(path, self.html().encode())
 
     def to_data(self) -> dict[str, Any]:
@@ -155,12 +151,6 @@ class Story:
             "change": None if self.change is None else self.change.to_json(classes),
         }
         return dict(records.plain(found))
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows: the chapters, to unfold."""
-        from chainrule.views import notebook
-
-        return notebook.story(self)
 
     def __str__(self) -> str:
         """The story."""

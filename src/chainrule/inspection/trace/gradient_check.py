@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from chainrule.core import records
 from chainrule.core.arrays import states_in
 from chainrule.core.random import generator
+from chainrule.core.shown import Shown
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
@@ -39,7 +40,7 @@ class Comparison(NamedTuple):
 
 
 @records.kind("gradient_check")
-class GradientCheck(dict[str, Comparison]):
+class GradientCheck(Shown, dict[str, Comparison]):
     """The worst comparison of each parameter, by name: check["dense_1.W"].error. print(check) shows them all."""
 
     @property
@@ -65,12 +66,6 @@ class GradientCheck(dict[str, Comparison]):
         """The worst number and its error."""
         worst = f": worst {self.place(self.worst)}, relative error {self.error:.1e}" if self else ""
         return f"<GradientCheck of {counted(len(self), 'parameter')}{worst}>"
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows: both values of each parameter."""
-        from chainrule.views import notebook
-
-        return notebook.gradient_check(self)
 
     def __str__(self) -> str:
         """A line a parameter, and the worst."""

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from chainrule.core import records
 from chainrule.core.arrays import states_in
 from chainrule.core.files import to_json
+from chainrule.core.shown import Shown
 from chainrule.data import checks
 from chainrule.data.samples import Batch, TargetScale
 from chainrule.errors import ConfigError
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 
 @records.kind("trace")
-class Trace:
+class Trace(Shown):
     """One walk forward and back. Made by `Model.trace`; what z, a and delta are is said above.
 
     z, a, delta: {link: (batch, width)}.  parameters, grads: {link: its NamedTuple}, copies that stay as they are.
@@ -215,12 +216,6 @@ class Trace:
     def to_json(self) -> str:
         """All of it as JSON: loss, samples, and of each link z, a, delta, parameters and grads; NaN is null."""
         return to_json(export.data(self))
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows: a table of the links."""
-        from chainrule.views import notebook
-
-        return notebook.trace(self)
 
     def __str__(self) -> str:
         """A table of the links: the numbers themselves where they are few, else their mean and spread."""

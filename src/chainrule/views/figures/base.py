@@ -187,21 +187,6 @@ def label_counts(y: NDArray[Any], predicted: NDArray[Any], labels: Sequence[str]
     return figure
 
 
-def image_png(pixels: NDArray[Any], shape: tuple[int, int]) -> bytes:
-    """A grey image (height * width,) as PNG: bytes as they are, other numbers from black, the least, to white."""
-    import io
-
-    from PIL import Image
-
-    image = np.asarray(pixels).reshape(shape)
-    if image.dtype != np.uint8:
-        low, high = float(image.min()), float(image.max())
-        image = np.rint(255 * (image.astype(np.float64) - low) / ((high - low) or 1.0)).astype(np.uint8)
-    out = io.BytesIO()
-    Image.fromarray(image).save(out, "PNG", optimize=True)
-    return out.getvalue()
-
-
 def spoken(name: str) -> str:
     """learning_rate is learning rate, rmse is RMSE"""
     acronyms = {"f1": "F1", "auc": "AUC", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}

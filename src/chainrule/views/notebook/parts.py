@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chainrule.views.pictures import png
 
 MAX_ROWS = 40
 """Rows of a table; of a longer one the first and the last are shown."""
@@ -190,12 +191,5 @@ def signed(values: NDArray[Any], name: str) -> str:
 
 
 def _image(pixels: NDArray[np.uint8], name: str) -> str:
-    from PIL import Image
-
-    out = io.BytesIO()
-    made = Image.fromarray(pixels)
-    made.thumbnail((256, 256))
-    made.save(out, "PNG", optimize=True)
-    return (
-        f'<img alt="{text(name)}" src="data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"/>'
-    )
+    encoded = base64.b64encode(png(pixels, 256)).decode()
+    return f'<img alt="{text(name)}" src="data:image/png;base64,{encoded}"/>'

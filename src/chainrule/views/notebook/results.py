@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from functools import singledispatch
+from typing import Any
 
-from chainrule.network.summary import counted
+from chainrule.inspection.attribution import Attribution
+from chainrule.inspection.attribution.result import NAMES, SHOWN, others
+from chainrule.inspection.derivation.derivation import Derivation
+from chainrule.inspection.flow.callback import GradientFlow
+from chainrule.inspection.flow.flow import Flow
+from chainrule.inspection.story import Story
+from chainrule.inspection.story.parts import Bars, Content, Grid, Picture, Signed
+from chainrule.inspection.trace import export as trace_export
+from chainrule.inspection.trace.gradient_check import GradientCheck
+from chainrule.inspection.trace.trace import Trace
+from chainrule.model import Model
+from chainrule.network.summary import Summary, counted
+from chainrule.training import History
+from chainrule.views.notebook.derivation import derivation
 from chainrule.views.notebook.parts import (
     Markup,
     bar,
@@ -19,17 +33,6 @@ from chainrule.views.notebook.parts import (
     table,
     text,
 )
-
-if TYPE_CHECKING:
-    from chainrule.inspection.attribution import Attribution
-    from chainrule.inspection.flow.flow import Flow
-    from chainrule.inspection.story import Story
-    from chainrule.inspection.story.parts import Content
-    from chainrule.inspection.trace.gradient_check import GradientCheck
-    from chainrule.inspection.trace.trace import Trace
-    from chainrule.model import Model
-    from chainrule.network.summary import Summary
-    from chainrule.training import History
 
 OPEN = ' open=""'  # well-formed as XML too
 
@@ -88,8 +91,6 @@ def history(history: History) -> str:
 
 def trace(trace: Trace) -> str:
     """A row a link: z, a, delta and the gradients, as numbers or as their spread."""
-    from chainrule.inspection.trace import export as trace_export
-
     heads, rows = trace_export.rows(trace)
     head, *notes = trace_export.remarks(trace)
     return framed(f"Trace of {head}", table(heads, indented(rows), (0, 1)), paragraph(" ".join(notes)))
@@ -131,8 +132,6 @@ def gradient_check(check: GradientCheck) -> str:
 
 def attribution(found: Attribution) -> str:
     """The first sample: its picture where it is one, the largest values as bars, and what they add up to."""
-    from chainrule.inspection.attribution.result import NAMES, SHOWN, others
-
     many = f", sample 0 of {len(found.values):,}" if len(found.values) > 1 else ""
     drawn = []
     if found.shape is not None:
@@ -177,8 +176,6 @@ def story(story: Story) -> str:
 
 def _piece(item: Content) -> str:
     """A sentence, a table, bars or pictures of a chapter."""
-    from chainrule.inspection.story.parts import Bars, Grid, Picture, Signed
-
     if isinstance(item, Grid):
         left = {k for k, name in enumerate(item.columns) if k == 0 or name in item.words}
         return table(item.columns, item.rows, left)
@@ -195,3 +192,25 @@ def _piece(item: Content) -> str:
     if isinstance(item, Picture):
         return grey(item.pixels, "the input") + "".join(signed(values, name) for name, values in item.maps)
     return paragraph(item)
+
+
+@singledispatch
+def output(result: Any) -> str:
+    """What a notebook shows of a result, by its class. Raises TypeError for no result."""
+    raise TypeError(f"there is no output of {type(result).__name__}.")
+
+
+output.register(Model, model)
+output.register(Summary, summary)
+output.register(History, history)
+output.register(Trace, trace)
+output.register(Flow, flow)
+output.register(GradientCheck, gradient_check)
+output.register(Attribution, attribution)
+output.register(Story, story)
+output.register(Derivation, derivation)
+
+
+@output.register(GradientFlow)
+def _(measured: GradientFlow) -> str:
+    return flow(measured.flows[-1]) if measured.flows else f"<p>{measured}</p>"

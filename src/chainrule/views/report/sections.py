@@ -16,6 +16,7 @@ from chainrule.formulas.metrics import confusion_matrix
 from chainrule.model import Model
 from chainrule.training import History
 from chainrule.views import figures
+from chainrule.views.pictures import image_png
 from chainrule.views.report.judgement import Judgement
 
 
@@ -117,7 +118,7 @@ def mistakes(judgement: Judgement, X: Any, image_shape: tuple[int, int] | None, 
 def picture(judgement: Judgement, X: Any, row: int, shape: tuple[int, int], called: int) -> str:
     """One mistake as an image with its caption."""
     true, predicted, probability = described(judgement, row)
-    encoded = base64.b64encode(figures.image_png(np.asarray(X[row]), shape)).decode()
+    encoded = base64.b64encode(image_png(np.asarray(X[row]), shape)).decode()
     return (
         f'<li><figure><img src="data:image/png;base64,{encoded}" width="{shape[1]}" height="{shape[0]}" '
         f'alt="sample {called}: true {text(true)}, predicted {text(predicted)}">'

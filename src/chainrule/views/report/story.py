@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.inspection.attribution.result import NAMES
+from chainrule.inspection.story import Story
 from chainrule.inspection.story.parts import Bars, Content, Grid, Part, Picture, Signed, percent
 from chainrule.views.figures.attribution import attribution_bars, attribution_image
-from chainrule.views.figures.base import image_png
 from chainrule.views.figures.story import activity, layer_bars, probabilities
+from chainrule.views.pictures import image_png
 from chainrule.views.report.page import page
 from chainrule.views.report.sections import figure, section, text
-
-if TYPE_CHECKING:
-    from chainrule.inspection.story import Story
 
 SCROLL = '<div class="scroll" style="margin:4px 0 16px;white-space:nowrap"><table>'
 SHOWN = 4

@@ -1,4 +1,4 @@
-"""A derivation as a tree to fold and unfold: for a notebook, and as a page of its own."""
+"""A derivation as a tree to fold and unfold."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import html
 
 from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.derivation.lines import Equation, equations
-from chainrule.inspection.derivation.text import latex, place, remarks, table_rows, two_ways
+from chainrule.inspection.derivation.text import place, remarks, table_rows, two_ways
 from chainrule.inspection.derivation.writing import MATHML
-from chainrule.inspection.trace.export import samples
 
 OPEN = ' open=""'  # well-formed as XML too
 STYLE = """
@@ -25,32 +24,9 @@ STYLE = """
 """
 
 
-def fragment(derivation: Derivation, terms: int, nodes: int) -> str:
-    """What a notebook shows: both values and the tree."""
+def derivation(derivation: Derivation, terms: int = 4, nodes: int = 24) -> str:
+    """Both values and the tree."""
     return f'<div class="derivation"><style>{STYLE}</style>{values(derivation)}{tree(derivation, terms, nodes)}</div>'
-
-
-def page(derivation: Derivation, terms: int, nodes: int) -> str:
-    """The page of `Derivation.html`."""
-    from chainrule.views.report.page import page as whole
-
-    trace = derivation.trace
-    # The block scrolls sideways by itself, so that a long formula does not widen the page.
-    sections = [
-        f'<section class="derivation"><style>{STYLE}</style><h2>Two ways to one number</h2>{values(derivation)}'
-        "</section>",
-        '<section class="derivation"><h2>The chain rule, from the number to the loss</h2>'
-        "<p>Each line unfolds into what it is made of. Of a long sum the largest terms are shown; the others are "
-        f"added up exactly.</p>{tree(derivation, terms, nodes)}</section>",
-        f"<section><h2>As LaTeX</h2><pre>{html.escape(latex(derivation, terms, nodes))}</pre></section>",
-    ]
-    return whole(
-        derivation.name,
-        f"{derivation.tree.symbol.text()} = {derivation.value:.6g}",
-        f"The derivative of the loss by {derivation.name}, {samples(trace)}, walked {trace.mode}; "
-        f"loss {trace.loss:.6g}.",
-        sections,
-    )
 
 
 def values(derivation: Derivation) -> str:

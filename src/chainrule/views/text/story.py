@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from rich import box
+from rich.columns import Columns
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
 
 from chainrule.inspection.attribution.explained import Floats
+from chainrule.inspection.story import Story
 from chainrule.inspection.story.parts import Bars, Content, Grid, Picture, Signed, plain
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
-
-    from chainrule.inspection.story import Story
 
 SHADES = " ░▒▓█"
 BAR = 20
@@ -27,8 +30,6 @@ BLUE, ORANGE = "rgb(20,130,205)", "rgb(226,106,10)"
 
 def as_text(story: Story, width: int) -> str:
     """Without colors."""
-    from rich.console import Console
-
     out = io.StringIO()
     show(story, Console(file=out, width=width, color_system=None, highlight=False, legacy_windows=False))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
@@ -36,10 +37,6 @@ def as_text(story: Story, width: int) -> str:
 
 def show(story: Story, console: Console) -> None:
     """All chapters."""
-    from rich.padding import Padding
-    from rich.rule import Rule
-    from rich.text import Text
-
     has_color = console.color_system is not None
     for number, part in enumerate(story.parts(), 1):
         console.print(
@@ -51,8 +48,6 @@ def show(story: Story, console: Console) -> None:
 
 def rendered(item: Content, has_color: bool) -> Any:
     """One piece of a chapter."""
-    from rich.text import Text
-
     if isinstance(item, Grid):
         return grid(item)
     if isinstance(item, Bars):
@@ -66,12 +61,6 @@ def rendered(item: Content, has_color: bool) -> Any:
 
 def pictures(item: Picture, has_color: bool) -> Any:
     """The picture, and what its pixels did, side by side in frames."""
-    from rich import box
-    from rich.columns import Columns
-    from rich.console import Group
-    from rich.panel import Panel
-    from rich.text import Text
-
     drawn = [("", item.pixels), *item.maps]
     framed = [
         Panel.fit(
@@ -91,10 +80,6 @@ def pictures(item: Picture, has_color: bool) -> Any:
 
 def grid(item: Grid) -> Any:
     """A table; numbers to the right, words to the left."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     for k, name in enumerate(item.columns):
         is_words = k == 0 or name in item.words
@@ -111,9 +96,6 @@ def grid(item: Grid) -> Any:
 
 def bars(item: Bars) -> Any:
     """Name, number, bar."""
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table.grid(padding=(0, 2))
     for row in item.rows:
         style = "bold" if row.is_main else "dim"
@@ -134,9 +116,6 @@ def bar(share: float) -> str:
 
 def signed(item: Signed) -> Any:
     """Against to the left of the line, for to its right."""
-    from rich.table import Table
-    from rich.text import Text
-
     most = max((abs(value) for _, value in item.rows), default=0.0) or 1.0
     table = Table.grid(padding=(0, 1))
     for name, value in item.rows:
@@ -163,8 +142,6 @@ def fitted(pixels: Floats) -> Floats:
 
 def picture(pixels: Floats, is_signed: bool, has_color: bool) -> Text:
     """Two pixels a character, one above the other. Without colors, shades; a minus where a value is against."""
-    from rich.text import Text
-
     if len(pixels) % 2:
         pixels = np.concatenate([pixels, np.full((1, pixels.shape[1]), 0.0 if is_signed else np.min(pixels))])
     low, high = float(np.min(pixels)), float(np.max(pixels))

@@ -1,0 +1,29 @@
+"""Pixels as PNG files, for pages and notebooks."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def image_png(pixels: NDArray[Any], shape: tuple[int, int]) -> bytes:
+    """A grey image (height * width,) as PNG: bytes as they are, other numbers from black, the least, to white."""
+    image = np.asarray(pixels).reshape(shape)
+    if image.dtype != np.uint8:
+        low, high = float(image.min()), float(image.max())
+        image = np.rint(255 * (image.astype(np.float64) - low) / ((high - low) or 1.0)).astype(np.uint8)
+    return png(image)
+
+
+def png(image: NDArray[np.uint8], largest: int | None = None) -> bytes:
+    """Bytes (height, width) in grey or (height, width, 3) in color as PNG, reduced to `largest` pixels a side."""
+    from PIL import Image
+
+    out, made = io.BytesIO(), Image.fromarray(image)
+    if largest is not None:
+        made.thumbnail((largest, largest))
+    made.save(out, "PNG", optimize=True)
+    return out.getvalue()

@@ -1,0 +1,22 @@
+"""Which page tells of a result: a table by the result's class."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+from chainrule.inspection.attribution import Attribution
+from chainrule.inspection.derivation.derivation import Derivation
+from chainrule.inspection.story import Story
+from chainrule.views.report import attribution, derivation, story
+
+
+@singledispatch
+def page(result: Any, *arguments: Any) -> str:
+    """The page of a result; the arguments are those of the function in the table. Raises TypeError for no result."""
+    raise TypeError(f"there is no page of {type(result).__name__}.")
+
+
+page.register(Attribution, attribution.render)
+page.register(Derivation, derivation.render)
+page.register(Story, story.render)
