@@ -144,7 +144,7 @@ def test_a_malformed_csr_matrix_is_an_error(harm, monkeypatch):
     X = harm(scipy.sparse.csr_array(X[1::3]))
     model = Model(network)
     for call in (lambda: model.fit(X, y[1::3]), lambda: model.predict(X)):
-        with pytest.raises(chainrule.DataError, match=r"X is no valid CSR matrix: .* build it anew"):
+        with pytest.raises(chainrule.DataError, match=r"X is not a valid CSR matrix: .* build it again"):
             call()
     monkeypatch.setattr(
         scipy.sparse.csr_array, "check_format", lambda *_, **__: None

@@ -117,12 +117,12 @@ DATA: dict[str, Case] = {
     "too many classes": (
         lambda: fit(X, Y + np.arange(12) // 6),
         c.DataError,
-        "y has 4 classes (0, 1, 2, 3) but the network stands for 3; give its last Dense layer 4 units",
+        "y has 4 classes (0, 1, 2, 3) but the network has 3 outputs; give its last Dense layer 4 units",
     ),
     "too few labels": (
         lambda: fit(X, Y % 2 + 5),
         c.DataError,
-        "y has 2 classes (5, 6) but the network stands for 3",
+        "y has 2 classes (5, 6) but the network has 3 outputs",
     ),
     "numbers for classes": (lambda: fit(X, X[:, 0]), c.DataError, "y has 12 classes ("),
     "NaN labels": (
@@ -159,7 +159,7 @@ DATA: dict[str, Case] = {
     "three for two": (
         lambda: fit(X, Y, two()),
         c.DataError,
-        "y has 3 classes (0, 1, 2) but a network with this loss tells 2 apart; use SoftmaxCrossEntropy",
+        "y has 3 classes (0, 1, 2) but a network with this loss has 2; use SoftmaxCrossEntropy",
     ),
     "one for two": (lambda: fit(X, Y * 0 + 7, two()), c.DataError, "y has 1 classes (7)"),
     "many labels, flat": (
@@ -190,7 +190,7 @@ DATA: dict[str, Case] = {
     "negative counts": (
         lambda: fit(X, Y - 1, model(c.Poisson(), 1)),
         c.DataError,
-        "y must not be negative for Poisson; its least value is -1",
+        "y must not be negative for Poisson; its smallest value is -1",
     ),
     # weights
     "short weights": (
@@ -272,7 +272,7 @@ DATA: dict[str, Case] = {
     "unknown class": (
         lambda: fit(class_weight={5: 1.0}),
         c.ConfigError,
-        "class_weight names 5, which is no class; the classes are 0, 1, 2",
+        "class_weight has the unknown class 5; the classes are 0, 1, 2",
     ),
     "a word": (
         lambda: fit(class_weight="equal"),

@@ -1,1 +1,1 @@
-"""What every other part may use: arrays of any library, files that are whole at any instant, random numbers."""
+"""What every other part may use: array functions, files, random numbers, and results as data."""

@@ -13,22 +13,22 @@ Array: TypeAlias = Any
 
 
 def namespace(z: Array) -> Any:
-    """The module whose functions work on z: `numpy` or `jax.numpy`."""
+    """Return the module whose functions work on z: `numpy` or `jax.numpy`."""
     return z.__array_namespace__()
 
 
 def zeros(like: Array) -> Array:
-    """Of the same shape and type; NumPy's take no memory until they are written to, unlike those of zeros_like."""
+    """Return zeros of the same shape and type; NumPy allocates these only when they are written, unlike zeros_like."""
     return namespace(like).zeros(like.shape, dtype=like.dtype)
 
 
 def states_in(dtype: Any, states: Mapping[str, Any]) -> dict[str, Any]:
-    """The running statistics of all links, {name: NamedTuple}, with every number in one NumPy type."""
+    """Convert the running statistics of all links, {name: NamedTuple}, to one NumPy type."""
     return {name: type(s)(*(np.asarray(value, dtype) for value in s)) for name, s in states.items()}
 
 
 def distinct(values: NDArray[Any]) -> NDArray[Any]:
-    """The values that occur, rising, as `np.unique`: small whole numbers are counted, which needs no sorting."""
+    """Return the sorted distinct values, like `np.unique`; small integers are counted, which avoids sorting."""
     values = np.asarray(values).ravel()
     if values.dtype.kind in "iu" and values.size and values.min() >= 0 and values.max() <= values.size:
         return np.flatnonzero(np.bincount(values.astype(np.int64, copy=False))).astype(values.dtype)

@@ -1,4 +1,4 @@
-"""Files that are whole at any instant, JSON that every reader takes, and cells of CSV that no spreadsheet obeys."""
+"""Files that are never half-written, JSON that every parser reads, and CSV cells that no spreadsheet executes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """Data as JSON; NaN and infinity, which JSON does not have, become null."""
+    """Write data as JSON; NaN and infinity, which JSON lacks, become null."""
     try:
         return json.dumps(value, indent=indent, allow_nan=False)
     except ValueError:
@@ -47,7 +47,7 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 
 def cells(values: Iterable[Any]) -> list[Any]:
-    """The cells of a row of CSV; text that a spreadsheet would take for a formula gets a quote in front.
+    """Return the cells of a CSV row; text that a spreadsheet would take for a formula gets a quote in front.
 
     Such text begins with = + - @ or a control character and is no number. Source: OWASP, "CSV injection".
     """

@@ -26,14 +26,14 @@ PURPOSES: dict[Purpose, int] = {"weights": 1, "shuffle": 2, "split": 3, "method"
 
 
 def generator(seed: int, purpose: Purpose, index: int) -> np.random.Generator:
-    """NumPy's generator for one purpose: the index is the parameter's number, the epoch, or the step."""
+    """Return NumPy's generator for one purpose; index: the number of the parameter, the epoch or the step."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, PURPOSES[purpose], index])))
 
 
 def threefry2x32(
     key: tuple[Array, Array], counter: tuple[Array, Array], xp: ModuleType
 ) -> tuple[Array, Array]:
-    """Threefry-2x32 with 20 rounds: two words of key and two of counter to two random words.
+    """Compute Threefry-2x32 with 20 rounds: two random words from two words of key and two of counter.
 
     key, counter: pairs of uint32 arrays that broadcast.  Returns two uint32 arrays of the broadcast shape.
     Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
@@ -52,7 +52,7 @@ def threefry2x32(
 
 
 def uniform_bits(seed: Array, stream: Array, step: Array, shape: tuple[int, int], xp: ModuleType) -> Array:
-    """Uniform 32-bit words for an array of the walk.
+    """Draw uniform 32-bit words for an array of the walk.
 
     key = (seed, stream), counter = (element // 2, step): elements in row-major order, two to a block.
     seed, stream (the link's number): integers in [0, 2^32).  step: an integer, of which the lower 32 bits count.  All

@@ -1,1 +1,1 @@
-"""The public edge: arrays, frames and sparse matrices, checked once, as samples that the engines read."""
+"""Input data: arrays, data frames and sparse matrices, checked once, as samples that the engines read."""

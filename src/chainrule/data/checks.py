@@ -1,5 +1,5 @@
 # Over 300 lines because all that a user passes in as data is checked in this one place.
-"""The public edge: what a user passes in is checked here, once, and becomes `Samples`.
+"""Checks of a user's input: X, y and weights are checked here once, and become `Samples`.
 
 Accepted as X: NumPy arrays (memory-mapped ones stay so), nested lists, SciPy sparse matrices, and any data frame that
 narwhals knows (pandas, Polars, PyArrow, ...) and whose rows are there: a lazy one is collected first.
@@ -21,36 +21,36 @@ from chainrule.formulas.losses import Loss
 from chainrule.network.network import Network
 
 ROWS = 1 << 14
-"""Rows looked at a time, so that checking a memory-mapped file does not copy it."""
+"""Rows checked at a time, so that checking a memory-mapped file does not copy it."""
 FEW = 1 << 12
-"""Numbers for which a look at each costs less than avoiding it."""
+"""Numbers up to which checking each one costs less than avoiding it."""
 MAX_LABEL_BYTES = 64 << 20
-"""Of the labels of all classes as an array: 100,000 of 160 characters."""
+"""Largest size of the labels of all classes as an array: 100,000 of 160 characters."""
 
 
 class Targets(NamedTuple):
-    """y as the loss takes it, and the labels that class numbers stand for (None where y holds no classes)."""
+    """y as the loss takes it, and the label of each class number (None if y does not contain classes)."""
 
     y: NDArray[Any]  # (n,) int64 or (n, outputs) float64
     classes: NDArray[Any] | None
 
 
 def check_seed(seed: Any, name: str = "seed", bits: int = 32) -> int:
-    """A seed as an int in [0, 2^32), or another number of so many bits."""
+    """Check that a seed is an integer in [0, 2^bits), and return it as an int."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**bits:
         raise ConfigError(f"{name} must be an integer in [0, 2^{bits}), not {seed!r}.")
     return int(seed)
 
 
 def check_count(value: Any, name: str, least: int = 1) -> int:
-    """A whole number of at least `least`."""
+    """Check that a value is an integer of at least `least`, and return it."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ConfigError(f"{name} must be an integer of at least {least}, not {value!r}.")
     return int(value)
 
 
 def as_array(value: Any, name: str) -> Any:
-    """An array or a CSR matrix from whatever holds numbers; what is one already is passed on as it is."""
+    """Convert anything with numbers to an array or a CSR matrix; either of these is returned as it is."""
     if hasattr(value, "tocsr"):
         return value.tocsr()
     if isinstance(value, np.ndarray):
@@ -64,7 +64,7 @@ def as_array(value: Any, name: str) -> Any:
 
 
 def _unmasked(value: NDArray[Any], name: str) -> NDArray[Any]:
-    """The array itself, or the data of a masked one in which nothing is masked."""
+    """Return an array, or the data of a masked array in which no value is masked."""
     mask = getattr(value, "mask", None)
     if mask is None:
         return value
@@ -77,7 +77,7 @@ def _unmasked(value: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def check_X(X: Any, inputs: int, name: str = "X", features: Sequence[str] | None = None) -> Any:
-    """X (n, inputs) of finite real numbers; a single sample (inputs,) becomes (1, inputs).
+    """Check that X (n, inputs) contains finite real numbers; a single sample (inputs,) becomes (1, inputs).
 
     features: the names of the model's features: a data frame's columns are taken by name, in this order.
     Raises ShapeError, or DataError for text, complex numbers, NaN, infinity or missing columns.
@@ -114,7 +114,7 @@ def check_X(X: Any, inputs: int, name: str = "X", features: Sequence[str] | None
             X.check_format(full_check=True)
         except ValueError as error:
             raise DataError(
-                f"{name} is no valid CSR matrix: {error}; build it anew from its entries."
+                f"{name} is not a valid CSR matrix: {error}; build it again from its entries."
             ) from error
     if X.dtype.kind == "f":
         _check_finite(X, name, names)
@@ -152,7 +152,7 @@ def _check_finite(X: Any, name: str, names: Sequence[str] | None = None) -> None
 def check_targets(
     y: Any, loss: Loss, outputs: int, classes: NDArray[Any] | None = None, name: str = "y"
 ) -> Targets:
-    """y in the form that the loss takes.
+    """Convert y to the form that the loss takes.
 
     classes: labels (n,), or rows of probabilities (n, outputs).  binary: labels (n,) for one output, or probabilities
     from 0 to 1, (n,) for one output, or (n, outputs).  Numbers: (n,) for one output, or (n, outputs).
@@ -196,28 +196,30 @@ def check_targets(
             f"each row of {name} must sum to 1 for {type(loss).__name__}; pass labels (n,) or probabilities."
         )
     if loss.targets == "counts" and low < 0:
-        raise DataError(f"{name} must not be negative for {type(loss).__name__}; its least value is {low:g}.")
+        raise DataError(
+            f"{name} must not be negative for {type(loss).__name__}; its smallest value is {low:g}."
+        )
     if loss.targets == "classes" and classes is None:
         classes = np.arange(outputs)
     return Targets(y, classes)
 
 
 def _are_probabilities(y: NDArray[Any], classes: NDArray[Any] | None) -> bool:
-    """Whether y holds probabilities of the label 1, where no other labels are known."""
+    """Return whether y contains probabilities of the label 1, and no other labels are known."""
     if y.dtype.kind != "f" or (classes is not None and not np.array_equal(classes, (0, 1))):
         return False
     return bool(((y >= 0) & (y <= 1)).all() and (y != np.floor(y)).any())
 
 
 def _as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Numbers from text or Python objects; TypeError for dates and complex numbers, of which a part would be lost."""
+    """Convert text or Python objects to numbers; TypeError for dates and complex numbers, which would lose a part."""
     if values.dtype.kind in "cmMV":
-        raise TypeError(f"{values.dtype} is no real number")
+        raise TypeError(f"{values.dtype} is not a real number")
     return values.astype(np.float64)
 
 
 def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: str) -> Targets:
-    """Class numbers from labels. Without known classes, integers in [0, outputs) stand for themselves."""
+    """Convert labels to class numbers. Without known classes, integers in [0, outputs) are class numbers already."""
     if y.dtype.kind == "O":
         y = _plain(y, name)
     if y.dtype.kind == "T":  # NumPy's strings of any length
@@ -239,10 +241,10 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
     _check_label_bytes(known.nbytes, name)
     if len(known) > outputs or (classes is None and len(known) < outputs):
         raise DataError(
-            f"{name} has {len(known)} classes ({_some(known)}) but the network stands for {outputs}; "
+            f"{name} has {len(known)} classes ({_some(known)}) but the network has {outputs} outputs; "
             f"give its last Dense layer {len(known)} units."
             if outputs != 2
-            else f"{name} has {len(known)} classes ({_some(known)}) but a network with this loss tells 2 apart; "
+            else f"{name} has {len(known)} classes ({_some(known)}) but a network with this loss has 2; "
             "use SoftmaxCrossEntropy with one output a class."
         )
     numbers = (
@@ -257,7 +259,7 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
 
 
 def check_classes(classes: Any, network: Network) -> NDArray[Any]:
-    """The labels that a file holds: one an output (two for one binary output), rising, all of one kind."""
+    """Check the labels in a file: one per output (two for one binary output), rising, all of one type."""
     binary = network.loss.targets == "binary" and network.outputs == 1
     count = network.outputs if network.loss.targets == "classes" else 2 if binary else 0
     if not count:
@@ -286,7 +288,7 @@ def _check_label_bytes(size: int, name: str) -> None:
 
 
 def _plain(y: NDArray[Any], name: str) -> NDArray[Any]:
-    """Labels out of an array of Python objects: numbers where all are, else text; a missing one is refused."""
+    """Convert an array of Python objects to labels: numbers if all are, otherwise text. A missing label is an error."""
     labels = y.tolist()
     for row, label in enumerate(labels):
         if not isinstance(label, str) and str(label) in ("None", "nan", "NaT", "<NA>"):
@@ -303,7 +305,7 @@ def _some(labels: NDArray[Any]) -> str:
 def check_weight(
     sample_weight: Any, class_weight: Mapping[Any, float] | str | None, targets: Targets, outputs: int
 ) -> Any:
-    """s (n,): sample weights times the weight of each sample's class. Not negative, with a positive sum.
+    """Multiply sample weights by the weights of their classes: s (n,), not negative, with a positive sum.
 
     class_weight: {label: weight} (1 for labels not named), or "balanced" for n / (classes * count of the class).
     """
@@ -343,7 +345,7 @@ def check_weight(
     unknown = [label for label in class_weight if label not in table]
     if unknown:
         raise ConfigError(
-            f"class_weight names {unknown[0]!r}, which is no class; the classes are {_some(labels)}."
+            f"class_weight has the unknown class {unknown[0]!r}; the classes are {_some(labels)}."
         )
     table |= class_weight
     try:
@@ -369,7 +371,7 @@ def check_samples(
     scale: TargetScale | None = None,
     names: tuple[str, str] = ("X", "y"),
 ) -> tuple[Samples, NDArray[Any] | None]:
-    """Samples from a user's arrays, and the labels that their class numbers stand for.
+    """Check a user's arrays, and return them as Samples, with the label of each class number.
 
     features: as for `check_X`.  scale: what the model standardizes its targets by.
     """
@@ -384,7 +386,7 @@ def check_samples(
 
 
 def check_scale(mean: Any, std: Any, outputs: int) -> TargetScale:
-    """The scale that a file holds: two numbers an output, finite, the deviations above 0. Raises ConfigError."""
+    """Check the target scale in a file: two finite numbers per output, the deviations above 0. Raises ConfigError."""
     is_whole = all(
         isinstance(part, list) and len(part) == outputs and all(type(v) in (int, float) for v in part)
         for part in (mean, std)
@@ -395,7 +397,7 @@ def check_scale(mean: Any, std: Any, outputs: int) -> TargetScale:
 
 
 def check_choice(value: Any, registry: Mapping[str, Any], name: str) -> Any:
-    """The entry of a registry by its name."""
+    """Return the entry of a registry by its name. Raises ConfigError with the names if there is none."""
     if not isinstance(value, str) or value not in registry:
         raise ConfigError(f"{name} must be one of {', '.join(registry)}, not {value!r}.")
     return registry[value]

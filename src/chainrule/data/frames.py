@@ -1,4 +1,4 @@
-"""Data frames: the names of their columns, and an array with the columns in the order that a model knows.
+"""Data frames: the names of their columns, and their numbers with the columns in the order that a model expects.
 
 Everything goes through narwhals, which is imported where a frame comes in and not before.
 """
@@ -17,14 +17,14 @@ SHOWN = 3
 
 
 def is_frame(value: Any) -> bool:
-    """Whether it may be a data frame or a series. The class is asked: a lazy frame's attributes can start a query."""
+    """Return whether x may be a data frame or a series. It reads the class alone: a lazy frame may run a query."""
     return not isinstance(value, np.ndarray) and any(
         hasattr(type(value), known) for known in ("columns", "column_names", "to_frame")
     )
 
 
 def column_names(value: Any, name: str = "X") -> tuple[str, ...] | None:
-    """The names of a data frame's columns where all are text; None for other names and for what is no data frame.
+    """Return the column names of a data frame if all are text; None for other names, and for other objects.
 
     Raises DataError for a name that occurs twice, and for a lazy frame.
     """
@@ -35,7 +35,7 @@ def column_names(value: Any, name: str = "X") -> tuple[str, ...] | None:
 
 
 def to_array(value: Any, name: str, known: Sequence[str] | None = None) -> tuple[Any, tuple[str, ...] | None]:
-    """A data frame or a series as an array, and the columns' names where all are text.
+    """Convert a data frame or a series to an array, and return it with the column names if all are text.
 
     known: the names that a model was trained on: its columns are taken in this order, and all others left out. A row
     of a pandas frame, a series whose index holds the names, is matched likewise.
@@ -57,7 +57,7 @@ def to_array(value: Any, name: str, known: Sequence[str] | None = None) -> tuple
 
 
 def check_feature_names(names: Any, inputs: int) -> tuple[str, ...] | None:
-    """The names of a model's features as a tuple: one text an input, no two the same; None for none."""
+    """Check the names of a model's features, and return a tuple of distinct text, one per input; None for None."""
     if names is None:
         return None
     made = () if isinstance(names, (str, dict)) or not isinstance(names, Iterable) else tuple(names)
@@ -74,12 +74,12 @@ def check_feature_names(names: Any, inputs: int) -> tuple[str, ...] | None:
 
 
 def column(k: int, names: Sequence[str] | None) -> str:
-    """What an error calls a column: its name where there is one, else its number from 0."""
+    """Return what an error calls a column: its name if it has one, otherwise its number from 0."""
     return f"column {int(k)}" if names is None else f"column {names[int(k)]!r}"
 
 
 def places(known: Sequence[str], came: Sequence[str], name: str) -> list[int]:
-    """Where among the columns that came each known one stands. Raises DataError, which names those that are missing."""
+    """Return the position of each known column among the given ones. Raises DataError with those that are missing."""
     where = {each: k for k, each in enumerate(came)}
     missing = [each for each in known if each not in where]
     if not missing:
@@ -99,7 +99,7 @@ def places(known: Sequence[str], came: Sequence[str], name: str) -> list[int]:
 
 
 def to_numbers(array: Any, names: Sequence[str] | None, name: str) -> Any:
-    """An array of objects as float64. Raises DataError with the first column that holds something else."""
+    """Convert an array of objects to float64. Raises DataError with the first column that has another value."""
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -115,7 +115,7 @@ def to_numbers(array: Any, names: Sequence[str] | None, name: str) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a cell, text or an object, can be read as a number."""
+    """Return whether a cell, text or an object, can be read as a number."""
     try:
         float(value)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""What a network is trained on: arrays as they are stored, turned into batches only when a batch is due."""
+"""The samples a network is trained on: arrays as they are stored, converted batch by batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WIDTH = 509
 
 
 class Batch(NamedTuple):
-    """A few samples in the form that the walks take."""
+    """The samples of one step, in the form that the walks take."""
 
     a: NDArray[Any]  # (batch, features) in the network's precision
     y: NDArray[Any]  # (batch, outputs), one-hot for classes
@@ -43,7 +43,7 @@ class TargetScale(NamedTuple):
 
 
 def measure_targets(y: NDArray[np.float64], weight: NDArray[np.float64]) -> TargetScale:
-    """The scale of targets y (n, outputs) with weights (n,), of which one is above 0."""
+    """Measure the scale of targets y (n, outputs) with weights (n,), of which at least one is above 0."""
     share = weight / weight.sum()
     with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the largest one std is not finite
         mean = share @ y
@@ -52,7 +52,7 @@ def measure_targets(y: NDArray[np.float64], weight: NDArray[np.float64]) -> Targ
 
 
 class Samples(NamedTuple):
-    """n samples. Made by `chainrule.data.checks`, which has checked them."""
+    """n checked samples; `chainrule.data.checks` makes them."""
 
     X: Any  # (n, features): any real NumPy array, memory-mapped or not, or a CSR matrix
     y: NDArray[Any]  # (n,) int64 class numbers, or (n, outputs) float64
@@ -67,7 +67,7 @@ class Samples(NamedTuple):
         return int(self.X.shape[0])
 
     def batch(self, rows: NDArray[np.int64] | slice, dtype: Any) -> Batch:
-        """The rows named, converted: only these are copied."""
+        """Return the given rows, converted; only these are copied."""
         # NumPy's take copies rows faster than its indexing does.
         a = (
             self.X.take(rows, 0)
@@ -84,15 +84,15 @@ class Samples(NamedTuple):
         return Batch(a, y, self.weight[rows].astype(dtype))
 
     def take(self, rows: NDArray[np.int64]) -> Samples:
-        """A part of the samples."""
+        """Return a subset of the samples."""
         return self._replace(X=self.X[rows], y=self.y[rows], weight=self.weight[rows])
 
     def scaled(self, scale: TargetScale | None) -> Samples:
-        """The same samples with y standardized; None leaves it."""
+        """Return the samples with y standardized; None changes nothing."""
         return self if scale is None else self._replace(y=scale.standardize(self.y), scale=scale)
 
     def fingerprint(self) -> int:
-        """A checksum of shapes, features, targets, their scale and weights: tells other data from the same data.
+        """Return a checksum of shapes, features, targets, their scale and weights, which differs for other data.
 
         Of an array of more than 32 MB it reads pieces of 256 KB, evenly spaced, that add up to as much; a change
         that lies between them is not seen.
@@ -107,7 +107,7 @@ class Samples(NamedTuple):
 
 
 def _checksum(values: NDArray[Any], crc: int) -> int:
-    """CRC-32 of the sums of each piece's 8-byte words, every WIDTH-th added up: at the speed of memory, 10 GB/s."""
+    """Compute the CRC-32 of sums of each piece's 8-byte words, every WIDTH-th added up: 10 GB/s, as fast as memory."""
     rows = max(1, PIECE_BYTES * len(values) // max(values.nbytes, 1))
     count, most = -(-len(values) // rows), MOST_BYTES // PIECE_BYTES
     for piece in np.linspace(0, count - 1, min(count, most)).astype(np.int64).tolist():
@@ -122,7 +122,7 @@ def _checksum(values: NDArray[Any], crc: int) -> int:
 
 
 def one_hot(labels: NDArray[Any], classes: int, dtype: Any) -> NDArray[Any]:
-    """y (n, classes) with 1 in the column of each label (n,) and 0 elsewhere."""
+    """Return y (n, classes) with 1 in the column of each label (n,) and 0 elsewhere."""
     y = np.zeros((len(labels), classes), dtype)
     y[np.arange(len(labels)), labels] = 1
     return y

@@ -1,4 +1,4 @@
-"""Data to learn from: MNIST, which comes with the package, IDX folders, .npz archives, pictures of digits.
+"""Data sets: MNIST, which comes with the package, IDX folders, .npz archives, CSV files, images of digits.
 
 Each name is loaded when it is first asked for: who reads MNIST does not wait for the reader of archives.
 """

@@ -1,4 +1,4 @@
-"""IDX, the format that MNIST came in: a header, then the values, all numbers big-endian.
+"""IDX, MNIST's original file format: a header, then the values, all numbers big-endian.
 
     byte 0: two zeros    byte 2: the type    byte 3: the number of dimensions d
     byte 4: d dimensions of 4 bytes each     byte 4 + 4d: the values, the last dimension running fastest
@@ -50,15 +50,15 @@ class Dataset:
 
     @property
     def images(self) -> NDArray[Any]:
-        """The same memory as X in the shape of the items: (n, 28, 28) for MNIST."""
+        """X in the shape of the items, without a copy: (n, 28, 28) for MNIST."""
         return self.X.reshape(len(self.X), *self.shape)
 
     def __len__(self) -> int:
-        """n, the number of samples."""
+        """Return the number of samples."""
         return len(self.X)
 
     def __repr__(self) -> str:
-        """Shapes and types, not values."""
+        """Show shapes and types, not values."""
         return f"Dataset({self.name!r}, X={self.X.dtype}{self.X.shape}, y={self.y.dtype}{self.y.shape})"
 
 
@@ -72,7 +72,7 @@ def open_regular(path: PathLike) -> Iterator[BinaryIO]:
 
 
 def read_growing(read: Callable[[int], bytes], size: int) -> bytearray:
-    """At most `size` bytes, taken in pieces: a promise that is not kept allocates nothing."""
+    """Read at most `size` bytes in pieces, so that a wrong size in a header allocates nothing."""
     data = bytearray()
     while len(data) < size and (piece := read(min(PIECE_BYTES, size - len(data)))):
         data += piece
@@ -80,7 +80,7 @@ def read_growing(read: Callable[[int], bytes], size: int) -> bytearray:
 
 
 def refuse_bomb(where: str, unpacked: int, packed: int) -> None:
-    """Raise FormatError for a promise of more than 64 MB that is also more than 200 times its packed size."""
+    """Raise FormatError if the unpacked size is above 64 MB and above 200 times the packed size."""
     if unpacked > SAFE_BYTES and unpacked > MAX_RATIO * packed:
         raise FormatError(
             f"{where}: {packed} packed bytes are said to hold {unpacked}, over {MAX_RATIO} times as much; "
@@ -89,7 +89,7 @@ def refuse_bomb(where: str, unpacked: int, packed: int) -> None:
 
 
 def read_idx(path: PathLike) -> NDArray[Any]:
-    """The array in an IDX file, plain or gzip (told by its first bytes, not by its name).
+    """Read the array in an IDX file, plain or gzip (by its first bytes, not by its name).
 
     Returns a read-only array in the type and byte order of the file; a plain file is memory-mapped: nothing is
     read until it is used.  Raises FormatError, with the byte offset, for a header or a length that is wrong.
@@ -103,7 +103,7 @@ def read_idx(path: PathLike) -> NDArray[Any]:
 def _read_header(
     path: PathLike, read: Callable[[int], bytes]
 ) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:
-    """Type, dimensions, the byte at which the values start, and how many bytes they are said to take."""
+    """Return type, dimensions, the byte at which the values start, and their number of bytes by the header."""
     name = os.fspath(path)
     magic = read(4)
     if len(magic) < 4:
@@ -181,7 +181,7 @@ _PART = re.compile(r"(?:^|[-_.])(train|t10k|test)[-_.](images|labels)(?:[-_.]|$)
 
 
 def load_idx_folder(path: PathLike) -> tuple[Dataset, Dataset]:
-    """(train, test) from a folder with `train-images*`, `train-labels*`, `test-images*` and `test-labels*`.
+    """Load (train, test) from a folder with `train-images*`, `train-labels*`, `test-images*` and `test-labels*`.
 
     `t10k-` is as good as `test-`.  Each file is plain or `.gz`; of one that is there as both, the plain one is read.
     X: (n, product of the items' dimensions), bytes memory-mapped as stored, wider types in the machine's byte order.

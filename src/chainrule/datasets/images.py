@@ -1,5 +1,5 @@
 # Over 300 lines because what a picture may hold is checked beside what decodes it.
-"""A picture of a digit, made into what MNIST would have made of it.
+"""Images of digits, converted to the form of MNIST.
 
 MNIST: a white digit on black, scaled to fit 20 x 20 with its aspect ratio kept and its edges smoothed, then placed
 so that its center of mass is at the center of 28 x 28 (measured over its images: pixel 14.0, counted from 0).
@@ -43,7 +43,7 @@ SPECK = 0.02  # of all ink: a smaller patch apart from the rest is dirt
 
 
 def read_digit(path: PathLike) -> NDArray[np.uint8]:
-    """(784,) uint8: the digit in a PNG or JPEG, light on dark, sized and centered as MNIST's are.
+    """Read the digit in a PNG or JPEG as (784,) uint8, light on dark, scaled and centered as in MNIST.
 
     A picture of 28 x 28 pixels with a dark background is taken as it is.
     Raises FormatError for a file that is damaged, of another format, larger than 16 megapixels (a JPEG in color: 12) or
@@ -57,7 +57,7 @@ def read_digit(path: PathLike) -> NDArray[np.uint8]:
 
 
 def center_digit(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(784,) uint8 from a grey picture (height, width) uint8 of one digit, dark on light or light on dark.
+    """Convert a gray image (height, width) uint8 of one digit, dark on light or light on dark, to (784,) uint8.
 
     The background is the median of the border; what differs from it more is the ink.
     Raises DataError when nothing does, ShapeError for another type or shape.
@@ -74,7 +74,7 @@ def center_digit(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _background(grey: NDArray[np.uint8]) -> tuple[float, bool]:
-    """The level of the background, and whether it is lighter than the ink."""
+    """Return the gray level of the background, and whether it is lighter than the ink."""
     level = float(np.median(_border(grey)))
     # The ink is on the side of larger squared distance: a few glints on paper do not outweigh a pen.
     away = np.arange(256) - level  # (256,)
@@ -87,7 +87,7 @@ def _border(picture: NDArray[Any]) -> NDArray[Any]:
 
 
 def _stretch(grey: NDArray[np.uint8], background: float, light: bool) -> NDArray[np.float32]:
-    """0 where the border is, 1 where the ink is strongest."""
+    """Stretch the gray levels: 0 at the border, 1 where the ink is strongest."""
     away = (background - grey if light else grey - background).astype(np.float32)  # (height, width)
     # How far the border strays to the side where the ink is not, so that ink on the border does not count.
     grain = max(-float(np.percentile(_border(away), 10)), 0.0)
@@ -99,7 +99,7 @@ def _stretch(grey: NDArray[np.uint8], background: float, light: bool) -> NDArray
 
 
 def _crop(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The box around all ink, specks apart from it left out."""
+    """Return the box around all ink, without isolated specks."""
     from scipy.ndimage import find_objects, label, sum_labels
 
     patches, count = label(ink > INK, np.ones((3, 3)))
@@ -116,7 +116,7 @@ def _crop(ink: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _scale(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Resized so that the longer side is 20, then stretched again: thin lines grow faint as they shrink."""
+    """Resize the longer side to 20 and stretch again, because thin lines fade when they shrink."""
     from PIL import Image
 
     height, width = ink.shape
@@ -128,7 +128,7 @@ def _scale(ink: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _place(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(28, 28), the center of mass as near to its center as whole pixels allow."""
+    """Place the digit in (28, 28) with its center of mass as near to the center as whole pixels allow."""
     canvas = np.zeros((SIDE, SIDE), np.uint8)
     corner = []
     for axis in (0, 1):
@@ -141,7 +141,7 @@ def _place(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _read_grey(path: PathLike) -> NDArray[np.uint8]:
-    """(height, width) uint8, transparency on white or black, upright, its longer side at most 1024."""
+    """Read (height, width) uint8: transparency on white or black, upright, its longer side at most 1024."""
     name = os.fspath(path)
     with open_regular(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow warns of is checked here
@@ -159,7 +159,7 @@ def _read_grey(path: PathLike) -> NDArray[np.uint8]:
 
 
 def _read_content(name: str, file: BinaryIO) -> io.BytesIO:
-    """The whole file: Pillow believes the length of a chunk, and from a file would allocate up to 4 GB for it."""
+    """Read the whole file first: Pillow trusts the length of a chunk, and would allocate up to 4 GB for it."""
     size = os.fstat(file.fileno()).st_size
     if size > MAX_FILE_BYTES:
         raise FormatError(
@@ -174,7 +174,7 @@ def _read_content(name: str, file: BinaryIO) -> io.BytesIO:
 
 
 def _check_png(name: str, content: bytes) -> None:
-    """Refuse more chunks than a picture has. A chunk: 4 bytes of length, 4 of type, the data, 4 of checksum."""
+    """Check the number of chunks. A chunk: 4 bytes of length, 4 of type, the data, 4 of checksum."""
     at, parts = len(PNG_SIGNATURE), 0
     while at < len(content) and parts <= MAX_PARTS:
         parts += content[at + 4 : at + 8] != b"IDAT"
@@ -183,7 +183,7 @@ def _check_png(name: str, content: bytes) -> None:
 
 
 def _check_jpeg(name: str, content: bytes) -> None:
-    """Refuse more segments or more scans than a picture has, before the first of them is decoded.
+    """Check the numbers of segments and of scans before the first of them is decoded.
 
     A segment: 0xFF, its marker, 2 bytes of length (these 2 counted), the data.  Pixels follow that of a scan; 0xFF in
     them is followed by 0 or by the marker of a restart.
@@ -244,7 +244,7 @@ def _decode(name: str, file: io.BytesIO) -> NDArray[np.uint8]:
 
 
 def _to_grey(image: Image.Image) -> Image.Image:
-    """In bands of rows: a second copy of the picture in color would be larger than the picture."""
+    """Convert to gray in bands of rows, because a second copy in color would be larger than the image."""
     from PIL import Image
 
     grey = Image.new("L", image.size)
@@ -260,14 +260,14 @@ def _to_grey(image: Image.Image) -> Image.Image:
 
 
 def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """The picture in pieces of whole rows, each with its first row."""
+    """Iterate over the image in bands of whole rows, each with its first row."""
     rows = max(1, BAND_PIXELS // image.width)
     for top in range(0, image.height, rows):
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
 def _paper(image: Image.Image) -> str:
-    """White or black, to lay a transparent picture on.
+    """Return the background for a transparent image: white or black.
 
     Where the border is transparent, what can be seen is the ink, and the paper is what differs from it more. Where the
     border can be seen, it is the paper already, as of a photograph with round corners.
@@ -287,7 +287,7 @@ def _paper(image: Image.Image) -> str:
 
 
 def _seen(pieces: Iterable[Image.Image]) -> tuple[float, float]:
-    """The mean opacity of some pieces, and the mean level of what can be seen of them, 0 of nothing."""
+    """Return the mean opacity of some bands, and the mean gray level of their visible pixels (0 if there are none)."""
     seen, opaque, size = 0.0, 0.0, 0
     for piece in pieces:
         color = piece.convert("RGBA")

@@ -33,12 +33,12 @@ class _File:
 
     @property
     def start(self) -> int:
-        """The byte at which the values start: 4 and 4 for each dimension."""
+        """The byte at which the values start: 4, and 4 for each dimension."""
         return 4 + 4 * len(self.shape)
 
     @property
     def stamp(self) -> int:
-        """The time of modification of a file whose SHA-256 was found to be right; whoever writes to it changes that."""
+        """The modification time that marks a file whose SHA-256 was verified; any later write changes it."""
         return 10**9 + 2 * int(self.sha256[:6], 16)
 
 
@@ -69,7 +69,7 @@ TEST = (
 
 
 def load_mnist(cache: PathLike | None = None) -> tuple[Dataset, Dataset]:
-    """(train, test): `.X` (n, 784) uint8 as stored, `.y` (n,) int64, `.images` the view (n, 28, 28).
+    """Load (train, test): `.X` (n, 784) uint8 as stored, `.y` (n,) int64, `.images` the view (n, 28, 28).
 
     cache: the folder to unpack into, once (`cache_folder()` unless given); then the images are memory-mapped.
     All arrays are read-only.  Where the cache cannot be written, the images are unpacked into memory each time.
@@ -95,7 +95,7 @@ def load_mnist(cache: PathLike | None = None) -> tuple[Dataset, Dataset]:
 
 
 def cache_folder() -> Path:
-    """Where unpacked files are kept: CHAINRULE_CACHE, or the place that the platform has for caches.
+    """Return the folder of unpacked files: CHAINRULE_CACHE, or the platform's folder for caches.
 
     XDG_CACHE_HOME (if absolute) or ~/.cache; on macOS ~/Library/Caches; on Windows %LOCALAPPDATA%.
     """
@@ -113,7 +113,7 @@ def cache_folder() -> Path:
 
 
 def _load(file: _File, folder: Path | None) -> NDArray[Any]:
-    """The mapped array; unpacked first where the cached file is missing, or is another."""
+    """Return the memory-mapped array; unpack it first if the cached file is missing or differs."""
     if folder is None:
         return _in_memory(file)
     target = folder / "mnist" / file.name
@@ -137,7 +137,7 @@ def _map(file: _File, target: Path) -> NDArray[Any] | None:
 
 
 def _is_genuine(file: _File, target: Path) -> bool:
-    """Whether a cached file has the right SHA-256, which takes 30 ms; stamped, it is not asked again."""
+    """Return whether a cached file has the right SHA-256, which takes 30 ms; a stamped file is not read again."""
     from hashlib import file_digest
 
     with open(target, "rb") as source:
@@ -149,7 +149,7 @@ def _is_genuine(file: _File, target: Path) -> bool:
 
 
 def _unpack(file: _File, target: Path) -> None:
-    """Write the unpacked file, then put it in place in one step: readers and other writers see all or nothing."""
+    """Write the unpacked file and move it into place in one step, so that no process sees a part of it."""
     from hashlib import sha256  # loads OpenSSL: 5 ms, not needed once the cache is there
 
     target.parent.mkdir(parents=True, exist_ok=True)

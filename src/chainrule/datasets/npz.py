@@ -34,7 +34,7 @@ _SHAPE = re.compile(r"""['"]shape['"]\s*:\s*\(([\d\s,]*)\)""")
 
 
 class Splits(NamedTuple):
-    """What an archive holds; the parts that are absent are None."""
+    """The contents of an archive; absent parts are None."""
 
     train: Dataset
     validation: Dataset | None
@@ -50,12 +50,12 @@ class _Header:
 
     @property
     def size(self) -> int:
-        """The bytes that the values take."""
+        """The number of bytes of the values."""
         return prod(self.shape) * self.dtype.itemsize
 
 
 def load_npz(path: PathLike) -> Splits:
-    """(train, validation, test) from an .npz with X and y, and X_val, y_val, X_test, y_test where there are such.
+    """Load (train, validation, test) from an .npz with X and y, and optionally X_val, y_val, X_test and y_test.
 
     `X_train`, `y_train` are as good as `X`, `y`; capitals do not matter; `X_valid` and `X_validation` are `X_val`.
     X: (n, features), items of more dimensions laid out flat.  y: (n,) or (n, outputs), integers as int64.
@@ -132,7 +132,7 @@ def _pair(
 
 
 def read_npz(path: PathLike, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz by name, read-only, in the machine's byte order; only `names` (lower case) if given.
+    """Read the arrays of an .npz by name, read-only, in the machine's byte order; only `names` (lower case) if given.
 
     Numbers, truth values and strings; arrays of objects are refused.
     Raises FormatError with the member and the byte for a damaged file, and for one that unpacks to more
@@ -189,7 +189,7 @@ def _read_member(where: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) ->
 
 
 def read_npy(path: PathLike) -> NDArray[Any]:
-    """The array of an .npy file: read-only, memory-mapped, in the machine's byte order (copied for that).
+    """Read the array of an .npy file: read-only, memory-mapped, in the machine's byte order (copied for that).
 
     Raises FormatError with the byte offset for a damaged file, and for arrays of objects.
     """
@@ -252,7 +252,7 @@ def _check_length(where: str, header: _Header, found: int) -> None:
 
 
 def _finish(where: str, header: _Header, flat: NDArray[Any]) -> NDArray[Any]:
-    """Shape, order and byte order; and no value that NumPy itself would stumble over."""
+    """Check shape, order and byte order, and that NumPy can read all values."""
     if flat.dtype.kind == "b" and flat.size and np.max(flat.view(np.uint8)) > 1:
         raise FormatError(f"{where} has a truth value that is neither 0 nor 1, past byte {header.start}.")
     if flat.dtype.kind == "U" and flat.size and flat.view(f"{flat.dtype.byteorder}u4").max() > 0x10FFFF:

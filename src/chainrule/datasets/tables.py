@@ -22,7 +22,7 @@ MAX_LABELS = 1 << 16  # different texts of y that are kept once
 
 
 class Table(NamedTuple):
-    """What a CSV file holds."""
+    """The contents of a CSV file."""
 
     names: list[str]
     X: NDArray[np.float64]  # (n, features)
@@ -31,7 +31,7 @@ class Table(NamedTuple):
 
 
 def read_csv(path: PathLike) -> Table:
-    """The features' names from the first line, their numbers from the others, and y as text, which need not be there.
+    """Read the names of features from the first line, their numbers from the others, and y as text if present.
 
     Rows are counted from 0 and lines from 1; empty lines are passed over.
     Raises DataError for a cell that is no number and rows of unequal length, FormatError for what is no CSV file.
@@ -83,7 +83,7 @@ def _read(name: str, text: TextIO) -> Table:
 
 
 def _rows(name: str, text: TextIO) -> Iterator[tuple[int, list[str]]]:
-    """The line in which each row that is not empty ends, and its cells."""
+    """Iterate over rows that are not empty: the line in which each ends, and its cells."""
     pending = 0
 
     def lines() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Layers and losses that can be computed together and hardly belong together: one sentence a mistake.
+"""Warnings about layers and losses that rarely belong together, one sentence each.
 
 The sentences become warnings, for there may be a reason. `chainrule.data.advice` looks at targets.
 """
@@ -24,7 +24,7 @@ NO_SHARES = (Dense, BatchNorm, *(kind for kind in ACTIVATIONS.values() if kind n
 
 
 def on_network(layers: Sequence[Layer], loss: Loss) -> Iterator[str]:
-    """Of a last layer and a loss that do not go together."""
+    """Return a warning if the last layer and the loss do not belong together."""
     last, name = layers[-1], type(loss).__name__
     if isinstance(loss, (SoftmaxCrossEntropy, SigmoidCrossEntropy)) and isinstance(last, SHARES):
         own, instead = (

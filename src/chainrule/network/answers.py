@@ -1,4 +1,4 @@
-"""What a network's output says: its task, its predictions, and its probabilities."""
+"""The meaning of a network's output: its task, its predictions, and its probabilities."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chainrule.formulas.losses import Loss
 
 
 def task_of(loss: Loss, outputs: int) -> str:
-    """What a network is for: regression, binary, multiclass or multilabel."""
+    """Return the task of a network: "regression", "binary", "multiclass" or "multilabel"."""
     if loss.targets == "classes":
         return "multiclass"
     if loss.targets == "binary":
@@ -21,7 +21,7 @@ def task_of(loss: Loss, outputs: int) -> str:
 
 
 def decide(loss: Loss, out: NDArray[Any]) -> Any:
-    """Predictions from outputs: class numbers (n,), 0 or 1 (n, labels), or numbers (n,) or (n, outputs)."""
+    """Compute predictions from outputs: class numbers (n,), 0 or 1 (n, labels), or numbers (n,) or (n, outputs)."""
     task = task_of(loss, out.shape[1])
     if task == "multiclass":
         return out.argmax(1)
@@ -32,7 +32,7 @@ def decide(loss: Loss, out: NDArray[Any]) -> Any:
 
 
 def true_labels(task: str, y: NDArray[Any]) -> NDArray[Any]:
-    """What predictions are held against: class numbers (n,), 0 or 1 (n, labels), or numbers, as `decide` gives them.
+    """Return what predictions are compared with, in the form of `decide`: class numbers, 0 or 1, or numbers.
 
     y: as in `Samples`; a row of probabilities stands for the likeliest class, a probability above 0.5 for 1.
     """
@@ -43,13 +43,13 @@ def true_labels(task: str, y: NDArray[Any]) -> NDArray[Any]:
 
 
 def scores(loss: Loss, out: NDArray[Any]) -> Any:
-    """Probabilities from outputs: (n, classes), (n,) of class 1 for two, (n, labels); numbers for regression."""
+    """Compute probabilities: (n, classes), (n,) of class 1 for two classes, (n, labels); numbers for regression."""
     probability = loss.predict(out)
     return probability[:, 0] if probability.shape[1] == 1 else probability
 
 
 def probabilities(loss: Loss, out: NDArray[Any]) -> NDArray[Any]:
-    """Probabilities from outputs: (n, classes), two columns for two; (n, labels). Raises DataError for regression."""
+    """Compute probabilities (n, classes), two columns for two; (n, labels). Raises DataError for regression."""
     if loss.targets not in ("classes", "binary"):
         raise DataError(f"{type(loss).__name__} is a regression loss: use predict.")
     probability = scores(loss, out)

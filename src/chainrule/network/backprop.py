@@ -20,7 +20,7 @@ from chainrule.network import tree
 def forward(
     links: Sequence[Link], params: Sequence[Any], a: Array, ctx: Context
 ) -> tuple[Array, tuple[Any, ...]]:
-    """Walk the chain from its input a (batch, fan_in): its output (batch, fan_out), and a cache a link."""
+    """Walk the chain forward from a (batch, fan_in): return its output (batch, fan_out) and a cache per link."""
     caches = []
     for link, theta in zip(links, params, strict=True):
         a, cache = link.layer.forward(theta, a, ctx.at(link))
@@ -33,7 +33,7 @@ def forward(
 def backward(
     links: Sequence[Link], params: Sequence[Any], caches: Sequence[Any], delta: Array, ctx: Context
 ) -> tuple[tuple[Any, ...], Array]:
-    """Walk the chain from dL/d output: the gradients, which mirror params, and dL/d input."""
+    """Walk the chain backward from dL/d output: return the gradients, which mirror params, and dL/d input."""
     grads = []
     for link, theta, cache in zip(reversed(links), reversed(params), reversed(caches), strict=True):
         if ctx.watch is not None:
@@ -46,7 +46,7 @@ def backward(
 def gradients(
     links: Sequence[Link], params: Sequence[Any], caches: Sequence[Any], delta: Array, ctx: Context
 ) -> tuple[Any, ...]:
-    """The gradients alone: the backward walk, ended at the first link that is trained.
+    """Compute the gradients alone: the backward walk ends at the first link that is trained.
 
     What lies before that link gets zeros; links without parameters get ().
     """
@@ -62,7 +62,7 @@ def gradients(
 
 
 def next_states(links: Sequence[Link], caches: Sequence[Any], ctx: Context) -> dict[str, Any]:
-    """The states of all links after a training step, by name; a frozen link keeps its own."""
+    """Return the states of all links after a training step, by name; those of frozen links do not change."""
     states: dict[str, Any] = {}
     for link, *_, (cache,) in tree.places(links, caches):
         if link.name in ctx.states:
@@ -72,12 +72,12 @@ def next_states(links: Sequence[Link], caches: Sequence[Any], ctx: Context) -> d
 
 
 def is_trained(link: Link, ctx: Context) -> bool:
-    """Whether the link or one inside it has parameters that are not frozen."""
+    """Return whether the link or one inside it has parameters that are not frozen."""
     return any(inner.params != () and inner.name not in ctx.frozen for inner in tree.walk([link]))
 
 
 def zeros_like(params: Any) -> Any:
-    """The same tree of parameters, zero."""
+    """Return the same tree of parameters with zeros."""
     if not isinstance(params, tuple):
         return namespace(params).zeros_like(params)
     parts = [zeros_like(part) for part in params]

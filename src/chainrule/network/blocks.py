@@ -1,4 +1,4 @@
-"""Blocks: links that hold chains. Two of the lesson's four cures for vanishing gradients.
+"""Blocks: links that contain chains.
 
 A block's parameters, gradients and cache are tuples with one entry a branch, each a tuple over the branch's links.
 """
@@ -19,12 +19,12 @@ from chainrule.network import backprop
 
 @dataclass(frozen=True)
 class Block(Layer):
-    """Two chains side by side from one input: the branch, made of the layers given, and the shortcut."""
+    """Two parallel chains with the same input: the branch, made of the layers given, and the shortcut."""
 
     layers: tuple[Layer, ...]
 
     def __init__(self, layers: Iterable[Layer]) -> None:
-        """Take the branch's layers, in order."""
+        """Check and store the layers of the branch, in order."""
         layers = tuple(layers) if isinstance(layers, Iterable) else (layers,)
         wrong = [layer for layer in layers if not isinstance(layer, Layer)]
         if not layers or wrong:
@@ -36,24 +36,24 @@ class Block(Layer):
 
     @abstractmethod
     def join(self, branch: Array, shortcut: Array) -> Array:
-        """One output from the two chains' outputs."""
+        """Combine the outputs of the two chains."""
 
     @abstractmethod
     def split(self, delta: Array, ctx: Context) -> tuple[Array, Array]:
         """dL/d branch and dL/d shortcut from dL/d output."""
 
     def shortcut(self, fan_in: int) -> tuple[Layer, ...]:
-        """The shortcut's layers; none is the identity."""
+        """Return the layers of the shortcut; none for the identity."""
         return ()
 
     def branch_width(self, fan_in: int) -> int:
-        """fan_out of the branch."""
+        """Return fan_out of the branch."""
         for layer in self.layers:
             fan_in = layer.width(fan_in)
         return fan_in
 
     def branches(self, fan_in: int) -> tuple[tuple[Layer, ...], ...]:
-        """The branch and the shortcut."""
+        """Return the branch and the shortcut."""
         return self.layers, self.shortcut(fan_in)
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
@@ -79,7 +79,7 @@ class Block(Layer):
         return (grads_F, grads_S), grad_F + grad_S
 
     def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
-        """Each branch's own."""
+        """Compute the gradients of each branch."""
         assert ctx.link is not None
         deltas = self.split(delta, ctx)
         return tuple(
@@ -97,12 +97,12 @@ class Residual(Block):
     """
 
     def shortcut(self, fan_in: int) -> tuple[Layer, ...]:
-        """A projection where the widths differ."""
+        """Return a projection if the widths differ, otherwise nothing."""
         units = self.branch_width(fan_in)
         return () if units == fan_in else (Projection(units),)
 
     def width(self, fan_in: int) -> int:
-        """The branch's."""
+        """Return the width of the branch."""
         return self.branch_width(fan_in)
 
     def join(self, branch: Array, shortcut: Array) -> Array:
@@ -118,20 +118,20 @@ class Residual(Block):
         return (Operation("add"),)
 
     def operations(self, fan_in: int) -> int:
-        """The addition."""
+        """Count the addition."""
         return self.branch_width(fan_in)
 
 
 @dataclass(frozen=True, init=False)
 class Skip(Block):
-    """out = [F(a), a]: what comes in is handed on beside what the layers make of it.
+    """out = [F(a), a]: the input is concatenated to the output of the layers.
 
     dL/da = F'(a)^T delta[:, :k] + delta[:, k:], with k the width of F(a).
     Source: Huang, Liu, van der Maaten, Weinberger, "Densely connected convolutional networks", CVPR 2017.
     """
 
     def width(self, fan_in: int) -> int:
-        """The branch's and the input's together."""
+        """Return the widths of branch and input together."""
         return self.branch_width(fan_in) + fan_in
 
     def join(self, branch: Array, shortcut: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What a network costs, before a single step is taken."""
+"""The cost of a network: parameters, operations and memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
 @records.kind("summary")
 class Summary(NamedTuple):
-    """A table of the links, and what they add up to. print(summary) shows it."""
+    """A table of the links, and their totals. print(summary) shows it."""
 
     rows: list[Row]
     inputs: int
@@ -54,11 +54,11 @@ class Summary(NamedTuple):
         return records.to_data(self)
 
     def __str__(self) -> str:
-        """The table as text."""
+        """Return the table as text."""
         return self.text()
 
     def text(self, width: int | None = None) -> str:
-        """The table as text, in lines of at most so many characters where that can be.
+        """Return the table as text, in lines of at most `width` characters where possible.
 
         What is too wide loses the operations, and then the settings of layers.
         """
@@ -72,7 +72,7 @@ class Summary(NamedTuple):
         return "\n".join(lines)
 
     def cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """The names of the table's columns, and its rows in text: blocks' inner links are indented."""
+        """Return the names of the columns, and the rows as text, those of links inside blocks indented."""
         head = ("link", "layer", "output", "parameters", "operations")
         body: list[tuple[str, ...]] = [
             (
@@ -88,7 +88,7 @@ class Summary(NamedTuple):
         return head, body
 
     def totals(self) -> dict[str, str]:
-        """Parameters, operations and memory of the whole network, in words."""
+        """Return parameters, operations and memory of the whole network as text."""
         frozen = (
             f", {self.parameters - self.trained:,} of them frozen" if self.trained < self.parameters else ""
         )
@@ -99,17 +99,17 @@ class Summary(NamedTuple):
         }
 
     def __repr__(self) -> str:
-        """The number of links and parameters."""
+        """Show the numbers of links and parameters."""
         return f"<Summary of {counted(len(self.rows), 'link')}: {counted(self.parameters, 'parameter')}>"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the table and the totals."""
+        """Show the table and the totals in a notebook."""
         made: str = view(self, "as_output")
         return made
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """The head, a rule and the rows as lines; names from the left, numbers from the right."""
+    """Return the heading, a rule and the rows as lines; names are left-aligned, numbers right-aligned."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(
@@ -152,12 +152,12 @@ def _rows(links: Sequence[Link], frozen: frozenset[str]) -> Iterator[Row]:
 
 
 def counted(count: int, noun: str) -> str:
-    """1 epoch, 2 epochs"""
+    """Format a count with its noun: 1 epoch, 2 epochs."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def as_bytes(count: float) -> str:
-    """A number of bytes as people say it: 814 kB."""
+    """Format a number of bytes for people: 814 kB."""
     size, unit = float(count), "B"
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if size < 1000 or unit == "TB":

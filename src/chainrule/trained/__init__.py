@@ -1,1 +1,1 @@
-"""A network with its numbers: how it predicts, and the file that keeps it."""
+"""A network with its parameters: prediction, evaluation, and model files."""

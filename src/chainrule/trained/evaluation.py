@@ -25,7 +25,7 @@ EACH_EPOCH = {"regression": ("rmse",)}
 
 
 def metric_names(names: Iterable[str] | None, task: str, each_epoch: bool = False) -> tuple[str, ...]:
-    """Metrics that suit a task, by name; None for all of its own, or for the one shown after each epoch."""
+    """Check the names of metrics for a task; None for all of the task, or for the one recorded after each epoch."""
     if names is None:
         return EACH_EPOCH.get(task, ("accuracy",)) if each_epoch else tuple(metrics.names_for(task))
     names = (names,) if isinstance(names, str) else tuple(names)
@@ -44,7 +44,7 @@ def evaluate(
     samples: Samples,
     names: tuple[str, ...],
 ) -> dict[str, float]:
-    """{"loss": ...} by the law, penalty and all, and each metric named; all NaN where an output is not finite."""
+    """Compute the training objective as "loss", and the named metrics; all are NaN if an output is not finite."""
     out = engine.predict(network, theta, states, samples.X, BATCH)
     return evaluate_outputs(network, theta, out, samples, names)
 
@@ -57,7 +57,7 @@ def evaluate_outputs(
     names: tuple[str, ...],
     positive: int | None = None,
 ) -> dict[str, float]:
-    """The same from the outputs (n, outputs). A loss or metric that overflows is inf or NaN, without a warning.
+    """Compute the same from outputs (n, outputs). A loss or metric that overflows is inf or NaN, without a warning.
 
     positive: of two classes the one that precision and its like are of, 1 for None. Two outputs of a multiclass loss
     are two classes where it is given, else averaged over.
@@ -94,7 +94,7 @@ def _evaluate_outputs(
 
 
 def _weighted_losses(network: Network, dtype: Any, out: NDArray[Any], samples: Samples) -> Iterator[Any]:
-    """sum_i s_i loss_i of some samples at a time."""
+    """Iterate over sum_i s_i loss_i of some samples at a time."""
     for start in range(0, samples.n, BATCH):
         rows = slice(start, start + BATCH)
         y = samples.y[rows]

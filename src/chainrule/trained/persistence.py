@@ -66,7 +66,7 @@ LAYERS: dict[str, type[Layer]] = {layer.kind: layer for layer in _LAYERS}
 
 
 class Saved(NamedTuple):
-    """What a file holds."""
+    """The contents of a model file."""
 
     network: Network
     theta: NDArray[Any]
@@ -75,7 +75,7 @@ class Saved(NamedTuple):
 
 
 def encode(value: Any) -> Any:
-    """A layer, loss or initializer as {"kind": ..., setting: ...}, with every setting, encoded in the same way."""
+    """Return a layer, loss or initializer as {"kind": ..., setting: ...}, with every setting, nested ones too."""
     if isinstance(value, (Layer, Loss, Initializer)):
         return {"kind": value.kind} | _settings(value)
     if isinstance(value, (tuple, list)):
@@ -108,7 +108,7 @@ def _is_json(value: Any) -> bool:
 
 
 def network_config(network: Network) -> dict[str, Any]:
-    """A network as JSON-ready data, with every setting."""
+    """Return a network as JSON-ready data, with every setting."""
     config = {"inputs": network.inputs, "layers": encode(network.layers), "loss": encode(network.loss)}
     return config | {name: getattr(network, name) for name in ("l2", "l1", "max_norm")}
 
@@ -141,7 +141,7 @@ def custom_defaults(network: Network) -> dict[str, dict[str, Any]]:
 def network_from_config(
     config: Mapping[str, Any], custom: Mapping[str, type[Layer]] | None = None
 ) -> Network:
-    """The inverse of network_config. custom: your own layers by kind. Raises ConfigError."""
+    """Build a network from its `network_config`. custom: custom layers by kind. Raises ConfigError."""
     known = LAYERS | dict(custom or {})
     settings = {name: config[name] for name in ("l2", "l1", "max_norm") if name in config}
     return Network(
@@ -185,7 +185,7 @@ def save(
     states: Mapping[str, Any],
     extra: Mapping[str, Any],
 ) -> None:
-    """Write a model; the file is whole at any instant."""
+    """Write a model; the file is replaced in one step."""
     from safetensors.numpy import save as to_bytes
 
     header = {"format": FORMAT, "network": network_config(network), **extra}
@@ -197,7 +197,7 @@ def save(
 
 
 def load(path: str | os.PathLike[str], custom: Mapping[str, type[Layer]] | None = None) -> Saved:
-    """Read a model. Raises FormatError, which names the file and what is wrong in it; OSError where there is none."""
+    """Read a model. Raises FormatError with the file and what is wrong in it, and OSError if it cannot be read."""
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)

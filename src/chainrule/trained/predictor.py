@@ -1,4 +1,4 @@
-"""A model bound for prediction: all that a call does not need to do again is done beforehand."""
+"""A model bound for prediction: everything that calls have in common is done once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chainrule.trained.evaluation import BATCH
 
 
 class Predictor:
-    """What a model answers, in microseconds for one row: `Model.bind` makes it.
+    """Predicts one row in microseconds; `Model.bind` makes it.
 
     It keeps the numbers that the model had then; bind again after more training. Arrays of uint8, float32 and float64
     take the short way, one row that lies in one piece the shortest: no copy, and the kernels look for NaN and infinity
@@ -36,7 +36,7 @@ class Predictor:
         target_scale: TargetScale | None = None,
         engine: str = "auto",
     ) -> None:
-        """Bind the numbers of a network: theta (size,), its states by link name, and what is known of y and X."""
+        """Bind the parameters of a network: theta (size,), its states by link name, and what is known of y and X."""
         chosen = select(engine, Plan(network))
         self.network, self.dtype = network, theta.dtype
         self.classes, self.feature_names, self.target_scale = classes, feature_names, target_scale
@@ -49,7 +49,7 @@ class Predictor:
         self._labels = labels if is_multiclass else None
 
     def outputs(self, X: Any) -> NDArray[Any]:
-        """The last layer's output (n, outputs), as `Model.outputs`. X: (n, inputs), or one row (inputs,)."""
+        """Return the last layer's output (n, outputs), as `Model.outputs`. X: (n, inputs), or one row (inputs,)."""
         if self._row is not None and (type(X) is ndarray or not is_masked(X)):
             out = np.empty(self._shape, self.dtype)
             if self._row(X, out) >= 0:
@@ -60,7 +60,7 @@ class Predictor:
         return found if self.target_scale is None else self.target_scale.restore(found)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Labels (n,), or what else `Model.predict` gives."""
+        """Predict labels (n,) or numbers, as `Model.predict`."""
         if self._row is not None and self._labels is not None and (type(X) is ndarray or not is_masked(X)):
             best = self._row(X, np.empty(self._shape, self.dtype))
             if best >= 0:
@@ -69,10 +69,10 @@ class Predictor:
         return predicted if self.classes is None else self.classes[predicted]
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
-        """Probabilities (n, classes) or (n, labels), as `Model.predict_proba`."""
+        """Predict probabilities (n, classes) or (n, labels), as `Model.predict_proba`."""
         return probabilities(self.network.loss, self.outputs(X))
 
 
 def is_masked(X: Any) -> bool:
-    """Whether X is a masked array, whose memory says nothing of its mask."""
+    """Return whether X is a masked array, whose memory does not show the mask."""
     return type(X) is not ndarray and hasattr(X, "mask")

@@ -37,7 +37,7 @@ class Layout(NamedTuple):
         return [gap.join(map(str.rjust, texts, self.widths)) for texts in self.heads]
 
 
-def lay_out(names: Sequence[str], heads: Sequence[str], cells: Sequence[str], most: int | None) -> Layout:
+def lay_out(names: Sequence[str], heads: Sequence[str], cells: Sequence[str], width: int | None) -> Layout:
     """Return the widest layout that fits into `width` characters, or the widest of all for None.
 
     What does not fit gets narrower gaps, then heads of two lines, and then loses columns: seconds, the learning rate,
@@ -55,7 +55,7 @@ def lay_out(names: Sequence[str], heads: Sequence[str], cells: Sequence[str], mo
                 max(*map(len, text), len(cells[k]), WIDEST.get(names[k], 0))
                 for k, text in zip(columns, lines, strict=True)
             ]
-            if most is None or sum(widths) + gap * (len(widths) - 1) <= most or (is_split and not leaves):
+            if width is None or sum(widths) + gap * (len(widths) - 1) <= width or (is_split and not leaves):
                 return Layout(tuple(columns), tuple(zip(*lines, strict=True)), tuple(widths), gap)
         columns.remove(leaves.pop(0))
 
