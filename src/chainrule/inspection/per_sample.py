@@ -8,30 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.formulas import activations
-from chainrule.formulas.layers import BatchNorm, Context, Dense, Link, PReLU
-from chainrule.formulas.layers.dense import Projection
+from chainrule.formulas.layers import Context, Link
 
 
 def sample_gradients(link: Link, params: Any, a: NDArray[Any], delta: NDArray[Any], ctx: Context) -> Any:
     """The link's NamedTuple with a batch axis before each shape; the sum over it is `Layer.gradients`.
 
-    dense        dL_i/dW = a_i^T delta_i           dL_i/db = delta_i
-    batch norm   dL_i/dgamma = delta_i x_hat_i     dL_i/dbeta = delta_i
-    PReLU        dL_i/dslope = delta_i min(z_i, 0)
-
     a: (batch, fan_in).  delta: (batch, fan_out), dL by the link's output.
-    Raises ConfigError for a layer of one's own in which the samples feel each other.
+    Raises ConfigError for a custom layer that does not define `per_sample` and in which the samples feel each other.
     """
-    kind = type(link.layer)
-    if kind in (Dense, Projection):
-        W = np.einsum("ij,ik->ijk", a, delta)  # (batch, fan_in, fan_out)
-        return type(params)(W, delta.copy()) if kind is Dense else type(params)(W)
-    if kind is BatchNorm:
-        _, cache = link.layer.forward(params, a, ctx)
-        return type(params)(delta * cache.x_hat, delta.copy())
-    if kind is PReLU:
-        return type(params)(delta * activations.prelu_slope_prime(a, a, params.slope))
+    if link.layer.defines("per_sample"):
+        return link.layer.per_sample(params, a, delta, ctx)
     return _row_by_row(link, params, a, delta, ctx)
 
 

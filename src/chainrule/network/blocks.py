@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from chainrule.core.arrays import Array, namespace
 from chainrule.errors import ConfigError
@@ -21,6 +21,8 @@ from chainrule.network import backprop
 class Block(Layer):
     """Two parallel chains with the same input: the branch, made of the layers given, and the shortcut."""
 
+    joins_linearly: ClassVar[bool] = False
+    """whether `join` is the sum of the outputs, or puts them side by side"""
     layers: tuple[Layer, ...]
 
     def __init__(self, layers: Iterable[Layer]) -> None:
@@ -88,6 +90,23 @@ class Block(Layer):
         )
 
 
+def joined_tangent(self: Block, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Any:
+    """out' = join(F', S'), for a join that is linear; None where no branch has parameters."""
+    assert ctx.link is not None
+    outs = [
+        backprop.tangent(links, theta, direction, caches, a_dot, ctx)
+        for links, theta, direction, caches in zip(ctx.link.branches, params, v, cache, strict=True)
+    ]
+    known = next((out for out in outs if out is not None), None)
+    if known is None:
+        return None
+    if a_dot is None:  # a branch without parameters hands zero on
+        widths = [links[-1].fan_out if links else ctx.link.fan_in for links in ctx.link.branches]
+        empty = [namespace(known).zeros((known.shape[0], width), dtype=known.dtype) for width in widths]
+        outs = [zero if out is None else out for out, zero in zip(outs, empty, strict=True)]
+    return self.join(*outs)
+
+
 @dataclass(frozen=True, init=False)
 class Residual(Block):
     """out = F(a) + P(a), with F the layers given, P the identity, or a W_p where the widths differ.
@@ -95,6 +114,9 @@ class Residual(Block):
     dL/da = F'(a)^T delta + P'(a)^T delta: the gradient passes the block whatever F does to it.
     Source: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016, eq. 1 and 2.
     """
+
+    joins_linearly = True
+    tangent = joined_tangent
 
     def shortcut(self, fan_in: int) -> tuple[Layer, ...]:
         """Return a projection if the widths differ, otherwise nothing."""
@@ -129,6 +151,9 @@ class Skip(Block):
     dL/da = F'(a)^T delta[:, :k] + delta[:, k:], with k the width of F(a).
     Source: Huang, Liu, van der Maaten, Weinberger, "Densely connected convolutional networks", CVPR 2017.
     """
+
+    joins_linearly = True
+    tangent = joined_tangent
 
     def width(self, fan_in: int) -> int:
         """Return the widths of branch and input together."""

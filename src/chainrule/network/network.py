@@ -21,7 +21,7 @@ from chainrule.core.random import generator
 from chainrule.errors import ConfigError
 from chainrule.formulas import regularizers
 from chainrule.formulas.initializers import GlorotUniform, Initializer
-from chainrule.formulas.layers import Activation, Context, Dense, Layer, Link, Parameter, Rescale, Standardize
+from chainrule.formulas.layers import Activation, Context, Dense, Layer, Link, Parameter, Standardize
 from chainrule.formulas.losses import Loss
 from chainrule.network import advice, backprop, objective, tree
 from chainrule.network.objective import Objective
@@ -102,7 +102,7 @@ class Network:
             if not (np.isfinite(number) and number >= 0) or (name == "max_norm" and number == 0):
                 raise ConfigError(f"{name} must be a finite number {least}, not {value!r}.")
             setattr(self, name, number)
-        heads = [isinstance(layer, (Rescale, Standardize)) for layer in self.layers]
+        heads = [layer.changes_units for layer in self.layers]
         if any(isinstance(layer, Standardize) and not all(heads[:i]) for i, layer in enumerate(self.layers)):
             raise ConfigError("Standardize must come before all layers that learn; after them use BatchNorm.")
         for sentence in advice.on_network(self.layers, self.loss):

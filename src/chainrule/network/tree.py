@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from chainrule.formulas.layers import Activation, BatchNorm, Dropout, Layer, Link
+from chainrule.formulas.layers import Activation, Layer, Link
 
 Value = TypeVar("Value")
 
@@ -126,6 +126,6 @@ def activations_after(links: Sequence[Link]) -> dict[str, str]:
                 continue
             if after is not None:
                 found[link.name] = after
-            if not isinstance(link.layer, (BatchNorm, Dropout)):
+            if not link.layer.keeps_neurons:
                 after = None
     return found

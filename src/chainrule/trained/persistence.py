@@ -56,12 +56,9 @@ DEFAULTS_1: dict[str, dict[str, Any]] = {
 MAX_VALUES = 1 << 22  # of the metadata, labels above all
 _STRING = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL)  # possessive: it keeps no way back
 
-_LAYERS: tuple[type[Layer], ...] = (
-    *(layers.Rescale, layers.Standardize, layers.Dense, layers.BatchNorm, layers.Dropout),
-    *(blocks.Residual, blocks.Skip),
-    *layers.ACTIVATIONS.values(),
-)
-LAYERS: dict[str, type[Layer]] = {layer.kind: layer for layer in _LAYERS}
+LAYERS: dict[str, type[Layer]] = layers.LAYERS | {
+    block.kind: block for block in (blocks.Residual, blocks.Skip)
+}
 """Every layer that a file may name."""
 
 

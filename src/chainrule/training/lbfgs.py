@@ -12,7 +12,7 @@ from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
 from chainrule.errors import ConfigError, NonFiniteError
-from chainrule.formulas.layers import BatchNorm, Dropout
+from chainrule.formulas.layers import Dropout
 from chainrule.formulas.optimizers import LBFGS
 from chainrule.network import objective
 from chainrule.network.network import Network
@@ -38,7 +38,7 @@ class FullBatch:
             is_trained[slot.start : slot.stop] = slot.link.name not in plan.frozen
         self.trained = np.flatnonzero(is_trained)
         # Batch statistics are those of all samples at once, so such a network is walked in one piece.
-        in_one_walk = any(isinstance(link.layer, BatchNorm) for link in plan.network.walk())
+        in_one_walk = any(link.layer.mixes_samples for link in plan.network.walk())
         self.chunk = None if in_one_walk else CHUNK
 
     def pull(self) -> None:

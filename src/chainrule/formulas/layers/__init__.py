@@ -25,10 +25,18 @@ from chainrule.formulas.layers.dropout import Dropout
 from chainrule.formulas.layers.rescale import Rescale
 from chainrule.formulas.layers.standardize import Standardize
 
+_LAYERS: tuple[type[Layer], ...] = (
+    *(BatchNorm, Dense, Dropout, Rescale, Standardize),
+    *ACTIVATIONS.values(),
+)
+LAYERS: dict[str, type[Layer]] = {layer.kind: layer for layer in _LAYERS}
+"""Every layer that is no block by its `kind`: what files call it, and what the tests run over."""
+
 __all__ = [
     "ACTIVATIONS",
     "ELU",
     "GELU",
+    "LAYERS",
     "SELU",
     "Activation",
     "BatchNorm",

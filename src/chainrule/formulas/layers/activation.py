@@ -15,7 +15,7 @@ from chainrule.core.arrays import Array
 from chainrule.errors import ConfigError
 from chainrule.formulas import activations as f
 from chainrule.formulas.initializers import Constant, GlorotUniform, HeUniform, Initializer, LeCunNormal
-from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
+from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter, symmetric_tangent
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Activation(Layer):
     z, a, delta: (batch, width).
     """
 
+    is_elementwise = True
     suits: ClassVar[Initializer] = GlorotUniform()
     """how the weights before this activation start, unless the layer says otherwise"""
 
@@ -61,6 +62,11 @@ class Activation(Layer):
         z, a = cache
         return (), delta * self.prime(z, a)
 
+    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+        """a' = f'(z) z'"""
+        z, a = cache
+        return self.prime(z, a) * a_dot
+
     def operations(self, fan_in: int) -> int:
         """Counted as one a neuron, whatever the function."""
         return fan_in
@@ -76,7 +82,10 @@ def elementwise(layer: Activation, fan_in: int) -> tuple[Operation, ...]:
 class Identity(Activation):
     """a = z"""
 
+    is_affine = True
+    is_identity = True
     ops = elementwise
+    stacks = True
 
     def f(self, z: Array) -> Array:
         """z"""
@@ -92,8 +101,10 @@ class ReLU(Activation):
     """a = max(0, z)      a' = 1 where z > 0, else 0"""
 
     kind = "relu"
+    kinks = (0.0,)
     suits = HeUniform()
     ops = elementwise
+    stacks = True
 
     def f(self, z: Array) -> Array:
         """max(0, z)"""
@@ -109,8 +120,10 @@ class LeakyReLU(Activation):
     """a = z where z > 0, else slope * z"""
 
     kind = "leaky_relu"
+    kinks = (0.0,)
     suits = HeUniform()
     ops = elementwise
+    stacks = True
     slope: float = 0.01
 
     def f(self, z: Array) -> Array:
@@ -137,7 +150,10 @@ class PReLU(Activation):
     """
 
     kind = "prelu"
+    kinks = (0.0,)
     suits = HeUniform()
+    stacks = True
+    knows_its_weights = True
     slope: float = 0.25
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
@@ -156,6 +172,16 @@ class PReLU(Activation):
         z, a = cache
         return PReLUParams((delta * f.prelu_slope_prime(z, a, params.slope)).sum(0))
 
+    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+        """dL_i/dslope = delta_i min(z_i, 0)"""
+        return PReLUParams(delta * f.prelu_slope_prime(a, a, params.slope))
+
+    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+        """a' = f'(z) z' + df/dslope slope'"""
+        z, a = cache
+        own = f.prelu_slope_prime(z, a, params.slope) * v.slope
+        return own if a_dot is None else f.prelu_prime(z, a, params.slope) * a_dot + own
+
     def parameters(self, fan_in: int, default: Initializer) -> Any:
         """slope (width,)"""
         return PReLUParams(Parameter((fan_in,), Constant(self.slope)))
@@ -170,8 +196,10 @@ class ELU(Activation):
     """a = z where z > 0, else alpha * (exp(z) - 1)"""
 
     kind = "elu"
+    kinks = (0.0,)
     suits = HeUniform()
     ops = elementwise
+    stacks = True
     alpha: float = 1.0
 
     def f(self, z: Array) -> Array:
@@ -188,8 +216,10 @@ class SELU(Activation):
     """The ELU whose constants keep mean 0 and variance 1 from layer to layer."""
 
     kind = "selu"
+    kinks = (0.0,)
     suits = LeCunNormal()
     ops = elementwise
+    stacks = True
 
     def f(self, z: Array) -> Array:
         """scale * elu(z, alpha)"""
@@ -207,6 +237,7 @@ class GELU(Activation):
     kind = "gelu"
     suits = HeUniform()
     ops = elementwise
+    stacks = True
 
     def f(self, z: Array) -> Array:
         """z Phi(z)"""
@@ -224,6 +255,7 @@ class GELUTanh(Activation):
     kind = "gelu_tanh"
     suits = HeUniform()
     ops = elementwise
+    stacks = True
 
     def f(self, z: Array) -> Array:
         """z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))"""
@@ -241,6 +273,7 @@ class SiLU(Activation):
     kind = "silu"
     suits = HeUniform()
     ops = elementwise
+    stacks = True
 
     def f(self, z: Array) -> Array:
         """z sigmoid(z)"""
@@ -257,6 +290,7 @@ class Mish(Activation):
 
     suits = HeUniform()
     ops = elementwise
+    stacks = True
 
     def f(self, z: Array) -> Array:
         """z tanh(softplus(z))"""
@@ -273,6 +307,7 @@ class Softplus(Activation):
 
     suits = HeUniform()
     ops = elementwise
+    stacks = True
 
     def f(self, z: Array) -> Array:
         """log(1 + exp(z))"""
@@ -287,7 +322,9 @@ class Softplus(Activation):
 class Sigmoid(Activation):
     """a = 1 / (1 + exp(-z))      a' = a (1 - a)"""
 
+    is_bounded = True
     ops = elementwise
+    stacks = True
 
     def f(self, z: Array) -> Array:
         """1 / (1 + exp(-z))"""
@@ -302,7 +339,9 @@ class Sigmoid(Activation):
 class Tanh(Activation):
     """a = tanh(z)      a' = 1 - a^2"""
 
+    is_bounded = True
     ops = elementwise
+    stacks = True
 
     def f(self, z: Array) -> Array:
         """tanh(z)"""
@@ -320,6 +359,10 @@ class Softmax(Activation):
     dL/dz_k = a_k (delta_k - sum_j delta_j a_j), the whole Jacobian diag(a) - a a^T applied to delta.
     Source: Bishop, Pattern Recognition and Machine Learning, eq. 4.104 to 4.106.
     """
+
+    is_elementwise = False
+    stacks = True
+    tangent = symmetric_tangent
 
     def f(self, z: Array) -> Array:
         """exp(z_k) / sum_j exp(z_j)"""

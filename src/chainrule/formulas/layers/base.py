@@ -109,6 +109,10 @@ class Context(NamedTuple):
         return self.states[self.link.name]
 
 
+OF_A_CLASS = ("ops", "per_sample", "stacks", "knows_its_weights")
+"""What a subclass does not inherit: it may compute something else, and then it says it again."""
+
+
 @dataclass(frozen=True)
 class Layer(ABC):
     """A link of the chain: static configuration only."""
@@ -116,15 +120,42 @@ class Layer(ABC):
     kind: ClassVar[str] = ""
     """the name that files and parameters use; from the class's name unless the class says otherwise"""
 
+    # Facts, by which attributions, derivations and methods choose what they do. A subclass inherits them.
+    is_affine: ClassVar[bool] = False
+    """whether in prediction the output is J a + c, with J and c the same for every a"""
+    is_elementwise: ClassVar[bool] = False
+    """whether in prediction each output is a function of the one input in its own column"""
+    is_identity: ClassVar[bool] = False
+    """whether in prediction the output is the input"""
+    is_bounded: ClassVar[bool] = False
+    """whether the output is flat on both sides, so that a neuron can saturate"""
+    keeps_neurons: ClassVar[bool] = False
+    """whether its columns are the neurons of the link before it: an activation behind it is theirs"""
+    changes_units: ClassVar[bool] = False
+    """whether it only changes the unit and the origin of each feature, and training leaves it as it is"""
+    mixes_samples: ClassVar[bool] = False
+    """whether in training a sample's output depends on the other samples of the batch"""
+    kinks: ClassVar[tuple[float, ...]] = ()
+    """where an activation's slope, or a higher derivative, jumps"""
+    multiplies_by: ClassVar[str] = ""
+    """the parameter (width,) whose product with the input is the output; empty where there is none"""
+
+    # Facts that hold for the very class: a subclass may compute something else, and says them again.
+    stacks: ClassVar[bool] = False
+    """whether forward holds as it is for a stack of networks: a (k, batch, width), vectors (k, 1, width)"""
+    knows_its_weights: ClassVar[bool] = False
+    """whether the parameters that are weights are all that dL/da is made of beside slopes and statistics"""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Derive `kind` from the class's name: BatchNorm is batch_norm. Keep the short repr, and inherit no `ops`."""
+        """Derive `kind` from the class's name: BatchNorm is batch_norm. Keep the short repr."""
         super().__init_subclass__(**kwargs)
         if "__repr__" not in cls.__dict__:
             cls.__repr__ = Layer.__repr__  # type: ignore[method-assign]  # or the dataclass decorator would add its own
         if "kind" not in cls.__dict__:
             cls.kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
-        if "ops" not in cls.__dict__:
-            cls.ops = Layer.ops  # type: ignore[method-assign]  # what it overrides may compute something else
+        for name in OF_A_CLASS:
+            if name not in cls.__dict__:  # what it overrides may compute something else
+                setattr(cls, name, Layer.__dict__[name])
 
     @abstractmethod
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
@@ -137,6 +168,25 @@ class Layer(ABC):
     def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
         """The gradients alone, for the first link that is trained: nothing needs its dL/da."""
         return self.backward(params, cache, delta, ctx)[0]
+
+    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+        """out' = (d out / da) a' + (d out / d theta) v, (batch, fan_out): how derivatives pass on the way forward.
+
+        v: mirrors params.  cache: of the walk forward.  a_dot: (batch, fan_in), or None where it is zero and the layer
+        is the first with parameters.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define tangent().")
+
+    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+        """Gradients that mirror params with a batch axis in front, whose sum over it is `gradients`.
+
+        a: (batch, fan_in).  delta: (batch, fan_out), dL/d output.  A subclass does not inherit it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define per_sample().")
+
+    def defines(self, name: str) -> bool:
+        """Whether the layer has a method of its own, such as tangent or per_sample, that layers may leave out."""
+        return getattr(type(self), name) is not Layer.__dict__[name]
 
     def width(self, fan_in: int) -> int:
         """fan_out for a fan_in."""
@@ -179,3 +229,8 @@ class Layer(ABC):
             elif value != f.default:
                 arguments.append(f"{f.name}={value!r}")
         return f"{type(self).__name__}({', '.join(arguments)})"
+
+
+def symmetric_tangent(self: Layer, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Context) -> Array:
+    """out' = J a' with J = J^T: what the backward walk makes of a'; for a layer without parameters."""
+    return self.backward(params, cache, a_dot, ctx)[1]

@@ -56,6 +56,11 @@ class BatchNorm(Layer):
     Source: Ioffe, Szegedy, "Batch normalization", ICML 2015, algorithms 1 and 2.
     """
 
+    is_affine = True
+    is_elementwise = True
+    keeps_neurons = True
+    mixes_samples = True
+    knows_its_weights = True
     momentum: float = 0.9
     eps: float = 1e-5
 
@@ -95,6 +100,16 @@ class BatchNorm(Layer):
     def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
         """dL/dgamma = sum_i delta_i x_hat_i      dL/dbeta = sum_i delta_i"""
         return BatchNormParams((delta * cache.x_hat).sum(0), delta.sum(0))
+
+    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+        """dL_i/dgamma = delta_i x_hat_i      dL_i/dbeta = delta_i"""
+        _, cache = self.forward(params, a, ctx)
+        return BatchNormParams(delta * cache.x_hat, delta.copy())
+
+    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+        """out' = (d out / da) a' + gamma' x_hat + beta', with d out / da symmetric, in training too"""
+        own = v.gamma * cache.x_hat + v.beta
+        return own if a_dot is None else self.backward(params, cache, a_dot, ctx)[1] + own
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
         """gamma (width,) one, beta (width,) zero."""

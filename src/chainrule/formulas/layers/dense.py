@@ -31,6 +31,9 @@ class Dense(Layer):
     Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", Nature 1986.
     """
 
+    is_affine = True
+    stacks = True
+    knows_its_weights = True
     units: int
     initializer: Initializer | None = None
 
@@ -60,6 +63,16 @@ class Dense(Layer):
         """dL/dW = a^T delta      dL/db = sum_i delta_i"""
         a = cache
         return DenseParams(a.T @ delta, delta.sum(0))
+
+    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+        """dL_i/dW = a_i^T delta_i (batch, fan_in, fan_out)      dL_i/db = delta_i"""
+        return DenseParams(a[:, :, None] * delta[:, None], delta.copy())
+
+    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+        """z' = a' W + a W' + b'"""
+        a = cache
+        own = a @ v.W + v.b
+        return own if a_dot is None else a_dot @ params.W + own
 
     def width(self, fan_in: int) -> int:
         """units, whatever comes in."""
@@ -95,6 +108,9 @@ class Projection(Dense):
     Source: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016, eq. 2.
     """
 
+    stacks = True
+    knows_its_weights = True
+
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """z = a W"""
         return a @ params.W, a
@@ -103,6 +119,15 @@ class Projection(Dense):
         """dL/dW = a^T delta"""
         a = cache
         return ProjectionParams(a.T @ delta)
+
+    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+        """dL_i/dW = a_i^T delta_i (batch, fan_in, fan_out)"""
+        return ProjectionParams(a[:, :, None] * delta[:, None])
+
+    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+        """z' = a' W + a W'"""
+        a = cache
+        return a @ v.W if a_dot is None else a_dot @ params.W + a @ v.W
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
         """W (fan_in, units) as the initializer draws it."""

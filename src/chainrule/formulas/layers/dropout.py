@@ -9,7 +9,7 @@ from typing import Any
 from chainrule.core.arrays import Array, namespace
 from chainrule.core.random import uniform_bits
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers.base import Context, Layer, Operation
+from chainrule.formulas.layers.base import Context, Layer, Operation, symmetric_tangent
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,11 @@ class Dropout(Layer):
     Source: Srivastava et al., "Dropout", JMLR 15, 2014, section 10.
     """
 
+    is_affine = True
+    is_elementwise = True
+    is_identity = True
+    keeps_neurons = True
+    tangent = symmetric_tangent
     rate: float = 0.5
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule.core.arrays import Array
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers.base import Context, Layer, Operation
+from chainrule.formulas.layers.base import Context, Layer, Operation, symmetric_tangent
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,11 @@ class Rescale(Layer):
     Pixels from 0 to 255 become numbers from 0 to 1 with Rescale(1 / 255).
     """
 
+    is_affine = True
+    is_elementwise = True
+    changes_units = True
+    stacks = True
+    tangent = symmetric_tangent
     scale: float
     offset: float = 0.0
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.arrays import Array
-from chainrule.formulas.layers.base import Context, Layer, Operation
+from chainrule.formulas.layers.base import Context, Layer, Operation, symmetric_tangent
 
 
 class StandardizeState(NamedTuple):
@@ -42,6 +42,12 @@ class Standardize(Layer):
     mean and std are measured over the training data when `Model.fit` first runs, stored with the model, and used as
     they are from then on. It stands first in a network, or behind other input links. A constant feature has std 1.
     """
+
+    is_affine = True
+    is_elementwise = True
+    changes_units = True
+    stacks = True
+    tangent = symmetric_tangent
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = (a - mean) / std"""

@@ -7,23 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.formulas.layers import (
-    Activation,
-    BatchNorm,
-    Context,
-    Dense,
-    Dropout,
-    Layer,
-    Link,
-    Rescale,
-    Softmax,
-    Standardize,
-)
+from chainrule.formulas.layers import Context, Layer, Link
 from chainrule.inspection.attribution.explained import Explained, Floats, explained
 from chainrule.inspection.attribution.result import Attribution, result
 from chainrule.inspection.attribution.rules import with_rules
 from chainrule.network import backprop
-from chainrule.network.blocks import Residual, Skip
+from chainrule.network.blocks import Block
 from chainrule.trained.trained import Trained
 
 LAW = "contributions add up to f(x) - f(baseline): each chord ends where the activation does"
@@ -38,7 +27,7 @@ class Chord(Layer):
     The batch holds n samples and then their n baselines: z, a, m (2n, width).
     """
 
-    layer: Activation
+    layer: Layer
 
     def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
         """The activation's own; the cache keeps z and a beside it."""
@@ -57,12 +46,11 @@ class Chord(Layer):
 
 
 def stand_in(link: Link) -> Layer | None:
-    """A chord for an activation; what is affine hands multipliers back as it does gradients."""
+    """A chord for a function of one neuron; what is affine hands multipliers back as it does gradients."""
     layer = link.layer
-    if isinstance(layer, Activation):
-        return None if isinstance(layer, Softmax) else Chord(layer)
-    known = (Dense, BatchNorm, Dropout, Rescale, Standardize, Residual, Skip)
-    return layer if isinstance(layer, known) else None
+    if layer.is_affine or (isinstance(layer, Block) and layer.joins_linearly):
+        return layer
+    return Chord(layer) if layer.is_elementwise else None
 
 
 def multipliers(f: Explained) -> tuple[Floats, dict[str, Floats]]:

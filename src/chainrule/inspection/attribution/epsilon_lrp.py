@@ -10,18 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers import (
-    Activation,
-    BatchNorm,
-    Context,
-    Dense,
-    Dropout,
-    Layer,
-    Link,
-    Rescale,
-    Softmax,
-    Standardize,
-)
+from chainrule.formulas.layers import Context, Layer, Link
 from chainrule.inspection.attribution.explained import Explained, Floats, explained, input_links
 from chainrule.inspection.attribution.result import Attribution, result
 from chainrule.inspection.attribution.rules import with_rules
@@ -129,18 +118,15 @@ def rule(epsilon: float, passed: frozenset[str]) -> Any:
 
     def stand_in(link: Link) -> Layer | None:
         layer = link.layer
-        if link.name in passed or isinstance(layer, Dropout):
+        if link.name in passed or layer.is_identity:
             return Through(layer)
-        if isinstance(
-            layer, Skip
-        ):  # side by side, each chain has its own part of R: what the block does itself
+        if isinstance(layer, Skip):  # each chain has its own part of R: what the block does itself
             return layer
         if isinstance(layer, Residual):
             return Added(layer, epsilon)
-        if isinstance(layer, (Dense, BatchNorm, Rescale, Standardize)):
+        if layer.is_affine:
             return Proportional(layer, epsilon)
-        is_elementwise = isinstance(layer, Activation) and not isinstance(layer, Softmax)
-        return Through(layer) if is_elementwise else None
+        return Through(layer) if layer.is_elementwise else None
 
     return stand_in
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from chainrule.data.checks import as_array, check_X
 from chainrule.data.frames import column_names
 from chainrule.errors import ConfigError, DataError, ShapeError
-from chainrule.formulas.layers import Context, Link, Rescale, Sigmoid, Softmax, Standardize
+from chainrule.formulas.layers import Context, Link, Rescale, Sigmoid, Softmax
 from chainrule.network import backprop
 from chainrule.trained.trained import Trained
 
@@ -140,9 +140,7 @@ def explained(
 
 def input_links(links: Sequence[Link]) -> int:
     """How many links at the front only change the units of the features: Rescale and Standardize."""
-    return next(
-        (i for i, link in enumerate(links) if not isinstance(link.layer, (Rescale, Standardize))), len(links)
-    )
+    return next((i for i, link in enumerate(links) if not link.layer.changes_units), len(links))
 
 
 def neutral(links: Sequence[Link], ctx: Context, inputs: int) -> Floats:

@@ -9,15 +9,13 @@ import numpy as np
 
 from chainrule.data.checks import check_count
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers import ELU, SELU, LeakyReLU, Link, PReLU, ReLU
+from chainrule.formulas.layers import Link
 from chainrule.inspection.attribution.explained import ROWS, Explained, Floats, explained
 from chainrule.inspection.attribution.result import Attribution, result
 from chainrule.network.tree import places, walk
 from chainrule.trained.trained import Trained
 
 LAW = "integrated gradients add up to f(x) - f(baseline), by the fundamental theorem of calculus"
-KINKED = (ReLU, LeakyReLU, PReLU, ELU, SELU)
-"""Activations whose slope jumps at z = 0."""
 NODES = 8
 """Gauss-Legendre nodes of a piece of the way: exact for a piece on which f is a polynomial of degree 16."""
 MOST = 40_000
@@ -112,12 +110,12 @@ def _adaptive(f: Explained, i: int, tolerance: float) -> tuple[Floats, int]:
 
 
 def turning_points(f: Explained, i: int) -> Floats:
-    """0, 1, and where on sample i's way from its baseline a kinked activation's z passes 0, in rising order."""
+    """0, 1, and where on sample i's way from its baseline a kinked activation's z passes a kink, in rising order."""
     t = np.array([0.0, 1.0])
-    count = sum(isinstance(link.layer, KINKED) for link in walk(f.links))
+    count = sum(len(link.layer.kinks) for link in walk(f.links))
     for number in range(count):
         _, caches = f.forward(_along(f, i, t))
-        z = list(_pre_activations(f.links, caches))[number]  # (len(t), width)
+        z = list(_beside_kinks(f.links, caches))[number]  # (len(t), width)
         turns = (z[:-1] > 0) != (z[1:] > 0)
         piece, unit = np.nonzero(turns)
         a, b = z[piece, unit], z[piece + 1, unit]
@@ -131,11 +129,11 @@ def turning_points(f: Explained, i: int) -> Floats:
     return t
 
 
-def _pre_activations(links: Sequence[Link], caches: Sequence[Any]) -> Iterator[Floats]:
-    """z (rows, width) of each kinked activation, in the order of the walk: no z depends on a later one."""
+def _beside_kinks(links: Sequence[Link], caches: Sequence[Any]) -> Iterator[Floats]:
+    """z less each kink (rows, width) of the activations, in the order of the walk: no z depends on a later one."""
     for link, *_, (cache,) in places(links, caches):
-        if isinstance(link.layer, KINKED):
-            yield cache[0]
+        for kink in link.layer.kinks:
+            yield cache[0] - kink
 
 
 def _along(f: Explained, i: int, t: Floats) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
-from chainrule.formulas.layers import ELU, SELU, LeakyReLU, Link, PReLU, ReLU
+from chainrule.formulas.layers import Link
 from chainrule.formulas.losses import Huber, MeanAbsoluteError, Quantile
 from chainrule.inspection.trace.trace import Trace
 from chainrule.network import backprop, objective
@@ -22,8 +22,6 @@ HALVINGS = 60
 ROWS = 12
 """Steps in a table of extrapolation."""
 EPS = float(np.finfo(np.float64).eps)
-KINKED = (ReLU, LeakyReLU, PReLU, ELU, SELU)
-"""Activations with a kink, or a break in a higher derivative, at z = 0."""
 
 
 @records.kind("central_difference")
@@ -141,8 +139,8 @@ def prober(
 
 
 def _sides(links: Sequence[Link], caches: Sequence[Any]) -> list[Any]:
-    """On which side of 0 each z of a kinked activation is."""
-    return [cache[0] > 0 for link, *_, (cache,) in places(links, caches) if isinstance(link.layer, KINKED)]
+    """On which side of each kink of its activation each z is."""
+    return [cache[0] > kink for link, *_, (cache,) in places(links, caches) for kink in link.layer.kinks]
 
 
 def _loss_sides(loss: Any, out: NDArray[Any], y: NDArray[Any]) -> list[Any]:

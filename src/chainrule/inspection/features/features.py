@@ -18,13 +18,11 @@ from chainrule.core import records
 from chainrule.core.arrays import states_in
 from chainrule.data import checks
 from chainrule.errors import ConfigError, ShapeError
-from chainrule.formulas.layers import BatchNorm, Context, Dense, Dropout, Identity, Link, Rescale, Standardize
+from chainrule.formulas.layers import Context, Link
 from chainrule.inspection.trace.regions import Box, Floats, Region, prior
 from chainrule.network import backprop, tree
 from chainrule.trained.trained import Trained
 
-AFFINE = (Rescale, Standardize, Dense, BatchNorm, Dropout, Identity)
-"""Layers that are affine in prediction mode: a chain of them has its best inputs in closed form."""
 BATCH = 1024
 DRAWS = 16
 """Random points that each start of an ascent is the highest of"""
@@ -154,7 +152,7 @@ def best_inputs(
     starts, steps = checks.check_count(starts, "starts"), checks.check_count(steps, "steps", 0)
     _check_prior(model, l2, tv, shape)
     walk = _Walk(links, params, model, chosen)
-    if not (l2 or tv) and all(isinstance(each.layer, AFFINE) for each in links):
+    if not (l2 or tv) and all(each.layer.is_affine for each in links):
         anywhere = np.zeros((len(chosen), 1, model.network.inputs))
         _, g = walk(anywhere)  # (units, 1, inputs), the same at every x
         x = region.place(region.best(g))

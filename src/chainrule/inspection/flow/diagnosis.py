@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
-from chainrule.formulas.layers import Activation, Sigmoid, Tanh
+from chainrule.formulas.layers import Activation
 
 if TYPE_CHECKING:
     from chainrule.inspection.flow.flow import LayerFlow
@@ -24,10 +24,6 @@ SATURATED = 0.5
 """A layer with more than this share of its activations there is called saturated."""
 DEAD = 0.2
 """A layer is called dead when more than this share of its neurons passes no gradient from any sample."""
-
-
-BOUNDED = (Sigmoid, Tanh)
-"""What has flats on both sides"""
 
 
 @records.kind("diagnosis")
@@ -114,7 +110,7 @@ def slopes_of(layer: Any, z: NDArray[Any], a: NDArray[Any]) -> NDArray[Any] | No
 
 def flat_share(layer: Any, slopes: NDArray[Any] | None) -> float | None:
     """The share of slopes below FLAT of the steepest, for what is bounded on both sides."""
-    if slopes is None or not isinstance(layer, BOUNDED):
+    if slopes is None or not layer.is_bounded:
         return None
     zero = np.zeros(1)
     return float((slopes < FLAT * float(layer.prime(zero, layer.f(zero))[0])).mean())

@@ -10,13 +10,9 @@ from numpy.typing import NDArray
 
 from chainrule.core.random import generator
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers import BatchNorm, Dense, PReLU, Projection
 from chainrule.network.network import Network
 from chainrule.training.without_backprop.base import Estimator, check_positive
 from chainrule.training.without_backprop.landscape import Landscape
-
-KNOWN = (Dense, Projection, BatchNorm, PReLU)
-"""The layers with parameters of which it is known what is a weight on the way back."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ class FeedbackAlignment(Estimator):
     def check(self, network: Network, trained: int) -> None:
         """Refuse a network with parameters that no rule is known for."""
         for link in network.walk():
-            if link.params and type(link.layer) not in KNOWN:
+            if link.params and not link.layer.knows_its_weights:
                 raise ConfigError(
                     f"feedback_alignment knows the way back through dense layers and cannot replace the weights of "
                     f"{link.name} ({type(link.layer).__name__}); use Dense, or take spsa."

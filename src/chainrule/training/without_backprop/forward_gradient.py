@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.errors import ConfigError
 from chainrule.network.network import Network
-from chainrule.training.without_backprop import tangents
 from chainrule.training.without_backprop.base import Estimator, check_count
 from chainrule.training.without_backprop.landscape import Landscape
 
@@ -19,7 +19,7 @@ class ForwardGradient(Estimator):
 
     g = mean over `directions` of  (dL/dx . v) v          v ~ N(0, I)
 
-    The slope dL/dx . v is exact: every layer's own derivative rule, applied on the way forward (`tangents`).
+    The slope dL/dx . v is exact: every layer's own derivative rule, applied on the way forward (`Layer.tangent`).
     cost: 1 walk forward, and one more a direction that is worth what a walk back is; nothing is kept for a way back.
     bias: none, for E[v v^T] = I.  variance: E|g - dL/dx|^2 = (P + 1) |dL/dx|^2 / directions, so that with one
     direction the cosine between g and dL/dx has a root mean square of 1 / sqrt(P).
@@ -37,7 +37,11 @@ class ForwardGradient(Estimator):
     def check(self, network: Network, trained: int) -> None:
         """Refuse a network with a layer that has no forward derivative."""
         for link in network.walk():
-            tangents.rule(link)
+            if not link.layer.defines("tangent"):
+                raise ConfigError(
+                    f"forward_gradient needs the forward derivative of {link.name} ({type(link.layer).__name__}); give "
+                    "the layer a method tangent(params, v, cache, a_dot, ctx), or take spsa."
+                )
 
     def estimate(self, here: Landscape) -> NDArray[np.float64]:
         """(dL/dx . v) v, averaged"""

@@ -13,15 +13,12 @@ from chainrule.core.arrays import states_in
 from chainrule.core.random import generator
 from chainrule.data.samples import Batch
 from chainrule.engines import Plan
-from chainrule.formulas.layers import ACTIVATIONS, Context, Dense, Link, Rescale, Standardize
+from chainrule.formulas.layers import Context, Link
 from chainrule.formulas.losses import LOSSES
 from chainrule.network import backprop, objective
-from chainrule.training.without_backprop import tangents
 
 AT_ONCE = 1 << 16
 """Numbers in the arrays of the candidates that are walked at once: they stay in the second-level cache."""
-STACKS = frozenset({Dense, Rescale, Standardize, *ACTIVATIONS.values()})
-"""Layers whose formulas hold for a stack of candidates (k, batch, width) as they stand: nothing runs over axis 0."""
 
 
 class Landscape:
@@ -111,7 +108,7 @@ class Landscape:
 
     def _stacks(self) -> bool:
         known = type(self.network.loss) in LOSSES.values()
-        return known and all(type(link.layer) in STACKS for link in self.network.links)
+        return known and all(link.layer.stacks for link in self.network.links)
 
     def _stacked(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same for k candidates in one walk: every W is (k, fan_in, fan_out), every vector (k, 1, width)."""
@@ -150,7 +147,7 @@ class Landscape:
         theta_dot = np.zeros_like(self.theta)
         theta_dot[self.trained] = v
         params_dot = self.network.unflatten(theta_dot)
-        out_dot = tangents.forward(self.network.links, self.params, params_dot, self.caches, None, self.ctx)
+        out_dot = backprop.tangent(self.network.links, self.params, params_dot, self.caches, None, self.ctx)
         out_dot = np.zeros_like(self.out) if out_dot is None else out_dot
         zeros = backprop.zeros_like(self.params)
         along = self.network.flatten(self.network.add_penalty(self.params, zeros)) @ theta_dot
