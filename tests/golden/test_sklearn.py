@@ -52,7 +52,7 @@ def build(case: dict[str, Any], inputs: int) -> c.Model:
     hidden: list[c.Layer] = []
     for units in case["hidden_layer_sizes"]:
         hidden += [c.Dense(units), ACTIVATIONS[case["activation"]]()]
-    # scikit-learn adds alpha / 2 ||W||^2 / n to the loss of a batch of n; the law here is l2 / 2 ||W||^2.
+    # scikit-learn adds alpha / 2 ||W||^2 / n to the loss of a batch of n; the penalty here is l2 / 2 ||W||^2.
     l2 = case["alpha"] / case["batch_size"]
     network = c.Network(inputs, [*hidden, c.Dense(OUTPUTS[case["data"]])], loss=LOSSES[case["data"]], l2=l2)
     return c.Model(network, dtype="float64")

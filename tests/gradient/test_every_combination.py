@@ -7,8 +7,8 @@ A chain is [Dense, layer, activation, Dense], with a Sigmoid or a Softmax behind
 Compared are all numbers of dL/dtheta and all of dL/dx, in float64.
 
 What makes 20,000 combinations cheap: the output of the last Dense at theta +- h and x +- h depends on neither the loss
-nor the weighting nor the penalty. It is computed once for each chain, and the law of `losses.py` is written out here
-once more to make losses of it; each combination checks that the law gives the very loss that the network does.
+nor the weighting nor the penalty. It is computed once for each chain, and the mean of `losses.py` is written out here
+once more to make losses of it; each combination checks that it gives the very loss that the network does.
 
 At a kink (ReLU, the absolute error) a central difference is wrong when it straddles the kink, and for a tiny h rounding
 spoils it: of three h, the one that agrees best counts. A wrong derivative agrees with none of them.
@@ -123,7 +123,7 @@ def make_case(layer: Layer, activation: Layer, outputs: int, training: bool) -> 
     return Case(parts, theta, x, ctx, perturbed)
 
 
-def law(values: np.ndarray, s: np.ndarray) -> np.ndarray:
+def weighted_mean(values: np.ndarray, s: np.ndarray) -> np.ndarray:
     """sum_i s_i loss_i / sum_i s_i for loss_i (..., batch): (...)"""
     return values @ s / s.sum()
 
@@ -147,7 +147,7 @@ def losses_around(case: Case, loss: Loss, y: np.ndarray) -> np.ndarray:
 def differences(case: Case, network: Network, values: np.ndarray, s: np.ndarray) -> np.ndarray:
     """(steps, size + x.size): the central difference of L for each h."""
     h = np.asarray(STEPS)[:, None]
-    difference = law(values[:, 0], s) - law(values[:, 1], s)
+    difference = weighted_mean(values[:, 0], s) - weighted_mean(values[:, 1], s)
     if network.l2 or network.l1:
         moves = h[:, :, None] * np.eye(network.size)  # (steps, size, size)
         difference[:, : network.size] += penalty(network, case.theta + moves)
@@ -161,7 +161,7 @@ def check(
     """The largest relative error over dL/dtheta and dL/dx, and where it is."""
     params = network.unflatten(case.theta)
     objective = network.objective(params, case.x, y, s, case.ctx)
-    expected = law(network.loss.value(objective.out, y), s) + penalty(network, case.theta)
+    expected = weighted_mean(network.loss.value(objective.out, y), s) + penalty(network, case.theta)
     assert abs(objective.loss - expected) <= 1e-14 * (1 + abs(expected))
 
     out, caches = backprop.forward(network.links, params, case.x, case.ctx)

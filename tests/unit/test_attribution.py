@@ -244,7 +244,7 @@ def test_deep_lift_adds_up_at_every_layer(name):
 def test_every_method_says_what_it_promises(method):
     found = attribute(randomized(NETWORKS["tanh"]), X, method)
     assert found.is_complete == (method in COMPLETE)
-    assert ("promises no sum" in found.law) == (method not in COMPLETE)
+    assert ("promises no sum" in found.promise) == (method not in COMPLETE)
     assert np.isnan(found.error).all() == (method == "saliency")
     assert found.values.shape == X.shape
 

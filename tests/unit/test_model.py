@@ -102,7 +102,7 @@ def test_evaluate_keys_and_the_law(task: str):
     names = tuple(name for name in names if made.task != "multilabel" or name != "balanced_accuracy")
     assert list(found) == ["loss", *names]
     assert all(isinstance(value, float) for value in found.values())
-    # The loss is the law's: that of a walk over all samples in one batch, penalty and all.
+    # The loss is the training objective: that of a walk over all samples in one batch, penalty and all.
     assert found["loss"] == pytest.approx(made.loss_and_gradients(X, y, training=False)[0], rel=1e-12)
     assert made.evaluate(X, y, metrics=names[0]) == {"loss": found["loss"], names[0]: found[names[0]]}
     assert made.evaluate(X, y, metrics=[]) == {"loss": found["loss"]}

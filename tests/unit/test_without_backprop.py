@@ -195,7 +195,7 @@ def test_forward_mode_leaves_frozen_links_out(name: str):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_losses_of_many_candidates(name: str):
-    """One walk for a stack of candidates, or one walk each: the objective of the law both times."""
+    """One walk for a stack of candidates, or one walk each: the same objective both times."""
     net = NETWORKS[name]
     made = session(c.SPSA(), net)
     here = look(made)

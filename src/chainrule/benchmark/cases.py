@@ -1,4 +1,4 @@
-"""What is measured: a network, a batch, and how long an epoch is; the data and the weights that all start from."""
+"""The benchmark cases: a network, a batch size, and the data and weights that every peer starts from."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ARITHMETIC, MEMORY, CALL = 1.2e11, 5e8, 2e-6
 
 
 class Layer(NamedTuple):
-    """Initial weights of a dense layer."""
+    """The initial weights of a dense layer."""
 
     W: NDArray[np.float32]  # (fan_in, fan_out)
     b: NDArray[np.float32]  # (fan_out,)
@@ -52,41 +52,41 @@ class Case:
 
     @property
     def is_regression(self) -> bool:
-        """One output is a number, more are classes."""
+        """Whether the network has one output, a number; more are classes."""
         return self.widths[-1] == 1
 
     @property
     def weights(self) -> int:
-        """Biases not counted."""
+        """The number of weights, without biases."""
         return sum(m * n for m, n in pairwise(self.widths))
 
     @property
     def operations(self) -> int:
-        """Of a training step, for a sample: 6 a weight, 4 in the first layer, which hands no gradient on."""
+        """Operations per sample of a training step: 6 per weight, 4 in the first layer (no input gradient)."""
         return 6 * self.weights - 2 * self.widths[0] * self.widths[1]
 
     @property
     def step_seconds(self) -> float:
-        """A guess."""
+        """A rough estimate of the seconds per step."""
         return self.operations * self.batch / ARITHMETIC + self.weights / MEMORY + CALL
 
     @property
     def is_affordable(self) -> bool:
-        """Whether a step takes no longer than LONGEST_STEP."""
+        """Whether a step takes at most LONGEST_STEP seconds."""
         return self.step_seconds <= LONGEST_STEP
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch: a tenth of a second or so."""
+        """The number of steps per epoch, for about a tenth of a second."""
         return int(max(2, min(EPOCH_SECONDS / self.step_seconds, 65536 / self.batch, 8192)))
 
     @property
     def samples(self) -> int:
-        """Samples of an epoch: whole batches."""
+        """The number of samples per epoch, in whole batches."""
         return self.steps * self.batch
 
     def data(self, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[Any]]:
-        """X (samples, inputs), normal; y: int64 classes of a random linear teacher, or its value as float32."""
+        """Draw X (samples, inputs), normal, and y, the int64 classes or float32 values of a random linear teacher."""
         rng = np.random.default_rng(seed)
         X = rng.standard_normal((self.samples, self.widths[0]), np.float32)
         teacher = rng.standard_normal((self.widths[0], self.widths[-1]), np.float32)
@@ -100,7 +100,7 @@ class Case:
         return X, y
 
     def layers(self, seed: int = 1) -> list[Layer]:
-        """Initial weights by He, Delving deep into rectifiers, 2015; biases 0."""
+        """Draw the initial weights by He, "Delving deep into rectifiers", 2015, with biases 0."""
         rng = np.random.default_rng(seed)
         return [
             Layer(
@@ -110,7 +110,7 @@ class Case:
         ]
 
     def loss(self, outputs: NDArray[Any], y: NDArray[Any]) -> float:
-        """Mean loss, from logits (or log probabilities) (n, classes) or numbers (n, 1)."""
+        """Compute the mean loss from logits (or log probabilities) (n, classes) or numbers (n, 1)."""
         out = np.asarray(outputs, np.float64).reshape(len(y), -1)
         if self.is_regression:
             return float(0.5 * np.mean((out[:, 0] - y) ** 2))
@@ -118,10 +118,10 @@ class Case:
         return float(np.mean(np.log(np.exp(out).sum(1)) - out[np.arange(len(y)), y]))
 
     def as_json(self) -> dict[str, Any]:
-        """For a worker."""
+        """Return the case as data for a worker."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Case:
-        """The opposite."""
+        """Make a case from the data of `as_json`."""
         return cls(**(data | {"widths": tuple(data["widths"])}))

@@ -1,4 +1,4 @@
-"""This side of a peer's process."""
+"""The client's side of a peer's process."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ THREAD_VARIABLES = (
 
 
 class PeerError(ChainruleError):
-    """A peer's process failed; the message says at what."""
+    """A peer's process failed; the message says in which command."""
 
 
 class Worker:
-    """A peer in a process of its own, on so many threads and cores. Use it in a `with`."""
+    """A peer in a process of its own, with a number of threads and cores. Use it in a `with`."""
 
     def __init__(self, peer: str, threads: int, *, timeout: float = TIMEOUT) -> None:
-        """Start the process; its library is imported at the first command."""
+        """Start the process; it imports its library at the first command."""
         environment = dict(os.environ, PYTHONWARNINGS="ignore", JAX_PLATFORMS="cpu", CUDA_VISIBLE_DEVICES="")
         environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
         environment.pop("JAX_ENABLE_X64", None)
@@ -51,14 +51,14 @@ class Worker:
         )
 
     def send(self, do: str, **arguments: Any) -> None:
-        """Give a command, and do not wait."""
+        """Send a command without waiting."""
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # `receive` says what happened
             self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
             self.process.stdin.flush()
 
     def receive(self) -> Any:
-        """The answer to the oldest command. Raises PeerError where it failed, died or took too long."""
+        """Return the answer to the oldest command. Raises PeerError if it failed, died or took too long."""
         assert self.process.stdout is not None
         is_late = threading.Event()
         timer = threading.Timer(self.timeout, self._give_up, (is_late,))
@@ -89,12 +89,12 @@ class Worker:
         self.process.kill()
 
     def ask(self, do: str, **arguments: Any) -> Any:
-        """Give a command and return its answer."""
+        """Send a command and return its answer."""
         self.send(do, **arguments)
         return self.receive()
 
     def last_error(self) -> str:
-        """The last line that it wrote to standard error."""
+        """The last line that the process wrote to standard error."""
         self.errors.seek(0)
         lines = self.errors.read().decode("utf-8", "replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
@@ -113,7 +113,7 @@ class Worker:
         self.errors.close()
 
     def __enter__(self) -> Worker:
-        """The worker."""
+        """Return the worker."""
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -17,7 +17,7 @@ Say = Callable[[str], None]
 
 
 def silent(what: str) -> None:
-    """Say nothing."""
+    """Ignore a message."""
 
 
 class Contestant(NamedTuple):
@@ -34,7 +34,7 @@ class Contestant(NamedTuple):
 @records.kind("benchmark_cell")
 @dataclass
 class Cell:
-    """What was measured, by contestant (as text)."""
+    """The measurements of one case, by contestant (as text)."""
 
     case: dict[str, Any]
     values: dict[str, list[float]] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Cell:
     """why a contestant did not take part, or failed"""
 
     def rates(self) -> dict[str, Spread]:
-        """Medians with their spread."""
+        """Return the medians with their spreads."""
         return {name: Spread(tuple(values)) for name, values in self.values.items()}
 
     def to_data(self) -> dict[str, Any]:
@@ -56,20 +56,20 @@ class Cell:
 
 
 class Pool:
-    """Workers that stay; one that failed is started anew when it is asked again. Use it in a `with`."""
+    """Worker processes that are kept; one that failed is restarted at its next command. Use it in a `with`."""
 
     def __init__(self, timeout: float = TIMEOUT) -> None:
-        """No worker yet. timeout: seconds that each has for an answer."""
+        """Start without workers. timeout: seconds that each has for an answer."""
         self.workers: dict[Contestant, Worker] = {}
         self.timeout = timeout
 
     def ask(self, who: Contestant, do: str, **arguments: Any) -> Any:
-        """A worker's answer. Raises PeerError."""
+        """Send a command to a worker and return its answer. Raises PeerError."""
         self.worker(who).send(do, **arguments)
         return self.answer(who)
 
     def ask_all(self, everyone: Iterable[Contestant], do: str, **arguments: Any) -> dict[Contestant, Any]:
-        """Everybody's answer, or the PeerError in its place; they work at the same time."""
+        """Send a command to all workers at once; return their answers, or the PeerError in its place."""
         everyone, answers = list(everyone), dict[Contestant, Any]()
         for who in everyone:
             self.worker(who).send(do, **arguments)
@@ -81,13 +81,13 @@ class Pool:
         return answers
 
     def worker(self, who: Contestant) -> Worker:
-        """Its process, which is started where there is none."""
+        """Return the process of a contestant, started if necessary."""
         if who not in self.workers:
             self.workers[who] = Worker(*who, timeout=self.timeout)
         return self.workers[who]
 
     def answer(self, who: Contestant) -> Any:
-        """To the last command. Raises PeerError, and ends the process then."""
+        """Return the answer to the last command. Raises PeerError, and ends the process then."""
         try:
             return self.workers[who].receive()
         except PeerError:
@@ -95,7 +95,7 @@ class Pool:
             raise
 
     def __enter__(self) -> Pool:
-        """The pool."""
+        """Return the pool."""
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -107,7 +107,7 @@ class Pool:
 def entered(
     pool: Pool, case: Case, contestants: Iterable[Contestant], cell: Cell, say: Say
 ) -> list[Contestant]:
-    """Those that have loaded the case; the others' reasons go into the cell."""
+    """Return the contestants that loaded the case; the reasons of the others go into the cell."""
     found = []
     for who in contestants:
         say(f"{who}: loads")
@@ -132,7 +132,7 @@ def training(
     say: Say = silent,
     beside: Mapping[str, Callable[[], float]] | None = None,
 ) -> Cell:
-    """Samples a second of each in training; and what its first epoch took, from the same weights in the same order.
+    """Measure training in samples per second, and the first epoch, from the same weights in the same order.
 
     beside: what else to measure in the same rounds, by name.
     """
@@ -162,7 +162,7 @@ def prediction(
     rounds: int,
     say: Say = silent,
 ) -> Cell:
-    """Calls a second of each, on so many rows."""
+    """Measure prediction in calls per second, on a number of rows."""
     cell = Cell(case.as_json())
     ready = entered(pool, case, contestants, cell, say)
     found = timed(pool, ready, "predict", rounds, cell.refused, say, rows=rows, seconds=seconds)
@@ -180,7 +180,7 @@ def timed(
     beside: Mapping[str, Callable[[], float]] | None = None,
     **arguments: Any,
 ) -> dict[str, Spread]:
-    """Rates, round and round, by contestant as text: of "train" samples a second, of "predict" calls a second.
+    """Measure rates in turn, by contestant as text: "train" in samples per second, "predict" in calls per second.
 
     One that fails is left out, and its reason put into refused.
     """

@@ -38,7 +38,7 @@ PATIENCE = 120.0
 
 
 def named(case: Case, is_training: bool) -> str:
-    """In words."""
+    """Describe a case in words."""
     return f"train {case.name}" if is_training else f"one row of {case.network}"
 
 
@@ -60,25 +60,25 @@ class Row:
 
     @property
     def unsteady(self) -> tuple[str, ...]:
-        """Those whose measurements spread too far to be compared."""
+        """The peers whose measurements spread too far to be compared."""
         return tuple(peer for peer, spread in self.rates.items() if not spread.is_steady)
 
     @property
     def comparison(self) -> Comparison:
-        """Of the medians of those that were measured steadily; of Chainrule alone where it was not."""
+        """The comparison of the medians of steady measurements; of Chainrule's alone if those are unsteady."""
         counted = (OURS,) if OURS in self.unsteady else [p for p in self.rates if p not in self.unsteady]
         return Comparison({peer: self.rates[peer].median for peer in counted})
 
     def ratio(self, peer: str) -> float:
-        """To a peer's median, steady or not."""
+        """Return Chainrule's median relative to a peer's, steady or not."""
         return self.rates[OURS].median / self.rates[peer].median
 
     def counts(self, peer: str) -> bool:
-        """Whether the ratio to a peer is of steady measurements."""
+        """Return whether the ratio to a peer is one of steady measurements."""
         return peer in self.comparison.rates
 
     def as_json(self) -> dict[str, Any]:
-        """Medians, spreads and ratios."""
+        """Return medians, spreads and ratios as data."""
         found = self.comparison
         return {
             "what": self.what,
@@ -101,7 +101,7 @@ class Row:
 @records.kind("benchmark_outcome")
 @dataclass(frozen=True)
 class Outcome:
-    """All rows, and what was compared."""
+    """The result of the comparison: all rows, and what was compared."""
 
     rows: tuple[Row, ...]
     threads: int
@@ -111,12 +111,12 @@ class Outcome:
     """peers that did not take part at all, and cells for which there was no time, each with the reason"""
 
     def mean(self, peer: str | None = None) -> float:
-        """Geometric mean of the ratios to a peer, to the best of each cell unless named; NaN where there is none."""
+        """Return the geometric mean of the ratios to a peer, by default to the best of each cell; NaN if none."""
         found = [row.comparison for row in self.rows]
         return geometric_mean(c.ratio(peer) for c in found if (peer or c.best) in c.rates)
 
     def as_json(self) -> dict[str, Any]:
-        """For machines."""
+        """Return the result as data."""
         peers = [p for p in PEERS if p != OURS and any(p in row.rates for row in self.rows)]
         return {
             "threads": self.threads,
@@ -140,7 +140,7 @@ def compare(
     say: Say = silent,
     step: Say = silent,
 ) -> Outcome:
-    """Measure. say: is told what goes on; step: is told each cell that is done.
+    """Run the comparison. say: called with what is going on; step: called with each cell that is done.
 
     seconds: of all; what there is no time for is left out, and said to be.
     """
@@ -183,7 +183,7 @@ def compare(
 
 
 def one(pool: Pool, case: Case, able: list[Contestant], is_training: bool, seconds: float, say: Say) -> Row:
-    """Everybody loads and warms up at once; then each is measured alone."""
+    """Load and warm up all peers at once; then measure each alone."""
     cell, what = Cell(case.as_json()), named(case, is_training)
     ready = [
         who
@@ -206,7 +206,7 @@ def one(pool: Pool, case: Case, able: list[Contestant], is_training: bool, secon
 
 
 def _alone(pool: Pool, who: Contestant, what: str, seconds: float, say: Say) -> Any:
-    """A first measurement, which finds out how much work takes that long."""
+    """Make a first measurement, which finds how much work takes the given time."""
     say(f"{what}: {who}")
     try:
         return pool.ask(who, "train", seconds=seconds)

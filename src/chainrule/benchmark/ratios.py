@@ -1,4 +1,4 @@
-"""What a comparison says: who is the best peer, and by how much Chainrule is ahead of it, or behind."""
+"""Ratios of a comparison: the best peer, and how far Chainrule is ahead of it or behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OURS = "chainrule"
 
 
 def geometric_mean(ratios: Iterable[float]) -> float:
-    """exp(mean(log r)); NaN of none."""
+    """Compute exp(mean(log r)); NaN for no ratios."""
     logs = [math.log(ratio) for ratio in ratios]
     return math.exp(math.fsum(logs) / len(logs)) if logs else math.nan
 
@@ -32,12 +32,12 @@ class Comparison:
 
     @property
     def best(self) -> str | None:
-        """The fastest peer's name, None where there is no peer."""
+        """The fastest peer's name; None without peers."""
         peers = {name: rate for name, rate in self.rates.items() if name != OURS}
         return max(peers, key=peers.__getitem__) if peers else None
 
     def ratio(self, peer: str | None = None) -> float:
-        """Chainrule's rate to a peer's, the best one's unless named: above 1 Chainrule is ahead, below it is a loss."""
+        """Return Chainrule's rate relative to a peer's, by default the best one's: below 1 is a loss."""
         peer = peer or self.best
         return self.ours / self.rates[peer] if peer else math.nan
 
@@ -53,7 +53,7 @@ class Comparison:
 
 
 def said(ratio: float) -> str:
-    """A ratio in words: a loss is called one."""
+    """Write a ratio in words; below 1 it is called a loss."""
     if math.isnan(ratio):
         return "-"
     return f"{ratio:.2f} loss" if ratio < 1 else f"{ratio:.2f}"

@@ -1,4 +1,4 @@
-"""How times are taken: round and round among the calls, and medians with the spread."""
+"""Timing: interleaved measurements, and medians with their spreads."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ UNSTEADY = 50.0
 @records.kind("benchmark_spread", also=("median", "low", "high", "percent", "is_steady"))
 @dataclass(frozen=True)
 class Spread:
-    """Values in the order in which they were measured."""
+    """Measured values, in the order of measurement."""
 
     values: tuple[float, ...]
 
     @property
     def median(self) -> float:
-        """The middle one."""
+        """The median."""
         return statistics.median(self.values)
 
     @property
     def low(self) -> float:
-        """The least."""
+        """The smallest value."""
         return min(self.values)
 
     @property
     def high(self) -> float:
-        """The largest."""
+        """The largest value."""
         return max(self.values)
 
     @property
     def percent(self) -> float:
-        """Half of the distance from the least to the largest, in per cent of the median."""
+        """Half of the range in percent of the median."""
         return 50 * (self.high - self.low) / self.median
 
     @property
     def is_steady(self) -> bool:
-        """Whether the values are near enough to each other to be compared with those of another."""
+        """Whether the values are close enough to each other to be compared with another peer's."""
         return self.percent <= UNSTEADY
 
     def to_data(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def interleaved(
     pause: float = PAUSE,
     before: Callable[[str], None] = lambda name: None,
 ) -> dict[str, Spread]:
-    """Each call's values from A B C A B C ...: what slows the machine down for a while slows all of them.
+    """Measure the calls in turn, A B C A B C ..., so that a slow phase of the machine affects all of them.
 
     calls: return what was measured.  before: is told the name before each call.
     """
@@ -75,7 +75,7 @@ def interleaved(
 
 
 def per_call(call: Callable[[], object], seconds: float) -> float:
-    """Seconds a call takes: the median of groups of calls that fill the time, each group a millisecond or more."""
+    """Return the seconds per call: the median of groups of calls of at least a millisecond each."""
     clock, count, spent = time.perf_counter, 1, 0.0
     for _ in range(3):
         call()

@@ -27,10 +27,10 @@ LEAST = 0.5
 
 
 class Server:
-    """Answers commands: each is a method."""
+    """Answers commands; each command is a method."""
 
     def __init__(self, peer: Peer) -> None:
-        """Nothing is loaded yet."""
+        """Start with nothing loaded."""
         self.peer = peer
         self.case: Case | None = None
         self.X: NDArray[Any] = np.empty((0, 0), np.float32)
@@ -38,11 +38,11 @@ class Server:
         self.planned = 0
 
     def versions(self) -> dict[str, str]:
-        """What is compared."""
+        """Return the versions of what is compared."""
         return self.peer.versions()
 
     def load(self, case: dict[str, Any]) -> dict[str, Any]:
-        """Make the data and the initial weights; the reason where the peer does not do such a case."""
+        """Make the data and the initial weights; return the reason if the peer does not support the case."""
         self.case, self.planned = Case.from_json(case), 0
         reason = self.peer.refusal(self.case)
         if reason is None:
@@ -51,7 +51,7 @@ class Server:
         return {"refusal": reason}
 
     def first(self) -> dict[str, float]:
-        """The first epoch, unshuffled: what it took, compilation and all, and the loss after it."""
+        """Run the first epoch, unshuffled; return its seconds, compilation included, and the loss after it."""
         assert self.case is not None
         start = time.perf_counter()
         self.peer.train(self.case.samples, shuffle=False)
@@ -60,7 +60,7 @@ class Server:
         return {"seconds": seconds, "loss": self.case.loss(out, self.y[:HELD])}
 
     def train(self, seconds: float) -> dict[str, float]:
-        """Samples a second in shuffled epochs that take about so long; at least one epoch or some batches."""
+        """Return samples per second in shuffled epochs of about `seconds`, at least one epoch or some batches."""
         assert self.case is not None
         count = self.planned or (
             self.case.samples if self.peer.whole_epochs else min(self.case.samples, 16 * self.case.batch)
@@ -75,7 +75,7 @@ class Server:
             count = int(count * min(16.0, max(1.5, seconds / spent)))
 
     def fit(self, epochs: int) -> dict[str, float]:
-        """From arrays to a trained network, everything made anew: seconds."""
+        """Return the seconds from arrays to a trained network, with everything made anew."""
         assert self.case is not None
         layers = self.case.layers()
         start = time.perf_counter()
@@ -84,11 +84,11 @@ class Server:
         return {"seconds": time.perf_counter() - start}
 
     def predict(self, rows: int, seconds: float) -> dict[str, float]:
-        """Seconds of one call on so many rows, a NumPy array in and one out."""
+        """Return the seconds of one call on a number of rows, from a NumPy array to a NumPy array."""
         return {"seconds": per_call(self.peer.predictor(np.ascontiguousarray(self.X[:rows])), seconds)}
 
     def sgemm(self, seconds: float) -> dict[str, float]:
-        """Rate of a float32 matrix product by NumPy's library, at the better of two sizes, in operations a second."""
+        """Return the rate of NumPy's float32 matrix product at the better of two sizes, in operations per second."""
         rates = []
         for n in (1536, 2048):
             a, b, c = (np.ones((n, n), np.float32) for _ in range(3))
@@ -96,12 +96,12 @@ class Server:
         return {"rate": max(rates)}
 
     def memory(self) -> dict[str, float]:
-        """Peak resident memory of this process, MiB."""
+        """Return the peak resident memory of this process in MiB."""
         return {"peak": peak_memory()}
 
 
 def peak_memory() -> float:
-    """MiB. Linux's own count first: getrusage's starts with what the parent process had."""
+    """Return the peak memory in MiB: by Linux's own count, because getrusage's includes the parent process."""
     try:
         with open("/proc/self/status", encoding="ascii") as file:
             line = next(line for line in file if line.startswith("VmHWM"))
@@ -114,13 +114,13 @@ def peak_memory() -> float:
 
 
 def bind_to_cores(threads: int) -> None:
-    """Run on so many cores and no more, where the system allows to say so."""
+    """Restrict the process to a number of cores, where the system supports it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 def serve(name: str, threads: int) -> None:
-    """Until the other side hangs up. What a library prints goes to standard error."""
+    """Answer commands until the input ends. What a library prints goes to standard error."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     bind_to_cores(threads)

@@ -1,7 +1,7 @@
 # Over 300 lines because nine losses stand here, each with its derivative and its name beneath it, in one place.
 """Losses: how wrong an output is, and the derivative directly beneath.
 
-The one law, obeyed everywhere:
+The training objective, everywhere in the package:
 
     L = sum_i s_i * loss(out_i, y_i) / sum_i s_i + penalty(W)
 

@@ -28,7 +28,7 @@ LABS: dict[str, str] = {
 
 
 def run(name: str, **options: Any) -> Report:
-    """An experiment by name. options: seed, repeats, budget, progress, and the experiment's own.
+    """Run an experiment by name. options: seed, repeats, budget, progress, and the experiment's own.
 
     Raises ConfigError for an unknown name.
     """

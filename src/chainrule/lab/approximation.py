@@ -1,4 +1,4 @@
-"""A network of one hidden layer fitted to a function as well as a strong method can: Levenberg and Marquardt's."""
+"""Fits a network of one hidden layer to a function as well as possible, by the method of Levenberg and Marquardt."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ JUDGED = {1: 4001, 2: 201}
 
 
 class Target(NamedTuple):
-    """A continuous function on [-1, 1]^variables, about as large as 1."""
+    """A continuous function on [-1, 1]^variables, with values of about 1."""
 
     name: str
     kind: str
@@ -95,7 +95,7 @@ class Fit(NamedTuple):
 
 
 def fit(target: Target, width: int, seed: int, iterations: int, activation: str = "tanh") -> Fit:
-    """A network of one hidden layer, fitted on a grid and judged on one about sixteen times as fine a dimension.
+    """Fit a network of one hidden layer on a grid, and evaluate it on a grid about 16 times as fine per dimension.
 
     Start: hidden neurons in random directions, each with its center at a random point of the domain and a slope that
     grows with the width, so that together they resolve it; the output layer by least squares.
@@ -110,7 +110,7 @@ def fit(target: Target, width: int, seed: int, iterations: int, activation: str 
 
 
 def widen(narrow: Fit, width: int, iterations: int, activation: str = "tanh") -> Fit:
-    """The same function fitted by a wider network that starts as the narrow one.
+    """Fit the same function by a wider network that starts as the narrow one.
 
     The new neurons are scattered as those of `fit`, and their outgoing weights are 0, so that the network at the start
     is the narrow one exactly. It is the result where the steps lower only the squares and not the largest error:
@@ -123,7 +123,7 @@ def widen(narrow: Fit, width: int, iterations: int, activation: str = "tanh") ->
 
 
 def embedded(narrow: Fit, width: int, activation: str = "tanh") -> Model:
-    """The narrow fit's network with as many more hidden neurons as the width asks for, whose outgoing weights are 0."""
+    """Build a wider network that computes the same: the outgoing weights of the added hidden neurons are 0."""
     model = _scattered(narrow.target, width, narrow.seed, activation)
     old, new, kept = narrow.model.parameters, model.parameters, slice(narrow.width)
     new["dense_1"].W[:, kept], new["dense_1"].b[kept] = old["dense_1"].W, old["dense_1"].b
@@ -158,7 +158,7 @@ def _judged(target: Target, seed: int, model: Model, iterations: int) -> Fit:
 
 
 def levenberg_marquardt(model: Model, X: Floats, y: Floats, iterations: int) -> int:
-    r"""Least squares by damped Gauss-Newton steps, in place; returns the iterations taken.
+    r"""Minimize the squares by damped Gauss-Newton steps, in place; return the number of iterations.
 
     r = out - y,  J = d out / d theta      (J^T J + lambda D) step = J^T r,  D = diag(J^T J)      theta = theta - step
 
@@ -192,7 +192,7 @@ def levenberg_marquardt(model: Model, X: Floats, y: Floats, iterations: int) -> 
 
 
 def jacobian(network: Network, theta: Floats, X: Floats) -> tuple[Floats, Floats]:
-    """out (n,) and J = d out / d theta (n, size) of a chain of dense links and activations: one walk each way."""
+    """Compute out (n,) and J = d out / d theta (n, size) of a chain of dense links and activations."""
     params = network.unflatten(theta)
     deltas: dict[str, Floats] = {}
     ctx = Context(
@@ -209,7 +209,7 @@ def jacobian(network: Network, theta: Floats, X: Floats) -> tuple[Floats, Floats
 
 
 def grid(variables: int, points: int) -> Floats:
-    """(points^variables, variables) over [-1, 1]^variables, the borders included."""
+    """Return (points^variables, variables) points over [-1, 1]^variables, the borders included."""
     axis = np.linspace(-1.0, 1.0, points)
     return np.stack(np.meshgrid(*[axis] * variables, indexing="ij"), -1).reshape(-1, variables)
 

@@ -1,4 +1,4 @@
-"""What all experiments share: their options, and how they say how far they are."""
+"""What all experiments share: their options and their progress."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Progress = Callable[[float, str], None]
 
 
 def check_options(seed: int, repeats: int, budget: float) -> None:
-    """The options that all experiments share. Raises ConfigError for what cannot be."""
+    """Check the options that all experiments share. Raises ConfigError for invalid ones."""
     checks.check_seed(seed)
     checks.check_count(repeats, "repeats")
     if isinstance(budget, (bool, str)) or not (math.isfinite(budget) and 0 < budget <= 1000):
@@ -24,12 +24,12 @@ def check_options(seed: int, repeats: int, budget: float) -> None:
 
 
 def scaled(amount: int, budget: float, least: int = 1) -> int:
-    """That share of an amount of work, rounded, and at least so much."""
+    """Multiply an amount of work by the budget, rounded, and return at least `least`."""
     return max(least, round(amount * budget))
 
 
 def part(progress: Progress | None, start: float, stop: float) -> Progress:
-    """The progress of one part of the work, as a share of all of it."""
+    """Return the progress function of one part of the work."""
     return partial(_part, progress, start, stop)
 
 

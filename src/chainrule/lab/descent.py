@@ -1,4 +1,4 @@
-"""Runs of gradient descent and its variants on one network and one data set, each at a rate that suits it."""
+"""Trains one network by gradient descent and its variants, each with its best learning rate."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FACTOR = math.sqrt(10.0)
 
 
 class Arm(NamedTuple):
-    """One rule: how it is made from a learning rate, the rate that its search begins at, and its batch."""
+    """One rule: how it is made from a learning rate, the rate at which its search begins, and its batch size."""
 
     name: str
     make: Callable[[float], AnyOptimizer]
@@ -57,7 +57,7 @@ ARMS = (
 
 
 class Outcome(NamedTuple):
-    """One training run."""
+    """The result of one training run."""
 
     seed: int
     losses: NDArray[np.float64]  # (epochs + 1,) of all training samples, before training and after each epoch
@@ -66,13 +66,13 @@ class Outcome(NamedTuple):
     path: NDArray[Any]  # (epochs + 1, size) theta
 
     def passes(self, loss: float) -> int | None:
-        """Epochs until the loss was at most this."""
+        """Return the number of epochs until the loss was at most `loss`, or None."""
         below = np.flatnonzero(self.losses <= loss)
         return int(below[0]) if len(below) else None
 
 
 class Task(NamedTuple):
-    """What all arms learn from."""
+    """The data and the network that all rules have in common."""
 
     X: NDArray[Any]
     y: NDArray[Any]
@@ -82,13 +82,13 @@ class Task(NamedTuple):
     hidden: int
 
     def model(self, seed: int) -> Model:
-        """The network at its start."""
+        """Make the untrained network."""
         layers = [Rescale(1 / 255), Dense(self.hidden), ReLU(), Dense(self.hidden), ReLU(), Dense(10)]
         return Model(Network(784, layers, loss=SoftmaxCrossEntropy()), seed=seed)
 
 
 def tuned(arm: Arm, task: Task, seed: int) -> tuple[float | None, int]:
-    """The rate of the lowest final training loss on a grid that grows until its best lies inside, and its size.
+    """Search the learning rate of the lowest final training loss on a growing grid; return it and the grid's size.
 
     At most eight rates; a rate whose loss is not finite is as bad as can be.
     """
@@ -110,7 +110,7 @@ def _final(arm: Arm, rate: float, task: Task, seed: int) -> float:
 
 
 def descend(arm: Arm, rate: float | None, task: Task, seed: int) -> Outcome:
-    """Train from the seed's start, and measure afterwards what each epoch had come to."""
+    """Train from the initial weights of a seed, and evaluate afterwards the parameters of each epoch."""
     model = task.model(seed)
     path, seconds = [model.theta.copy()], [0.0]
 

@@ -1,4 +1,4 @@
-"""What each layer of a trained network responds to: best inputs, examples, linear probes, alignment."""
+"""What each layer of a trained network responds to: best inputs, examples, linear probes, alignment of layers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Pictures(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What one seed's network showed."""
+    """The results of one seed."""
 
     model: Model
     accuracy: float
@@ -82,7 +82,7 @@ def features(
     progress: Progress | None = None,
     samples: int = SAMPLES,
 ) -> Report:
-    """What the neurons of a classifier of digits respond to, layer by layer, and what the layers hold.
+    """Show what the neurons of a digit classifier respond to, layer by layer, and what its layers encode.
 
     repeats: seeds of the start and the shuffles; the pictures are of the first.  budget: scales the training, the
     probes' samples and the steps of the search for best inputs.  samples: digits of MNIST to learn from.
@@ -114,7 +114,7 @@ def features(
 
 
 def examine(seed: int, train: Dataset, test: Dataset, epochs: int, probe: int, progress: Progress) -> Found:
-    """Train one network; read every layer before, during and after."""
+    """Train one network, and measure every layer before, during and after training."""
     layers = [
         Rescale(1 / 255),
         *(layer for _ in range(LAYERS) for layer in (Dense(HIDDEN), ReLU())),
@@ -151,7 +151,7 @@ def examine(seed: int, train: Dataset, test: Dataset, epochs: int, probe: int, p
 
 
 def pictures(model: Model, link: str, name: str, test: Dataset, steps: int, seed: int) -> Pictures:
-    """The neurons whose output varies most over the digits: their best inputs, their most and least exciting digits."""
+    """Find the best inputs and the most and least exciting digits of the neurons that vary most."""
     a = layer_outputs(model, test.X, [link])[link]
     units = np.sort((-a.std(0)).argsort(kind="stable")[:NEURONS])
     if link == NEURON[0]:
@@ -172,7 +172,7 @@ def pictures(model: Model, link: str, name: str, test: Dataset, steps: int, seed
 
 
 def _purity(model: Model, link: str, test: Dataset) -> float:
-    """Of each neuron's most exciting digits the share that is of the commonest class among them, over the neurons."""
+    """Return the share of the most common class among the most exciting digits, averaged over the neurons."""
     labels = test.y[exciting_samples(model, test.X, link, k=MOST).most]  # (units, MOST)
     return float(np.mean([np.max(np.bincount(row)) / len(row) for row in labels]))
 

@@ -1,4 +1,4 @@
-"""Gradient descent and its variants on the same network, and their paths over a slice of the loss."""
+"""Compares gradient descent and its variants on the same network, and their paths over a slice of the loss."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def optimizers(
     hidden: int = 64,
     loss: float = 0.1,
 ) -> Report:
-    """Ten rules on one network and one part of MNIST, each at the learning rate that suits it.
+    """Compare ten rules on one network and one part of MNIST, each with its best learning rate.
 
     repeats: seeds of the start and the shuffles.  budget: scales the epochs and the samples.  samples, hidden: of
     the training set and of each of the two hidden layers.  loss: the training loss that passes are counted to.
@@ -178,7 +178,7 @@ def _answer(task: Task, outcomes: dict[str, list[Outcome]], target: float) -> st
 
 
 def _median_passes(runs: list[Outcome], target: float) -> int | None:
-    """Passes to the target in the middle run; None where that one did not come so far."""
+    """Return the median number of passes to the target; None if the median run did not reach it."""
     passes = sorted(math.inf if (p := run.passes(target)) is None else p for run in runs)
     middle = passes[(len(passes) - 1) // 2]
     return int(middle) if math.isfinite(middle) else None

@@ -1,4 +1,4 @@
-"""Runs that learn a small sample of digits by heart, or are kept from it."""
+"""Trains networks on a small sample of digits, with and without remedies against overfitting."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PATIENCE = 8
 
 
 class Remedy(NamedTuple):
-    """What is added to the plain network and its training."""
+    """The settings that a remedy adds to the plain network and its training."""
 
     name: str
     dropout: float = 0.0
@@ -36,7 +36,7 @@ class Remedy(NamedTuple):
 
 
 class Split(NamedTuple):
-    """A small sample to learn from, another to watch, and the test set."""
+    """A small sample for training, another for validation, and the test set."""
 
     X: NDArray[Any]
     y: NDArray[Any]
@@ -46,7 +46,7 @@ class Split(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """One training run. The losses are the data's: no penalty in them."""
+    """The result of one training run. The losses are those of the data, without a penalty."""
 
     loss: list[float]  # of the training sample after each epoch, in prediction mode
     watched: list[float]  # of the watched sample
@@ -57,17 +57,17 @@ class Outcome(NamedTuple):
 
     @property
     def epochs(self) -> int:
-        """That were run."""
+        """The number of epochs run."""
         return len(self.loss)
 
     @property
     def best_epoch(self) -> int:
-        """The one of the lowest watched loss."""
+        """The epoch of the lowest validation loss."""
         return int(np.argmin(self.watched)) + 1
 
 
 def split(train: Dataset, test: Dataset, samples: int, seed: int, wrong: float) -> Split:
-    """The sample of a seed, a share of its labels replaced by other digits, and the one that is watched, all right."""
+    """Draw the training sample of a seed, with a share of wrong labels, and the validation sample, with right ones."""
     random = np.random.default_rng([seed, 2])
     rows = random.permutation(len(train.X))[: samples + HELD_OUT]
     X, y = train.X[rows], train.y[rows]
@@ -77,7 +77,7 @@ def split(train: Dataset, test: Dataset, samples: int, seed: int, wrong: float) 
 
 
 def learn(remedy: Remedy, parts: Split, seed: int, epochs: int) -> Outcome:
-    """Train, and watch both losses in prediction mode: no dropout, running statistics."""
+    """Train, and evaluate both losses in prediction mode: no dropout, running statistics."""
     layers: list[Layer] = [Rescale(1 / 255)]
     for _ in range(2):
         layers += [Dense(WIDTH), *([BatchNorm()] if remedy.batch_norm else []), ReLU()]

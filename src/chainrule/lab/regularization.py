@@ -1,4 +1,4 @@
-"""Overfitting on a small sample, with and without its remedies: dropout, L2, batch norm, early stopping."""
+"""Overfitting on a small sample, with and without remedies: dropout, L2, batch norm, early stopping."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def regularization(
     samples: int = 500,
     wrong: float = 0.2,
 ) -> Report:
-    """A network with far more parameters than samples, trained plain and with each remedy; with right labels and not.
+    """Train a network with far more parameters than samples, plain and with each remedy, with right and wrong labels.
 
     repeats: seeds; each draws its own sample, start, shuffles and masks.  budget: scales the epochs.
     samples: digits of MNIST to learn from.  wrong: in the second half of the experiment, the share of them that is
@@ -66,7 +66,7 @@ def regularization(
 def _compare(
     parts: list[Split], seed: int, epochs: int, progress: Progress
 ) -> tuple[dict[str, list[Outcome]], str]:
-    """All remedies on the same samples, one a seed; the last of these only to choose strengths."""
+    """Train with each remedy on the same samples, one set per seed; the last set only chooses strengths."""
     repeats = len(parts) - SPARE
     drop, decay = _strengths(parts[repeats:], seed + repeats, epochs, part(progress, 0.0, 0.4))
     remedies = (
@@ -87,7 +87,7 @@ def _compare(
 
 
 def _strengths(parts: list[Split], seed: int, epochs: int, progress: Progress) -> tuple[float, float]:
-    """The dropout rate and the L2 penalty of the lowest watched loss at the end, mean of seeds of their own."""
+    """Choose the dropout rate and the L2 penalty of the lowest final validation loss, over separate seeds."""
     arms = [Remedy("dropout", dropout=p) for p in DROPOUT] + [Remedy("L2", l2=l2) for l2 in L2]
     ends = []
     for i, arm in enumerate(arms):
@@ -192,7 +192,7 @@ def _percent(shares: Sequence[float]) -> NDArray[np.float64]:
 
 
 def _gains(outcomes: dict[str, list[Outcome]], name: str) -> list[float]:
-    """Points of test accuracy above plain training, seed by seed."""
+    """Return the gain in test accuracy over plain training, in points, per seed."""
     pairs = zip(outcomes[name], outcomes["plain"], strict=True)
     return [100.0 * (run.test_accuracy - plain.test_accuracy) for run, plain in pairs]
 

@@ -42,7 +42,7 @@ class View(NamedTuple):
     loss: Floats  # (points of b, points of a)
     paths: dict[str, Floats]  # (steps + 1, 2) by rule
     share: float
-    """of the paths' spread about the start that lies in the plane"""
+    """fraction of the variance of the paths about their start that the plane explains"""
     rates: dict[str, float]
     """the learning rates of the paths; empty where they are those of the training"""
     final: dict[str, float]
@@ -50,7 +50,7 @@ class View(NamedTuple):
 
 
 class Plane:
-    """The loss of some samples on start + a d1 + b d2, in float64: its values and its gradient in (a, b)."""
+    """The loss of some samples on the plane start + a d1 + b d2, in float64, with its gradient in (a, b)."""
 
     def __init__(self, model: Model, X: Any, y: Any, start: NDArray[Any], directions: Floats) -> None:
         """directions: (2, size), orthonormal."""
@@ -60,13 +60,13 @@ class Plane:
         self.plan = Plan(model.network, GradientDescent(), samples.n, model.seed, np.float64)
 
     def at(self, c: Floats) -> tuple[float, Floats]:
-        """The loss at c (2,) and its gradient d1^T g, d2^T g."""
+        """Compute the loss at c (2,) and its gradient (d1^T g, d2^T g)."""
         params = self.plan.network.unflatten(self.start + c @ self.directions)
         found, g = gradient(self.plan, params, self.model.states, self.batch, 0, training=False)
         return float(found.loss), self.directions @ g
 
     def over(self, a: Floats, b: Floats, progress: Progress | None = None) -> Floats:
-        """The loss on a grid: (len(b), len(a))."""
+        """Compute the loss on a grid: (len(b), len(a))."""
         network, ctx = self.plan.network, Context(states=self.model.states)
         share = objective.shares(self.batch.s)
         loss = np.empty((len(b), len(a)))
@@ -82,7 +82,7 @@ class Plane:
 
 
 def principal_plane(paths: Sequence[NDArray[Any]]) -> tuple[Floats, float]:
-    """The two orthonormal directions (2, size) that hold most of the paths' spread about their common start.
+    """Find the two orthonormal directions (2, size) that explain most of the variance of the paths about their start.
 
     Principal components, uncentered about the start, of all points of all paths (steps + 1, size); by the Gram
     matrix, whose side is the number of points. Signs: each path's mean end lies on the positive side.
@@ -101,7 +101,7 @@ def principal_plane(paths: Sequence[NDArray[Any]]) -> tuple[Floats, float]:
 def views(
     model: Model, X: Any, y: Any, paths: Mapping[str, NDArray[Any]], budget: float, progress: Progress | None
 ) -> tuple[View, View]:
-    """The paths of a training projected on their principal plane; and rules that walk on that plane alone.
+    """Project the paths of a training on their principal plane, and walk rules on that plane alone.
 
     model: at its start.  X, y: the training samples, of which the first 500 make the loss.
     """
@@ -127,7 +127,7 @@ def views(
 
 
 def walk(plane: Plane, optimizer: Optimizer, steps: int) -> tuple[Floats, float]:
-    """The path (steps + 1, 2) of a rule that knows only the two coordinates, and the loss at its end."""
+    """Return the path (steps + 1, 2) of a rule that moves the two coordinates only, and the loss at its end."""
     c = np.zeros(2)
     path, state = [c], optimizer.init(c)
     for t in range(1, steps + 1):
@@ -141,7 +141,7 @@ def walk(plane: Plane, optimizer: Optimizer, steps: int) -> tuple[Floats, float]
 
 
 def _axes(paths: Any, points: int) -> tuple[Floats, Floats]:
-    """Two axes that hold all paths with a margin of a sixth, the wider of both for both: the picture keeps shape."""
+    """Return two axes of equal length that contain all paths with a margin of one sixth."""
     every = np.concatenate(list(paths))
     low, high = every.min(0), every.max(0)
     middle, reach = (low + high) / 2, max(float((high - low).max()), 1e-6) * 2 / 3

@@ -1,4 +1,4 @@
-"""Universality: how the error of approximating a continuous function falls as one hidden layer grows wider.
+"""Universal approximation: how the error falls as one hidden layer grows wider.
 
 The theorem (Cybenko 1989; Hornik, Stinchcombe, White 1989) says that weights exist for any error, not how to find them.
 So what is drawn is the best that a strong method finds: Levenberg and Marquardt's, in float64, from several starts, and
@@ -48,7 +48,7 @@ def universality(
     activation: str = "tanh",
     error: float = 0.05,
 ) -> Report:
-    """Width against error for smooth, kinked and steep functions of one and of two variables.
+    """Measure the error against the width, for smooth, kinked and steep functions of one and of two variables.
 
     repeats: starts of each fit.  budget: scales the iterations of a fit.  widths: neurons of the hidden layer.
     activation: tanh, sigmoid or relu.  error: the largest error to be reached, anywhere in the domain.

@@ -1,4 +1,4 @@
-"""Vanishing gradients: what depth does to a sigmoid net, and what each of the lesson's four cures does about it."""
+"""Vanishing gradients: the effect of depth on a sigmoid network, and of each of four cures."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ ARMS: dict[str, Callable[[int, int], list[Layer]]] = {
 
 
 def _residual_relu(depth: int, width: int) -> list[Layer]:
-    """ReLU + batch norm once more, inside residual blocks (He et al., "Identity mappings", 2016)."""
+    """Build ReLU + batch norm inside residual blocks (He et al., "Identity mappings", 2016)."""
     return [Dense(width), *_repeat(depth - 1, lambda: [Residual([BatchNorm(), ReLU(), Dense(width)])])]
 
 
 class Data(NamedTuple):
-    """Parts of MNIST: training, choice of the learning rate, test."""
+    """Parts of MNIST for training, for the choice of the learning rate, and for the test."""
 
     X: NDArray[Any]
     y: NDArray[Any]
@@ -82,10 +82,10 @@ def vanishing(
     depths: Sequence[int] = DEPTHS,
     width: int = WIDTH,
 ) -> Report:
-    """How much gradient arrives at the first layer, and what is learned, by depth: plain nets and the four cures.
+    """Measure the gradient at the first layer and the training loss by depth: plain networks and the four cures.
 
     depths: numbers of hidden layers, ascending.  width: of a hidden layer.
-    Raises ConfigError for what cannot be.
+    Raises ConfigError for invalid options.
     """
     check_options(seed, repeats, budget)
     depths = _check_depths(depths)
@@ -134,7 +134,7 @@ def _check_depths(depths: Sequence[int]) -> tuple[int, ...]:
 
 
 def _load(seed: int, images: int) -> Data:
-    """So many training images drawn by the seed, the held-out ones beside them, and test images."""
+    """Draw training images and validation images by the seed, and load test images."""
     train, test = load_mnist()
     order = np.random.default_rng(seed).permutation(len(train.y))
     held, drawn = order[:HELD_OUT], order[HELD_OUT : HELD_OUT + images]
@@ -151,7 +151,7 @@ def _network(layers: list[Layer]) -> Network:
 
 
 def _train(network: Network, seed: int, data: Data, rate: float, epochs: int) -> Model | None:
-    """The trained model, or None where the run diverged."""
+    """Train the network; return None if the run diverged."""
     model = Model(network, seed=seed)
     try:
         model.fit(
@@ -168,7 +168,7 @@ def _loss(model: Model | None, X: NDArray[Any], y: NDArray[Any]) -> float:
 
 
 def _measure(arm: str, depth: int, width: int, data: Data, seed: int, repeats: int) -> Measured:
-    """The gradient before training, the learning rate by the held-out images, and training."""
+    """Measure the gradient before training, choose the learning rate by the validation images, and train."""
     network = _network(ARMS[arm](depth, width))
     seeds = [(seed + r) % 2**32 for r in range(repeats)]
     profiles = []
@@ -200,7 +200,7 @@ def _measure(arm: str, depth: int, width: int, data: Data, seed: int, repeats: i
 
 
 def _shattering(depth: int, width: int, data: Data, seed: int, repeats: int) -> dict[str, float]:
-    """The mean cosine between the first layer's deltas of an image and of one NEAR it, before training, by net.
+    """Measure the mean cosine between the first layer's deltas of neighboring images before training, by network.
 
     Source: Balduzzi et al., "The shattered gradients problem", ICML 2017.
     """

@@ -20,7 +20,7 @@ CHANCE = math.log(10)
 
 
 class Measured(NamedTuple):
-    """One net at one depth, over the seeds."""
+    """The results of one network at one depth, over the seeds."""
 
     arm: str
     depth: int
@@ -32,12 +32,12 @@ class Measured(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """The first layer's gradient relative to the last layer's: the median of the seeds."""
+        """The median of the first layer's gradient relative to the last layer's."""
         return float(np.median(self.profiles[:, 0]))
 
     @property
     def loss(self) -> float:
-        """The median of the seeds."""
+        """The median loss of the seeds."""
         return float(np.median(self.losses))
 
 
@@ -50,7 +50,7 @@ def report(
     near: float,
     seconds: float,
 ) -> Report:
-    """All of it. found: by net and depth.  cosines: of neighbors' gradients by net.  near: how near they are."""
+    """Make the report. found: by network and depth.  cosines: of gradients, by network.  near: their distance."""
     from chainrule.views.figures import flow as figures
 
     deep = depths[-1]
@@ -130,7 +130,7 @@ def answer(deepest: Mapping[str, Measured]) -> str:
 
 
 def learns(m: Measured) -> bool:
-    """Whether it came to less than half the loss of guessing."""
+    """Return whether the loss fell below half the loss of guessing."""
     return m.loss < CHANCE / 2
 
 
@@ -217,7 +217,7 @@ LIMITS = (
 
 
 def loss(value: float) -> str | None:
-    """Three decimals, or nothing for a run that diverged."""
+    """Round to three decimals, or return None for a run that diverged."""
     return f"{value:.3f}" if math.isfinite(value) else None
 
 

@@ -1,4 +1,4 @@
-"""With and without backpropagation: the same network and data by every method, and what each makes of its passes."""
+"""Trains the same network on the same data by every method, with the same number of forward passes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def without_backprop(
 
     seed, repeats: seeds seed .. seed + repeats - 1, each with initial weights and batches that all methods share.
     budget: share of 12,000 passes.  progress: called with the share done.  methods: names, None for all of them;
-    backpropagation is always among them.  Raises ConfigError for what cannot be.
+    backpropagation is always among them.  Raises ConfigError for invalid options.
     """
     check_options(seed, repeats, budget)
     names = _names(methods)
@@ -79,26 +79,26 @@ def _names(methods: Sequence[str] | None) -> list[str]:
 
 
 class Clock:
-    """Tells how much is done."""
+    """Reports the progress of a known number of units."""
 
     def __init__(self, progress: Progress | None, total: float) -> None:
-        """total: of the units that `add` counts."""
+        """Start at 0. total: the number of units that `add` counts."""
         self.progress, self.total, self.done, self.what = progress, total, 0.0, ""
 
     def at(self, what: str) -> None:
-        """What is under way."""
+        """Set the description of the current unit."""
         self.what = what
         self.add(0)
 
     def add(self, units: float) -> None:
-        """So much more is done."""
+        """Advance the progress by `units`."""
         self.done += units
         if self.progress is not None:
             self.progress(min(self.done / self.total, 1.0), self.what)
 
 
 def tuned(task: Task, arm: Arm, seed: int, passes: int, clock: Clock) -> float | None:
-    """The step size with the least loss after a fifth of the passes, at the first seed."""
+    """Return the step size of the lowest loss after a fifth of the passes, at the first seed."""
     if isinstance(arm.make(1.0), NoTraining):
         clock.add(len(SIZES) * TUNING)
         return None

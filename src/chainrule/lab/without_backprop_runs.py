@@ -114,7 +114,7 @@ ARMS: dict[str, Arm] = {
 
 @dataclass
 class Course:
-    """What one run went through: a number a look."""
+    """The record of one run: one number per measurement."""
 
     passes: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -127,7 +127,7 @@ class Course:
 
 
 class Outcome(NamedTuple):
-    """A method over all seeds."""
+    """The results of one method over all seeds."""
 
     arm: Arm
     size: float | None
@@ -135,32 +135,32 @@ class Outcome(NamedTuple):
     courses: list[Course]
 
     def mean(self, what: Any) -> float:
-        """The mean of a number of each course."""
+        """Return the mean of a number over the runs."""
         return float(np.mean([what(course) for course in self.courses]))
 
     @property
     def loss(self) -> float:
-        """At the end."""
+        """The mean final loss."""
         return self.mean(lambda course: course.loss[-1])
 
     @property
     def accuracy(self) -> float:
-        """On the test samples at the end."""
+        """The mean final accuracy on the test samples."""
         return self.mean(lambda course: course.accuracy)
 
     @property
     def passes_a_step(self) -> float:
-        """Walks forward."""
+        """The mean number of forward passes per step."""
         return self.mean(lambda course: course.passes[-1] / max(course.steps, 1))
 
     @property
     def milliseconds(self) -> float:
-        """Of a step."""
+        """The mean milliseconds per step."""
         return self.mean(lambda course: 1000 * course.seconds[-1] / max(course.steps, 1))
 
     @property
     def cosine(self) -> float | None:
-        """Mean over all looks of all courses; None where the method never moved."""
+        """The mean cosine over all measurements; None if the method never moved."""
         found = [cosine for course in self.courses for cosine in course.cosines]
         return float(np.mean(found)) if found else None
 
@@ -169,7 +169,7 @@ class Outcome(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What is the same for all methods."""
+    """The network and the data that all methods have in common."""
 
     network: Network
     train: Samples
@@ -177,12 +177,12 @@ class Task(NamedTuple):
 
 
 def network() -> Network:
-    """49 pooled pixels, 8 hidden neurons, 10 classes: 490 numbers."""
+    """Build the network: 49 pooled pixels, 8 hidden neurons, 10 classes, 490 parameters."""
     return Network((28 // POOL) ** 2, [Dense(HIDDEN), Tanh(), Dense(10)], loss=SoftmaxCrossEntropy())
 
 
 def samples() -> tuple[Samples, Samples]:
-    """The first 10,000 training images of MNIST and its 10,000 test images, in means of 4 x 4 pixels from 0 to 1."""
+    """Load 10,000 training and 10,000 test images of MNIST, averaged over 4 x 4 pixels, from 0 to 1."""
     parts = []
     for data, n in zip(load_mnist(), (TRAIN, None), strict=True):
         images = data.images[:n].reshape(-1, 28 // POOL, POOL, 28 // POOL, POOL)
@@ -195,7 +195,7 @@ def samples() -> tuple[Samples, Samples]:
 
 
 def run(task: Task, arm: Arm, size: float | None, seed: int, passes: int, looks: int) -> Course:
-    """One method from the initial weights of a seed until its passes are spent, a step at least.
+    """Train by one method from the initial weights of a seed until its passes are used up, at least one step.
 
     looks: how often its direction is compared with the gradient; with 0 the loss is looked at only before and after.
     A loss that is not finite ends the course there.
@@ -236,11 +236,11 @@ class Order:
     """The batches of a seed, the same for every method: shuffled epochs, one after another."""
 
     def __init__(self, n: int, seed: int) -> None:
-        """n samples, in whole batches."""
+        """Store the seed and the number of whole batches of n samples."""
         self.n, self.seed, self.epochs = n, seed, dict[int, NDArray[np.int64]]()
 
     def rows(self, step: int) -> NDArray[np.int64]:
-        """The samples (BATCH,) of a step, from 0."""
+        """Return the samples (BATCH,) of a step, counted from 0."""
         epoch, place = divmod(step, self.n // BATCH)
         if epoch not in self.epochs:
             self.epochs = {epoch: generator(self.seed, "shuffle", epoch).permutation(self.n)}
@@ -250,7 +250,7 @@ class Order:
 def note(
     course: Course, task: Task, session: MethodSession, seconds: float, loss: float | None = None
 ) -> None:
-    """Look at the loss over all training samples, after so many seconds of steps."""
+    """Evaluate the loss over all training samples, and record it with the seconds so far."""
     if loss is None:
         engine = ENGINES["reference"]
         loss = evaluate(task.network, engine, session.theta, session.states, task.train, ())["loss"]
@@ -262,7 +262,7 @@ def note(
 def cosines(
     task: Task, plan: Plan, session: MethodSession, rows: NDArray[np.int64], step: int, draws: int
 ) -> list[float]:
-    """The cosine between what the method would do next and the gradient, down both; nothing where it stays.
+    """Compute the cosine between the next step of the method and the negative gradient; None if it does not move.
 
     The same batch for both; every draw is one of its own, and none changes the run.
     """
@@ -284,7 +284,7 @@ def cosines(
 
 
 def passes_to(backprop: Outcome, loss: float) -> float | None:
-    """After how many passes backpropagation was at a loss, in the mean over the seeds; None if it never was."""
+    """Return the number of passes after which backpropagation reached a loss, on average; None if it never did."""
     found = []
     for course in backprop.courses:
         at = next((p for p, value in zip(course.passes, course.loss, strict=True) if value <= loss), None)

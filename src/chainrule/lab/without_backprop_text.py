@@ -32,7 +32,7 @@ def answer(found: Found, passes: int) -> str:
 
 
 def best_forward(found: Found) -> Outcome | None:
-    """The method of the least loss among those that train and hand no error back through a layer."""
+    """Return the method of the lowest loss among those that propagate no error back through a layer."""
     others = [outcome for name, outcome in found.items() if name not in (*HANDS_BACK, "none")]
     return min(others, key=lambda outcome: outcome.loss, default=None)
 
@@ -68,7 +68,7 @@ def finding(found: Found, P: int, passes: int) -> str:
 
 
 def numerical(found: Found, P: int) -> str:
-    """Of the numerical gradients."""
+    """Describe the numerical gradients."""
     central = found.get("central_differences")
     if central is None or central.cosine is None:
         return ""
@@ -82,7 +82,7 @@ def numerical(found: Found, P: int) -> str:
 
 
 def directions(found: Found, P: int) -> str:
-    """Of the methods that look along random directions."""
+    """Describe the methods that move along random directions."""
     looked = [found[name] for name in ("forward_gradient", "spsa") if name in found]
     cosines = [f"{o.cosine:.3f} ({o.arm.label})" for o in looked if o.cosine is not None]
     if not cosines:
@@ -94,7 +94,7 @@ def directions(found: Found, P: int) -> str:
 
 
 def alignment(found: Found) -> str:
-    """Of feedback alignment."""
+    """Describe feedback alignment."""
     outcome = found.get("feedback_alignment")
     if outcome is None or outcome.cosine is None:
         return ""

@@ -152,7 +152,7 @@ def network_from_config(
 def _decode(config: Any, known: Mapping[str, Any], what: str) -> Any:
     if not isinstance(config, dict) or config.get("kind") not in known:
         kind = config.get("kind") if isinstance(config, dict) else config
-        hint = "; pass custom={kind: class} for a layer of your own" if what == "layer" else ""
+        hint = "; pass custom={kind: class} for a custom layer" if what == "layer" else ""
         raise ConfigError(f"there is no {what} of kind {str(kind)[:60]!r}{hint}.")
     settings = {name: value for name, value in config.items() if name != "kind"}
     if what == "layer" and "layers" in settings:

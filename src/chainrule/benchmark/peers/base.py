@@ -1,4 +1,4 @@
-"""What a peer has to do."""
+"""The interface of a peer."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ class Peer(ABC):
         """Import the library."""
 
     def versions(self) -> dict[str, str]:
-        """By distribution."""
+        """Return the versions by distribution."""
         return {name: version(name) for name in self.packages}
 
     def refusal(self, case: Case) -> str | None:
-        """Why it does not do a case, or None."""
+        """Return why the peer does not support a case, or None."""
         return None
 
     @abstractmethod
     def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
-        """Make the network, with these weights, and the optimizer; take the data in the library's own form."""
+        """Build the network with these weights, and the optimizer; convert the data to the library's own form."""
 
     @abstractmethod
     def train(self, samples: int, *, shuffle: bool = True) -> int:
-        """Train on at least so many samples, epoch by epoch; how many it was."""
+        """Train on at least this many samples, epoch by epoch; return how many it was."""
 
     def go_on(self, samples: int) -> int:
-        """As `train`, in the training that the call before began: its state is at hand, and is not made anew."""
+        """Train as `train` does, but continue the previous call, with its state."""
         return self.train(samples)
 
     @abstractmethod
     def outputs(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Logits or log probabilities (n, classes), or numbers (n, 1), as in prediction."""
+        """Return logits or log probabilities (n, classes), or numbers (n, 1), in prediction mode."""
 
     @abstractmethod
     def predictor(self, X: NDArray[Any]) -> Callable[[], Any]:
-        """A call that predicts these rows: a NumPy array goes in and one comes out."""
+        """Return a function that predicts these rows, from a NumPy array to a NumPy array."""

@@ -3,7 +3,7 @@
 A layer is static configuration, a frozen dataclass. Its parameters, its running statistics, its randomness and what it
 remembers between the two walks (the cache) are all passed in or returned: nothing is hidden in the object.
 
-A layer of your own needs two methods::
+A custom layer needs two methods::
 
     class Scale(Layer):
         def forward(self, params, a, ctx):

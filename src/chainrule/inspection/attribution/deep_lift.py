@@ -87,7 +87,7 @@ def deep_lift(
 
     X: (n, inputs).  b: the baseline.  Where a gradient takes an activation's slope at z, DeepLIFT takes the slope
     between the baseline's z and the sample's, so a saturated neuron still counts.
-    Raises ConfigError for a layer without a rule (softmax inside the network, a layer of your own).
+    Raises ConfigError for a layer without a rule (softmax inside the network, a custom layer).
     Source: Shrikumar, Greenside, Kundaje, "Learning important features through propagating activation differences",
     ICML 2017, section 3.5.1.
     """

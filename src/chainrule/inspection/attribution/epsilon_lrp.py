@@ -168,7 +168,7 @@ def epsilon_lrp(
     it takes is stated, as is what the biases take.  Rescale and Standardize at the input only change units: relevance
     passes through them.  Activations hand it to their z, batch norm counts as the affine map of prediction, a residual
     block divides by what its two chains put in.  For ReLU networks it is input x gradient as epsilon goes to 0.
-    Raises ConfigError for a layer without a rule (softmax inside the network, a layer of your own).
+    Raises ConfigError for a layer without a rule (softmax inside the network, a custom layer).
     Source: Bach et al., "On pixel-wise explanations for non-linear classifier decisions ...", PLOS ONE 2015, eq. 58;
     Ancona et al., "Towards better understanding of gradient-based attribution methods", ICLR 2018, proposition 1.
     """

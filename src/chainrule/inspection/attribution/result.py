@@ -49,7 +49,7 @@ class Attribution(Shown):
     """what f is, a sample each: class 3"""
     outputs: Floats  # (n,) f(x)
     baseline_outputs: Floats  # (n,) f(baseline)
-    law: str
+    promise: str
     """what the method promises that the values add up to, or that it promises nothing"""
     is_complete: bool
     """whether it promises a sum"""
@@ -112,11 +112,11 @@ class Attribution(Shown):
         return [*found, (others(len(rest)), float(self.values[i, rest].sum()))] if len(rest) else found
 
     def completeness(self, row: int = 0) -> str:
-        """The law with this sample's numbers in it, in one sentence."""
+        """Say in one sentence what this sample's values add up to, and what the method promises."""
         i = self._row(row)
         total, there = float(self.values[i].sum()), float(self.outputs[i])
         if self.method == "saliency":
-            return f"f(x) = {there:.6g}. {self.law[0].upper()}{self.law[1:]}."
+            return f"f(x) = {there:.6g}. {self.promise[0].upper()}{self.promise[1:]}."
         if self.method == "epsilon_lrp":
             parts = "".join(f" + {float(v[i]):.6g} ({name})" for name, v in self.absorbed.items())
             sums = f"{total:.6g}{parts}, of f(x) = {there:.6g}".replace("+ -", "- ")
@@ -124,7 +124,7 @@ class Attribution(Shown):
             change = there - float(self.baseline_outputs[i])
             sums = f"{total:.6g}, and f(x) - f(baseline) = {change:.6g}"
         rest = f"off by {float(self.error[i]):.1e}, relative {float(self.relative_error[i]):.1e}"
-        promise = "" if self.is_complete else f"; {self.law}"
+        promise = "" if self.is_complete else f"; {self.promise}"
         return f"The values add up to {sums}: {rest}{promise}."
 
     def to_data(self, n: int | None = 32, width: int | None = 1024) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class Attribution(Shown):
         error, relative_error = self.error, self.relative_error
         return {
             "method": self.method,
-            "law": self.law,
+            "promise": self.promise,
             "is_complete": self.is_complete,
             "settings": self.settings,
             "shape": self.shape,
@@ -232,7 +232,7 @@ def result(
     method: str,
     f: Explained,
     values: Floats,
-    law: str,
+    promise: str,
     *,
     is_complete: bool,
     expected: Floats | None = None,
@@ -250,7 +250,7 @@ def result(
         targets=f.targets,
         outputs=there,
         baseline_outputs=here,
-        law=law,
+        promise=promise,
         is_complete=is_complete,
         expected=there - here if expected is None else expected,
         absorbed=absorbed or {},

@@ -55,7 +55,7 @@ def derivative(trace: Trace, out: Variable, gradient: Floats, i: int, k: int) ->
             p = Call("softmax", letters.row(out.link, i), float(loss.predict(out.value)[i, k]), below=str(k))
             return Sum(p, (-1, y))
         made = formula(loss, a, y)
-    # A loss of one's own, or a probability that `clamped_log` holds away from 0 and 1.
+    # A custom loss, or a probability that `clamped_log` keeps away from 0 and 1.
     return made or Call("loss", a, number, prime=True)
 
 

@@ -1,4 +1,4 @@
-"""The factors of the chain rule through a layer or a block of one's own, of which only its two methods are known."""
+"""The factors of the chain rule through a custom layer or block, of which only forward and backward are known."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from chainrule.inspection.derivation.local_derivatives import Cells, Edge, Float
 from chainrule.inspection.derivation.markup import Expression, Partial
 
 JACOBIAN_LIMIT = 2**24
-"""Numbers in the largest matrix of derivatives that is made for a layer of one's own: 134 MB."""
+"""Numbers in the largest matrix of derivatives that is made for a custom layer: 134 MB."""
 
 
 @dataclass(eq=False)
 class OwnEdge(Edge):
-    """A layer or block of one's own: its factors are what its `backward` makes of one 1 among zeros."""
+    """A custom layer or block: `backward` of unit vectors gives its factors."""
 
     back: Callable[[Floats], Floats]  # dL/d target (batch, width) -> dL/d source (batch, width), linear
     params: Any = ()

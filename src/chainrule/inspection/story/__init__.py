@@ -181,7 +181,7 @@ def explain(
     or for numbers is left out.  method: of attribution, by name.  learning_rate: of the step in the last chapter.
     baseline: of the attribution.  shape: (height, width) of a picture; found out for a square number of bytes.
     names: of the features, where neither the model nor x names them.  source: what the sample is called.
-    Raises ConfigError, ShapeError or DataError for what cannot be.
+    Raises ConfigError for invalid settings, ShapeError for mismatched shapes, DataError for unusable values.
     """
     check_choice(method, METHODS, "method")
     is_number = isinstance(learning_rate, (int, float)) and not isinstance(learning_rate, bool)

@@ -24,7 +24,7 @@ class FeedbackAlignment(Estimator):
     All else is backpropagation's: dL/dW = a^T delta, f'(z), batch norm. The last layer's gradient is exact; those
     below are not, and learning turns W until it leans towards B: the angle to the gradient falls below 90 degrees.
     cost: 1 walk forward and a walk back worth at most 2.  bias: yes, and it stays.  variance: the batch's only.
-    Raises ConfigError for a layer of your own with parameters: nothing says which of them its way back uses.
+    Raises ConfigError for a custom layer with parameters, because it is unknown which of them its backward pass uses.
     Source: Lillicrap, Cownden, Tweed, Akerman, "Random synaptic feedback weights support error backpropagation for
     deep learning", Nature Communications 7, 2016.
     """

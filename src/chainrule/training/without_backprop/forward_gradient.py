@@ -23,7 +23,7 @@ class ForwardGradient(Estimator):
     cost: 1 walk forward, and one more a direction that is worth what a walk back is; nothing is kept for a way back.
     bias: none, for E[v v^T] = I.  variance: E|g - dL/dx|^2 = (P + 1) |dL/dx|^2 / directions, so that with one
     direction the cosine between g and dL/dx has a root mean square of 1 / sqrt(P).
-    Raises ConfigError for a layer of your own that has no rule.
+    Raises ConfigError for a custom layer without a rule.
     Source: Baydin, Pearlmutter, Syme, Wood, Torr, "Gradients without backpropagation", 2022, algorithm 1.
     """
 
