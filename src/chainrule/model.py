@@ -72,13 +72,13 @@ class Model(Trained, Shown):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
         epochs: int = 10,
         batch_size: int | None = 128,
         optimizer: AnyOptimizer | str | None = None,
         schedule: Schedule | str | None = None,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: tuple[Any, Any] | Samples | None = None,
         validation_fraction: float | None = None,
         sample_weight: Any = None,
         class_weight: Mapping[Any, float] | str | None = None,
@@ -102,7 +102,7 @@ class Model(Trained, Shown):
         matched by the names of the first call.
 
         X: (n, features) array, memory map, CSR matrix or data frame, whose column names become `feature_names`.
-        y: (n,) class labels or numbers, or (n, outputs) of either.
+        y: (n,) class labels or numbers, or (n, outputs) of either; None where X is `Samples` out of `check_samples`.
         epochs: number of passes over the samples.
         batch_size: samples per update of the parameters; None for all samples in one batch.
         optimizer: an optimizer such as `SGD(0.1)`, or the name of one with its default settings; `Adam(1e-3)` for None.
@@ -135,16 +135,20 @@ class Model(Trained, Shown):
         method = settings.as_method(method, optimizer, schedule, engine)
         optimizer = settings.as_optimizer(optimizer)
         schedule = settings.as_schedule(schedule, optimizer)
-        features = self._feature_names or frames.column_names(X)
-        samples, classes = checks.check_samples(
-            network,
-            X,
-            y,
-            sample_weight=sample_weight,
-            class_weight=class_weight,
-            classes=self.classes,
-            features=features,
-        )
+        if isinstance(X, Samples):
+            samples = checks.check_known(X, y, network, sample_weight, class_weight)
+            features, classes = self._feature_names, self.classes
+        else:
+            features = self._feature_names or frames.column_names(X)
+            samples, classes = checks.check_samples(
+                network,
+                X,
+                y,
+                sample_weight=sample_weight,
+                class_weight=class_weight,
+                classes=self.classes,
+                features=features,
+            )
         held_out = self._validation(validation_data, validation_fraction, classes, features)
         if validation_fraction is not None:
             samples, held_out = training.split(samples, validation_fraction, self.seed)
@@ -229,7 +233,7 @@ class Model(Trained, Shown):
 
     def _validation(
         self,
-        data: tuple[Any, Any] | None,
+        data: tuple[Any, Any] | Samples | None,
         fraction: float | None,
         classes: NDArray[Any] | None,
         features: tuple[str, ...] | None,
@@ -238,6 +242,8 @@ class Model(Trained, Shown):
             return None
         if fraction is not None:
             raise ConfigError("pass validation_data or validation_fraction, not both.")
+        if isinstance(data, Samples):
+            return checks.check_known(data, None, self.network)
         if not isinstance(data, (tuple, list)) or len(data) != 2:
             raise ConfigError("validation_data must be a pair (X, y).")
         names = ("validation_data[0]", "validation_data[1]")

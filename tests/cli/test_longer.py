@@ -44,9 +44,10 @@ def test_a_schedule_that_has_ended_begins_anew_as_in_a_second_fit(command, table
     command("train", tables["two"], "--epochs", 3, *options, "--out", "run", "--quiet")
     found = command("train", "run", "--resume", "--epochs", 5, data=True)
     assert found["epochs"] == 5
-    parts = data.divide(data.load(str(tables["two"])), None, 0)
-    settings = build.resolve(Settings(hidden=(9,), dropout=0.2, batch_norm=True), parts.train)
-    model = Model(build.network(settings, parts.train, parts.train.y))
+    found = data.load(str(tables["two"]))
+    settings = build.resolve(Settings(hidden=(9,), dropout=0.2, batch_norm=True), found.train)
+    model = Model(build.network(settings, found.train))
+    parts = data.divide(data.check(found, model.network), data.split(found, None, 0))
     for epochs in (3, 2):
         model.fit(
             parts.train.X,

@@ -17,7 +17,10 @@ from chainrule.cli import output
 from chainrule.core.files import cells
 from chainrule.data.checks import check_samples
 from chainrule.datasets import Dataset, load_mnist
-from chainrule.recipe.data import Data, divide, load
+from chainrule.recipe.data import Data, check, divide, is_held_out, load
+from chainrule.recipe.data import split as split_data
+from chainrule.recipe.prepare import prepare
+from chainrule.recipe.settings import Settings
 from chainrule.training.fit import split
 
 TASKS = {
@@ -344,8 +347,9 @@ def test_validation_and_test_parts(command, tables, tmp_path):
 def test_what_is_held_out_is_what_fit_would_hold_out():
     X = np.arange(40.0).reshape(20, 2)
     part = Dataset(X, np.arange(20) % 2, (2,))
-    train, held, *_ = divide(Data("data", "data.npz", "data.npz", part, None, None), 0.3, seed=5)
+    data = Data("data", "data.npz", "data.npz", part)
     network = chainrule.Network(2, [chainrule.Dense(1)], chainrule.SigmoidCrossEntropy())
+    train, held, *_ = divide(check(data, network), split_data(data, 0.3, seed=5))
     mine = split(check_samples(network, X, part.y)[0], 0.3, 5)
     np.testing.assert_array_equal(train.X, mine[0].X)
     np.testing.assert_array_equal(held.X, mine[1].X)
@@ -353,11 +357,9 @@ def test_what_is_held_out_is_what_fit_would_hold_out():
 
 def test_the_test_set_is_watched_but_not_held_out(idx_folder):
     data = load(str(idx_folder))
-    assert not divide(data, None, 0).held_out
-    parts = divide(data, 0.1, 0)
-    assert (
-        parts.held_out and len(parts.watched) == 80 and len(parts.train) == 720 and len(parts.judged) == 200
-    )
+    assert not is_held_out(data, split_data(data, None, 0))
+    parts = prepare(data, Settings(validation_fraction=0.1)).parts
+    assert parts.held_out and (parts.watched.n, parts.train.n, parts.judged.n) == (80, 720, 200)
 
 
 def test_labels_of_bytes(command, tmp_path):
@@ -450,14 +452,14 @@ def test_rows_are_those_of_the_file(command, tables, tmp_path):
         rows = [
             int(row) for row in re.findall(r'<tr><th scope="row">(\d+)</th>', page.split("Largest errors")[1])
         ]
-        held = divide(load(str(tmp_path / "far.npz")), None, seed).rows
+        held = split_data(load(str(tmp_path / "far.npz")), None, seed).held_out
         assert set(rows) <= set(held.tolist()) and set(rows[:3]) >= set(far) & set(held.tolist())
 
 
 def test_a_label_that_only_samples_held_out_have_is_learned(command, tables, tmp_path):
     with np.load(tables["words"]) as arrays:
         X, y = arrays["X"], arrays["y"].copy()
-    y[divide(load(str(tables["words"])), None, 0).rows[0]] = "rare"
+    y[split_data(load(str(tables["words"])), None, 0).held_out[0]] = "rare"
     np.savez(tmp_path / "rare.npz", X=X, y=y)
     assert "rare" in command("train", "rare.npz", "--epochs", 1, data=True)["classes"]
 

@@ -1,4 +1,4 @@
-"""The fingerprint of samples: the same for the same data however they lie, another for any other."""
+"""Samples: their fingerprint, the same for the same data however they lie; and what takes them instead of arrays."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+import chainrule as c
 from chainrule.data import samples
 from chainrule.data.samples import Samples
 
@@ -75,3 +76,47 @@ def test_of_much_data_pieces_that_are_evenly_spaced(monkeypatch: pytest.MonkeyPa
         other = LONG.copy()
         other[start : start + 400] += 1
         assert fingerprint(other) != before
+
+
+# --- samples that were checked before
+
+
+def made(**settings: Any) -> c.Model:
+    return c.Model(c.Network(5, [c.Dense(4), c.Tanh(), c.Dense(3)], c.SoftmaxCrossEntropy()), **settings)
+
+
+@pytest.mark.parametrize("sparsely", [False, True])
+def test_checked_samples_stand_for_their_arrays(sparsely: bool):
+    """In fit, outputs, evaluate and the confusion matrix, to the bit."""
+    X, y = LONG[:90], np.array(["a", "b", "c"])[R.integers(0, 3, 90)]
+    X = sparse.csr_matrix(np.where(X > 0.5, X, 0)) if sparsely else X
+    plain, checked = made(), made()
+    checked.classes = np.array(["a", "b", "c"])
+    train, rest = (checked.check_samples(X[part], y[part]) for part in (slice(60), slice(60, 90)))
+    first = plain.fit(X[:60], y[:60], epochs=3, batch_size=16, validation_data=(X[60:], y[60:]))
+    second = checked.fit(train, epochs=3, batch_size=16, validation_data=rest)
+    assert plain.theta.tobytes() == checked.theta.tobytes() and first["val_loss"] == second["val_loss"]
+    assert plain.evaluate(X[60:], y[60:]) == checked.evaluate(rest)
+    np.testing.assert_array_equal(plain.outputs(X), checked.outputs(checked.check_samples(X, y)))
+    np.testing.assert_array_equal(plain.confusion_matrix(X[60:], y[60:]), checked.confusion_matrix(rest))
+
+
+def test_checked_samples_of_numbers_are_standardized_by_the_model():
+    X, y = LONG[:60], 1e6 + 1e3 * LONG[:60, 0].astype(np.float64)
+    model = c.Model(c.Network(5, [c.Dense(1)], c.MeanSquaredError()))
+    model.fit(model.check_samples(X, y), epochs=2, scale_targets=True)
+    plain = Samples(X, y[:, None], np.ones(60), 1)
+    assert model.evaluate(plain) == model.evaluate(X, y) == model.evaluate(model.check_samples(X, y))
+
+
+def test_checked_samples_that_do_not_fit():
+    known = made().check_samples(LONG[:9], np.arange(9) % 3)
+    for options in ({"sample_weight": np.ones(9)}, {"class_weight": "balanced"}):
+        (name,) = options
+        with pytest.raises(c.DataError, match=f"have their own {name}; leave {name} out"):
+            made().evaluate(known, **options)
+    with pytest.raises(c.DataError, match="have their own y"):
+        made().fit(known, np.arange(9) % 3)
+    wide = c.Model(c.Network(5, [c.Dense(4)], c.SoftmaxCrossEntropy()))
+    with pytest.raises(c.ShapeError, match="5 features and 3 outputs, but the network has 5 and 4"):
+        wide.evaluate(known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from chainrule.cli import options, output
 from chainrule.cli.flags import FLAGS
@@ -12,8 +12,10 @@ from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from chainrule.data.samples import Samples
+    from chainrule.datasets import Dataset
     from chainrule.model import Model
-    from chainrule.recipe.data import Data, Parts
+    from chainrule.recipe.data import Data
 
 PARTS = ("train", "validation", "test", "all")
 
@@ -31,16 +33,17 @@ def evaluate(
     """Print a model's metrics on data, and its confusion matrix."""
     from chainrule.cli.models import load_model
     from chainrule.data.checks import check_samples
+    from chainrule.data.samples import Samples
     from chainrule.recipe.data import NAMES, load
-    from chainrule.recipe.judge import judge
+    from chainrule.recipe.judge import judge, positive_of
 
     if part is not None and part not in PARTS:
         raise ConfigError(f"--part must be train, validation, test or all, not {part!r}.")
     chosen = load_model(model)
     found = load(data, FLAGS)
     run = parts_of_run(model, chosen, found)
-    held = None if run is None or not run.held_out else run.watched
-    parts = {
+    held = None if run is None else run.held_out
+    parts: dict[str, Dataset | Samples | None] = {
         "train": found.train if run is None else run.train,
         "validation": found.validation if held is None else held,
         "test": found.test,
@@ -51,26 +54,38 @@ def evaluate(
     if samples is None:
         has = ", ".join(key for key, value in parts.items() if value is not None)
         raise DataError(f"{data} has no {part} part; it has {has}.")
-    own = "validation" if samples is found.validation else "test" if samples is found.test else "train"
-    check_samples(chosen.network, samples.X, samples.y, classes=chosen.classes, names=NAMES[own])
-    verdict = judge(chosen, samples, "given" if name == "all" else name, engine, positive, FLAGS)
-    learned = None if run is None else len(run.train) if name in ("train", "all") else 0
+    if not isinstance(samples, Samples):
+        own = "validation" if samples is found.validation else "test" if samples is found.test else "train"
+        samples, _ = check_samples(
+            chosen.network, samples.X, samples.y, classes=chosen.classes, names=NAMES[own]
+        )
+    label = positive_of(chosen, positive, FLAGS)
+    judgement = judge(chosen, samples, part="given" if name == "all" else name, positive=label, engine=engine)
+    learned = None if run is None else run.train.n if name in ("train", "all") else 0
     if as_json:
-        output.print_json(verdict.to_json() | {"learned_from": learned})
+        output.print_json(judgement.to_json() | {"learned_from": learned})
         return
     out = output.console()
-    out.print(f"[bold]On {verdict.samples:,} {verdict.part} samples[/bold]")
+    out.print(f"[bold]On {judgement.n:,} {judgement.part} samples[/bold]")
     if run is not None:
         explain_part(out, run, name, is_asked=part is not None)
-    output.show_verdict(out, verdict)
+    output.show_judgement(out, judgement)
 
 
-def parts_of_run(text: str, model: Model, data: Data) -> Parts | None:
+class Learned(NamedTuple):
+    """The samples that a run learned from, and those that it held out."""
+
+    train: Samples
+    held_out: Samples | Dataset | None
+    """a part of X, or the validation part of the data; None where there is neither"""
+
+
+def parts_of_run(text: str, model: Model, data: Data) -> Learned | None:
     """How the run of a model divided these data; None where it was not trained on them, or where that is not known."""
     from chainrule.cli.models import run_folder
     from chainrule.data.checks import check_samples
     from chainrule.recipe import folder
-    from chainrule.recipe.data import divide
+    from chainrule.recipe.data import split
     from chainrule.recipe.settings import Settings
 
     place = run_folder(text)
@@ -84,21 +99,26 @@ def parts_of_run(text: str, model: Model, data: Data) -> Parts | None:
         return None
     if config["data"].get("fingerprint") != samples.fingerprint():
         return None
-    return divide(data, settings.validation_fraction, settings.seed)
+    rows = split(data, settings.validation_fraction, settings.seed, FLAGS)
+    if rows is None:
+        return Learned(samples, data.validation)
+    return Learned(samples.take(rows.train), samples.take(rows.held_out))
 
 
-def explain_part(out: Console, run: Parts, name: str, is_asked: bool) -> None:
+def explain_part(out: Console, run: Learned, name: str, is_asked: bool) -> None:
     """Which of the samples the model has learned from."""
-    judged_apart = "--part validation judges those held out" if run.held_out else "--part test judges others"
+    judged_apart = (
+        "--part validation judges those held out" if run.held_out is not None else "--part test judges others"
+    )
     if name == "train":
         out.print(f"The model was trained on these very samples; {judged_apart}.", style="orange1")
     elif name == "all":
         out.print(
-            f"The model was trained on {len(run.train):,} of these samples; {judged_apart}.", style="orange1"
+            f"The model was trained on {run.train.n:,} of these samples; {judged_apart}.", style="orange1"
         )
     elif name == "validation" and not is_asked:
         out.print(
-            f"The model was trained on the other {len(run.train):,} samples of these data, and these were held out; "
+            f"The model was trained on the other {run.train.n:,} samples of these data, and these were held out; "
             "--part all judges all of them.",
             style="dim",
         )

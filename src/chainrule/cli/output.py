@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from chainrule.model import Model
-    from chainrule.recipe.judge import Verdict
+    from chainrule.recipe.judge import Judgement
 
 MAX_CLASSES = 20
 """More columns than this are no table that anyone reads."""
@@ -128,11 +128,11 @@ def show_confusion(out: Console, matrix: Any, labels: Sequence[str]) -> None:
     out.print(table if table.row_count else "There are none.")
 
 
-def show_verdict(out: Console, verdict: Verdict) -> None:
+def show_judgement(out: Console, judgement: Judgement) -> None:
     """Metrics and the confusion matrix as tables."""
-    out.print(metric_lines(verdict.metrics, verdict.positive))
-    if verdict.matrix is not None:
-        show_confusion(out, verdict.matrix, verdict.labels)
+    out.print(metric_lines(judgement.metrics, judgement.positive))
+    if (matrix := judgement.matrix) is not None:
+        show_confusion(out, matrix, judgement.labels)
 
 
 def bar(share: float) -> str:

@@ -133,19 +133,15 @@ def write_report(run: Prepared, outcome: Outcome, page: Path) -> None:
     from chainrule.recipe.settings import as_json
     from chainrule.views import report
 
-    judged, verdict = run.parts.judged, outcome.verdict
     report.write(
         page,
         run.model,
         outcome.history,
-        judged.X,
-        judged.y,
+        run.parts.judged,
+        judged=outcome.judgement,
         title=run.data.name,
-        part=verdict.part,
         watched=run.watched,
-        metrics=verdict.metrics,
-        positive=verdict.positive,
-        image_shape=image_shape(judged),
+        image_shape=image_shape(run.data.train),
         rows=run.parts.rows,
         settings=as_json(dataclasses.asdict(run.settings)),
         command=run.command,
@@ -179,8 +175,8 @@ def say_done(run: Prepared, out: Console) -> None:
 def introduce(run: Prepared, out: Console, verbose: bool) -> None:
     """Say what is trained on what."""
     parts, settings, network = run.parts, run.settings, run.model.network
-    held = f", {len(parts.watched):,} to validate on" if parts.held_out else ""
-    held += f", {len(parts.judged):,} to test on" if parts.judged_name == "test" else ""
+    held = f", {parts.watched.n:,} to validate on" if parts.held_out else ""
+    held += f", {parts.judged.n:,} to test on" if parts.judged_name == "test" else ""
     widths = [network.inputs, *(link.fan_out for link in network.walk() if link.name.startswith("dense_"))]
     rate = "" if settings.lr is None else f" at {settings.lr:g}"
     how = f"{settings.optimizer}{rate}, {settings.schedule}, "
@@ -191,7 +187,7 @@ def introduce(run: Prepared, out: Console, verbose: bool) -> None:
         f"{'-'.join(map(str, widths))}, {network.size:,} parameters, {settings.loss}",
         f"{how}{batches}",
     )
-    out.print(f"[bold]{output.plain(run.data.name)}[/bold]  {len(parts.train):,} samples to train on{held}")
+    out.print(f"[bold]{output.plain(run.data.name)}[/bold]  {parts.train.n:,} samples to train on{held}")
     if run.earlier:
         lines += (f"epochs {len(run.records) + 1} to {settings.epochs}: a new training from the run's model",)
     out.print("\n".join(lines) + "\n", style="dim", markup=False)
@@ -205,21 +201,21 @@ def show(run: Prepared, outcome: Outcome, page: Path | None, progress: Console, 
     from chainrule.network.summary import counted
 
     out = output.console()
-    verdict = outcome.verdict
+    judgement = outcome.judgement
     progress.print()
-    if "accuracy" in verdict.metrics:
+    if "accuracy" in judgement.metrics:
         epochs = counted(len(outcome.history), "epoch")
         out.print(
-            f"[bold]{verdict.part.capitalize()} accuracy {output.percent(verdict.metrics['accuracy'])}[/bold]"
-            f"  of {verdict.samples:,} samples, after {epochs} in {outcome.seconds:.1f} s"
+            f"[bold]{judgement.part.capitalize()} accuracy {output.percent(judgement.metrics['accuracy'])}[/bold]"
+            f"  of {judgement.n:,} samples, after {epochs} in {outcome.seconds:.1f} s"
         )
     else:
-        out.print(f"[bold]On {verdict.samples:,} {verdict.part} samples[/bold]")
+        out.print(f"[bold]On {judgement.n:,} {judgement.part} samples[/bold]")
     if outcome.reached is False:
         out.print(
             f"The target of {output.percent(run.settings.target or 0)} was not reached.", style="orange1"
         )
-    output.show_verdict(out, verdict)
+    output.show_judgement(out, judgement)
     out.print(f"Run folder: {outcome.folder}", markup=False, soft_wrap=True)
     if page is not None:
         out.print(f"Report:     {page}", markup=False, soft_wrap=True)
@@ -239,5 +235,5 @@ def as_data(run: Prepared, outcome: Outcome, page: Path | None) -> dict[str, Any
         "seconds": outcome.seconds,
         "target": run.settings.target,
         "reached": outcome.reached,
-        **outcome.verdict.to_json(),
+        **outcome.judgement.to_json(),
     }

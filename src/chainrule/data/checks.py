@@ -385,6 +385,32 @@ def check_samples(
     return Samples(X, targets.y, weight, network.outputs).scaled(scale), targets.classes
 
 
+def check_known(
+    samples: Samples,
+    y: Any,
+    network: Network,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    scale: TargetScale | None = None,
+) -> Samples:
+    """Samples that `check_samples` made, for the same network: their numbers are not looked through again.
+
+    scale: to standardize the targets by, where that was not done.  y and the weights must be None: they are in the
+    samples.  Raises ShapeError or DataError.
+    """
+    given = {"y": y, "sample_weight": sample_weight, "class_weight": class_weight}
+    for name, value in given.items():
+        if value is not None:
+            raise DataError(f"checked samples have their own {name}; leave {name} out.")
+    sizes, wanted = (samples.X.shape[1], samples.outputs), (network.inputs, network.outputs)
+    if sizes != wanted:
+        raise ShapeError(
+            f"the checked samples have {sizes[0]} features and {sizes[1]} outputs, but the network has {wanted[0]} and "
+            f"{wanted[1]}; check them for this network."
+        )
+    return samples if samples.scale is not None else samples.scaled(scale)
+
+
 def check_scale(mean: Any, std: Any, outputs: int) -> TargetScale:
     """Check the target scale in a file: two finite numbers per output, the deviations above 0. Raises ConfigError."""
     is_whole = all(

@@ -86,13 +86,16 @@ def default_loss(y: NDArray[Any], named: Names = PYTHON) -> str:
     return "sigmoid_cross_entropy" if classes <= 2 else "softmax_cross_entropy"
 
 
-def network(settings: Settings, train: Dataset, labels: NDArray[Any], named: Names = PYTHON) -> Network:
-    """Input link, hidden layers, output layer. settings: resolved. labels: of the samples held out too, to be known."""
+def network(settings: Settings, train: Dataset, named: Names = PYTHON) -> Network:
+    """Input link, hidden layers, output layer.
+
+    settings: resolved.  train: all of X, with the samples that will be held out, for their labels are learned too.
+    """
     loss = make_loss(settings, named)
     y = train.y[:, 0] if train.y.ndim == 2 and train.y.shape[1] == 1 else train.y
     outputs = 1 if y.ndim == 1 else y.shape[1]
     if loss.targets == "classes" and y.ndim == 1:
-        outputs = max(len(distinct(labels)), 2)
+        outputs = max(len(distinct(train.y)), 2)
     layers: list[Layer] = [Rescale(1 / 255) if train.X.dtype == np.uint8 else Standardize()]
     layers += hidden_layers(settings, named)
     layers.append(Dense(outputs))

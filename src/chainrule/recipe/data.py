@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.checks import check_samples
+from chainrule.data.samples import Samples
 from chainrule.datasets import Dataset, load_idx_folder, load_mnist, load_npz
 from chainrule.errors import ConfigError, DataError
 from chainrule.network.network import Network
@@ -38,17 +39,34 @@ class Data(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """What to train on, what to watch after each epoch, and what to judge by in the end."""
+    """What to train on, what to watch after each epoch, and what to judge by in the end, all of it checked."""
 
-    train: Dataset
-    watched: Dataset
-    judged: Dataset
+    train: Samples
+    watched: Samples
+    judged: Samples
     judged_name: str
     """test or validation"""
     held_out: bool
     """whether what is watched is none of what is judged: free to choose the best epoch by"""
     rows: NDArray[np.int64] | None = None
     """the rows of X that are judged, where a part of X is"""
+
+
+class Rows(NamedTuple):
+    """How X is divided: rows to train on, and rows that are held out, each rising."""
+
+    train: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+
+class Checked(NamedTuple):
+    """The parts of the data after the one look through all of their numbers."""
+
+    train: Samples
+    validation: Samples | None
+    test: Samples | None
+    classes: NDArray[Any] | None
+    """the labels that class numbers stand for"""
 
 
 def from_arrays(
@@ -110,39 +128,50 @@ def _as_text(part: Dataset) -> Dataset:
         raise DataError(f"y of {part.name} holds bytes that are no UTF-8 text ({error}).") from error
 
 
-def divide(data: Data, fraction: float | None, seed: int, named: Names = PYTHON) -> Parts:
-    """Choose the parts. fraction: of the training samples to hold out, drawn by the seed as Model.fit does it."""
-    train, validation, test = data.train, data.validation, data.test
-    if fraction is not None and validation is not None:
+def split(data: Data, fraction: float | None, seed: int, named: Names = PYTHON) -> Rows | None:
+    """The rows to train on and those held out; None where X is not divided.
+
+    fraction: of the training samples to hold out, drawn by the seed as Model.fit does it. Where the data have neither
+    a validation nor a test part, HELD_OUT unless given.
+    """
+    if fraction is not None and data.validation is not None:
         raise ConfigError(
             f"{data.text or data.name} has a validation part; leave {named('validation_fraction')} out."
         )
-    if fraction is None and validation is None and test is None:
+    if fraction is None and data.validation is None and data.test is None:
         fraction = HELD_OUT
-    rows = None
-    if fraction is not None:
-        rest, rows = split_rows(len(train), fraction, seed)
-        train, validation = _rows(train, rest), _rows(train, rows)
-    if test is not None:
-        return Parts(train, test if validation is None else validation, test, "test", validation is not None)
-    assert validation is not None
-    return Parts(train, validation, validation, "validation", True, rows)
+    return None if fraction is None else Rows(*split_rows(len(data.train), fraction, seed))
 
 
-def check(data: Data, network: Network) -> tuple[NDArray[Any] | None, int]:
-    """The labels of the data, and a checksum of the samples to train on; all parts are checked before the first step.
+def is_held_out(data: Data, rows: Rows | None) -> bool:
+    """Whether samples are held out to validate on, so that these may choose; the test set must not."""
+    return rows is not None or data.validation is not None
+
+
+def check(data: Data, network: Network) -> Checked:
+    """All parts of the data, checked before the first step; no number of theirs is looked at again.
 
     Raises DataError or ShapeError, which count the rows of the user's own arrays.
     """
     train, classes = check_samples(network, data.train.X, data.train.y)
-    for name, part in (("validation", data.validation), ("test", data.test)):
-        if part is not None:
-            check_samples(network, part.X, part.y, classes=classes, names=NAMES[name])
-    return classes, train.fingerprint()
+
+    def others(name: str, part: Dataset | None) -> Samples | None:
+        if part is None:
+            return None
+        return check_samples(network, part.X, part.y, classes=classes, names=NAMES[name])[0]
+
+    return Checked(train, others("validation", data.validation), others("test", data.test), classes)
 
 
-def _rows(part: Dataset, rows: NDArray[np.int64]) -> Dataset:
-    return dataclasses.replace(part, X=part.X[rows], y=part.y[rows])
+def divide(checked: Checked, rows: Rows | None) -> Parts:
+    """Choose the parts."""
+    train, validation, test = checked[:3]
+    if rows is not None:
+        train, validation = train.take(rows.train), train.take(rows.held_out)
+    if test is not None:
+        return Parts(train, test if validation is None else validation, test, "test", validation is not None)
+    assert validation is not None
+    return Parts(train, validation, validation, "validation", True, None if rows is None else rows.held_out)
 
 
 def image_shape(part: Dataset, shape: Any = None) -> tuple[int, int] | None:

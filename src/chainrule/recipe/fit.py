@@ -29,13 +29,12 @@ def train(prepared: Prepared, listen: Consumer, stop: threading.Event | None = N
     settings, parts = prepared.settings, prepared.parts
     path, before = prepared.place / "checkpoint.safetensors", len(prepared.records)
     history = prepared.model.fit(
-        parts.train.X,
-        parts.train.y,
+        parts.train,
         epochs=(settings.epochs or 0) - before,
         batch_size=settings.batch_size,
         optimizer=prepared.optimizer,
         schedule=prepared.schedule,
-        validation_data=(parts.watched.X, parts.watched.y),
+        validation_data=parts.watched,
         scale_targets=True if prepared.model.network.loss.targets == "real" else None,
         callbacks=callbacks(prepared, listen, stop),
         clip_norm=settings.clip_norm,

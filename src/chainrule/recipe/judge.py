@@ -1,63 +1,111 @@
-"""How good a model is on some samples."""
+"""How good a model is on some samples: its metrics, who was right, how sure it was, where it was most wrong."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from chainrule.core.records import plain
-from chainrule.datasets import Dataset
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core import records
+from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError
-from chainrule.model import Model
+from chainrule.formulas.metrics import confusion_matrix
+from chainrule.network.answers import decide, probabilities, true_labels
 from chainrule.recipe.naming import PYTHON, Names
+from chainrule.trained.trained import Trained
+
+WORST = 24
+"""Mistakes that are kept."""
 
 
-class Verdict(NamedTuple):
-    """What was found."""
+@records.kind("judgement", rows="samples", also=("n",))
+class Judgement(NamedTuple):
+    """A model's answers to n samples."""
 
     part: str
     """what the samples are: test, validation, train"""
-    samples: int
+    task: str
     metrics: dict[str, float]
-    matrix: Any
-    """(classes, classes), or None where a sample has no single label"""
     classes: list[Any]
     """as the data have them"""
+    y: NDArray[Any]  # (n,) class numbers, (n, labels) 0 or 1, (n, outputs) numbers
+    predicted: NDArray[Any]  # the shape of y
+    shares: NDArray[Any] | None  # (n, classes) or (n, labels) probabilities; None for numbers
+    worst: NDArray[np.int64]  # rows of the worst mistakes, the worst first
     positive: Any = None
     """of two classes, the one that precision, recall, F1, AUC and average precision are of"""
+
+    @property
+    def n(self) -> int:
+        """The number of samples."""
+        return len(self.y)
 
     @property
     def labels(self) -> list[str]:
         """What each class is called."""
         return [str(label) for label in self.classes]
 
+    @property
+    def matrix(self) -> NDArray[np.int64] | None:
+        """(classes, classes), or None where a sample has no single label."""
+        if self.task not in ("binary", "multiclass"):
+            return None
+        return confusion_matrix(self.y, self.predicted, len(self.classes))
+
+    def to_data(self, n: int | None = 32) -> dict[str, Any]:
+        """Return the metrics and the first n answers as JSON-safe data, None for all of them."""
+        return records.to_data(self, n)
+
     def to_json(self) -> dict[str, Any]:
-        """As data."""
-        found = {"part": self.part, "samples": self.samples, "metrics": self.metrics}
+        """What metrics.json keeps: the metrics, and the confusion matrix where there is one."""
+        found = {"part": self.part, "samples": self.n, "metrics": self.metrics}
         found |= {} if self.positive is None else {"positive": self.positive}
-        if self.matrix is not None:
-            found |= {"classes": self.classes, "confusion_matrix": self.matrix.tolist()}
-        return dict(plain(found))
+        if (matrix := self.matrix) is not None:
+            found |= {"classes": self.classes, "confusion_matrix": matrix.tolist()}
+        return dict(records.plain(found))
 
 
 def judge(
-    model: Model,
-    samples: Dataset,
-    part: str,
+    model: Trained,
+    samples: Samples,
+    *,
+    part: str = "given",
+    positive: Any = None,
     engine: str = "auto",
-    positive: str | None = None,
-    named: Names = PYTHON,
-) -> Verdict:
-    """Metrics, and the confusion matrix where there is one. positive: the text of a label of two."""
-    X, y = samples.X, samples.y
-    outputs = model.outputs(X, engine=engine)
+    outputs: NDArray[Any] | None = None,
+    metrics: dict[str, float] | None = None,
+) -> Judgement:
+    """Compare what a model says to n samples with what is true, and find the worst mistakes.
+
+    Worst is the least probability of the truth, or the greatest squared error.
+    samples: of `Trained.check_samples`; their numbers are not looked through again.  part: what they are.
+    positive: of two classes the label that precision, recall and their like are of, by default the one that sorts last.
+    outputs: (n, outputs) that `Trained.outputs` gave for them, where they are at hand.  metrics: likewise.
+    """
+    out = model.outputs(samples, engine=engine) if outputs is None else outputs
+    if metrics is None:
+        metrics = model.evaluate(samples, outputs=out, positive=positive)
     classes = class_labels(model)
-    of = classes[1] if model.task == "binary" else None
-    if positive is not None:
-        of = positive_class(positive, classes if model.task in ("binary", "multiclass") else [], named)
-    metrics = model.evaluate(X, y, outputs=outputs, positive=of)
-    has_matrix = model.task in ("binary", "multiclass")
-    matrix = model.confusion_matrix(X, y, outputs=outputs) if has_matrix else None
-    return Verdict(part, len(samples), metrics, matrix, classes, of)
+    if positive is None and model.task == "binary":
+        positive = classes[1]
+    loss, y = model.network.loss, samples.y
+    if model.task == "regression":
+        y = y if samples.scale is None else samples.scale.restore(y)
+        said = np.asarray(decide(loss, out)).reshape(y.shape)  # (n, outputs)
+        worst = (-np.square(said - y).sum(1)).argsort(kind="stable")[:WORST]
+        return Judgement(part, model.task, metrics, classes, y, said, None, worst)
+    y, said, shares = true_labels(model.task, y), decide(loss, out), probabilities(loss, out)
+    if model.task == "multilabel":
+        y, said = y.reshape(shares.shape), said.reshape(shares.shape)
+        of_truth = np.where(y == 1, shares, 1 - shares).min(1)  # (n,) of the label it was most wrong about
+        missed = (said != y).any(1)
+    else:
+        of_truth = shares[np.arange(len(y)), y]  # (n,)
+        missed = said != y
+    rows = np.flatnonzero(missed)
+    worst = rows[of_truth[rows].argsort(kind="stable")][:WORST]
+    return Judgement(part, model.task, metrics, classes, y, said, shares, worst, positive)
 
 
 def positive_class(text: str, classes: list[Any], named: Names = PYTHON) -> Any:
@@ -70,7 +118,14 @@ def positive_class(text: str, classes: list[Any], named: Names = PYTHON) -> Any:
     raise ConfigError(f"{named('positive')} must be {classes[0]} or {classes[1]}, not {text!r}.")
 
 
-def class_labels(model: Model) -> list[Any]:
+def positive_of(model: Trained, text: str | None, named: Names = PYTHON) -> Any:
+    """The label of a model's two classes that a text names; None for None."""
+    if text is None:
+        return None
+    return positive_class(text, class_labels(model) if model.task in ("binary", "multiclass") else [], named)
+
+
+def class_labels(model: Trained) -> list[Any]:
     """Each class, or the number of each label of many: a number or text, as the data have it."""
     if model.classes is not None:
         return list(model.classes.tolist())

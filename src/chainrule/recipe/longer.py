@@ -18,6 +18,7 @@ from chainrule.errors import ConfigError, FormatError
 from chainrule.formulas.optimizers import LBFGS
 from chainrule.model import Model, load
 from chainrule.recipe.commands import Earlier
+from chainrule.recipe.judge import class_labels
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared
 from chainrule.trained.persistence import network_config
@@ -68,7 +69,10 @@ def taken_up(run: Prepared, config: dict[str, Any], epochs: int | None, named: N
             f"{place / 'history.json'} does not hold the {before} epochs before this training; bring it back."
         )
     if before or done is not None:
-        run = run._replace(model=read_model(place, run.model))
+        model = read_model(place, run.model)
+        if class_labels(model) != class_labels(run.model):  # by which the samples were checked
+            raise ConfigError(f"the run in {place} was made with other data; bring those back.")
+        run = run._replace(model=model)
     records = tuple(history.records[:before] if history else ())
     return run._replace(earlier=earlier, records=records, done=done)
 

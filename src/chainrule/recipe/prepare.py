@@ -10,7 +10,7 @@ from chainrule.core.arrays import distinct
 from chainrule.data.checks import check_seed
 from chainrule.model import Model
 from chainrule.recipe import build, commands
-from chainrule.recipe.data import Data, Parts, check, divide
+from chainrule.recipe.data import Data, Parts, check, divide, is_held_out, split
 from chainrule.recipe.judge import positive_class
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings, as_json
@@ -81,28 +81,28 @@ def prepare(data: Data, given: Settings, resolved: Settings | None = None, named
     """Build the model. resolved: as an earlier start of the same run decided it."""
     given.check_types(named)
     check_seed(given.seed, named("seed"))
-    parts = divide(data, given.validation_fraction, given.seed, named)
+    rows = split(data, given.validation_fraction, given.seed, named)
+    held_out = is_held_out(data, rows)
     settings = build.resolve(given if resolved is None else resolved, data.train, named)
-    build.check(settings, parts.held_out, named)
+    build.check(settings, held_out, named)
     if settings.positive is not None:
         is_label = (
             build.make_loss(settings, named).targets in ("binary", "classes") and data.train.y.ndim == 1
         )
         positive_class(settings.positive, distinct(data.train.y).tolist() if is_label else [], named)
-    model = Model(
-        build.network(settings, parts.train, data.train.y, named), seed=settings.seed, dtype=settings.dtype
-    )
-    model.classes, fingerprint = check(data, model.network)
+    model = Model(build.network(settings, data.train, named), seed=settings.seed, dtype=settings.dtype)
+    checked = check(data, model.network)
+    model.classes = checked.classes
     method = build.method(settings, named)
     is_search = isinstance(method, Search)
     return Prepared(
         data,
-        parts,
+        divide(checked, rows),
         given,
         settings,
         model,
         optimizer=None if is_search else build.optimizer(settings, named),
-        schedule=None if is_search else build.schedule(settings, parts.held_out, named),
+        schedule=None if is_search else build.schedule(settings, held_out, named),
         method=method,
-        fingerprint=fingerprint,
+        fingerprint=checked.train.fingerprint(),
     )

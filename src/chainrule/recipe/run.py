@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chainrule.core import records
 from chainrule.errors import ConfigError, DataError, ShapeError
@@ -28,7 +28,7 @@ from chainrule.model import Model
 from chainrule.recipe import folder, longer
 from chainrule.recipe.data import Data, load
 from chainrule.recipe.fit import train
-from chainrule.recipe.judge import Verdict, judge
+from chainrule.recipe.judge import Judgement, judge, positive_of
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared, prepare
 from chainrule.recipe.settings import NAMES, Settings
@@ -58,15 +58,25 @@ class Judged(Event):
     metrics: Mapping[str, float]
 
 
+@records.kind("run_outcome", fields=("path", "reached", "seconds", "history", "judgement"))
 class Outcome(NamedTuple):
     """What a run came to."""
 
     folder: Path
     model: Model
-    verdict: Verdict
+    judgement: Judgement
     history: History
     reached: bool | None
     """whether the target was reached; None without one"""
+
+    @property
+    def path(self) -> str:
+        """The folder as text."""
+        return str(self.folder)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return what was recorded and found as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
     @property
     def seconds(self) -> float:
@@ -223,28 +233,29 @@ def carry_out(
     history = train(prepared, listen, stop) if prepared.done is None else prepared.done
     epochs, part = (len(history), settings.epochs or 0), parts.judged_name
     try:
-        listen(Judging(*epochs, part, len(parts.judged)))
-        verdict = judge(prepared.model, parts.judged, part, settings.engine, settings.positive, named)
-        write(prepared, history, verdict)
+        listen(Judging(*epochs, part, parts.judged.n))
+        positive = positive_of(prepared.model, settings.positive, named)
+        judgement = judge(prepared.model, parts.judged, part=part, positive=positive, engine=settings.engine)
+        write(prepared, history, judgement)
     except BaseException as error:
         listen(failed(*epochs, error))
         raise
-    listen(Judged(*epochs, part, len(parts.judged), dict(verdict.metrics)))
+    listen(Judged(*epochs, part, judgement.n, dict(judgement.metrics)))
     reached = None
     if settings.target is not None:
         reached = bool(history.records) and history[-1].get("val_accuracy", 0.0) >= settings.target
-    return Outcome(prepared.place, prepared.model, verdict, history, reached)
+    return Outcome(prepared.place, prepared.model, judgement, history, reached)
 
 
 def _ignore(event: Event) -> None:
     """Listen to nothing."""
 
 
-def write(prepared: Prepared, history: History, verdict: Verdict) -> None:
+def write(prepared: Prepared, history: History, judgement: Judgement) -> None:
     """The model, and what became of it."""
     place = prepared.place
     prepared.model.save(place / "model.safetensors")
     folder.write_json(place / "history.json", {"records": history.records, "stopped": history.stopped})
-    if verdict.matrix is not None:
-        folder.write_confusion(place / "confusion_matrix.csv", verdict.matrix, verdict.labels)
-    folder.write_json(place / "metrics.json", verdict.to_json())
+    if (matrix := judgement.matrix) is not None:
+        folder.write_confusion(place / "confusion_matrix.csv", matrix, judgement.labels)
+    folder.write_json(place / "metrics.json", judgement.to_json())

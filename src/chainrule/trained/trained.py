@@ -87,7 +87,7 @@ class Trained:
     def check_samples(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
         sample_weight: Any = None,
         class_weight: Mapping[Any, float] | str | None = None,
@@ -95,8 +95,11 @@ class Trained:
     ) -> Samples:
         """Check X and y against the inputs, labels and feature names of the model, and return them as `Samples`.
 
+        X may be `Samples` that were checked for this model before, without y: their values are not checked again.
         names: the names of X and y in error messages.  Raises ShapeError or DataError.
         """
+        if isinstance(X, Samples):
+            return checks.check_known(X, y, self.network, sample_weight, class_weight, self.target_scale)
         return checks.check_samples(
             self.network,
             X,
@@ -129,7 +132,10 @@ class Trained:
 
         With a `target_scale` these are numbers in the targets' units, in float64.
         """
-        X = checks.check_X(X, self.network.inputs, features=self._feature_names)
+        if isinstance(X, Samples):
+            X = checks.check_known(X, None, self.network).X
+        else:
+            X = checks.check_X(X, self.network.inputs, features=self._feature_names)
         size = checks.check_count(batch_size, "batch_size")
         out = select(engine, Plan(self.network)).predict(self.network, self.theta, self.states, X, size)
         return out if self.target_scale is None else self.target_scale.restore(out)
@@ -162,7 +168,7 @@ class Trained:
     def evaluate(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
         sample_weight: Any = None,
         class_weight: Mapping[Any, float] | str | None = None,
@@ -180,7 +186,7 @@ class Trained:
         None for the one that sorts last (1 of 0 and 1, "yes" of "no" and "yes").  With more classes or labels they are
         the mean over the classes, one against the rest, and so they are for SoftmaxCrossEntropy with two outputs unless
         positive is given.
-        outputs: (n, outputs), the result of `outputs(X)` where it is known already.
+        outputs: (n, outputs), the result of `outputs(X)` where it is known.  X may be `Samples` out of `check_samples`.
         """
         chosen = None if positive is None else self._class_number(positive)
         samples = self.check_samples(X, y, sample_weight=sample_weight, class_weight=class_weight)
@@ -210,7 +216,7 @@ class Trained:
         return labels.index(label)
 
     def confusion_matrix(
-        self, X: Any, y: Any, *, engine: str = "auto", outputs: Any = None
+        self, X: Any, y: Any = None, *, engine: str = "auto", outputs: Any = None
     ) -> NDArray[np.int64]:
         """Count how often each true class (row) was predicted as each class (column): (classes, classes).
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from chainrule.core.files import write_whole
 from chainrule.model import Model
+from chainrule.recipe.judge import Judgement, judge
 from chainrule.training import History
-from chainrule.views.report.judgement import Judgement, judge
 from chainrule.views.report.page import PAGE, page
 from chainrule.views.report.sections import curves, details, mistakes, outcome, tiles
 
@@ -24,9 +24,10 @@ def render(
     model: Model,
     history: History,
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     title: str,
+    judged: Judgement | None = None,
     part: str = "test",
     watched: str = "validation",
     metrics: Mapping[str, float] | None = None,
@@ -39,23 +40,26 @@ def render(
 ) -> str:
     """The page as text.
 
-    X, y: the samples to judge by.  part: what they are.  watched: what the history's val_ columns are of.
+    X, y: the samples to judge by; X may be `Samples` that were checked for the model, without y.
+    judged: the model's answers to them, where they are at hand; then part, metrics and positive are its own.
+    part: what they are.  watched: what the history's val_ columns are of.
     metrics: of these samples; measured unless given.  positive: of two classes, the one that some of them are of.
     image_shape: (height, width) where samples are images.
     rows: (n,) what each sample's row is called, as its number in a file; its row of X unless given.
     """
-    judgement: Judgement = judge(model, X, y, dict(metrics) if metrics else None)
-    if positive is None and model.task == "binary":
-        positive = judgement.labels[1]
+    samples = model.check_samples(X, y)
+    if judged is None:
+        given = dict(metrics) if metrics else None
+        judged = judge(model, samples, part=part, positive=positive, metrics=given)
     sections = [
-        tiles(model, history, judgement, part, positive),
+        tiles(model, history, judged),
         curves(history, watched),
-        outcome(judgement),
-        mistakes(judgement, X, image_shape, range(judgement.n) if rows is None else rows),
+        outcome(judged),
+        mistakes(judged, samples.X, image_shape, range(judged.n) if rows is None else rows),
         details(model, settings or {}, command, versions or {}),
     ]
-    size, n = model.network.size, judgement.n
-    subtitle = f"A fully connected network of {size:,} parameters, judged on {n:,} {part} samples."
+    size, n = model.network.size, judged.n
+    subtitle = f"A fully connected network of {size:,} parameters, judged on {n:,} {judged.part} samples."
     return page(title, title, subtitle, sections)
 
 

@@ -14,15 +14,15 @@ import numpy as np
 
 from chainrule.formulas.metrics import confusion_matrix
 from chainrule.model import Model
+from chainrule.recipe.judge import Judgement
 from chainrule.training import History
 from chainrule.views import figures
 from chainrule.views.pictures import image_png
-from chainrule.views.report.judgement import Judgement
 
 
-def tiles(model: Model, history: History, judgement: Judgement, part: str, positive: Any = None) -> str:
-    """The few numbers that matter most. positive: of two classes, the one that precision and its like are of."""
-    metrics = judgement.metrics
+def tiles(model: Model, history: History, judgement: Judgement) -> str:
+    """The few numbers that matter most."""
+    metrics, part, positive = judgement.metrics, judgement.part, judgement.positive
     chief = "accuracy" if "accuracy" in metrics else "r2" if "r2" in metrics else "loss"
     shown = {f"{part} {figures.spoken(chief)}": value(chief, metrics[chief])}
     shown |= {figures.spoken(name): value(name, number) for name, number in metrics.items() if name != chief}
