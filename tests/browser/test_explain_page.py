@@ -20,9 +20,9 @@ from chainrule import (
 )
 from chainrule.datasets import load_mnist
 from chainrule.inspection.story import explain
-from chainrule.inspection.story.consequences import points
 from chainrule.views.figures.attribution import attribution_bars
 from chainrule.views.figures.story import activity
+from chainrule.views.words.en.story_change import points
 from rendered import check
 
 pytestmark = pytest.mark.browser

@@ -31,7 +31,7 @@ from chainrule import (
 from chainrule.formulas.layers import Layer
 from chainrule.inspection.attribution import METHODS
 from chainrule.inspection.story import Story, explain
-from chainrule.inspection.story.parts import percent, several
+from chainrule.views.words.en.phrases import percent, several
 
 R = np.random.default_rng(0)
 X = R.normal(3.0, 2.0, size=(150, 6))

@@ -185,8 +185,8 @@ def _report(
     settings: dict[str, Any],
     begin: float,
 ) -> Report:
-    from chainrule.lab import features_text as words
     from chainrule.views.figures import features as figures
+    from chainrule.views.words.en import lab_features as words
 
     flat = {"input": test.X.astype(np.float64) / 255}
     named = [flat | dict(zip(NAMES, (f.outputs[link] for link in READ), strict=True)) for f in found]
@@ -231,13 +231,15 @@ def _report(
         f"with the input, with the output, and between different seeds ({floor:.3f} for shuffled rows). Means of "
         f"{len(found)} seeds.",
     )
+    accuracy = float(np.mean([f.accuracy for f in found]))
+    agreements = [(each.name, each.agreement) for each in drawn if not each.exact]
     over = np.array([f.over_training for f in found])  # (seeds, epochs + 1, layers)
     return Report(
         name="features",
         title="What each layer responds to",
         question="Do low layers of a network hold concrete features and high layers abstract ones?",
         answer=words.answer(probes["trained"], purity["trained"], aligned),
-        finding=words.finding(found, drawn, at_input, probes, purity, aligned, twins),
+        finding=words.finding(accuracy, agreements, at_input, probes, purity, aligned, twins, MOST),
         held_fixed=(
             f"The network 784 - {HIDDEN} - {HIDDEN} - {HIDDEN} - 10 (ReLU, L2 {L2:g}), so that layers differ in depth "
             f"and not in width; {settings['samples']:,} digits of MNIST, {settings['epochs']} epochs of Adam at 0.001 "

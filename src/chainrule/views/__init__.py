@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from rich.console import Console
 
+    from chainrule.inspection.derivation.derivation import Derivation
+    from chainrule.inspection.story import Story
+    from chainrule.views.chapters import Part
+
 
 def as_figure(result: Any, *arguments: Any) -> go.Figure:
     """The figure of a `History`, a `Flow`, a `GradientFlow` or an `Attribution`."""
@@ -35,14 +39,49 @@ def as_output(result: Any) -> str:
 
 
 def as_text(result: Any, *arguments: Any) -> str:
-    """A `Story` as text without colors."""
+    """A `Story`, a `Derivation`, a `Trace`, a `Flow` or a `GradientFlow` as text without colors."""
     from chainrule.views.text.results import text
 
     return text(result, *arguments)
 
 
-def show(result: Any, console: Console) -> None:
-    """Print a `Story` on a terminal, in its colors."""
-    from chainrule.views.text.results import show as printed
+def as_words(result: Any) -> str:
+    """What is said of a `Diagnosis`, in a few words."""
+    from chainrule.views.words.results import words
 
-    printed(result, console)
+    return words(result)
+
+
+def show(story: Story, console: Console) -> None:
+    """Print a story on a terminal, in its colors."""
+    from chainrule.views.text.story import show as printed
+
+    printed(story, console)
+
+
+def as_chapters(story: Story) -> tuple[Part, ...]:
+    """The chapters of a story, in sentences, tables and pictures."""
+    from chainrule.views.words.en.story import parts
+
+    return parts(story)
+
+
+def as_heading(derivation: Derivation) -> str:
+    """Both values of a derivation, as text, and how far they are apart."""
+    from chainrule.views.text.derivation import head
+
+    return head(derivation)
+
+
+def as_latex(derivation: Derivation, terms: int, nodes: int) -> str:
+    """A derivation as LaTeX."""
+    from chainrule.views.text.derivation import latex
+
+    return latex(derivation, terms, nodes)
+
+
+def as_mathml(derivation: Derivation, terms: int, nodes: int) -> str:
+    """A derivation as MathML."""
+    from chainrule.views.text.derivation import mathml
+
+    return mathml(derivation, terms, nodes)

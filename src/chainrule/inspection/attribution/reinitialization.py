@@ -12,6 +12,7 @@ from chainrule.core import records
 from chainrule.data.checks import check_count, check_seed
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.explained import Floats
+from chainrule.inspection.attribution.methods import attribute
 from chainrule.inspection.attribution.result import NAMES
 from chainrule.trained.trained import Trained
 
@@ -107,8 +108,6 @@ def reinitialization_check(
     A method whose correlation stays high shows the input, not the network. The model is not changed.
     Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018, section 3 (cascading randomization).
     """
-    from chainrule.inspection.attribution import attribute
-
     layers = list(dict.fromkeys(slot.link.name for slot in model.network.slots))[::-1]
     if not layers:
         raise ConfigError("the network has no parameters to draw anew; there is nothing to check.")

@@ -13,10 +13,10 @@ from chainrule.core.shown import Shown, view
 from chainrule.errors import ConfigError
 from chainrule.inspection.derivation.difference import Difference, central_difference, prober
 from chainrule.inspection.derivation.graph import Graph
-from chainrule.inspection.derivation.lines import equations
+from chainrule.inspection.derivation.lines import equations, update
 from chainrule.inspection.derivation.markup import Call, Product, Symbol
 from chainrule.inspection.derivation.tree import Node, Part, Term, cell
-from chainrule.inspection.trace.trace import Trace
+from chainrule.inspection.trace.walk import Walk
 from chainrule.network.network import Slot
 
 NAME = re.compile(r"\s*(\w+?)(?:\.(\w+))?\s*(?:\[\s*(\d+(?:\s*,\s*\d+)*)\s*\])?\s*")
@@ -65,7 +65,7 @@ class Derivation(Shown):
     """
 
     def __init__(
-        self, trace: Trace, name: str, place: int | tuple[int, int], tree: Node, is_weight: bool
+        self, trace: Walk, name: str, place: int | tuple[int, int], tree: Node, is_weight: bool
     ) -> None:
         """Built by `derive`."""
         self.trace, self.name, self.tree = trace, name, tree
@@ -105,21 +105,18 @@ class Derivation(Shown):
         terms: how many of a sum's terms are shown, the largest first; the others are added up exactly and shown as one.
         nodes: how many derivatives are written out: the heaviest path to the loss first, then what counts most.
         """
-        from chainrule.inspection.derivation import text as derivation_text
-
-        return derivation_text.text(self, terms, nodes)
+        told: str = view(self, "as_text", terms, nodes)
+        return told
 
     def latex(self, terms: int = 4, nodes: int = 12) -> str:
         """The same as LaTeX: an `aligned` environment for math mode, which needs amsmath."""
-        from chainrule.inspection.derivation import text as derivation_text
-
-        return derivation_text.latex(self, terms, nodes)
+        written: str = view(self, "as_latex", terms, nodes)
+        return written
 
     def mathml(self, terms: int = 4, nodes: int = 12) -> str:
         """The same as MathML: one <math> element, which browsers show as it is."""
-        from chainrule.inspection.derivation import text as derivation_text
-
-        return derivation_text.mathml(self, terms, nodes)
+        written: str = view(self, "as_mathml", terms, nodes)
+        return written
 
     def to_data(self, terms: int = 4, nodes: int = 12) -> dict[str, Any]:
         """Return both values and the equations of `text` as JSON-safe data; see `chainrule.core.records`."""
@@ -145,9 +142,7 @@ class Derivation(Shown):
 
     def __str__(self) -> str:
         """Both values and how far they are apart, and `text` at its defaults."""
-        from chainrule.inspection.derivation import text as derivation_text
-
-        return f"{derivation_text.head(self)}\n\n{self.text()}"
+        return f"{view(self, 'as_heading')}\n\n{self.text()}"
 
     def __repr__(self) -> str:
         """The number and its derivative."""
@@ -160,14 +155,12 @@ class Derivation(Shown):
         after = self.at - learning_rate * self.value
         old, new = self._probe(self.at), self._probe(after)
         change = new.minus(old)
-        from chainrule.inspection.derivation.text import update
-
         loss = self.trace.loss
-        formula = update(self, learning_rate, after)
+        formula = update(self.tree, learning_rate, after)
         return Step(self.name, learning_rate, self.value, self.at, after, loss, loss + change, formula)
 
 
-def derive(trace: Trace, what: str) -> Derivation:
+def derive(trace: Walk, what: str) -> Derivation:
     """The derivation of a number of a float64 trace, by name.
 
     Raises ConfigError for what is not there, and where the walk met NaN or infinity.
@@ -225,7 +218,7 @@ def _of_parameter(graph: Graph, name: str, field: str | None, index: tuple[int, 
     )
 
 
-def _check_finite(trace: Trace) -> None:
+def _check_finite(trace: Walk) -> None:
     """Name the first place of the walk, there and back, that is not finite: no derivative leads through it."""
     walk = [
         *((f"what {name} gives out", values) for name, values in trace.outputs.items()),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chainrule.core import records
 from chainrule.formulas.layers import Link
 from chainrule.formulas.losses import Huber, MeanAbsoluteError, Quantile
-from chainrule.inspection.trace.trace import Trace
+from chainrule.inspection.trace.walk import Walk
 from chainrule.network import backprop, objective
 from chainrule.network.tree import places
 
@@ -114,7 +114,7 @@ def _same(here: Probe, *others: Probe) -> bool:
 
 
 def prober(
-    trace: Trace, place: int | tuple[int, int], is_weight: bool
+    trace: Walk, place: int | tuple[int, int], is_weight: bool
 ) -> tuple[Callable[[float], Probe], float]:
     """The loss as a function of one number, theta[place] or x[place], and what that number is now."""
     network, ctx = trace.network, trace.context()

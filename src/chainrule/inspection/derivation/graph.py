@@ -40,7 +40,7 @@ from chainrule.inspection.derivation.local_derivatives import (
 )
 from chainrule.inspection.derivation.markup import Expression, Product
 from chainrule.inspection.derivation.own_layers import OwnEdge
-from chainrule.inspection.trace.trace import Trace
+from chainrule.inspection.trace.walk import Walk
 from chainrule.network import objective
 from chainrule.network.blocks import Block, Residual, Skip
 from chainrule.network.tree import fold
@@ -49,7 +49,7 @@ from chainrule.network.tree import fold
 class Graph:
     """The variables of a trace in the order of the walk, and the edges between them."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Walk) -> None:
         """Lay out the links of a float64 trace."""
         self.trace = trace
         self.letters = Letters(trace)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from chainrule.formulas.layers import Activation, Dense, Link
 from chainrule.inspection.derivation.markup import Symbol
-from chainrule.inspection.trace.trace import Trace
+from chainrule.inspection.trace.walk import Walk
 from chainrule.network.tree import activations_after
 
 DENSE = "dense_"
@@ -22,7 +22,7 @@ DENSE = "dense_"
 class Letters:
     """Symbols for the numbers of one trace."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Walk) -> None:
         """See which letters suit the network."""
         network = trace.network
         links = list(network.walk())

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from chainrule.core import records
 from chainrule.errors import ConfigError
-from chainrule.inspection.derivation.markup import Expression, Number, Partial, Product
+from chainrule.inspection.derivation.markup import Expression, Number, Partial, Product, Sum, Symbol
 from chainrule.inspection.derivation.tree import Node, Term
+from chainrule.inspection.derivation.writing import TEXT
 
 
 @records.kind("equation")
@@ -126,6 +127,20 @@ def _split(node: Node, terms: int) -> tuple[list[Term], None, int, float]:
     if others == 1:  # one term takes no more room than its sum
         shown, others, rest = node.largest(terms + 1)
     return shown, None, others, rest
+
+
+def update(root: Node, learning_rate: float, after: float) -> str:
+    """The update of gradient descent: w′ = w - lr · ∂L/∂w, with what that is where it is one product."""
+    w, rate = root.of.plain, Symbol("r" if root.letters.is_chain else "lr", "", "", "", learning_rate)
+    equation = equation_of(root, 1)
+    rows = [Sum(root.of, (-1, Product(rate, root.symbol))).text()]
+    if not equation.is_sum:
+        rows.append(Sum(root.of, (-1, Product(rate, *equation.written()))).text())
+    rows.append(Sum(root.of, (-1, Product(rate, root.symbol))).text(True))
+    rows.append(TEXT.number(after))
+    rows = [row for i, row in enumerate(rows) if row not in rows[:i]]
+    left = f"{w}′"
+    return "\n".join(f"{left if i == 0 else ' ' * len(left)} = {row}" for i, row in enumerate(rows))
 
 
 def check_count(value: object, name: str) -> None:

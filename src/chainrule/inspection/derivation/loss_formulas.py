@@ -25,13 +25,13 @@ from chainrule.formulas.losses import (
 from chainrule.inspection.derivation.letters import Letters
 from chainrule.inspection.derivation.local_derivatives import Variable
 from chainrule.inspection.derivation.markup import Call, Expression, Fraction, Number, Product, Sum, Symbol
-from chainrule.inspection.trace.trace import Trace
+from chainrule.inspection.trace.walk import Walk
 
 TINY = float(np.finfo(np.float64).tiny)
 Floats = NDArray[np.float64]
 
 
-def share(trace: Trace, letters: Letters, i: int) -> Expression:
+def share(trace: Walk, letters: Letters, i: int) -> Expression:
     """s_i / sum_i s_i: 1 for one sample, 1/n where no sample was weighted."""
     s = trace.s
     if trace.n == 1:
@@ -41,7 +41,7 @@ def share(trace: Trace, letters: Letters, i: int) -> Expression:
     return Fraction(letters.weight(i, float(s[i])), Symbol("Σs", "Sigma", "", "s", float(s.sum())))
 
 
-def derivative(trace: Trace, out: Variable, gradient: Floats, i: int, k: int) -> Expression:
+def derivative(trace: Walk, out: Variable, gradient: Floats, i: int, k: int) -> Expression:
     """d loss_i / d out[i,k] as a formula; gradient (batch, outputs) is what it comes to."""
     loss, letters = trace.network.loss, out.letters
     a, number = out.symbol(i, k), float(gradient[i, k])

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from chainrule.core import records
 from chainrule.core.shown import Shown, view
 from chainrule.data.checks import check_count
-from chainrule.inspection.flow.flow import Flow, LayerFlow, frame, measure, thinned
+from chainrule.inspection.flow.diagnosis import LayerFlow
+from chainrule.inspection.flow.flow import Flow, frame, measure, thinned
 from chainrule.training.callbacks import Callback
 from chainrule.training.checkpoint import is_number
 from chainrule.training.loop import learning_rates
@@ -119,17 +120,8 @@ class GradientFlow(Callback, Shown):
 
     def __str__(self) -> str:
         """The last measurement, and when something was wrong before."""
-        if not self.flows:
-            return "The gradient flow was not measured yet: pass this callback to Model.fit."
-        lines = [f"after epoch {self.epochs[-1]}", str(self.flows[-1])]
-        seen: dict[str, list[int]] = {}
-        for epoch, flow in zip(self.epochs[:-1], self.flows[:-1], strict=True):
-            for diagnosis in flow.diagnoses:
-                seen.setdefault(diagnosis.kind, []).append(epoch)
-        lines += [
-            f"Earlier: {kind} after epoch {', '.join(map(str, epochs))}." for kind, epochs in seen.items()
-        ]
-        return "\n".join(lines)
+        told: str = view(self, "as_text")
+        return told
 
 
 def _is_layer(row: Any) -> bool:

@@ -1,23 +1,21 @@
-"""What is wrong with a network's gradient flow, in words, by thresholds that stand here."""
+"""What is wrong with a network's gradient flow, by thresholds that stand here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
+from chainrule.core.shown import view
 from chainrule.formulas.layers import Activation
 
-if TYPE_CHECKING:
-    from chainrule.inspection.flow.flow import LayerFlow
-
 VANISHING = 1e-3
-"""A layer whose delta is below this share of the last layer's has all but lost the gradient."""
+"""vanishing: the RMS of delta is below this fraction of the last layer's"""
 EXPLODING = 1e3
-"""And one whose delta is above this multiple of it has far too much."""
+"""exploding: it is above this multiple of the last layer's"""
 FLAT = 0.05
 """A sigmoid or tanh is saturated where its slope is below this share of the steepest, the one at z = 0."""
 SATURATED = 0.5
@@ -26,20 +24,64 @@ DEAD = 0.2
 """A layer is called dead when more than this share of its neurons passes no gradient from any sample."""
 
 
+@records.kind("layer_flow")
+class LayerFlow(NamedTuple):
+    """What one dense layer, with the activation behind it, does to the two walks. None: there is no such number."""
+
+    layer: str
+    activation: str | None
+    """the activation that follows, with only batch norm and dropout in between"""
+    width: int
+    delta_rms: float | None
+    """RMS of dL/dz; None where no trained link lies before it, so that the walk does not come so far"""
+    delta_ratio: float | None
+    """the same, relative to the last dense layer's"""
+    mean: float
+    """of the activation's output; of z where none follows"""
+    std: float
+    saturated: float | None
+    """share of activations on the flats of a sigmoid or tanh"""
+    dead: int | None
+    """neurons whose slope is 0 for every sample"""
+    gradient_rms: float | None
+    """RMS of dL/dW, without the penalty's part"""
+    weight_rms: float
+    update_ratio: float | None
+    """RMS of a step's change of W, relative to RMS(W); None where no step is known"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+
 @records.kind("diagnosis")
 class Diagnosis(NamedTuple):
-    """What is wrong, in words: kind is "vanishing", "exploding", "saturated", "dead", "not finite" or "no gradient"."""
+    """What is wrong with the gradient flow. Print it for a sentence.
+
+    kind: "vanishing", "exploding", "saturated", "dead", "not finite" or "no gradient".
+    """
 
     kind: str
     layers: tuple[str, ...]
     """the layers concerned, the worst one first"""
-    words: str
+    worst: LayerFlow
+    """the numbers of the worst one"""
+    last: str
+    """the last dense layer, whose delta the others' are relative to"""
+
+    @property
+    def words(self) -> str:
+        """The diagnosis in one sentence, with its numbers and threshold."""
+        said: str = view(self, "as_words")
+        return said
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data, its own kind as "what"; see `chainrule.core.records`."""
-        return records.labeled(self, {"what": self.kind, "layers": self.layers, "words": self.words})
+        found = self._asdict()
+        return records.labeled(self, {"what": found.pop("kind"), **found})
 
     def __str__(self) -> str:
+        """The diagnosis in one sentence."""
         return self.words
 
 
@@ -48,58 +90,30 @@ def diagnose(layers: Sequence[LayerFlow]) -> Iterator[Diagnosis]:
     reached = [row for row in layers if row.delta_rms is not None]
     if not reached:
         return
+    last = reached[-1]
     bad = [row for row in layers if not all(map(np.isfinite, (row.std, row.delta_rms or 0.0)))]
     if bad:
-        words = f"Not finite: NaN or infinity in {bad[0].layer}; lower the learning rate or scale the input."
-        yield Diagnosis("not finite", tuple(row.layer for row in bad), words)
+        yield _diagnosis("not finite", bad, last)
         return
-    last = reached[-1]
     if not last.delta_rms:
-        words = f"No gradient: delta of {last.layer} is 0; these samples leave nothing to learn."
-        yield Diagnosis("no gradient", (last.layer,), words)
+        yield _diagnosis("no gradient", [last], last)
         return
-    ratios = {row.layer: float(row.delta_ratio or 0.0) for row in reached}
-    low = sorted((name for name in ratios if ratios[name] < VANISHING), key=lambda name: ratios[name])
-    if low:
-        words = (
-            f"Vanishing: delta of {low[0]} is {ratios[low[0]]:.1e} of {last.layer}'s{also(low)} "
-            f"(threshold {VANISHING:g})."
-        )
-        yield Diagnosis("vanishing", tuple(low), words)
-    high = sorted((name for name in ratios if ratios[name] > EXPLODING), key=lambda name: -ratios[name])
-    if high:
-        words = (
-            f"Exploding: delta of {high[0]} is {ratios[high[0]]:.1e} times {last.layer}'s{also(high)} "
-            f"(threshold {EXPLODING:g})."
-        )
-        yield Diagnosis("exploding", tuple(high), words)
-    flat = sorted(
-        (row for row in layers if (row.saturated or 0) > SATURATED), key=lambda row: -(row.saturated or 0)
-    )
-    if flat:
-        names = tuple(row.layer for row in flat)
-        words = (
-            f"Saturated: {100 * (flat[0].saturated or 0):.0f} % of {flat[0].activation} is on the flats, where the "
-            f"slope is below {100 * FLAT:.0f} % of the steepest{also(names)} (threshold {100 * SATURATED:.0f} %)."
-        )
-        yield Diagnosis("saturated", names, words)
-    dead = sorted(
-        (row for row in layers if (row.dead or 0) > DEAD * row.width),
-        key=lambda row: -(row.dead or 0) / row.width,
-    )
-    if dead:
-        names = tuple(row.layer for row in dead)
-        words = (
-            f"Dead: {dead[0].dead} of the {dead[0].width} neurons of {dead[0].layer} pass no gradient from any "
-            f"sample{also(names)} (threshold {100 * DEAD:.0f} %)."
-        )
-        yield Diagnosis("dead", names, words)
+    from_least = sorted(reached, key=lambda row: row.delta_ratio or 0.0)
+    from_most = sorted(reached, key=lambda row: -(row.delta_ratio or 0.0))
+    by_flats = sorted(layers, key=lambda row: -(row.saturated or 0))
+    by_dead = sorted(layers, key=lambda row: -(row.dead or 0) / row.width)
+    for kind, rows in (
+        ("vanishing", [row for row in from_least if (row.delta_ratio or 0.0) < VANISHING]),
+        ("exploding", [row for row in from_most if (row.delta_ratio or 0.0) > EXPLODING]),
+        ("saturated", [row for row in by_flats if (row.saturated or 0) > SATURATED]),
+        ("dead", [row for row in by_dead if (row.dead or 0) > DEAD * row.width]),
+    ):
+        if rows:
+            yield _diagnosis(kind, rows, last)
 
 
-def also(names: Sequence[str]) -> str:
-    """The same of how many other layers."""
-    more = len(names) - 1
-    return f", and so in {more} more {'layer' if more == 1 else 'layers'}" if more else ""
+def _diagnosis(kind: str, rows: Sequence[LayerFlow], last: LayerFlow) -> Diagnosis:
+    return Diagnosis(kind, tuple(row.layer for row in rows), rows[0], last.layer)
 
 
 def slopes_of(layer: Any, z: NDArray[Any], a: NDArray[Any]) -> NDArray[Any] | None:

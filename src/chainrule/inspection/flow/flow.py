@@ -1,4 +1,3 @@
-# Over 300 lines because the measures, what they mean and how they read belong together.
 """How the gradient fares on its way back: layer by layer, at one moment or over a training run.
 
 The walk is training's own (`chainrule.network.backprop`), watched: delta = dL/dz of each dense link, z = a W + b, as
@@ -11,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ from chainrule.engines.step import step as training_step
 from chainrule.errors import ConfigError, DataError
 from chainrule.formulas.layers import Activation, Context, Dense, Link
 from chainrule.formulas.optimizers import GradientDescent, Optimizer
-from chainrule.inspection.flow.diagnosis import Diagnosis, diagnose, flat_share, slopes_of
+from chainrule.inspection.flow.diagnosis import Diagnosis, LayerFlow, diagnose, flat_share, slopes_of
 from chainrule.network.network import Network
 from chainrule.network.summary import counted
 from chainrule.network.tree import activations_after
@@ -33,36 +32,6 @@ from chainrule.trained.trained import Trained
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-
-@records.kind("layer_flow")
-class LayerFlow(NamedTuple):
-    """What one dense layer, with the activation behind it, does to the two walks. None: there is no such number."""
-
-    layer: str
-    activation: str | None
-    """the activation that follows, with only batch norm and dropout in between"""
-    width: int
-    delta_rms: float | None
-    """RMS of dL/dz; None where no trained link lies before it, so that the walk does not come so far"""
-    delta_ratio: float | None
-    """the same, relative to the last dense layer's"""
-    mean: float
-    """of the activation's output; of z where none follows"""
-    std: float
-    saturated: float | None
-    """share of activations on the flats of a sigmoid or tanh"""
-    dead: int | None
-    """neurons whose slope is 0 for every sample"""
-    gradient_rms: float | None
-    """RMS of dL/dW, without the penalty's part"""
-    weight_rms: float
-    update_ratio: float | None
-    """RMS of a step's change of W, relative to RMS(W); None where no step is known"""
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
 
 
 @records.kind("flow", also=("diagnoses",))
@@ -79,7 +48,7 @@ class Flow(Shown):
 
     @property
     def diagnoses(self) -> tuple[Diagnosis, ...]:
-        """What is wrong, by the thresholds of this module; () when nothing is."""
+        """What is wrong, by the thresholds of `chainrule.inspection.flow.diagnosis`; () when nothing is."""
         return tuple(diagnose(self.layers))
 
     def __getitem__(self, layer: str) -> LayerFlow:
@@ -107,30 +76,6 @@ class Flow(Shown):
         """RMS(delta) by layer relative to the last, and the update-to-weight ratio where it is known."""
         return view(self, "as_figure")
 
-    def cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """The names of a table's columns, and its rows in text."""
-        heads = ("layer", "activation", "delta", "mean", "std", "saturated", "dead", "dL/dW", "update/weight")
-        rows: list[tuple[str, ...]] = [
-            (
-                row.layer,
-                row.activation or "-",
-                number(row.delta_ratio),
-                number(row.mean),
-                number(row.std),
-                "-" if row.saturated is None else f"{100 * row.saturated:.1f} %",
-                "-" if row.dead is None else f"{row.dead} of {row.width}",
-                number(row.gradient_rms),
-                number(row.update_ratio),
-            )
-            for row in self.layers
-        ]
-        return heads, rows
-
-    def conditions(self) -> str:
-        """What it was measured on."""
-        mode = "training" if self.training else "prediction"
-        return f"{self.samples:,} samples as in {mode}, loss {self.loss:.4g}; RMS of delta relative to the last layer's"
-
     def __repr__(self) -> str:
         """The number of layers, the loss, and the kinds of diagnoses."""
         kinds = "".join(f", {diagnosis.kind}" for diagnosis in self.diagnoses)
@@ -138,17 +83,9 @@ class Flow(Shown):
         return f"<Flow of {count} on {self.samples:,} samples: loss {self.loss:.4g}{kinds}>"
 
     def __str__(self) -> str:
-        heads, rows = self.cells()
-        widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if i < 2 else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in (heads, tuple("-" * width for width in widths), *rows)
-        ]
-        lines.append(self.conditions())
-        return "\n".join([*lines, *(diagnosis.words for diagnosis in self.diagnoses)])
+        """The table, what it was measured on, and the diagnoses."""
+        told: str = view(self, "as_text")
+        return told
 
 
 def gradient_flow(
@@ -298,13 +235,6 @@ def rms(value: Any) -> float:
     """sqrt(mean of squares), in float64, so that what float32 holds does not underflow when it is squared."""
     exact = np.asarray(value, np.float64)
     return float(np.sqrt(np.mean(exact * exact)))
-
-
-def number(value: float | None) -> str:
-    """0.0123, 1.2e-08, or a dash."""
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if 0.01 <= abs(value) < 1e3 or value == 0 else f"{value:.1e}"
 
 
 def frame(records: Sequence[Mapping[str, Any]], columns: Sequence[str], backend: Any) -> Any:

@@ -12,7 +12,7 @@ from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Activation, Softmax
 from chainrule.inspection.attribution.deep_lift import multipliers
 from chainrule.inspection.attribution.explained import Explained, Floats, input_links
-from chainrule.inspection.trace.trace import Trace
+from chainrule.inspection.trace.walk import Walk
 from chainrule.network import objective
 from chainrule.network.answers import decide
 from chainrule.network.tree import places
@@ -179,7 +179,7 @@ def out_of(model: Trained, out: Floats) -> Floats:
     return np.log(p) if model.task == "multiclass" else np.log(p) - np.log1p(-np.minimum(p, 1 - 1e-16))
 
 
-def layers(model: Trained, trace: Trace) -> tuple[LayerFacts, ...]:
+def layers(model: Trained, trace: Walk) -> tuple[LayerFacts, ...]:
     """A line for the input and one for each link, in the order of the walk."""
     found = [LayerFacts("input", "", 0, trace.x[0], None, strongest(trace.x[0]))]
     for link, depth, *_ in places(model.network.links, inner_first=True):
@@ -225,7 +225,7 @@ def evidence(f: Explained) -> tuple[Evidence, ...] | str:
 
 def change(
     model: Trained,
-    trace: Trace,
+    trace: Walk,
     truth: str,
     is_given: bool,
     rate: float,
@@ -259,7 +259,7 @@ def change(
     )
 
 
-def _deltas(model: Trained, trace: Trace) -> tuple[Delta, ...]:
+def _deltas(model: Trained, trace: Walk) -> tuple[Delta, ...]:
     found = []
     for link in model.network.walk():
         grads = trace.grads.get(link.name)

@@ -1,178 +1,29 @@
-"""Every number of a walk: z, a, delta and gradients, link by link, sample by sample.
+"""A trace of a model: every number of one walk, as a table, a data frame, JSON, or derivations of single numbers.
 
-A trace is one walk forward and one walk back over a batch, by training's own functions (`network.backprop`), that keeps
-all that they pass. Its keys are the links' names, blocks' inner ones too, and "input":
-
-    dense, projection    z: what it gives out                  a: what the activation after it makes of z
-    an activation        z: what comes in                      a: what it gives out
-    any other link       z: what it gives out                  a: what the activation after it makes of z
-    "input"              z, a: the batch as the first link takes it
-
-"The activation after it" is the first one behind a link in its chain, with only batch norm and dropout in between;
-where there is none, a = z. delta = dL/dz everywhere, the weights of the samples in it: delta["dense_2"] is the error
-of layer 2, and delta["input"] is dL/dx. An activation that opens a branch of a block shares its z with the shortcut;
-its delta is what goes through the activation alone.
+`chainrule.inspection.trace.walk` says what the numbers are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.core import records
-from chainrule.core.arrays import states_in
 from chainrule.core.files import to_json
-from chainrule.core.shown import Shown
+from chainrule.core.shown import Shown, view
 from chainrule.data import checks
-from chainrule.data.samples import Batch, TargetScale
-from chainrule.errors import ConfigError
-from chainrule.formulas.layers import Activation, Context, Link
-from chainrule.inspection.per_sample import sample_gradients
+from chainrule.formulas.layers import Context
+from chainrule.inspection.derivation.derivation import Derivation, derive
 from chainrule.inspection.trace import export
 from chainrule.inspection.trace.memory import MEMORY_LIMIT, check_memory
-from chainrule.network import backprop, objective, tree
-from chainrule.network.network import Network
-from chainrule.network.summary import as_bytes
+from chainrule.inspection.trace.walk import Walk
 from chainrule.trained.trained import Trained
-
-if TYPE_CHECKING:
-    from chainrule.inspection.derivation.derivation import Derivation
 
 
 @records.kind("trace")
-class Trace(Shown):
-    """One walk forward and back. Made by `Model.trace`; what z, a and delta are is said above.
-
-    z, a, delta: {link: (batch, width)}.  parameters, grads: {link: its NamedTuple}, copies that stay as they are.
-    x (batch, inputs), y (batch, outputs), s (batch,): the batch as the walk takes it.  out (batch, outputs).
-    losses (batch,): loss_i.  loss: L, the penalty in it.  penalty: its part.  training: if it walked as in training.
-    scale: what the model standardizes its targets by, None where it does not; y, out and the loss are standardized.
-    """
-
-    def __init__(
-        self,
-        network: Network,
-        theta: NDArray[Any],
-        batch: Batch,
-        ctx: Context,
-        scale: TargetScale | None = None,
-    ) -> None:
-        """Walk there and back, and keep what was seen."""
-        self.network, self.theta, self.batch, self.scale = network, theta, batch, scale
-        self.x, self.y, self.s = batch
-        self.training = ctx.training
-        self.outputs: dict[str, NDArray[Any]] = {}
-        """what each link gives out (batch, fan_out)"""
-        self.grad_outputs: dict[str, NDArray[Any]] = {}
-        """dL by what each link gives out (batch, fan_out)"""
-        self._ctx = ctx._replace(watch=self._keep)
-        self.tree = network.unflatten(theta)  # the parameters as the walks take them
-
-        self.out, caches = backprop.forward(network.links, self.tree, batch.a, self._ctx)
-        self.share = objective.shares(batch.s)  # (batch,)
-        self.losses = network.loss.value(self.out, batch.y)  # (batch,)
-        penalty = network.penalty(self.tree)
-        self.penalty, self.loss = float(penalty), float(objective.value(self.losses, self.share, penalty))
-        delta = objective.gradient(network.loss.gradient(self.out, batch.y), self.share)  # (batch, outputs)
-        grads, self.grad_x = backprop.backward(network.links, self.tree, caches, delta, self._ctx)
-        self._ctx = ctx
-        self._grads = network.add_penalty(self.tree, grads)
-
-        places = list(tree.places(network.links))
-        self._inputs = {  # what comes in (batch, fan_in)
-            place.link.name: batch.a if place.source is None else self.outputs[place.source.name]
-            for place in places
-        }
-        self.z: dict[str, NDArray[Any]] = {"input": batch.a}
-        self.a: dict[str, NDArray[Any]] = {"input": batch.a}
-        self.delta: dict[str, NDArray[Any]] = {"input": self.grad_x}
-        followers = tree.activations_after(network.links)
-        for place in places:
-            link, name = place.link, place.link.name
-            if isinstance(link.layer, Activation):
-                self.z[name], self.a[name] = self._inputs[name], self.outputs[name]
-                self.delta[name] = self._delta_of_activation(place)
-            else:
-                self.z[name], self.delta[name] = self.outputs[name], self.grad_outputs[name]
-                self.a[name] = self.outputs[followers.get(name, name)]
-
-    def _keep(self, way: str, link: Link, value: NDArray[Any]) -> None:
-        (self.outputs if way == "forward" else self.grad_outputs)[link.name] = value
-
-    def _delta_of_activation(self, place: tree.Place) -> NDArray[Any]:
-        """What the activation hands back: seen by the link before it in its chain, or asked of the layer again."""
-        link = place.link
-        if place.source is not None and not place.is_first:
-            return self.grad_outputs[place.source.name]
-        ctx, theta = self._ctx.at(link), self.parameters.get(link.name, ())
-        _, cache = link.layer.forward(theta, self._inputs[link.name], ctx)
-        return np.asarray(link.layer.backward(theta, cache, self.grad_outputs[link.name], ctx)[1])
-
-    def context(self, link: Link | None = None) -> Context:
-        """What the walk knew, or a link in it."""
-        return self._ctx if link is None else self._ctx.at(link)
-
-    # --- its numbers ---------------------------------------------------------------------------------------------
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        """Parameters by link name, as they were at the walk."""
-        return self.network.named(self.tree)
-
-    @cached_property
-    def grads(self) -> Mapping[str, Any]:
-        """dL/dtheta by link name, which mirrors `parameters`; with the penalty's part, as in training."""
-        return self.network.named(self._grads)
-
-    @property
-    def prediction(self) -> NDArray[Any]:
-        """What the model says (batch, outputs): probabilities, or numbers in the targets' own units."""
-        said: NDArray[Any] = self.network.loss.predict(self.out)
-        return said if self.scale is None else self.scale.restore(said)
-
-    @property
-    def target(self) -> NDArray[Any]:
-        """y (batch, outputs), numbers in their own units."""
-        return self.y if self.scale is None else self.scale.restore(self.y)
-
-    @property
-    def n(self) -> int:
-        """The number of samples."""
-        return len(self.batch.a)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the trace keeps, every array counted once."""
-        arrays = [*self.outputs.values(), *self.grad_outputs.values(), *self.delta.values(), self.theta]
-        arrays += [part for parts in self.grads.values() for part in parts] + [*self.batch, self.out]
-        return sum({id(a): a.nbytes for a in arrays}.values())
-
-    def per_sample(self, name: str, *, memory_limit: float | None = MEMORY_LIMIT) -> Any:
-        """Each sample's part of a link's gradients: its NamedTuple of (batch, *shape) arrays; made when asked for.
-
-        Entry i is the part that reaches the parameters through row i, weight s_i / sum_i s_i and all, so that
-        the sum over i is dL/dtheta without the penalty. Where no link mixes the samples it is s_i / sum_i s_i times the
-        gradient of loss_i; behind batch norm in training a row also carries what it does to the others' loss.
-        Raises ConfigError for a link without parameters, and above memory_limit bytes.
-        """
-        link = next((link for link in self.network.walk() if link.name == name and link.params), None)
-        if link is None:
-            known = ", ".join(self.parameters) or "none"
-            raise ConfigError(f"there is no link {name!r} with parameters; choose from {known}.")
-        size = sum(part.size for part in self.parameters[name])
-        need = self.n * size * self.theta.itemsize
-        if memory_limit is not None and need > memory_limit:
-            raise ConfigError(
-                f"the gradients of {self.n:,} samples by the {size:,} parameters of {name} take {as_bytes(need)}, more "
-                f"than memory_limit, {as_bytes(memory_limit)}; trace fewer samples, or pass a larger memory_limit."
-            )
-        return sample_gradients(
-            link, self.parameters[name], self._inputs[name], self.grad_outputs[name], self._ctx.at(link)
-        )
+class Trace(Walk, Shown):
+    """One walk forward and back. Made by `Model.trace`; print it for a table of the links."""
 
     def derive(self, what: str) -> Derivation:
         """The chain rule for one number, written out: dL by "dense_2.W[3,1]", "batch_norm_1.gamma[0]" or "input[5]".
@@ -182,19 +33,7 @@ class Trace(Shown):
         be held against a central difference. Raises ConfigError for what is not there, and where the walk met NaN or
         infinity.
         """
-        from chainrule.inspection.derivation.derivation import derive
-
         return derive(self.in_float64, what)
-
-    @cached_property
-    def in_float64(self) -> Trace:
-        """The same walk in float64: this trace where it is in float64 already."""
-        if self.theta.dtype == np.float64:
-            return self
-        states = states_in(np.float64, self._ctx.states)
-        batch = Batch(*(np.asarray(part, np.float64) for part in self.batch))
-        ctx = self._ctx._replace(states=states)
-        return Trace(self.network, self.theta.astype(np.float64), batch, ctx, self.scale)
 
     # --- as data -------------------------------------------------------------------------------------------------
 
@@ -219,16 +58,8 @@ class Trace(Shown):
 
     def __str__(self) -> str:
         """A table of the links: the numbers themselves where they are few, else their mean and spread."""
-        return export.table(self)
-
-    def __repr__(self) -> str:
-        """How many samples, and the loss."""
-        return f"<Trace of {self.n:,} sample{'s' * (self.n != 1)}, {self.mode}: loss {self.loss:.6g}>"
-
-    @property
-    def mode(self) -> str:
-        """In words, how the walk treated batch norm and dropout."""
-        return "as in training" if self.training else "as in prediction"
+        told: str = view(self, "as_text")
+        return told
 
 
 def trace(

@@ -10,9 +10,9 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from chainrule.inspection.story.parts import percent
 from chainrule.views.figures.attribution import BAR_WIDTH, DIVERGING, cut, hatched, name_rows, upper
 from chainrule.views.figures.base import BLUE, GREY, style
+from chainrule.views.words.en.phrases import percent
 
 
 def probabilities(

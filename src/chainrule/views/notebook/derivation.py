@@ -6,8 +6,8 @@ import html
 
 from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.derivation.lines import Equation, equations
-from chainrule.inspection.derivation.text import place, remarks, table_rows, two_ways
 from chainrule.inspection.derivation.writing import MATHML
+from chainrule.views.text.derivation import place, remarks, table_rows, two_ways
 
 OPEN = ' open=""'  # well-formed as XML too
 STYLE = """

@@ -12,13 +12,12 @@ from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.flow.callback import GradientFlow
 from chainrule.inspection.flow.flow import Flow
 from chainrule.inspection.story import Story
-from chainrule.inspection.story.parts import Bars, Content, Grid, Picture, Signed
-from chainrule.inspection.trace import export as trace_export
 from chainrule.inspection.trace.gradient_check import GradientCheck
 from chainrule.inspection.trace.trace import Trace
 from chainrule.model import Model
 from chainrule.network.summary import Summary, counted
 from chainrule.training import History
+from chainrule.views.chapters import Bars, Content, Grid, Picture, Signed
 from chainrule.views.notebook.derivation import derivation
 from chainrule.views.notebook.parts import (
     Markup,
@@ -33,6 +32,8 @@ from chainrule.views.notebook.parts import (
     table,
     text,
 )
+from chainrule.views.text import flow as flow_text
+from chainrule.views.text import trace as trace_text
 
 OPEN = ' open=""'  # well-formed as XML too
 
@@ -91,14 +92,14 @@ def history(history: History) -> str:
 
 def trace(trace: Trace) -> str:
     """A row a link: z, a, delta and the gradients, as numbers or as their spread."""
-    heads, rows = trace_export.rows(trace)
-    head, *notes = trace_export.remarks(trace)
+    heads, rows = trace_text.rows(trace)
+    head, *notes = trace_text.remarks(trace)
     return framed(f"Trace of {head}", table(heads, indented(rows), (0, 1)), paragraph(" ".join(notes)))
 
 
 def flow(flow: Flow) -> str:
     """A row a layer, the size of its delta as a bar on a logarithmic scale, and the diagnoses."""
-    heads, rows = flow.cells()
+    heads, rows = flow_text.cells(flow)
     ratios = [row.delta_ratio for row in flow.layers]
     logs = [math.log10(r) if r and math.isfinite(r) else None for r in ratios]
     low = min((x for x in logs if x is not None), default=0.0)
@@ -112,7 +113,7 @@ def flow(flow: Flow) -> str:
     return framed(
         "Gradient flow",
         made,
-        paragraph(flow.conditions()),
+        paragraph(flow_text.conditions(flow)),
         *(paragraph(diagnosis.words) for diagnosis in flow.diagnoses),
     )
 

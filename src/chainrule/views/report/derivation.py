@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 
 from chainrule.inspection.derivation.derivation import Derivation
-from chainrule.inspection.derivation.text import latex
-from chainrule.inspection.trace.export import samples
 from chainrule.views.notebook.derivation import STYLE, tree, values
 from chainrule.views.report.page import page
+from chainrule.views.text.derivation import latex
+from chainrule.views.text.trace import samples
 
 
 def render(derivation: Derivation, terms: int, nodes: int) -> str:

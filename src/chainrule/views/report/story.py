@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from chainrule.inspection.attribution.result import NAMES
 from chainrule.inspection.story import Story
-from chainrule.inspection.story.parts import Bars, Content, Grid, Part, Picture, Signed, percent
+from chainrule.views.chapters import Bars, Content, Grid, Part, Picture, Signed
 from chainrule.views.figures.attribution import attribution_bars, attribution_image
 from chainrule.views.figures.story import activity, layer_bars, probabilities
 from chainrule.views.pictures import image_png
 from chainrule.views.report.page import page
 from chainrule.views.report.sections import figure, section, text
+from chainrule.views.words.en.phrases import percent
 
 SCROLL = '<div class="scroll" style="margin:4px 0 16px;white-space:nowrap"><table>'
 SHOWN = 4

@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
-from rich.console import Console
-
+from chainrule.inspection.derivation.derivation import Derivation
+from chainrule.inspection.flow.callback import GradientFlow
+from chainrule.inspection.flow.flow import Flow
 from chainrule.inspection.story import Story
-from chainrule.views.text import story
+from chainrule.inspection.trace.trace import Trace
+from chainrule.views.text import derivation, flow, story, trace
 
 
 @singledispatch
@@ -17,11 +19,8 @@ def text(result: Any, *arguments: Any) -> str:
     raise TypeError(f"there is no text of {type(result).__name__}.")
 
 
-@singledispatch
-def show(result: Any, console: Console) -> None:
-    """Print a result on a terminal. Raises TypeError for no result."""
-    raise TypeError(f"{type(result).__name__} cannot be shown on a terminal.")
-
-
+text.register(Derivation, derivation.text)
+text.register(Flow, flow.table)
+text.register(GradientFlow, flow.over_training)
 text.register(Story, story.as_text)
-show.register(Story, story.show)
+text.register(Trace, trace.table)

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from chainrule.inspection.attribution.explained import Floats
 from chainrule.inspection.story import Story
-from chainrule.inspection.story.parts import Bars, Content, Grid, Picture, Signed, plain
+from chainrule.views.chapters import Bars, Content, Grid, Picture, Signed
 
 SHADES = " ░▒▓█"
 BAR = 20
@@ -177,3 +177,8 @@ def _sign(level: float) -> str:
     if abs(level) < 0.02:
         return "·" if level else " "
     return ("#" if abs(level) > 0.4 else "+") if level > 0 else ("=" if abs(level) > 0.4 else "-")
+
+
+def plain(text: object) -> str:
+    """Text from data without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from chainrule.inspection.story.parts import Content, Grid, Part, percent, several
-
-if TYPE_CHECKING:
-    from chainrule.inspection.story import Story
+from chainrule.inspection.story import Story
+from chainrule.views.chapters import Content, Grid, Part
+from chainrule.views.words.en.phrases import percent, several
 
 SHOWN = 4
 """Answers whose probabilities are listed."""

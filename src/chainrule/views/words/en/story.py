@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from chainrule.inspection.story.consequences import would_change
+from chainrule.inspection.story import Story
 from chainrule.inspection.story.facts import LayerFacts
-from chainrule.inspection.story.parts import Bar, Bars, Grid, Part, Picture, percent, several
-from chainrule.inspection.story.reasons import why
-
-if TYPE_CHECKING:
-    from chainrule.inspection.story import Story
+from chainrule.views.chapters import Bar, Bars, Grid, Part, Picture
+from chainrule.views.words.en.phrases import percent, several
+from chainrule.views.words.en.story_change import would_change
+from chainrule.views.words.en.story_reasons import why
 
 FEATURES = 12
 """Features that are listed."""

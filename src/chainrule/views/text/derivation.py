@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.derivation.difference import EPS
-from chainrule.inspection.derivation.lines import Equation, equation_of, equations
-from chainrule.inspection.derivation.markup import Expression, Product, Sum, Symbol
+from chainrule.inspection.derivation.lines import Equation, equations
+from chainrule.inspection.derivation.markup import Expression
 from chainrule.inspection.derivation.writing import LATEX, MATHML, TEXT, Writer
 
 FEW_DIGITS = 1e-6
@@ -162,18 +162,3 @@ def _cells(equation: Equation, writer: Writer, in_partials: bool) -> Iterator[tu
             first = i == 0
             yield (left if first and not numbers else ""), "=" if first else writer.plus, row
     yield "", "=", writer.number(equation.node.value)
-
-
-def update(derivation: Derivation, learning_rate: float, after: float) -> str:
-    """The update of gradient descent: w′ = w - lr · ∂L/∂w, with what that is where it is one product."""
-    root, letters = derivation.tree, derivation.tree.letters
-    w, rate = root.of.plain, Symbol("r" if letters.is_chain else "lr", "", "", "", learning_rate)
-    equation = equation_of(root, 1)
-    rows = [Sum(root.of, (-1, Product(rate, root.symbol))).text()]
-    if not equation.is_sum:
-        rows.append(Sum(root.of, (-1, Product(rate, *equation.written()))).text())
-    rows.append(Sum(root.of, (-1, Product(rate, root.symbol))).text(True))
-    rows.append(TEXT.number(after))
-    rows = [row for i, row in enumerate(rows) if row not in rows[:i]]
-    left = f"{w}′"
-    return "\n".join(f"{left if i == 0 else ' ' * len(left)} = {row}" for i, row in enumerate(rows))

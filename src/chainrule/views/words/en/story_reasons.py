@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from chainrule.inspection.attribution.result import NAMES
+from chainrule.inspection.story import Story
 from chainrule.inspection.story.facts import Evidence
-from chainrule.inspection.story.parts import Content, Grid, Part, Picture, Signed, several
 from chainrule.inspection.story.rival import Rival
-
-if TYPE_CHECKING:
-    from chainrule.inspection.story import Story
+from chainrule.views.chapters import Content, Grid, Part, Picture, Signed
+from chainrule.views.words.en.phrases import several
 
 
 def why(story: Story) -> Part:

@@ -1,0 +1,136 @@
+"""One prediction explained: from a model and a sample to the facts of a story."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.data.checks import check_choice, check_X
+from chainrule.data.frames import is_frame
+from chainrule.errors import ConfigError, ShapeError
+from chainrule.formulas.layers import Standardize
+from chainrule.inspection.attribution import METHODS, Attribution, attribute
+from chainrule.inspection.attribution.explained import check_shape, explained, input_links
+from chainrule.inspection.story import facts
+from chainrule.inspection.story.rival import closest_rival
+from chainrule.inspection.story.story import Story
+from chainrule.inspection.story.truth import check_truth, itself, label_names, name_truth
+from chainrule.inspection.trace.trace import trace as walked
+from chainrule.trained.trained import Trained
+
+if TYPE_CHECKING:
+    pass
+
+
+RATE = 0.001
+"""The learning rate of the last chapter's step."""
+
+
+@np.errstate(over="ignore")  # a square beyond float64 is infinite, in norms and means that are for people
+def explain(
+    model: Trained,
+    x: Any,
+    y: Any = None,
+    *,
+    method: str = "integrated_gradients",
+    learning_rate: float = RATE,
+    baseline: Any = None,
+    shape: tuple[int, int] | None = None,
+    names: Sequence[str] | None = None,
+    source: str = "the sample",
+) -> Story:
+    """Tell the story of one prediction.
+
+    x: one sample (inputs,) or (1, inputs); a data frame of one row names its features.
+    y: its truth: a label, a number, or (outputs,) of them.  Without one, the last chapter trains on the answer itself,
+    or for numbers is left out.  method: of attribution, by name.  learning_rate: of the step in the last chapter.
+    baseline: of the attribution.  shape: (height, width) of a picture; found out for a square number of bytes.
+    names: of the features, where neither the model nor x names them.  source: what the sample is called.
+    Raises ConfigError for invalid settings, ShapeError for mismatched shapes, DataError for unusable values.
+    """
+    check_choice(method, METHODS, "method")
+    is_number = isinstance(learning_rate, (int, float)) and not isinstance(learning_rate, bool)
+    if not is_number or not (0 < learning_rate < math.inf):
+        raise ConfigError(
+            f"learning_rate must be a finite number above 0, not {learning_rate!r}; 0.001 is usual."
+        )
+    X = check_X(x, model.network.inputs, "x", model.feature_names)
+    if X.shape[0] != 1:
+        raise ShapeError(f"x holds {X.shape[0]} samples; a story is about one: pass one row, as X[0].")
+    exact = model.in_float64()
+    shape = check_shape(shape, model.network.inputs, X.dtype)
+    labels = label_names(model)
+    settings = {"shape": shape} | ({} if method == "epsilon_lrp" else {"baseline": baseline})
+    if model.task == "regression" and model.network.outputs > 1:
+        settings["target"] = 0
+    why = attribute(exact, x if is_frame(x) else X, method, **settings)
+    if names is not None:
+        if len(names) != model.network.inputs:
+            raise ConfigError(
+                f"names holds {len(names)} names for {model.network.inputs} features; give one each."
+            )
+        why = dataclasses.replace(why, names=tuple(map(str, names)))
+    out = exact.outputs(X, engine="reference")[0]
+    found = facts.answers(exact, out, labels)
+    truth = None if y is None else check_truth(model, y)
+    is_silent = truth is None and model.task == "regression"
+    targets = itself(exact, found, labels, out) if truth is None else truth
+    trace = walked(exact, X, targets, training=False, memory_limit=None).in_float64
+    front = model.network.links[: input_links(model.network.links)]
+    seen = trace.outputs[front[-1].name][0] if front else trace.x[0]
+    rival = closest_rival(exact, X, found, labels, method, settings, baseline)
+    if rival is not None and rival.attribution is not None:
+        rival = rival._replace(attribution=dataclasses.replace(rival.attribution, names=why.names))
+    asked = _asked(model, why, labels)
+    named = name_truth(model, truth, labels) if truth is not None else None
+    f = (
+        rival.f
+        if rival is not None
+        else explained(exact, X, shape=shape, baseline=baseline, target=settings.get("target"))
+    )
+    return Story(
+        source=str(source),
+        task=model.task,
+        parameters=model.network.size,
+        shape=shape,
+        asked=asked,
+        truth=named,
+        answers=found,
+        layers=facts.layers(exact, trace),
+        attribution=why,
+        evidence=facts.evidence(f),
+        rival=rival,
+        change=None
+        if is_silent
+        else facts.change(
+            exact,
+            trace,
+            named or name_truth(model, targets, labels),
+            truth is not None,
+            float(learning_rate),
+            found,
+            labels,
+        ),
+        standard=seen if any(isinstance(link.layer, Standardize) for link in front) else None,
+        scale=f.scale(),
+        classes=_classes(model, labels),
+    )
+
+
+def _classes(model: Trained, labels: list[str]) -> dict[str, Any]:
+    """{"7": 7}; empty where an answer is numbers or many labels."""
+    if model.task not in ("binary", "multiclass"):
+        return {}
+    return dict(
+        zip(labels, range(len(labels)) if model.classes is None else model.classes.tolist(), strict=True)
+    )
+
+
+def _asked(model: Trained, why: Attribution, labels: list[str]) -> str:
+    if model.task == "regression":
+        return f"{labels[0]}" if len(labels) > 1 else "this number"
+    return str(why.labels[0])

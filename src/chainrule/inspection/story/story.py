@@ -1,0 +1,138 @@
+"""The story of one prediction: what `explain` found, as data that can be told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chainrule.core import records
+from chainrule.core.files import write_whole
+from chainrule.core.shown import Shown, view
+from chainrule.inspection.attribution import Attribution
+from chainrule.inspection.attribution.explained import Floats
+from chainrule.inspection.story.facts import Answer, Change, Evidence, LayerFacts
+from chainrule.inspection.story.rival import Rival
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+WIDTH = 110
+"""Characters of a line of `Story.text`."""
+
+
+@records.kind("story")
+@dataclass(frozen=True, eq=False)
+class Story(Shown):
+    """One answer of one model, explained. print() tells it; made by `explain`."""
+
+    source: str
+    """what the sample is called"""
+    task: str
+    parameters: int
+    shape: tuple[int, int] | None
+    asked: str
+    """the answer that chapter 4 is about"""
+    truth: str | None
+    answers: tuple[Answer, ...]
+    layers: tuple[LayerFacts, ...]
+    attribution: Attribution
+    evidence: tuple[Evidence, ...] | str
+    rival: Rival | None
+    change: Change | None
+    standard: Floats | None
+    """(inputs,) the features in standard deviations from the training data's mean, where the network standardizes"""
+    scale: Floats
+    """(inputs,) what the first learning layer sees of one unit of each feature"""
+    classes: Mapping[str, Any]
+    """the labels of the data by what they are called here, where one of them is the answer"""
+
+    @property
+    def chosen(self) -> list[str]:
+        """The labels that the model says, in their own order."""
+        labels = [answer.label for answer in self.answers if answer.is_said]
+        return sorted(labels, key=int) if self.task == "multilabel" else labels
+
+    @property
+    def said(self) -> str:
+        """The answer."""
+        if self.task == "regression":
+            return ", ".join(f"{answer.output:.6g}" for answer in self.answers)
+        return ", ".join(self.chosen) or "none"
+
+    def parts(self) -> tuple[Any, ...]:
+        """The chapters, in sentences, tables and pictures: `chainrule.views.chapters.Part`."""
+        told: tuple[Any, ...] = view(self, "as_chapters")
+        return told
+
+    def text(self, width: int = WIDTH) -> str:
+        """For a terminal, without colors."""
+        told: str = view(self, "as_text", width)
+        return told
+
+    def show(self, console: Console) -> None:
+        """On a terminal, in its colors."""
+        view(self, "show", console)
+
+    def html(self) -> str:
+        """One whole page, which works offline."""
+        made: str = view(self, "as_page")
+        return made
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """The page as a file."""
+        write_whole(path, self.html().encode())
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the values of `to_json` as JSON-safe data; see `chainrule.core.records`."""
+        return records.labeled(self, self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as data; what is NaN or infinite is null."""
+        rival, classes = self.rival, self.classes
+        found = {
+            "source": self.source,
+            "task": self.task,
+            "said": classes.get(self.said, self.said),
+            "truth": None if self.truth is None else classes.get(self.truth, self.truth),
+            "answers": [a._asdict() | {"label": classes.get(a.label, a.label)} for a in self.answers],
+            "layers": [
+                {
+                    "name": layer.name,
+                    "layer": layer.layer,
+                    "neurons": len(layer.values),
+                    "active": layer.active,
+                    "rms": layer.rms,
+                    "strongest": [{"neuron": k, "value": float(layer.values[k])} for k in layer.strongest],
+                }
+                for layer in self.layers
+            ],
+            "attribution": self.attribution.to_json(),
+            "evidence": self.evidence
+            if isinstance(self.evidence, str)
+            else [
+                {"name": e.name, "for": e.for_it, "against": e.against_it, "sum": e.total}
+                for e in self.evidence
+            ],
+            "rival": None
+            if rival is None
+            else {
+                "label": classes.get(rival.label, rival.label),
+                "gap": rival.gap,
+                "hidden_change": None if rival.hidden is None else rival.hidden[1],
+                "input_change": rival.distance if rival.reached else None,
+                "answer_then": classes.get(rival.answer_then, rival.answer_then) if rival.reached else None,
+            },
+            "change": None if self.change is None else self.change.to_json(classes),
+        }
+        return dict(records.plain(found))
+
+    def __str__(self) -> str:
+        """The story."""
+        return self.text()
+
+    def __repr__(self) -> str:
+        """In short."""
+        return f"<Story of {self.source}: {self.said}>"

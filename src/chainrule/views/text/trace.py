@@ -1,0 +1,94 @@
+"""A trace as a table of its links."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from chainrule.inspection.trace.walk import Walk
+from chainrule.network.summary import as_bytes
+from chainrule.network.tree import places
+
+FEW = 4
+"""Numbers that a cell of the table shows one by one."""
+
+
+def table(trace: Walk) -> str:
+    """The text of `str(trace)`."""
+    made = Table(box=SIMPLE_HEAD)
+    heads, cells = rows(trace)
+    for column in heads:
+        made.add_column(
+            column,
+            no_wrap=column != "layer",
+            overflow="fold",
+            max_width=28 if column == "layer" else None,
+        )
+    for row in cells:
+        made.add_row(*row)
+    out = StringIO()
+    Console(file=out, width=160, color_system=None, legacy_windows=False).print(made)
+    lines = [line.rstrip() for line in out.getvalue().strip("\n").split("\n")]
+    head, *notes = remarks(trace)
+    return "\n".join([head, *lines, *notes])
+
+
+def rows(trace: Walk) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The names of the table's columns, and a row a link in text: blocks' inner links are indented."""
+    made = [("input", "", *_cells(trace, "input"), "")]
+    for link, depth, *_ in places(trace.network.links):
+        grads = trace.grads.get(link.name, ())
+        sizes = ", ".join(
+            f"{field} {_size(g)}" for field, g in zip(getattr(grads, "_fields", ()), grads, strict=True)
+        )
+        layer = type(link.layer).__name__ if link.branches else repr(link.layer)
+        made.append(("  " * depth + link.name, layer, *_cells(trace, link.name), sizes))
+    return ("link", "layer", "z", "a", "delta = dL/dz", "gradient"), made
+
+
+def remarks(trace: Walk) -> tuple[str, ...]:
+    """The line above the table, and those beneath it."""
+    penalty = f", {trace.penalty:.6g} of it penalty" if trace.penalty else ""
+    of_scale = []
+    if trace.scale is not None:
+        of_scale = [
+            "The loss is of standardized targets. In their own units: "
+            f"prediction {_spread(trace.prediction)}, target {_spread(trace.target)}."
+        ]
+    return (
+        f"{samples(trace)}, {trace.mode}: loss {trace.loss:.6g}{penalty}",
+        f"Up to {FEW} numbers are shown one by one. Of more, z and a have their mean ± standard deviation,",
+        f"delta and gradients their root mean square (rms). {as_bytes(trace.nbytes)} kept.",
+        *of_scale,
+    )
+
+
+def samples(trace: Walk) -> str:
+    """How many, in words."""
+    return "1 sample" if trace.n == 1 else f"{trace.n:,} samples"
+
+
+def _cells(trace: Walk, name: str) -> list[str]:
+    return [_spread(trace.z[name]), _spread(trace.a[name]), _size(trace.delta[name])]
+
+
+def _numbers(values: NDArray[Any]) -> str | None:
+    """Up to FEW numbers one by one, None for more."""
+    if values.size > FEW:
+        return None
+    return " ".join(f"{value:.4g}" for value in values.ravel().tolist())
+
+
+def _spread(values: NDArray[Any]) -> str:
+    values = values.astype(np.float64)
+    return _numbers(values) or f"{values.mean():.3g} ± {values.std():.3g}"
+
+
+def _size(values: NDArray[Any]) -> str:
+    return _numbers(values) or f"rms {np.sqrt(np.mean(np.square(values, dtype=np.float64))):.3g}"
