@@ -178,6 +178,7 @@ def test_a_deep_sigmoid_net_vanishes_and_a_shallow_tanh_net_is_well():
     below = [row.layer for row in flow.layers if row.delta_ratio < VANISHING]
     assert diagnosis.kind == "vanishing" and diagnosis.layers[0] == "dense_1"
     assert sorted(diagnosis.layers) == sorted(below) and len(below) > 3
+    assert diagnosis.worst == flow["dense_1"] and diagnosis.last == flow.layers[-1].layer
     assert f"{flow['dense_1'].delta_ratio:.1e}" in diagnosis.words and diagnosis.words in str(flow)
     assert f"{len(below) - 1} more layers" in str(diagnosis) and f"threshold {VANISHING:g}" in str(diagnosis)
     assert deep(Tanh, 2).gradient_flow(*blobs()).diagnoses == ()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from chainrule.inspection.derivation.derivation import Derivation
     from chainrule.inspection.story import Story
-    from chainrule.views.chapters import Part
+    from chainrule.views.chapters import Chapter
 
 
 def as_figure(result: Any, *arguments: Any) -> go.Figure:
@@ -46,7 +46,7 @@ def as_text(result: Any, *arguments: Any) -> str:
 
 
 def as_words(result: Any) -> str:
-    """What is said of a `Diagnosis`, in a few words."""
+    """What is said of a `Diagnosis`, a `Difference` or a `Step`, in a few words."""
     from chainrule.views.words.results import words
 
     return words(result)
@@ -59,7 +59,7 @@ def show(story: Story, console: Console) -> None:
     printed(story, console)
 
 
-def as_chapters(story: Story) -> tuple[Part, ...]:
+def as_chapters(story: Story) -> tuple[Chapter, ...]:
     """The chapters of a story, in sentences, tables and pictures."""
     from chainrule.views.words.en.story import parts
 

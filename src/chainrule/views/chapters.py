@@ -45,7 +45,7 @@ class Picture(NamedTuple):
     maps: tuple[tuple[str, Floats], ...] = ()
 
 
-class Part(NamedTuple):
+class Chapter(NamedTuple):
     """A chapter."""
 
     title: str

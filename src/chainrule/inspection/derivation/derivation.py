@@ -49,11 +49,8 @@ class Step(NamedTuple):
 
     def __str__(self) -> str:
         """The update, and the loss before and after."""
-        change = self.loss_after - self.loss_before
-        return (
-            f"{self.formula}\nloss {self.loss_before:.6g} → {self.loss_after:.6g}, "
-            f"a change of {change:+.3g}; to first order {self.expected:+.3g}"
-        )
+        told: str = view(self, "as_words")
+        return told
 
 
 @records.kind("derivation")

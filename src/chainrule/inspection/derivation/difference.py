@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import records
+from chainrule.core.shown import view
 from chainrule.formulas.layers import Link
 from chainrule.formulas.losses import Huber, MeanAbsoluteError, Quantile
 from chainrule.inspection.trace.walk import Walk
@@ -33,8 +34,14 @@ class Difference(NamedTuple):
     """an estimate of how far it is from the derivative: from the extrapolation, and from rounding"""
     step: float
     """the largest h in it"""
-    note: str
-    """about kinks; empty where there is none near"""
+    kink: float | None
+    """how near a kink lies, at most; 0 where one lies at this very place; None where none was met"""
+
+    @property
+    def note(self) -> str:
+        """What is to be said of the kink; empty where none was met."""
+        said: str = view(self, "as_words")
+        return said
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -64,7 +71,7 @@ def central_difference(probe: Callable[[float], Probe], at: float) -> Difference
     """
     here = probe(at)
     start = FIRST_STEP * max(1.0, abs(at))
-    best = Difference(0.0, math.inf, 0.0, "")
+    best = Difference(0.0, math.inf, 0.0, None)
     rows: list[list[float]] = []
     first, crossed = start, 0
     for k in range(HALVINGS):
@@ -74,7 +81,7 @@ def central_difference(probe: Callable[[float], Probe], at: float) -> Difference
         # Across a kink, or where the loss is no number, nothing larger than this counts either.
         if not _same(here, up, down):
             rows, crossed, first = [], k + 1, h / 2
-            best = Difference(0.0, math.inf, 0.0, "")
+            best = Difference(0.0, math.inf, 0.0, None)
             continue
         rounding = (
             EPS * float(np.abs(up.parts).sum() + np.abs(down.parts).sum() + abs(up.penalty)) / (high - low)
@@ -84,9 +91,9 @@ def central_difference(probe: Callable[[float], Probe], at: float) -> Difference
             row.append(row[j] + (row[j] - left) / (4.0 ** (j + 1) - 1))
             error = max(abs(row[-1] - row[j]), abs(row[-1] - left), rounding)
             if error <= best.error:
-                best = Difference(row[-1], error, first, "")
+                best = Difference(row[-1], error, first, None)
         if not rows and best.error == math.inf:
-            best = Difference(row[0], math.inf, h, "")
+            best = Difference(row[0], math.inf, h, None)
         rows.append(row)
         if len(rows) >= ROWS:
             break
@@ -94,14 +101,13 @@ def central_difference(probe: Callable[[float], Probe], at: float) -> Difference
         return _at_a_kink(probe, at, start / 2**20)
     if not crossed:
         return best
-    return best._replace(note=f"a kink lies within {start / 2 ** (crossed - 1):.2g}; no step goes that far")
+    return best._replace(kink=start / 2 ** (crossed - 1))
 
 
 def _at_a_kink(probe: Callable[[float], Probe], at: float, h: float) -> Difference:
     """Where no step is small enough: the mean of the derivatives on the two sides."""
     up, down = probe(at + h), probe(at - h)
-    note = "a kink lies at this very place: the central difference is the mean of the derivatives left and right of it"
-    return Difference(up.minus(down) / (2 * h), math.inf, h, note)
+    return Difference(up.minus(down) / (2 * h), math.inf, h, 0.0)
 
 
 def _same(here: Probe, *others: Probe) -> bool:

@@ -7,7 +7,8 @@ import html
 from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.derivation.lines import Equation, equations
 from chainrule.inspection.derivation.writing import MATHML
-from chainrule.views.text.derivation import place, remarks, table_rows, two_ways
+from chainrule.views.text.derivation import table_rows
+from chainrule.views.words.en import derivation as words
 
 OPEN = ' open=""'  # well-formed as XML too
 STYLE = """
@@ -31,8 +32,8 @@ def derivation(derivation: Derivation, terms: int = 4, nodes: int = 24) -> str:
 
 def values(derivation: Derivation) -> str:
     """The chain rule's and the central difference's, as a table."""
-    cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in two_ways(derivation))
-    notes = "; ".join([place(derivation), *remarks(derivation)])
+    cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in words.two_ways(derivation))
+    notes = "; ".join([words.place(derivation), *words.remarks(derivation)])
     return f"<table><tbody>{cells}</tbody></table><p>{html.escape(notes[0].upper() + notes[1:])}.</p>"
 
 
@@ -42,7 +43,7 @@ def tree(derivation: Derivation, terms: int, nodes: int) -> str:
     by_name = {equation.node.of.plain: equation for equation in shown}
     made = _details(by_name.pop(shown[0].node.of.plain), by_name, True)
     if left_out:
-        made += f"<p>{left_out:,} more of the derivatives that are named here are not written out.</p>"
+        made += f"<p>{words.left_out_here(left_out)}</p>"
     return made
 
 
@@ -67,9 +68,9 @@ def sum_table(equation: Equation) -> str:
     """A line a term: in symbols, in numbers, and what it comes to."""
     rows = [(formula(term.mathml()), formula(term.mathml(True)), term.value) for term in equation.written()]
     if equation.others:
-        rows.append((f"the other {equation.others:,} terms", "", equation.rest))
-    rows.append((f"together, {len(equation.terms) + equation.others:,} terms", "", equation.node.value))
-    head = "<tr><th>term</th><th>in numbers</th><th>value</th></tr>"
+        rows.append((words.others(equation.others), "", equation.rest))
+    rows.append((words.together(len(equation.terms) + equation.others), "", equation.node.value))
+    head = f"<tr>{''.join(f'<th>{name}</th>' for name in words.HEADS)}</tr>"
     cells = "".join(
         f"<tr><td>{symbols}</td><td>{numbers}</td><td>{formula(MATHML.number(value))}</td></tr>"
         for symbols, numbers, value in rows

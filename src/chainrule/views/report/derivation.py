@@ -9,24 +9,22 @@ from chainrule.views.notebook.derivation import STYLE, tree, values
 from chainrule.views.report.page import page
 from chainrule.views.text.derivation import latex
 from chainrule.views.text.trace import samples
+from chainrule.views.words.en import derivation as words
 
 
 def render(derivation: Derivation, terms: int, nodes: int) -> str:
     """The page of `Derivation.html`."""
-    trace = derivation.trace
     # The block scrolls sideways by itself, so that a long formula does not widen the page.
     sections = [
-        f'<section class="derivation"><style>{STYLE}</style><h2>Two ways to one number</h2>{values(derivation)}'
+        f'<section class="derivation"><style>{STYLE}</style><h2>{words.TWO_WAYS}</h2>{values(derivation)}'
         "</section>",
-        '<section class="derivation"><h2>The chain rule, from the number to the loss</h2>'
-        "<p>Each line unfolds into what it is made of. Of a long sum the largest terms are shown; the others are "
-        f"added up exactly.</p>{tree(derivation, terms, nodes)}</section>",
-        f"<section><h2>As LaTeX</h2><pre>{html.escape(latex(derivation, terms, nodes))}</pre></section>",
+        f'<section class="derivation"><h2>{words.CHAIN}</h2><p>{words.UNFOLD}</p>'
+        f"{tree(derivation, terms, nodes)}</section>",
+        f"<section><h2>{words.AS_LATEX}</h2><pre>{html.escape(latex(derivation, terms, nodes))}</pre></section>",
     ]
     return page(
         derivation.name,
         f"{derivation.tree.symbol.text()} = {derivation.value:.6g}",
-        f"The derivative of the loss by {derivation.name}, {samples(trace)}, walked {trace.mode}; "
-        f"loss {trace.loss:.6g}.",
+        words.subtitle(derivation, samples(derivation.trace)),
         sections,
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.inspection.attribution.result import NAMES
 from chainrule.inspection.story import Story
-from chainrule.views.chapters import Bars, Content, Grid, Part, Picture, Signed
+from chainrule.views.chapters import Bars, Chapter, Content, Grid, Picture, Signed
 from chainrule.views.figures.attribution import attribution_bars, attribution_image
 from chainrule.views.figures.story import activity, layer_bars, probabilities
 from chainrule.views.pictures import image_png
@@ -65,7 +65,7 @@ def tiles(story: Story) -> str:
     return f'<dl class="tiles">{cells}</dl>'
 
 
-def chapter(part: Part, number: int, drawn: str = "") -> str:
+def chapter(part: Chapter, number: int, drawn: str = "") -> str:
     """A card; the figures come after the first sentence, in place of what a terminal draws."""
     pieces = [piece(item, bool(drawn)) for item in part.content]
     return section(f"{number}. {part.title}", pieces[0], drawn, *pieces[1:])

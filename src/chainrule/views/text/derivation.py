@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from chainrule.inspection.derivation.derivation import Derivation
-from chainrule.inspection.derivation.difference import EPS
 from chainrule.inspection.derivation.lines import Equation, equations
 from chainrule.inspection.derivation.markup import Expression
 from chainrule.inspection.derivation.writing import LATEX, MATHML, TEXT, Writer
-
-FEW_DIGITS = 1e-6
-"""A value is remarked on where its own error, in relation to it, is above this."""
+from chainrule.views.words.en import derivation as words
 
 
 def text(derivation: Derivation, terms: int, nodes: int) -> str:
@@ -20,50 +16,15 @@ def text(derivation: Derivation, terms: int, nodes: int) -> str:
     shown, left_out = equations(derivation.tree, terms, nodes)
     blocks = [_sum_lines(e) if e.is_sum else _product_lines(e, i == 0) for i, e in enumerate(shown)]
     if left_out:
-        many = "1 more derivative is" if left_out == 1 else f"{left_out:,} more derivatives are"
-        blocks.append(f"{many} named but not written out; text(nodes={len(shown) + left_out}) writes more.")
+        blocks.append(words.left_out(left_out, len(shown)))
     return "\n\n".join(blocks)
 
 
 def head(derivation: Derivation) -> str:
     """Both values and how far they are apart."""
-    lines = [f"{derivation.tree.symbol.text()} = {derivation.value:.6g}, {place(derivation)}"]
-    lines += [f"  {name:<21}{value}" for name, value in two_ways(derivation)]
-    return "\n".join(lines + [f"  {remark}" for remark in remarks(derivation)])
-
-
-def two_ways(derivation: Derivation) -> list[tuple[str, str]]:
-    """The chain rule's value, the central difference's, and how far they are apart, each with its name."""
-    return [
-        ("chain rule", f"{derivation.value:.12g}"),
-        ("central difference", f"{derivation.numeric:.12g}"),
-        ("relative difference", f"{derivation.relative_difference:.1e}"),
-    ]
-
-
-def place(derivation: Derivation) -> str:
-    """The number itself: where it stands in the network, and what it is."""
-    of = derivation.tree.of.plain
-    names = [of] if of == derivation.name else [of, derivation.name]
-    return f"where {' = '.join(names)} = {derivation.at:.6g}"
-
-
-def remarks(derivation: Derivation) -> list[str]:
-    """What is to be said of both values: kinks, and where float64 has few digits for them."""
-    found = derivation.difference
-    remarks = [found.note] if found.note else []
-    largest = max(abs(derivation.value), abs(found.value))
-    if math.isfinite(found.error) and found.error > FEW_DIGITS * largest > 0:
-        remarks.append(
-            f"the central difference is good to about {found.error:.0e} only: "
-            f"a loss of {derivation.trace.loss:.3g} has no more digits"
-        )
-    if EPS * derivation.magnitude > FEW_DIGITS * largest > 0:
-        remarks.append(
-            f"in the chain rule terms of up to {derivation.magnitude:.0e} cancel, "
-            f"so that it is good to about {EPS * derivation.magnitude:.0e} only"
-        )
-    return remarks
+    lines = [f"{derivation.tree.symbol.text()} = {derivation.value:.6g}, {words.place(derivation)}"]
+    lines += [f"  {name:<21}{value}" for name, value in words.two_ways(derivation)]
+    return "\n".join(lines + [f"  {remark}" for remark in words.remarks(derivation)])
 
 
 def _product_lines(equation: Equation, in_partials: bool) -> str:
@@ -83,14 +44,12 @@ def _rows(equation: Equation, whole: Expression, writer: Writer, in_partials: bo
 
 def _sum_lines(equation: Equation) -> str:
     """A table of the terms in symbols, in numbers, and what each comes to."""
-    total = len(equation.terms) + equation.others
-    which = f"the {len(equation.terms)} largest one by one" if equation.others else "the largest first"
     terms = equation.written()
     rows = [(term.text(), term.text(True), TEXT.number(term.value)) for term in terms]
     if equation.others:
-        rows.append((f"the other {equation.others:,} terms", "", TEXT.number(equation.rest)))
+        rows.append((words.others(equation.others), "", TEXT.number(equation.rest)))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [f"{equation.node.symbol.text()} = a sum of {total:,} terms, {which}"]
+    lines = [f"{equation.node.symbol.text()} = {words.sum_of(len(equation.terms), equation.others)}"]
     for i, (symbols, numbers, value) in enumerate(rows):
         sign = " " if i == 0 else "+"
         repeated = numbers in ("", value)
@@ -146,7 +105,7 @@ def _cells(equation: Equation, writer: Writer, in_partials: bool) -> Iterator[tu
             yield (left if i == 0 else ""), "=", row
         return
     terms = equation.written()
-    rest = f"{equation.others:,} more"
+    rest = words.more(equation.others)
     for numbers in (False, True):
         rows = [
             writer.brackets(term.write(writer, numbers))

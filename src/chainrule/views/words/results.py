@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
+from chainrule.inspection.derivation.derivation import Step
+from chainrule.inspection.derivation.difference import Difference
 from chainrule.inspection.flow.diagnosis import Diagnosis
-from chainrule.views.words.en import flow
+from chainrule.views.words.en import derivation, flow
 
 
 @singledispatch
@@ -16,3 +18,5 @@ def words(result: Any) -> str:
 
 
 words.register(Diagnosis, flow.diagnosis)
+words.register(Difference, derivation.kink)
+words.register(Step, derivation.step)

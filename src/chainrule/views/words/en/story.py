@@ -6,7 +6,7 @@ import re
 
 from chainrule.inspection.story import Story
 from chainrule.inspection.story.facts import LayerFacts
-from chainrule.views.chapters import Bar, Bars, Grid, Part, Picture
+from chainrule.views.chapters import Bar, Bars, Chapter, Grid, Picture
 from chainrule.views.words.en.phrases import percent, several
 from chainrule.views.words.en.story_change import would_change
 from chainrule.views.words.en.story_reasons import why
@@ -17,12 +17,12 @@ RIVALS = 4
 """Answers that are listed."""
 
 
-def parts(story: Story) -> tuple[Part, ...]:
+def parts(story: Story) -> tuple[Chapter, ...]:
     """The five chapters."""
     return (came_in(story), said(story), made(story), why(story), would_change(story))
 
 
-def came_in(story: Story) -> Part:
+def came_in(story: Story) -> Chapter:
     """The picture or the features."""
     x = story.attribution.X[0]
     if story.shape is not None:
@@ -32,7 +32,7 @@ def came_in(story: Story) -> Part:
             f"{story.source}: a picture of {story.shape[0]} x {story.shape[1]} pixels, {lit:,} of {len(x):,} of which "
             f"differ from the baseline; values from {low:g} to {high:g}."
         )
-        return Part("What went in", (sentence, Picture(x.reshape(story.shape))))
+        return Chapter("What went in", (sentence, Picture(x.reshape(story.shape))))
     shown = (
         list(range(len(x))) if len(x) <= FEATURES else sorted(story.attribution.order()[:FEATURES].tolist())
     )
@@ -46,10 +46,10 @@ def came_in(story: Story) -> Part:
     for k in shown:
         row = [story.attribution.feature(k), f"{x[k]:.5g}", f"{story.attribution.baseline[0, k]:.5g}"]
         rows.append(tuple(row if story.standard is None else [*row, f"{story.standard[k]:+.2f}"]))
-    return Part("What went in", (sentence, Grid(heads, tuple(rows))))
+    return Chapter("What went in", (sentence, Grid(heads, tuple(rows))))
 
 
-def said(story: Story) -> Part:
+def said(story: Story) -> Chapter:
     """The answer, and how close the others came."""
     if story.task == "regression":
         numbers = [
@@ -59,7 +59,7 @@ def said(story: Story) -> Part:
         sentence = f"The network says {several(numbers)}."
         if story.truth is not None:
             sentence += f" The truth is {story.truth}."
-        return Part("What it said", (sentence,))
+        return Chapter("What it said", (sentence,))
     shown = story.answers[:RIVALS]
     bars = tuple(
         Bar(a.label, percent(a.share or 0.0), a.share or 0.0, a.is_said, f"logit {a.output:+.3f}")
@@ -83,12 +83,12 @@ def said(story: Story) -> Part:
         sentence += f" The truth is {story.truth}: {'right' if is_right else 'wrong'}."
     rest = len(story.answers) - len(shown)
     more = (f"And {rest:,} more, with {percent(sum(a.share or 0 for a in story.answers[RIVALS:]))} in all.",)
-    return Part(
+    return Chapter(
         "What it said", (sentence, Bars(bars), *(more if rest and story.task == "multiclass" else ()))
     )
 
 
-def made(story: Story) -> Part:
+def made(story: Story) -> Chapter:
     """Layer by layer, what became of it."""
     rows = [_layer_row(layer) for layer in story.layers]
     heads = ("layer", "what it is", "neurons", "active", "size (rms)", "strongest neurons")
@@ -98,7 +98,7 @@ def made(story: Story) -> Part:
         few = min(busiest, key=lambda layer: (layer.active or 0) / len(layer.values))
         part = f"{few.active:,} of {len(few.values):,} neurons are active"
         sentence += f" The most selective layer here is {few.name}: {part}."
-    return Part("What each layer made of it", (sentence, Grid(heads, tuple(rows), (heads[1], heads[-1]))))
+    return Chapter("What each layer made of it", (sentence, Grid(heads, tuple(rows), (heads[1], heads[-1]))))
 
 
 def _layer_row(layer: LayerFacts) -> tuple[str, ...]:

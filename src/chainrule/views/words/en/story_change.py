@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from chainrule.inspection.story import Story
-from chainrule.views.chapters import Content, Grid, Part
+from chainrule.views.chapters import Chapter, Content, Grid
 from chainrule.views.words.en.phrases import percent, several
 
 SHOWN = 4
 """Answers whose probabilities are listed."""
 
 
-def would_change(story: Story) -> Part:
+def would_change(story: Story) -> Chapter:
     """The loss, the walk back, the step."""
     title = "What backpropagation would change"
     if story.change is None:
-        return Part(
+        return Chapter(
             title,
             ("There is no error without a truth: give the true value to see what training would change.",),
         )
@@ -72,7 +72,7 @@ def would_change(story: Story) -> Part:
                 ),
             )
         )
-    return Part(title, tuple(content))
+    return Chapter(title, tuple(content))
 
 
 def points(change: float) -> str:

@@ -8,11 +8,11 @@ from chainrule.inspection.attribution.result import NAMES
 from chainrule.inspection.story import Story
 from chainrule.inspection.story.facts import Evidence
 from chainrule.inspection.story.rival import Rival
-from chainrule.views.chapters import Content, Grid, Part, Picture, Signed
+from chainrule.views.chapters import Chapter, Content, Grid, Picture, Signed
 from chainrule.views.words.en.phrases import several
 
 
-def why(story: Story) -> Part:
+def why(story: Story) -> Chapter:
     """Which features, which neurons, and what the rival lacked."""
     a = story.attribution
     noun = "pixel" if story.shape is not None else "feature"
@@ -32,7 +32,7 @@ def why(story: Story) -> Part:
     content += _evidence(story)
     if story.rival is not None:
         content += [_needed(story, story.rival)]
-    return Part(f"Why {story.asked}", tuple(content))
+    return Chapter(f"Why {story.asked}", tuple(content))
 
 
 def _what(story: Story) -> str:

@@ -1,0 +1,111 @@
+"""What is said of a derivation."""
+
+from __future__ import annotations
+
+import math
+
+from chainrule.inspection.derivation.derivation import Derivation, Step
+from chainrule.inspection.derivation.difference import EPS, Difference
+
+FEW_DIGITS = 1e-6
+"""A value is remarked on where its own error, in relation to it, is above this."""
+
+
+def two_ways(derivation: Derivation) -> list[tuple[str, str]]:
+    """The chain rule's value, the central difference's, and how far they are apart, each with its name."""
+    return [
+        ("chain rule", f"{derivation.value:.12g}"),
+        ("central difference", f"{derivation.numeric:.12g}"),
+        ("relative difference", f"{derivation.relative_difference:.1e}"),
+    ]
+
+
+def place(derivation: Derivation) -> str:
+    """The number itself: where it stands in the network, and what it is."""
+    of = derivation.tree.of.plain
+    names = [of] if of == derivation.name else [of, derivation.name]
+    return f"where {' = '.join(names)} = {derivation.at:.6g}"
+
+
+def remarks(derivation: Derivation) -> list[str]:
+    """What is to be said of both values: kinks, and where float64 has few digits for them."""
+    found = derivation.difference
+    remarks = [kink(found)] if found.kink is not None else []
+    largest = max(abs(derivation.value), abs(found.value))
+    if math.isfinite(found.error) and found.error > FEW_DIGITS * largest > 0:
+        remarks.append(
+            f"the central difference is good to about {found.error:.0e} only: "
+            f"a loss of {derivation.trace.loss:.3g} has no more digits"
+        )
+    if EPS * derivation.magnitude > FEW_DIGITS * largest > 0:
+        remarks.append(
+            f"in the chain rule terms of up to {derivation.magnitude:.0e} cancel, "
+            f"so that it is good to about {EPS * derivation.magnitude:.0e} only"
+        )
+    return remarks
+
+
+def kink(found: Difference) -> str:
+    """What a kink near the place means for the central difference; empty where none was met."""
+    if found.kink is None:
+        return ""
+    if found.kink:
+        return f"a kink lies within {found.kink:.2g}; no step goes that far"
+    return "a kink lies at this very place: the central difference is the mean of the derivatives left and right of it"
+
+
+def left_out(count: int, shown: int) -> str:
+    """How many derivatives are not written out beside those shown."""
+    many = "1 more derivative is" if count == 1 else f"{count:,} more derivatives are"
+    return f"{many} named but not written out; text(nodes={shown + count}) writes more."
+
+
+def left_out_here(count: int) -> str:
+    """The same where nothing can be done about it."""
+    return f"{count:,} more of the derivatives that are named here are not written out."
+
+
+def sum_of(shown: int, rest: int) -> str:
+    """What kind of sum it is. rest: terms beside those shown."""
+    which = f"the {shown} largest one by one" if rest else "the largest first"
+    return f"a sum of {shown + rest:,} terms, {which}"
+
+
+def others(count: int) -> str:
+    """The terms that are not shown, as the name of their sum."""
+    return f"the other {count:,} terms"
+
+
+def together(count: int) -> str:
+    """All terms, as the name of their sum."""
+    return f"together, {count:,} terms"
+
+
+def more(count: int) -> str:
+    """The terms that are not shown, inside a formula."""
+    return f"{count:,} more"
+
+
+def step(found: Step) -> str:
+    """The update, and the loss before and after."""
+    change = found.loss_after - found.loss_before
+    return (
+        f"{found.formula}\nloss {found.loss_before:.6g} → {found.loss_after:.6g}, "
+        f"a change of {change:+.3g}; to first order {found.expected:+.3g}"
+    )
+
+
+def subtitle(derivation: Derivation, samples: str) -> str:
+    """What a page says under its heading. samples: how many, in words."""
+    trace = derivation.trace
+    return f"The derivative of the loss by {derivation.name}, {samples}, walked {trace.mode}; loss {trace.loss:.6g}."
+
+
+HEADS = ("term", "in numbers", "value")
+TWO_WAYS = "Two ways to one number"
+CHAIN = "The chain rule, from the number to the loss"
+UNFOLD = (
+    "Each line unfolds into what it is made of. Of a long sum the largest terms are shown; the others are added up "
+    "exactly."
+)
+AS_LATEX = "As LaTeX"
