@@ -1,4 +1,4 @@
-"""Why this answer: how much each feature of a sample did for an output, by six methods, each with its check.
+"""Attribution: how much each feature of a sample contributes to an output, by six methods, each with its check.
 
 | method | the value of feature k | what the values add up to |
 |---|---|---|

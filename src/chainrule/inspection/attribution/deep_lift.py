@@ -1,4 +1,4 @@
-"""DeepLIFT: differences from a baseline, handed back by slopes of chords instead of tangents."""
+"""DeepLIFT: differences from a baseline, propagated back by slopes of chords instead of tangents."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Chord(Layer):
     layer: Layer
 
     def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
-        """The activation's own; the cache keeps z and a beside it."""
+        """Call the activation's forward; the cache also has z and a."""
         out, cache = self.layer.forward(params, a, ctx)
         return out, (a, out, cache)
 
     def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
-        """m_z from m_a"""
+        """Compute m_z from m_a."""
         z, a, inner = cache
         n = len(z) // 2
         tangent = self.layer.backward(params, inner, np.ones_like(z), ctx)[1][:n]
@@ -54,7 +54,7 @@ def stand_in(link: Link) -> Layer | None:
 
 
 def multipliers(f: Explained) -> tuple[Floats, dict[str, Floats]]:
-    """m (n, inputs), and what each neuron of each link contributed, m * (a - a') (n, width), by link name.
+    """Compute m (n, inputs), and the contribution of each neuron by link, m * (a - a') (n, width).
 
     Across any layer of the chain (not inside a block) the contributions add up to f(x) - f(baseline).
     """

@@ -1,4 +1,4 @@
-"""Epsilon-LRP: the output's relevance, handed back in proportion to what each neuron put in."""
+"""Epsilon-LRP: the output's relevance, propagated back in proportion to the contribution of each neuron."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ LAW = (
 
 
 class Absorbed(NamedTuple):
-    """What a layer kept of the relevance that it was handed; takes the place of its gradients in the walk."""
+    """The relevance that a layer kept, in the place of its gradients."""
 
     biases: Any  # (batch,)
     epsilon: Any  # (batch,)
 
 
 def stabilized(z: Floats, epsilon: float) -> Floats:
-    """z + epsilon sign(z), with sign(0) = 1; 1 where that is 0, for nothing was put in there."""
+    """Compute z + epsilon sign(z), with sign(0) = 1; 1 where the result is 0, which has no contributions."""
     out = z + np.where(z >= 0, epsilon, -epsilon)
     return np.where(out == 0, 1.0, out)
 
@@ -51,12 +51,12 @@ class Proportional(Layer):
     epsilon: float
 
     def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
-        """The layer's own; the cache keeps a and z beside the layer's."""
+        """Call the layer's forward; the cache also has a and z."""
         z, cache = self.layer.forward(params, a, ctx)
         return z, (a, z, cache)
 
     def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
-        """R (batch, fan_in) from R (batch, fan_out)."""
+        """Compute R (batch, fan_in) from R (batch, fan_out)."""
         a, z, inner = cache
         s = delta / stabilized(z, self.epsilon)  # (batch, fan_out)
         constant = self.layer.forward(params, np.zeros_like(a[:1]), ctx)[0]  # (1, fan_out)
@@ -66,23 +66,23 @@ class Proportional(Layer):
 
 @dataclass(frozen=True)
 class Through(Layer):
-    """R passes on as it is: an activation's neuron gives all it was handed to the z beneath it."""
+    """The rule of an activation: R is passed on unchanged, because each neuron depends on its own z alone."""
 
     layer: Layer
 
     def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
-        """The layer's own."""
+        """Call the layer's forward."""
         return self.layer.forward(params, a, ctx)[0], None
 
     def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
-        """R"""
+        """Return R."""
         zero = np.zeros(len(delta))
         return Absorbed(zero, zero), delta
 
 
 @dataclass(frozen=True)
 class Added(Layer):
-    """A residual block: R is divided in proportion to what each of its chains put into the sum.
+    """The rule of a residual block: R is divided in proportion to the contributions of its chains to the sum.
 
     R_F = F s      R_P = P s      s = R / (F + P + epsilon sign(F + P))      epsilon: sum_j (R_j - (F + P)_j s_j)
     """
@@ -91,7 +91,7 @@ class Added(Layer):
     epsilon: float
 
     def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
-        """The block's own; the cache keeps the two chains' outputs."""
+        """Call the block's forward; the cache has the outputs of both chains."""
         assert ctx.link is not None
         walks = [
             backprop.forward(links, theta, a, ctx)
@@ -101,7 +101,7 @@ class Added(Layer):
         return self.layer.join(*outputs), (outputs, caches)
 
     def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
-        """The relevance of the input through either chain, added."""
+        """Add the relevance of the input through both chains."""
         assert ctx.link is not None
         (branch, shortcut), caches = cache
         s = delta / stabilized(branch + shortcut, self.epsilon)
@@ -114,7 +114,7 @@ class Added(Layer):
 
 
 def rule(epsilon: float, passed: frozenset[str]) -> Any:
-    """The rule for each kind of layer. passed: names of links that only change the units of the features."""
+    """Return the rule of each kind of layer. passed: names of links that only change the units of the features."""
 
     def stand_in(link: Link) -> Layer | None:
         layer = link.layer
@@ -132,7 +132,7 @@ def rule(epsilon: float, passed: frozenset[str]) -> Any:
 
 
 def relevance(f: Explained, epsilon: float) -> tuple[Floats, dict[str, Floats]]:
-    """R (n, inputs), and what the biases and epsilon took, (n,) each."""
+    """Compute R (n, inputs), and what the biases and epsilon absorbed, (n,) each."""
     passed = frozenset(link.name for link in f.links[: input_links(f.links)])
     links = with_rules(f.links, rule(epsilon, passed), "epsilon_lrp")
     out, caches = backprop.forward(links, f.params, f.X, f.ctx)

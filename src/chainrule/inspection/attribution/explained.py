@@ -1,4 +1,4 @@
-"""What is attributed: one number a sample, f(x), and its walks.
+"""The attributed function: one number per sample, f(x), with its forward and backward walk.
 
 f_i(x) = sum_k v_ik out_k(x)
 
@@ -32,7 +32,7 @@ DRAWN_FROM = 8
 
 
 class Explained(NamedTuple):
-    """f, and the samples at which it is looked at."""
+    """The function f, and the samples to explain."""
 
     links: tuple[Link, ...]  # without the output activation
     params: tuple[Any, ...]
@@ -52,12 +52,12 @@ class Explained(NamedTuple):
     """(n,) what f has beside V out: the mean of the targets, where the model standardizes them"""
 
     def forward(self, X: Floats) -> tuple[Floats, tuple[Any, ...]]:
-        """out (rows, outputs) and the caches."""
+        """Compute out (rows, outputs) and the caches."""
         out, caches = backprop.forward(self.links, self.params, X, self.ctx)
         return out, caches
 
     def value(self, X: Floats, V: Floats) -> Floats:
-        """f (rows,) at X (rows, inputs). V: (rows, outputs), or (outputs,) for all rows."""
+        """Compute f (rows,) at X (rows, inputs). V: (rows, outputs), or (outputs,) for all rows."""
         parts = []
         for rows in chunks(len(X)):
             v = V if V.ndim == 1 else V[rows]
@@ -65,7 +65,7 @@ class Explained(NamedTuple):
         return np.concatenate(parts)
 
     def gradient(self, X: Floats, V: Floats) -> Floats:
-        """df/dx (rows, inputs) at X (rows, inputs)."""
+        """Compute df/dx (rows, inputs) at X (rows, inputs)."""
         parts = []
         for rows in chunks(len(X)):
             out, caches = self.forward(X[rows])
@@ -74,19 +74,19 @@ class Explained(NamedTuple):
         return np.concatenate(parts)
 
     def scale(self) -> Floats:
-        """What the first learning layer sees of one unit of each feature (inputs,): the input links are affine."""
+        """Return the change of the first trained layer's input per unit of each feature (inputs,)."""
         front = input_links(self.links)
         links, params, one = self.links[:front], self.params[:front], np.ones((1, self.X.shape[1]))
         _, caches = backprop.forward(links, params, self.X[:1], self.ctx)
         return np.asarray(backprop.backward(links, params, caches, one, self.ctx)[1][0])
 
     def outputs(self) -> tuple[Floats, Floats]:
-        """f (n,) at the samples and at their baselines."""
+        """Compute f (n,) at the samples and at their baselines."""
         return self.value(self.X, self.V) + self.offset, self.value(self.baseline, self.V) + self.offset
 
 
 def chunks(n: int) -> list[slice]:
-    """Slices of at most ROWS rows."""
+    """Iterate over slices of at most ROWS rows."""
     return [slice(start, min(start + ROWS, n)) for start in range(0, n, ROWS)]
 
 
@@ -99,7 +99,7 @@ def explained(
     baseline: Any = None,
     shape: tuple[int, int] | None = None,
 ) -> Explained:
-    """Check what a user passes in, and choose f.
+    """Check the arguments of an attribution, and choose f.
 
     target: a label of the model's, an output's number where it has no labels, or one a sample; None for the predicted
     class, the likeliest of many labels, or the only output.  against: another label, whose logit is taken off.
@@ -139,12 +139,12 @@ def explained(
 
 
 def input_links(links: Sequence[Link]) -> int:
-    """How many links at the front only change the units of the features: Rescale and Standardize."""
+    """Count the first links that only change the units of the features: Rescale and Standardize."""
     return next((i for i, link in enumerate(links) if not link.layer.changes_units), len(links))
 
 
 def neutral(links: Sequence[Link], ctx: Context, inputs: int) -> Floats:
-    """The input (inputs,) that the input links make 0: black pixels, or the training data's means; else zeros."""
+    """Return the input (inputs,) that the input links map to 0: black pixels, or the means of the training data."""
     x = np.zeros(inputs)
     for link in reversed(links[: input_links(links)]):
         if isinstance(link.layer, Rescale):
@@ -158,7 +158,7 @@ def neutral(links: Sequence[Link], ctx: Context, inputs: int) -> Floats:
 
 
 def check_shape(shape: Any, inputs: int, dtype: np.dtype[Any]) -> tuple[int, int] | None:
-    """(height, width), given or seen from the data; None for a table."""
+    """Return (height, width), given or inferred from the data; None for a table."""
     if shape is None:
         side = math.isqrt(inputs)
         return (side, side) if dtype == np.uint8 and side * side == inputs and side >= DRAWN_FROM else None
@@ -193,7 +193,7 @@ def _check_baseline(baseline: Any, shape: tuple[int, ...]) -> Floats:
 def _pick(
     model: Trained, f: Explained, target: Any, against: Any
 ) -> tuple[Floats, tuple[Any, ...], tuple[str, ...]]:
-    """V (n, outputs), and each sample's target, as a label and in words."""
+    """Return V (n, outputs), and the target of each sample, as a label and in words."""
     task, outputs = model.task, model.network.outputs
     labels = _labels(model, task)
     noun = {"regression": "output", "multilabel": "label"}.get(task, "class")
@@ -224,7 +224,7 @@ def _pick(
 
 
 def _labels(model: Trained, task: str) -> list[Any]:
-    """What a target can be called."""
+    """Return the possible targets."""
     if model.classes is not None and task in ("binary", "multiclass"):
         return list(model.classes.tolist())
     return list(range(2 if task == "binary" else model.network.outputs))
@@ -247,7 +247,7 @@ def _default(model: Trained, f: Explained, task: str, outputs: int) -> NDArray[n
 
 
 def _numbers(value: Any, labels: list[Any], n: int, name: str, noun: str) -> NDArray[np.int64]:
-    """The place (n,) of each label among the labels."""
+    """Return the position (n,) of each label among the labels."""
     given = [value] * n if np.ndim(value) == 0 else list(np.asarray(value).tolist())
     if len(given) != n:
         raise ShapeError(f"{name} holds {len(given)} labels for {n} samples; give one, or one a sample.")

@@ -1,4 +1,4 @@
-"""Integrated gradients: the slope along the whole way from the baseline to the sample."""
+"""Integrated gradients: the gradient averaged along the straight line from the baseline to the sample."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _fixed(f: Explained, i: int, steps: int) -> tuple[Floats, int]:
 
 
 def _adaptive(f: Explained, i: int, tolerance: float) -> tuple[Floats, int]:
-    """Values (inputs,) of sample i, and how many gradients they took."""
+    """Compute the values (inputs,) of sample i, and how many gradients they took."""
     way = f.X[i] - f.baseline[i]  # (inputs,)
     edges = turning_points(f, i)  # (pieces + 1,)
     at_edges = f.value(_along(f, i, edges), f.V[i])  # (pieces + 1,)
@@ -110,7 +110,7 @@ def _adaptive(f: Explained, i: int, tolerance: float) -> tuple[Floats, int]:
 
 
 def turning_points(f: Explained, i: int) -> Floats:
-    """0, 1, and where on sample i's way from its baseline a kinked activation's z passes a kink, in rising order."""
+    """Return 0, 1, and the sorted places on sample i's line where the z of an activation passes a kink."""
     t = np.array([0.0, 1.0])
     count = sum(len(link.layer.kinks) for link in walk(f.links))
     for number in range(count):
@@ -130,14 +130,14 @@ def turning_points(f: Explained, i: int) -> Floats:
 
 
 def _beside_kinks(links: Sequence[Link], caches: Sequence[Any]) -> Iterator[Floats]:
-    """z less each kink (rows, width) of the activations, in the order of the walk: no z depends on a later one."""
+    """Iterate over z minus each kink (rows, width) of the activations, in the order of the walk."""
     for link, *_, (cache,) in places(links, caches):
         for kink in link.layer.kinks:
             yield cache[0] - kink
 
 
 def _along(f: Explained, i: int, t: Floats) -> Floats:
-    """Points (len(t), inputs) on the way: the baseline at 0, the sample at 1."""
+    """Return points (len(t), inputs) on the line: the baseline at 0, the sample at 1."""
     return np.asarray(f.baseline[i] + t[:, None] * (f.X[i] - f.baseline[i]))
 
 
@@ -150,6 +150,6 @@ def _mean_gradient(f: Explained, i: int, t: Floats, weights: Floats) -> Floats:
 
 
 def gauss_legendre(count: int) -> tuple[Floats, Floats]:
-    """Nodes (count,) on [0, 1] and weights (count,) that add up to 1."""
+    """Return nodes (count,) on [0, 1] and weights (count,) with the sum 1."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
     return (nodes + 1) / 2, weights / 2

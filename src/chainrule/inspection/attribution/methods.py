@@ -29,7 +29,7 @@ METHODS: dict[str, Callable[..., Attribution]] = {
 
 
 def attribute(model: Trained, X: Any, method: str = "integrated_gradients", **settings: Any) -> Attribution:
-    """The Attribution of one method by its name; the settings are those of the method's function."""
+    """Attribute by one method, by its name; the settings are those of the method's function."""
     function = check_choice(method, METHODS, "method")
     known = [name for name in inspect.signature(function).parameters if name not in ("model", "X")]
     unknown = [name for name in settings if name not in known]

@@ -1,4 +1,4 @@
-"""Occlusion: take a part of the sample away and see what the output loses."""
+"""Occlusion: remove a part of the sample, and measure how the output changes."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def occlusion(
 
 
 def windows(shape: tuple[int, int], size: tuple[int, int], stride: tuple[int, int]) -> NDArray[np.bool_]:
-    """(windows, height * width): which pixels each patch covers. The last ones may hang over the edge.
+    """Return (windows, height * width): which pixels each patch covers. The last ones may extend over the edge.
 
     With a stride larger than the patch some pixels are covered by none, and have 0.
     """

@@ -1,4 +1,4 @@
-"""The re-initialization check: do the maps change when what the network has learned is taken away?"""
+"""The re-initialization check: whether the maps change when the trained parameters are replaced by random ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALIKE = 0.5
 
 @records.kind("reinitialization_stage")
 class Stage(NamedTuple):
-    """All layers down to this one have new weights."""
+    """One stage: all layers from the output down to this one have new weights."""
 
     layer: str
     signed: float
@@ -39,7 +39,7 @@ class Stage(NamedTuple):
 
 @records.kind("reinitialization", also=("passes",))
 class Reinitialization(NamedTuple):
-    """What the check found. print() shows it."""
+    """The result of the check. Print it."""
 
     method: str
     stages: tuple[Stage, ...]
@@ -49,12 +49,12 @@ class Reinitialization(NamedTuple):
 
     @property
     def passes(self) -> bool:
-        """Whether the maps of a network that has learned nothing are unlike the trained one's, in both measures."""
+        """Whether the maps of a randomized network differ from those of the trained one, by both measures."""
         last = self.stages[-1]
         return last.signed <= ALIKE and last.absolute <= ALIKE
 
     def records(self) -> list[dict[str, Any]]:
-        """One record a stage, for a data frame."""
+        """Return one record per stage, for a data frame."""
         return [stage._asdict() for stage in self.stages]
 
     def to_data(self) -> dict[str, Any]:
@@ -62,12 +62,12 @@ class Reinitialization(NamedTuple):
         return records.to_data(self)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as data; what is NaN or infinite is null."""
+        """Return all values as data; NaN and infinity are null."""
         found: dict[str, Any] = records.plain(self)
         return found
 
     def __str__(self) -> str:
-        """A line a layer, and what it means."""
+        """Write one line per layer, and what it means."""
         width = max(len("new weights down to"), *(len(stage.layer) for stage in self.stages))
         lines = [
             f"Re-initialization check of {NAMES[self.method]}: rank correlation with the trained network's map",
@@ -98,7 +98,7 @@ def reinitialization_check(
     repeats: int = 1,
     **settings: Any,
 ) -> Reinitialization:
-    """Draw the layers' parameters anew, from the top down, and compare the maps at each stage with the trained ones.
+    """Randomize the layers from the output down, and compare the maps at each stage with those of the trained network.
 
     X: (n, inputs).  target: of all maps; the trained network's own answers unless given.  repeats: new draws; each
     uses the layers' initializers under the next of the seeds seed + 1, seed + 2, ... that is not the model's own.
@@ -139,7 +139,7 @@ def reinitialization_check(
 
 
 def _correlations(trained: Floats, again: Floats) -> list[tuple[float, float]]:
-    """Spearman's correlation of each row's values and of their sizes; NaN where a map has one value only."""
+    """Compute Spearman's correlation of each row's values and of their sizes; NaN where a map is constant."""
     from scipy.stats import rankdata
 
     pairs = []

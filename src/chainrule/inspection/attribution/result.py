@@ -1,4 +1,4 @@
-"""The result that every method gives: values, what they should add up to, and whether they do."""
+"""The result of every attribution method: the values, what they should add up to, and whether they do."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHOWN = 12
 @records.kind("attribution")
 @dataclass(frozen=True, eq=False)
 class Attribution(Shown):
-    """How much each feature of each sample did for f(x). print() shows the first sample.
+    """The contribution of each feature of each sample to f(x). print() shows the first sample.
 
     values: (n, inputs), in the unit of f; in that of f a unit of the feature for saliency.
     """
@@ -76,7 +76,7 @@ class Attribution(Shown):
             return np.where(error == 0, 0.0, error / scale)
 
     def feature(self, k: int) -> str:
-        """What feature k is called."""
+        """Return the name of feature k."""
         if self.names is not None:
             return self.names[k]
         if self.shape is not None:
@@ -84,11 +84,11 @@ class Attribution(Shown):
         return f"feature {k}"
 
     def order(self, row: int = 0) -> NDArray[np.int64]:
-        """The features of a sample, the one with the largest value by size first."""
+        """Return the features of a sample, sorted by absolute value, the largest first."""
         return np.argsort(-np.abs(self.values[self._row(row)]), kind="stable")
 
     def records(self, row: int = 0) -> list[dict[str, Any]]:
-        """One record a feature of a sample, the largest first: for a data frame."""
+        """Return one record per feature of a sample, the largest first, for a data frame."""
         i = self._row(row)
         return [
             {
@@ -101,7 +101,7 @@ class Attribution(Shown):
         ]
 
     def bars(self, row: int = 0, most: int = SHOWN) -> list[tuple[str, float]]:
-        """The features of a sample that did most, as age = 63, the largest first, and in one what all others did."""
+        """Return the largest features of a sample as ("age = 63", value), and the sum of all others."""
         i = self._row(row)
         order = self.order(i)
         found = [
@@ -141,7 +141,7 @@ class Attribution(Shown):
         return records.labeled(self, found | {"left_out": left_out})
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as data; what is NaN or infinite is null."""
+        """Return all values as data; NaN and infinity are null."""
         found: dict[str, Any] = records.plain(self._data(*map(np.arange, self.values.shape)))
         return found
 
@@ -172,7 +172,7 @@ class Attribution(Shown):
         }
 
     def text(self, row: int = 0, top: int = SHOWN) -> str:
-        """A table of the largest values of a sample, and the completeness check, for a terminal."""
+        """Write a table of the largest values of a sample, and the completeness check."""
         i = self._row(row)
         shown = self.records(i)[:top]
         most = max((abs(record["attribution"]) for record in shown), default=0.0) or 1.0
@@ -194,16 +194,16 @@ class Attribution(Shown):
         return "\n".join([*lines, self.completeness(i)])
 
     def figure(self, row: int = 0) -> go.Figure:
-        """The values beside the picture, or as bars for a table."""
+        """Draw the values beside the image, or as bars for a table."""
         return view(self, "as_figure", self._row(row))
 
     def html(self, row: int = 0) -> str:
-        """One whole page about a sample, which works offline."""
+        """Return a page about a sample, which works offline."""
         made: str = view(self, "as_page", self._row(row))
         return made
 
     def write(self, path: str | os.PathLike[str], row: int = 0) -> None:
-        """The page as a file."""
+        """Write the page to a file."""
         write_whole(path, self.html(row).encode())
 
     def _row(self, row: int) -> int:
@@ -214,17 +214,17 @@ class Attribution(Shown):
         return int(row)
 
     def __str__(self) -> str:
-        """The first sample's table."""
+        """Write the first sample's table."""
         return self.text()
 
     def __repr__(self) -> str:
-        """In short."""
+        """Show the method and the numbers of samples and features."""
         n, features = self.values.shape
         return f"<Attribution by {self.method}: {n} samples of {features} features>"
 
 
 def others(count: int) -> str:
-    """1 other, 2 others"""
+    """Format the number of other features: 1 other, 2 others."""
     return f"{count:,} other{'s' * (count != 1)}"
 
 
@@ -239,7 +239,7 @@ def result(
     absorbed: dict[str, Floats] | None = None,
     **settings: Any,
 ) -> Attribution:
-    """The Attribution of values found for f."""
+    """Make the Attribution of values computed for f."""
     there, here = f.outputs()
     return Attribution(
         method=method,

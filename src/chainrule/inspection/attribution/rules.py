@@ -1,4 +1,4 @@
-"""Walks with another rule: the same chain, in which each layer pulls back what a method says instead of a gradient."""
+"""Backward walks by other rules: each layer propagates what a method defines instead of a gradient."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Rule = Callable[[Link], Layer | None]
 
 
 def with_rules(links: Sequence[Link], rule: Rule, method: str) -> tuple[Link, ...]:
-    """The links with every layer replaced, blocks' inner ones too. Raises ConfigError for a layer without a rule."""
+    """Replace every layer of the links by its rule, in blocks too. Raises ConfigError for a layer without a rule."""
 
     def replaced(link: Link) -> Layer:
         layer = rule(link)

@@ -23,7 +23,7 @@ def saliency(
     shape: tuple[int, int] | None = None,
     signed: bool = False,
 ) -> Attribution:
-    """|df/dx_k|, or with signed=True df/dx_k: the backward walk, gone on to the input.
+    """|df/dx_k|, or with signed=True df/dx_k: the backward walk, continued to the input.
 
     X: (n, inputs).  The baseline is not used; the result keeps it.  At a kink the derivative is the activation's own.
     Source: Simonyan, Vedaldi, Zisserman, "Deep inside convolutional networks", arXiv:1312.6034, section 3.

@@ -25,7 +25,7 @@ INPUTS = ("input", "x")
 
 @records.kind("descent_step", also=("expected",))
 class Step(NamedTuple):
-    """What one step of gradient descent in this one number alone would do. print() it."""
+    """The effect of one step of gradient descent in this number alone. Print it."""
 
     name: str
     learning_rate: float
@@ -40,7 +40,7 @@ class Step(NamedTuple):
 
     @property
     def expected(self) -> float:
-        """The change of the loss that the derivative promises, to first order: -lr * gradient^2."""
+        """The first-order change of the loss: -lr * gradient^2."""
         return -self.learning_rate * self.gradient**2
 
     def to_data(self) -> dict[str, Any]:
@@ -48,14 +48,14 @@ class Step(NamedTuple):
         return records.to_data(self)
 
     def __str__(self) -> str:
-        """The update, and the loss before and after."""
+        """Write the update, and the loss before and after."""
         told: str = view(self, "as_words")
         return told
 
 
 @records.kind("derivation")
 class Derivation(Shown):
-    """dL by one number, written out. Made by `Trace.derive`; print it, or show it in a notebook.
+    """dL by one number, written out. `Trace.derive` makes it; print it, or show it in a notebook.
 
     tree: the sum it is, term by term: `Node`.  value: what the tree comes to.  numeric: the central difference.
     name: the number as it was asked for.  at: what that number is.
@@ -64,7 +64,7 @@ class Derivation(Shown):
     def __init__(
         self, trace: Walk, name: str, place: int | tuple[int, int], tree: Node, is_weight: bool
     ) -> None:
-        """Built by `derive`."""
+        """Store the tree; `derive` calls this."""
         self.trace, self.name, self.tree = trace, name, tree
         self._probe, self.at = prober(trace, place, is_weight)
 
@@ -75,7 +75,7 @@ class Derivation(Shown):
 
     @cached_property
     def difference(self) -> Difference:
-        """The central difference with its estimated error, its step, and what is to be said of kinks."""
+        """The central difference with its estimated error, its step, and a note about kinks."""
         return central_difference(self._probe, self.at)
 
     @property
@@ -97,7 +97,7 @@ class Derivation(Shown):
     # --- written out ---------------------------------------------------------------------------------------------
 
     def text(self, terms: int = 4, nodes: int = 12) -> str:
-        """In symbols and in numbers, one derivative after another from the number to the loss.
+        """Write it in symbols and in numbers, one derivative after another from the number to the loss.
 
         terms: how many of a sum's terms are shown, the largest first; the others are added up exactly and shown as one.
         nodes: how many derivatives are written out: the heaviest path to the loss first, then what counts most.
@@ -106,12 +106,12 @@ class Derivation(Shown):
         return told
 
     def latex(self, terms: int = 4, nodes: int = 12) -> str:
-        """The same as LaTeX: an `aligned` environment for math mode, which needs amsmath."""
+        """Write it as LaTeX: an `aligned` environment for math mode, which needs amsmath."""
         written: str = view(self, "as_latex", terms, nodes)
         return written
 
     def mathml(self, terms: int = 4, nodes: int = 12) -> str:
-        """The same as MathML: one <math> element, which browsers show as it is."""
+        """Write it as MathML: one <math> element, which browsers show."""
         written: str = view(self, "as_mathml", terms, nodes)
         return written
 
@@ -133,22 +133,22 @@ class Derivation(Shown):
         )
 
     def html(self, terms: int = 4, nodes: int = 40) -> str:
-        """A page of its own that works offline: both values, and the tree to fold and unfold."""
+        """Return a page that works offline: both values, and the tree to fold and unfold."""
         made: str = view(self, "as_page", terms, nodes)
         return made
 
     def __str__(self) -> str:
-        """Both values and how far they are apart, and `text` at its defaults."""
+        """Write both values, their difference, and `text` with its defaults."""
         return f"{view(self, 'as_heading')}\n\n{self.text()}"
 
     def __repr__(self) -> str:
-        """The number and its derivative."""
+        """Show the number and its derivative."""
         return f"<Derivation of {self.tree.symbol.text()} = {self.value:.6g}>"
 
     # --- gradient descent ----------------------------------------------------------------------------------------
 
     def step(self, learning_rate: float) -> Step:
-        """The update of gradient descent for this number, all others kept, and the loss after it."""
+        """Compute the update of gradient descent for this number alone, and the loss after it."""
         after = self.at - learning_rate * self.value
         old, new = self._probe(self.at), self._probe(after)
         change = new.minus(old)
@@ -158,7 +158,7 @@ class Derivation(Shown):
 
 
 def derive(trace: Walk, what: str) -> Derivation:
-    """The derivation of a number of a float64 trace, by name.
+    """Derive a number of a float64 trace, by name.
 
     Raises ConfigError for what is not there, and where the walk met NaN or infinity.
     """
@@ -216,7 +216,7 @@ def _of_parameter(graph: Graph, name: str, field: str | None, index: tuple[int, 
 
 
 def _check_finite(trace: Walk) -> None:
-    """Name the first place of the walk, there and back, that is not finite: no derivative leads through it."""
+    """Raise ConfigError with the first place of the walks that is not finite."""
     walk = [
         *((f"what {name} gives out", values) for name, values in trace.outputs.items()),
         ("the loss", np.asarray(trace.loss)),
@@ -239,7 +239,7 @@ def _check(name: str, index: tuple[int, ...], shape: tuple[int, ...]) -> None:
 
 
 def _penalty(graph: Graph, slot: Slot, w: Symbol) -> list[Term]:
-    """l2 w and l1 sign(w), for a weight."""
+    """Return the terms of a weight's penalty: l2 w and l1 sign(w)."""
     network = graph.trace.network
     if not slot.parameter.is_weight:
         return []

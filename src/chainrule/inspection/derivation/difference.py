@@ -27,7 +27,7 @@ EPS = float(np.finfo(np.float64).eps)
 
 @records.kind("central_difference")
 class Difference(NamedTuple):
-    """What a central difference found."""
+    """The result of a central difference."""
 
     value: float
     error: float
@@ -49,7 +49,7 @@ class Difference(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """The loss at one place: each sample's part, and on which side of each kink the walk was."""
+    """The loss at one place: each sample's part, and the side of each kink."""
 
     parts: NDArray[np.float64]  # (batch,)  s_i / sum_i s_i * loss_i
     penalty: float  # of the one number that moves
@@ -105,13 +105,13 @@ def central_difference(probe: Callable[[float], Probe], at: float) -> Difference
 
 
 def _at_a_kink(probe: Callable[[float], Probe], at: float, h: float) -> Difference:
-    """Where no step is small enough: the mean of the derivatives on the two sides."""
+    """Return the mean of the derivatives on both sides, where no step is small enough."""
     up, down = probe(at + h), probe(at - h)
     return Difference(up.minus(down) / (2 * h), math.inf, h, 0.0)
 
 
 def _same(here: Probe, *others: Probe) -> bool:
-    """Whether the walk went the same way everywhere, and the loss is a number."""
+    """Return whether two places are on the same side of every kink, and the loss is finite."""
     return all(
         np.isfinite(other.parts).all()
         and all(np.array_equal(a, b) for a, b in zip(here.sides, other.sides, strict=True))
@@ -122,7 +122,7 @@ def _same(here: Probe, *others: Probe) -> bool:
 def prober(
     trace: Walk, place: int | tuple[int, int], is_weight: bool
 ) -> tuple[Callable[[float], Probe], float]:
-    """The loss as a function of one number, theta[place] or x[place], and what that number is now."""
+    """Return the loss as a function of one number, theta[place] or x[place], and its present value."""
     network, ctx = trace.network, trace.context()
     theta, x = trace.theta.copy(), trace.x.copy()
     tree = network.unflatten(theta)  # views: what is written into theta is what the walk takes
@@ -145,12 +145,12 @@ def prober(
 
 
 def _sides(links: Sequence[Link], caches: Sequence[Any]) -> list[Any]:
-    """On which side of each kink of its activation each z is."""
+    """Return the side of each z on each kink of its activation."""
     return [cache[0] > kink for link, *_, (cache,) in places(links, caches) for kink in link.layer.kinks]
 
 
 def _loss_sides(loss: Any, out: NDArray[Any], y: NDArray[Any]) -> list[Any]:
-    """The same for losses with kinks."""
+    """Return the same for losses with kinks."""
     if isinstance(loss, (MeanAbsoluteError, Quantile)):
         return [out > y]
     if isinstance(loss, Huber):

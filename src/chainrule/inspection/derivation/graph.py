@@ -50,7 +50,7 @@ class Graph:
     """The variables of a trace in the order of the walk, and the edges between them."""
 
     def __init__(self, trace: Walk) -> None:
-        """Lay out the links of a float64 trace."""
+        """Build the graph of the links of a float64 trace."""
         self.trace = trace
         self.letters = Letters(trace)
         self.x = Variable(None, trace.x, self.letters)
@@ -65,7 +65,7 @@ class Graph:
         self._sizes: dict[int, Floats] = {}
 
     def _step(self, link: Link, source: Variable, ends: Sequence[Variable], theta: Any) -> Variable:
-        """Add a link behind a source, or a block behind the ends of its chains: what it gives out."""
+        """Add a link after a source, or a block after the ends of its chains; return its output."""
         target = Variable(link, self.trace.outputs[link.name], self.letters)
         if ends:
             self._join(link, ends, target)
@@ -78,7 +78,7 @@ class Graph:
         return target
 
     def _join(self, link: Link, ends: Sequence[Variable], target: Variable) -> None:
-        """The edges from the ends of a block's chains to what it gives out."""
+        """Make the edges from the ends of a block's chains to its output."""
         layer, ctx = link.layer, self.trace.context(link)
         assert isinstance(layer, Block)
         offset = 0
@@ -90,7 +90,7 @@ class Graph:
             offset += end.value.shape[1] if isinstance(layer, Skip) else 0
 
     def _edge(self, link: Link, theta: Any, source: Variable, target: Variable) -> Edge:
-        """The edge through one link."""
+        """Make the edge through one link."""
         layer, ctx, z, a = link.layer, self.trace.context(link), source.value, target.value
         kind, ones = type(layer), np.ones(source.value.shape)
         if kind in (Dense, Projection):
@@ -120,11 +120,11 @@ class Graph:
     # --- dL by a cell --------------------------------------------------------------------------------------------
 
     def delta(self, variable: Variable) -> Floats:
-        """dL by each cell of a variable (batch, width): the sum over what it moves of factor times dL by that."""
+        """Compute dL by each cell of a variable (batch, width): the sum over its edges of factor times delta."""
         return self._back_to(variable, self._deltas, lambda leaf: leaf, lambda edge, d: edge.pull(d))
 
     def size(self, variable: Variable) -> Floats:
-        """The same sum of absolute values: how large the terms are that make up a cell's derivative."""
+        """Compute the same sum with absolute values: the size of the terms of a derivative."""
         return self._back_to(variable, self._sizes, np.abs, lambda edge, d: edge.pull_size(d))
 
     def _back_to(
@@ -134,7 +134,7 @@ class Graph:
         start: Callable[[Floats], Floats],
         pull: Callable[[Edge, Floats], Floats],
     ) -> Floats:
-        """Pull from the loss back to a variable, and remember all on the way."""
+        """Propagate from the loss back to a variable, and cache all results on the way."""
         for v in reversed(self.variables):  # what a variable moves stands behind it
             if id(v) not in known and v is self.out:
                 known[id(v)] = start(objective.gradient(self.gradient, self.trace.share))
@@ -145,12 +145,12 @@ class Graph:
         return known[id(variable)]
 
     def leaf(self, i: int, k: int) -> Expression:
-        """dL by an output as a formula."""
+        """Return dL by an output as a formula."""
         share = loss_formulas.share(self.trace, self.letters, i)
         return Product(share, loss_formulas.derivative(self.trace, self.out, self.gradient, i, k))
 
     def edge_of(self, name: str) -> Edge:
-        """The edge that a link's parameters stand on."""
+        """Return the edge of a link's parameters."""
         if name not in self.edges:
             raise ConfigError(
                 f"{name} stands in a block that walks in a way of its own, which cannot be written out; "
@@ -160,11 +160,11 @@ class Graph:
 
 
 def _part_of(block: Block, ctx: Context, number: int, delta: Floats) -> Floats:
-    """What a block hands to one of its chains."""
+    """Return the part of a block's gradient that one of its chains gets."""
     return np.asarray(block.split(delta, ctx)[number])
 
 
 def _walks_branches(link: Link) -> bool:
-    """Whether a block leaves the two walks to `Block`, and only joins and splits as it likes."""
+    """Return whether a block uses `Block`'s forward and backward, and only defines join and split."""
     kind = type(link.layer)
     return issubclass(kind, Block) and kind.forward is Block.forward and kind.backward is Block.backward

@@ -1,4 +1,4 @@
-"""What the numbers of a trace are called in a derivation.
+"""The symbols for the numbers of a trace in a derivation.
 
 As text a number has the name that Python has for it: dense_2.W[3,1], relu_1.a[0,3] for trace.a["relu_1"][0,3],
 dense_1.z[0,1] for trace.z["dense_1"][0,1], x[0,5] for the input. In LaTeX and MathML a dense layer has its number
@@ -23,7 +23,7 @@ class Letters:
     """Symbols for the numbers of one trace."""
 
     def __init__(self, trace: Walk) -> None:
-        """See which letters suit the network."""
+        """Choose the letters that suit the network."""
         network = trace.network
         links = list(network.walk())
         self.single = trace.n == 1
@@ -45,18 +45,18 @@ class Letters:
         self.loss = Symbol(letter, letter, "", "", trace.loss)
 
     def index(self, i: int, *rest: int) -> str:
-        """Sample and place: "0,5", or "5" where there is one sample."""
+        """Write sample and neuron: "0,5", or "5" with a single sample."""
         return ",".join(map(str, rest if self.single else (i, *rest)))
 
     def cell(self, link: Link | None, i: int, k: int, value: float) -> Symbol:
-        """What a link gives out, neuron k for sample i; x for None."""
+        """Return the symbol of an output of a link, neuron k for sample i; x for None."""
         if self.is_chain:
             number = str(len(self.depth) if link is None else self.depth[link.name])
             return Symbol(f"a{number}", "a", "", number, value)
         return self._output(link, self.index(i, k), value)
 
     def row(self, link: Link | None, i: int) -> Symbol:
-        """All that a link gives out for sample i."""
+        """Return the symbol of all outputs of a link for sample i."""
         return self._output(link, self.index(i), 0.0)
 
     def _output(self, link: Link | None, where: str, value: float) -> Symbol:
@@ -65,23 +65,23 @@ class Letters:
         return self.of_link(link, "a" if isinstance(link.layer, Activation) else "z", where, value)
 
     def parameter(self, link: Link, field: str, index: tuple[int, ...], value: float) -> Symbol:
-        """A number that is learned."""
+        """Return the symbol of a learned number."""
         if self.is_chain:
             number, letter = str(self.depth[link.name]), field.lower()
             return Symbol(f"{letter}{number}", letter, "", number, value)
         return self.of_link(link, field, ",".join(map(str, index)), value)
 
     def of_link(self, link: Link, name: str, where: str, value: float, letter: str | None = None) -> Symbol:
-        """Any number of a link, its mask or its statistics too; letter: where it has another one in LaTeX."""
+        """Return the symbol of any number of a link; letter: its LaTeX letter if it differs."""
         plain = f"{link.name}.{name}" + (f"[{where}]" if where else "")
         return Symbol(plain, letter or name, self.levels.get(link.name, link.name), where, value)
 
     def target(self, i: int, k: int, outputs: int, value: float, smoothed: bool) -> Symbol:
-        """y, or y' where the labels are smoothed; without an index where there is but one number."""
+        """Return the symbol y, or y' with smoothed labels; without an index if there is one number only."""
         where = "" if self.single and outputs == 1 else self.index(i, k) if outputs > 1 else self.index(i)
         plain = ("y′" if smoothed else "y") + (f"[{where}]" if where else "")
         return Symbol(plain, "y'" if smoothed else "y", "", where, value)
 
     def weight(self, i: int, value: float) -> Symbol:
-        """The weight of a sample."""
+        """Return the symbol of the weight of a sample."""
         return Symbol(f"s[{i}]", "s", "", str(i), value)

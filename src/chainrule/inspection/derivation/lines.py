@@ -15,7 +15,7 @@ from chainrule.inspection.derivation.writing import TEXT
 
 @records.kind("equation")
 class Equation(NamedTuple):
-    """dL by one number. A product along a run of links, or a sum, or at the loss a formula."""
+    """dL by one number: a product along a run of links, a sum, or at the loss a formula."""
 
     node: Node
     terms: list[Term]
@@ -28,7 +28,7 @@ class Equation(NamedTuple):
     """what they come to"""
 
     def written(self) -> list[Expression]:
-        """Each term shown, with dL by what it leads to as its last factor."""
+        """Return each term shown, with dL by its variable as the last factor."""
         if self.node.leaf is not None:
             return [self.node.leaf]
         return [written(term) for term in self.terms] or [Number(0.0)]  # 0 where it moves nothing
@@ -59,12 +59,12 @@ class Equation(NamedTuple):
 
 
 def written(term: Term) -> Expression:
-    """factor * dL/d node; a leaf's formula in the place of a derivative that nothing else is written of."""
+    """Return factor * dL/d node, or the factor alone for a leaf."""
     return Product(term.factor, term.node.symbol) if term.node else term.factor
 
 
 def equations(tree: Node, terms: int, nodes: int) -> tuple[list[Equation], int]:
-    """The equations in the order from the number to the loss, and how many derivatives they name but leave out.
+    """Choose the equations to write, from the number to the loss, and count the derivatives left out.
 
     The heaviest path to the loss first, then what counts most towards the whole, until `nodes` are written.
     """
@@ -102,7 +102,7 @@ def equations(tree: Node, terms: int, nodes: int) -> tuple[list[Equation], int]:
 
 
 def equation_of(node: Node, terms: int) -> Equation:
-    """One derivative; where it has one term, multiplied through until something is added or the loss is reached."""
+    """Write one derivative; one with a single term is multiplied through up to a sum or the loss."""
     if node.leaf is not None:
         return Equation(node, [], None, 0, 0.0)
     if node.count != 1:
@@ -130,7 +130,7 @@ def _split(node: Node, terms: int) -> tuple[list[Term], None, int, float]:
 
 
 def update(root: Node, learning_rate: float, after: float) -> str:
-    """The update of gradient descent: w′ = w - lr · ∂L/∂w, with what that is where it is one product."""
+    """Write the update of gradient descent: w′ = w - lr · ∂L/∂w."""
     w, rate = root.of.plain, Symbol("r" if root.letters.is_chain else "lr", "", "", "", learning_rate)
     equation = equation_of(root, 1)
     rows = [Sum(root.of, (-1, Product(rate, root.symbol))).text()]
@@ -144,6 +144,6 @@ def update(root: Node, learning_rate: float, after: float) -> str:
 
 
 def check_count(value: object, name: str) -> None:
-    """Raise ConfigError unless it is a whole number of at least 1."""
+    """Raise ConfigError unless a value is an integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigError(f"{name} must be an integer of at least 1, not {value!r}.")

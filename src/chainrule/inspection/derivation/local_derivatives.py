@@ -1,4 +1,4 @@
-"""The factors of the chain rule: how each number of a walk moves with each number one link before it.
+"""The factors of the chain rule: the derivative of each number of a walk by each number one link before it.
 
 A `Variable` is what one link gives out, a (batch, width) array of cells. An `Edge` leads from a variable to one that is
 made of it, and knows d target cell / d source cell for each pair: as an array, to reckon with, and as an expression, to
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 
 class Cells(NamedTuple):
-    """Cells of a variable, and the factor that goes with each: three arrays of one length."""
+    """Cells of a variable with a factor each: three arrays of the same length."""
 
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
@@ -32,7 +32,7 @@ class Cells(NamedTuple):
 
 @dataclass(eq=False)
 class Variable:
-    """What a link gives out (batch, width), and where it goes on; None is the input."""
+    """An output of a link (batch, width), and the edges that use it; None is the input."""
 
     link: Link | None
     value: Floats
@@ -41,7 +41,7 @@ class Variable:
     """towards the loss; none for the output"""
 
     def symbol(self, i: int, k: int) -> Symbol:
-        """A cell's name and number."""
+        """Return a cell's symbol with its value."""
         return self.letters.cell(self.link, i, k, float(self.value[i, k]))
 
     @property
@@ -52,7 +52,7 @@ class Variable:
 
 @dataclass(eq=False)
 class Edge(ABC):
-    """From a source to a target, through one link."""
+    """An edge from a source to a target, through one link."""
 
     link: Link
     source: Variable
@@ -68,14 +68,14 @@ class Edge(ABC):
 
     @abstractmethod
     def cells(self, i: int, k: int) -> Cells:
-        """The target cells that a source cell moves, and their factors."""
+        """Return the target cells that depend on a source cell, with their factors."""
 
     @abstractmethod
     def factor(self, i: int, k: int, row: int, column: int) -> Expression:
         """d target[row, column] / d source[i, k]"""
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """The target cells that a parameter moves, and their factors; of an edge that has parameters."""
+        """Return the target cells that depend on a parameter, with their factors."""
         raise NotImplementedError
 
     def parameter_factor(self, name: str, index: tuple[int, ...], row: int, column: int) -> Expression:
@@ -83,7 +83,7 @@ class Edge(ABC):
         raise NotImplementedError
 
     def down_the_batch(self, column: int, factors: Floats) -> Cells:
-        """One column of the target, every sample."""
+        """Return the cells of one column of the target: every sample."""
         return Cells(np.arange(len(factors)), np.full(len(factors), column), factors)
 
 
@@ -104,7 +104,7 @@ class DenseEdge(Edge):
         return size @ np.abs(W).T
 
     def cells(self, i: int, k: int) -> Cells:
-        """All of the row."""
+        """All cells of row i: a dense output depends on every input of its row."""
         W = self.params.W
         return Cells(np.full(W.shape[1], i), np.arange(W.shape[1]), W[k])
 
@@ -114,7 +114,7 @@ class DenseEdge(Edge):
         return self.source.letters.parameter(self.link, "W", (k, column), number)
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """One column."""
+        """All cells of one column."""
         a = self.source.value
         return self.down_the_batch(index[-1], a[:, index[0]] if name == "W" else np.ones(len(a)))
 
@@ -125,7 +125,7 @@ class DenseEdge(Edge):
 
 @dataclass(eq=False)
 class CellwiseEdge(Edge):
-    """One cell to one cell: target[i, offset + k] moves with source[i, k] alone, by factors[i, k]."""
+    """An edge from each cell to one cell: target[i, offset + k] depends on source[i, k], by factors[i, k]."""
 
     factors: Floats  # (batch, source width)
     offset: int = 0
@@ -139,11 +139,11 @@ class CellwiseEdge(Edge):
         return np.abs(self.factors) * size[:, self.offset : self.offset + self.factors.shape[1]]
 
     def cells(self, i: int, k: int) -> Cells:
-        """The one."""
+        """The single cell that depends on this cell."""
         return Cells(np.array([i]), np.array([self.offset + k]), self.factors[i, k : k + 1])
 
     def factor(self, i: int, k: int, row: int, column: int) -> Expression:
-        """A constant, unless a subclass knows better."""
+        """A constant, unless a subclass writes more."""
         return Number(float(self.factors[i, k]))
 
 
@@ -170,7 +170,7 @@ class PReLUEdge(ActivationEdge):
         return self.source.letters.parameter(self.link, "slope", (k,), float(self.params.slope[k]))
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """One column."""
+        """All cells of one column."""
         z, a = self.source.value, self.target.value
         return self.down_the_batch(index[0], prelu_slope_prime(z, a, self.params.slope)[:, index[0]])
 
@@ -214,7 +214,7 @@ class SoftmaxEdge(Edge):
         return pulled
 
     def cells(self, i: int, k: int) -> Cells:
-        """All of the row."""
+        """All cells of row i: softmax mixes the row."""
         a = self.target.value[i]
         return Cells(np.full(len(a), i), np.arange(len(a)), a * ((np.arange(len(a)) == k) - a[k]))
 
@@ -228,7 +228,7 @@ class SoftmaxEdge(Edge):
 
 @dataclass(eq=False)
 class BatchNormEdge(Edge):
-    """out = gamma x_hat + beta, with the batch's own mean and deviation: every sample moves every other.
+    """out = gamma x_hat + beta with statistics of the batch: every sample affects every other.
 
     d out[i',k] / da[i,k] = gamma[k]/std[k] ([i' = i] - 1/m - x_hat[i,k] x_hat[i',k] / m)
     d out[i,k] / dgamma[k] = x_hat[i,k]      d out[i,k] / dbeta[k] = 1
@@ -275,7 +275,7 @@ class BatchNormEdge(Edge):
         return Product(scale, Sum(Number(1.0), *rest) if row == i else Sum(*rest))
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """One column."""
+        """All cells of one column."""
         x_hat = self.x_hat[:, index[0]]
         return self.down_the_batch(index[0], x_hat if name == "gamma" else np.ones(len(x_hat)))
 

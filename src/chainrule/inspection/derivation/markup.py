@@ -18,36 +18,36 @@ from chainrule.inspection.derivation.writing import LATEX, MATHML, TEXT, Writer
 
 @records.kind("expression")
 class Expression(ABC):
-    """A formula with a value."""
+    """Base class of formulas with a value."""
 
     @property
     @abstractmethod
     def value(self) -> float:
-        """What it comes to."""
+        """The value of the formula."""
 
     @property
     def is_sum(self) -> bool:
-        """Whether it needs brackets in a product."""
+        """Whether the formula needs brackets in a product."""
         return False
 
     def begins_negative(self, numbers: bool) -> bool:
-        """Whether a minus comes first when it is written, so that brackets are needed behind another sign."""
+        """Return whether the formula begins with a minus, so that it needs brackets after another sign."""
         return numbers and self.value < 0
 
     @abstractmethod
     def write(self, writer: Writer, numbers: bool) -> str:
-        """In symbols, or with numbers in their places."""
+        """Write the formula in symbols, or with numbers in their place."""
 
     def text(self, numbers: bool = False) -> str:
-        """As plain text."""
+        """Write the formula as plain text."""
         return self.write(TEXT, numbers)
 
     def latex(self, numbers: bool = False) -> str:
-        """As LaTeX, for math mode with amsmath."""
+        """Write the formula as LaTeX, for math mode with amsmath."""
         return self.write(LATEX, numbers)
 
     def mathml(self, numbers: bool = False) -> str:
-        """As MathML, for the inside of a <math> element."""
+        """Write the formula as MathML, for the inside of a <math> element."""
         return self.write(MATHML, numbers)
 
     def to_data(self) -> dict[str, Any]:
@@ -60,22 +60,22 @@ class Expression(ABC):
 
 
 class Given(Expression):
-    """An expression whose value is given, and stands in its place where numbers are written."""
+    """Base class of formulas with a given value, which is written in their place with numbers."""
 
     number: float
 
     @property
     def value(self) -> float:
-        """As given."""
+        """The given value."""
         return self.number
 
     def write(self, writer: Writer, numbers: bool) -> str:
-        """In symbols, or its number."""
+        """Write the symbols, or the number."""
         return writer.number(self.number) if numbers else self.symbols(writer)
 
     @abstractmethod
     def symbols(self, writer: Writer) -> str:
-        """In symbols."""
+        """Write the symbols."""
 
 
 @dataclass(frozen=True)
@@ -85,17 +85,17 @@ class Number(Given):
     number: float
 
     def begins_negative(self, numbers: bool) -> bool:
-        """Whatever way it is written."""
+        """Return whether the number is negative."""
         return self.number < 0
 
     def symbols(self, writer: Writer) -> str:
-        """The digits."""
+        """Write the digits."""
         return writer.number(self.number)
 
 
 @dataclass(frozen=True)
 class Symbol(Given):
-    """A letter that stands for a number: plain as text; with an upper and a lower mark elsewhere."""
+    """A letter for a number: a plain name in text, with an upper and a lower index elsewhere."""
 
     plain: str
     letter: str
@@ -104,13 +104,13 @@ class Symbol(Given):
     number: float
 
     def symbols(self, writer: Writer) -> str:
-        """The letter."""
+        """Write the letter."""
         return writer.symbol(self.plain, self.letter, self.above, self.below)
 
 
 @dataclass(frozen=True)
 class Call(Given):
-    """A function of something, whose value is given: relu'(z), softmax(z)."""
+    """A function call with a given value: relu'(z), softmax(z)."""
 
     name: str
     argument: Expression
@@ -120,31 +120,31 @@ class Call(Given):
     """an index of the result"""
 
     def symbols(self, writer: Writer) -> str:
-        """The call."""
+        """Write the call."""
         return writer.call(self.name, self.argument.write(writer, False), self.prime, self.below)
 
 
 @dataclass(frozen=True)
 class Partial(Given):
-    """d top / d bottom."""
+    """A partial derivative: d top / d bottom."""
 
     top: Symbol
     bottom: Symbol
     number: float
 
     def symbols(self, writer: Writer) -> str:
-        """The quotient."""
+        """Write the quotient."""
         return writer.partial(self.top.write(writer, False), self.bottom.write(writer, False))
 
 
 @dataclass(frozen=True)
 class Product(Expression):
-    """The factors multiplied; a factor of 1 is left out."""
+    """A product; factors of 1 are left out."""
 
     factors: tuple[Expression, ...]
 
     def __init__(self, *factors: Expression) -> None:
-        """Take the factors, those of inner products among them."""
+        """Store the factors, and flatten inner products."""
         flat = [part for f in factors for part in (f.factors if isinstance(f, Product) else (f,))]
         object.__setattr__(self, "factors", tuple(f for f in flat if f != Number(1.0)))
 
@@ -155,15 +155,15 @@ class Product(Expression):
 
     @property
     def is_sum(self) -> bool:
-        """A sum alone is one."""
+        """True if the product is a single factor that is a sum."""
         return len(self.factors) == 1 and self.factors[0].is_sum
 
     def begins_negative(self, numbers: bool) -> bool:
-        """As its first factor does, unless that stands in brackets."""
+        """Return whether the first factor begins with a minus outside brackets."""
         return bool(self.factors) and not self.factors[0].is_sum and self.factors[0].begins_negative(numbers)
 
     def write(self, writer: Writer, numbers: bool) -> str:
-        """The factors with dots between them, in brackets where they need them."""
+        """Write the factors with dots between them, in brackets where necessary."""
         if len(self.factors) < 2:
             return self.factors[0].write(writer, numbers) if self.factors else writer.number(1.0)
         parts: list[str] = []
@@ -182,17 +182,17 @@ class Product(Expression):
 
 @dataclass(frozen=True)
 class Sum(Expression):
-    """The terms added, or taken off where their sign is -1."""
+    """A sum of terms; those with the sign -1 are subtracted."""
 
     terms: tuple[tuple[int, Expression], ...]
 
     def __init__(self, *terms: Expression | tuple[int, Expression]) -> None:
-        """Take terms, each with a sign or without."""
+        """Store the terms, each with a sign or without."""
         object.__setattr__(self, "terms", tuple(t if isinstance(t, tuple) else (1, t) for t in terms))
 
     @property
     def is_sum(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
     @cached_property
@@ -201,7 +201,7 @@ class Sum(Expression):
         return math.fsum(sign * term.value for sign, term in self.terms)
 
     def write(self, writer: Writer, numbers: bool) -> str:
-        """The terms with their signs."""
+        """Write the terms with their signs."""
         parts = []
         for i, (sign, term) in enumerate(self.terms):
             part = term.write(writer, numbers)
@@ -212,7 +212,7 @@ class Sum(Expression):
 
 @dataclass(frozen=True)
 class Fraction(Expression):
-    """top / bottom."""
+    """A quotient: top / bottom."""
 
     top: Expression
     bottom: Expression
@@ -223,11 +223,11 @@ class Fraction(Expression):
         return self.top.value / self.bottom.value
 
     def begins_negative(self, numbers: bool) -> bool:
-        """As its top does."""
+        """Return whether the top begins with a minus."""
         return not self.top.is_sum and self.top.begins_negative(numbers)
 
     def write(self, writer: Writer, numbers: bool) -> str:
-        """One over the other."""
+        """Write top over bottom."""
         top, bottom = (part.write(writer, numbers) for part in (self.top, self.bottom))
         return writer.fraction(
             top, bottom, self.top.is_sum, self.bottom.is_sum or isinstance(self.bottom, Product)

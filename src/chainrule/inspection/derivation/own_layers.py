@@ -29,7 +29,7 @@ class OwnEdge(Edge):
 
     @cached_property
     def jacobian(self) -> Floats:
-        """(target cells, source cells), both row-major."""
+        """Compute the Jacobian (target cells, source cells), both in row-major order."""
         rows, columns = self.target.value.size, self.source.value.size
         if rows * columns > JACOBIAN_LIMIT:
             raise ConfigError(
@@ -53,7 +53,7 @@ class OwnEdge(Edge):
         return (size.ravel() @ np.abs(self.jacobian)).reshape(self.source.value.shape)
 
     def cells(self, i: int, k: int) -> Cells:
-        """Where the factor is not 0."""
+        """Return the cells with a factor other than 0."""
         return self._nonzero(self.jacobian[:, i * self.source.value.shape[1] + k])
 
     def _nonzero(self, column: Floats) -> Cells:
@@ -67,7 +67,7 @@ class OwnEdge(Edge):
         return Partial(self.target.symbol(row, column), self.source.symbol(i, k), float(number))
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """Where the factor is not 0; kept, for `parameter_factor` asks again for each term."""
+        """Return the cells with a factor other than 0; cached, because `parameter_factor` needs them for each term."""
         if (name, index) not in self._by_parameter:
             layer, ctx = self.link.layer, self.ctx
             assert ctx is not None

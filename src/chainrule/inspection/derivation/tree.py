@@ -1,4 +1,4 @@
-"""dL by one number as a sum of products, term by term, each with dL by something nearer to the loss."""
+"""dL by one number as a sum of products, each with dL by a variable nearer to the loss."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from chainrule.inspection.derivation.markup import Expression, Partial, Symbol
 
 @records.kind("derivation_term")
 class Term(NamedTuple):
-    """One product of a sum: a factor times dL by something nearer to the loss; a factor alone where node is None."""
+    """One product of a sum: a factor times dL by a variable nearer to the loss; a factor alone where node is None."""
 
     factor: Expression
     node: Node | None
 
     @property
     def value(self) -> float:
-        """The product."""
+        """The value of the product."""
         return self.factor.value * (self.node.value if self.node else 1.0)
 
     def to_data(self) -> dict[str, Any]:
@@ -36,7 +36,7 @@ class Term(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The terms that one edge adds to a node: the cells they lead to, and how to write the factor of each."""
+    """The terms that one edge adds to a node: their cells, and how the factor of each is written."""
 
     edge: Edge
     cells: Cells
@@ -44,7 +44,7 @@ class Part(NamedTuple):
     """of (row, column)"""
 
     def at_cells(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Of an array like the edge's target, what stands at the cells."""
+        """Return the values of an array like the edge's target at the cells."""
         return values[self.cells.rows, self.cells.columns]
 
 
@@ -63,19 +63,19 @@ class Node:
         extra: Sequence[Term] = (),
         leaf: Expression | None = None,
     ) -> None:
-        """From the graph: what L is derived by, and where the terms are."""
+        """Store the symbol of the number, and the edges with its terms."""
         self._graph, self._parts, self._extra = graph, tuple(parts), tuple(extra)
         self.of = of
         self.leaf = leaf
 
     @property
     def letters(self) -> Letters:
-        """What things are called."""
+        """The symbols of the trace."""
         return self._graph.letters
 
     @cached_property
     def _products(self) -> NDArray[np.float64]:
-        """All terms' values, part by part; the penalty's last."""
+        """The values of all terms, part by part; the penalty's last."""
         values = [
             part.cells.factors * part.at_cells(self._graph.delta(part.edge.target)) for part in self._parts
         ]
@@ -93,7 +93,7 @@ class Node:
 
     @cached_property
     def magnitude(self) -> float:
-        """The same sum with every factor of every term in absolute value: what the rounding is in proportion to."""
+        """The sum of the absolute values of all products: rounding errors are proportional to it."""
         if self.leaf is not None:
             return abs(self.leaf.value)
         own = [abs(term.value) for term in self._extra]
@@ -104,11 +104,11 @@ class Node:
 
     @property
     def symbol(self) -> Partial:
-        """dL/d it, with its value."""
+        """The derivative dL/d of the number, with its value."""
         return Partial(self._graph.letters.loss, self.of, self.value)
 
     def largest(self, count: int) -> tuple[list[Term], int, float]:
-        """The terms that are largest in size, the number of the others, and the others' exact sum."""
+        """Return the terms of largest absolute value, the number of the others, and the exact sum of the others."""
         if self.leaf is not None:
             return [], 0, 0.0
         order = np.argsort(-np.abs(self._products), kind="stable")
@@ -120,7 +120,7 @@ class Node:
 
     @property
     def terms(self) -> list[Term]:
-        """Every term, the largest first."""
+        """All terms, the largest first."""
         return self.largest(self.count)[0]
 
     def _term(self, number: int) -> Term:
@@ -151,7 +151,7 @@ class Node:
 
 
 def cell(graph: Graph, variable: Variable, i: int, k: int) -> Node:
-    """dL by one cell of a variable."""
+    """Make the node of dL by one cell of a variable."""
     of = variable.symbol(i, k)
     if variable is graph.out:
         return Node(graph, of, (), leaf=graph.leaf(i, k))

@@ -1,1 +1,1 @@
-"""What units respond to, and what the layers make of the samples."""
+"""What neurons respond to, and what the outputs of layers encode."""

@@ -30,7 +30,7 @@ DRAWS = 16
 
 @records.kind("best_inputs", rows="units", columns="inputs")
 class BestInputs(NamedTuple):
-    """The inputs that excite some neurons of one link most."""
+    """The inputs that maximize the outputs of some neurons of one link."""
 
     link: str
     units: NDArray[np.int64]  # (units,)
@@ -65,7 +65,7 @@ class Examples(NamedTuple):
 
 
 def layer_outputs(model: Trained, X: Any, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
-    """What each link puts out for X, by link name, in prediction mode: (n, width) each, blocks' inner links too.
+    """Compute the outputs of each link for X in prediction mode, by name: (n, width) each, links in blocks included.
 
     names: only these.  Memory: n times the sum of their widths.
     """
@@ -88,7 +88,7 @@ def layer_outputs(model: Trained, X: Any, names: Iterable[str] | None = None) ->
 def weight_images(
     model: Trained, link: str = "dense_1", shape: tuple[int, int] | None = None
 ) -> NDArray[Any]:
-    """The incoming weights of each neuron of a dense link, a row a neuron: (units, fan_in), or (units, *shape)."""
+    """Return the incoming weights of each neuron of a dense link: (units, fan_in), or (units, *shape)."""
     if link not in model.parameters or not hasattr(model.parameters[link], "W"):
         known = [name for name, part in model.parameters.items() if hasattr(part, "W")]
         raise ConfigError(f"link must be a dense link, one of {', '.join(known)}, not {link!r}.")
@@ -106,7 +106,7 @@ def weight_images(
 def exciting_samples(
     model: Trained, X: Any, link: str, units: Sequence[int] | None = None, k: int = 9
 ) -> Examples:
-    """The k samples of X at which each neuron of a link is greatest, and the k at which it is least.
+    """Find the k samples of X with the largest output of each neuron of a link, and the k with the smallest.
 
     units: numbers of neurons, all for None.  Ties go to the earlier sample.
     """
@@ -131,7 +131,7 @@ def best_inputs(
     steps: int = 200,
     seed: int = 0,
 ) -> BestInputs:
-    r"""The inputs within a region that make each neuron of a link greatest: activation maximization.
+    r"""Find the inputs in a region that maximize each neuron of a link: activation maximization.
 
     maximize  a_unit(x) - l2/2 ||u||^2 - tv TV(u),   x = center + scale u
 
@@ -198,7 +198,7 @@ def best_inputs(
 
 
 class _Walk:
-    """The outputs of some neurons, one a row block, and their gradients with respect to the input, in float64."""
+    """Computes the outputs of some neurons and their gradients by the input, in float64."""
 
     def __init__(
         self, links: tuple[Link, ...], params: tuple[Any, ...], model: Trained, units: NDArray[np.int64]
@@ -207,7 +207,7 @@ class _Walk:
         self.ctx = Context(states=states_in(np.float64, model.states))
 
     def __call__(self, x: Floats) -> tuple[Floats, Floats]:
-        """a (units, starts) and da/dx (units, starts, inputs) at x (units, starts, inputs)."""
+        """Compute a (units, starts) and da/dx (units, starts, inputs) at x (units, starts, inputs)."""
         units, starts, inputs = x.shape
         column = np.repeat(self.units, starts)
         a, caches = backprop.forward(self.links, self.params, x.reshape(-1, inputs), self.ctx)
@@ -219,14 +219,14 @@ class _Walk:
 
 
 def _stride(g: Floats, pace: Any) -> Floats:
-    """A step along g (..., inputs) whose root mean square is pace."""
+    """Scale g (..., inputs) to a step with the root mean square `pace`."""
     norm: Floats = np.linalg.norm(g, axis=-1, keepdims=True)
     stride: Floats = pace * math.sqrt(g.shape[-1]) * g / np.where(norm > 0, norm, 1.0)
     return stride
 
 
 def _path(model: Trained, name: str) -> tuple[tuple[Link, ...], tuple[Any, ...]]:
-    """The links that a signal passes from the input to the link named, and their parameters in float64."""
+    """Return the links from the input to the named one, and their parameters in float64."""
     network = model.network
     params = network.unflatten(model.theta.astype(np.float64))
     known = {place.link.name: place for place in tree.places(network.links, params)}

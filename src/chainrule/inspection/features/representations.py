@@ -1,4 +1,4 @@
-r"""What a layer's outputs hold, and how alike two layers are: linear probes and centered kernel alignment."""
+r"""What a layer's outputs encode, and how similar two layers are: linear probes and centered kernel alignment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chainrule.errors import ConfigError, ShapeError
 
 @records.kind("linear_probe")
 class Probe(NamedTuple):
-    """How well a linear classifier reads labels from a layer's outputs."""
+    """The accuracy of a linear classifier on a layer's outputs."""
 
     train_accuracy: float
     test_accuracy: float
@@ -35,7 +35,7 @@ def linear_probe(
     C: float = 1.0,
     iterations: int = 200,
 ) -> Probe:
-    """A logistic regression from a layer's outputs to labels, fitted on one part and judged on another.
+    """Fit a logistic regression from a layer's outputs to labels on one part, and evaluate it on another.
 
     train_a, test_a: (n, width), standardized by the training part's mean and deviation.  train_y, test_y: (n,).
     C: the inverse strength of the L2 penalty, as scikit-learn has it.  The network is not changed.
@@ -69,7 +69,7 @@ def linear_probe(
 
 
 def linear_cka(A: ArrayLike, B: ArrayLike) -> float:
-    r"""How alike two representations of the same samples are: 1 for equal up to rotation and scale, 0 for unrelated.
+    r"""Measure the similarity of two representations of the same samples: 1 up to rotation and scale, 0 if unrelated.
 
     CKA = ||B^T A||_F^2 / (||A^T A||_F ||B^T B||_F),   columns centered
 
@@ -96,7 +96,7 @@ def linear_cka(A: ArrayLike, B: ArrayLike) -> float:
 
 
 def cka_matrix(first: dict[str, NDArray[Any]], second: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
-    """linear_cka of every pair of layers: (len(first), len(second)), in the order of the dictionaries."""
+    """Compute linear_cka of every pair of layers: (len(first), len(second)), in the order of the dictionaries."""
     return np.array([[linear_cka(a, b) for b in second.values()] for a in first.values()])
 
 

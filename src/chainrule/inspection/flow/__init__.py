@@ -1,1 +1,1 @@
-"""How large activations and gradients are from layer to layer, and what a layer that lost them suffers from."""
+"""The sizes of activations and gradients from layer to layer, and the diagnosis of vanishing gradients and the like."""

@@ -20,36 +20,36 @@ if TYPE_CHECKING:
 
 @records.kind("flow_over_training", fields=("epochs", "flows"))
 class GradientFlow(Callback, Shown):
-    """Measure the gradient flow before training and after every so many epochs: flow[0], flow.figure(), print(flow).
+    """Measure the gradient flow before training and after epochs: flow[0], flow.figure(), print(flow).
 
-    every: epochs between two looks; the last epoch is always looked at.  samples: of the training samples, at most so
-    many, evenly spaced, in one batch.  The update-to-weight ratio is that of the step which the optimizer would take
-    next on these samples at the epoch's last learning rate (its first before training); there is none with L-BFGS and
-    with other methods than backpropagation. Looking changes no bit of the run.
-    Raises ConfigError for what is no count.
+    every: measure after every this many epochs, and after the last one.  samples: largest number of training samples to
+    use, evenly spaced, in one batch.  The update-to-weight ratio is that of the next step of the optimizer on these, at
+    the epoch's last learning rate (its first before training); there is none with L-BFGS and with methods other than
+    backpropagation. Measuring does not change the results of the run.
+    Raises ConfigError unless both are positive integers.
     """
 
     def __init__(self, every: int = 1, samples: int = 256) -> None:
-        """Start without measurements."""
+        """Check the settings; nothing is measured yet."""
         self.every, self.samples = check_count(every, "every"), check_count(samples, "samples")
         self.epochs: list[int] = []
         """when it was measured; 0 is before training"""
         self.flows: list[Flow] = []
 
     def on_train_begin(self, run: Run) -> None:
-        """A new run starts afresh; a resumed one goes on."""
+        """Discard the measurements of an earlier run, unless the run is resumed, and measure."""
         if run.step == 0:
             self.epochs, self.flows = [], []
             self.look(run, float(learning_rates(run)[0]))
 
     def on_epoch_end(self, run: Run) -> None:
-        """Measure, when it is time."""
+        """Measure after every `every` epochs and after the last one."""
         last = run.epoch == run.epochs or run.history.stopped is not None
         if run.epoch % self.every == 0 or last:
             self.look(run, run.logs.get("learning_rate"))
 
     def look(self, run: Run, lr: float | None) -> None:
-        """Measure now."""
+        """Measure the gradient flow now."""
         session = run.session
         stepwise = getattr(session, "method", None) is None  # not by a method that makes other steps
         self.flows.append(
@@ -67,14 +67,14 @@ class GradientFlow(Callback, Shown):
         self.epochs.append(run.epoch)
 
     def __getitem__(self, epoch: int) -> Flow:
-        """The flow after an epoch; flow[0] is before training."""
+        """Return the flow after an epoch; flow[0] is before training."""
         if epoch not in self.epochs:
             known = ", ".join(map(str, self.epochs)) or "none, for there was no training"
             raise KeyError(f"epoch {epoch} was not measured; measured are {known}.")
         return self.flows[self.epochs.index(epoch)]
 
     def records(self) -> list[dict[str, Any]]:
-        """A dict an epoch and layer."""
+        """Return one dict per epoch and layer."""
         return [
             {"epoch": epoch, **row}
             for epoch, flow in zip(self.epochs, self.flows, strict=True)
@@ -86,22 +86,22 @@ class GradientFlow(Callback, Shown):
         return records.to_data(self)
 
     def to_frame(self, backend: Any = "pandas") -> Any:
-        """A data frame with a row an epoch and layer, of any library that narwhals knows."""
+        """Return a data frame with one row per epoch and layer, of any library that narwhals supports."""
         return frame(self.records(), ("epoch", *LayerFlow._fields), backend)
 
     def figure(self) -> go.Figure:
-        """Layers x epochs: RMS(delta) relative to the last layer's, and the update-to-weight ratio."""
+        """Draw layers x epochs: RMS(delta) relative to the last layer's, and the update-to-weight ratio."""
         return view(self, "as_figure")
 
     def state(self) -> dict[str, Any]:
-        """All that was measured."""
+        """Return all measurements."""
         return {
             "epochs": self.epochs,
             "flows": [[[list(row) for row in f.layers], f.loss, f.samples, f.training] for f in self.flows],
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on where the run was. Raises TypeError or ValueError for what `state` cannot have given."""
+        """Restore the measurements. Raises TypeError or ValueError for an invalid state."""
         epochs, flows = state["epochs"], state["flows"]
         if not all(type(epoch) is int for epoch in epochs) or len(epochs) != len(flows):
             raise TypeError("epochs should be numbers, one a measurement")
@@ -119,13 +119,13 @@ class GradientFlow(Callback, Shown):
         ]
 
     def __str__(self) -> str:
-        """The last measurement, and when something was wrong before."""
+        """Write the last measurement, and the diagnoses of earlier ones."""
         told: str = view(self, "as_text")
         return told
 
 
 def _is_layer(row: Any) -> bool:
-    """Whether a list has what a LayerFlow has: text where it has text, numbers where it has numbers."""
+    """Return whether a list has the types of the fields of LayerFlow."""
     kinds = [str(kind) for kind in LayerFlow.__annotations__.values()]  # "str", "float | None", ...
     return len(row) == len(kinds) and all(
         (value is None and "None" in kind)

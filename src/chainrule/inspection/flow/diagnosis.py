@@ -1,4 +1,4 @@
-"""What is wrong with a network's gradient flow, by thresholds that stand here."""
+"""The diagnosis of the gradient flow of a network, by the thresholds below."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ VANISHING = 1e-3
 EXPLODING = 1e3
 """exploding: it is above this multiple of the last layer's"""
 FLAT = 0.05
-"""A sigmoid or tanh is saturated where its slope is below this share of the steepest, the one at z = 0."""
+"""flat: the slope of a sigmoid or tanh below this fraction of its steepest, at z = 0"""
 SATURATED = 0.5
-"""A layer with more than this share of its activations there is called saturated."""
+"""saturated: more than this fraction of a layer's activations flat"""
 DEAD = 0.2
-"""A layer is called dead when more than this share of its neurons passes no gradient from any sample."""
+"""dead: more than this fraction of a layer's neurons without a gradient from any sample"""
 
 
 @records.kind("layer_flow")
 class LayerFlow(NamedTuple):
-    """What one dense layer, with the activation behind it, does to the two walks. None: there is no such number."""
+    """The measurements of one dense layer with the activation that follows it. None: not available."""
 
     layer: str
     activation: str | None
@@ -40,7 +40,7 @@ class LayerFlow(NamedTuple):
     """of the activation's output; of z where none follows"""
     std: float
     saturated: float | None
-    """share of activations on the flats of a sigmoid or tanh"""
+    """fraction of the activations of a sigmoid or tanh that are flat"""
     dead: int | None
     """neurons whose slope is 0 for every sample"""
     gradient_rms: float | None
@@ -56,7 +56,7 @@ class LayerFlow(NamedTuple):
 
 @records.kind("diagnosis")
 class Diagnosis(NamedTuple):
-    """What is wrong with the gradient flow. Print it for a sentence.
+    """A problem of the gradient flow. Print it for a sentence.
 
     kind: "vanishing", "exploding", "saturated", "dead", "not finite" or "no gradient".
     """
@@ -86,7 +86,7 @@ class Diagnosis(NamedTuple):
 
 
 def diagnose(layers: Sequence[LayerFlow]) -> Iterator[Diagnosis]:
-    """The diagnoses of some layers, the gravest first."""
+    """Return the diagnoses of some layers, the most serious first."""
     reached = [row for row in layers if row.delta_rms is not None]
     if not reached:
         return
@@ -117,13 +117,13 @@ def _diagnosis(kind: str, rows: Sequence[LayerFlow], last: LayerFlow) -> Diagnos
 
 
 def slopes_of(layer: Any, z: NDArray[Any], a: NDArray[Any]) -> NDArray[Any] | None:
-    """f'(z) (batch, width) of an activation that works neuron by neuron and learns nothing; None for what else."""
+    """Return f'(z) (batch, width) of an elementwise activation without parameters; None for other layers."""
     own = isinstance(layer, Activation) and type(layer).prime is not Activation.prime
     return np.broadcast_to(layer.prime(z, a), a.shape) if own else None
 
 
 def flat_share(layer: Any, slopes: NDArray[Any] | None) -> float | None:
-    """The share of slopes below FLAT of the steepest, for what is bounded on both sides."""
+    """Return the share of slopes below FLAT times the steepest, for a function bounded on both sides."""
     if slopes is None or not layer.is_bounded:
         return None
     zero = np.zeros(1)

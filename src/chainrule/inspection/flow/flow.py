@@ -1,8 +1,7 @@
-"""How the gradient fares on its way back: layer by layer, at one moment or over a training run.
+"""The gradient flow: the size of the gradient from layer to layer, at one moment or over a training run.
 
-The walk is training's own (`chainrule.network.backprop`), watched: delta = dL/dz of each dense link, z = a W + b, as
-the walk passes it, and dL/dW before any penalty. RMS is the root of the mean square, over samples and neurons, or over
-weights.
+The walks are those of training (`chainrule.network.backprop`): delta = dL/dz of each dense link, z = a W + b, and
+dL/dW before any penalty. RMS is the root of the mean square, over samples and neurons, or over weights.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 @records.kind("flow", also=("diagnoses",))
 @dataclass(frozen=True, repr=False)
 class Flow(Shown):
-    """The gradient flow at one moment: a layer a row, from the input to the output. Print it to see the table."""
+    """The gradient flow at one moment: one row per dense layer, from the input to the output. Print it for a table."""
 
     layers: tuple[LayerFlow, ...]
     loss: float
@@ -48,11 +47,11 @@ class Flow(Shown):
 
     @property
     def diagnoses(self) -> tuple[Diagnosis, ...]:
-        """What is wrong, by the thresholds of `chainrule.inspection.flow.diagnosis`; () when nothing is."""
+        """The problems found by the thresholds of `chainrule.inspection.flow.diagnosis`; () if there are none."""
         return tuple(diagnose(self.layers))
 
     def __getitem__(self, layer: str) -> LayerFlow:
-        """A layer by name."""
+        """Return a layer by name."""
         for row in self.layers:
             if row.layer == layer:
                 return row
@@ -61,7 +60,7 @@ class Flow(Shown):
         )
 
     def records(self) -> list[dict[str, Any]]:
-        """A dict a layer."""
+        """Return one dict per layer."""
         return [row._asdict() for row in self.layers]
 
     def to_data(self) -> dict[str, Any]:
@@ -69,21 +68,21 @@ class Flow(Shown):
         return records.to_data(self)
 
     def to_frame(self, backend: Any = "pandas") -> Any:
-        """A data frame with a row a layer, of any library that narwhals knows."""
+        """Return a data frame with one row per layer, of any library that narwhals supports."""
         return frame(self.records(), LayerFlow._fields, backend)
 
     def figure(self) -> go.Figure:
-        """RMS(delta) by layer relative to the last, and the update-to-weight ratio where it is known."""
+        """Draw RMS(delta) by layer relative to the last, and the update-to-weight ratio if known."""
         return view(self, "as_figure")
 
     def __repr__(self) -> str:
-        """The number of layers, the loss, and the kinds of diagnoses."""
+        """Show the number of layers, the loss, and the kinds of diagnoses."""
         kinds = "".join(f", {diagnosis.kind}" for diagnosis in self.diagnoses)
         count = counted(len(self.layers), "layer")
         return f"<Flow of {count} on {self.samples:,} samples: loss {self.loss:.4g}{kinds}>"
 
     def __str__(self) -> str:
-        """The table, what it was measured on, and the diagnoses."""
+        """Write the table, the conditions of the measurement, and the diagnoses."""
         told: str = view(self, "as_text")
         return told
 
@@ -98,7 +97,7 @@ def gradient_flow(
     training: bool = True,
     optimizer: Optimizer | None = None,
 ) -> Flow:
-    """The gradient flow of a model on some samples; the same as `Model.gradient_flow`.
+    """Measure the gradient flow of a model on some samples; the same as `Model.gradient_flow`.
 
     samples: of X and y, at most so many, evenly spaced; None for all.  training: walk as in training or in prediction.
     optimizer: whose first step on these samples is the update in the update-to-weight ratio.
@@ -131,7 +130,7 @@ def measure(
     first: int = 1,
     training: bool = True,
 ) -> Flow:
-    """Walk the samples once as the next training step would, and watch.
+    """Walk the samples once as the next training step would, and measure.
 
     t: keys the dropout masks.  optimizer_state: the update is then that of plan's optimizer from this state, at the
     learning rate lr (its own for None), as step `first` of its run; None for no update.
@@ -161,7 +160,7 @@ def measure(
 
 
 class _Watch:
-    """Statistics of what the walks pass, taken as they pass it: nothing is kept but numbers, and the z under way."""
+    """Collects statistics during the walks, without keeping the arrays."""
 
     def __init__(self, network: Network, batch: Batch) -> None:
         self.network = network
@@ -191,7 +190,7 @@ class _Watch:
     def rows(
         self, theta: NDArray[Any], grads: Mapping[str, Any], after: NDArray[Any] | None
     ) -> Iterator[LayerFlow]:
-        """A row a dense layer, depth first."""
+        """Iterate over one row per dense layer, depth first."""
         slots = {slot.link.name: slot for slot in self.network.slots if slot.field == "W"}
         for link in self.network.walk():
             if not isinstance(link.layer, Dense) or link.name not in slots:
@@ -218,27 +217,27 @@ class _Watch:
 
 
 def without_penalty(network: Network) -> Network:
-    """The same network, its gradients that of the loss alone."""
+    """Return the same network without the penalty."""
     bare = copy.copy(network)
     bare.l2 = bare.l1 = 0.0
     return bare
 
 
 def thinned(samples: Samples, most: int) -> Samples:
-    """At most so many samples, evenly spaced: data in order of their class keep all classes."""
+    """Return at most `most` samples, evenly spaced, so that data sorted by class keep all classes."""
     if samples.n <= most:
         return samples
     return samples.take(np.linspace(0, samples.n - 1, most).astype(np.int64))
 
 
 def rms(value: Any) -> float:
-    """sqrt(mean of squares), in float64, so that what float32 holds does not underflow when it is squared."""
+    """Compute sqrt(mean of squares) in float64, so that squares of float32 numbers do not underflow."""
     exact = np.asarray(value, np.float64)
     return float(np.sqrt(np.mean(exact * exact)))
 
 
 def frame(records: Sequence[Mapping[str, Any]], columns: Sequence[str], backend: Any) -> Any:
-    """A data frame of records with these columns."""
+    """Make a data frame of records with these columns."""
     import narwhals
 
     data = {name: [record[name] for record in records] for name in columns}

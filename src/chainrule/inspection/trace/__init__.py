@@ -1,1 +1,1 @@
-"""One walk there and back with every number of it, and the checks that it is right."""
+"""The trace of one forward and backward walk with all its numbers, and checks of the gradients."""

@@ -1,4 +1,4 @@
-"""The numbers of a trace as a data frame, and as nested lists."""
+"""A trace as a data frame and as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FRAMES = ("pandas", "polars", "pyarrow")
 
 
 def frame(trace: Walk, of: str, backend: Any) -> Any:
-    """A data frame of `Trace.to_frame`."""
+    """Make the data frame of `Trace.to_frame`."""
     if of not in ("neurons", "parameters"):
         raise ConfigError(f"of must be 'neurons' or 'parameters', not {of!r}.")
     if backend is None:
@@ -34,7 +34,7 @@ def frame(trace: Walk, of: str, backend: Any) -> Any:
 
 
 def neurons(trace: Walk) -> dict[str, list[Any]]:
-    """Columns sample, link, neuron, z, a, delta: sample by sample, links in order, the input first."""
+    """Return the columns sample, link, neuron, z, a, delta, sample by sample, links in order, the input first."""
     widths = {name: values.shape[1] for name, values in trace.z.items()}
     names = [name for name, width in widths.items() for _ in range(width)]
     numbers = [k for width in widths.values() for k in range(width)]
@@ -49,7 +49,7 @@ def neurons(trace: Walk) -> dict[str, list[Any]]:
 
 
 def parameters(trace: Walk) -> dict[str, list[Any]]:
-    """Columns link, parameter, row, column, value, gradient; a parameter of one axis has row 0."""
+    """Return the columns link, parameter, row, column, value, gradient; a parameter of one axis has row 0."""
     columns: dict[str, list[Any]] = {
         name: [] for name in ("link", "parameter", "row", "column", "value", "gradient")
     }
@@ -67,7 +67,7 @@ def parameters(trace: Walk) -> dict[str, list[Any]]:
 
 
 def data(trace: Walk, n: int | None = None, width: int | None = None) -> dict[str, Any]:
-    """The trace as nested lists: the first n samples, and the first `width` numbers along every other axis."""
+    """Return the trace as nested lists: the first n samples, and the first `width` numbers along every other axis."""
     links = {
         name: {
             letter: values[name][:n, :width].tolist()
@@ -97,7 +97,7 @@ def data(trace: Walk, n: int | None = None, width: int | None = None) -> dict[st
 
 
 def bounded(trace: Walk, n: int | None, width: int | None) -> dict[str, Any]:
-    """What `data` keeps, and how many samples, neurons by link, and numbers by parameter it leaves out."""
+    """Return what `data` keeps, and how many samples, neurons by link, and numbers by parameter it leaves out."""
     neurons = {name: values.shape[1] - values[:0, :width].shape[1] for name, values in trace.z.items()}
     numbers = {
         f"{name}.{field}": value.size - value[(slice(width),) * value.ndim].size

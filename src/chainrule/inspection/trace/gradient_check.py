@@ -27,7 +27,7 @@ STEPS = (1e-4, 1e-5, 1e-6)
 
 @records.kind("gradient_comparison")
 class Comparison(NamedTuple):
-    """One number of the gradient, got in two ways."""
+    """One component of the gradient, computed in two ways."""
 
     at: tuple[int, ...]
     gradient: float
@@ -41,7 +41,7 @@ class Comparison(NamedTuple):
 
 @records.kind("gradient_check")
 class GradientCheck(Shown, dict[str, Comparison]):
-    """The worst comparison of each parameter, by name: check["dense_1.W"].error. print(check) shows them all."""
+    """The comparison of largest error of each parameter: check["dense_1.W"].error. print(check) shows them all."""
 
     @property
     def worst(self) -> str:
@@ -50,11 +50,11 @@ class GradientCheck(Shown, dict[str, Comparison]):
 
     @property
     def error(self) -> float:
-        """The largest relative error of all; 0 for a network without parameters."""
+        """The largest relative error; 0 for a network without parameters."""
         return max((comparison.error for comparison in self.values()), default=0.0)
 
     def place(self, name: str) -> str:
-        """The number of a parameter that was compared: dense_1.W[3,1]"""
+        """Return the component of a parameter that was compared: dense_1.W[3,1]"""
         return f"{name}[{','.join(map(str, self[name].at))}]"
 
     def to_data(self) -> dict[str, Any]:
@@ -63,12 +63,12 @@ class GradientCheck(Shown, dict[str, Comparison]):
         return records.labeled(self, {"error": self.error, "worst": worst, "parameters": dict(self)})
 
     def __repr__(self) -> str:
-        """The worst number and its error."""
+        """Show the component of largest error, and its error."""
         worst = f": worst {self.place(self.worst)}, relative error {self.error:.1e}" if self else ""
         return f"<GradientCheck of {counted(len(self), 'parameter')}{worst}>"
 
     def __str__(self) -> str:
-        """A line a parameter, and the worst."""
+        """Write one line per parameter, and the largest error."""
         lines = [f"{'parameter':<24}{'backpropagation':>22}{'central difference':>22}{'relative error':>16}"]
         for name, c in self.items():
             lines.append(f"{self.place(name):<24}{c.gradient:>22.12g}{c.numeric:>22.12g}{c.error:>16.1e}")
@@ -80,7 +80,7 @@ class GradientCheck(Shown, dict[str, Comparison]):
 def loss_and_gradient(
     model: Trained, theta: NDArray[Any], samples: Samples, training: bool
 ) -> tuple[float, NDArray[Any]]:
-    """L over the samples in one batch and dL/dtheta (size,), at this theta (size,) and in its precision.
+    """Compute L over the samples in one batch and dL/dtheta (size,), in the precision of theta (size,).
 
     training: walk as the next training step would, or as in prediction.
     """
@@ -102,7 +102,7 @@ def check_gradients(
     samples: int = 64,
     training: bool = True,
 ) -> GradientCheck:
-    """The gradients of a model on some samples against central differences; the same as `Model.check_gradients`."""
+    """Compare a model's gradients on some samples with central differences; the same as `Model.check_gradients`."""
     checked = model.check_samples(X, y, sample_weight=sample_weight)
     few = checked.take(np.arange(min(checked.n, samples)))
     return check_gradient(

@@ -1,4 +1,4 @@
-"""How much memory a trace takes."""
+"""The memory that a trace needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEMORY_LIMIT = 2**30
 
 
 def memory(network: Network, samples: int, dtype: Any, training: bool = True) -> int:
-    """About how many bytes a trace of so many samples takes while it is made; it keeps most of them.
+    """Estimate the bytes of a trace of some samples while it is made; it keeps most of them.
 
     n (2 inputs + 2 sum_l fan_out_l + sum of fan_out over batch norm and dropout) + 3 parameters, each an item of dtype.
     Dropout counts in training only: in prediction it hands on what it gets.
@@ -29,7 +29,7 @@ def memory(network: Network, samples: int, dtype: Any, training: bool = True) ->
 
 
 def check_memory(network: Network, samples: int, dtype: Any, training: bool, limit: float | None) -> None:
-    """Raise ConfigError where a trace would keep more than `limit` bytes; None is no limit."""
+    """Raise ConfigError if a trace would need more than `limit` bytes; None is no limit."""
     need = memory(network, samples, dtype, training)
     if limit is not None and need > limit:
         one = memory(network, 1, dtype, training) - memory(network, 0, dtype, training)

@@ -1,4 +1,4 @@
-"""Where an input is sought, and what is preferred there: regions and priors for activation maximization."""
+"""Regions and priors of activation maximization: where inputs may lie, and which ones are preferred."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ TV_EPS = 1e-3
 
 
 class Region(ABC):
-    """Where inputs may lie, as x = center + scale u with u in a unit region: a cube or a ball."""
+    """Base class of the sets of inputs x = center + scale u, with u in a unit cube or a unit ball."""
 
     @abstractmethod
     def place(self, u: Floats) -> Floats:
-        """x for u, both (..., inputs)."""
+        """Return x for u, both (..., inputs)."""
 
     @abstractmethod
     def project(self, u: Floats) -> Floats:
-        """The nearest point of the unit region."""
+        """Return the nearest point of the unit region."""
 
     @abstractmethod
     def best(self, g: Floats) -> Floats:
-        """The u of the unit region that maximizes g^T u, for each row of g (..., inputs)."""
+        """Return the u of the unit region that maximizes g^T u, for each row of g (..., inputs)."""
 
     @abstractmethod
     def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-        """Points of the unit region to start from."""
+        """Draw points of the unit region to start from."""
 
     @property
     @abstractmethod
@@ -52,7 +52,7 @@ class Box(Region):
     high: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse an empty box."""
+        """Check that low and high are finite, and low < high."""
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise ConfigError(
                 f"a Box needs finite low < high, not {self.low!r} and {self.high!r}; Box(0, 255) suits pixels."
@@ -76,7 +76,7 @@ class Box(Region):
         return (g > 0).astype(np.float64)
 
     def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-        """Uniform."""
+        """Draw uniform points."""
         return random.uniform(0.0, 1.0, shape)
 
     def to_data(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Ball(Region):
     center: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse an empty ball."""
+        """Check that radius and center are finite, and the radius is above 0."""
         if not (math.isfinite(self.radius) and self.radius > 0 and math.isfinite(self.center)):
             raise ConfigError(f"a Ball needs a finite radius above 0 and a finite center, not {self!r}.")
 
@@ -117,7 +117,7 @@ class Ball(Region):
         return g / np.where(norm > 0, norm, 1.0)
 
     def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-        """A random direction, half way out."""
+        """Draw points in random directions, at half the radius."""
         return 0.5 * self.best(random.normal(size=shape))
 
     def to_data(self) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def prior(u: Floats, l2: float, tv: float, shape: tuple[int, int] | None) -> tup
 
 
 def total_variation(image: Floats) -> tuple[Floats, Floats]:
-    r"""How much an image changes from pixel to pixel, and its gradient.
+    r"""Compute how much an image changes from pixel to pixel, and its gradient.
 
     TV = sum_ij (sqrt(d_ij) - eps)      d_ij = (u_{i+1,j} - u_ij)^2 + (u_{i,j+1} - u_ij)^2 + eps^2
     dTV/du_ij = sum over the pixels whose d holds u_ij of (u_ij - neighbor) / sqrt(d)

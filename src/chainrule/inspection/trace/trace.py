@@ -26,7 +26,7 @@ class Trace(Walk, Shown):
     """One walk forward and back. Made by `Model.trace`; print it for a table of the links."""
 
     def derive(self, what: str) -> Derivation:
-        """The chain rule for one number, written out: dL by "dense_2.W[3,1]", "batch_norm_1.gamma[0]" or "input[5]".
+        """Write out the chain rule of one number: dL by "dense_2.W[3,1]", "batch_norm_1.gamma[0]" or "input[5]".
 
         An index counts from 0, as in NumPy. In a batch an input has the sample's number first: "x[0,5]" (x and input
         are the same). It is computed in float64, from a copy of the walk where the model is in float32, so that it can
@@ -38,7 +38,7 @@ class Trace(Walk, Shown):
     # --- as data -------------------------------------------------------------------------------------------------
 
     def to_frame(self, of: str = "neurons", backend: Any = None) -> Any:
-        """A data frame in long format, of any library that narwhals knows; for None pandas, Polars or PyArrow.
+        """Return a data frame in long format, of any library that narwhals supports; None: pandas, Polars or PyArrow.
 
         of="neurons": a row for each sample, link and neuron, with z, a and delta.
         of="parameters": a row for each number that is learned, with link, parameter, row, column, value, gradient.
@@ -53,11 +53,11 @@ class Trace(Walk, Shown):
         return records.labeled(self, export.bounded(self, n, width))
 
     def to_json(self) -> str:
-        """All of it as JSON: loss, samples, and of each link z, a, delta, parameters and grads; NaN is null."""
+        """Return all numbers as JSON: loss, samples, and z, a, delta, parameters and grads of each link."""
         return to_json(export.data(self))
 
     def __str__(self) -> str:
-        """A table of the links: the numbers themselves where they are few, else their mean and spread."""
+        """Write a table of the links: the numbers themselves if they are few, otherwise mean and spread."""
         told: str = view(self, "as_text")
         return told
 
@@ -71,7 +71,7 @@ def trace(
     training: bool | None = None,
     memory_limit: float | None = MEMORY_LIMIT,
 ) -> Trace:
-    """The trace of a model on some samples; the same as `Model.trace`, which says what the arguments are."""
+    """Trace a model on some samples; the same as `Model.trace`, which describes the arguments."""
     y = checks.as_array(y, "y")
     if checks.as_array(x, "x").ndim == 1 and (y.ndim == 0 or y.shape == (model.network.outputs,)):
         y = y[None]

@@ -1,4 +1,4 @@
-"""Every number of a walk: z, a, delta and gradients, link by link, sample by sample.
+"""All numbers of one forward and one backward walk: z, a, delta and gradients, link by link, sample by sample.
 
 A trace is one walk forward and one walk back over a batch, by training's own functions (`network.backprop`), that keeps
 all that they pass. Its keys are the links' names, blocks' inner ones too, and "input":
@@ -51,7 +51,7 @@ class Walk:
         ctx: Context,
         scale: TargetScale | None = None,
     ) -> None:
-        """Walk there and back, and keep what was seen."""
+        """Walk forward and back, and store all numbers."""
         self.network, self.theta, self.batch, self.scale = network, theta, batch, scale
         self.x, self.y, self.s = batch
         self.training = ctx.training
@@ -94,7 +94,7 @@ class Walk:
         (self.outputs if way == "forward" else self.grad_outputs)[link.name] = value
 
     def _delta_of_activation(self, place: tree.Place) -> NDArray[Any]:
-        """What the activation hands back: seen by the link before it in its chain, or asked of the layer again."""
+        """Return dL/dz of an activation: recorded at the link before it in its chain, or computed again."""
         link = place.link
         if place.source is not None and not place.is_first:
             return self.grad_outputs[place.source.name]
@@ -103,14 +103,14 @@ class Walk:
         return np.asarray(link.layer.backward(theta, cache, self.grad_outputs[link.name], ctx)[1])
 
     def context(self, link: Link | None = None) -> Context:
-        """What the walk knew, or a link in it."""
+        """Return the context of the walk, or of one link in it."""
         return self._ctx if link is None else self._ctx.at(link)
 
     # --- its numbers ---------------------------------------------------------------------------------------------
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """Parameters by link name, as they were at the walk."""
+        """The parameters by link name, as they were during the walk."""
         return self.network.named(self.tree)
 
     @cached_property
@@ -120,7 +120,7 @@ class Walk:
 
     @property
     def prediction(self) -> NDArray[Any]:
-        """What the model says (batch, outputs): probabilities, or numbers in the targets' own units."""
+        """The prediction (batch, outputs): probabilities, or numbers in the targets' own units."""
         said: NDArray[Any] = self.network.loss.predict(self.out)
         return said if self.scale is None else self.scale.restore(said)
 
@@ -136,13 +136,13 @@ class Walk:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the trace keeps, every array counted once."""
+        """The bytes that the trace keeps, every array counted once."""
         arrays = [*self.outputs.values(), *self.grad_outputs.values(), *self.delta.values(), self.theta]
         arrays += [part for parts in self.grads.values() for part in parts] + [*self.batch, self.out]
         return sum({id(a): a.nbytes for a in arrays}.values())
 
     def per_sample(self, name: str, *, memory_limit: float | None = MEMORY_LIMIT) -> Any:
-        """Each sample's part of a link's gradients: its NamedTuple of (batch, *shape) arrays; made when asked for.
+        """Compute each sample's part of a link's gradients: its NamedTuple of (batch, *shape) arrays.
 
         Entry i is the part that reaches the parameters through row i, weight s_i / sum_i s_i and all, so that
         the sum over i is dL/dtheta without the penalty. Where no link mixes the samples it is s_i / sum_i s_i times the
@@ -166,7 +166,7 @@ class Walk:
 
     @cached_property
     def in_float64(self) -> Self:
-        """The same walk in float64: this trace where it is in float64 already."""
+        """The same walk in float64; itself if it is in float64 already."""
         if self.theta.dtype == np.float64:
             return self
         states = states_in(np.float64, self._ctx.states)
@@ -175,10 +175,10 @@ class Walk:
         return type(self)(self.network, self.theta.astype(np.float64), batch, ctx, self.scale)
 
     def __repr__(self) -> str:
-        """How many samples, and the loss."""
+        """Show the number of samples and the loss."""
         return f"<{type(self).__name__} of {self.n:,} sample{'s' * (self.n != 1)}, {self.mode}: loss {self.loss:.6g}>"
 
     @property
     def mode(self) -> str:
-        """In words, how the walk treated batch norm and dropout."""
+        """How batch norm and dropout were treated: "as in training" or "as in prediction"."""
         return "as in training" if self.training else "as in prediction"
