@@ -9,11 +9,51 @@
 
 Each message says the argument, what was expected, what came, and the next step. All but the last are also a
 `ValueError`, so code written for scikit-learn catches them as it is.
+
+A message may be shown where options have other names: the command has `--batch-size` for `batch_size`, and names a loss
+by its kind rather than by its class. The functions `option` and `instead` mark such parts when a message is written.
+The error's text has no trace of the marks, and `said` writes it in other words.
 """
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+# Characters for private use, which no message has otherwise: "{name|value|text}" and "{|other|text}".
+_MARKED = re.compile("\ue000([^\ue000-\ue002]*)\ue001([^\ue000-\ue002]*)\ue001([^\ue000-\ue002]*)\ue002")
+
+
+def option(name: str, text: str | None = None, value: str = "") -> str:
+    """Mark a part of a message as an option, by its name in `Model.fit` and its kin.
+
+    text: how the message has it, as "learning_rate of Adam"; the name unless given.  value: one to be given to it.
+    """
+    return f"\ue000{name}\ue001{value}\ue001{name if text is None else text}\ue002"
+
+
+def instead(text: str, other: str) -> str:
+    """Mark a part of a message that reads otherwise where settings are text, as `other`: LBFGS, lbfgs."""
+    return f"\ue000\ue001{other}\ue001{text}\ue002"
 
 
 class ChainruleError(Exception):
     """The base of every error that Chainrule raises on purpose."""
+
+    def __init__(self, message: str = "") -> None:
+        """Keep the message with its marks, and show it without them."""
+        self._marked = message
+        super().__init__(_MARKED.sub(lambda found: found[3], message))
+
+    def said(self, name: Callable[[str, str, str], str]) -> str:
+        """Return the message in other words. name(option, value, text): how an option is called, with its value."""
+        if self.args != (_MARKED.sub(lambda found: found[3], self._marked),):
+            return str(self)  # somebody gave it another message
+
+        def replaced(found: re.Match[str]) -> str:
+            return name(found[1], found[2], found[3]) if found[1] else found[2]
+
+        return _MARKED.sub(replaced, self._marked)
 
 
 class ConfigError(ChainruleError, ValueError):

@@ -13,6 +13,8 @@ from chainrule.recipe.settings import as_text, flag, widths
 class Flags(Names):
     """The names of the command: `--batch-size`, `--batch-size 32`."""
 
+    others = frozenset({"clip_value", "repeats", "budget"})
+
     def __call__(self, option: str) -> str:
         """The flag of an option; data, which have none, by their place in the usage."""
         return "DATA" if option == "data" else flag(option)

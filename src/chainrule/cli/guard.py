@@ -70,9 +70,10 @@ def leave(message: str, code: int) -> None:
 def sentence(error: Exception) -> str:
     """What to tell a user about an error."""
     if isinstance(error, ChainruleError):
-        from chainrule.cli.wording import in_flags
+        from chainrule.cli.flags import FLAGS
+        from chainrule.recipe.messages import told
 
-        return in_flags(str(error))
+        return told(error, FLAGS)
     if isinstance(error, FileNotFoundError):
         return f"{error.filename} does not exist; check the path."
     if isinstance(error, OSError) and error.strerror:

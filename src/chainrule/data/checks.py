@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from chainrule.core.arrays import distinct
 from chainrule.data import frames
 from chainrule.data.samples import Samples, TargetScale
-from chainrule.errors import ConfigError, DataError, ShapeError
+from chainrule.errors import ConfigError, DataError, ShapeError, instead, option
 from chainrule.formulas.losses import Loss
 from chainrule.network.network import Network
 
@@ -38,14 +38,14 @@ class Targets(NamedTuple):
 def check_seed(seed: Any, name: str = "seed", bits: int = 32) -> int:
     """Check that a seed is an integer in [0, 2^bits), and return it as an int."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**bits:
-        raise ConfigError(f"{name} must be an integer in [0, 2^{bits}), not {seed!r}.")
+        raise ConfigError(f"{option(name)} must be an integer in [0, 2^{bits}), not {seed!r}.")
     return int(seed)
 
 
 def check_count(value: Any, name: str, least: int = 1) -> int:
     """Check that a value is an integer of at least `least`, and return it."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ConfigError(f"{name} must be an integer of at least {least}, not {value!r}.")
+        raise ConfigError(f"{option(name)} must be an integer of at least {least}, not {value!r}.")
     return int(value)
 
 
@@ -176,7 +176,8 @@ def check_targets(
         try:
             y = _as_numbers(y)
         except (TypeError, ValueError) as error:
-            raise DataError(f"{name} must hold numbers for {type(loss).__name__}, not {y.dtype}.") from error
+            kind = instead(f"{y.dtype}", "text") if y.dtype.kind in "UT" else y.dtype
+            raise DataError(f"{name} must hold numbers for {_named(loss)}, not {kind}.") from error
     y = y.astype(np.float64)
     y = y[:, None] if y.ndim == 1 else y
     if y.shape[1] != outputs:
@@ -188,20 +189,21 @@ def check_targets(
         raise DataError(f"{name} holds NaN or infinity at row {at}; drop the samples without a target.")
     low, high = (float(y.min()), float(y.max())) if y.size else (0.0, 0.0)
     if loss.targets in ("binary", "classes") and (low < 0 or high > 1):
-        raise DataError(
-            f"{name} must lie between 0 and 1 for {type(loss).__name__}; it spans {low:g} to {high:g}."
-        )
+        raise DataError(f"{name} must lie between 0 and 1 for {_named(loss)}; it spans {low:g} to {high:g}.")
     if loss.targets == "classes" and not np.allclose(y.sum(1), 1, atol=1e-6):
         raise DataError(
-            f"each row of {name} must sum to 1 for {type(loss).__name__}; pass labels (n,) or probabilities."
+            f"each row of {name} must sum to 1 for {_named(loss)}; pass labels (n,) or probabilities."
         )
     if loss.targets == "counts" and low < 0:
-        raise DataError(
-            f"{name} must not be negative for {type(loss).__name__}; its smallest value is {low:g}."
-        )
+        raise DataError(f"{name} must not be negative for {_named(loss)}; its smallest value is {low:g}.")
     if loss.targets == "classes" and classes is None:
         classes = np.arange(outputs)
     return Targets(y, classes)
+
+
+def _named(loss: Loss) -> str:
+    """The class of a loss in a message; its kind where losses are named by text."""
+    return instead(type(loss).__name__, getattr(loss, "kind", type(loss).__name__))
 
 
 def _are_probabilities(y: NDArray[Any], classes: NDArray[Any] | None) -> bool:
@@ -244,8 +246,8 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
             f"{name} has {len(known)} classes ({_some(known)}) but the network has {outputs} outputs; "
             f"give its last Dense layer {len(known)} units."
             if outputs != 2
-            else f"{name} has {len(known)} classes ({_some(known)}) but a network with this loss has 2; "
-            "use SoftmaxCrossEntropy with one output a class."
+            else f"{name} has {len(known)} classes ({_some(known)}) but a network with this loss has 2; use "
+            f"{option('loss', 'SoftmaxCrossEntropy with one output a class', 'softmax_cross_entropy')}."
         )
     numbers = (
         np.searchsorted(known, y) if y.dtype.kind == known.dtype.kind or known.dtype.kind != "U" else None
@@ -425,7 +427,7 @@ def check_scale(mean: Any, std: Any, outputs: int) -> TargetScale:
 def check_choice(value: Any, registry: Mapping[str, Any], name: str) -> Any:
     """Return the entry of a registry by its name. Raises ConfigError with the names if there is none."""
     if not isinstance(value, str) or value not in registry:
-        raise ConfigError(f"{name} must be one of {', '.join(registry)}, not {value!r}.")
+        raise ConfigError(f"{option(name)} must be one of {', '.join(registry)}, not {value!r}.")
     return registry[value]
 
 

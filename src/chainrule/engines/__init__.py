@@ -5,7 +5,7 @@ from __future__ import annotations
 from chainrule.engines.base import Engine, Plan, Session, StepSettings
 from chainrule.engines.native import NativeEngine
 from chainrule.engines.reference import ReferenceEngine
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, option
 
 ENGINES: dict[str, Engine] = {"native": NativeEngine(), "reference": ReferenceEngine()}
 """In the order in which "auto" tries them."""
@@ -37,8 +37,9 @@ def select(name: str, plan: Plan) -> Engine:
         why = "; ".join(f"{name}, because {reason}" for name, reason in reasons.items())
         raise ConfigError(f"no engine can run this: {why}; leave out what the last one lacks.")
     if name not in ENGINES:
-        raise ConfigError(f"engine must be one of auto, {', '.join(ENGINES)}, not {name!r}.")
+        raise ConfigError(f"{option('engine')} must be one of auto, {', '.join(ENGINES)}, not {name!r}.")
     reason = ENGINES[name].refusal(plan)
     if reason is not None:
-        raise ConfigError(f"engine {name!r} cannot run this network: {reason}; use engine='auto'.")
+        asked, auto = option("engine", f"engine {name!r}", name), option("engine", "engine='auto'", "auto")
+        raise ConfigError(f"{asked} cannot run this network: {reason}; use {auto}.")
     return ENGINES[name]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from chainrule.data.samples import Batch
 from chainrule.engines.base import Plan
 from chainrule.engines.step import gradient
-from chainrule.errors import NonFiniteError
+from chainrule.errors import NonFiniteError, instead, option
 from chainrule.formulas.layers import Link
 from chainrule.network.network import Network
 
@@ -57,7 +57,9 @@ def not_finite(t: int, where: str, lr: float) -> NonFiniteError:
     """The error, in one sentence."""
     return NonFiniteError(
         f"Training produced NaN or infinity at step {t}, first in {where}, at a learning rate of {lr:.3g}; "
-        "lower the learning rate, clip the gradient (clip_norm=1.0), or scale the input.",
+        f"lower {option('learning_rate', 'the learning rate')}, "
+        f"{instead('clip the gradient (', 'give ')}{option('clip_norm', 'clip_norm=1.0', '1')}{instead(')', '')}, "
+        "or scale the input.",
         step=t,
         link=where,
     )

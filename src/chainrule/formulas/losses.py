@@ -26,7 +26,7 @@ from numbers import Real
 from typing import ClassVar, TypeAlias
 
 from chainrule.core.arrays import Array, namespace
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, option
 from chainrule.formulas.activations import log_softmax, sigmoid, softmax
 
 
@@ -245,7 +245,8 @@ class CrossEntropy(Loss):
     def __post_init__(self) -> None:
         """0 <= label_smoothing < 1"""
         if not (isinstance(self.label_smoothing, Real) and 0 <= self.label_smoothing < 1):
-            got = f"{type(self).__name__}'s label_smoothing is {self.label_smoothing!r}"
+            name = option("label_smoothing", f"{type(self).__name__}'s label_smoothing")
+            got = f"{name} is {self.label_smoothing!r}"
             raise ConfigError(f"{got} but must be at least 0 and below 1; 0.1 is usual.")
         object.__setattr__(self, "label_smoothing", float(self.label_smoothing))
 

@@ -24,7 +24,7 @@ from numbers import Real
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from chainrule.core.arrays import Array, namespace, zeros
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, option
 
 
 class NoState(NamedTuple):
@@ -146,7 +146,8 @@ class SGD(Optimizer):
         real_setting(self, "momentum", least=0, below=1)
         if self.nesterov and self.momentum == 0:
             raise ConfigError(
-                "nesterov of SGD looks ahead along the momentum, which is 0; pass momentum=0.9 too."
+                f"{option('nesterov', 'nesterov of SGD')} looks ahead along the momentum, which is 0; "
+                f"pass {option('momentum', 'momentum=0.9', '0.9')} too."
             )
 
     def init(self, theta: Array) -> NoState | SGDState:
@@ -452,7 +453,7 @@ def real_setting(
         limits = [f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound)]
         default = getattr(type(owner), name)
         raise ConfigError(
-            f"{name} of {type(owner).__name__} must be a finite number {' and '.join(limits)}, "
+            f"{option(name, f'{name} of {type(owner).__name__}')} must be a finite number {' and '.join(limits)}, "
             f"not {value!r}; {default:g} is usual."
         )
     object.__setattr__(owner, name, float(value))

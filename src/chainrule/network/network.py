@@ -18,7 +18,7 @@ import numpy as np
 
 from chainrule.core.arrays import Array, namespace
 from chainrule.core.random import generator
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, option
 from chainrule.formulas import regularizers
 from chainrule.formulas.initializers import GlorotUniform, Initializer
 from chainrule.formulas.layers import Activation, Context, Dense, Layer, Link, Parameter, Standardize
@@ -100,7 +100,7 @@ class Network:
                 continue
             number = float(value) if isinstance(value, Real) else -1.0
             if not (np.isfinite(number) and number >= 0) or (name == "max_norm" and number == 0):
-                raise ConfigError(f"{name} must be a finite number {least}, not {value!r}.")
+                raise ConfigError(f"{option(name)} must be a finite number {least}, not {value!r}.")
             setattr(self, name, number)
         heads = [layer.changes_units for layer in self.layers]
         if any(isinstance(layer, Standardize) and not all(heads[:i]) for i, layer in enumerate(self.layers)):

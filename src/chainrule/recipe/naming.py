@@ -9,6 +9,9 @@ from typing import Any
 class Names:
     """The names of Python: `batch_size`, `batch_size=32`. The command has names of its own, `--batch-size 32`."""
 
+    others: frozenset[str] = frozenset()
+    """options that are no settings of a run"""
+
     def __call__(self, option: str) -> str:
         """The name of an option."""
         return option

@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chainrule.core import records
-from chainrule.errors import ConfigError, DataError, ShapeError
+from chainrule.errors import ChainruleError, ConfigError, DataError, ShapeError
 from chainrule.model import Model
 from chainrule.recipe import folder, longer
 from chainrule.recipe.data import Data, load
 from chainrule.recipe.fit import train
 from chainrule.recipe.judge import Judgement, judge, positive_of
+from chainrule.recipe.messages import in_words_of
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared, prepare
 from chainrule.recipe.settings import NAMES, Settings
@@ -116,8 +117,12 @@ def run(
         context = resumed(Path(out), settings, NAMES, data, named)
     else:
         context = begun(data, settings, out, overwrite, named)
-    with context as prepared:
-        return carry_out(prepared, listen, stop, named)
+    try:
+        with context as prepared:
+            return carry_out(prepared, listen, stop, named)
+    except ChainruleError as error:
+        in_words_of(error, named)
+        raise
 
 
 @contextmanager

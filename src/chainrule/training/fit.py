@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, instead, option
 from chainrule.formulas.layers import Context, Standardize
 from chainrule.formulas.optimizers import AnyOptimizer
 from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
@@ -143,12 +143,12 @@ def fit_standardize(network: Network, states: dict[str, Any], samples: Samples, 
 def split_rows(n: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Draw which of n rows to train on and which to hold out, both sorted, at least one each. Raises ConfigError."""
     if isinstance(fraction, str) or not 0 < fraction < 1:
-        raise ConfigError(f"validation_fraction must lie between 0 and 1, not {fraction!r}.")
+        raise ConfigError(f"{option('validation_fraction')} must lie between 0 and 1, not {fraction!r}.")
     count = round(fraction * n)
     if not 0 < count < n:
         raise ConfigError(
-            f"validation_fraction={fraction:g} of {n} samples leaves none on one side; "
-            "pass more samples or validation_data."
+            f"{option('validation_fraction', f'validation_fraction={fraction:g}', f'{fraction:g}')} of {n} samples "
+            f"leaves none on one side; {instead('pass more samples or validation_data', 'bring more samples')}."
         )
     order: NDArray[np.int64] = generator(seed, "split", 0).permutation(n)
     return np.sort(order[count:]), np.sort(order[:count])

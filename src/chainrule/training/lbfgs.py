@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
-from chainrule.errors import ConfigError, NonFiniteError
+from chainrule.errors import ConfigError, NonFiniteError, instead, option
 from chainrule.formulas.layers import Dropout
 from chainrule.formulas.optimizers import LBFGS
 from chainrule.network import objective
@@ -20,6 +20,8 @@ from chainrule.training.callbacks import Checkpoint
 from chainrule.training.loop import finish_epoch, watching
 from chainrule.training.run import Run
 
+_LBFGS = instead("LBFGS", "lbfgs")
+_ADAM = option("optimizer", "Adam", "adam")
 CHUNK = 4096
 """Samples in one walk; the weighted mean of the walks is the objective."""
 
@@ -64,11 +66,12 @@ def check(network: Network, run: Run) -> None:
     """Check that the objective is deterministic and its gradient unclipped, and that no checkpoints are written."""
     if any(isinstance(link.layer, Dropout) and link.layer.rate for link in network.walk()):
         raise ConfigError(
-            "LBFGS needs the same objective at each evaluation and Dropout changes it; use Adam."
+            f"{_LBFGS} needs the same objective at each evaluation and Dropout changes it; use {_ADAM}."
         )
     if run.plan.clip_norm is not None or run.plan.clip_value is not None or network.max_norm is not None:
         raise ConfigError(
-            "LBFGS cannot clip gradients or bound norms, its line search needs the true ones; use Adam."
+            f"{_LBFGS} cannot clip gradients or bound norms, its line search needs the true ones; "
+            f"use {_ADAM}."
         )
     if any(isinstance(callback, Checkpoint) for callback in run.callbacks):
         raise ConfigError(

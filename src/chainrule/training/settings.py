@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.checks import check_choice
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, instead, option
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS, Adam, AnyOptimizer, Optimizer
 from chainrule.formulas.schedules import SCHEDULES, Constant, Schedule
 from chainrule.training.without_backprop import Method, Search
+
+_LBFGS = instead("LBFGS", "lbfgs")
 
 
 def as_optimizer(optimizer: AnyOptimizer | str | None) -> AnyOptimizer:
@@ -33,7 +35,7 @@ def as_schedule(schedule: Schedule | str | None, optimizer: AnyOptimizer) -> Sch
     if not isinstance(schedule, Schedule):
         raise ConfigError(f"schedule must be a schedule such as OneCycle(), or a name, not {schedule!r}.")
     if isinstance(optimizer, LBFGS) and not isinstance(schedule, Constant):
-        raise ConfigError("LBFGS finds its own step lengths; leave schedule out.")
+        raise ConfigError(f"{_LBFGS} finds its own step lengths; leave {option('schedule')} out.")
     return schedule
 
 
@@ -53,13 +55,19 @@ def as_method(method: Method | str | None, optimizer: Any, schedule: Any, engine
     if isinstance(method, Search):
         for name, given in (("optimizer", optimizer), ("schedule", schedule)):
             if given is not None:
-                raise ConfigError(f"{method.kind} makes its own steps; leave {name} out.")
+                raise ConfigError(f"{method.kind} makes its own steps; leave {option(name)} out.")
     if isinstance(method, Backpropagation):
         return method
     if isinstance(optimizer, LBFGS) or optimizer == LBFGS.kind:
-        raise ConfigError(f"LBFGS needs the gradient itself, not what {method.kind} makes of it; use Adam.")
+        raise ConfigError(
+            f"{_LBFGS} needs the gradient itself, not what {method.kind} makes of it; "
+            f"use {option('optimizer', 'Adam', 'adam')}."
+        )
     if engine not in ("auto", "reference"):
-        raise ConfigError(f"{method.kind} runs on the reference engine, not {engine!r}; use engine='auto'.")
+        raise ConfigError(
+            f"{method.kind} runs on the reference engine, not {engine!r}; "
+            f"use {option('engine', 'engine=' + repr('auto'), 'auto')}."
+        )
     return method
 
 
@@ -72,7 +80,8 @@ def check_clip(name: str, bound: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         number = -1.0
     if not (np.isfinite(number) and number > 0):
-        raise ConfigError(f"{name} must be a finite number above 0, or None, not {bound!r}.")
+        none = instead(", or None", "")
+        raise ConfigError(f"{option(name)} must be a finite number above 0{none}, not {bound!r}.")
     return number
 
 
@@ -83,7 +92,10 @@ def check_precision(precision: Any, dtype: Any, optimizer: Any) -> str | None:
     if precision != "bf16":
         raise ConfigError(f"precision must be 'bf16', or None for the model's own, not {precision!r}.")
     if np.dtype(dtype) != np.float32:
-        raise ConfigError(f"precision 'bf16' needs a float32 model, not {np.dtype(dtype)}; leave it out.")
+        name = option("precision", "precision 'bf16'", "bf16")
+        raise ConfigError(f"{name} needs a float32 model, not {np.dtype(dtype)}; leave it out.")
     if isinstance(optimizer, LBFGS):
-        raise ConfigError("LBFGS runs on the reference engine, which has no bf16; leave precision out.")
+        raise ConfigError(
+            f"{_LBFGS} runs on the reference engine, which has no bf16; leave {option('precision')} out."
+        )
     return "bf16"

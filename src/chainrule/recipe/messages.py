@@ -1,0 +1,37 @@
+"""An error of the library in the words of whoever asked for the run."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from chainrule.errors import ChainruleError
+from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.settings import NAMES
+
+OF_LIBRARY = {"learning_rate": "lr"}
+"""Settings that the library calls otherwise."""
+
+
+def told(error: ChainruleError, named: Names = PYTHON) -> str:
+    """The message with the options that it marks as the caller names them."""
+
+    def name(option: str, value: str, text: str) -> str:
+        option = OF_LIBRARY.get(option, option)
+        if option not in NAMES and option not in named.others:
+            return text
+        return named.given(option, _value(value)) if value else named(option)
+
+    return error.said(name)
+
+
+def _value(text: str) -> object:
+    """0.1 as a number, adam as text."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
+
+
+def in_words_of(error: ChainruleError, named: Names) -> None:
+    """Give an error its message in the caller's words."""
+    error.args = (told(error, named), *error.args[1:])
