@@ -356,6 +356,7 @@ def test_reinitialization_changes_the_maps(trained, method):
 
 def test_reinitialization_finds_a_method_that_only_shows_the_input(trained, monkeypatch):
     import chainrule.inspection.attribution as package
+    from chainrule.views.words.en import attribution as words
 
     model, samples = trained
 
@@ -365,7 +366,7 @@ def test_reinitialization_finds_a_method_that_only_shows_the_input(trained, monk
         return found
 
     monkeypatch.setitem(package.METHODS, "edges", edges)
-    monkeypatch.setitem(package.result.NAMES, "edges", "Edges")
+    monkeypatch.setitem(words.NAMES, "edges", "Edges")
     check = reinitialization_check(model, samples, method="edges")
     assert not check.passes and all(stage.absolute > 0.999 for stage in check.stages)
     assert "show the input more" in str(check)

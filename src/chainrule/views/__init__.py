@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from rich.console import Console
 
+    from chainrule.inspection.attribution import Attribution
     from chainrule.inspection.derivation.derivation import Derivation
     from chainrule.inspection.story import Story
     from chainrule.views.chapters import Chapter
@@ -39,14 +40,14 @@ def as_output(result: Any) -> str:
 
 
 def as_text(result: Any, *arguments: Any) -> str:
-    """A `Story`, a `Derivation`, a `Trace`, a `Flow` or a `GradientFlow` as text without colors."""
+    """Any of the results of `chainrule.inspection` that is printed as a text, without colors."""
     from chainrule.views.text.results import text
 
     return text(result, *arguments)
 
 
 def as_words(result: Any) -> str:
-    """What is said of a `Diagnosis`, a `Difference` or a `Step`, in a few words."""
+    """What is said of a `Diagnosis`, a `Difference`, a `Step` or an `Attribution`, in a few words."""
     from chainrule.views.words.results import words
 
     return words(result)
@@ -64,6 +65,20 @@ def as_chapters(story: Story) -> tuple[Chapter, ...]:
     from chainrule.views.words.en.story import parts
 
     return parts(story)
+
+
+def as_bars(attribution: Attribution, row: int, most: int) -> list[tuple[str, float]]:
+    """The features of a sample that did most, each with its value, and all others in one."""
+    from chainrule.views.text.attribution import bars
+
+    return bars(attribution, row, most)
+
+
+def as_completeness(attribution: Attribution, row: int) -> str:
+    """What the values of a sample add up to, and what the method promises."""
+    from chainrule.views.words.en.attribution import completeness
+
+    return completeness(attribution, row)
 
 
 def as_heading(derivation: Derivation) -> str:

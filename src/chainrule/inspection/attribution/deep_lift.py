@@ -15,7 +15,6 @@ from chainrule.network import backprop
 from chainrule.network.blocks import Block
 from chainrule.trained.trained import Trained
 
-LAW = "contributions add up to f(x) - f(baseline): each chord ends where the activation does"
 SAME = 1e-10
 """Pre-activations closer than this have no chord; the tangent takes its place."""
 
@@ -93,4 +92,4 @@ def deep_lift(
     """
     f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape)
     values = (f.X - f.baseline) * multipliers(f)[0]
-    return result("deep_lift", f, values, LAW, is_complete=True)
+    return result("deep_lift", f, values, is_complete=True)

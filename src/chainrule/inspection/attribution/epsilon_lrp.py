@@ -18,10 +18,6 @@ from chainrule.network import backprop
 from chainrule.network.blocks import Residual, Skip
 from chainrule.trained.trained import Trained
 
-LAW = (
-    "relevances, the share of the biases and the share of epsilon add up to f(x): no layer adds or loses any"
-)
-
 
 class Absorbed(NamedTuple):
     """The relevance that a layer kept, in the place of its gradients."""
@@ -182,7 +178,6 @@ def epsilon_lrp(
         "epsilon_lrp",
         f,
         R,
-        LAW,
         is_complete=True,
         expected=expected,
         absorbed=absorbed,

@@ -8,11 +8,6 @@ from chainrule.inspection.attribution.explained import explained
 from chainrule.inspection.attribution.result import Attribution, result
 from chainrule.trained.trained import Trained
 
-LAW = (
-    "input x gradient promises no sum: it takes f for a straight line; exact where f is linear between the baseline "
-    "and x, as a ReLU network without biases is from 0"
-)
-
 
 def input_x_gradient(
     model: Trained,
@@ -30,4 +25,4 @@ def input_x_gradient(
     """
     f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape)
     values = (f.X - f.baseline) * f.gradient(f.X, f.V)  # (n, inputs)
-    return result("input_x_gradient", f, values, LAW, is_complete=False)
+    return result("input_x_gradient", f, values, is_complete=False)

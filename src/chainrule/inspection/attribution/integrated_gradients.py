@@ -15,7 +15,6 @@ from chainrule.inspection.attribution.result import Attribution, result
 from chainrule.network.tree import places, walk
 from chainrule.trained.trained import Trained
 
-LAW = "integrated gradients add up to f(x) - f(baseline), by the fundamental theorem of calculus"
 NODES = 8
 """Gauss-Legendre nodes of a piece of the way: exact for a piece on which f is a polynomial of degree 16."""
 MOST = 40_000
@@ -63,7 +62,7 @@ def integrated_gradients(
         values[i], count = _fixed(f, i, steps) if steps is not None else _adaptive(f, i, tolerance)
         used.append(count)
     how = {"steps": steps} if steps is not None else {"steps": None, "tolerance": tolerance}
-    return result("integrated_gradients", f, values, LAW, is_complete=True, **how, gradients=used)
+    return result("integrated_gradients", f, values, is_complete=True, **how, gradients=used)
 
 
 def _fixed(f: Explained, i: int, steps: int) -> tuple[Floats, int]:

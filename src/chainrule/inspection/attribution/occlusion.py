@@ -12,9 +12,6 @@ from chainrule.inspection.attribution.explained import chunks, explained
 from chainrule.inspection.attribution.result import Attribution, result
 from chainrule.trained.trained import Trained
 
-LAW = "occlusion promises no sum: what features do only together counts for each; exact where f is linear in them"
-PATCH_LAW = "occlusion by patches promises no sum: every pixel of a patch carries what the whole patch did"
-
 
 def occlusion(
     model: Trained,
@@ -61,7 +58,6 @@ def occlusion(
         "occlusion",
         f,
         values,
-        LAW if masks is None else PATCH_LAW,
         is_complete=False,
         patch=None if patch is None else list(size),
         evaluations=count,

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.core import records
+from chainrule.core.shown import view
 from chainrule.data.checks import check_count, check_seed
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.explained import Floats
 from chainrule.inspection.attribution.methods import attribute
-from chainrule.inspection.attribution.result import NAMES
 from chainrule.trained.trained import Trained
 
 ALIKE = 0.5
@@ -68,24 +68,8 @@ class Reinitialization(NamedTuple):
 
     def __str__(self) -> str:
         """Write one line per layer, and what it means."""
-        width = max(len("new weights down to"), *(len(stage.layer) for stage in self.stages))
-        lines = [
-            f"Re-initialization check of {NAMES[self.method]}: rank correlation with the trained network's map",
-            f"{'new weights down to':<{width}}{'signed':>10}{'absolute':>10}",
-            *(f"{stage.layer:<{width}}{stage.signed:>10.3f}{stage.absolute:>10.3f}" for stage in self.stages),
-        ]
-        last = self.stages[-1]
-        if np.isnan(last.signed):
-            return "\n".join(
-                [*lines, "No sample has two maps to compare: they need two features that differ."]
-            )
-        found = f"With all layers new, {last.signed:.2f} signed and {last.absolute:.2f} absolute"
-        verdict = (
-            f"{found}: the maps depend on what was learned."
-            if self.passes
-            else f"{found}, above {ALIKE}: the maps show the input more than what the network learned of it."
-        )
-        return "\n".join([*lines, verdict])
+        told: str = view(self, "as_text")
+        return told
 
 
 def reinitialization_check(

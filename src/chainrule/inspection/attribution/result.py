@@ -18,15 +18,6 @@ from chainrule.inspection.attribution.explained import Explained, Floats
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-NAMES = {
-    "saliency": "Saliency",
-    "input_x_gradient": "Input x gradient",
-    "integrated_gradients": "Integrated gradients",
-    "epsilon_lrp": "Epsilon-LRP",
-    "deep_lift": "DeepLIFT (rescale rule)",
-    "occlusion": "Occlusion",
-}
-"""The methods, by the name that code uses, as people write them."""
 SHOWN = 12
 """Features that a table shows."""
 
@@ -49,8 +40,6 @@ class Attribution(Shown):
     """what f is, a sample each: class 3"""
     outputs: Floats  # (n,) f(x)
     baseline_outputs: Floats  # (n,) f(baseline)
-    promise: str
-    """what the method promises that the values add up to, or that it promises nothing"""
     is_complete: bool
     """whether it promises a sum"""
     expected: Floats  # (n,) what the values should add up to; f(x) - f(baseline) where nothing is promised
@@ -59,6 +48,12 @@ class Attribution(Shown):
     settings: dict[str, Any] = field(default_factory=dict)
     names: tuple[str, ...] | None = None
     shape: tuple[int, int] | None = None
+
+    @property
+    def promise(self) -> str:
+        """What the method promises that the values add up to, or that it promises nothing, in words."""
+        said: str = view(self, "as_words")
+        return said
 
     @property
     def error(self) -> Floats:
@@ -102,30 +97,13 @@ class Attribution(Shown):
 
     def bars(self, row: int = 0, most: int = SHOWN) -> list[tuple[str, float]]:
         """Return the largest features of a sample as ("age = 63", value), and the sum of all others."""
-        i = self._row(row)
-        order = self.order(i)
-        found = [
-            (f"{self.feature(k)} = {self.X[i, k]:.4g}", float(self.values[i, k]))
-            for k in order[:most].tolist()
-        ]
-        rest = order[most:]
-        return [*found, (others(len(rest)), float(self.values[i, rest].sum()))] if len(rest) else found
+        made: list[tuple[str, float]] = view(self, "as_bars", self._row(row), most)
+        return made
 
     def completeness(self, row: int = 0) -> str:
         """Say in one sentence what this sample's values add up to, and what the method promises."""
-        i = self._row(row)
-        total, there = float(self.values[i].sum()), float(self.outputs[i])
-        if self.method == "saliency":
-            return f"f(x) = {there:.6g}. {self.promise[0].upper()}{self.promise[1:]}."
-        if self.method == "epsilon_lrp":
-            parts = "".join(f" + {float(v[i]):.6g} ({name})" for name, v in self.absorbed.items())
-            sums = f"{total:.6g}{parts}, of f(x) = {there:.6g}".replace("+ -", "- ")
-        else:
-            change = there - float(self.baseline_outputs[i])
-            sums = f"{total:.6g}, and f(x) - f(baseline) = {change:.6g}"
-        rest = f"off by {float(self.error[i]):.1e}, relative {float(self.relative_error[i]):.1e}"
-        promise = "" if self.is_complete else f"; {self.promise}"
-        return f"The values add up to {sums}: {rest}{promise}."
+        said: str = view(self, "as_completeness", self._row(row))
+        return said
 
     def to_data(self, n: int | None = 32, width: int | None = 1024) -> dict[str, Any]:
         """Return the values of `to_json` as JSON-safe data: of the first n samples, None for all.
@@ -173,25 +151,8 @@ class Attribution(Shown):
 
     def text(self, row: int = 0, top: int = SHOWN) -> str:
         """Write a table of the largest values of a sample, and the completeness check."""
-        i = self._row(row)
-        shown = self.records(i)[:top]
-        most = max((abs(record["attribution"]) for record in shown), default=0.0) or 1.0
-        width = max(len("feature"), *(len(record["feature"]) for record in shown))
-        many = f", sample {i} of {len(self.values)}" if len(self.values) > 1 else ""
-        lines = [
-            f"{NAMES[self.method]} of {self.targets[i]}{many}",
-            f"{'feature':<{width}}{'value':>12}{'baseline':>12}{'attribution':>14}",
-        ]
-        for record in shown:
-            a = record["attribution"]
-            mark = ("+" if a > 0 else "-") * round(20 * abs(a) / most)
-            numbers = f"{record['value']:>12.5g}{record['baseline']:>12.5g}{a:>14.5g}"
-            lines.append(f"{record['feature']:<{width}}{numbers}  {mark}".rstrip())
-        rest = self.values[i].size - len(shown)
-        if rest:
-            left = float(self.values[i][self.order(i)[top:]].sum())
-            lines.append(f"{others(rest):<{width}}{'':>24}{left:>14.5g}")
-        return "\n".join([*lines, self.completeness(i)])
+        told: str = view(self, "as_text", self._row(row), top)
+        return told
 
     def figure(self, row: int = 0) -> go.Figure:
         """Draw the values beside the image, or as bars for a table."""
@@ -223,16 +184,10 @@ class Attribution(Shown):
         return f"<Attribution by {self.method}: {n} samples of {features} features>"
 
 
-def others(count: int) -> str:
-    """Format the number of other features: 1 other, 2 others."""
-    return f"{count:,} other{'s' * (count != 1)}"
-
-
 def result(
     method: str,
     f: Explained,
     values: Floats,
-    promise: str,
     *,
     is_complete: bool,
     expected: Floats | None = None,
@@ -250,7 +205,6 @@ def result(
         targets=f.targets,
         outputs=there,
         baseline_outputs=here,
-        promise=promise,
         is_complete=is_complete,
         expected=there - here if expected is None else expected,
         absorbed=absorbed or {},

@@ -10,8 +10,6 @@ from chainrule.inspection.attribution.explained import explained
 from chainrule.inspection.attribution.result import Attribution, result
 from chainrule.trained.trained import Trained
 
-LAW = "saliency promises no sum: a slope is what a feature could do, not what it did"
-
 
 def saliency(
     model: Trained,
@@ -31,5 +29,5 @@ def saliency(
     f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape)
     gradient = f.gradient(f.X, f.V)  # (n, inputs)
     return result(
-        "saliency", f, gradient if signed else np.abs(gradient), LAW, is_complete=False, signed=bool(signed)
+        "saliency", f, gradient if signed else np.abs(gradient), is_complete=False, signed=bool(signed)
     )

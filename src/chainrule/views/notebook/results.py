@@ -7,7 +7,7 @@ from functools import singledispatch
 from typing import Any
 
 from chainrule.inspection.attribution import Attribution
-from chainrule.inspection.attribution.result import NAMES, SHOWN, others
+from chainrule.inspection.attribution.result import SHOWN
 from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.flow.callback import GradientFlow
 from chainrule.inspection.flow.flow import Flow
@@ -34,6 +34,7 @@ from chainrule.views.notebook.parts import (
 )
 from chainrule.views.text import flow as flow_text
 from chainrule.views.text import trace as trace_text
+from chainrule.views.words.en.attribution import NAMES, others
 
 OPEN = ' open=""'  # well-formed as XML too
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from chainrule.inspection.attribution.result import NAMES, SHOWN, Attribution
+from chainrule.inspection.attribution.result import SHOWN, Attribution
 from chainrule.views.report.page import page
 from chainrule.views.report.sections import figure, section, table, text
+from chainrule.views.words.en.attribution import NAMES
 
 
 def render(attribution: Attribution, row: int = 0) -> str:

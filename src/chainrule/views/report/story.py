@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.inspection.attribution.result import NAMES
 from chainrule.inspection.story import Story
 from chainrule.views.chapters import Bars, Chapter, Content, Grid, Picture, Signed
 from chainrule.views.figures.attribution import attribution_bars, attribution_image
@@ -16,6 +15,7 @@ from chainrule.views.figures.story import activity, layer_bars, probabilities
 from chainrule.views.pictures import image_png
 from chainrule.views.report.page import page
 from chainrule.views.report.sections import figure, section, text
+from chainrule.views.words.en.attribution import NAMES
 from chainrule.views.words.en.phrases import percent
 
 SCROLL = '<div class="scroll" style="margin:4px 0 16px;white-space:nowrap"><table>'

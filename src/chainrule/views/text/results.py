@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
+from chainrule.inspection.attribution import Attribution, Reinitialization
 from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.flow.callback import GradientFlow
 from chainrule.inspection.flow.flow import Flow
 from chainrule.inspection.story import Story
 from chainrule.inspection.trace.trace import Trace
-from chainrule.views.text import derivation, flow, story, trace
+from chainrule.views.text import attribution, derivation, flow, story, trace
 
 
 @singledispatch
@@ -19,6 +20,8 @@ def text(result: Any, *arguments: Any) -> str:
     raise TypeError(f"there is no text of {type(result).__name__}.")
 
 
+text.register(Attribution, attribution.table)
+text.register(Reinitialization, attribution.reinitialization)
 text.register(Derivation, derivation.text)
 text.register(Flow, flow.table)
 text.register(GradientFlow, flow.over_training)

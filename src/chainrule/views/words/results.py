@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
+from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.derivation.derivation import Step
 from chainrule.inspection.derivation.difference import Difference
 from chainrule.inspection.flow.diagnosis import Diagnosis
-from chainrule.views.words.en import derivation, flow
+from chainrule.views.words.en import attribution, derivation, flow
 
 
 @singledispatch
@@ -17,6 +18,7 @@ def words(result: Any) -> str:
     raise TypeError(f"there are no words for {type(result).__name__}.")
 
 
+words.register(Attribution, attribution.promise)
 words.register(Diagnosis, flow.diagnosis)
 words.register(Difference, derivation.kink)
 words.register(Step, derivation.step)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule.inspection.attribution.result import NAMES
 from chainrule.inspection.story import Story
 from chainrule.inspection.story.facts import Evidence
 from chainrule.inspection.story.rival import Rival
 from chainrule.views.chapters import Chapter, Content, Grid, Picture, Signed
+from chainrule.views.words.en.attribution import NAMES
 from chainrule.views.words.en.phrases import several
 
 
