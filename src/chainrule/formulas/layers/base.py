@@ -5,7 +5,7 @@ remembers between the two walks (the cache) are all passed in or returned: nothi
 
 A custom layer needs two methods::
 
-    class Scale(Layer):
+    class Triple(Layer):
         def forward(self, params, a, ctx):
             return 3.0 * a, None                # output, cache
 
@@ -109,7 +109,7 @@ class Context(NamedTuple):
         return self.states[self.link.name]
 
 
-OF_A_CLASS = ("ops", "per_sample", "stacks", "knows_its_weights")
+OF_A_CLASS = ("ops", "per_sample", "stacks", "multiplies_by", "knows_its_weights")
 """What a subclass does not inherit: it may compute something else, and then it says it again."""
 
 
@@ -137,12 +137,12 @@ class Layer(ABC):
     """whether in training a sample's output depends on the other samples of the batch"""
     kinks: ClassVar[tuple[float, ...]] = ()
     """where an activation's slope, or a higher derivative, jumps"""
-    multiplies_by: ClassVar[str] = ""
-    """the parameter (width,) whose product with the input is the output; empty where there is none"""
 
     # Facts that hold for the very class: a subclass may compute something else, and says them again.
     stacks: ClassVar[bool] = False
     """whether forward holds as it is for a stack of networks: a (k, batch, width), vectors (k, 1, width)"""
+    multiplies_by: ClassVar[str] = ""
+    """the parameter (width,) whose product with the input is the output; empty where there is none"""
     knows_its_weights: ClassVar[bool] = False
     """whether the parameters that are weights are all that dL/da is made of beside slopes and statistics"""
 

@@ -24,17 +24,20 @@ from chainrule.formulas.layers import (
 )
 from chainrule.formulas.layers.dense import Projection
 from chainrule.inspection.derivation import loss_formulas
+from chainrule.inspection.derivation.cellwise import (
+    ActivationEdge,
+    CellwiseEdge,
+    MaskEdge,
+    MultipliedEdge,
+    OverDeviationEdge,
+    PReLUEdge,
+)
 from chainrule.inspection.derivation.letters import Letters
 from chainrule.inspection.derivation.local_derivatives import (
-    ActivationEdge,
     BatchNormEdge,
-    CellwiseEdge,
     DenseEdge,
     Edge,
     Floats,
-    MaskEdge,
-    OverDeviationEdge,
-    PReLUEdge,
     SoftmaxEdge,
     Variable,
 )
@@ -104,6 +107,9 @@ class Graph:
         if kind is BatchNorm:
             _, cache = layer.forward(theta, z, ctx)
             return BatchNormEdge(link, source, target, theta, cache.x_hat, 1 / cache.inv_std, ctx.training)
+        if kind.multiplies_by:
+            factors = getattr(theta, layer.multiplies_by) * ones
+            return MultipliedEdge(link, source, target, factors, params=theta)
         if isinstance(layer, Dropout) and kind is Dropout:
             is_on = ctx.training and layer.rate > 0
             made = MaskEdge if is_on else CellwiseEdge

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.formulas.activations import prelu_slope_prime
+from chainrule.formulas.activations import softmax_pullback
 from chainrule.formulas.layers import Link
 from chainrule.inspection.derivation.letters import Letters
-from chainrule.inspection.derivation.markup import Call, Expression, Fraction, Number, Product, Sum, Symbol
+from chainrule.inspection.derivation.markup import Expression, Fraction, Number, Product, Sum, Symbol
 
 Floats = NDArray[np.float64]
 
@@ -123,89 +123,12 @@ class DenseEdge(Edge):
         return self.source.symbol(row, index[0]) if name == "W" else Number(1.0)
 
 
-@dataclass(eq=False)
-class CellwiseEdge(Edge):
-    """An edge from each cell to one cell: target[i, offset + k] depends on source[i, k], by factors[i, k]."""
-
-    factors: Floats  # (batch, source width)
-    offset: int = 0
-
-    def pull(self, delta: Floats) -> Floats:
-        """factors * delta"""
-        return self.factors * delta[:, self.offset : self.offset + self.factors.shape[1]]
-
-    def pull_size(self, size: Floats) -> Floats:
-        """|factors| * size"""
-        return np.abs(self.factors) * size[:, self.offset : self.offset + self.factors.shape[1]]
-
-    def cells(self, i: int, k: int) -> Cells:
-        """The single cell that depends on this cell."""
-        return Cells(np.array([i]), np.array([self.offset + k]), self.factors[i, k : k + 1])
-
-    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
-        """A constant, unless a subclass writes more."""
-        return Number(float(self.factors[i, k]))
-
-
-class ActivationEdge(CellwiseEdge):
-    """a = f(z)      da[i,k]/dz[i,k] = f'(z[i,k])"""
-
-    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
-        """f'(z)"""
-        number = float(self.factors[i, k])
-        kind = self.link.layer.kind
-        return Number(1.0) if kind == "identity" else Call(kind, self.source.symbol(i, k), number, prime=True)
-
-
-@dataclass(eq=False)
-class PReLUEdge(ActivationEdge):
-    """a = max(z, 0) + slope min(z, 0)      da/dz = 1 where z > 0, else slope      da/dslope = min(z, 0)"""
-
-    params: Any = None
-
-    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
-        """1 or the slope"""
-        if self.source.value[i, k] > 0:
-            return super().factor(i, k, row, column)
-        return self.source.letters.parameter(self.link, "slope", (k,), float(self.params.slope[k]))
-
-    def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """All cells of one column."""
-        z, a = self.source.value, self.target.value
-        return self.down_the_batch(index[0], prelu_slope_prime(z, a, self.params.slope)[:, index[0]])
-
-    def parameter_factor(self, name: str, index: tuple[int, ...], row: int, column: int) -> Expression:
-        """z, where it is not above 0"""
-        z = self.source.symbol(row, index[0])
-        return Number(0.0) if z.value > 0 else z
-
-
-class MaskEdge(CellwiseEdge):
-    """out = a * mask      d out / da = mask"""
-
-    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
-        """mask[i,k]"""
-        letters, number = self.source.letters, float(self.factors[i, k])
-        return letters.of_link(self.link, "mask", letters.index(i, k), number, "m")
-
-
-class OverDeviationEdge(CellwiseEdge):
-    """out = (a - mean) / std with fixed statistics      d out / da = 1 / std"""
-
-    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
-        """1 / std[k]"""
-        std = float(1 / self.factors[i, k])
-        return Fraction(Number(1.0), self.source.letters.of_link(self.link, "std", str(k), std, "sigma"))
-
-
 class SoftmaxEdge(Edge):
     """a = softmax(z)      da[i,j]/dz[i,k] = a[i,j] ([j = k] - a[i,k])"""
 
     def pull(self, delta: Floats) -> Floats:
         """a[i,k] (delta[i,k] - sum_j delta[i,j] a[i,j])"""
-        a = self.target.value
-        pulled: Floats = a * (delta - (delta * a).sum(1, keepdims=True))
-        return pulled
+        return np.asarray(softmax_pullback(self.target.value, delta))
 
     def pull_size(self, size: Floats) -> Floats:
         """a[i,k] (size[i,k] + sum_j size[i,j] a[i,j])"""
