@@ -20,11 +20,6 @@ _HOMES = {
         *("LeCunNormal", "LeCunUniform", "Orthogonal"),
     ),
     "inspection.flow.callback": ("GradientFlow",),
-    "formulas.layers": (
-        *("Activation", "BatchNorm", "Dense", "Dropout", "Layer", "Parameter", "Rescale", "Standardize"),
-        *("ELU", "GELU", "GELUTanh", "Identity", "LeakyReLU", "Mish", "PReLU", "ReLU", "SELU", "SiLU"),
-        *("Sigmoid", "Softmax", "Softplus", "Tanh"),
-    ),
     "formulas.losses": (
         *(
             "BinaryCrossEntropy",
@@ -76,18 +71,25 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = ["__version__", *sorted(_HOME)]
+
+def _names() -> dict[str, str]:
+    """Every public name and its module. The layers say their own names."""
+    layers = import_module("chainrule.formulas.layers")
+    return _HOME | dict.fromkeys(layers.__all__, "formulas.layers")
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name from its module."""
-    if name not in _HOME:
+    if name == "__all__":
+        return ["__version__", *sorted(_names())]
+    home = _HOME.get(name) or (None if name.startswith("_") else _names().get(name))
+    if home is None:
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
-    value = getattr(import_module(f"chainrule.{_HOME[name]}"), name)
+    value = getattr(import_module(f"chainrule.{home}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     """The public names."""
-    return sorted([*globals(), *_HOME])
+    return sorted({*globals(), *_names(), "__all__"})

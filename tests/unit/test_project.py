@@ -93,10 +93,11 @@ def test_public_names_are_sorted():
 def test_type_checkers_see_the_public_names():
     stub = ast.parse((PACKAGE / "__init__.pyi").read_text("utf-8"))
     seen = {
-        alias.asname: getattr(import_module(str(node.module)), alias.name)
+        name: getattr(import_module(str(node.module)), name)
         for node in stub.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
+        for name in (import_module(str(node.module)).__all__ if alias.name == "*" else [alias.name])
     }
     assert seen == {name: getattr(chainrule, name) for name in chainrule.__all__ if name != "__version__"}
 

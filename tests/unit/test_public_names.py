@@ -7,11 +7,13 @@ import inspect
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import chainrule
+from chainrule.formulas import layers
 
 PACKAGE = Path(chainrule.__file__).parent
 NAMES = [name for name in chainrule.__all__ if name != "__version__"]
@@ -33,16 +35,32 @@ def run(code: str) -> str:
 def test_type_checkers_see_the_same_names():
     tree = ast.parse((PACKAGE / "__init__.pyi").read_text("utf-8"))
     stub = {
-        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        name: f"{node.module}.{name}"
         for node in tree.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
+        for name in (import_module(str(node.module)).__all__ if alias.name == "*" else [alias.name])
     }
     assert sorted(stub) == sorted(NAMES)
     for name, origin in stub.items():
-        assert origin == f"chainrule.{chainrule._HOME[name]}.{name}"
+        assert origin == f"chainrule.{chainrule._names()[name]}.{name}"
     annotated = {node.target.id for node in tree.body if isinstance(node, ast.AnnAssign)}
     assert annotated == {"__version__", "__all__"}
+
+
+def test_layers_are_public_by_one_list():
+    """Type checkers read the imports beside it."""
+    names = set(layers.__all__)
+    assert names <= set(NAMES)
+    file = ast.parse((PACKAGE / "formulas" / "layers" / "__init__.py").read_text("utf-8"))
+    block = next(node for node in file.body if isinstance(node, ast.If))
+    found = {a.asname: n.module for n in block.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    assert names <= set(found)
+    for name, module in found.items():
+        assert getattr(layers, str(name)) is getattr(import_module(str(module)), str(name))
+    with pytest.raises(AttributeError, match=r"module 'chainrule.formulas.layers' has no attribute 'Conv'"):
+        _ = layers.Conv
+    assert layers.LAYERS["dense"] is chainrule.Dense and "activation" not in layers.LAYERS
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,58 +1,61 @@
-"""The links of a chain, one kind a file."""
+"""The links of a chain, one kind a file, each loaded when it is first used.
 
-from chainrule.formulas.layers.activation import (
-    ACTIVATIONS,
-    ELU,
-    GELU,
-    SELU,
-    Activation,
-    GELUTanh,
-    Identity,
-    LeakyReLU,
-    Mish,
-    PReLU,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-)
-from chainrule.formulas.layers.base import Context, Layer, Link, Operation, Parameter, Watch
-from chainrule.formulas.layers.batch_norm import BatchNorm
-from chainrule.formulas.layers.dense import Dense, Projection
-from chainrule.formulas.layers.dropout import Dropout
-from chainrule.formulas.layers.rescale import Rescale
-from chainrule.formulas.layers.standardize import Standardize
+A layer becomes public by its name in `__all__` and its line for type checkers: `chainrule` and the table of all layers
+take it from there.
+"""
 
-_LAYERS: tuple[type[Layer], ...] = (
-    *(BatchNorm, Dense, Dropout, Rescale, Standardize),
-    *ACTIVATIONS.values(),
-)
-LAYERS: dict[str, type[Layer]] = {layer.kind: layer for layer in _LAYERS}
-"""Every layer that is no block by its `kind`: what files call it, and what the tests run over."""
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chainrule.formulas.layers.activation import ACTIVATIONS as ACTIVATIONS
+    from chainrule.formulas.layers.activation import ELU as ELU
+    from chainrule.formulas.layers.activation import GELU as GELU
+    from chainrule.formulas.layers.activation import SELU as SELU
+    from chainrule.formulas.layers.activation import Activation as Activation
+    from chainrule.formulas.layers.activation import GELUTanh as GELUTanh
+    from chainrule.formulas.layers.activation import Identity as Identity
+    from chainrule.formulas.layers.activation import LeakyReLU as LeakyReLU
+    from chainrule.formulas.layers.activation import Mish as Mish
+    from chainrule.formulas.layers.activation import PReLU as PReLU
+    from chainrule.formulas.layers.activation import ReLU as ReLU
+    from chainrule.formulas.layers.activation import Sigmoid as Sigmoid
+    from chainrule.formulas.layers.activation import SiLU as SiLU
+    from chainrule.formulas.layers.activation import Softmax as Softmax
+    from chainrule.formulas.layers.activation import Softplus as Softplus
+    from chainrule.formulas.layers.activation import Tanh as Tanh
+    from chainrule.formulas.layers.base import Context as Context
+    from chainrule.formulas.layers.base import Layer as Layer
+    from chainrule.formulas.layers.base import Link as Link
+    from chainrule.formulas.layers.base import Operation as Operation
+    from chainrule.formulas.layers.base import Parameter as Parameter
+    from chainrule.formulas.layers.base import Watch as Watch
+    from chainrule.formulas.layers.batch_norm import BatchNorm as BatchNorm
+    from chainrule.formulas.layers.dense import Dense as Dense
+    from chainrule.formulas.layers.dense import Projection as Projection
+    from chainrule.formulas.layers.dropout import Dropout as Dropout
+    from chainrule.formulas.layers.rescale import Rescale as Rescale
+    from chainrule.formulas.layers.standardize import Standardize as Standardize
+
+    LAYERS: dict[str, type[Layer]]
 
 __all__ = [
-    "ACTIVATIONS",
     "ELU",
     "GELU",
-    "LAYERS",
     "SELU",
     "Activation",
     "BatchNorm",
-    "Context",
     "Dense",
     "Dropout",
     "GELUTanh",
     "Identity",
     "Layer",
     "LeakyReLU",
-    "Link",
     "Mish",
-    "Operation",
     "PReLU",
     "Parameter",
-    "Projection",
     "ReLU",
     "Rescale",
     "SiLU",
@@ -61,5 +64,42 @@ __all__ = [
     "Softplus",
     "Standardize",
     "Tanh",
-    "Watch",
 ]
+"""The public names; `chainrule` has them too."""
+
+_FILES = {
+    "activation": (
+        *(
+            "ACTIVATIONS",
+            "Activation",
+            "ELU",
+            "GELU",
+            "GELUTanh",
+            "Identity",
+            "LeakyReLU",
+            "Mish",
+            "PReLU",
+            "ReLU",
+        ),
+        *("SELU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh"),
+    ),
+    "base": ("Context", "Layer", "Link", "Operation", "Parameter", "Watch"),
+    "dense": ("Projection",),
+}
+_FILE = {name: file for file, names in _FILES.items() for name in names}
+"""The file of a name that is not named after it: BatchNorm stands in batch_norm.py."""
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name from its file. LAYERS: every layer that is no block by its `kind`, for files and tests."""
+    value: Any
+    if name == "LAYERS":
+        found = (__getattr__(each) for each in __all__ if each not in ("Activation", "Layer", "Parameter"))
+        value = {layer.kind: layer for layer in found}
+    elif name in _FILE or name in __all__:
+        file = _FILE.get(name) or "".join(f"_{c}" if c.isupper() else c for c in name).lower().lstrip("_")
+        value = getattr(import_module(f"{__name__}.{file}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
