@@ -52,7 +52,7 @@ clean:  ## remove .venv and everything built, but no run folder
 	rm -rf $(VENV) build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP)core: pyproject.toml CMakeLists.txt $(wildcard native/*)
+$(STAMP)core: pyproject.toml CMakeLists.txt $(wildcard native/* native/ops/*)
 	@echo "Setting up, once. 1 of 3: the environment in $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "2 of 3: NumPy, SciPy and the other packages that are needed, tens of megabytes"

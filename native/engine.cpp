@@ -2,7 +2,6 @@
 #include <array>
 #include <stdexcept>
 
-#include "batch_norm.h"
 #include "checks.h"
 #include "engine.h"
 #include "steps.h"
@@ -20,11 +19,13 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
       settings_{run.rule, run.beta1, run.beta2, run.eps, run.decay},
       trains_(trains),
       is_one_row_(capacity == 1) {
-    for (const int64_t width : program_.widths) buffers_.push_back({width, distance<T>(width), false, {}, {}, false, {}});
-    for (const Op& op : program_.ops)
-        buffers_[op.out].needs_gradient = is_trained(op) || buffers_[op.in].needs_gradient ||
-                                          (op.in2 >= 0 && buffers_[op.in2].needs_gradient);
-    if (trains) buffers_.back().needs_gradient = true;
+    const Layout layout = analyze(program, trains);
+    for (size_t i = 0; i < program_.widths.size(); ++i) {
+        const int64_t width = program_.widths[i];
+        const auto& [needs_gradient, is_multiplied, readers] = layout.values[i];
+        buffers_.push_back({width, distance<T>(width), needs_gradient, {}, {}, is_multiplied, {}});
+    }
+    consumers_of_input_ = layout.values[0].readers;
     count_operations();
     const int most = trains ? team_size(run_.batch_size, WORK_A_THREAD / 2) : 0;
     if (trains) {
@@ -33,76 +34,75 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         plan_microbatches();
         if (microbatch_ > 0) capacity = most * microbatch_;
     }
+    allocate_buffers(capacity);
+    allocate_parameters();
+    allocate_caches(layout, capacity);
+    employ(most);
+}
+
+template <class T>
+void Engine<T>::allocate_buffers(int64_t capacity) {
     for (Buffer<T>& buffer : buffers_) {
         buffer.a.resize(capacity * buffer.ld);
         if (buffer.needs_gradient) buffer.grad.resize(capacity * buffer.ld);
     }
-    for (const Slot& slot : program_.slots) {
+    row_scores_.resize(capacity);
+}
+
+template <class T>
+void Engine<T>::allocate_parameters() {
+    parameters_.resize(program_.slots.size());
+    for (size_t s = 0; s < parameters_.size(); ++s) {
+        const Slot& slot = program_.slots[s];
         const std::pair group{slot.rate, slot.decays};
         const auto found = std::find(groups_.begin(), groups_.end(), group);
         group_of_.push_back(static_cast<int>(found - groups_.begin()));
         if (found == groups_.end()) groups_.push_back(group);
-    }
-    steps_.resize(groups_.size());
-    parameters_.resize(program_.slots.size());
-    for (size_t s = 0; s < parameters_.size(); ++s) {
-        const Slot& slot = program_.slots[s];
         const int64_t n = slot.rows * padded<T>(slot.columns);
         parameters_[s].value.resize(n);
         if (!is_trained(static_cast<int>(s))) continue;
         for (int k = 0; k < moments(); ++k) parameters_[s].moment[k].resize(n);
         if (run_.clip_norm > 0) parameters_[s].g.resize(n);
     }
-    std::vector<int> consumers(buffers_.size(), 0);
-    for (const Op& op : program_.ops) {
-        ++consumers[op.in];
-        if (op.in2 >= 0) ++consumers[op.in2];
-    }
-    consumers_of_input_ = consumers[0];
-    std::vector<bool> begun(buffers_.size(), false);
-    caches_.resize(program_.ops.size());
-    for (size_t o = program_.ops.size(); o-- > 0;) {
-        const Op& op = program_.ops[o];
-        const Buffer<T>& in = buffers_[op.in];
-        Cache<T>& cache = caches_[o];
-        if (op.in2 >= 0) cache.accumulates2 = begun[op.in2], begun[op.in2] = true;
-        cache.accumulates = begun[op.in], begun[op.in] = true;
-        if (op.kind == Kind::dropout && trains) cache.mask.resize(capacity * in.ld);
-        if (op.kind == Kind::batch_norm) {
-            if (trains) cache.x_hat.resize(capacity * in.ld);
-            for (Array<T>* array : {&cache.mean, &cache.inv_std, &cache.next_mean, &cache.next_var,
-                                    &cache.dgamma, &cache.dbeta, &cache.mean_delta, &cache.mean_delta_x})
-                array->resize(in.ld);
-        }
-        if (op.kind == Kind::dense) {
-            Parameter<T>& W = parameters_[op.slot0];
-            Buffer<T>& out = buffers_[op.out];
-            buffers_[op.in].is_multiplied = true;
-            if (multiplies_pairs()) {
-                W.pairs.resize(halved(in.width) * padded<T>(out.width));
-                if (in.needs_gradient) W.transposed_pairs.resize(padded<T>(in.width) * halved(out.width));
-                for (Buffer<T>* buffer : {&buffers_[op.in], &out})
-                    buffer->pairs.resize(capacity * distance<Pair>(halved(buffer->width)));
-            } else {
-                if (run_.bf16) W.rounded.resize(W.value.size());
-                if (trains && in.needs_gradient && !is_one_row_) W.transposed.resize(padded<T>(in.width) * out.width);
-            }
-        }
-    }
-    for (size_t o = 0; o < program_.ops.size(); ++o) {  // a dense after a dense with an activation completes its delta
-        const Op& op = program_.ops[o];
-        if (op.kind != Kind::dense || consumers[op.in] != 1) continue;
-        for (size_t p = 0; p < o; ++p)
-            if (program_.ops[p].out == op.in && program_.ops[p].kind == Kind::dense)
-                caches_[o].before = &program_.ops[p], caches_[p].is_delta = true;
-    }
+    steps_.resize(groups_.size());
     states_.resize(program_.states.size());
     for (size_t s = 0; s < states_.size(); ++s) {
         states_[s].a.resize(padded<T>(program_.states[s]));
         states_[s].b.resize(padded<T>(program_.states[s]));
     }
-    row_scores_.resize(capacity);
-    employ(most);
+}
+
+// What operations remember between the walks, and what a dense reads beside W itself.
+template <class T>
+void Engine<T>::allocate_caches(const Layout& layout, int64_t capacity) {
+    caches_.resize(program_.ops.size());
+    for (size_t o = 0; o < program_.ops.size(); ++o) {
+        const Op& op = program_.ops[o];
+        const Buffer<T>& in = buffers_[op.in];
+        Cache<T>& cache = caches_[o];
+        const Layout::Part& part = layout.parts[o];
+        cache.accumulates = part.accumulates, cache.accumulates2 = part.accumulates2, cache.is_delta = part.is_delta;
+        if (part.completes >= 0) cache.before = &program_.ops[part.completes];
+        if (op.kind == Kind::dropout && trains_) cache.mask.resize(capacity * in.ld);
+        if (op.kind == Kind::batch_norm) {
+            if (trains_) cache.x_hat.resize(capacity * in.ld);
+            for (Array<T>* array : {&cache.mean, &cache.inv_std, &cache.next_mean, &cache.next_var,
+                                    &cache.dgamma, &cache.dbeta, &cache.mean_delta, &cache.mean_delta_x})
+                array->resize(in.ld);
+        }
+        if (op.kind != Kind::dense) continue;
+        Parameter<T>& W = parameters_[op.slot0];
+        const Buffer<T>& out = buffers_[op.out];
+        if (multiplies_pairs()) {
+            W.pairs.resize(halved(in.width) * padded<T>(out.width));
+            if (in.needs_gradient) W.transposed_pairs.resize(padded<T>(in.width) * halved(out.width));
+            for (Buffer<T>* buffer : {&buffers_[op.in], &buffers_[op.out]})
+                buffer->pairs.resize(capacity * distance<Pair>(halved(buffer->width)));
+        } else {
+            if (run_.bf16) W.rounded.resize(W.value.size());
+            if (trains_ && in.needs_gradient && !is_one_row_) W.transposed.resize(padded<T>(in.width) * out.width);
+        }
+    }
 }
 
 template <class T>

@@ -5,18 +5,19 @@
 
 namespace chainrule {
 
-// Operations of a program, each with the names of its two constants.
+// Operations of a program, a file of ops/ each. How many buffers one reads, how many parameters it has at least (a dense may have
+// a bias too), whether it has a state, and the names of its two constants.
 #define CHAINRULE_OPS(X) \
-    X(rescale, "scale", "offset") \
-    X(standardize, "", "") \
-    X(dense, "", "") \
-    X(elementwise, "", "") \
-    X(prelu, "", "") \
-    X(softmax, "", "") \
-    X(batch_norm, "eps", "momentum") \
-    X(dropout, "rate", "") \
-    X(add, "", "") \
-    X(concat, "", "")
+    X(rescale, 1, 0, false, "scale", "offset") \
+    X(standardize, 1, 0, true, "", "") \
+    X(dense, 1, 1, false, "", "") \
+    X(elementwise, 1, 0, false, "", "") \
+    X(prelu, 1, 1, false, "", "") \
+    X(softmax, 1, 0, false, "", "") \
+    X(batch_norm, 1, 2, true, "eps", "momentum") \
+    X(dropout, 1, 0, false, "rate", "") \
+    X(add, 2, 0, false, "", "") \
+    X(concat, 2, 0, false, "", "")
 
 // Functions of an elementwise operation, each with the name of its constant, and whether a dense may write it over its own z:
 // where the derivative is found from a alone, whose sign is z's.
@@ -87,6 +88,18 @@ CHAINRULE_ENUMERATION(Rule, CHAINRULE_RULES)
 CHAINRULE_ENUMERATION(End, CHAINRULE_ENDS)
 CHAINRULE_ENUMERATION(Place, CHAINRULE_PLACES)
 CHAINRULE_ENUMERATION(Fault, CHAINRULE_FAULTS)
+
+// What the list says of an operation.
+struct Shape {
+    int inputs, parameters;
+    bool has_state;
+};
+constexpr Shape shape_of(Kind kind) {
+#define CHAINRULE_SHAPE(name, inputs, parameters, has_state, ...) Shape{inputs, parameters, has_state},
+    constexpr Shape all[] = {CHAINRULE_OPS(CHAINRULE_SHAPE)};
+#undef CHAINRULE_SHAPE
+    return all[static_cast<int>(kind)];
+}
 
 #undef CHAINRULE_ENUMERATION
 #undef CHAINRULE_NAME

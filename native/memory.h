@@ -1,5 +1,8 @@
 // Arrays that begin on a cache line; large ones on a large page, which the system is asked for: walking down a column then
 // needs a few entries of the processor's table of pages rather than one a row.
+//
+// In the instruction set's namespace, as all that is compiled for one: of two functions of one name the linker keeps either, and
+// the processor at hand may not know its instructions.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +21,7 @@
 #define CHAINRULE_MAPS 0
 #endif
 
-namespace chainrule {
+namespace chainrule::CHAINRULE_ISA {
 
 constexpr int64_t CACHE_LINE = 64;  // bytes
 
@@ -91,4 +94,4 @@ struct Aligned {
 template <class T>
 using Array = std::vector<T, Aligned<T>>;
 
-}  // namespace chainrule
+}  // namespace chainrule::CHAINRULE_ISA

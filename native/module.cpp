@@ -15,6 +15,8 @@
 #include "engine.h"
 #include "faults.h"
 #include "interpreter.h"
+#include "layout.h"
+#include "processor.h"
 #include "team_size.h"
 #include "threads.h"
 
@@ -60,7 +62,7 @@ nb::dict constants() {
             if (constant[0] != 0) there.append(constant);
         found[name] = nb::tuple(there);
     };
-#define CHAINRULE_ADD(name, first, second) add(#name, {first, second});
+#define CHAINRULE_ADD(name, inputs, parameters, has_state, first, second) add(#name, {first, second});
     CHAINRULE_OPS(CHAINRULE_ADD)
 #undef CHAINRULE_ADD
 #define CHAINRULE_ADD(name, constant, ...) add(#name, {constant});
@@ -92,27 +94,21 @@ struct Choice {
 const std::vector<Choice>& choices() {
     static const std::vector<Choice> all = [] {
         std::vector<Choice> found;
-#if defined(__x86_64__)
-        [[maybe_unused]] const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-        [[maybe_unused]] const bool has_avx512 =
-            __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-        [[maybe_unused]] const bool has_avx512bf16 = has_avx512 && __builtin_cpu_supports("avx512bf16");
-#endif
+        [[maybe_unused]] const Processor here = processor();
 #if defined(CHAINRULE_HAS_avx512bf16)
-        found.push_back({"avx512bf16", has_avx512bf16, avx512bf16::make, avx512bf16::check_kernels});
+        found.push_back({"avx512bf16", here.avx512bf16, avx512bf16::make, avx512bf16::check_kernels});
 #endif
 #if defined(CHAINRULE_HAS_avx512)
-        found.push_back({"avx512", has_avx512, avx512::make, avx512::check_kernels});
+        found.push_back({"avx512", here.avx512, avx512::make, avx512::check_kernels});
 #endif
 #if defined(CHAINRULE_HAS_avx2)
-        found.push_back({"avx2", has_avx2, avx2::make, avx2::check_kernels});
+        found.push_back({"avx2", here.avx2, avx2::make, avx2::check_kernels});
 #endif
 #if defined(CHAINRULE_HAS_baseline)
         found.push_back({"baseline", true, baseline::make, baseline::check_kernels});
 #endif
 #if defined(CHAINRULE_HAS_wide)
-        found.push_back({"wide", has_avx2, wide::make, wide::check_kernels});
+        found.push_back({"wide", here.avx2, wide::make, wide::check_kernels});
 #endif
         return found;
     }();
@@ -138,6 +134,21 @@ std::tuple<double, double, double> check_kernels(const std::string& isa, int64_t
     if (rows < 1 || K < 1 || N < 1 || batch < 1) throw std::invalid_argument("sizes must be at least 1");
     const auto found = chosen(isa).check_kernels(rows, K, N, batch, seed, is_double);
     return {found[0], found[1], found[2]};
+}
+
+// native/layout.h, for its test.
+nb::dict analyzed(const Program& program, bool trains) {
+    const Layout layout = analyze(program, trains);
+    nb::list needs_gradient, readers, accumulates, accumulates2, completes, is_delta;
+    for (const auto& values : layout.values) needs_gradient.append(values.needs_gradient), readers.append(values.readers);
+    for (const auto& part : layout.parts) {
+        accumulates.append(part.accumulates), accumulates2.append(part.accumulates2);
+        completes.append(part.completes), is_delta.append(part.is_delta);
+    }
+    nb::dict found;
+    found["needs_gradient"] = needs_gradient, found["readers"] = readers, found["accumulates"] = accumulates;
+    found["accumulates2"] = accumulates2, found["completes"] = completes, found["is_delta"] = is_delta;
+    return found;
 }
 
 // Samples as Python hands them over, an array or the (data, indices, indptr) of a CSR matrix, and what they point to.
@@ -217,7 +228,7 @@ struct Buffer {
 class Bound {
    public:
     Bound(const std::string& isa, const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double)
-        : program_(program), is_double_(is_double), trains_(trains), session_(chosen(isa).make(program, run, capacity, trains, is_double)) {}
+        : program_(program), is_double_(is_double), trains_(trains), session_(chosen(isa).make(program_, run, capacity, trains, is_double)) {}
 
     void set_theta(const Any& theta) {
         const Alone alone(turns_, trains_);
@@ -442,6 +453,7 @@ NB_MODULE(_native, m) {
         },
         nb::kw_only(), "rule"_a = 0, "beta1"_a = 0.0, "beta2"_a = 0.0, "eps"_a = 0.0, "decay"_a = 0.0, "clip_norm"_a = 0.0,
         "clip_value"_a = 0.0, "batch_size"_a, "seed"_a = 0, "threads"_a, "bf16"_a = false);
+    m.def("analyze", &analyzed, "program"_a, "trains"_a);
     nb::class_<Bound>(m, "Session")
         .def(nb::init<const std::string&, const Program&, const Run&, int64_t, bool, bool>(), nb::kw_only(), "isa"_a, "program"_a,
              "run"_a, "capacity"_a, "trains"_a, "is_double"_a)

@@ -81,7 +81,7 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
     T *z = tile, *y = z + padded<T>(n) * L, *delta = y + padded<T>(n) * L;
     for (int64_t i0 = r0; i0 < r1; i0 += L) {
         const int64_t count = std::min<int64_t>(L, r1 - i0), *chosen = rows + i0 - r0;
-        for (int64_t i = L; i < std::min<int64_t>(r1 - i0, 2 * L); ++i) samples.ask_for_target(chosen[i], n);
+        for (int64_t i = L; i < std::min<int64_t>(r1 - i0, 2 * L); ++i) ask_for_target(samples, chosen[i], n);
         to_lanes(&out.a[i0 * out.ld], out.ld, count, n, z);
 
         Magnitude<T> label[L] = {}, is_correct[L] = {};
@@ -107,7 +107,7 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
         double weight[L];
         T share[L] = {}, value[L];
         for (int64_t i = 0; i < count; ++i) {
-            weight[i] = samples.weight_of(chosen[i]);
+            weight[i] = weight_of(samples, chosen[i]);
             share[i] = static_cast<T>(samples.weight == nullptr ? 1 / divisor : weight[i] / divisor);
         }
         with_loss(kind, [&](auto which) { loss_lanes<which()>(z, y, delta, n, count, share, T(program_.loss_c), value); });

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "enumerations.h"
-#include "memory.h"
 
 namespace chainrule {
 
@@ -41,6 +40,8 @@ struct Program {
     double scale, offset;         // of the samples: a0 = scale X + offset
     bool y_binary, y_classes;     // what y holds
     double l2, l1, max_norm;      // max_norm 0 for none
+
+    ~Program();
 };
 
 // All that is fixed for a run, beside the program.
@@ -81,16 +82,6 @@ struct Samples {
     bool wide = false;  // whether these two are int64 rather than int32
     int64_t entries = 0;  // of X and of `indices`
 
-    double weight_of(int64_t row) const { return weight == nullptr ? 1.0 : weight[row]; }
-
-    void ask_for_target(int64_t row, int64_t outputs) const {
-        if (labels != nullptr)
-            prefetch<1>(labels + row, 1);
-        else
-            prefetch<1>(y + row * outputs, outputs * static_cast<int64_t>(sizeof(double)));
-        if (weight != nullptr) prefetch<1>(weight + row, 1);
-    }
-
     // All from a row on, to be predicted.
     Samples from(int64_t row) const {
         Samples rest = *this;
@@ -114,11 +105,13 @@ struct Outcome {
 // Thrown where the samples are not what they were when the call began.
 struct Changed : std::runtime_error {
     using std::runtime_error::runtime_error;
+    ~Changed() override;
 };
+[[noreturn]] void refuse_change(const char* what);
 
 class Session {
    public:
-    virtual ~Session() = default;
+    virtual ~Session();
     virtual void set_theta(const void* theta) = 0;                 // (size,) row-major, of the session's type
     virtual void get_theta(void* theta) const = 0;
     virtual void set_state(int number, const void* a, const void* b) = 0;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <string>
 
 #include "program.h"
 #include "simd.h"
@@ -13,6 +12,16 @@ namespace chainrule::CHAINRULE_ISA {
 inline int64_t rows_ahead(int64_t bytes) { return std::clamp<int64_t>(8192 / std::max<int64_t>(bytes, 1), 4, 64); }
 
 constexpr int64_t SHORT_ROW = 512;  // bytes of a row that the first-level cache keeps until it is read
+
+inline double weight_of(const Samples& samples, int64_t row) { return samples.weight == nullptr ? 1.0 : samples.weight[row]; }
+
+inline void ask_for_target(const Samples& samples, int64_t row, int64_t outputs) {
+    if (samples.labels != nullptr)
+        prefetch<1>(samples.labels + row, 1);
+    else
+        prefetch<1>(samples.y + row * outputs, outputs * static_cast<int64_t>(sizeof(double)));
+    if (samples.weight != nullptr) prefetch<1>(samples.weight + row, 1);
+}
 
 // Where samples go to: a (batch, ld), of which the first `width` columns are written, a0 = scale x + shift.
 template <class T>
@@ -80,10 +89,6 @@ struct Entries {
         begin = is_right ? from : 0, end = is_right ? to : 0;
     }
 };
-
-[[noreturn, gnu::cold]] inline void refuse_change(const char* what) {
-    throw Changed(std::string(what) + " was changed while it was read, by another thread; pass a copy, or change it after the call.");
-}
 
 // Rows of a CSR matrix. Entries of one column are summed in the order and in the type in which they are stored. The
 // matrix was checked before, but nothing outside of it is read or written whatever becomes of it meanwhile: that is an error.

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "layout.h"
 #include "losses.h"
 #include "optimizers.h"
 #include "pairs.h"
@@ -15,6 +16,10 @@
 #include "team_size.h"
 
 namespace chainrule::CHAINRULE_ISA {
+
+namespace ops {
+struct dense;
+}
 
 // A parameter as the kernels keep it: W in panels, a vector padded to whole panels; likewise the optimizer's moments.
 template <class T>
@@ -54,9 +59,9 @@ struct Cache {
     Array<T> next_mean, next_var;                // (ld,) running, after this step
     Array<T> dgamma, dbeta;                      // (ld,)
     Array<T> mean_delta, mean_delta_x;           // (ld,) over the batch
-    bool accumulates = false, accumulates2 = false;  // dL/d in (in2) was begun by a later operation
-    const Op* before = nullptr;  // the dense operation with an activation whose delta = dL/da f'(z) this one completes
-    bool is_delta = false;       // the gradient of a dense's output is delta already, for the next operation made it so
+    bool accumulates = false, accumulates2 = false;  // these three: layout.h
+    const Op* before = nullptr;                      // the dense that this one completes
+    bool is_delta = false;
 };
 
 template <class T>
@@ -121,10 +126,10 @@ struct Batch {
     double dropout;  // factor of every dropout's rate
 };
 
-// What a step's random draws depend on: its number, the place in the batch of the first of some rows, and the factor of every
+// What a step's random draws depend on: the run's seed, its number, the place in the batch of the first of some rows, and the factor of every
 // dropout's rate.
 struct Draw {
-    uint32_t step;
+    uint32_t seed, step;
     int64_t first;
     double dropout;
 };
@@ -206,7 +211,17 @@ class Engine final : public Session {
                   int64_t first, int64_t clock, double* tally, const Stop& stop) override;
     bool predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) override;
 
+    // For the operations (ops/): a parameter that is a vector, and an operation's state.
+    const T* value_of(int slot) const { return parameters_[slot].value.data(); }
+    const State<T>& state_of(const Op& op) const { return states_[op.state]; }
+
    private:
+    friend struct ops::dense;
+
+    // engine.cpp
+    void allocate_buffers(int64_t capacity);
+    void allocate_parameters();
+    void allocate_caches(const Layout& layout, int64_t capacity);
     // steps.h
     void some_steps(Call& call, int64_t k0, int64_t k1, const Member& me) noexcept;
     Batch batch_of(const Call& call, int64_t k) const;
@@ -232,12 +247,7 @@ class Engine final : public Session {
     // objective.h
     void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* tile);
     void backward(const Op& op, Cache<T>& cache, const Block& block, Workspace<T>& own);
-    void dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, const Draw& draw);
-    // batch_norm.h: rows r0 to r1, or columns n0 to n1 over the whole batch
-    void normalize(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, bool training, Rows<T> from);
-    void normalize_backward(const Op& op, const Cache<T>& cache, int64_t r0, int64_t r1);
-    void batch_statistics(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch);
-    void batch_gradients(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch);
+    void sums_over_batch(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch, bool is_forth);
     // update.h
     void plan_tasks();
     bool shares_samples(int64_t columns) const;
@@ -278,6 +288,7 @@ class Engine final : public Session {
             for (int64_t i = r0; i < r1; ++i) round_bf16(&values[i * buffer.ld], buffer.width);
     }
     Rows<T> rows_of(int buffer) const { return {buffers_[buffer].a.data(), buffers_[buffer].ld}; }
+    Rows<T> gradient_rows_of(int buffer) const { return {buffers_[buffer].grad.data(), buffers_[buffer].ld}; }
     bool reads_samples(const Samples& samples) const;
     void count_operations();
     void employ(int count);
@@ -290,7 +301,7 @@ class Engine final : public Session {
     int64_t first_row(int member, int count, int64_t batch) const { return batch * member / count; }
     int team_size(int64_t batch, double work_a_thread) const;
 
-    const Program program_;
+    const Program& program_;  // of whoever made this, and as long there
     const Run run_;
     const Settings settings_;
     const bool trains_, is_one_row_;  // whether it has room for one row alone

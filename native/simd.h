@@ -29,8 +29,11 @@ constexpr int TILE_ROWS = 12;
 #elif defined(__AVX2__)
 constexpr int VECTOR_BYTES = 32;  // 16 registers: 6 rows x 2 vectors leaves 4
 constexpr int TILE_ROWS = 6;
+#elif defined(__aarch64__)
+constexpr int VECTOR_BYTES = 16;  // 32 registers, as with AVX-512
+constexpr int TILE_ROWS = 12;
 #else
-constexpr int VECTOR_BYTES = 16;  // SSE2 has 16 registers, NEON 32
+constexpr int VECTOR_BYTES = 16;  // SSE2 has 16 registers
 constexpr int TILE_ROWS = 6;
 #endif
 

@@ -196,7 +196,7 @@ void Engine<T>::walk_rows(const Call& call, const Batch& batch, const Member& me
             if (n1 > n0)
                 phases_.attempt([&] {
                     passes(Place::statistics);
-                    is_forth ? batch_statistics(op, cache, n0, n1, batch.size) : batch_gradients(op, cache, n0, n1, batch.size);
+                    sums_over_batch(op, cache, n0, n1, batch.size, is_forth);
                 });
             phases_.meet();
         }

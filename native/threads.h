@@ -11,6 +11,8 @@ constexpr int SPINS = 4000;  // some 50 to 100 microseconds
 inline void relax() {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
 #endif
 }
 

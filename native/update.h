@@ -2,6 +2,7 @@
 // in the first-level cache. Where the norm of the whole gradient is asked for, gradients are stored and the rules wait.
 #pragma once
 
+#include "ops/all.h"
 #include "session.h"
 
 namespace chainrule::CHAINRULE_ISA {
@@ -178,20 +179,7 @@ void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_g
     for (int64_t n = task.n0; n < task.n1; n += P, g += P) {
         T sum[P] = {};
         if (more) std::copy(g, g + P, sum);
-        const T* delta = &out.grad[n];
-        if (op.kind == Kind::dense) {  // dL/db = sum_i delta_i
-            for (int64_t i = r0; i < r1; ++i)
-                for (int64_t j = 0; j < P; ++j) sum[j] += delta[i * out.ld + j];
-        } else if (op.kind == Kind::batch_norm) {
-            const Array<T>& from = task.slot == op.slot0 ? cache.dgamma : cache.dbeta;
-            std::copy(&from[n], &from[n] + P, sum);
-        } else {  // PReLU: dL/dslope = sum_i delta_i z_i where z_i <= 0
-            for (int64_t i = r0; i < r1; ++i)
-                for (int64_t j = 0; j < P; ++j) {
-                    const T z = in.a[i * in.ld + n + j];
-                    sum[j] += z > 0 ? T(0) : delta[i * out.ld + j] * z;
-                }
-        }
+        ops::gradient(ops::Gradient<T>{op, cache, task.slot, rows_of(op.in), gradient_rows_of(op.out), r0, r1, n}, sum);
         std::copy(sum, sum + P, g);
     }
 }

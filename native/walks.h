@@ -1,9 +1,8 @@
-// The two walks over the program, for some rows of the batch: chainrule/layers/ in C++.
+// The two walks over the program, for some rows of the batch. What an operation does is in ops/.
 #pragma once
 
-#include "epilogues.h"
 #include "objective.h"
-#include "random.h"
+#include "ops/all.h"
 #include "samples.h"
 #include "session.h"
 
@@ -51,202 +50,29 @@ void Engine<T>::product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Arr
 
 template <class T>
 void Engine<T>::forward(const Op& op, Cache<T>& cache, const Block& block, const Draw* draw, Rows<T> from, Workspace<T>& own) {
-    const bool training = draw != nullptr;
-    const int64_t r0 = block.r0, r1 = block.r1;
-    const Buffer<T>& in = buffers_[op.in];
+    const int second = op.in2 < 0 ? op.in : op.in2;
     Buffer<T>& out = buffers_[op.out];
-    const T c0 = T(op.c0), c1 = T(op.c1);
-    const int64_t width = in.width;
-    if (op.kind == Kind::dense) {  // z = a W + b, and out = f(z) over it
-        const Parameter<T>& W = parameters_[op.slot0];
-        const T* panels = W.rounded.empty() ? W.value.data() : W.rounded.data();
-        const T* b = op.slot1 < 0 ? nullptr : parameters_[op.slot1].value.data();
-        const int64_t n0 = block.n0, N = std::min(block.n1, out.width) - n0;
-        T* to = &out.a[r0 * out.ld + n0];
-        const Activate<T> over_z{op.function, c0, to, out.ld};
-        product<true>(buffers_[op.in], from, panels + n0 * width, W.pairs, b ? b + n0 : b, to, out.ld, N, r0, r1, own, over_z);
-        return;
-    }
-    if (op.kind == Kind::batch_norm) return normalize(op, cache, r0, r1, training, from);
-    if (op.kind == Kind::dropout && training && op.c0 > 0) dropout_mask(op, cache, r0, r1, *draw);
-    for (int64_t i = r0; i < r1; ++i) {
-        const T* a = from.row(i);
-        T* z = &out.a[i * out.ld];
-        switch (op.kind) {
-            case Kind::rescale:
-                for (int64_t j = 0; j < in.width; ++j) z[j] = a[j] * c0 + c1;
-                break;
-            case Kind::standardize: {
-                const State<T>& state = states_[op.state];
-                for (int64_t j = 0; j < in.width; ++j) z[j] = (a[j] - state.a[j]) / state.b[j];
-                break;
-            }
-            case Kind::elementwise:
-                with_activation(op.function, [=](auto f) {
-                    for (int64_t n = 0; n < padded<T>(width); n += PANEL<T>)
-                        for (int64_t j = n; j < n + PANEL<T>; ++j) z[j] = activate<f()>(a[j], c0);
-                });
-                break;
-            case Kind::prelu: {
-                const T* slope = parameters_[op.slot0].value.data();
-                for (int64_t j = 0; j < in.width; ++j) z[j] = a[j] > 0 ? a[j] : slope[j] * a[j];
-                break;
-            }
-            case Kind::softmax: {
-                T top = a[0], sum = 0;
-                for (int64_t j = 1; j < in.width; ++j) top = a[j] > top || a[j] != a[j] ? a[j] : top;
-                for (int64_t j = 0; j < in.width; ++j) sum += z[j] = exp_(a[j] - top);
-                for (int64_t j = 0; j < in.width; ++j) z[j] /= sum;
-                break;
-            }
-            case Kind::dropout:
-                if (training && op.c0 > 0) {
-                    const T* mask = &cache.mask[i * in.ld];
-                    for (int64_t j = 0; j < in.width; ++j) z[j] = a[j] * mask[j];
-                } else {
-                    std::copy(a, a + in.width, z);
-                }
-                break;
-            case Kind::add: {
-                const T* b = &buffers_[op.in2].a[i * buffers_[op.in2].ld];
-                for (int64_t j = 0; j < in.width; ++j) z[j] = a[j] + b[j];
-                break;
-            }
-            case Kind::concat: {
-                const Buffer<T>& in2 = buffers_[op.in2];
-                std::copy(a, a + in.width, z);
-                std::copy(&in2.a[i * in2.ld], &in2.a[i * in2.ld] + in2.width, z + in.width);
-                break;
-            }
-            case Kind::dense:
-            case Kind::batch_norm: break;
-        }
-    }
-}
-
-// mask = keep / (1 - rate): the words that chainrule/random.py draws for (seed, stream, step), in row-major order.
-template <class T>
-void Engine<T>::dropout_mask(const Op& op, Cache<T>& cache, int64_t r0, int64_t r1, const Draw& draw) {
-    const int64_t begin = draw.first, finish = begin + r1 - r0, width = buffers_[op.in].width, ld = buffers_[op.in].ld;
-    const double rate = op.c0 * draw.dropout;
-    const uint32_t threshold = static_cast<uint32_t>(std::min(std::nearbyint(rate * 0x1p32), 0x1p32 - 1));
-    const T kept = T(1 / (1 - rate));
-    constexpr int64_t CHUNK = 512;
-    uint32_t words[2 * CHUNK];
-    for (int64_t e = begin * width / 2 * 2; e < finish * width; e += 2 * CHUNK) {
-        const int64_t pairs = std::min(CHUNK, (finish * width - e + 1) / 2);
-        threefry_pairs(run_.seed, op.stream, draw.step, static_cast<uint32_t>(e / 2), pairs, words);
-        int64_t at = std::max(e, begin * width);
-        const int64_t end = std::min(e + 2 * pairs, finish * width);
-        while (at < end) {
-            const int64_t i = at / width, stop = std::min(end, (i + 1) * width);
-            T* mask = &cache.mask[(r0 + i - begin) * ld];
-            for (; at < stop; ++at) mask[at - i * width] = words[at - e] >= threshold ? kept : T(0);
-        }
-    }
+    ops::forward(ops::Forward<T>{*this, op, cache, own, block, block.r0, block.r1, from, rows_of(second), buffers_[op.in].width,
+                                 buffers_[second].width, out.a.data(), out.ld, draw});
 }
 
 // dL/d in from dL/d out. Where another operation has begun the sum, the contribution is added to it.
 template <class T>
 void Engine<T>::backward(const Op& op, Cache<T>& cache, const Block& block, Workspace<T>& own) {
-    const int64_t r0 = block.r0, r1 = block.r1;
-    Buffer<T>& in = buffers_[op.in];
-    const Buffer<T>& out = buffers_[op.out];
-    const T c0 = T(op.c0);
-    if (op.kind == Kind::dense) {
-        if (!cache.is_delta) {
-            const TimesPrime<T> to_delta{op.function, c0, out.a.data(), buffers_[op.out].grad.data(), out.ld};
-            for (int64_t n = 0; n < out.width; n += PANEL<T>) to_delta(r0, r1, n);
-        }
-        round_rows(buffers_[op.out].grad, out, r0, r1);
-        if (!in.needs_gradient) return;  // dL/da = delta W^T
-        const int64_t k0 = block.n0, K = std::min(block.n1, in.width) - k0;  // columns of dL/da
-        T* to = &in.grad[r0 * in.ld + k0];
-        if (cache.accumulates) to = own.scratch.data() + k0;
-        const Activation before = cache.before ? cache.before->function : Activation::identity;
-        const T c = cache.before ? T(cache.before->c0) : T(0);
-        const Parameter<T>& W = parameters_[op.slot0];
-        const TimesPrime<T> finish{before, c, &in.a[r0 * in.ld + k0], &in.grad[r0 * in.ld + k0], in.ld};
-        if (!is_one_row_ || multiplies_pairs()) {
-            product<false>(buffers_[op.out], {out.grad.data(), out.ld}, W.transposed.data() + k0 * out.width, W.transposed_pairs,
-                           nullptr, to, in.ld, K, r0, r1, own, finish);
-        } else if (r0 < r1) {
-            const T* panels = W.rounded.empty() ? W.value.data() : W.rounded.data();
-            backward_row(&out.grad[r0 * out.ld], panels, to, in.width, out.width, k0, k0 + K);
-            for (int64_t n = 0; n < K; n += PANEL<T>) finish(0, 1, n);
-        }
-        if (cache.accumulates)
-            for (int64_t i = 0; i < r1 - r0; ++i)
-                for (int64_t j = 0; j < K; ++j) in.grad[(r0 + i) * in.ld + k0 + j] += to[i * in.ld + j];
-        return;
-    }
-    if (op.kind == Kind::batch_norm) {
-        if (in.needs_gradient) normalize_backward(op, cache, r0, r1);
-        return;
-    }
-    const bool more = cache.accumulates;
-    const int64_t width = in.width;
-    auto put = [&](T* to, int64_t j, T value) { to[j] = more ? to[j] + value : value; };
-    for (int64_t i = r0; i < r1; ++i) {
-        const T* delta = &out.grad[i * out.ld];
-        T* to = in.needs_gradient ? &in.grad[i * in.ld] : nullptr;
-        const T* z = &in.a[i * in.ld];
-        const T* a = &out.a[i * out.ld];
-        if (op.kind == Kind::add || op.kind == Kind::concat) {
-            Buffer<T>& in2 = buffers_[op.in2];
-            if (in2.needs_gradient) {
-                T* to2 = &in2.grad[i * in2.ld];
-                const T* from = op.kind == Kind::add ? delta : delta + in.width;
-                for (int64_t j = 0; j < in2.width; ++j) to2[j] = cache.accumulates2 ? to2[j] + from[j] : from[j];
-            }
-        }
-        if (to == nullptr) continue;
-        switch (op.kind) {
-            case Kind::rescale:
-                for (int64_t j = 0; j < in.width; ++j) put(to, j, delta[j] * c0);
-                break;
-            case Kind::standardize:
-                for (int64_t j = 0; j < in.width; ++j) put(to, j, delta[j] / states_[op.state].b[j]);
-                break;
-            case Kind::elementwise:
-                with_activation(op.function, [=](auto f) {
-                    for (int64_t n = 0; n < padded<T>(width); n += PANEL<T>) {
-                        T prime[PANEL<T>];  // by itself, or the compiler makes branches of it rather than vectors
-                        for (int64_t j = 0; j < PANEL<T>; ++j) prime[j] = activate_prime<f()>(z[n + j], a[n + j], c0);
-                        if (more)
-                            for (int64_t j = 0; j < PANEL<T>; ++j) to[n + j] += delta[n + j] * prime[j];
-                        else
-                            for (int64_t j = 0; j < PANEL<T>; ++j) to[n + j] = delta[n + j] * prime[j];
-                    }
-                });
-                break;
-            case Kind::prelu: {
-                const T* slope = parameters_[op.slot0].value.data();
-                for (int64_t j = 0; j < in.width; ++j) put(to, j, z[j] > 0 ? delta[j] : delta[j] * slope[j]);
-                break;
-            }
-            case Kind::softmax: {
-                T dot = 0;
-                for (int64_t j = 0; j < in.width; ++j) dot += delta[j] * a[j];
-                for (int64_t j = 0; j < in.width; ++j) put(to, j, a[j] * (delta[j] - dot));
-                break;
-            }
-            case Kind::dropout:
-                if (op.c0 > 0 && op.in_training) {
-                    const T* mask = &cache.mask[i * in.ld];
-                    for (int64_t j = 0; j < in.width; ++j) put(to, j, delta[j] * mask[j]);
-                } else {
-                    for (int64_t j = 0; j < in.width; ++j) put(to, j, delta[j]);
-                }
-                break;
-            case Kind::add:
-            case Kind::concat:
-                for (int64_t j = 0; j < in.width; ++j) put(to, j, delta[j]);
-                break;
-            case Kind::dense:
-            case Kind::batch_norm: break;
-        }
-    }
+    Buffer<T>&in = buffers_[op.in], &in2 = buffers_[op.in2 < 0 ? op.in : op.in2];
+    const auto gradient = [](Buffer<T>& buffer) { return buffer.needs_gradient ? buffer.grad.data() : nullptr; };
+    ops::backward(ops::Backward<T>{*this, op, cache, own, block, block.r0, block.r1, rows_of(op.in), rows_of(op.out),
+                                   gradient_rows_of(op.out), in.width, in2.width, gradient(in), op.in2 < 0 ? nullptr : gradient(in2),
+                                   in.ld, in2.ld});
+}
+
+// What an operation needs of the whole batch, for columns n0 to n1 of its buffer.
+template <class T>
+void Engine<T>::sums_over_batch(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch, bool is_forth) {
+    if (is_forth)
+        ops::batch_norm::statistics(op, cache, state_of(op), rows_of(op.in), n0, n1, batch);
+    else
+        ops::batch_norm::sums(cache, gradient_rows_of(op.out), n0, n1, batch);
 }
 
 // Whether members share the columns of what a dense makes, rather than the rows, which are few: each reads a part of W then,
@@ -268,9 +94,9 @@ template <class BlockOf>
 void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, BlockOf&& block_of) {
     const int64_t r0 = part.r0, r1 = part.r1;
     const int64_t* rows = batch.rows + part.first;
-    const Draw draw{batch.step, part.first, batch.dropout};
+    const Draw draw{run_.seed, batch.step, part.first, batch.dropout};
     for (int64_t i = 0; i < std::min<int64_t>(r1 - r0, Simd<T>::LANES); ++i)
-        call.samples.ask_for_target(rows[i], buffers_.back().width);
+        ask_for_target(call.samples, rows[i], buffers_.back().width);
     // An array (rows, ld): the largest of this part's rows, or what it was before.
     const auto measure = [&](Magnitude<T>& largest, const Array<T>& values, int64_t ld) {
         largest = std::max(largest, magnitude(largest_of(values.data() + r0 * ld, (r1 - r0) * ld)));

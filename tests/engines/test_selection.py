@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from chainrule import Callback, ConfigError, Dense, Model, Network, ReLU, Softma
 from chainrule.engines import ENGINES, Plan, native, select
 from chainrule.engines.reference import ReferenceEngine, ReferenceSession
 from chainrule.formulas.layers import Layer
+from chainrule.training import trainers
 
 needs_native = pytest.mark.skipif(native.REASON is not None, reason=str(native.REASON))
 NETWORK = Network(4, [Dense(8), ReLU(), Dense(3)], SoftmaxCrossEntropy())
@@ -36,9 +38,9 @@ def test_auto_takes_the_first_that_can():
 
 
 def test_the_reference_engine_refuses_another_precision():
-    with pytest.raises(ConfigError, match=r"'reference' cannot run this network: it has no precision 'bf16'"):
+    with pytest.raises(ConfigError, match="precision 'bf16' runs on the native engine"):
         Model(NETWORK).fit(X, Y, precision="bf16", engine="reference", epochs=1)
-    with pytest.raises(ConfigError, match="it has no precision 'bf16'"):
+    with pytest.raises(ConfigError, match="precision 'bf16' runs on the native engine"):
         Model(NETWORK).fit(X, Y, precision="bf16", method="spsa", epochs=1)
 
 
@@ -46,7 +48,7 @@ def test_the_reference_engine_refuses_another_precision():
 def test_where_no_engine_can_each_says_why():
     expected = (
         r"no engine can run this: native, because it does not know the layer own_1 \(Own\); "
-        r"reference, because it has no precision 'bf16'; leave out what the last one lacks\."
+        r"reference, because precision 'bf16' runs on the native engine; leave out what the last one lacks\."
     )
     with pytest.raises(ConfigError, match=expected):
         Model(OWN).fit(X, Y, precision="bf16", epochs=1)
@@ -56,6 +58,24 @@ def test_where_no_engine_can_each_says_why():
 def test_an_unknown_engine_is_refused(engine):
     with pytest.raises(ConfigError, match="engine must be one of auto, native, reference, not 'gpu'"):
         select("gpu", Plan(NETWORK))
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_slow_fit_says_so_once(monkeypatch):
+    monkeypatch.setattr(native, "REASON", "it was not built")
+    monkeypatch.setattr(native.engine, "REASON", "it was not built")
+    trainers.say_once.cache_clear()
+    with pytest.warns(
+        UserWarning, match="runs on the reference engine, .* it was not built; install"
+    ) as seen:
+        for _ in range(2):
+            Model(NETWORK).fit(X, Y, epochs=1)
+    trainers.say_once.cache_clear()
+    assert [str(w.filename) for w in seen] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Model(NETWORK).fit(X, Y, epochs=1, engine="reference")
+        Model(NETWORK).fit(X, Y, epochs=1, method="spsa")
 
 
 class FixedSession(ReferenceSession):

@@ -27,7 +27,7 @@ class ReferenceEngine:
 
     def refusal(self, plan: Plan) -> str | None:
         """None for every network and optimizer; it has no other precision than that of theta."""
-        return None if plan.precision is None else f"it has no precision {plan.precision!r}"
+        return None if plan.precision is None else f"precision {plan.precision!r} runs on the native engine"
 
     def session(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, clock: int

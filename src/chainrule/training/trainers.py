@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from chainrule.engines import Engine, Plan, select
+from chainrule.engines import Engine, Plan, native, select
 from chainrule.formulas.optimizers import LBFGS, AnyOptimizer
 from chainrule.training import lbfgs, loop
 from chainrule.training.run import Run
@@ -42,6 +44,8 @@ class ByGradient:
 
     def engine(self, name: str, plan: Plan) -> Engine:
         """The one of that name, or the first that can run the plan."""
+        if name == "auto" and native.REASON is not None:
+            say_once(native.REASON)
         return select(name, plan)
 
     def session(
@@ -100,6 +104,16 @@ class ByLineSearch:
     def train(self, run: Run) -> None:
         """SciPy's iterations, each an epoch."""
         lbfgs.train(run, self.optimizer)
+
+
+@cache
+def say_once(reason: str) -> None:
+    """Warn, once a process, that a training goes the slow way."""
+    warnings.warn(
+        f"training runs on the reference engine, which is slower than the native one: {reason}; "
+        "install a compiler and the package again, or pass engine='reference'.",
+        stacklevel=5,
+    )
 
 
 def trainer_for(optimizer: AnyOptimizer, method: Method | None) -> Trainer:

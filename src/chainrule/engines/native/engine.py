@@ -28,7 +28,9 @@ CHUNK = 1 << 24
 try:
     from chainrule.engines.native import _native
 except ImportError:
-    REASON: str | None = "it was not built when the package was installed, which needs GCC or Clang"
+    REASON: str | None = (
+        "it was not built when the package was installed, which needs GCC or Clang (on Windows clang++, not MSVC)"
+    )
 else:
     REASON = None
     announce()

@@ -1,0 +1,77 @@
+#include "layout.h"
+
+#include <stdexcept>
+#include <string>
+
+namespace chainrule {
+namespace {
+
+void require(bool condition, const char* what) {
+    if (!condition) throw std::invalid_argument(std::string("a program that is not whole: ") + what);
+}
+
+// The kernels check nothing: what is wrong here would be read or written out of bounds.
+void check(const Program& program) {
+    const auto width = [&](int buffer) { return program.widths[static_cast<size_t>(buffer)]; };
+    const auto is_vector = [&](int slot, int64_t columns) {
+        if (slot < 0 || slot >= static_cast<int>(program.slots.size())) return false;
+        const Slot& found = program.slots[static_cast<size_t>(slot)];
+        return found.rows == 1 && found.columns == columns;
+    };
+    require(program.widths.size() == program.ops.size() + 1, "it has another number of buffers than operations");
+    for (const int64_t columns : program.widths) require(columns > 0, "a buffer has no columns");
+    for (const Slot& slot : program.slots)
+        require(slot.start >= 0 && slot.rows > 0 && slot.columns > 0 && slot.start + slot.rows * slot.columns <= program.size,
+                "a parameter lies outside theta");
+    for (size_t o = 0; o < program.ops.size(); ++o) {
+        const Op& op = program.ops[o];
+        const Shape shape = shape_of(op.kind);
+        require(op.out == static_cast<int>(o) + 1 && op.in >= 0 && op.in < op.out, "an operation reads what is not there yet");
+        require(shape.inputs == 2 ? op.in2 >= 0 && op.in2 < op.out : op.in2 == -1, "an operation has another number of inputs");
+        const int64_t in = width(op.in), out = width(op.out);
+        const int64_t made = op.kind == Kind::concat ? in + width(op.in2) : op.kind == Kind::dense ? out : in;
+        require(out == made && (op.kind != Kind::add || width(op.in2) == in), "an operation makes another width");
+        if (op.kind == Kind::dense) {
+            require(op.slot0 >= 0 && op.slot0 < static_cast<int>(program.slots.size()), "a dense has no W");
+            const Slot& W = program.slots[static_cast<size_t>(op.slot0)];
+            require(W.rows == in && W.columns == out && (op.slot1 == -1 || is_vector(op.slot1, out)), "W or b has another shape");
+        } else {
+            require(shape.parameters > 0 ? is_vector(op.slot0, in) : op.slot0 == -1, "a parameter has another shape");
+            require(shape.parameters > 1 ? is_vector(op.slot1, in) : op.slot1 == -1, "a parameter has another shape");
+        }
+        const bool is_there = op.state >= 0 && op.state < static_cast<int>(program.states.size());
+        require(shape.has_state ? is_there && program.states[static_cast<size_t>(op.state)] == in : op.state == -1,
+                "a state has another width");
+    }
+}
+
+}  // namespace
+
+Layout analyze(const Program& program, bool trains) {
+    check(program);
+    Layout layout;
+    layout.values.resize(program.widths.size()), layout.parts.resize(program.ops.size());
+    const auto is_trained = [&](int slot) { return trains && slot >= 0 && program.slots[slot].is_trained; };
+    for (const Op& op : program.ops) {
+        Layout::Values& in = layout.values[op.in];
+        ++in.readers;
+        in.is_multiplied |= op.kind == Kind::dense;
+        if (op.in2 >= 0) ++layout.values[op.in2].readers;
+        layout.values[op.out].needs_gradient = is_trained(op.slot0) || is_trained(op.slot1) || in.needs_gradient ||
+                                               (op.in2 >= 0 && layout.values[op.in2].needs_gradient);
+    }
+    if (trains) layout.values.back().needs_gradient = true;
+    std::vector<bool> begun(program.widths.size(), false);
+    for (size_t o = program.ops.size(); o-- > 0;) {
+        const Op& op = program.ops[o];
+        Layout::Part& part = layout.parts[o];
+        if (op.in2 >= 0) part.accumulates2 = begun[op.in2], begun[op.in2] = true;
+        part.accumulates = begun[op.in], begun[op.in] = true;
+        const int before = op.in - 1;  // the operation that makes what this one reads: buffer k + 1 is made by operation k
+        if (op.kind != Kind::dense || before < 0 || program.ops[before].kind != Kind::dense) continue;
+        if (layout.values[op.in].readers == 1) part.completes = before, layout.parts[before].is_delta = true;
+    }
+    return layout;
+}
+
+}  // namespace chainrule

@@ -1,0 +1,69 @@
+// dense: formulas/layers/dense.py in C++, by the products of matmul.h. What follows it is done on the way: an activation over
+// its z, and on the way back the derivative of the activation before it (layout.h says where).
+#pragma once
+
+#include "../epilogues.h"
+#include "base.h"
+
+namespace chainrule::CHAINRULE_ISA::ops {
+
+struct dense {
+    // out = f(a W + b)
+    template <class T>
+    static void forward(const Forward<T>& at) {
+        Engine<T>& engine = at.engine;
+        const Parameter<T>& W = engine.parameters_[at.op.slot0];
+        const T* panels = W.rounded.empty() ? W.value.data() : W.rounded.data();
+        const T* b = at.op.slot1 < 0 ? nullptr : at.parameter(at.op.slot1);
+        const int64_t n0 = at.block.n0, N = std::min(at.block.n1, engine.buffers_[at.op.out].width) - n0;
+        T* to = at.row(at.r0) + n0;
+        const Activate<T> over_z{at.op.function, at.c0(), to, at.ld};
+        engine.template product<true>(engine.buffers_[at.op.in], at.a, panels + n0 * at.width, W.pairs, b ? b + n0 : b, to, at.ld, N,
+                                      at.r0, at.r1, at.own, over_z);
+    }
+
+    // dL/da = delta W^T, where delta = dL/d out f'(z), and over it the derivative of the dense that made a
+    template <class T>
+    static void backward(const Backward<T>& at) {
+        Engine<T>& engine = at.engine;
+        Buffer<T>&in = engine.buffers_[at.op.in], &out = engine.buffers_[at.op.out];
+        if (!at.cache.is_delta) {
+            const TimesPrime<T> to_delta{at.op.function, at.c0(), out.a.data(), out.grad.data(), out.ld};
+            for (int64_t n = 0; n < out.width; n += PANEL<T>) to_delta(at.r0, at.r1, n);
+        }
+        engine.round_rows(out.grad, out, at.r0, at.r1);
+        if (at.to == nullptr) return;
+        const int64_t k0 = at.block.n0, K = std::min(at.block.n1, in.width) - k0;  // columns of dL/da
+        T* to = at.row(at.r0) + k0;
+        if (at.cache.accumulates) to = at.own.scratch.data() + k0;
+        const Op* before = at.cache.before;
+        const Parameter<T>& W = engine.parameters_[at.op.slot0];
+        const TimesPrime<T> finish{before ? before->function : Activation::identity, before ? T(before->c0) : T(0),
+                                   &in.a[at.r0 * in.ld + k0], at.row(at.r0) + k0, in.ld};
+        if (!engine.is_one_row_ || engine.multiplies_pairs()) {
+            engine.template product<false>(out, at.delta, W.transposed.data() + k0 * out.width, W.transposed_pairs, nullptr, to, in.ld, K,
+                                           at.r0, at.r1, at.own, finish);
+        } else if (at.r0 < at.r1) {
+            const T* panels = W.rounded.empty() ? W.value.data() : W.rounded.data();
+            backward_row(at.delta.row(at.r0), panels, to, in.width, out.width, k0, k0 + K);
+            for (int64_t n = 0; n < K; n += PANEL<T>) finish(0, 1, n);
+        }
+        if (at.cache.accumulates)
+            for (int64_t i = 0; i < at.r1 - at.r0; ++i)
+                for (int64_t j = 0; j < K; ++j) at.row(at.r0 + i)[k0 + j] += to[i * in.ld + j];
+    }
+
+    // dL/db = sum_i delta_i; dL/dW = a^T delta is that of whole strips (update.h)
+    template <class T>
+    static void gradient(const Gradient<T>& at, T* sum) {
+        constexpr int64_t P = PANEL<T>;
+        T sums[P];  // in registers meanwhile
+        std::copy(sum, sum + P, sums);
+        const T* delta = at.delta.first + at.n;
+        for (int64_t i = at.r0; i < at.r1; ++i)
+            for (int64_t j = 0; j < P; ++j) sums[j] += delta[i * at.delta.ld + j];
+        std::copy(sums, sums + P, sum);
+    }
+};
+
+}  // namespace chainrule::CHAINRULE_ISA::ops

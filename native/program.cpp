@@ -1,0 +1,13 @@
+#include "program.h"
+
+namespace chainrule {
+
+Program::~Program() = default;
+Session::~Session() = default;
+Changed::~Changed() = default;
+
+void refuse_change(const char* what) {
+    throw Changed(std::string(what) + " was changed while it was read, by another thread; pass a copy, or change it after the call.");
+}
+
+}  // namespace chainrule
