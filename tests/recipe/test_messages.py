@@ -11,6 +11,7 @@ import pytest
 import chainrule as c
 from chainrule.cli.flags import FLAGS
 from chainrule.errors import instead, option
+from chainrule.lab.base import check_options
 from chainrule.recipe.messages import in_words_of, told
 from chainrule.recipe.naming import PYTHON
 
@@ -36,6 +37,8 @@ def test_an_option_that_a_run_does_not_have_keeps_its_name():
     "make",
     [
         lambda: c.Adam(-1),
+        lambda: check_options(0, 3, -1.0),
+        lambda: check_options(0, 0, 1.0),
         lambda: c.SGD(nesterov=True),
         lambda: c.SoftmaxCrossEntropy(label_smoothing=2),
         lambda: c.Network(2, [c.Dense(1)], c.MeanSquaredError(), l2=-1),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from chainrule.data import checks
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, option
 
 Progress = Callable[[float, str], None]
 """progress(share, what): how much is done, 0 to 1, and what is under way"""
@@ -19,7 +19,7 @@ def check_options(seed: int, repeats: int, budget: float) -> None:
     checks.check_count(repeats, "repeats")
     if isinstance(budget, (bool, str)) or not (math.isfinite(budget) and 0 < budget <= 1000):
         raise ConfigError(
-            f"budget must be a share of the default work, above 0 and at most 1000, not {budget!r}."
+            f"{option('budget')} must be a share of the default work, above 0 and at most 1000, not {budget!r}."
         )
 
 

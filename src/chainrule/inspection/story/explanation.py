@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.data.checks import check_choice, check_X
 from chainrule.data.frames import is_frame
-from chainrule.errors import ConfigError, ShapeError
+from chainrule.errors import ConfigError, ShapeError, option
 from chainrule.formulas.layers import Standardize
 from chainrule.inspection.attribution import METHODS, Attribution, attribute
 from chainrule.inspection.attribution.explained import check_shape, explained, input_links
@@ -56,7 +56,7 @@ def explain(
     is_number = isinstance(learning_rate, (int, float)) and not isinstance(learning_rate, bool)
     if not is_number or not (0 < learning_rate < math.inf):
         raise ConfigError(
-            f"learning_rate must be a finite number above 0, not {learning_rate!r}; 0.001 is usual."
+            f"{option('learning_rate')} must be a finite number above 0, not {learning_rate!r}; 0.001 is usual."
         )
     X = check_X(x, model.network.inputs, "x", model.feature_names)
     if X.shape[0] != 1:
