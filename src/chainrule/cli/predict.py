@@ -45,10 +45,9 @@ def predict(
     if out is not None and out.suffix.lower() not in (".npy", ".csv"):
         raise ConfigError(f"--out must end in .npy or .csv, not {out.name!r}.")
     from chainrule.cli.models import load_model
-    from chainrule.recipe.judge import class_labels
 
     chosen = load_model(model)
-    labels = [str(label) for label in class_labels(chosen)]
+    labels = [str(label) for label in chosen.labels]
     answers, refused = answer_all(chosen, inputs, engine)
     if out is not None:
         save(out, answers, labels)

@@ -86,7 +86,7 @@ def judge(
     out = model.outputs(samples, engine=engine) if outputs is None else outputs
     if metrics is None:
         metrics = model.evaluate(samples, outputs=out, positive=positive)
-    classes = class_labels(model)
+    classes = model.labels
     if positive is None and model.task == "binary":
         positive = classes[1]
     loss, y = model.network.loss, samples.y
@@ -122,11 +122,4 @@ def positive_of(model: Trained, text: str | None, named: Names = PYTHON) -> Any:
     """The label of a model's two classes that a text names; None for None."""
     if text is None:
         return None
-    return positive_class(text, class_labels(model) if model.task in ("binary", "multiclass") else [], named)
-
-
-def class_labels(model: Trained) -> list[Any]:
-    """Each class, or the number of each label of many: a number or text, as the data have it."""
-    if model.classes is not None:
-        return list(model.classes.tolist())
-    return list(range(max(model.network.outputs, 2)))
+    return positive_class(text, model.labels if model.task in ("binary", "multiclass") else [], named)

@@ -18,7 +18,6 @@ from chainrule.errors import ConfigError, FormatError
 from chainrule.formulas.optimizers import LBFGS
 from chainrule.model import Model, load
 from chainrule.recipe.commands import Earlier
-from chainrule.recipe.judge import class_labels
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared
 from chainrule.trained.persistence import network_config
@@ -70,7 +69,7 @@ def taken_up(run: Prepared, config: dict[str, Any], epochs: int | None, named: N
         )
     if before or done is not None:
         model = read_model(place, run.model)
-        if class_labels(model) != class_labels(run.model):  # by which the samples were checked
+        if model.labels != run.model.labels:  # by which the samples were checked
             raise ConfigError(f"the run in {place} was made with other data; bring those back.")
         run = run._replace(model=model)
     records = tuple(history.records[:before] if history else ())

@@ -1,3 +1,4 @@
+# Over 300 lines because a trained network is one thing: its numbers, what they predict, how well, and its file.
 """A trained network: the network and its parameters, with prediction and evaluation."""
 
 from __future__ import annotations
@@ -62,6 +63,13 @@ class Trained:
     def task(self) -> str:
         """The kind of prediction: "regression", "binary", "multiclass" or "multilabel"."""
         return task_of(self.network.loss, self.network.outputs)
+
+    @property
+    def labels(self) -> list[Any]:
+        """Each class as the data have it, a number or text; without classes the number of each, or of each output."""
+        if self.classes is not None:
+            return list(self.classes.tolist())
+        return list(range(max(self.network.outputs, 2)))
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
@@ -210,10 +218,9 @@ class Trained:
         if self.task != "binary" and (self.task != "multiclass" or self.network.outputs != 2):
             known = f"{self.network.outputs} classes" if self.task == "multiclass" else self.task
             raise ConfigError(f"positive is for two classes; this network is for {known}; leave it out.")
-        labels = [0, 1] if self.classes is None else self.classes.tolist()
-        if not any(known == label for known in labels):
-            raise ConfigError(f"positive must be {labels[0]!r} or {labels[1]!r}, not {label!r}.")
-        return labels.index(label)
+        if not any(known == label for known in self.labels):
+            raise ConfigError(f"positive must be {self.labels[0]!r} or {self.labels[1]!r}, not {label!r}.")
+        return self.labels.index(label)
 
     def confusion_matrix(
         self, X: Any, y: Any = None, *, engine: str = "auto", outputs: Any = None

@@ -225,9 +225,7 @@ def _pick(
 
 def _labels(model: Trained, task: str) -> list[Any]:
     """Return the possible targets."""
-    if model.classes is not None and task in ("binary", "multiclass"):
-        return list(model.classes.tolist())
-    return list(range(2 if task == "binary" else model.network.outputs))
+    return model.labels if task in ("binary", "multiclass") else list(range(model.network.outputs))
 
 
 def _default(model: Trained, f: Explained, task: str, outputs: int) -> NDArray[np.int64]:

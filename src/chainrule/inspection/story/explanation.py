@@ -125,9 +125,7 @@ def _classes(model: Trained, labels: list[str]) -> dict[str, Any]:
     """{"7": 7}; empty where an answer is numbers or many labels."""
     if model.task not in ("binary", "multiclass"):
         return {}
-    return dict(
-        zip(labels, range(len(labels)) if model.classes is None else model.classes.tolist(), strict=True)
-    )
+    return dict(zip(labels, model.labels, strict=True))
 
 
 def _asked(model: Trained, why: Attribution, labels: list[str]) -> str:

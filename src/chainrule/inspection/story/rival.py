@@ -65,8 +65,8 @@ def closest_rival(
     pair: dict[str, Any] = {}
     if model.task == "multiclass":
         said, other = next(a for a in found if a.is_said), next(a for a in found if not a.is_said)
-        known = list(range(len(labels))) if model.classes is None else model.classes.tolist()
-        pair = {"target": known[labels.index(said.label)], "against": known[labels.index(other.label)]}
+        known = dict(zip(labels, model.labels, strict=True))
+        pair = {"target": known[said.label], "against": known[other.label]}
         name = call = other.label
     elif model.task == "binary":
         name = call = next(a for a in found if not a.is_said).label

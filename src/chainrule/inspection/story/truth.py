@@ -17,16 +17,14 @@ def label_names(model: Trained) -> list[str]:
     """What each answer is called."""
     if model.task == "regression":
         return [f"output {k}" for k in range(model.network.outputs)]
-    if model.classes is not None and model.task != "multilabel":
-        return [str(label) for label in model.classes.tolist()]
-    return [str(k) for k in range(max(model.network.outputs, 2))]
+    return [str(label) for label in model.labels]
 
 
 def check_truth(model: Trained, y: Any) -> Any:
     """y (1,) or (1, outputs) as `Model.trace` takes it. A label may be spelled out, as a command line has it."""
     if model.task in ("binary", "multiclass"):
         labels = label_names(model)
-        known = list(range(len(labels))) if model.classes is None else model.classes.tolist()
+        known = model.labels
         value = np.ravel(as_array(y, "y"))
         if len(value) == 1:
             label = value[0].item() if isinstance(value[0], np.generic) else value[0]
