@@ -136,7 +136,7 @@ class Model(Trained, Shown):
         optimizer = settings.as_optimizer(optimizer)
         schedule = settings.as_schedule(schedule, optimizer)
         if isinstance(X, Samples):
-            samples = checks.check_known(X, y, network, sample_weight, class_weight)
+            samples = checks.check_known(X, y, network, sample_weight, class_weight, self.target_scale)
             features, classes = self._feature_names, self.classes
         else:
             features = self._feature_names or frames.column_names(X)
@@ -243,7 +243,7 @@ class Model(Trained, Shown):
         if fraction is not None:
             raise ConfigError("pass validation_data or validation_fraction, not both.")
         if isinstance(data, Samples):
-            return checks.check_known(data, None, self.network)
+            return checks.check_known(data, None, self.network, scale=self.target_scale)
         if not isinstance(data, (tuple, list)) or len(data) != 2:
             raise ConfigError("validation_data must be a pair (X, y).")
         names = ("validation_data[0]", "validation_data[1]")

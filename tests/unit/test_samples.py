@@ -120,3 +120,11 @@ def test_checked_samples_that_do_not_fit():
     wide = c.Model(c.Network(5, [c.Dense(4)], c.SoftmaxCrossEntropy()))
     with pytest.raises(c.ShapeError, match="5 features and 3 outputs, but the network has 5 and 4"):
         wide.evaluate(known)
+    numbers = c.Model(c.Network(5, [c.Dense(1)], c.MeanSquaredError()))
+    numbers.fit(LONG[:9], LONG[:9, 0], epochs=1, scale_targets=True)
+    standardized = numbers.check_samples(LONG[:9], LONG[:9, 0])
+    assert numbers.fit(standardized, epochs=1, validation_data=standardized)["val_loss"][0] < 1e3
+    other = c.Model(c.Network(5, [c.Dense(1)], c.MeanSquaredError()))
+    for method in (other.fit, other.evaluate):
+        with pytest.raises(c.DataError, match="standardized for another model; check them again"):
+            method(standardized)

@@ -395,10 +395,10 @@ def check_known(
     class_weight: Any = None,
     scale: TargetScale | None = None,
 ) -> Samples:
-    """Samples that `check_samples` made, for the same network: their numbers are not looked through again.
+    """Return samples that `check_samples` made for this network; their values are not checked again.
 
-    scale: to standardize the targets by, where that was not done.  y and the weights must be None: they are in the
-    samples.  Raises ShapeError or DataError.
+    y and the weights must be None: they are in the samples.  scale: that of the model; samples that are standardized
+    must have the same one.  Raises ShapeError or DataError.
     """
     given = {"y": y, "sample_weight": sample_weight, "class_weight": class_weight}
     for name, value in given.items():
@@ -410,7 +410,12 @@ def check_known(
             f"the checked samples have {sizes[0]} features and {sizes[1]} outputs, but the network has {wanted[0]} and "
             f"{wanted[1]}; check them for this network."
         )
-    return samples if samples.scale is not None else samples.scaled(scale)
+    mine, theirs = scale, samples.scale
+    if theirs is not None and (mine is None or not all(map(np.array_equal, mine, theirs))):
+        raise DataError(
+            "the targets of the checked samples were standardized for another model; check them again."
+        )
+    return samples
 
 
 def check_scale(mean: Any, std: Any, outputs: int) -> TargetScale:

@@ -88,8 +88,10 @@ class Samples(NamedTuple):
         return self._replace(X=self.X[rows], y=self.y[rows], weight=self.weight[rows])
 
     def scaled(self, scale: TargetScale | None) -> Samples:
-        """Return the samples with y standardized; None changes nothing."""
-        return self if scale is None else self._replace(y=scale.standardize(self.y), scale=scale)
+        """Return the samples with y standardized; None changes nothing, nor does y that is standardized already."""
+        if scale is None or self.scale is not None:
+            return self
+        return self._replace(y=scale.standardize(self.y), scale=scale)
 
     def fingerprint(self) -> int:
         """Return a checksum of shapes, features, targets, their scale and weights, which differs for other data.

@@ -26,7 +26,7 @@ NAMES = {"train": ("X", "y"), "validation": ("X_val", "y_val"), "test": ("X_test
 
 
 class Data(NamedTuple):
-    """What was found."""
+    """Data sets to train on, to validate on and to test on, with their name and source."""
 
     name: str
     text: str
@@ -60,7 +60,7 @@ class Rows(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """The parts of the data after the one look through all of their numbers."""
+    """The parts of the data, whose values were checked."""
 
     train: Samples
     validation: Samples | None
@@ -78,7 +78,7 @@ def from_arrays(
     name: str = "data",
     shape: tuple[int, ...] | None = None,
 ) -> Data:
-    """The data of a run out of arrays. shape: of one sample, as (height, width) of a picture."""
+    """Make the data of a run from arrays. shape: of one sample, as (height, width) of a picture."""
 
     def part(arrays: tuple[Any, Any], slot: str) -> Dataset:
         features, targets = (np.asarray(array) for array in arrays)
@@ -95,7 +95,7 @@ def from_arrays(
 
 
 def load(text: str, named: Names = PYTHON) -> Data:
-    """The data that a text names. Raises DataError for another text, FormatError for a damaged file."""
+    """Load mnist, a folder of IDX files or an .npz. Raises DataError for other text, FormatError for a damaged file."""
     if text == "mnist":
         train, test = load_mnist()
         return Data("mnist", text, "mnist", _as_text(train), None, _as_text(test))
@@ -119,7 +119,7 @@ def load(text: str, named: Names = PYTHON) -> Data:
 
 
 def _as_text(part: Dataset) -> Dataset:
-    """Labels of bytes as text, so that a model can name them in its file."""
+    """Convert labels of bytes to text, which a model can keep in its file."""
     if part.y.dtype.kind != "S":
         return part
     try:
@@ -129,7 +129,7 @@ def _as_text(part: Dataset) -> Dataset:
 
 
 def split(data: Data, fraction: float | None, seed: int, named: Names = PYTHON) -> Rows | None:
-    """The rows to train on and those held out; None where X is not divided.
+    """Draw the rows to train on and those to hold out; None where X is not divided.
 
     fraction: of the training samples to hold out, drawn by the seed as Model.fit does it. Where the data have neither
     a validation nor a test part, HELD_OUT unless given.
@@ -144,12 +144,12 @@ def split(data: Data, fraction: float | None, seed: int, named: Names = PYTHON) 
 
 
 def is_held_out(data: Data, rows: Rows | None) -> bool:
-    """Whether samples are held out to validate on, so that these may choose; the test set must not."""
+    """Return whether samples are held out for validation: they may choose the best epoch, a test set must not."""
     return rows is not None or data.validation is not None
 
 
 def check(data: Data, network: Network) -> Checked:
-    """All parts of the data, checked before the first step; no number of theirs is looked at again.
+    """Check the values of all parts of the data, once for the whole run.
 
     Raises DataError or ShapeError, which count the rows of the user's own arrays.
     """
@@ -164,7 +164,7 @@ def check(data: Data, network: Network) -> Checked:
 
 
 def divide(checked: Checked, rows: Rows | None) -> Parts:
-    """Choose the parts."""
+    """Choose what to train on, what to validate on and what to judge by."""
     train, validation, test = checked[:3]
     if rows is not None:
         train, validation = train.take(rows.train), train.take(rows.held_out)

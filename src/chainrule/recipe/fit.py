@@ -25,7 +25,7 @@ from chainrule.training.events import Consumer, Event, Started
 
 
 def train(prepared: Prepared, listen: Consumer, stop: threading.Event | None = None) -> History:
-    """Fit, from the last checkpoint where there is one of this training."""
+    """Fit the model, from the last checkpoint of this training where there is one."""
     settings, parts = prepared.settings, prepared.parts
     path, before = prepared.place / "checkpoint.safetensors", len(prepared.records)
     history = prepared.model.fit(
@@ -47,7 +47,7 @@ def train(prepared: Prepared, listen: Consumer, stop: threading.Event | None = N
 
 
 def callbacks(prepared: Prepared, listen: Consumer, stop: threading.Event | None = None) -> list[Callback]:
-    """What watches a run of these settings."""
+    """Make the callbacks of a run: its listener, its log, what stops it, its checkpoint."""
     settings, place = prepared.settings, prepared.place
     log, path = CSVLog(place / "history.csv"), place / "checkpoint.safetensors"
     can_resume = not isinstance(prepared.optimizer, LBFGS)  # SciPy keeps its state to itself: it starts again
@@ -74,7 +74,7 @@ def callbacks(prepared: Prepared, listen: Consumer, stop: threading.Event | None
 
 
 def of_whole_run(event: Event, records: Sequence[Mapping[str, float]]) -> Event:
-    """An event of a training as one of the whole run, which began with these records of earlier trainings."""
+    """Count the epochs of an event over the whole run, which began with these records of earlier trainings."""
     before = len(records)
     event = dataclasses.replace(event, epoch=event.epoch + before, epochs=event.epochs + before)
     return (

@@ -76,10 +76,10 @@ def judge(
     outputs: NDArray[Any] | None = None,
     metrics: dict[str, float] | None = None,
 ) -> Judgement:
-    """Compare what a model says to n samples with what is true, and find the worst mistakes.
+    """Compare the predictions of a model for n samples with their targets, and find the worst mistakes.
 
     Worst is the least probability of the truth, or the greatest squared error.
-    samples: of `Trained.check_samples`; their numbers are not looked through again.  part: what they are.
+    samples: out of `Trained.check_samples`; their values are not checked again.  part: what they are.
     positive: of two classes the label that precision, recall and their like are of, by default the one that sorts last.
     outputs: (n, outputs) that `Trained.outputs` gave for them, where they are at hand.  metrics: likewise.
     """
@@ -89,6 +89,21 @@ def judge(
     classes = model.labels
     if positive is None and model.task == "binary":
         positive = classes[1]
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # outputs that overflow have no worst, but no warning either
+        return _judgement(model, samples, out, part, metrics, classes, positive)
+
+
+def _judgement(
+    model: Trained,
+    samples: Samples,
+    out: NDArray[Any],
+    part: str,
+    metrics: dict[str, float],
+    classes: list[Any],
+    positive: Any,
+) -> Judgement:
     loss, y = model.network.loss, samples.y
     if model.task == "regression":
         y = y if samples.scale is None else samples.scale.restore(y)

@@ -47,7 +47,7 @@ class Prepared(NamedTuple):
 
     @property
     def command(self) -> str:
-        """The command that does the run again; several where it was trained longer; none for arrays."""
+        """The command that repeats the run; several where it was trained longer; empty for arrays."""
         if not self.data.text:
             return ""
         return commands.command(self.given, self.data.text, self.place, self.earlier)
@@ -78,7 +78,10 @@ class Prepared(NamedTuple):
 
 
 def prepare(data: Data, given: Settings, resolved: Settings | None = None, named: Names = PYTHON) -> Prepared:
-    """Build the model. resolved: as an earlier start of the same run decided it."""
+    """Check the settings and the data, and build the model.
+
+    resolved: the settings as an earlier start of the same run resolved them.
+    """
     given.check_types(named)
     check_seed(given.seed, named("seed"))
     rows = split(data, given.validation_fraction, given.seed, named)

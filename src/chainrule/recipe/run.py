@@ -133,19 +133,19 @@ def begun(
     overwrite: bool = False,
     named: Names = PYTHON,
 ) -> Iterator[Prepared]:
-    """A new run in its folder, which is locked within the `with`."""
+    """Prepare a new run in its folder, which is locked within the `with`."""
     found = load(data, named) if isinstance(data, str) else data
     prepared = prepare(found, given, named=named)
     place = folder.choose(out, found.name, named)
 
     def begin() -> Prepared:
         folder.empty(place, overwrite, named)
-        begun = prepared._replace(place=place)
-        folder.write_config(place, begun.config())
-        return begun
+        placed = prepared._replace(place=place)
+        folder.write_config(place, placed.config())
+        return placed
 
-    with _in_folder(place, begin, named) as begun:
-        yield begun
+    with _in_folder(place, begin, named) as placed:
+        yield placed
 
 
 @contextmanager
@@ -156,7 +156,7 @@ def resumed(
     data: Data | str | None = None,
     named: Names = PYTHON,
 ) -> Iterator[Prepared]:
-    """The run of a folder, ready to go on; the folder is locked within the `with`.
+    """Prepare the run of a folder to go on; the folder is locked within the `with`.
 
     chosen: names of the settings that must agree with what the run was asked for; only the epochs may be more.
     data: None for those that the folder names.
@@ -191,7 +191,7 @@ def _in_folder(place: Path, begin: Callable[[], Prepared], named: Names) -> Iter
 def _agreed(
     place: Path, given: Settings, chosen: Sequence[str], data: Data | str | None, named: Names
 ) -> Prepared:
-    """The run of a folder as it stands, after what is asked for now was compared with what it was asked for."""
+    """Compare what is asked for with what the run of a folder was asked for, and return that run."""
     config = folder.read_config(place)
     path = f"{place / 'config.json'}"
     asked = Settings.from_json(config["settings"], path)
@@ -253,11 +253,11 @@ def carry_out(
 
 
 def _ignore(event: Event) -> None:
-    """Listen to nothing."""
+    """Do nothing with an event."""
 
 
 def write(prepared: Prepared, history: History, judgement: Judgement) -> None:
-    """The model, and what became of it."""
+    """Write the model, its history and its metrics into the folder of the run."""
     place = prepared.place
     prepared.model.save(place / "model.safetensors")
     folder.write_json(place / "history.json", {"records": history.records, "stopped": history.stopped})

@@ -107,7 +107,8 @@ class Trained:
         names: the names of X and y in error messages.  Raises ShapeError or DataError.
         """
         if isinstance(X, Samples):
-            return checks.check_known(X, y, self.network, sample_weight, class_weight, self.target_scale)
+            scale = self.target_scale
+            return checks.check_known(X, y, self.network, sample_weight, class_weight, scale).scaled(scale)
         return checks.check_samples(
             self.network,
             X,
@@ -141,7 +142,7 @@ class Trained:
         With a `target_scale` these are numbers in the targets' units, in float64.
         """
         if isinstance(X, Samples):
-            X = checks.check_known(X, None, self.network).X
+            X = checks.check_known(X, None, self.network, scale=X.scale).X
         else:
             X = checks.check_X(X, self.network.inputs, features=self._feature_names)
         size = checks.check_count(batch_size, "batch_size")
