@@ -80,7 +80,10 @@ CASES = [
     (("train", TABLE, "--engine", "gpu"), "--engine must be one of auto"),
     (("train", TABLE, "--dtype", "float16"), "--dtype must be one of float32, float64"),
     (("train", TABLE, "--dropout", "1.5"), "--dropout must"),
-    (("train", TABLE, "--label-smoothing", "1"), "--label-smoothing is 1.0"),
+    (
+        ("train", TABLE, "--label-smoothing", "1"),
+        "--label-smoothing must be a finite number of at least 0 and below 1, not 1.0",
+    ),
     (("train", "numbers.npz", "--label-smoothing", "0.1"), "no labels to smooth"),
     (("train", TABLE, "--residual", "--hidden", "8"), "give two"),
     (("train", TABLE, "--lr", "-1"), "--lr must"),

@@ -128,7 +128,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("input_dropout", -1, "input_dropout must be a probability"),
     ("residual", True, "residual spans hidden layers from the second on; give two, as in hidden=(256, 256)."),
     ("loss", "mse", "loss must be one of mean_squared_error"),
-    ("label_smoothing", 1, "label_smoothing is 1"),
+    ("label_smoothing", 1, "label_smoothing must be a finite number of at least 0 and below 1, not 1"),
     ("method", "newton", "method must be one of backpropagation"),
     ("optimizer", "adamm", "optimizer must be one of gradient_descent"),
     ("lr", -1, "lr must be a finite number above 0, not -1; 0.001 is usual."),

@@ -242,7 +242,9 @@ def test_the_quantile_of_the_targets_is_where_its_loss_is_least(q):
     ],
 )
 def test_bad_settings_are_named(loss, setting):
-    with pytest.raises(ConfigError, match=f"{loss.__name__}'s {next(iter(setting))}"):
+    with pytest.raises(
+        ConfigError, match=f"{next(iter(setting))} of {loss.__name__} must be a finite number"
+    ):
         loss(**setting)
 
 

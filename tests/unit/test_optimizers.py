@@ -229,7 +229,7 @@ def test_a_bowl_is_descended(rule):
         (lambda: Adam(True), "learning_rate of Adam"),
         (
             lambda: SGD(momentum=1.0),
-            "momentum of SGD must be a finite number at least 0 and below 1, not 1.0",
+            "momentum of SGD must be a finite number of at least 0 and below 1, not 1.0",
         ),
         (lambda: SGD(nesterov=True), "pass momentum"),
         (lambda: RMSprop(rho=-0.1), "rho of RMSprop"),

@@ -357,18 +357,38 @@ SETTINGS: dict[str, Case] = {
     "units": (
         lambda: c.Dense(0),
         c.ConfigError,
-        "units of Dense must be a positive integer, not 0; give the number of neurons",
+        "units of Dense must be an integer of at least 1, not 0; give the number of neurons",
     ),
     "float units": (
         lambda: c.Dense(2.0),
         c.ConfigError,
-        "units of Dense must be a positive integer, not 2.0",
+        "units of Dense must be an integer of at least 1, not 2.0",
     ),
-    "rate 1": (lambda: c.Dropout(1), c.ConfigError, "rate of Dropout must be in [0, 1), not 1"),
-    "text rate": (lambda: c.Dropout("0.5"), c.ConfigError, "rate of Dropout must be in [0, 1), not '0.5'"),
-    "eps": (lambda: c.BatchNorm(eps=0), c.ConfigError, "eps of BatchNorm must be above 0, not 0"),
-    "text eps": (lambda: c.BatchNorm(eps="0"), c.ConfigError, "eps of BatchNorm must be above 0, not '0'"),
-    "momentum": (lambda: c.BatchNorm(1.0), c.ConfigError, "momentum of BatchNorm must be in [0, 1), not 1.0"),
+    "rate 1": (
+        lambda: c.Dropout(1),
+        c.ConfigError,
+        "rate of Dropout must be a finite number of at least 0 and below 1, not 1",
+    ),
+    "text rate": (
+        lambda: c.Dropout("0.5"),
+        c.ConfigError,
+        "rate of Dropout must be a finite number of at least 0 and below 1, not '0.5'",
+    ),
+    "eps": (
+        lambda: c.BatchNorm(eps=0),
+        c.ConfigError,
+        "eps of BatchNorm must be a finite number above 0, not 0",
+    ),
+    "text eps": (
+        lambda: c.BatchNorm(eps="0"),
+        c.ConfigError,
+        "eps of BatchNorm must be a finite number above 0, not '0'",
+    ),
+    "momentum": (
+        lambda: c.BatchNorm(1.0),
+        c.ConfigError,
+        "momentum of BatchNorm must be a finite number of at least 0 and below 1, not 1.0",
+    ),
     "scale": (lambda: c.Rescale(np.inf), c.ConfigError, "scale of Rescale must be a finite number, not inf"),
     "slope": (
         lambda: c.LeakyReLU("a"),

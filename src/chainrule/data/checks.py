@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.arrays import distinct
+from chainrule.core.settings import check_choice, check_count
 from chainrule.data import frames
 from chainrule.data.samples import Samples, TargetScale
 from chainrule.errors import ConfigError, DataError, ShapeError, instead, option
@@ -40,13 +41,6 @@ def check_seed(seed: Any, name: str = "seed", bits: int = 32) -> int:
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**bits:
         raise ConfigError(f"{option(name)} must be an integer in [0, 2^{bits}), not {seed!r}.")
     return int(seed)
-
-
-def check_count(value: Any, name: str, least: int = 1) -> int:
-    """Check that a value is an integer of at least `least`, and return it."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ConfigError(f"{option(name)} must be an integer of at least {least}, not {value!r}.")
-    return int(value)
 
 
 def as_array(value: Any, name: str) -> Any:
@@ -427,13 +421,6 @@ def check_scale(mean: Any, std: Any, outputs: int) -> TargetScale:
     if not is_whole or not np.isfinite([*mean, *std]).all() or min(std) <= 0:
         raise ConfigError(f"target_scale must hold {outputs} finite means and deviations above 0.")
     return TargetScale(np.asarray(mean, np.float64), np.asarray(std, np.float64))
-
-
-def check_choice(value: Any, registry: Mapping[str, Any], name: str) -> Any:
-    """Return the entry of a registry by its name. Raises ConfigError with the names if there is none."""
-    if not isinstance(value, str) or value not in registry:
-        raise ConfigError(f"{option(name)} must be one of {', '.join(registry)}, not {value!r}.")
-    return registry[value]
 
 
 __all__ = [

@@ -18,6 +18,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.settings import number_settings
 from chainrule.errors import ConfigError
 
 Floats = NDArray[np.float64]
@@ -136,11 +137,10 @@ class Orthogonal(Initializer):
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse a gain that stops or breaks every signal."""
-        if not math.isfinite(self.gain) or self.gain == 0:
-            raise ConfigError(
-                f"gain of Orthogonal must be finite and not 0, not {self.gain!r}; 1.0 is usual."
-            )
+        """Check that gain is a finite number other than 0, which would stop every signal."""
+        number_settings(self, "gain")
+        if self.gain == 0:
+            raise ConfigError("gain of Orthogonal must not be 0, at which every weight is 0; 1 is usual.")
 
     def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
         """gain Q"""
@@ -159,9 +159,8 @@ class Constant(Initializer):
     value: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a start from which nothing can be learned."""
-        if not math.isfinite(self.value):
-            raise ConfigError(f"value of Constant must be finite, not {self.value!r}; 0.0 is usual.")
+        """Check that value is a finite number."""
+        number_settings(self, "value")
 
     def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
         """value, everywhere; draws nothing"""

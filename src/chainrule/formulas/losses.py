@@ -18,15 +18,13 @@ over the outputs and r = out - y. Each pair is followed by the class that names 
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 from typing import ClassVar, TypeAlias
 
 from chainrule.core.arrays import Array, namespace
-from chainrule.errors import ConfigError, option
+from chainrule.core.settings import number_settings
 from chainrule.formulas.activations import log_softmax, sigmoid, softmax
 
 
@@ -118,12 +116,8 @@ class Huber(Loss):
     delta: float = 1.0
 
     def __post_init__(self) -> None:
-        """delta > 0"""
-        if not (isinstance(self.delta, Real) and 0 < self.delta < math.inf):
-            raise ConfigError(
-                f"Huber's delta is {self.delta!r} but must be a finite number above 0; use 1.0."
-            )
-        object.__setattr__(self, "delta", float(self.delta))  # a NumPy scalar would turn float32 into float64
+        """Check that delta is above 0."""
+        number_settings(self, "delta", above=0)
 
     def value(self, out: Array, y: Array) -> Array:
         """(batch,)"""
@@ -184,10 +178,8 @@ class Quantile(Loss):
     q: float = 0.5
 
     def __post_init__(self) -> None:
-        """0 < q < 1"""
-        if not (isinstance(self.q, Real) and 0 < self.q < 1):
-            raise ConfigError(f"Quantile's q is {self.q!r} but must lie between 0 and 1; 0.5 is the median.")
-        object.__setattr__(self, "q", float(self.q))
+        """Check that q is between 0 and 1."""
+        number_settings(self, "q", above=0, below=1, hint="0.5 is the median")
 
     def value(self, out: Array, y: Array) -> Array:
         """(batch,)"""
@@ -243,12 +235,8 @@ class CrossEntropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        """0 <= label_smoothing < 1"""
-        if not (isinstance(self.label_smoothing, Real) and 0 <= self.label_smoothing < 1):
-            name = option("label_smoothing", f"{type(self).__name__}'s label_smoothing")
-            got = f"{name} is {self.label_smoothing!r}"
-            raise ConfigError(f"{got} but must be at least 0 and below 1; 0.1 is usual.")
-        object.__setattr__(self, "label_smoothing", float(self.label_smoothing))
+        """Check that label_smoothing is in [0, 1)."""
+        number_settings(self, "label_smoothing", least=0, below=1, hint="0.1 is usual")
 
     def smooth(self, y: Array) -> Array:
         """y' = (1 - e) y + e / K, where K is 2 for a yes-or-no label, else the number of classes.

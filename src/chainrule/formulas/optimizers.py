@@ -20,10 +20,10 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from chainrule.core.arrays import Array, namespace, zeros
+from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError, option
 
 
@@ -90,7 +90,7 @@ class Optimizer(ABC):
 
     def __post_init__(self) -> None:
         """Refuse a rate that cannot descend."""
-        real_setting(self, "learning_rate", above=0)
+        number_settings(self, "learning_rate", above=0)
 
     @abstractmethod
     def init(self, theta: Array) -> Any:
@@ -143,7 +143,7 @@ class SGD(Optimizer):
     def __post_init__(self) -> None:
         """Refuse a momentum that never forgets, and a look-ahead along no momentum."""
         super().__post_init__()
-        real_setting(self, "momentum", least=0, below=1)
+        number_settings(self, "momentum", least=0, below=1)
         if self.nesterov and self.momentum == 0:
             raise ConfigError(
                 f"{option('nesterov', 'nesterov of SGD')} looks ahead along the momentum, which is 0; "
@@ -187,9 +187,9 @@ class RMSprop(Optimizer):
     def __post_init__(self) -> None:
         """Refuse averages that never forget and an eps that divides by zero."""
         super().__post_init__()
-        real_setting(self, "rho", least=0, below=1)
-        real_setting(self, "eps", above=0)
-        real_setting(self, "momentum", least=0, below=1)
+        number_settings(self, "rho", least=0, below=1)
+        number_settings(self, "eps", above=0)
+        number_settings(self, "momentum", least=0, below=1)
 
     def init(self, theta: Array) -> RMSpropState | RMSpropMomentumState:
         """v = 0, and b = 0 where there is a momentum."""
@@ -227,7 +227,7 @@ class Adagrad(Optimizer):
     def __post_init__(self) -> None:
         """Refuse an eps that divides by zero."""
         super().__post_init__()
-        real_setting(self, "eps", above=0)
+        number_settings(self, "eps", above=0)
 
     def init(self, theta: Array) -> AdagradState:
         """s = 0"""
@@ -254,9 +254,9 @@ class AdamFamily(Optimizer):
     def __post_init__(self) -> None:
         """Refuse averages that never forget and an eps that divides by zero."""
         super().__post_init__()
-        real_setting(self, "beta1", least=0, below=1)
-        real_setting(self, "beta2", least=0, below=1)
-        real_setting(self, "eps", above=0)
+        number_settings(self, "beta1", least=0, below=1)
+        number_settings(self, "beta2", least=0, below=1)
+        number_settings(self, "eps", above=0)
 
     def moments(self, g: Array, state: Any) -> tuple[Array, Array]:
         """m = beta1 m + (1 - beta1) g and v = beta2 v + (1 - beta2) g^2, both (n,)."""
@@ -344,7 +344,7 @@ class AdamW(AdamFamily):
     def __post_init__(self) -> None:
         """Refuse a decay that grows."""
         super().__post_init__()
-        real_setting(self, "weight_decay", least=0)
+        number_settings(self, "weight_decay", least=0)
 
     def init(self, theta: Array) -> AdamState:
         """m = v = 0"""
@@ -380,7 +380,7 @@ class Nadam(AdamFamily):
     def __post_init__(self) -> None:
         """Refuse a warm-up that runs back."""
         super().__post_init__()
-        real_setting(self, "psi", least=0)
+        number_settings(self, "psi", least=0)
 
     def init(self, theta: Array) -> NadamState:
         """m = v = 0, mu_product = 1"""
@@ -418,45 +418,13 @@ class LBFGS:
 
     def __post_init__(self) -> None:
         """Refuse a history or a search of nothing."""
-        for name in ("history_size", "max_line_search"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                default = getattr(type(self), name)
-                raise ConfigError(
-                    f"{name} of LBFGS must be an integer of at least 1, not {value!r}; {default} is usual."
-                )
-        real_setting(self, "tolerance", least=0)
+        count_settings(self, "history_size", "max_line_search")
+        number_settings(self, "tolerance", least=0)
 
 
 def _scalar(value: Array, theta: Array) -> Array:
     """A number as a 0-d array of theta's dtype: a NumPy float64 would turn a float32 theta into float64."""
     return namespace(theta).asarray(value, dtype=theta.dtype)
-
-
-def real_setting(
-    owner: Any,
-    name: str,
-    *,
-    least: float = -math.inf,
-    above: float = -math.inf,
-    most: float = math.inf,
-    below: float = math.inf,
-) -> None:
-    """Check that a frozen dataclass's field is a finite number in its range, and keep it as a Python float.
-
-    least <= value <= most and above < value < below.  Raises ConfigError.
-    """
-    value = getattr(owner, name)
-    is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or not (least <= value <= most and above < value < below):
-        bounds = {"at least": least, "above": above, "at most": most, "below": below}
-        limits = [f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound)]
-        default = getattr(type(owner), name)
-        raise ConfigError(
-            f"{option(name, f'{name} of {type(owner).__name__}')} must be a finite number {' and '.join(limits)}, "
-            f"not {value!r}; {default:g} is usual."
-        )
-    object.__setattr__(owner, name, float(value))
 
 
 AnyOptimizer: TypeAlias = Optimizer | LBFGS

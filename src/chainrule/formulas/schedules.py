@@ -20,8 +20,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from chainrule.core.arrays import Array, namespace
+from chainrule.core.settings import number_settings
 from chainrule.errors import ConfigError
-from chainrule.formulas.optimizers import real_setting
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class StepDecay(Schedule):
 
     def __post_init__(self) -> None:
         """Refuse a drop that is none and fractions outside the run."""
-        real_setting(self, "drop", above=0, below=1)
+        number_settings(self, "drop", above=0, below=1)
         at = tuple(self.at) if isinstance(self.at, list | tuple) else ()
         inside = bool(at) and all(isinstance(f, int | float) and 0 < f < 1 for f in at)
         if not inside or any(a >= b for a, b in pairwise(at)):
@@ -97,7 +97,7 @@ class Exponential(Schedule):
 
     def __post_init__(self) -> None:
         """Refuse a rate that grows."""
-        real_setting(self, "gamma", above=0, most=1)
+        number_settings(self, "gamma", above=0, most=1)
 
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
         """gamma^(step / steps_per_epoch)"""
@@ -125,8 +125,8 @@ class Cosine(Schedule):
 
     def __post_init__(self) -> None:
         """Refuse a warm-up as long as the run and a floor above the rate."""
-        real_setting(self, "warmup", least=0, below=1)
-        real_setting(self, "floor", least=0, most=1)
+        number_settings(self, "warmup", least=0, below=1)
+        number_settings(self, "floor", least=0, most=1)
 
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
         """min((step + 1) / (w + 1), 1) before w, half a cosine after it"""
@@ -158,9 +158,9 @@ class OneCycle(Schedule):
 
     def __post_init__(self) -> None:
         """Refuse a rise as long as the run and ends above the peak."""
-        real_setting(self, "warmup", least=0, below=1)
-        real_setting(self, "start", least=0, most=1)
-        real_setting(self, "end", least=0, most=1)
+        number_settings(self, "warmup", least=0, below=1)
+        number_settings(self, "start", least=0, most=1)
+        number_settings(self, "end", least=0, most=1)
 
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
         """Half a cosine from start to 1 at step k, then another to end at the last step"""
@@ -186,7 +186,7 @@ class InverseScaling(Schedule):
 
     def __post_init__(self) -> None:
         """Refuse a rate that grows."""
-        real_setting(self, "power", above=0)
+        number_settings(self, "power", above=0)
 
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
         """1 / (step + 1)^power"""
@@ -226,9 +226,9 @@ class ReduceOnPlateau(Schedule):
 
     def __post_init__(self) -> None:
         """Refuse a drop that is none, a patience of nothing, and a name that cannot be one."""
-        real_setting(self, "drop", above=0, below=1)
-        real_setting(self, "min_delta", least=0)
-        real_setting(self, "floor", least=0, most=1)
+        number_settings(self, "drop", above=0, below=1)
+        number_settings(self, "min_delta", least=0)
+        number_settings(self, "floor", least=0, most=1)
         if not isinstance(self.patience, int) or self.patience < 1:
             raise ConfigError(
                 "patience of ReduceOnPlateau must be an integer of at least 1, "

@@ -11,14 +11,14 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.core.arrays import Array, namespace
 from chainrule.core.random import generator
-from chainrule.errors import ConfigError, option
+from chainrule.core.settings import check_number
+from chainrule.errors import ConfigError
 from chainrule.formulas import regularizers
 from chainrule.formulas.initializers import GlorotUniform, Initializer
 from chainrule.formulas.layers import Activation, Context, Dense, Layer, Link, Parameter, Standardize
@@ -94,14 +94,9 @@ class Network:
             raise ConfigError(f"layers must be a non-empty list of layers; got {_described(wrong)}.")
         if not isinstance(self.loss, Loss):
             raise ConfigError(f"loss must be a loss such as SoftmaxCrossEntropy(), not {self.loss!r}.")
-        for name, least in (("l2", "of at least 0"), ("l1", "of at least 0"), ("max_norm", "above 0")):
-            value = getattr(self, name)
-            if name == "max_norm" and value is None:
-                continue
-            number = float(value) if isinstance(value, Real) else -1.0
-            if not (np.isfinite(number) and number >= 0) or (name == "max_norm" and number == 0):
-                raise ConfigError(f"{option(name)} must be a finite number {least}, not {value!r}.")
-            setattr(self, name, number)
+        self.l2, self.l1 = (check_number(getattr(self, name), name, least=0) for name in ("l2", "l1"))
+        if self.max_norm is not None:
+            self.max_norm = check_number(self.max_norm, "max_norm", above=0)
         heads = [layer.changes_units for layer in self.layers]
         if any(isinstance(layer, Standardize) and not all(heads[:i]) for i, layer in enumerate(self.layers)):
             raise ConfigError("Standardize must come before all layers that learn; after them use BatchNorm.")
@@ -269,11 +264,9 @@ def _build(
         for field in getattr(params, "_fields", ()):
             for setting in ("rate", "decays"):
                 value = getattr(getattr(params, field), setting)
-                if not (isinstance(value, (int, float, np.number)) and 0 <= value < math.inf):
-                    raise ConfigError(
-                        f"{setting} of {field} in {name} must be a finite number of at least 0, not {value!r}; "
-                        "1 leaves the optimizer's as it is."
-                    )
+                text, hint = f"{setting} of {field} in {name}", "1 leaves the optimizer's as it is"
+                given = float(value) if isinstance(value, bool) else value  # decays=False is 0
+                check_number(given, setting, least=0, text=text, hint=hint)
         links.append(Link(name, number, layer, fan_in, fan_out, params, branches))
         fan_in = fan_out
     return tuple(links)

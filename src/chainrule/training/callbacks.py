@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from chainrule.core.files import write_whole
-from chainrule.data.checks import check_count
+from chainrule.core.settings import check_count, check_number
 from chainrule.errors import ConfigError
 from chainrule.formulas.metrics import METRICS
 from chainrule.training import checkpoint, events
@@ -130,13 +128,6 @@ def _check_monitor(monitor: Any, owner: str) -> None:
         )
 
 
-def _check_number(value: Any, name: str, least: float = -math.inf) -> None:
-    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not is_number or not (math.isfinite(value) and value >= least):
-        bound = "" if least == -math.inf else f" of at least {least:g}"
-        raise ConfigError(f"{name} must be a finite number{bound}, not {value!r}.")
-
-
 class EarlyStopping(Callback):
     """Stop training when `monitor` has not improved by more than min_delta for `patience` epochs in a row.
 
@@ -150,7 +141,7 @@ class EarlyStopping(Callback):
         """Check the settings; the metric decides whether higher or lower values are better."""
         _check_monitor(monitor, "EarlyStopping")
         check_count(patience, "patience of EarlyStopping")
-        _check_number(min_delta, "min_delta of EarlyStopping", 0)
+        check_number(min_delta, "min_delta of EarlyStopping", least=0)
         self.monitor, self.patience, self.min_delta, self.restore_best = (
             monitor,
             patience,
@@ -210,7 +201,7 @@ class StopAt(Callback):
     def __init__(self, monitor: str, value: float) -> None:
         """Check the settings; the metric decides whether the value is reached from below or above."""
         _check_monitor(monitor, "StopAt")
-        _check_number(value, "value of StopAt")
+        check_number(value, "value of StopAt")
         self.monitor, self.value, self.sign = monitor, value, better(monitor)
 
     def on_epoch_end(self, run: Run) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.checks import check_choice
+from chainrule.core.settings import check_choice, check_number
 from chainrule.errors import ConfigError, instead, option
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS, Adam, AnyOptimizer, Optimizer
 from chainrule.formulas.schedules import SCHEDULES, Constant, Schedule
@@ -75,14 +75,7 @@ def check_clip(name: str, bound: Any) -> float | None:
     """Check that a clipping threshold is a positive number or None, and return it."""
     if bound is None:
         return None
-    try:
-        number = -1.0 if isinstance(bound, (bool, str)) else float(bound)
-    except (TypeError, ValueError, OverflowError):
-        number = -1.0
-    if not (np.isfinite(number) and number > 0):
-        none = instead(", or None", "")
-        raise ConfigError(f"{option(name)} must be a finite number above 0{none}, not {bound!r}.")
-    return number
+    return check_number(bound, name, above=0, also=instead(", or None", ""))
 
 
 def check_precision(precision: Any, dtype: Any, optimizer: Any) -> str | None:

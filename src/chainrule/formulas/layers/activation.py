@@ -6,13 +6,11 @@ The formulas are in `chainrule.formulas.activations`; here each one takes its pl
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
-from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
 from chainrule.core.arrays import Array
-from chainrule.errors import ConfigError
+from chainrule.core.settings import number_settings
 from chainrule.formulas import activations as f
 from chainrule.formulas.initializers import Constant, GlorotUniform, HeUniform, Initializer, LeCunNormal
 from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter, symmetric_tangent
@@ -30,18 +28,8 @@ class Activation(Layer):
     """how the weights before this activation start, unless the layer says otherwise"""
 
     def __post_init__(self) -> None:
-        """Refuse a slope or an alpha that is no finite number."""
-        for setting in fields(self):
-            value = getattr(self, setting.name)
-            if setting.type != "float":
-                continue
-            if not (isinstance(value, Real) and math.isfinite(value)):
-                raise ConfigError(
-                    f"{setting.name} of {type(self).__name__} must be a finite number, not {value!r}; "
-                    f"{setting.default!r} is usual."
-                )
-            # A NumPy scalar would turn float32 into float64.
-            object.__setattr__(self, setting.name, float(value))
+        """Check that slope or alpha is a finite number."""
+        number_settings(self, *(field.name for field in fields(self) if field.type == "float"))
 
     def f(self, z: Array) -> Array:
         """The activation."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.core.arrays import Array, namespace
-from chainrule.errors import ConfigError
+from chainrule.core.settings import number_settings
 from chainrule.formulas.initializers import Constant, Initializer
 from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
 
@@ -65,15 +63,9 @@ class BatchNorm(Layer):
     eps: float = 1e-5
 
     def __post_init__(self) -> None:
-        """Refuse an eps that divides by zero and a momentum that cannot average."""
-        if not (isinstance(self.eps, Real) and 0 < self.eps < math.inf):
-            raise ConfigError(f"eps of BatchNorm must be above 0, not {self.eps!r}; 1e-5 is usual.")
-        if not (isinstance(self.momentum, Real) and 0 <= self.momentum < 1):
-            raise ConfigError(
-                f"momentum of BatchNorm must be in [0, 1), not {self.momentum!r}; 0.9 is usual."
-            )
-        for name in ("momentum", "eps"):  # a NumPy scalar would turn float32 into float64
-            object.__setattr__(self, name, float(getattr(self, name)))
+        """Check that eps is above 0, so that nothing is divided by 0, and momentum in [0, 1)."""
+        number_settings(self, "eps", above=0)
+        number_settings(self, "momentum", least=0, below=1)
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = gamma (a - mu) / sqrt(var + eps) + beta"""

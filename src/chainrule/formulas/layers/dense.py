@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from chainrule.core.arrays import Array
+from chainrule.core.settings import count_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Constant, Initializer
 from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
@@ -39,12 +38,7 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         """Refuse what is no number of neurons."""
-        if not isinstance(self.units, (int, np.integer)) or isinstance(self.units, bool) or self.units < 1:
-            raise ConfigError(
-                f"units of {type(self).__name__} must be a positive integer, not {self.units!r}; "
-                "give the number of neurons."
-            )
-        object.__setattr__(self, "units", int(self.units))
+        count_settings(self, "units", hint="give the number of neurons")
         if self.initializer is not None and not isinstance(self.initializer, Initializer):
             raise ConfigError(
                 f"initializer of {type(self).__name__} must be an initializer such as HeNormal(), or None, "

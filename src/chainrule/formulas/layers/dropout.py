@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule.core.arrays import Array, namespace
 from chainrule.core.random import uniform_bits
-from chainrule.errors import ConfigError
+from chainrule.core.settings import number_settings
 from chainrule.formulas.layers.base import Context, Layer, Operation, symmetric_tangent
 
 
@@ -33,12 +33,8 @@ class Dropout(Layer):
     rate: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse what is no probability, and 1, which would drop everything."""
-        if not isinstance(self.rate, Real) or not 0 <= self.rate < 1:
-            raise ConfigError(
-                f"rate of Dropout must be in [0, 1), not {self.rate!r}; give the probability of dropping a neuron."
-            )
-        object.__setattr__(self, "rate", float(self.rate))  # a NumPy scalar would turn float32 into float64
+        """Check that rate is in [0, 1): 1 would drop everything."""
+        number_settings(self, "rate", least=0, below=1, hint="give the probability of dropping a neuron")
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = a * mask"""

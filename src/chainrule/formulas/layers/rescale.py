@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from chainrule.core.arrays import Array
-from chainrule.errors import ConfigError
+from chainrule.core.settings import number_settings
 from chainrule.formulas.layers.base import Context, Layer, Operation, symmetric_tangent
 
 
@@ -27,26 +26,21 @@ class Rescale(Layer):
     offset: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what is no finite number."""
-        for name in ("scale", "offset"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise ConfigError(
-                    f"{name} of Rescale must be a finite number, not {value!r}; 1 / 255 suits pixels."
-                )
+        """Check that scale and offset are finite numbers."""
+        number_settings(self, "scale", "offset", hint="1 / 255 suits pixels")
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = scale * a + offset"""
-        out = a * float(self.scale)
-        return (out + float(self.offset) if self.offset else out), None
+        out = a * self.scale
+        return (out + self.offset if self.offset else out), None
 
     def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/da = scale * delta"""
-        return (), delta * float(self.scale)
+        return (), delta * self.scale
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """rescale"""
-        return (Operation("rescale", constants={"scale": float(self.scale), "offset": float(self.offset)}),)
+        return (Operation("rescale", constants={"scale": self.scale, "offset": self.offset}),)
 
     def operations(self, fan_in: int) -> int:
         """One multiplication and one addition a feature."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.errors import ConfigError
+from chainrule.core.settings import check_number
 from chainrule.formulas.layers import Context, Layer, Link
 from chainrule.inspection.attribution.explained import Explained, Floats, explained, input_links
 from chainrule.inspection.attribution.result import Attribution, result
@@ -168,10 +167,9 @@ def epsilon_lrp(
     Source: Bach et al., "On pixel-wise explanations for non-linear classifier decisions ...", PLOS ONE 2015, eq. 58;
     Ancona et al., "Towards better understanding of gradient-based attribution methods", ICLR 2018, proposition 1.
     """
-    if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float)) or not 0 <= epsilon < math.inf:
-        raise ConfigError(f"epsilon must be a finite number of at least 0, not {epsilon!r}; 1e-6 is usual.")
+    epsilon = check_number(epsilon, "epsilon", least=0, hint="1e-6 is usual")
     f = explained(model, X, target=target, against=against, shape=shape)
-    R, absorbed = relevance(f, float(epsilon))
+    R, absorbed = relevance(f, epsilon)
     expected = f.value(f.X, f.V) - absorbed["biases"] - absorbed["epsilon"]
     absorbed = absorbed | {"biases": absorbed["biases"] + f.offset}
     return result(
@@ -181,5 +179,5 @@ def epsilon_lrp(
         is_complete=True,
         expected=expected,
         absorbed=absorbed,
-        epsilon=float(epsilon),
+        epsilon=epsilon,
     )

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from chainrule.core import records
-from chainrule.errors import ConfigError
+from chainrule.core.settings import check_count
 from chainrule.inspection.derivation.markup import Expression, Number, Partial, Product, Sum, Symbol
 from chainrule.inspection.derivation.tree import Node, Term
 from chainrule.inspection.derivation.writing import TEXT
@@ -141,9 +141,3 @@ def update(root: Node, learning_rate: float, after: float) -> str:
     rows = [row for i, row in enumerate(rows) if row not in rows[:i]]
     left = f"{w}′"
     return "\n".join(f"{left if i == 0 else ' ' * len(left)} = {row}" for i, row in enumerate(rows))
-
-
-def check_count(value: object, name: str) -> None:
-    """Raise ConfigError unless a value is an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{name} must be an integer of at least 1, not {value!r}.")

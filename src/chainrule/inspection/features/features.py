@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from chainrule.core import records
 from chainrule.core.arrays import states_in
+from chainrule.core.settings import check_number
 from chainrule.data import checks
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.formulas.layers import Context, Link
@@ -251,8 +252,7 @@ def _units(units: Sequence[int] | None, width: int, link: str) -> NDArray[np.int
 
 def _check_prior(model: Trained, l2: float, tv: float, shape: tuple[int, int] | None) -> None:
     for name, value in (("l2", l2), ("tv", tv)):
-        if isinstance(value, (bool, str)) or not (math.isfinite(value) and value >= 0):
-            raise ConfigError(f"{name} must be a finite number of at least 0, not {value!r}.")
+        check_number(value, name, least=0)
     if tv and (shape is None or math.prod(shape) != model.network.inputs):
         raise ConfigError(
             f"tv needs shape, the (height, width) of an image of {model.network.inputs} pixels, not {shape!r}."

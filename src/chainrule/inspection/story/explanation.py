@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.core.settings import check_number
 from chainrule.data.checks import check_choice, check_X
 from chainrule.data.frames import is_frame
-from chainrule.errors import ConfigError, ShapeError, option
+from chainrule.errors import ConfigError, ShapeError
 from chainrule.formulas.layers import Standardize
 from chainrule.inspection.attribution import METHODS, Attribution, attribute
 from chainrule.inspection.attribution.explained import check_shape, explained, input_links
@@ -53,11 +53,7 @@ def explain(
     Raises ConfigError for invalid settings, ShapeError for mismatched shapes, DataError for unusable values.
     """
     check_choice(method, METHODS, "method")
-    is_number = isinstance(learning_rate, (int, float)) and not isinstance(learning_rate, bool)
-    if not is_number or not (0 < learning_rate < math.inf):
-        raise ConfigError(
-            f"{option('learning_rate')} must be a finite number above 0, not {learning_rate!r}; 0.001 is usual."
-        )
+    learning_rate = check_number(learning_rate, "learning_rate", above=0, hint="0.001 is usual")
     X = check_X(x, model.network.inputs, "x", model.feature_names)
     if X.shape[0] != 1:
         raise ShapeError(f"x holds {X.shape[0]} samples; a story is about one: pass one row, as X[0].")

@@ -6,17 +6,13 @@ trained. P is their count. A method is a frozen dataclass of its settings, like 
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data import checks
-from chainrule.errors import ConfigError
 from chainrule.network.network import Network
 
 if TYPE_CHECKING:
@@ -66,22 +62,3 @@ class Search(Method):
     @abstractmethod
     def move(self, here: Landscape, state: Any) -> tuple[NDArray[np.float64], Any]:
         """The next x (P,) and state."""
-
-
-def check_positive(method: Method, *names: str) -> None:
-    """Settings that are finite numbers above 0, kept as Python floats. Raises ConfigError."""
-    for name in names:
-        value = getattr(method, name)
-        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-        if not (math.isfinite(number) and number > 0):
-            raise ConfigError(
-                f"{name} of {type(method).__name__} must be a finite number above 0, not {value!r}."
-            )
-        object.__setattr__(method, name, number)
-
-
-def check_count(method: Method, *names: str, least: int = 1) -> None:
-    """Settings that are whole numbers of at least `least`. Raises ConfigError."""
-    for name in names:
-        full = f"{name} of {type(method).__name__}"
-        object.__setattr__(method, name, checks.check_count(getattr(method, name), full, least))

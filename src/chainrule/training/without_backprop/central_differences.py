@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.training.without_backprop.base import Estimator, check_positive
+from chainrule.core.settings import number_settings
+from chainrule.training.without_backprop.base import Estimator
 from chainrule.training.without_backprop.forward_differences import shifted_losses, width
 from chainrule.training.without_backprop.landscape import Landscape
 
@@ -29,7 +30,7 @@ class CentralDifferences(Estimator):
 
     def __post_init__(self) -> None:
         """Refuse what is no step."""
-        check_positive(self, "h")
+        number_settings(self, "h", above=0)
 
     def estimate(self, here: Landscape) -> NDArray[np.float64]:
         """(L(x + h_i e_i) - L(x - h_i e_i)) / 2 h_i"""

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError
 from chainrule.network.network import Network
-from chainrule.training.without_backprop.base import Search, check_count, check_positive
+from chainrule.training.without_backprop.base import Search
 from chainrule.training.without_backprop.landscape import Landscape
 
 LARGEST = 1000
@@ -45,9 +46,9 @@ class CMAES(Search):
 
     def __post_init__(self) -> None:
         """Refuse what is no width and no count."""
-        check_positive(self, "sigma")
+        number_settings(self, "sigma", above=0)
         if self.population is not None:
-            check_count(self, "population", least=4)
+            count_settings(self, "population", least=4)
 
     def check(self, network: Network, trained: int) -> None:
         """Refuse more numbers than a full covariance can be kept for."""

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.random import generator
+from chainrule.core.settings import number_settings
 from chainrule.errors import ConfigError
 from chainrule.network.network import Network
-from chainrule.training.without_backprop.base import Estimator, check_positive
+from chainrule.training.without_backprop.base import Estimator
 from chainrule.training.without_backprop.landscape import Landscape
 
 
@@ -34,7 +35,7 @@ class FeedbackAlignment(Estimator):
 
     def __post_init__(self) -> None:
         """Refuse what is no size of weights."""
-        check_positive(self, "scale")
+        number_settings(self, "scale", above=0)
 
     def check(self, network: Network, trained: int) -> None:
         """Refuse a network with parameters that no rule is known for."""

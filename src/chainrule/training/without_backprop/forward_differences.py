@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.training.without_backprop.base import Estimator, check_positive
+from chainrule.core.settings import number_settings
+from chainrule.training.without_backprop.base import Estimator
 from chainrule.training.without_backprop.landscape import Landscape
 
 MANY = 1 << 20
@@ -30,7 +31,7 @@ class ForwardDifferences(Estimator):
 
     def __post_init__(self) -> None:
         """Refuse what is no step."""
-        check_positive(self, "h")
+        number_settings(self, "h", above=0)
 
     def estimate(self, here: Landscape) -> NDArray[np.float64]:
         """(L(x + h_i e_i) - L(x)) / h_i"""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.settings import count_settings
 from chainrule.errors import ConfigError
 from chainrule.network.network import Network
-from chainrule.training.without_backprop.base import Estimator, check_count
+from chainrule.training.without_backprop.base import Estimator
 from chainrule.training.without_backprop.landscape import Landscape
 
 
@@ -32,7 +33,7 @@ class ForwardGradient(Estimator):
 
     def __post_init__(self) -> None:
         """Refuse what is no count."""
-        check_count(self, "directions")
+        count_settings(self, "directions")
 
     def check(self, network: Network, trained: int) -> None:
         """Refuse a network with a layer that has no forward derivative."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.training.without_backprop.base import Estimator, check_count, check_positive
+from chainrule.core.settings import count_settings, number_settings
+from chainrule.training.without_backprop.base import Estimator
 from chainrule.training.without_backprop.landscape import Landscape
 
 
@@ -33,8 +34,8 @@ class OpenAIES(Estimator):
 
     def __post_init__(self) -> None:
         """Refuse what is no count and no width."""
-        check_count(self, "pairs")
-        check_positive(self, "sigma")
+        count_settings(self, "pairs")
+        number_settings(self, "sigma", above=0)
 
     def estimate(self, here: Landscape) -> NDArray[np.float64]:
         """sum_k (u_k+ - u_k-) e_k / (2 pairs sigma)"""

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.training.without_backprop.base import Search, check_positive
+from chainrule.core.settings import number_settings
+from chainrule.training.without_backprop.base import Search
 from chainrule.training.without_backprop.landscape import Landscape
 
 FACTOR = 1.3
@@ -40,7 +41,7 @@ class RandomSearch(Search):
 
     def __post_init__(self) -> None:
         """Refuse what is no width."""
-        check_positive(self, "sigma")
+        number_settings(self, "sigma", above=0)
 
     def init(self, x: NDArray[np.float64]) -> RandomSearchState:
         """sigma, as given"""

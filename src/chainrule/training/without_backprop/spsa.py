@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.training.without_backprop.base import Estimator, check_count, check_positive
+from chainrule.core.settings import count_settings, number_settings
+from chainrule.training.without_backprop.base import Estimator
 from chainrule.training.without_backprop.landscape import Landscape
 
 
@@ -30,8 +31,8 @@ class SPSA(Estimator):
 
     def __post_init__(self) -> None:
         """Refuse what is no distance and no count."""
-        check_positive(self, "c")
-        check_count(self, "directions")
+        number_settings(self, "c", above=0)
+        count_settings(self, "directions")
 
     def estimate(self, here: Landscape) -> NDArray[np.float64]:
         """(L(x + c d) - L(x - c d)) / 2c * d, averaged"""

@@ -1,0 +1,88 @@
+"""Checks of settings: a number in a range, a whole number, a name out of a table; for arguments and for dataclasses.
+
+Each returns the value as plain Python: a NumPy scalar among the settings would turn float32 into float64. Each raises
+ConfigError in one sentence: the setting's name, what was expected, what came, and a usual value where there is one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any
+
+from chainrule.errors import ConfigError, option
+
+
+def check_number(
+    value: Any,
+    name: str,
+    *,
+    least: float = -math.inf,
+    above: float = -math.inf,
+    most: float = math.inf,
+    below: float = math.inf,
+    also: str = "",
+    hint: str = "",
+    text: str | None = None,
+) -> float:
+    """Return a finite number with least <= value <= most and above < value < below as a Python float.
+
+    also: what else is allowed, for the message, as ", or None".  hint: the message's end, as "1e-5 is usual".
+    text: how the message calls the setting, as "eps of Adam"; its name unless given.
+    """
+    try:
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:  # an integer of more digits than a float has
+        number = math.nan
+    if not (math.isfinite(number) and least <= number <= most and above < number < below):
+        bounds = {"of at least": least, "above": above, "of at most": most, "below": below}
+        limits = [f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound)]
+        expected = " and ".join([limit.removeprefix("of ") if i else limit for i, limit in enumerate(limits)])
+        raise ConfigError(
+            f"{option(name, text)} must be a finite number{' ' * bool(expected)}{expected}{also}, not {value!r}"
+            f"{'; ' * bool(hint)}{hint}."
+        )
+    return number
+
+
+def check_count(value: Any, name: str, least: int = 1, *, hint: str = "", text: str | None = None) -> int:
+    """Return a whole number of at least `least` as a Python integer. hint, text: as in `check_number`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ConfigError(
+            f"{option(name, text)} must be an integer of at least {least}, not {value!r}{'; ' * bool(hint)}{hint}."
+        )
+    return int(value)
+
+
+def check_choice(value: Any, registry: Mapping[str, Any], name: str) -> Any:
+    """Return the entry of a registry by its name. Raises ConfigError with the names if there is none."""
+    if not isinstance(value, str) or value not in registry:
+        raise ConfigError(f"{option(name)} must be one of {', '.join(registry)}, not {value!r}.")
+    return registry[value]
+
+
+def number_settings(owner: Any, *names: str, hint: str | None = None, **limits: float) -> None:
+    """Check fields of a frozen dataclass by `check_number`, and keep them as Python floats.
+
+    hint: the message's end; the field's default unless given.
+    """
+    for name in names:
+        text, usual = f"{name} of {type(owner).__name__}", _usual(owner, name) if hint is None else hint
+        number = check_number(getattr(owner, name), name, text=text, hint=usual, **limits)  # type: ignore[arg-type]
+        object.__setattr__(owner, name, number)
+
+
+def count_settings(owner: Any, *names: str, least: int = 1, hint: str | None = None) -> None:
+    """Check fields of a frozen dataclass by `check_count`, and keep them as Python integers. hint: as above."""
+    for name in names:
+        text, usual = f"{name} of {type(owner).__name__}", _usual(owner, name) if hint is None else hint
+        count = check_count(getattr(owner, name), name, least, text=text, hint=usual)
+        object.__setattr__(owner, name, count)
+
+
+def _usual(owner: Any, name: str) -> str:
+    """The field's default in words; empty where it has none."""
+    default = next(field.default for field in dataclasses.fields(owner) if field.name == name)
+    return f"{default:g} is usual" if isinstance(default, Real) else ""
