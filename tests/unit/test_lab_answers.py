@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from chainrule.lab import approximation, optimizers, regularization, universality
-from chainrule.lab import features_text as features
-from chainrule.lab import vanishing_report as vanishing
-from chainrule.lab import without_backprop_text as without_backprop
 from chainrule.lab.approximation import TARGETS, Fit
 from chainrule.lab.overfitting import Outcome
+from chainrule.lab.vanishing_report import Measured
 from chainrule.lab.without_backprop_runs import ARMS, Course
 from chainrule.lab.without_backprop_runs import Outcome as Method
+from chainrule.views.words.en import lab_features as features
+from chainrule.views.words.en import lab_vanishing as vanishing
+from chainrule.views.words.en import lab_without_backprop as without_backprop
 
 
 def is_one_sentence(text: str) -> bool:
@@ -82,7 +83,7 @@ def test_universality_counts_the_steps_that_helped():
 def nets(ratio, loss):
     names = (vanishing.PLAIN, *vanishing.CURES)
     return {
-        name: vanishing.Measured(
+        name: Measured(
             name, 9, 1, np.array([[ratio[name], 1.0]]), 0.1, np.array([loss[name]]), np.array([0.5])
         )
         for name in names

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ConfigError
-from chainrule.lab import vanishing_report as words
 from chainrule.lab.vanishing import ARMS, _network, vanishing
-from chainrule.lab.vanishing_report import CURES, Measured
+from chainrule.lab.vanishing_report import Measured, cells
+from chainrule.views.words.en import lab_vanishing as words
+from chainrule.views.words.en.lab_vanishing import CURES
 
 SEEN: list[tuple[float, str]] = []
 
@@ -85,9 +86,9 @@ def test_a_net_that_diverges_is_said_to():
     lost = Measured(
         "ReLU", 20, 10, np.ones((2, 3)), 0.1, np.array([0.5, math.inf]), np.array([0.9, math.nan])
     )
-    assert words.cells(lost) == ("1", 0.1, None, "0.500 to 0.500, 1 diverged", "90.0 %")
+    assert cells(lost) == ("1", 0.1, None, "0.500 to 0.500, 1 diverged", "90.0 %")
     gone = lost._replace(losses=np.full(2, math.inf), accuracies=np.full(2, math.nan))
-    assert words.cells(gone)[2:] == (None, "2 diverged", None)
+    assert cells(gone)[2:] == (None, "2 diverged", None)
 
 
 def test_the_words_do_not_claim_what_was_not_found():

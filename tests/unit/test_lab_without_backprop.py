@@ -12,10 +12,10 @@ import pytest
 from chainrule.errors import ConfigError
 from chainrule.lab import Report, run
 from chainrule.lab import without_backprop_runs as runs
-from chainrule.lab.without_backprop_text import chance, near_one
 from chainrule.training.without_backprop import METHODS, Estimator
 from chainrule.views import figures
 from chainrule.views.figures import search
+from chainrule.views.words.en.lab_without_backprop import chance, near_one
 
 P = 490
 

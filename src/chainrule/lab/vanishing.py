@@ -17,11 +17,12 @@ from chainrule.formulas.layers import BatchNorm, Dense, Layer, ReLU, Rescale, Si
 from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.formulas.optimizers import SGD
 from chainrule.lab.base import Progress, check_options, scaled
-from chainrule.lab.vanishing_report import RESIDUAL_RELU, Measured, report
+from chainrule.lab.vanishing_report import Measured, report
 from chainrule.model import Model
 from chainrule.network.blocks import Residual, Skip
 from chainrule.network.network import Network
 from chainrule.views.experiments import Report
+from chainrule.views.words.en.lab_vanishing import RESIDUAL_RELU
 
 DEPTHS = (2, 3, 5, 10, 20)
 WIDTH = 64

@@ -10,10 +10,10 @@ import numpy as np
 
 from chainrule.data import checks
 from chainrule.errors import ConfigError
-from chainrule.lab import without_backprop_text as words
 from chainrule.lab.base import Progress, check_options, scaled
 from chainrule.lab.without_backprop_runs import (
     ARMS,
+    BATCH,
     LOOKS,
     SIZES,
     TUNING,
@@ -21,13 +21,13 @@ from chainrule.lab.without_backprop_runs import (
     Outcome,
     Task,
     network,
-    passes_to,
     run,
     samples,
 )
 from chainrule.training.without_backprop import NoTraining
 from chainrule.views.experiments import Report
 from chainrule.views.tables import Table
+from chainrule.views.words.en import lab_without_backprop as words
 
 PASSES = 12_000
 """Walks forward that every method may spend, at a budget of 1."""
@@ -142,7 +142,7 @@ def _report(
         "What does the same network learn from the same data in the same number of passes if no error is handed back?",
         words.answer(found, passes),
         words.finding(found, P, passes),
-        words.held_fixed(task, settings, passes),
+        words.held_fixed(task.network, task.train.n, settings, passes, BATCH, SIZES, TUNING),
         words.limits(P),
         tables,
         figures,
@@ -164,10 +164,10 @@ def measured(found: dict[str, Outcome]) -> Table:
                 outcome.passes_a_step,
                 outcome.milliseconds,
                 outcome.cosine,
-                round(outcome.mean(lambda course: course.steps)),
+                round(outcome.steps),
                 outcome.loss,
                 100 * outcome.accuracy,
-                passes_to(backprop, outcome.loss) if moves else None,
+                backprop.passes_to(outcome.loss) if moves else None,
             )
         )
     columns = (

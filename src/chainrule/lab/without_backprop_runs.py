@@ -149,6 +149,11 @@ class Outcome(NamedTuple):
         return self.mean(lambda course: course.accuracy)
 
     @property
+    def steps(self) -> float:
+        """The mean number of steps."""
+        return self.mean(lambda course: course.steps)
+
+    @property
     def passes_a_step(self) -> float:
         """The mean number of forward passes per step."""
         return self.mean(lambda course: course.passes[-1] / max(course.steps, 1))
@@ -163,6 +168,16 @@ class Outcome(NamedTuple):
         """The mean cosine over all measurements; None if the method never moved."""
         found = [cosine for course in self.courses for cosine in course.cosines]
         return float(np.mean(found)) if found else None
+
+    def passes_to(self, loss: float) -> float | None:
+        """Return the number of passes after which the method reached a loss, on average; None if it never did."""
+        found = []
+        for course in self.courses:
+            at = next((p for p, value in zip(course.passes, course.loss, strict=True) if value <= loss), None)
+            if at is None:
+                return None
+            found.append(at)
+        return float(np.mean(found))
 
 
 # --- the task
@@ -281,14 +296,3 @@ def cosines(
         if length > 0:
             found.append(float(full @ g / length))
     return found
-
-
-def passes_to(backprop: Outcome, loss: float) -> float | None:
-    """Return the number of passes after which backpropagation reached a loss, on average; None if it never did."""
-    found = []
-    for course in backprop.courses:
-        at = next((p for p, value in zip(course.passes, course.loss, strict=True) if value <= loss), None)
-        if at is None:
-            return None
-        found.append(at)
-    return float(np.mean(found))

@@ -1,13 +1,76 @@
-"""What `without_backprop` says, in words built from its numbers."""
+"""What the experiment `without_backprop` says, in words built from its numbers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
-from chainrule.lab.without_backprop_runs import BATCH, SIZES, TUNING, Outcome, Task, passes_to
+from chainrule.network.network import Network
 from chainrule.views.tables import Table
+
+
+class Arm(Protocol):
+    """A method, as tables name it."""
+
+    @property
+    def label(self) -> str:
+        """The name."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Where its gradient comes from."""
+        ...
+
+
+class Outcome(Protocol):
+    """The results of one method: means over the seeds."""
+
+    @property
+    def arm(self) -> Arm:
+        """The method."""
+        ...
+
+    @property
+    def size(self) -> float | None:
+        """The step size that tuning chose."""
+        ...
+
+    @property
+    def loss(self) -> float:
+        """The final loss."""
+        ...
+
+    @property
+    def accuracy(self) -> float:
+        """The final accuracy on the test samples."""
+        ...
+
+    @property
+    def steps(self) -> float:
+        """The number of steps."""
+        ...
+
+    @property
+    def passes_a_step(self) -> float:
+        """The number of forward passes per step."""
+        ...
+
+    @property
+    def milliseconds(self) -> float:
+        """Milliseconds per step."""
+        ...
+
+    @property
+    def cosine(self) -> float | None:
+        """The cosine to the gradient; None if the method never moved."""
+        ...
+
+    def passes_to(self, loss: float) -> float | None:
+        """The number of passes after which it reached a loss; None if it never did."""
+        ...
+
 
 Found = Mapping[str, Outcome]
 HANDS_BACK = ("backpropagation", "feedback_alignment")
@@ -21,7 +84,7 @@ def answer(found: Found, passes: int) -> str:
         return f"After {passes:,} forward passes backpropagation, which alone was run, reads {percent(backprop)}."
     gap = 100 * (backprop.accuracy - best.accuracy)
     amount = f"{'less' if gap > 0 else 'more'}, by {abs(gap):.1f} points" if abs(gap) >= 0.05 else "as much"
-    at = passes_to(backprop, best.loss)
+    at = backprop.passes_to(best.loss)
     spent = (
         "" if at is None else f", and backpropagation had its loss after {at:,.0f} of the {passes:,} passes"
     )
@@ -46,7 +109,7 @@ def finding(found: Found, P: int, passes: int) -> str:
     ]
     best = best_forward(found)
     if best is not None:
-        at = passes_to(backprop, best.loss)
+        at = backprop.passes_to(best.loss)
         there = (
             "a loss that backpropagation never had"
             if at is None
@@ -105,17 +168,28 @@ def alignment(found: Found) -> str:
     )
 
 
-def held_fixed(task: Task, settings: Mapping[str, Any], passes: int) -> str:
-    """What was the same for all methods."""
-    net, first, count = task.network, settings["seed"], settings["repeats"]
+def held_fixed(
+    net: Network,
+    images: int,
+    settings: Mapping[str, Any],
+    passes: int,
+    batch: int,
+    sizes: Sequence[float],
+    tuning: float,
+) -> str:
+    """What was the same for all methods.
+
+    sizes: the step sizes that were tried, each after the fraction `tuning` of the passes.
+    """
+    first, count = settings["seed"], settings["repeats"]
     widths = "-".join(map(str, [net.inputs, *(link.fan_out for link in net.links if link.params)]))
     seeds = f"seed {first}" if count == 1 else f"each of the seeds {first} to {first + count - 1}"
     return (
-        f"The network ({widths}, tanh, {net.size} parameters); the data ({task.train.n:,} images of MNIST in 7 x 7 "
-        f"means); for {seeds} the initial weights and the batches of {BATCH}; {passes:,} forward passes, or one "
+        f"The network ({widths}, tanh, {net.size} parameters); the data ({images:,} images of MNIST in 7 x 7 "
+        f"means); for {seeds} the initial weights and the batches of {batch}; {passes:,} forward passes, or one "
         "step where that costs more. A walk back counts as the passes that its arithmetic is worth. Estimators of "
         "the gradient feed Adam at a constant rate. Each method's step size is the best of "
-        f"{', '.join(f'{size:g}' for size in SIZES)} after {TUNING:.0%} of the passes at the first seed, which is not "
+        f"{', '.join(f'{size:g}' for size in sizes)} after {tuning:.0%} of the passes at the first seed, which is not "
         "counted; all else is at its default. All run in NumPy, in float64; looking at loss and cosine is not timed."
     )
 
@@ -148,9 +222,7 @@ def lesson_table(found: Found, P: int) -> Table:
         (
             "process",
             f"forward, then the error handed back layer by layer: {steps(backprop)}",
-            extremes(
-                moving, lambda o: o.mean(lambda course: course.steps), "forward only: {:,.0f} steps ({})"
-            ),
+            extremes(moving, lambda o: o.steps, "forward only: {:,.0f} steps ({})"),
         ),
         (
             "cost of a step",
@@ -213,7 +285,7 @@ def percent(outcome: Outcome) -> str:
 
 def steps(outcome: Outcome) -> str:
     """15 steps"""
-    count = round(outcome.mean(lambda course: course.steps))
+    count = round(outcome.steps)
     return f"{count:,} step{'s' if count != 1 else ''}"
 
 
