@@ -102,10 +102,10 @@ class Case:
 
     def numbers(self, session: native.NativeSession) -> list[bytes]:
         """All that a step changes."""
-        session.pull()
+        session.synchronize()
         states = [np.asarray(v).tobytes() for s in session.states.values() for v in s]
         leaves = [np.asarray(leaf).tobytes() for leaf in session.optimizer_state]
-        return [session.theta.tobytes(), *states, *leaves, session.tally.tobytes()]
+        return [session.theta.tobytes(), *states, *leaves, session.sums.tobytes()]
 
     def history(self) -> list[list[bytes]]:
         """The numbers before the first step, after it, ... without a fault."""

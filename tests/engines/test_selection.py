@@ -92,8 +92,8 @@ class FixedSession(ReferenceSession):
 class FixedEngine(ReferenceEngine):
     name = "fixed"
 
-    def session(self, plan, theta, states, optimizer_state, clock):
-        return FixedSession(plan, theta, states, optimizer_state, clock)
+    def session(self, plan, theta, states, optimizer_state, step_offset):
+        return FixedSession(plan, theta, states, optimizer_state, step_offset)
 
 
 def test_an_engine_fixes_the_length_of_its_calls(monkeypatch):

@@ -81,7 +81,7 @@ def after(
     state = optimizer.init(model.theta)
     session = ENGINES[engine].session(plan, model.theta, model.states, state, 0)
     session.steps(SAMPLES, np.arange(8 * len(settings.rate)), settings, 1)
-    session.pull()
+    session.synchronize()
     return model.theta
 
 

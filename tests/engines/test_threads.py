@@ -130,14 +130,14 @@ def test_a_look_at_a_session_waits_for_the_thread_at_work():
         target=session.steps, args=(samples, np.arange(n), StepSettings.of(np.full(steps, 1e-3)), 1)
     )
     work.start()
-    while not session.is_ahead:  # set right before the call
+    while not session.theta_is_stale:  # set right before the call
         time.sleep(0.001)
     time.sleep(0.02)
     assert work.is_alive() and session.taken == 0
     seen = np.empty_like(model.theta)
     session.native.get_theta(seen)
     work.join()
-    session.pull()
+    session.synchronize()
     assert session.taken == steps and np.array_equal(seen, session.theta)
 
 

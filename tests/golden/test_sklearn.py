@@ -30,7 +30,7 @@ OUTPUTS = {"iris": 3, "versicolor": 1, "labels": 3, "diabetes": 1}
 
 
 class Steps(c.Callback):
-    """The loss of every step: what the step added to the tally of its epoch."""
+    """The loss of every step: what the step added to the sums of its epoch."""
 
     every_steps = 1
 
@@ -39,8 +39,8 @@ class Steps(c.Callback):
         self.before = np.zeros(3)
 
     def on_steps(self, run: Any) -> None:
-        loss, weight, _ = run.session.tally - self.before
-        self.before = run.session.tally.copy()
+        loss, weight, _ = run.session.sums - self.before
+        self.before = run.session.sums.copy()
         self.losses.append(loss / weight)
 
     def on_epoch_end(self, run: Any) -> None:

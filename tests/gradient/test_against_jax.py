@@ -133,11 +133,11 @@ def test_the_compiled_step_is_the_reference_step(optimizer):
     jax_states = jax.tree.map(jnp.asarray, network.initial_states(np.float64))
 
     states = network.initial_states(np.float64)
-    session = ENGINES["reference"].session(plan, theta, states, plan.optimizer.init(theta), clock=0)
+    session = ENGINES["reference"].session(plan, theta, states, plan.optimizer.init(theta), step_offset=0)
     for k, lr in enumerate(rates):
         rows = np.arange(8 * k, 8 * k + 8)
         session.steps(samples, rows, StepSettings.of(rates[k : k + 1]), first=k + 1)
-        session.pull()
+        session.synchronize()
         batch = samples.batch(rows, np.float64)
         jax_theta, jax_state, jax_states, _, _ = compiled(jax_theta, jax_state, jax_states, batch, lr, k + 1)
         # A bias before batch norm has the gradient 0, but for rounding, which adaptive optimizers enlarge.

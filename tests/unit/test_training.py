@@ -43,7 +43,7 @@ def test_every_batch_size_sees_each_sample_once_an_epoch(batch_size: int | None)
     steps: list[int] = []
 
     def note(run: Any) -> None:
-        seen.append(run.session.tally[1])  # the weight of the samples of this epoch
+        seen.append(run.session.sums[1])  # the weight of the samples of this epoch
         steps.append(run.step)
 
     trained(batch_size=batch_size, epochs=2, callbacks=[note])

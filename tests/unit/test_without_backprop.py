@@ -38,7 +38,7 @@ def session(
     net = network() if net is None else net
     plan = Plan(net, c.SGD(0.1), 40, seed, np.float64, frozen=frozen)
     return MethodSession(
-        plan, method, net.initial_theta(seed, np.float64), net.initial_states(np.float64), clock=0
+        plan, method, net.initial_theta(seed, np.float64), net.initial_states(np.float64), step_offset=0
     )
 
 

@@ -58,11 +58,11 @@ class Session(Protocol):
     """running statistics by link name"""
     optimizer_state: Any
     """the optimizer's NamedTuple"""
-    clock: int
+    step_offset: int
     """steps ever taken before this run: they offset its random draws"""
     call_steps: int | None
     """how many steps a call must have but for the last of an epoch, where it is compiled for so many; None for any"""
-    tally: NDArray[np.float64]
+    sums: NDArray[np.float64]
     """(3,) summed over the steps since it was last set to zero: loss * weight, weight, weight of the correct samples"""
 
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
@@ -79,7 +79,7 @@ class Session(Protocol):
         """Steps completed by this session: right also after an interrupt in the middle of a call."""
         ...
 
-    def pull(self) -> None:
+    def synchronize(self) -> None:
         """Make theta, states and optimizer_state current, where the engine keeps them elsewhere between steps."""
         ...
 
@@ -94,9 +94,9 @@ class Engine(Protocol):
         ...
 
     def session(
-        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, clock: int
+        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
     ) -> Session:
-        """A session that trains theta in place. clock: steps ever taken before, which offsets its random draws."""
+        """A session that trains theta in place. step_offset: steps taken before, by which its draws are offset."""
         ...
 
     def predict(

@@ -20,14 +20,14 @@ def of_gradient(
     params: Any,
     states: dict[str, Any],
     batch: Batch,
-    clock: int,
+    step_offset: int,
     t: int,
     lr: float,
     dropout: float = 1.0,
 ) -> NonFiniteError:
     """The error of step t, whose loss or gradient is not finite: it names the first link that gave out such a number.
 
-    params, states: as they were before the step.  clock: steps ever taken before the run.
+    params, states: as they were before the step.  step_offset: steps ever taken before the run.
     lr, dropout: the step's own.
     """
     bad: dict[str, str] = {}  # walk: the first link on it with a bad number
@@ -37,7 +37,7 @@ def of_gradient(
             bad.setdefault(walk, link.name)
 
     with np.errstate(all="ignore"):
-        objective, _ = gradient(plan, params, states, batch, clock + t, watch, dropout=dropout)
+        objective, _ = gradient(plan, params, states, batch, step_offset + t, watch, dropout=dropout)
     if not np.isfinite(batch.a).all():
         where = "input"
     elif "forward" in bad or not np.isfinite(objective.loss):

@@ -30,10 +30,10 @@ class ReferenceEngine:
         return None if plan.precision is None else f"precision {plan.precision!r} runs on the native engine"
 
     def session(
-        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, clock: int
+        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
     ) -> ReferenceSession:
         """Train theta in place."""
-        return ReferenceSession(plan, theta, states, optimizer_state, clock)
+        return ReferenceSession(plan, theta, states, optimizer_state, step_offset)
 
     def predict(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int
@@ -63,12 +63,12 @@ class ReferenceSession:
     call_steps: int | None = None
 
     def __init__(
-        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, clock: int
+        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
     ) -> None:
         """Look at theta's parameters once: the views stay valid because theta is updated in place."""
         self.plan, self.theta, self.states, self.optimizer_state = plan, theta, states, optimizer_state
-        self.clock = clock
-        self.tally, self.taken = np.zeros(3), 0
+        self.step_offset = step_offset
+        self.sums, self.taken = np.zeros(3), 0
         self.params = plan.network.unflatten(theta)
         # One vector for all steps: a fresh one makes the C library give memory back and fetch it again, page by page.
         self.g = np.empty_like(theta)
@@ -89,11 +89,17 @@ class ReferenceSession:
             with np.errstate(all="ignore"):  # what overflows is found and named
                 batch = samples.batch(rows[k * size : (k + 1) * size], self.plan.dtype)
                 objective, g = gradient(
-                    self.plan, self.params, self.states, batch, self.clock + t, out=self.g, dropout=dropout
+                    self.plan,
+                    self.params,
+                    self.states,
+                    batch,
+                    self.step_offset + t,
+                    out=self.g,
+                    dropout=dropout,
                 )
                 if not (np.isfinite(objective.loss) and is_finite(g)):
                     raise diagnosis.of_gradient(
-                        self.plan, self.params, self.states, batch, self.clock, t, lr, dropout
+                        self.plan, self.params, self.states, batch, self.step_offset, t, lr, dropout
                     )
                 self.update(g, lr, t, decay)
                 if max_norm is not None:
@@ -103,10 +109,10 @@ class ReferenceSession:
                     raise diagnosis.of_update(self.plan.network, self.theta, t, lr)
             self.states = objective.states
             weight = float(batch.s.sum())
-            self.tally += (float(objective.loss) * weight, weight, self.correct(objective.out, batch))
+            self.sums += (float(objective.loss) * weight, weight, self.correct(objective.out, batch))
             self.taken += 1
 
-    def pull(self) -> None:
+    def synchronize(self) -> None:
         """Put the optimizer's blocks together again; all else is current at any time."""
         for block, part in zip(self.blocks, self.parts, strict=False):
             for leaf, value in zip(self.optimizer_state, part, strict=True):
@@ -115,7 +121,7 @@ class ReferenceSession:
 
     def update(self, g: NDArray[Any], lr: float, t: int, decay: float = 1.0) -> None:
         """The optimizer's step, block by block of theta; frozen parameters are in no block."""
-        if not self.parts:  # the first step after a pull
+        if not self.parts:  # the first step after a `synchronize`
             state = self.optimizer_state
             self.parts = [
                 type(state)(*(leaf[block if leaf.ndim else ...] for leaf in state)) for block in self.blocks

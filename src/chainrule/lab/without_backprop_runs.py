@@ -228,9 +228,9 @@ def run(task: Task, arm: Arm, size: float | None, seed: int, passes: int, looks:
     for i, mark in enumerate(marks.tolist()):
         if i in watched:
             course.cosines += cosines(task, plan, session, order.rows(course.steps), course.steps, arm.draws)
-        while session.tally[3] < mark:
-            a_step = session.tally[3] / course.steps if course.steps else math.inf
-            count = max(1, min(int((mark - session.tally[3]) / a_step), 1000))
+        while session.sums[3] < mark:
+            a_step = session.sums[3] / course.steps if course.steps else math.inf
+            count = max(1, min(int((mark - session.sums[3]) / a_step), 1000))
             rows = np.concatenate([order.rows(course.steps + k) for k in range(count)])
             start = time.perf_counter()
             try:
@@ -240,7 +240,7 @@ def run(task: Task, arm: Arm, size: float | None, seed: int, passes: int, looks:
                 return course
             course.steps += count
             seconds += time.perf_counter() - start
-        if session.tally[3] > course.passes[-1]:
+        if session.sums[3] > course.passes[-1]:
             note(course, task, session, seconds)
     found = evaluate(net, ENGINES["reference"], theta, session.states, task.test, ("accuracy",))
     course.accuracy = found["accuracy"]
@@ -269,7 +269,7 @@ def note(
     if loss is None:
         engine = ENGINES["reference"]
         loss = evaluate(task.network, engine, session.theta, session.states, task.train, ())["loss"]
-    course.passes.append(float(session.tally[3]))
+    course.passes.append(float(session.sums[3]))
     course.seconds.append(seconds)
     course.loss.append(loss)
 

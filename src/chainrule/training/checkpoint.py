@@ -31,7 +31,7 @@ def write(path: str | os.PathLike[str], run: Run) -> None:
     """Write the state of a run between two of its steps to a file."""
     from safetensors.numpy import save as to_bytes
 
-    run.session.pull()
+    run.session.synchronize()
     state = {
         "format": FORMAT,
         "fingerprint": run.fingerprint,
@@ -39,13 +39,13 @@ def write(path: str | os.PathLike[str], run: Run) -> None:
         "position": run.position,
         "seconds": run.seconds,
         "epochs_before": run.epochs_before,
-        "clock": run.session.clock,
+        "clock": run.session.step_offset,
         "history": run.history.records,
         "stopped": run.history.stopped,
         "plateau": None if run.plateau is None else run.plateau._asdict(),
         "now": run.snapshot(),
         "optimizer": run.session.optimizer_state._asdict(),
-        "tally": run.session.tally,
+        "tally": run.session.sums,
         "callbacks": [[type(c).__name__, kept] for c in run.callbacks if (kept := c.state())],
     }
     arrays: dict[str, NDArray[Any]] = {}
@@ -105,7 +105,7 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
         arrays = {
             "now": run.snapshot(),
             "optimizer": session.optimizer_state._asdict(),
-            "tally": session.tally,
+            "tally": session.sums,
         }
         _check_like(state, arrays)
         _check_finite(state["now"])
@@ -127,9 +127,9 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
         run.history = History(state["history"], None)
         run.plateau = None if state["plateau"] is None else PlateauState(**state["plateau"])
         run.restore(state["now"])
-        session.clock = state["clock"]
+        session.step_offset = state["clock"]
         session.optimizer_state = type(session.optimizer_state)(**state["optimizer"])
-        session.tally[...] = state["tally"]
+        session.sums[...] = state["tally"]
         if state["stopped"] is not None:
             run.stop(state["stopped"])
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:

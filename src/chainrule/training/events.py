@@ -136,7 +136,7 @@ def started(run: Run) -> Started:
 
 def progress(run: Run) -> Progress:
     """The event of a run within an epoch."""
-    loss, weight = run.session.tally[:2].tolist()
+    loss, weight = run.session.sums[:2].tolist()
     return Progress(
         run.epoch,
         run.epochs,

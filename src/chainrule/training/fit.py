@@ -46,10 +46,10 @@ def fit(
     method: Method | None = None,
 ) -> History:
     """Train a model in place and return its history. The arguments are those of `Model.fit`, checked."""
-    clock, before = model.steps_trained, model.epochs_trained
+    step_offset, before = model.steps_trained, model.epochs_trained
     trainer = trainer_for(optimizer, method)
     chosen = trainer.engine(engine, plan)
-    session = trainer.session(chosen, plan, model.theta, model.states, clock)
+    session = trainer.session(chosen, plan, model.theta, model.states, step_offset)
     run = Run(
         model=model,
         plan=plan,
@@ -80,7 +80,7 @@ def fit(
     finally:  # also after Ctrl-C or an error the model holds the last step's numbers
         model.states = session.states
         model.epochs_trained = run.epochs_before + run.epoch
-        model.steps_trained = session.clock + run.step
+        model.steps_trained = session.step_offset + run.step
     return run.history
 
 

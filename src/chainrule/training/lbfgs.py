@@ -29,10 +29,10 @@ CHUNK = 4096
 class FullBatch:
     """The objective over all samples as a function of the trained parameters."""
 
-    def __init__(self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], clock: int) -> None:
+    def __init__(self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int) -> None:
         """Find which numbers of theta are trained."""
-        self.plan, self.theta, self.states, self.clock = plan, theta, states, clock
-        self.tally, self.optimizer_state = np.zeros(3), None
+        self.plan, self.theta, self.states, self.step_offset = plan, theta, states, step_offset
+        self.sums, self.optimizer_state = np.zeros(3), None
         self.params = plan.network.unflatten(theta)
         self.next_states = states
         is_trained = np.zeros(plan.network.size, np.bool_)  # (size,)
@@ -43,7 +43,7 @@ class FullBatch:
         in_one_walk = any(link.layer.mixes_samples for link in plan.network.walk())
         self.chunk = None if in_one_walk else CHUNK
 
-    def pull(self) -> None:
+    def synchronize(self) -> None:
         """Everything is current at any time."""
 
     def value_and_gradient(

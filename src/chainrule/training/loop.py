@@ -42,7 +42,7 @@ def watching(run: Run) -> Iterator[None]:
         run.error = error
         raise
     finally:
-        run.session.pull()
+        run.session.synchronize()
         for callback in run.callbacks:
             callback.on_train_end(run)
 
@@ -54,7 +54,7 @@ def train_epoch(run: Run) -> None:
     settings = StepSettings.of(learning_rates(run))
     size = run.plan.batch_size
     if run.position == 0:
-        run.session.tally[...] = 0
+        run.session.sums[...] = 0
     before = run.session.taken - run.position
     try:
         while run.position < run.steps_per_epoch and run.history.stopped is None:
@@ -77,7 +77,7 @@ def train_epoch(run: Run) -> None:
     finally:  # an error or Ctrl-C comes before the line that counts the steps which were completed
         run.position = run.session.taken - before
     if run.validation is not None or any(callback.looks_inside for callback in run.callbacks):
-        run.session.pull()
+        run.session.synchronize()
 
 
 def look(run: Run) -> None:
@@ -85,7 +85,7 @@ def look(run: Run) -> None:
     due = [c for c in run.callbacks if type(c).on_steps is not Callback.on_steps]
     due = [c for c in due if not c.every_steps or run.step % c.every_steps == 0]
     if any(callback.looks_inside for callback in due):
-        run.session.pull()
+        run.session.synchronize()
     for callback in due:
         callback.on_steps(run)
 
@@ -110,7 +110,7 @@ def epoch_record(run: Run) -> dict[str, float]:
 
     Where the method was named, also the walks forward: `forward_passes`.
     """
-    loss, weight, correct, *passes = run.session.tally
+    loss, weight, correct, *passes = run.session.sums
     record = {"loss": float(loss / weight)}
     if run.plan.network.loss.targets in ("classes", "binary"):
         record["accuracy"] = float(correct / weight)

@@ -24,7 +24,7 @@ class Trainer(Protocol):
         ...
 
     def session(
-        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], clock: int
+        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
     ) -> Any:
         """What takes the steps: it trains theta in place."""
         ...
@@ -49,10 +49,10 @@ class ByGradient:
         return select(name, plan)
 
     def session(
-        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], clock: int
+        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
     ) -> Any:
         """The engine's."""
-        return engine.session(plan, theta, states, plan.optimizer.init(theta), clock)
+        return engine.session(plan, theta, states, plan.optimizer.init(theta), step_offset)
 
     def check(self, run: Run) -> None:
         """Refuses nothing: the engine has seen the plan."""
@@ -73,12 +73,12 @@ class ByMethod(ByGradient):
         return select("reference", plan)
 
     def session(
-        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], clock: int
+        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
     ) -> Any:
         """The method's own."""
         from chainrule.training.without_backprop import MethodSession
 
-        return MethodSession(plan, self.method, theta, states, clock)
+        return MethodSession(plan, self.method, theta, states, step_offset)
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,10 @@ class ByLineSearch:
         return select("reference", plan)
 
     def session(
-        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], clock: int
+        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
     ) -> Any:
         """All samples as one function of theta."""
-        return lbfgs.FullBatch(plan, theta, states, clock)
+        return lbfgs.FullBatch(plan, theta, states, step_offset)
 
     def check(self, run: Run) -> None:
         """Refuse what a line search cannot take."""

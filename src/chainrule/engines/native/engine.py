@@ -53,7 +53,7 @@ def workers() -> int:
 
 
 class NativeEngine:
-    """Runs every layer, loss and first-order optimizer of this package; layers of your own go to the reference."""
+    """Runs every layer, loss and first-order optimizer of this package, and custom layers in known operations."""
 
     name = "native"
 
@@ -72,10 +72,10 @@ class NativeEngine:
         return None
 
     def session(
-        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, clock: int
+        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
     ) -> NativeSession:
         """Train theta in place."""
-        return NativeSession(plan, theta, states, optimizer_state, clock)
+        return NativeSession(plan, theta, states, optimizer_state, step_offset)
 
     def predict(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int
@@ -91,7 +91,7 @@ class NativeEngine:
 
 
 class NativeWalk:
-    """The forward walk, its numbers already where the kernels want them."""
+    """The forward walk with its parameters uploaded to the kernels."""
 
     def __init__(self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int) -> None:
         """Copy theta and the states; later changes of them do not count."""
@@ -109,7 +109,8 @@ class NativeWalk:
         self.native.set_theta(theta)
         program.put_states(self.native, states, theta.dtype)
         self.row = self.native.predict_row
-        """row(x, out): the short way for one row; -1 where it does not do, otherwise the greatest output's number"""
+        """row(x, out): the fast path for one row. Returns the argmax of the output, or -1 if x cannot be read in place
+        or a value is not finite"""
 
     def __call__(self, X: Any) -> NDArray[Any]:
         """The output (n, outputs) for X (n, inputs)."""
@@ -123,7 +124,7 @@ class NativeWalk:
         return out
 
     def unchecked(self, X: Any) -> NDArray[Any] | None:
-        """The output for rows that nobody has looked at; None if the kernels cannot read them or one is not finite."""
+        """The output for rows that were not validated; None if the kernels cannot read them or one is not finite."""
         if (
             type(X) is not np.ndarray
             or X.ndim != 2
@@ -139,24 +140,24 @@ class NativeWalk:
 class NativeSession:
     """Training steps in C++. See `Session`.
 
-    The kernels hold the numbers between steps. theta and the states come back at a `pull`, the optimizer's state when
-    it is asked for; what was brought back goes to the kernels again before the next step: somebody may have changed it.
+    The kernels hold the numbers between steps. `synchronize` reads theta and the states back, `optimizer_state` reads
+    back the optimizer's. Anything read back is uploaded again before the next step: the caller may have modified it.
     """
 
     call_steps: int | None = None
 
     def __init__(
-        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, clock: int
+        self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
     ) -> None:
-        """Compile the plan. The kernels get the numbers at the first step after this or a `pull`."""
-        self.is_ahead = False  # whether the kernels' theta and states are newer than these attributes
-        self.moments_ahead = False  # the same of the optimizer's state
-        self.are_moments_zero = True  # in the kernels
-        self.looked_at: Samples | None = None  # whose weights were looked through
+        """Compile the plan. The numbers are uploaded at the first step."""
+        self.theta_is_stale = False  # whether the kernels' theta and states are newer than these attributes
+        self.moments_are_stale = False  # the same for the optimizer's state
+        self.native_moments_are_zero = True
+        self.weights_checked_for: Samples | None = None  # the samples that `found_weights` is about
         self.found_weights = False
-        self.plan, self.theta, self.clock = plan, theta, clock
+        self.plan, self.theta, self.step_offset = plan, theta, step_offset
         self.states, self._optimizer_state = states, optimizer_state
-        self.tally = np.zeros(3)
+        self.sums = np.zeros(3)
         self.program = Program(plan.network, plan.frozen)
         run = _native.Run(
             **settings_of(plan.optimizer),
@@ -178,14 +179,14 @@ class NativeSession:
 
     @property
     def taken(self) -> int:
-        """Steps completed."""
+        """Number of steps completed."""
         taken: int = self.native.taken()
         return taken
 
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
-        """All of them in one call, or a few where the samples must be converted first."""
+        """Take all steps in one call of the kernels, or some at a time where the samples must be converted first."""
         self.push()
-        self.is_ahead = self.moments_ahead = (
+        self.theta_is_stale = self.moments_are_stale = (
             True  # before the call: an interrupt may come instead of its answer
         )
         size = self.plan.batch_size
@@ -210,11 +211,11 @@ class NativeSession:
                 decay=decay,
                 dropout=dropout,
                 first=first + done,
-                clock=self.clock,
-                tally=self.tally,
+                clock=self.step_offset,
+                tally=self.sums,
             )
             if end != "done":
-                self.pull()
+                self.synchronize()
                 at = done + steps
                 here = samples, rows[at * size : (at + 1) * size]
                 raise self.diagnosis(end, *here, settings.part(at, at + 1), first + at)
@@ -222,27 +223,27 @@ class NativeSession:
 
     def is_weighted(self, samples: Samples) -> bool:
         """Whether a sample has another weight than 1: the kernels need not look for ones."""
-        if self.looked_at is not samples:
-            self.looked_at, self.found_weights = samples, bool((samples.weight != 1).any())
+        if self.weights_checked_for is not samples:
+            self.weights_checked_for, self.found_weights = samples, bool((samples.weight != 1).any())
         return self.found_weights
 
     def push(self) -> None:
-        """theta, states and the optimizer's state to the kernels, as far as these do not hold newer ones."""
-        if not self.is_ahead:
+        """Upload theta, the states and the optimizer's state, unless the kernels hold newer ones."""
+        if not self.theta_is_stale:
             self.native.set_theta(self.theta)
             self.program.put_states(self.native, self.states, self.theta.dtype)
-        if not self.moments_ahead:
+        if not self.moments_are_stale:
             leaves = self.moments()
-            if not self.are_moments_zero or any(leaf.any() for leaf in leaves):
+            if not self.native_moments_are_zero or any(leaf.any() for leaf in leaves):
                 for number, leaf in enumerate(leaves):
                     self.native.set_moment(number, leaf)
-            self.are_moments_zero = False
+            self.native_moments_are_zero = False
             if hasattr(self._optimizer_state, "mu_product"):
                 self.native.set_mu_product(float(self._optimizer_state.mu_product))
 
-    def pull(self) -> None:
-        """theta and the states, back; what is written to the attributes from now on counts at the next step."""
-        if not self.is_ahead:
+    def synchronize(self) -> None:
+        """Read theta and the states back. What is written to the attributes later is uploaded at the next step."""
+        if not self.theta_is_stale:
             return
         self.native.get_theta(self.theta)
         for number, name in enumerate(self.program.states):
@@ -250,23 +251,23 @@ class NativeSession:
             new = [np.empty_like(value) for value in state[:2]]
             self.native.get_state(number, *new)
             self.states = self.states | {name: type(state)(*new, *state[2:])}
-        self.is_ahead = False
+        self.theta_is_stale = False
 
     @property
     def optimizer_state(self) -> Any:
-        """The optimizer's NamedTuple, brought back from the kernels."""
-        if self.moments_ahead:
+        """The optimizer's NamedTuple, read back from the kernels."""
+        if self.moments_are_stale:
             for number, leaf in enumerate(self.moments()):
                 self.native.get_moment(number, leaf)
             if hasattr(self._optimizer_state, "mu_product"):
                 product = np.asarray(self.native.mu_product(), self.theta.dtype)
                 self._optimizer_state = self._optimizer_state._replace(mu_product=product)
-            self.moments_ahead = False
+            self.moments_are_stale = False
         return self._optimizer_state
 
     @optimizer_state.setter
     def optimizer_state(self, state: Any) -> None:
-        self._optimizer_state, self.moments_ahead = state, False
+        self._optimizer_state, self.moments_are_stale = state, False
 
     def moments(self) -> list[NDArray[Any]]:
         """The optimizer's arrays of theta's shape, in the kernels' order."""
@@ -283,5 +284,5 @@ class NativeSession:
         with np.errstate(all="ignore"):
             batch = samples.batch(rows, self.plan.dtype)
         return diagnosis.of_gradient(
-            self.plan, network.unflatten(theta), self.states, batch, self.clock, t, lr, dropout
+            self.plan, network.unflatten(theta), self.states, batch, self.step_offset, t, lr, dropout
         )

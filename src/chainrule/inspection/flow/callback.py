@@ -58,7 +58,7 @@ class GradientFlow(Callback, Shown):
                 session.theta,
                 session.states,
                 thinned(run.samples, self.samples),
-                session.clock + run.step + 1,
+                session.step_offset + run.step + 1,
                 session.optimizer_state if stepwise else None,
                 lr=lr,
                 first=run.step + 1,

@@ -20,14 +20,14 @@ from chainrule.training.without_backprop.landscape import Landscape
 
 
 class MethodSession(ReferenceSession):
-    """Steps of a method, in NumPy. See `Session`; its tally has a fourth number, the walks forward.
+    """Steps of a method, in NumPy. See `Session`; its sums has a fourth number, the walks forward.
 
     An estimator's g is clipped and goes to the optimizer as the gradient does. A search gives theta itself; its state
     stands where the optimizer's would.
     """
 
     def __init__(
-        self, plan: Plan, method: Method, theta: NDArray[Any], states: dict[str, Any], clock: int
+        self, plan: Plan, method: Method, theta: NDArray[Any], states: dict[str, Any], step_offset: int
     ) -> None:
         """Find what is trained, and let the method look at the network. Raises ConfigError where it cannot train it."""
         plan = plan._replace(frozen=plan.frozen | method.freezes(plan.network))
@@ -39,9 +39,9 @@ class MethodSession(ReferenceSession):
             if isinstance(method, Search)
             else plan.optimizer.init(theta)
         )
-        super().__init__(plan, theta, states, state, clock)
+        super().__init__(plan, theta, states, state, step_offset)
         self.g[...] = 0
-        self.tally = np.zeros(4)
+        self.sums = np.zeros(4)
         self.fixed = method.prepare(plan.network, plan.seed)
 
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
@@ -61,14 +61,14 @@ class MethodSession(ReferenceSession):
                     raise diagnosis.of_update(self.plan.network, self.theta, t, lr)
             self.states = states_in(self.plan.dtype, here.next_states)
             weight = float(here.batch.s.sum())
-            self.tally += (here.value * weight, weight, self.correct(here.out, here.batch), here.passes)
+            self.sums += (here.value * weight, weight, self.correct(here.out, here.batch), here.passes)
             self.taken += 1
 
     def look(self, samples: Samples, rows: NDArray[np.int64], t: int, dropout: float = 1.0) -> Landscape:
         """The loss of these samples at step t, around where the run stands."""
         batch = samples.batch(rows, np.float64)
         return Landscape(
-            self.plan, self.theta, self.states, batch, self.clock + t, self.trained, self.fixed, dropout
+            self.plan, self.theta, self.states, batch, self.step_offset + t, self.trained, self.fixed, dropout
         )
 
     def advance(self, here: Landscape, t: int, lr: float, decay: float) -> None:
@@ -92,7 +92,7 @@ class MethodSession(ReferenceSession):
         """Where the first number is that is not finite."""
         dropout = float(here.ctx.dropout)
         return diagnosis.of_gradient(
-            self.plan, self.params, self.states, here.batch, self.clock, t, lr, dropout
+            self.plan, self.params, self.states, here.batch, self.step_offset, t, lr, dropout
         )
 
 
