@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -99,8 +100,6 @@ class Wrong(Layer):
         if not self.shapes:
             return ()
         fields = [f"p{i}" for i in range(len(self.shapes))]
-        from collections import namedtuple
-
         return namedtuple("Params", fields)(*(Parameter(shape, Constant(0.0)) for shape in self.shapes))
 
     def ops(self, fan_in):

@@ -42,8 +42,8 @@ class Program:
         self.states: list[str] = []
         """names of the links whose states the program uses, in the session's order"""
         self.frozen = frozen
-        self.list = operations(network)
-        self.reads = Counter(value for op in self.list.ops for value in op.inputs)
+        self.graph = operations(network)
+        self.reads = Counter(value for op in self.graph.ops for value in op.inputs)
         self.buffers = {0: 0}
         """the buffer of each value"""
         self.widths = [network.inputs]
@@ -86,7 +86,7 @@ class Program:
         A rescale that alone reads the samples becomes part of reading them, and an activation that alone reads the
         output of a dense is written over it where that can be done.
         """
-        ops = iter([*self.list.ops, None])
+        ops = iter([*self.graph.ops, None])
         op = next(ops)
         while op is not None:
             following = next(ops)
@@ -117,8 +117,8 @@ class Program:
         if op.has_state:
             state = len(self.states)
             self.states.append(op.link.name)
-            self.state_widths.append(self.list.widths[op.inputs[0]])
-        self.widths.append(self.list.widths[op.output])
+            self.state_widths.append(self.graph.widths[op.inputs[0]])
+        self.widths.append(self.graph.widths[op.output])
         self.buffers[op.output] = len(self.widths) - 1
         first, second, *_ = *(self.buffers[value] for value in op.inputs), -1
         slot0, slot1, *_ = *op.slots, -1, -1
