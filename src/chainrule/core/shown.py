@@ -11,7 +11,7 @@ from typing import Any
 
 
 def view(result: Any, form: str, *arguments: Any) -> Any:
-    """A result in one form, by that function of `chainrule.views`: view(flow, "as_figure")."""
+    """Return a result in one form, made by that function of `chainrule.views`: view(flow, "as_figure")."""
     from chainrule import views
 
     return getattr(views, form)(result, *arguments)
@@ -21,6 +21,6 @@ class Shown:
     """The base of results that a notebook shows."""
 
     def _repr_html_(self) -> str:
-        """What a notebook shows, by `chainrule.views.as_output`."""
+        """Return what a notebook shows, made by `chainrule.views.as_output`."""
         made: str = view(self, "as_output")
         return made

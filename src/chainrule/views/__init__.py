@@ -19,35 +19,35 @@ if TYPE_CHECKING:
 
 
 def as_figure(result: Any, *arguments: Any) -> go.Figure:
-    """The figure of a `History`, a `Flow`, a `GradientFlow` or an `Attribution`."""
+    """Return the figure of a `History`, a `Flow`, a `GradientFlow` or an `Attribution`."""
     from chainrule.views.figures.results import figure
 
     return figure(result, *arguments)
 
 
 def as_page(result: Any, *arguments: Any) -> str:
-    """A whole HTML page about an `Attribution`, a `Derivation` or a `Story`, which works offline."""
+    """Return a whole HTML page about an `Attribution`, a `Derivation` or a `Story`, which works offline."""
     from chainrule.views.report.results import page
 
     return page(result, *arguments)
 
 
 def as_output(result: Any) -> str:
-    """What a notebook shows of a result: HTML without scripts."""
+    """Return what a notebook shows of a result: HTML without scripts."""
     from chainrule.views.notebook.results import output
 
     return output(result)
 
 
 def as_text(result: Any, *arguments: Any) -> str:
-    """Any of the results of `chainrule.inspection` that is printed as a text, without colors."""
+    """Return a result of `chainrule.inspection` as text, without colors: what print() shows."""
     from chainrule.views.text.results import text
 
     return text(result, *arguments)
 
 
 def as_words(result: Any) -> str:
-    """What is said of a `Diagnosis`, a `Difference`, a `Step` or an `Attribution`, in a few words."""
+    """Return what is said of a `Diagnosis`, a `Difference`, a `Step` or an `Attribution`, in a few words."""
     from chainrule.views.words.results import words
 
     return words(result)
@@ -61,42 +61,42 @@ def show(story: Story, console: Console) -> None:
 
 
 def as_chapters(story: Story) -> tuple[Chapter, ...]:
-    """The chapters of a story, in sentences, tables and pictures."""
+    """Return the chapters of a story, in sentences, tables and pictures."""
     from chainrule.views.words.en.story import parts
 
     return parts(story)
 
 
 def as_bars(attribution: Attribution, row: int, most: int) -> list[tuple[str, float]]:
-    """The features of a sample that did most, each with its value, and all others in one."""
+    """Return the features that contribute most to a sample's output, each with its value, and all others as one."""
     from chainrule.views.text.attribution import bars
 
     return bars(attribution, row, most)
 
 
 def as_completeness(attribution: Attribution, row: int) -> str:
-    """What the values of a sample add up to, and what the method promises."""
+    """Say what the values of a sample add up to, and what the method promises."""
     from chainrule.views.words.en.attribution import completeness
 
     return completeness(attribution, row)
 
 
 def as_heading(derivation: Derivation) -> str:
-    """Both values of a derivation, as text, and how far they are apart."""
+    """Return both values of a derivation as text, and how far they are apart."""
     from chainrule.views.text.derivation import head
 
     return head(derivation)
 
 
 def as_latex(derivation: Derivation, terms: int, nodes: int) -> str:
-    """A derivation as LaTeX."""
+    """Return a derivation as LaTeX."""
     from chainrule.views.text.derivation import latex
 
     return latex(derivation, terms, nodes)
 
 
 def as_mathml(derivation: Derivation, terms: int, nodes: int) -> str:
-    """A derivation as MathML."""
+    """Return a derivation as MathML."""
     from chainrule.views.text.derivation import mathml
 
     return mathml(derivation, terms, nodes)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def image_png(pixels: NDArray[Any], shape: tuple[int, int]) -> bytes:
-    """A grey image (height * width,) as PNG: bytes as they are, other numbers from black, the least, to white."""
+    """Encode a grey image (height * width,) as PNG: bytes as they are, other numbers from black (least) to white."""
     image = np.asarray(pixels).reshape(shape)
     if image.dtype != np.uint8:
         low, high = float(image.min()), float(image.max())
@@ -19,7 +19,7 @@ def image_png(pixels: NDArray[Any], shape: tuple[int, int]) -> bytes:
 
 
 def png(image: NDArray[np.uint8], largest: int | None = None) -> bytes:
-    """Bytes (height, width) in grey or (height, width, 3) in color as PNG, reduced to `largest` pixels a side."""
+    """Encode bytes (height, width), grey, or (height, width, 3) as PNG, reduced to at most `largest` pixels a side."""
     from PIL import Image
 
     out, made = io.BytesIO(), Image.fromarray(image)

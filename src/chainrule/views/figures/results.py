@@ -18,7 +18,10 @@ from chainrule.views.figures.flow import by_layer, over_training
 
 @singledispatch
 def figure(result: Any, *arguments: Any) -> go.Figure:
-    """The figure of a result; the arguments are those of the function in the table. Raises TypeError for no result."""
+    """Return the figure of a result; the arguments are those of its function in the table below.
+
+    Raises TypeError for what is no result.
+    """
     raise TypeError(f"there is no figure of {type(result).__name__}.")
 
 

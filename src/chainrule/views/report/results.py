@@ -13,7 +13,10 @@ from chainrule.views.report import attribution, derivation, story
 
 @singledispatch
 def page(result: Any, *arguments: Any) -> str:
-    """The page of a result; the arguments are those of the function in the table. Raises TypeError for no result."""
+    """Return the page of a result; the arguments are those of its function in the table below.
+
+    Raises TypeError for what is no result.
+    """
     raise TypeError(f"there is no page of {type(result).__name__}.")
 
 

@@ -10,7 +10,7 @@ from chainrule.views.words.en import attribution as words
 
 
 def table(found: Attribution, row: int = 0, top: int = SHOWN) -> str:
-    """The largest values of a sample, and the completeness check."""
+    """Format the largest values of a sample, and the completeness check."""
     shown = found.records(row)[:top]
     most = max((abs(record["attribution"]) for record in shown), default=0.0) or 1.0
     width = max(len("feature"), *(len(record["feature"]) for record in shown))
@@ -32,7 +32,7 @@ def table(found: Attribution, row: int = 0, top: int = SHOWN) -> str:
 
 
 def bars(found: Attribution, row: int, most: int) -> list[tuple[str, float]]:
-    """The features of a sample that did most, as age = 63, the largest first, and in one what all others did."""
+    """Return the features with the largest values, as age = 63, the largest first, and the sum of all others."""
     order = found.order(row)
     shown = [
         (f"{found.feature(k)} = {found.X[row, k]:.4g}", float(found.values[row, k]))
@@ -43,7 +43,7 @@ def bars(found: Attribution, row: int, most: int) -> list[tuple[str, float]]:
 
 
 def reinitialization(check: Reinitialization) -> str:
-    """A line a layer, and what it means."""
+    """Format one line per layer, and say what the correlations mean."""
     width = max(len("new weights down to"), *(len(stage.layer) for stage in check.stages))
     lines = [
         f"Re-initialization check of {words.NAMES[check.method]}: rank correlation with the trained network's map",

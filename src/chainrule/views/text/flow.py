@@ -7,7 +7,7 @@ from chainrule.inspection.flow.flow import Flow
 
 
 def table(flow: Flow) -> str:
-    """The table, what it was measured on, and the diagnoses."""
+    """Format the table, what it was measured on, and the diagnoses."""
     heads, rows = cells(flow)
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     lines = [
@@ -22,7 +22,7 @@ def table(flow: Flow) -> str:
 
 
 def over_training(measured: GradientFlow) -> str:
-    """The last measurement, and when something was wrong before."""
+    """Format the last measurement, and say when something was wrong before."""
     if not measured.flows:
         return "The gradient flow was not measured yet: pass this callback to Model.fit."
     lines = [f"after epoch {measured.epochs[-1]}", table(measured.flows[-1])]
@@ -35,7 +35,7 @@ def over_training(measured: GradientFlow) -> str:
 
 
 def cells(flow: Flow) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """The names of a table's columns, and its rows in text."""
+    """Return the names of a table's columns, and its rows in text."""
     heads = ("layer", "activation", "delta", "mean", "std", "saturated", "dead", "dL/dW", "update/weight")
     rows: list[tuple[str, ...]] = [
         (
@@ -55,7 +55,7 @@ def cells(flow: Flow) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 
 def conditions(flow: Flow) -> str:
-    """What it was measured on."""
+    """Say what the flow was measured on."""
     mode = "training" if flow.training else "prediction"
     return f"{flow.samples:,} samples as in {mode}, loss {flow.loss:.4g}; RMS of delta relative to the last layer's"
 

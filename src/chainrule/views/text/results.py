@@ -16,7 +16,10 @@ from chainrule.views.text import attribution, derivation, flow, story, trace
 
 @singledispatch
 def text(result: Any, *arguments: Any) -> str:
-    """The text of a result; the arguments are those of the function in the table. Raises TypeError for no result."""
+    """Return the text of a result; the arguments are those of its function in the table below.
+
+    Raises TypeError for what is no result.
+    """
     raise TypeError(f"there is no text of {type(result).__name__}.")
 
 

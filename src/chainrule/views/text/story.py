@@ -29,14 +29,14 @@ BLUE, ORANGE = "rgb(20,130,205)", "rgb(226,106,10)"
 
 
 def as_text(story: Story, width: int) -> str:
-    """Without colors."""
+    """Format a story as text without colors."""
     out = io.StringIO()
     show(story, Console(file=out, width=width, color_system=None, highlight=False, legacy_windows=False))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
 def show(story: Story, console: Console) -> None:
-    """All chapters."""
+    """Print all chapters on a terminal, in its colors."""
     has_color = console.color_system is not None
     for number, part in enumerate(story.parts(), 1):
         console.print(

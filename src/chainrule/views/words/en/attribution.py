@@ -34,14 +34,14 @@ OF_PATCHES = "occlusion by patches promises no sum: every pixel of a patch carri
 
 
 def promise(found: Attribution) -> str:
-    """What the method promises that the values add up to, or that it promises nothing."""
+    """Say what the method promises that the values add up to, or that it promises nothing."""
     if found.method == "occlusion" and found.settings.get("patch") is not None:
         return OF_PATCHES
     return PROMISES[found.method]
 
 
 def completeness(found: Attribution, row: int) -> str:
-    """What a sample's values add up to, and what the method promises, in one sentence."""
+    """Say in one sentence what a sample's values add up to, and what the method promises."""
     said = promise(found)
     total, there = float(found.values[row].sum()), float(found.outputs[row])
     if found.method == "saliency":

@@ -46,7 +46,7 @@ def remarks(derivation: Derivation) -> list[str]:
 
 
 def kink(found: Difference) -> str:
-    """What a kink near the place means for the central difference; empty where none was met."""
+    """Say what a kink near the place means for the central difference; empty where none was met."""
     if found.kink is None:
         return ""
     if found.kink:
@@ -55,39 +55,39 @@ def kink(found: Difference) -> str:
 
 
 def left_out(count: int, shown: int) -> str:
-    """How many derivatives are not written out beside those shown."""
+    """Say how many derivatives are not written out beside those shown."""
     many = "1 more derivative is" if count == 1 else f"{count:,} more derivatives are"
     return f"{many} named but not written out; text(nodes={shown + count}) writes more."
 
 
 def left_out_here(count: int) -> str:
-    """The same where nothing can be done about it."""
+    """Say how many derivatives are not written out, on a page that has no more of them."""
     return f"{count:,} more of the derivatives that are named here are not written out."
 
 
 def sum_of(shown: int, rest: int) -> str:
-    """What kind of sum it is. rest: terms beside those shown."""
+    """Say how many terms a sum has and which are shown. rest: terms beside those shown."""
     which = f"the {shown} largest one by one" if rest else "the largest first"
     return f"a sum of {shown + rest:,} terms, {which}"
 
 
 def others(count: int) -> str:
-    """The terms that are not shown, as the name of their sum."""
+    """Name the sum of the terms that are not shown."""
     return f"the other {count:,} terms"
 
 
 def together(count: int) -> str:
-    """All terms, as the name of their sum."""
+    """Name the sum of all terms."""
     return f"together, {count:,} terms"
 
 
 def more(count: int) -> str:
-    """The terms that are not shown, inside a formula."""
+    """Name the terms that are not shown, inside a formula."""
     return f"{count:,} more"
 
 
 def step(found: Step) -> str:
-    """The update, and the loss before and after."""
+    """Write the update, and the loss before and after it."""
     change = found.loss_after - found.loss_before
     return (
         f"{found.formula}\nloss {found.loss_before:.6g} → {found.loss_after:.6g}, "
@@ -96,7 +96,7 @@ def step(found: Step) -> str:
 
 
 def subtitle(derivation: Derivation, samples: str) -> str:
-    """What a page says under its heading. samples: how many, in words."""
+    """Say what a page derives, under its heading. samples: how many, in words."""
     trace = derivation.trace
     return f"The derivative of the loss by {derivation.name}, {samples}, walked {trace.mode}; loss {trace.loss:.6g}."
 

@@ -8,7 +8,7 @@ from chainrule.inspection.flow.diagnosis import DEAD, EXPLODING, FLAT, SATURATED
 
 
 def diagnosis(found: Diagnosis) -> str:
-    """A diagnosis in one sentence."""
+    """Say a diagnosis in one sentence."""
     worst, more = found.worst, also(found.layers)
     ratio = worst.delta_ratio or 0.0
     match found.kind:
@@ -41,6 +41,6 @@ def diagnosis(found: Diagnosis) -> str:
 
 
 def also(names: Sequence[str]) -> str:
-    """The same of how many other layers."""
+    """Say of how many other layers the same is true."""
     more = len(names) - 1
     return f", and so in {more} more {'layer' if more == 1 else 'layers'}" if more else ""
