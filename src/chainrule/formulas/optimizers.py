@@ -327,7 +327,7 @@ class AMSGrad(AdamFamily):
 
 
 @dataclass(frozen=True)
-class AdamW(AdamFamily):
+class AdamW(Adam):
     """Adam with weight decay apart from the gradient.
 
     theta = (1 - lr weight_decay) theta - lr m_hat / (sqrt(v_hat) + eps)          m_hat, v_hat as in Adam
@@ -346,20 +346,12 @@ class AdamW(AdamFamily):
         super().__post_init__()
         number_settings(self, "weight_decay", least=0)
 
-    def init(self, theta: Array) -> AdamState:
-        """m = v = 0"""
-        return AdamState(zeros(theta), zeros(theta))
-
     def update(
         self, g: Array, state: Any, theta: Array, lr: Array, t: Array, decay: Array = 1.0
     ) -> tuple[Array, AdamState]:
         """(1 - lr decay weight_decay) theta - lr m_hat / (sqrt(v_hat) + eps);  decay: () or (n,), a factor"""
-        xp = namespace(theta)
-        m, v = self.moments(g, state)
-        c1, r = self.corrections(t, xp)
-        step = m / (xp.sqrt(v) + _scalar(self.eps * r, theta))
         kept = _scalar(1 - lr * self.weight_decay * decay, theta) * theta
-        return kept - _scalar(lr * r / c1, theta) * step, AdamState(m, v)
+        return super().update(g, state, kept, lr, t)
 
 
 @dataclass(frozen=True)
