@@ -35,4 +35,34 @@ struct prelu {
     }
 };
 
+// Scale of formulas/layers/scale.py.
+struct scale {
+    // out = a s
+    template <class T>
+    static void forward(const Forward<T>& at) {
+        const T* s = at.parameter(at.op.slot0);
+        for (int64_t i = at.r0; i < at.r1; ++i) {
+            const T* a = at.a.row(i);
+            T* out = at.row(i);
+            for (int64_t j = 0; j < at.width; ++j) out[j] = a[j] * s[j];
+        }
+    }
+    // dL/da = delta s
+    template <class T>
+    static void backward(const Backward<T>& at) {
+        if (at.to == nullptr) return;
+        const T* s = at.parameter(at.op.slot0);
+        for (int64_t i = at.r0; i < at.r1; ++i) {
+            const T* delta = at.delta.row(i);
+            T* to = at.row(i);
+            for (int64_t j = 0; j < at.width; ++j) at.put(to, j, delta[j] * s[j]);
+        }
+    }
+    // dL/ds = sum_i delta_i a_i
+    template <class T>
+    static void gradient(const Gradient<T>& at, T* sum) {
+        at.add(sum, [](T a, T delta) { return delta * a; });
+    }
+};
+
 }  // namespace chainrule::CHAINRULE_ISA::ops

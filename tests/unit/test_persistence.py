@@ -68,6 +68,7 @@ def check_round_trip(made: c.Model, path: Path, custom: Any = None) -> c.Model:
 LAYER_LIST: dict[str, list[c.Layer]] = {kind: [layer()] for kind, layer in ACTIVATIONS.items()} | {
     "rescale": [c.Rescale(1 / 255), c.Rescale(-2, offset=0.5)],
     "standardize": [c.Standardize()],
+    "scale": [c.Scale(), c.Scale(6)],
     "dense": [c.Dense(4)],
     "batch_norm": [c.BatchNorm(), c.BatchNorm(momentum=0.99, eps=1e-3)],
     "dropout": [c.Dropout(), c.Dropout(0.0)],

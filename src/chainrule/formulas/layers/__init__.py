@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from chainrule.formulas.layers.dense import Projection as Projection
     from chainrule.formulas.layers.dropout import Dropout as Dropout
     from chainrule.formulas.layers.rescale import Rescale as Rescale
+    from chainrule.formulas.layers.scale import Scale as Scale
     from chainrule.formulas.layers.standardize import Standardize as Standardize
 
     LAYERS: dict[str, type[Layer]]
@@ -58,6 +59,7 @@ __all__ = [
     "Parameter",
     "ReLU",
     "Rescale",
+    "Scale",
     "SiLU",
     "Sigmoid",
     "Softmax",
