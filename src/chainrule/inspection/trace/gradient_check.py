@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chainrule.core import records
 from chainrule.core.arrays import states_in
 from chainrule.core.random import generator
-from chainrule.core.shown import Shown
+from chainrule.core.shown import Shown, view
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
@@ -69,12 +69,8 @@ class GradientCheck(Shown, dict[str, Comparison]):
 
     def __str__(self) -> str:
         """Write one line per parameter, and the largest error."""
-        lines = [f"{'parameter':<24}{'backpropagation':>22}{'central difference':>22}{'relative error':>16}"]
-        for name, c in self.items():
-            lines.append(f"{self.place(name):<24}{c.gradient:>22.12g}{c.numeric:>22.12g}{c.error:>16.1e}")
-        if self:
-            lines.append(f"worst: {self.place(self.worst)}, relative error {self.error:.1e}")
-        return "\n".join(lines)
+        told: str = view(self, "as_text")
+        return told
 
 
 def loss_and_gradient(

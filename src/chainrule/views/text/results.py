@@ -10,8 +10,9 @@ from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.flow.callback import GradientFlow
 from chainrule.inspection.flow.flow import Flow
 from chainrule.inspection.story import Story
+from chainrule.inspection.trace.gradient_check import GradientCheck
 from chainrule.inspection.trace.trace import Trace
-from chainrule.views.text import attribution, derivation, flow, story, trace
+from chainrule.views.text import attribution, derivation, flow, gradient_check, story, trace
 
 
 @singledispatch
@@ -29,4 +30,5 @@ text.register(Derivation, derivation.text)
 text.register(Flow, flow.table)
 text.register(GradientFlow, flow.over_training)
 text.register(Story, story.as_text)
+text.register(GradientCheck, gradient_check.table)
 text.register(Trace, trace.table)
