@@ -34,6 +34,7 @@ from chainrule import (
     ReLU,
     Rescale,
     Residual,
+    Scale,
     Sigmoid,
     SigmoidCrossEntropy,
     Skip,
@@ -683,3 +684,28 @@ def test_the_page_holds_the_same_numbers():
     assert r"\frac{\partial C}{\partial w_{3}}" in page
     assert page.count("<details") == 1
     assert len(page) < 100_000  # it has no figure, so it does not carry Plotly
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_edges_hand_back_what_layers_do(training: bool):
+    """sum over target cells of factor * delta, from the factors as arrays and one by one, is the layer's backward."""
+    layers = [
+        *(Rescale(0.5), Dense(4), Scale(), BatchNorm(), PReLU(), Dropout(0.3), Dense(4), Tanh(), Softmax()),
+        Dense(3),
+    ]
+    model = Model(Network(4, layers, SoftmaxCrossEntropy()), seed=3, dtype="float64")
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(5, 4))
+    model.fit(X, np.arange(5) % 3, epochs=1)
+    trace = model.trace(X, np.arange(5) % 3, training=training)
+    for source in Graph(trace).variables:
+        for edge in source.edges:
+            link, theta = edge.link, trace.parameters.get(edge.link.name, ())
+            delta = rng.normal(size=edge.target.value.shape)
+            ctx = trace.context(link)
+            _, cache = link.layer.forward(theta, source.value, ctx)
+            back = link.layer.backward(theta, cache, delta, ctx)[1]
+            assert_allclose(edge.pull(delta), back, rtol=1e-12, atol=1e-12)
+            for i, k in np.ndindex(source.value.shape):
+                rows, columns, factors = edge.cells(i, k)
+                assert factors @ delta[rows, columns] == pytest.approx(back[i, k], rel=1e-11, abs=1e-12)

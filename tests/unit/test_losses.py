@@ -252,3 +252,14 @@ def test_losses_are_values():
     assert Huber(delta=2) == Huber(delta=2) != Huber()
     with pytest.raises(dataclasses.FrozenInstanceError):
         Huber().delta = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("loss", [MeanAbsoluteError(), Quantile(0.3), Huber(0.7)], ids=repr)
+def test_the_slope_or_its_slope_jumps_at_kinks(loss):
+    assert loss.kinks and not MeanSquaredError().kinks
+    h, y = 1e-6, np.zeros((1, 1))
+    for kink in loss.kinks:
+        slopes = [float(loss.gradient(np.full((1, 1), kink + k * h), y)[0, 0]) for k in (-2, -1, 1, 2)]
+        jump = abs(slopes[2] - slopes[1])
+        bend = abs(slopes[3] - slopes[2] - slopes[1] + slopes[0]) / h
+        assert jump > 0.1 or bend > 0.1

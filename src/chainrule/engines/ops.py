@@ -8,11 +8,12 @@ A layer says itself which operations it is (`Layer.ops`); a block ends in one th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from chainrule.formulas.layers import Link, Operation
 from chainrule.network.network import Network
+from chainrule.network.tree import fold
 
 
 class Op(NamedTuple):
@@ -55,13 +56,12 @@ def operations(network: Network) -> Ops:
     ops: list[Op] = []
     widths = [network.inputs]
 
-    def chain(links: Sequence[Link], value: int) -> int:
-        """Add the operations of links that follow each other, from a value on; the value that they end in."""
-        for link in links:
-            inputs = tuple(chain(branch, value) for branch in link.branches) or (value,)
-            for operation in link.layer.ops(link.fan_in) or ():
-                value = add(link, operation, inputs)
-                inputs = (value,)
+    def step(link: Link, value: int, ends: tuple[int, ...]) -> int:
+        """Add the operations of a link that reads a value, or joins the ends of its chains; return what they end in."""
+        inputs = ends or (value,)
+        for operation in link.layer.ops(link.fan_in) or ():
+            value = add(link, operation, inputs)
+            inputs = (value,)
         return value
 
     def add(link: Link, operation: Operation, inputs: tuple[int, ...]) -> int:
@@ -80,5 +80,5 @@ def operations(network: Network) -> Ops:
         )
         return len(widths) - 1
 
-    chain(network.links, 0)
+    fold(network.links, 0, step)
     return Ops(tuple(ops), tuple(widths))

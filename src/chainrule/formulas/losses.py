@@ -34,11 +34,17 @@ class Loss(ABC):
     kind: its name in a file.
     targets: what y holds: "real" numbers, "counts" 0, 1, 2 ..., "binary" labels 0 or 1, "classes" one-hot.
     domain: what out holds: any "real" number, or a "probability" from 0 to 1.
+    kinks: the residuals out - y at which the slope jumps, or its slope.
     """
 
     kind: ClassVar[str]
     targets: ClassVar[str]
     domain: ClassVar[str] = "real"
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """The residuals out - y at which the slope, or its slope, jumps."""
+        return ()
 
     @abstractmethod
     def value(self, out: Array, y: Array) -> Array:
@@ -119,6 +125,11 @@ class Huber(Loss):
         """Check that delta is above 0."""
         number_settings(self, "delta", above=0)
 
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """delta and -delta"""
+        return (self.delta, -self.delta)
+
     def value(self, out: Array, y: Array) -> Array:
         """(batch,)"""
         return huber(out, y, self.delta)
@@ -143,6 +154,11 @@ class MeanAbsoluteError(Loss):
     """`absolute_error`: predicts the median."""
 
     kind, targets = "mean_absolute_error", "real"
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """0"""
+        return (0.0,)
 
     def value(self, out: Array, y: Array) -> Array:
         """(batch,)"""
@@ -180,6 +196,11 @@ class Quantile(Loss):
     def __post_init__(self) -> None:
         """Check that q is between 0 and 1."""
         number_settings(self, "q", above=0, below=1, hint="0.5 is the median")
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """0"""
+        return (0.0,)
 
     def value(self, out: Array, y: Array) -> Array:
         """(batch,)"""

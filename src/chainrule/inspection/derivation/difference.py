@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from chainrule.core import records
 from chainrule.core.shown import view
 from chainrule.formulas.layers import Link
-from chainrule.formulas.losses import Huber, MeanAbsoluteError, Quantile
 from chainrule.inspection.trace.walk import Walk
 from chainrule.network import backprop, objective
 from chainrule.network.tree import places
@@ -136,7 +135,7 @@ def prober(
             out, caches = backprop.forward(network.links, tree, x, ctx)
             parts = objective.parts(network.loss.value(out, trace.y), trace.share)
         moved[place] = at
-        sides = [*_sides(network.links, caches), *_loss_sides(network.loss, out, trace.y)]
+        sides = [*_sides(network.links, caches), *(out - trace.y > kink for kink in network.loss.kinks)]
         if l1:
             sides.append(np.array([t > 0]))
         return Probe(parts, 0.5 * l2 * t * t + l1 * abs(t), tuple(sides))
@@ -147,12 +146,3 @@ def prober(
 def _sides(links: Sequence[Link], caches: Sequence[Any]) -> list[Any]:
     """Return the side of each z on each kink of its activation."""
     return [cache[0] > kink for link, *_, (cache,) in places(links, caches) for kink in link.layer.kinks]
-
-
-def _loss_sides(loss: Any, out: NDArray[Any], y: NDArray[Any]) -> list[Any]:
-    """Return the same for losses with kinks."""
-    if isinstance(loss, (MeanAbsoluteError, Quantile)):
-        return [out > y]
-    if isinstance(loss, Huber):
-        return [out - y > loss.delta, out - y < -loss.delta]
-    return []
