@@ -108,19 +108,19 @@ CASES = [
     (("train", TABLE, "--target", "98"), "--target is an accuracy"),
     (("train", "numbers.npz", "--target", "0.9"), "--target is an accuracy"),
     (("train", "words.npz", "--loss", "sigmoid_cross_entropy"), "--loss softmax_cross_entropy"),
-    (("train", "words.npz", "--loss", "huber"), "must hold numbers"),
+    (("train", "words.npz", "--loss", "huber"), "must contain numbers"),
     (
         ("train", "numbers.npz", "--optimizer", "sgd", "--lr", "1e9", "--schedule", "constant"),
         "NaN or infinity at step",
     ),
-    (("train", TABLE, "--out", "run"), "already holds a run"),
-    (("train", TABLE, "--out", "digits"), "already holds files"),
+    (("train", TABLE, "--out", "run"), "already contains a run"),
+    (("train", TABLE, "--out", "digits"), "already contains files"),
     (("train", TABLE, "--out", "table.csv"), "is a file"),
     (("train", TABLE, "--out", "run", "--resume", "--overwrite"), "choose one"),
     (("train", TABLE, "--out", "run", "--resume", "--hidden", "9"), "--hidden is 9, but"),
     (("train", "numbers.npz", "--out", "run", "--resume"), "DATA is numbers.npz, but"),
-    (("train", "empty", "--resume"), "holds no run"),
-    (("train", "nowhere", "--resume"), "holds no run"),
+    (("train", "empty", "--resume"), "contains no run"),
+    (("train", "nowhere", "--resume"), "contains no run"),
     (("train", "other-format", "--resume"), "format 99"),
     (("train", "odd-setting", "--resume"), "'epochs'"),
     (("train", "no-json", "--resume"), "config.json"),
@@ -139,10 +139,10 @@ CASES = [
     (("predict", "run", "table.csv"), "is no input"),
     (("predict", "run", "wide.npy"), "7 features"),
     (("predict", "run", "none.npy"), "no samples"),
-    (("explain", "run", "none.npy"), "none.npy holds 0 samples"),
+    (("explain", "run", "none.npy"), "none.npy contains 0 samples"),
     (("predict", "run", "text.npy"), "real numbers"),
     (("predict", "run", "pickled.npy"), "objects"),
-    (("predict", "run", "y-only.npz"), "holds no X"),
+    (("predict", "run", "y-only.npz"), "contains no X"),
     (("predict", "run", "cut.png"), "784 inputs"),
     (("predict", "run", TABLE, "--out", "p.txt"), ".npy or .csv"),
     (("predict", "run", TABLE, "--out", "table.csv/p.csv"), "table.csv"),
@@ -227,12 +227,12 @@ def test_the_row_of_a_bad_number_is_that_of_the_file(command, tables, tmp_path, 
     np.savez(tmp_path / "less.npz", **{name: whole[name] for name in ("X", "y")})
     for data in ("bad.npz", *(["less.npz"] if array in "Xy" else [])):
         result = command("train", data, "--epochs", 1, "--out", "run", code=2)
-        assert re.search(rf"Error: {array} holds .* at row {row}\b", result.stderr), result.stderr
+        assert re.search(rf"Error: {array} contains .* at row {row}\b", result.stderr), result.stderr
         assert not (tmp_path / "run").exists()
     command("train", tables["numbers"], "--epochs", 1, "--out", "run", "--quiet")
     part = {"X": "train", "X_val": "validation", "X_test": "test"}["X" + array[1:]]
     result = command("evaluate", "run", "bad.npz", "--part", part, code=2)
-    assert re.search(rf"Error: {array} holds .* at row {row}\b", result.stderr), result.stderr
+    assert re.search(rf"Error: {array} contains .* at row {row}\b", result.stderr), result.stderr
 
 
 @pytest.mark.parametrize(

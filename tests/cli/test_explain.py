@@ -120,8 +120,8 @@ def test_the_learning_rate_is_used(command, digits):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("mnist",), "mnist holds 10,000 samples; say which one by --row, from 0 to 9999."),
-        (("digits.npz", "--row", "3"), "--row is 3, but digits.npz holds 3 samples, from 0 to 2."),
+        (("mnist",), "mnist contains 10,000 samples; say which one by --row, from 0 to 9999."),
+        (("digits.npz", "--row", "3"), "--row is 3, but digits.npz contains 3 samples, from 0 to 2."),
         (("digits.npz", "--row", "-1"), "--row counts from 0; it is -1."),
         (("digit.png", "--row", "1"), "digit.png is one picture; leave --row out."),
         (("digit.png", "--true", "eleven"), "the truth is 'eleven', which is no class of the model's"),
@@ -134,13 +134,13 @@ def test_the_learning_rate_is_used(command, digits):
         (("letter.txt",), "letter.txt is no input"),
         (
             ("words.csv",),
-            "words.csv holds 'red' in row 0 (line 2), column 'b'; encode text as numbers first.",
+            "words.csv contains 'red' in row 0 (line 2), column 'b'; encode text as numbers first.",
         ),
         (("ragged.csv",), "ragged.csv has 1 cells in row 1 (line 3), and 2 names above; make them equal."),
         (("short.csv",), "short.csv needs a line of the features' names and at least one row of numbers."),
         (
             ("few.csv",),
-            "few.csv holds samples of 2 features, but the model takes 784; select the same columns.",
+            "few.csv contains samples of 2 features, but the model takes 784; select the same columns.",
         ),
         (("binary.csv",), "binary.csv is no CSV file of UTF-8 text"),
     ],
@@ -167,7 +167,7 @@ def test_a_numbers_truth_must_be_numbers(command, tables):
     command("train", tables["pairs"], "--out", "run", "--epochs", 1, "--quiet")
     for truth, message in (
         ("tall,short", "--true must be 2 number(s)"),
-        ("3", "holds 1 numbers for 2 outputs"),
+        ("3", "contains 1 numbers for 2 outputs"),
     ):
         assert (
             message in command("explain", "run", tables["pairs"], "--row", 0, "--true", truth, code=2).stderr

@@ -79,7 +79,7 @@ except KeyboardInterrupt:
     how["callbacks"] = [Once(), Checkpoint(path, every_steps=store.every_steps)]
     again.fit(X, y, resume=path, **how)
     assert steps < again.steps_trained <= steps + 2 and np.isfinite(again.theta).all()
-    fresh = Model(model.network, seed=1)  # the interrupted model holds exactly its steps: as many in one go agree
+    fresh = Model(model.network, seed=1)  # the interrupted model contains exactly its steps: as many in one go agree
     class At(Callback):
         every_steps = run.step
         def on_steps(self, other):

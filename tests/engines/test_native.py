@@ -386,7 +386,7 @@ def test_softmax_of_large_numbers(dtype):
     np.testing.assert_allclose(model.outputs([[-1e3, 1e3, 1e3]], engine="native"), [[0, 0.5, 0.5]])
 
 
-@pytest.mark.filterwarnings("ignore:y holds one class only")
+@pytest.mark.filterwarnings("ignore:y contains one class only")
 @pytest.mark.parametrize("batch_size", [1, 13, 1100], ids=["one", "part of a vector", "micro-batches"])
 @pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("kind", LOSSES)
@@ -769,14 +769,14 @@ def test_a_bound_model_answers_one_row_with_the_bits_of_a_batch():
         assert np.array_equal(bound.outputs(X), many)  # a snapshot
         with pytest.raises(chainrule.ShapeError, match="8 features"):
             bound.predict(X[:, :8])
-        with pytest.raises(chainrule.DataError, match="X holds nan"):
+        with pytest.raises(chainrule.DataError, match="X contains nan"):
             bound.predict(np.full(9, np.nan))
         for bad in (np.nan, -np.inf):  # infinity may leave the outputs finite
             spoilt = X.copy()
             spoilt[70, 2] = bad
-            with pytest.raises(chainrule.DataError, match=f"X holds {bad} at row 70, column 2"):
+            with pytest.raises(chainrule.DataError, match=f"X contains {bad} at row 70, column 2"):
                 bound.outputs(spoilt)
-            with pytest.raises(chainrule.DataError, match=f"X holds {bad} at row 0, column 2"):
+            with pytest.raises(chainrule.DataError, match=f"X contains {bad} at row 0, column 2"):
                 bound.predict(spoilt[70])
         with pytest.raises(chainrule.ShapeError, match="no samples"):
             bound.outputs(X[:0])

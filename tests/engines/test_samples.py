@@ -159,7 +159,7 @@ def test_a_malformed_csr_matrix_is_an_error(harm, monkeypatch):
 def test_an_infinite_entry_of_a_csr_matrix_is_named():
     X, y, network = pixels()
     X[4, 5] = np.inf
-    with pytest.raises(chainrule.DataError, match="X holds inf at row 4, column 5"):
+    with pytest.raises(chainrule.DataError, match="X contains inf at row 4, column 5"):
         Model(network).fit(scipy.sparse.csr_array(X), y)
 
 

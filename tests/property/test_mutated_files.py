@@ -124,7 +124,7 @@ def png_with_extras() -> list[bytes]:
 
 
 def correct_png(data: bytes) -> bytes:
-    """Give each chunk the checksum of what it now holds; what follows a chunk that is cut off stays as it is."""
+    """Give each chunk the checksum of what it now contains; what follows a chunk that is cut off stays as it is."""
     parts, at = [data[:8]], 8
     while at + 12 <= len(data):
         end = at + 8 + int.from_bytes(data[at : at + 4])
@@ -239,7 +239,7 @@ def in_checkpoint(data: bytes) -> bytes:
 
 
 def arrays_in_checkpoint(data: bytes) -> bytes:
-    """A whole checkpoint with the checksum of what it now holds, where it can still be read so far."""
+    """A whole checkpoint with the checksum of what it now contains, where it can still be read so far."""
     from safetensors import SafetensorError
     from safetensors.numpy import load, save
 
@@ -608,7 +608,7 @@ def test_each_mutant_is_read_or_refused(name: str) -> None:
     assert child.returncode == 0, child.stderr
     assert child.stderr == ""
     read, refused, grown = map(int, child.stdout.split())
-    # Where history.json makes no sense, the checkpoint holds the records too.
+    # Where history.json makes no sense, the checkpoint contains the records too.
     assert refused > FORMATS[name].mutants / 5 or name == "history.json", (
         f"only {refused} refused: the mutations do not reach the reader"
     )

@@ -194,7 +194,7 @@ def test_a_bad_setting_is_named(tmp_path: Path, name: str, value: Any, words: st
             "validation_fraction=0.001 of 160 samples leaves none on one side; bring more samples.",
         ),
         ((X, WORDS), {"loss": "sigmoid_cross_entropy"}, "use loss='softmax_cross_entropy'."),
-        ((X, WORDS), {"loss": "huber"}, "y must hold numbers for huber, not text."),
+        ((X, WORDS), {"loss": "huber"}, "y must contain numbers for huber, not text."),
         (
             (X, NUMBERS),
             {"optimizer": "sgd", "lr": 1e30, "schedule": "constant"},

@@ -122,7 +122,7 @@ def test_targets_that_a_network_reaches_are_quiet():
 def test_one_class_only(loss: c.Loss, outputs: int):
     made = model(loss=loss, outputs=outputs)
     (sentence,) = fit(made, np.ones(60, int))
-    assert "y holds one class only, 1, so" in sentence
+    assert "y contains one class only, 1, so" in sentence
     assert fit(made, np.zeros(60, int)) == []  # a trained model may see one class at a time
     assert said(lambda: made.evaluate(X, np.ones(60, int))) == []
 
@@ -147,7 +147,7 @@ def test_more_outputs_than_classes():
     y = np.arange(60) % 3
     (sentence,) = fit(model(loss=c.SoftmaxCrossEntropy(), outputs=6), y)
     assert sentence == (
-        "y holds the classes 0 to 2, but the network has 6 outputs; give its last Dense layer 3 units."
+        "y contains the classes 0 to 2, but the network has 6 outputs; give its last Dense layer 3 units."
     )
     assert fit(model(loss=c.SoftmaxCrossEntropy(), outputs=3), y) == []
     assert (

@@ -429,7 +429,7 @@ def test_arrays_of_another_shape(shape: tuple[int, ...], whole: bytes, tmp_path:
             assert arrays[name].shape == (31,)
             arrays[name] = np.zeros(shape, np.float32)
 
-        assert "does not hold what a checkpoint of this run must" in refused(path, forge(path, edit))
+        assert "does not contain what a checkpoint of this run must" in refused(path, forge(path, edit))
 
 
 def test_the_file_is_whole_while_it_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

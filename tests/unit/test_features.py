@@ -203,7 +203,7 @@ def test_cka_by_hand():
     """A = (1, -1, 0, 0), B = (1, 1, -1, -1) / ... : orthogonal columns share nothing; half of a column shares half."""
     a, b = np.array([[1.0], [-1], [0], [0]]), np.array([[0.0], [0], [1], [-1]])
     assert linear_cka(a, b) == pytest.approx(0.0, abs=1e-15)
-    # B holds a and b in equal parts: ||B^T a||^2 = 4, ||a^T a|| = 2, ||B^T B||_F = sqrt(8)
+    # B contains a and b in equal parts: ||B^T a||^2 = 4, ||a^T a|| = 2, ||B^T B||_F = sqrt(8)
     assert linear_cka(a, np.hstack([a, b])) == pytest.approx(4 / (2 * np.sqrt(8)))
 
 

@@ -204,13 +204,13 @@ def test_what_narwhals_does_not_know_is_refused_in_a_sentence(fitted: c.Model):
 def test_errors_call_a_column_by_its_name(fitted: c.Model):
     gap = SHUFFLED.copy()
     gap.iloc[7, 0] = np.nan
-    with pytest.raises(c.DataError, match="X holds nan at row 7, column 'weight'"):
+    with pytest.raises(c.DataError, match="X contains nan at row 7, column 'weight'"):
         fitted.predict(gap)
     text = X.astype(object)
     text.iloc[4, 1] = "tall"
-    with pytest.raises(c.DataError, match="holds 'tall' at row 4, column 'height'"):
+    with pytest.raises(c.DataError, match="not 'tall' at row 4, column 'height'"):
         model().fit(text, Y)
-    with pytest.raises(c.DataError, match="holds nan at row 7, column 2"):
+    with pytest.raises(c.DataError, match="contains nan at row 7, column 2"):
         model().fit(gap[["age", "height", "weight"]].to_numpy(), Y)
 
 

@@ -177,7 +177,7 @@ def test_of_two_forms_of_a_file_the_plain_one_is_read(tmp_path):
     [
         ({"train_images": None}, DataError, r"train-images\* .* has none"),
         ({"t10k_labels": None}, DataError, r"t10k-labels\* or test-labels\* .* has none"),
-        ({"train_labels": LABELS[:4]}, DataError, "holds 5 items but .* holds 4 labels"),
+        ({"train_labels": LABELS[:4]}, DataError, "contains 5 items but .* contains 4 labels"),
         ({"train_labels": IMAGES}, FormatError, "3 dimensions at byte 3.*images"),
         ({"train_images": LABELS}, FormatError, "1 dimension at byte 3.*labels"),
         ({"t10k_images": IMAGES[:2, :, :2]}, DataError, "4 x 2 but the training images are 4 x 3"),

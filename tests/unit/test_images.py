@@ -228,7 +228,9 @@ def test_more_pixels_than_the_bytes_can_hold_are_refused_undecoded(
     head = struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)
     path = tmp_path / "bomb.png"
     path.write_bytes(png((b"IHDR", head), (b"IDAT", zlib.compress(bytes(99))), (b"IEND", b"")))
-    refused_undecoded(path, monkeypatch, r"bomb\.png .* pixels(, which its \d+ bytes cannot hold|; at most)")
+    refused_undecoded(
+        path, monkeypatch, r"bomb\.png .* pixels(, which its \d+ bytes cannot contain|; at most)"
+    )
 
 
 def test_the_blank_picture_that_packs_best_is_not_taken_for_a_bomb(tmp_path):

@@ -1,7 +1,7 @@
 """The lesson's derivations with numbers worked by hand, each step shown.
 
 The lesson writes z = W a + b with column vectors. Here samples are rows and z = a W + b: its W is the transpose of this
-W, and where it has one sample, a batch holds one row.
+W, and where it has one sample, a batch contains one row.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class TestChainOfFourNeurons:
     x, target = [[a4]], [y]
 
     def model(self) -> Model:
-        # The lesson counts from the output, the network from the input: dense_1 holds w3, dense_4 holds w0.
+        # The lesson counts from the output, the network from the input: dense_1 contains w3, dense_4 contains w0.
         network = Network(1, [Dense(1), Dense(1), Dense(1), Dense(1)], loss=MeanSquaredError())
         return model_with(
             network,

@@ -64,16 +64,16 @@ def test_validation_and_real_and_string_targets(tmp_path):
     ("arrays", "match"),
     [
         ({"a": X}, "needs the arrays X and y but has neither"),
-        ({"X": X}, "holds X but no y"),
-        ({"y": Y}, "holds y but no X"),
-        ({"X": X, "y": Y, "x_train": X}, "holds both X and x_train"),
+        ({"X": X}, "contains X but no y"),
+        ({"y": Y}, "contains y but no X"),
+        ({"X": X, "y": Y, "x_train": X}, "contains both X and x_train"),
         ({"X": X, "y": Y[:3]}, "X has 4 rows but y has 3"),
         ({"X": X[:, 0], "y": Y}, r"X in .* shape \(4,\)"),
         ({"X": np.array([["a"]] * 4), "y": Y}, "X in .* is <U1"),
         ({"X": X, "y": np.zeros((4, 1, 1))}, r"y in .* shape \(4, 1, 1\)"),
         ({"X": X, "y": Y + np.uint64(2**64 - 9)}, "beyond the range of int64"),
         ({"X": X, "y": Y, "X_test": X[:, :2], "y_test": Y}, "item of the test X"),
-        ({"X": X, "y": Y, "X_test": X}, "holds X_test but no y"),
+        ({"X": X, "y": Y, "X_test": X}, "contains X_test but no y"),
     ],
 )
 def test_arrays_that_do_not_fit_are_named(tmp_path, arrays, match):

@@ -310,7 +310,7 @@ def tensor(name: str, value: Any) -> Callable[[Any, Any], None]:
 
 WRONG: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "format": (put("format", 3), "has format 3, this version of Chainrule reads 1 and 2; update it"),
-    "no network": (put("network", None), "the metadata holds no network"),
+    "no network": (put("network", None), "the metadata contains no network"),
     "dtype": (put("dtype", "float16"), "dtype must be float32 or float64, not 'float16'"),
     "other dtype": (put("dtype", "float64"), "the tensor dense_1.W should be float64 but is F32"),
     "no layer": (
@@ -346,8 +346,14 @@ WRONG: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
         "standardize_1.count should be () but is (1,)",
     ),
     "precision": (tensor("dense_2.b", np.zeros(3)), "the tensor dense_2.b should be float32 but is F64"),
-    "NaN": (tensor("dense_2.b", np.full(3, np.nan, np.float32)), "holds NaN or infinity among its numbers"),
-    "infinite state": (tensor("batch_norm_1.mean", np.full(3, np.inf, np.float32)), "holds NaN or infinity"),
+    "NaN": (
+        tensor("dense_2.b", np.full(3, np.nan, np.float32)),
+        "contains NaN or infinity among its numbers",
+    ),
+    "infinite state": (
+        tensor("batch_norm_1.mean", np.full(3, np.inf, np.float32)),
+        "contains NaN or infinity",
+    ),
     "frozen": (put("frozen", ["dense_7"]), "there is no link 'dense_7' with parameters"),
     "seed": (put("seed", -1), "seed must be an integer in [0, 2^32), not -1"),
     "steps": (put("steps_trained", 1.5), "steps_trained must be an integer"),

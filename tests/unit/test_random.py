@@ -40,7 +40,7 @@ def test_jax_has_the_same_threefry():
     key, counter = rng.integers(0, 2**32, (2, 2), dtype=np.uint32)
     rest = rng.integers(0, 2**32, (2, 50), dtype=np.uint32)
     theirs = threefry_2x32(jnp.asarray(key), jnp.asarray(np.concatenate([counter, rest.ravel()])))
-    # JAX halves a flat list of counters: the first half holds the first words, the second half the second words.
+    # JAX halves a flat list of counters: the first half contains the first words, the second half the second words.
     first, second = np.concatenate([counter, rest.ravel()]).reshape(2, -1)
     ours = threefry2x32((key[:1], key[1:]), (first, second), np)
     assert_array_equal(np.concatenate(ours), theirs)

@@ -308,7 +308,7 @@ def test_small_words():
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"x": X[:2]}, ShapeError, "x holds 2 samples; a story is about one"),
+        ({"x": X[:2]}, ShapeError, "x contains 2 samples; a story is about one"),
         ({"x": X[0, :4]}, ShapeError, "x"),
         (
             {"y": "huge"},
@@ -317,7 +317,7 @@ def test_small_words():
         ),
         ({"method": "lime"}, ConfigError, "method must be one of saliency"),
         ({"learning_rate": 0}, ConfigError, "learning_rate must be a finite number above 0"),
-        ({"names": ["a"]}, ConfigError, "names holds 1 names for 6 features"),
+        ({"names": ["a"]}, ConfigError, "names contains 1 names for 6 features"),
     ],
 )
 def test_bad_input(classifier, settings, error, message):

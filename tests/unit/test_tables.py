@@ -41,8 +41,8 @@ def test_tables_of_few_columns(tmp_path, text, shape, y):
         ("", "table.csv needs a line of the features' names and at least one row"),
         ("a,b\n\n", "table.csv needs a line of the features' names and at least one row"),
         ("a,b\n1,2\n\n3\n", r"table.csv has 1 cells in row 1 \(line 4\), and 2 names above"),
-        ("a,b\n1,2\n3,x\n", r"table.csv holds 'x' in row 1 \(line 3\), column 'b'; encode text"),
-        ("a,y,b\n1,x,\n", r"table.csv holds '' in row 0 \(line 2\), column 'b'"),
+        ("a,b\n1,2\n3,x\n", r"table.csv contains 'x' in row 1 \(line 3\), column 'b'; encode text"),
+        ("a,y,b\n1,x,\n", r"table.csv contains '' in row 0 \(line 2\), column 'b'"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(tmp_path, text, message):

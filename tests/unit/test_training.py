@@ -217,7 +217,7 @@ def test_weights_of_labels_by_name_and_of_two_classes():
     assert made.theta.tobytes() == other.theta.tobytes()
 
 
-@pytest.mark.filterwarnings("ignore:y holds the classes 0 to 1, but the network has 3 outputs")
+@pytest.mark.filterwarnings("ignore:y contains the classes 0 to 1, but the network has 3 outputs")
 def test_a_sample_of_weight_zero_does_not_count():
     weight = np.where(NUMBERS == 2, 0.0, 1.0)
     kept = NUMBERS != 2
@@ -285,7 +285,7 @@ def test_sparse_integers_and_nan_in_sparse():
     counts = (data * 10).astype(np.int64)
     assert trained(data=counts).theta.tobytes() == trained(data=counts.toarray()).theta.tobytes()
     data.data[3] = np.nan
-    with pytest.raises(c.DataError, match=r"X holds nan at row \d+, column \d"):
+    with pytest.raises(c.DataError, match=r"X contains nan at row \d+, column \d"):
         trained(data=data)
 
 
@@ -355,7 +355,7 @@ def test_labels_once_learned_are_the_models():
         with pytest.raises(c.DataError, match="the model does not know"):
             made.fit(X, other)
         with pytest.raises(
-            c.DataError, match=r"validation_data\[1\] holds labels that the model does not know"
+            c.DataError, match=r"validation_data\[1\] contains labels that the model does not know"
         ):
             model().fit(X, NUMBERS, validation_data=(X, other))
     named = trained(ANIMALS[NUMBERS])
@@ -371,7 +371,7 @@ def test_labels_once_learned_are_the_models():
 def test_a_missing_label_is_no_class(nothing: Any):
     y = ANIMALS[NUMBERS].astype(object)
     y[17] = nothing
-    with pytest.raises(c.DataError, match="y holds no label at row 17; drop"):
+    with pytest.raises(c.DataError, match="y contains no label at row 17; drop"):
         trained(y)
 
 

@@ -69,13 +69,13 @@ DATA: dict[str, Case] = {
     ),
     "nothing": (lambda: fit(None), c.ShapeError, "X must have two dimensions"),
     "a number": (lambda: fit(3), c.ShapeError, "X must have two dimensions"),
-    "text": (lambda: fit(X.astype(str)), c.DataError, "X must hold real numbers, not <U32; encode text"),
+    "text": (lambda: fit(X.astype(str)), c.DataError, "X must contain real numbers, not <U32; encode text"),
     "objects": (
         lambda: fit(np.full((12, 4), "a", object)),
         c.DataError,
-        "holds 'a' at row 0, column 0; encode text",
+        "not 'a' at row 0, column 0; encode text",
     ),
-    "complex": (lambda: fit(X * 1j), c.DataError, "X must hold real numbers, not complex128"),
+    "complex": (lambda: fit(X * 1j), c.DataError, "X must contain real numbers, not complex128"),
     "dates": (lambda: fit(np.zeros((12, 4), "M8[D]")), c.DataError, "not datetime64[D]"),
     "a frame with text": (
         lambda: fit(pd.DataFrame({k: list("abc") * 4 for k in "wxyz"})),
@@ -85,20 +85,24 @@ DATA: dict[str, Case] = {
     "NaN": (
         lambda: fit(WITH_NAN),
         c.DataError,
-        "X holds nan at row 5, column 3; fill in or drop missing values",
+        "X contains nan at row 5, column 3; fill in or drop missing values",
     ),
     "infinity": (
         lambda: fit(np.where(np.isnan(WITH_NAN), -np.inf, X)),
         c.DataError,
-        "X holds -inf at row 5, column 3",
+        "X contains -inf at row 5, column 3",
     ),
-    "NaN, sparse": (lambda: fit(sparse.csr_array(WITH_NAN)), c.DataError, "X holds nan at row 5, column 3"),
+    "NaN, sparse": (
+        lambda: fit(sparse.csr_array(WITH_NAN)),
+        c.DataError,
+        "X contains nan at row 5, column 3",
+    ),
     "NaN far down": (
         lambda: check_X(np.vstack([np.zeros((40_000, 4)), WITH_NAN]), 4),
         c.DataError,
-        "X holds nan at row 40005, column 3",
+        "X contains nan at row 40005, column 3",
     ),
-    "NaN, predicting": (lambda: model().predict(WITH_NAN), c.DataError, "X holds nan at row 5, column 3"),
+    "NaN, predicting": (lambda: model().predict(WITH_NAN), c.DataError, "X contains nan at row 5, column 3"),
     "shape, predicting": (lambda: model().predict_proba(X[:, 1:]), c.ShapeError, "X has 3 features"),
     "shape, evaluating": (lambda: model().evaluate(X[:, 1:], Y), c.ShapeError, "X has 3 features"),
     # y
@@ -128,14 +132,14 @@ DATA: dict[str, Case] = {
     "NaN labels": (
         lambda: fit(X, np.where(Y == 2, np.nan, Y)),
         c.DataError,
-        "y holds NaN or infinity at row 2; drop the samples without a label",
+        "y contains NaN or infinity at row 2; drop the samples without a label",
     ),
     "date labels": (
         lambda: fit(X, Y.astype("M8[D]")),
         c.DataError,
-        "y must hold numbers or text, not datetime64[D]; pass y.astype(str)",
+        "y must contain numbers or text, not datetime64[D]; pass y.astype(str)",
     ),
-    "bytes": (lambda: fit(X, Y.astype("S1")), c.DataError, "y must hold numbers or text, not |S1"),
+    "bytes": (lambda: fit(X, Y.astype("S1")), c.DataError, "y must contain numbers or text, not |S1"),
     "rows that do not sum": (
         lambda: fit(X, ONE_HOT * 0.5),
         c.DataError,
@@ -154,7 +158,7 @@ DATA: dict[str, Case] = {
     "text in columns": (
         lambda: fit(X, ONE_HOT.astype(str).astype(object) + "a"),
         c.DataError,
-        "y must hold numbers for SoftmaxCrossEntropy",
+        "y must contain numbers for SoftmaxCrossEntropy",
     ),
     "three for two": (
         lambda: fit(X, Y, two()),
@@ -175,12 +179,12 @@ DATA: dict[str, Case] = {
     "text for numbers": (
         lambda: fit(X, Y.astype(str).astype(object) + "a", numbers()),
         c.DataError,
-        "y must hold numbers for MeanSquaredError, not object",
+        "y must contain numbers for MeanSquaredError, not object",
     ),
     "NaN for numbers": (
         lambda: fit(X, WITH_NAN[:, 3], numbers()),
         c.DataError,
-        "y holds NaN or infinity at row 5; drop the samples without a target",
+        "y contains NaN or infinity at row 5; drop the samples without a target",
     ),
     "outputs": (
         lambda: fit(X, X[:, 0], numbers(2)),
@@ -212,37 +216,37 @@ DATA: dict[str, Case] = {
     "text weights": (
         lambda: fit(sample_weight=["a"] * 12),
         c.DataError,
-        "sample_weight must hold one number a sample",
+        "sample_weight must contain one number a sample",
     ),
     "weights of numbers in text": (
         lambda: fit(sample_weight=np.array(["1"] * 12)),
         c.DataError,
-        "sample_weight must hold one number a sample, no text",
+        "sample_weight must contain one number a sample, no text",
     ),
     "weights of numbers in text objects": (
         lambda: fit(sample_weight=np.array(["1"] * 12, object)),
         c.DataError,
-        "sample_weight must hold one number a sample, no text",
+        "sample_weight must contain one number a sample, no text",
     ),
     "complex weights": (
         lambda: fit(sample_weight=np.ones(12, complex)),
         c.DataError,
-        "sample_weight must hold one number a sample, no text, dates or complex",
+        "sample_weight must contain one number a sample, no text, dates or complex",
     ),
     "weights of dates": (
         lambda: fit(sample_weight=np.ones(12, "datetime64[s]")),
         c.DataError,
-        "sample_weight must hold one number a sample, no text, dates",
+        "sample_weight must contain one number a sample, no text, dates",
     ),
     "complex targets": (
         lambda: fit(y=np.ones(12, complex), start=numbers()),
         c.DataError,
-        "y must hold numbers for MeanSquaredError, not complex128",
+        "y must contain numbers for MeanSquaredError, not complex128",
     ),
     "targets of dates": (
         lambda: fit(y=np.ones(12, "datetime64[s]"), start=numbers()),
         c.DataError,
-        "y must hold numbers for MeanSquaredError, not datetime64",
+        "y must contain numbers for MeanSquaredError, not datetime64",
     ),
     "a masked X": (
         lambda: fit(np.ma.array(X, mask=X[1, 1] == X)),
@@ -293,7 +297,7 @@ DATA: dict[str, Case] = {
     "text class weight": (
         lambda: fit(class_weight={0: "a"}),
         c.ConfigError,
-        "class_weight must hold one number a label",
+        "class_weight must contain one number a label",
     ),
     "class weights of numbers": (
         lambda: fit(X, X[:, 0], numbers(), class_weight="balanced"),

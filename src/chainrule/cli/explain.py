@@ -19,7 +19,7 @@ class Sample(NamedTuple):
     source: str
     x: Any  # (1, features)
     truth: Any
-    """None where the file holds none"""
+    """None where the file contains none"""
     shape: tuple[int, int] | None
     names: list[str] | None
     """of the features, where the file has them"""
@@ -99,13 +99,15 @@ def read_sample(text: str, row: int | None, model: Model) -> Sample:
         if suffix in PICTURES and row not in (None, 0):
             raise ConfigError(f"{text} is one picture; leave --row out.")
     if row is None and len(X) > 1:
-        raise ConfigError(f"{text} holds {len(X):,} samples; say which one by --row, from 0 to {len(X) - 1}.")
+        raise ConfigError(
+            f"{text} contains {len(X):,} samples; say which one by --row, from 0 to {len(X) - 1}."
+        )
     row = row or 0
     if row >= len(X):
-        raise ConfigError(f"--row is {row}, but {text} holds {len(X):,} samples, from 0 to {len(X) - 1}.")
+        raise ConfigError(f"--row is {row}, but {text} contains {len(X):,} samples, from 0 to {len(X) - 1}.")
     if X.ndim != 2 or X.shape[1] != model.network.inputs:
         raise DataError(
-            f"{text} holds samples of {X.shape[1] if X.ndim == 2 else X.shape} features, "
+            f"{text} contains samples of {X.shape[1] if X.ndim == 2 else X.shape} features, "
             f"but the model takes {model.network.inputs}; select the same columns."
         )
     name = text if len(X) == 1 else f"{text}, row {row}"
@@ -128,7 +130,7 @@ def picture_shape(text: str, X: Any, model: Model) -> tuple[int, int] | None:
 
 
 def targets(text: str, n: int) -> Any:
-    """y of an .npz where it holds one for each row, else None."""
+    """y of an .npz where it contains one for each row, else None."""
     import numpy as np
 
     from chainrule.datasets import read_npz

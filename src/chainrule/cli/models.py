@@ -17,7 +17,7 @@ def load_model(text: str) -> Model:
     if not inside.is_file():
         unfinished = (path / "config.json").is_file()
         hint = f"finish the run: chainrule train {path} --resume" if unfinished else "name the model's file"
-        raise DataError(f"{path} holds no model.safetensors; {hint}.")
+        raise DataError(f"{path} contains no model.safetensors; {hint}.")
     return load(inside)
 
 

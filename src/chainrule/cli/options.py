@@ -1,6 +1,6 @@
 """The options and arguments of the subcommands, each with its help: what `--help` prints and docs/cli.md lists.
 
-The names of activations, losses and so on stand here as text, so that --help need not load them; a test holds the
+The names of activations, losses and so on stand here as text, so that --help need not load them; a test compares the
 text to the registries.
 """
 
@@ -175,7 +175,7 @@ TrainEngine = Annotated[
 ]
 
 Out = Annotated[Path | None, _run(help="Folder of the run.", show_default="runs/DATA-DATE-TIME")]
-Overwrite = Annotated[bool, _run("--overwrite", help="Replace the run that --out holds.")]
+Overwrite = Annotated[bool, _run("--overwrite", help="Replace the run that --out contains.")]
 Resume = Annotated[
     bool,
     _run(

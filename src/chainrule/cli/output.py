@@ -101,7 +101,7 @@ def miss_style(count: int, worst: int) -> str:
 
 
 def largest_confusions(matrix: Any, labels: Sequence[str], most: int = 10) -> Table:
-    """The misses that occur most, for more classes than a table can hold."""
+    """The misses that occur most, for more classes than fit in a table."""
     from rich import box
     from rich.table import Table
     from rich.text import Text

@@ -104,7 +104,7 @@ def read(path: str, model: Model) -> Any:
     elif suffix == ".npz":
         found = read_npz(path, {"x"})
         if not found:
-            raise DataError(f"{path} holds no X; write it by np.savez(path, X=X).")
+            raise DataError(f"{path} contains no X; write it by np.savez(path, X=X).")
         X = next(iter(found.values()))
     else:
         Path(path).stat()  # says so where there is no file at all

@@ -81,7 +81,7 @@ def train(
         chosen = set_on_command_line(context)
         begun = recipe.resumed(place, given, chosen, None if out is None else data, FLAGS)
     elif place is not None and out is None:
-        raise ConfigError(f"{place} holds no run to go on with; name its folder, or give DATA and --out.")
+        raise ConfigError(f"{place} contains no run to go on with; name its folder, or give DATA and --out.")
     else:
         begun = recipe.begun(data, given, out, overwrite, FLAGS)
     with begun as run:

@@ -47,7 +47,7 @@ def on_targets(
         if len(occurring) == 1 and occurring[0] == int(occurring[0]):
             only = int(occurring[0]) if labels is None else labels[int(occurring[0])]
             yield (
-                f"y holds one class only, {only!r}, so there is nothing to tell apart; pass samples of every class."
+                f"y contains one class only, {only!r}, so there is nothing to tell apart; pass samples of every class."
             )
         elif (
             y.ndim == 1
@@ -56,7 +56,7 @@ def on_targets(
             and samples.n >= FEW * samples.outputs
         ):
             yield (
-                f"y holds the classes 0 to {int(occurring[-1])}, but the network has {samples.outputs} outputs; "
+                f"y contains the classes 0 to {int(occurring[-1])}, but the network has {samples.outputs} outputs; "
                 f"give its last Dense layer {int(occurring[-1]) + 1} units."
             )
     elif loss.targets == "real" and samples.scale is None:

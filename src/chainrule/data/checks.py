@@ -84,7 +84,7 @@ def check_X(X: Any, inputs: int, name: str = "X", features: Sequence[str] | None
         X = frames.to_numbers(X, names, name)
     if X.dtype.kind not in "biuf":
         raise DataError(
-            f"{name} must hold real numbers, not {X.dtype}; encode text and categories as numbers first."
+            f"{name} must contain real numbers, not {X.dtype}; encode text and categories as numbers first."
         )
     if X.ndim == 1 and X.shape[0] == inputs:
         X = X[None, :]
@@ -122,7 +122,7 @@ def _check_finite(X: Any, name: str, names: Sequence[str] | None = None) -> None
             at = entries[0]
             row = int(np.searchsorted(X.indptr, at, side="right")) - 1
             raise DataError(
-                f"{name} holds {X.data[at]} at row {row}, column {X.indices[at]}; "
+                f"{name} contains {X.data[at]} at row {row}, column {X.indices[at]}; "
                 "fill in or drop missing values first."
             )
         return
@@ -138,7 +138,7 @@ def _check_finite(X: Any, name: str, names: Sequence[str] | None = None) -> None
         if len(bad):
             row, column = bad[0]
             raise DataError(
-                f"{name} holds {rows[row, column]} at row {start + row}, {frames.column(column, names)}; "
+                f"{name} contains {rows[row, column]} at row {start + row}, {frames.column(column, names)}; "
                 "fill in or drop missing values first."
             )
 
@@ -171,7 +171,7 @@ def check_targets(
             y = _as_numbers(y)
         except (TypeError, ValueError) as error:
             kind = instead(f"{y.dtype}", "text") if y.dtype.kind in "UT" else y.dtype
-            raise DataError(f"{name} must hold numbers for {_named(loss)}, not {kind}.") from error
+            raise DataError(f"{name} must contain numbers for {_named(loss)}, not {kind}.") from error
     y = y.astype(np.float64)
     y = y[:, None] if y.ndim == 1 else y
     if y.shape[1] != outputs:
@@ -180,7 +180,7 @@ def check_targets(
         )
     if not np.isfinite(y).all():
         at = int(np.isfinite(y).all(1).argmin())
-        raise DataError(f"{name} holds NaN or infinity at row {at}; drop the samples without a target.")
+        raise DataError(f"{name} contains NaN or infinity at row {at}; drop the samples without a target.")
     low, high = (float(y.min()), float(y.max())) if y.size else (0.0, 0.0)
     if loss.targets in ("binary", "classes") and (low < 0 or high > 1):
         raise DataError(f"{name} must lie between 0 and 1 for {_named(loss)}; it spans {low:g} to {high:g}.")
@@ -221,10 +221,10 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
     if y.dtype.kind == "T":  # NumPy's strings of any length
         y = np.asarray(y.tolist())
     if y.dtype.kind not in "biufU":
-        raise DataError(f"{name} must hold numbers or text, not {y.dtype}; pass y.astype(str).")
+        raise DataError(f"{name} must contain numbers or text, not {y.dtype}; pass y.astype(str).")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         at = int(np.isfinite(y).argmin())
-        raise DataError(f"{name} holds NaN or infinity at row {at}; drop the samples without a label.")
+        raise DataError(f"{name} contains NaN or infinity at row {at}; drop the samples without a label.")
     if y.dtype.kind == "f" and (y == np.floor(y)).all() and (np.abs(y) < 2.0**63).all():
         y = y.astype(np.int64)
     if (
@@ -249,7 +249,7 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
     if numbers is None or (known[np.minimum(numbers, len(known) - 1)] != y).any():
         unknown = np.setdiff1d(y, known)
         raise DataError(
-            f"{name} holds labels that the model does not know ({_some(unknown)}); it knows {_some(known)}."
+            f"{name} contains labels that the model does not know ({_some(unknown)}); it knows {_some(known)}."
         )
     return Targets(numbers.astype(np.int64), known)
 
@@ -288,7 +288,7 @@ def _plain(y: NDArray[Any], name: str) -> NDArray[Any]:
     labels = y.tolist()
     for row, label in enumerate(labels):
         if not isinstance(label, str) and str(label) in ("None", "nan", "NaT", "<NA>"):
-            raise DataError(f"{name} holds no label at row {row}; drop the samples without a label.")
+            raise DataError(f"{name} contains no label at row {row}; drop the samples without a label.")
     is_number = all(isinstance(label, (bool, int, float, np.number, np.bool_)) for label in labels)
     return np.asarray(labels if is_number else [str(label) for label in labels])
 
@@ -314,7 +314,7 @@ def check_weight(
         s = _as_numbers(weight)
     except (AttributeError, TypeError, ValueError) as error:
         raise DataError(
-            "sample_weight must hold one number a sample, no text, dates or complex numbers."
+            "sample_weight must contain one number a sample, no text, dates or complex numbers."
         ) from error
     if s.shape != (n,):
         raise ShapeError(f"sample_weight must be ({n},), one number a sample, not {s.shape}.")
@@ -347,10 +347,10 @@ def check_weight(
     try:
         weights = np.asarray(list(table.values()), np.float64)
     except (TypeError, ValueError) as error:
-        raise ConfigError("class_weight must hold one number a label.") from error
+        raise ConfigError("class_weight must contain one number a label.") from error
     if not np.isfinite(weights).all() or (weights < 0).any() or not (s * weights[y]).sum() > 0:
         raise ConfigError(
-            "class_weight must hold finite numbers of at least 0 that leave some sample a weight."
+            "class_weight must contain finite numbers of at least 0 that leave some sample a weight."
         )
     return s * weights[y]
 
@@ -419,7 +419,7 @@ def check_scale(mean: Any, std: Any, outputs: int) -> TargetScale:
         for part in (mean, std)
     )
     if not is_whole or not np.isfinite([*mean, *std]).all() or min(std) <= 0:
-        raise ConfigError(f"target_scale must hold {outputs} finite means and deviations above 0.")
+        raise ConfigError(f"target_scale must contain {outputs} finite means and deviations above 0.")
     return TargetScale(np.asarray(mean, np.float64), np.asarray(std, np.float64))
 
 

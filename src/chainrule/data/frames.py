@@ -38,7 +38,7 @@ def to_array(value: Any, name: str, known: Sequence[str] | None = None) -> tuple
     """Convert a data frame or a series to an array, and return it with the column names if all are text.
 
     known: the names that a model was trained on: its columns are taken in this order, and all others left out. A row
-    of a pandas frame, a series whose index holds the names, is matched likewise.
+    of a pandas frame, a series whose index contains the names, is matched likewise.
     Raises DataError where columns are missing or occur twice, and for a lazy frame.
     """
     frame = _read(value, name)
@@ -69,7 +69,7 @@ def check_feature_names(names: Any, inputs: int) -> tuple[str, ...] | None:
         )
     if len(set(made)) < len(made):
         twice = next(each for each in made if made.count(each) > 1)
-        raise ConfigError(f"feature_names holds {twice[:60]!r} twice; every name must differ.")
+        raise ConfigError(f"feature_names contains {twice[:60]!r} twice; every name must differ.")
     return made
 
 
@@ -108,10 +108,12 @@ def to_numbers(array: Any, names: Sequence[str] | None, name: str) -> Any:
             for row, value in enumerate(table[:, k].tolist()):
                 if not is_number(value):
                     raise DataError(
-                        f"{name} must hold numbers, but holds {str(value)[:40]!r} at row {row}, {column(k, names)}; "
+                        f"{name} must contain numbers, not {str(value)[:40]!r} at row {row}, {column(k, names)}; "
                         "encode text and categories as numbers and fill in missing values first."
                     ) from error
-        raise DataError(f"{name} must hold numbers; encode text and categories as numbers first.") from error
+        raise DataError(
+            f"{name} must contain numbers; encode text and categories as numbers first."
+        ) from error
 
 
 def is_number(value: Any) -> bool:

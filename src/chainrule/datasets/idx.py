@@ -83,7 +83,7 @@ def refuse_bomb(where: str, unpacked: int, packed: int) -> None:
     """Raise FormatError if the unpacked size is above 64 MB and above 200 times the packed size."""
     if unpacked > SAFE_BYTES and unpacked > MAX_RATIO * packed:
         raise FormatError(
-            f"{where}: {packed} packed bytes are said to hold {unpacked}, over {MAX_RATIO} times as much; "
+            f"{where}: {packed} packed bytes are said to contain {unpacked}, over {MAX_RATIO} times as much; "
             "if the data really are that repetitive, store them uncompressed."
         )
 
@@ -201,7 +201,7 @@ def load_idx_folder(path: PathLike) -> tuple[Dataset, Dataset]:
 
 def _find_parts(folder: Path) -> dict[tuple[str, str], Path]:
     if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder; give the folder that holds the IDX files.")
+        raise DataError(f"{folder} is not a folder; give the folder that contains the IDX files.")
     found: dict[tuple[str, str], list[Path]] = {}
     for file in sorted(folder.iterdir()):
         if (match := _PART.search(file.name.lower())) and file.is_file():
@@ -231,7 +231,7 @@ def _load_pair(images: Path, labels: Path) -> Dataset:
         )
     if len(X) != len(y):
         raise DataError(
-            f"{images} holds {len(X)} items but {labels} holds {len(y)} labels; they must be as many."
+            f"{images} contains {len(X)} items but {labels} contains {len(y)} labels; they must be as many."
         )
     shape = X.shape[1:]
     X = X.reshape(len(X), prod(shape)).astype(X.dtype.newbyteorder("="), copy=False)

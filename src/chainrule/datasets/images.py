@@ -1,4 +1,4 @@
-# Over 300 lines because what a picture may hold is checked beside what decodes it.
+# Over 300 lines because what a picture may contain is checked beside what decodes it.
 """Images of digits, converted to the form of MNIST.
 
 MNIST: a white digit on black, scaled to fit 20 x 20 with its aspect ratio kept and its edges smoothed, then placed
@@ -222,7 +222,7 @@ def _decode(name: str, file: io.BytesIO) -> NDArray[np.uint8]:
         least, held = width * height * (bands if bands > 1 else 0.125), file.getbuffer().nbytes
         if image.format == "PNG" and least > MAX_DEFLATE * held:
             raise FormatError(
-                f"{name} says that it is {width} x {height} pixels, which its {held} bytes cannot hold; "
+                f"{name} says that it is {width} x {height} pixels, which its {held} bytes cannot contain; "
                 "get the file again."
             )
         image.draft("L", image.size)  # a JPEG's brightness alone: a quarter of the memory

@@ -77,7 +77,7 @@ def load_npz(path: PathLike) -> Splits:
     for key, array in arrays.items():
         place = aliases[key.lower()]
         if place in found:
-            raise DataError(f"{name} holds both {found[place][0]} and {key}; keep one of them.")
+            raise DataError(f"{name} contains both {found[place][0]} and {key}; keep one of them.")
         found[place] = key, array
     splits = {
         slot: _pair(name, slot, found.get((slot, "x")), found.get((slot, "y")))
@@ -106,7 +106,7 @@ def _pair(
         return None
     if X is None or y is None:
         (alone, _), missing = (X or y or ("", None)), "X" if X is None else "y"
-        raise DataError(f"{name} holds {alone} but no {missing} to go with it; store both.")
+        raise DataError(f"{name} contains {alone} but no {missing} to go with it; store both.")
     (x_key, items), (y_key, targets) = X, y
     if items.ndim < 2 or items.dtype.kind not in "biuf":
         raise DataError(

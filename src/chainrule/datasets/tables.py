@@ -72,7 +72,7 @@ def _read(name: str, text: TextIO) -> Table:
         except ValueError as error:
             column = next(k for k in kept if not is_number(cells[k]))
             raise DataError(
-                f"{name} holds {cells[column]!r} in row {count} (line {line}), column {names[column]!r}; "
+                f"{name} contains {cells[column]!r} in row {count} (line {line}), column {names[column]!r}; "
                 "encode text as numbers first."
             ) from error
         count += 1

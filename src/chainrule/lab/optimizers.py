@@ -146,7 +146,7 @@ def _report(
             laboratory.descents(median, clock),
             laboratory.slice_paths(views[1], "Paths on a slice, by rules that know only its two parameters"),
             laboratory.slice_paths(
-                views[0], "Paths of the training, projected on the slice that holds most of them"
+                views[0], "Paths of the training, projected on the slice that explains most of their variance"
             ),
         ),
         settings=settings,
@@ -214,6 +214,6 @@ def _finding(
     if len(outcomes["SGD"]) > 1 and math.isfinite(spread[0]):
         text += f"Seeds of one rule differ by up to {spread[0]:.1f}-fold ({spread[1]}). "
     return text + (
-        f"The plane of the two principal directions holds {100 * views[0].share:.0f} % of the paths' spread about "
+        f"The plane of the two principal directions explains {100 * views[0].share:.0f} % of the paths' spread about "
         "their start."
     )

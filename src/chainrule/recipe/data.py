@@ -125,7 +125,7 @@ def _as_text(part: Dataset) -> Dataset:
     try:
         return dataclasses.replace(part, y=np.char.decode(part.y, "utf-8"))
     except UnicodeDecodeError as error:
-        raise DataError(f"y of {part.name} holds bytes that are no UTF-8 text ({error}).") from error
+        raise DataError(f"y of {part.name} contains bytes that are no UTF-8 text ({error}).") from error
 
 
 def split(data: Data, fraction: float | None, seed: int, named: Names = PYTHON) -> Rows | None:

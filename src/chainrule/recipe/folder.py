@@ -61,7 +61,7 @@ def empty(folder: Path, overwrite: bool, named: Names = PYTHON) -> None:
         what = "a run" if "config.json" in held else f"files ({held[0]})"
         how = f"; go on with {named.given('resume', True)}, replace it with {named.given('overwrite', True)}"
         how = how if "config.json" in held else ""
-        raise ConfigError(f"{folder} already holds {what}{how}, or name another folder.")
+        raise ConfigError(f"{folder} already contains {what}{how}, or name another folder.")
     for old in FILES:
         (folder / old).unlink(missing_ok=True)
     clean(folder)
@@ -149,7 +149,7 @@ def discard(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Data as JSON, whole at any instant; null for what JSON cannot hold, as the loss of a run that overflowed."""
+    """Data as JSON, whole at any instant; null for what JSON cannot contain, as the loss of a run that overflowed."""
     write_whole(path, (to_json(value, indent=2) + "\n").encode())
 
 

@@ -65,7 +65,7 @@ def taken_up(run: Prepared, config: dict[str, Any], epochs: int | None, named: N
         )
     if before and len(history or ()) < before:
         raise FormatError(
-            f"{place / 'history.json'} does not hold the {before} epochs before this training; bring it back."
+            f"{place / 'history.json'} does not contain the {before} epochs before this training; bring it back."
         )
     if before or done is not None:
         model = read_model(place, run.model)
@@ -103,14 +103,14 @@ def starts_anew(run: Prepared, done: History | None, epochs: int, named: Names =
 
 
 def recorded(place: Path) -> History | None:
-    """The history of the last training that a folder holds the results of; None where it holds none."""
+    """The history of the last training that a folder contains the results of; None where it contains none."""
     if not all((place / name).is_file() for name in ("model.safetensors", "history.json", "metrics.json")):
         return None
     try:
         found = History.from_json((place / "history.json").read_text("utf-8"))
         whole = all(map(checkpoint.is_record, found)) and isinstance(found.stopped, str | None)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None  # the checkpoint holds it too
+        return None  # the checkpoint contains it too
     return found if whole else None
 
 
@@ -127,7 +127,7 @@ def trained_by(earlier: tuple[Earlier, ...]) -> int:
 
 
 def read_model(place: Path, model: Model) -> Model:
-    """The model that a folder holds, which must be of the run's network."""
+    """The model that a folder contains, which must be of the run's network."""
     found = load(place / "model.safetensors")
     same = network_config(found.network) == network_config(model.network)
     if not same or found.dtype != model.dtype or found.seed != model.seed:

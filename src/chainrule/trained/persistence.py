@@ -241,7 +241,7 @@ def load(path: str | os.PathLike[str], custom: Mapping[str, type[Layer]] | None 
             f"{path} is not a whole safetensors file ({error}); save the model again."
         ) from error
     if not all(np.isfinite(part).all() for part in (theta, *(v for s in states.values() for v in s))):
-        raise FormatError(f"{path} holds NaN or infinity among its numbers; save the model again.")
+        raise FormatError(f"{path} contains NaN or infinity among its numbers; save the model again.")
     return Saved(network, theta, states, header)
 
 
@@ -249,7 +249,7 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     text = (metadata or {}).get("chainrule")
     if text is None:
         raise FormatError(f"{path} is a safetensors file without a Chainrule network in its metadata.")
-    # A list in a list takes 20 times its text. What is in strings is no structure: labels may hold anything.
+    # A list in a list takes 20 times its text. What is in strings is no structure: labels may contain anything.
     structure = _STRING.sub("", text)
     if structure.count("[") + structure.count("{") > 4 * MAX_LINKS or structure.count(",") > MAX_VALUES:
         raise FormatError(f"{path}: the metadata hold more than any network of {MAX_LINKS:,} layers has.")
@@ -258,7 +258,7 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: the metadata is not valid JSON ({error}).") from error
     if not isinstance(header, dict) or not isinstance(header.get("network"), dict):
-        raise FormatError(f"{path}: the metadata holds no network.")
+        raise FormatError(f"{path}: the metadata contains no network.")
     if header.get("format") not in (1, FORMAT):
         raise FormatError(
             f"{path} has format {str(header.get('format'))[:20]}, this version of Chainrule reads 1 and {FORMAT}; "
@@ -270,7 +270,7 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
 
 
 def _shapes(network: Network, most: int) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Every tensor that a file of `most` bytes must hold, and its shape; no state wider than it is allocated."""
+    """Every tensor that a file of `most` bytes must contain, and its shape; no state wider than it is allocated."""
     for slot in network.slots:
         yield f"{slot.link.name}.{slot.field}", slot.parameter.shape
     for link in network.walk():

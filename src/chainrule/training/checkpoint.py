@@ -135,7 +135,7 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise FormatError(f"{path} does not hold what a checkpoint of this run must ({error}).") from error
+        raise FormatError(f"{path} does not contain what a checkpoint of this run must ({error}).") from error
 
 
 def checksum(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -198,7 +198,7 @@ def _check_plateau(found: Any, mine: PlateauState | None) -> None:
         and is_number(found["factor"])
         and 0 <= found["factor"] <= 1
     ):
-        raise TypeError("plateau should hold best, waited and a factor from 0 to 1")
+        raise TypeError("plateau should contain best, waited and a factor from 0 to 1")
 
 
 def _check_finite(snapshot: Mapping[str, Any]) -> None:

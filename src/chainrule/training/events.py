@@ -1,7 +1,7 @@
 """What happens in a training run, as frozen data: a terminal, a log, a chart or another thread is told of it.
 
 A run is one `Started`, then `Progress` about ten times a second and an `EpochEnd` after each epoch, and in the end one
-of `Finished`, `Stopped`, `Interrupted` and `Failed`. An event holds numbers and text only, copied when it was made, so
+of `Finished`, `Stopped`, `Interrupted` and `Failed`. An event has numbers and text only, copied when it was made, so
 it may be kept, sent elsewhere and read at any time. `Listener` is the callback that makes them:
 
     events = queue.SimpleQueue()

@@ -77,7 +77,7 @@ def fit(
     model.states, model.history = session.states, run.history
     try:
         trainer.train(run)
-    finally:  # also after Ctrl-C or an error the model holds the last step's numbers
+    finally:  # also after Ctrl-C or an error the model has the parameters of the last step
         model.states = session.states
         model.epochs_trained = run.epochs_before + run.epoch
         model.steps_trained = session.step_offset + run.step

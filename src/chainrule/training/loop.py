@@ -134,7 +134,7 @@ def finish_epoch(run: Run, record: dict[str, float]) -> None:
         found = evaluate(network, run.engine, session.theta, session.states, run.validation, run.metrics)
         record = record | {f"val_{name}": value for name, value in found.items()}
     record["seconds"] = run.seconds + time.perf_counter() - start
-    # No call between these: Ctrl-C comes before all or after all, and a checkpoint holds a record for each epoch.
+    # No call between these: Ctrl-C comes before all or after all, and a checkpoint contains a record for each epoch.
     run.history.records += [record]
     run.epoch, run.position, run.seconds, run.logs = run.epoch + 1, 0, 0.0, record
     if isinstance(run.schedule, ReduceOnPlateau) and run.plateau is not None:

@@ -55,7 +55,7 @@ class Report:
         return self.figures[0]
 
     def to_json(self) -> dict[str, Any]:
-        """All but the figures, as data that JSON holds; NaN and infinity become None."""
+        """All but the figures, as data for JSON; NaN and infinity become None."""
         import chainrule
 
         return {

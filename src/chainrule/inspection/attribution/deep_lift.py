@@ -23,7 +23,7 @@ SAME = 1e-10
 class Chord(Layer):
     """The rescale rule of an activation: m_z = m_a (a - a') / (z - z'), with ' the baseline's; f'(z) where z = z'.
 
-    The batch holds n samples and then their n baselines: z, a, m (2n, width).
+    The batch contains n samples and then their n baselines: z, a, m (2n, width).
     """
 
     layer: Layer

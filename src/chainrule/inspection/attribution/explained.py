@@ -182,11 +182,11 @@ def _check_baseline(baseline: Any, shape: tuple[int, ...]) -> Floats:
         if isinstance(error, ShapeError):
             raise
         raise ShapeError(
-            f"baseline must hold numbers of the shape ({shape[1]},) or {shape}, or be one number; "
+            f"baseline must contain numbers of the shape ({shape[1]},) or {shape}, or be one number; "
             f"it has the shape {np.shape(baseline)}."
         ) from error
     if not np.isfinite(full).all():
-        raise DataError("baseline holds NaN or infinity; it must be a sample that the network could see.")
+        raise DataError("baseline contains NaN or infinity; it must be a sample that the network could see.")
     return full
 
 
@@ -248,7 +248,7 @@ def _numbers(value: Any, labels: list[Any], n: int, name: str, noun: str) -> NDA
     """Return the position (n,) of each label among the labels."""
     given = [value] * n if np.ndim(value) == 0 else list(np.asarray(value).tolist())
     if len(given) != n:
-        raise ShapeError(f"{name} holds {len(given)} labels for {n} samples; give one, or one a sample.")
+        raise ShapeError(f"{name} contains {len(given)} labels for {n} samples; give one, or one a sample.")
     place = {label: k for k, label in enumerate(labels)}
     spelled = {str(label): k for k, label in enumerate(labels)}
     found = []

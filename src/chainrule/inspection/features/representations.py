@@ -82,7 +82,7 @@ def linear_cka(A: ArrayLike, B: ArrayLike) -> float:
     a, b = (_centered(np.asarray(each, np.float64)) for each in (A, B))
     if len(a) != len(b):
         raise ShapeError(
-            f"A and B must hold the same samples, row by row, not {len(a)} and {len(b)} of them."
+            f"A and B must contain the same samples, row by row, not {len(a)} and {len(b)} of them."
         )
     if len(a) < max(
         a.shape[1], b.shape[1]

@@ -108,7 +108,7 @@ class GradientFlow(Callback, Shown):
         for rows, loss, samples, training in flows:
             if not (is_number(loss) and type(samples) is int and type(training) is bool):
                 raise TypeError(
-                    "a measurement should hold a loss, a number of samples, and whether in training"
+                    "a measurement should contain a loss, a number of samples, and whether in training"
                 )
             if not all(_is_layer(row) for row in rows):
                 raise TypeError("a layer should have its name, its activation, its width, and numbers")

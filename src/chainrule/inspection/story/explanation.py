@@ -56,7 +56,7 @@ def explain(
     learning_rate = check_number(learning_rate, "learning_rate", above=0, hint="0.001 is usual")
     X = check_X(x, model.network.inputs, "x", model.feature_names)
     if X.shape[0] != 1:
-        raise ShapeError(f"x holds {X.shape[0]} samples; a story is about one: pass one row, as X[0].")
+        raise ShapeError(f"x contains {X.shape[0]} samples; a story is about one: pass one row, as X[0].")
     exact = model.in_float64()
     shape = check_shape(shape, model.network.inputs, X.dtype)
     labels = label_names(model)
@@ -67,7 +67,7 @@ def explain(
     if names is not None:
         if len(names) != model.network.inputs:
             raise ConfigError(
-                f"names holds {len(names)} names for {model.network.inputs} features; give one each."
+                f"names contains {len(names)} names for {model.network.inputs} features; give one each."
             )
         why = dataclasses.replace(why, names=tuple(map(str, names)))
     out = exact.outputs(X, engine="reference")[0]

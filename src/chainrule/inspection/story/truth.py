@@ -40,7 +40,7 @@ def check_truth(model: Trained, y: Any) -> Any:
     numbers = np.ravel(np.asarray(as_array(y, "y"), np.float64))
     if len(numbers) != model.network.outputs:
         raise ShapeError(
-            f"the truth holds {len(numbers)} numbers for {model.network.outputs} outputs; give one each."
+            f"the truth contains {len(numbers)} numbers for {model.network.outputs} outputs; give one each."
         )
     return numbers[None]
 

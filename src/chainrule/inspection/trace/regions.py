@@ -138,7 +138,7 @@ def total_variation(image: Floats) -> tuple[Floats, Floats]:
     r"""Compute how much an image changes from pixel to pixel, and its gradient.
 
     TV = sum_ij (sqrt(d_ij) - eps)      d_ij = (u_{i+1,j} - u_ij)^2 + (u_{i,j+1} - u_ij)^2 + eps^2
-    dTV/du_ij = sum over the pixels whose d holds u_ij of (u_ij - neighbor) / sqrt(d)
+    dTV/du_ij = sum over the pixels whose d contains u_ij of (u_ij - neighbor) / sqrt(d)
 
     image: (..., height, width); beyond the border the image goes on as it ends.  Returns (...) and image's shape.
     Source: Rudin, Osher, Fatemi, "Nonlinear total variation based noise removal algorithms", 1992.

@@ -71,9 +71,7 @@ def said(story: Story) -> Chapter:
     else:
         sentence = f"The network says {chosen[0]}, at {percent(story.answers[0].share or 0.0)}."
         if story.rival is not None and story.task == "binary":
-            sentence += (
-                f" Its one logit, which holds the two against each other, is {story.rival.gap:.3f} from even."
-            )
+            sentence += f" Its one logit, which weighs the two against each other, is {story.rival.gap:.3f} from even."
         elif story.rival is not None:
             sentence += (
                 f" The closest rival is {story.rival.label}, {story.rival.gap:.3f} behind in its logit."
