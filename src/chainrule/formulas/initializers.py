@@ -27,7 +27,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Initializer(ABC):
-    """How a parameter starts."""
+    """Base class of initializers: how a parameter starts."""
 
     kind: ClassVar[str] = ""
 
@@ -137,7 +137,7 @@ class Orthogonal(Initializer):
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check that gain is a finite number other than 0, which would stop every signal."""
+        """Check that gain is finite and not 0."""
         number_settings(self, "gain")
         if self.gain == 0:
             raise ConfigError("gain of Orthogonal must not be 0, at which every weight is 0; 1 is usual.")
@@ -159,11 +159,11 @@ class Constant(Initializer):
     value: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check that value is a finite number."""
+        """Check that value is finite."""
         number_settings(self, "value")
 
     def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
-        """value, everywhere; draws nothing"""
+        """Return `value` everywhere; draws nothing."""
         return np.full(shape, self.value, dtype=np.float64)
 
 

@@ -29,7 +29,7 @@ from chainrule.formulas.activations import log_softmax, sigmoid, softmax
 
 
 class Loss(ABC):
-    """What every loss has: a value, its gradient, and the output activation that prediction applies.
+    """Base class of losses: a value, its gradient, and the output activation of prediction.
 
     kind: its name in a file.
     targets: what y holds: "real" numbers, "counts" 0, 1, 2 ..., "binary" labels 0 or 1, "classes" one-hot.
@@ -55,7 +55,7 @@ class Loss(ABC):
         """d loss_i / d out_i, (batch, outputs)"""
 
     def predict(self, out: Array) -> Array:
-        """The mean or the probabilities, (batch, outputs): out itself, unless the loss says otherwise."""
+        """Return the mean or the probabilities (batch, outputs); out itself unless a subclass overrides it."""
         return out
 
 

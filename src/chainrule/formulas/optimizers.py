@@ -81,7 +81,7 @@ class NadamState(NamedTuple):
 
 @dataclass(frozen=True)
 class Optimizer(ABC):
-    """A rule that makes a step from a gradient. `learning_rate` is what a schedule multiplies."""
+    """Base class of optimizers: a rule for a step from a gradient. A schedule multiplies `learning_rate`."""
 
     kind: ClassVar[str] = ""
     decays: ClassVar[bool] = False
@@ -89,16 +89,16 @@ class Optimizer(ABC):
     learning_rate: float
 
     def __post_init__(self) -> None:
-        """Refuse a rate that cannot descend."""
+        """Check that the learning rate is above 0."""
         number_settings(self, "learning_rate", above=0)
 
     @abstractmethod
     def init(self, theta: Array) -> Any:
-        """The state before the first step."""
+        """Return the state before the first step."""
 
     @abstractmethod
     def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, Any]:
-        """Step t: the new theta and the new state.
+        """Take step t: return the new theta and the new state.
 
         g, theta: (n,).  lr: (), or (n,) where parameters have rates of their own.  t: (), from 1.
         """
@@ -106,7 +106,7 @@ class Optimizer(ABC):
 
 @dataclass(frozen=True)
 class GradientDescent(Optimizer):
-    """The steepest descent: theta = theta - lr g.
+    """Gradient descent: theta = theta - lr g.
 
     Source: Cauchy, "Méthode générale pour la résolution des systèmes d'équations simultanées", 1847.
     """
@@ -115,7 +115,7 @@ class GradientDescent(Optimizer):
     learning_rate: float = 0.1
 
     def init(self, theta: Array) -> NoState:
-        """Nothing to remember."""
+        """Return the empty state."""
         return NoState()
 
     def update(self, g: Array, state: Any, theta: Array, lr: Array, t: Array) -> tuple[Array, NoState]:
@@ -141,7 +141,7 @@ class SGD(Optimizer):
     nesterov: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a momentum that never forgets, and a look-ahead along no momentum."""
+        """Check that momentum is in [0, 1), and above 0 with nesterov."""
         super().__post_init__()
         number_settings(self, "momentum", least=0, below=1)
         if self.nesterov and self.momentum == 0:
@@ -168,7 +168,7 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
-    """The gradient over its own root mean square.
+    """RMSprop: the gradient divided by its root mean square.
 
     v = rho v + (1 - rho) g^2        d = g / (sqrt(v) + eps)
     momentum = 0:    theta = theta - lr d
@@ -185,7 +185,7 @@ class RMSprop(Optimizer):
     momentum: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse averages that never forget and an eps that divides by zero."""
+        """Check that rho and momentum are in [0, 1), and eps is above 0."""
         super().__post_init__()
         number_settings(self, "rho", least=0, below=1)
         number_settings(self, "eps", above=0)
@@ -212,7 +212,7 @@ class RMSprop(Optimizer):
 
 @dataclass(frozen=True)
 class Adagrad(Optimizer):
-    """A rate for each parameter that falls with the gradients it has seen.
+    """Adagrad: each parameter's rate falls with its past gradients.
 
     s = s + g^2        theta = theta - lr g / (sqrt(s) + eps)
 
@@ -225,7 +225,7 @@ class Adagrad(Optimizer):
     eps: float = 1e-10
 
     def __post_init__(self) -> None:
-        """Refuse an eps that divides by zero."""
+        """Check that eps is above 0."""
         super().__post_init__()
         number_settings(self, "eps", above=0)
 
@@ -241,7 +241,7 @@ class Adagrad(Optimizer):
 
 @dataclass(frozen=True)
 class AdamFamily(Optimizer):
-    """What Adam and its variants share: the settings, the two moving averages, and their corrections.
+    """Base class of Adam and its variants: the settings, the two moving averages, and their corrections.
 
     beta1, beta2: in [0, 1).  eps: above 0.
     """
@@ -252,7 +252,7 @@ class AdamFamily(Optimizer):
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        """Refuse averages that never forget and an eps that divides by zero."""
+        """Check that beta1 and beta2 are in [0, 1), and eps is above 0."""
         super().__post_init__()
         number_settings(self, "beta1", least=0, below=1)
         number_settings(self, "beta2", least=0, below=1)
@@ -273,7 +273,7 @@ class AdamFamily(Optimizer):
 
 @dataclass(frozen=True)
 class Adam(AdamFamily):
-    """Momentum over the root mean square, both corrected for having started at 0.
+    """Adam: momentum divided by the root mean square, both corrected for their start at 0.
 
     m = beta1 m + (1 - beta1) g            m_hat = m / (1 - beta1^t)
     v = beta2 v + (1 - beta2) g^2          v_hat = v / (1 - beta2^t)
@@ -301,7 +301,7 @@ class Adam(AdamFamily):
 
 @dataclass(frozen=True)
 class AMSGrad(AdamFamily):
-    """Adam whose scale never shrinks.
+    """AMSGrad: Adam with a denominator that never shrinks.
 
     m, m_hat, v as in Adam                 v_max = max(v_max, v)
     theta = theta - lr m_hat / (sqrt(v_max / (1 - beta2^t)) + eps)
@@ -328,7 +328,7 @@ class AMSGrad(AdamFamily):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with weight decay apart from the gradient.
+    """AdamW: Adam with weight decay decoupled from the gradient.
 
     theta = (1 - lr weight_decay) theta - lr m_hat / (sqrt(v_hat) + eps)          m_hat, v_hat as in Adam
 
@@ -342,7 +342,7 @@ class AdamW(Adam):
     weight_decay: float = 0.01
 
     def __post_init__(self) -> None:
-        """Refuse a decay that grows."""
+        """Check that weight_decay is not negative."""
         super().__post_init__()
         number_settings(self, "weight_decay", least=0)
 
@@ -356,7 +356,7 @@ class AdamW(Adam):
 
 @dataclass(frozen=True)
 class Nadam(AdamFamily):
-    """Adam with Nesterov's look-ahead and a momentum that warms up.
+    """Nadam: Adam with Nesterov's momentum and a warm-up of the momentum.
 
     mu_t = beta1 (1 - 0.96^(t psi) / 2)            M_t = mu_1 ... mu_t            m, v, v_hat as in Adam
     theta = theta - lr [(1 - mu_t) / (1 - M_t) g + mu_{t+1} / (1 - M_t mu_{t+1}) m] / (sqrt(v_hat) + eps)
@@ -370,7 +370,7 @@ class Nadam(AdamFamily):
     psi: float = 0.004
 
     def __post_init__(self) -> None:
-        """Refuse a warm-up that runs back."""
+        """Check that psi is not negative."""
         super().__post_init__()
         number_settings(self, "psi", least=0)
 
@@ -395,7 +395,7 @@ class Nadam(AdamFamily):
 
 @dataclass(frozen=True)
 class LBFGS:
-    """Limited-memory BFGS with a line search, run by SciPy over the whole of theta: settings only.
+    """L-BFGS with a line search, run by SciPy over the whole of theta: these are its settings.
 
     history_size: pairs of differences kept, at least 1.
     tolerance: stop when the largest |dL/dtheta| falls below it.
@@ -409,13 +409,13 @@ class LBFGS:
     max_line_search: int = 20
 
     def __post_init__(self) -> None:
-        """Refuse a history or a search of nothing."""
+        """Check that history_size and max_line_search are positive integers."""
         count_settings(self, "history_size", "max_line_search")
         number_settings(self, "tolerance", least=0)
 
 
 def _scalar(value: Array, theta: Array) -> Array:
-    """A number as a 0-d array of theta's dtype: a NumPy float64 would turn a float32 theta into float64."""
+    """Return a number as a 0-d array of theta's dtype, because a NumPy float64 would make a float32 theta float64."""
     return namespace(theta).asarray(value, dtype=theta.dtype)
 
 

@@ -6,7 +6,7 @@ from chainrule.core.arrays import Array, namespace
 
 
 def penalty(W: Array, l2: float, l1: float) -> Array:
-    """What weights cost, to be added to the loss.
+    """Compute the penalty of weights, which is added to the loss.
 
     penalty(W) = l2/2 ||W||^2 + l1 |W|_1            d penalty / dW = l2 W + l1 sign(W)
 
@@ -25,7 +25,7 @@ def penalty_gradient(W: Array, l2: float, l1: float) -> Array:
 
 
 def max_norm(W: Array, limit: float) -> Array:
-    """Shorten the incoming weights of each neuron to the limit where they are longer.
+    """Scale down the incoming weights of each neuron to at most the limit.
 
     W_j = W_j min(1, limit / ||W_j||) for each column j
 

@@ -26,7 +26,7 @@ from chainrule.errors import ConfigError
 
 @dataclass(frozen=True)
 class Schedule(ABC):
-    """How the learning rate moves during a run."""
+    """Base class of learning rate schedules."""
 
     kind: ClassVar[str] = ""
     looks_ahead: ClassVar[bool] = True
@@ -34,7 +34,7 @@ class Schedule(ABC):
 
     @abstractmethod
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
-        """The multiplier of the learning rate at `step`, of step's shape."""
+        """Return the factor of the learning rate at `step`, with the shape of step."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class StepDecay(Schedule):
-    """The rate drops at given fractions of the run.
+    """Step decay: the rate drops at given fractions of the run.
 
     factor = drop^(number of f in at with step >= f total)
 
@@ -65,7 +65,7 @@ class StepDecay(Schedule):
     at: tuple[float, ...] = (0.5, 0.75)
 
     def __post_init__(self) -> None:
-        """Refuse a drop that is none and fractions outside the run."""
+        """Check drop in (0, 1), and that `at` are rising fractions of the run in (0, 1)."""
         number_settings(self, "drop", above=0, below=1)
         at = tuple(self.at) if isinstance(self.at, list | tuple) else ()
         inside = bool(at) and all(isinstance(f, int | float) and 0 < f < 1 for f in at)
@@ -85,7 +85,7 @@ class StepDecay(Schedule):
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """The rate shrinks by gamma an epoch, smoothly: factor = gamma^(step / steps_per_epoch).
+    """Exponential decay by gamma per epoch, step by step: factor = gamma^(step / steps_per_epoch).
 
     gamma: above 0, at most 1.
     PyTorch's ExponentialLR has the same value at the start of each epoch, and holds it through the epoch.
@@ -96,7 +96,7 @@ class Exponential(Schedule):
     gamma: float = 0.95
 
     def __post_init__(self) -> None:
-        """Refuse a rate that grows."""
+        """Check gamma in (0, 1]."""
         number_settings(self, "gamma", above=0, most=1)
 
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
@@ -107,7 +107,7 @@ class Exponential(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """A linear warm-up, then half a cosine from 1 down to the floor.
+    """Cosine decay: a linear warm-up, then half a cosine from 1 to the floor.
 
     w = warmup total
     step < w:     factor = (step + 1) / (w + 1)
@@ -124,7 +124,7 @@ class Cosine(Schedule):
     floor: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a warm-up as long as the run and a floor above the rate."""
+        """Check warmup in [0, 1) and floor in [0, 1]."""
         number_settings(self, "warmup", least=0, below=1)
         number_settings(self, "floor", least=0, most=1)
 
@@ -138,7 +138,7 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Half a cosine up from `start` to 1, then half a cosine down to `end`: the learning rate is the peak.
+    """One cycle: half a cosine up from `start` to 1, then down to `end`; the learning rate is the peak.
 
     k = max(warmup total - 1, 0), the step of the peak
     step < k:     factor goes from start to 1 as p = step / k goes from 0 to 1
@@ -157,7 +157,7 @@ class OneCycle(Schedule):
     end: float = 1e-4 / 25
 
     def __post_init__(self) -> None:
-        """Refuse a rise as long as the run and ends above the peak."""
+        """Check warmup in [0, 1), and start and end in [0, 1]."""
         number_settings(self, "warmup", least=0, below=1)
         number_settings(self, "start", least=0, most=1)
         number_settings(self, "end", least=0, most=1)
@@ -173,7 +173,7 @@ class OneCycle(Schedule):
 
 @dataclass(frozen=True)
 class InverseScaling(Schedule):
-    """The rate of stochastic approximation: factor = 1 / (step + 1)^power.
+    """Inverse scaling, as in stochastic approximation: factor = 1 / (step + 1)^power.
 
     power: above 0; convergence in theory asks for more than 0.5 and at most 1.
     It counts steps: scikit-learn's "invscaling" counts samples and changes once an epoch.
@@ -185,7 +185,7 @@ class InverseScaling(Schedule):
     power: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse a rate that grows."""
+        """Check that power is above 0."""
         number_settings(self, "power", above=0)
 
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
@@ -204,7 +204,7 @@ class PlateauState(NamedTuple):
 
 @dataclass(frozen=True)
 class ReduceOnPlateau(Schedule):
-    """The rate drops when a monitored value has not fallen for `patience` epochs.
+    """Reduce the rate when a monitored value has not fallen for `patience` epochs.
 
     value < best - min_delta:    best = value, waited = 0
     otherwise:                   waited = waited + 1
@@ -225,7 +225,7 @@ class ReduceOnPlateau(Schedule):
     floor: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a drop that is none, a patience of nothing, and a name that cannot be one."""
+        """Check drop in (0, 1), min_delta >= 0, floor in [0, 1], patience >= 1, and that monitor is a name."""
         number_settings(self, "drop", above=0, below=1)
         number_settings(self, "min_delta", least=0)
         number_settings(self, "floor", least=0, most=1)
@@ -241,11 +241,11 @@ class ReduceOnPlateau(Schedule):
             )
 
     def init(self) -> PlateauState:
-        """Before the first epoch: nothing seen, factor 1."""
+        """Return the state before the first epoch."""
         return PlateauState(math.inf, 0, 1.0)
 
     def observe(self, state: PlateauState, value: float) -> PlateauState:
-        """The state after an epoch that ended with `value`."""
+        """Return the state after an epoch that ended with `value`."""
         if value < state.best - self.min_delta:
             return PlateauState(float(value), 0, state.factor)
         if state.waited + 1 < self.patience:
@@ -253,7 +253,7 @@ class ReduceOnPlateau(Schedule):
         return PlateauState(state.best, 0, max(self.drop * state.factor, self.floor))
 
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
-        """1: the training loop multiplies by its PlateauState's factor"""
+        """Return 1: the training loop multiplies by the factor of the state instead."""
         step, xp = _steps(step)
         return xp.ones_like(step, dtype=float)
 

@@ -147,7 +147,7 @@ def method(settings: Settings, named: Names = PYTHON) -> Method | None:
 
 
 def check_search(settings: Settings, named: Names = PYTHON) -> None:
-    """Refuse what is for an optimizer where there is none."""
+    """Raise ConfigError for options of an optimizer, if the method has none."""
     fresh = Settings()
     for name in (
         "optimizer",
@@ -199,7 +199,7 @@ def schedule(settings: Settings, held_out: bool, named: Names = PYTHON) -> Sched
 
 
 def check(settings: Settings, held_out: bool, named: Names = PYTHON) -> None:
-    """Refuse options that contradict each other or the data."""
+    """Raise ConfigError for options that contradict each other or the data."""
     for name, value in dataclasses.asdict(settings).items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{named(name)} must be a finite number, not {value}.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @records.kind("lab_report")
 @dataclass(frozen=True)
 class Report:
-    """What an experiment of the laboratory found; print it, show its figures, write it to a page.
+    """The result of an experiment: print it, show its figures, write it to a page.
 
     tables, figures: the first of each is the one that answers the question.
     settings: seed, repeats, budget, and the experiment's own.
@@ -55,7 +55,7 @@ class Report:
         return self.figures[0]
 
     def to_json(self) -> dict[str, Any]:
-        """All but the figures, as data for JSON; NaN and infinity become None."""
+        """Return all but the figures as data; NaN and infinity become None."""
         import chainrule
 
         return {
@@ -79,7 +79,7 @@ class Report:
         return records.labeled(self, made)
 
     def words(self) -> list[tuple[str, str]]:
-        """The parts in prose, under their headings."""
+        """Return the paragraphs with their headings."""
         return [
             ("What was found", f"{self.answer} {self.finding}"),
             ("What was held fixed", self.held_fixed),
@@ -87,7 +87,7 @@ class Report:
         ]
 
     def show(self, console: Console) -> None:
-        """Print it: the table, what was found, what was held fixed, what it does not show."""
+        """Print the report: the table, what was found, what was held fixed, what it does not show."""
         from rich.text import Text
 
         console.print(Text(self.title, "bold"))
@@ -100,18 +100,18 @@ class Report:
         console.print(Text(self.footnote(), "dim"))
 
     def footnote(self) -> str:
-        """seed 0, repeats 5, budget 1.0; 41.2 s"""
+        """Return the settings in one line: seed 0, repeats 5, budget 1.0; 41.2 s"""
         said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.settings.items())
         return f"{said}; {self.seconds:.1f} s"
 
     def text(self, width: int = WIDTH) -> str:
-        """The same as plain text."""
+        """Return the report as plain text."""
         out = StringIO()
         self.show(plain_console(out, width))
         return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
     def html(self) -> str:
-        """One page, self-contained, that works offline."""
+        """Return a self-contained page that works offline."""
         from chainrule.views import figures
         from chainrule.views.report.page import page
         from chainrule.views.report.sections import figure, pairs, section, text
@@ -130,7 +130,7 @@ class Report:
         return page(self.title, self.title, self.question, sections)
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """The page as a file that ends in .html, or the data as one that ends in .json."""
+        """Write a page to a file that ends in .html, or the data to one that ends in .json."""
         ending = Path(path).suffix.lower()
         if ending not in (".html", ".json"):
             raise ConfigError(f"path must end in .html or .json, not {os.fspath(path)!r}.")

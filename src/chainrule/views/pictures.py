@@ -1,4 +1,4 @@
-"""Pixels as PNG files, for pages and notebooks."""
+"""Images as PNG files, for pages and notebooks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def image_png(pixels: NDArray[Any], shape: tuple[int, int]) -> bytes:
 
 
 def png(image: NDArray[np.uint8], largest: int | None = None) -> bytes:
-    """Encode bytes (height, width), grey, or (height, width, 3) as PNG, reduced to at most `largest` pixels a side."""
+    """Encode bytes (height, width) in gray or (height, width, 3) in color as PNG, at most `largest` pixels a side."""
     from PIL import Image
 
     out, made = io.BytesIO(), Image.fromarray(image)

@@ -33,19 +33,19 @@ class Table:
     caption: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a ragged table."""
+        """Check that every row has one cell per column."""
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ShapeError(f"a row has {len(row)} cells for {len(self.columns)} columns: {row!r}.")
 
     @property
     def left(self) -> frozenset[int]:
-        """The columns that read from the left: the first, and those with a cell that begins with a letter."""
+        """The left-aligned columns: the first, and those with a cell that begins with a letter."""
         worded = {i for row in self.rows for i, c in enumerate(row) if isinstance(c, str) and c[:1].isalpha()}
         return frozenset({0} | worded)
 
     def records(self) -> list[dict[str, Any]]:
-        """A dict a row, by column name."""
+        """Return one dict per row, by column name."""
         return [dict(zip(self.columns, map(records.plain, row), strict=True)) for row in self.rows]
 
     def to_data(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Table:
         return records.to_data(self)
 
     def to_json(self) -> dict[str, Any]:
-        """Caption, columns and rows."""
+        """Return caption, columns and rows as data."""
         return {"caption": self.caption, "columns": list(self.columns), "rows": records.plain(self.rows)}
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -105,7 +105,7 @@ class Table:
         return sum(self._width(i) + 2 for i in shown) - 1  # a space beside each, and one between two
 
     def html(self) -> str:
-        """For a page."""
+        """Return the table as HTML."""
         from chainrule.views.report.sections import table, text
 
         made = table(self.columns, [tuple(map(cell, row)) for row in self.rows], self.left)
@@ -119,7 +119,7 @@ class Table:
 
 
 def cell(value: Any) -> str:
-    """A cell for people: 1,234 and 0.01235 and 1.2e-08; a dash for nothing."""
+    """Format a cell: 1,234 and 0.01235 and 1.2e-08; a dash for None."""
     if value is None:
         return "-"
     if isinstance(value, str):
@@ -135,14 +135,14 @@ def cell(value: Any) -> str:
 
 
 def plain_console(out: Any, width: int) -> Console:
-    """A console without colors, so wide."""
+    """Make a console of a width, without colors."""
     from rich.console import Console
 
     return Console(file=out, width=width, highlight=False, color_system=None, force_terminal=False)
 
 
 def rendered(made: RenderableType, width: int = WIDTH) -> str:
-    """What rich prints, as text."""
+    """Return what rich prints as text."""
     out = StringIO()
     plain_console(out, width).print(made)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())

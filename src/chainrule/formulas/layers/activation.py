@@ -1,5 +1,5 @@
 # Over 300 lines because fourteen functions take their place here, side by side to be compared, and one list of them.
-"""Activations as links: a = f(z), and delta = dL/da * f'(z).
+"""Activations as layers: a = f(z), and delta = dL/da * f'(z).
 
 The formulas are in `chainrule.formulas.activations`; here each one takes its place in the chain.
 """
@@ -28,15 +28,15 @@ class Activation(Layer):
     """how the weights before this activation start, unless the layer says otherwise"""
 
     def __post_init__(self) -> None:
-        """Check that slope or alpha is a finite number."""
+        """Check that all settings are finite numbers."""
         number_settings(self, *(field.name for field in fields(self) if field.type == "float"))
 
     def f(self, z: Array) -> Array:
-        """The activation."""
+        """Compute the activation."""
         raise NotImplementedError(f"{type(self).__name__} must define f(z).")
 
     def prime(self, z: Array, a: Array) -> Array:
-        """Its derivative at z, where a = f(z)."""
+        """Compute its derivative at z, where a = f(z)."""
         raise NotImplementedError(f"{type(self).__name__} must define prime(z, a).")
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
@@ -56,7 +56,7 @@ class Activation(Layer):
         return self.prime(z, a) * a_dot
 
     def operations(self, fan_in: int) -> int:
-        """Counted as one a neuron, whatever the function."""
+        """Count one operation per neuron, for every function."""
         return fan_in
 
 
@@ -124,7 +124,7 @@ class LeakyReLU(Activation):
 
 
 class PReLUParams(NamedTuple):
-    """The slopes that a PReLU learns."""
+    """The parameters of PReLU."""
 
     slope: Any  # (width,)
 
@@ -250,7 +250,7 @@ class GELUTanh(Activation):
         return f.gelu_tanh(z)
 
     def prime(self, z: Array, a: Array) -> Array:
-        """Its exact derivative, not GELU's."""
+        """Compute its exact derivative, which is not GELU's."""
         return f.gelu_tanh_prime(z, a)
 
 
@@ -342,7 +342,7 @@ class Tanh(Activation):
 
 @dataclass(frozen=True)
 class Softmax(Activation):
-    """a_k = exp(z_k) / sum_j exp(z_j): the one activation in which every neuron of the layer feels every other.
+    """a_k = exp(z_k) / sum_j exp(z_j): the only activation in which every neuron of a layer depends on all others.
 
     dL/dz_k = a_k (delta_k - sum_j delta_j a_j), the whole Jacobian diag(a) - a a^T applied to delta.
     Source: Bishop, Pattern Recognition and Machine Learning, eq. 4.104 to 4.106.

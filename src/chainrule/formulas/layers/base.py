@@ -26,7 +26,7 @@ from chainrule.formulas.initializers import Initializer
 
 
 class Parameter(NamedTuple):
-    """A parameter before it has numbers: its shape, how it starts, and how it is trained."""
+    """The description of a parameter: its shape, its initializer, and how it is trained."""
 
     shape: tuple[int, ...]
     initializer: Initializer
@@ -79,7 +79,7 @@ Watch = Callable[[str, Link, Array], None]
 
 
 class Context(NamedTuple):
-    """What a link may know beside its parameters and its input.
+    """What a layer may use besides its parameters and its input.
 
     A random draw of a link depends on seed, step and the link's place in the network (its stream), and on nothing else.
     """
@@ -96,7 +96,7 @@ class Context(NamedTuple):
     """a factor of the rate of every Dropout, at most 1"""
 
     def at(self, link: Link) -> Context:
-        """The same context, seen from one link. A frozen link behaves as in prediction."""
+        """Return the same context for one link. A frozen link behaves as in prediction."""
         training = self.training and link.name not in self.frozen
         return Context(
             training, self.seed, self.step, self.states, self.frozen, self.watch, link, self.dropout
@@ -115,7 +115,7 @@ OF_A_CLASS = ("ops", "per_sample", "stacks", "multiplies_by", "knows_its_weights
 
 @dataclass(frozen=True)
 class Layer(ABC):
-    """A link of the chain: static configuration only."""
+    """Base class of layers: static configuration only."""
 
     kind: ClassVar[str] = ""
     """the name that files and parameters use; from the class's name unless the class says otherwise"""
@@ -159,14 +159,14 @@ class Layer(ABC):
 
     @abstractmethod
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
-        """Output (batch, fan_out) and cache, for a (batch, fan_in)."""
+        """Compute the output (batch, fan_out) and the cache, for a (batch, fan_in)."""
 
     @abstractmethod
     def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
-        """Gradients that mirror params, and dL/da (batch, fan_in), for delta = dL/d output (batch, fan_out)."""
+        """Compute gradients that mirror params, and dL/da (batch, fan_in), for delta = dL/d output (batch, fan_out)."""
 
     def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
-        """The gradients alone, for the first link that is trained: nothing needs its dL/da."""
+        """Compute the gradients alone, for the first trained link, which needs no dL/da."""
         return self.backward(params, cache, delta, ctx)[0]
 
     def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
@@ -189,23 +189,23 @@ class Layer(ABC):
         return getattr(type(self), name) is not Layer.__dict__[name]
 
     def width(self, fan_in: int) -> int:
-        """fan_out for a fan_in."""
+        """Return fan_out for a fan_in."""
         return fan_in
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
-        """A NamedTuple of `Parameter`, or () for none. `default` suits the activation that follows."""
+        """Return a NamedTuple of `Parameter`, or () for none. `default` suits the activation that follows."""
         return ()
 
     def state(self, fan_in: int) -> Any:
-        """A NamedTuple of NumPy arrays that prediction needs and no gradient reaches, or () for none."""
+        """Return a NamedTuple of NumPy arrays that prediction needs and no gradient changes, or () for none."""
         return ()
 
     def next_state(self, state: Any, cache: Any, ctx: Context) -> Any:
-        """The state after a training step, from the step's cache."""
+        """Return the state after a training step, from the step's cache."""
         return state
 
     def branches(self, fan_in: int) -> tuple[tuple[Layer, ...], ...]:
-        """The chains inside a block; () for a plain layer."""
+        """Return the chains inside a block; () for a plain layer."""
         return ()
 
     def ops(self, fan_in: int) -> tuple[Operation, ...] | None:
@@ -216,11 +216,11 @@ class Layer(ABC):
         return None
 
     def operations(self, fan_in: int) -> int:
-        """Floating-point operations a sample of the forward walk, the layer's own."""
+        """Count the floating-point operations of the forward walk per sample, without those of inner links."""
         return 0
 
     def __repr__(self) -> str:
-        """As it is written: Dense(256), BatchNorm(momentum=0.99)."""
+        """Write the layer as in Python code: Dense(256), BatchNorm(momentum=0.99)."""
         arguments = []
         for f in fields(self):
             value = getattr(self, f.name)

@@ -14,21 +14,21 @@ from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
 
 
 class BatchNormParams(NamedTuple):
-    """What batch normalization learns."""
+    """The parameters of batch normalization."""
 
     gamma: Any  # (width,)
     beta: Any  # (width,)
 
 
 class BatchNormState(NamedTuple):
-    """What prediction uses in place of the batch's statistics."""
+    """The running statistics, which prediction uses."""
 
     mean: Any  # (width,)
     var: Any  # (width,)
 
 
 class BatchNormCache(NamedTuple):
-    """What the backward walk needs, and the batch's statistics for the running ones."""
+    """The values that the backward walk needs, and the statistics of the batch."""
 
     x_hat: Any  # (batch, width)
     inv_std: Any  # (width,)
@@ -63,7 +63,7 @@ class BatchNorm(Layer):
     eps: float = 1e-5
 
     def __post_init__(self) -> None:
-        """Check that eps is above 0, so that nothing is divided by 0, and momentum in [0, 1)."""
+        """Check that eps is above 0, and momentum in [0, 1)."""
         number_settings(self, "eps", above=0)
         number_settings(self, "momentum", least=0, below=1)
 
@@ -104,11 +104,11 @@ class BatchNorm(Layer):
         return own if a_dot is None else self.backward(params, cache, a_dot, ctx)[1] + own
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
-        """gamma (width,) one, beta (width,) zero."""
+        """Return gamma (width,), initially one, and beta (width,), initially zero."""
         return BatchNormParams(Parameter((fan_in,), Constant(1.0)), Parameter((fan_in,), Constant(0.0)))
 
     def state(self, fan_in: int) -> Any:
-        """Running mean 0 and variance 1, before the first step."""
+        """Return the initial running mean 0 and variance 1."""
         return BatchNormState(np.zeros(fan_in), np.ones(fan_in))
 
     def next_state(self, state: Any, cache: Any, ctx: Context) -> Any:
@@ -128,5 +128,5 @@ class BatchNorm(Layer):
         return (Operation("batch_norm", parameters=("gamma", "beta"), constants=constants, has_state=True),)
 
     def operations(self, fan_in: int) -> int:
-        """One multiplication and one addition a neuron, with the constants folded."""
+        """Count one multiplication and one addition per neuron, with constants folded."""
         return 2 * fan_in

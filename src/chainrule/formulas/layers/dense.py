@@ -1,4 +1,4 @@
-"""Every neuron feeds every neuron of the next layer."""
+"""The fully connected layer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Dense(Layer):
     initializer: Initializer | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no number of neurons."""
+        """Check that units is a positive integer, and initializer an initializer or None."""
         count_settings(self, "units", hint="give the number of neurons")
         if self.initializer is not None and not isinstance(self.initializer, Initializer):
             raise ConfigError(
@@ -69,11 +69,11 @@ class Dense(Layer):
         return own if a_dot is None else a_dot @ params.W + own
 
     def width(self, fan_in: int) -> int:
-        """units, whatever comes in."""
+        """Return units, for every fan_in."""
         return self.units
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
-        """W (fan_in, units) as the initializer draws it, b (units,) zero."""
+        """Return W (fan_in, units) with its initializer, and b (units,), initially zero."""
         return DenseParams(
             W=Parameter((fan_in, self.units), self.initializer or default, is_weight=True),
             b=Parameter((self.units,), Constant(0.0)),
@@ -84,7 +84,7 @@ class Dense(Layer):
         return (Operation("dense", parameters=("W", "b")),)
 
     def operations(self, fan_in: int) -> int:
-        """One multiplication and one addition a weight."""
+        """Count one multiplication and one addition per weight."""
         return 2 * fan_in * self.units
 
 
@@ -124,7 +124,7 @@ class Projection(Dense):
         return a @ v.W if a_dot is None else a_dot @ params.W + a @ v.W
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
-        """W (fan_in, units) as the initializer draws it."""
+        """Return W (fan_in, units) with its initializer."""
         return ProjectionParams(Parameter((fan_in, self.units), self.initializer or default, is_weight=True))
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:

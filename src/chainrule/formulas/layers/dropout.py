@@ -1,4 +1,4 @@
-"""Dropout: a random part of the neurons is silent in each training step."""
+"""Dropout: in each training step a random part of the neurons is set to 0."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Dropout(Layer):
     rate: float = 0.5
 
     def __post_init__(self) -> None:
-        """Check that rate is in [0, 1): 1 would drop everything."""
+        """Check that rate is in [0, 1)."""
         number_settings(self, "rate", least=0, below=1, hint="give the probability of dropping a neuron")
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
@@ -57,7 +57,7 @@ class Dropout(Layer):
         return (Operation("dropout", constants={"rate": self.rate}),)
 
     def operations(self, fan_in: int) -> int:
-        """None: prediction passes everything on."""
+        """Count none: prediction passes the input on."""
         return 0
 
 

@@ -43,5 +43,5 @@ class Rescale(Layer):
         return (Operation("rescale", constants={"scale": self.scale, "offset": self.offset}),)
 
     def operations(self, fan_in: int) -> int:
-        """One multiplication and one addition a feature."""
+        """Count one multiplication and one addition per feature."""
         return 2 * fan_in

@@ -13,7 +13,7 @@ from chainrule.formulas.layers.base import Context, Layer, Operation, symmetric_
 
 
 class StandardizeState(NamedTuple):
-    """What was measured on the training data. count is 0 before."""
+    """The statistics of the training data; count is 0 before they are measured."""
 
     mean: Any  # (features,)
     std: Any  # (features,); 1 where a feature is constant
@@ -58,11 +58,11 @@ class Standardize(Layer):
         return (), delta / ctx.state.std
 
     def state(self, fan_in: int) -> Any:
-        """Mean 0 and standard deviation 1, before anything is measured."""
+        """Return mean 0 and standard deviation 1, before anything is measured."""
         return StandardizeState(np.zeros(fan_in), np.ones(fan_in), np.zeros(()))
 
     def merge(self, state: Any, a: Any) -> Any:
-        """The state after some more samples a (n, features), by the update of Chan, Golub and LeVeque (1983)."""
+        """Update the state with more samples a (n, features), as Chan, Golub and LeVeque (1983)."""
         n, k = float(state.count), a.shape[0]
         a = a.astype(np.float64)
         mean = column_sums(a) / k
@@ -75,7 +75,7 @@ class Standardize(Layer):
         return StandardizeState(state.mean + shift * (k / total), np.sqrt(var), np.asarray(total))
 
     def finish(self, state: Any) -> Any:
-        """The state to use: a constant feature (its deviation within rounding of its mean) is only centered."""
+        """Return the final state: a constant feature (deviation within rounding of the mean) is only centered."""
         constant = state.std <= 1e-12 * np.abs(state.mean)
         return state._replace(std=np.where(constant, 1.0, state.std))
 
@@ -84,5 +84,5 @@ class Standardize(Layer):
         return (Operation("standardize", has_state=True),)
 
     def operations(self, fan_in: int) -> int:
-        """One subtraction and one division a feature."""
+        """Count one subtraction and one division per feature."""
         return 2 * fan_in

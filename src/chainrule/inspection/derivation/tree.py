@@ -52,7 +52,7 @@ class Part(NamedTuple):
 class Node:
     """dL by one number: the sum of `terms`, or, for an output of the network, the formula `leaf`.
 
-    A node is made when it is looked at. value: the exact sum, correctly rounded, of all its terms, shown or not.
+    A node is made when it is needed. value: the exact sum, correctly rounded, of all its terms, shown or not.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""What a method of training is: an estimator of the gradient, or a search that makes its own steps.
+"""The base classes of training methods: estimators of the gradient, and searches that take their own steps.
 
-Both look at the loss through a `Landscape` only: the loss of one batch as a function of x, the numbers that are
+Both access the loss through a `Landscape` only: the loss of one batch as a function of x, the numbers that are
 trained. P is their count. A method is a frozen dataclass of its settings, like an optimizer.
 """
 
@@ -20,45 +20,45 @@ if TYPE_CHECKING:
 
 
 class Nothing(NamedTuple):
-    """The state of a search that remembers nothing."""
+    """The state of a search without a state."""
 
 
 @dataclass(frozen=True)
 class Method(ABC):
-    """A way to train a network."""
+    """Base class of training methods."""
 
     kind: ClassVar[str]
     """the name that `Model.fit` and files use"""
 
     def check(self, network: Network, trained: int) -> None:  # noqa: B027  # most train any network
-        """Raise ConfigError where the method cannot train this network, of which so many numbers are trained."""
+        """Raise ConfigError if the method cannot train this network. trained: the number of trainable parameters."""
 
     def freezes(self, network: Network) -> frozenset[str]:
-        """The links that the method leaves as they are, beside those that are frozen."""
+        """Return the links that the method does not train, besides frozen ones."""
         return frozenset()
 
     def prepare(self, network: Network, seed: int) -> Any:
-        """What is drawn once for a run, by the seed alone, and never changes; a landscape has it as `fixed`."""
+        """Draw what stays fixed during a run, by the seed alone; available to the method as `fixed`."""
         return None
 
 
 @dataclass(frozen=True)
 class Estimator(Method):
-    """A method that estimates the gradient: the optimizer and the schedule make a step of it."""
+    """Base class of estimators of the gradient, which the optimizer and the schedule use."""
 
     @abstractmethod
     def estimate(self, here: Landscape) -> NDArray[np.float64]:
-        """An estimate (P,) of dL/dx at here.x."""
+        """Estimate dL/dx (P,) at here.x."""
 
 
 @dataclass(frozen=True)
 class Search(Method):
-    """A method that moves x by itself: no optimizer, no schedule."""
+    """Base class of searches, which move x themselves, without an optimizer and a schedule."""
 
     def init(self, x: NDArray[np.float64]) -> Any:
-        """What it remembers between steps, a NamedTuple of arrays, before the first one at x (P,)."""
+        """Return the initial state at x (P,), a NamedTuple of arrays."""
         return Nothing()
 
     @abstractmethod
     def move(self, here: Landscape, state: Any) -> tuple[NDArray[np.float64], Any]:
-        """The next x (P,) and state."""
+        """Return the next x (P,) and state."""

@@ -15,7 +15,7 @@ from chainrule.training.without_backprop.landscape import Landscape
 
 @dataclass(frozen=True)
 class CentralDifferences(Estimator):
-    """The numerical gradient from both sides.
+    """Central differences: the numerical gradient from both sides.
 
     g_i = (L(x + h_i e_i) - L(x - h_i e_i)) / 2 h_i          h_i = h max(1, |x_i|)
 
@@ -29,7 +29,7 @@ class CentralDifferences(Estimator):
     h: float = 6e-6
 
     def __post_init__(self) -> None:
-        """Refuse what is no step."""
+        """Check that h is a positive number."""
         number_settings(self, "h", above=0)
 
     def estimate(self, here: Landscape) -> NDArray[np.float64]:

@@ -45,13 +45,13 @@ class CMAES(Search):
     diagonal: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what is no width and no count."""
+        """Check that sigma is a positive number, and population an integer of at least 4 or None."""
         number_settings(self, "sigma", above=0)
         if self.population is not None:
             count_settings(self, "population", least=4)
 
     def check(self, network: Network, trained: int) -> None:
-        """Refuse more numbers than a full covariance can be kept for."""
+        """Raise ConfigError if the network has more parameters than a full covariance can be stored for."""
         if not self.diagonal and trained > LARGEST:
             raise ConfigError(
                 f"cma_es keeps a covariance of {trained:,} x {trained:,} numbers for this network, and stops at "
@@ -59,11 +59,11 @@ class CMAES(Search):
             )
 
     def init(self, x: NDArray[np.float64]) -> CMAState:
-        """The Gaussian before the first candidate: round, around x."""
+        """Return the initial Gaussian: isotropic, around x."""
         return CMAState(_pack(self._library(x)))
 
     def move(self, here: Landscape, state: CMAState) -> tuple[NDArray[np.float64], CMAState]:
-        """The mean after one generation"""
+        """Return the mean after one generation."""
         cma = self._library(here.x)
         _unpack(state.numbers, cma)
         cma.reseed_rng(int(here.rng.integers(2**32)))
@@ -89,7 +89,7 @@ def _pack(cma: Any) -> NDArray[np.float64]:
 
 
 def _unpack(numbers: NDArray[np.float64], cma: Any) -> None:
-    """Put the numbers back into an object made with the same settings."""
+    """Restore the numbers of an object made with the same settings."""
     state, at = cma.__getstate__(), 0
     for name, value in _numbers(cma):
         part = numbers[at : at + np.size(value)]

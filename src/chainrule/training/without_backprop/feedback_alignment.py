@@ -18,7 +18,7 @@ from chainrule.training.without_backprop.landscape import Landscape
 
 @dataclass(frozen=True)
 class FeedbackAlignment(Estimator):
-    """Errors are handed back through random weights B that never change; the brain, too, has no W^T.
+    """Feedback alignment: errors are propagated back through fixed random weights B instead of W^T.
 
     dL/da_{l-1} = delta_l B_l^T   in place of   delta_l W_l^T          B_l ~ N(0, scale^2 / fan_out), once for a run
 
@@ -34,11 +34,11 @@ class FeedbackAlignment(Estimator):
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse what is no size of weights."""
+        """Check that scale is a positive number."""
         number_settings(self, "scale", above=0)
 
     def check(self, network: Network, trained: int) -> None:
-        """Refuse a network with parameters that no rule is known for."""
+        """Raise ConfigError for a layer whose weights the method cannot replace."""
         for link in network.walk():
             if link.params and not link.layer.knows_its_weights:
                 raise ConfigError(
@@ -47,7 +47,7 @@ class FeedbackAlignment(Estimator):
                 )
 
     def prepare(self, network: Network, seed: int) -> Any:
-        """The weights of the way back: (size,) in theta's layout, 0 for what is no weight."""
+        """Draw the weights of the backward pass: (size,) in the layout of theta, 0 for other parameters."""
         feedback = np.zeros(network.size)
         rng = generator(seed, "method", 0)
         for slot in network.slots:

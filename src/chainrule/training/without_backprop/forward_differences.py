@@ -1,4 +1,4 @@
-"""Forward differences: each number is moved a little, and the loss is looked at again."""
+"""Forward differences: each number is moved a little, and the loss is computed again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MANY = 1 << 20
 
 @dataclass(frozen=True)
 class ForwardDifferences(Estimator):
-    """The numerical gradient from one side.
+    """Forward differences: the numerical gradient from one side.
 
     g_i = (L(x + h_i e_i) - L(x)) / h_i          h_i = h max(1, |x_i|)
 
@@ -30,7 +30,7 @@ class ForwardDifferences(Estimator):
     h: float = 1.5e-8
 
     def __post_init__(self) -> None:
-        """Refuse what is no step."""
+        """Check that h is a positive number."""
         number_settings(self, "h", above=0)
 
     def estimate(self, here: Landscape) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from chainrule.training.without_backprop.landscape import Landscape
 
 @dataclass(frozen=True)
 class ForwardGradient(Estimator):
-    """Forward mode: one walk that carries derivatives along, and no walk back.
+    """Forward gradients: one forward pass that carries derivatives along, and no backward pass.
 
     g = mean over `directions` of  (dL/dx . v) v          v ~ N(0, I)
 
@@ -32,11 +32,11 @@ class ForwardGradient(Estimator):
     directions: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what is no count."""
+        """Check that directions is a positive integer."""
         count_settings(self, "directions")
 
     def check(self, network: Network, trained: int) -> None:
-        """Refuse a network with a layer that has no forward derivative."""
+        """Raise ConfigError for a layer without a forward derivative."""
         for link in network.walk():
             if not link.layer.defines("tangent"):
                 raise ConfigError(

@@ -1,4 +1,4 @@
-"""The loss of one batch as a function of the numbers that are trained: all that a method may look at."""
+"""The loss of one batch as a function of the trained numbers: all that a method can access."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AT_ONCE = 1 << 16
 
 
 class Landscape:
-    """L(x) for one batch at one step, around where the run stands.
+    """L(x) for one batch at one step, around the current parameters.
 
     L is what a step of training differentiates: sample weights, penalties, the step's own dropout masks (the same for
     every x), the batch's own statistics. All is float64, whatever the model's precision: the difference of two
@@ -41,7 +41,7 @@ class Landscape:
         fixed: Any = None,
         dropout: float = 1.0,
     ) -> None:
-        """Walk forward once, where the run stands: the loss that is recorded, and the batch's statistics."""
+        """Walk forward once at the current parameters: for the recorded loss and the batch's statistics."""
         self.plan, self.network, self.batch, self.trained, self.fixed = (
             plan,
             plan.network,
@@ -63,23 +63,23 @@ class Landscape:
 
     @cached_property
     def rng(self) -> np.random.Generator:
-        """For all that the method draws in this step: a function of (seed, step)."""
+        """The random generator of this step: a function of (seed, step)."""
         return generator(self.plan.seed, "method", int(self.ctx.step))
 
     @property
     def x(self) -> NDArray[np.float64]:
-        """Where the run stands: (P,), a copy."""
+        """The current parameters: (P,), a copy."""
         return self.theta[self.trained]
 
     @property
     def next_states(self) -> dict[str, Any]:
-        """Running statistics after this step: those of the walk where the run stood."""
+        """The running statistics after this step, from the walk at the current parameters."""
         return backprop.next_states(self.network.links, self.caches, self.ctx)
 
     # --- forward -------------------------------------------------------------------------------------------------
 
     def losses(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """L (k,) at the points (k, P)."""
+        """Compute L (k,) at the points (k, P)."""
         self.passes += len(points)
         found = np.empty(len(points))
         width = sum(link.fan_out for link in self.network.links)
@@ -92,12 +92,12 @@ class Landscape:
         return found
 
     def _loss(self, out: NDArray[Any], params: Any) -> float:
-        """L of an output, and of the parameters that made it."""
+        """Compute L from an output and the parameters that made it."""
         losses = self.network.loss.value(out, self.batch.y)
         return float(objective.value(losses, self.share, self.network.penalty(params)))
 
     def _output_gradient(self) -> NDArray[np.float64]:
-        """dL/d out (batch, outputs) where the run stands."""
+        """Compute dL/d out (batch, outputs) at the current parameters."""
         slopes = self.network.loss.gradient(self.out, self.batch.y)
         return np.asarray(objective.gradient(slopes, self.share))
 
@@ -130,7 +130,7 @@ class Landscape:
     # --- back, and along a direction -----------------------------------------------------------------------------
 
     def walk_back(self, through: Sequence[Any] | None = None) -> NDArray[np.float64]:
-        """dL/dx (P,) by the walk back.
+        """Compute dL/dx (P,) by the backward walk.
 
         through: other parameters for the walk to pull the gradient back through; the network's own for None.
         """
@@ -155,7 +155,7 @@ class Landscape:
 
 
 def walk_back_cost(links: Sequence[Link], frozen: frozenset[str]) -> float:
-    """Arithmetic of a walk back, in walks forward: between 0, where nothing is trained, and 2.
+    """Estimate the arithmetic of a backward walk in forward walks: from 0, with nothing trained, to 2.
 
     A link with weights has a product as large as its forward one for dL/dW where it is trained, and another one for
     dL/da where something before it is. links: depth first.

@@ -33,7 +33,7 @@ class OpenAIES(Estimator):
     sigma: float = 0.02
 
     def __post_init__(self) -> None:
-        """Refuse what is no count and no width."""
+        """Check that pairs is a positive integer and sigma a positive number."""
         count_settings(self, "pairs")
         number_settings(self, "sigma", above=0)
 

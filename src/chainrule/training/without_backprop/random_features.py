@@ -16,7 +16,7 @@ from chainrule.training.without_backprop.landscape import Landscape
 
 @dataclass(frozen=True)
 class RandomFeatures(Estimator):
-    """The last dense layer alone is trained; no error is handed back through a layer.
+    """Random features: only the last dense layer is trained; no error is propagated back through a layer.
 
     dL/dW_L = a_{L-1}^T delta_L      dL/db_L = sum_i delta_L,i      all that lies before layer L stays as it is
 
@@ -30,7 +30,7 @@ class RandomFeatures(Estimator):
     kind = "random_features"
 
     def check(self, network: Network, trained: int) -> None:
-        """Refuse a network whose last trained link is no dense layer of the chain."""
+        """Raise ConfigError unless the last trained link is a dense layer of the chain."""
         last = next((link for link in reversed(network.links) if link.params or link.branches), None)
         if last is None or not isinstance(last.layer, Dense):
             name = (

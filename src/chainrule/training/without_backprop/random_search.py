@@ -17,7 +17,7 @@ FACTOR = 1.3
 
 
 class RandomSearchState(NamedTuple):
-    """How wide the steps are."""
+    """The state of a random search: the width of its steps."""
 
     sigma: Any  # ()
 
@@ -40,7 +40,7 @@ class RandomSearch(Search):
     sigma: float = 0.02
 
     def __post_init__(self) -> None:
-        """Refuse what is no width."""
+        """Check that sigma is a positive number."""
         number_settings(self, "sigma", above=0)
 
     def init(self, x: NDArray[np.float64]) -> RandomSearchState:

@@ -45,7 +45,7 @@ class MethodSession(ReferenceSession):
         self.fixed = method.prepare(plan.network, plan.seed)
 
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
-        """Look, move, constrain, step by step."""
+        """Take the steps, one after another."""
         size = self.plan.batch_size
         for k, (lr, decay, dropout) in enumerate(zip(*(values.tolist() for values in settings), strict=True)):
             t = first + k
@@ -65,14 +65,14 @@ class MethodSession(ReferenceSession):
             self.taken += 1
 
     def look(self, samples: Samples, rows: NDArray[np.int64], t: int, dropout: float = 1.0) -> Landscape:
-        """The loss of these samples at step t, around where the run stands."""
+        """Return the landscape of these samples at step t."""
         batch = samples.batch(rows, np.float64)
         return Landscape(
             self.plan, self.theta, self.states, batch, self.step_offset + t, self.trained, self.fixed, dropout
         )
 
     def advance(self, here: Landscape, t: int, lr: float, decay: float) -> None:
-        """theta and the state after the step."""
+        """Return theta and the state after the step."""
         if isinstance(self.method, Search):
             x, self.optimizer_state = self.method.move(here, self.optimizer_state)
             self.theta[self.trained] = x
@@ -89,7 +89,7 @@ class MethodSession(ReferenceSession):
         self.update(g, lr, t, decay)
 
     def diagnosis(self, here: Landscape, t: int, lr: float) -> NonFiniteError:
-        """Where the first number is that is not finite."""
+        """Find the first value that is not finite."""
         dropout = float(here.ctx.dropout)
         return diagnosis.of_gradient(
             self.plan, self.params, self.states, here.batch, self.step_offset, t, lr, dropout
@@ -97,7 +97,7 @@ class MethodSession(ReferenceSession):
 
 
 def check(method: Method, plan: Plan, trained: int) -> None:
-    """Refuse what a method cannot do."""
+    """Raise ConfigError for settings that the method does not support."""
     if not trained:
         raise ConfigError(
             f"{method.kind} finds nothing to train: all links with parameters are frozen, or none has any; "

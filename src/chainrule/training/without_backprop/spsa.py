@@ -30,7 +30,7 @@ class SPSA(Estimator):
     directions: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what is no distance and no count."""
+        """Check that c is a positive number, and directions a positive integer."""
         number_settings(self, "c", above=0)
         count_settings(self, "directions")
 

@@ -1,4 +1,4 @@
-"""Figures of attributions: what each pixel or feature did for an answer.
+"""Figures of attributions: the contribution of each pixel or feature to an answer.
 
 Blue is for, orange against, as in all figures; the sign stands in each bar's hatching and in each cell's hover text
 too, so that no one needs the color.
@@ -30,7 +30,7 @@ LETTERS = 26
 
 
 def attribution_image(attribution: Attribution, row: int = 0, with_input: bool = True) -> go.Figure:
-    """A picture, and beside it what each of its pixels did: blue for, orange against, nothing transparent."""
+    """Draw an image, and beside it the contributions of its pixels: blue for, orange against, zero transparent."""
     assert attribution.shape is not None
     pixels = attribution.X[row].reshape(attribution.shape)
     values = attribution.values[row].reshape(attribution.shape)
@@ -100,12 +100,12 @@ def attribution_image(attribution: Attribution, row: int = 0, with_input: bool =
 
 
 def upper() -> list[list[Any]]:
-    """The scale of values without a sign."""
+    """Return the upper end of a scale of values without a sign."""
     return [[0.0, DIVERGING[1][1]], [1.0, DIVERGING[2][1]]]
 
 
 def attribution_bars(attribution: Attribution, row: int = 0, most: int = BARS) -> go.Figure:
-    """A bar a feature, the largest on top, and one for all that are left: blue for, hatched orange against."""
+    """Draw a bar per feature, the largest on top, and one for the rest: blue for, hatched orange against."""
     names, numbers = zip(*attribution.bars(row, most), strict=True)
     figure = go.Figure()
     places = list(range(len(names)))
@@ -153,7 +153,7 @@ def hatched(color: str, shape: str) -> dict[str, Any]:
 
 
 def name_rows(figure: go.Figure, names: Sequence[str]) -> None:
-    """Names for horizontal bars at 0, 1, 2, ..., the first on top."""
+    """Label horizontal bars at 0, 1, 2, ..., the first on top."""
     figure.update_yaxes(
         tickmode="array",
         tickvals=list(range(len(names))),
@@ -164,6 +164,6 @@ def name_rows(figure: go.Figure, names: Sequence[str]) -> None:
 
 
 def cut(name: str, letters: int = LETTERS) -> str:
-    """A name that fits on an axis, escaped; of "name = value" the value stays whole."""
+    """Shorten a name to fit on an axis, and escape it; of "name = value" the value stays whole."""
     name, equals, value = name.rpartition(" = ") if " = " in name else (name, "", "")
     return shortened(name, letters) + html.escape(equals + value)

@@ -1,4 +1,4 @@
-"""Figures about any model, and what all figures share: a palette, symbols, a style.
+"""Figures about any model, and what all figures have in common: a palette, symbols, a style.
 
 Blue and orange, which differ for every eye (Okabe and Ito, "Color universal design", 2008), and never color alone:
 lines differ in dash and marker as well, cells carry their numbers. Backgrounds are transparent, so that a figure
@@ -30,7 +30,7 @@ MAX_POINTS = 2000
 
 
 def learning_curve(records: Sequence[dict[str, float]], name: str, watched: str = "validation") -> go.Figure:
-    """One column of a history over the epochs, and the same of what was watched: loss and val_loss.
+    """Draw a column of a history over the epochs, for training and validation: loss and val_loss.
 
     watched: what the val_ columns are of.
     """
@@ -67,7 +67,7 @@ def learning_curve(records: Sequence[dict[str, float]], name: str, watched: str 
 
 
 def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
-    """(classes, classes) counts, rows true and columns predicted: hits in blue, misses in orange.
+    """Draw (classes, classes) counts, rows true and columns predicted: hits in blue, misses in orange.
 
     Cells are colored by their share of the true class, misses on a scale of their own.
     """
@@ -117,12 +117,12 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
 
 
 def shortened(label: str, letters: int) -> str:
-    """A label that fits on an axis, escaped."""
+    """Shorten a label to fit on an axis, and escape it."""
     return html.escape(label if len(label) <= letters else label[: letters - 1] + "…")
 
 
 def predicted_against_true(y: NDArray[Any], predicted: NDArray[Any]) -> go.Figure:
-    """A point a sample over the line on which predictions are right. y, predicted: (n,) or (n, outputs)."""
+    """Draw predictions against true values, with the diagonal. y, predicted: (n,) or (n, outputs)."""
     y, predicted = y.reshape(len(y), -1), predicted.reshape(len(predicted), -1)
     outputs = min(y.shape[1], len(SYMBOLS))
     rows = np.unique(np.linspace(0, len(y) - 1, min(len(y), MAX_POINTS // outputs)).astype(np.int64))
@@ -156,7 +156,7 @@ def predicted_against_true(y: NDArray[Any], predicted: NDArray[Any]) -> go.Figur
 
 
 def label_counts(y: NDArray[Any], predicted: NDArray[Any], labels: Sequence[str]) -> go.Figure:
-    """For many labels: how often each was found, missed, and seen where it was not.
+    """Draw for each of many labels how often it was found, missed, and predicted wrongly.
 
     y, predicted: (n, labels) 0 or 1.
     """
@@ -188,13 +188,13 @@ def label_counts(y: NDArray[Any], predicted: NDArray[Any], labels: Sequence[str]
 
 
 def spoken(name: str) -> str:
-    """learning_rate is learning rate, rmse is RMSE"""
+    """Write a name for people: learning_rate is learning rate, rmse is RMSE."""
     acronyms = {"f1": "F1", "auc": "AUC", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
     return acronyms.get(name, name.replace("_", " "))
 
 
 def style(figure: go.Figure, title: str, x: str, y: str) -> None:
-    """What all figures share."""
+    """Apply the common style to a figure."""
     figure.update_layout(
         template="none",
         title={

@@ -1,4 +1,4 @@
-"""Figures of what layers hold: neurons with their inputs, weights as images, probes, alignment."""
+"""Figures of what layers encode: neurons with their inputs, weights as images, probes, alignment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GAP = 3
 
 
 def mosaic(tiles: NDArray[Any]) -> NDArray[np.float64]:
-    """One image of (rows, columns, height, width) tiles, NaN between them."""
+    """Make one image of (rows, columns, height, width) tiles, with NaN between them."""
     rows, columns, height, width = tiles.shape
     image = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP), np.nan)
     for i in range(rows):

@@ -32,7 +32,7 @@ MAX_CELLS = 240
 
 
 def by_layer(flow: Flow) -> go.Figure:
-    """RMS(delta) relative to the last layer's, and the update-to-weight ratio where it is known, layer by layer."""
+    """Draw RMS(delta) relative to the last layer's, and the update-to-weight ratio if known, layer by layer."""
     figure = go.Figure()
     names = [row.layer for row in flow.layers]
     lines = (
@@ -64,7 +64,7 @@ def by_layer(flow: Flow) -> go.Figure:
 
 
 def over_training(epochs: Sequence[int], flows: Sequence[Flow]) -> go.Figure:
-    """Layers x epochs: RMS(delta) relative to the last layer's, and beside it the update-to-weight ratio."""
+    """Draw layers x epochs: RMS(delta) relative to the last layer's, and the update-to-weight ratio."""
     layers = [row.layer for row in flows[0].layers] if flows else []
     shares = np.array([[row.delta_ratio for row in flow.layers] for flow in flows], np.float64).T
     updates = np.array([[row.update_ratio for row in flow.layers] for flow in flows], np.float64).T
@@ -120,7 +120,7 @@ def depth(
     losses: Mapping[str, Any],
     chance: float,
 ) -> go.Figure:
-    """Left: RMS(delta) by layer of the deepest nets, before training. Right: training loss by depth.
+    """Draw RMS(delta) by layer of the deepest networks before training, and the training loss by depth.
 
     profiles: for each arm, seeds x layers, relative to the last.  losses: for each arm, depths x seeds; infinity for a
     run that diverged.  Lines are medians, bands from the least to the greatest of the seeds.
@@ -191,7 +191,7 @@ def depth(
 def add_band(
     figure: go.Figure, column: int, name: str, i: int, x: list[Any], seeds: np.ndarray[Any, Any], hover: str
 ) -> None:
-    """The median over the seeds (seeds, len(x)) as a line, and their range as a band behind it."""
+    """Add the median over the seeds (seeds, len(x)) as a line, and their range as a band."""
     color, width = ARM_COLORS[i % len(ARM_COLORS)], 2.5 if i else 4
     low, middle, high = seeds.min(0), np.median(seeds, 0), seeds.max(0)
     figure.add_trace(
@@ -227,14 +227,14 @@ def add_band(
 
 
 def short(value: float) -> str:
-    """0.12, 3e-07, or nothing."""
+    """Format a number in short: 0.12, 3e-07, or nothing."""
     if not math.isfinite(value):
         return ""
     return f"{value:.2g}" if 1e-3 <= abs(value) < 1e3 or value == 0 else f"{value:.0e}"
 
 
 def first_layer(arms: Sequence[str], depths: Sequence[int], shares: Mapping[str, Any]) -> go.Figure:
-    """RMS(delta) of the first layer relative to the last, by depth. shares: for each arm, depths x seeds."""
+    """Draw RMS(delta) of the first layer relative to the last, by depth. shares: for each arm, depths x seeds."""
     figure = make_subplots(1, 1)
     for i, arm in enumerate(arms):
         seeds = np.asarray(shares[arm], np.float64).T  # (seeds, depths)
@@ -248,7 +248,7 @@ def first_layer(arms: Sequence[str], depths: Sequence[int], shares: Mapping[str,
 
 
 def log_axis(figure: go.Figure, values: Sequence[float], **where: int) -> None:
-    """A logarithmic y axis with ticks at powers of ten, few enough to read."""
+    """Return a logarithmic y axis with ticks at powers of ten, few enough to read."""
     seen = [math.log10(value) for value in values if value > 0] or [0.0]
     decades = max(seen) - min(seen)
     ticks = {"dtick": max(1, math.ceil(decades / 8))} if decades > 2 else {}

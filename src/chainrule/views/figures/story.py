@@ -1,4 +1,4 @@
-"""Figures about one answer: every neuron, how the error is handed back, what a step of training would change."""
+"""Figures about one answer: all neurons, the backward pass, and the effect of a training step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chainrule.views.words.en.phrases import percent
 def probabilities(
     names: Sequence[str], before: Sequence[float], after: Sequence[float], after_name: str
 ) -> go.Figure:
-    """Two bars a class: the probability now, and after a step."""
+    """Draw two bars per class: the probability now, and after a step."""
     figure = go.Figure()
     places = list(range(len(names)))
     for name, shares, color, pattern, offset in (
@@ -48,7 +48,7 @@ def probabilities(
 
 
 def layer_bars(names: Sequence[str], numbers: Sequence[float], title: str, x: str) -> go.Figure:
-    """A bar a layer, from the input down, for sizes that may span many powers of ten."""
+    """Draw a bar per layer, from the input down, for sizes over many powers of ten."""
     figure = go.Figure()
     places = list(range(len(names)))
     positive = [number for number in numbers if number > 0]
@@ -75,7 +75,7 @@ def layer_bars(names: Sequence[str], numbers: Sequence[float], title: str, x: st
 
 
 def activity(layers: Sequence[tuple[str, NDArray[Any]]]) -> go.Figure:
-    """A strip a layer, a cell a neuron, each strip on its own scale: blue above 0, orange below, 0 transparent.
+    """Draw a strip per layer, a cell per neuron, each strip on its own scale: blue above 0, orange below.
 
     layers: (name, (width,)), from the first on.  Wide layers are drawn by their neurons in order, all of them.
     """
