@@ -122,5 +122,16 @@ def test_a_network_needs_numpy_alone():
     assert loaded("import chainrule\nfor name in chainrule.__all__: getattr(chainrule, name)") == {"numpy"}
 
 
+def test_a_model_loads_nothing_that_shows_or_explains():
+    code = "import sys, chainrule\nchainrule.Model\nprint(*sys.modules)"
+    names = run(code).split()
+    late = ("derivation.", "attribution.", "flow.", "story.", "features.")
+    assert "chainrule.inspection.trace.trace" in names
+    assert [
+        name for name in names if name.startswith(tuple(f"chainrule.inspection.{room}" for room in late))
+    ] == []
+    assert [name for name in names if name.startswith("chainrule.views")] == []
+
+
 def test_star_import_brings_every_name():
     assert run("from chainrule import *\nprint(Model.__name__, Adam.__name__)") == "Model Adam"

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,11 +14,13 @@ from chainrule.core.files import to_json
 from chainrule.core.shown import Shown, view
 from chainrule.data import checks
 from chainrule.formulas.layers import Context
-from chainrule.inspection.derivation.derivation import Derivation, derive
 from chainrule.inspection.trace import export
 from chainrule.inspection.trace.memory import MEMORY_LIMIT, check_memory
 from chainrule.inspection.trace.walk import Walk
 from chainrule.trained.trained import Trained
+
+if TYPE_CHECKING:
+    from chainrule.inspection.derivation.derivation import Derivation
 
 
 @records.kind("trace")
@@ -33,6 +35,8 @@ class Trace(Walk, Shown):
         be held against a central difference. Raises ConfigError for what is not there, and where the walk met NaN or
         infinity.
         """
+        from chainrule.inspection.derivation.derivation import derive
+
         return derive(self.in_float64, what)
 
     # --- as data -------------------------------------------------------------------------------------------------
