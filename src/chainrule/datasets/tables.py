@@ -34,7 +34,7 @@ def read_csv(path: PathLike) -> Table:
     """Read the names of features from the first line, their numbers from the others, and y as text if present.
 
     Rows are counted from 0 and lines from 1; empty lines are passed over.
-    Raises DataError for a cell that is no number and rows of unequal length, FormatError for what is no CSV file.
+    Raises DataError for a cell that is not a number and rows of unequal length, FormatError for other files.
     """
     name = os.fspath(path)
     with open_regular(path) as file:

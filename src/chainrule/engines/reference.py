@@ -21,7 +21,7 @@ BLOCK = 1 << 15
 
 
 class ReferenceEngine:
-    """Runs any network, any optimizer, layers of your own included."""
+    """Runs any network and any optimizer, custom layers included."""
 
     name = "reference"
 

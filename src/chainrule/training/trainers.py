@@ -98,7 +98,7 @@ class ByLineSearch:
         return lbfgs.FullBatch(plan, theta, states, step_offset)
 
     def check(self, run: Run) -> None:
-        """Refuse what a line search cannot take."""
+        """Check that the plan suits a line search."""
         lbfgs.check(run.plan.network, run)
 
     def train(self, run: Run) -> None:

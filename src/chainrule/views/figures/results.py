@@ -20,7 +20,7 @@ from chainrule.views.figures.flow import by_layer, over_training
 def figure(result: Any, *arguments: Any) -> go.Figure:
     """Return the figure of a result; the arguments are those of its function in the table below.
 
-    Raises TypeError for what is no result.
+    Raises TypeError for other objects.
     """
     raise TypeError(f"there is no figure of {type(result).__name__}.")
 

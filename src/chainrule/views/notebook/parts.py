@@ -96,7 +96,7 @@ def indented(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 
 def bar(share: float, color: str = POSITIVE) -> Markup:
-    """A bar of a length from 0 to 1; none for what is no number."""
+    """A bar of a length from 0 to 1; none for other values."""
     if not math.isfinite(share):
         return Markup("")
     width = round(100 * min(max(share, 0.01), 1.0))

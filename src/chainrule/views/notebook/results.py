@@ -198,7 +198,7 @@ def _piece(item: Content) -> str:
 
 @singledispatch
 def output(result: Any) -> str:
-    """Return what a notebook shows of a result, by its class. Raises TypeError for no result."""
+    """Return what a notebook shows of a result, by its class. Raises TypeError for other objects."""
     raise TypeError(f"there is no output of {type(result).__name__}.")
 
 

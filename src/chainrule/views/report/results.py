@@ -15,7 +15,7 @@ from chainrule.views.report import attribution, derivation, story
 def page(result: Any, *arguments: Any) -> str:
     """Return the page of a result; the arguments are those of its function in the table below.
 
-    Raises TypeError for what is no result.
+    Raises TypeError for other objects.
     """
     raise TypeError(f"there is no page of {type(result).__name__}.")
 

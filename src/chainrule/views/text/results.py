@@ -19,7 +19,7 @@ from chainrule.views.text import attribution, derivation, flow, gradient_check, 
 def text(result: Any, *arguments: Any) -> str:
     """Return the text of a result; the arguments are those of its function in the table below.
 
-    Raises TypeError for what is no result.
+    Raises TypeError for other objects.
     """
     raise TypeError(f"there is no text of {type(result).__name__}.")
 

@@ -14,7 +14,7 @@ from chainrule.views.words.en import attribution, derivation, flow
 
 @singledispatch
 def words(result: Any) -> str:
-    """Return what is said of a result. Raises TypeError for no result."""
+    """Return what is said of a result. Raises TypeError for other objects."""
     raise TypeError(f"there are no words for {type(result).__name__}.")
 
 
