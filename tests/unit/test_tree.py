@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import chainrule as c
 from chainrule.network import tree
 
@@ -95,3 +98,32 @@ def test_replace_keeps_all_but_the_layers():
 
 def test_activations_after():
     assert tree.activations_after(LINKS) == {"batch_norm_1": "relu_1", "dense_2": "tanh_1"}
+
+
+def recursions(text: str) -> set[str]:
+    """The functions of a file that look into `.branches` and call themselves."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            inside = list(ast.walk(node))
+            looks = any(isinstance(part, ast.Attribute) and part.attr == "branches" for part in inside)
+            calls = {
+                part.func.id
+                for part in inside
+                if isinstance(part, ast.Call) and isinstance(part.func, ast.Name)
+            }
+            found |= {node.name} if looks and node.name in calls else set()
+    return found
+
+
+def test_nothing_else_descends_into_blocks():
+    """But for the function that makes the links."""
+    package = Path(c.__file__).parent
+    found = {
+        path.relative_to(package).as_posix(): names
+        for path in package.rglob("*.py")
+        if (names := recursions(path.read_text("utf-8")))
+    }
+    made = found.pop("network/tree.py")
+    assert found == {"network/network.py": {"_build"}}
+    assert {"walk", "build", "replace", "fold"} <= made
