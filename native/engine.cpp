@@ -37,7 +37,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
     allocate_buffers(capacity);
     allocate_parameters();
     allocate_caches(layout, capacity);
-    employ(most);
+    reserve_workspaces(most);
 }
 
 template <class T>
@@ -115,9 +115,9 @@ void Engine<T>::count_operations() {
         if (trains_ && slot.is_trained) update_operations_ += double(slot.rows * padded<T>(slot.columns)) * WORK_AN_UPDATE;
 }
 
-// Room for so many members.
+// Allocates the workspaces of `count` threads.
 template <class T>
-void Engine<T>::employ(int count) {
+void Engine<T>::reserve_workspaces(int count) {
     if (static_cast<int>(task_shares_.size()) < count) task_shares_ = std::vector<Share>(count), part_shares_ = std::vector<Share>(count);
     workspaces_.reserve(count);
     while (static_cast<int>(workspaces_.size()) < count) {
@@ -240,7 +240,7 @@ bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop
     const int present = workers.count();
     const bool in_place = reads_samples(samples), is_long = operations_ * double(capacity) > LONG_STEP;
     std::atomic<bool> is_finite{true};
-    employ(present);
+    reserve_workspaces(present);
     phases_.begin(present);
     workers.run([&](int number) {
         const int64_t r0 = first_row(number, present, capacity), room = first_row(number + 1, present, capacity) - r0;

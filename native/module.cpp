@@ -268,7 +268,7 @@ class Bound {
     int64_t taken() const { return taken_; }
 
     std::tuple<int64_t, const char*> steps(nb::object X, nb::object labels, nb::object y, nb::object weight, const Ints& rows,
-                                            const Doubles& rate, const Doubles& decay, const Doubles& dropout, int64_t first, int64_t clock, const Tally& tally) {
+                                            const Doubles& rate, const Doubles& decay, const Doubles& dropout, int64_t first, int64_t step_offset, const Tally& sums) {
         const Alone alone(turns_, trains_);
         Given given(X, program_.widths.front());
         Samples& samples = given.samples;
@@ -276,7 +276,7 @@ class Bound {
         Ints label_array;
         nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> y_array;
         Doubles weights;
-        bool fits = tally.shape(0) == 3 && decay.shape(0) == rate.shape(0) && dropout.shape(0) == rate.shape(0);
+        bool fits = sums.shape(0) == 3 && decay.shape(0) == rate.shape(0) && dropout.shape(0) == rate.shape(0);
         if (!weight.is_none()) {
             weights = nb::cast<Doubles>(weight);
             samples.weight = weights.data();
@@ -302,7 +302,7 @@ class Bound {
             Unlocked unlocked;
             Signals signals(unlocked);
             outcome = session_->steps(samples, rows.data(), static_cast<int64_t>(rows.shape(0)),
-                                      {rate.data(), decay.data(), dropout.data()}, static_cast<int64_t>(rate.shape(0)), first, clock, tally.data(), std::ref(signals));
+                                      {rate.data(), decay.data(), dropout.data()}, static_cast<int64_t>(rate.shape(0)), first, step_offset, sums.data(), std::ref(signals));
             taken_ += outcome.steps;
         }
         refuse_error();
@@ -468,7 +468,7 @@ NB_MODULE(_native, m) {
         .def("set_mu_product", &Bound::set_mu_product)
         .def("taken", &Bound::taken)
         .def("steps", &Bound::steps, nb::kw_only(), "X"_a, "labels"_a.none(), "y"_a.none(), "weight"_a.none(), "rows"_a, "rate"_a,
-             "decay"_a, "dropout"_a, "first"_a, "clock"_a, "tally"_a)
+             "decay"_a, "dropout"_a, "first"_a, "step_offset"_a, "sums"_a)
         .def("predict", &Bound::predict)
         .def("predict_row", &Bound::predict_row);
 }

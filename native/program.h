@@ -122,9 +122,9 @@ class Session {
     virtual double mu_product() const = 0;
     virtual void set_mu_product(double value) = 0;
     // Throws nothing once it has begun: a step that fails leaves no trace, and the outcome says what it was.
-    // rows: samples in order; first: number of the first step, from 1; clock: added for random draws.
+    // rows: samples in order; first: number of the first step, from 1; step_offset: added for random draws.
     virtual Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const StepSettings& settings,
-                          int64_t n_steps, int64_t first, int64_t clock, double* tally, const Stop& stop) = 0;
+                          int64_t n_steps, int64_t first, int64_t step_offset, double* sums, const Stop& stop) = 0;
     // out (n, outputs); whether every number of the samples, as the network reads them, is finite. Throws what has failed.
     virtual bool predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) = 0;
 };

@@ -158,8 +158,8 @@ struct Call {
     const int64_t* rows;
     int64_t n_rows;
     const StepSettings& settings;
-    int64_t first, clock;
-    double* tally;
+    int64_t first, step_offset;
+    double* sums;
     const Stop& stop;
     Outcome outcome;
     Score score{};            // of the step's batch
@@ -208,7 +208,7 @@ class Engine final : public Session {
     double mu_product() const override { return mu_product_; }
     void set_mu_product(double value) override { mu_product_ = value; }
     Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const StepSettings& settings, int64_t n_steps,
-                  int64_t first, int64_t clock, double* tally, const Stop& stop) override;
+                  int64_t first, int64_t step_offset, double* sums, const Stop& stop) override;
     bool predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) override;
 
     // For the operations (ops/): a parameter that is a vector, and an operation's state.
@@ -291,7 +291,7 @@ class Engine final : public Session {
     Rows<T> gradient_rows_of(int buffer) const { return {buffers_[buffer].grad.data(), buffers_[buffer].ld}; }
     bool reads_samples(const Samples& samples) const;
     void count_operations();
-    void employ(int count);
+    void reserve_workspaces(int count);
     void reserve(Workspace<T>& own, int number, int most) const;
     bool shares_columns(const Op& op, int64_t batch, int present, bool is_forth) const;
     static std::pair<int64_t, int64_t> columns(int64_t width, int member, int count) {  // whole panels of them

@@ -25,8 +25,8 @@ constexpr double LONG_STEP = 1e8;  // operations of a step that looks between it
 
 template <class T>
 Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const StepSettings& settings,
-                         int64_t n_steps, int64_t first, int64_t clock, double* tally, const Stop& stop) {
-    Call call{samples, rows, n_rows, settings, first, clock, tally, stop, {0, End::done}};
+                         int64_t n_steps, int64_t first, int64_t step_offset, double* sums, const Stop& stop) {
+    Call call{samples, rows, n_rows, settings, first, step_offset, sums, stop, {0, End::done}};
     count_frozen_penalty();
     while (call.goes_on() && call.outcome.steps < n_steps) {
         const int64_t k0 = call.outcome.steps, k1 = std::min(n_steps, k0 + team_.steps());
@@ -44,7 +44,7 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
 template <class T>
 Batch Engine<T>::batch_of(const Call& call, int64_t k) const {
     const int64_t begin = k * run_.batch_size, size = std::min(run_.batch_size, call.n_rows - begin);
-    Batch batch{begin, call.rows + begin, size, static_cast<uint32_t>(call.clock + call.first + k), double(size),
+    Batch batch{begin, call.rows + begin, size, static_cast<uint32_t>(call.step_offset + call.first + k), double(size),
                 call.settings.dropout[k]};
     if (const double* weight = call.samples.weight; weight != nullptr) {
         batch.total = 0;
@@ -164,8 +164,8 @@ void Engine<T>::finish_step(Call& call, const Batch& batch) {
             std::copy_n(caches_[o].next_mean.begin(), state.a.size(), state.a.begin());
             std::copy_n(caches_[o].next_var.begin(), state.b.size(), state.b.begin());
         }
-    call.tally[0] += (call.score.loss + sum_of(column_penalty_)) * batch.total, call.tally[1] += batch.total;
-    call.tally[2] += call.score.correct;
+    call.sums[0] += (call.score.loss + sum_of(column_penalty_)) * batch.total, call.sums[1] += batch.total;
+    call.sums[2] += call.score.correct;
     ++call.outcome.steps;
 }
 

@@ -705,7 +705,7 @@ def test_edges_hand_back_what_layers_do(training: bool):
             ctx = trace.context(link)
             _, cache = link.layer.forward(theta, source.value, ctx)
             back = link.layer.backward(theta, cache, delta, ctx)[1]
-            assert_allclose(edge.pull(delta), back, rtol=1e-12, atol=1e-12)
+            assert_allclose(edge.backward(delta), back, rtol=1e-12, atol=1e-12)
             for i, k in np.ndindex(source.value.shape):
                 rows, columns, factors = edge.cells(i, k)
                 assert factors @ delta[rows, columns] == pytest.approx(back[i, k], rel=1e-11, abs=1e-12)

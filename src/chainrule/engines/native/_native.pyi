@@ -117,8 +117,8 @@ class Session:
         decay: Any,
         dropout: Any,
         first: int,
-        clock: int,
-        tally: Any,
+        step_offset: int,
+        sums: Any,
     ) -> tuple[int, str]: ...
     def predict(self, X: Any, out: Any) -> bool: ...
     def predict_row(self, x: Any, out: Any) -> int: ...

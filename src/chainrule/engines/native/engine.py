@@ -211,8 +211,8 @@ class NativeSession:
                 decay=decay,
                 dropout=dropout,
                 first=first + done,
-                clock=self.step_offset,
-                tally=self.sums,
+                step_offset=self.step_offset,
+                sums=self.sums,
             )
             if end != "done":
                 self.synchronize()

@@ -19,11 +19,11 @@ class CellwiseEdge(Edge):
     factors: Floats  # (batch, source width)
     offset: int = 0
 
-    def pull(self, delta: Floats) -> Floats:
+    def backward(self, delta: Floats) -> Floats:
         """factors * delta"""
         return self.factors * delta[:, self.offset : self.offset + self.factors.shape[1]]
 
-    def pull_size(self, size: Floats) -> Floats:
+    def backward_size(self, size: Floats) -> Floats:
         """|factors| * size"""
         return np.abs(self.factors) * size[:, self.offset : self.offset + self.factors.shape[1]]
 

@@ -127,25 +127,25 @@ class Graph:
 
     def delta(self, variable: Variable) -> Floats:
         """Compute dL by each cell of a variable (batch, width): the sum over its edges of factor times delta."""
-        return self._back_to(variable, self._deltas, lambda leaf: leaf, lambda edge, d: edge.pull(d))
+        return self._back_to(variable, self._deltas, lambda leaf: leaf, lambda edge, d: edge.backward(d))
 
     def size(self, variable: Variable) -> Floats:
         """Compute the same sum with absolute values: the size of the terms of a derivative."""
-        return self._back_to(variable, self._sizes, np.abs, lambda edge, d: edge.pull_size(d))
+        return self._back_to(variable, self._sizes, np.abs, lambda edge, d: edge.backward_size(d))
 
     def _back_to(
         self,
         variable: Variable,
         known: dict[int, Floats],
         start: Callable[[Floats], Floats],
-        pull: Callable[[Edge, Floats], Floats],
+        backward: Callable[[Edge, Floats], Floats],
     ) -> Floats:
         """Propagate from the loss back to a variable, and cache all results on the way."""
         for v in reversed(self.variables):  # what a variable moves stands behind it
             if id(v) not in known and v is self.out:
                 known[id(v)] = start(objective.gradient(self.gradient, self.trace.share))
             elif id(v) not in known:
-                known[id(v)] = np.sum([pull(edge, known[id(edge.target)]) for edge in v.edges], axis=0)
+                known[id(v)] = np.sum([backward(edge, known[id(edge.target)]) for edge in v.edges], axis=0)
             if v is variable:
                 break
         return known[id(variable)]

@@ -59,12 +59,12 @@ class Edge(ABC):
     target: Variable
 
     @abstractmethod
-    def pull(self, delta: Floats) -> Floats:
+    def backward(self, delta: Floats) -> Floats:
         """sum over target cells of factor * delta, for each source cell: (batch, source width) from dL/d target."""
 
     @abstractmethod
-    def pull_size(self, size: Floats) -> Floats:
-        """sum over target cells of |factor| * size: how large the terms of `pull` are."""
+    def backward_size(self, size: Floats) -> Floats:
+        """sum over target cells of |factor| * size: how large the terms of `backward` are."""
 
     @abstractmethod
     def cells(self, i: int, k: int) -> Cells:
@@ -93,12 +93,12 @@ class DenseEdge(Edge):
 
     params: Any
 
-    def pull(self, delta: Floats) -> Floats:
+    def backward(self, delta: Floats) -> Floats:
         """sum_j W[k,j] delta[i,j]"""
         W: Floats = self.params.W
         return delta @ W.T
 
-    def pull_size(self, size: Floats) -> Floats:
+    def backward_size(self, size: Floats) -> Floats:
         """sum_j |W[k,j]| size[i,j]"""
         W: Floats = self.params.W
         return size @ np.abs(W).T
@@ -126,11 +126,11 @@ class DenseEdge(Edge):
 class SoftmaxEdge(Edge):
     """a = softmax(z)      da[i,j]/dz[i,k] = a[i,j] ([j = k] - a[i,k])"""
 
-    def pull(self, delta: Floats) -> Floats:
+    def backward(self, delta: Floats) -> Floats:
         """a[i,k] (delta[i,k] - sum_j delta[i,j] a[i,j])"""
         return np.asarray(softmax_pullback(self.target.value, delta))
 
-    def pull_size(self, size: Floats) -> Floats:
+    def backward_size(self, size: Floats) -> Floats:
         """a[i,k] (size[i,k] + sum_j size[i,j] a[i,j])"""
         a = self.target.value
         pulled: Floats = a * (size + (size * a).sum(1, keepdims=True))
@@ -163,7 +163,7 @@ class BatchNormEdge(Edge):
     std: Floats  # (width,)  sqrt(var + eps)
     training: bool
 
-    def pull(self, delta: Floats) -> Floats:
+    def backward(self, delta: Floats) -> Floats:
         """gamma/std (delta - mean_i delta_i - x_hat mean_i (delta_i x_hat_i))"""
         scale: Floats = self.params.gamma / self.std
         if not self.training:
@@ -171,7 +171,7 @@ class BatchNormEdge(Edge):
         rest: Floats = delta.mean(0) + self.x_hat * (delta * self.x_hat).mean(0)
         return scale * (delta - rest)
 
-    def pull_size(self, size: Floats) -> Floats:
+    def backward_size(self, size: Floats) -> Floats:
         """|gamma/std| (size + mean_i size_i + |x_hat| mean_i (size_i |x_hat_i|))"""
         scale: Floats = np.abs(self.params.gamma / self.std)
         x_hat = np.abs(self.x_hat)

@@ -44,11 +44,11 @@ class OwnEdge(Edge):
             one[cell] = 1
             yield one.reshape(self.target.value.shape)
 
-    def pull(self, delta: Floats) -> Floats:
+    def backward(self, delta: Floats) -> Floats:
         """J^T delta"""
         return (delta.ravel() @ self.jacobian).reshape(self.source.value.shape)
 
-    def pull_size(self, size: Floats) -> Floats:
+    def backward_size(self, size: Floats) -> Floats:
         """|J|^T size"""
         return (size.ravel() @ np.abs(self.jacobian)).reshape(self.source.value.shape)
 

@@ -132,7 +132,7 @@ class Landscape:
     def walk_back(self, through: Sequence[Any] | None = None) -> NDArray[np.float64]:
         """Compute dL/dx (P,) by the backward walk.
 
-        through: other parameters for the walk to pull the gradient back through; the network's own for None.
+        through: other parameters for the backward walk to use; the network's own for None.
         """
         self.passes += walk_back_cost(list(self.network.walk()), self.plan.frozen)
         params = self.params if through is None else through
