@@ -23,7 +23,7 @@ __all__ = [
 
 
 def select(name: str, plan: Plan) -> Engine:
-    """The engine of that name, or for "auto" the first one that can run the plan.
+    """Return the engine of that name, or for "auto" the first one that supports the plan.
 
     Raises ConfigError where there is none of that name, or it cannot run this.
     """

@@ -1,4 +1,4 @@
-"""What an engine is: something that takes steps with a plan."""
+"""The interface of an engine: a plan, and a session that takes steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chainrule.network.network import Network
 
 
 class Plan(NamedTuple):
-    """All that is fixed for a run of steps. `Plan(network)` will do for prediction alone."""
+    """Everything fixed during a run of steps. `Plan(network)` is enough for prediction."""
 
     network: Network
     optimizer: Optimizer = GradientDescent()
@@ -29,7 +29,7 @@ class Plan(NamedTuple):
 
 
 class StepSettings(NamedTuple):
-    """What may change from step to step, one number for each."""
+    """The settings that may change from step to step, one number per step."""
 
     rate: NDArray[np.float64]
     """(steps,) the learning rate"""
@@ -40,12 +40,12 @@ class StepSettings(NamedTuple):
 
     @classmethod
     def of(cls, rate: NDArray[np.float64]) -> StepSettings:
-        """These learning rates, with weight decay and dropout as they are."""
+        """Make settings of learning rates, with weight decay and dropout unchanged."""
         ones = np.ones(len(rate))
         return cls(rate, ones, ones)
 
     def part(self, begin: int, end: int) -> StepSettings:
-        """The settings of steps `begin` to `end`."""
+        """Return the settings of steps `begin` to `end`."""
         return StepSettings(*(values[begin:end] for values in self))
 
 
@@ -66,7 +66,7 @@ class Session(Protocol):
     """(3,) summed over the steps since it was last set to zero: loss * weight, weight, weight of the correct samples"""
 
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
-        """Steps over `rows` in order, batch_size to a step (the last may be smaller).
+        """Take steps over `rows` in order, with batch_size samples each (the last may have fewer).
 
         settings: of each step; their length is the number of steps.  first: the number of the first step, from 1,
         within the run of the optimizer.  Raises NonFiniteError at the step that produces NaN or infinity, before its
@@ -76,7 +76,7 @@ class Session(Protocol):
 
     @property
     def taken(self) -> int:
-        """Steps completed by this session: right also after an interrupt in the middle of a call."""
+        """The number of completed steps, also right after an interrupt in the middle of a call."""
         ...
 
     def synchronize(self) -> None:
@@ -85,28 +85,28 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """A way to walk the chain."""
+    """Runs the walks and the steps of training."""
 
     name: str
 
     def refusal(self, plan: Plan) -> str | None:
-        """Why the engine cannot run this, or None where it can."""
+        """Return why the engine does not support a plan, or None if it does."""
         ...
 
     def session(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
     ) -> Session:
-        """A session that trains theta in place. step_offset: steps taken before, by which its draws are offset."""
+        """Make a session that trains theta in place. step_offset: steps taken before, by which its draws are offset."""
         ...
 
     def predict(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int
     ) -> NDArray[Any]:
-        """The network's output (n, outputs) for X (n, features), in theta's precision."""
+        """Compute the network's output (n, outputs) for X (n, features), in theta's precision."""
         ...
 
     def bind(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
     ) -> Callable[[Any], NDArray[Any]]:
-        """The same as a function of X alone, prepared once for calls of up to `capacity` rows at a time."""
+        """Return the same as a function of X alone, prepared for calls of up to `capacity` rows at a time."""
         ...

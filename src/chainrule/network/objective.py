@@ -1,4 +1,4 @@
-"""The training objective of a batch, and its gradient with respect to the network's output. It is written here alone.
+"""The training objective of a batch, and its gradient by the network's output. It is written here alone.
 
     L = sum_i s_i loss(out_i, y_i) / sum_i s_i + l2/2 ||W||^2 + l1 |W|
 
@@ -17,7 +17,7 @@ from chainrule.core.arrays import Array, namespace
 
 
 class Objective(NamedTuple):
-    """The objective of one batch, and what the forward and backward walk made of it."""
+    """The objective of one batch, with its gradients, the output and the next states."""
 
     loss: Array  # ()  with the penalty
     out: Array  # (batch, outputs)
@@ -26,12 +26,12 @@ class Objective(NamedTuple):
 
 
 def shares(s: Array) -> Array:
-    """s_i / sum_i s_i (batch,), each sample's share of the batch; all 0 where all weights are 0."""
+    """Compute s_i / sum_i s_i (batch,), each sample's share of the batch; all 0 if all weights are 0."""
     return s / namespace(s).maximum(s.sum(), np.finfo(s.dtype).tiny)
 
 
 def parts(losses: Array, share: Array) -> Array:
-    """share_i * loss_i: what each sample adds to the objective. losses: (batch,), or (k, batch) of k networks."""
+    """Compute share_i * loss_i, each sample's part of the objective. losses: (batch,), or (k, batch) of k networks."""
     return share * losses
 
 
@@ -46,7 +46,7 @@ def gradient(slopes: Array, share: Array) -> Array:
 
 
 def pieces(weight: Array, size: int) -> Iterator[tuple[slice, float]]:
-    """The samples with weights (n,) in pieces of at most `size`: their rows, and their share of all weights.
+    """Split samples with weights (n,) into pieces of at most `size`: their rows, and their share of all weights.
 
     L of all samples is the sum of share * L over the pieces: each has the penalty, and the shares add up to 1.
     """
@@ -57,5 +57,5 @@ def pieces(weight: Array, size: int) -> Iterator[tuple[slice, float]]:
 
 
 def total(sums: Iterable[Any], weight: float, penalty: Any) -> float:
-    """L of samples that come in pieces, from sum_i s_i loss_i of each piece and the sum of all weights."""
+    """Compute L of samples in pieces, from sum_i s_i loss_i of each piece and the sum of all weights."""
     return sum(float(part) for part in sums) / weight + float(penalty)

@@ -1,4 +1,4 @@
-"""The links of a network with those inside its blocks: the only functions that descend into `link.branches`.
+"""Functions over the links of a network and those inside its blocks; only these descend into `link.branches`.
 
 A tree mirrors some links: a tuple with an entry for each, which for a block is a tuple of trees, one for each of its
 chains. Parameters, gradients and caches are such trees.
@@ -15,7 +15,7 @@ Value = TypeVar("Value")
 
 
 class Place(NamedTuple):
-    """A link, and where it stands."""
+    """A link and its place."""
 
     link: Link
     depth: int
@@ -30,7 +30,7 @@ class Place(NamedTuple):
 
 
 def places(links: Sequence[Link], *trees: Sequence[Any], inner_first: bool = False) -> Iterator[Place]:
-    """Every link with its entries in some trees, in the order of the walk forward; a block before its inner links.
+    """Iterate over links with their entries in some trees, in the order of the forward walk, a block before its links.
 
     inner_first: a block after its inner links, as its output is made after theirs.
     """
@@ -53,7 +53,7 @@ def _places(
 
 
 def walk(links: Sequence[Link]) -> Iterator[Link]:
-    """Every link, depth first: a block, then its inner links."""
+    """Iterate over links, depth first: a block, then its inner links."""
     for link in links:
         yield link
         for branch in link.branches:
@@ -61,14 +61,14 @@ def walk(links: Sequence[Link]) -> Iterator[Link]:
 
 
 def chains(links: Sequence[Link]) -> Iterator[Sequence[Link]]:
-    """The chain of these links itself, and those inside its blocks."""
+    """Iterate over the chain of these links, and the chains inside its blocks."""
     yield links
     for link in walk(links):
         yield from link.branches
 
 
 def build(links: Sequence[Link], entry: Callable[[Link], Any]) -> tuple[Any, ...]:
-    """The tree that mirrors the links: entry(link) for each that is no block, called in the order of `walk`."""
+    """Build the tree that mirrors the links from entry(link) of each that is not a block, in the order of `walk`."""
     return tuple(
         tuple(build(branch, entry) for branch in link.branches) if link.branches else entry(link)
         for link in links
@@ -76,7 +76,7 @@ def build(links: Sequence[Link], entry: Callable[[Link], Any]) -> tuple[Any, ...
 
 
 def replace(links: Sequence[Link], layer: Callable[[Link], Layer]) -> tuple[Link, ...]:
-    """The same links with layer(link) in place of each link's layer; called in the order of `walk`."""
+    """Return the links with layer(link) in the place of each link's layer; called in the order of `walk`."""
     return tuple(
         link._replace(layer=layer(link), branches=tuple(replace(branch, layer) for branch in link.branches))
         for link in links
@@ -90,7 +90,7 @@ def fold(
     *trees: Sequence[Any],
     enters: Callable[[Link], bool] = lambda link: True,
 ) -> Value:
-    """Hand a value from link to link: step(link, value, ends, *parts) makes the next one; the last one is returned.
+    """Pass a value from link to link: step(link, value, ends, *parts) makes the next one; return the last one.
 
     ends: for a block what its chains made of the same value; () for any other link, and a block that is not entered.
     parts: the link's entry in each tree.
@@ -107,7 +107,7 @@ def fold(
 
 
 def leaves(tree: Any) -> Iterator[Any]:
-    """The arrays of a tree, in theta's order."""
+    """Iterate over the arrays of a tree, in theta's order."""
     if isinstance(tree, tuple):
         for part in tree:
             yield from leaves(part)
@@ -116,7 +116,7 @@ def leaves(tree: Any) -> Iterator[Any]:
 
 
 def activations_after(links: Sequence[Link]) -> dict[str, str]:
-    """For each link that has one, the activation behind it, with only batch norm and dropout in between: by name."""
+    """Find the activation after each link, with only batch norm and dropout in between: {link: activation}."""
     found: dict[str, str] = {}
     for chain in chains(links):
         after: str | None = None

@@ -1,4 +1,4 @@
-"""From settings and data to a network, an optimizer and a schedule."""
+"""The network, the optimizer and the schedule of settings and data."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TARGET_RATE = 8e-3
 
 
 def resolve(settings: Settings, train: Dataset, named: Names = PYTHON) -> Settings:
-    """The settings with everything that is left to the data decided."""
+    """Return the settings with all defaults that depend on the data."""
     pixels = train.X.dtype == np.uint8
     hurries = pixels and settings.target is not None and settings.epochs is None
     steers_itself = isinstance(method(settings, named), Search)
@@ -67,7 +67,7 @@ def resolve(settings: Settings, train: Dataset, named: Names = PYTHON) -> Settin
 
 
 def default_loss(y: NDArray[Any], named: Names = PYTHON) -> str:
-    """The kind of the loss that suits a target.
+    """Return the kind of loss that suits a target.
 
     labels, two of them: sigmoid_cross_entropy      labels: softmax_cross_entropy
     rows of 0 and 1: sigmoid_cross_entropy          numbers: mean_squared_error
@@ -87,7 +87,7 @@ def default_loss(y: NDArray[Any], named: Names = PYTHON) -> str:
 
 
 def network(settings: Settings, train: Dataset, named: Names = PYTHON) -> Network:
-    """Input link, hidden layers, output layer.
+    """Build the network: input link, hidden layers, output layer.
 
     settings: resolved.  train: all of X, with the samples that will be held out, for their labels are learned too.
     """
@@ -105,7 +105,7 @@ def network(settings: Settings, train: Dataset, named: Names = PYTHON) -> Networ
 
 
 def make_loss(settings: Settings, named: Names = PYTHON) -> Loss:
-    """The loss that the settings name."""
+    """Make the loss of the settings."""
     kind = check_choice(settings.loss, LOSSES, named("loss"))
     if not settings.label_smoothing:
         made: Loss = kind()
@@ -117,7 +117,7 @@ def make_loss(settings: Settings, named: Names = PYTHON) -> Loss:
 
 
 def hidden_layers(settings: Settings, named: Names = PYTHON) -> list[Layer]:
-    """Dense, batch norm, activation, dropout, once a width, behind the input's dropout.
+    """Make the hidden layers: dense, batch norm, activation and dropout per width, after the input's dropout.
 
     residual: from the second width on the first two stand in a block, so that the activation is of the sum.
     """
@@ -137,7 +137,7 @@ def hidden_layers(settings: Settings, named: Names = PYTHON) -> list[Layer]:
 
 
 def method(settings: Settings, named: Names = PYTHON) -> Method | None:
-    """The method that the settings name; None for backpropagation, which needs no naming."""
+    """Make the method of the settings; None for backpropagation."""
     if settings.method == "backpropagation":
         return None
     from chainrule.training.without_backprop import METHODS
@@ -166,7 +166,7 @@ def check_search(settings: Settings, named: Names = PYTHON) -> None:
 
 
 def optimizer(settings: Settings, named: Names = PYTHON) -> AnyOptimizer:
-    """The optimizer that the settings name, with those of its fields that they give."""
+    """Make the optimizer of the settings."""
     kind = check_choice(settings.optimizer, OPTIMIZERS, named("optimizer"))
     known = {f.name for f in dataclasses.fields(kind)}
     options: dict[str, Any] = {}
@@ -187,7 +187,7 @@ def optimizer(settings: Settings, named: Names = PYTHON) -> AnyOptimizer:
 
 
 def schedule(settings: Settings, held_out: bool, named: Names = PYTHON) -> Schedule:
-    """The schedule that the settings name. held_out: whether validation samples may steer it."""
+    """Make the schedule of the settings. held_out: whether validation samples may control it."""
     kind = check_choice(settings.schedule, SCHEDULES, named("schedule"))
     made: Schedule = ReduceOnPlateau() if kind is ReduceOnPlateau and held_out else kind()
     if kind is ReduceOnPlateau and not held_out:

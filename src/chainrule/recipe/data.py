@@ -39,7 +39,7 @@ class Data(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """What to train on, what to watch after each epoch, and what to judge by in the end, all of it checked."""
+    """The samples for training, for validation after each epoch, and for the final evaluation, all checked."""
 
     train: Samples
     watched: Samples
@@ -164,7 +164,7 @@ def check(data: Data, network: Network) -> Checked:
 
 
 def divide(checked: Checked, rows: Rows | None) -> Parts:
-    """Choose what to train on, what to validate on and what to judge by."""
+    """Divide the data into samples for training, for validation and for the final evaluation."""
     train, validation, test = checked[:3]
     if rows is not None:
         train, validation = train.take(rows.train), train.take(rows.held_out)

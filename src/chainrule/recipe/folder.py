@@ -37,7 +37,7 @@ MAX_CONFIG_BYTES = 1 << 20
 
 
 def choose(out: str | os.PathLike[str] | None, name: str, named: Names = PYTHON) -> Path:
-    """The folder of a new run: `out`, or a new one, runs/NAME-DATE-TIME."""
+    """Return the folder of a new run: `out`, or a new one, runs/NAME-DATE-TIME."""
     if out is None:
         now = datetime.datetime.now()
         stem = Path("runs") / f"{name}-{now:%Y%m%d-%H%M%S}"
@@ -69,7 +69,7 @@ def empty(folder: Path, overwrite: bool, named: Names = PYTHON) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path, named: Names = PYTHON) -> Iterator[None]:
-    """Keep other runs out of a folder. Raises ConfigError where one is at work in it.
+    """Lock a folder for one run. Raises ConfigError if another run is using it.
 
     The system releases the lock when the process ends, however it ends. On a file system without locks the run goes
     on without one.
@@ -135,7 +135,7 @@ def is_leftover(path: Path) -> bool:
 
 
 def clean(folder: Path) -> None:
-    """Take away what a killed process left half written. The caller holds the lock."""
+    """Delete files that a killed process left half-written. The caller holds the lock."""
     for path in filter(is_leftover, folder.iterdir()):
         path.unlink(missing_ok=True)
 
@@ -149,17 +149,17 @@ def discard(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Data as JSON, whole at any instant; null for what JSON cannot contain, as the loss of a run that overflowed."""
+    """Write data as JSON, replacing the file in one step; null for NaN and infinity."""
     write_whole(path, (to_json(value, indent=2) + "\n").encode())
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
-    """Keep what the run was asked for."""
+    """Write the settings of the run."""
     write_json(folder / "config.json", {"format": FORMAT, "versions": versions(), **config})
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """What a run was asked for. Raises FormatError where the file is not one."""
+    """Read the settings of a run. Raises FormatError if the file is not valid."""
     path = folder / "config.json"
     try:
         with path.open("rb") as file:
@@ -180,7 +180,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def write_confusion(path: Path, matrix: Any, labels: Sequence[str]) -> None:
-    """The matrix with its labels: a row a true class, a column a predicted one."""
+    """Write the matrix with its labels: a row per true class, a column per predicted one."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(["true \\ predicted", *cells(labels)])
@@ -189,7 +189,7 @@ def write_confusion(path: Path, matrix: Any, labels: Sequence[str]) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Of what decides the numbers of a run."""
+    """Return the versions of everything that affects the numbers of a run."""
     import numpy as np
 
     return {

@@ -43,7 +43,7 @@ class Judgement(NamedTuple):
 
     @property
     def labels(self) -> list[str]:
-        """What each class is called."""
+        """The name of each class."""
         return [str(label) for label in self.classes]
 
     @property
@@ -58,7 +58,7 @@ class Judgement(NamedTuple):
         return records.to_data(self, n)
 
     def to_json(self) -> dict[str, Any]:
-        """What metrics.json keeps: the metrics, and the confusion matrix where there is one."""
+        """Return the metrics, and the confusion matrix if there is one, as metrics.json has them."""
         found = {"part": self.part, "samples": self.n, "metrics": self.metrics}
         found |= {} if self.positive is None else {"positive": self.positive}
         if (matrix := self.matrix) is not None:
@@ -124,7 +124,7 @@ def _judgement(
 
 
 def positive_class(text: str, classes: list[Any], named: Names = PYTHON) -> Any:
-    """The one of two classes whose label is the text. classes: none where samples have no single label."""
+    """Return the one of two classes with this label. classes: empty if samples do not have a single label."""
     if len(classes) != 2:
         raise ConfigError(f"{named('positive')} is for two classes; leave it out.")
     for label in classes:

@@ -42,7 +42,7 @@ REFUSED = (ConfigError, DataError, ShapeError)
 @records.kind("run_judging")
 @dataclass(frozen=True)
 class Judging(Event):
-    """The training is over, and its model is judged now."""
+    """The training has ended, and the model is being evaluated."""
 
     part: str
     """what it is judged by: test or validation"""
@@ -52,7 +52,7 @@ class Judging(Event):
 @records.kind("run_judged")
 @dataclass(frozen=True)
 class Judged(Event):
-    """The results are in the run's folder."""
+    """The results were written to the run's folder."""
 
     part: str
     samples: int
@@ -61,7 +61,7 @@ class Judged(Event):
 
 @records.kind("run_outcome", fields=("path", "reached", "seconds", "history", "judgement"))
 class Outcome(NamedTuple):
-    """What a run came to."""
+    """The result of a run."""
 
     folder: Path
     model: Model
@@ -81,7 +81,7 @@ class Outcome(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """Spent in all epochs, those before an interruption too."""
+        """The seconds of all epochs, those before an interruption included."""
         return sum(record["seconds"] for record in self.history)
 
 

@@ -24,7 +24,7 @@ WORDS: dict[Any, str] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is asked for: one field an option of `chainrule train`. None is: as suits the data, or not used.
+    """The settings of a run: one field per option of `chainrule train`. None: chosen by the data, or not used.
 
     hidden: the widths of the hidden layers, (256, 128); () for a linear model.
     """
@@ -80,7 +80,7 @@ class Settings:
                 raise ConfigError(f"{named(name)} must be {wanted}, not {value!r}.")
 
     def given(self) -> dict[str, Any]:
-        """The settings that are not at their defaults."""
+        """Return the settings that differ from their defaults."""
         return {
             f.name: getattr(self, f.name)
             for f in dataclasses.fields(self)
@@ -88,7 +88,7 @@ class Settings:
         }
 
     def command(self, source: str) -> str:
-        """The command that does the run again."""
+        """Return the command that repeats the run."""
         words = ["chainrule", "train", source]
         for name, value in self.given().items():
             words += [flag(name)] if value is True else [flag(name), as_text(name, value)]
@@ -96,7 +96,7 @@ class Settings:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], path: str) -> Settings:
-        """The settings that a config.json keeps. Raises FormatError where it has others or of another type."""
+        """Read settings from a config.json. Raises FormatError for unknown settings and wrong types."""
         found, hints = dict(values), types()
         for name, value in values.items():
             if name not in hints:
@@ -122,7 +122,7 @@ NAMES = tuple(f.name for f in dataclasses.fields(Settings))
 
 @functools.cache
 def types() -> dict[str, Any]:
-    """The type of each field."""
+    """Return the type of each field."""
     return typing.get_type_hints(Settings)
 
 
@@ -160,7 +160,7 @@ def as_text(name: str, value: Any) -> str:
 
 
 def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by name as config.json and a report have them: the widths as text."""
+    """Return settings by name as config.json and a report have them, widths as text."""
     return {
         name: as_text(name, value) if name == "hidden" and value is not None else value
         for name, value in settings.items()

@@ -1,4 +1,4 @@
-"""One prediction told as a story: what went in, what the layers made of it, why this answer, what training would do.
+"""The story of one prediction: the input, the layers, the reasons of the answer, and the effect of training on it.
 
     story = explain(model, x, y)
     print(story)                 # in a terminal

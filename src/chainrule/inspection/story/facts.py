@@ -1,4 +1,4 @@
-"""The numbers of a story: all computed here, from the walks of `Model.trace` and from attributions."""
+"""The numbers of a story, computed from the walks of `Model.trace` and from attributions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOVED = 6
 
 @records.kind("story_answer")
 class Answer(NamedTuple):
-    """One thing that the model could say."""
+    """One possible answer of the model."""
 
     label: str
     output: float
@@ -42,7 +42,7 @@ class Answer(NamedTuple):
 
 @records.kind("story_layer", also=("rms",))
 class LayerFacts(NamedTuple):
-    """What one link made of what came in."""
+    """The output of one link."""
 
     name: str
     layer: str
@@ -68,7 +68,7 @@ class LayerFacts(NamedTuple):
 
 @records.kind("story_evidence", also=("total",))
 class Evidence(NamedTuple):
-    """What a layer's neurons did for f, by DeepLIFT: the parts add up to f(x) - f(baseline) at every layer."""
+    """The contributions of a layer's neurons to f, by DeepLIFT: they add up to f(x) - f(baseline) at every layer."""
 
     name: str
     for_it: float
@@ -78,7 +78,7 @@ class Evidence(NamedTuple):
 
     @property
     def total(self) -> float:
-        """For, less against."""
+        """The sum of the contributions for and against."""
         return self.for_it + self.against_it
 
     def to_data(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Evidence(NamedTuple):
 
 @records.kind("story_move")
 class Move(NamedTuple):
-    """One weight, before a step and after."""
+    """One weight before and after a step."""
 
     name: str
     before: float
@@ -101,7 +101,7 @@ class Move(NamedTuple):
 
 @records.kind("story_delta")
 class Delta(NamedTuple):
-    """The backward walk at one link."""
+    """The gradient at one link."""
 
     name: str
     delta: float
@@ -117,7 +117,7 @@ class Delta(NamedTuple):
 
 @records.kind("story_change")
 class Change(NamedTuple):
-    """What one step of gradient descent on this sample would do."""
+    """The effect of one step of gradient descent on this sample."""
 
     truth: str
     is_given: bool
@@ -135,7 +135,7 @@ class Change(NamedTuple):
         return records.to_data(self)
 
     def to_json(self, classes: Mapping[str, Any]) -> dict[str, Any]:
-        """Everything, as data; NaN is null. classes: the data's labels by what they are called here."""
+        """Return all values as data; NaN is null. classes: the labels of the data by their names here."""
         return self._asdict() | {
             "truth": classes.get(self.truth, self.truth),
             "deltas": [d._asdict() for d in self.deltas],
@@ -147,7 +147,7 @@ class Change(NamedTuple):
 
 
 def answers(model: Trained, out: Floats, labels: list[str]) -> tuple[Answer, ...]:
-    """All that the model could say (outputs,), the likeliest first; numbers in their order."""
+    """Return all possible answers for outputs (outputs,), the most likely first; numbers in their order."""
     loss, task = model.network.loss, model.task
     if task == "regression":
         numbers = loss.predict(out[None])[0]
@@ -172,7 +172,7 @@ def answers(model: Trained, out: Floats, labels: list[str]) -> tuple[Answer, ...
 
 
 def out_of(model: Trained, out: Floats) -> Floats:
-    """Logits (outputs,) from outputs that may be probabilities."""
+    """Return logits (outputs,) from outputs that may be probabilities."""
     if model.network.loss.domain != "probability":
         return out
     p = np.clip(out, np.finfo(np.float64).tiny, 1.0)
@@ -180,7 +180,7 @@ def out_of(model: Trained, out: Floats) -> Floats:
 
 
 def layers(model: Trained, trace: Walk) -> tuple[LayerFacts, ...]:
-    """A line for the input and one for each link, in the order of the walk."""
+    """Return the facts of the input and of each link, in the order of the walk."""
     found = [LayerFacts("input", "", 0, trace.x[0], None, strongest(trace.x[0]))]
     for link, depth, *_ in places(model.network.links, inner_first=True):
         values = trace.outputs[link.name][0]
@@ -193,13 +193,13 @@ def layers(model: Trained, trace: Walk) -> tuple[LayerFacts, ...]:
 
 
 def strongest(values: Floats) -> tuple[int, ...]:
-    """The neurons with the largest values by size."""
+    """Return the neurons with the largest absolute values."""
     order = np.argsort(-np.abs(values), kind="stable")[:STRONGEST]
     return tuple(int(k) for k in order if values[k] != 0)
 
 
 def evidence(f: Explained) -> tuple[Evidence, ...] | str:
-    """What the neurons of each layer did for f; or the sentence that says why it cannot be said."""
+    """Return the contributions of the neurons of each layer to f, or the sentence that says why there are none."""
     try:
         _, contributions = multipliers(f)
     except ConfigError as error:
@@ -232,7 +232,7 @@ def change(
     found: tuple[Answer, ...],
     labels: list[str],
 ) -> Change:
-    """One step theta <- theta - rate g on this sample, walked as in prediction, and what the model says after it."""
+    """Take one step theta <- theta - rate g on this sample, as in prediction, and compute the answers after it."""
     network = model.network
     g = np.zeros(network.size)
     for slot in network.slots:
@@ -271,7 +271,7 @@ def _deltas(model: Trained, trace: Walk) -> tuple[Delta, ...]:
 
 
 def _name(model: Trained, k: int) -> str:
-    """dense_2.W[3,1] for a place in theta."""
+    """Return the name of a place in theta: dense_2.W[3,1]"""
     slot = next(slot for slot in model.network.slots if slot.start <= k < slot.stop)
     at = np.unravel_index(k - slot.start, slot.parameter.shape)
     return f"{slot.link.name}.{slot.field}[{','.join(str(int(i)) for i in at)}]"

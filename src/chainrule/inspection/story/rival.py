@@ -1,4 +1,4 @@
-"""The closest other answer, and the smallest changes that would have led to it."""
+"""The closest other answer, and the smallest changes that lead to it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FLIPS = 60
     "story_rival", fields=("label", "gap", "hidden", "reached", "answer_then", "change", "distance", "size")
 )
 class Rival(NamedTuple):
-    """What else the model could have said, and what that would have taken."""
+    """The closest other answer, and what it would take."""
 
     label: str
     call: str
@@ -59,7 +59,7 @@ def closest_rival(
     settings: dict[str, Any],
     baseline: Any,
 ) -> Rival | None:
-    """The closest other answer; None for numbers. settings: the method's; baseline: of f, whatever the method."""
+    """Find the closest other answer; None for numbers. settings: of the method; baseline: of f, for every method."""
     if model.task == "regression" or len(found) < 2:
         return None
     pair: dict[str, Any] = {}
@@ -86,7 +86,7 @@ def closest_rival(
 
 
 def explained_answer(model: Trained, x: Floats) -> str:
-    """What the model says to a sample."""
+    """Return the answer of the model to a sample, as text."""
     said = model.predict(x[None])[0]
     if np.ndim(said):
         on = [str(k) for k in np.flatnonzero(said)]
@@ -95,7 +95,7 @@ def explained_answer(model: Trained, x: Floats) -> str:
 
 
 def hidden_change(f: Explained, gap: float) -> tuple[str, float, float] | None:
-    """How far the input of the last dense layer lies from where the two logits meet: gap / ||w_answer - w_rival||."""
+    """Compute the distance of the last dense layer's input from equal logits: gap / ||w_answer - w_rival||."""
     last = f.links[-1]
     if not isinstance(last.layer, Dense) or len(f.links) < 2:
         return None
@@ -106,7 +106,7 @@ def hidden_change(f: Explained, gap: float) -> tuple[str, float, float] | None:
 
 
 def turn(f: Explained) -> tuple[Floats, float, float]:
-    """A small change of the sample that turns f negative: its numbers (inputs,), its norm, and the sample's own norm.
+    """Find a small change of the sample that turns f negative: its numbers (inputs,), its norm, and the sample's norm.
 
     Newton steps toward f = 0, x <- x - f df/dx / ||df/dx||^2, in the units that the first learning layer sees, and
     then the shortest part of the way that still turns it, by bisection.

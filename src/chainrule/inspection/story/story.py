@@ -1,4 +1,4 @@
-"""The story of one prediction: what `explain` found, as data that can be told."""
+"""The story of one prediction as data; the views tell it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WIDTH = 110
 @records.kind("story")
 @dataclass(frozen=True, eq=False)
 class Story(Shown):
-    """One answer of one model, explained. print() tells it; made by `explain`."""
+    """One prediction, explained. `explain` makes it; print() tells it."""
 
     source: str
     """what the sample is called"""
@@ -51,13 +51,13 @@ class Story(Shown):
 
     @property
     def chosen(self) -> list[str]:
-        """The labels that the model says, in their own order."""
+        """The predicted labels, in their own order."""
         labels = [answer.label for answer in self.answers if answer.is_said]
         return sorted(labels, key=int) if self.task == "multilabel" else labels
 
     @property
     def said(self) -> str:
-        """The answer."""
+        """The prediction as text."""
         if self.task == "regression":
             return ", ".join(f"{answer.output:.6g}" for answer in self.answers)
         return ", ".join(self.chosen) or "none"
@@ -68,21 +68,21 @@ class Story(Shown):
         return told
 
     def text(self, width: int = WIDTH) -> str:
-        """For a terminal, without colors."""
+        """Return the story as text without colors."""
         told: str = view(self, "as_text", width)
         return told
 
     def show(self, console: Console) -> None:
-        """On a terminal, in its colors."""
+        """Print the story on a terminal, in color."""
         view(self, "show", console)
 
     def html(self) -> str:
-        """One whole page, which works offline."""
+        """Return a page that works offline."""
         made: str = view(self, "as_page")
         return made
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """The page as a file."""
+        """Write the page to a file."""
         write_whole(path, self.html().encode())
 
     def to_data(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Story(Shown):
         return records.labeled(self, self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as data; what is NaN or infinite is null."""
+        """Return all values as data; NaN and infinity are null."""
         rival, classes = self.rival, self.classes
         found = {
             "source": self.source,
@@ -130,9 +130,9 @@ class Story(Shown):
         return dict(records.plain(found))
 
     def __str__(self) -> str:
-        """The story."""
+        """Write the story."""
         return self.text()
 
     def __repr__(self) -> str:
-        """In short."""
+        """Show the sample and the prediction."""
         return f"<Story of {self.source}: {self.said}>"

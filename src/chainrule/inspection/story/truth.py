@@ -1,4 +1,4 @@
-"""What an answer is called, and the truth that it is held against."""
+"""The names of answers, and the true answer to compare with."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from chainrule.trained.trained import Trained
 
 
 def label_names(model: Trained) -> list[str]:
-    """What each answer is called."""
+    """Return the name of each answer."""
     if model.task == "regression":
         return [f"output {k}" for k in range(model.network.outputs)]
     return [str(label) for label in model.labels]
 
 
 def check_truth(model: Trained, y: Any) -> Any:
-    """y (1,) or (1, outputs) as `Model.trace` takes it. A label may be spelled out, as a command line has it."""
+    """Check y, and return it for `Model.trace`: (1,) or (1, outputs). A label may be text, as on a command line."""
     if model.task in ("binary", "multiclass"):
         labels = label_names(model)
         known = model.labels
@@ -46,7 +46,7 @@ def check_truth(model: Trained, y: Any) -> Any:
 
 
 def name_truth(model: Trained, truth: Any, labels: list[str]) -> str:
-    """The truth in words."""
+    """Return the true answer as text."""
     if model.task == "regression":
         return ", ".join(f"{v:.6g}" for v in np.ravel(truth))
     if model.task == "multilabel":
@@ -55,7 +55,7 @@ def name_truth(model: Trained, truth: Any, labels: list[str]) -> str:
 
 
 def itself(model: Trained, found: tuple[Answer, ...], labels: list[str], out: Floats) -> Any:
-    """The answer itself as a truth."""
+    """Return the prediction in the form of a target."""
     if model.task == "regression":
         return model.network.loss.predict(out[None])
     if model.task == "multilabel":
