@@ -1,4 +1,4 @@
-// Large batches: a batch is cut into micro-batches, and a member of the team takes one there and back, and adds its gradient to
+// Large batches: a batch is cut into micro-batches, and a thread of the team takes one there and back, and adds its gradient to
 // what it has, before it takes the next. All that it reads is in its own cache, then, and was not written by another. A larger
 // network takes more samples at a time, or adding up its gradient would cost more than that saves.
 //

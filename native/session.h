@@ -135,13 +135,13 @@ struct Draw {
 };
 
 // Some rows of a batch on their way through the buffers, whose rows r0 to r1 they fill; `first` is the first one's place in
-// the batch. What the same member will read next is asked for in time.
+// the batch. What the same thread will read next is asked for in time.
 struct Part {
     int64_t r0, r1, first;
     Following following;
 };
 
-// What a member makes of an operation's output: rows r0 to r1, and of them columns n0 to n1, whole panels or all there are.
+// What a thread makes of an operation's output: rows r0 to r1, and of them columns n0 to n1, whole panels or all there are.
 struct Block {
     int64_t r0, r1;
     int64_t n0 = 0, n1 = std::numeric_limits<int64_t>::max();
@@ -176,8 +176,8 @@ struct Call {
 
 template <class T>
 class Engine final : public Session {
-    // What a member makes of each operation of a walk over some rows, of which `own` are its own: these, or, where the rows are
-    // so few that members share the columns, some columns of all. Before and after an operation of that kind all wait.
+    // What a thread makes of each operation of a walk over some rows, of which `own` are its own: these, or, where the rows are
+    // so few that threads share the columns, some columns of all. Before and after an operation of that kind all wait.
     struct Cut {
         Engine& engine;
         int number, present;
@@ -252,7 +252,7 @@ class Engine final : public Session {
     void plan_tasks();
     bool shares_samples(int64_t columns) const;
     bool is_packed(int64_t columns) const;
-    int64_t first_task(int member, int count) const;
+    int64_t first_task(int thread, int count) const;
     void ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const;
     void gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Workspace<T>& own);
     int64_t place(int slot, int64_t k0, int64_t n) const;
@@ -294,11 +294,11 @@ class Engine final : public Session {
     void reserve_workspaces(int count);
     void reserve(Workspace<T>& own, int number, int most) const;
     bool shares_columns(const Op& op, int64_t batch, int present, bool is_forth) const;
-    static std::pair<int64_t, int64_t> columns(int64_t width, int member, int count) {  // whole panels of them
+    static std::pair<int64_t, int64_t> columns(int64_t width, int thread, int count) {  // whole panels of them
         const int64_t panels = padded<T>(width) / PANEL<T>;
-        return {panels * member / count * PANEL<T>, panels * (member + 1) / count * PANEL<T>};
+        return {panels * thread / count * PANEL<T>, panels * (thread + 1) / count * PANEL<T>};
     }
-    int64_t first_row(int member, int count, int64_t batch) const { return batch * member / count; }
+    int64_t first_row(int thread, int count, int64_t batch) const { return batch * thread / count; }
     int team_size(int64_t batch, double work_a_thread) const;
 
     const Program& program_;  // of whoever made this, and as long there
@@ -312,7 +312,7 @@ class Engine final : public Session {
     std::vector<Task> tasks_;
     std::vector<Score> row_scores_;               // (rows of the buffers,) of each sample
     TeamSize team_{1, 1};                         // that takes steps
-    std::vector<Workspace<T>> workspaces_;        // (its most members,)
+    std::vector<Workspace<T>> workspaces_;        // (the most threads,)
     std::vector<int64_t> first_column_;               // (slots,) of the slot's among the columns of all strips
     std::vector<double> column_penalty_, column_square_;  // (columns of all strips,) empty where nobody asks for them
     int64_t microbatch_ = 0, part_rows_ = 0;          // samples of a micro-batch, 0 for none, and of a part of the batch

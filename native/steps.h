@@ -177,7 +177,7 @@ void Engine<T>::look(const Call& call, const Member& me) {
     phases_.look_around();
 }
 
-// A member's share of a batch, there and back. Before and after the sums of a batch norm over all rows, all wait.
+// A thread's share of a batch, there and back. Before and after the sums of a batch norm over all rows, all wait.
 template <class T>
 void Engine<T>::walk_rows(const Call& call, const Batch& batch, const Member& me) {
     const int64_t r0 = first_row(me.number, me.present, batch.size), r1 = first_row(me.number + 1, me.present, batch.size);

@@ -28,7 +28,7 @@ std::atomic<int> generation{0};
 #endif
 
 // Denormal numbers (below 1e-38) cost a hundred cycles each: moments of weights that see no gradient decay into them.
-// While a team works they are taken as zero, on every member and so for every number of threads.
+// While a team works they are taken as zero, on every thread and so for every number of threads.
 class FlushToZero {
    public:
 #if defined(__x86_64__)

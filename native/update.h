@@ -115,13 +115,13 @@ void Engine<T>::count_frozen_penalty() {
     }
 }
 
-// Where a member's share of the tasks begins.
+// Where a thread's share of the tasks begins.
 template <class T>
-int64_t Engine<T>::first_task(int member, int count) const {
-    if (member == count) return static_cast<int64_t>(tasks_.size());
+int64_t Engine<T>::first_task(int thread, int count) const {
+    if (thread == count) return static_cast<int64_t>(tasks_.size());
     const double all = tasks_.empty() ? 0 : tasks_.back().cost_before;
     const auto begin = std::partition_point(tasks_.begin(), tasks_.end(),
-                                            [&](const Task& task) { return task.cost_before < all * member / count; });
+                                            [&](const Task& task) { return task.cost_before < all * thread / count; });
     return begin - tasks_.begin();
 }
 

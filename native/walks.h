@@ -8,7 +8,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-constexpr int64_t FEW_ROWS = 256;            // at most, of a member
+constexpr int64_t FEW_ROWS = 256;            // at most, of a thread
 constexpr int64_t WORTH_WAITING = 1 << 19;  // products of an operation, for sharing its columns to be worth two barriers
 
 // a0 = scale X[rows] + offset for rows r0 to r1 of the buffers, in the network's precision: the only copy that is made of the samples.
@@ -75,7 +75,7 @@ void Engine<T>::sums_over_batch(const Op& op, Cache<T>& cache, int64_t n0, int64
         ops::batch_norm::sums(cache, gradient_rows_of(op.out), n0, n1, batch);
 }
 
-// Whether members share the columns of what a dense makes, rather than the rows, which are few: each reads a part of W then,
+// Whether threads share the columns of what a dense makes, rather than the rows, which are few: each reads a part of W then,
 // and makes whole tiles.
 template <class T>
 bool Engine<T>::shares_columns(const Op& op, int64_t rows, int present, bool is_forth) const {

@@ -1,7 +1,7 @@
 // batch_norm: formulas/layers/batch_norm.py in C++, a panel of columns at a time: what belongs to a column stays in registers
 // while the rows pass.
 //
-// Its statistics are sums over the whole batch, of which the members take some columns each: before the rows go forward
+// Its statistics are sums over the whole batch, of which the threads take some columns each: before the rows go forward
 // (`statistics`) and back (`sums`), between two meetings of all.
 #pragma once
 
