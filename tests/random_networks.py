@@ -25,6 +25,7 @@ from chainrule import (
     NonFiniteError,
     Rescale,
     Residual,
+    Scale,
     Skip,
     Standardize,
     Tanh,
@@ -88,6 +89,7 @@ def draw(seed: int, many_samples: bool = False) -> Case:
             lambda: Rescale(float(rng.uniform(-1.5, 1.5)), one_of(0.0, float(rng.normal()))),
             lambda: BatchNorm(),
             lambda: Dropout(one_of(0.0, 0.2, 0.6)),
+            lambda: Scale(one_of(0.0, 0.5, 1.0)),
         ]
         if depth > 0:
             block = one_of(Residual, Skip)
