@@ -81,7 +81,7 @@ class Learned(NamedTuple):
 
 
 def parts_of_run(text: str, model: Model, data: Data) -> Learned | None:
-    """How the run of a model divided these data; None where it was not trained on them, or where that is not known."""
+    """Return how a model's run divided these data; None where it was not trained on them, or nothing says so."""
     from chainrule.cli.models import run_folder
     from chainrule.data.checks import check_samples
     from chainrule.recipe import folder
@@ -106,7 +106,7 @@ def parts_of_run(text: str, model: Model, data: Data) -> Learned | None:
 
 
 def explain_part(out: Console, run: Learned, name: str, is_asked: bool) -> None:
-    """Which of the samples the model has learned from."""
+    """Say which of the samples the model has learned from."""
     judged_apart = (
         "--part validation judges those held out" if run.held_out is not None else "--part test judges others"
     )

@@ -12,7 +12,7 @@ from chainrule.formulas.layers import Context, Link
 
 
 def sample_gradients(link: Link, params: Any, a: NDArray[Any], delta: NDArray[Any], ctx: Context) -> Any:
-    """The link's NamedTuple with a batch axis before each shape; the sum over it is `Layer.gradients`.
+    """Compute the link's gradients with a batch axis before each shape; their sum over it is `Layer.gradients`.
 
     a: (batch, fan_in).  delta: (batch, fan_out), dL by the link's output.
     Raises ConfigError for a custom layer that does not define `per_sample` and in which the samples feel each other.
@@ -23,7 +23,7 @@ def sample_gradients(link: Link, params: Any, a: NDArray[Any], delta: NDArray[An
 
 
 def _row_by_row(link: Link, params: Any, a: NDArray[Any], delta: NDArray[Any], ctx: Context) -> Any:
-    """Any other layer, one sample at a time; held against the batch's gradient, which only a row-wise layer matches."""
+    """Compute them one sample at a time; raise unless they add up to the batch's gradient, as a row-wise layer's do."""
     parts = []
     for row, d in zip(a[:, None], delta[:, None], strict=True):
         _, cache = link.layer.forward(params, row, ctx)

@@ -13,7 +13,7 @@ OF_LIBRARY = {"learning_rate": "lr"}
 
 
 def told(error: ChainruleError, named: Names = PYTHON) -> str:
-    """The message with the options that it marks as the caller names them."""
+    """Return the message, its marked options named as the caller names them."""
 
     def name(option: str, value: str, text: str) -> str:
         option = OF_LIBRARY.get(option, option)
@@ -25,7 +25,7 @@ def told(error: ChainruleError, named: Names = PYTHON) -> str:
 
 
 def _value(text: str) -> object:
-    """0.1 as a number, adam as text."""
+    """Read the text of a value: 0.1 is a number, adam is text."""
     for kind in (int, float):
         with suppress(ValueError):
             return kind(text)
@@ -33,5 +33,5 @@ def _value(text: str) -> object:
 
 
 def in_words_of(error: ChainruleError, named: Names) -> None:
-    """Give an error its message in the caller's words."""
+    """Rewrite an error's message in the caller's words."""
     error.args = (told(error, named), *error.args[1:])

@@ -16,18 +16,18 @@ BN_EPS, BN_MOMENTUM = 1e-5, 0.9
 
 
 class Jax(Peer):
-    """What the two have in common: the network, the step, prediction."""
+    """The base of both ways: it builds the network, the step and the prediction."""
 
     packages = ("jax", "jaxlib")
 
     def __init__(self, threads: int) -> None:
-        """Threads come from the cores that the process may use."""
+        """Accept the threads, which JAX takes from the cores that the process may use."""
         import jax
 
         self.jax = jax
 
     def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
-        """Parameters, moments and running statistics as one tree; new functions, so that they are compiled anew."""
+        """Make parameters, moments and running statistics as one tree; new functions are compiled anew."""
         jax, jnp = self.jax, self.jax.numpy
         hidden = len(layers) - 1
         theta = [{"W": jnp.asarray(layer.W), "b": jnp.asarray(layer.b)} for layer in layers]
@@ -88,32 +88,32 @@ class Jax(Peer):
         self.forward = jax.jit(lambda state, x: network(state[0], state[3], x, None)[0])
 
     def order(self, shuffle: bool) -> NDArray[np.int32]:
-        """(steps, batch) rows of an epoch."""
+        """Draw the rows of an epoch, (steps, batch)."""
         n = self.case.samples
         rows = self.rng.permutation(n) if shuffle else np.arange(n)
         return rows.astype(np.int32).reshape(self.case.steps, self.case.batch)
 
     def outputs(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Logits or numbers."""
+        """Compute the network's logits or numbers."""
         return np.asarray(self.forward(self.state, X))
 
     def predictor(self, X: NDArray[Any]) -> Callable[[], Any]:
-        """Compiled for this number of rows."""
+        """Return the prediction compiled for this number of rows."""
         forward, state = self.forward, self.state
         return lambda: np.asarray(forward(state, X))
 
 
 class Step(Jax):
-    """A Python loop of jitted steps."""
+    """JAX that trains by a Python loop of jitted steps."""
 
     def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
-        """Rows are picked inside."""
+        """Compile a call that picks its rows inside."""
         super().prepare(case, X, y, layers)
         step = self.step
         self.call = self.jax.jit(lambda state, X, y, rows: step(state, X[rows], y[rows]), donate_argnums=0)
 
     def train(self, samples: int, *, shuffle: bool = True) -> int:
-        """The last epoch ends where there were samples enough."""
+        """Train until there were samples enough, within an epoch too."""
         done, state = 0, self.state
         while done < samples:
             for rows in self.order(shuffle):
@@ -126,12 +126,12 @@ class Step(Jax):
 
 
 class Scan(Jax):
-    """A whole epoch in one call."""
+    """JAX that trains a whole epoch in one call."""
 
     whole_epochs = True
 
     def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
-        """Rows are picked inside."""
+        """Compile a call that picks its rows inside."""
         super().prepare(case, X, y, layers)
         step, scan = self.step, self.jax.lax.scan
 
@@ -141,7 +141,7 @@ class Scan(Jax):
         self.epoch = self.jax.jit(epoch, donate_argnums=0)
 
     def train(self, samples: int, *, shuffle: bool = True) -> int:
-        """Whole epochs."""
+        """Train whole epochs."""
         epochs = -(-samples // self.case.samples)
         for _ in range(epochs):
             self.state = self.epoch(self.state, self.X, self.y, self.order(shuffle))
