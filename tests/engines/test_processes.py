@@ -22,11 +22,11 @@ needs_limits = pytest.mark.skipif(sys.platform != "linux" or SANITIZED, reason="
 
 LIMIT = 400 if SANITIZED else 50
 """Seconds, after which a process waits for ever; a sanitizer takes its time."""
-WIDTH = 100 if SANITIZED else 500
+WIDTH, MANY = (100, 2000) if SANITIZED else (500, 20000)
 
 BEGIN = f"""
 import faulthandler, os, signal, sys, threading, time
-limit = {LIMIT}
+limit, many = {LIMIT}, {MANY}
 faulthandler.dump_traceback_later(limit, exit=True)
 import numpy as np
 import chainrule.engines.native.engine as native
@@ -84,7 +84,7 @@ def test_no_more_threads_are_made_than_there_are_cores():
 native.cores = lambda: 2
 count = lambda: len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
 before = count()
-fit().outputs(np.resize(X, (2000, 300)))
+fit().outputs(np.resize(X, (many, 300)))
 assert native.threads() == 64 and count() - before <= 1, (before, count())
 """,
         threads=64,
@@ -138,7 +138,7 @@ def test_a_child_uses_a_bound_model_that_a_thread_of_its_parent_was_at_work_on()
     for _ in range(REPEATS):
         check("""
 bound = Model(network, seed=1).bind()
-row, rows = X[0], np.resize(X, (1500, 300))
+row, rows = X[0], np.resize(X, (many // 3, 300))
 answer, answers = bound.outputs(row), bound.outputs(rows[:50])
 is_over = False
 def ask():

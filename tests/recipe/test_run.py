@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import queue
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ from chainrule.recipe.settings import NAMES, Settings
 from chainrule.training import checkpoint
 from chainrule.training import events as e
 from chainrule.views.figures import learning_curve
+from listening import in_another_thread
 
 R = np.random.default_rng(0)
 X = R.normal(size=(160, 6))
@@ -229,20 +229,8 @@ def test_numpys_numbers_are_settings():
 
 def followed(consumers: Any, settings: Settings, folder: Path, **options: Any) -> Any:
     """A run whose events go through a queue to a thread that calls the consumers."""
-    events: queue.SimpleQueue[e.Event | None] = queue.SimpleQueue()
-
-    def read() -> None:
-        while (event := events.get()) is not None:
-            for consume in consumers:
-                consume(event)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
-        return run(from_arrays(X, WORDS), settings, out=folder, listen=events.put, **options)
-    finally:
-        events.put(None)
-        reader.join()
+    with in_another_thread(consumers) as listen:
+        return run(from_arrays(X, WORDS), settings, out=folder, listen=listen, **options)
 
 
 def test_the_events_of_a_run(tmp_path: Path):

@@ -7,8 +7,6 @@ import csv
 import dataclasses
 import io
 import pickle
-import queue
-import threading
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from rich.console import Console
 import chainrule as c
 from chainrule.training import Listener
 from chainrule.training import events as e
+from listening import in_another_thread
 
 GENERATOR = np.random.default_rng(5)
 X = GENERATOR.normal(size=(40, 3))
@@ -173,20 +172,8 @@ def test_listening_changes_no_bit():
 
 def elsewhere(made: c.Model, consumers: Any, **settings: Any) -> c.History:
     """Train with a queue between the run and the consumers, which a thread of their own calls."""
-    events: queue.SimpleQueue[e.Event | None] = queue.SimpleQueue()
-
-    def read() -> None:
-        while (event := events.get()) is not None:
-            for consume in consumers:
-                consume(event)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
-        return fit(Often(events.put), start=made, validation_data=(X, Y), **settings)
-    finally:
-        events.put(None)
-        reader.join()
+    with in_another_thread(consumers) as listen:
+        return fit(Often(listen), start=made, validation_data=(X, Y), **settings)
 
 
 def test_table_bar_and_log_from_the_events_of_another_thread(tmp_path: Path):
