@@ -44,11 +44,13 @@ from chainrule import (
     Tanh,
 )
 from chainrule.formulas.initializers import Constant
-from chainrule.formulas.layers import ACTIVATIONS
+from chainrule.formulas.layers import ACTIVATIONS, Operation
 from chainrule.formulas.losses import LOSSES
+from chainrule.inspection.derivation.cellwise import CellwiseEdge
 from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.derivation.graph import Graph
 from chainrule.inspection.derivation.markup import Fraction, Number, Product, Sum, Symbol
+from chainrule.inspection.derivation.own_layers import OwnEdge
 from chainrule.inspection.derivation.tree import Node
 from chainrule.inspection.trace.trace import Trace
 from chainrule.network.blocks import Block
@@ -379,6 +381,36 @@ def test_through_layers_of_ones_own():
     assert "cubed′(dense_1.z[" in trace.derive("dense_1.b[0]").text()
     assert re.search(r"∂shift_2\.z\[\d,\d\]/∂weighted_1\.z\[\d,\d\]", trace.derive("x[0,0]").text(nodes=60))
     assert "loss′(dense_3.z[" in trace.derive("dense_3.b[0]").text()
+
+
+class Half(Layer):
+    """out = a / 2, a layer of one's own in a known operation."""
+
+    def forward(self, params, a, ctx):
+        return 0.5 * a, None
+
+    def backward(self, params, cache, delta, ctx):
+        return (), 0.5 * delta
+
+    def ops(self, fan_in):
+        return (Operation("rescale", constants={"scale": 0.5, "offset": 0.0}),)
+
+
+class HalfOfTheSecond(Half):
+    """A subclass that is not the operation of the class above."""
+
+    def forward(self, params, a, ctx):
+        return a * np.arange(1, 3) / 2, None
+
+    def backward(self, params, cache, delta, ctx):
+        return (), delta * np.arange(1, 3) / 2
+
+
+def test_a_layer_of_ones_own_in_a_known_operation_is_written_out_as_it():
+    trace = model_of([Dense(2), Half(), HalfOfTheSecond(), Dense(1)]).trace(X, targets(MeanSquaredError(), 1))
+    check(trace)
+    edges = {edge.link.name: type(edge) for variable in Graph(trace).variables for edge in variable.edges}
+    assert edges["half_1"] is CellwiseEdge and edges["half_of_the_second_1"] is OwnEdge
 
 
 class GateParams(NamedTuple):

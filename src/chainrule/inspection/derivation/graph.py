@@ -9,44 +9,21 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ConfigError
-from chainrule.formulas.activations import prelu_prime
-from chainrule.formulas.layers import (
-    Activation,
-    BatchNorm,
-    Context,
-    Dense,
-    Dropout,
-    Link,
-    PReLU,
-    Rescale,
-    Softmax,
-    Standardize,
-)
-from chainrule.formulas.layers.dense import Projection
+from chainrule.formulas.layers import Context, Link, Operation
 from chainrule.inspection.derivation import loss_formulas
-from chainrule.inspection.derivation.cellwise import (
-    ActivationEdge,
-    CellwiseEdge,
-    MaskEdge,
-    MultipliedEdge,
-    OverDeviationEdge,
-    PReLUEdge,
-)
+from chainrule.inspection.derivation.cellwise import CellwiseEdge
+from chainrule.inspection.derivation.edges import edge_of_link
 from chainrule.inspection.derivation.letters import Letters
-from chainrule.inspection.derivation.local_derivatives import (
-    BatchNormEdge,
-    DenseEdge,
-    Edge,
-    Floats,
-    SoftmaxEdge,
-    Variable,
-)
+from chainrule.inspection.derivation.local_derivatives import Edge, Floats, Variable
 from chainrule.inspection.derivation.markup import Expression, Product
 from chainrule.inspection.derivation.own_layers import OwnEdge
 from chainrule.inspection.trace.walk import Walk
 from chainrule.network import objective
-from chainrule.network.blocks import Block, Residual, Skip
+from chainrule.network.blocks import Block
 from chainrule.network.tree import fold
+
+ADD, CONCATENATE = (Operation("add"),), (Operation("concat"),)
+"""The operations of a block that adds up its chains' outputs, and of one that puts them side by side."""
 
 
 class Graph:
@@ -73,7 +50,7 @@ class Graph:
         if ends:
             self._join(link, ends, target)
         else:
-            edge = self._edge(link, theta, source, target)
+            edge = edge_of_link(link, source, target, theta, self.trace.context(link))
             source.edges.append(edge)
             if link.params:
                 self.edges[link.name] = edge
@@ -84,44 +61,13 @@ class Graph:
         """Make the edges from the ends of a block's chains to its output."""
         layer, ctx = link.layer, self.trace.context(link)
         assert isinstance(layer, Block)
-        offset = 0
+        ops, offset = layer.ops(link.fan_in), 0
         for number, end in enumerate(ends):
-            if type(layer) in (Residual, Skip):
+            if ops in (ADD, CONCATENATE):
                 end.edges.append(CellwiseEdge(link, end, target, np.ones(end.value.shape), offset))
             else:
                 end.edges.append(OwnEdge(link, end, target, partial(_part_of, layer, ctx, number)))
-            offset += end.value.shape[1] if isinstance(layer, Skip) else 0
-
-    def _edge(self, link: Link, theta: Any, source: Variable, target: Variable) -> Edge:
-        """Make the edge through one link."""
-        layer, ctx, z, a = link.layer, self.trace.context(link), source.value, target.value
-        kind, ones = type(layer), np.ones(source.value.shape)
-        if kind in (Dense, Projection):
-            return DenseEdge(link, source, target, theta)
-        if kind is PReLU:
-            return PReLUEdge(link, source, target, prelu_prime(z, a, theta.slope), params=theta)
-        if kind is Softmax:
-            return SoftmaxEdge(link, source, target)
-        if isinstance(layer, Activation) and kind.backward is Activation.backward:
-            return ActivationEdge(link, source, target, np.broadcast_to(layer.prime(z, a), z.shape))
-        if kind is BatchNorm:
-            _, cache = layer.forward(theta, z, ctx)
-            return BatchNormEdge(link, source, target, theta, cache.x_hat, 1 / cache.inv_std, ctx.training)
-        if kind.multiplies_by:
-            factors = getattr(theta, layer.multiplies_by) * ones
-            return MultipliedEdge(link, source, target, factors, params=theta)
-        if isinstance(layer, Dropout) and kind is Dropout:
-            is_on = ctx.training and layer.rate > 0
-            made = MaskEdge if is_on else CellwiseEdge
-            return made(link, source, target, layer.forward((), ones, ctx)[0])
-        if isinstance(layer, Rescale) and kind is Rescale:
-            return CellwiseEdge(link, source, target, layer.scale * ones)
-        if kind is Standardize:
-            return OverDeviationEdge(link, source, target, ones / ctx.state.std)
-        _, cache = layer.forward(theta, z, ctx)
-        return OwnEdge(
-            link, source, target, lambda one: layer.backward(theta, cache, one, ctx)[1], theta, ctx
-        )
+            offset += end.value.shape[1] if ops == CONCATENATE else 0
 
     # --- dL by a cell --------------------------------------------------------------------------------------------
 

@@ -1,0 +1,65 @@
+"""The edge through a link: found by the operation that its layer is (`Layer.ops`), so no layer is named here.
+
+The edge of a layer that is no operation of this table, or more than one, is read off its `backward`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.formulas.activations import prelu_prime
+from chainrule.formulas.layers import Activation, BatchNorm, Context, Link, Operation
+from chainrule.inspection.derivation.cellwise import (
+    ActivationEdge,
+    CellwiseEdge,
+    MaskEdge,
+    MultipliedEdge,
+    OverDeviationEdge,
+    PReLUEdge,
+)
+from chainrule.inspection.derivation.local_derivatives import (
+    BatchNormEdge,
+    DenseEdge,
+    Edge,
+    SoftmaxEdge,
+    Variable,
+)
+from chainrule.inspection.derivation.own_layers import OwnEdge
+
+
+def edge_of_link(link: Link, source: Variable, target: Variable, params: Any, ctx: Context) -> Edge:
+    """Make the edge from a link's input to its output.
+
+    params: the link's parameters.  ctx: the context of the walk forward, for this link.
+    """
+    layer, z, a, ones = link.layer, source.value, target.value, np.ones(source.value.shape)
+    if isinstance(layer, Activation) and type(layer).backward is Activation.backward:
+        return ActivationEdge(link, source, target, np.broadcast_to(layer.prime(z, a), z.shape))
+    if layer.multiplies_by:
+        return MultipliedEdge(
+            link, source, target, getattr(params, layer.multiplies_by) * ones, params=params
+        )
+    ops = layer.ops(link.fan_in) or ()
+    op = ops[0] if len(ops) == 1 else Operation("several")
+    match op.name, op.parameters:
+        case ("dense", ("W", "b") | ("W",)):
+            return DenseEdge(link, source, target, params)
+        case ("prelu", ("slope",)):
+            return PReLUEdge(link, source, target, prelu_prime(z, a, params.slope), params=params)
+        case ("softmax", ()):
+            return SoftmaxEdge(link, source, target)
+        case ("batch_norm", ("gamma", "beta")):
+            _, cache = BatchNorm(**op.constants).forward(params, z, ctx)
+            return BatchNormEdge(link, source, target, params, cache.x_hat, 1 / cache.inv_std, ctx.training)
+        case ("dropout", ()):
+            is_on = ctx.training and op.constants["rate"] > 0
+            made = MaskEdge if is_on else CellwiseEdge
+            return made(link, source, target, layer.forward((), ones, ctx)[0])
+        case ("rescale", ()):
+            return CellwiseEdge(link, source, target, op.constants["scale"] * ones)
+        case ("standardize", ()):
+            return OverDeviationEdge(link, source, target, ones / ctx.state[1])
+    _, cache = layer.forward(params, z, ctx)
+    return OwnEdge(link, source, target, lambda one: layer.backward(params, cache, one, ctx)[1], params, ctx)
