@@ -63,6 +63,42 @@ def test_whether_samples_are_mixed_in_training(layer: Layer):
     assert layer.mixes_samples != same
 
 
+@pytest.mark.parametrize("layer", MADE, ids=repr)
+def test_whether_training_draws(layer: Layer):
+    network, params, ctx = at(layer, training=True)
+    again = network.predict(params, A, ctx._replace(step=2))
+    assert layer.is_random != np.array_equal(network.predict(params, A, ctx), again)
+    assert not c.Dropout(0.0).is_random
+
+
+@pytest.mark.parametrize("layer", MADE, ids=repr)
+def test_whether_outputs_are_probabilities(layer: Layer):
+    network, params, ctx = at(layer)
+    out = network.predict(params, 20 * A, ctx)
+    assert layer.gives_probabilities == bool((out >= 0).all() and (out <= 1).all())
+
+
+@pytest.mark.parametrize("layer", [layer for layer in MADE if layer.changes_units], ids=repr)
+def test_the_inverse_undoes_forward(layer: Layer):
+    network, params, ctx = at(layer)
+    found = layer.inverse(network.predict(params, A, ctx), ctx.at(network.links[0]))
+    np.testing.assert_allclose(found, A, rtol=1e-12, atol=1e-12)
+    assert c.Rescale(0.0).inverse(A, ctx) is None
+
+
+@pytest.mark.parametrize(
+    "layer", [layer for layer in MADE if layer.kind in ("batch_norm", "dropout")], ids=repr
+)
+@pytest.mark.parametrize("training", [False, True])
+def test_arrays_of_the_walks(layer: Layer, training: bool):
+    """Output, delta, and what the cache has beside the input and the output."""
+    network, (theta,), ctx = at(layer, training)
+    out, cache = layer.forward(theta, A, ctx.at(network.links[0]))
+    parts = cache if isinstance(cache, tuple) else (cache,)
+    own = [part for part in parts if np.shape(part) == out.shape and part is not A and part is not out]
+    assert layer.arrays(training) == (0 if out is A else 2 + len(own))
+
+
 @pytest.mark.parametrize("layer", [layer for layer in MADE if layer.kinks], ids=repr)
 def test_the_slope_or_its_slope_jumps_at_kinks(layer: Layer):
     network, params, ctx = at(layer)

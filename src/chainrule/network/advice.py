@@ -7,26 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from chainrule.formulas.layers import (
-    ACTIVATIONS,
-    BatchNorm,
-    Dense,
-    Layer,
-    Sigmoid,
-    Softmax,
-)
+from chainrule.formulas.layers import ACTIVATIONS, BatchNorm, Dense, Layer
 from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 
-SHARES = (Sigmoid, Softmax)
-"""Layers whose outputs are from 0 to 1."""
-NO_SHARES = (Dense, BatchNorm, *(kind for kind in ACTIVATIONS.values() if kind not in SHARES))
-"""Layers whose outputs are not."""
+NO_SHARES = (Dense, BatchNorm, *(kind for kind in ACTIVATIONS.values() if not kind.gives_probabilities))
+"""Layers whose outputs are known to be no probabilities."""
 
 
 def on_network(layers: Sequence[Layer], loss: Loss) -> Iterator[str]:
     """Return a warning if the last layer and the loss do not belong together."""
     last, name = layers[-1], type(loss).__name__
-    if isinstance(loss, (SoftmaxCrossEntropy, SigmoidCrossEntropy)) and isinstance(last, SHARES):
+    if isinstance(loss, (SoftmaxCrossEntropy, SigmoidCrossEntropy)) and last.gives_probabilities:
         own, instead = (
             ("softmax", "CategoricalCrossEntropy")
             if isinstance(loss, SoftmaxCrossEntropy)

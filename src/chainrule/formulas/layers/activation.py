@@ -311,6 +311,7 @@ class Sigmoid(Activation):
     """a = 1 / (1 + exp(-z))      a' = a (1 - a)"""
 
     is_bounded = True
+    gives_probabilities = True
     ops = elementwise
     stacks = True
 
@@ -349,6 +350,7 @@ class Softmax(Activation):
     """
 
     is_elementwise = False
+    gives_probabilities = True
     stacks = True
     tangent = symmetric_tangent
 

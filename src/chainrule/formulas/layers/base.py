@@ -135,6 +135,8 @@ class Layer(ABC):
     """whether it only changes the unit and the origin of each feature, and training leaves it as it is"""
     mixes_samples: ClassVar[bool] = False
     """whether in training a sample's output depends on the other samples of the batch"""
+    gives_probabilities: ClassVar[bool] = False
+    """whether the outputs are probabilities, from 0 to 1"""
     kinks: ClassVar[tuple[float, ...]] = ()
     """where an activation's slope, or a higher derivative, jumps"""
 
@@ -203,6 +205,19 @@ class Layer(ABC):
     def next_state(self, state: Any, cache: Any, ctx: Context) -> Any:
         """Return the state after a training step, from the step's cache."""
         return state
+
+    @property
+    def is_random(self) -> bool:
+        """Whether in training the output depends on a random draw."""
+        return False
+
+    def inverse(self, out: Array, ctx: Context) -> Array | None:
+        """Return the input a whose output in prediction is `out`, for a layer that `changes_units`; None for none."""
+        return None
+
+    def arrays(self, training: bool) -> int:
+        """Count the arrays (batch, fan_out) made by the two walks: out, dL/d out, and those that only the cache has."""
+        return 2
 
     def branches(self, fan_in: int) -> tuple[tuple[Layer, ...], ...]:
         """Return the chains inside a block; () for a plain layer."""

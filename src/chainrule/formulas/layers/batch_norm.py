@@ -122,6 +122,10 @@ class BatchNorm(Layer):
             self.momentum * state.var + ((1 - self.momentum) * unbiased) * cache.var,
         )
 
+    def arrays(self, training: bool) -> int:
+        """Count x_hat too."""
+        return 3
+
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """batch_norm, with gamma and beta and the running statistics"""
         constants = {"eps": self.eps, "momentum": self.momentum}

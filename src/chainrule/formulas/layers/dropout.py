@@ -52,6 +52,15 @@ class Dropout(Layer):
         mask = cache
         return (), (delta if mask is None else delta * mask)
 
+    @property
+    def is_random(self) -> bool:
+        """Whether the rate is above 0."""
+        return self.rate > 0
+
+    def arrays(self, training: bool) -> int:
+        """Count the mask too, and none in prediction, which passes the input on."""
+        return 3 if training else 0
+
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """dropout"""
         return (Operation("dropout", constants={"rate": self.rate}),)

@@ -38,6 +38,10 @@ class Rescale(Layer):
         """dL/da = scale * delta"""
         return (), delta * self.scale
 
+    def inverse(self, out: Array, ctx: Context) -> Array | None:
+        """a = (out - offset) / scale; None where scale is 0"""
+        return (out - self.offset) / self.scale if self.scale else None
+
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """rescale"""
         return (Operation("rescale", constants={"scale": self.scale, "offset": self.offset}),)

@@ -57,6 +57,10 @@ class Standardize(Layer):
         """dL/da = delta / std"""
         return (), delta / ctx.state.std
 
+    def inverse(self, out: Array, ctx: Context) -> Array | None:
+        """a = out std + mean"""
+        return out * ctx.state.std + ctx.state.mean
+
     def state(self, fan_in: int) -> Any:
         """Return mean 0 and standard deviation 1, before anything is measured."""
         return StandardizeState(np.zeros(fan_in), np.ones(fan_in), np.zeros(()))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from chainrule.data.checks import as_array, check_X
 from chainrule.data.frames import column_names
 from chainrule.errors import ConfigError, DataError, ShapeError
-from chainrule.formulas.layers import Context, Link, Rescale, Sigmoid, Softmax
+from chainrule.formulas.layers import Context, Link
 from chainrule.network import backprop
 from chainrule.trained.trained import Trained
 
@@ -113,7 +113,7 @@ def explained(
     stored_as = checked.dtype
     rows = (checked.toarray() if hasattr(checked, "toarray") else checked).astype(np.float64)
     links = network.links
-    has_activation = network.loss.domain == "probability" and isinstance(links[-1].layer, (Softmax, Sigmoid))
+    has_activation = network.loss.domain == "probability" and links[-1].layer.gives_probabilities
     links = links[:-1] if has_activation else links
     exact = model.in_float64()
     ctx = Context(training=False, seed=model.seed, states=exact.states)
@@ -144,16 +144,16 @@ def input_links(links: Sequence[Link]) -> int:
 
 
 def neutral(links: Sequence[Link], ctx: Context, inputs: int) -> Floats:
-    """Return the input (inputs,) that the input links map to 0: black pixels, or the means of the training data."""
+    """Return the input (inputs,) that the input links map to 0: black pixels, or the means of the training data.
+
+    It is 0 where an input link has no inverse.
+    """
     x = np.zeros(inputs)
     for link in reversed(links[: input_links(links)]):
-        if isinstance(link.layer, Rescale):
-            if link.layer.scale == 0:
-                return np.zeros(inputs)
-            x = (x - link.layer.offset) / link.layer.scale
-        else:
-            state = ctx.at(link).state
-            x = x * state.std + state.mean
+        found = link.layer.inverse(x, ctx.at(link))
+        if found is None:
+            return np.zeros(inputs)
+        x = found
     return x + 0.0  # no negative zero
 
 

@@ -21,7 +21,7 @@ from chainrule.data.samples import Batch, Samples
 from chainrule.engines import Plan
 from chainrule.engines.step import step as training_step
 from chainrule.errors import ConfigError, DataError
-from chainrule.formulas.layers import Activation, Context, Dense, Link
+from chainrule.formulas.layers import Context, Link
 from chainrule.formulas.optimizers import GradientDescent, Optimizer
 from chainrule.inspection.flow.diagnosis import Diagnosis, LayerFlow, diagnose, flat_share, slopes_of
 from chainrule.network.network import Network
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @records.kind("flow", also=("diagnoses",))
 @dataclass(frozen=True, repr=False)
 class Flow(Shown):
-    """The gradient flow at one moment: one row per dense layer, from the input to the output. Print it for a table."""
+    """The gradient flow at one moment: one row per layer with weights, from input to output. Print it for a table."""
 
     layers: tuple[LayerFlow, ...]
     loss: float
@@ -165,16 +165,20 @@ class _Watch:
     def __init__(self, network: Network, batch: Batch) -> None:
         self.network = network
         self.followers = activations_after(network.links)
+        self.weights = {slot.link.name: slot for slot in network.slots if slot.parameter.is_weight}
+        """the weights of each link that has them, by its name"""
+        self.measured = {self.followers.get(name, name) for name in self.weights}
+        """the links whose outputs are measured: the activation after each, or itself"""
         self.came: NDArray[Any] = batch.a
         self.outputs: dict[str, tuple[float, float, float | None, int | None]] = {}
         self.deltas: dict[str, float] = {}
 
     def __call__(self, walk: str, link: Link, value: NDArray[Any]) -> None:
         if walk == "backward":
-            if isinstance(link.layer, Dense):
+            if link.name in self.weights:
                 self.deltas[link.name] = rms(value)
             return
-        if isinstance(link.layer, (Dense, Activation)):
+        if link.name in self.measured:
             slopes = slopes_of(link.layer, self.came, value)
             exact = np.asarray(value, np.float64)
             self.outputs[link.name] = (
@@ -190,12 +194,9 @@ class _Watch:
     def rows(
         self, theta: NDArray[Any], grads: Mapping[str, Any], after: NDArray[Any] | None
     ) -> Iterator[LayerFlow]:
-        """Iterate over one row per dense layer, depth first."""
-        slots = {slot.link.name: slot for slot in self.network.slots if slot.field == "W"}
-        for link in self.network.walk():
-            if not isinstance(link.layer, Dense) or link.name not in slots:
-                continue
-            slot, follower = slots[link.name], self.followers.get(link.name)
+        """Iterate over one row per layer with weights, depth first."""
+        for name, slot in self.weights.items():
+            link, follower = slot.link, self.followers.get(name)
             mean, std, saturated, dead = self.outputs[follower or link.name]
             W = theta[slot.start : slot.stop]
             size, reached = rms(W), link.name in self.deltas
@@ -210,7 +211,7 @@ class _Watch:
                 std=std,
                 saturated=saturated,
                 dead=dead,
-                gradient_rms=rms(grads[link.name].W) if reached else None,
+                gradient_rms=rms(getattr(grads[link.name], slot.field)) if reached else None,
                 weight_rms=size,
                 update_ratio=None if moved is None or size == 0 else moved / size,
             )

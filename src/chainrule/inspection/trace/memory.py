@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers import BatchNorm, Dropout
 from chainrule.network.network import Network
 from chainrule.network.summary import as_bytes
 
@@ -18,13 +17,9 @@ MEMORY_LIMIT = 2**30
 def memory(network: Network, samples: int, dtype: Any, training: bool = True) -> int:
     """Estimate the bytes of a trace of some samples while it is made; it keeps most of them.
 
-    n (2 inputs + 2 sum_l fan_out_l + sum of fan_out over batch norm and dropout) + 3 parameters, each an item of dtype.
-    Dropout counts in training only: in prediction it hands on what it gets.
+    n (2 inputs + sum_l arrays_l fan_out_l) + 3 parameters, each an item of dtype, with arrays_l from `Layer.arrays`.
     """
-    numbers = 2 * network.inputs
-    for link in network.walk():
-        if not isinstance(link.layer, Dropout) or training:
-            numbers += (3 if isinstance(link.layer, (BatchNorm, Dropout)) else 2) * link.fan_out
+    numbers = 2 * network.inputs + sum(link.layer.arrays(training) * link.fan_out for link in network.walk())
     return int((samples * numbers + 3 * network.size) * np.dtype(dtype).itemsize)
 
 
