@@ -19,7 +19,7 @@ from chainrule.engines import Plan
 from chainrule.errors import ChainruleError, ConfigError, DataError
 from chainrule.formulas.layers import Layer
 from chainrule.formulas.losses import Loss
-from chainrule.formulas.optimizers import LBFGS, AnyOptimizer, GradientDescent, Optimizer
+from chainrule.formulas.optimizers import AnyOptimizer, GradientDescent, Optimizer, Solver
 from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
 from chainrule.inspection.trace.gradient_check import GradientCheck, check_gradients, loss_and_gradient
 from chainrule.inspection.trace.memory import MEMORY_LIMIT
@@ -177,7 +177,7 @@ class Model(Trained, Shown):
         watchers = as_callbacks(callbacks)
         if verbose:
             watchers.insert(0, ProgressBar(verbose))
-        if not self.steps_trained and resume is None and epochs and not isinstance(optimizer, LBFGS):
+        if not self.steps_trained and resume is None and epochs and not isinstance(optimizer, Solver):
             labels = None if classes is None else classes.tolist()
             is_known = self.classes is not None
             for sentence in on_targets(network.layers, network.loss, samples, labels, is_known):

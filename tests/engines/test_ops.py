@@ -26,6 +26,8 @@ from chainrule import (
 from chainrule.engines import ENGINES, Plan, native
 from chainrule.engines.ops import operations, unnamed
 from chainrule.formulas.layers import ACTIVATIONS, Layer, Operation
+from chainrule.formulas.losses import Formula, Loss
+from chainrule.formulas.optimizers import Optimizer, Rule
 from chainrule.trained.persistence import LAYERS
 
 needs_native = pytest.mark.skipif(native.REASON is not None, reason=str(native.REASON))
@@ -153,6 +155,70 @@ def test_the_first_link_without_operations_is_found():
     link = unnamed(network)
     assert link is not None and link.name == "doubled_1"
     assert unnamed(Network(4, [Dense(3)], SoftmaxCrossEntropy())) is None
+
+
+@dataclass(frozen=True)
+class Squared(Loss):
+    """A loss of one's own that is a formula of the kernels."""
+
+    kind, targets = "squared", "real"
+
+    def value(self, out, y):
+        return 0.5 * ((out - y) ** 2).sum(-1)
+
+    def gradient(self, out, y):
+        return out - y
+
+    def formula(self):
+        return Formula("half_squared_error")
+
+
+@dataclass(frozen=True)
+class Heavy(Optimizer):
+    """An optimizer of one's own that is a rule of the kernels."""
+
+    kind = "heavy"
+
+    def init(self, theta):
+        return (np.zeros_like(theta),)
+
+    def update(self, g, state, theta, lr, t):
+        v = 0.8 * state[0] + g
+        return theta - lr * v, (v,)
+
+    def rule(self):
+        return Rule("momentum", beta1=0.8)
+
+
+class SquaredToo(Squared):
+    kind = "squared_too"
+
+
+class HeavyToo(Heavy):
+    kind = "heavy_too"
+
+
+@needs_native
+def test_a_loss_and_an_optimizer_of_ones_own_in_known_formulas_run_on_the_kernels():
+    X = np.random.default_rng(0).normal(size=(50, 4))
+    y = np.sin(X[:, :2])
+
+    def trained(engine: str) -> Model:
+        model = Model(Network(4, [Dense(8), Tanh(), Dense(2)], Squared()), seed=1, dtype=np.float64)
+        model.fit(X, y, optimizer=Heavy(0.05), epochs=5, batch_size=8, engine=engine)
+        return model
+
+    native_one, reference = trained("native"), trained("reference")
+    np.testing.assert_allclose(native_one.theta, reference.theta, rtol=1e-9, atol=1e-11)
+
+
+@needs_native
+def test_a_subclass_says_again_what_the_kernels_know():
+    plan = Plan(Network(4, [Dense(2)], SquaredToo()), Heavy(0.05))
+    assert ENGINES["native"].refusal(plan) == "it does not know the loss SquaredToo"
+    plan = Plan(Network(4, [Dense(2)], Squared()), HeavyToo(0.05))
+    assert ENGINES["native"].refusal(plan) == "it does not know the optimizer HeavyToo"
+    assert SquaredToo().formula() is None and HeavyToo(0.1).rule() is None
 
 
 @needs_native

@@ -19,13 +19,22 @@ over the outputs and r = out - y. Each pair is followed by the class that names 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from chainrule.core.arrays import Array, namespace
 from chainrule.core.settings import number_settings
 from chainrule.formulas.activations import log_softmax, sigmoid, softmax
+
+
+class Formula(NamedTuple):
+    """A loss as a formula that engines know by name."""
+
+    name: str
+    """huber, poisson, ..."""
+    constants: Mapping[str, float] = {}
+    """its settings by name, label_smoothing among them"""
 
 
 class Loss(ABC):
@@ -41,10 +50,23 @@ class Loss(ABC):
     targets: ClassVar[str]
     domain: ClassVar[str] = "real"
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Forget the formula of the class above: what a subclass overrides may compute something else."""
+        super().__init_subclass__(**kwargs)
+        if "formula" not in cls.__dict__:
+            cls.formula = Loss.formula  # type: ignore[method-assign]
+
     @property
     def kinks(self) -> tuple[float, ...]:
         """The residuals out - y at which the slope, or its slope, jumps."""
         return ()
+
+    def formula(self) -> Formula | None:
+        """Return the loss as a formula that engines know by name; for None the reference engine alone can train on it.
+
+        A subclass does not inherit it.
+        """
+        return None
 
     @abstractmethod
     def value(self, out: Array, y: Array) -> Array:
@@ -57,6 +79,11 @@ class Loss(ABC):
     def predict(self, out: Array) -> Array:
         """Return the mean or the probabilities (batch, outputs); out itself unless a subclass overrides it."""
         return out
+
+
+def by_kind(loss: Any) -> Formula:
+    """Return the formula named after a loss's kind, with the loss's settings as constants."""
+    return Formula(loss.kind, {setting.name: getattr(loss, setting.name) for setting in fields(loss)})
 
 
 def squared_error(out: Array, y: Array) -> Array:
@@ -85,6 +112,10 @@ class MeanSquaredError(Loss):
 
     kind, targets = "mean_squared_error", "real"
     half: bool = False
+
+    def formula(self) -> Formula:
+        """mean_squared_error, or half_squared_error"""
+        return Formula("half_squared_error" if self.half else self.kind)
 
     def value(self, out: Array, y: Array) -> Array:
         """(batch,)"""
@@ -119,6 +150,7 @@ class Huber(Loss):
     """`huber`: predicts a mean that outliers hardly move."""
 
     kind, targets = "huber", "real"
+    formula = by_kind
     delta: float = 1.0
 
     def __post_init__(self) -> None:
@@ -154,6 +186,7 @@ class MeanAbsoluteError(Loss):
     """`absolute_error`: predicts the median."""
 
     kind, targets = "mean_absolute_error", "real"
+    formula = by_kind
 
     @property
     def kinks(self) -> tuple[float, ...]:
@@ -191,6 +224,7 @@ class Quantile(Loss):
     """`quantile`: predicts the quantile q; q = 0.5 is the median and half the absolute error."""
 
     kind, targets = "quantile", "real"
+    formula = by_kind
     q: float = 0.5
 
     def __post_init__(self) -> None:
@@ -231,6 +265,7 @@ class Poisson(Loss):
     """`poisson`: predicts the expected count, exp(out)."""
 
     kind, targets = "poisson", "counts"
+    formula = by_kind
 
     def value(self, out: Array, y: Array) -> Array:
         """(batch,)"""
@@ -298,6 +333,7 @@ class SigmoidCrossEntropy(CrossEntropy):
     """`sigmoid_cross_entropy`: two classes in one output, or many labels; predicts probabilities."""
 
     kind, targets = "sigmoid_cross_entropy", "binary"
+    formula = by_kind
     pair = (sigmoid_cross_entropy, sigmoid_cross_entropy_gradient)
 
     def predict(self, out: Array) -> Array:
@@ -325,6 +361,7 @@ class SoftmaxCrossEntropy(CrossEntropy):
     """`softmax_cross_entropy`: one class out of many; predicts probabilities."""
 
     kind, targets = "softmax_cross_entropy", "classes"
+    formula = by_kind
     pair = (softmax_cross_entropy, softmax_cross_entropy_gradient)
 
     def predict(self, out: Array) -> Array:
@@ -367,6 +404,7 @@ class BinaryCrossEntropy(CrossEntropy):
     """`binary_cross_entropy`: after a `Sigmoid` layer."""
 
     kind, targets, domain = "binary_cross_entropy", "binary", "probability"
+    formula = by_kind
     pair = (binary_cross_entropy, binary_cross_entropy_gradient)
 
 
@@ -391,6 +429,7 @@ class CategoricalCrossEntropy(CrossEntropy):
     """`categorical_cross_entropy`: after a `Softmax` layer."""
 
     kind, targets, domain = "categorical_cross_entropy", "classes", "probability"
+    formula = by_kind
     pair = (categorical_cross_entropy, categorical_cross_entropy_gradient)
 
 

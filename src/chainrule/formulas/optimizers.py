@@ -79,6 +79,21 @@ class NadamState(NamedTuple):
     mu_product: Array
 
 
+class Rule(NamedTuple):
+    """An optimizer's update as a rule that engines know by name, and those of the four settings that it has."""
+
+    name: str
+    """gradient_descent, momentum, adam, ..."""
+    beta1: float = 0.0
+    """the decay of the mean gradient, or the momentum"""
+    beta2: float = 0.0
+    """the decay of the mean square of the gradient"""
+    eps: float = 0.0
+    """the number added to the root"""
+    decay: float = 0.0
+    """AdamW's weight_decay, or Nadam's psi"""
+
+
 @dataclass(frozen=True)
 class Optimizer(ABC):
     """Base class of optimizers: a rule for a step from a gradient. A schedule multiplies `learning_rate`."""
@@ -88,9 +103,23 @@ class Optimizer(ABC):
     """whether `update` takes `decay`, a factor of its weight decay"""
     learning_rate: float
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Forget the rule of the class above: what a subclass overrides may compute something else."""
+        super().__init_subclass__(**kwargs)
+        if "rule" not in cls.__dict__:
+            cls.rule = Optimizer.rule  # type: ignore[method-assign]
+
     def __post_init__(self) -> None:
         """Check that the learning rate is above 0."""
         number_settings(self, "learning_rate", above=0)
+
+    def rule(self) -> Rule | None:
+        """Return the update as a rule that engines know by name; for None the reference engine alone can run it.
+
+        The state that `init` makes then contains the arrays of that rule's optimizer, in its order. A subclass does not
+        inherit it.
+        """
+        return None
 
     @abstractmethod
     def init(self, theta: Array) -> Any:
@@ -113,6 +142,10 @@ class GradientDescent(Optimizer):
 
     kind: ClassVar[str] = "gradient_descent"
     learning_rate: float = 0.1
+
+    def rule(self) -> Rule:
+        """gradient_descent"""
+        return Rule(self.kind)
 
     def init(self, theta: Array) -> NoState:
         """Return the empty state."""
@@ -149,6 +182,11 @@ class SGD(Optimizer):
                 f"{option('nesterov', 'nesterov of SGD')} looks ahead along the momentum, which is 0; "
                 f"pass {option('momentum', 'momentum=0.9', '0.9')} too."
             )
+
+    def rule(self) -> Rule:
+        """gradient_descent, momentum or nesterov, with beta1 the momentum"""
+        name = "nesterov" if self.nesterov else "momentum" if self.momentum else "gradient_descent"
+        return Rule(name, beta1=self.momentum)
 
     def init(self, theta: Array) -> NoState | SGDState:
         """v = 0, where there is a momentum."""
@@ -191,6 +229,11 @@ class RMSprop(Optimizer):
         number_settings(self, "eps", above=0)
         number_settings(self, "momentum", least=0, below=1)
 
+    def rule(self) -> Rule:
+        """rmsprop or rmsprop_momentum, with beta1 the momentum and beta2 rho"""
+        name = "rmsprop_momentum" if self.momentum else "rmsprop"
+        return Rule(name, beta1=self.momentum, beta2=self.rho, eps=self.eps)
+
     def init(self, theta: Array) -> RMSpropState | RMSpropMomentumState:
         """v = 0, and b = 0 where there is a momentum."""
         return (
@@ -228,6 +271,10 @@ class Adagrad(Optimizer):
         """Check that eps is above 0."""
         super().__post_init__()
         number_settings(self, "eps", above=0)
+
+    def rule(self) -> Rule:
+        """adagrad"""
+        return Rule(self.kind, eps=self.eps)
 
     def init(self, theta: Array) -> AdagradState:
         """s = 0"""
@@ -271,6 +318,11 @@ class AdamFamily(Optimizer):
         return c1, xp.sqrt(c2)
 
 
+def with_betas(optimizer: AdamFamily) -> Rule:
+    """Return the rule named after the kind of Adam or a variant, with its beta1, beta2 and eps."""
+    return Rule(optimizer.kind, optimizer.beta1, optimizer.beta2, optimizer.eps)
+
+
 @dataclass(frozen=True)
 class Adam(AdamFamily):
     """Adam: momentum divided by the root mean square, both corrected for their start at 0.
@@ -285,6 +337,7 @@ class Adam(AdamFamily):
     """
 
     kind: ClassVar[str] = "adam"
+    rule = with_betas
 
     def init(self, theta: Array) -> AdamState:
         """m = v = 0"""
@@ -311,6 +364,7 @@ class AMSGrad(AdamFamily):
     """
 
     kind: ClassVar[str] = "amsgrad"
+    rule = with_betas
 
     def init(self, theta: Array) -> AMSGradState:
         """m = v = v_max = 0"""
@@ -346,6 +400,10 @@ class AdamW(Adam):
         super().__post_init__()
         number_settings(self, "weight_decay", least=0)
 
+    def rule(self) -> Rule:
+        """adamw, with the weight decay"""
+        return with_betas(self)._replace(decay=self.weight_decay)
+
     def update(
         self, g: Array, state: Any, theta: Array, lr: Array, t: Array, decay: Array = 1.0
     ) -> tuple[Array, AdamState]:
@@ -374,6 +432,10 @@ class Nadam(AdamFamily):
         super().__post_init__()
         number_settings(self, "psi", least=0)
 
+    def rule(self) -> Rule:
+        """nadam, with psi as its decay"""
+        return with_betas(self)._replace(decay=self.psi)
+
     def init(self, theta: Array) -> NadamState:
         """m = v = 0, mu_product = 1"""
         xp = namespace(theta)
@@ -394,7 +456,22 @@ class Nadam(AdamFamily):
 
 
 @dataclass(frozen=True)
-class LBFGS:
+class Solver(ABC):
+    """Base class of optimizers that SciPy runs over the whole of theta and all samples at once: their settings."""
+
+    kind: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    """its name in the literature, for messages"""
+    method: ClassVar[str] = ""
+    """its name for `scipy.optimize.minimize`"""
+
+    @abstractmethod
+    def options(self, iterations: int) -> dict[str, Any]:
+        """Return its options for `scipy.optimize.minimize`, to run at most so many iterations."""
+
+
+@dataclass(frozen=True)
+class LBFGS(Solver):
     """L-BFGS with a line search, run by SciPy over the whole of theta: these are its settings.
 
     history_size: pairs of differences kept, at least 1.
@@ -404,6 +481,8 @@ class LBFGS:
     """
 
     kind: ClassVar[str] = "lbfgs"
+    title: ClassVar[str] = "L-BFGS"
+    method: ClassVar[str] = "L-BFGS-B"
     history_size: int = 10
     tolerance: float = 1e-7
     max_line_search: int = 20
@@ -413,15 +492,26 @@ class LBFGS:
         count_settings(self, "history_size", "max_line_search")
         number_settings(self, "tolerance", least=0)
 
+    def options(self, iterations: int) -> dict[str, Any]:
+        """maxiter, maxfun, maxcor, maxls and gtol; ftol is 0, so that a small change of L does not end the run."""
+        return {
+            "maxiter": iterations,
+            "maxfun": iterations * self.max_line_search + 1,
+            "maxcor": self.history_size,
+            "maxls": self.max_line_search,
+            "gtol": self.tolerance,
+            "ftol": 0.0,
+        }
+
 
 def _scalar(value: Array, theta: Array) -> Array:
     """Return a number as a 0-d array of theta's dtype, because a NumPy float64 would make a float32 theta float64."""
     return namespace(theta).asarray(value, dtype=theta.dtype)
 
 
-AnyOptimizer: TypeAlias = Optimizer | LBFGS
+AnyOptimizer: TypeAlias = Optimizer | Solver
 
-OPTIMIZERS: dict[str, type[Optimizer] | type[LBFGS]] = {
+OPTIMIZERS: dict[str, type[Optimizer] | type[Solver]] = {
     rule.kind: rule for rule in (GradientDescent, SGD, RMSprop, Adagrad, Adam, AMSGrad, AdamW, Nadam, LBFGS)
 }
 """Every optimizer by its `kind`: what files and the command call it, and what the tests run over."""

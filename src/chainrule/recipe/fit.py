@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from chainrule.formulas.optimizers import LBFGS
+from chainrule.formulas.optimizers import Solver
 from chainrule.recipe import folder, longer
 from chainrule.recipe.prepare import Prepared
 from chainrule.training import (
@@ -50,7 +50,9 @@ def callbacks(prepared: Prepared, listen: Consumer, stop: threading.Event | None
     """Make the callbacks of a run: its listener, its log, what stops it, its checkpoint."""
     settings, place = prepared.settings, prepared.place
     log, path = CSVLog(place / "history.csv"), place / "checkpoint.safetensors"
-    can_resume = not isinstance(prepared.optimizer, LBFGS)  # SciPy keeps its state to itself: it starts again
+    can_resume = not isinstance(
+        prepared.optimizer, Solver
+    )  # SciPy keeps its state to itself: it starts again
 
     def tell(event: Event) -> None:
         event = of_whole_run(event, prepared.records)

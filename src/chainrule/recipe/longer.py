@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.errors import ConfigError, FormatError
-from chainrule.formulas.optimizers import LBFGS
+from chainrule.formulas.optimizers import Solver
 from chainrule.model import Model, load
 from chainrule.recipe.commands import Earlier
 from chainrule.recipe.naming import PYTHON, Names
@@ -82,7 +82,7 @@ def starts_anew(run: Prepared, done: History | None, epochs: int, named: Names =
     Raises ConfigError where the run is not done and its schedule looks ahead, and where it would stop at once.
     """
     place = run.place
-    if isinstance(run.optimizer, LBFGS):  # it has no checkpoints, and its iterations are the same again
+    if isinstance(run.optimizer, Solver):  # it has no checkpoints, and its iterations are the same again
         return False
     looks_ahead = run.schedule is not None and run.schedule.looks_ahead
     if done is None:

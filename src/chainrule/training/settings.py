@@ -8,11 +8,14 @@ import numpy as np
 
 from chainrule.core.settings import check_choice, check_number
 from chainrule.errors import ConfigError, instead, option
-from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS, Adam, AnyOptimizer, Optimizer
+from chainrule.formulas.optimizers import OPTIMIZERS, Adam, AnyOptimizer, Optimizer, Solver
 from chainrule.formulas.schedules import SCHEDULES, Constant, Schedule
 from chainrule.training.without_backprop import Method, Search
 
-_LBFGS = instead("LBFGS", "lbfgs")
+
+def named(solver: Solver) -> str:
+    """Return a solver's name for a message: LBFGS, or lbfgs where settings are text."""
+    return instead(type(solver).__name__, solver.kind)
 
 
 def as_optimizer(optimizer: AnyOptimizer | str | None) -> AnyOptimizer:
@@ -22,7 +25,7 @@ def as_optimizer(optimizer: AnyOptimizer | str | None) -> AnyOptimizer:
     if isinstance(optimizer, str):
         made: AnyOptimizer = check_choice(optimizer, OPTIMIZERS, "optimizer")()
         return made
-    if not isinstance(optimizer, (Optimizer, LBFGS)):
+    if not isinstance(optimizer, (Optimizer, Solver)):
         raise ConfigError(f"optimizer must be an optimizer such as Adam(1e-3), or a name, not {optimizer!r}.")
     return optimizer
 
@@ -34,8 +37,8 @@ def as_schedule(schedule: Schedule | str | None, optimizer: AnyOptimizer) -> Sch
     schedule = Constant() if schedule is None else schedule
     if not isinstance(schedule, Schedule):
         raise ConfigError(f"schedule must be a schedule such as OneCycle(), or a name, not {schedule!r}.")
-    if isinstance(optimizer, LBFGS) and not isinstance(schedule, Constant):
-        raise ConfigError(f"{_LBFGS} finds its own step lengths; leave {option('schedule')} out.")
+    if isinstance(optimizer, Solver) and not isinstance(schedule, Constant):
+        raise ConfigError(f"{named(optimizer)} finds its own step lengths; leave {option('schedule')} out.")
     return schedule
 
 
@@ -58,9 +61,10 @@ def as_method(method: Method | str | None, optimizer: Any, schedule: Any, engine
                 raise ConfigError(f"{method.kind} makes its own steps; leave {option(name)} out.")
     if isinstance(method, Backpropagation):
         return method
-    if isinstance(optimizer, LBFGS) or optimizer == LBFGS.kind:
+    solver = as_optimizer(optimizer)
+    if isinstance(solver, Solver):
         raise ConfigError(
-            f"{_LBFGS} needs the gradient itself, not what {method.kind} makes of it; "
+            f"{named(solver)} needs the gradient itself, not what {method.kind} makes of it; "
             f"use {option('optimizer', 'Adam', 'adam')}."
         )
     if engine not in ("auto", "reference"):
@@ -87,8 +91,8 @@ def check_precision(precision: Any, dtype: Any, optimizer: Any) -> str | None:
     if np.dtype(dtype) != np.float32:
         name = option("precision", "precision 'bf16'", "bf16")
         raise ConfigError(f"{name} needs a float32 model, not {np.dtype(dtype)}; leave it out.")
-    if isinstance(optimizer, LBFGS):
+    if isinstance(optimizer, Solver):
         raise ConfigError(
-            f"{_LBFGS} runs on the reference engine, which has no bf16; leave {option('precision')} out."
+            f"{named(optimizer)} runs on the reference engine, which has no bf16; leave {option('precision')} out."
         )
     return "bf16"

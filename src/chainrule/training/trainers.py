@@ -1,4 +1,4 @@
-"""Ways to train: by the gradient on an engine, by another method, or by L-BFGS. Each makes its own session."""
+"""Ways to train: by the gradient on an engine, by another method, or by a solver. Each makes its own session."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from chainrule.engines import Engine, Plan, native, select
-from chainrule.formulas.optimizers import LBFGS, AnyOptimizer
-from chainrule.training import lbfgs, loop
+from chainrule.formulas.optimizers import AnyOptimizer, Solver
+from chainrule.training import loop, solver
 from chainrule.training.run import Run
 from chainrule.training.without_backprop import Method
 
@@ -82,10 +82,10 @@ class ByMethod(ByGradient):
 
 
 @dataclass(frozen=True)
-class ByLineSearch:
-    """L-BFGS, by SciPy."""
+class BySolver:
+    """A solver, run by SciPy on the reference engine."""
 
-    optimizer: LBFGS
+    solver: Solver
 
     def engine(self, name: str, plan: Plan) -> Engine:
         """The reference engine, whatever the name: SciPy asks for a function and its gradient in NumPy."""
@@ -95,15 +95,15 @@ class ByLineSearch:
         self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
     ) -> Any:
         """All samples as one function of theta."""
-        return lbfgs.FullBatch(plan, theta, states, step_offset)
+        return solver.FullBatch(plan, theta, states, step_offset)
 
     def check(self, run: Run) -> None:
-        """Check that the plan suits a line search."""
-        lbfgs.check(run.plan.network, run)
+        """Check that the plan suits the solver."""
+        solver.check(run.plan.network, run, self.solver)
 
     def train(self, run: Run) -> None:
         """SciPy's iterations, each an epoch."""
-        lbfgs.train(run, self.optimizer)
+        solver.train(run, self.solver)
 
 
 @cache
@@ -118,8 +118,8 @@ def say_once(reason: str) -> None:
 
 def trainer_for(optimizer: AnyOptimizer, method: Method | None) -> Trainer:
     """How to train with an optimizer and a method; None for backpropagation."""
-    if isinstance(optimizer, LBFGS):
-        return ByLineSearch(optimizer)
+    if isinstance(optimizer, Solver):
+        return BySolver(optimizer)
     if method is None or method.kind == "backpropagation":
         return ByGradient()
     return ByMethod(method)

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from chainrule.data.samples import Samples
 from chainrule.engines import diagnosis
 from chainrule.engines.base import Plan, StepSettings
-from chainrule.engines.native.program import Program, settings_of, unknown
+from chainrule.engines.native.program import Program, knows_loss, knows_optimizer, settings_of, unknown
 from chainrule.engines.native.samples import as_it_lies, as_rows, is_direct
 from chainrule.engines.native.threads import announce, cores, threads
 from chainrule.errors import ConfigError, NonFiniteError
-from chainrule.formulas import losses, optimizers
 from chainrule.network.network import Network
 
 CHUNK = 1 << 24
@@ -65,9 +64,9 @@ class NativeEngine:
         link = unknown(network)
         if link is not None:
             return f"it does not know the layer {link.name} ({type(link.layer).__name__})"
-        if type(network.loss) not in losses.LOSSES.values():
+        if not knows_loss(network.loss):
             return f"it does not know the loss {type(network.loss).__name__}"
-        if type(optimizer) not in optimizers.OPTIMIZERS.values():
+        if not knows_optimizer(optimizer):
             return f"it does not know the optimizer {type(optimizer).__name__}"
         return None
 

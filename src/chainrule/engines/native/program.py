@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from chainrule.engines.ops import Op, operations
-from chainrule.formulas import losses, optimizers
 from chainrule.formulas.layers import Link
+from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import Optimizer
 from chainrule.network.network import Network
 
@@ -51,7 +50,8 @@ class Program:
         self.state_widths: list[int] = []
         self.scale, self.offset = 1.0, 0.0
         """of the samples as they are read"""
-        name, constant, smoothing = settings_of_loss(network.loss)
+        loss = network.loss.formula()
+        assert loss is not None
         self.native = _native.Program(
             ops=list(self.native_ops()),
             slots=[
@@ -69,9 +69,9 @@ class Program:
             widths=self.widths,
             states=self.state_widths,
             size=network.size,
-            loss=_native.LOSSES[name],
-            loss_c=constant,
-            smoothing=smoothing,
+            loss=_native.LOSSES[loss.name],
+            loss_c=named_constants(loss.name, loss.constants)[0],
+            smoothing=loss.constants.get("label_smoothing", 0.0),
             targets=network.loss.targets,
             l2=network.l2,
             l1=network.l1,
@@ -157,29 +157,21 @@ def named_constants(name: str, given: Mapping[str, Any]) -> tuple[float, float]:
     return c0, c1
 
 
-def settings_of_loss(loss: Any) -> tuple[str, float, float]:
-    """A loss as native/losses.h takes it: its name, its constant, and the smoothing of its labels."""
-    if isinstance(loss, losses.MeanSquaredError):
-        return "half_squared_error" if loss.half else loss.kind, 0.0, 0.0
-    smoothing = loss.label_smoothing if isinstance(loss, losses.CrossEntropy) else 0.0
-    return loss.kind, named_constants(loss.kind, asdict(loss))[0], smoothing
+def knows_loss(loss: Loss) -> bool:
+    """Whether the kernels know a loss's formula."""
+    formula = loss.formula()
+    return formula is not None and formula.name in _native.LOSSES
+
+
+def knows_optimizer(optimizer: Optimizer) -> bool:
+    """Whether the kernels know an optimizer's rule."""
+    rule = optimizer.rule()
+    return rule is not None and rule.name in _native.RULES
 
 
 def settings_of(optimizer: Optimizer) -> dict[str, Any]:
-    """An optimizer as native/optimizers.h takes it: rule, beta1, beta2, eps and decay, those that it has."""
-    rule, settings = optimizer.kind, {}
-    if isinstance(optimizer, optimizers.SGD):
-        rule = "nesterov" if optimizer.nesterov else "momentum" if optimizer.momentum else "gradient_descent"
-        settings = {"beta1": optimizer.momentum}
-    if isinstance(optimizer, optimizers.RMSprop):
-        rule = "rmsprop_momentum" if optimizer.momentum else "rmsprop"
-        settings = {"beta1": optimizer.momentum, "beta2": optimizer.rho, "eps": optimizer.eps}
-    if isinstance(optimizer, optimizers.Adagrad):
-        settings = {"eps": optimizer.eps}
-    if isinstance(optimizer, optimizers.AdamFamily):
-        settings = {"beta1": optimizer.beta1, "beta2": optimizer.beta2, "eps": optimizer.eps}
-    if isinstance(optimizer, optimizers.AdamW):
-        settings["decay"] = optimizer.weight_decay
-    if isinstance(optimizer, optimizers.Nadam):
-        settings["decay"] = optimizer.psi
-    return {"rule": _native.RULES[rule], **settings}
+    """Return an optimizer as native/optimizers.h takes it: the number of its rule, beta1, beta2, eps and decay."""
+    rule = optimizer.rule()
+    assert rule is not None
+    name, *settings = rule
+    return {"rule": _native.RULES[name], **dict(zip(rule._fields[1:], settings, strict=True))}

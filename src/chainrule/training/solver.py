@@ -1,4 +1,4 @@
-"""The training loop of L-BFGS: SciPy's iterations over theta, each on all samples; an iteration is an epoch."""
+"""The training loop of a solver: SciPy's iterations over theta, each on all samples; an iteration is an epoch."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
-from chainrule.errors import ConfigError, NonFiniteError, instead, option
-from chainrule.formulas.layers import Dropout
-from chainrule.formulas.optimizers import LBFGS
+from chainrule.errors import ConfigError, NonFiniteError, option
+from chainrule.formulas.optimizers import Solver
 from chainrule.network import objective
 from chainrule.network.network import Network
 from chainrule.training.callbacks import Checkpoint
 from chainrule.training.loop import finish_epoch, watching
 from chainrule.training.run import Run
+from chainrule.training.settings import named
 
-_LBFGS = instead("LBFGS", "lbfgs")
 _ADAM = option("optimizer", "Adam", "adam")
 CHUNK = 4096
 """Samples in one walk; the weighted mean of the walks is the objective."""
@@ -62,28 +61,33 @@ class FullBatch:
         return loss, g
 
 
-def check(network: Network, run: Run) -> None:
+def check(network: Network, run: Run, solver: Solver) -> None:
     """Check that the objective is deterministic and its gradient unclipped, and that no checkpoints are written."""
-    if any(isinstance(link.layer, Dropout) and link.layer.rate for link in network.walk()):
+    random = next((link.layer for link in network.walk() if link.layer.is_random), None)
+    if random is not None:
         raise ConfigError(
-            f"{_LBFGS} needs the same objective at each evaluation and Dropout changes it; use {_ADAM}."
+            f"{named(solver)} needs the same objective at each evaluation and {type(random).__name__} changes it; "
+            f"use {_ADAM}."
         )
     if run.plan.clip_norm is not None or run.plan.clip_value is not None or network.max_norm is not None:
         raise ConfigError(
-            f"{_LBFGS} cannot clip gradients or bound norms, its line search needs the true ones; "
+            f"{named(solver)} cannot clip gradients or bound norms, its line search needs the true ones; "
             f"use {_ADAM}."
         )
     if any(isinstance(callback, Checkpoint) for callback in run.callbacks):
         raise ConfigError(
-            "LBFGS cannot be resumed, SciPy keeps its state to itself; drop Checkpoint, or use Adam."
+            f"{type(solver).__name__} cannot be resumed, SciPy keeps its state to itself; "
+            "drop Checkpoint, or use Adam."
         )
 
 
-def train(run: Run, optimizer: LBFGS) -> None:
+def train(run: Run, solver: Solver) -> None:
     """Run until the gradient is small, the line search fails, a callback stops it, or all iterations are done."""
     from scipy.optimize import minimize
 
     session: Any = run.session
+    method: Any = solver.method
+    options: Any = solver.options(run.epochs)
     start = time.perf_counter()
 
     def after_iteration(intermediate_result: Any) -> None:
@@ -108,19 +112,14 @@ def train(run: Run, optimizer: LBFGS) -> None:
             session.theta[session.trained].astype(np.float64),
             args=(run.samples,),
             jac=True,
-            method="L-BFGS-B",
+            method=method,
             callback=after_iteration,
-            options={
-                "maxiter": run.epochs,
-                "maxfun": run.epochs * optimizer.max_line_search + 1,
-                "maxcor": optimizer.history_size,
-                "maxls": optimizer.max_line_search,
-                "gtol": optimizer.tolerance,
-                "ftol": 0.0,
-            },
+            options=options,
         )
         session.theta[session.trained] = result.x
         if not np.isfinite(result.fun):
-            raise NonFiniteError("The loss is not finite where L-BFGS begins; scale the input.", 1, "loss")
+            raise NonFiniteError(
+                f"The loss is not finite where {solver.title} begins; scale the input.", 1, "loss"
+            )
         if run.history.stopped is None and run.epoch < run.epochs:
-            run.stop(f"L-BFGS ended: {str(result.message).lower()}")
+            run.stop(f"{solver.title} ended: {str(result.message).lower()}")
