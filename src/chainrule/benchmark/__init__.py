@@ -1,7 +1,7 @@
-"""Chainrule beside its peers: the same networks, data, loss, optimizer and precision, timed side by side.
+"""Compare Chainrule with its peers on the same networks, data, loss, optimizer and precision, timed side by side.
 
-A peer runs in a process of its own (`client`, `worker`), so that its threads disturb no other; the calls to be timed go
-round and round among them (`timing`), and what comes out are ratios (`ratios`). `chainrule bench` runs a minute of it,
+Each peer runs in a process of its own (`client`, `worker`), so that its threads do not disturb the others. Calls are
+timed in turn, peer by peer (`timing`), and compared as ratios (`ratios`). `chainrule bench` runs a minute of it,
 `benchmarks/` in the repository all of it.
 """
 

@@ -14,12 +14,12 @@ BLOCKS = ("plain", "batch norm", "dropout", "residual")
 DROPOUT = 0.2
 LEARNING_RATE = 1e-4
 HELD = 2048
-"""Samples, at most, on which the loss after an epoch is compared."""
+"""The most samples on which the loss after an epoch is compared."""
 
 EPOCH_SECONDS = 0.12
 LONGEST_STEP = 1.0
 ARITHMETIC, MEMORY, CALL = 1.2e11, 5e8, 2e-6
-"""For guessing only: operations a second, updates of a weight a second, and the seconds that any step takes."""
+"""For rough estimates only: operations per second, weight updates per second, and the overhead per step in seconds."""
 
 
 class Layer(NamedTuple):
@@ -31,9 +31,9 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """ReLU between dense layers, Adam, float32; the squared error (half) for one output, softmax for more.
+    """A benchmark case: dense layers with ReLU, Adam, float32; half squared error for one output, softmax for more.
 
-    widths: inputs, hidden layers, outputs.  batch: samples a step.  blocks: what stands between the layers.
+    widths: inputs, hidden layers, outputs.  batch: samples per step.  blocks: plain, batch norm, dropout or residual.
     """
 
     widths: tuple[int, ...]
@@ -42,17 +42,17 @@ class Case:
 
     @property
     def network(self) -> str:
-        """784-128-10"""
+        """The widths as text: 784-128-10."""
         return "-".join(map(str, self.widths))
 
     @property
     def name(self) -> str:
-        """784-128-10, batch 32, dropout"""
+        """The name of the case: 784-128-10, batch 32, dropout."""
         return f"{self.network}, batch {self.batch}" + (f", {self.blocks}" if self.blocks != "plain" else "")
 
     @property
     def is_regression(self) -> bool:
-        """Whether the network has one output, a number; more are classes."""
+        """Whether the network has one output, and so predicts a number instead of classes."""
         return self.widths[-1] == 1
 
     @property

@@ -1,4 +1,4 @@
-"""The client's side of a peer's process."""
+"""The client of a peer's process: it sends commands and receives answers."""
 
 from __future__ import annotations
 

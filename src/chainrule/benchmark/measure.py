@@ -1,4 +1,4 @@
-"""Cells of a comparison: a case, and what each contestant (a peer on a number of threads) did with it."""
+"""Measure a cell of a comparison: one case, by each contestant (a peer on a number of threads)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Contestant(NamedTuple):
     threads: int
 
     def __str__(self) -> str:
-        """torch@2"""
+        """Write the peer and its number of threads: torch@2."""
         return f"{self.peer}@{self.threads}"
 
 
@@ -38,11 +38,11 @@ class Cell:
 
     case: dict[str, Any]
     values: dict[str, list[float]] = field(default_factory=dict)
-    """samples a second, or seconds"""
+    """samples per second, or calls per second, of each round"""
     first: dict[str, float] = field(default_factory=dict)
     """seconds of the first epoch"""
     loss: dict[str, float] = field(default_factory=dict)
-    """after that epoch"""
+    """the loss after that epoch"""
     refused: dict[str, str] = field(default_factory=dict)
     """why a contestant did not take part, or failed"""
 
@@ -182,7 +182,7 @@ def timed(
 ) -> dict[str, Spread]:
     """Measure rates in turn, by contestant as text: "train" in samples per second, "predict" in calls per second.
 
-    One that fails is left out, and its reason put into refused.
+    A contestant that fails is left out, and its reason is added to `refused`.
     """
 
     def call(who: Contestant) -> float:

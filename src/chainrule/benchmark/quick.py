@@ -1,4 +1,4 @@
-"""A comparison of about a minute: four networks to train and two to predict, against the peers that are installed."""
+"""Compare within about a minute: four networks to train and two to predict, against the peers that are installed."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ CELLS = (
     (Case((50, 256, 256, 256, 1), 256), True),
     (Case((784, 512, 512, 10), 128), True),
 )
-"""Case, and whether to train it or to predict one row: what matters most first, in case the time is short."""
+"""Cases, each with whether to train it or to predict one row, the most important first as time may run out."""
 WITHOUT = {
     "torch-compile": "its compiler takes longer than all of this",
     "jax-step": "an epoch in one call is faster",
 }
-"""Peers that only `make bench` has, and why."""
+"""The peers that only `make bench` runs, with the reason."""
 MEASUREMENT, ROUNDS = 1 / 240, 5
-"""Share of the time that one measurement takes, and how many each peer gets."""
+"""The share of the time for one measurement, and the number of measurements per peer."""
 
 PATIENCE = 120.0
-"""Seconds, at least, that a peer has for an answer; on a busy machine its import may take a minute."""
+"""The minimum timeout of an answer, in seconds; on a busy machine an import may take a minute."""
 
 
 def named(case: Case, is_training: bool) -> str:
@@ -45,7 +45,7 @@ def named(case: Case, is_training: bool) -> str:
 @records.kind("benchmark_row")
 @dataclass(frozen=True)
 class Row:
-    """One cell: rates by peer, in samples a second (training) or calls a second (prediction)."""
+    """One cell: rates by peer, in samples per second (training) or calls per second (prediction)."""
 
     case: Case
     is_training: bool
@@ -55,7 +55,7 @@ class Row:
 
     @property
     def what(self) -> str:
-        """train 784-128-10, batch 128"""
+        """The description of the cell: train 784-128-10, batch 128."""
         return named(self.case, self.is_training)
 
     @property
@@ -142,7 +142,7 @@ def compare(
 ) -> Outcome:
     """Run the comparison. say: called with what is going on; step: called with each cell that is done.
 
-    seconds: of all; what there is no time for is left out, and said to be.
+    seconds: for everything; cells for which there is no time are left out and listed in `Outcome.left_out`.
     """
     start, left_out, versions = time.monotonic(), dict[str, str](), dict[str, str]()
     rows: list[Row] = []

@@ -1,4 +1,4 @@
-"""Ratios of a comparison: the best peer, and how far Chainrule is ahead of it or behind."""
+"""Ratios of a comparison: Chainrule's rate relative to a peer's, or to the best peer's."""
 
 from __future__ import annotations
 

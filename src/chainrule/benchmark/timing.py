@@ -1,4 +1,4 @@
-"""Timing: interleaved measurements, and medians with their spreads."""
+"""Time calls in interleaved rounds, and summarize them as medians with spreads."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 from chainrule.core import records
 
 PAUSE = 0.04
-"""Seconds between two calls: threads that another left spinning have gone to sleep."""
+"""The pause between two calls in seconds, after which threads that the previous call left spinning are asleep."""
 
 UNSTEADY = 50.0
-"""Per cent of spread from which a median says more of what else the machine was doing than of what was measured."""
+"""The spread in percent from which a median depends more on the machine's other work than on the measured call."""
 
 
 @records.kind("benchmark_spread", also=("median", "low", "high", "percent", "is_steady"))

@@ -1,6 +1,6 @@
-"""A peer's process: `python -P -m chainrule.benchmark.worker NAME THREADS`; commands come in, answers go out, as JSON.
+"""The process of a peer, `python -P -m chainrule.benchmark.worker NAME THREADS`: it answers commands, in JSON.
 
-Only that peer's library is imported here. Times are taken inside, so that the pipe is in none of them.
+Only that peer's library is imported. Times are measured in this process, so they do not include the pipe.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from chainrule.benchmark.peers.base import Peer
 from chainrule.benchmark.timing import per_call
 
 LEAST = 0.5
-"""A measurement that took less than this share of the time asked for is made longer and made again."""
+"""A measurement shorter than this share of the requested time is repeated with more work."""
 
 
 class Server:
@@ -38,7 +38,7 @@ class Server:
         self.planned = 0
 
     def versions(self) -> dict[str, str]:
-        """Return the versions of what is compared."""
+        """Return the versions of the peer's packages."""
         return self.peer.versions()
 
     def load(self, case: dict[str, Any]) -> dict[str, Any]:

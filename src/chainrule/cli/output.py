@@ -100,7 +100,7 @@ def miss_style(count: int, worst: int) -> str:
     return "orange1" if 2 * count > worst else ""
 
 
-def largest_confusions(matrix: Any, labels: Sequence[str], most: int = 10) -> Table:
+def largest_confusions(matrix: Any, labels: Sequence[str], max_rows: int = 10) -> Table:
     """The misses that occur most, for more classes than fit in a table."""
     from rich import box
     from rich.table import Table
@@ -109,7 +109,7 @@ def largest_confusions(matrix: Any, labels: Sequence[str], most: int = 10) -> Ta
     table = Table("true", "predicted", box=box.SIMPLE_HEAD)
     table.add_column("samples", justify="right")
     misses = [(int(n), i, j) for i, row in enumerate(matrix) for j, n in enumerate(row) if i != j and n]
-    for count, i, j in sorted(misses, key=lambda miss: (-miss[0], miss[1:]))[:most]:
+    for count, i, j in sorted(misses, key=lambda miss: (-miss[0], miss[1:]))[:max_rows]:
         table.add_row(Text(plain(labels[i])), Text(plain(labels[j])), f"{count:,}")
     return table
 

@@ -1,1 +1,1 @@
-"""A run as a library: from settings and data to a trained, judged model in a folder of its own. It prints nothing."""
+"""Run a training from settings and data to an evaluated model in a folder. This package prints nothing."""

@@ -1,4 +1,4 @@
-"""The network, the optimizer and the schedule of settings and data."""
+"""Build the network, the optimizer and the schedule of a run from its settings and data."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from chainrule.recipe.settings import Settings
 from chainrule.training.without_backprop import Method, Search
 
 PIXELS_RATE, TABLE_RATE = 5e-3, 2e-3
-"""The peaks of one cycle of Adam and its kin, where none is given."""
+"""Default peak learning rates of Adam and its variants in a one-cycle schedule, for images and for tables."""
 TARGET_RATE = 8e-3
-"""The peak for pixels where a target is to be reached soon, in a cycle that is an epoch shorter."""
+"""The default peak for images if a target is to be reached early, in a cycle that is one epoch shorter."""
 
 
 def resolve(settings: Settings, train: Dataset, named: Names = PYTHON) -> Settings:
@@ -119,7 +119,7 @@ def make_loss(settings: Settings, named: Names = PYTHON) -> Loss:
 def hidden_layers(settings: Settings, named: Names = PYTHON) -> list[Layer]:
     """Make the hidden layers: dense, batch norm, activation and dropout per width, after the input's dropout.
 
-    residual: from the second width on the first two stand in a block, so that the activation is of the sum.
+    residual: from the second width on dense and batch norm are in a block, so that the activation acts on the sum.
     """
     widths = settings.hidden or ()
     activation = check_choice(settings.activation, ACTIVATIONS, named("activation"))

@@ -1,4 +1,4 @@
-"""The commands that do a run again."""
+"""Write the commands that repeat a run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Earlier(NamedTuple):
     """A training that was done before the run was trained longer."""
 
     epochs: int | None
-    """as it was asked for; None for the default"""
+    """as requested; None for the default"""
     trained: int
     """epochs of the whole run at its end"""
 
 
 def command(settings: Settings, text: str, place: Path, earlier: tuple[Earlier, ...]) -> str:
-    """The commands that do the run again, one after the other."""
+    """Return the commands that repeat the run, joined by &&."""
     if not earlier:
         return settings.command(text)
     first = dataclasses.replace(settings, epochs=earlier[0].epochs).command(text)
@@ -31,6 +31,6 @@ def command(settings: Settings, text: str, place: Path, earlier: tuple[Earlier, 
 
 
 def resume_command(place: Path, epochs: int | None = None) -> str:
-    """The command that goes on with a run, to so many epochs in all."""
+    """Return the command that continues a run, up to a total number of epochs."""
     words = ["chainrule", "train", str(place), "--resume"]
     return shlex.join(words if epochs is None else [*words, "--epochs", str(epochs)])

@@ -1,4 +1,4 @@
-"""The data of a run: mnist, a folder of IDX files, an .npz with X and y, or arrays; and how they are divided."""
+"""Load and divide the data of a run: mnist, a folder of IDX files, an .npz with X and y, or arrays."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from chainrule.recipe.naming import PYTHON, Names
 from chainrule.training.fit import split_rows
 
 HELD_OUT = 0.2
-"""The share of the samples to validate on where the data have neither a validation nor a test part."""
+"""The share of the samples to validate on if the data have neither a validation nor a test part."""
 
 NAMES = {"train": ("X", "y"), "validation": ("X_val", "y_val"), "test": ("X_test", "y_test")}
-"""What the arrays of each part are called in an .npz."""
+"""The names of the arrays of each part in an .npz."""
 
 
 class Data(NamedTuple):
@@ -30,9 +30,9 @@ class Data(NamedTuple):
 
     name: str
     text: str
-    """what was written for it on the command line; empty for arrays"""
+    """the argument on the command line; empty for arrays"""
     source: str
-    """where to find it again: mnist, or the whole path; empty for arrays"""
+    """mnist, or the absolute path; empty for arrays"""
     train: Dataset
     validation: Dataset | None = None
     test: Dataset | None = None
@@ -47,20 +47,20 @@ class Parts(NamedTuple):
     judged_name: str
     """test or validation"""
     held_out: bool
-    """whether what is watched is none of what is judged: free to choose the best epoch by"""
+    """whether the validation samples are not the judged ones, so that they may choose the best epoch"""
     rows: NDArray[np.int64] | None = None
-    """the rows of X that are judged, where a part of X is"""
+    """the rows of X that are judged, if they are part of X"""
 
 
 class Rows(NamedTuple):
-    """How X is divided: rows to train on, and rows that are held out, each rising."""
+    """A division of X: rows to train on and rows held out, each in ascending order."""
 
     train: NDArray[np.int64]
     held_out: NDArray[np.int64]
 
 
 class Checked(NamedTuple):
-    """The parts of the data, whose values were checked."""
+    """The parts of the data, with their values checked."""
 
     train: Samples
     validation: Samples | None
@@ -129,7 +129,7 @@ def _as_text(part: Dataset) -> Dataset:
 
 
 def split(data: Data, fraction: float | None, seed: int, named: Names = PYTHON) -> Rows | None:
-    """Draw the rows to train on and those to hold out; None where X is not divided.
+    """Draw the rows to train on and those to hold out; None if X is not divided.
 
     fraction: of the training samples to hold out, drawn by the seed as Model.fit does it. Where the data have neither
     a validation nor a test part, HELD_OUT unless given.
@@ -175,7 +175,7 @@ def divide(checked: Checked, rows: Rows | None) -> Parts:
 
 
 def image_shape(part: Dataset, shape: Any = None) -> tuple[int, int] | None:
-    """(height, width) where the samples are grey images: items of two dimensions, or a square number of bytes."""
+    """Return (height, width) of gray images: samples of two dimensions, or of a square number of uint8; else None."""
     shape = part.shape if shape is None else shape
     if len(shape) == 2:
         return int(shape[0]), int(shape[1])

@@ -1,4 +1,4 @@
-"""The training of a run: `Model.fit` with what its settings ask for, told of in the events of the whole run."""
+"""Train a run: `Model.fit` with its settings, reported in events that count the epochs of the whole run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from chainrule.training.events import Consumer, Event, Started
 
 
 def train(prepared: Prepared, listen: Consumer, stop: threading.Event | None = None) -> History:
-    """Fit the model, from the last checkpoint of this training where there is one."""
+    """Fit the model, from the last checkpoint of this training if there is one; return the history of the whole run."""
     settings, parts = prepared.settings, prepared.parts
     path, before = prepared.place / "checkpoint.safetensors", len(prepared.records)
     history = prepared.model.fit(
@@ -47,7 +47,7 @@ def train(prepared: Prepared, listen: Consumer, stop: threading.Event | None = N
 
 
 def callbacks(prepared: Prepared, listen: Consumer, stop: threading.Event | None = None) -> list[Callback]:
-    """Make the callbacks of a run: its listener, its log, what stops it, its checkpoint."""
+    """Make the callbacks of a run: its listener, its log, early and requested stops, its checkpoint."""
     settings, place = prepared.settings, prepared.place
     log, path = CSVLog(place / "history.csv"), place / "checkpoint.safetensors"
     can_resume = not isinstance(
@@ -76,7 +76,7 @@ def callbacks(prepared: Prepared, listen: Consumer, stop: threading.Event | None
 
 
 def of_whole_run(event: Event, records: Sequence[Mapping[str, float]]) -> Event:
-    """Count the epochs of an event over the whole run, which began with these records of earlier trainings."""
+    """Return an event whose epochs count from the start of the run. records: the epochs of earlier trainings."""
     before = len(records)
     event = dataclasses.replace(event, epoch=event.epoch + before, epochs=event.epochs + before)
     return (
@@ -92,17 +92,17 @@ class StopOnRequest(Callback):
     looks_inside = False
 
     def __init__(self, request: threading.Event) -> None:
-        """Keep what may be set."""
+        """Store the event that requests the stop."""
         self.request = request
 
     def on_epoch_end(self, run: Run) -> None:
-        """Stop, unless the run is at its end anyway."""
+        """Stop if requested, unless the run is at its end anyway."""
         if self.request.is_set() and run.history.stopped is None and run.epoch < run.epochs:
             run.stop(longer.ON_REQUEST)
 
 
 class PauseOnRequest(StopOnRequest, Checkpoint):
-    """End a run where it stands once a `threading.Event` is set, with a checkpoint that does not know of the stop."""
+    """End a run within an epoch once a `threading.Event` is set, with a checkpoint that resumes it exactly there."""
 
     def __init__(self, request: threading.Event, path: Path) -> None:
         """path: of the checkpoint that the run writes after each epoch, just before this is called."""

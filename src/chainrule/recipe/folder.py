@@ -1,8 +1,8 @@
-"""The folder of a run.
+"""Read and write the folder of a run.
 
-config.json             all that the run was asked for: written before the first step
-checkpoint.safetensors  where it is
-history.csv             one line an epoch, as it goes
+config.json             all settings of the run, written before the first step
+checkpoint.safetensors  the state of the training
+history.csv             one line per epoch, as it ends
 model.safetensors  history.json  metrics.json  confusion_matrix.csv  report.html    at its end
 .lock                   locked while a process trains in it: no other may write there, all may read
 """
@@ -55,7 +55,10 @@ def choose(out: str | os.PathLike[str] | None, name: str, named: Names = PYTHON)
 
 
 def empty(folder: Path, overwrite: bool, named: Names = PYTHON) -> None:
-    """Make room for a new run. Another run's files go only if told so. The caller holds the lock."""
+    """Empty a folder for a new run; with `overwrite` delete another run's files too. The caller holds the lock.
+
+    Raises ConfigError if the folder contains another run and overwrite is False.
+    """
     held = sorted(path.name for path in folder.iterdir() if not is_leftover(path) and path.name != LOCK)
     if held and not overwrite:
         what = "a run" if "config.json" in held else f"files ({held[0]})"
@@ -99,7 +102,7 @@ def _delete(path: Path, handle: int) -> None:
 
 
 def _open_locked(path: Path) -> int | None:
-    """The file at a path, open and locked; None where another process holds its lock."""
+    """Open and lock the file at a path; return its handle, or None if another process holds the lock."""
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -130,7 +133,7 @@ def _lock(handle: int) -> None:
 
 
 def is_leftover(path: Path) -> bool:
-    """A file half written when its process was killed."""
+    """Return whether a path is a file that a killed process left half-written."""
     return path.suffix == ".tmp" and any(path.name.startswith(f".{name}.") for name in FILES)
 
 
@@ -141,7 +144,7 @@ def clean(folder: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Take away the folder of a run that could not begin, unless something else is in it."""
+    """Delete the folder of a run that could not begin, unless it contains other files."""
     with contextlib.suppress(OSError):  # not empty
         folder.rmdir()
         if folder.parent == Path("runs"):

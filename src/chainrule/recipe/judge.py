@@ -1,4 +1,4 @@
-"""How good a model is on some samples: its metrics, who was right, how sure it was, where it was most wrong."""
+"""Evaluate a model on some samples: its metrics, its predictions and confidence, and its worst mistakes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chainrule.recipe.naming import PYTHON, Names
 from chainrule.trained.trained import Trained
 
 WORST = 24
-"""Mistakes that are kept."""
+"""The number of mistakes that are kept."""
 
 
 @records.kind("judgement", rows="samples", also=("n",))
@@ -28,7 +28,7 @@ class Judgement(NamedTuple):
     task: str
     metrics: dict[str, float]
     classes: list[Any]
-    """as the data have them"""
+    """as in the data"""
     y: NDArray[Any]  # (n,) class numbers, (n, labels) 0 or 1, (n, outputs) numbers
     predicted: NDArray[Any]  # the shape of y
     shares: NDArray[Any] | None  # (n, classes) or (n, labels) probabilities; None for numbers
@@ -48,7 +48,7 @@ class Judgement(NamedTuple):
 
     @property
     def matrix(self) -> NDArray[np.int64] | None:
-        """(classes, classes), or None where a sample has no single label."""
+        """The confusion matrix (classes, classes), rows true; None if a sample has no single label."""
         if self.task not in ("binary", "multiclass"):
             return None
         return confusion_matrix(self.y, self.predicted, len(self.classes))
@@ -58,7 +58,7 @@ class Judgement(NamedTuple):
         return records.to_data(self, n)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the metrics, and the confusion matrix if there is one, as metrics.json has them."""
+        """Return the metrics, and the confusion matrix if there is one, as in metrics.json."""
         found = {"part": self.part, "samples": self.n, "metrics": self.metrics}
         found |= {} if self.positive is None else {"positive": self.positive}
         if (matrix := self.matrix) is not None:
@@ -78,10 +78,10 @@ def judge(
 ) -> Judgement:
     """Compare the predictions of a model for n samples with their targets, and find the worst mistakes.
 
-    Worst is the least probability of the truth, or the greatest squared error.
-    samples: out of `Trained.check_samples`; their values are not checked again.  part: what they are.
+    The worst mistakes have the smallest probability of the true class, or the largest squared error.
+    samples: from `Trained.check_samples`; their values are not checked again.  part: their name, such as test.
     positive: of two classes the label that precision, recall and their like are of, by default the one that sorts last.
-    outputs: (n, outputs) that `Trained.outputs` gave for them, where they are at hand.  metrics: likewise.
+    outputs: (n, outputs) of `Trained.outputs` for them, computed unless given.  metrics: likewise.
     """
     out = model.outputs(samples, engine=engine) if outputs is None else outputs
     if metrics is None:
@@ -134,7 +134,7 @@ def positive_class(text: str, classes: list[Any], named: Names = PYTHON) -> Any:
 
 
 def positive_of(model: Trained, text: str | None, named: Names = PYTHON) -> Any:
-    """The label of a model's two classes that a text names; None for None."""
+    """Return the label of a model's two classes that a text names; None for None."""
     if text is None:
         return None
     return positive_class(text, model.labels if model.task in ("binary", "multiclass") else [], named)

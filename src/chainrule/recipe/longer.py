@@ -1,9 +1,8 @@
-"""A run that is done, and how it is trained longer.
+"""Continue a run: resume one that was stopped, or train one that is done for more epochs.
 
-A schedule that looks ahead to the end of the run (one cycle, cosine, step decay) has come to that end: the further
-epochs are a training of their own, from the run's model, with a fresh optimizer and the schedule over them, as a second
-call of `Model.fit` makes it. At any other schedule the run goes on from its last checkpoint, as if all epochs had been
-asked for at once.
+If the schedule depends on the number of epochs (one cycle, cosine, step decay), the additional epochs are a training of
+their own, from the run's model, with a fresh optimizer and the schedule over them, like a second call of `Model.fit`.
+With any other schedule the run continues from its last checkpoint, as if all epochs had been requested at once.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from chainrule.trained.persistence import network_config
 from chainrule.training import EarlyStopping, History, Run, checkpoint
 
 ON_REQUEST = "on request"
-"""Why a run was stopped that goes on, when it is resumed, as if it had never been stopped."""
+"""The reason of a stop after which a resumed run goes on as if it had never been stopped."""
 
 
 def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:
-    """What config.json says of earlier trainings. Raises FormatError where it does not say it."""
+    """Return the earlier trainings listed in config.json. Raises FormatError if the list is not valid."""
     entries = config.get("earlier", [])
     if not isinstance(entries, list):
         raise FormatError(f"{path} has {entries!r:.60} for 'earlier', which must be a list.")
@@ -44,9 +43,9 @@ def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:
 
 
 def taken_up(run: Prepared, config: dict[str, Any], epochs: int | None, named: Names = PYTHON) -> Prepared:
-    """The run of a folder as it stands, with its history where it is done.
+    """Return the run of a folder as it stands, with its history if it is done.
 
-    epochs: how many it is to be trained for in all; None for as many as it was asked for.
+    epochs: the total number of epochs to train it for; None for the number requested before.
     """
     place = run.place
     earlier = earlier_of(config, f"{place / 'config.json'}")
@@ -77,9 +76,9 @@ def taken_up(run: Prepared, config: dict[str, Any], epochs: int | None, named: N
 
 
 def starts_anew(run: Prepared, done: History | None, epochs: int, named: Names = PYTHON) -> bool:
-    """Whether more epochs are a training of their own; False where the run goes on as if asked for them at once.
+    """Return whether more epochs are a training of their own; False if the run continues from its checkpoint.
 
-    Raises ConfigError where the run is not done and its schedule looks ahead, and where it would stop at once.
+    Raises ConfigError if the run is not done and its schedule looks ahead, or if it would stop at once.
     """
     place = run.place
     if isinstance(run.optimizer, Solver):  # it has no checkpoints, and its iterations are the same again
@@ -103,7 +102,7 @@ def starts_anew(run: Prepared, done: History | None, epochs: int, named: Names =
 
 
 def recorded(place: Path) -> History | None:
-    """The history of the last training that a folder contains the results of; None where it contains none."""
+    """Return the history of the last training whose results a folder contains; None if there are none."""
     if not all((place / name).is_file() for name in ("model.safetensors", "history.json", "metrics.json")):
         return None
     try:
@@ -115,19 +114,19 @@ def recorded(place: Path) -> History | None:
 
 
 def is_finished(history: History | None, epochs: int, earlier: tuple[Earlier, ...]) -> bool:
-    """Whether a run of so many epochs is done: they were trained, or the last training was stopped."""
+    """Return whether a run of so many epochs is done: they were trained, or the last training was stopped."""
     if history is None or history.stopped == ON_REQUEST:
         return False
     return len(history) >= epochs or (history.stopped is not None and len(history) > trained_by(earlier))
 
 
 def trained_by(earlier: tuple[Earlier, ...]) -> int:
-    """Epochs of all earlier trainings together."""
+    """Return the number of epochs of all earlier trainings."""
     return earlier[-1].trained if earlier else 0
 
 
 def read_model(place: Path, model: Model) -> Model:
-    """The model that a folder contains, which must be of the run's network."""
+    """Read the model of a folder. Raises FormatError if its network, precision or seed is not the run's."""
     found = load(place / "model.safetensors")
     same = network_config(found.network) == network_config(model.network)
     if not same or found.dtype != model.dtype or found.seed != model.seed:
@@ -136,20 +135,20 @@ def read_model(place: Path, model: Model) -> Model:
 
 
 def is_of_this_training(path: Path, before: int) -> bool:
-    """Whether a checkpoint was written by the training that began after so many epochs, not by an earlier one."""
+    """Return whether a checkpoint is from the training that began after so many epochs, not from an earlier one."""
     return path.is_file() and (before == 0 or checkpoint.read(path)["epochs_before"] == before)
 
 
 class LongerStopping(EarlyStopping):
-    """Early stopping in a run that is trained longer: its model counts, and epochs are those of the whole run."""
+    """Early stopping in a run that is trained longer: the best epoch may be an earlier one."""
 
     def __init__(self, monitor: str, patience: int, records: Sequence[dict[str, float]]) -> None:
-        """records: of the earlier epochs."""
+        """Store the records of the earlier epochs, among which the best may be."""
         super().__init__(monitor, patience)
         self.records = records
 
     def on_train_begin(self, run: Run) -> None:
-        """The model to begin with is the best so far."""
+        """Keep the initial model as the best so far."""
         super().on_train_begin(run)
         if run.step == 0:
             values = [self.sign * record[self.monitor] for record in self.records]
@@ -159,5 +158,5 @@ class LongerStopping(EarlyStopping):
             self.kept = run.snapshot()
 
     def reason(self) -> str:
-        """Why the run is stopped."""
+        """Return the reason of the stop, with epochs counted over the whole run."""
         return f"{self.monitor} has not improved since epoch {len(self.records) + self.best_epoch}"

@@ -1,4 +1,4 @@
-"""An error of the library in the words of whoever asked for the run."""
+"""Translate an error's message: options get the names by which the caller knows them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import NAMES
 
 OF_LIBRARY = {"learning_rate": "lr"}
-"""Settings that the library calls otherwise."""
+"""Options of the library whose name as a setting differs."""
 
 
 def told(error: ChainruleError, named: Names = PYTHON) -> str:
-    """Return the message, its marked options named as the caller names them."""
+    """Return the message, with its marked options under the caller's names."""
 
     def name(option: str, value: str, text: str) -> str:
         option = OF_LIBRARY.get(option, option)
@@ -33,5 +33,5 @@ def _value(text: str) -> object:
 
 
 def in_words_of(error: ChainruleError, named: Names) -> None:
-    """Rewrite an error's message in the caller's words."""
+    """Rewrite an error's message in place, with the caller's names."""
     error.args = (told(error, named), *error.args[1:])

@@ -1,4 +1,4 @@
-"""How messages name the options of a run: as whoever asked for the run wrote them."""
+"""Names of a run's options in messages: as in Python, or as on the command line."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Any
 
 
 class Names:
-    """The names of Python: `batch_size`, `batch_size=32`. The command has names of its own, `--batch-size 32`."""
+    """The names of options in Python: `batch_size`, `batch_size=32`. The command's subclass has `--batch-size 32`."""
 
     others: frozenset[str] = frozenset()
-    """options that are no settings of a run"""
+    """options beside the settings of a run"""
 
     def __call__(self, option: str) -> str:
-        """The name of an option."""
+        """Return the name of an option."""
         return option
 
     def value(self, option: str, value: Any) -> str:
-        """A value of an option."""
+        """Return a value of an option as it is written."""
         return repr(value)
 
     def given(self, option: str, value: Any) -> str:
-        """An option with a value."""
+        """Return an option with a value."""
         return f"{self(option)}={self.value(option, value)}"
 
     def resume(self, place: Path) -> str:
-        """How the run of a folder is gone on with."""
+        """Return the call that continues the run of a folder."""
         return f"run(..., out={str(place)!r}, resume=True)"
 
 

@@ -1,4 +1,4 @@
-"""All of a run that can be made and checked before its first file is written."""
+"""Prepare a run: check its settings and data and build its model, before the first file is written."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ from chainrule.training.without_backprop import Search
 
 
 class Prepared(NamedTuple):
-    """Everything that can be checked before the first file is written."""
+    """A run with its settings and data checked and its model built, before its first file is written."""
 
     data: Data
     parts: Parts
     given: Settings
     settings: Settings
-    """with all decided that was left to the data"""
+    """with all defaults that depend on the data"""
     model: Model
     optimizer: Any
-    """None, as the schedule is, where the method makes its own steps"""
+    """None, like the schedule, if the method makes its own steps"""
     schedule: Any
     method: Any
     """None for backpropagation"""
     earlier: tuple[commands.Earlier, ...] = ()
     """trainings that were done before the run was trained longer"""
     records: tuple[dict[str, float], ...] = ()
-    """what these recorded, epoch by epoch"""
+    """their records, one per epoch"""
     fingerprint: int = 0
-    """of the samples, those held out among them"""
+    """a checksum of the samples, including those held out"""
     place: Path = Path()
     """the folder"""
     done: History | None = None
-    """of a run that was done before"""
+    """the history of a run that was done before"""
 
     @property
     def command(self) -> str:
-        """The command that repeats the run; several where it was trained longer; empty for arrays."""
+        """The command that repeats the run; several if it was trained longer; empty for arrays."""
         if not self.data.text:
             return ""
         return commands.command(self.given, self.data.text, self.place, self.earlier)
 
     @property
     def watched(self) -> str:
-        """What the samples are that the val_ columns of the history are of: validation or test."""
+        """The samples of the val_ columns of the history: validation or test."""
         return "validation" if self.parts.held_out else self.parts.judged_name
 
     def config(self) -> dict[str, Any]:
-        """What config.json keeps."""
+        """Return the content of config.json."""
         return {
             "command": self.command,
             "data": {

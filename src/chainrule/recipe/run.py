@@ -1,4 +1,4 @@
-"""One run from its settings to its folder: build, train, judge, write.
+"""Carry out a run from its settings to its folder: build, train, evaluate, write.
 
     from chainrule.recipe.data import load
     from chainrule.recipe.run import run
@@ -6,10 +6,9 @@
 
     outcome = run(load("mnist"), Settings(hidden=(256,), epochs=4), out="runs/mnist", listen=print)
 
-`run` is the command `chainrule train` without its terminal. What happens is told to `listen` in events, those of
-`chainrule.training.events` and then `Judging` and `Judged`; what is wrong with a setting is a ConfigError that names it
-as the caller does. The parts of a run are functions of their own: `begun` and `resumed` prepare one in its folder,
-`carry_out` does it.
+`run` is the command `chainrule train` without its terminal. It calls `listen` with events: those of
+`chainrule.training.events`, then `Judging` and `Judged`. An invalid setting is a ConfigError that names it as the
+caller does. `begun` and `resumed` prepare a run in its folder, and `carry_out` trains it.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class Judging(Event):
     """The training has ended, and the model is being evaluated."""
 
     part: str
-    """what it is judged by: test or validation"""
+    """the samples of the evaluation: test or validation"""
     samples: int
 
 
@@ -72,16 +71,16 @@ class Outcome(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The folder as text."""
+        """The path of the folder as text."""
         return str(self.folder)
 
     def to_data(self) -> dict[str, Any]:
-        """Return what was recorded and found as JSON-safe data; see `chainrule.core.records`."""
+        """Return history and results as JSON-safe data; see `chainrule.core.records`."""
         return records.to_data(self)
 
     @property
     def seconds(self) -> float:
-        """The seconds of all epochs, those before an interruption included."""
+        """The seconds of all epochs, including those before an interruption."""
         return sum(record["seconds"] for record in self.history)
 
 
@@ -96,14 +95,14 @@ def run(
     stop: threading.Event | None = None,
     named: Names = PYTHON,
 ) -> Outcome:
-    """Train a network, judge it, and leave a folder with the model and all about it.
+    """Train a network, evaluate it, and write the model and its results to a folder.
 
-    data: of `chainrule.recipe.data.load` or `from_arrays`, or the text that `load` takes.
-    out: the folder; a new one under runs/ unless given.  overwrite: replace the run that it has.
-    resume: go on with the run that it has, with the same data and settings, and end with the same bits as if it had
-    never stopped; more epochs train a run that is done longer.
+    data: from `chainrule.recipe.data.load` or `from_arrays`, or the text that `load` takes.
+    out: the folder; a new one under runs/ unless given.  overwrite: replace the run in it.
+    resume: continue the run in it, with the same data and settings, and end with the same bits as if it had never
+    stopped; with more epochs, train a run that is done longer.
     listen: called with each event, in this thread.  stop: once it is set, from any thread, the run stops within about a
-    tenth of a second; it is judged as it stands, and resumes where it was.
+    tenth of a second; it is evaluated as it stands, and can be resumed there.
     Raises ConfigError, DataError or ShapeError for settings and data that do not fit, before anything is written;
     NonFiniteError where the training overflows, and KeyboardInterrupt: the folder then keeps its last checkpoint.
     """
@@ -156,10 +155,10 @@ def resumed(
     data: Data | str | None = None,
     named: Names = PYTHON,
 ) -> Iterator[Prepared]:
-    """Prepare the run of a folder to go on; the folder is locked within the `with`.
+    """Prepare the run of a folder to be continued; the folder is locked within the `with`.
 
-    chosen: names of the settings that must agree with what the run was asked for; only the epochs may be more.
-    data: None for those that the folder names.
+    chosen: names of the settings that must equal the run's own; only the epochs may be more.
+    data: None for those named in the folder.
     """
 
     def begin() -> Prepared:
@@ -173,7 +172,7 @@ def resumed(
 
 @contextmanager
 def _in_folder(place: Path, begin: Callable[[], Prepared], named: Names) -> Iterator[Prepared]:
-    """Lock a folder, and leave none behind for a run that was refused before its first step."""
+    """Lock a folder, and delete it if the run is refused before its first step."""
     try:
         with folder.locked(place, named):
             prepared = begin()
@@ -191,7 +190,7 @@ def _in_folder(place: Path, begin: Callable[[], Prepared], named: Names) -> Iter
 def _agreed(
     place: Path, given: Settings, chosen: Sequence[str], data: Data | str | None, named: Names
 ) -> Prepared:
-    """Compare what is asked for with what the run of a folder was asked for, and return that run."""
+    """Check the given settings and data against those of the run in a folder, and return that run."""
     config = folder.read_config(place)
     path = f"{place / 'config.json'}"
     asked = Settings.from_json(config["settings"], path)
@@ -229,9 +228,9 @@ def carry_out(
     stop: threading.Event | None = None,
     named: Names = PYTHON,
 ) -> Outcome:
-    """Train to the end, from the last checkpoint if there is one, judge, and write the results into the folder.
+    """Train to the end, from the last checkpoint if there is one, evaluate, and write the results to the folder.
 
-    A run that was done before is judged again. listen, stop: as in `run`.
+    A run that was done before is evaluated again. listen, stop: as in `run`.
     """
     listen = _ignore if listen is None else listen
     settings, parts = prepared.settings, prepared.parts

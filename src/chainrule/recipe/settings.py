@@ -1,4 +1,4 @@
-"""The settings of a run as data: what config.json keeps, and the command that does the run again."""
+"""The settings of a run as data, for config.json and for the command that repeats the run."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Settings:
     checkpoint_steps: int | None = None
 
     def __post_init__(self) -> None:
-        """Take NumPy's numbers and lists as Python's numbers and tuples."""
+        """Convert NumPy numbers and lists to Python numbers and tuples."""
         for name in NAMES:
             value = getattr(self, name)
             if name == "hidden" and isinstance(value, list):
@@ -70,7 +70,7 @@ class Settings:
                 object.__setattr__(self, name, value.item())
 
     def check_types(self, named: Names = PYTHON) -> None:
-        """Raises ConfigError for a value of another type than its field's."""
+        """Raise ConfigError for a value whose type is not its field's."""
         for name, hint in types().items():
             value = getattr(self, name)
             if not fits(value, hint):
@@ -127,12 +127,12 @@ def types() -> dict[str, Any]:
 
 
 def alternatives(hint: Any) -> tuple[Any, ...]:
-    """int | None is (int, NoneType), int is (int,)."""
+    """Return the alternatives of a type: int | None is (int, NoneType), int is (int,)."""
     return (hint,) if isinstance(hint, type) else typing.get_args(hint)
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of a field's type; a whole number is a number too, True and False are not."""
+    """Return whether a value is of a field's type; an int is a float too, True and False are neither."""
     return any(_is_one(value, kind) for kind in alternatives(hint))
 
 
@@ -145,7 +145,7 @@ def _is_one(value: Any, kind: Any) -> bool:
 
 
 def widths(text: str) -> tuple[int, ...]:
-    """256,128 is (256, 128); none is (). Raises ValueError for other text."""
+    """Parse widths: 256,128 is (256, 128), none is (). Raises ValueError for other text."""
     found = () if text == "none" else tuple(int(word) for word in text.split(","))
     if any(width < 1 for width in found):
         raise ValueError(text)
@@ -153,14 +153,14 @@ def widths(text: str) -> tuple[int, ...]:
 
 
 def as_text(name: str, value: Any) -> str:
-    """A setting as it is written on the command line: (256, 128) is 256,128, and () is none."""
+    """Write a setting as on the command line: (256, 128) is 256,128, and () is none."""
     if name == "hidden" and value is not None:
         return ",".join(map(str, value)) or "none"
     return f"{value}"
 
 
 def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings by name as config.json and a report have them, widths as text."""
+    """Return settings by name as in config.json and reports, widths as text."""
     return {
         name: as_text(name, value) if name == "hidden" and value is not None else value
         for name, value in settings.items()
@@ -168,5 +168,5 @@ def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flag(name: str) -> str:
-    """batch_size is --batch-size"""
+    """Return the option of a setting: batch_size is --batch-size."""
     return "--" + name.replace("_", "-")

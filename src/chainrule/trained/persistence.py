@@ -269,11 +269,11 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     return header
 
 
-def _shapes(network: Network, most: int) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Every tensor that a file of `most` bytes must contain, and its shape; no state wider than it is allocated."""
+def _shapes(network: Network, max_bytes: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Every tensor that a file of max_bytes bytes must contain, and its shape; no state wider than it is allocated."""
     for slot in network.slots:
         yield f"{slot.link.name}.{slot.field}", slot.parameter.shape
     for link in network.walk():
-        state = link.layer.state(min(link.fan_in, most))
+        state = link.layer.state(min(link.fan_in, max_bytes))
         if state != ():
             yield from ((f"{link.name}.{f}", np.shape(value)) for f, value in state._asdict().items())

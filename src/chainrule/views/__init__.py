@@ -1,7 +1,7 @@
-"""Results as figures, pages, notebook outputs and text: their words, colors and tags stand here.
+"""Show results as figures, pages, notebook outputs and text: all words, colors and tags are in this package.
 
-Each form has a table from a result's class to the function that makes it, in a module of its own, which is loaded when
-somebody asks for that form: a notebook's output needs no Plotly. `chainrule.core.shown` is how a result asks.
+Each form has a module with a table from a result's class to the function that writes it. The module is loaded when that
+form is first asked for, so a notebook's output needs no Plotly. Results ask through `chainrule.core.shown`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def as_text(result: Any, *arguments: Any) -> str:
 
 
 def as_words(result: Any) -> str:
-    """Return what is said of a `Diagnosis`, a `Difference`, a `Step` or an `Attribution`, in a few words."""
+    """Describe a `Diagnosis`, a `Difference`, a `Step` or an `Attribution` in a few words."""
     from chainrule.views.words.results import words
 
     return words(result)
@@ -67,15 +67,15 @@ def as_chapters(story: Story) -> tuple[Chapter, ...]:
     return parts(story)
 
 
-def as_bars(attribution: Attribution, row: int, most: int) -> list[tuple[str, float]]:
-    """Return the features that contribute most to a sample's output, each with its value, and all others as one."""
+def as_bars(attribution: Attribution, row: int, max_features: int) -> list[tuple[str, float]]:
+    """Return the max_features features with the largest |attribution|, each with its value, and all others as one."""
     from chainrule.views.text.attribution import bars
 
-    return bars(attribution, row, most)
+    return bars(attribution, row, max_features)
 
 
 def as_completeness(attribution: Attribution, row: int) -> str:
-    """Say what the values of a sample add up to, and what the method promises."""
+    """Say what the values of a sample add up to, and what the method guarantees."""
     from chainrule.views.words.en.attribution import completeness
 
     return completeness(attribution, row)

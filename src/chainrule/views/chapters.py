@@ -1,4 +1,4 @@
-"""What a story is made of, before it is text in a terminal or a page: sentences, tables, bars, pictures."""
+"""The chapters of a story as data, for terminal and page alike: sentences, tables, bars, pictures."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from chainrule.inspection.attribution.explained import Floats
 
 
 class Grid(NamedTuple):
-    """A table; the first column names the row."""
+    """A table whose first column names the row."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     words: tuple[str, ...] = ()
-    """the columns beside the first that hold words, to the left; the others hold numbers, to the right"""
+    """columns beside the first that contain words, aligned to the left; the others contain numbers, to the right"""
 
 
 class Bar(NamedTuple):
-    """One bar: a name, its number in words, and its length from 0 to 1."""
+    """One bar: a name, its number as text, and its length from 0 to 1."""
 
     name: str
     number: str
@@ -27,26 +27,26 @@ class Bar(NamedTuple):
 
 
 class Bars(NamedTuple):
-    """Bars beneath each other."""
+    """Bars of lengths from 0 to 1, one per row."""
 
     rows: tuple[Bar, ...]
 
 
 class Signed(NamedTuple):
-    """Bars to both sides of nothing: for and against."""
+    """Bars to both sides of 0, one per row: (name, value), positive for and negative against an answer."""
 
     rows: tuple[tuple[str, float], ...]
 
 
 class Picture(NamedTuple):
-    """A picture (height, width), and maps of what its pixels did, each with its name."""
+    """An image (height, width), and maps of its pixels' attributions, each with its name."""
 
     pixels: Floats
     maps: tuple[tuple[str, Floats], ...] = ()
 
 
 class Chapter(NamedTuple):
-    """A chapter."""
+    """A chapter: its title, and its sentences, tables, bars and pictures in order."""
 
     title: str
     content: tuple[str | Grid | Bars | Signed | Picture, ...]

@@ -1,4 +1,4 @@
-"""What an experiment of the laboratory found: tables, figures, words, and all of it on a page of its own."""
+"""The result of an experiment of the laboratory: tables, figures and sentences, and the page that shows them."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Report:
 
     @property
     def table(self) -> Table:
-        """The table that answers the question."""
+        """Return the table that answers the question."""
         return self.tables[0]
 
     @property
     def figure(self) -> go.Figure:
-        """The figure that answers the question."""
+        """Return the figure that answers the question."""
         return self.figures[0]
 
     def to_json(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Report:
         ]
 
     def show(self, console: Console) -> None:
-        """Print the report: the table, what was found, what was held fixed, what it does not show."""
+        """Print the report: the table, the finding, what was held fixed, and the limits of the result."""
         from rich.text import Text
 
         console.print(Text(self.title, "bold"))

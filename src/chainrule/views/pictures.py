@@ -1,4 +1,4 @@
-"""Images as PNG files, for pages and notebooks."""
+"""Encode images as PNG, for pages and notebooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def image_png(pixels: NDArray[Any], shape: tuple[int, int]) -> bytes:
-    """Encode a grey image (height * width,) as PNG: bytes as they are, other numbers from black (least) to white."""
+    """Encode a gray image (height * width,) as PNG: uint8 as it is, other numbers from the smallest to the largest."""
     image = np.asarray(pixels).reshape(shape)
     if image.dtype != np.uint8:
         low, high = float(image.min()), float(image.max())

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 WIDTH = 110
-"""Columns of a report as text, where no terminal says how many there are."""
+"""The width of a report as text, in characters, where there is no terminal."""
 WIDEST_NAME = 28
-"""Characters of a row's name that are kept in one line."""
+"""The most characters of a row's name that stay in one line."""
 
 
 @records.kind("lab_table")
 @dataclass(frozen=True)
 class Table:
-    """Rows under column names; the first column names the row.
+    """A table with named columns, whose first column names the row.
 
-    Cells are text, numbers, or None for what there is not.  Raises ShapeError where a row has not a cell a column.
+    Cells are text, numbers, or None if missing.  Raises ShapeError unless each row has one cell per column.
     """
 
     columns: tuple[str, ...]
@@ -57,7 +57,7 @@ class Table:
         return {"caption": self.caption, "columns": list(self.columns), "rows": records.plain(self.rows)}
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """On a terminal: columns that find no room beside the others stand below them, their rows named once more."""
+        """Print on a terminal: columns that do not fit beside the others follow below, with the rows' names again."""
         from rich.text import Text
 
         if self.caption:
@@ -74,7 +74,7 @@ class Table:
             yield ""
 
     def _grid(self, shown: tuple[int, ...]) -> RenderableType:
-        """Some columns: those of words wrap, those of numbers do not, but for their names."""
+        """Return some of the columns: cells of words wrap, numbers do not; a column's name may wrap in both."""
         from textwrap import fill
 
         from rich import box
@@ -95,7 +95,7 @@ class Table:
         return grid
 
     def _width(self, i: int) -> int:
-        """Characters that a column cannot do without: a name of a row stands in one line, other words may wrap."""
+        """Return the minimum width of a column, in characters: a row's name stays in one line, other words may wrap."""
         texts = [cell(row[i]) for row in self.rows]
         if i in self.left and (i or max(map(len, texts), default=0) > WIDEST_NAME):
             texts = [word for text in texts for word in text.split()]
@@ -142,7 +142,7 @@ def plain_console(out: Any, width: int) -> Console:
 
 
 def rendered(made: RenderableType, width: int = WIDTH) -> str:
-    """Return what rich prints as text."""
+    """Return what rich prints, as text of at most `width` characters per line."""
     out = StringIO()
     plain_console(out, width).print(made)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())

@@ -1,4 +1,4 @@
-"""The peers, each in a file of its own, by name; Chainrule first."""
+"""The peers by name, Chainrule first; each has a file of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chainrule.errors import ConfigError
 
 
 class Entry(NamedTuple):
-    """Where a peer is, and what it needs."""
+    """The module and the class of a peer, and the package that it needs."""
 
     title: str
     place: str  # module:class
@@ -33,12 +33,12 @@ PEERS: dict[str, Entry] = {
 
 
 def installed(name: str) -> bool:
-    """Whether what a peer needs is installed."""
+    """Return whether the package that a peer needs is installed."""
     return all(find_spec(package) is not None for package in PEERS[name].packages)
 
 
 def make(name: str, threads: int) -> Peer:
-    """Import a peer's library and set it up. Raises ConfigError for a name that is none."""
+    """Import a peer's library and set it up. Raises ConfigError for an unknown name."""
     if name not in PEERS:
         raise ConfigError(f"peer must be one of {', '.join(PEERS)}, not {name!r}.")
     module, kind = PEERS[name].place.split(":")

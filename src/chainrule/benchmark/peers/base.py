@@ -16,9 +16,9 @@ class Peer(ABC):
     """A library that trains and runs a case's network, as well as it can on a CPU."""
 
     packages: ClassVar[tuple[str, ...]] = ()
-    """distributions whose versions are told"""
+    """the distributions whose versions are reported"""
     whole_epochs: ClassVar[bool] = False
-    """whether it can train on whole epochs only"""
+    """whether it trains on whole epochs only"""
 
     @abstractmethod
     def __init__(self, threads: int) -> None:
@@ -38,7 +38,7 @@ class Peer(ABC):
 
     @abstractmethod
     def train(self, samples: int, *, shuffle: bool = True) -> int:
-        """Train on at least this many samples, epoch by epoch; return how many it was."""
+        """Train on at least this many samples, epoch by epoch; return the number of samples trained on."""
 
     def go_on(self, samples: int) -> int:
         """Train as `train` does, but continue the previous call, with its state."""

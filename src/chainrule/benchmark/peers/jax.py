@@ -113,7 +113,7 @@ class Step(Jax):
         self.call = self.jax.jit(lambda state, X, y, rows: step(state, X[rows], y[rows]), donate_argnums=0)
 
     def train(self, samples: int, *, shuffle: bool = True) -> int:
-        """Train until there were samples enough, within an epoch too."""
+        """Train on at least `samples` samples; the last epoch may be incomplete."""
         done, state = 0, self.state
         while done < samples:
             for rows in self.order(shuffle):
@@ -141,7 +141,7 @@ class Scan(Jax):
         self.epoch = self.jax.jit(epoch, donate_argnums=0)
 
     def train(self, samples: int, *, shuffle: bool = True) -> int:
-        """Train whole epochs."""
+        """Train on at least `samples` samples, in whole epochs."""
         epochs = -(-samples // self.case.samples)
         for _ in range(epochs):
             self.state = self.epoch(self.state, self.X, self.y, self.order(shuffle))

@@ -1,4 +1,4 @@
-"""NumPy by hand: what someone would write for exactly this network, with no allocation in the loop."""
+"""NumPy by hand: the training of exactly this network, written without allocations in the loop."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 
 
 class ByHand(Peer):
-    """float32 throughout, every array preallocated."""
+    """NumPy in float32, with every array allocated in advance."""
 
     packages = ("numpy",)
 
     def __init__(self, threads: int) -> None:
-        """Threads are those of NumPy's library, from the environment."""
+        """Accept the threads, which NumPy's BLAS takes from the environment."""
 
     def refusal(self, case: Case) -> str | None:
-        """Plain networks."""
+        """Refuse networks other than plain ones."""
         return None if case.blocks == "plain" else f"{case.blocks} is not written out here"
 
     def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
-        """theta, its gradient and moments are flat; W and b, dW and db are views."""
+        """Allocate theta, its gradient and its moments as flat arrays, with W, b, dW and db as views."""
         self.case, self.X = case, X
         eye = np.eye(case.widths[-1], dtype=np.float32)
         self.Y = y.reshape(-1, 1) if case.is_regression else eye[y]  # (n, outputs)
@@ -42,7 +42,7 @@ class ByHand(Peer):
 
     @staticmethod
     def views(flat: NDArray[Any], layers: list[Layer]) -> list[Layer]:
-        """(W, b) of each layer."""
+        """Return views (W, b) of each layer."""
         found, start = [], 0
         for W, b in layers:
             middle, stop = start + W.size, start + W.size + b.size
@@ -51,11 +51,11 @@ class ByHand(Peer):
         return found
 
     def rooms(self, rows: int) -> list[NDArray[Any]]:
-        """Arrays (rows, width) for the input and each layer's output."""
+        """Allocate arrays (rows, width) for the input and each layer's output."""
         return [np.empty((rows, width), np.float32) for width in self.case.widths]
 
     def forward(self, a: list[NDArray[Any]]) -> NDArray[Any]:
-        """From a[0] to a[-1]."""
+        """Compute the output a[-1] from the input a[0], in place."""
         for i, (W, b) in enumerate(self.layers):
             np.matmul(a[i], W, out=a[i + 1])
             np.add(a[i + 1], b, out=a[i + 1])
@@ -64,7 +64,7 @@ class ByHand(Peer):
         return a[-1]
 
     def train(self, samples: int, *, shuffle: bool = True) -> int:
-        """The last epoch ends where there were samples enough."""
+        """Train on at least `samples` samples; the last epoch may be incomplete."""
         n, batch, done = self.case.samples, self.case.batch, 0
         rng = np.random.default_rng(self.t)
         while done < samples:
@@ -77,7 +77,7 @@ class ByHand(Peer):
         return done
 
     def step(self, rows: NDArray[Any]) -> None:
-        """The two walks and the update."""
+        """Take one training step: forward, backward, and Adam's update."""
         a, delta = self.a, self.delta
         np.take(self.X, rows, axis=0, out=a[0], mode="clip")
         np.take(self.Y, rows, axis=0, out=self.y, mode="clip")
@@ -100,7 +100,7 @@ class ByHand(Peer):
         self.adam()
 
     def adam(self) -> None:
-        """m, v and theta in place, through one buffer."""
+        """Update m, v and theta in place, through one buffer."""
         self.t += 1
         g, m, v, buffer = self.g, self.m, self.v, self.buffer
         np.multiply(m, np.float32(BETA1), out=m)
@@ -118,13 +118,13 @@ class ByHand(Peer):
         np.subtract(self.theta, buffer, out=self.theta)
 
     def outputs(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Logits or numbers."""
+        """Compute the network's logits or numbers."""
         rooms = self.rooms(len(X))
         rooms[0] = X
         return self.forward(rooms).copy()
 
     def predictor(self, X: NDArray[Any]) -> Callable[[], Any]:
-        """Into arrays that are there."""
+        """Return a prediction that writes into arrays allocated here."""
         rooms, forward = self.rooms(len(X)), self.forward
         rooms[0] = X
         return lambda: forward(rooms)

@@ -1,4 +1,4 @@
-"""ONNX Runtime: prediction, of a network written down with onnx.helper."""
+"""ONNX Runtime: prediction of a network built with onnx.helper."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from chainrule.benchmark.peers.base import Peer
 
 
 class OnnxRuntime(Peer):
-    """Gemm and Relu, all optimizations of graphs on."""
+    """ONNX Runtime on a graph of Gemm and Relu, with all graph optimizations."""
 
     packages = ("onnxruntime", "onnx")
 
     def __init__(self, threads: int) -> None:
-        """Import it."""
+        """Import the library."""
         import onnxruntime
 
         self.runtime, self.threads = onnxruntime, threads
 
     def refusal(self, case: Case) -> str | None:
-        """Prediction of plain networks is what it is here for."""
+        """Refuse networks other than plain ones."""
         return None if case.blocks == "plain" else f"{case.blocks} is not written down for it here"
 
     def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
-        """A graph of the initial weights."""
+        """Build the graph with the initial weights, and its session."""
         from onnx import TensorProto, helper, numpy_helper
 
         nodes, constants, a = [], [], "X"
@@ -57,14 +57,14 @@ class OnnxRuntime(Peer):
         )
 
     def train(self, samples: int, *, shuffle: bool = True) -> int:
-        """It does not."""
+        """Raise NotImplementedError: this peer only predicts."""
         raise NotImplementedError("ONNX Runtime predicts only")
 
     def outputs(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Logits or numbers."""
+        """Compute the network's logits or numbers."""
         return np.asarray(self.session.run(None, {"X": X})[0])
 
     def predictor(self, X: NDArray[Any]) -> Callable[[], Any]:
-        """One run of the session."""
+        """Return a prediction by one run of the session."""
         run, names, feed = self.session.run, ["out"], {"X": X}
         return lambda: run(names, feed)[0]

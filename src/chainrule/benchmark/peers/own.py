@@ -1,4 +1,4 @@
-"""Chainrule itself: `Model.fit` over whole epochs."""
+"""Chainrule as a peer: `Model.fit` over whole epochs."""
 
 from __future__ import annotations
 
@@ -26,44 +26,44 @@ FOREVER = 10**9
 
 
 class Turns(Callback):
-    """A fit that waits at an epoch's end until it is told to go on for some more, 0 for no more.
+    """A callback that pauses a fit at an epoch's end until it is told to train for more epochs.
 
-    What it is told comes by `epochs`; when they are done, or it has failed, None or the error goes to `done`.
+    The queue `epochs` tells how many more, 0 for the end; `done` gets None when they are done, or the error of the fit.
     """
 
     looks_inside = False
 
     def __init__(self, fit: Callable[[Turns], object]) -> None:
-        """Start it, in a thread of its own, and let it make everything that a first epoch makes."""
+        """Start the fit in a thread of its own, and wait for the end of its first epoch."""
         self.epochs, self.done = SimpleQueue[int](), SimpleQueue[Exception | None]()
         self.left = 1
         Thread(target=self.run, args=[fit], daemon=True).start()
         self.wait()
 
     def run(self, fit: Callable[[Turns], object]) -> None:
-        """What the thread does."""
+        """Run the fit, and pass an error on."""
         try:
             fit(self)
         except Exception as error:
             self.done.put(error)
 
     def wait(self) -> None:
-        """Until the epochs are done. Raises what the fit raised."""
+        """Wait until the epochs are done. Raises the error of the fit."""
         error = self.done.get()
         if error is not None:
             raise error
 
     def go_on(self, epochs: int) -> None:
-        """Train for so many more."""
+        """Train for more epochs, and wait for them."""
         self.epochs.put(epochs)
         self.wait()
 
     def end(self) -> None:
-        """Train no more."""
+        """End the fit."""
         self.epochs.put(0)
 
     def on_epoch_end(self, run: Run) -> None:
-        """Count down, and wait."""
+        """Count the epochs down, and wait for the next call at 0."""
         self.left -= 1
         if self.left == 0:
             self.done.put(None)
@@ -73,16 +73,16 @@ class Turns(Callback):
 
 
 class Chainrule(Peer):
-    """With the engine that "auto" takes."""
+    """Chainrule with the engine of "auto"."""
 
     whole_epochs = True
 
     def __init__(self, threads: int) -> None:
-        """The number of threads comes from the environment."""
+        """Accept the threads, which the engine takes from the environment."""
         self.turns: Turns | None = None
 
     def versions(self) -> dict[str, str]:
-        """The engine too."""
+        """Return the version, with the engine and its instruction set."""
         from chainrule.engines import Plan, native, select
 
         engine = select("auto", Plan(Network(2, [Dense(1)], MeanSquaredError()))).name
@@ -92,7 +92,7 @@ class Chainrule(Peer):
         }
 
     def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
-        """The network as a user writes it."""
+        """Build the model as a user would, and set its weights."""
         if self.turns is not None:
             self.turns.end()
             self.turns = None
@@ -116,13 +116,13 @@ class Chainrule(Peer):
         self.case, self.X, self.y = case, X, y
 
     def train(self, samples: int, *, shuffle: bool = True) -> int:
-        """Whole epochs."""
+        """Train on at least `samples` samples, in whole epochs of a new fit."""
         epochs = -(-samples // self.case.samples)
         self.fit(epochs, shuffle)
         return epochs * self.case.samples
 
     def fit(self, epochs: int, shuffle: bool = True, callbacks: tuple[Callback, ...] = ()) -> None:
-        """As a user calls it."""
+        """Call `Model.fit` as a user would."""
         self.model.fit(
             self.X,
             self.y,
@@ -135,7 +135,7 @@ class Chainrule(Peer):
         )
 
     def go_on(self, samples: int) -> int:
-        """Whole epochs of one fit, which waits between the calls."""
+        """Train whole epochs of one fit, which pauses between the calls."""
         if self.turns is None:
             self.turns = Turns(lambda turns: self.fit(FOREVER, callbacks=(turns,)))
         epochs = -(-samples // self.case.samples)
@@ -143,10 +143,10 @@ class Chainrule(Peer):
         return epochs * self.case.samples
 
     def outputs(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Logits or numbers."""
+        """Compute the network's logits or numbers."""
         return self.model.outputs(X)
 
     def predictor(self, X: NDArray[Any]) -> Callable[[], Any]:
-        """Of a bound model."""
+        """Return a prediction of the bound model."""
         outputs = self.model.bind().outputs
         return lambda: outputs(X)

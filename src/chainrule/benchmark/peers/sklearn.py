@@ -1,4 +1,4 @@
-"""scikit-learn: MLPClassifier and MLPRegressor."""
+"""scikit-learn as a peer: MLPClassifier and MLPRegressor."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from chainrule.benchmark.cases import LEARNING_RATE, Case, Layer
 from chainrule.benchmark.peers.base import Peer
 
 FEWEST = 64
-"""Samples of a fit that is shorter than an epoch: every class is among the first ones."""
+"""The minimum number of samples of a fit shorter than an epoch: enough to contain every class."""
 
 
 class ScikitLearn(Peer):
-    """`fit(max_iter=epochs)` with warm_start, which checks the data once for all epochs."""
+    """scikit-learn's `fit(max_iter=epochs)` with warm_start, which checks the data once for all epochs."""
 
     packages = ("scikit-learn",)
 
     def __init__(self, threads: int) -> None:
-        """Threads are those of NumPy's library, from the environment."""
+        """Import the estimators, and accept the threads, which NumPy's BLAS takes from the environment."""
         from sklearn.neural_network import MLPClassifier, MLPRegressor
 
         warnings.simplefilter("ignore")  # ConvergenceWarning: max_iter is meant
 
         def starting(base: type) -> type:
             class Starting(base):  # type: ignore[misc]
-                """From given weights: they replace the drawn ones, and nothing else is changed."""
+                """The estimator with given initial weights instead of drawn ones."""
 
                 def _initialize(self, y: Any, layer_units: Any, dtype: Any) -> None:
                     super()._initialize(y, layer_units, dtype)
@@ -41,13 +41,13 @@ class ScikitLearn(Peer):
         self.classifier, self.regressor = starting(MLPClassifier), starting(MLPRegressor)
 
     def refusal(self, case: Case) -> str | None:
-        """It has plain networks only, and one output for two classes."""
+        """Refuse networks other than plain ones, and two outputs, since it has one output for two classes."""
         if case.widths[-1] == 2:
             return "it has no softmax over two classes"
         return None if case.blocks == "plain" else f"it has no {case.blocks}"
 
     def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
-        """No penalty, no early stopping, the same Adam."""
+        """Build the estimator without penalty or early stopping, with the same Adam."""
         kind = self.regressor if case.is_regression else self.classifier
         self.case, self.X, self.y = case, X, y
         self.net = kind(
@@ -63,7 +63,7 @@ class ScikitLearn(Peer):
         self.net.given = layers
 
     def train(self, samples: int, *, shuffle: bool = True) -> int:
-        """Whole epochs, or where it takes too long for that the first samples."""
+        """Train whole epochs; on the first samples alone if fewer are requested than an epoch has."""
         n = self.case.samples
         epochs, rows = max(1, samples // n), min(n, max(samples, FEWEST, self.case.batch))
         self.net.set_params(max_iter=epochs, shuffle=shuffle)
@@ -71,13 +71,13 @@ class ScikitLearn(Peer):
         return epochs * rows
 
     def outputs(self, X: NDArray[Any]) -> NDArray[Any]:
-        """It gives probabilities."""
+        """Compute logarithms of the probabilities, or numbers."""
         if self.case.is_regression:
             return np.asarray(self.net.predict(X)).reshape(len(X), 1)
         return np.asarray(np.log(np.maximum(self.net.predict_proba(X), np.float32(1e-30))))
 
     def predictor(self, X: NDArray[Any]) -> Callable[[], Any]:
-        """Probabilities or numbers."""
+        """Return a prediction of probabilities or numbers."""
         if not hasattr(self.net, "coefs_"):
             self.train(FEWEST)  # it has no weights before
         predict = self.net.predict if self.case.is_regression else self.net.predict_proba

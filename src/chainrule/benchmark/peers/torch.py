@@ -1,4 +1,4 @@
-"""PyTorch: eager and compiled, with the fused Adam."""
+"""PyTorch as a peer: eager and compiled, with the fused Adam."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chainrule.benchmark.peers.base import Peer
 
 
 class PyTorch(Peer):
-    """Eager."""
+    """PyTorch in eager mode."""
 
     packages = ("torch",)
 
@@ -25,7 +25,7 @@ class PyTorch(Peer):
         self.torch = torch
 
     def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
-        """The same network, weights transposed as torch.nn.Linear has them."""
+        """Build the same network, with weights transposed as in torch.nn.Linear."""
         torch, nn = self.torch, self.torch.nn
 
         class Add(nn.Module):  # type: ignore[misc, name-defined]
@@ -66,7 +66,7 @@ class PyTorch(Peer):
         self.objective: Callable[[Any, Any], Any] = objective
 
     def train(self, samples: int, *, shuffle: bool = True) -> int:
-        """Batch by batch; the last epoch ends where there were samples enough."""
+        """Train on at least `samples` samples, batch by batch; the last epoch may be incomplete."""
         torch, n, batch = self.torch, self.case.samples, self.case.batch
         done = 0
         self.net.train()
@@ -83,13 +83,13 @@ class PyTorch(Peer):
         return done
 
     def outputs(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Logits or numbers."""
+        """Compute the network's logits or numbers."""
         self.net.eval()
         with self.torch.inference_mode():
             return np.asarray(self.net(self.torch.from_numpy(X)).numpy())
 
     def predictor(self, X: NDArray[Any]) -> Callable[[], Any]:
-        """From NumPy and back, which copies nothing."""
+        """Return a prediction from NumPy to NumPy, which copies nothing."""
         net, from_numpy, mode = self.net.eval(), self.torch.from_numpy, self.torch.inference_mode
 
         def predict() -> Any:
@@ -100,10 +100,10 @@ class PyTorch(Peer):
 
 
 class Compiled(PyTorch):
-    """torch.compile of network and loss."""
+    """PyTorch with torch.compile of network and loss."""
 
     def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
-        """Each case is compiled by itself: after eight shapes of one function torch would give up and run eagerly."""
+        """Compile each case by itself: after eight shapes of one function torch would give up and run eagerly."""
         super().prepare(case, X, y, layers)
         self.torch._dynamo.reset()
         self.objective = self.torch.compile(self.objective, dynamic=False)

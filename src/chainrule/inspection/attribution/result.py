@@ -111,8 +111,8 @@ class Attribution(Shown):
         width: features to keep, in their own order: those with the largest values over these samples; None for all.
         "left_out" has how many samples and features are missing.
         """
-        most = self.values.shape[1] if width is None else width
-        kept = np.sort(np.argsort(-np.abs(self.values[:n]).sum(0), kind="stable")[:most])
+        width = self.values.shape[1] if width is None else width
+        kept = np.sort(np.argsort(-np.abs(self.values[:n]).sum(0), kind="stable")[:width])
         found = self._data(np.arange(len(self.values[:n])), kept)
         samples, features = self.values.shape
         left_out = {"samples": samples - len(found["samples"]), "features": features - len(kept)}

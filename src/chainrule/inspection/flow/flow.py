@@ -224,11 +224,11 @@ def without_penalty(network: Network) -> Network:
     return bare
 
 
-def thinned(samples: Samples, most: int) -> Samples:
-    """Return at most `most` samples, evenly spaced, so that data sorted by class keep all classes."""
-    if samples.n <= most:
+def thinned(samples: Samples, max_samples: int) -> Samples:
+    """Return at most max_samples samples, evenly spaced, so that data sorted by class keep all classes."""
+    if samples.n <= max_samples:
         return samples
-    return samples.take(np.linspace(0, samples.n - 1, most).astype(np.int64))
+    return samples.take(np.linspace(0, samples.n - 1, max_samples).astype(np.int64))
 
 
 def rms(value: Any) -> float:

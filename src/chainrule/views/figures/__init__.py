@@ -1,6 +1,6 @@
-"""Every figure, as Plotly makes it: for notebooks, pages and reports. Each has a title and names on its axes.
+"""Draw figures with Plotly, for notebooks, pages and reports. Each has a title and names on its axes.
 
-What all share, and those about any model, are here; those of one subject are in modules of their own.
+The figures of one subject are in a module of its own; those about any model, and the common style, in `base`.
 """
 
 from chainrule.views.figures.base import (

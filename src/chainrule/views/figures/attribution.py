@@ -1,7 +1,7 @@
 """Figures of attributions: the contribution of each pixel or feature to an answer.
 
-Blue is for, orange against, as in all figures; the sign stands in each bar's hatching and in each cell's hover text
-too, so that no one needs the color.
+Blue is for an answer, orange against it. The sign also appears in each bar's hatching and in each cell's hover text, so
+that no one needs the color.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from chainrule.inspection.attribution import Attribution
 
 DIVERGING = [[0.0, "rgb(226, 106, 10)"], [0.5, "rgba(128, 128, 128, 0)"], [1.0, "rgb(20, 130, 205)"]]
-"""Against, nothing, for. Nothing is transparent: the page shows through."""
+"""Colors of negative values, 0 and positive values; 0 is transparent, so the page shows through."""
 PICTURE = [[0.0, "rgb(0, 0, 0)"], [1.0, "rgb(255, 255, 255)"]]
 BARS = 12
-"""Features that have a bar of their own; the rest share one."""
+"""The number of features with their own bar; the rest share one."""
 BAR_WIDTH = 0.65
-"""Of a row: Plotly's own width would follow from how far the bars of one sign are from each other."""
+"""The share of a row that its bar fills; Plotly's default depends on the distance of bars of one sign."""
 LETTERS = 26
-"""Longer names are cut on the axis; the hover text has them whole."""
+"""The most characters of a name on the axis; the hover text contains all of them."""
 
 
 def attribution_image(attribution: Attribution, row: int = 0, with_input: bool = True) -> go.Figure:
@@ -34,7 +34,7 @@ def attribution_image(attribution: Attribution, row: int = 0, with_input: bool =
     assert attribution.shape is not None
     pixels = attribution.X[row].reshape(attribution.shape)
     values = attribution.values[row].reshape(attribution.shape)
-    most = float(np.abs(values).max()) or 1.0
+    largest = float(np.abs(values).max()) or 1.0
     figure = go.Figure()
     if with_input:
         figure.add_trace(
@@ -49,8 +49,8 @@ def attribution_image(attribution: Attribution, row: int = 0, with_input: bool =
     figure.add_trace(
         go.Heatmap(
             z=values,
-            zmin=0 if is_one_sided else -most,
-            zmax=most,
+            zmin=0 if is_one_sided else -largest,
+            zmax=largest,
             colorscale=upper() if is_one_sided else DIVERGING,
             xaxis="x2",
             yaxis="y2",
@@ -100,7 +100,7 @@ def attribution_image(attribution: Attribution, row: int = 0, with_input: bool =
 
 
 def upper() -> list[list[Any]]:
-    """Return the upper end of a scale of values without a sign."""
+    """Return the upper half of DIVERGING, for values of one sign."""
     return [[0.0, DIVERGING[1][1]], [1.0, DIVERGING[2][1]]]
 
 
@@ -147,7 +147,7 @@ def attribution_bars(attribution: Attribution, row: int = 0, most: int = BARS) -
 
 
 def hatched(color: str, shape: str) -> dict[str, Any]:
-    """A bar's color, and the hatching that tells it from others where no color does; "" for none."""
+    """Return a bar's color with a hatching, by which it differs without colors too; "" for no hatching."""
     pattern = {"shape": shape, "fillmode": "overlay", "fgcolor": "rgba(0, 0, 0, 0.45)", "size": 6}
     return {"color": color, "pattern": pattern}
 

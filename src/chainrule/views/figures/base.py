@@ -1,8 +1,8 @@
-"""Figures about any model, and what all figures have in common: a palette, symbols, a style.
+"""Draw figures about any model, and define the palette, the symbols and the style of all figures.
 
-Blue and orange, which differ for every eye (Okabe and Ito, "Color universal design", 2008), and never color alone:
-lines differ in dash and marker as well, cells carry their numbers. Backgrounds are transparent, so that a figure
-stands on light pages and on dark ones.
+Blue and orange differ for color-blind readers too (Okabe and Ito, "Color universal design", 2008). Color never
+stands alone: lines also differ in dash and marker, and cells show their numbers. Backgrounds are transparent, to suit
+light and dark pages.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ ORANGES = [[0.0, "rgba(230, 159, 0, 0.0)"], [1.0, "rgba(230, 159, 0, 0.85)"]]
 OUTPUT_COLORS = (BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", ORANGE)
 SYMBOLS = ("circle", "diamond", "square", "cross", "triangle-up", "x")
 MAX_NUMBERED = 20
-"""More classes than this leave no room for numbers in the cells."""
+"""The most classes whose cells have room for numbers."""
 MAX_NAMED = 100
-"""Each cell of a confusion matrix of so many classes has their whole names in its hover text."""
+"""The most classes whose full names appear in the hover text of each cell."""
 MAX_POINTS = 2000
-"""More points than this in a scatter are thinned out, evenly."""
+"""The most points of a scatter plot; more are thinned out evenly."""
 
 
 def learning_curve(records: Sequence[dict[str, float]], name: str, watched: str = "validation") -> go.Figure:
-    """Draw a column of a history over the epochs, for training and validation: loss and val_loss.
+    """Draw a metric of a history over the epochs, for training and validation: loss and val_loss.
 
     watched: what the val_ columns are of.
     """
@@ -67,7 +67,7 @@ def learning_curve(records: Sequence[dict[str, float]], name: str, watched: str 
 
 
 def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
-    """Draw (classes, classes) counts, rows true and columns predicted: hits in blue, misses in orange.
+    """Draw a confusion matrix (classes, classes), rows true and columns predicted: hits in blue, misses in orange.
 
     Cells are colored by their share of the true class, misses on a scale of their own.
     """

@@ -1,4 +1,4 @@
-"""Figures of what layers encode: neurons with their inputs, weights as images, probes, alignment."""
+"""Draw what layers encode: neurons with their inputs, weights as images, linear probes, and alignment (CKA)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from chainrule.views.figures.laboratory import AMBER, DASHES, FIELD, GREEN, PINK
 
 INK = [[0.0, "#f4f4f4"], [1.0, "#10161d"]]
 GAP = 3
-"""Pixels between two tiles"""
+"""The distance of two tiles, in pixels."""
 
 
 def mosaic(tiles: NDArray[Any]) -> NDArray[np.float64]:
-    """Make one image of (rows, columns, height, width) tiles, with NaN between them."""
+    """Make one image of tiles (rows, columns, height, width), with NaN between them."""
     rows, columns, height, width = tiles.shape
     image = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP), np.nan)
     for i in range(rows):
@@ -30,7 +30,7 @@ def mosaic(tiles: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def neurons(layers: Sequence[Any]) -> go.Figure:
-    """For neurons of each layer, a column each: the best input, the two most exciting samples, the least exciting.
+    """Draw a column per neuron: its best input, the two samples that excite it most, and the one that does so least.
 
     layers: `chainrule.lab.features.Pictures`, four of them; all images from 0 to 255.
     """
@@ -65,10 +65,10 @@ def neurons(layers: Sequence[Any]) -> go.Figure:
     return figure
 
 
-def weights(images: NDArray[Any], most: int = 64) -> go.Figure:
-    """Incoming weights of the neurons (units, height, width) with the greatest norm: teal above 0, brown below."""
+def weights(images: NDArray[Any], max_images: int = 64) -> go.Figure:
+    """Draw the incoming weights (units, height, width) of the largest norm: teal above 0, brown below."""
     norm = np.square(images).sum((1, 2))
-    chosen = np.sort((-norm).argsort(kind="stable")[:most])
+    chosen = np.sort((-norm).argsort(kind="stable")[:max_images])
     columns = min(8, len(chosen))
     rows = -(-len(chosen) // columns)
     tiles = np.full((rows + rows % 2, columns, *images.shape[1:]), np.nan)
@@ -91,7 +91,7 @@ def held_by_layers(
     purity: Mapping[str, NDArray[np.float64]],
     at_input: float,
 ) -> go.Figure:
-    """Accuracy of linear probes, and purity of the most exciting samples, by layer, trained and untrained.
+    """Draw the accuracy of linear probes and the purity of the most exciting samples, by layer, trained and untrained.
 
     probes, purity: shares (seeds, layers) under "trained" and "untrained".  at_input: the probe on the input itself.
     """
@@ -120,7 +120,7 @@ def held_by_layers(
 def alignment(
     layers: Sequence[str], matrix: NDArray[np.float64], names: Sequence[str], over: NDArray[np.float64]
 ) -> go.Figure:
-    """Linear CKA between layers, and of each layer with its own end over the training.
+    """Draw the linear CKA between layers, and of each layer with its final self over the training.
 
     matrix: (layers, layers).  over: (seeds, epochs + 1, names).
     """

@@ -1,4 +1,4 @@
-"""Figures of the gradient flow: by layer at one moment, over a training run, and what depth does to it."""
+"""Draw the gradient flow: by layer at one moment, over a training run, and by depth."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 INK = "rgba(128, 128, 128, 0.9)"
 ARM_COLORS = (ORANGE, "#CC79A7", BLUE, "#56B4E9", "#009E73", "#E69F00")
-"""The plain net in orange, what is held against it in colors that every eye tells from it."""
+"""Colors of the arms: the plain network in orange, the others in colors that differ from it for every eye."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 AROUND_ONE = [
     [0.0, "rgba(213, 94, 0, 0.6)"],
@@ -28,7 +28,7 @@ AROUND_ONE = [
 """Orange below 1, blue above"""
 UP = [[0.0, "rgba(0, 114, 178, 0.0)"], [1.0, "rgba(0, 114, 178, 0.6)"]]
 MAX_CELLS = 240
-"""More cells than this leave no room for numbers in them."""
+"""The most cells that have room for numbers."""
 
 
 def by_layer(flow: Flow) -> go.Figure:
@@ -123,7 +123,7 @@ def depth(
     """Draw RMS(delta) by layer of the deepest networks before training, and the training loss by depth.
 
     profiles: for each arm, seeds x layers, relative to the last.  losses: for each arm, depths x seeds; infinity for a
-    run that diverged.  Lines are medians, bands from the least to the greatest of the seeds.
+    run that diverged.  Lines are medians, bands the ranges of the seeds.
     """
     figure = make_subplots(
         1,
@@ -248,7 +248,7 @@ def first_layer(arms: Sequence[str], depths: Sequence[int], shares: Mapping[str,
 
 
 def log_axis(figure: go.Figure, values: Sequence[float], **where: int) -> None:
-    """Return a logarithmic y axis with ticks at powers of ten, few enough to read."""
+    """Make the y axis logarithmic, with ticks at powers of ten, few enough to read."""
     seen = [math.log10(value) for value in values if value > 0] or [0.0]
     decades = max(seen) - min(seen)
     ticks = {"dtick": max(1, math.ceil(decades / 8))} if decades > 2 else {}

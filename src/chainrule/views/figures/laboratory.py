@@ -1,4 +1,4 @@
-"""Figures of the laboratory: approximation by width, optimizers and their paths, regularization."""
+"""Draw figures of the laboratory: approximation by width, optimizers and their paths."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from chainrule.views.figures.base import BLUE, ORANGE, style
 GREEN, SKY, AMBER, PINK = "#009E73", "#56B4E9", "#E69F00", "#CC79A7"
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 STEP = "rgba(128, 128, 128, 0.075)"
-"""Contours are filled one over the other, so a like shade of each adds up, on light pages and on dark ones."""
+"""The color of one level of contours: levels lie one over the other and add up, on light and dark pages."""
 FIELD = [[0.0, "#8c510a"], [0.25, "#d8b365"], [0.5, "#f5f5f5"], [0.75, "#5ab4ac"], [1.0, "#01665e"]]
-"""Brown over white to teal, which differ for every eye: fields with a sign."""
+"""Colors of fields with a sign: brown, white, teal, which differ for color-blind readers too."""
 
 
 class Curve(NamedTuple):
-    """A line with the range that it lies in: x, and at each x the least, the drawn and the greatest y."""
+    """A line with a band: x, and at each x the lowest, the drawn and the highest y."""
 
     name: str
     x: Sequence[Any]
@@ -32,7 +32,7 @@ class Curve(NamedTuple):
 
 
 def faint(color: str, opacity: float = 0.16) -> str:
-    """The same color, see-through."""
+    """Return the same color with an opacity."""
     r, g, b = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({r}, {g}, {b}, {opacity})"
 
@@ -40,7 +40,7 @@ def faint(color: str, opacity: float = 0.16) -> str:
 def add_curve(
     figure: go.Figure, curve: Curve, color: str, dash: str, symbol: str, legend: bool = True, **where: Any
 ) -> None:
-    """The line with its markers, over a band of its range."""
+    """Add a line with markers, over a band of its range."""
     figure.add_trace(
         go.Scatter(
             x=[*curve.x, *reversed(curve.x)],
@@ -74,9 +74,9 @@ def add_curve(
 
 
 def approximation(curves: Mapping[int, Sequence[Curve]], error: float) -> go.Figure:
-    """Width against the largest error, a panel for each number of variables, a line a function.
+    """Draw the largest error by width, one panel per number of variables, one line per function.
 
-    curves: by the number of variables; the line is the best of several starts.  error: the one to be reached.
+    curves: by the number of variables; the line is the best of several starts.  error: the target.
     """
     panels = [f"{n} variable{'s' if n > 1 else ''}" for n in curves]
     figure = make_subplots(1, len(curves), shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=panels)
@@ -102,14 +102,14 @@ def approximation(curves: Mapping[int, Sequence[Curve]], error: float) -> go.Fig
 
 
 def rounded(factor: float) -> str:
-    """1.5, 36 or 630,000: two digits."""
+    """Format a factor with two significant digits: 1.5, 36 or 630,000."""
     return f"{float(f'{factor:.2g}'):,.0f}" if factor >= 10 else f"{factor:.2g}"
 
 
 def fitted_lines(
     x: NDArray[Any], true: Mapping[str, NDArray[Any]], fitted: Mapping[str, Mapping[str, NDArray[Any]]]
 ) -> go.Figure:
-    """Functions of one variable, true under fitted; a panel a function, a line a width. All over x (n,)."""
+    """Draw functions of one variable over x (n,), true and fitted: one panel per function, one line per width."""
     figure = make_subplots(
         1, len(true), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=list(true)
     )
@@ -134,7 +134,7 @@ def fitted_lines(
 
 
 def fitted_fields(axis: NDArray[Any], fields: Mapping[str, Mapping[str, NDArray[Any]]]) -> go.Figure:
-    """Functions of two variables as fields: a row a function, the true one first. Fields are (n, n) over the axis."""
+    """Draw functions of two variables as fields (n, n) over the axis: one row per function, the true one first."""
     columns = list(next(iter(fields.values())))
     figure = make_subplots(
         len(fields), len(columns), shared_xaxes=True, shared_yaxes=True, horizontal_spacing=0.02,
@@ -171,13 +171,13 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
     "Nadam": (GREEN, "dot", "triangle-down"),
     "L-BFGS": (PINK, "longdash", "cross"),
 }
-"""Color by family, dash and marker by rule."""
+"""Colors by family, dashes and markers by rule."""
 DRAWN = ("gradient descent", "SGD", "momentum", "Adagrad", "RMSprop", "Adam", "L-BFGS")
-"""The paths that are shown at first; the others wait in the legend."""
+"""The paths that are visible at first; the legend turns on the others."""
 
 
 def descents(losses: Mapping[str, NDArray[Any]], seconds: Mapping[str, NDArray[Any]]) -> go.Figure:
-    """The training loss by rule, over the passes and over the seconds; both (passes + 1,)."""
+    """Draw the training loss by rule, over the passes and over the seconds; both (passes + 1,)."""
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
     for column in (1, 2):  # a logarithm of the seconds has no place for the start
         for name, loss in losses.items():
@@ -211,7 +211,7 @@ def descents(losses: Mapping[str, NDArray[Any]], seconds: Mapping[str, NDArray[A
 
 
 def slice_paths(view: Any, title: str) -> go.Figure:
-    """The loss over a plane as contours, and paths on it from one start. view: a `chainrule.lab.slices.View`."""
+    """Draw the loss over a plane as contours, with paths from one start. view: a `chainrule.lab.slices.View`."""
     figure = go.Figure()
     level = np.log10(np.maximum(view.loss, 1e-12))
     figure.add_trace(

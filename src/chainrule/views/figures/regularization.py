@@ -1,4 +1,4 @@
-"""Figures of overfitting: both losses by remedy, and the test accuracies of the seeds."""
+"""Draw overfitting: training and validation loss by remedy, and the test accuracies of the seeds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def overfitting(
     accuracy: Mapping[str, float],
     labels: str,
 ) -> go.Figure:
-    """The training loss and the watched loss over the epochs, a panel a remedy.
+    """Draw the training loss and the watched loss over the epochs, one panel per remedy.
 
     runs: for each seed both losses by epoch; the line is the median of the seeds that still ran, the band their range.
     accuracy: of the test set, in percent, for the panel's title.
@@ -57,7 +57,7 @@ def overfitting(
 
 
 def test_accuracies(found: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> go.Figure:
-    """The test accuracy, in percent, of every seed, a row a remedy, the first at the top; a panel a kind of labels."""
+    """Draw each seed's test accuracy in percent: one row per remedy, the first on top; one panel per kind of labels."""
     figure = make_subplots(1, len(found), shared_yaxes=True, horizontal_spacing=0.05,
                            subplot_titles=[f"with {labels}" for labels in found])  # fmt: skip
     for column, accuracies in enumerate(found.values(), 1):
@@ -96,7 +96,7 @@ def test_accuracies(found: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> g
 
 
 def _across(name: str, runs: Sequence[Sequence[float]]) -> Curve:
-    """The median and the range, epoch by epoch, over the runs that got so far."""
+    """Return the median and the range at each epoch, over the runs that reached it."""
     epochs = range(1, max(map(len, runs)) + 1)
     at = [np.array([run[e - 1] for run in runs if len(run) >= e]) for e in epochs]
     return Curve(name, list(epochs), [float(v.min()) for v in at], [float(np.median(v)) for v in at],

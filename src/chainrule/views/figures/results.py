@@ -1,4 +1,4 @@
-"""Which figure shows a result: a table by the result's class."""
+"""A table of the functions that draw a result, by the result's class."""
 
 from __future__ import annotations
 

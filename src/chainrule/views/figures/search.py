@@ -1,4 +1,4 @@
-"""Figures of training with and without backpropagation."""
+"""Draw training with and without backpropagation."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ FAMILIES = {
     "other": "#B07A00",
     "none": "#808080",
 }
-"""One color a kind of method; within a kind, dashes and markers differ."""
+"""One color per kind of method; within a kind, dashes and markers differ."""
 DASHES = ("solid", "dash", "dot")
 MARKERS = ("circle", "diamond", "square", "cross", "triangle-up", "x", "star", "triangle-down", "pentagon",
            "hexagram", "hourglass")  # fmt: skip
 GAP = 0.062
-"""Least distance of two labels, as a share of the axis."""
+"""The minimum distance of two labels, as a share of the axis."""
 UNITS = {"passes": "forward passes (logarithmic)", "seconds": "seconds of training (logarithmic)"}
 
 
 class Curve(NamedTuple):
-    """One method's courses: a list a seed."""
+    """The courses of one method: for each seed a list of values."""
 
     label: str
     family: str
@@ -41,9 +41,9 @@ class Curve(NamedTuple):
 
 
 def loss_curves(curves: Sequence[Curve], against: str) -> go.Figure:
-    """The training loss against passes or seconds: the mean over the seeds, from the least to the largest shaded.
+    """Draw the training loss against passes or seconds: the mean over the seeds in a band of their range.
 
-    against: "passes" or "seconds".  Both axes are logarithmic; labels stand at the right, in the order of the ends;
+    against: "passes" or "seconds".  Both axes are logarithmic; labels are at the right, in the order of the ends;
     a page too narrow for them has a legend instead.
     """
     figure = go.Figure()
@@ -90,9 +90,9 @@ def loss_curves(curves: Sequence[Curve], against: str) -> go.Figure:
 
 
 def cosines(found: Sequence[tuple[str, str, float]], chance: float) -> go.Figure:
-    """How far each method's step points along the gradient: 1 is the gradient itself, 0 a right angle.
+    """Draw the cosine of each method's step to the gradient: 1 is the gradient's direction, 0 a right angle.
 
-    found: (label, family, cosine), negative ones drawn at their size.  chance: of one random direction.
+    found: (label, family, cosine); a negative cosine is drawn as its absolute value.  chance: of one random direction.
     """
     rows = sorted(found, key=lambda row: row[2])
     figure = go.Figure(
@@ -130,7 +130,10 @@ def cosines(found: Sequence[tuple[str, str, float]], chance: float) -> go.Figure
 
 
 def averaged(curve: Curve, against: str) -> tuple[NDArray[np.float64], ...]:
-    """x, and the mean, least and largest loss at each over the seeds; what a logarithmic axis lacks is left out."""
+    """Return x, and at each x the mean, the minimum and the maximum of the loss over the seeds.
+
+    Points that a logarithmic axis cannot show are left out.
+    """
     count = min(len(course) for course in curve.loss)
     x = np.mean([course[:count] for course in getattr(curve, against)], 0)  # (count,)
     loss = np.array([course[:count] for course in curve.loss])  # (seeds, count)
@@ -139,7 +142,7 @@ def averaged(curve: Curve, against: str) -> tuple[NDArray[np.float64], ...]:
 
 
 def _looks(curves: Sequence[Curve]) -> list[tuple[str, str]]:
-    """Dash and marker a curve: dashes by the place in the family, markers by the place in the list."""
+    """Return a dash and a marker per curve: the dash by its place in the family, the marker by that in the list."""
     seen: dict[str, int] = {}
     looks = []
     for i, curve in enumerate(curves):
@@ -150,7 +153,7 @@ def _looks(curves: Sequence[Curve]) -> list[tuple[str, str]]:
 
 
 def _label_ends(figure: go.Figure, ends: list[tuple[float, float, str, str]]) -> None:
-    """The labels in a column at the right, with a line to each: as near to its curve's end as the others let it."""
+    """Add the labels in a column at the right, each as near as possible to its curve's end, with a line to it."""
     if not ends:
         return
     ends = sorted(ends, key=lambda end: end[1])

@@ -84,15 +84,15 @@ def activity(layers: Sequence[tuple[str, NDArray[Any]]]) -> go.Figure:
     gap = 0.35
     for place, (name, a) in enumerate(layers):
         low, high = float(min(a.min(), 0.0)), float(max(a.max(), 0.0))
-        most = max(-low, high) or 1.0
+        largest = max(-low, high) or 1.0
         scale = DIVERGING if low < 0 else upper()
         number = "" if place == 0 else str(place + 1)
         figure.add_trace(
             go.Heatmap(
                 z=[a.tolist()],
                 x=np.arange(len(a)).tolist(),
-                zmin=-most if low < 0 else 0.0,
-                zmax=most,
+                zmin=-largest if low < 0 else 0.0,
+                zmax=largest,
                 colorscale=scale,
                 showscale=False,
                 xaxis=f"x{number}",

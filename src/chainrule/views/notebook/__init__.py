@@ -1,7 +1,7 @@
-"""What a notebook shows of each result: HTML with tables and inline SVG, without scripts and without the network.
+"""Notebook outputs of results: HTML with tables and inline SVG, without scripts and without the internet.
 
-Colors and backgrounds are the notebook's own, so that an output stands on light themes and on dark ones. Its size does
-not grow with the network, the batch or the run: the middle of a long table is left out, and a curve is thinned.
+Outputs take the notebook's own colors and background, so they suit light and dark themes. Their size does not grow with
+the network, the batch or the run: the middle of a long table is left out, and a curve is thinned out.
 """
 
 from chainrule.views.notebook.parts import MAX_POINTS, MAX_ROWS

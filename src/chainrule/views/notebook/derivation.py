@@ -1,4 +1,4 @@
-"""A derivation as a tree to fold and unfold."""
+"""Draw a derivation as HTML: a tree of equations to fold and unfold."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ STYLE = """
 
 
 def derivation(derivation: Derivation, terms: int = 4, nodes: int = 24) -> str:
-    """Both values and the tree."""
+    """Return the output of a derivation: both values in a table, and its tree of at most `nodes` equations."""
     return f'<div class="derivation"><style>{STYLE}</style>{values(derivation)}{tree(derivation, terms, nodes)}</div>'
 
 
 def values(derivation: Derivation) -> str:
-    """The chain rule's and the central difference's, as a table."""
+    """Return the values by the chain rule and by the central difference as a table, with remarks."""
     cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in words.two_ways(derivation))
     notes = "; ".join([words.place(derivation), *words.remarks(derivation)])
     return f"<table><tbody>{cells}</tbody></table><p>{html.escape(notes[0].upper() + notes[1:])}.</p>"
 
 
 def tree(derivation: Derivation, terms: int, nodes: int) -> str:
-    """The equations, each inside the one that names it first."""
+    """Return the equations, each inside the one that names it first; at most `nodes` of at most `terms` terms."""
     shown, left_out = equations(derivation.tree, terms, nodes)
     by_name = {equation.node.of.plain: equation for equation in shown}
     made = _details(by_name.pop(shown[0].node.of.plain), by_name, True)
@@ -48,7 +48,7 @@ def tree(derivation: Derivation, terms: int, nodes: int) -> str:
 
 
 def _details(equation: Equation, waiting: dict[str, Equation], is_root: bool) -> str:
-    """One equation, and beneath it those of its derivatives that no other has shown."""
+    """Return one equation to unfold, and in it those of its derivatives in `waiting`, which it empties of them."""
     name = f"{equation.node.symbol.mathml()}<mo>=</mo>{MATHML.number(equation.node.value)}"
     inner = []
     for term in equation.terms:
@@ -59,13 +59,13 @@ def _details(equation: Equation, waiting: dict[str, Equation], is_root: bool) ->
 
 
 def product(equation: Equation, in_partials: bool) -> str:
-    """In partial derivatives, in symbols, in numbers."""
+    """Return a product of one path: in partial derivatives if so wished, in symbols and in numbers."""
     rows = table_rows(equation, in_partials)
     return "<div>" + formula(f'<mtable displaystyle="true">{rows}</mtable>') + "</div>"
 
 
 def sum_table(equation: Equation) -> str:
-    """A line a term: in symbols, in numbers, and what it comes to."""
+    """Return a sum as a table with one row per term: in symbols, in numbers, and its value."""
     rows = [(formula(term.mathml()), formula(term.mathml(True)), term.value) for term in equation.written()]
     if equation.others:
         rows.append((words.others(equation.others), "", equation.rest))
@@ -79,5 +79,5 @@ def sum_table(equation: Equation) -> str:
 
 
 def formula(inner: str) -> str:
-    """A formula at its full size that stands in the line."""
+    """Return MathML at full size, inline."""
     return f'<math displaystyle="true"><mrow>{inner}</mrow></math>'

@@ -1,4 +1,4 @@
-"""The parts of an output: a frame with its style, tables, bars, curves and pictures."""
+"""Build the parts of a notebook output: a frame with its style, tables, bars, curves and pictures."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from chainrule.views.pictures import png
 
 MAX_ROWS = 40
-"""Rows of a table; of a longer one the first and the last are shown."""
+"""The most rows of a table; a longer one shows its first and its last rows."""
 MAX_POINTS = 200
-"""Points of a curve; a longer one is thinned out, evenly."""
+"""The most points of a curve; a longer one is thinned out evenly."""
 MAX_LETTERS = 80
-"""Characters of a cell."""
+"""The most characters of a cell."""
 POSITIVE, NEGATIVE = "#1482cd", "#e26a0a"
-"""Blue and orange, as in all figures, bright enough for both grounds."""
+"""Blue and orange, as in all figures, bright enough for a light and a dark background."""
 WIDTH, HEIGHT = 340, 170
 LEFT, RIGHT, TOP, BOTTOM = 52, 8, 24, 22
-"""Of a curve, in pixels: its size, and the room for its title and numbers."""
+"""The size of a chart of curves, and its margins for the title and the numbers, in pixels."""
 
 STYLE = """
 .chainrule .scroll { overflow-x: auto; }
@@ -43,29 +43,29 @@ STYLE = """
 
 
 def framed(title: str, *parts: str) -> str:
-    """The whole output: its style, a title and the parts."""
+    """Return the whole output: the style, a title and the parts."""
     return f'<div class="chainrule"><style>{STYLE}</style><h4>{text(title)}</h4>{"".join(parts)}</div>'
 
 
 def text(item: object) -> str:
-    """item as escaped text, cut where it is too long."""
+    """Return an object as escaped text of at most MAX_LETTERS characters."""
     whole = str(item)
     return html.escape(whole if len(whole) <= MAX_LETTERS else whole[: MAX_LETTERS - 1] + "…")
 
 
 def paragraph(words: object) -> str:
-    """A paragraph of escaped text, uncut."""
+    """Return a paragraph of escaped text of any length."""
     return f"<p>{html.escape(str(words))}</p>"
 
 
 class Markup(str):
-    """A cell that is HTML already."""
+    """A cell that already is HTML, which `table` does not escape."""
 
     __slots__ = ()
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """A table of escaped cells; the middle of a long one is left out.
+    """Return a table of escaped cells, at most MAX_ROWS rows of it.
 
     heads: names of the columns, all empty for no head.  left: the columns that are aligned to the left.
     Cells of the type Markup are taken as they are.
@@ -91,12 +91,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[
 
 
 def indented(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """The rows of a table in text, the spaces before the name of an inner link kept."""
+    """Return rows whose names keep the spaces in front of an inner link, which HTML would drop."""
     return [(row[0].replace("  ", "\N{NO-BREAK SPACE}" * 4), *row[1:]) for row in rows]
 
 
 def bar(share: float, color: str = POSITIVE) -> Markup:
-    """A bar of a length from 0 to 1; none for other values."""
+    """Return a bar of a length from 0 to 1; an empty cell for other values."""
     if not math.isfinite(share):
         return Markup("")
     width = round(100 * min(max(share, 0.01), 1.0))
@@ -104,19 +104,19 @@ def bar(share: float, color: str = POSITIVE) -> Markup:
     return Markup(f'<div style="{style}"></div>')
 
 
-def signed_bar(value: float, most: float) -> Markup:
-    """A bar to the right of the middle for what is positive, to the left for what is negative."""
-    width = round(50 * min(abs(value) / most, 1.0)) if most and math.isfinite(value) else 0
+def signed_bar(value: float, largest: float) -> Markup:
+    """Return a bar of length |value| / largest: from the middle to the right if positive, to the left if negative."""
+    width = round(50 * min(abs(value) / largest, 1.0)) if largest and math.isfinite(value) else 0
     start, color = (50, POSITIVE) if value >= 0 else (50 - width, NEGATIVE)
     style = f"margin-left:{start}px;width:{width}px;height:10px;background:{color};border-radius:3px"
     return Markup(f'<div style="width:100px"><div style="{style}"></div></div>')
 
 
 def curves(title: str, lines: Sequence[tuple[str, Sequence[float | None]]]) -> str:
-    """Curves over the epochs as SVG: (name, a value an epoch), the first solid and blue, the second dashed and orange.
+    """Draw one or two curves over the epochs as SVG: the first solid and blue, the second dashed and orange.
 
-    What is None, NaN or infinite leaves a gap. On a logarithmic scale where all values are positive and the largest is
-    more than 20 times the least.
+    lines: (name, one value per epoch) each; None, NaN and infinity leave a gap.
+    The scale is logarithmic where all values are positive and the largest is more than 20 times the smallest.
     """
     pieces = [(name, _pieces(values)) for name, values in lines]
     found = [y for _, parts in pieces for part in parts for _, y in part]
@@ -160,7 +160,7 @@ def curves(title: str, lines: Sequence[tuple[str, Sequence[float | None]]]) -> s
 
 
 def _pieces(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
-    """The runs of finite values, with their epochs, counted from 1."""
+    """Return the runs of finite values, each as (epoch, value) pairs; epochs count from 1."""
     chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), MAX_POINTS)).astype(np.int64))
     found: list[list[tuple[int, float]]] = [[]]
     for i in chosen.tolist():
@@ -173,20 +173,20 @@ def _pieces(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
 
 
 def grey(pixels: NDArray[Any], name: str) -> str:
-    """A picture (height, width), from black, the least, to white."""
+    """Return a gray image of values (height, width), the smallest black and the largest white."""
     values = np.asarray(pixels, np.float64)
     low, high = float(values.min()), float(values.max())
     return _image(np.rint(255 * (values - low) / ((high - low) or 1.0)).astype(np.uint8), name)
 
 
 def signed(values: NDArray[Any], name: str) -> str:
-    """A map (height, width): blue for what is positive, orange for what is negative, nothing transparent."""
+    """Return an image of values (height, width): blue where positive, orange where negative, transparent where 0."""
     v = np.nan_to_num(np.asarray(values, np.float64))
-    most = float(np.abs(v).max()) or 1.0
+    largest = float(np.abs(v).max()) or 1.0
     colors = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in (POSITIVE, NEGATIVE)], np.uint8)
     rgba = np.empty((*v.shape, 4), np.uint8)
     rgba[..., :3] = colors[(v < 0).astype(np.int64)]
-    rgba[..., 3] = np.rint(255 * np.abs(v) / most)
+    rgba[..., 3] = np.rint(255 * np.abs(v) / largest)
     return _image(rgba, name)
 
 

@@ -1,4 +1,4 @@
-"""The output of each result: what its `_repr_html_` gives."""
+"""Write the notebook output of each result, which its `_repr_html_` returns."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OPEN = ' open=""'  # well-formed as XML too
 
 
 def model(model: Model) -> str:
-    """The summary, and how far the model was trained."""
+    """Return a model's summary, and how far it was trained."""
     trained = (
         f"trained for {counted(model.epochs_trained, 'epoch')}, {counted(model.steps_trained, 'step')}"
         if model.steps_trained
@@ -55,7 +55,7 @@ def model(model: Model) -> str:
 
 
 def summary(summary: Summary) -> str:
-    """A row a link, and the sums."""
+    """Return a table with one row per link, and the sums."""
     return framed(f"{summary.parameters:,} parameters", *_summary(summary))
 
 
@@ -67,7 +67,7 @@ def _summary(summary: Summary) -> tuple[str, str]:
 
 
 def history(history: History) -> str:
-    """The curves of the loss and the chief metric, and the records."""
+    """Return the curves of the loss and of the main metric, and a table with one row per epoch."""
     if not len(history):
         return framed("History", paragraph("No epoch was recorded yet."))
     drawn = [
@@ -92,14 +92,14 @@ def history(history: History) -> str:
 
 
 def trace(trace: Trace) -> str:
-    """A row a link: z, a, delta and the gradients, as numbers or as their spread."""
+    """Return a table with one row per link: its output, delta and gradients, as numbers or as mean and deviation."""
     heads, rows = trace_text.rows(trace)
     head, *notes = trace_text.remarks(trace)
     return framed(f"Trace of {head}", table(heads, indented(rows), (0, 1)), paragraph(" ".join(notes)))
 
 
 def flow(flow: Flow) -> str:
-    """A row a layer, the size of its delta as a bar on a logarithmic scale, and the diagnoses."""
+    """Return a table with one row per layer, RMS(delta) as a bar on a logarithmic scale, and the diagnoses."""
     heads, rows = flow_text.cells(flow)
     ratios = [row.delta_ratio for row in flow.layers]
     logs = [math.log10(r) if r and math.isfinite(r) else None for r in ratios]
@@ -120,7 +120,7 @@ def flow(flow: Flow) -> str:
 
 
 def gradient_check(check: GradientCheck) -> str:
-    """A row a parameter: both values of its worst number, and their relative error."""
+    """Return a table with one row per parameter: both gradients of its worst number, and their relative error."""
     rows = [
         (check.place(name), f"{c.gradient:.12g}", f"{c.numeric:.12g}", f"{c.error:.1e}")
         for name, c in check.items()
@@ -133,7 +133,7 @@ def gradient_check(check: GradientCheck) -> str:
 
 
 def attribution(found: Attribution) -> str:
-    """The first sample: its picture where it is one, the largest values as bars, and what they add up to."""
+    """Return the first sample's attribution: as an image if it is one, as bars of the largest values, and its sum."""
     many = f", sample 0 of {len(found.values):,}" if len(found.values) > 1 else ""
     drawn = []
     if found.shape is not None:
@@ -142,14 +142,14 @@ def attribution(found: Attribution) -> str:
             signed(found.values[0].reshape(found.shape), "what each pixel did: blue for, orange against")
         )
     shown = found.records(0)[:SHOWN]
-    most = max((abs(record["attribution"]) for record in shown), default=0.0)
+    largest = max((abs(record["attribution"]) for record in shown), default=0.0)
     rows = [
         (
             record["feature"],
             f"{record['value']:.5g}",
             f"{record['baseline']:.5g}",
             f"{record['attribution']:.5g}",
-            signed_bar(record["attribution"], most),
+            signed_bar(record["attribution"], largest),
         )
         for record in shown
     ]
@@ -167,7 +167,7 @@ def attribution(found: Attribution) -> str:
 
 
 def story(story: Story) -> str:
-    """The chapters, each to unfold; the first two are open."""
+    """Return the chapters of a story, each to unfold; the first two are open."""
     chapters = "".join(
         f"<details{OPEN if number <= 2 else ''}><summary>{number}. {text(part.title)}</summary>"
         f"{''.join(map(_piece, part.content))}</details>"
@@ -177,7 +177,7 @@ def story(story: Story) -> str:
 
 
 def _piece(item: Content) -> str:
-    """A sentence, a table, bars or pictures of a chapter."""
+    """Return one piece of a chapter: a sentence, a table, bars or images."""
     if isinstance(item, Grid):
         left = {k for k, name in enumerate(item.columns) if k == 0 or name in item.words}
         return table(item.columns, item.rows, left)
@@ -188,8 +188,8 @@ def _piece(item: Content) -> str:
         ]
         return table(("",) * 4, bars, (0, 2, 3))
     if isinstance(item, Signed):
-        most = max((abs(value) for _, value in item.rows), default=0.0)
-        sides = [(name, f"{value:+.4g}", signed_bar(value, most)) for name, value in item.rows]
+        largest = max((abs(value) for _, value in item.rows), default=0.0)
+        sides = [(name, f"{value:+.4g}", signed_bar(value, largest)) for name, value in item.rows]
         return table(("",) * 3, sides, (0, 2))
     if isinstance(item, Picture):
         return grey(item.pixels, "the input") + "".join(signed(values, name) for name, values in item.maps)

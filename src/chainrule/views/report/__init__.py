@@ -1,7 +1,7 @@
-"""One HTML page about a trained model: self-contained, offline, for wide screens and phones, light and dark.
+"""Write an HTML page about a trained model: self-contained, offline, for wide screens and phones, light and dark.
 
-Learning curves; the confusion matrix, or predicted against true; the worst mistakes; settings, the command that does
-it again, the model's summary, versions. All text from data and settings is escaped.
+It shows learning curves; the confusion matrix, or predicted against true; the worst mistakes; the settings, the command
+that repeats the run, the model's summary and the versions. All text from data and settings is escaped.
 """
 
 from __future__ import annotations
@@ -64,5 +64,5 @@ def render(
 
 
 def write(path: str | os.PathLike[str], *arguments: Any, **options: Any) -> None:
-    """The page as a file; the arguments are those of `render`."""
+    """Write the page to a file; the other arguments are those of `render`."""
     write_whole(path, render(*arguments, **options).encode())

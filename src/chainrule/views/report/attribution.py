@@ -1,4 +1,4 @@
-"""One page about one attribution: the figure, the completeness check, the features in a table."""
+"""Write a page about one attribution: its figure, the completeness check, the features in a table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chainrule.views.words.en.attribution import NAMES
 
 
 def render(attribution: Attribution, row: int = 0) -> str:
-    """The page as text."""
+    """Return the page of a sample's attribution as HTML."""
     name, target = NAMES[attribution.method], attribution.targets[row]
     many = f"Sample {row} of {len(attribution.values):,}. " if len(attribution.values) > 1 else ""
     return page(
@@ -24,8 +24,8 @@ def render(attribution: Attribution, row: int = 0) -> str:
     )
 
 
-def features(attribution: Attribution, row: int, most: int = SHOWN) -> str:
-    """A table of the features that did most."""
+def features(attribution: Attribution, row: int, max_features: int = SHOWN) -> str:
+    """Return a table of the max_features features with the largest |attribution|."""
     rows = [
         (
             record["feature"],
@@ -33,6 +33,6 @@ def features(attribution: Attribution, row: int, most: int = SHOWN) -> str:
             f"{record['baseline']:.5g}",
             f"{record['attribution']:+.5g}",
         )
-        for record in attribution.records(row)[:most]
+        for record in attribution.records(row)[:max_features]
     ]
     return table(("feature", "value", "baseline", "attribution"), rows)

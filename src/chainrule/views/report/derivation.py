@@ -1,4 +1,4 @@
-"""A derivation as a page of its own."""
+"""Write a page about one derivation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chainrule.views.words.en import derivation as words
 
 
 def render(derivation: Derivation, terms: int, nodes: int) -> str:
-    """The page of `Derivation.html`."""
+    """Return the page of `Derivation.html`: at most `nodes` equations of at most `terms` terms."""
     # The block scrolls sideways by itself, so that a long formula does not widen the page.
     sections = [
         f'<section class="derivation"><style>{STYLE}</style><h2>{words.TWO_WAYS}</h2>{values(derivation)}'

@@ -1,4 +1,4 @@
-"""The one HTML page that every report is made of: self-contained, offline, wide screens and phones, light and dark."""
+"""The HTML page that all reports share: self-contained, offline, for wide screens and phones, light and dark."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ style-src 'unsafe-inline'; img-src data:">
 def page(
     title: str, heading: str, subtitle: str, sections: Iterable[str], *, footer: str | None = None
 ) -> str:
-    """A page as text.
+    """Return a page as HTML.
 
     title, heading, subtitle, footer: plain text, escaped here.  sections: HTML, of `chainrule.views.report.sections`;
-    empty ones are left out. Plotly is in it where one of them has a figure.
+    empty ones are left out. The page contains Plotly's script if one of them has a figure.
     """
     body = "\n".join(filter(None, sections))
     plotly = ""

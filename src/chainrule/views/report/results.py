@@ -1,4 +1,4 @@
-"""Which page tells of a result: a table by the result's class."""
+"""A table of the functions that write a result's page, by the result's class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of the page as HTML."""
+"""Build the sections of a model's report as HTML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chainrule.views.pictures import image_png
 
 
 def tiles(model: Model, history: History, judgement: Judgement) -> str:
-    """The few numbers that matter most."""
+    """Return tiles with the most important numbers."""
     metrics, part, positive = judgement.metrics, judgement.part, judgement.positive
     chief = "accuracy" if "accuracy" in metrics else "r2" if "r2" in metrics else "loss"
     shown = {f"{part} {figures.spoken(chief)}": value(chief, metrics[chief])}
@@ -40,7 +40,7 @@ def tiles(model: Model, history: History, judgement: Judgement) -> str:
 
 
 def curves(history: History, watched: str) -> str:
-    """Loss, and what else was watched, over the epochs."""
+    """Return the curves of the loss and of the metrics over the epochs; watched: what the val_ columns are of."""
     if not len(history):
         return ""
     drawn = "".join(
@@ -52,7 +52,7 @@ def curves(history: History, watched: str) -> str:
 
 
 def outcome(judgement: Judgement) -> str:
-    """The confusion matrix; for many labels how each fares; for numbers predicted against true."""
+    """Return the confusion matrix of a classification, the rates of each of many labels, or predicted against true."""
     if judgement.task == "regression":
         return section("", figure(figures.predicted_against_true(judgement.y, judgement.predicted)))
     if judgement.task == "multilabel":
@@ -68,7 +68,7 @@ def outcome(judgement: Judgement) -> str:
 
 
 def rates(judgement: Judgement) -> str:
-    """Precision and recall of each class or label."""
+    """Return a table of the precision and recall of each class or label."""
     one_hot = (
         judgement.y if judgement.y.ndim == 2 else judgement.y[:, None] == np.arange(len(judgement.labels))
     )
@@ -89,7 +89,7 @@ def rates(judgement: Judgement) -> str:
 
 
 def mistakes(judgement: Judgement, X: Any, image_shape: tuple[int, int] | None, called: Sequence[int]) -> str:
-    """The worst, as images where the samples are images. called: (n,) the number of each sample's row."""
+    """Return the worst mistakes, as images if the samples are images. called: (n,) the number of each sample's row."""
     if not len(judgement.worst):
         return section("Worst mistakes", "<p>There are none: every sample was predicted right.</p>")
     if judgement.task == "regression":
@@ -116,7 +116,7 @@ def mistakes(judgement: Judgement, X: Any, image_shape: tuple[int, int] | None, 
 
 
 def picture(judgement: Judgement, X: Any, row: int, shape: tuple[int, int], called: int) -> str:
-    """One mistake as an image with its caption."""
+    """Return one mistake as an image with its caption."""
     true, predicted, probability = described(judgement, row)
     encoded = base64.b64encode(image_png(np.asarray(X[row]), shape)).decode()
     return (
@@ -128,7 +128,7 @@ def picture(judgement: Judgement, X: Any, row: int, shape: tuple[int, int], call
 
 
 def described(judgement: Judgement, row: int) -> tuple[str, str, str]:
-    """What it is, what was said, and how sure."""
+    """Return the true answer, the predicted one, and the model's confidence or error, as text."""
     assert judgement.shares is not None
     shares, labels = judgement.shares[row], judgement.labels
     if judgement.y.ndim == 1:
@@ -143,7 +143,7 @@ def described(judgement: Judgement, row: int) -> tuple[str, str, str]:
 
 
 def details(model: Model, settings: Mapping[str, Any], command: str, versions: Mapping[str, str]) -> str:
-    """Settings, the command, the summary, versions."""
+    """Return the settings, the command, the model's summary and the versions."""
     parts = []
     if command:
         line = (
@@ -168,7 +168,7 @@ def details(model: Model, settings: Mapping[str, Any], command: str, versions: M
 
 
 def figure(made: Any) -> str:
-    """A place for a figure, and the figure as JSON beside it; the page's script draws it."""
+    """Return an element for a figure, and the figure as JSON beside it, from which the page's script draws it."""
     name = f"figure-{re.sub('[^a-z0-9]+', '-', made.layout.title.text.lower()).strip('-')}"
     spec = made.to_json().replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     height = made.layout.height
@@ -180,12 +180,12 @@ def figure(made: Any) -> str:
 
 
 def section(title: str, *content: str) -> str:
-    """A card."""
+    """Return a section with a title; an empty string if it has no content."""
     return f"<section>{f'<h2>{text(title)}</h2>' if title else ''}{''.join(content)}</section>"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """A table whose first column names the row. left: the columns that read from the left; numbers from the right."""
+    """Return a table whose first column names the row. left: the left-aligned columns; others are right-aligned."""
     kinds = ["" if i in left else ' class="number"' for i in range(len(heads))]
     head = "".join(
         f'<th scope="col"{kind}>{text(name)}</th>' for name, kind in zip(heads, kinds, strict=True)
@@ -200,38 +200,38 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[
 
 
 def pairs(rows: Iterable[tuple[str, Any]]) -> str:
-    """A table of names and values."""
+    """Return a table of names and values."""
     body = "".join(f'<tr><th scope="row">{text(name)}</th><td>{text(item)}</td></tr>' for name, item in rows)
     return f'<div class="scroll"><table><tbody>{body}</tbody></table></div>'
 
 
 def text(item: object) -> str:
-    """Escaped."""
+    """Return an object as escaped text."""
     return html.escape(str(item))
 
 
 def value(name: str, number: float) -> str:
-    """98.24 % for an accuracy, 0.0561 for another number."""
+    """Format a metric: 98.24 % for an accuracy, 0.0561 for another number."""
     if math.isnan(number):
         return "undefined"
     return f"{100 * number:.2f} %" if name == "accuracy" else f"{number:.4g}"
 
 
 def share(part: int, whole: int) -> str:
-    """A percentage, or a dash of nothing."""
+    """Format part / whole as a percentage; a dash if whole is 0."""
     return f"{100 * part / whole:.1f} %" if whole else "-"
 
 
 def numbers(row: Any) -> str:
-    """One number, or several in a row."""
+    """Format one number, or several separated by commas."""
     return ", ".join(f"{number:.5g}" for number in np.ravel(row).tolist())
 
 
 def shown(item: Any) -> str:
-    """A setting's value for people."""
+    """Format a setting's value: yes and no for booleans, otherwise as in JSON without quotes."""
     return {True: "yes", False: "no"}[item] if isinstance(item, bool) else json.dumps(item).strip('"')
 
 
 def duration(seconds: float) -> str:
-    """4.1 s, or 3 min 12 s."""
+    """Format a duration: 4.1 s, or 3 min 12 s."""
     return f"{seconds:.1f} s" if seconds < 100 else f"{int(seconds // 60)} min {int(seconds % 60)} s"

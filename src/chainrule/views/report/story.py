@@ -1,4 +1,4 @@
-"""The story of one prediction as a page."""
+"""Write the story of one prediction as a page."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from chainrule.views.words.en.phrases import percent
 
 SCROLL = '<div class="scroll" style="margin:4px 0 16px;white-space:nowrap"><table>'
 SHOWN = 4
-"""Answers in the figure of probabilities."""
+"""The most answers in the figure of probabilities."""
 
 
 def render(story: Story) -> str:
-    """The page as text."""
+    """Return the page of a story as HTML."""
     first, answered, made, why, change = story.parts()
     heading = f"Why {story.asked}?" if story.task != "regression" else f"Why {story.said}?"
     sure = "" if story.answers[0].share is None else f", at {percent(story.answers[0].share)},"
@@ -43,13 +43,13 @@ def render(story: Story) -> str:
 
 
 def strips(story: Story) -> list[tuple[str, NDArray[Any]]]:
-    """What each layer gives out, from the input on as the first learning layer sees it."""
+    """Return the name and the output of each layer, from the input of the first trained layer on."""
     first = max((i for i, layer in enumerate(story.layers) if layer.changes_units), default=0)
     return [(layer.name, layer.values) for layer in story.layers[first:]]
 
 
 def tiles(story: Story) -> str:
-    """The few numbers that matter most."""
+    """Return tiles with the most important numbers."""
     shown = {"the network says": story.said}
     if story.answers[0].share is not None:
         shown["its probability"] = percent(story.answers[0].share)
@@ -66,13 +66,13 @@ def tiles(story: Story) -> str:
 
 
 def chapter(part: Chapter, number: int, drawn: str = "") -> str:
-    """A card; the figures come after the first sentence, in place of what a terminal draws."""
+    """Return a chapter as a section. drawn: its figures, which replace the terminal's drawings."""
     pieces = [piece(item, bool(drawn)) for item in part.content]
     return section(f"{number}. {part.title}", pieces[0], drawn, *pieces[1:])
 
 
 def piece(item: Content, is_drawn: bool) -> str:
-    """A sentence, a table, bars or a picture; what a figure shows is not drawn twice."""
+    """Return a sentence, a table, bars or an image; nothing if a figure shows it already."""
     if isinstance(item, Grid):
         return grid(item)
     if isinstance(item, Bars):
@@ -85,7 +85,7 @@ def piece(item: Content, is_drawn: bool) -> str:
 
 
 def picture(item: Picture) -> str:
-    """The input, its pixels as squares."""
+    """Return the input as an image, its pixels as squares."""
     height, width = item.pixels.shape
     encoded = base64.b64encode(image_png(item.pixels, (height, width))).decode()
     style = (
@@ -97,7 +97,7 @@ def picture(item: Picture) -> str:
 
 
 def grid(item: Grid) -> str:
-    """A table; the first column names the row."""
+    """Return a table whose first column names the row."""
     is_number = [k > 0 and name not in item.words for k, name in enumerate(item.columns)]
     head = "".join(
         f'<th scope="col"{" class=number" if right else ""}>{text(name)}</th>'
@@ -116,7 +116,7 @@ def grid(item: Grid) -> str:
 
 
 def bars(item: Bars) -> str:
-    """Name, number and a bar of its length."""
+    """Return bars as a table: name, number, bar."""
     rows = "".join(
         f'<tr><th scope="row">{text(row.name)}</th><td class="number">{text(row.number)}</td>'
         '<td style="width:45%;min-width:90px"><div style="height:12px;margin-top:5px;border-radius:6px;'
@@ -128,7 +128,7 @@ def bars(item: Bars) -> str:
 
 
 def reasons(story: Story) -> str:
-    """What the features did: for the answer, and for it against its rival."""
+    """Return figures of the attribution: for the answer, and for the answer against its rival."""
     held = None if story.rival is None else story.rival.attribution
     both = [story.attribution] if held is None else [story.attribution, held]
     if story.shape is None:
@@ -140,7 +140,7 @@ def reasons(story: Story) -> str:
 
 
 def after(story: Story) -> str:
-    """The walk back, and the probabilities after the step."""
+    """Return figures of the backward walk, and of the probabilities after the step."""
     if story.change is None:
         return ""
     c = story.change

@@ -1,1 +1,1 @@
-"""Results as text, for a terminal."""
+"""Format results as text, for a terminal."""

@@ -1,4 +1,4 @@
-"""An attribution as a table, and the re-initialization check."""
+"""Format an attribution and the re-initialization check as tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chainrule.views.words.en import attribution as words
 def table(found: Attribution, row: int = 0, top: int = SHOWN) -> str:
     """Format the largest values of a sample, and the completeness check."""
     shown = found.records(row)[:top]
-    most = max((abs(record["attribution"]) for record in shown), default=0.0) or 1.0
+    largest = max((abs(record["attribution"]) for record in shown), default=0.0) or 1.0
     width = max(len("feature"), *(len(record["feature"]) for record in shown))
     many = f", sample {row} of {len(found.values)}" if len(found.values) > 1 else ""
     lines = [
@@ -21,7 +21,7 @@ def table(found: Attribution, row: int = 0, top: int = SHOWN) -> str:
     ]
     for record in shown:
         a = record["attribution"]
-        mark = ("+" if a > 0 else "-") * round(20 * abs(a) / most)
+        mark = ("+" if a > 0 else "-") * round(20 * abs(a) / largest)
         numbers = f"{record['value']:>12.5g}{record['baseline']:>12.5g}{a:>14.5g}"
         lines.append(f"{record['feature']:<{width}}{numbers}  {mark}".rstrip())
     rest = found.values[row].size - len(shown)
@@ -31,14 +31,14 @@ def table(found: Attribution, row: int = 0, top: int = SHOWN) -> str:
     return "\n".join([*lines, words.completeness(found, row)])
 
 
-def bars(found: Attribution, row: int, most: int) -> list[tuple[str, float]]:
+def bars(found: Attribution, row: int, max_features: int) -> list[tuple[str, float]]:
     """Return the features with the largest values, as age = 63, the largest first, and the sum of all others."""
     order = found.order(row)
     shown = [
         (f"{found.feature(k)} = {found.X[row, k]:.4g}", float(found.values[row, k]))
-        for k in order[:most].tolist()
+        for k in order[:max_features].tolist()
     ]
-    rest = order[most:]
+    rest = order[max_features:]
     return [*shown, (words.others(len(rest)), float(found.values[row, rest].sum()))] if len(rest) else shown
 
 

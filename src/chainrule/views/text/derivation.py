@@ -1,4 +1,4 @@
-"""A derivation as text, as LaTeX and as MathML."""
+"""Write a derivation as text, as LaTeX and as MathML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chainrule.views.words.en import derivation as words
 
 
 def text(derivation: Derivation, terms: int, nodes: int) -> str:
-    """The text of `Derivation.text`."""
+    """Return the text of `Derivation.text`: at most `nodes` equations of at most `terms` terms."""
     shown, left_out = equations(derivation.tree, terms, nodes)
     blocks = [_sum_lines(e) if e.is_sum else _product_lines(e, i == 0) for i, e in enumerate(shown)]
     if left_out:
@@ -21,14 +21,14 @@ def text(derivation: Derivation, terms: int, nodes: int) -> str:
 
 
 def head(derivation: Derivation) -> str:
-    """Both values and how far they are apart."""
+    """Return both values and how far they are apart."""
     lines = [f"{derivation.tree.symbol.text()} = {derivation.value:.6g}, {words.place(derivation)}"]
     lines += [f"  {name:<21}{value}" for name, value in words.two_ways(derivation)]
     return "\n".join(lines + [f"  {remark}" for remark in words.remarks(derivation)])
 
 
 def _product_lines(equation: Equation, in_partials: bool) -> str:
-    """Left = symbols = numbers = value, one beneath the other."""
+    """Write a product of one path: left = symbols = numbers = value, one beneath the other."""
     left = equation.node.symbol.text()
     (whole,) = equation.written()
     rows = _rows(equation, whole, TEXT, in_partials)
@@ -36,14 +36,14 @@ def _product_lines(equation: Equation, in_partials: bool) -> str:
 
 
 def _rows(equation: Equation, whole: Expression, writer: Writer, in_partials: bool) -> list[str]:
-    """What stands to the right of the equals signs, without saying the same twice."""
+    """Return the right sides of an equation, from symbols to its value, without repetitions."""
     rows = [equation.partials.write(writer, False)] if in_partials and equation.partials else []
     rows += [whole.write(writer, False), whole.write(writer, True), writer.number(equation.node.value)]
     return [row for i, row in enumerate(rows) if row not in rows[:i]]
 
 
 def _sum_lines(equation: Equation) -> str:
-    """A table of the terms in symbols, in numbers, and what each comes to."""
+    """Write a sum as a table of its terms: in symbols, in numbers, and their values."""
     terms = equation.written()
     rows = [(term.text(), term.text(True), TEXT.number(term.value)) for term in terms]
     if equation.others:
@@ -63,7 +63,7 @@ def _sum_lines(equation: Equation) -> str:
 
 
 def latex(derivation: Derivation, terms: int, nodes: int) -> str:
-    """The LaTeX of `Derivation.latex`."""
+    """Return the LaTeX of `Derivation.latex`: at most `nodes` equations of at most `terms` terms."""
     shown, _ = equations(derivation.tree, terms, nodes)
     made = [
         " \\\\\n".join(f"{left} &{mark} {row}" for left, mark, row in _cells(e, LATEX, i == 0))
@@ -73,7 +73,7 @@ def latex(derivation: Derivation, terms: int, nodes: int) -> str:
 
 
 def mathml(derivation: Derivation, terms: int, nodes: int) -> str:
-    """The MathML of `Derivation.mathml`."""
+    """Return the MathML of `Derivation.mathml`: at most `nodes` equations of at most `terms` terms."""
     shown, _ = equations(derivation.tree, terms, nodes)
     return "\n".join(
         [
@@ -85,7 +85,7 @@ def mathml(derivation: Derivation, terms: int, nodes: int) -> str:
 
 
 def table_rows(equation: Equation, in_partials: bool) -> str:
-    """The rows of one equation: left, sign, right."""
+    """Return the rows of one equation as MathML: left side, sign, right side."""
     rows = []
     for left, mark, row in _cells(equation, MATHML, in_partials):
         room = ";padding-top:0.9em" if left else ""  # above an equation
@@ -97,7 +97,7 @@ def table_rows(equation: Equation, in_partials: bool) -> str:
 
 
 def _cells(equation: Equation, writer: Writer, in_partials: bool) -> Iterator[tuple[str, str, str]]:
-    """Rows of an equation: what stands left of the sign, the sign, what stands right of it."""
+    """Iterate over the rows of an equation: left side, sign, right side."""
     left = equation.node.symbol.write(writer, False)
     if not equation.is_sum:
         (whole,) = equation.written()

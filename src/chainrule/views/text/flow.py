@@ -1,4 +1,4 @@
-"""The gradient flow as a table."""
+"""Format the gradient flow as a table."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def conditions(flow: Flow) -> str:
 
 
 def number(value: float | None) -> str:
-    """0.0123, 1.2e-08, or a dash."""
+    """Format a number: 0.0123 or 1.2e-08; a dash for None."""
     if value is None:
         return "-"
     return f"{value:.4f}" if 0.01 <= abs(value) < 1e3 or value == 0 else f"{value:.1e}"

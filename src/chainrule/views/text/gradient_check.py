@@ -1,4 +1,4 @@
-"""The comparison of backpropagation with central differences as a table."""
+"""Format the comparison of backpropagation with central differences as a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which function makes the text of a result: a table by the result's class."""
+"""A table of the functions that write a result's text, by the result's class."""
 
 from __future__ import annotations
 

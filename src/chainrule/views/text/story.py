@@ -1,4 +1,4 @@
-"""The story in a terminal: pictures as half blocks, blue for and orange against where there are colors."""
+"""Print a story on a terminal: images as half blocks, blue for and orange against the answer if there are colors."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from chainrule.views.chapters import Bars, Content, Grid, Picture, Signed
 
 SHADES = " ░▒▓█"
 BAR = 20
-"""Characters of a whole bar."""
+"""The length of a full bar, in characters."""
 NARROW, WIDEST = 28, 56
-"""Pixels side by side, at least and at most."""
+"""The smallest and the largest width of an image, in pixels."""
 FOR, AGAINST = (20, 130, 205), (226, 106, 10)
 BLUE, ORANGE = "rgb(20,130,205)", "rgb(226,106,10)"
 
@@ -47,7 +47,7 @@ def show(story: Story, console: Console) -> None:
 
 
 def rendered(item: Content, has_color: bool) -> Any:
-    """One piece of a chapter."""
+    """Return one piece of a chapter as an object that rich prints."""
     if isinstance(item, Grid):
         return grid(item)
     if isinstance(item, Bars):
@@ -60,7 +60,7 @@ def rendered(item: Content, has_color: bool) -> Any:
 
 
 def pictures(item: Picture, has_color: bool) -> Any:
-    """The picture, and what its pixels did, side by side in frames."""
+    """Return the image and the maps of its pixels' attributions, side by side in frames."""
     drawn = [("", item.pixels), *item.maps]
     framed = [
         Panel.fit(
@@ -79,7 +79,7 @@ def pictures(item: Picture, has_color: bool) -> Any:
 
 
 def grid(item: Grid) -> Any:
-    """A table; numbers to the right, words to the left."""
+    """Return a table with numbers aligned to the right, words to the left."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     for k, name in enumerate(item.columns):
         is_words = k == 0 or name in item.words
@@ -95,7 +95,7 @@ def grid(item: Grid) -> Any:
 
 
 def bars(item: Bars) -> Any:
-    """Name, number, bar."""
+    """Return bars as a table: name, number, bar."""
     table = Table.grid(padding=(0, 2))
     for row in item.rows:
         style = "bold" if row.is_main else "dim"
@@ -109,17 +109,17 @@ def bars(item: Bars) -> Any:
 
 
 def bar(share: float) -> str:
-    """A share as a bar of up to BAR characters, in eighths."""
+    """Return a bar of a length from 0 to 1, of up to BAR characters, in eighths of one."""
     eighths: int = round(8 * BAR * min(max(share, 0.0), 1.0))
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
 def signed(item: Signed) -> Any:
-    """Against to the left of the line, for to its right."""
-    most = max((abs(value) for _, value in item.rows), default=0.0) or 1.0
+    """Return bars to both sides of a line: negative ones to the left, positive ones to the right."""
+    largest = max((abs(value) for _, value in item.rows), default=0.0) or 1.0
     table = Table.grid(padding=(0, 1))
     for name, value in item.rows:
-        length = min(round(BAR * abs(value) / most), BAR)
+        length = min(round(BAR * abs(value) / largest), BAR)
         left = Text(("▒" * length if value < 0 else "").rjust(BAR), ORANGE)
         right = Text(("█" * length if value > 0 else "").ljust(BAR), BLUE)
         table.add_row(
@@ -129,7 +129,7 @@ def signed(item: Signed) -> Any:
 
 
 def fitted(pixels: Floats) -> Floats:
-    """A small picture with its pixels repeated, a large one averaged in blocks to at most WIDEST."""
+    """Resize an image: repeat the pixels of a small one, average those of a large one in blocks to at most WIDEST."""
     k = -(-pixels.shape[1] // WIDEST)
     if k == 1:
         times = max(1, NARROW // max(pixels.shape))
@@ -141,7 +141,10 @@ def fitted(pixels: Floats) -> Floats:
 
 
 def picture(pixels: Floats, is_signed: bool, has_color: bool) -> Text:
-    """Two pixels a character, one above the other. Without colors, shades; a minus where a value is against."""
+    """Return an image as text, two pixels per character, one above the other.
+
+    Without colors it consists of shades, with a minus where a value is negative.
+    """
     if len(pixels) % 2:
         pixels = np.concatenate([pixels, np.full((1, pixels.shape[1]), 0.0 if is_signed else np.min(pixels))])
     low, high = float(np.min(pixels)), float(np.max(pixels))
@@ -165,7 +168,7 @@ def picture(pixels: Floats, is_signed: bool, has_color: bool) -> Text:
 
 
 def _rgb(level: float, is_signed: bool) -> tuple[int, int, int]:
-    """Of a pixel: grey, or from white to blue or orange."""
+    """Return the color of a pixel: gray, or from white to blue or orange if is_signed."""
     if not is_signed:
         return (round(255 * level),) * 3
     color, share = (FOR if level > 0 else AGAINST), abs(level) ** 0.7
@@ -180,5 +183,5 @@ def _sign(level: float) -> str:
 
 
 def plain(text: object) -> str:
-    """Text from data without what a terminal would obey."""
+    """Return text from data without control characters, which a terminal would obey."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))

@@ -1,4 +1,4 @@
-"""A trace as a table of its links."""
+"""Format a trace as a table of its links."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from chainrule.network.summary import as_bytes
 from chainrule.network.tree import places
 
 FEW = 4
-"""Numbers that a cell of the table shows one by one."""
+"""The most numbers that a cell of the table shows one by one."""
 
 
 def table(trace: Walk) -> str:
-    """The text of `str(trace)`."""
+    """Return the text of `str(trace)`."""
     made = Table(box=SIMPLE_HEAD)
     heads, cells = rows(trace)
     for column in heads:
@@ -40,7 +40,7 @@ def table(trace: Walk) -> str:
 
 
 def rows(trace: Walk) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """The names of the table's columns, and a row a link in text: blocks' inner links are indented."""
+    """Return the names of the table's columns, and one row of text per link; links inside blocks are indented."""
     made = [("input", "", *_cells(trace, "input"), "")]
     for link, depth, *_ in places(trace.network.links):
         grads = trace.grads.get(link.name, ())
@@ -53,7 +53,7 @@ def rows(trace: Walk) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 
 def remarks(trace: Walk) -> tuple[str, ...]:
-    """The line above the table, and those beneath it."""
+    """Return the line above the table, and those beneath it."""
     penalty = f", {trace.penalty:.6g} of it penalty" if trace.penalty else ""
     of_scale = []
     if trace.scale is not None:
@@ -70,7 +70,7 @@ def remarks(trace: Walk) -> tuple[str, ...]:
 
 
 def samples(trace: Walk) -> str:
-    """How many, in words."""
+    """Say how many samples a trace has."""
     return "1 sample" if trace.n == 1 else f"{trace.n:,} samples"
 
 
@@ -79,7 +79,7 @@ def _cells(trace: Walk, name: str) -> list[str]:
 
 
 def _numbers(values: NDArray[Any]) -> str | None:
-    """Up to FEW numbers one by one, None for more."""
+    """Format up to FEW numbers one by one; return None for more."""
     if values.size > FEW:
         return None
     return " ".join(f"{value:.4g}" for value in values.ravel().tolist())
