@@ -148,6 +148,7 @@ nb::dict analyzed(const Program& program, bool trains) {
     nb::dict found;
     found["needs_gradient"] = needs_gradient, found["readers"] = readers, found["accumulates"] = accumulates;
     found["accumulates2"] = accumulates2, found["completes"] = completes, found["is_delta"] = is_delta;
+    found["first_trained"] = layout.first_trained, found["growth"] = layout.growth;
     return found;
 }
 
@@ -315,6 +316,7 @@ class Bound {
     // otherwise the number of the greatest output. Through Python's buffers, which cost a tenth of what nanobind's arrays do.
     int64_t predict_row(nb::handle x, nb::handle out) {
         const Alone alone(turns_, trains_);
+        if (Py_TYPE(x.ptr()) != plain_ && PyObject_HasAttrString(x.ptr(), "mask")) return -1;  // its memory does not show the mask
         const int64_t inputs = program_.widths.front(), outputs = program_.widths.back();
         const Buffer read(x, PyBUF_ND | PyBUF_FORMAT), write(out, PyBUF_ND | PyBUF_FORMAT | PyBUF_WRITABLE);
         if (!read.is_there || !write.is_there) return -1;
@@ -381,6 +383,8 @@ class Bound {
     std::unique_ptr<Session> session_;
     std::atomic<int64_t> taken_{0};
     mutable Turns turns_;
+    const PyTypeObject* const plain_ =  // for good, as NumPy is
+        reinterpret_cast<const PyTypeObject*>(nb::module_::import_("numpy").attr("ndarray").ptr());
 };
 
 // native/faults.h, for the tests; the place none cancels what was planned.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy import ndarray
+from numpy import empty, ndarray
 from numpy.typing import NDArray
 
 from chainrule.data import checks
@@ -50,8 +50,8 @@ class Predictor:
 
     def outputs(self, X: Any) -> NDArray[Any]:
         """Return the last layer's output (n, outputs), as `Model.outputs`. X: (n, inputs), or one row (inputs,)."""
-        if self._row is not None and (type(X) is ndarray or not is_masked(X)):
-            out = np.empty(self._shape, self.dtype)
+        if self._row is not None:
+            out = empty(self._shape, self.dtype)
             if self._row(X, out) >= 0:
                 return out if self.target_scale is None else self.target_scale.restore(out)
         found = None if self._rows is None or is_masked(X) else self._rows(X)
@@ -61,8 +61,8 @@ class Predictor:
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict labels (n,) or numbers, as `Model.predict`."""
-        if self._row is not None and self._labels is not None and (type(X) is ndarray or not is_masked(X)):
-            best = self._row(X, np.empty(self._shape, self.dtype))
+        if self._row is not None and self._labels is not None:
+            best = self._row(X, empty(self._shape, self.dtype))
             if best >= 0:
                 return self._labels[best : best + 1].copy()
         predicted: NDArray[Any] = decide(self.network.loss, self.outputs(X))
