@@ -26,6 +26,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         buffers_.push_back({width, distance<T>(width), needs_gradient, {}, {}, is_multiplied, {}});
     }
     consumers_of_input_ = layout.values[0].readers;
+    first_trained_ = layout.first_trained, growth_ = layout.growth;
     count_operations();
     const int most = trains ? team_size(run_.batch_size, WORK_A_THREAD / 2) : 0;
     if (trains) {
@@ -143,7 +144,6 @@ void Engine<T>::reserve(Workspace<T>& own, int number, int most) const {
         if (is_trained(op.slot0) && batch <= SHORT_BATCH) strips = std::max(strips, (in.width + STRIP_ROWS - 1) / STRIP_ROWS);
     }
     own.scratch.resize(scratch);
-    own.largest.resize(program_.ops.size());
     own.readers.resize(strips);
     for (const Op& op : program_.ops) {
         if (op.kind != Kind::dense || !is_trained(op.slot0)) continue;
@@ -180,7 +180,9 @@ void Engine<T>::set_theta(const void* theta) {
         to_panels(static_cast<const T*>(theta) + slot.start, parameters_[s].value.data(), slot.rows, slot.columns);
         for (int64_t n0 = 0; n0 < slot.columns; n0 += PANEL<T>) refresh(static_cast<int>(s), 0, slot.rows, n0);
     }
-    are_weights_large_.store(!(largest_of(static_cast<const T*>(theta), program_.size) < LARGE_WEIGHT<T>));
+    are_weights_large_.store(false);
+    measures_all_.store(growth_ > MOST_GROWTH<T>);
+    note_parameter(largest_of(static_cast<const T*>(theta), program_.size));
 }
 
 template <class T>

@@ -1,5 +1,8 @@
 #include "layout.h"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -45,6 +48,22 @@ void check(const Program& program) {
     }
 }
 
+// Layout::growth. Of a (n, K) and W (K, N): |a W + b| <= (K + 1) max|W, b| max(1, |a|), and |delta W^T| <= N max|W| |delta|. Every
+// activation and its derivative stay within twice its constant: |f(z)| <= 2 max(1, |c|) max(1, |z|), |f'(z)| <= 2 max(1, |c|).
+double growth_from(const Program& program, int first) {
+    double growth = 1;
+    for (size_t o = static_cast<size_t>(first); o < program.ops.size(); ++o) {
+        const Op& op = program.ops[o];
+        const bool follows = op.in == static_cast<int>(o);
+        if (!follows || (op.kind != Kind::dense && op.kind != Kind::elementwise)) return std::numeric_limits<double>::infinity();
+        const double activation = 2 * std::max(1.0, std::abs(op.c0));
+        growth *= activation * activation;
+        if (op.kind != Kind::dense) continue;
+        growth *= double(program.widths[o] + 1) * USUAL_PARAMETER * (double(program.widths[o + 1]) * USUAL_PARAMETER);
+    }
+    return growth;
+}
+
 }  // namespace
 
 Layout analyze(const Program& program, bool trains) {
@@ -71,6 +90,10 @@ Layout analyze(const Program& program, bool trains) {
         if (op.kind != Kind::dense || before < 0 || program.ops[before].kind != Kind::dense) continue;
         if (layout.values[op.in].readers == 1) part.completes = before, layout.parts[before].is_delta = true;
     }
+    const auto first = std::find_if(program.ops.begin(), program.ops.end(),
+                                    [&](const Op& op) { return is_trained(op.slot0) || is_trained(op.slot1); });
+    layout.first_trained = static_cast<int>(first - program.ops.begin());
+    layout.growth = growth_from(program, layout.first_trained);
     return layout;
 }
 

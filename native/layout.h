@@ -23,7 +23,12 @@ struct Layout {
     };
     std::vector<Values> values;
     std::vector<Part> parts;
+    int first_trained = 0;  // the first operation with a trained parameter
+    // The factor by which |a|, where it is above 1, and |delta| grow at most, both together, on their way there and back from that
+    // operation on, while no parameter is beyond USUAL_PARAMETER. Infinity where that is not known.
+    double growth = 1;
 };
+constexpr double USUAL_PARAMETER = 16;
 
 // Throws std::invalid_argument where the program is not whole: an operation reads a buffer that is not there yet, or a parameter
 // or a state of another width than its own.

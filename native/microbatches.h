@@ -37,7 +37,7 @@ template <class T>
 void Engine<T>::walk_microbatches(const Call& call, const Batch& batch, const Member& me) {
     const int64_t parts = parts_of(batch.size);
     Workspace<T>& own = workspaces_[me.number];
-    own.largest_gradient = 0;
+    own.largest_gradient = {};
     part_shares_[me.number].deal(parts * me.number / me.present, parts * (me.number + 1) / me.present);
     for (int64_t part; (part = take(part_shares_, me.number, me.present)) >= 0;) {
         const int64_t begin = part * part_rows_, end = std::min(batch.size, begin + part_rows_);
@@ -59,7 +59,7 @@ void Engine<T>::walk_microbatches(const Call& call, const Batch& batch, const Me
         }
         part_scores_[part] = score;
         if (!waits_for_norm())
-            own.largest_gradient = std::max(own.largest_gradient, magnitude(largest_of(gradients, gradient_size_)));
+            own.largest_gradient.add(gradients, gradient_size_);
     }
 }
 

@@ -76,12 +76,6 @@ struct Reader {
     PairedColumns paired;
 };
 
-// The largest |a| and |delta| of what an operation with trained parameters reads on its way forward and back.
-template <class T>
-struct Largest {
-    Magnitude<T> a = 0, delta = 0;
-};
-
 // What a thread keeps between steps: all the room that a step needs, made beforehand.
 template <class T>
 struct Workspace {
@@ -89,14 +83,22 @@ struct Workspace {
     Array<T> tile;     // (3, padded outputs, LANES): outputs, targets and gradients of a vector's worth of samples
     std::vector<int32_t> nonzero;  // (widest,) columns of a single row
     std::vector<Reader<T>> readers;  // of each strip of a layer, or one for the strip at hand
-    Array<Largest<T>> largest;       // (operations,) of the thread's rows of a batch
-    Magnitude<T> largest_gradient;   // of the thread's parts of one
+    Largest<T> largest_a, largest_delta;  // of the thread's rows of a batch, where it is measured
+    Largest<T> largest_gradient;          // of the thread's parts of one
 
     Reader<T>& reader(int64_t strip) { return readers[std::min<int64_t>(strip, static_cast<int64_t>(readers.size()) - 1)]; }
     void forget() {
         for (Reader<T>& reader : readers) reader.columns.a = nullptr, reader.paired.forget();
     }
 };
+
+// Where no weight is beyond this, neither the penalty of a strip nor its gradient overflows.
+template <class T>
+constexpr T LARGE_WEIGHT = sizeof(T) == 4 ? T(1e16) : T(1e150);
+
+// Beyond this growth (layout.h) the ends alone would often leave it open whether the gradients between them are finite.
+template <class T>
+constexpr double MOST_GROWTH = double(std::numeric_limits<T>::max()) / 1e14;
 
 // A piece of the update that one thread does alone: rows k0 to k1 of the panels from column n0 to n1 of a slot.
 struct Task {
@@ -228,7 +230,7 @@ class Engine final : public Session {
     void decide_on_update(Call& call, const Batch& batch, int64_t k, int present);
     void decide_on_gradients(Call& call, int present);
     void finish_step(Call& call, const Batch& batch);
-    bool is_bounded(const Batch& batch, int present) const;
+    bool is_bounded(const Batch& batch, int present);
     void walk_rows(const Call& call, const Batch& batch, const Member& me);
     template <class BlockOf>
     void walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, BlockOf&& block_of);
@@ -280,8 +282,18 @@ class Engine final : public Session {
     bool is_trained(int slot) const { return trains_ && slot >= 0 && program_.slots[slot].is_trained; }
     bool is_trained(const Op& op) const { return is_trained(op.slot0) || is_trained(op.slot1); }
     bool waits_for_norm() const { return run_.clip_norm > 0; }
-    // Whether the walks find out how large the gradients may become.
-    bool measures(const Op& op) const { return !waits_for_norm() && microbatch_ == 0 && is_trained(op); }
+    // Whether the walks find out how large what an operation reads is, a forward and delta back: at the ends of what is trained,
+    // or wherever a parameter is, if how much they grow in between is not known.
+    bool measures(const Op& op, bool is_forth) const {
+        if (waits_for_norm() || microbatch_ > 0) return false;
+        if (measures_all_.load(std::memory_order_relaxed)) return is_trained(op);
+        return &op == (is_forth ? program_.ops.data() + first_trained_ : &program_.ops.back());
+    }
+    void note_parameter(T largest) {
+        if (largest <= T(USUAL_PARAMETER)) return;
+        measures_all_.store(true, std::memory_order_relaxed);
+        if (!(largest < LARGE_WEIGHT<T>)) are_weights_large_.store(true, std::memory_order_relaxed);
+    }
     bool normalizes(const Op& op) const { return op.kind == Kind::batch_norm && op.in_training; }
     void round_rows(Array<T>& values, const Buffer<T>& buffer, int64_t r0, int64_t r1) {
         if (run_.bf16)
@@ -326,6 +338,9 @@ class Engine final : public Session {
     std::vector<Step<T>> steps_;                      // (groups,) the step at hand
     std::atomic<bool> overflow_{false};               // whether a gradient of the phase, or a parameter after it, is not finite
     std::atomic<bool> are_weights_large_{false};      // whether a penalty or its gradient might overflow
+    std::atomic<bool> measures_all_{true};            // see measures
+    int first_trained_ = 0;                           // these two: layout.h
+    double growth_ = 1;
     double mu_product_ = 1;
     int consumers_of_input_ = 0;
     double operations_ = 0;         // of one sample's step

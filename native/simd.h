@@ -193,23 +193,43 @@ inline Magnitude<T> magnitude(T x) {
     return std::bit_cast<Magnitude<T>>(x) & std::numeric_limits<Magnitude<T>>::max();
 }
 
-// The largest |x| of n, where NaN is larger than infinity.
+// The largest |x| of the numbers that were added, where NaN is larger than infinity; a vector of maxima until it is asked for.
+template <class T>
+class Largest {
+   public:
+    void add(const T* values, int64_t n) {
+        constexpr int L = Simd<T>::LANES, TOGETHER = 4;  // vectors, whose maxima do not wait for each other
+        Vector most[TOGETHER] = {all_};
+        int64_t i = 0;
+        const auto next = [&](Vector& to) {
+            const Vector x = std::bit_cast<Vector>(Simd<T>::load(values + i)) & std::numeric_limits<Magnitude<T>>::max();
+            to = x > to ? x : to;
+            i += L;
+        };
+        while (i + TOGETHER * L <= n)
+            for (Vector& to : most) next(to);
+        while (i + L <= n) next(most[0]);
+        for (int v = 1; v < TOGETHER; ++v) most[0] = most[v] > most[0] ? most[v] : most[0];
+        for (; i < n; ++i) most[0][0] = std::max<Magnitude<T>>(most[0][0], magnitude(values[i]));
+        all_ = most[0];
+    }
+    void add(const Largest& other) { all_ = other.all_ > all_ ? other.all_ : all_; }
+    T value() const {
+        Magnitude<T> largest = 0;
+        for (int j = 0; j < Simd<T>::LANES; ++j) largest = std::max<Magnitude<T>>(largest, all_[j]);
+        return std::bit_cast<T>(largest);
+    }
+
+   private:
+    typedef Magnitude<T> Vector __attribute__((vector_size(VECTOR_BYTES)));
+    Vector all_ = {};
+};
+
 template <class T>
 inline T largest_of(const T* values, int64_t n) {
-    typedef Magnitude<T> Vector __attribute__((vector_size(VECTOR_BYTES)));
-    constexpr int L = Simd<T>::LANES, TOGETHER = 4;  // vectors, whose maxima do not wait for each other
-    Vector most[TOGETHER] = {};
-    int64_t i = 0;
-    for (; i + TOGETHER * L <= n; i += TOGETHER * L)
-        for (int v = 0; v < TOGETHER; ++v) {
-            const Vector x = std::bit_cast<Vector>(Simd<T>::load(values + i + v * L)) & std::numeric_limits<Magnitude<T>>::max();
-            most[v] = x > most[v] ? x : most[v];
-        }
-    for (int v = 1; v < TOGETHER; ++v) most[0] = most[v] > most[0] ? most[v] : most[0];
-    Magnitude<T> largest = 0;
-    for (int j = 0; j < L; ++j) largest = std::max(largest, most[0][j]);
-    for (; i < n; ++i) largest = std::max(largest, magnitude(values[i]));
-    return std::bit_cast<T>(largest);
+    Largest<T> largest;
+    largest.add(values, n);
+    return largest.value();
 }
 
 template <class T>

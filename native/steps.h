@@ -106,32 +106,32 @@ void Engine<T>::decide_on_update(Call& call, const Batch& batch, int64_t k, int 
     overflow_.store(false, std::memory_order_relaxed);
 }
 
-// Whether no gradient of the batch can overflow: sum_i a_i delta_i is at most n max |a| max |delta|, and the penalty's part is
-// small where the weights are not huge. Nearly always so, and then no gradient has to be looked at before it is used.
+// Whether no gradient of the batch can overflow: sum_i a_i delta_i is at most n max |a| max |delta|, times how much they grow
+// between where they were measured, and the penalty's part is small where the weights are not huge. Nearly always so, and then no
+// gradient has to be looked at before it is used.
 template <class T>
-bool Engine<T>::is_bounded(const Batch& batch, int present) const {
+bool Engine<T>::is_bounded(const Batch& batch, int present) {
     constexpr double LIMIT = double(std::numeric_limits<T>::max() / 4);
     if (are_weights_large_.load(std::memory_order_relaxed)) return false;
     if (microbatch_ > 0) {  // the sum of the parts' gradients
-        Magnitude<T> largest = 0;
-        for (int number = 0; number < present; ++number) largest = std::max(largest, workspaces_[number].largest_gradient);
-        return double(parts_of(batch.size)) * double(std::bit_cast<T>(largest)) < LIMIT;
+        Largest<T> gradient;
+        for (int number = 0; number < present; ++number) gradient.add(workspaces_[number].largest_gradient);
+        return double(parts_of(batch.size)) * double(gradient.value()) < LIMIT;
     }
-    for (size_t o = 0; o < program_.ops.size(); ++o) {
-        const Op& op = program_.ops[o];
-        if (!is_trained(op)) continue;
-        Largest<T> all;
-        for (int number = 0; number < present; ++number) {
-            const Largest<T>& own = workspaces_[number].largest[o];
-            all.a = std::max(all.a, own.a), all.delta = std::max(all.delta, own.delta);
-        }
-        const double a = double(std::bit_cast<T>(all.a)), delta = double(std::bit_cast<T>(all.delta));
-        const double bound = double(batch.size) * (a < 1 ? 1 : a) * delta;  // of a bias too; NaN where there is one
-        if (!(bound < LIMIT)) return false;
-        if (normalizes(op) && !(all_finite(caches_[o].dgamma.data(), static_cast<int64_t>(caches_[o].dgamma.size())) &&
-                                all_finite(caches_[o].dbeta.data(), static_cast<int64_t>(caches_[o].dbeta.size()))))
+    Largest<T> a, delta;
+    for (int number = 0; number < present; ++number)
+        a.add(workspaces_[number].largest_a), delta.add(workspaces_[number].largest_delta);
+    const double factor = a.value() < 1 ? 1 : double(a.value());  // 1 for a bias
+    const double growth = measures_all_.load(std::memory_order_relaxed) ? 1 : growth_;
+    if (!(double(batch.size) * factor * double(delta.value()) * growth < LIMIT)) {  // NaN too
+        measures_all_.store(true, std::memory_order_relaxed);
+        return false;
+    }
+    for (size_t o = 0; o < program_.ops.size(); ++o)
+        if (is_trained(program_.ops[o]) && normalizes(program_.ops[o]) &&
+            !(all_finite(caches_[o].dgamma.data(), static_cast<int64_t>(caches_[o].dgamma.size())) &&
+              all_finite(caches_[o].dbeta.data(), static_cast<int64_t>(caches_[o].dbeta.size()))))
             return false;
-    }
     return true;
 }
 
@@ -184,7 +184,7 @@ void Engine<T>::walk_rows(const Call& call, const Batch& batch, const Member& me
     const bool is_long = operations_ * double(batch.size) > LONG_STEP;
     Cut cut{*this, me.number, me.present, batch.size, {r0, r1}};
     Workspace<T>& own = workspaces_[me.number];
-    std::fill(own.largest.begin(), own.largest.end(), Largest<T>{});
+    own.largest_a = own.largest_delta = {};
     look(call, me);
     const Following following = call.from(batch.begin + batch.size + r0, me.present == 1 ? call.n_rows : r1 - r0);
     walk(call, batch, {r0, r1, r0, following}, own, [&](const Op& op, Cache<T>& cache, bool is_forth) {

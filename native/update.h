@@ -17,10 +17,6 @@ static_assert(STRIP_ROWS % TILE_ROWS == 0 && STRIP_ROWS % PANEL<float> == 0 && S
 template <class T>
 constexpr int64_t STRIP = STRIP_ROWS * PANEL<T>;
 
-// Where no weight is beyond this, neither the penalty of a strip nor its gradient overflows.
-template <class T>
-constexpr T LARGE_WEIGHT = sizeof(T) == 4 ? T(1e16) : T(1e150);
-
 // Whether some panels pass over some samples, and then over the next, rather than each over all of a large batch.
 template <class T>
 bool Engine<T>::shares_samples(int64_t columns) const {
@@ -244,7 +240,7 @@ void Engine<T>::apply(const Task& task, int64_t n0, G g) {
     auto moment = [&](int k) { return parameter.moment[k].empty() ? nullptr : &parameter.moment[k][at]; };
     const T largest = update(settings_.rule, step_of(task.slot), rows, g, &parameter.value[at], moment(0), moment(1), moment(2));
     if (!std::isfinite(largest) || passes(Place::rule)) overflow_.store(true, std::memory_order_relaxed);
-    if (!(largest < LARGE_WEIGHT<T>)) are_weights_large_.store(true, std::memory_order_relaxed);
+    note_parameter(largest);
     refresh(task.slot, task.k0, task.k1, n0);
 }
 

@@ -97,9 +97,8 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
     const Draw draw{run_.seed, batch.step, part.first, batch.dropout};
     for (int64_t i = 0; i < std::min<int64_t>(r1 - r0, Simd<T>::LANES); ++i)
         ask_for_target(call.samples, rows[i], buffers_.back().width);
-    // An array (rows, ld): the largest of this part's rows, or what it was before.
-    const auto measure = [&](Magnitude<T>& largest, const Array<T>& values, int64_t ld) {
-        largest = std::max(largest, magnitude(largest_of(values.data() + r0 * ld, (r1 - r0) * ld)));
+    const auto measure = [&](Largest<T>& largest, const Array<T>& values, int64_t ld) {
+        largest.add(values.data() + r0 * ld, (r1 - r0) * ld);
     };
     phases_.attempt([&] {
         passes(Place::gather);
@@ -111,7 +110,7 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
         const Block block = block_of(op, caches_[o], true);
         phases_.attempt([&] {
             passes(Place::forward);
-            if (measures(op)) measure(own.largest[o].a, in.a, in.ld);
+            if (measures(op, true)) measure(own.largest_a, in.a, in.ld);
             forward(op, caches_[o], block, &draw, rows_of(op.in), own);
             if (buffers_[op.out].is_multiplied) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
         });
@@ -125,7 +124,7 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
         phases_.attempt([&] {
             passes(Place::backward);
             backward(op, caches_[o], block, own);
-            if (measures(op)) measure(own.largest[o].delta, out.grad, out.ld);
+            if (measures(op, false)) measure(own.largest_delta, out.grad, out.ld);
         });
     }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import namedtuple
 
@@ -9,8 +10,11 @@ import numpy as np
 import pytest
 
 from chainrule import (
+    ELU,
+    GELU,
     BatchNorm,
     Dense,
+    Dropout,
     MeanSquaredError,
     Model,
     Network,
@@ -45,6 +49,21 @@ def test_a_chain_of_dense_layers():
     assert found["completes"] == [-1, 0, 1]
     assert found["is_delta"] == [True, True, False]
     assert not any(found["accumulates"] + found["accumulates2"])
+
+
+def test_how_much_numbers_grow_between_the_ends():
+    """From the first trained layer on: (inputs + 1) 16 there and (outputs) 16 back for W, 2 and 2 for what follows it."""
+    chain = analyzed([Dense(5), ReLU(), Dense(3)])
+    assert chain["first_trained"] == 0
+    assert chain["growth"] == (5 * 16) * (5 * 16) * 4 * (6 * 16) * (3 * 16) * 4
+    with_constant = analyzed([Dense(3), ELU(alpha=3.0), GELU()])
+    assert with_constant["growth"] == (5 * 16) * (3 * 16) * 6**2 * 2**2
+    tail = analyzed([Dense(5), BatchNorm(), Dense(3)], frozen=frozenset({"dense_1", "batch_norm_1"}))
+    assert (tail["first_trained"], tail["growth"]) == (2, (6 * 16) * (3 * 16) * 4)
+    for other in ([Dense(5), BatchNorm()], [Dense(4), Residual([Dense(4)])], [Dense(4), Dropout(0.5)]):
+        assert analyzed(other)["growth"] == math.inf
+    nothing = analyzed([Dense(5)], frozen=frozenset({"dense_1"}))
+    assert (nothing["first_trained"], nothing["growth"]) == (1, 1)
 
 
 def test_prediction_needs_no_gradient():

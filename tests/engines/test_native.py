@@ -616,6 +616,24 @@ def test_a_penalty_that_overflows_is_a_loss_that_does(how, frozen):
     assert found == [(1, "loss")] * 2
 
 
+@pytest.mark.parametrize("large", [1.0, 20.0], ids=["ends measured", "all measured"])
+def test_a_gradient_that_overflows_between_finite_ends(large):
+    """x = 1e18, a = 1e24 before the last layer, whose W of 1e-10 makes an output of about 1e16: dL/dW = a delta of 1e40."""
+    network = Network(64, [Dense(64), ReLU(), Dense(64), ReLU(), Dense(1)], MeanSquaredError(half=True))
+    found = []
+    for engine in ("reference", "native"):
+        model = Model(network, dtype="float32", seed=1)
+        for params, weight in zip(list(model.parameters.values()), (16 * large, 16, 1e-10), strict=True):
+            params.W[...], params.b[...] = weight, 0
+        before = model.theta.copy()
+        with pytest.raises(NonFiniteError) as caught:
+            model.fit(np.full((32, 64), 1e18 / large), np.zeros(32), epochs=2, batch_size=32, engine=engine)
+        found.append((caught.value.step, caught.value.link))
+        assert np.array_equal(model.theta, before)
+    assert found[0] == found[1]
+    assert found[0][0] == 1
+
+
 def test_numbers_changed_by_a_callback_count():
     class Shrink(Callback):
         def on_epoch_end(self, run):
