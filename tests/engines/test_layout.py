@@ -52,7 +52,7 @@ def test_a_chain_of_dense_layers():
 
 
 def test_how_much_numbers_grow_between_the_ends():
-    """From the first trained layer on: (inputs + 1) 16 there and (outputs) 16 back for W, 2 and 2 for what follows it."""
+    """From the first trained layer on: (inputs + 1) 16 there and outputs 16 back for W, 2 and 2 for f."""
     chain = analyzed([Dense(5), ReLU(), Dense(3)])
     assert chain["first_trained"] == 0
     assert chain["growth"] == (5 * 16) * (5 * 16) * 4 * (6 * 16) * (3 * 16) * 4

@@ -618,7 +618,7 @@ def test_a_penalty_that_overflows_is_a_loss_that_does(how, frozen):
 
 @pytest.mark.parametrize("large", [1.0, 20.0], ids=["ends measured", "all measured"])
 def test_a_gradient_that_overflows_between_finite_ends(large):
-    """x = 1e18, a = 1e24 before the last layer, whose W of 1e-10 makes an output of about 1e16: dL/dW = a delta of 1e40."""
+    """a = 1e24 before the last layer, whose W of 1e-10 makes an output of about 1e16: dL/dW = a delta = 1e40."""
     network = Network(64, [Dense(64), ReLU(), Dense(64), ReLU(), Dense(1)], MeanSquaredError(half=True))
     found = []
     for engine in ("reference", "native"):
