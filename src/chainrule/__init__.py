@@ -73,7 +73,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 
 def _names() -> dict[str, str]:
-    """Every public name and its module. The layers say their own names."""
+    """Return every public name with its module; the names of layers come from `formulas.layers`."""
     layers = import_module("chainrule.formulas.layers")
     return _HOME | dict.fromkeys(layers.__all__, "formulas.layers")
 
@@ -91,5 +91,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """The public names."""
+    """Return the public names."""
     return sorted({*globals(), *_names(), "__all__"})

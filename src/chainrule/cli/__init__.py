@@ -40,7 +40,7 @@ class _PlainFlags:
     """A command whose --help gives no type to a flag, which takes no value: its place would read <bool>."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """The parameters, --help among them."""
+        """Return the parameters, including --help."""
         found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         is_narrow = shutil.get_terminal_size().columns < NARROW
         for parameter in found:

@@ -68,7 +68,7 @@ def bench(
 
 
 def tables(found: Outcome) -> list[Table]:
-    """Training, and prediction of one row: Chainrule's rate, and its ratio to each peer's."""
+    """Make the tables of training and of prediction: Chainrule's rate, and its ratio to each peer's."""
     shown = []
     for is_training in (True, False):
         rows = [row for row in found.rows if row.is_training is is_training]
@@ -78,7 +78,7 @@ def tables(found: Outcome) -> list[Table]:
 
 
 def table(rows: list[Row], is_training: bool) -> Table:
-    """A row a cell, a column a peer; 80 columns are enough."""
+    """Make a table with one row per cell and one column per peer, at most 80 characters wide."""
     from rich import box
     from rich.table import Table
 
@@ -106,7 +106,7 @@ def table(rows: list[Row], is_training: bool) -> Table:
 
 
 def styled(ratio: float, is_steady: bool = True) -> str:
-    """Wins in bold blue, losses in orange and called losses: blue and orange differ for every eye. ~ if unsteady."""
+    """Format a ratio: a win in bold blue, a loss in orange and called a loss; with ~ if unsteady."""
     from chainrule.benchmark.ratios import said
 
     if math.isnan(ratio):
@@ -117,7 +117,7 @@ def styled(ratio: float, is_steady: bool = True) -> str:
 
 
 def words(found: Outcome) -> list[str]:
-    """What the tables come to."""
+    """Return the conclusions of the tables, line by line."""
     from chainrule.benchmark import PEERS
     from chainrule.benchmark.timing import UNSTEADY
 

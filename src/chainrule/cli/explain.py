@@ -70,7 +70,7 @@ def explain(
 
 
 def read_sample(text: str, row: int | None, model: Model) -> Sample:
-    """One row of what INPUT names."""
+    """Read one row of INPUT."""
     from chainrule.cli.predict import PICTURES, read
     from chainrule.data.frames import places
     from chainrule.recipe.data import image_shape

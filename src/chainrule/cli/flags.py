@@ -16,19 +16,19 @@ class Flags(Names):
     others = frozenset({"clip_value", "repeats", "budget"})
 
     def __call__(self, option: str) -> str:
-        """The flag of an option; data, which have none, by their place in the usage."""
+        """Return the flag of an option; DATA, as in the usage, for the data, which have none."""
         return "DATA" if option == "data" else flag(option)
 
     def value(self, option: str, value: Any) -> str:
-        """As it is typed."""
+        """Return a value as it is typed."""
         return as_text(option, value)
 
     def given(self, option: str, value: Any) -> str:
-        """A flag with its value; one that is on has none."""
+        """Return a flag with its value; a switch has none."""
         return self(option) if value is True else f"{self(option)} {self.value(option, value)}"
 
     def resume(self, place: Path) -> str:
-        """The command that goes on with a run."""
+        """Return the command that continues a run."""
         from chainrule.recipe.commands import resume_command
 
         return resume_command(place)
@@ -38,7 +38,7 @@ FLAGS = Flags()
 
 
 def hidden_widths(text: str | None) -> tuple[int, ...] | None:
-    """What --hidden says. Raises ConfigError for other text than widths and none."""
+    """Parse --hidden. Raises ConfigError for text other than widths and none."""
     try:
         return None if text is None else widths(text)
     except ValueError:

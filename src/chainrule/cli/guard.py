@@ -26,13 +26,13 @@ class Several(ChainruleError):
     """Errors of several inputs, of which each is told; the other inputs were done."""
 
     def __init__(self, errors: list[Exception]) -> None:
-        """At least one."""
+        """Store the errors, of which there is at least one."""
         super().__init__(f"{len(errors)} inputs were refused.")
         self.errors = errors
 
 
 def guarded(command: Command) -> Command:
-    """A subcommand whose errors become sentences on standard error."""
+    """Return a subcommand whose errors become sentences on standard error."""
 
     @functools.wraps(command)
     def run(**options: Any) -> Any:
@@ -57,7 +57,7 @@ def guarded(command: Command) -> Command:
 
 
 def tell(message: Warning | str, *_: Any, **__: Any) -> None:
-    """A warning in one sentence on standard error, without the place in the code that Python adds."""
+    """Print a warning as one sentence on standard error, without the place in the code that Python adds."""
     typer.secho(f"Warning: {plain(message)}", fg=typer.colors.YELLOW, err=True)
 
 
@@ -68,7 +68,7 @@ def leave(message: str, code: int) -> None:
 
 
 def sentence(error: Exception) -> str:
-    """What to tell a user about an error."""
+    """Return the sentence that tells a user about an error."""
     if isinstance(error, ChainruleError):
         from chainrule.cli.flags import FLAGS
         from chainrule.recipe.messages import told

@@ -52,7 +52,7 @@ def info(
 
 
 def installation() -> dict[str, Any]:
-    """Versions, threads, folders."""
+    """Return versions, threads and folders of this installation."""
     from chainrule.datasets import cache_folder
 
     return {
@@ -66,7 +66,7 @@ def installation() -> dict[str, Any]:
 
 
 def installed(package: str) -> str | None:
-    """Its version, or None."""
+    """Return the version of a package, or None if it is not installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -76,7 +76,7 @@ def installed(package: str) -> str | None:
 
 
 def threads() -> dict[str, Any]:
-    """Processors that may be used, what the environment says, and the linear algebra behind NumPy."""
+    """Return the number of usable processors, the variables of the environment, and NumPy's BLAS."""
     import numpy as np
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
@@ -96,7 +96,7 @@ def threads() -> dict[str, Any]:
 
 
 def engines(model: Model | None) -> list[dict[str, Any]]:
-    """Each engine, whether it runs this model (or a plain network), and why not."""
+    """Return each engine, whether it runs this model (by default a plain network), and if not the reason."""
     from chainrule.engines import ENGINES, Plan
     from chainrule.formulas.layers import Dense, ReLU, Rescale
     from chainrule.formulas.losses import SoftmaxCrossEntropy
@@ -115,7 +115,7 @@ def engines(model: Model | None) -> list[dict[str, Any]]:
 
 
 def describe(model: Model) -> dict[str, Any]:
-    """A model's metadata and costs."""
+    """Return a model's metadata and costs."""
     from chainrule.trained.persistence import network_config
 
     costs = model.summary()
@@ -141,7 +141,7 @@ def describe(model: Model) -> dict[str, Any]:
 
 
 def show(out: Console, found: dict[str, Any]) -> None:
-    """Two columns, name and value."""
+    """Print names and values in two columns."""
     from rich.table import Table
     from rich.text import Text
 
@@ -155,7 +155,7 @@ def show(out: Console, found: dict[str, Any]) -> None:
 
 
 def lines(name: str, value: Any) -> list[str]:
-    """A value for people, a line an item."""
+    """Format a value for people, one line per item."""
     if name == "engines":
         return [f"{row['name']}: {row['why']}" for row in value]
     if name == "network":
@@ -168,7 +168,7 @@ def lines(name: str, value: Any) -> list[str]:
 
 
 def said(value: Any) -> str:
-    """An item of a line."""
+    """Format an item of a line."""
     if isinstance(value, dict):
         return ", ".join(f"{name}={item}" for name, item in value.items()) or "not set"
     if isinstance(value, list):

@@ -65,7 +65,7 @@ def prepare(folder: Path) -> None:
 
 
 def listing(labs: dict[str, str], as_json: bool) -> None:
-    """Every experiment in one line."""
+    """Print each experiment in one line."""
     if as_json:
         output.print_json(labs)
         return
@@ -106,7 +106,7 @@ def carry_out(name: str, chosen: dict[str, Any]) -> Report:
 
 
 def lines(console: Console, name: str, every: float = 30.0) -> Any:
-    """A progress that says where it is, now and then."""
+    """Return a progress function that prints a line every `every` seconds."""
     last = time.monotonic()
 
     def progress(share: float, what: str) -> None:

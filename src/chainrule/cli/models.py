@@ -22,7 +22,7 @@ def load_model(text: str) -> Model:
 
 
 def run_folder(text: str) -> Path | None:
-    """The folder of the run that left MODEL; None where it lies in no such folder."""
+    """Return the folder of the run that wrote MODEL; None if it is in no such folder."""
     path = Path(text)
     folder = path if path.is_dir() else path.parent
     return folder if (folder / "config.json").is_file() else None

@@ -25,24 +25,24 @@ BAR = 20
 
 
 def console(quiet: bool = False) -> Console:
-    """Standard output, or nothing at all."""
+    """Return a console on standard output, or one that prints nothing."""
     from rich.console import Console
 
     return Console(quiet=quiet, highlight=False)
 
 
 def summary(out: Console, model: Model, batch_size: int = 128) -> str:
-    """A model's summary, as wide as a terminal lets it be."""
+    """Return a model's summary, as wide as the terminal."""
     return model.summary(batch_size).text(out.width if out.is_terminal else None)
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output; NaN and infinity, which JSON does not have, become null."""
+    """Print data as one JSON document on standard output; NaN and infinity, which JSON lacks, become null."""
     sys.stdout.write(to_json(value, indent=2) + "\n")
 
 
 def plain(text: object) -> str:
-    """Text from data or files without what a terminal would obey."""
+    """Return text from data or files without control characters, which a terminal would obey."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
 
 
@@ -52,7 +52,7 @@ def percent(share: float) -> str:
 
 
 def metric_lines(metrics: Mapping[str, float], positive: Any = None) -> Table:
-    """Name and value, one a line. positive: of two classes, the one that some metrics are of."""
+    """Return lines of name and value. positive: of two classes, the one that some metrics are of."""
     from rich.table import Table
     from rich.text import Text
 
@@ -67,7 +67,7 @@ def metric_lines(metrics: Mapping[str, float], positive: Any = None) -> Table:
 
 
 def confusion_table(matrix: Any, labels: Sequence[str], is_tight: bool = False) -> Table:
-    """Rows are true, columns predicted: hits in bold blue, misses brighter the more there are.
+    """Make a table of a confusion matrix, rows true: hits in bold blue, the larger half of the misses in orange.
 
     is_tight: with narrower columns, and without recall.
     """
@@ -96,12 +96,12 @@ def confusion_table(matrix: Any, labels: Sequence[str], is_tight: bool = False) 
 
 
 def miss_style(count: int, worst: int) -> str:
-    """Orange for the larger half of the misses; blue and orange differ for every eye."""
+    """Return the style of a count of misses: orange for the larger half, which differs from blue for every eye."""
     return "orange1" if 2 * count > worst else ""
 
 
 def largest_confusions(matrix: Any, labels: Sequence[str], max_rows: int = 10) -> Table:
-    """The misses that occur most, for more classes than fit in a table."""
+    """Make a table of the most frequent misses, for more classes than fit in a table."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -115,7 +115,7 @@ def largest_confusions(matrix: Any, labels: Sequence[str], max_rows: int = 10) -
 
 
 def show_confusion(out: Console, matrix: Any, labels: Sequence[str]) -> None:
-    """The matrix, or its largest entries where it is too wide for the terminal or for anyone to read."""
+    """Print the matrix, or its largest misses if it is too wide for the terminal or for reading."""
     if len(labels) <= MAX_CLASSES:
         for is_tight in (False, True):
             table = confusion_table(matrix, labels, is_tight)
@@ -129,13 +129,13 @@ def show_confusion(out: Console, matrix: Any, labels: Sequence[str]) -> None:
 
 
 def show_judgement(out: Console, judgement: Judgement) -> None:
-    """Metrics and the confusion matrix as tables."""
+    """Print the metrics and the confusion matrix."""
     out.print(metric_lines(judgement.metrics, judgement.positive))
     if (matrix := judgement.matrix) is not None:
         show_confusion(out, matrix, judgement.labels)
 
 
 def bar(share: float) -> str:
-    """A probability as a bar of up to BAR characters, in eighths."""
+    """Return a probability as a bar of up to BAR characters, in eighths of one."""
     eighths: int = round(8 * BAR * share)
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()

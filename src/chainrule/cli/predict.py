@@ -64,7 +64,7 @@ def predict(
 
 
 def answer_all(model: Model, paths: list[str], engine: str) -> tuple[list[Answers], list[Exception]]:
-    """The answers to all inputs that can be read, and what is wrong with the others. Raises it where none can be."""
+    """Return the answers to all inputs that can be read, and the errors of the others. Raises them if none can be."""
     answers, refused = list[Answers](), list[Exception]()
     for path in paths:
         try:
@@ -77,7 +77,7 @@ def answer_all(model: Model, paths: list[str], engine: str) -> tuple[list[Answer
 
 
 def answer(model: Model, path: str, engine: str) -> Answers:
-    """All rows of one input."""
+    """Predict all rows of one input."""
     X = read(path, model)
     try:
         predicted = model.predict(X, engine=engine)
@@ -89,7 +89,7 @@ def answer(model: Model, path: str, engine: str) -> Answers:
 
 
 def read(path: str, model: Model) -> Any:
-    """(n, features) from a file."""
+    """Read an array (n, features) from a file. Raises DataError for other files."""
     from chainrule.datasets import read_digit, read_npy, read_npz
 
     suffix, inputs = Path(path).suffix.lower(), model.network.inputs
@@ -115,7 +115,7 @@ def read(path: str, model: Model) -> Any:
 
 
 def as_data(answers: Answers, labels: list[str]) -> list[dict[str, Any]]:
-    """One record a row."""
+    """Return one record per row."""
     rows = []
     for i, predicted in enumerate(answers.predicted.tolist()):
         row = {"input": answers.source, "row": i, "predicted": predicted}
@@ -126,7 +126,7 @@ def as_data(answers: Answers, labels: list[str]) -> list[dict[str, Any]]:
 
 
 def show(out: Console, answers: Answers, labels: list[str]) -> None:
-    """The likeliest classes of each row with their bars, or its numbers."""
+    """Print the likeliest classes of each row with bars, or its numbers."""
     from rich.table import Table
     from rich.text import Text
 
@@ -159,7 +159,7 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
 
 
 def save(path: Path, answers: list[Answers], labels: list[str]) -> None:
-    """All predictions: an array, or a table with the probabilities."""
+    """Write all predictions to a file: an array, or a table with the probabilities."""
     import numpy as np
 
     from chainrule.core.files import cells, write_whole

@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 class EpochTable(ProgressBar):
-    """epoch, losses, metrics, learning rate, seconds.
+    """A progress bar with a table: epoch, losses, metrics, learning rate, seconds.
 
     watched: what the val_ columns are of: "val", or "test" where the test set is watched.
     """
 
     def __init__(self, console: Console, watched: str) -> None:
-        """A quiet console keeps it silent."""
+        """Print to a console; a quiet one prints nothing."""
         super().__init__(1, console)
         self.watched = watched
 
     def head(self, name: str) -> str:
-        """val_accuracy is "test accuracy" where the test set is watched."""
+        """Return the heading of a column: val_accuracy is "test accuracy" if the test set is watched."""
         short = {"learning_rate": "lr", "forward_passes": "passes", "val_": f"{self.watched} "}
         for old, new in short.items():
             name = name.replace(old, new)

@@ -125,7 +125,7 @@ def carry_out(run: Prepared, out: Console, verbose: bool, report: bool) -> tuple
 
 
 def write_report(run: Prepared, outcome: Outcome, page: Path) -> None:
-    """The page that shows it all."""
+    """Write the report of a run."""
     import dataclasses
 
     from chainrule.recipe import folder
@@ -150,13 +150,13 @@ def write_report(run: Prepared, outcome: Outcome, page: Path) -> None:
 
 
 def set_on_command_line(context: typer.Context) -> list[str]:
-    """The settings that were given, not left at their defaults."""
+    """Return the names of the settings that were given, not left at their defaults."""
     sources = ((name, context.get_parameter_source(name)) for name in NAMES)
     return [name for name, source in sources if source is not None and source.name == "COMMANDLINE"]
 
 
 def say_done(run: Prepared, out: Console) -> None:
-    """Of a run that is finished: that it is, and how to train it longer."""
+    """Print that a run is finished, and how to train it longer."""
     from chainrule.recipe.commands import resume_command
 
     done = run.done
@@ -197,7 +197,7 @@ def introduce(run: Prepared, out: Console, verbose: bool) -> None:
 
 
 def show(run: Prepared, outcome: Outcome, page: Path | None, progress: Console, quiet: bool) -> None:
-    """The result, for people."""
+    """Print the result, for people."""
     from chainrule.network.summary import counted
 
     out = output.console()
@@ -222,7 +222,7 @@ def show(run: Prepared, outcome: Outcome, page: Path | None, progress: Console, 
 
 
 def as_data(run: Prepared, outcome: Outcome, page: Path | None) -> dict[str, Any]:
-    """The result, for programs."""
+    """Return the result, for programs."""
     return {
         "run": str(outcome.folder),
         "model": str(outcome.folder / "model.safetensors"),

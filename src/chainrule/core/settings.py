@@ -83,6 +83,6 @@ def count_settings(owner: Any, *names: str, least: int = 1, hint: str | None = N
 
 
 def _usual(owner: Any, name: str) -> str:
-    """The field's default in words; empty where it has none."""
+    """Return the field's default as a hint; an empty string if it has none."""
     default = next(field.default for field in dataclasses.fields(owner) if field.name == name)
     return f"{default:g} is usual" if isinstance(default, Real) else ""

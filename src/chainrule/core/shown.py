@@ -1,4 +1,4 @@
-"""How a result shows itself: as a figure, a page, text, or in a notebook.
+"""Let a result show itself: as a figure, a page, text, or in a notebook.
 
 A result is data. What draws it is in `chainrule.views`, which stands below all results in the picture of
 docs/design.md. So that a result can still be asked to show itself, one import points down, and it is here: it runs

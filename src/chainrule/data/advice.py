@@ -16,13 +16,13 @@ from chainrule.formulas.layers import Layer, Rescale
 from chainrule.formulas.losses import Loss
 
 FAR = 20.0
-"""A size of targets, root of their mean square, that a network's first outputs of about 1 are far from."""
+"""The RMS of targets from which on they are far from an untrained network's outputs of about 1."""
 NEAR = 0.01
-"""A size of targets that is lost beside outputs of about 1."""
+"""The RMS of targets below which they are lost beside outputs of about 1."""
 UNEQUAL = 100.0
-"""A ratio of two outputs' deviations from which on the loss is of the larger alone."""
+"""The ratio of two outputs' deviations from which on the loss depends on the larger one alone."""
 FEW = 10
-"""Samples below which nothing is said of targets, and samples a class below which one may be missing by chance."""
+"""The fewest samples for a warning, and the fewest per class for one about a missing class."""
 
 
 def on_targets(

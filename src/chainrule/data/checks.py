@@ -196,7 +196,7 @@ def check_targets(
 
 
 def _named(loss: Loss) -> str:
-    """The class of a loss in a message; its kind where losses are named by text."""
+    """Return the class of a loss for a message; its kind where losses are named by text."""
     return instead(type(loss).__name__, getattr(loss, "kind", type(loss).__name__))
 
 

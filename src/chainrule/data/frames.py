@@ -1,6 +1,6 @@
 """Data frames: the names of their columns, and their numbers with the columns in the order that a model expects.
 
-Everything goes through narwhals, which is imported where a frame comes in and not before.
+Frames are read through narwhals, which is imported when the first one is passed in.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 from chainrule.errors import ConfigError, DataError
 
 SHOWN = 3
-"""Columns that an error names."""
+"""The most columns that an error names."""
 
 
 def is_frame(value: Any) -> bool:
-    """Return whether x may be a data frame or a series. It reads the class alone: a lazy frame may run a query."""
+    """Return whether a value may be a data frame or a series, by its class alone: a lazy frame might run a query."""
     return not isinstance(value, np.ndarray) and any(
         hasattr(type(value), known) for known in ("columns", "column_names", "to_frame")
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 PIECE_BYTES = 256 << 10
 MOST_BYTES = 32 << 20
 WIDTH = 509
-"""A prime: words of rows that change places fall on other sums."""
+"""The number of running sums of a checksum: a prime, so that swapped rows change the sums."""
 
 
 class Batch(NamedTuple):

@@ -25,7 +25,7 @@ def of_gradient(
     lr: float,
     dropout: float = 1.0,
 ) -> NonFiniteError:
-    """The error of step t, whose loss or gradient is not finite: it names the first link that gave out such a number.
+    """Return the error of step t, whose loss or gradient is not finite; it names the first link with such a number.
 
     params, states: as they were before the step.  step_offset: steps ever taken before the run.
     lr, dropout: the step's own.
@@ -48,13 +48,13 @@ def of_gradient(
 
 
 def of_update(network: Network, theta: NDArray[Any], t: int, lr: float) -> NonFiniteError:
-    """The error of step t, after which theta is not finite: it names the first link whose parameters are not."""
+    """Return the error of step t, after which theta is not finite; it names the first link whose parameters are not."""
     bad = next(slot for slot in network.slots if not np.isfinite(theta[slot.start : slot.stop]).all())
     return not_finite(t, f"update of {bad.link.name}", lr)
 
 
 def not_finite(t: int, where: str, lr: float) -> NonFiniteError:
-    """The error, in one sentence."""
+    """Return the error of step t at a learning rate lr, in one sentence. where: the place of the first bad number."""
     return NonFiniteError(
         f"Training produced NaN or infinity at step {t}, first in {where}, at a learning rate of {lr:.3g}; "
         f"lower {option('learning_rate', 'the learning rate')}, "

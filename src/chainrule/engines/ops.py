@@ -20,7 +20,7 @@ class Op(NamedTuple):
     """An operation at its place in a network."""
 
     name: str
-    """what it does: dense, elementwise, batch_norm, ..."""
+    """the operation: dense, elementwise, batch_norm, ..."""
     function: str | None
     """the function of an elementwise operation: relu, tanh, ..."""
     inputs: tuple[int, ...]
@@ -46,12 +46,12 @@ class Ops(NamedTuple):
 
 
 def unnamed(network: Network) -> Link | None:
-    """The first link whose layer does not say which operations it is, or None."""
+    """Return the first link whose layer does not say which operations it is, or None."""
     return next((link for link in network.walk() if link.layer.ops(link.fan_in) is None), None)
 
 
 def operations(network: Network) -> Ops:
-    """The operations of a network in which every layer says which ones it is."""
+    """Return the operations of a network in which every layer says which ones it is."""
     numbers = {(slot.link.name, slot.field): i for i, slot in enumerate(network.slots)}
     ops: list[Op] = []
     widths = [network.inputs]

@@ -21,12 +21,12 @@ BLOCK = 1 << 15
 
 
 class ReferenceEngine:
-    """Runs any network and any optimizer, custom layers included."""
+    """The engine that runs any network and any optimizer by NumPy, custom layers included."""
 
     name = "reference"
 
     def refusal(self, plan: Plan) -> str | None:
-        """None for every network and optimizer; it has no other precision than that of theta."""
+        """Return None for every network and optimizer; a reason for a precision other than theta's."""
         return None if plan.precision is None else f"precision {plan.precision!r} runs on the native engine"
 
     def session(
@@ -38,7 +38,7 @@ class ReferenceEngine:
     def predict(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int
     ) -> NDArray[Any]:
-        """The forward walk, batch by batch."""
+        """Compute the outputs (n, outputs) in batches."""
         params, ctx = network.unflatten(theta), Context(states=states)
         out = np.empty((X.shape[0], network.outputs), theta.dtype)
         for start in range(0, X.shape[0], batch_size):
@@ -52,7 +52,7 @@ class ReferenceEngine:
     def bind(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
     ) -> Callable[[Any], NDArray[Any]]:
-        """The forward walk with copies of these numbers."""
+        """Return the forward walk with copies of these numbers, as a function of X."""
         theta, states = theta.copy(), {name: type(s)(*map(np.copy, s)) for name, s in states.items()}
         return lambda X: self.predict(network, theta, states, X, capacity)
 
@@ -74,7 +74,7 @@ class ReferenceSession:
         self.g = np.empty_like(theta)
         self.blocks = list(_blocks(plan))
         self.rates, self.decays = (by_parameter(plan.network, name) for name in ("rate", "decays"))
-        self.parts: list[Any] = []  # the optimizer's state a block, between steps
+        self.parts: list[Any] = []  # the optimizer's state of each block, between steps
         self.weights = [
             theta[slot.start : slot.stop].reshape(slot.parameter.shape)
             for slot in plan.network.slots
@@ -82,7 +82,7 @@ class ReferenceSession:
         ]
 
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
-        """Gradient, update, constraint, step by step."""
+        """Take the steps: gradient, update, constraint. Raises NonFiniteError."""
         size, max_norm = self.plan.batch_size, self.plan.network.max_norm
         for k, (lr, decay, dropout) in enumerate(zip(*(values.tolist() for values in settings), strict=True)):
             t = first + k
@@ -120,7 +120,7 @@ class ReferenceSession:
         self.parts = []
 
     def update(self, g: NDArray[Any], lr: float, t: int, decay: float = 1.0) -> None:
-        """The optimizer's step, block by block of theta; frozen parameters are in no block."""
+        """Take the optimizer's step, block by block of theta; frozen parameters are in no block."""
         if not self.parts:  # the first step after a `synchronize`
             state = self.optimizer_state
             self.parts = [
@@ -138,7 +138,7 @@ class ReferenceSession:
             )
 
     def correct(self, out: NDArray[Any], batch: Batch) -> float:
-        """The weight of the samples whose class, or all of whose labels, are predicted right; 0 for numbers."""
+        """Return the weight of the samples whose class, or whose labels, all are predicted right; 0 for numbers."""
         targets = self.plan.network.loss.targets
         if targets == "classes":
             right = out.argmax(1) == batch.y.argmax(1)
@@ -150,12 +150,12 @@ class ReferenceSession:
 
 
 def is_finite(vector: NDArray[Any]) -> bool:
-    """No NaN and no infinity in a vector (n,): one pass in BLAS, a second one only where the square overflows."""
+    """Return whether a vector (n,) is finite: by one pass in BLAS, and a second one only if the square overflows."""
     return bool(np.isfinite(vector @ vector) or np.isfinite(vector).all())
 
 
 def _blocks(plan: Plan) -> Iterator[slice]:
-    """theta without its frozen parts, in pieces of at most BLOCK elements; neighbors are joined first."""
+    """Iterate over the blocks of theta that are trained, of at most BLOCK elements; neighbors are joined first."""
     ranges: list[list[int]] = []
     for slot in plan.network.slots:
         if slot.link.name in plan.frozen:

@@ -38,7 +38,7 @@ def gradient(
     out: Any = None,
     dropout: Array = 1.0,
 ) -> tuple[Objective, Array]:
-    """The objective of a batch and its clipped gradient in theta's layout (size,). t keys the dropout masks.
+    """Compute the objective of a batch, and its clipped gradient (size,) in theta's layout. t keys the dropout masks.
 
     out: a NumPy vector (size,) for the gradient, for a caller that takes many.
     dropout: a factor of the rate of every Dropout.
@@ -64,14 +64,14 @@ def gradient(
 
 
 def is_frozen(plan: Plan, theta: Array) -> Array:
-    """Which numbers of theta are not trained: (size,) bool."""
+    """Return which numbers of theta are not trained, as (size,) bool."""
     xp = namespace(theta)
     parts = [xp.full((slot.stop - slot.start,), slot.link.name in plan.frozen) for slot in plan.network.slots]
     return xp.concatenate(parts)
 
 
 def constrain(network: Network, theta: Array) -> Array:
-    """theta with every weight's incoming norm at most max_norm."""
+    """Return theta with each neuron's incoming weights of at most the norm max_norm."""
     if network.max_norm is None:
         return theta
     params = [
@@ -83,7 +83,7 @@ def constrain(network: Network, theta: Array) -> Array:
 
 
 def by_parameter(network: Network, setting: str) -> NDArray[np.float64] | None:
-    """Each parameter's `rate` or `decays`, in theta's layout (size,); None where all are 1."""
+    """Return each parameter's `rate` or `decays` (size,) in theta's layout; None if all are 1."""
     factors = [getattr(slot, setting) for slot in network.slots]
     if all(factor == 1 for factor in factors):
         return None
@@ -93,7 +93,7 @@ def by_parameter(network: Network, setting: str) -> NDArray[np.float64] | None:
 def update(
     optimizer: Optimizer, g: Array, state: Any, theta: Array, lr: Array, t: Array, decay: Array
 ) -> tuple[Array, Any]:
-    """The optimizer's step, with a factor of its weight decay where it has one."""
+    """Take the optimizer's step; decay: a factor of its weight decay, if it has one."""
     settings = {"decay": decay} if optimizer.decays else {}
     return optimizer.update(g, state, theta, lr, t, **settings)
 
@@ -109,7 +109,7 @@ def step(
     decay: Array = 1.0,
     dropout: Array = 1.0,
 ) -> StepResult:
-    """theta after one step: gradient, update, constraint.
+    """Take one step, gradient, update and constraint, and return everything after it.
 
     t counts from 1.  lr, decay, dropout: as in `StepSettings`; a parameter may have factors of the first two.
     """

@@ -1,5 +1,5 @@
 # Over 300 lines because all metrics stand here, with those that average them over classes and labels beneath.
-"""Metrics: how good a prediction is, in the numbers that people report.
+"""Metrics: functions of predictions and targets that measure how good a model is.
 
     name(y, predicted, weight)      or      name(y, scores, weight)      a float; weight (n,) or None
 
@@ -94,13 +94,13 @@ class Hits(NamedTuple):
 
 
 def _hits(y: Array, predicted: Array, weight: Array | None) -> Hits:
-    """Of two arrays of truth values (n,)."""
+    """Sum the weights of true, of predicted and of hit samples, from two boolean arrays (n,)."""
     s = np.ones(len(y)) if weight is None else np.asarray(weight, np.float64)
     return Hits(float(s @ y), float(s @ predicted), float(s @ (y & predicted)))
 
 
 def _each(y: Array, predicted: Array, weight: Array | None) -> list[Hits]:
-    """Of each label (column), or of each class that occurs, true or predicted, against the rest."""
+    """Return the hits of each label (column), or of each class that occurs, true or predicted, against the rest."""
     y, predicted = np.asarray(y), np.asarray(predicted)
     if y.ndim == 2:
         return [_hits(y[:, k] == 1, predicted[:, k] == 1, weight) for k in range(y.shape[1])]
@@ -109,7 +109,7 @@ def _each(y: Array, predicted: Array, weight: Array | None) -> list[Hits]:
 
 
 def precision(y: Array, predicted: Array, weight: Array | None = None) -> float:
-    """TP / (TP + FP) of class 1, the share of what was taken for it that is it; 0 where nothing was."""
+    """TP / (TP + FP) of class 1: the share of samples predicted as 1 that are 1; 0 if none was predicted."""
     return _hits(np.equal(y, 1), np.equal(predicted, 1), weight).precision()
 
 
@@ -119,7 +119,7 @@ def precision_macro(y: Array, predicted: Array, weight: Array | None = None) -> 
 
 
 def recall(y: Array, predicted: Array, weight: Array | None = None) -> float:
-    """TP / (TP + FN) of class 1, the share of it that was found; 0 where there is none of it."""
+    """TP / (TP + FN) of class 1: the share of its samples that were predicted as 1; 0 if there are none."""
     return _hits(np.equal(y, 1), np.equal(predicted, 1), weight).recall()
 
 
@@ -139,12 +139,12 @@ def f1_macro(y: Array, predicted: Array, weight: Array | None = None) -> float:
 
 
 def balanced_accuracy(y: Array, predicted: Array, weight: Array | None = None) -> float:
-    """The mean of `recall` over the classes that truly occur: accuracy as if all classes were of one size."""
+    """The mean of `recall` over the classes that truly occur: accuracy as if all classes had the same size."""
     return float(np.mean([hits.recall() for hits in _each(y, predicted, weight) if hits.true]))
 
 
 def _by_score(y: Array, scores: Array, weight: Array | None) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The weight of class 1 and of the rest at each score that occurs, the lowest first: (levels,) twice."""
+    """Sum the weights of class 1 and of the rest at each distinct score, in ascending order: (levels,) each."""
     s = np.ones(len(y)) if weight is None else np.asarray(weight, np.float64)
     levels, level = np.unique(np.asarray(scores), return_inverse=True)
     positive, negative = (np.bincount(level, s * np.equal(y, k), len(levels)) for k in (1, 0))
@@ -152,7 +152,7 @@ def _by_score(y: Array, scores: Array, weight: Array | None) -> tuple[NDArray[An
 
 
 def auc(y: Array, scores: Array, weight: Array | None = None) -> float:
-    """Area under the ROC curve: how often class 1 scores above class 0, a tie half; NaN with one class."""
+    """Area under the ROC curve: the share of pairs with class 1 scored above class 0, ties half; NaN with one class."""
     positive, negative = _by_score(y, scores, weight)
     pairs = float(positive.sum() * negative.sum())
     below = np.cumsum(negative) - negative / 2
@@ -172,14 +172,14 @@ def average_precision(y: Array, scores: Array, weight: Array | None = None) -> f
 
 
 def _mean_over_labels(metric: Function, y: Array, scores: Array, weight: Array | None) -> float:
-    """Over the columns for which it is defined; NaN with none."""
+    """Average a metric over the columns for which it is defined; NaN with none."""
     values = np.array([metric(y[:, k], scores[:, k], weight) for k in range(scores.shape[1])])  # (K,)
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else float("nan")
 
 
 def _classes_as_labels(y: Array, scores: Array) -> NDArray[Any]:
-    """(n, K) of truth values: which class it is."""
+    """Return a boolean array (n, K): whether a sample is of a class."""
     found: NDArray[Any] = np.equal(np.asarray(y)[:, None], np.arange(scores.shape[1]))
     return found
 
@@ -221,7 +221,7 @@ def log_loss_labels(y: Array, scores: Array, weight: Array | None = None) -> flo
 
 
 def confusion_matrix(y: Array, predicted: Array, classes: int, weight: Array | None = None) -> NDArray[Any]:
-    """How many samples of each class (row) were taken for each class (column), (classes, classes), or their weight."""
+    """Count the samples (classes, classes) of each true class (row) by predicted class (column), or sum their weights."""
     cells = np.asarray(y, np.int64) * classes + np.asarray(predicted, np.int64)
     return np.bincount(cells, weight, classes * classes).reshape(classes, classes)
 
@@ -235,17 +235,17 @@ class Metric:
     better: Literal["higher", "lower"]
     reads: Literal["predicted", "scores"] = "predicted"
     of_positive: bool = False
-    """whether, of two classes, it is about the positive one"""
+    """whether, with two classes, it describes the positive one"""
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The tasks that it serves."""
+        """The tasks for which it is defined."""
         return tuple(self.functions)
 
     def __call__(
         self, task: str, y: Array, predicted: Array, scores: Array | None = None, weight: Array | None = None
     ) -> float:
-        """Its value, the same call for every metric; shapes as in the table above."""
+        """Compute the metric, by the same call for all of them; shapes as in the table above."""
         read = predicted if self.reads == "predicted" else scores
         if read is None:
             raise ConfigError(f"{self.name} needs scores but got none; pass them or leave the metric out.")
@@ -287,7 +287,7 @@ METRICS: dict[str, Metric] = {
 
 
 def names_for(task: str) -> list[str]:
-    """The names of the metrics of a task, in the order of `METRICS`."""
+    """Return the names of the metrics of a task, in the order of `METRICS`."""
     names = [name for name, metric in METRICS.items() if task in metric.tasks]
     if not names:
         raise ConfigError(f"task is {task!r} but must be one of {', '.join(REGRESSION + CLASSIFICATION)}.")
@@ -303,7 +303,7 @@ def evaluate(
     names: Sequence[str] | None = None,
     positive: int = 1,
 ) -> dict[str, float]:
-    """The metrics named, or all of the task's, by name; shapes as in the table above.
+    """Compute the metrics named, or all of the task's, by name; shapes as in the table above.
 
     positive: of the task binary, the class that precision, recall, F1, AUC and average precision are of, 1 or 0.
     Raises ConfigError for a metric that does not exist or does not serve the task, and for another class.

@@ -259,7 +259,7 @@ class ReduceOnPlateau(Schedule):
 
 
 def _steps(step: Array) -> tuple[Array, Any]:
-    """Steps as an array, and its namespace; a Python int becomes NumPy's."""
+    """Return the steps as an array, and its namespace; a Python int becomes a NumPy array."""
     step = step if hasattr(step, "__array_namespace__") else np.asarray(step)
     return step, namespace(step)
 

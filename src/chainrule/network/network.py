@@ -132,7 +132,7 @@ class Network:
         return _fill(self.links, arrays)
 
     def flatten(self, params: Sequence[Any], out: Any = None) -> Array:
-        """Concatenate parameters or what mirrors them to one vector (size,) like theta; into `out` under NumPy."""
+        """Concatenate parameters, or a tree that mirrors them, to (size,) in theta's order; into `out` under NumPy."""
         leaves = [leaf.reshape(-1) for leaf in tree.leaves(params)]
         if out is not None and leaves:
             return np.concatenate(leaves, out=out)
@@ -176,7 +176,7 @@ class Network:
         return sum(regularizers.penalty(W, self.l2, self.l1) for W in weights)
 
     def add_penalty(self, params: Sequence[Any], grads: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The gradients with the penalty's added: l2 W + l1 sign(W)."""
+        """Return the gradients plus those of the penalty: l2 W + l1 sign(W)."""
         if not (self.l2 or self.l1):
             return grads
         leaves = zip(tree.leaves(params), tree.leaves(grads), self.slots, strict=True)
@@ -283,7 +283,7 @@ def _slots(links: Sequence[Link]) -> Iterator[Slot]:
 
 
 def _fill(links: Sequence[Link], arrays: Iterator[Array]) -> tuple[Any, ...]:
-    """The tree of parameters of some links, its leaves taken from `arrays` in theta's order."""
+    """Build the tree of parameters of some links, with leaves taken from `arrays` in theta's order."""
     return tree.build(
         links, lambda link: type(link.params)(*(next(arrays) for _ in link.params)) if link.params else ()
     )

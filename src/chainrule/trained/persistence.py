@@ -83,7 +83,7 @@ def encode(value: Any) -> Any:
 
 
 def _settings(value: Any) -> dict[str, Any]:
-    """Every setting, so that a file means the same when a default changes.
+    """Return every setting, so that a file means the same when a default changes.
 
     A custom layer's setting that JSON cannot express is left out while it is the default.
     """
@@ -111,7 +111,7 @@ def network_config(network: Network) -> dict[str, Any]:
 
 
 def completed(config: Any, custom: Mapping[str, Mapping[str, Any]]) -> Any:
-    """A network as `network_config` gives it, from one of format 1: with the defaults of its time filled in.
+    """Return a network as `network_config` does, from one of format 1, with the defaults of its time filled in.
 
     custom: the defaults of custom layers by kind.
     """
@@ -127,7 +127,7 @@ def completed(config: Any, custom: Mapping[str, Mapping[str, Any]]) -> Any:
 
 
 def custom_defaults(network: Network) -> dict[str, dict[str, Any]]:
-    """The defaults of a network's custom layers by kind, as `encode` writes them."""
+    """Return the defaults of a network's custom layers by kind, as `encode` writes them."""
     layers = {link.layer.kind: link.layer for link in network.walk() if link.layer.kind not in LAYERS}
     return {
         kind: {f.name: encode(f.default) for f in dataclasses.fields(layer) if f.name in _settings(layer)}
@@ -165,7 +165,7 @@ def _decode(config: Any, known: Mapping[str, Any], what: str) -> Any:
 def named_tensors(
     network: Network, theta: NDArray[Any], states: Mapping[str, Any]
 ) -> dict[str, NDArray[Any]]:
-    """Every parameter and state under its name: dense_1.W."""
+    """Return every parameter and state by its name, such as dense_1.W."""
     tensors = {
         f"{slot.link.name}.{slot.field}": theta[slot.start : slot.stop].reshape(slot.parameter.shape)
         for slot in network.slots
@@ -270,7 +270,7 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
 
 
 def _shapes(network: Network, max_bytes: int) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Every tensor that a file of max_bytes bytes must contain, and its shape; no state wider than it is allocated."""
+    """Iterate over the tensors that a file must contain, as (name, shape); no state is wider than max_bytes."""
     for slot in network.slots:
         yield f"{slot.link.name}.{slot.field}", slot.parameter.shape
     for link in network.walk():

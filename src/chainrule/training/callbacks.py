@@ -27,16 +27,16 @@ class Callback:
     """whether it reads parameters before the end of training; False saves copying them back from the engine"""
 
     def on_train_begin(self, run: Run) -> None:
-        """Called before the first step, also of a resumed run."""
+        """Run before the first step, also of a resumed run."""
 
     def on_steps(self, run: Run) -> None:
-        """Called within an epoch, about every 0.1 s, and after each `every_steps` steps."""
+        """Run within an epoch, about every 0.1 s, and after each `every_steps` steps."""
 
     def on_epoch_end(self, run: Run) -> None:
-        """Called after each epoch; run.logs is its record."""
+        """Run after each epoch; run.logs is its record."""
 
     def on_train_end(self, run: Run) -> None:
-        """Called after the last epoch, or when the run was stopped, interrupted or failed."""
+        """Run after the last epoch, or when the run was stopped, interrupted or failed."""
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint must store: numbers, text, None, lists of them, and NumPy arrays."""

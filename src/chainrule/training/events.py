@@ -121,7 +121,7 @@ Consumer = Callable[[Event], Any]
 
 
 def started(run: Run) -> Started:
-    """The event of a run before its next step."""
+    """Return the event of a run before its next step."""
     return Started(
         run.epoch,
         run.epochs,
@@ -135,7 +135,7 @@ def started(run: Run) -> Started:
 
 
 def progress(run: Run) -> Progress:
-    """The event of a run within an epoch."""
+    """Return the event of a run within an epoch."""
     loss, weight = run.session.sums[:2].tolist()
     return Progress(
         run.epoch,
@@ -149,12 +149,12 @@ def progress(run: Run) -> Progress:
 
 
 def epoch_end(run: Run) -> EpochEnd:
-    """The event of a run that has just completed an epoch."""
+    """Return the event of a run that has just completed an epoch."""
     return EpochEnd(run.epoch, run.epochs, dict(run.logs))
 
 
 def ended(run: Run) -> Ended:
-    """The last event of a run, by how it came to its end."""
+    """Return the last event of a run, by how it ended."""
     if run.error is not None:
         return failed(run.epoch, run.epochs, run.error)
     if run.history.stopped is not None:
@@ -163,7 +163,7 @@ def ended(run: Run) -> Ended:
 
 
 def failed(epoch: int, epochs: int, error: BaseException) -> Interrupted | Failed:
-    """The event of an error."""
+    """Return the event of an error."""
     if isinstance(error, KeyboardInterrupt):
         return Interrupted(epoch, epochs)
     return Failed(epoch, epochs, type(error).__name__, f"{error}")

@@ -171,7 +171,7 @@ class ProgressBar(Listener):
         return [*above, self.layout.line(cells)]
 
     def head(self, name: str) -> str:
-        """What a column of the history is called."""
+        """Return the heading of a column of the history."""
         return name
 
     def end(self, event: Ended) -> None:

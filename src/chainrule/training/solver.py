@@ -43,7 +43,7 @@ class FullBatch:
         self.chunk = None if in_one_walk else CHUNK
 
     def synchronize(self) -> None:
-        """Everything is current at any time."""
+        """Do nothing: theta and the states are always current."""
 
     def value_and_gradient(
         self, x: NDArray[np.float64], samples: Samples

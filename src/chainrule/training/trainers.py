@@ -1,4 +1,4 @@
-"""Ways to train: by the gradient on an engine, by another method, or by a solver. Each makes its own session."""
+"""Trainers: by the gradient on an engine, by another method, or by a solver. Each makes its own session."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from chainrule.training.without_backprop import Method
 
 
 class Trainer(Protocol):
-    """A way to train."""
+    """A way to train: it chooses the engine, makes the session, and runs the training loop."""
 
     def engine(self, name: str, plan: Plan) -> Engine:
-        """The engine that walks the network, where the user asks for one of that name. Raises ConfigError."""
+        """Return the engine for a name given by the user. Raises ConfigError."""
         ...
 
     def session(
         self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
     ) -> Any:
-        """What takes the steps: it trains theta in place."""
+        """Make the session that takes the steps and trains theta in place."""
         ...
 
     def check(self, run: Run) -> None:
-        """Raise ConfigError where the run asks for what this cannot do."""
+        """Raise ConfigError for settings of the run that this trainer does not support."""
         ...
 
     def train(self, run: Run) -> None:
@@ -40,10 +40,10 @@ class Trainer(Protocol):
 
 @dataclass(frozen=True)
 class ByGradient:
-    """The optimizer's steps along the gradient, on the engine that the user names."""
+    """The trainer by gradient: the optimizer's steps on an engine."""
 
     def engine(self, name: str, plan: Plan) -> Engine:
-        """The one of that name, or the first that can run the plan."""
+        """Return the engine of that name, or for "auto" the first that can run the plan."""
         if name == "auto" and native.REASON is not None:
             say_once(native.REASON)
         return select(name, plan)
@@ -51,31 +51,31 @@ class ByGradient:
     def session(
         self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
     ) -> Any:
-        """The engine's."""
+        """Make the engine's session."""
         return engine.session(plan, theta, states, plan.optimizer.init(theta), step_offset)
 
     def check(self, run: Run) -> None:
-        """Refuses nothing: the engine has seen the plan."""
+        """Do nothing: the engine has checked the plan."""
 
     def train(self, run: Run) -> None:
-        """Epochs of shuffled batches."""
+        """Train for epochs of shuffled batches."""
         loop.train(run)
 
 
 @dataclass(frozen=True)
 class ByMethod(ByGradient):
-    """A method other than backpropagation, in NumPy."""
+    """The trainer by a method other than backpropagation, in NumPy."""
 
     method: Method
 
     def engine(self, name: str, plan: Plan) -> Engine:
-        """The reference engine, which predicts; `settings.as_method` has refused others."""
+        """Return the reference engine, which predicts; `settings.as_method` has refused others."""
         return select("reference", plan)
 
     def session(
         self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
     ) -> Any:
-        """The method's own."""
+        """Make the method's session."""
         from chainrule.training.without_backprop import MethodSession
 
         return MethodSession(plan, self.method, theta, states, step_offset)
@@ -83,18 +83,18 @@ class ByMethod(ByGradient):
 
 @dataclass(frozen=True)
 class BySolver:
-    """A solver, run by SciPy on the reference engine."""
+    """The trainer by a solver, run by SciPy on the reference engine."""
 
     solver: Solver
 
     def engine(self, name: str, plan: Plan) -> Engine:
-        """The reference engine, whatever the name: SciPy asks for a function and its gradient in NumPy."""
+        """Return the reference engine for any name: SciPy calls a function and its gradient in NumPy."""
         return select("reference", plan)
 
     def session(
         self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
     ) -> Any:
-        """All samples as one function of theta."""
+        """Make the session, which computes the objective of all samples and its gradient."""
         return solver.FullBatch(plan, theta, states, step_offset)
 
     def check(self, run: Run) -> None:
@@ -102,13 +102,13 @@ class BySolver:
         solver.check(run.plan.network, run, self.solver)
 
     def train(self, run: Run) -> None:
-        """SciPy's iterations, each an epoch."""
+        """Train by SciPy's iterations, each of which is an epoch."""
         solver.train(run, self.solver)
 
 
 @cache
 def say_once(reason: str) -> None:
-    """Warn, once a process, that a training goes the slow way."""
+    """Warn once per process that the reference engine trains because the native one was not built."""
     warnings.warn(
         f"training runs on the reference engine, which is slower than the native one: {reason}; "
         "install a compiler and the package again, or pass engine='reference'.",
@@ -117,7 +117,7 @@ def say_once(reason: str) -> None:
 
 
 def trainer_for(optimizer: AnyOptimizer, method: Method | None) -> Trainer:
-    """How to train with an optimizer and a method; None for backpropagation."""
+    """Return the trainer for an optimizer and a method; method None for backpropagation."""
     if isinstance(optimizer, Solver):
         return BySolver(optimizer)
     if method is None or method.kind == "backpropagation":

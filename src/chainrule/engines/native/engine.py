@@ -36,7 +36,7 @@ else:
 
 
 def instruction_set() -> str:
-    """The instruction set in use: CHAINRULE_ISA, or the best that the processor has."""
+    """Return the instruction set in use: CHAINRULE_ISA, or the best that the processor has."""
     known: list[str] = _native.instruction_sets()
     wanted = os.environ.get("CHAINRULE_ISA", known[0])
     if wanted not in known:
@@ -47,17 +47,19 @@ def instruction_set() -> str:
 
 
 def workers() -> int:
-    """How many threads a session works with at most: more than there are cores only take turns on them."""
+    """Return the most threads of a session: at most one per core."""
     return min(threads(), cores())
 
 
 class NativeEngine:
-    """Runs every layer, loss and first-order optimizer of this package, and custom layers in known operations."""
+    """The engine in C++: it runs all layers, losses and first-order optimizers of the package, and custom ones that say
+    which known operations, formula or rule they are.
+    """
 
     name = "native"
 
     def refusal(self, plan: Plan) -> str | None:
-        """Why it cannot run this, or None."""
+        """Return why it cannot run a plan, or None."""
         network, optimizer = plan.network, plan.optimizer
         if REASON is not None:
             return REASON
@@ -79,13 +81,13 @@ class NativeEngine:
     def predict(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int
     ) -> NDArray[Any]:
-        """The forward walk, rows shared among threads."""
+        """Compute the outputs (n, outputs), with the rows shared among threads."""
         return self.bind(network, theta, states, min(X.shape[0], max(batch_size, 256)))(X)
 
     def bind(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
     ) -> NativeWalk:
-        """The forward walk with these numbers, ready: `capacity` rows at a time."""
+        """Return the forward walk with copies of these numbers, for `capacity` rows at a time."""
         return NativeWalk(network, theta, states, capacity)
 
 
@@ -112,7 +114,7 @@ class NativeWalk:
         or a value is not finite"""
 
     def __call__(self, X: Any) -> NDArray[Any]:
-        """The output (n, outputs) for X (n, inputs)."""
+        """Compute the output (n, outputs) for X (n, inputs)."""
         out = np.empty((X.shape[0], self.outputs), self.dtype)
         if is_direct(X):
             self.native.predict(as_it_lies(X), out)
@@ -123,7 +125,7 @@ class NativeWalk:
         return out
 
     def unchecked(self, X: Any) -> NDArray[Any] | None:
-        """The output for rows that were not validated; None if the kernels cannot read them or one is not finite."""
+        """Compute the output for unvalidated rows; None if the kernels cannot read them or one is not finite."""
         if (
             type(X) is not np.ndarray
             or X.ndim != 2
@@ -221,7 +223,7 @@ class NativeSession:
             done += count
 
     def is_weighted(self, samples: Samples) -> bool:
-        """Whether a sample has another weight than 1: the kernels need not look for ones."""
+        """Return whether a sample has a weight other than 1, without which the kernels skip the weights."""
         if self.weights_checked_for is not samples:
             self.weights_checked_for, self.found_weights = samples, bool((samples.weight != 1).any())
         return self.found_weights
@@ -269,7 +271,7 @@ class NativeSession:
         self._optimizer_state, self.moments_are_stale = state, False
 
     def moments(self) -> list[NDArray[Any]]:
-        """The optimizer's arrays of theta's shape, in the kernels' order."""
+        """Return the optimizer's arrays of theta's shape, in the kernels' order."""
         return [leaf for leaf in self._optimizer_state if leaf.ndim]
 
     def diagnosis(

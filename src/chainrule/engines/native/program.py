@@ -21,12 +21,12 @@ except ImportError:  # not built: the engine refuses everything
 
 
 def unknown(network: Network) -> Link | None:
-    """The first link that is not written in operations which the kernels know, or None."""
+    """Return the first link that is not written in operations which the kernels know, or None."""
     return next((link for link in network.walk() if not is_known(link)), None)
 
 
 def is_known(link: Link) -> bool:
-    """Whether the kernels know a link's operations."""
+    """Return whether the kernels know a link's operations."""
     ops = link.layer.ops(link.fan_in)
     return ops is not None and all(
         op.name in _native.OPS and (op.function is None or op.function in _native.ACTIVATIONS) for op in ops
@@ -37,7 +37,7 @@ class Program:
     """A network as the program of native/program.h."""
 
     def __init__(self, network: Network, frozen: frozenset[str]) -> None:
-        """Lay the operations out on buffers; 0 is the input."""
+        """Assign a buffer to each value of the operations; 0 is the input."""
         self.states: list[str] = []
         """names of the links whose states the program uses, in the session's order"""
         self.frozen = frozen
@@ -46,10 +46,10 @@ class Program:
         self.buffers = {0: 0}
         """the buffer of each value"""
         self.widths = [network.inputs]
-        """of the buffers"""
+        """columns of each buffer"""
         self.state_widths: list[int] = []
         self.scale, self.offset = 1.0, 0.0
-        """of the samples as they are read"""
+        """the factor and the offset of the samples as they are read"""
         loss = network.loss.formula()
         assert loss is not None
         self.native = _native.Program(
@@ -81,7 +81,7 @@ class Program:
         )
 
     def native_ops(self) -> Iterator[_native.Op]:
-        """The operations in the kernels' terms.
+        """Iterate over the operations as the kernels take them.
 
         A rescale that alone reads the samples becomes part of reading them, and an activation that alone reads the
         output of a dense is written over it where that can be done.
@@ -103,7 +103,7 @@ class Program:
             op = following
 
     def is_fused(self, dense: Op, following: Op) -> bool:
-        """Whether the operation after a dense is written over its output."""
+        """Return whether the operation after a dense is written over its output."""
         return (
             following.function in _native.FUSED
             and following.inputs == (dense.output,)
@@ -112,7 +112,7 @@ class Program:
         )
 
     def native_op(self, op: Op, over: Op | None = None) -> _native.Op:
-        """One operation, and the elementwise one that is written over its output."""
+        """Return one operation; over: the elementwise one that is written over its output."""
         state = -1
         if op.has_state:
             state = len(self.states)
@@ -140,31 +140,31 @@ class Program:
         )
 
     def put_states(self, session: Any, states: dict[str, Any], dtype: Any) -> None:
-        """Running statistics and fitted constants, to the session."""
+        """Copy running statistics and fitted constants to the session."""
         for number, name in enumerate(self.states):
             first, second = (np.ascontiguousarray(value, dtype) for value in states[name][:2])
             session.set_state(number, first, second)
 
 
 def constants(op: Op) -> tuple[float, float]:
-    """c0 and c1 of an operation: those of its constants that native/enumerations.h names, in that order."""
+    """Return c0 and c1 of an operation: its constants in the order of native/enumerations.h."""
     return named_constants(op.function or op.name, op.constants)
 
 
 def named_constants(name: str, given: Mapping[str, Any]) -> tuple[float, float]:
-    """c0 and c1 of what has this name: an operation, a function or a loss."""
+    """Return c0 and c1 of the operation, function or loss of this name; 0 for a constant that it lacks."""
     c0, c1, *_ = *(float(given[constant]) for constant in _native.CONSTANTS[name]), 0.0, 0.0
     return c0, c1
 
 
 def knows_loss(loss: Loss) -> bool:
-    """Whether the kernels know a loss's formula."""
+    """Return whether the kernels know a loss's formula."""
     formula = loss.formula()
     return formula is not None and formula.name in _native.LOSSES
 
 
 def knows_optimizer(optimizer: Optimizer) -> bool:
-    """Whether the kernels know an optimizer's rule."""
+    """Return whether the kernels know an optimizer's rule."""
     rule = optimizer.rule()
     return rule is not None and rule.name in _native.RULES
 

@@ -1,4 +1,4 @@
-"""How many threads the native engine may use: the environment, the control group, and threadpoolctl."""
+"""Find how many threads the native engine may use: by the environment, the control group and threadpoolctl."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ except ImportError:  # not built: the reference engine asks nothing here, the be
 
 
 def threads() -> int:
-    """How many threads may be used.
+    """Return the number of threads that may be used.
 
-    What threadpoolctl allows, where it was asked; or CHAINRULE_NUM_THREADS, OMP_NUM_THREADS, or the cores that the
-    process may use.
+    It is the limit set through threadpoolctl; without one CHAINRULE_NUM_THREADS, OMP_NUM_THREADS, or the number of
+    cores that the process may use.
     """
     return (0 if _native is None else _native.thread_limit()) or unlimited()
 
 
 def unlimited() -> int:
-    """How many would be used if threadpoolctl had said nothing."""
+    """Return the number of threads without a limit of threadpoolctl. Raises ConfigError for a bad variable."""
     for name in ("CHAINRULE_NUM_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(name, "").split(",")[0].strip()
         if value:
@@ -40,13 +40,13 @@ def unlimited() -> int:
 
 
 def cores() -> int:
-    """The cores that this process may use, by its affinity and its control group."""
+    """Return the number of cores that this process may use, by its affinity and its control group."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(allowed, _quota() or allowed)
 
 
 def _quota() -> int | None:
-    """Whole cores that the control group allows, or None for no bound."""
+    """Return the number of whole cores that the control group allows, or None for no bound."""
     try:
         with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
             quota, period = file.read().split()
@@ -56,7 +56,7 @@ def _quota() -> int | None:
 
 
 def announce() -> None:
-    """Make the engine known to threadpoolctl, now or as soon as somebody imports it: it is not imported for this."""
+    """Register the engine with threadpoolctl: now, or when it is imported, without importing it for this."""
     if "threadpoolctl" in sys.modules:
         register(sys.modules["threadpoolctl"])
     elif not any(isinstance(finder, _Watch) for finder in sys.meta_path):
@@ -88,7 +88,7 @@ def register(threadpoolctl: ModuleType) -> None:
 
 
 class _Watch(MetaPathFinder):
-    """Waits for the import of threadpoolctl, finds it as the others would, and registers once it has run."""
+    """A finder that waits for the import of threadpoolctl, finds it as usual, and registers after it was loaded."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if name != "threadpoolctl":

@@ -61,7 +61,7 @@ class Activation(Layer):
 
 
 def elementwise(layer: Activation, fan_in: int) -> tuple[Operation, ...]:
-    """An activation as an operation: elementwise, its function by name, its settings as constants."""
+    """Return an activation as an operation: elementwise, with its function by name and its settings as constants."""
     constants = {setting.name: getattr(layer, setting.name) for setting in fields(layer)}
     return (Operation("elementwise", function=layer.kind, constants=constants),)
 

@@ -180,14 +180,14 @@ class Layer(ABC):
         raise NotImplementedError(f"{type(self).__name__} does not define tangent().")
 
     def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
-        """Gradients that mirror params with a batch axis in front, whose sum over it is `gradients`.
+        """Compute the gradients of each sample: they mirror params with a batch axis in front, and sum to `gradients`.
 
         a: (batch, fan_in).  delta: (batch, fan_out), dL/d output.  A subclass does not inherit it.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define per_sample().")
 
     def defines(self, name: str) -> bool:
-        """Whether the layer has a method of its own, such as tangent or per_sample, that layers may leave out."""
+        """Return whether the layer overrides a method that layers may leave out, such as tangent or per_sample."""
         return getattr(type(self), name) is not Layer.__dict__[name]
 
     def width(self, fan_in: int) -> int:
@@ -224,7 +224,7 @@ class Layer(ABC):
         return ()
 
     def ops(self, fan_in: int) -> tuple[Operation, ...] | None:
-        """The layer as operations that engines know by name; None, and the reference engine alone can run it.
+        """Return the layer as operations that engines know by name; for None the reference engine alone can run it.
 
         A subclass does not inherit it: it may compute something else.
         """

@@ -71,7 +71,7 @@ class Dropout(Layer):
 
 
 def threshold(rate: Array, xp: Any) -> Array:
-    """The 32-bit word below which a neuron is dropped: rate * 2^32, rounded, and at most the largest word."""
+    """Return the 32-bit word below which a neuron is dropped: rate * 2^32, rounded, and at most the largest word."""
     if isinstance(rate, Real):
         return xp.uint32(min(round(float(rate) * 2**32), 2**32 - 1))
     # Under jax.jit, and in float32 if need be: the largest float32 below 2^32 is a word.

@@ -72,5 +72,5 @@ class Scale(Layer):
         return (Operation("scale", parameters=("s",)),)
 
     def operations(self, fan_in: int) -> int:
-        """One multiplication a neuron."""
+        """Count one multiplication per neuron."""
         return fan_in

@@ -45,7 +45,7 @@ class Chord(Layer):
 
 
 def stand_in(link: Link) -> Layer | None:
-    """A chord for a function of one neuron; what is affine hands multipliers back as it does gradients."""
+    """Return the slope of the chord for an elementwise function; an affine layer passes multipliers like gradients."""
     layer = link.layer
     if layer.is_affine or (isinstance(layer, Block) and layer.joins_linearly):
         return layer

@@ -1,4 +1,4 @@
-"""The factors of links that work cell by cell: an activation, a mask, a factor a column."""
+"""The factors of links that work cell by cell: an activation, a mask, a factor per column."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class CellwiseEdge(Edge):
         return np.abs(self.factors) * size[:, self.offset : self.offset + self.factors.shape[1]]
 
     def cells(self, i: int, k: int) -> Cells:
-        """The single cell that depends on this cell."""
+        """Return the single cell that depends on this cell."""
         return Cells(np.array([i]), np.array([self.offset + k]), self.factors[i, k : k + 1])
 
     def factor(self, i: int, k: int, row: int, column: int) -> Expression:
-        """A constant, unless a subclass writes more."""
+        """Return a constant, unless a subclass writes more."""
         return Number(float(self.factors[i, k]))
 
 
@@ -59,7 +59,7 @@ class PReLUEdge(ActivationEdge):
         return self.source.letters.parameter(self.link, "slope", (k,), float(self.params.slope[k]))
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """All cells of one column."""
+        """Return all cells of one column."""
         z, a = self.source.value, self.target.value
         return self.down_the_batch(index[0], prelu_slope_prime(z, a, self.params.slope)[:, index[0]])
 
@@ -82,7 +82,7 @@ class MultipliedEdge(CellwiseEdge):
         )
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """All cells of one column."""
+        """Return all cells of one column."""
         return self.down_the_batch(index[0], self.source.value[:, index[0]])
 
     def parameter_factor(self, name: str, index: tuple[int, ...], row: int, column: int) -> Expression:

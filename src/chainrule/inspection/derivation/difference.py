@@ -55,7 +55,7 @@ class Probe(NamedTuple):
     sides: tuple[NDArray[np.bool_], ...]
 
     def minus(self, other: Probe) -> float:
-        """The loss here less the loss there: sample by sample first, so that what is alike cancels exactly."""
+        """Return the loss here minus the loss there, subtracted sample by sample so that equal ones cancel exactly."""
         return math.fsum([*(self.parts - other.parts).tolist(), self.penalty, -other.penalty])
 
 

@@ -1,8 +1,8 @@
 """The factors of the chain rule: the derivative of each number of a walk by each number one link before it.
 
-A `Variable` is what one link gives out, a (batch, width) array of cells. An `Edge` leads from a variable to one that is
-made of it, and knows d target cell / d source cell for each pair: as an array, to reckon with, and as an expression, to
-show. Nothing here calls a link's `backward`: what comes out is compared with it.
+A `Variable` is the output of one link, a (batch, width) array of cells. An `Edge` leads from a variable to one that is
+computed from it, and knows d target cell / d source cell for each pair: as an array for computing, and as an expression
+for display. Nothing here calls a link's `backward`: the result is compared with it.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class DenseEdge(Edge):
         return size @ np.abs(W).T
 
     def cells(self, i: int, k: int) -> Cells:
-        """All cells of row i: a dense output depends on every input of its row."""
+        """Return all cells of row i: a dense output depends on every input of its row."""
         W = self.params.W
         return Cells(np.full(W.shape[1], i), np.arange(W.shape[1]), W[k])
 
@@ -114,7 +114,7 @@ class DenseEdge(Edge):
         return self.source.letters.parameter(self.link, "W", (k, column), number)
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """All cells of one column."""
+        """Return all cells of one column."""
         a = self.source.value
         return self.down_the_batch(index[-1], a[:, index[0]] if name == "W" else np.ones(len(a)))
 
@@ -137,7 +137,7 @@ class SoftmaxEdge(Edge):
         return pulled
 
     def cells(self, i: int, k: int) -> Cells:
-        """All cells of row i: softmax mixes the row."""
+        """Return all cells of row i: softmax mixes the row."""
         a = self.target.value[i]
         return Cells(np.full(len(a), i), np.arange(len(a)), a * ((np.arange(len(a)) == k) - a[k]))
 
@@ -178,7 +178,7 @@ class BatchNormEdge(Edge):
         return scale * (size + size.mean(0) + x_hat * (size * x_hat).mean(0) if self.training else size)
 
     def cells(self, i: int, k: int) -> Cells:
-        """One column, or one cell of it."""
+        """Return one column in training, one cell of it in prediction."""
         scale = self.params.gamma[k] / self.std[k]
         if not self.training:
             return Cells(np.array([i]), np.array([k]), np.array([scale]))
@@ -198,7 +198,7 @@ class BatchNormEdge(Edge):
         return Product(scale, Sum(Number(1.0), *rest) if row == i else Sum(*rest))
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
-        """All cells of one column."""
+        """Return all cells of one column."""
         x_hat = self.x_hat[:, index[0]]
         return self.down_the_batch(index[0], x_hat if name == "gamma" else np.ones(len(x_hat)))
 

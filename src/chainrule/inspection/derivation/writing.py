@@ -1,4 +1,4 @@
-"""Three ways to write a formula down: text, LaTeX, MathML. Each is a set of pieces that `markup` puts together."""
+"""Write the pieces of a formula as text, LaTeX or MathML; `markup` puts them together."""
 
 from __future__ import annotations
 
@@ -6,53 +6,53 @@ import html
 from typing import Protocol
 
 GREEK = {"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "sigma": "σ", "lambda": "λ", "Sigma": "Σ"}
-"""Letters that have a sign of their own, by the name that Python has for them."""
+"""Greek letters by their names in Python."""
 
 
 class Writer(Protocol):
-    """What a way of writing knows: the pieces of a formula."""
+    """The interface of a notation: it writes the pieces of a formula."""
 
     plus: str
-    """at the start of a line that goes on with a sum"""
+    """the start of a line that continues a sum"""
 
     def words(self, words: str) -> str:
-        """Plain words in a formula."""
+        """Write plain words in a formula."""
         ...
 
     def number(self, value: float) -> str:
-        """Six digits of a number."""
+        """Write a number with six digits."""
         ...
 
     def symbol(self, plain: str, letter: str, above: str, below: str) -> str:
-        """A letter with its marks."""
+        """Write a letter with its marks above and its index below."""
         ...
 
     def call(self, name: str, argument: str, prime: bool, below: str) -> str:
-        """name(argument), with a prime for a derivative, and with an index."""
+        """Write name(argument), with a prime for a derivative, and with an index."""
         ...
 
     def partial(self, top: str, bottom: str) -> str:
-        """A partial derivative."""
+        """Write a partial derivative."""
         ...
 
     def fraction(self, top: str, bottom: str, top_sum: bool, bottom_many: bool) -> str:
-        """A quotient; the flags say what needs brackets on one line."""
+        """Write a quotient; the flags say which part needs brackets on one line."""
         ...
 
     def brackets(self, inner: str) -> str:
-        """In round brackets."""
+        """Write a part in round brackets."""
         ...
 
     def product(self, parts: list[str]) -> str:
-        """With dots between."""
+        """Write a product with dots between its parts."""
         ...
 
     def sum(self, parts: list[tuple[int, str]]) -> str:
-        """With signs between."""
+        """Write a sum with signs between its parts."""
         ...
 
     def row(self, parts: list[str]) -> str:
-        """Side by side."""
+        """Write parts side by side."""
         ...
 
 
@@ -62,7 +62,7 @@ class TextWriter:
     plus = "+"
 
     def words(self, words: str) -> str:
-        """As they are"""
+        """Return the words as they are."""
         return words
 
     def number(self, value: float) -> str:
@@ -70,7 +70,7 @@ class TextWriter:
         return f"{value + 0.0:.6g}"  # 0, not -0
 
     def symbol(self, plain: str, letter: str, above: str, below: str) -> str:
-        """The name that Python has for it."""
+        """Return the name that Python has for it."""
         return plain
 
     def call(self, name: str, argument: str, prime: bool, below: str) -> str:
@@ -127,7 +127,7 @@ class LatexWriter:
         return letter if len(letter.rstrip("'")) == 1 else f"\\mathrm{{{self.escaped(letter)}}}"
 
     def escaped(self, words: str) -> str:
-        """With a backslash where LaTeX needs one."""
+        """Escape text for LaTeX by backslashes."""
         return words.translate(self.ESCAPES)
 
     def words(self, words: str) -> str:

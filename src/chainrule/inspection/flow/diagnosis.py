@@ -81,7 +81,7 @@ class Diagnosis(NamedTuple):
         return records.labeled(self, {"what": found.pop("kind"), **found})
 
     def __str__(self) -> str:
-        """The diagnosis in one sentence."""
+        """Return the diagnosis in one sentence."""
         return self.words
 
 

@@ -118,7 +118,7 @@ def explain(
 
 
 def _classes(model: Trained, labels: list[str]) -> dict[str, Any]:
-    """{"7": 7}; empty where an answer is numbers or many labels."""
+    """Return the classes by their names, {"7": 7}; empty if an answer is numbers or many labels."""
     if model.task not in ("binary", "multiclass"):
         return {}
     return dict(zip(labels, model.labels, strict=True))

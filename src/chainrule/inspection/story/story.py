@@ -63,7 +63,7 @@ class Story(Shown):
         return ", ".join(self.chosen) or "none"
 
     def parts(self) -> tuple[Any, ...]:
-        """The chapters, in sentences, tables and pictures: `chainrule.views.chapters.Chapter`."""
+        """Return the chapters, in sentences, tables and pictures: `chainrule.views.chapters.Chapter`."""
         told: tuple[Any, ...] = view(self, "as_chapters")
         return told
 

@@ -81,7 +81,7 @@ class CMAES(Search):
 
 
 def _pack(cma: Any) -> NDArray[np.float64]:
-    """Every number of the library's own state, in the order of its names: what it pickles, without pickle."""
+    """Return every number of the library's state in the order of its names: what it would pickle, without pickle."""
     parts = [np.ravel(value) for _, value in _numbers(cma)]
     return np.nan_to_num(
         np.concatenate(parts).astype(np.float64)

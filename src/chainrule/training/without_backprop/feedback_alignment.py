@@ -57,7 +57,7 @@ class FeedbackAlignment(Estimator):
         return feedback
 
     def estimate(self, here: Landscape) -> NDArray[np.float64]:
-        """The walk back, through B"""
+        """Walk back through B instead of W^T."""
         through = here.fixed.copy()
         for slot in here.network.slots:
             if not slot.parameter.is_weight:  # gamma, a slope: on the way back as they are

@@ -41,7 +41,7 @@ class ForwardDifferences(Estimator):
 
 
 def width(x: NDArray[np.float64], h: float) -> NDArray[np.float64]:
-    """The h_i (P,) as they come out after rounding: x + h_i - x."""
+    """Return the steps h_i (P,) as rounded in floating point: (x + h_i) - x."""
     return (x + h * np.maximum(1.0, np.abs(x))) - x
 
 

@@ -111,7 +111,7 @@ class Landscape:
         return known and all(link.layer.stacks for link in self.network.links)
 
     def _stacked(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The same for k candidates in one walk: every W is (k, fan_in, fan_out), every vector (k, 1, width)."""
+        """Compute the same for k candidates in one walk: each W is (k, fan_in, fan_out), each vector (k, 1, width)."""
         slots, a = iter(self.network.slots), self.batch.a
         for link in self.network.links:
             arrays = []

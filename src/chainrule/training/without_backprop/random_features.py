@@ -41,7 +41,7 @@ class RandomFeatures(Estimator):
             )
 
     def freezes(self, network: Network) -> frozenset[str]:
-        """All links with parameters but the last."""
+        """Return the names of all links with parameters except the last."""
         names = [link.name for link in network.walk() if link.params]
         return frozenset(names[:-1])
 
