@@ -1,4 +1,4 @@
-# Over 300 lines because it is the public face: one method a use, each a docstring and a few calls.
+# Over 300 lines because it is the public interface: one method per use, each a docstring and a few calls.
 """The model: a network, its parameters, and how to train it."""
 
 from __future__ import annotations
@@ -39,10 +39,19 @@ DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
 class Model(Trained, Shown):
-    """A network with its parameters, which `fit` trains.
+    """A network with its parameters: it trains, predicts, is evaluated and inspected, and is saved to a file.
 
-    network: the layers and the loss.  seed: seeds the initial weights, the shuffles and the dropout masks.
+        model = Model(Network(784, [Rescale(1 / 255), Dense(128), ReLU(), Dense(10)], SoftmaxCrossEntropy()))
+        model.fit(X, y, epochs=5)
+        model.predict(X), model.evaluate(X, y), model.trace(X[:2], y[:2]), model.save("digits.safetensors")
+
+    network: a `Network`, that is the layers and the loss.
+    seed: integer in [0, 2^32) that determines the initial weights, the shuffles and the dropout masks: the same seed,
+        data and settings give the same bits, on any number of threads.
     dtype: "float32" or "float64", the type of all parameters and of the arithmetic.
+
+    `theta` (size,) contains all parameters, `parameters` the same by link name, `history` the record of the last `fit`.
+    Raises ConfigError for another network, seed or dtype.
     """
 
     def __init__(self, network: Network, *, seed: int = 0, dtype: Any = "float32") -> None:
@@ -97,23 +106,23 @@ class Model(Trained, Shown):
         """Train the model on X and y in place, and return the history of the run.
 
         An epoch passes over all samples once, in batches; after each batch the optimizer updates the parameters. The
-        history is also kept as `model.history`, with the epochs completed where Ctrl-C ends the training.
+        history is also kept as `model.history`, with the completed epochs if Ctrl-C ends the training.
         A second call continues from the current parameters with a new optimizer state; columns of a data frame are then
         matched by the names of the first call.
 
         X: (n, features) array, memory map, CSR matrix or data frame, whose column names become `feature_names`.
-        y: (n,) class labels or numbers, or (n, outputs) of either; None where X is `Samples` out of `check_samples`.
+        y: (n,) class labels or numbers, or (n, outputs) of either; None if X is `Samples` from `check_samples`.
         epochs: number of passes over the samples.
         batch_size: samples per update of the parameters; None for all samples in one batch.
-        optimizer: an optimizer such as `SGD(0.1)`, or the name of one with its default settings; `Adam(1e-3)` for None.
-        schedule: a learning rate schedule or the name of one, which multiplies the optimizer's learning rate; None for
-            a constant rate.
-        validation_data: a pair (X, y) to evaluate after each epoch.
+        optimizer: an optimizer such as `SGD(0.1)`, or its name, "sgd", for the default settings; None for `Adam(1e-3)`.
+        schedule: a learning rate schedule such as `OneCycle()`, or its name, whose factor multiplies the optimizer's
+            learning rate at each step; None for a constant rate.
+        validation_data: a pair (X, y) to evaluate after each epoch; the history then has `val_loss` and metrics.
         validation_fraction: fraction of the samples to hold out for validation instead; the seed decides which.
-        sample_weight: (n,) weight of each sample in the loss.
+        sample_weight: (n,) nonnegative weight of each sample in the loss; None for 1 each.
         class_weight: {label: weight}, or "balanced" for n / (classes * samples of the class).
         metrics: names of the metrics of the validation data to record.
-        callbacks: `Callback` objects, or functions of the run that are called after each epoch.
+        callbacks: `Callback` objects such as `EarlyStopping()`, or functions `f(run)` that are called after each epoch.
         scale_targets: whether to train on y standardized by output, (y - mean) / std, for targets in units of their own
             such as prices. The model keeps mean and std as `target_scale`; losses and gradients are then those of the
             standardized targets, predictions and metrics are in the units of y. None: as the model was first trained.
@@ -124,7 +133,7 @@ class Model(Trained, Shown):
             engine only; faster on processors with AVX-512 BF16).
         resume: path of a checkpoint to continue from.
         verbose: 0 prints nothing, 1 a progress bar, 2 a line per epoch.
-        engine: "auto", "native" or "reference".
+        engine: "native" for C++, "reference" for NumPy, or "auto" for the first that supports the network.
         method: a training method other than backpropagation, by name ("spsa") or as an object (`SPSA(c=1e-3)`); the
             history then has the `forward_passes` of each epoch.
 
@@ -334,7 +343,7 @@ class Model(Trained, Shown):
         training: bool = True,
         optimizer: Optimizer | None = None,
     ) -> Flow:
-        """Measure the size of the gradient at each dense layer, and diagnose what is wrong. Print it for a table.
+        """Measure the size of the gradient at each layer with weights, and diagnose problems. Print it for a table.
 
         samples: largest number of samples of X and y to use, evenly spaced; None for all.  training: whether to compute
         as the next training step would, or as in prediction.  optimizer: its first step gives the update-to-weight

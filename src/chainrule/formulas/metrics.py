@@ -221,7 +221,7 @@ def log_loss_labels(y: Array, scores: Array, weight: Array | None = None) -> flo
 
 
 def confusion_matrix(y: Array, predicted: Array, classes: int, weight: Array | None = None) -> NDArray[Any]:
-    """Count the samples (classes, classes) of each true class (row) by predicted class (column), or sum their weights."""
+    """Count the samples by true class (row) and predicted class (column), (classes, classes), or sum their weights."""
     cells = np.asarray(y, np.int64) * classes + np.asarray(predicted, np.int64)
     return np.bincount(cells, weight, classes * classes).reshape(classes, classes)
 

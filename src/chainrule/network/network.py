@@ -27,13 +27,13 @@ from chainrule.network import advice, backprop, objective, tree
 from chainrule.network.objective import Objective
 
 MAX_LINKS = 10_000
-"""Largest number of links, those in blocks included: more is a mistake, or a file made to fill the memory."""
+"""The largest number of links, including those in blocks: more is a mistake, or a file made to fill the memory."""
 MAX_WIDTH = 2**31 - 1
-"""Largest number of outputs of a link: more would not fit an array, and blocks in a row would double them."""
+"""The largest number of outputs of a link: more would not fit an array, and blocks in a row would double them."""
 
 
 class Slot(NamedTuple):
-    """Where one parameter lies in theta."""
+    """The place of one parameter in theta: theta[start:stop]."""
 
     link: Link
     field: str
@@ -43,22 +43,27 @@ class Slot(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """Its factor of the learning rate."""
+        """The parameter's factor of the learning rate."""
         return self.parameter.rate
 
     @property
     def decays(self) -> float:
-        """Its factor of the weight decay: 1.0, or 0.0 where there is none."""
+        """The parameter's factor of the weight decay; 0.0 for none."""
         return float(self.parameter.decays)
 
 
 class Network:
     """A fully connected network: `inputs` features, a chain of layers, and the loss on its output.
 
-    L = sum_i s_i * loss(out_i, y_i) / sum_i s_i + l2/2 * ||W||^2 + l1 * |W|, the penalty over weights only.
+    L = sum_i s_i * loss(out_i, y_i) / sum_i s_i + l2/2 * ||W||^2 + l1 * |W|, with s_i the weight of sample i.
 
-    max_norm: after each step every neuron's incoming weights are scaled to at most this norm; None for no bound.
-    Raises ConfigError where the parts do not fit, for more than 10,000 links, and for one wider than 2^31 - 1.
+    inputs: the number of features.  layers: in order, as [Dense(32), ReLU(), Dense(1)].  loss: as MeanSquaredError().
+    l2, l1: at least 0, the factors of the penalty, which acts on weights, not on biases.
+    max_norm: the largest norm of a neuron's incoming weights, which each step scales down to it; None for no bound.
+    Raises ConfigError if the parts do not fit, for more than 10,000 links, and for one wider than 2^31 - 1.
+
+    A network has no state: `Model` adds the parameters. `links` are the layers at their places, named dense_1, relu_1,
+    ...; `outputs` is the width of the last one, and `size` the number of parameters.
     """
 
     def __init__(
@@ -139,7 +144,7 @@ class Network:
         return namespace(leaves[0]).concatenate(leaves) if leaves else np.empty(0)
 
     def named(self, params: Sequence[Any]) -> Mapping[str, Any]:
-        """Return parameters or what mirrors them by link name: named(grads)["dense_1"].W"""
+        """Return parameters, or a tree that mirrors them, by link name: named(grads)["dense_1"].W"""
         places = tree.places(self.links, params)
         return {place.link.name: place.parts[0] for place in places if place.link.params}
 

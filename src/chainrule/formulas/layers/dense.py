@@ -21,12 +21,14 @@ class DenseParams(NamedTuple):
 
 @dataclass(frozen=True)
 class Dense(Layer):
-    r"""The fully connected layer: z = a W + b.
+    r"""The fully connected layer: z = a W + b, without an activation, which is a layer of its own behind it.
 
-    dL/dW = a^T delta      dL/db = sum_i delta_i      dL/da = delta W^T
+    dL/dW = a^T delta      dL/db = sum_i delta_i      dL/da = delta W^T      with delta = dL/dz
 
-    units: the number of its neurons.  initializer: of W; None takes the one that suits the activation that follows.
-    a: (batch, fan_in).  delta, z: (batch, units).  Raises ConfigError unless units is a positive integer.
+    units: the number of neurons.
+    initializer: of W, such as HeNormal(); None for the one that suits the activation that follows. b starts at 0.
+    a: (batch, fan_in).  W: (fan_in, units).  b: (units,).  z, delta: (batch, units).
+    Raises ConfigError unless units is a positive integer and initializer an initializer or None.
     Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", Nature 1986.
     """
 
