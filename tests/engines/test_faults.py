@@ -33,12 +33,12 @@ from chainrule import (
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, StepSettings
 from chainrule.engines.native import engine as native
+from sanitized import SANITIZED
 
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)
 
 plan_fault = getattr(native._native, "plan_fault", None)
-SANITIZED = "CHAINRULE_NATIVE" in os.environ  # a sanitizer takes its time
 THREADS = ["3"] if SANITIZED else ["1", "3"]
 STEPS = 4 if SANITIZED else 6
 LIMIT = 400 if SANITIZED else 60

@@ -14,11 +14,11 @@ import pytest
 import chainrule
 from chainrule import Callback, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.engines.native import engine as native
+from sanitized import SANITIZED
 
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)
 
-SANITIZED = "CHAINRULE_NATIVE" in os.environ
 DIGITS, WIDE = ([100, 60, 40], 150) if SANITIZED else ([784, 256, 128], 1000)  # a sanitizer takes its time
 LIMIT = 1.0
 """Seconds, for a machine that does other work beside; 0.2 are meant."""

@@ -41,10 +41,10 @@ from chainrule.engines.native import engine as native
 from chainrule.formulas.layers import ACTIVATIONS, Sigmoid, Softmax
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
+from sanitized import SANITIZED
 from strategies import problems, targets_for
 
 FLOAT64 = 1e-10
-SANITIZED = "CHAINRULE_NATIVE" in os.environ  # a sanitizer takes its time
 COUNTS = (3,) if SANITIZED else (1, 3, 2, 8)
 """Numbers of threads."""
 FLOAT32 = 2e-3

@@ -10,13 +10,13 @@ import sys
 import pytest
 
 from chainrule.engines.native import engine as native
+from sanitized import SANITIZED
 
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)
 
 REPEATS = int(os.environ.get("CHAINRULE_REPEATS", "1"))
 """Processes in a test; a hundred where the engine was changed."""
-SANITIZED = "CHAINRULE_NATIVE" in os.environ
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 needs_limits = pytest.mark.skipif(sys.platform != "linux" or SANITIZED, reason="sets limits of Linux")
 

@@ -17,6 +17,7 @@ from chainrule.data.samples import Samples
 from chainrule.engines import Plan, StepSettings
 from chainrule.engines.native import engine as native
 from chainrule.engines.native.threads import threads
+from sanitized import SANITIZED
 
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)
@@ -113,7 +114,7 @@ def test_a_limit_counts_in_a_fit_whichever_is_imported_first(order):
         command,
         env=environment,
         capture_output=True,
-        timeout=300 if "CHAINRULE_NATIVE" in os.environ else 60,
+        timeout=300 if SANITIZED else 60,
         text=True,
     )
     assert done.stdout.split() == ["0", "2"], done.stdout + done.stderr
@@ -127,7 +128,7 @@ def test_the_engine_does_not_import_threadpoolctl():
 def test_a_look_at_a_session_waits_for_the_thread_at_work():
     """What is read is never a step half done: all steps of the call are."""
     network = Network(300, [Dense(1000), ReLU(), Dense(1000), Dense(3)], SoftmaxCrossEntropy())
-    model, steps = Model(network), 5 if "CHAINRULE_NATIVE" in os.environ else 30  # a sanitizer takes its time
+    model, steps = Model(network), 5 if SANITIZED else 30
     plan = Plan(network, Adam(), 128, 0, np.float32)
     session = native.NativeSession(plan, model.theta, model.states, Adam().init(model.theta), 0)
     rng, n = np.random.default_rng(0), 128 * steps
@@ -157,7 +158,7 @@ def test_threads_take_turns_on_a_bound_model():
     wrong = []
 
     def ask(X: np.ndarray, answer: np.ndarray) -> None:
-        for _ in range(2 if "CHAINRULE_NATIVE" in os.environ else 20):
+        for _ in range(2 if SANITIZED else 20):
             if not np.array_equal(walk(X), answer):
                 wrong.append(len(X))
 

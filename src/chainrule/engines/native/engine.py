@@ -52,8 +52,9 @@ def workers() -> int:
 
 
 class NativeEngine:
-    """The engine in C++: it runs all layers, losses and first-order optimizers of the package, and custom ones that say
-    which known operations, formula or rule they are.
+    """The engine in C++, for all layers, losses and first-order optimizers of the package.
+
+    Custom ones run on it if they say which known operations, formula or rule they are.
     """
 
     name = "native"
