@@ -1,4 +1,4 @@
-"""Per-sample gradients of one link: what each row of a batch adds to the gradient."""
+"""Per-sample gradients of one link: the part of the gradient from each row of a batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def sample_gradients(link: Link, params: Any, a: NDArray[Any], delta: NDArray[An
     """Compute the link's gradients with a batch axis before each shape; their sum over it is `Layer.gradients`.
 
     a: (batch, fan_in).  delta: (batch, fan_out), dL by the link's output.
-    Raises ConfigError for a custom layer that does not define `per_sample` and in which the samples feel each other.
+    Raises ConfigError for a custom layer without `per_sample` whose samples affect each other.
     """
     if link.layer.defines("per_sample"):
         return link.layer.per_sample(params, a, delta, ctx)

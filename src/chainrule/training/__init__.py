@@ -1,4 +1,4 @@
-"""Training: the loops, what watches them, what they record, and how a run survives being killed."""
+"""Training: the loops, their callbacks and history, and checkpoints to resume a run from."""
 
 from chainrule.training.callbacks import (
     Callback,

@@ -1,4 +1,4 @@
-"""Callbacks: what observes a run and may end it, such as early stopping, checkpoints and a CSV log."""
+"""Callbacks: objects that observe a run and may end it, such as early stopping, checkpoints and a CSV log."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _check_monitor(monitor: Any, owner: str) -> None:
 class EarlyStopping(Callback):
     """Stop training when `monitor` has not improved by more than min_delta for `patience` epochs in a row.
 
-    restore_best: put back the parameters and running statistics of the best epoch at the end, however it comes.
+    restore_best: restore the parameters and running statistics of the best epoch at the end, however the run ends.
     Source: Prechelt, "Early stopping - but when?", 1998.
     """
 
@@ -213,7 +213,7 @@ class StopAt(Callback):
 class Checkpoint(Callback):
     """Write a file from which the run can be resumed, after each epoch and each `every_steps` steps.
 
-    The file is replaced in one move, so that it is whole at any instant. Resume with fit(..., resume=path).
+    The file is replaced in one step, so it is complete at any time. Resume with fit(..., resume=path).
     """
 
     def __init__(self, path: str | os.PathLike[str], every_steps: int | None = None) -> None:

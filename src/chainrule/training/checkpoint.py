@@ -1,4 +1,4 @@
-"""All that a run needs to go on, in one safetensors file that is whole at any instant."""
+"""Checkpoints: the state of a run in one safetensors file, which is complete at any time."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 def resume(path: str | os.PathLike[str], run: Run) -> None:
     """Restore a run from a checkpoint.
 
-    Raises ConfigError where it was made under other settings, and then leaves the run as it was.
+    Raises ConfigError if it was made with other settings or data, and then leaves the run unchanged.
     """
     state = read(path)
     try:

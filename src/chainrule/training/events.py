@@ -1,4 +1,4 @@
-"""What happens in a training run, as frozen data: a terminal, a log, a chart or another thread is told of it.
+"""The events of a training run as frozen data, for a terminal, a log, a chart or another thread.
 
 A run is one `Started`, then `Progress` about ten times a second and an `EpochEnd` after each epoch, and in the end one
 of `Finished`, `Stopped`, `Interrupted` and `Failed`. An event has numbers and text only, copied when it was made, so
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Event:
-    """Where the run is."""
+    """Base class of events: the position of the run."""
 
     epoch: int
     """epochs completed"""
     epochs: int
-    """epochs that the run was asked for"""
+    """the epochs requested"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the event as JSON-safe data; see `chainrule.core.records`."""
@@ -37,10 +37,10 @@ class Event:
 @records.kind("run_started")
 @dataclass(frozen=True)
 class Started(Event):
-    """The first step comes next; also of a run that is resumed."""
+    """A run, new or resumed, is about to take its first step."""
 
     step: int
-    """steps completed within the epoch under way, which a resumed run has begun before"""
+    """steps completed within the current epoch, which a resumed run has begun before"""
     steps_per_epoch: int
     samples: int
     """samples to train on"""
@@ -53,18 +53,18 @@ class Started(Event):
 @records.kind("run_progress")
 @dataclass(frozen=True)
 class Progress(Event):
-    """Some steps of the epoch under way were taken."""
+    """Some steps of the current epoch were taken."""
 
     step: int
-    """steps completed within the epoch under way"""
+    """steps completed within the current epoch"""
     of: int
     """steps of an epoch"""
     loss: float | None
-    """the mean over the epoch's samples so far; None where a method does not measure it"""
+    """the mean over the epoch's samples so far; None if the method does not measure it"""
     rate: float
     """the learning rate of the last step"""
     seconds: float
-    """spent on the steps of the epoch under way"""
+    """seconds spent on the steps of the current epoch"""
 
 
 @records.kind("run_epoch_end")
@@ -73,7 +73,7 @@ class EpochEnd(Event):
     """An epoch was completed and validated; `epoch` is its number, from 1."""
 
     record: Mapping[str, float]
-    """what the history keeps of it: loss, accuracy, learning_rate, val_loss, ..., seconds"""
+    """its record in the history: loss, accuracy, learning_rate, val_loss, ..., seconds"""
 
 
 @records.kind("run_finished")

@@ -1,4 +1,4 @@
-"""From the checked arguments of `Model.fit` to a finished run."""
+"""Train a model with the checked arguments of `Model.fit`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from chainrule.training.trainers import trainer_for
 from chainrule.training.without_backprop import Method
 
 NUMBERS = 1 << 18
-"""Numbers of the samples that a Standardize is measured on at a time, in float64."""
+"""The most numbers, in float64, that a Standardize is measured on at a time."""
 
 
 def fit(
@@ -94,9 +94,9 @@ def fingerprint(
     shuffle: bool,
     method: Method | None = None,
 ) -> dict[str, Any]:
-    """Return everything that decides the bits of a run; a checkpoint is resumed only if all of it is the same.
+    """Return everything that determines the bits of a run; a checkpoint is resumed only if all of it is the same.
 
-    epochs only where the schedule looks ahead to them: under a constant rate a run can be resumed with more of them.
+    It contains the epochs only if the schedule depends on them: with a constant rate a run can be resumed for more.
     """
     return {
         "network": persistence.network_config(plan.network),

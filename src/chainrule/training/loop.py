@@ -19,7 +19,7 @@ from chainrule.training.run import Run
 from chainrule.training.without_backprop import Search
 
 POLL_SECONDS = 0.1
-"""Seconds that one call of the engine should take: then callbacks, the progress bar and Ctrl-C are served."""
+"""The duration of one call of the engine in seconds, after which callbacks, progress bar and Ctrl-C are served."""
 
 
 def train(run: Run) -> None:
@@ -81,7 +81,7 @@ def train_epoch(run: Run) -> None:
 
 
 def look(run: Run) -> None:
-    """Call on_steps of the callbacks that are due, with current parameters where one of them reads these."""
+    """Call on_steps of the callbacks that are due, with current parameters if one of them reads these."""
     due = [c for c in run.callbacks if type(c).on_steps is not Callback.on_steps]
     due = [c for c in due if not c.every_steps or run.step % c.every_steps == 0]
     if any(callback.looks_inside for callback in due):
@@ -108,7 +108,7 @@ def learning_rates(run: Run) -> NDArray[np.float64]:
 def epoch_record(run: Run) -> dict[str, float]:
     """Return the record of the epoch: the mean loss over its batches, the accuracy, the learning rate.
 
-    Where the method was named, also the walks forward: `forward_passes`.
+    If a method was named, it also has the number of forward passes: `forward_passes`.
     """
     loss, weight, correct, *passes = run.session.sums
     record = {"loss": float(loss / weight)}

@@ -1,4 +1,4 @@
-"""What a run shows in the terminal: a bar while an epoch is under way, and a table with a line an epoch."""
+"""Show a run in the terminal: a progress bar during an epoch, and a table with one line per epoch."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from chainrule.training.events import Ended, EpochEnd, Event, Progress, Started,
 
 FORMATS = {"learning_rate": ".3g", "forward_passes": ",.0f", "seconds": ".1f"}
 WIDEST = {"learning_rate": len("8.01e-09")}
-"""Characters of a column whose later numbers are longer than its first."""
+"""The widths of columns whose later numbers are longer than the first, in characters."""
 LEAST_SECONDS = 0.5
-"""Of training, before the time that is left can be told from it."""
+"""The seconds of training before the time left is estimated."""
 
 
 class Layout(NamedTuple):
-    """The layout of a table: which columns it has, and where."""
+    """The layout of a table: its columns and their positions."""
 
     columns: tuple[int, ...]
     heads: tuple[tuple[str, ...], ...]
-    """the lines of the heading, a text a column"""
+    """the lines of the heading, one text per column"""
     widths: tuple[int, ...]
     gap: int
 
@@ -40,8 +40,8 @@ class Layout(NamedTuple):
 def lay_out(names: Sequence[str], heads: Sequence[str], cells: Sequence[str], width: int | None) -> Layout:
     """Return the widest layout that fits into `width` characters, or the widest of all for None.
 
-    What does not fit gets narrower gaps, then heads of two lines, and then loses columns: seconds, the learning rate,
-    the passes, and the last ones.
+    A table that does not fit gets narrower gaps, then headings of two lines, and then loses columns: seconds, the
+    learning rate, the passes, and the last ones.
     """
     columns = list(range(len(names)))
     leaves = [names.index(name) for name in ("seconds", "learning_rate", "forward_passes") if name in names]
@@ -76,17 +76,17 @@ def duration(seconds: float) -> str:
 class ProgressBar(Listener):
     """A progress bar of the current epoch with the time left (verbose=1), and a line per epoch (verbose=1 and 2).
 
-    The table is as wide as the terminal lets it be, and has all columns where there is no terminal.
+    The table is at most as wide as the terminal, and has all columns if there is no terminal.
     """
 
     def __init__(self, verbose: int = 1, console: Any = None) -> None:
-        """console: rich's, for tests and the command."""
+        """Store the settings. console: one of rich, for tests and the command."""
         super().__init__(self.show)
         self.verbose, self.console, self.bar = verbose, console, None
         self.layout: Layout | None = None
 
     def show(self, event: Event) -> None:
-        """Draw what an event changes."""
+        """Draw the changes of an event."""
         if isinstance(event, Started):
             self.begin(event)
         elif isinstance(event, Progress):
@@ -123,11 +123,11 @@ class ProgressBar(Listener):
         return event.epoch * self.steps_per_epoch + position
 
     def title(self, event: Event) -> str:
-        """Say which epoch it is."""
+        """Return the number of the current epoch as text."""
         return f"epoch {min(event.epoch + 1, event.epochs)}/{event.epochs}"
 
     def left(self, event: Event, position: int = 0) -> str:
-        """Estimate the time left from the rate so far; empty where it is unknown."""
+        """Estimate the time left from the rate so far; an empty string if it is unknown."""
         step = self.step(event, position)
         spent, done = time.monotonic() - self.start, step - self.first_step
         if spent < LEAST_SECONDS or done == 0:

@@ -1,4 +1,4 @@
-"""The state of one training run: what the loop advances, what callbacks see, what a checkpoint stores."""
+"""The state of one training run, which the loop advances, callbacks read and checkpoints store."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ class Run:
     epochs_before: int
     """epochs that the model was trained for by earlier calls: they offset the shuffles"""
     identify: Callable[[], dict[str, Any]]
-    """makes the fingerprint, which reads the data and so is made only when it is needed"""
+    """computes the fingerprint, which reads the data and so is computed only when needed"""
     callbacks: list[Any] = field(default_factory=list)
     history: History = field(default_factory=History)
     epoch: int = 0
     """epochs completed"""
     position: int = 0
-    """steps completed in the epoch under way"""
+    """steps completed in the current epoch"""
     seconds: float = 0.0
-    """spent in the epoch under way"""
+    """seconds spent in the current epoch"""
     chunk: int = 1
     """steps to take in one call of the engine, between two calls of the callbacks"""
     plateau: PlateauState | None = None
     logs: dict[str, float] = field(default_factory=dict)
     """the record of the epoch just completed"""
     method: Method | None = None
-    """the one that was named"""
+    """the method that was named, if any"""
     rate: float = 0.0
     """the learning rate of the last step"""
     error: BaseException | None = None
-    """what ended the run, if an error did"""
+    """the error that ended the run, if one did"""
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from chainrule.training.settings import named
 
 _ADAM = option("optimizer", "Adam", "adam")
 CHUNK = 4096
-"""Samples in one walk; the weighted mean of the walks is the objective."""
+"""The most samples in one walk; the weighted mean over the walks is the objective."""
 
 
 class FullBatch:

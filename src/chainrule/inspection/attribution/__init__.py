@@ -2,17 +2,17 @@
 
 | method | the value of feature k | what the values add up to |
 |---|---|---|
-| `saliency` | how steep the output is in it: the size of df/dx_k | nothing |
-| `input_x_gradient` | (x_k - b_k) df/dx_k | f(x) - f(b) where f is linear between b and x |
-| `integrated_gradients` | (x_k - b_k) times the mean of df/dx_k on the way from b to x | f(x) - f(b) |
-| `epsilon_lrp` | relevance, divided from layer to layer by what each neuron put in | f(x), less biases and epsilon |
+| `saliency` | the absolute value of df/dx_k | nothing |
+| `input_x_gradient` | (x_k - b_k) df/dx_k | f(x) - f(b) if f is linear between b and x |
+| `integrated_gradients` | (x_k - b_k) times the mean of df/dx_k on the line from b to x | f(x) - f(b) |
+| `epsilon_lrp` | relevance, divided layer by layer by each neuron's contribution | f(x), less biases and epsilon |
 | `deep_lift` | (x_k - b_k) times the product of chords' slopes | f(x) - f(b) |
-| `occlusion` | f(x) - f(x with x_k at b_k) | f(x) - f(b) where f is linear |
+| `occlusion` | f(x) - f(x with x_k at b_k) | f(x) - f(b) if f is linear |
 
 f is the output before its output activation: the logit of the predicted class unless `target` names another, and with
-`against` the difference of two. b is the baseline: what the network's input links make 0 (black, or the training
-data's mean where it standardizes), else zeros. All methods walk the layers' own forward and backward, in float64, as
-in prediction. `reinitialization_check` says whether a method's maps depend on what the network has learned.
+`against` the difference of two. b is the baseline: the input that the network's input links map to 0 (black, or the
+training data's mean if it standardizes), else zeros. All methods use the layers' own forward and backward, in float64,
+as in prediction. `reinitialization_check` tests whether a method's maps depend on the trained parameters.
 """
 
 from __future__ import annotations

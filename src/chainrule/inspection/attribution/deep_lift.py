@@ -1,4 +1,4 @@
-"""DeepLIFT: differences from a baseline, propagated back by slopes of chords instead of tangents."""
+"""DeepLIFT: differences from a baseline, propagated back by slopes of chords instead of derivatives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chainrule.network.blocks import Block
 from chainrule.trained.trained import Trained
 
 SAME = 1e-10
-"""Pre-activations closer than this have no chord; the tangent takes its place."""
+"""The distance of pre-activations below which the derivative replaces the slope of the chord."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Chord(Layer):
 
 
 def stand_in(link: Link) -> Layer | None:
-    """Return the slope of the chord for an elementwise function; an affine layer passes multipliers like gradients."""
+    """Return the rule of a link: a `Chord` if elementwise, the layer itself if affine (multipliers are gradients), or None."""
     layer = link.layer
     if layer.is_affine or (isinstance(layer, Block) and layer.joins_linearly):
         return layer
@@ -82,10 +82,10 @@ def deep_lift(
     baseline: Any = None,
     shape: tuple[int, int] | None = None,
 ) -> Attribution:
-    """(x_k - b_k) m_k, with m the product of weights and of chords' slopes along the way back: the rescale rule.
+    """(x_k - b_k) m_k, with m the product of weights and of slopes of chords on the backward walk: the rescale rule.
 
-    X: (n, inputs).  b: the baseline.  Where a gradient takes an activation's slope at z, DeepLIFT takes the slope
-    between the baseline's z and the sample's, so a saturated neuron still counts.
+    X: (n, inputs).  b: the baseline.  Instead of an activation's slope at z, DeepLIFT uses the slope between the
+    baseline's z and the sample's, so a saturated neuron still contributes.
     Raises ConfigError for a layer without a rule (softmax inside the network, a custom layer).
     Source: Shrikumar, Greenside, Kundaje, "Learning important features through propagating activation differences",
     ICML 2017, section 3.5.1.

@@ -19,7 +19,7 @@ from chainrule.trained.trained import Trained
 
 
 class Absorbed(NamedTuple):
-    """The relevance that a layer kept, in the place of its gradients."""
+    """The relevance that a layer absorbed, stored in the place of its gradients."""
 
     biases: Any  # (batch,)
     epsilon: Any  # (batch,)
@@ -159,10 +159,10 @@ def epsilon_lrp(
 ) -> Attribution:
     """Layer-wise relevance propagation: R_i = a_i sum_j W_ij R_j / (z_j + epsilon sign(z_j)), from R = f(x) on back.
 
-    X: (n, inputs).  epsilon: keeps a neuron whose z is nearly 0 from handing back huge relevances of both signs; what
-    it takes is stated, as is what the biases take.  Rescale and Standardize at the input only change units: relevance
-    passes through them.  Activations hand it to their z, batch norm counts as the affine map of prediction, a residual
-    block divides by what its two chains put in.  For ReLU networks it is input x gradient as epsilon goes to 0.
+    X: (n, inputs).  epsilon: bounds the relevances of a neuron whose z is nearly 0; the result states what epsilon and
+    the biases absorb.  Rescale and Standardize at the input only change units, and pass relevance on.  Activations
+    pass it on to their z, batch norm is the affine map of prediction, and a residual block divides it in proportion to
+    its two chains' outputs.  For ReLU networks it is input x gradient as epsilon goes to 0.
     Raises ConfigError for a layer without a rule (softmax inside the network, a custom layer).
     Source: Bach et al., "On pixel-wise explanations for non-linear classifier decisions ...", PLOS ONE 2015, eq. 58;
     Ancona et al., "Towards better understanding of gradient-based attribution methods", ICLR 2018, proposition 1.

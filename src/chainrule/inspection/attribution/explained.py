@@ -3,7 +3,7 @@
 f_i(x) = sum_k v_ik out_k(x)
 
 out is the output before the output activation that turns it into probabilities: a class's logit, the logarithm of an
-expected count, a number. v_i picks it: 1 at the target, and -1 at the class it is held against where there is one.
+expected count, a number. v_i selects it: 1 at the target, and -1 at the class `against`, if there is one.
 With one output for two classes, out is the logit of the second, so v_i = -1 for the first. All in float64, whatever
 the model's precision: completeness is a statement about the method, not about rounding.
 """
@@ -26,9 +26,9 @@ from chainrule.trained.trained import Trained
 
 Floats = NDArray[np.float64]
 ROWS = 1024
-"""Rows of one walk."""
+"""The most rows of one walk."""
 DRAWN_FROM = 8
-"""Pixels a side from which a square number of bytes is taken for a picture."""
+"""The smallest side, in pixels, of a picture that is recognized from a square number of bytes."""
 
 
 class Explained(NamedTuple):
@@ -41,15 +41,15 @@ class Explained(NamedTuple):
     baseline: Floats  # (n, inputs)
     V: Floats  # (n, outputs) what f picks of the outputs
     labels: tuple[Any, ...]
-    """the target, a sample each: 3"""
+    """the target of each sample: 3"""
     targets: tuple[str, ...]
-    """in words, a sample each: class '3', class '3' against '5'"""
+    """the target of each sample in words: class '3', class '3' against '5'"""
     names: tuple[str, ...] | None
-    """of the features, where X named them"""
+    """names of the features, if X has them"""
     shape: tuple[int, int] | None
-    """(height, width) where a sample is a picture"""
+    """(height, width) if a sample is a picture"""
     offset: Floats | float = 0.0
-    """(n,) what f has beside V out: the mean of the targets, where the model standardizes them"""
+    """(n,) the constant that f has besides V out: the mean of the targets, if the model standardizes them"""
 
     def forward(self, X: Floats) -> tuple[Floats, tuple[Any, ...]]:
         """Compute out (rows, outputs) and the caches."""
@@ -86,7 +86,7 @@ class Explained(NamedTuple):
 
 
 def chunks(n: int) -> list[slice]:
-    """Iterate over slices of at most ROWS rows."""
+    """Return slices of at most ROWS rows that cover n."""
     return [slice(start, min(start + ROWS, n)) for start in range(0, n, ROWS)]
 
 
@@ -101,10 +101,10 @@ def explained(
 ) -> Explained:
     """Check the arguments of an attribution, and choose f.
 
-    target: a label of the model's, an output's number where it has no labels, or one a sample; None for the predicted
-    class, the likeliest of many labels, or the only output.  against: another label, whose logit is taken off.
+    target: a label of the model, the number of an output if it has no labels, or one per sample; None for the predicted
+    class, the likeliest of many labels, or the only output.  against: another label, whose logit is subtracted.
     baseline: numbers (inputs,) or (n, inputs), or one number for all; None for `neutral`.
-    shape: (height, width) of a picture; found out for a square number of bytes.
+    shape: (height, width) of a picture; inferred for a square number of bytes.
     Raises ConfigError, ShapeError or DataError, in one sentence.
     """
     network = model.network
@@ -146,7 +146,7 @@ def input_links(links: Sequence[Link]) -> int:
 def neutral(links: Sequence[Link], ctx: Context, inputs: int) -> Floats:
     """Return the input (inputs,) that the input links map to 0: black pixels, or the means of the training data.
 
-    It is 0 where an input link has no inverse.
+    It is 0 if an input link has no inverse.
     """
     x = np.zeros(inputs)
     for link in reversed(links[: input_links(links)]):

@@ -1,4 +1,4 @@
-"""Input x gradient: the slope at the sample, times how far the sample is from the baseline."""
+"""Input x gradient: the gradient at the sample times its difference from the baseline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def input_x_gradient(
     baseline: Any = None,
     shape: tuple[int, int] | None = None,
 ) -> Attribution:
-    """(x_k - baseline_k) df/dx_k: what feature k did if f were a straight line of this slope.
+    """(x_k - baseline_k) df/dx_k: the contribution of feature k if f were linear with this gradient.
 
     X: (n, inputs).  With a baseline of 0, as published, x_k df/dx_k.
     Source: Shrikumar, Greenside, Shcherbina, Kundaje, "Not just a black box", arXiv:1605.01713.

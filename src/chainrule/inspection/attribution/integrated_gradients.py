@@ -16,13 +16,13 @@ from chainrule.network.tree import places, walk
 from chainrule.trained.trained import Trained
 
 NODES = 8
-"""Gauss-Legendre nodes of a piece of the way: exact for a piece on which f is a polynomial of degree 16."""
+"""The Gauss-Legendre nodes of a piece of the line: exact if f is a polynomial of degree 16 on it."""
 MOST = 40_000
-"""Gradients a sample before the adaptive rule gives up and reports the error that is left."""
+"""The most gradients per sample, after which the adaptive rule stops and reports the remaining error."""
 MOST_STEPS = 5000
-"""Nodes of one rule: finding them takes the cube of their number."""
+"""The most nodes of one rule: finding them costs the cube of their number."""
 ROUNDING = 1e-13
-"""Of |f|: an error that more nodes cannot lower."""
+"""The error, relative to |f|, that more nodes cannot reduce."""
 
 
 def integrated_gradients(

@@ -1,4 +1,4 @@
-"""The methods by name, and one function that calls any of them."""
+"""The registry of attribution methods, and one function that calls any of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ METHODS: dict[str, Callable[..., Attribution]] = {
     "deep_lift": deep_lift,
     "occlusion": occlusion,
 }
-"""Every method by its name. What is added here is tested."""
+"""Every method by its name; the tests run over this table."""
 
 
 def attribute(model: Trained, X: Any, method: str = "integrated_gradients", **settings: Any) -> Attribution:

@@ -24,11 +24,11 @@ def occlusion(
     patch: int | tuple[int, int] | None = None,
     stride: int | tuple[int, int] | None = None,
 ) -> Attribution:
-    """f(x) - f(x with feature k at its baseline); for pictures with patches of pixels in a feature's place.
+    """f(x) - f(x with feature k at its baseline); for pictures with patches of pixels instead of features.
 
     X: (n, inputs).  patch: (height, width) or one number for both, for pictures; None for single features.
-    stride: from one patch to the next; the patch's own size unless given.  A pixel that several patches cover has the
-    mean of what they did.
+    stride: from one patch to the next; the patch's own size unless given.  A pixel covered by several patches has the
+    mean of their effects.
     Source: Zeiler, Fergus, "Visualizing and understanding convolutional networks", ECCV 2014, section 4.2.
     """
     f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape)

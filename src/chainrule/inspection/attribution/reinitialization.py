@@ -17,7 +17,7 @@ from chainrule.inspection.attribution.methods import attribute
 from chainrule.trained.trained import Trained
 
 ALIKE = 0.5
-"""A rank correlation above which two maps are still alike, in words."""
+"""The rank correlation above which two maps count as similar in the text."""
 
 
 @records.kind("reinitialization_stage")
@@ -26,9 +26,9 @@ class Stage(NamedTuple):
 
     layer: str
     signed: float
-    """mean Spearman correlation with the map of the trained network; NaN where no sample had two maps to compare"""
+    """mean Spearman correlation with the map of the trained network; NaN if no sample had two maps to compare"""
     absolute: float
-    """the same of the values' sizes"""
+    """the same for absolute values"""
     spread: float
     """standard deviation of the signed ones over samples and draws"""
 
@@ -67,7 +67,7 @@ class Reinitialization(NamedTuple):
         return found
 
     def __str__(self) -> str:
-        """Write one line per layer, and what it means."""
+        """Write one line per layer, and a conclusion."""
         told: str = view(self, "as_text")
         return told
 

@@ -1,4 +1,4 @@
-"""The result of every attribution method: the values, what they should add up to, and whether they do."""
+"""The result of an attribution: the values, their expected sum, and the error of the sum."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 SHOWN = 12
-"""Features that a table shows."""
+"""The number of features in a table."""
 
 
 @records.kind("attribution")
@@ -35,23 +35,23 @@ class Attribution(Shown):
     X: Floats  # (n, inputs)
     baseline: Floats  # (n, inputs)
     labels: tuple[Any, ...]
-    """the target, a sample each: 3"""
+    """the target of each sample: 3"""
     targets: tuple[str, ...]
-    """what f is, a sample each: class 3"""
+    """the meaning of f for each sample: class 3"""
     outputs: Floats  # (n,) f(x)
     baseline_outputs: Floats  # (n,) f(baseline)
     is_complete: bool
-    """whether it promises a sum"""
+    """whether the method guarantees the sum of the values"""
     expected: Floats  # (n,) what the values should add up to; f(x) - f(baseline) where nothing is promised
     absorbed: dict[str, Floats] = field(default_factory=dict)
-    """(n,) each: what relevance went elsewhere than into the features (epsilon-LRP)"""
+    """(n,) each: the relevance that biases and epsilon absorbed (epsilon-LRP)"""
     settings: dict[str, Any] = field(default_factory=dict)
     names: tuple[str, ...] | None = None
     shape: tuple[int, int] | None = None
 
     @property
     def promise(self) -> str:
-        """What the method promises that the values add up to, or that it promises nothing, in words."""
+        """The guaranteed sum of the values in words, or that there is none."""
         said: str = view(self, "as_words")
         return said
 
@@ -101,7 +101,7 @@ class Attribution(Shown):
         return made
 
     def completeness(self, row: int = 0) -> str:
-        """Say in one sentence what this sample's values add up to, and what the method promises."""
+        """Say in one sentence what this sample's values add up to, and what the method guarantees."""
         said: str = view(self, "as_completeness", self._row(row))
         return said
 

@@ -1,1 +1,1 @@
-"""The chain rule of one weight written out, to the last digit, as text, LaTeX and MathML."""
+"""Write out the chain rule for one weight, with all numbers, as text, LaTeX and MathML."""

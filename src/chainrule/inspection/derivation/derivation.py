@@ -36,7 +36,7 @@ class Step(NamedTuple):
     loss_after: float
 
     formula: str
-    """the update as it is written, line by line"""
+    """the update, line by line"""
 
     @property
     def expected(self) -> float:
@@ -57,8 +57,8 @@ class Step(NamedTuple):
 class Derivation(Shown):
     """dL by one number, written out. `Trace.derive` makes it; print it, or show it in a notebook.
 
-    tree: the sum it is, term by term: `Node`.  value: what the tree comes to.  numeric: the central difference.
-    name: the number as it was asked for.  at: what that number is.
+    tree: the derivative as a sum of terms, a `Node`.  value: the value of the tree.  numeric: the central difference.
+    name: the name of the number, as given to `derive`.  at: the value of that number.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class Derivation(Shown):
 def derive(trace: Walk, what: str) -> Derivation:
     """Derive a number of a float64 trace, by name.
 
-    Raises ConfigError for what is not there, and where the walk met NaN or infinity.
+    Raises ConfigError for an unknown name, and if the walk contains NaN or infinity.
     """
     found = NAME.fullmatch(what) if isinstance(what, str) else None
     if found is None:

@@ -1,4 +1,4 @@
-"""A central difference in one number, as good as float64 allows: (L(t + h) - L(t - h)) / 2h, extrapolated to h = 0."""
+"""Central differences in one number, as exact as float64 allows: (L(t + h) - L(t - h)) / 2h, extrapolated to h = 0."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIRST_STEP = 0.5
 """The largest h, times max(1, |t|)."""
 HALVINGS = 60
 ROWS = 12
-"""Steps in a table of extrapolation."""
+"""The number of steps in a table of extrapolation."""
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -30,15 +30,15 @@ class Difference(NamedTuple):
 
     value: float
     error: float
-    """an estimate of how far it is from the derivative: from the extrapolation, and from rounding"""
+    """an estimate of its distance from the derivative: from the extrapolation, and from rounding"""
     step: float
     """the largest h in it"""
     kink: float | None
-    """how near a kink lies, at most; 0 where one lies at this very place; None where none was met"""
+    """an upper bound of the distance of the nearest kink; 0 for one at this very place; None for none met"""
 
     @property
     def note(self) -> str:
-        """What is to be said of the kink; empty where none was met."""
+        """The remark about a kink; an empty string if none was met."""
         said: str = view(self, "as_words")
         return said
 

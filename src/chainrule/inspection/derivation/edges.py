@@ -1,6 +1,6 @@
-"""The edge through a link: found by the operation that its layer is (`Layer.ops`), so no layer is named here.
+"""Make the edge through a link by the operation that its layer is (`Layer.ops`), without a table of layers.
 
-The edge of a layer that is no operation of this table, or more than one, is read off its `backward`.
+The factors of a layer that is another operation, or several, are computed by its `backward`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The symbols for the numbers of a trace in a derivation.
 
-As text a number has the name that Python has for it: dense_2.W[3,1], relu_1.a[0,3] for trace.a["relu_1"][0,3],
+As text a number has its name in Python: dense_2.W[3,1], relu_1.a[0,3] for trace.a["relu_1"][0,3],
 dense_1.z[0,1] for trace.z["dense_1"][0,1], x[0,5] for the input. In LaTeX and MathML a dense layer has its number
 above, W^[2]_{3,1}, z^[1]_{0,1}, and so has the activation after it, a^[1]_{0,3}; what else there is carries its name.
 Indices count from 0; the first of z, a and x is the sample, left out where there is but one.

@@ -1,4 +1,4 @@
-"""Which derivatives of a derivation are written out, and as what equations."""
+"""Choose the derivatives of a derivation to write out, and make their equations."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Equation(NamedTuple):
 
     node: Node
     terms: list[Term]
-    """one for a product: its factors are multiplied through links that have one term each"""
+    """one for a product, whose factors run through links that have one term each"""
     partials: Expression | None
-    """of a product: the same in partial derivatives"""
+    """for a product: the same in partial derivatives"""
     others: int
-    """terms that are not shown"""
+    """the number of terms not shown"""
     rest: float
-    """what they come to"""
+    """the sum of the terms not shown"""
 
     def written(self) -> list[Expression]:
         """Return each term shown, with dL by its variable as the last factor."""
@@ -39,7 +39,7 @@ class Equation(NamedTuple):
         return len(self.terms) + self.others > 1
 
     def to_data(self) -> dict[str, Any]:
-        """Return what it derives by, its value, its terms and the sum of those not shown as JSON-safe data."""
+        """Return the number it derives by, the value, the terms and the sum of those not shown as JSON-safe data."""
         nodes = [term.node for term in self.terms] or [None]
         return records.labeled(
             self,

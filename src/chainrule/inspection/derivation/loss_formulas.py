@@ -1,4 +1,4 @@
-"""dL/d out, where every derivation ends: the weight of the sample times the derivative of the loss, written out."""
+"""Write out dL/d out, where every derivation ends: the sample's weight times the derivative of the loss."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 
 def share(trace: Walk, letters: Letters, i: int) -> Expression:
-    """s_i / sum_i s_i: 1 for one sample, 1/n where no sample was weighted."""
+    """s_i / sum_i s_i: 1 for one sample, 1/n for n samples without weights."""
     s = trace.s
     if trace.n == 1:
         return Number(float(trace.share[0]))
@@ -42,7 +42,7 @@ def share(trace: Walk, letters: Letters, i: int) -> Expression:
 
 
 def derivative(trace: Walk, out: Variable, gradient: Floats, i: int, k: int) -> Expression:
-    """d loss_i / d out[i,k] as a formula; gradient (batch, outputs) is what it comes to."""
+    """d loss_i / d out[i,k] as a formula; gradient (batch, outputs): its values."""
     loss, letters = trace.network.loss, out.letters
     a, number = out.symbol(i, k), float(gradient[i, k])
     targets, smoothed = trace.y, False
@@ -60,7 +60,7 @@ def derivative(trace: Walk, out: Variable, gradient: Floats, i: int, k: int) -> 
 
 
 def formula(loss: Loss, a: Symbol, y: Symbol) -> Expression | None:
-    """d loss / da of one output and its target, for a loss that takes each output by itself; None where cut off."""
+    """d loss / da of one output and its target, for a loss that takes each output by itself; None if it is clamped."""
     one, r = Number(1.0), Sum(a, (-1, y))
     match loss:
         case MeanSquaredError():

@@ -1,7 +1,7 @@
 """Formulas with numbers in them, written as text, LaTeX or MathML.
 
-An expression is a small tree. It is written twice: in symbols, and with each symbol's number in its place. Its value is
-computed from its parts, so that what is shown is what is reckoned with.
+An expression is a small tree. It is written twice: in symbols, and with each symbol replaced by its number. Its value
+is computed from its parts, so the formula shown is the formula computed.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Expression(ABC):
 
 
 class Given(Expression):
-    """Base class of formulas with a given value, which is written in their place with numbers."""
+    """Base class of formulas with a given value, which replaces the symbols when numbers are written."""
 
     number: float
 

@@ -15,12 +15,12 @@ from chainrule.inspection.derivation.local_derivatives import Cells, Edge, Float
 from chainrule.inspection.derivation.markup import Expression, Partial
 
 JACOBIAN_LIMIT = 2**24
-"""Numbers in the largest matrix of derivatives that is made for a custom layer: 134 MB."""
+"""The most numbers in the matrix of derivatives of a custom layer: 134 MB."""
 
 
 @dataclass(eq=False)
 class OwnEdge(Edge):
-    """A custom layer or block: `backward` of unit vectors gives its factors."""
+    """An edge through a custom layer or block, whose factors are `backward` of unit vectors."""
 
     back: Callable[[Floats], Floats]  # dL/d target (batch, width) -> dL/d source (batch, width), linear
     params: Any = ()

@@ -1,1 +1,1 @@
-"""What neurons respond to, and what the outputs of layers encode."""
+"""Features: what neurons respond to, and what the outputs of layers encode."""

@@ -1,8 +1,7 @@
-r"""What neurons respond to: their weights as images, the inputs and the samples that excite them most.
+r"""Find what neurons respond to: their weights as images, the inputs and the samples that excite them most.
 
-All walks here are the walks of training, in prediction mode: a neuron is read from the forward walk, and what would
-excite it more is the gradient that the backward walk brings to the input. Representations are compared with each
-other in `chainrule.inspection.features.representations`.
+The walks are those of training, in prediction mode: the forward walk computes a neuron's output, the backward walk its
+gradient by the input. Representations are compared in `chainrule.inspection.features.representations`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from chainrule.trained.trained import Trained
 
 BATCH = 1024
 DRAWS = 16
-"""Random points that each start of an ascent is the highest of"""
+"""The number of random points of which the highest is a start of an ascent."""
 
 
 @records.kind("best_inputs", rows="units", columns="inputs")
@@ -41,7 +40,7 @@ class BestInputs(NamedTuple):
     values: Floats  # (units, starts)
     objective: Floats  # (units, starts) value minus prior: what was climbed
     exact: bool
-    """True for the closed form; False for the best that was found"""
+    """True for the closed form; False for the best result of the ascent"""
 
     def to_data(self, n: int | None = 32, width: int | None = 1024) -> dict[str, Any]:
         """Return the result as JSON-safe data: the first n neurons, and of each the first `width` inputs; None for all.
@@ -136,14 +135,14 @@ def best_inputs(
 
     maximize  a_unit(x) - l2/2 ||u||^2 - tv TV(u),   x = center + scale u
 
-    Where every link up to this one is affine and there is no prior, a_unit(x) = g^T x + c, and the answer is exact:
-    in a box the corner that g points to, in a ball center + radius g / ||g||. Elsewhere: projected gradient ascent
-    from several starts, each the highest of 16 random points, the first moved as far along its gradient as the region
-    goes; half of the steps with falling length, the highest point kept, the other half from there accepted only if
-    they climb. The best of the starts is taken; nothing says that it is the highest there is.
+    If every link up to this one is affine and there is no prior, a_unit(x) = g^T x + c, and the answer is exact:
+    in a box the corner that g points to, in a ball center + radius g / ||g||. Otherwise it is found by projected
+    gradient ascent from several starts, each the highest of 16 random points, the first moved along its gradient to
+    the border of the region. Half of the steps have falling lengths, and the highest point is kept; the other half
+    start there and are accepted only if they climb. The best result is returned, which may be a local maximum.
 
-    link: any link, blocks' inner ones too; a dense link is read before its activation, where a ReLU that is off
-    still shows a way up.  within: Box(0, 1) unless given.  tv: total variation over images of `shape`.
+    link: any link, including those in blocks; a dense link is maximized before its activation, where a ReLU that is
+    off still has a gradient.  within: Box(0, 1) unless given.  tv: total variation over images of `shape`.
     Raises ConfigError for an unknown link, unit or prior.
     Source: Erhan, Bengio, Courville, Vincent, "Visualizing higher-layer features of a deep network", 2009.
     """
@@ -199,7 +198,7 @@ def best_inputs(
 
 
 class _Walk:
-    """Computes the outputs of some neurons and their gradients by the input, in float64."""
+    """A function that computes the outputs of some neurons and their gradients by the input, in float64."""
 
     def __init__(
         self, links: tuple[Link, ...], params: tuple[Any, ...], model: Trained, units: NDArray[np.int64]

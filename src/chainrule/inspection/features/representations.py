@@ -1,4 +1,4 @@
-r"""What a layer's outputs encode, and how similar two layers are: linear probes and centered kernel alignment."""
+r"""Measure what a layer's outputs encode and how similar two layers are: linear probes, centered kernel alignment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Probe(NamedTuple):
     train_accuracy: float
     test_accuracy: float
     converged: bool
-    """False where the iterations ended before the optimum was reached"""
+    """False if the iterations ended before the optimum was reached"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -38,8 +38,8 @@ def linear_probe(
     """Fit a logistic regression from a layer's outputs to labels on one part, and evaluate it on another.
 
     train_a, test_a: (n, width), standardized by the training part's mean and deviation.  train_y, test_y: (n,).
-    C: the inverse strength of the L2 penalty, as scikit-learn has it.  The network is not changed.
-    Raises ShapeError where outputs and labels do not match.
+    C: the inverse strength of the L2 penalty, as in scikit-learn.  The network is not changed.
+    Raises ShapeError if outputs and labels do not match.
     Source: Alain, Bengio, "Understanding intermediate layers using linear classifier probes", 2016.
     """
     from sklearn.exceptions import ConvergenceWarning

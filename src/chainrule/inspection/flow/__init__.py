@@ -1,1 +1,1 @@
-"""The sizes of activations and gradients from layer to layer, and the diagnosis of vanishing gradients and the like."""
+"""Measure activations and gradients from layer to layer, and diagnose vanishing gradients and similar problems."""

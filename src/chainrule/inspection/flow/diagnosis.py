@@ -1,4 +1,4 @@
-"""The diagnosis of the gradient flow of a network, by the thresholds below."""
+"""Diagnose the gradient flow of a network, by the thresholds below."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ DEAD = 0.2
 
 @records.kind("layer_flow")
 class LayerFlow(NamedTuple):
-    """The measurements of one dense layer with the activation that follows it. None: not available."""
+    """The measurements of one layer with weights and the activation that follows it. None: not available."""
 
     layer: str
     activation: str | None
     """the activation that follows, with only batch norm and dropout in between"""
     width: int
     delta_rms: float | None
-    """RMS of dL/dz; None where no trained link lies before it, so that the walk does not come so far"""
+    """RMS of dL/dz; None if no trained link precedes it, where the backward walk ends"""
     delta_ratio: float | None
     """the same, relative to the last dense layer's"""
     mean: float
-    """of the activation's output; of z where none follows"""
+    """mean of the activation's output; of z if none follows"""
     std: float
     saturated: float | None
     """fraction of the activations of a sigmoid or tanh that are flat"""
@@ -47,7 +47,7 @@ class LayerFlow(NamedTuple):
     """RMS of dL/dW, without the penalty's part"""
     weight_rms: float
     update_ratio: float | None
-    """RMS of a step's change of W, relative to RMS(W); None where no step is known"""
+    """RMS of a step's change of W, relative to RMS(W); None without a step"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -86,7 +86,7 @@ class Diagnosis(NamedTuple):
 
 
 def diagnose(layers: Sequence[LayerFlow]) -> Iterator[Diagnosis]:
-    """Return the diagnoses of some layers, the most serious first."""
+    """Iterate over the diagnoses of some layers, the most serious first."""
     reached = [row for row in layers if row.delta_rms is not None]
     if not reached:
         return

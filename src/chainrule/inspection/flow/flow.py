@@ -1,7 +1,7 @@
 """The gradient flow: the size of the gradient from layer to layer, at one moment or over a training run.
 
-The walks are those of training (`chainrule.network.backprop`): delta = dL/dz of each dense link, z = a W + b, and
-dL/dW before any penalty. RMS is the root of the mean square, over samples and neurons, or over weights.
+The walks are those of training (`chainrule.network.backprop`): delta = dL/dz of each link with weights, z = a W + b,
+and dL/dW without the penalty. RMS is the root of the mean square, over samples and neurons, or over weights.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def gradient_flow(
 ) -> Flow:
     """Measure the gradient flow of a model on some samples; the same as `Model.gradient_flow`.
 
-    samples: of X and y, at most so many, evenly spaced; None for all.  training: walk as in training or in prediction.
-    optimizer: whose first step on these samples is the update in the update-to-weight ratio.
+    samples: the most samples of X and y to use, evenly spaced; None for all.  training: walk as in training or in
+    prediction.  optimizer: its first step on these samples gives the update-to-weight ratios; None for no ratios.
     """
     checked = model.check_samples(X, y, sample_weight=sample_weight)
     if optimizer is not None and not isinstance(optimizer, Optimizer):
@@ -132,9 +132,9 @@ def measure(
 ) -> Flow:
     """Walk the samples once as the next training step would, and measure.
 
-    t: keys the dropout masks.  optimizer_state: the update is then that of plan's optimizer from this state, at the
+    t: keys the dropout masks.  optimizer_state: the state from which plan's optimizer takes the measured update, at the
     learning rate lr (its own for None), as step `first` of its run; None for no update.
-    Raises DataError where all samples have the weight 0.
+    Raises DataError if all samples have the weight 0.
     """
     if not samples.weight.any():
         raise DataError("all samples have the weight 0; pass some that count.")
@@ -160,7 +160,7 @@ def measure(
 
 
 class _Watch:
-    """Collects statistics during the walks, without keeping the arrays."""
+    """A watch of the walks that collects statistics without storing the arrays."""
 
     def __init__(self, network: Network, batch: Batch) -> None:
         self.network = network

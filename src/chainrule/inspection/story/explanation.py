@@ -1,4 +1,4 @@
-"""One prediction explained: from a model and a sample to the facts of a story."""
+"""Explain one prediction: compute the facts of a story from a model and a sample."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def explain(
     """Tell the story of one prediction.
 
     x: one sample (inputs,) or (1, inputs); a data frame of one row names its features.
-    y: its truth: a label, a number, or (outputs,) of them.  Without one, the last chapter trains on the answer itself,
-    or for numbers is left out.  method: of attribution, by name.  learning_rate: of the step in the last chapter.
-    baseline: of the attribution.  shape: (height, width) of a picture; found out for a square number of bytes.
-    names: of the features, where neither the model nor x names them.  source: what the sample is called.
+    y: its target: a label, a number, or (outputs,) of them.  Without one, the last chapter trains on the prediction, or
+    for numbers is left out.  method: of attribution, by name.  learning_rate: of the step in the last chapter.
+    baseline: of the attribution.  shape: (height, width) of a picture; inferred for a square number of bytes.
+    names: of the features, if neither the model nor x names them.  source: the name of the sample.
     Raises ConfigError for invalid settings, ShapeError for mismatched shapes, DataError for unusable values.
     """
     check_choice(method, METHODS, "method")

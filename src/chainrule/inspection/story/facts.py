@@ -1,4 +1,4 @@
-"""The numbers of a story, computed from the walks of `Model.trace` and from attributions."""
+"""Compute the numbers of a story from the walks of `Model.trace` and from attributions."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from chainrule.network.tree import places
 from chainrule.trained.trained import Trained
 
 STRONGEST = 3
-"""Neurons of a layer, and weights, that are named."""
+"""The number of neurons of a layer that are named."""
 MOVED = 6
-"""Weights that are named."""
+"""The number of weights that are named."""
 
 
 @records.kind("story_answer")
@@ -47,10 +47,10 @@ class LayerFacts(NamedTuple):
     name: str
     layer: str
     depth: int
-    """how many blocks it stands in"""
+    """the number of blocks around it"""
     values: Floats  # (width,) what it gives out
     active: int | None
-    """neurons with z above 0, of an activation"""
+    """the number of neurons with z above 0, for an activation"""
     strongest: tuple[int, ...]
     changes_units: bool = False
     """whether it only rescales or standardizes the input"""

@@ -1,4 +1,4 @@
-"""The closest other answer, and the smallest changes that lead to it."""
+"""Find the closest other answer, and the smallest changes that lead to it."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from chainrule.network import backprop
 from chainrule.trained.trained import Trained
 
 FLIPS = 60
-"""Steps of the search for a change that turns the answer."""
+"""The most steps of the search for a change that turns the answer."""
 
 
 @records.kind(
     "story_rival", fields=("label", "gap", "hidden", "reached", "answer_then", "change", "distance", "size")
 )
 class Rival(NamedTuple):
-    """The closest other answer, and what it would take."""
+    """The closest other answer, and the changes that lead to it."""
 
     label: str
     call: str
-    """the label that it turns on; of many labels "not rain" turns on rain"""
+    """the rival's label; of many labels "not rain" is the rival of rain"""
     f: Explained
-    """the answer's logit, less the rival's"""
+    """the answer's logit minus the rival's"""
     gap: float
     """f(x), above 0"""
     attribution: Attribution | None
-    """of f; None where f is one logit, for two classes and many labels"""
+    """the attribution of f; None if f is one logit, for two classes and many labels"""
     hidden: tuple[str, float, float] | None
     """the last layer before the outputs, the smallest change of it that closes the gap, and its own size"""
     reached: bool
-    """whether a change of the input was found that turns the answer"""
+    """whether a change of the input that turns the answer was found"""
     answer_then: str
     change: Floats  # (inputs,) in the features' own units
     distance: float
-    """the change's norm in the units that the first learning layer sees"""
+    """the norm of the change, in the units of the first trained layer's input"""
     size: float
-    """norm of x - baseline in those units"""
+    """the norm of x - baseline in those units"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -108,8 +108,8 @@ def hidden_change(f: Explained, gap: float) -> tuple[str, float, float] | None:
 def turn(f: Explained) -> tuple[Floats, float, float]:
     """Find a small change of the sample that turns f negative: its numbers (inputs,), its norm, and the sample's norm.
 
-    Newton steps toward f = 0, x <- x - f df/dx / ||df/dx||^2, in the units that the first learning layer sees, and
-    then the shortest part of the way that still turns it, by bisection.
+    Newton steps toward f = 0, x <- x - f df/dx / ||df/dx||^2, in the units of the first trained layer's input, and then
+    the shortest part of the way that still turns it, by bisection.
     Source: Moosavi-Dezfooli, Fawzi, Frossard, "DeepFool", CVPR 2016, algorithm 1.
     """
     front = input_links(f.links)

@@ -1,4 +1,4 @@
-"""The story of one prediction as data; the views tell it."""
+"""The story of one prediction as data, which the views print and draw."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 WIDTH = 110
-"""Characters of a line of `Story.text`."""
+"""The width of `Story.text` in characters."""
 
 
 @records.kind("story")
 @dataclass(frozen=True, eq=False)
 class Story(Shown):
-    """One prediction, explained. `explain` makes it; print() tells it."""
+    """The explanation of one prediction, made by `explain`. Print it."""
 
     source: str
-    """what the sample is called"""
+    """the name of the sample"""
     task: str
     parameters: int
     shape: tuple[int, int] | None
     asked: str
-    """the answer that chapter 4 is about"""
+    """the answer of chapter 4"""
     truth: str | None
     answers: tuple[Answer, ...]
     layers: tuple[LayerFacts, ...]
@@ -43,11 +43,11 @@ class Story(Shown):
     rival: Rival | None
     change: Change | None
     standard: Floats | None
-    """(inputs,) the features in standard deviations from the training data's mean, where the network standardizes"""
+    """(inputs,) the features in standard deviations from the training data's mean, if the network standardizes"""
     scale: Floats
-    """(inputs,) what the first learning layer sees of one unit of each feature"""
+    """(inputs,) the change of the first trained layer's input per unit of each feature"""
     classes: Mapping[str, Any]
-    """the labels of the data by what they are called here, where one of them is the answer"""
+    """the labels of the data by their names here, if one of them is the answer"""
 
     @property
     def chosen(self) -> list[str]:

@@ -1,1 +1,1 @@
-"""The trace of one forward and backward walk with all its numbers, and checks of the gradients."""
+"""Trace one forward and backward walk with all its numbers, and check the gradients."""

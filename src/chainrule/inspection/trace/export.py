@@ -1,4 +1,4 @@
-"""A trace as a data frame and as JSON."""
+"""Export a trace as a data frame and as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chainrule.errors import ConfigError
 from chainrule.inspection.trace.walk import Walk
 
 FRAMES = ("pandas", "polars", "pyarrow")
-"""Data frame libraries, in the order in which they are looked for."""
+"""Data frame libraries, in the order of preference."""
 
 
 def frame(trace: Walk, of: str, backend: Any) -> Any:
@@ -97,7 +97,7 @@ def data(trace: Walk, n: int | None = None, width: int | None = None) -> dict[st
 
 
 def bounded(trace: Walk, n: int | None, width: int | None) -> dict[str, Any]:
-    """Return what `data` keeps, and how many samples, neurons by link, and numbers by parameter it leaves out."""
+    """Return `data`, with the numbers of samples, of neurons by link and of entries by parameter that it leaves out."""
     neurons = {name: values.shape[1] - values[:0, :width].shape[1] for name, values in trace.z.items()}
     numbers = {
         f"{name}.{field}": value.size - value[(slice(width),) * value.ndim].size

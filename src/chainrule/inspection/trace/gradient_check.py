@@ -1,4 +1,4 @@
-"""Backpropagation against central differences: (L(theta + h e) - L(theta - h e)) / 2h."""
+"""Compare backpropagation with central differences: (L(theta + h e) - L(theta - h e)) / 2h."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chainrule.network.summary import counted
 from chainrule.trained.trained import Trained
 
 STEPS = (1e-4, 1e-5, 1e-6)
-"""Steps h tried for each number; the closest counts. A kink (ReLU's) spoils the large ones, rounding the small ones."""
+"""The steps h tried for each number; the closest result counts. Kinks spoil large steps, rounding small ones."""
 
 
 @records.kind("gradient_comparison")
@@ -41,7 +41,7 @@ class Comparison(NamedTuple):
 
 @records.kind("gradient_check")
 class GradientCheck(Shown, dict[str, Comparison]):
-    """The comparison of largest error of each parameter: check["dense_1.W"].error. print(check) shows them all."""
+    """The comparison with the largest error, for each parameter: check["dense_1.W"].error. Print it for a table."""
 
     @property
     def worst(self) -> str:
@@ -122,7 +122,7 @@ def check_gradient(
     """Compare each parameter's gradient with central differences, in float64.
 
     objective: loss and gradient (size,) at a theta (size,).  entries: numbers drawn from each parameter, None for all.
-    frozen: links whose gradient is left at 0, and not compared.
+    frozen: links whose gradient is 0 and not compared.
     Errors are relative to the larger of the two values, but at least to 1e-3 of the gradient's root mean square, below
     which a central difference has no correct digits; where either is NaN the error is infinite.
     """

@@ -1,4 +1,4 @@
-"""The memory that a trace needs."""
+"""Estimate the memory of a trace."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chainrule.network.network import Network
 from chainrule.network.summary import as_bytes
 
 MEMORY_LIMIT = 2**30
-"""Bytes above which `Model.trace` refuses, unless told otherwise."""
+"""The default of `memory_limit` in `Model.trace`, in bytes: 1 GiB."""
 
 
 def memory(network: Network, samples: int, dtype: Any, training: bool = True) -> int:

@@ -1,4 +1,4 @@
-"""Regions and priors of activation maximization: where inputs may lie, and which ones are preferred."""
+"""Regions and priors of activation maximization: the allowed inputs, and penalties on them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chainrule.errors import ConfigError
 
 Floats: TypeAlias = NDArray[np.float64]
 TV_EPS = 1e-3
-"""Rounds the corner of the total variation at 0, in units of the region."""
+"""The eps that smooths the total variation at 0, in units of the region."""
 
 
 class Region(ABC):
@@ -140,7 +140,7 @@ def total_variation(image: Floats) -> tuple[Floats, Floats]:
     TV = sum_ij (sqrt(d_ij) - eps)      d_ij = (u_{i+1,j} - u_ij)^2 + (u_{i,j+1} - u_ij)^2 + eps^2
     dTV/du_ij = sum over the pixels whose d contains u_ij of (u_ij - neighbor) / sqrt(d)
 
-    image: (..., height, width); beyond the border the image goes on as it ends.  Returns (...) and image's shape.
+    image: (..., height, width), continued beyond the border by its last pixels.  Returns (...) and image's shape.
     Source: Rudin, Osher, Fatemi, "Nonlinear total variation based noise removal algorithms", 1992.
     """
     down = np.diff(image, axis=-2, append=image[..., -1:, :])

@@ -1,6 +1,6 @@
-"""A trace of a model: every number of one walk, as a table, a data frame, JSON, or derivations of single numbers.
+"""The trace of a model: every number of one walk, as a table, a data frame, JSON, or derivations of single numbers.
 
-`chainrule.inspection.trace.walk` says what the numbers are.
+`chainrule.inspection.trace.walk` defines the numbers.
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ class Trace(Walk, Shown):
         """Write out the chain rule of one number: dL by "dense_2.W[3,1]", "batch_norm_1.gamma[0]" or "input[5]".
 
         An index counts from 0, as in NumPy. In a batch an input has the sample's number first: "x[0,5]" (x and input
-        are the same). It is computed in float64, from a copy of the walk where the model is in float32, so that it can
-        be held against a central difference. Raises ConfigError for what is not there, and where the walk met NaN or
-        infinity.
+        are the same). It is computed in float64, from a copy of the walk if the model is in float32, to be compared
+        with a central difference. Raises ConfigError for an unknown name, and if the walk contains NaN or infinity.
         """
         from chainrule.inspection.derivation.derivation import derive
 
@@ -45,7 +44,7 @@ class Trace(Walk, Shown):
         """Return a data frame in long format, of any library that narwhals supports; None: pandas, Polars or PyArrow.
 
         of="neurons": a row for each sample, link and neuron, with z, a and delta.
-        of="parameters": a row for each number that is learned, with link, parameter, row, column, value, gradient.
+        of="parameters": a row for each trained number, with link, parameter, row, column, value, gradient.
         """
         return export.frame(self, of, backend)
 

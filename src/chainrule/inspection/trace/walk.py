@@ -1,17 +1,17 @@
 """All numbers of one forward and one backward walk: z, a, delta and gradients, link by link, sample by sample.
 
-A trace is one walk forward and one walk back over a batch, by training's own functions (`network.backprop`), that keeps
-all that they pass. Its keys are the links' names, blocks' inner ones too, and "input":
+A trace is one forward and one backward walk over a batch, by the functions of training (`network.backprop`), that
+stores all numbers. Its keys are the names of the links, including those in blocks, and "input":
 
-    dense, projection    z: what it gives out                  a: what the activation after it makes of z
-    an activation        z: what comes in                      a: what it gives out
-    any other link       z: what it gives out                  a: what the activation after it makes of z
-    "input"              z, a: the batch as the first link takes it
+    dense, projection    z: its output                         a: the output of the activation after it
+    an activation        z: its input                          a: its output
+    any other link       z: its output                         a: the output of the activation after it
+    "input"              z, a: the batch, the input of the first link
 
-"The activation after it" is the first one behind a link in its chain, with only batch norm and dropout in between;
-where there is none, a = z. delta = dL/dz everywhere, the weights of the samples in it: delta["dense_2"] is the error
-of layer 2, and delta["input"] is dL/dx. An activation that opens a branch of a block shares its z with the shortcut;
-its delta is what goes through the activation alone.
+"The activation after it" is the next one in the chain, with only batch norm and dropout in between; without one, a = z.
+delta = dL/dz everywhere, with the weights of the samples: delta["dense_2"] is the error of layer 2, and delta["input"]
+is dL/dx. An activation that opens a branch of a block shares its z with the shortcut; its delta is the part that passes
+through the activation.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from chainrule.network.summary import as_bytes
 
 
 class Walk:
-    """One walk forward and back, as numbers; what z, a and delta are is said above. `Trace` is one that shows itself.
+    """The numbers of one forward and one backward walk; z, a and delta are defined above. `Trace` can show itself too.
 
     z, a, delta: {link: (batch, width)}.  parameters, grads: {link: its NamedTuple}, copies that stay as they are.
-    x (batch, inputs), y (batch, outputs), s (batch,): the batch as the walk takes it.  out (batch, outputs).
-    losses (batch,): loss_i.  loss: L, the penalty in it.  penalty: its part.  training: if it walked as in training.
-    scale: what the model standardizes its targets by, None where it does not; y, out and the loss are standardized.
+    x (batch, inputs), y (batch, outputs), s (batch,): the batch.  out (batch, outputs).
+    losses (batch,): loss_i.  loss: L with the penalty.  penalty: its part.  training: whether it walked as in training.
+    scale: the scale by which the model standardizes y, out and the loss; None without one.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Walk:
 
     @property
     def target(self) -> NDArray[Any]:
-        """y (batch, outputs), numbers in their own units."""
+        """y (batch, outputs), with numbers in their own units."""
         return self.y if self.scale is None else self.scale.restore(self.y)
 
     @property
@@ -136,7 +136,7 @@ class Walk:
 
     @property
     def nbytes(self) -> int:
-        """The bytes that the trace keeps, every array counted once."""
+        """The bytes that the trace stores, every array counted once."""
         arrays = [*self.outputs.values(), *self.grad_outputs.values(), *self.delta.values(), self.theta]
         arrays += [part for parts in self.grads.values() for part in parts] + [*self.batch, self.out]
         return sum({id(a): a.nbytes for a in arrays}.values())
@@ -144,9 +144,9 @@ class Walk:
     def per_sample(self, name: str, *, memory_limit: float | None = MEMORY_LIMIT) -> Any:
         """Compute each sample's part of a link's gradients: its NamedTuple of (batch, *shape) arrays.
 
-        Entry i is the part that reaches the parameters through row i, weight s_i / sum_i s_i and all, so that
-        the sum over i is dL/dtheta without the penalty. Where no link mixes the samples it is s_i / sum_i s_i times the
-        gradient of loss_i; behind batch norm in training a row also carries what it does to the others' loss.
+        Entry i is the part of dL/dtheta that flows through row i, with the weight s_i / sum_i s_i; the sum over i is
+        dL/dtheta without the penalty. If no link mixes samples, it is s_i / sum_i s_i times the gradient of loss_i;
+        after batch norm in training it also contains the effect of row i on the losses of the others.
         Raises ConfigError for a link without parameters, and above memory_limit bytes.
         """
         link = next((link for link in self.network.walk() if link.name == name and link.params), None)
@@ -166,7 +166,7 @@ class Walk:
 
     @cached_property
     def in_float64(self) -> Self:
-        """The same walk in float64; itself if it is in float64 already."""
+        """Return the same walk in float64; itself if it is in float64 already."""
         if self.theta.dtype == np.float64:
             return self
         states = states_in(np.float64, self._ctx.states)
@@ -180,5 +180,5 @@ class Walk:
 
     @property
     def mode(self) -> str:
-        """How batch norm and dropout were treated: "as in training" or "as in prediction"."""
+        """The mode of batch norm and dropout: "as in training" or "as in prediction"."""
         return "as in training" if self.training else "as in prediction"

@@ -1,10 +1,10 @@
-"""Training without backpropagation, one method a file, and backpropagation as the baseline of the same interface.
+"""Training without backpropagation: one method per file, and backpropagation as the baseline.
 
-Estimators of the gradient feed the optimizer; searches make their own steps. Both see a network through a `Landscape`
-alone: the loss of one batch as a function of the numbers that are trained, with a count of the walks forward.
+Estimators of the gradient feed the optimizer; searches make their own steps. Both access a network through a
+`Landscape` only: the loss of one batch as a function of the trained parameters, with a count of the forward passes.
 `Model.fit(method=...)` takes an object or a name.
 
-All but the base classes is loaded on first use: most runs name no method.
+Everything except the base classes is loaded on first use, because most runs name no method.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The base classes of training methods: estimators of the gradient, and searches that take their own steps.
 
-Both access the loss through a `Landscape` only: the loss of one batch as a function of x, the numbers that are
-trained. P is their count. A method is a frozen dataclass of its settings, like an optimizer.
+Both access the loss through a `Landscape` only: the loss of one batch as a function of x (P,), the trained
+parameters. A method is a frozen dataclass of its settings, like an optimizer.
 """
 
 from __future__ import annotations

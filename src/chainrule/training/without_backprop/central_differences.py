@@ -1,4 +1,4 @@
-"""Central differences: each number is moved a little up and a little down."""
+"""Central differences: each parameter is moved up and down by a small step."""
 
 from __future__ import annotations
 

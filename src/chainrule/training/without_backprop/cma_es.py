@@ -1,4 +1,4 @@
-"""CMA-ES: evolution that learns the shape of the valley it walks in."""
+"""CMA-ES: an evolution strategy that adapts the covariance of its candidates."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from chainrule.training.without_backprop.base import Search
 from chainrule.training.without_backprop.landscape import Landscape
 
 LARGEST = 1000
-"""Numbers in training that a full covariance is kept for: each candidate costs P^3 operations."""
+"""The most trained parameters for a full covariance: each candidate costs P^3 operations."""
 
 
 class CMAState(NamedTuple):
-    """Mean, covariance, paths and step size, as the library keeps them, in one vector."""
+    """The state of CMA-ES: mean, covariance, paths and step size in one vector, as the library stores them."""
 
     numbers: Any  # (m,)
 
@@ -31,8 +31,8 @@ class CMAES(Search):
     x_k ~ N(mean, sigma^2 C), k = 1 .. population          mean, sigma, C <- from the ranks of L(x_k)
 
     x is the mean. sigma: how wide it starts, in the units of the parameters.  population: None for 4 + floor(3 ln P).
-    diagonal: keep the diagonal of C only (sep-CMA-ES), which costs P a candidate; the full C costs P^3 and is
-    refused above P = 1000.
+    diagonal: use the diagonal of C only (sep-CMA-ES), which costs P operations per candidate; the full C costs P^3 and
+    is refused above P = 1000.
     cost: `population` walks forward, and the one at x whose loss is recorded.  It uses the order of losses only, so
     it needs no gradient to exist, and estimates none.
     Source: Hansen, "The CMA evolution strategy: a tutorial", 2016; Ros, Hansen, "A simple modification in CMA-ES

@@ -1,4 +1,4 @@
-"""Feedback alignment: the walk back through fixed random weights in place of the network's own."""
+"""Feedback alignment: a backward walk through fixed random weights instead of the network's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forward differences: each number is moved a little, and the loss is computed again."""
+"""Forward differences: each parameter is moved by a small step, and the loss is computed again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chainrule.training.without_backprop.base import Estimator
 from chainrule.training.without_backprop.landscape import Landscape
 
 MANY = 1 << 20
-"""Numbers in the points made at a time, so that P of P numbers each are never held at once."""
+"""The most numbers in the points made at a time, since all P points have P^2."""
 
 
 @dataclass(frozen=True)

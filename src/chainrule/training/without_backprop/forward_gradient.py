@@ -21,7 +21,7 @@ class ForwardGradient(Estimator):
     g = mean over `directions` of  (dL/dx . v) v          v ~ N(0, I)
 
     The slope dL/dx . v is exact: every layer's own derivative rule, applied on the way forward (`Layer.tangent`).
-    cost: 1 walk forward, and one more a direction that is worth what a walk back is; nothing is kept for a way back.
+    cost: 1 walk forward, and per direction one more that costs as much as a walk back; no cache for a backward walk.
     bias: none, for E[v v^T] = I.  variance: E|g - dL/dx|^2 = (P + 1) |dL/dx|^2 / directions, so that with one
     direction the cosine between g and dL/dx has a root mean square of 1 / sqrt(P).
     Raises ConfigError for a custom layer without a rule.

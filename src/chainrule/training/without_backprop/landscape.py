@@ -1,4 +1,4 @@
-"""The loss of one batch as a function of the trained numbers: all that a method can access."""
+"""The loss of one batch as a function of the trained parameters, the only access of a method to the network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chainrule.formulas.losses import LOSSES
 from chainrule.network import backprop, objective
 
 AT_ONCE = 1 << 16
-"""Numbers in the arrays of the candidates that are walked at once: they stay in the second-level cache."""
+"""The most numbers in the arrays of candidates walked at once, which then stay in the second-level cache."""
 
 
 class Landscape:
@@ -27,7 +27,7 @@ class Landscape:
     L is what a step of training differentiates: sample weights, penalties, the step's own dropout masks (the same for
     every x), the batch's own statistics. All is float64, whatever the model's precision: the difference of two
     losses keeps half of their digits or less.
-    passes: walks forward so far, each over the whole batch. A walk back counts as as many as its arithmetic is worth.
+    passes: the forward passes so far, each over the whole batch; a backward pass counts by its arithmetic.
     """
 
     def __init__(

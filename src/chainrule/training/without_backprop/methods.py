@@ -1,4 +1,4 @@
-"""Every method, and the registry of them by name."""
+"""The registry of all methods by name."""
 
 from chainrule.training.without_backprop.backpropagation import Backpropagation
 from chainrule.training.without_backprop.base import Method

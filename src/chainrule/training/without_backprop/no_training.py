@@ -1,4 +1,4 @@
-"""No training at all: what the initial network says."""
+"""No training: the baseline of the initial network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chainrule.training.without_backprop.landscape import Landscape
 
 @dataclass(frozen=True)
 class NoTraining(Search):
-    """x stays as it was drawn; batch normalization still gathers its running statistics.
+    """No training: x stays as it was drawn, while batch normalization updates its running statistics.
 
     cost: the walk forward whose loss is recorded.  What every other method must beat.
     """

@@ -1,4 +1,4 @@
-"""OpenAI's evolution strategy: a cloud of networks around x, and a step towards the better ones."""
+"""OpenAI's evolution strategy: samples around x, and a step towards the better ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OpenAIES(Estimator):
     g = 1/(2 pairs sigma) sum_k (u_k+ - u_k-) e_k          e_k ~ N(0, I),  losses L(x + sigma e_k), L(x - sigma e_k)
 
     u: the ranks of the 2 pairs losses, from -1/2 (the least) to 1/2 (the largest), equal ones sharing theirs; so a
-    single terrible sample cannot rule the step. With the losses themselves in u's place this is an unbiased estimate
+    single outlier cannot dominate the step. With the losses themselves in u's place this is an unbiased estimate
     of the gradient of E[L(x + sigma e)], the loss seen through a Gaussian; ranks keep about its direction, not its
     length.
     cost: 2 pairs walks forward, and the one at x whose loss is recorded.  bias: the ranks', and the Gaussian's.
@@ -48,7 +48,7 @@ class OpenAIES(Estimator):
 
 
 def centered_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks (n,) from -1/2 to 1/2; NaN counts as the largest, equal values share the mean of theirs."""
+    """Return ranks (n,) from -1/2 to 1/2; NaN counts as the largest, equal values share the mean of their ranks."""
     # SciPy's rankdata, without the half second that scipy.stats takes to import.
     _, place, counts = np.unique(
         np.where(np.isnan(values), np.inf, values), return_inverse=True, return_counts=True

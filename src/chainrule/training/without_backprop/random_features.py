@@ -1,4 +1,4 @@
-"""Random features: the hidden layers stay as they were drawn, and the last one learns from them."""
+"""Random features: the hidden layers stay as they were drawn, and only the last layer is trained."""
 
 from __future__ import annotations
 

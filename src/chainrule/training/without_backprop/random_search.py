@@ -13,7 +13,7 @@ from chainrule.training.without_backprop.base import Search
 from chainrule.training.without_backprop.landscape import Landscape
 
 FACTOR = 1.3
-"""By which a success widens the steps; four failures narrow them by as much: one success in five keeps them."""
+"""The factor by which a success widens the steps; four failures undo it, so one success in five keeps the width."""
 
 
 class RandomSearchState(NamedTuple):
