@@ -45,7 +45,7 @@ class Chord(Layer):
 
 
 def stand_in(link: Link) -> Layer | None:
-    """Return the rule of a link: a `Chord` if elementwise, the layer itself if affine (multipliers are gradients), or None."""
+    """Return the rule of a link: a `Chord` if it is elementwise, its own layer if affine, None for neither."""
     layer = link.layer
     if layer.is_affine or (isinstance(layer, Block) and layer.joins_linearly):
         return layer
