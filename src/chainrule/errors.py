@@ -48,7 +48,7 @@ class ChainruleError(Exception):
     def said(self, name: Callable[[str, str, str], str]) -> str:
         """Return the message in other words. name(option, value, text): how an option is called, with its value."""
         if self.args != (_MARKED.sub(lambda found: found[3], self._marked),):
-            return str(self)  # somebody gave it another message
+            return str(self)  # the message was replaced after the error was made
 
         def replaced(found: re.Match[str]) -> str:
             return name(found[1], found[2], found[3]) if found[1] else found[2]

@@ -96,7 +96,7 @@ class Case:
         y = out.argmax(1)
         y[: self.widths[-1]] = np.arange(self.widths[-1])[
             : len(y)
-        ]  # each class is there, in any first part too
+        ]  # every class occurs, also in any first part
         return X, y
 
     def layers(self, seed: int = 1) -> list[Layer]:

@@ -141,7 +141,7 @@ def training(
         say(f"{who}: first epoch")
         try:
             first = pool.ask(who, "first")
-            pool.ask(who, "train", seconds=seconds)  # finds out how much work takes that long
+            pool.ask(who, "train", seconds=seconds)  # finds how much work takes so many seconds
         except PeerError as error:
             cell.refused[str(who)] = str(error)
             continue

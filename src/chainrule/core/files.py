@@ -24,14 +24,14 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
     try:
-        # The system takes the process's umask off these permissions; to ask for the umask would be to change it.
+        # The system applies the process's umask to these permissions; reading the umask would mean changing it.
         with os.fdopen(os.open(temporary, CREATE, 0o666), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException as error:
-        with contextlib.suppress(OSError):  # whatever is wrong with it, `error` says it
+        with contextlib.suppress(OSError):  # `error` is the one to report
             temporary.unlink()
         if isinstance(error, OSError) and error.errno is not None:
             raise OSError(error.errno, error.strerror, os.fspath(path)) from error

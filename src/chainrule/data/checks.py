@@ -116,7 +116,7 @@ def check_X(X: Any, inputs: int, name: str = "X", features: Sequence[str] | None
 
 
 def _check_finite(X: Any, name: str, names: Sequence[str] | None = None) -> None:
-    if hasattr(X, "tocsr"):  # the entries alone: as rows, wide ones would fill the memory
+    if hasattr(X, "tocsr"):  # only the stored entries: dense rows could fill the memory
         entries = np.flatnonzero(~np.isfinite(X.data[: X.indptr[-1]]))
         if len(entries):
             at = entries[0]
@@ -265,7 +265,7 @@ def check_classes(classes: Any, network: Network) -> NDArray[Any]:
     kinds = set(map(type, classes)) if isinstance(classes, list) and len(classes) == count else set()
     if len(kinds) != 1 or not kinds <= {bool, int, float, str}:
         raise ConfigError("classes must be a list of one label an output, all numbers or all text.")
-    if kinds == {str}:  # before they are an array, in which each takes as much as the longest
+    if kinds == {str}:  # before they become an array, in which each takes as much memory as the longest
         _check_label_bytes(4 * len(max(classes, key=len)) * count, "classes")
     labels = np.asarray(classes)
     if labels.dtype.kind not in "biufU" or (labels.dtype.kind == "f" and not np.isfinite(labels).all()):

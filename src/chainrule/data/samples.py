@@ -45,7 +45,7 @@ class TargetScale(NamedTuple):
 def measure_targets(y: NDArray[np.float64], weight: NDArray[np.float64]) -> TargetScale:
     """Measure the scale of targets y (n, outputs) with weights (n,), of which at least one is above 0."""
     share = weight / weight.sum()
-    with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the largest one std is not finite
+    with np.errstate(over="ignore", invalid="ignore"):  # std overflows for numbers near the largest float
         mean = share @ y
         std = np.sqrt(share @ np.square(y - mean))
     return TargetScale(mean, np.where(std <= 1e-12 * np.abs(mean), 1.0, std))
@@ -114,7 +114,7 @@ def _checksum(values: NDArray[Any], crc: int) -> int:
     count, most = -(-len(values) // rows), MOST_BYTES // PIECE_BYTES
     for piece in np.linspace(0, count - 1, min(count, most)).astype(np.int64).tolist():
         part = values[piece * rows : (piece + 1) * rows]
-        # A long double as float64: its padding is no part of the number.
+        # A long double as float64, because its padding is not part of the number.
         kind = part.dtype.newbyteorder("=") if part.dtype.itemsize <= 8 else np.float64
         data = np.ascontiguousarray(part, kind).reshape(-1).view(np.uint8)
         words = data[: len(data) // (8 * WIDTH) * 8 * WIDTH].view(np.uint64)

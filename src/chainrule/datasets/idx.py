@@ -28,10 +28,10 @@ PathLike: TypeAlias = str | os.PathLike[str]
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP_SIGNATURE = b"\x1f\x8b"
-MAX_DIMENSIONS = 32  # what every NumPy takes
+MAX_DIMENSIONS = 32  # the limit of NumPy before 2.0
 PIECE_BYTES = 1 << 20
-SAFE_BYTES = 64 << 20  # what may be unpacked from a file of any size
-MAX_RATIO = 200  # beyond that: unpacked bytes by packed byte; MNIST's are 5, and deflate cannot pass 1032
+SAFE_BYTES = 64 << 20  # may be unpacked from a file of any size
+MAX_RATIO = 200  # above SAFE_BYTES: unpacked bytes per packed byte; MNIST has 5, deflate at most 1032
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -25,21 +25,25 @@ from chainrule.errors import ChainruleError, DataError, FormatError, ShapeError
 if TYPE_CHECKING:
     from PIL import Image
 
-MAX_PIXELS = 16 << 20  # 64 MB, as Pillow decodes them
-MAX_FILE_BYTES = 128 << 20  # as many pixels of four times 16 bits, uncompressed
-MAX_JPEG_PIXELS = {1: 16 << 20, 3: 12 << 20, 4: 7 << 20}  # by components, of 2 bytes more each in libjpeg
-MAX_SIDE = 65_535  # what a JPEG can have
-MAX_SCANS = 100  # of a JPEG, each a walk over all pixels; encoders write 10 or so
-MAX_PARTS = 10_000  # chunks of a PNG or segments of a JPEG, beside the pixels'; Pillow keeps each
-MAX_DEFLATE = 1032  # bytes that one byte of deflate can become
+MAX_PIXELS = 16 << 20  # decoded by Pillow to 64 MB
+MAX_FILE_BYTES = 128 << 20  # so many pixels of four times 16 bits, uncompressed
+MAX_JPEG_PIXELS = {
+    1: 16 << 20,
+    3: 12 << 20,
+    4: 7 << 20,
+}  # by number of components, of 2 bytes each in libjpeg
+MAX_SIDE = 65_535  # the limit of JPEG
+MAX_SCANS = 100  # of a JPEG, each a pass over all pixels; encoders write about 10
+MAX_PARTS = 10_000  # chunks of a PNG or segments of a JPEG besides the pixels; Pillow stores each
+MAX_DEFLATE = 1032  # the most bytes that deflate can make of one byte
 BAND_PIXELS = 256 << 10
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MARKER = re.compile(rb"\xff++([^\x00\xff\xd0-\xd7])", re.DOTALL)
-WORKING_SIDE = 1024  # a larger picture is averaged down to this before the digit is looked for
+WORKING_SIDE = 1024  # a larger picture is averaged down to this size before the digit is searched
 BOX, SIDE = 20, 28
-MIN_CONTRAST = 12  # of 255 levels: paper that is only not quite even has less
-INK = 0.15  # of the full contrast: less is an edge's shade or the paper's grain
-SPECK = 0.02  # of all ink: a smaller patch apart from the rest is dirt
+MIN_CONTRAST = 12  # of 255 levels; the unevenness of paper is less
+INK = 0.15  # of the full contrast; less is the shade of an edge or the grain of paper
+SPECK = 0.02  # of all ink; a smaller patch apart from the rest is dirt
 
 
 def read_digit(path: PathLike) -> NDArray[np.uint8]:

@@ -143,14 +143,14 @@ def _is_genuine(file: _File, target: Path) -> bool:
     with open(target, "rb") as source:
         if file_digest(source, "sha256").hexdigest() != file.sha256:
             return False
-    with suppress(OSError):  # somebody else's file
+    with suppress(OSError):  # a file of another user
         os.utime(target, (file.stamp, file.stamp))
     return True
 
 
 def _unpack(file: _File, target: Path) -> None:
     """Write the unpacked file and move it into place in one step, so that no process sees a part of it."""
-    from hashlib import sha256  # loads OpenSSL: 5 ms, not needed once the cache is there
+    from hashlib import sha256  # loads OpenSSL in 5 ms, not needed once the cache exists
 
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{file.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
@@ -161,7 +161,7 @@ def _unpack(file: _File, target: Path) -> None:
                 digest.update(piece)
                 out.write(piece)
             out.flush()
-            os.fsync(out.fileno())  # or after a power cut the stamp could be on a file without its contents
+            os.fsync(out.fileno())  # or after a power cut a stamped file could lack its contents
         _verify(file, digest.hexdigest())
         os.utime(part, (file.stamp, file.stamp))
         os.replace(part, target)

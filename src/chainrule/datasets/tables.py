@@ -17,8 +17,8 @@ from chainrule.datasets.idx import PathLike, open_regular
 from chainrule.errors import DataError, FormatError
 
 MAX_CSV_BYTES = 64 << 20
-MAX_ROW = 4 << 20  # characters: the cells of one row are text before they are numbers, and 20 times as large
-MAX_LABELS = 1 << 16  # different texts of y that are kept once
+MAX_ROW = 4 << 20  # characters: as text the cells of a row take 20 times as much memory
+MAX_LABELS = 1 << 16  # distinct texts of y that are stored once each
 
 
 class Table(NamedTuple):

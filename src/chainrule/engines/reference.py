@@ -70,7 +70,7 @@ class ReferenceSession:
         self.step_offset = step_offset
         self.sums, self.taken = np.zeros(3), 0
         self.params = plan.network.unflatten(theta)
-        # One vector for all steps: a fresh one makes the C library give memory back and fetch it again, page by page.
+        # One vector for all steps: with a new one the C library would return its memory and map it again, page by page.
         self.g = np.empty_like(theta)
         self.blocks = list(_blocks(plan))
         self.rates, self.decays = (by_parameter(plan.network, name) for name in ("rate", "decays"))

@@ -80,7 +80,7 @@ def tangent(
     Source: Griewank, Walther, Evaluating Derivatives, 2nd ed., section 3.1.
     """
     for link, theta, direction, cache in zip(links, params, v, caches, strict=True):
-        if a_dot is not None or link.params or link.branches:  # else nothing has changed so far
+        if a_dot is not None or link.params or link.branches:  # else the tangent is still zero
             a_dot = link.layer.tangent(theta, direction, cache, a_dot, ctx.at(link))
     return a_dot
 

@@ -1,6 +1,6 @@
 """Blocks: links that contain chains.
 
-A block's parameters, gradients and cache are tuples with one entry a branch, each a tuple over the branch's links.
+A block's parameters, gradients and cache are tuples with one entry per branch, each a tuple over the branch's links.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def joined_tangent(self: Block, params: Any, v: Any, cache: Any, a_dot: Any, ctx
     known = next((out for out in outs if out is not None), None)
     if known is None:
         return None
-    if a_dot is None:  # a branch without parameters hands zero on
+    if a_dot is None:  # the tangent of a branch without parameters is zero
         widths = [links[-1].fan_out if links else ctx.link.fan_in for links in ctx.link.branches]
         empty = [namespace(known).zeros((known.shape[0], width), dtype=known.dtype) for width in widths]
         outs = [zero if out is None else out for out, zero in zip(outs, empty, strict=True)]

@@ -24,8 +24,8 @@ class Row(NamedTuple):
     output: int  # fan_out
     parameters: int
     frozen: bool
-    operations: int  # of the forward walk, a sample
-    depth: int  # how many blocks it stands in
+    operations: int  # of the forward walk, per sample
+    depth: int  # the number of blocks around it
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""

@@ -86,10 +86,10 @@ def locked(folder: Path, named: Names = PYTHON) -> Iterator[None]:
     try:
         yield
     finally:
-        if os.name != "nt":  # while it is locked, or it would be the file of the next that goes
+        if os.name != "nt":  # before the lock is released, or another run's lock file could be deleted
             _delete(path, handle)
         os.close(handle)
-        if os.name == "nt":  # which deletes no file that is open, so none of the next
+        if os.name == "nt":  # which cannot delete open files, so not another run's
             with contextlib.suppress(OSError):
                 path.unlink()
 
@@ -110,13 +110,13 @@ def _open_locked(path: Path) -> int | None:
             _lock(handle)
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EAGAIN):
-                return handle  # no locks here
+                return handle  # a file system without locks
             os.close(handle)
             return None
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), path.stat()):
                 return handle
-        # Whoever held it deleted it after it was opened here: this lock is on no file that others see.
+        # The previous holder deleted the file after it was opened here, so others cannot see this lock.
         os.close(handle)
 
 

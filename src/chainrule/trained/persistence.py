@@ -53,8 +53,8 @@ DEFAULTS_1: dict[str, dict[str, Any]] = {
     "constant": {"value": 0.0},
 }
 """What files of format 1 leave out, by kind. It never changes: nothing is added for a new setting or a new default."""
-MAX_VALUES = 1 << 22  # of the metadata, labels above all
-_STRING = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL)  # possessive: it keeps no way back
+MAX_VALUES = 1 << 22  # of the metadata; most are labels
+_STRING = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL)  # possessive, so it never backtracks
 
 LAYERS: dict[str, type[Layer]] = layers.LAYERS | {
     block.kind: block for block in (blocks.Residual, blocks.Skip)

@@ -70,11 +70,11 @@ def train_epoch(run: Run) -> None:
             )
             elapsed = time.perf_counter() - start
             run.position, run.seconds, run.rate = end, run.seconds + elapsed, float(settings.rate[end - 1])
-            # As many steps a call as take POLL_SECONDS seconds, by doubling; where calls are cut changes no result.
+            # Double the steps per call until a call takes POLL_SECONDS; the division into calls changes no result.
             run.chunk = min(2 * run.chunk, max(1, int((end - begin) * POLL_SECONDS / max(elapsed, 1e-9))))
             if run.position < run.steps_per_epoch:
                 look(run)
-    finally:  # an error or Ctrl-C comes before the line that counts the steps which were completed
+    finally:  # an error or Ctrl-C may skip the line above that counts the completed steps
         run.position = run.session.taken - before
     if run.validation is not None or any(callback.looks_inside for callback in run.callbacks):
         run.session.synchronize()
@@ -134,7 +134,7 @@ def finish_epoch(run: Run, record: dict[str, float]) -> None:
         found = evaluate(network, run.engine, session.theta, session.states, run.validation, run.metrics)
         record = record | {f"val_{name}": value for name, value in found.items()}
     record["seconds"] = run.seconds + time.perf_counter() - start
-    # No call between these: Ctrl-C comes before all or after all, and a checkpoint contains a record for each epoch.
+    # No call between these, so Ctrl-C interrupts none of them, and a checkpoint contains a record for each epoch.
     run.history.records += [record]
     run.epoch, run.position, run.seconds, run.logs = run.epoch + 1, 0, 0.0, record
     if isinstance(run.schedule, ReduceOnPlateau) and run.plateau is not None:

@@ -37,7 +37,7 @@ class Jax(Peer):
                 params |= {"gamma": jnp.ones_like(params["b"]), "beta": jnp.zeros_like(params["b"])}
                 statistics.append((jnp.zeros_like(params["b"]), jnp.ones_like(params["b"])))
         zeros = jax.tree.map(jnp.zeros_like, theta)
-        # Every array is one of its own: the step takes its memory over.
+        # No array is shared, because the step donates their memory.
         self.state = (theta, zeros, jax.tree.map(jnp.zeros_like, theta), statistics, jnp.zeros((), jnp.int32))
         self.case, self.X = case, jnp.asarray(X)
         self.y = jnp.asarray(y.reshape(-1, 1) if case.is_regression else y.astype(np.int32))

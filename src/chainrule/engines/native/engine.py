@@ -189,7 +189,7 @@ class NativeSession:
         """Take all steps in one call of the kernels, or some at a time where the samples must be converted first."""
         self.push()
         self.theta_is_stale = self.moments_are_stale = (
-            True  # before the call: an interrupt may come instead of its answer
+            True  # set before the call, because an interrupt may replace its return
         )
         size = self.plan.batch_size
         direct = is_direct(samples.X)

@@ -15,7 +15,7 @@ from chainrule.errors import ConfigError
 
 try:
     from chainrule.engines.native import _native
-except ImportError:  # not built: the reference engine asks nothing here, the benchmark does
+except ImportError:  # not built: only the benchmark asks then
     _native = None  # type: ignore[assignment]
 
 
@@ -78,7 +78,7 @@ def register(threadpoolctl: ModuleType) -> None:
             return bound or unlimited()
 
         def set_num_threads(self, num_threads: int) -> None:
-            # What would hold anyway is no bound, so that at the end of a bound the environment counts again.
+            # The default is no limit, so that after a temporary limit the environment counts again.
             self.dynlib.chainrule_set_num_threads(0 if num_threads == unlimited() else num_threads)
 
         def get_version(self) -> None:

@@ -89,7 +89,7 @@ def _adaptive(f: Explained, i: int, tolerance: float) -> tuple[Floats, int]:
             sums[some] = way * (width[:, None] * np.einsum("k,pki->pi", weights, g))
         used += starts.size * NODES
         errors = np.abs(sums.sum(1) - rises)  # (pieces,) each piece has its own completeness
-        # Halve the worst pieces, as few as leave the others' errors, all together, below half of what may be left.
+        # Halve the worst pieces, as few as possible: the others' errors then add up to less than half the limit.
         order = np.argsort(errors)
         fine = np.zeros(len(errors), np.bool_)
         fine[order] = np.cumsum(errors[order]) <= max(goal - left, 0) / 2

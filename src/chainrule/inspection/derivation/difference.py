@@ -77,7 +77,7 @@ def central_difference(probe: Callable[[float], Probe], at: float) -> Difference
         h = start / 2**k
         high, low = at + h, at - h
         up, down = probe(high), probe(low)
-        # Across a kink, or where the loss is no number, nothing larger than this counts either.
+        # Across a kink, or where the loss is not finite, this step and all larger ones are discarded.
         if not _same(here, up, down):
             rows, crossed, first = [], k + 1, h / 2
             best = Difference(0.0, math.inf, 0.0, None)

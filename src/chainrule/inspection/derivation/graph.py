@@ -87,7 +87,9 @@ class Graph:
         backward: Callable[[Edge, Floats], Floats],
     ) -> Floats:
         """Propagate from the loss back to a variable, and cache all results on the way."""
-        for v in reversed(self.variables):  # what a variable moves stands behind it
+        for v in reversed(
+            self.variables
+        ):  # the variables that depend on v come after it, so are done already
             if id(v) not in known and v is self.out:
                 known[id(v)] = start(objective.gradient(self.gradient, self.trace.share))
             elif id(v) not in known:

@@ -112,7 +112,7 @@ class Node:
         if self.leaf is not None:
             return [], 0, 0.0
         order = np.argsort(-np.abs(self._products), kind="stable")
-        # The penalty's terms are always shown: they are another kind of thing.
+        # The penalty's terms are always shown, because they are not part of the chain rule.
         extra = self.count - len(self._extra)
         chosen = [int(t) for t in order if t < extra][:count] + list(range(extra, self.count))
         others = np.delete(self._products, chosen)

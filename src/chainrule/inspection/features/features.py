@@ -174,11 +174,11 @@ def best_inputs(
         up = seen_height > height
         u, g = np.where(up[..., None], drawn, u), np.where(up[..., None], slope, g)
         height = np.where(up, seen_height, height)
-    u[:, 0] = region.best(g)[:, 0]  # what the closed form would say of the first start
+    u[:, 0] = region.best(g)[:, 0]  # the closed form for the gradient at the first start
     value, height, g = climb(u)
     wanders = steps // 2
     roaming, uphill = u, g
-    for t in range(1, wanders + 1):  # over ridges, which a walk that only climbs would be caught at
+    for t in range(1, wanders + 1):  # across ridges, at which pure ascent would stop
         roaming = region.project(roaming + _stride(uphill, 0.5 / math.sqrt(t)))
         seen, seen_height, uphill = climb(roaming)
         up = seen_height > height

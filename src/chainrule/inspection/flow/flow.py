@@ -188,7 +188,7 @@ class _Watch:
                 None if slopes is None else int((slopes == 0).all(0).sum()),
             )
         self.came = (
-            value  # what the next link takes in; the first one of a branch runs before its block is done
+            value  # the input of the next link; the first one of a branch runs before its block is done
         )
 
     def rows(

@@ -161,7 +161,7 @@ def _compare(
         low[k] -= h
         numeric = (objective(high)[0] - objective(low)[0]) / (high[k] - low[k])
         error = abs(g[k] - numeric) / max(abs(g[k]), abs(numeric), floor)
-        error = math.inf if np.isnan(error) else error  # NaN would never be the worst
+        error = math.inf if np.isnan(error) else error  # NaN would never compare as the worst
         if best is None or error < best.error:
             best = Comparison((), float(g[k]), float(numeric), float(error))
         if best.error < 1e-9:

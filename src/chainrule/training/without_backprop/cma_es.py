@@ -85,7 +85,7 @@ def _pack(cma: Any) -> NDArray[np.float64]:
     parts = [np.ravel(value) for _, value in _numbers(cma)]
     return np.nan_to_num(
         np.concatenate(parts).astype(np.float64)
-    )  # it keeps unwritten memory for its last losses
+    )  # the library leaves the memory for its last losses uninitialized
 
 
 def _unpack(numbers: NDArray[np.float64], cma: Any) -> None:

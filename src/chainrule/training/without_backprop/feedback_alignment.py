@@ -60,6 +60,6 @@ class FeedbackAlignment(Estimator):
         """Walk back through B instead of W^T."""
         through = here.fixed.copy()
         for slot in here.network.slots:
-            if not slot.parameter.is_weight:  # gamma, a slope: on the way back as they are
+            if not slot.parameter.is_weight:  # gamma or a slope: the backward walk uses the network's own
                 through[slot.start : slot.stop] = here.theta[slot.start : slot.stop]
         return here.walk_back(here.network.unflatten(through))

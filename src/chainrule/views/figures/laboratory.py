@@ -179,7 +179,7 @@ DRAWN = ("gradient descent", "SGD", "momentum", "Adagrad", "RMSprop", "Adam", "L
 def descents(losses: Mapping[str, NDArray[Any]], seconds: Mapping[str, NDArray[Any]]) -> go.Figure:
     """Draw the training loss by rule, over the passes and over the seconds; both (passes + 1,)."""
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
-    for column in (1, 2):  # a logarithm of the seconds has no place for the start
+    for column in (1, 2):  # the start, at 0 s, has no place on a logarithmic axis
         for name, loss in losses.items():
             color, dash, symbol = FAMILIES[name]
             x, y = (np.arange(len(loss)), loss) if column == 1 else (seconds[name][1:], loss[1:])

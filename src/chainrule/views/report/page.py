@@ -41,7 +41,7 @@ def page(
     """
     body = "\n".join(filter(None, sections))
     plotly = ""
-    if 'class="figure"' in body:  # what page.js draws; in escaped text the quotes would be others
+    if 'class="figure"' in body:  # in markup alone: escaped text has other quotes
         from plotly.offline import get_plotlyjs
 
         plotly = get_plotlyjs()
