@@ -55,7 +55,7 @@ from chainrule.inspection.attribution import (
     saliency,
 )
 from chainrule.inspection.attribution.deep_lift import multipliers
-from chainrule.inspection.attribution.explained import explained
+from chainrule.inspection.attribution.explained import Target, explained
 from chainrule.inspection.attribution.integrated_gradients import gauss_legendre, turning_points
 from chainrule.inspection.attribution.occlusion import windows
 
@@ -245,6 +245,10 @@ def test_every_method_says_what_it_promises(method):
     found = attribute(randomized(NETWORKS["tanh"]), X, method)
     assert found.is_complete == (method in COMPLETE)
     assert ("promises no sum" in found.promise) == (method not in COMPLETE)
+    promised = found.to_data()["promise"]
+    assert promised == (
+        "output" if method == "epsilon_lrp" else "difference" if found.is_complete else "nothing"
+    )
     assert np.isnan(found.error).all() == (method == "saliency")
     assert found.values.shape == X.shape
 
@@ -258,12 +262,15 @@ def test_targets_and_against():
     out = model.outputs(X)
     found = integrated_gradients(model, X, target="oak")
     np.testing.assert_allclose(found.outputs, out[:, 2])
-    assert found.targets == ("class oak",) * 4 and found.labels == ("oak",) * 4
+    assert found.targets == (Target("class", "oak"),) * 4 and found.labels == ("oak",) * 4
+    assert str(found.targets[0]) == "class oak"
     held = integrated_gradients(
         model, X, target=["oak", "elm", "oak", "ash"], against=["ash", "ash", "elm", "oak"]
     )
     np.testing.assert_allclose(held.outputs, out[range(4), [2, 1, 2, 0]] - out[range(4), [0, 0, 1, 2]])
-    assert held.targets[1] == "class elm against ash"
+    assert (
+        held.targets[1] == Target("class", "elm", "ash") and str(held.targets[1]) == "class elm against ash"
+    )
     pair = [integrated_gradients(model, X, target=t, baseline=0).values for t in ("oak", "elm")]
     both = integrated_gradients(model, X, target="oak", against="elm", baseline=0)
     np.testing.assert_allclose(both.values, pair[0] - pair[1], atol=1e-6)

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 from chainrule.lab import approximation, optimizers, regularization, universality
-from chainrule.lab.approximation import TARGETS, Fit
+from chainrule.lab.approximation import TARGETS
 from chainrule.lab.overfitting import Outcome
 from chainrule.lab.vanishing_report import Measured
 from chainrule.lab.without_backprop_runs import ARMS, Course
 from chainrule.lab.without_backprop_runs import Outcome as Method
+from chainrule.views import words
 from chainrule.views.words.en import lab_features as features
 from chainrule.views.words.en import lab_vanishing as vanishing
 from chainrule.views.words.en import lab_without_backprop as without_backprop
+from chainrule.views.words.nets import CURES, PLAIN
 
 
 def is_one_sentence(text: str) -> bool:
@@ -60,20 +62,17 @@ def test_no_error_rises_with_the_width(activation: str):
     assert "in none does it rise" in report.answer and is_one_sentence(report.answer)
 
 
-def fits(errors):
-    """One start a width for every target."""
-    return {
-        t.name: [[Fit(t, w, 0, e, e, 1, None)] for w, e in zip((2, 4, 8), row, strict=True)]
-        for t, row in zip(TARGETS, errors, strict=True)
-    }
+def best(errors):
+    """The largest error of the best start, by function and width."""
+    return {t.name: row for t, row in zip(TARGETS, errors, strict=True)}
 
 
 def test_universality_counts_the_steps_that_helped():
     errors = [(1.0, 0.5, 0.5), *[(1.0, 0.5, 0.1)] * 4, (0.8, 0.2, 1e-3)]
-    said = universality._answer(fits(errors), (2, 4, 8))
+    said = words.lab_universality.answer(best(errors), (2, 4, 8))
     assert is_one_sentence(said)
     assert "by a factor of 2 (smooth f(x)) to 800 (steep f(x, y)), in 11 of the 12 steps" in said
-    flat = universality._answer(fits([(1.0, 1.0, 1.0)] * 6), (2, 4, 8))
+    flat = words.lab_universality.answer(best([(1.0, 1.0, 1.0)] * 6), (2, 4, 8))
     assert "in 0 of the 12 steps" in flat
 
 
@@ -81,7 +80,7 @@ def test_universality_counts_the_steps_that_helped():
 
 
 def nets(ratio, loss):
-    names = (vanishing.PLAIN, *vanishing.CURES)
+    names = (PLAIN, *CURES)
     return {
         name: Measured(
             name, 9, 1, np.array([[ratio[name], 1.0]]), 0.1, np.array([loss[name]]), np.array([0.5])
@@ -99,17 +98,17 @@ def nets(ratio, loss):
     ],
 )  # fmt: skip
 def test_vanishing_counts_the_cures(ratio, losses, expected):
-    names = (vanishing.PLAIN, *vanishing.CURES)
+    names = (PLAIN, *CURES)
     said = vanishing.answer(
-        nets(dict.fromkeys(names, 0.5) | {vanishing.PLAIN: ratio}, dict(zip(names, losses, strict=True)))
+        nets(dict.fromkeys(names, 0.5) | {PLAIN: ratio}, dict(zip(names, losses, strict=True)))
     )
     assert is_one_sentence(said)
-    for words in expected:
-        assert words in said
+    for part in expected:
+        assert part in said
 
 
 def test_vanishing_counts_only_nets_whose_gradient_is_there():
-    names = (vanishing.PLAIN, *vanishing.CURES)
+    names = (PLAIN, *CURES)
     said = vanishing.answer(nets(dict.fromkeys(names, 1e-9), dict.fromkeys(names, 0.1)))
     assert "0 of the 4 cures" in said and "0 of those nets learn " in said
 
@@ -156,11 +155,11 @@ def descents(**ends):
 
 def test_optimizers_names_the_first_and_the_last():
     task = SimpleNamespace(epochs=2)
-    said = optimizers._answer(task, descents(Adam=0.05, SGD=0.3, momentum=math.nan), 0.1)
+    said = optimizers._answer(task, descents(adam=0.05, sgd=0.3, momentum=math.nan), 0.1)
     assert is_one_sentence(said)
     assert "Adam came furthest, from a loss of 2 to 0.05, and momentum least far, to no finite loss" in said
     assert "1 of the 3 rules came to 0.1, Adam first, after 2" in said
-    assert "none of the 2 rules came to 0.01" in optimizers._answer(task, descents(Adam=0.05, SGD=0.3), 0.01)
+    assert "none of the 2 rules came to 0.01" in optimizers._answer(task, descents(adam=0.05, sgd=0.3), 0.01)
 
 
 # --- regularization
@@ -174,10 +173,10 @@ def test_regularization_says_from_where_to_where():
     right = {
         "plain": outcome((0.8, 0.9), 0.5),
         "dropout": outcome((0.7, 0.9), 0.6),
-        "L2": outcome((0.8, 0.88), 0.4),
+        "l2": outcome((0.8, 0.88), 0.4),
     }
-    wrong = {"plain": outcome((0.5,), 0.9), "dropout": outcome((0.6,), 0.8), "L2": outcome((0.5,), 0.7)}
-    said = regularization._answer({"right labels": right, "20 % wrong labels": wrong})
+    wrong = {"plain": outcome((0.5,), 0.9), "dropout": outcome((0.6,), 0.8), "l2": outcome((0.5,), 0.7)}
+    said = regularization._answer({0.0: right, 0.2: wrong})
     assert is_one_sentence(said)
     assert "with right labels by -5.0 points (dropout) to -1.0 points (L2)" in said
     assert "with 20 % wrong labels by +0.0 points (L2) to +10.0 points (dropout)" in said

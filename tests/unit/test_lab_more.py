@@ -182,14 +182,14 @@ def test_a_run_records_what_its_epochs_came_to():
 
 
 def test_a_rate_that_diverges_is_never_chosen():
-    arm = descent.Arm("SGD", SGD, 1e6, 50)
+    arm = descent.Arm("sgd", SGD, 1e6, 50)
     rate, tried = descent.tuned(arm, digits(), 0)
     assert tried > 3 and rate is not None and rate < 1e5
 
 
 def test_the_grid_grows_until_its_best_lies_inside():
     task = digits()
-    rate, tried = descent.tuned(descent.Arm("Adam", Adam, 1e-4, 50), task, 0)
+    rate, tried = descent.tuned(descent.Arm("adam", Adam, 1e-4, 50), task, 0)
     assert rate is not None and tried > 3 and rate > 5e-4
     near = [
         descent.descend(descent.ARMS[6], rate * f, task, 0).losses[-1] for f in (1 / descent.FACTOR, 1, 10)
@@ -198,7 +198,7 @@ def test_the_grid_grows_until_its_best_lies_inside():
 
 
 def test_the_figure_of_seconds_has_a_logarithmic_axis_without_the_start():
-    losses = {"SGD": np.array([2.0, 1.0, 0.5]), "Adam": np.array([2.0, 0.5, 0.1])}
+    losses = {"sgd": np.array([2.0, 1.0, 0.5]), "adam": np.array([2.0, 0.5, 0.1])}
     figure = laboratory.descents(losses, {name: np.array([0.0, 0.01, 2.0]) for name in losses})
     assert figure.layout.xaxis2.type == "log" and figure.layout.xaxis.type != "log"
     assert [len(trace.x) for trace in figure.data] == [3, 3, 2, 2]
@@ -260,8 +260,8 @@ def test_a_plain_network_learns_wrong_labels_by_heart_and_early_stopping_keeps_t
     train, test = load_mnist()
     parts = overfitting.split(train, test, 200, 0, 0.2)
     plain = overfitting.learn(overfitting.Remedy("plain"), parts, 0, 30)
-    stopped = overfitting.learn(overfitting.Remedy("early stopping", early_stopping=True), parts, 0, 30)
-    decayed = overfitting.learn(overfitting.Remedy("L2", l2=0.01), parts, 0, 2)
+    stopped = overfitting.learn(overfitting.Remedy("early_stopping", early_stopping=True), parts, 0, 30)
+    decayed = overfitting.learn(overfitting.Remedy("l2", l2=0.01), parts, 0, 2)
     assert plain.train_accuracy == 1.0 and plain.test_accuracy < 0.8
     assert plain.watched[-1] > 1.15 * min(plain.watched)
     assert stopped.epochs < 30 and stopped.test_accuracy > plain.test_accuracy
@@ -281,9 +281,7 @@ def test_pictures_show_the_neurons_that_vary_most():
     few = type(test)(test.X[:300], test.y[:300], test.shape, test.name, test.classes)
     small = type(train)(train.X[:600], train.y[:600], train.shape, train.name, train.classes)
     found = features_lab.examine(0, small, few, 2, 300, lambda share, what: None)
-    first, last = (
-        features_lab.pictures(found.model, link, link, few, 20, 0) for link in ("dense_1", "dense_4")
-    )
+    first, last = (features_lab.pictures(found.model, link, few, 20, 0) for link in ("dense_1", "dense_4"))
     assert first.exact and not last.exact and last.units.tolist() == list(range(10))
     weights = found.model.parameters["dense_1"].W[:, first.units].T
     away = first.best.reshape(10, -1) - 127.5

@@ -12,8 +12,9 @@ from chainrule.errors import ConfigError
 from chainrule.lab.vanishing import ARMS, _network, vanishing
 from chainrule.lab.vanishing_report import Measured, cells
 from chainrule.views.words.en import lab_vanishing as words
-from chainrule.views.words.en.lab_vanishing import CURES
+from chainrule.views.words.nets import CURES, NORMED, RESIDUAL_RELU
 
+CODES = {label: code for code, label in words.NETS.items()}
 SEEN: list[tuple[float, str]] = []
 
 
@@ -25,7 +26,7 @@ def report():
 
 
 def gradients(report):
-    return {row["net"]: float(row["gradient"]) for row in report.table.records()}
+    return {CODES[row["net"]]: float(row["gradient"]) for row in report.table.records()}
 
 
 def test_the_gradient_vanishes_in_the_plain_net_and_each_cure_restores_it(report):
@@ -33,7 +34,7 @@ def test_the_gradient_vanishes_in_the_plain_net_and_each_cure_restores_it(report
     assert list(found) == list(ARMS)
     assert found["sigmoid"] < 1e-6
     assert all(0.01 < found[arm] < 1000 for arm in CURES)
-    assert found["ReLU + batch norm"] > 3  # it explodes at the start
+    assert found["relu_batch_norm"] > 3  # it explodes at the start
     shallow, deep = (float(report.tables[1].rows[0][k]) for k in (1, 2))
     assert shallow > 1e6 * deep
 
@@ -49,7 +50,7 @@ def test_the_words_are_built_from_the_numbers(report):
     times = float(re.search(r"is ([\d.e+]+) times below", report.finding)[1])
     assert times == pytest.approx(1 / found["sigmoid"], rel=0.06)
     for arm in CURES:
-        assert f"{arm} to {words.share(found[arm])}" in report.finding
+        assert f"{words.NETS[arm]} to {words.share(found[arm])}" in report.finding
     assert f"{report.settings['images']:,} images" in report.held_fixed
     assert f"{report.settings['steps']:,} steps" in report.held_fixed and "2 seeds" in report.held_fixed
     assert "explode" in report.limits and "before it" in report.limits
@@ -66,7 +67,7 @@ def test_the_figures_show_every_net(report):
     profile, first = report.figures
     for figure in (profile, first):
         lines = [trace for trace in figure.data if trace.showlegend is not False]
-        assert [line.name for line in lines] == list(ARMS)
+        assert [line.name for line in lines] == [words.NETS[arm] for arm in ARMS]
         looks = {(line.line.color, line.line.dash, line.marker.symbol) for line in lines}
         assert len(looks) == len({look[1] for look in looks}) == len(ARMS)  # never color alone
         assert figure.layout.title.text
@@ -84,7 +85,7 @@ def test_every_net_has_its_depth(arm):
 
 def test_a_net_that_diverges_is_said_to():
     lost = Measured(
-        "ReLU", 20, 10, np.ones((2, 3)), 0.1, np.array([0.5, math.inf]), np.array([0.9, math.nan])
+        "relu", 20, 10, np.ones((2, 3)), 0.1, np.array([0.5, math.inf]), np.array([0.9, math.nan])
     )
     assert cells(lost) == ("1", 0.1, None, "0.500 to 0.500, 1 diverged", "90.0 %")
     gone = lost._replace(losses=np.full(2, math.inf), accuracies=np.full(2, math.nan))
@@ -97,9 +98,7 @@ def test_the_words_do_not_claim_what_was_not_found():
 
     plain = measured("sigmoid", 0.5, 1.0)
     deepest = {"sigmoid": plain} | {arm: measured(arm, 1e-5, 2.2) for arm in CURES}
-    said = " ".join(
-        words.finding(deepest, plain, plain, dict.fromkeys((words.NORMED, words.RESIDUAL_RELU), 0.5), 0.1)
-    )
+    said = " ".join(words.finding(deepest, plain, plain, dict.fromkeys((NORMED, RESIDUAL_RELU), 0.5), 0.1))
     assert "restore" not in said and "stays below 0.001 with ReLU, " in said
     assert "that of guessing" not in said and "no cured net halved it" in said
     assert "explosion" not in said and "cure shattering" not in said
@@ -129,7 +128,7 @@ def test_bad_input(options, what):
 @pytest.mark.slow
 def test_the_default_is_what_the_lesson_says():
     report = vanishing(repeats=2)
-    found, rows = gradients(report), {row["net"]: row for row in report.table.records()}
+    found, rows = gradients(report), {CODES[row["net"]]: row for row in report.table.records()}
     assert found["sigmoid"] < 1e-6 and abs(float(rows["sigmoid"]["loss"]) - math.log(10)) < 0.05
     assert all(float(rows[arm]["loss"]) < 1 for arm in CURES)
     assert "All four cured nets learn" in report.finding and "that of guessing" in report.finding

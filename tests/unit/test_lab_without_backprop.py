@@ -15,6 +15,7 @@ from chainrule.lab import without_backprop_runs as runs
 from chainrule.training.without_backprop import METHODS, Estimator
 from chainrule.views import figures
 from chainrule.views.figures import search
+from chainrule.views.words.en import lab_without_backprop as words
 from chainrule.views.words.en.lab_without_backprop import chance, near_one
 
 P = 490
@@ -35,7 +36,7 @@ def rows(report: Report) -> dict[str, dict[str, Any]]:
 
 def test_every_method_takes_part(rows: dict[str, Any]):
     assert set(runs.ARMS) == set(METHODS)
-    assert list(rows) == [arm.label for arm in runs.ARMS.values()]
+    assert list(rows) == [words.METHODS[name] for name in runs.ARMS]
     for name, arm in runs.ARMS.items():
         assert type(arm.make(0.1)) is METHODS[name]
 
@@ -99,7 +100,7 @@ def test_json_and_page(report: Report):
 def test_figures(report: Report):
     passes, seconds, angles = report.figures
     lines = [trace for trace in passes.data if trace.name]
-    assert [trace.name for trace in lines] == [arm.label for arm in runs.ARMS.values()]
+    assert [trace.name for trace in lines] == [words.METHODS[name] for name in runs.ARMS]
     looks = {(trace.line.color, trace.line.dash, trace.marker.symbol) for trace in lines}
     assert len({symbol for *_, symbol in looks}) == len(lines) == 11  # never color alone
     assert passes.layout.xaxis.type == seconds.layout.xaxis.type == "log"

@@ -149,6 +149,8 @@ def results() -> dict[str, Any]:
     )
     check = net.check_gradients(X, y, entries=2)
     story = explain(net, X[0], y[0])
+    own = c.Network(4, [c.Dense(4), c.Softmax(), c.Dense(3)], loss=c.SoftmaxCrossEntropy())
+    without = explain(c.Model(own), X[0])  # softmax inside has no rule
     flipped = reinitialization_check(net, X[:4])
     rates = interleaved({"chainrule": lambda: 2.0, "torch": lambda: 1.0}, 2, pause=0.0)
     row = Row(DIGITS, True, rates, {"jax-scan@2": "not installed"}, {"chainrule": math.nan})
@@ -177,6 +179,7 @@ def results() -> dict[str, Any]:
         vanishing.gradient_flow(X, y).diagnoses[0],
         watch(),
         attribute(net, X),
+        attribute(net, X).targets[0],
         flipped,
         flipped.stages[0],
         best_inputs(net, "dense_2", within=Box(-1.0, 1.0), starts=2, steps=3),
@@ -186,6 +189,7 @@ def results() -> dict[str, Any]:
         story.answers[0],
         story.layers[0],
         story.evidence[0],
+        without.no_rule,
         story.rival,
         story.change,
         story.change.moves[0],

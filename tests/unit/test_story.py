@@ -274,7 +274,9 @@ def test_a_layer_of_your_own():
             return (), 3 * delta
 
     story = explain(Model(Network(6, [Dense(4), Triple(), Dense(3)], SoftmaxCrossEntropy())), X[0])
-    assert "deep_lift has no rule for Triple (triple_1)" in flat(story)
+    assert story.evidence == () and story.no_rule == ("triple_1", "Triple")
+    assert "and DeepLIFT has none for Triple (triple_1)." in flat(story)
+    assert story.to_data()["no_rule"] == {"name": "triple_1", "layer": "Triple"}
     assert story.rival.reached
 
 

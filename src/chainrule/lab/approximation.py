@@ -25,11 +25,15 @@ JUDGED = {1: 4001, 2: 201}
 class Target(NamedTuple):
     """A continuous function on [-1, 1]^variables, with values of about 1."""
 
-    name: str
     kind: str
+    """smooth, kinked or steep"""
     variables: int
-    formula: str
     f: Callable[[Floats], Floats]  # (n, variables) to (n,)
+
+    @property
+    def name(self) -> str:
+        """The code, such as smooth_2."""
+        return f"{self.kind}_{self.variables}"
 
 
 def _soft_sign(s: Floats, width: float) -> Floats:
@@ -38,45 +42,33 @@ def _soft_sign(s: Floats, width: float) -> Floats:
 
 TARGETS = (
     Target(
-        "smooth f(x)",
         "smooth",
         1,
-        "sin(pi x) + cos(3 pi x) / 2",
         lambda x: np.sin(np.pi * x[:, 0]) + 0.5 * np.cos(3 * np.pi * x[:, 0]),
     ),
     Target(
-        "kinked f(x)",
         "kinked",
         1,
-        "a triangle wave with six corners",
         lambda x: 2 * np.abs(np.mod(1.5 * x[:, 0], 1.0) * 2 - 1) - 1,
     ),
     Target(
-        "steep f(x)",
         "steep",
         1,
-        "a stair of three steps: the mean of s / sqrt(s^2 + 0.02^2), s = x + 0.6, x + 0.1, x - 0.5",
         lambda x: _soft_sign(x[:, :1] - np.array([-0.6, -0.1, 0.5]), 0.02).mean(1),
     ),
     Target(
-        "smooth f(x, y)",
         "smooth",
         2,
-        "sin(pi x) cos(pi y)",
         lambda x: np.sin(np.pi * x[:, 0]) * np.cos(np.pi * x[:, 1]),
     ),
     Target(
-        "kinked f(x, y)",
         "kinked",
         2,
-        "1 - 2 max(|x|, |y|), a pyramid",
         lambda x: 1 - 2 * np.abs(x).max(1),
     ),
     Target(
-        "steep f(x, y)",
         "steep",
         2,
-        "s / sqrt(s^2 + 0.12^2) with s = 0.6 - sqrt(x^2 + y^2), a plateau",
         lambda x: _soft_sign(0.6 - np.hypot(x[:, 0], x[:, 1]), 0.12),
     ),
 )

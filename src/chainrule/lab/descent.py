@@ -43,16 +43,16 @@ class Arm(NamedTuple):
 
 
 ARMS = (
-    Arm("gradient descent", GradientDescent, 0.3, None),
-    Arm("SGD", SGD, 0.1, BATCH),
+    Arm("gradient_descent", GradientDescent, 0.3, None),
+    Arm("sgd", SGD, 0.1, BATCH),
     Arm("momentum", lambda rate: SGD(rate, momentum=0.9), 0.03, BATCH),
-    Arm("Nesterov", lambda rate: SGD(rate, momentum=0.9, nesterov=True), 0.03, BATCH),
-    Arm("Adagrad", Adagrad, 0.01, BATCH),
-    Arm("RMSprop", RMSprop, 1e-3, BATCH),
-    Arm("Adam", Adam, 3e-3, BATCH),
-    Arm("AdamW", AdamW, 3e-3, BATCH),
-    Arm("Nadam", Nadam, 3e-3, BATCH),
-    Arm("L-BFGS", lambda rate: LBFGS(), None, None),
+    Arm("nesterov", lambda rate: SGD(rate, momentum=0.9, nesterov=True), 0.03, BATCH),
+    Arm("adagrad", Adagrad, 0.01, BATCH),
+    Arm("rmsprop", RMSprop, 1e-3, BATCH),
+    Arm("adam", Adam, 3e-3, BATCH),
+    Arm("adamw", AdamW, 3e-3, BATCH),
+    Arm("nadam", Nadam, 3e-3, BATCH),
+    Arm("lbfgs", lambda rate: LBFGS(), None, None),
 )
 
 

@@ -26,6 +26,7 @@ from chainrule.lab.base import Progress, check_options, part, scaled
 from chainrule.model import Model
 from chainrule.network.network import Network
 from chainrule.training.run import Run
+from chainrule.views import words
 from chainrule.views.experiments import Report
 from chainrule.views.tables import Table
 
@@ -47,13 +48,12 @@ READ = ("relu_1", "relu_2", "relu_3", "dense_4")
 NEURON = ("dense_1", "dense_2", "dense_3", "dense_4")
 """Where a neuron is read for best inputs and examples: before its activation"""
 WHICH = ("trained", "untrained")
-NAMES = ("layer 1", "layer 2", "layer 3", "output")
 
 
 class Pictures(NamedTuple):
     """Some neurons of one layer."""
 
-    name: str
+    link: str
     units: NDArray[np.int64]  # (neurons,)
     best: NDArray[np.float64]  # (neurons, 28, 28) from 0 to 255
     most: NDArray[Any]  # (neurons, 2, 28, 28)
@@ -104,8 +104,8 @@ def features(
         found.append(examine(seed + i, train, test, epochs, min(probe, count), tell))
     drawn = []
     for i, link in enumerate(NEURON):
-        part(progress, 0.75, 0.98)(i / len(NEURON), f"best inputs of {NAMES[i]}")
-        drawn.append(pictures(found[0].model, link, NAMES[i], test, scaled(STEPS, budget, 10), seed))
+        part(progress, 0.75, 0.98)(i / len(NEURON), words.lab_features.best_inputs_of(i))
+        drawn.append(pictures(found[0].model, link, test, scaled(STEPS, budget, 10), seed))
     settings = {
         "seed": seed, "repeats": repeats, "budget": budget, "samples": count, "epochs": epochs,
         "probe_samples": min(probe, count), "judged_on": judged,
@@ -125,7 +125,7 @@ def examine(seed: int, train: Dataset, test: Dataset, epochs: int, probe: int, p
 
     def keep(run: Run) -> None:
         path.append(run.theta.copy())
-        progress(0.4 * (len(path) - 1) / epochs, f"training, seed {seed}")
+        progress(0.4 * (len(path) - 1) / epochs, words.experiments.of_seed(words.lab_features.TRAINING, seed))
 
     model.fit(train.X, train.y, epochs=epochs, batch_size=128, optimizer=Adam(1e-3), callbacks=[keep])
     probes: dict[str, list[float]] = {}
@@ -134,8 +134,9 @@ def examine(seed: int, train: Dataset, test: Dataset, epochs: int, probe: int, p
         model.theta[...] = theta
         fitted, judged = layer_outputs(model, train.X[:probe], READ), layer_outputs(model, test.X, READ)
         probes[name] = []
+        told = words.experiments.of_seed(words.lab_features.PROBES, seed)
         for link in READ:
-            progress(0.4 + (len(probes[name]) + 4 * (name == "trained")) / 14, f"probes, seed {seed}")
+            progress(0.4 + (len(probes[name]) + 4 * (name == "trained")) / 14, told)
             probes[name].append(
                 linear_probe(fitted[link], train.y[:probe], judged[link], test.y, C=C).test_accuracy
             )
@@ -150,7 +151,7 @@ def examine(seed: int, train: Dataset, test: Dataset, epochs: int, probe: int, p
     return Found(model, accuracy, probes, purity, np.array(over), last)
 
 
-def pictures(model: Model, link: str, name: str, test: Dataset, steps: int, seed: int) -> Pictures:
+def pictures(model: Model, link: str, test: Dataset, steps: int, seed: int) -> Pictures:
     """Find the best inputs and the most and least exciting digits of the neurons that vary most."""
     a = layer_outputs(model, test.X, [link])[link]
     units = np.sort((-a.std(0)).argsort(kind="stable")[:NEURONS])
@@ -167,7 +168,7 @@ def pictures(model: Model, link: str, name: str, test: Dataset, steps: int, seed
     samples = exciting_samples(model, test.X, link, units.tolist(), k=2)
     upper = np.triu_indices(STARTS, 1)
     alike = [1.0] if search.exact else [np.corrcoef(ends)[upper].mean() for ends in search.starts]
-    return Pictures(name, units, best.reshape(-1, 28, 28), test.X[samples.most].reshape(-1, 2, 28, 28),
+    return Pictures(link, units, best.reshape(-1, 28, 28), test.X[samples.most].reshape(-1, 2, 28, 28),
                     test.X[samples.least[:, 0]].reshape(-1, 28, 28), search.exact, float(np.mean(alike)))  # fmt: skip
 
 
@@ -186,10 +187,10 @@ def _report(
     begin: float,
 ) -> Report:
     from chainrule.views.figures import features as figures
-    from chainrule.views.words.en import lab_features as words
 
-    flat = {"input": test.X.astype(np.float64) / 255}
-    named = [flat | dict(zip(NAMES, (f.outputs[link] for link in READ), strict=True)) for f in found]
+    said = words.lab_features
+    flat = {said.INPUT: test.X.astype(np.float64) / 255}
+    named = [flat | dict(zip(said.LAYERS, (f.outputs[link] for link in READ), strict=True)) for f in found]
     aligned = np.mean([cka_matrix(each, each) for each in named], 0)  # (5, 5)
     pairs = list(combinations(found, 2))
     twins = [
@@ -201,9 +202,9 @@ def _report(
     probes = {name: np.array([f.probes[name] for f in found]) for name in WHICH}  # (seeds, layers)
     purity = {name: np.array([f.purity[name] for f in found]) for name in WHICH}
     rows: list[tuple[Any, ...]] = [
-        ("input", 784, _percent(at_input), None, None, None, None, _round(aligned[-1, 0]), None)
+        (said.INPUT, 784, _percent(at_input), None, None, None, None, _round(aligned[-1, 0]), None)
     ]
-    for i, name in enumerate(NAMES):
+    for i, name in enumerate(said.LAYERS):
         rows.append((
             name,
             found[0].outputs[READ[i]].shape[1],
@@ -213,56 +214,24 @@ def _report(
             _round(aligned[-1, i + 1]),
             _round(twins[i]),
         ))  # fmt: skip
-    table = Table(
-        (
-            "layer",
-            "width",
-            "probe %",
-            "before",
-            "purity %",
-            "purity before",
-            "CKA input",
-            "CKA output",
-            "CKA seeds",
-        ),
-        tuple(rows),
-        "Test accuracy of a linear probe on each layer, of the trained network and of the same one before training; "
-        f"the share of a neuron's {MOST} most exciting digits that is of one class, mean over the neurons; linear CKA "
-        f"with the input, with the output, and between different seeds ({floor:.3f} for shuffled rows). Means of "
-        f"{len(found)} seeds.",
-    )
+    table = Table(said.HEADS, tuple(rows), said.caption(MOST, floor, len(found)))
     accuracy = float(np.mean([f.accuracy for f in found]))
-    agreements = [(each.name, each.agreement) for each in drawn if not each.exact]
+    agreements = [(i, each.agreement) for i, each in enumerate(drawn) if not each.exact]
     over = np.array([f.over_training for f in found])  # (seeds, epochs + 1, layers)
     return Report(
         name="features",
-        title="What each layer responds to",
-        question="Do low layers of a network hold concrete features and high layers abstract ones?",
-        answer=words.answer(probes["trained"], purity["trained"], aligned),
-        finding=words.finding(accuracy, agreements, at_input, probes, purity, aligned, twins, MOST),
-        held_fixed=(
-            f"The network 784 - {HIDDEN} - {HIDDEN} - {HIDDEN} - 10 (ReLU, L2 {L2:g}), so that layers differ in depth "
-            f"and not in width; {settings['samples']:,} digits of MNIST, {settings['epochs']} epochs of Adam at 0.001 "
-            f"and batches of 128. Probes: logistic regressions (C {C:g}) on {settings['probe_samples']:,} training "
-            f"digits, judged, as is all else, on the same {settings['judged_on']:,} test digits; the untrained network "
-            "has the same start. The best inputs of layer 1 are exact: its neurons are affine in the input, and the "
-            "ball about grey is as large as the pixels allow. Those of the others lie between 0 and 255 and are the "
-            f"best of {STARTS} starts under one prior (total variation {TV:g}, L2 {PRIOR_L2:g})."
-        ),
-        limits=(
-            "A picture shows what excites a neuron, not what the network uses it for, and the best inputs above layer "
-            "1 are shaped by the prior: another prior gives other pictures. They are no digits that occur. A probe "
-            "that reads the class says that it can be read linearly, not that the network reads it so. CKA sees what "
-            "varies most, compares geometry and not meaning, and is biased upwards for few samples. The neurons drawn "
-            "are those that vary most. One architecture on one data set: images of digits need few levels of "
-            "abstraction, and a dense layer knows nothing of neighboring pixels."
-        ),
+        title=said.TITLE,
+        question=said.QUESTION,
+        answer=said.answer(probes["trained"], purity["trained"], aligned),
+        finding=said.finding(accuracy, agreements, at_input, probes, purity, aligned, twins, MOST),
+        held_fixed=said.held_fixed(settings, HIDDEN, L2, C, STARTS, (TV, PRIOR_L2)),
+        limits=said.LIMITS,
         tables=(table,),
         figures=(
             figures.neurons(drawn),
             figures.weights(weight_images(found[0].model, "dense_1", (28, 28))),
-            figures.held_by_layers(NAMES, probes, purity, at_input),
-            figures.alignment(("input", *NAMES), aligned, NAMES, over),
+            figures.held_by_layers(said.LAYERS, probes, purity, at_input),
+            figures.alignment((said.INPUT, *said.LAYERS), aligned, said.LAYERS, over),
         ),
         settings=settings,
         seconds=time.perf_counter() - begin,

@@ -17,17 +17,18 @@ from chainrule.formulas.optimizers import SGD, Adagrad, Adam, GradientDescent, O
 from chainrule.lab.base import Progress, part
 from chainrule.model import Model
 from chainrule.network import objective
+from chainrule.views import words
 
 Floats = NDArray[np.float64]
 STEPS = 40
 SAMPLES = 500
 POINTS = 33
 RULES: dict[str, Callable[[float], Optimizer]] = {
-    "gradient descent": GradientDescent,
+    "gradient_descent": GradientDescent,
     "momentum": lambda rate: SGD(rate, momentum=0.9),
-    "Adagrad": Adagrad,
-    "RMSprop": RMSprop,
-    "Adam": Adam,
+    "adagrad": Adagrad,
+    "rmsprop": RMSprop,
+    "adam": Adam,
 }
 NEAR = 1.1
 """Of a rule's rates the least is taken whose end is at most this many times its lowest: calm steps, not lucky ones"""
@@ -77,7 +78,7 @@ class Plane:
                 out = network.predict(params, self.batch.a, ctx)
                 losses = network.loss.value(out, self.batch.y)
                 loss[i, j] = objective.value(losses, share, network.penalty(params))
-            part(progress, 0.0, 1.0)((i + 1) / len(b), "loss over a slice")
+            part(progress, 0.0, 1.0)((i + 1) / len(b), words.lab_optimizers.SLICE)
         return loss
 
 
@@ -116,7 +117,7 @@ def views(
     steps = max(8, min(STEPS, round(STEPS * budget)))
     walks, rates, final = {}, {}, {}
     for i, (name, make) in enumerate(RULES.items()):
-        part(progress, 0.35, 0.65)(i / len(RULES), f"{name} on a slice")
+        part(progress, 0.35, 0.65)(i / len(RULES), words.lab_optimizers.on_a_slice(name))
         tried = {rate: walk(plane, make(rate), steps) for rate in RATES}
         lowest = min(end for _, end in tried.values())  # finite: the least rate hardly moves
         rates[name] = min(rate for rate, (_, end) in tried.items() if end <= NEAR * lowest)

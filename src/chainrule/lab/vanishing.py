@@ -21,8 +21,9 @@ from chainrule.lab.vanishing_report import Measured, report
 from chainrule.model import Model
 from chainrule.network.blocks import Residual, Skip
 from chainrule.network.network import Network
+from chainrule.views import words
 from chainrule.views.experiments import Report
-from chainrule.views.words.en.lab_vanishing import RESIDUAL_RELU
+from chainrule.views.words.nets import RESIDUAL_RELU
 
 DEPTHS = (2, 3, 5, 10, 20)
 WIDTH = 64
@@ -46,13 +47,13 @@ def _repeat(depth: int, block: Callable[[], list[Layer]]) -> list[Layer]:
 ARMS: dict[str, Callable[[int, int], list[Layer]]] = {
     "sigmoid": lambda depth, width: _repeat(depth, lambda: [Dense(width), Sigmoid()]),
     "tanh": lambda depth, width: _repeat(depth, lambda: [Dense(width), Tanh()]),
-    "ReLU": lambda depth, width: _repeat(depth, lambda: [Dense(width), ReLU()]),
-    "ReLU + batch norm": lambda depth, width: _repeat(depth, lambda: [Dense(width), BatchNorm(), ReLU()]),
-    "sigmoid + skip": lambda depth, width: [
+    "relu": lambda depth, width: _repeat(depth, lambda: [Dense(width), ReLU()]),
+    "relu_batch_norm": lambda depth, width: _repeat(depth, lambda: [Dense(width), BatchNorm(), ReLU()]),
+    "sigmoid_skip": lambda depth, width: [
         *(Dense(width), Sigmoid()),
         *_repeat(depth - 1, lambda: [Skip([Dense(max(1, width * GROWTH // WIDTH)), Sigmoid()])]),
     ],
-    "sigmoid + residual": lambda depth, width: [
+    "sigmoid_residual": lambda depth, width: [
         *(Dense(width), Sigmoid()),
         *_repeat(depth - 1, lambda: [Residual([Dense(width), Sigmoid()])]),
     ],
@@ -98,12 +99,12 @@ def vanishing(
     found: dict[tuple[str, int], Measured] = {}
     for arm, depth in work:
         if progress is not None:
-            progress(done / total, f"{arm}, {depth} hidden layers")
+            progress(done / total, words.lab_vanishing.under_way(arm, depth))
         found[arm, depth] = _measure(arm, depth, width, data, seed, repeats)
         done += depth + 2
     shattering = _shattering(depths[-1], width, data, seed, repeats)
     if progress is not None:
-        progress(1.0, "figures")
+        progress(1.0, words.experiments.FIGURES)
     steps = -(-len(data.y) // BATCH_SIZE) * EPOCHS
     return report(
         found,

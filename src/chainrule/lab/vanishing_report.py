@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.views import words
 from chainrule.views.experiments import Report
 from chainrule.views.tables import Table
-from chainrule.views.words.en import lab_vanishing as words
-from chainrule.views.words.en.lab_vanishing import CHANCE, NORMED, PLAIN, loss, share
+from chainrule.views.words.nets import CHANCE, NORMED, PLAIN
 
 
 class Measured(NamedTuple):
@@ -48,44 +48,42 @@ def report(
     """Make the report. found: by network and depth.  cosines: of gradients, by network.  near: their distance."""
     from chainrule.views.figures import flow as figures
 
-    deep = depths[-1]
+    said, deep = words.lab_vanishing, depths[-1]
     deepest = {arm: found[arm, deep] for arm in arms}
     main = Table(
-        ("net", "parameters", "gradient", "rate", "loss", "least to greatest", "accuracy"),
-        tuple((arm, m.parameters, *cells(m)) for arm, m in deepest.items()),
-        f"{deep} hidden layers. gradient: the first layer's before training, the last layer's being 1; rate: the "
-        "learning rate chosen; loss: of the training images in the end; accuracy: on test images.",
+        said.HEADS,
+        tuple((said.NETS[arm], m.parameters, *cells(m)) for arm, m in deepest.items()),
+        said.main_caption(deep),
+    )
+    values: tuple[Callable[[Measured], Any], ...] = (
+        lambda m: said.share(m.ratio),
+        lambda m: said.loss(m.loss),
+        lambda m: m.rate,
     )
     by_depth = [
         Table(
-            ("net", *(f"{d} {'layer' if d == 1 else 'layers'}" for d in depths)),
-            tuple((arm, *(value(found[arm, d]) for d in depths)) for arm in arms),
+            said.depth_heads(depths),
+            tuple((said.NETS[arm], *(value(found[arm, d]) for d in depths)) for arm in arms),
             caption,
         )
-        for caption, value in (
-            ("The first layer's gradient before training, by depth", lambda m: share(m.ratio)),
-            ("Training loss in the end, by depth", lambda m: loss(m.loss)),
-            ("Learning rate chosen, by depth", lambda m: m.rate),
-        )
+        for caption, value in zip(said.BY_DEPTH, values, strict=True)
     ]
     noise = Table(
-        ("net", "cosine"),
-        tuple((name, f"{cosine:.2f}") for name, cosine in cosines.items()),
-        f"Cosine between the gradients of an image and of one {100 * near:.0f} % of the way to another, at the first "
-        f"layer before training, {deep} hidden layers",
+        said.NOISE_HEADS,
+        tuple((said.NETS[name], f"{cosine:.2f}") for name, cosine in cosines.items()),
+        said.noise_caption(near, deep),
     )
     shares = {arm: [found[arm, d].profiles[:, 0] for d in depths] for arm in arms}
     return Report(
         name="vanishing",
-        title="Vanishing gradients, and four cures",
-        question="How much of the gradient arrives at the first layer of a deep net, and does the net learn once what "
-        "was lost is restored?",
-        answer=words.answer(deepest),
+        title=said.TITLE,
+        question=said.QUESTION,
+        answer=said.answer(deepest),
         finding=" ".join(
-            words.finding(deepest, found[PLAIN, depths[0]], found[NORMED, depths[0]], cosines, near)
+            said.finding(deepest, found[PLAIN, depths[0]], found[NORMED, depths[0]], cosines, near)
         ),
-        held_fixed=words.held_fixed(settings),
-        limits=words.LIMITS,
+        held_fixed=said.held_fixed(settings),
+        limits=said.LIMITS,
         tables=(main, *by_depth, noise),
         figures=(
             figures.depth(
@@ -104,9 +102,8 @@ def report(
 
 def cells(m: Measured) -> tuple[Any, ...]:
     """The numbers of one net at one depth, for the main table."""
-    finite, diverged = m.losses[np.isfinite(m.losses)], int(np.isinf(m.losses).sum())
-    spread = f"{np.min(finite):.3f} to {np.max(finite):.3f}" if len(finite) else ""
-    if diverged:
-        spread += f"{', ' if spread else ''}{diverged} diverged"
-    accuracy = None if np.isnan(m.accuracies).all() else f"{100 * np.nanmedian(m.accuracies):.1f} %"
-    return share(m.ratio), m.rate, loss(m.loss), spread, accuracy
+    said, finite = words.lab_vanishing, m.losses[np.isfinite(m.losses)]
+    ends = (float(np.min(finite)), float(np.max(finite))) if len(finite) else None
+    spread = said.spread(ends, int(np.isinf(m.losses).sum()))
+    accuracy = None if np.isnan(m.accuracies).all() else said.accuracy(float(np.nanmedian(m.accuracies)))
+    return said.share(m.ratio), m.rate, said.loss(m.loss), spread, accuracy

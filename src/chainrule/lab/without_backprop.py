@@ -25,9 +25,9 @@ from chainrule.lab.without_backprop_runs import (
     samples,
 )
 from chainrule.training.without_backprop import NoTraining
+from chainrule.views import words
 from chainrule.views.experiments import Report
 from chainrule.views.tables import Table
-from chainrule.views.words.en import lab_without_backprop as words
 
 PASSES = 12_000
 """Walks forward that every method may spend, at a budget of 1."""
@@ -59,7 +59,7 @@ def without_backprop(
         size = tuned(task, arm, seed, passes, clock)
         courses = []
         for k in range(repeats):
-            clock.at(f"{arm.label}, seed {seed + k}")
+            clock.at(words.experiments.of_seed(words.lab_without_backprop.METHODS[name], seed + k))
             courses.append(run(task, arm, size, seed + k, passes, looks=LOOKS))
             clock.add(1)
         found[name] = Outcome(arm, size, courses)
@@ -104,7 +104,7 @@ def tuned(task: Task, arm: Arm, seed: int, passes: int, clock: Clock) -> float |
         return None
     losses = []
     for size in SIZES:
-        clock.at(f"{arm.label}, trying a step size of {size:g}")
+        clock.at(words.lab_without_backprop.trying(arm.name, size))
         losses.append(run(task, arm, size, seed, round(TUNING * passes), looks=0).loss[-1])
         clock.add(TUNING)
     return SIZES[int(np.argmin(losses))]
@@ -118,10 +118,10 @@ def _report(
 ) -> Report:
     from chainrule.views.figures import search
 
-    P = task.network.size
+    said, lesson, P = words.lab_without_backprop, words.lab_lesson, task.network.size
     curves = [
         search.Curve(
-            outcome.arm.label,
+            said.METHODS[outcome.arm.name],
             outcome.arm.family,
             [course.passes for course in outcome.courses],
             [course.seconds for course in outcome.courses],
@@ -129,21 +129,23 @@ def _report(
         )
         for outcome in found.values()
     ]
-    angles = [(o.arm.label, o.arm.family, o.cosine) for o in found.values() if o.cosine is not None]
+    angles = [
+        (said.METHODS[o.arm.name], o.arm.family, o.cosine) for o in found.values() if o.cosine is not None
+    ]
     figures = (
         search.loss_curves(curves, "passes"),
         search.loss_curves(curves, "seconds"),
-        search.cosines(angles, words.chance(P)),
+        search.cosines(angles, said.chance(P)),
     )
-    tables = (measured(found), words.lesson_table(found, P))
+    tables = (measured(found), Table(lesson.HEADS, lesson.rows(found, P), lesson.CAPTION))
     return Report(
         "without-backprop",
-        "With and without backpropagation",
-        "What does the same network learn from the same data in the same number of passes if no error is handed back?",
-        words.answer(found, passes),
-        words.finding(found, P, passes),
-        words.held_fixed(task.network, task.train.n, settings, passes, BATCH, SIZES, TUNING),
-        words.limits(P),
+        said.TITLE,
+        said.QUESTION,
+        said.answer(found, passes),
+        said.finding(found, P, passes),
+        said.held_fixed(task.network, task.train.n, settings, passes, BATCH, SIZES, TUNING),
+        said.limits(P),
         tables,
         figures,
         settings | {"parameters": P, "passes": passes},
@@ -153,13 +155,13 @@ def _report(
 
 def measured(found: dict[str, Outcome]) -> Table:
     """Each method in numbers."""
-    rows = []
+    rows, said = [], words.lab_without_backprop
     backprop = found["backpropagation"]
     for name, outcome in found.items():
         moves = name not in ("backpropagation", "none")
         rows.append(
             (
-                outcome.arm.label,
+                said.METHODS[name],
                 outcome.size,
                 outcome.passes_a_step,
                 outcome.milliseconds,
@@ -170,21 +172,4 @@ def measured(found: dict[str, Outcome]) -> Table:
                 backprop.passes_to(outcome.loss) if moves else None,
             )
         )
-    columns = (
-        "method",
-        "size",
-        "passes a step",
-        "ms a step",
-        "cosine",
-        "steps",
-        "loss",
-        "right %",
-        "backprop at",
-    )
-    return Table(
-        columns,
-        tuple(rows),
-        "Means over the seeds. size: of its steps, as tuned. cosine: to the true gradient of the same batch. "
-        "loss: over all training samples at the end. right: of the test images. backprop at: passes after which "
-        "backpropagation had that loss.",
-    )
+    return Table(said.HEADS, tuple(rows), said.CAPTION)

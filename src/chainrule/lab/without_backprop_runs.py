@@ -55,59 +55,30 @@ FAR = 1 << 30
 class Arm(NamedTuple):
     """One method in the comparison."""
 
-    label: str
+    name: str
     make: Callable[[float], Method]
     """a method for a step size, which only searches use"""
     family: str
     """exact, numerical, random direction, evolution, other"""
-    source: str
-    """where its gradient comes from"""
     draws: int = 1
     """estimates averaged in each look at the cosine"""
 
 
 ARMS: dict[str, Arm] = {
-    "backpropagation": Arm(
-        "backpropagation", lambda size: Backpropagation(), "exact", "chain rule, one walk back"
-    ),
-    "central_differences": Arm(
-        "central differences",
-        lambda size: CentralDifferences(),
-        "numerical",
-        "loss to both sides of each number",
-    ),
-    "forward_differences": Arm(
-        "forward differences",
-        lambda size: ForwardDifferences(),
-        "numerical",
-        "loss to one side of each number",
-    ),
-    "forward_gradient": Arm(
-        "forward gradient",
-        lambda size: ForwardGradient(),
-        "direction",
-        "exact slope, one random direction",
-        16,
-    ),
-    "spsa": Arm("SPSA", lambda size: SPSA(), "direction", "loss to both sides, random signs", 16),
-    "openai_es": Arm("OpenAI-ES", lambda size: OpenAIES(), "evolution", "ranks of 16 mirrored pairs", 4),
-    "cma_es": Arm(
-        "CMA-ES",
-        lambda size: CMAES(sigma=size, diagonal=True),
-        "evolution",
-        "nothing but the ranks of a population",
-        4,
-    ),
-    "random_search": Arm(
-        "random search", lambda size: RandomSearch(sigma=size), "evolution", "nothing but better or worse", 16
-    ),
-    "feedback_alignment": Arm(
-        "feedback alignment", lambda size: FeedbackAlignment(), "other", "a walk back through random weights"
-    ),
-    "random_features": Arm(
-        "last layer only", lambda size: RandomFeatures(), "other", "the last layer's own, no walk back"
-    ),
-    "none": Arm("no training", lambda size: NoTraining(), "none", "none"),
+    arm.name: arm
+    for arm in (
+        Arm("backpropagation", lambda size: Backpropagation(), "exact"),
+        Arm("central_differences", lambda size: CentralDifferences(), "numerical"),
+        Arm("forward_differences", lambda size: ForwardDifferences(), "numerical"),
+        Arm("forward_gradient", lambda size: ForwardGradient(), "direction", 16),
+        Arm("spsa", lambda size: SPSA(), "direction", 16),
+        Arm("openai_es", lambda size: OpenAIES(), "evolution", 4),
+        Arm("cma_es", lambda size: CMAES(sigma=size, diagonal=True), "evolution", 4),
+        Arm("random_search", lambda size: RandomSearch(sigma=size), "evolution", 16),
+        Arm("feedback_alignment", lambda size: FeedbackAlignment(), "other"),
+        Arm("random_features", lambda size: RandomFeatures(), "other"),
+        Arm("none", lambda size: NoTraining(), "none"),
+    )
 }
 """In the order of the table."""
 

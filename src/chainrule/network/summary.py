@@ -62,41 +62,8 @@ class Summary(NamedTuple):
 
         What is too wide loses the operations, and then the settings of layers.
         """
-        head, body = self.cells()
-        lines = _aligned([head, *body])
-        if width is not None and max(map(len, lines)) > width:
-            lines = _aligned([line[:4] for line in (head, *body)])
-        if width is not None and max(map(len, lines)) > width:
-            lines = _aligned([(line[0], line[1].partition("(")[0], *line[2:4]) for line in (head, *body)])
-        lines += ["", *(f"{name:<13}{value}" for name, value in self.totals().items())]
-        return "\n".join(lines)
-
-    def cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Return the names of the columns, and the rows as text, those of links inside blocks indented."""
-        head = ("link", "layer", "output", "parameters", "operations")
-        body: list[tuple[str, ...]] = [
-            (
-                "  " * row.depth + row.name,
-                row.layer,
-                str(row.output),
-                f"{row.parameters:,}" + (" frozen" if row.frozen else "") if row.parameters else "",
-                f"{row.operations:,}" if row.operations else "",
-            )
-            for row in self.rows
-        ]
-        body.insert(0, ("input", "", str(self.inputs), "", ""))
-        return head, body
-
-    def totals(self) -> dict[str, str]:
-        """Return parameters, operations and memory of the whole network as text."""
-        frozen = (
-            f", {self.parameters - self.trained:,} of them frozen" if self.trained < self.parameters else ""
-        )
-        return {
-            "parameters": f"{self.parameters:,}{frozen}: {as_bytes(self.parameter_bytes)}",
-            "operations": f"{self.operations:,} a sample to predict, {self.training_operations:,} to train",
-            "memory": f"about {as_bytes(self.training_bytes)} to train with Adam and batches of {self.batch_size}",
-        }
+        told: str = view(self, "as_summary", width)
+        return told
 
     def __repr__(self) -> str:
         """Show the numbers of links and parameters."""
@@ -106,18 +73,6 @@ class Summary(NamedTuple):
         """Show the table and the totals in a notebook."""
         made: str = view(self, "as_output")
         return made
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return the heading, a rule and the rows as lines; names are left-aligned, numbers right-aligned."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(w) if i < 2 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in (rows[0], tuple("-" * w for w in widths), *rows[1:])
-    ]
 
 
 def summarize(network: Network, dtype: Any, frozen: frozenset[str], batch_size: int) -> Summary:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chainrule.inspection.attribution import Attribution
     from chainrule.inspection.derivation.derivation import Derivation
     from chainrule.inspection.story import Story
+    from chainrule.network.summary import Summary
     from chainrule.views.chapters import Chapter
 
 
@@ -46,11 +47,18 @@ def as_text(result: Any, *arguments: Any) -> str:
     return text(result, *arguments)
 
 
-def as_words(result: Any) -> str:
-    """Describe a `Diagnosis`, a `Difference`, a `Step` or an `Attribution` in a few words."""
-    from chainrule.views.words.results import words
+def as_summary(summary: Summary, width: int | None) -> str:
+    """Return a network's summary as text, as wide as `width` where possible; it loads no other view."""
+    from chainrule.views.text.summary import table
 
-    return words(result)
+    return table(summary, width)
+
+
+def as_words(result: Any) -> str:
+    """Return what is said of a diagnosis, a difference, a step, an attribution or its target, in a few words."""
+    from chainrule.views.words.results import said
+
+    return said(result)
 
 
 def show(story: Story, console: Console) -> None:
@@ -62,9 +70,9 @@ def show(story: Story, console: Console) -> None:
 
 def as_chapters(story: Story) -> tuple[Chapter, ...]:
     """Return the chapters of a story, in sentences, tables and pictures."""
-    from chainrule.views.words.en.story import parts
+    from chainrule.views import words
 
-    return parts(story)
+    return words.story.parts(story)
 
 
 def as_bars(attribution: Attribution, row: int, max_features: int) -> list[tuple[str, float]]:
@@ -76,9 +84,9 @@ def as_bars(attribution: Attribution, row: int, max_features: int) -> list[tuple
 
 def as_completeness(attribution: Attribution, row: int) -> str:
     """Say what the values of a sample add up to, and what the method guarantees."""
-    from chainrule.views.words.en.attribution import completeness
+    from chainrule.views import words
 
-    return completeness(attribution, row)
+    return words.attribution.completeness(attribution, row)
 
 
 def as_heading(derivation: Derivation) -> str:

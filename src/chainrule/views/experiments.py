@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.core import records
 from chainrule.core.files import to_json, write_whole
 from chainrule.errors import ConfigError
+from chainrule.views import words
 from chainrule.views.tables import WIDTH, Table, plain_console
 
 if TYPE_CHECKING:
@@ -81,9 +82,9 @@ class Report:
     def words(self) -> list[tuple[str, str]]:
         """Return the paragraphs with their headings."""
         return [
-            ("What was found", f"{self.answer} {self.finding}"),
-            ("What was held fixed", self.held_fixed),
-            ("What this does not show", self.limits),
+            (words.experiments.FOUND, f"{self.answer} {self.finding}"),
+            (words.experiments.HELD_FIXED, self.held_fixed),
+            (words.experiments.LIMITS, self.limits),
         ]
 
     def show(self, console: Console) -> None:
@@ -95,14 +96,13 @@ class Report:
         for table in self.tables:
             console.print(table)
         console.print()
-        for head, words in self.words():
-            console.print(Text.assemble((f"{head}. ", "bold"), words), "", sep="\n")
+        for head, said in self.words():
+            console.print(Text.assemble((f"{head}. ", "bold"), said), "", sep="\n")
         console.print(Text(self.footnote(), "dim"))
 
     def footnote(self) -> str:
         """Return the settings in one line: seed 0, repeats 5, budget 1.0; 41.2 s"""
-        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.settings.items())
-        return f"{said}; {self.seconds:.1f} s"
+        return words.experiments.footnote(self.settings, self.seconds)
 
     def text(self, width: int = WIDTH) -> str:
         """Return the report as plain text."""
@@ -112,20 +112,22 @@ class Report:
 
     def html(self) -> str:
         """Return a self-contained page that works offline."""
-        from chainrule.views import figures
         from chainrule.views.report.page import page
         from chainrule.views.report.sections import figure, pairs, section, text
 
         (found, _), *others = self.words()
-        settings = [(figures.spoken(name), value) for name, value in self.settings.items()]
+        settings = [(words.phrases.spoken(name), value) for name, value in self.settings.items()]
         more = "".join(section("", table.html()) for table in self.tables[1:])
         sections = [
             section(found, f'<p class="answer">{text(self.answer)}</p><p>{text(self.finding)}</p>'),
             *(section("", figure(made)) for made in self.figures),
-            *(section("In numbers", table.html()) for table in self.tables[:1]),
+            *(section(words.experiments.IN_NUMBERS, table.html()) for table in self.tables[:1]),
             f'<div class="pair">{more}</div>' if more else "",
-            *(section(head, f"<p>{text(words)}</p>") for head, words in others),
-            section("Settings", pairs([*settings, ("seconds", f"{self.seconds:.1f}")])),
+            *(section(head, f"<p>{text(said)}</p>") for head, said in others),
+            section(
+                words.experiments.SETTINGS,
+                pairs([*settings, (words.experiments.SECONDS, f"{self.seconds:.1f}")]),
+            ),
         ]
         return page(self.title, self.title, self.question, sections)
 
@@ -143,5 +145,5 @@ class Report:
     def _repr_html_(self) -> str:
         from chainrule.views.report.sections import text
 
-        words = "".join(f"<p><b>{head}.</b> {text(said)}</p>" for head, said in self.words())
-        return f"<h3>{text(self.title)}</h3><p>{text(self.question)}</p>{self.table.html()}{words}"
+        paragraphs = "".join(f"<p><b>{head}.</b> {text(said)}</p>" for head, said in self.words())
+        return f"<h3>{text(self.title)}</h3><p>{text(self.question)}</p>{self.table.html()}{paragraphs}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.core import records
 from chainrule.errors import ShapeError
+from chainrule.views import words
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -121,16 +122,16 @@ class Table:
 def cell(value: Any) -> str:
     """Format a cell: 1,234 and 0.01235 and 1.2e-08; a dash for None."""
     if value is None:
-        return "-"
+        return words.phrases.NOTHING
     if isinstance(value, str):
         return value
     number = value.item() if hasattr(value, "item") else value
     if isinstance(number, bool):
-        return "yes" if number else "no"
+        return words.phrases.YES if number else words.phrases.NO
     if isinstance(number, int):
         return f"{number:,}"
     if math.isnan(number):
-        return "undefined"
+        return words.phrases.UNDEFINED
     return f"{number:,.0f}" if 10_000 <= abs(number) < 1e9 else f"{number:.4g}"
 
 

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
+from chainrule.core.shown import view
 from chainrule.data.checks import as_array, check_X
 from chainrule.data.frames import column_names
 from chainrule.errors import ConfigError, DataError, ShapeError
@@ -31,6 +33,29 @@ DRAWN_FROM = 8
 """The smallest side, in pixels, of a picture that is recognized from a square number of bytes."""
 
 
+@records.kind("attribution_target")
+class Target(NamedTuple):
+    """What f is for one sample: one output, or one held against another. Print it for its name."""
+
+    what: str
+    """"class", "label" or "output": what the outputs are of"""
+    label: Any
+    """its label, or its place where outputs have none"""
+    against: Any = None
+    """the label whose output is taken off; None for none"""
+    is_negated: bool = False
+    """whether f is the output with the other sign: of a label that is off"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+    def __str__(self) -> str:
+        """What f is, in words: class 3 against 5."""
+        said: str = view(self, "as_words")
+        return said
+
+
 class Explained(NamedTuple):
     """The function f, and the samples to explain."""
 
@@ -42,8 +67,8 @@ class Explained(NamedTuple):
     V: Floats  # (n, outputs) what f picks of the outputs
     labels: tuple[Any, ...]
     """the target of each sample: 3"""
-    targets: tuple[str, ...]
-    """the target of each sample in words: class '3', class '3' against '5'"""
+    targets: tuple[Target, ...]
+    """the meaning of f for each sample"""
     names: tuple[str, ...] | None
     """names of the features, if X has them"""
     shape: tuple[int, int] | None
@@ -192,8 +217,8 @@ def _check_baseline(baseline: Any, shape: tuple[int, ...]) -> Floats:
 
 def _pick(
     model: Trained, f: Explained, target: Any, against: Any
-) -> tuple[Floats, tuple[Any, ...], tuple[str, ...]]:
-    """Return V (n, outputs), and the target of each sample, as a label and in words."""
+) -> tuple[Floats, tuple[Any, ...], tuple[Target, ...]]:
+    """Return V (n, outputs), and the target of each sample, as a label and whole."""
     task, outputs = model.task, model.network.outputs
     labels = _labels(model, task)
     noun = {"regression": "output", "multilabel": "label"}.get(task, "class")
@@ -208,19 +233,19 @@ def _pick(
     else:
         V[n, chosen] = 1.0
     targets = tuple(labels[k] for k in chosen.tolist())
-    words = [f"{noun} {label}" for label in targets]
+    whole = tuple(Target(noun, label) for label in targets)
     if against is None:
-        return V, targets, tuple(words)
+        return V, targets, whole
     rival = _numbers(against, labels, len(f.X), "against", noun)
     if task == "binary":
         raise ConfigError(
             "against is for more than two classes: the logit of two classes already holds one against the other."
         )
     if (rival == chosen).any():
-        raise ConfigError(f"against is the target itself, {words[int((rival == chosen).argmax())]}.")
+        raise ConfigError(f"against is the target itself, {noun} {targets[int((rival == chosen).argmax())]}.")
     V[n, rival] = -1.0
-    words = [f"{word} against {labels[k]}" for word, k in zip(words, rival.tolist(), strict=True)]
-    return V, targets, tuple(words)
+    held = zip(whole, rival.tolist(), strict=True)
+    return V, targets, tuple(target._replace(against=labels[k]) for target, k in held)
 
 
 def _labels(model: Trained, task: str) -> list[Any]:

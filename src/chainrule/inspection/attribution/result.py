@@ -13,16 +13,25 @@ from chainrule.core import records
 from chainrule.core.files import write_whole
 from chainrule.core.shown import Shown, view
 from chainrule.errors import ConfigError
-from chainrule.inspection.attribution.explained import Explained, Floats
+from chainrule.inspection.attribution.explained import Explained, Floats, Target
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+PROMISED = {
+    "saliency": "nothing",
+    "input_x_gradient": "nothing",
+    "integrated_gradients": "difference",
+    "epsilon_lrp": "output",
+    "deep_lift": "difference",
+    "occlusion": "nothing",
+}
+"""What the values promise to add up to: f(x) - f(baseline), f(x), or nothing."""
 SHOWN = 12
 """The number of features in a table."""
 
 
-@records.kind("attribution")
+@records.kind("attribution", version=2)
 @dataclass(frozen=True, eq=False)
 class Attribution(Shown):
     """The contribution of each feature of each sample to f(x). print() shows the first sample.
@@ -36,8 +45,8 @@ class Attribution(Shown):
     baseline: Floats  # (n, inputs)
     labels: tuple[Any, ...]
     """the target of each sample: 3"""
-    targets: tuple[str, ...]
-    """the meaning of f for each sample: class 3"""
+    targets: tuple[Target, ...]
+    """the meaning of f for each sample; print one for its name: class 3"""
     outputs: Floats  # (n,) f(x)
     baseline_outputs: Floats  # (n,) f(baseline)
     is_complete: bool
@@ -127,7 +136,7 @@ class Attribution(Shown):
         error, relative_error = self.error, self.relative_error
         return {
             "method": self.method,
-            "promise": self.promise,
+            "promise": PROMISED[self.method],
             "is_complete": self.is_complete,
             "settings": self.settings,
             "shape": self.shape,

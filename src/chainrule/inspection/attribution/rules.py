@@ -12,16 +12,25 @@ Rule = Callable[[Link], Layer | None]
 """The layer that stands in for a link's own; None where there is no rule for it."""
 
 
+class NoRuleError(ConfigError):
+    """A method has no rule for a layer of the network."""
+
+    def __init__(self, method: str, link: Link) -> None:
+        """Name the method and the link."""
+        self.layer, self.name = type(link.layer).__name__, link.name
+        super().__init__(
+            f"{method} has no rule for {self.layer} ({link.name}); "
+            "use integrated_gradients, which needs nothing but gradients."
+        )
+
+
 def with_rules(links: Sequence[Link], rule: Rule, method: str) -> tuple[Link, ...]:
-    """Replace every layer of the links by its rule, in blocks too. Raises ConfigError for a layer without a rule."""
+    """Replace every layer of the links by its rule, in blocks too. Raises NoRuleError for a layer without a rule."""
 
     def replaced(link: Link) -> Layer:
         layer = rule(link)
         if layer is None:
-            raise ConfigError(
-                f"{method} has no rule for {type(link.layer).__name__} ({link.name}); "
-                "use integrated_gradients, which needs nothing but gradients."
-            )
+            raise NoRuleError(method, link)
         return layer
 
     return replace(links, replaced)

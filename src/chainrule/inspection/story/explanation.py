@@ -41,7 +41,7 @@ def explain(
     baseline: Any = None,
     shape: tuple[int, int] | None = None,
     names: Sequence[str] | None = None,
-    source: str = "the sample",
+    source: str | None = None,
 ) -> Story:
     """Tell the story of one prediction.
 
@@ -88,8 +88,9 @@ def explain(
         if rival is not None
         else explained(exact, X, shape=shape, baseline=baseline, target=settings.get("target"))
     )
+    evidence, no_rule = facts.evidence(f)
     return Story(
-        source=str(source),
+        source=None if source is None else str(source),
         task=model.task,
         parameters=model.network.size,
         shape=shape,
@@ -98,7 +99,8 @@ def explain(
         answers=found,
         layers=facts.layers(exact, trace),
         attribution=why,
-        evidence=facts.evidence(f),
+        evidence=evidence,
+        no_rule=no_rule,
         rival=rival,
         change=None
         if is_silent
@@ -126,5 +128,5 @@ def _classes(model: Trained, labels: list[str]) -> dict[str, Any]:
 
 def _asked(model: Trained, why: Attribution, labels: list[str]) -> str:
     if model.task == "regression":
-        return f"{labels[0]}" if len(labels) > 1 else "this number"
+        return labels[0]
     return str(why.labels[0])

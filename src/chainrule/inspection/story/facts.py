@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.core import records
-from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Activation, Softmax
 from chainrule.inspection.attribution.deep_lift import multipliers
 from chainrule.inspection.attribution.explained import Explained, Floats, input_links
+from chainrule.inspection.attribution.rules import NoRuleError
 from chainrule.inspection.trace.walk import Walk
 from chainrule.network import objective
 from chainrule.network.answers import decide
@@ -40,12 +40,13 @@ class Answer(NamedTuple):
         return records.to_data(self)
 
 
-@records.kind("story_layer", also=("rms",))
+@records.kind("story_layer", version=2, also=("rms",))
 class LayerFacts(NamedTuple):
     """The output of one link."""
 
     name: str
     layer: str
+    """as it is written; of a block its name alone"""
     depth: int
     """the number of blocks around it"""
     values: Floats  # (width,) what it gives out
@@ -54,6 +55,8 @@ class LayerFacts(NamedTuple):
     strongest: tuple[int, ...]
     changes_units: bool = False
     """whether it only rescales or standardizes the input"""
+    is_block: bool = False
+    """whether it adds up or joins what stands inside it"""
 
     @property
     def rms(self) -> float:
@@ -80,6 +83,18 @@ class Evidence(NamedTuple):
     def total(self) -> float:
         """The sum of the contributions for and against."""
         return self.for_it + self.against_it
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+
+@records.kind("story_no_rule")
+class NoRule(NamedTuple):
+    """The layer that DeepLIFT has no rule for, so that there is no evidence by layer."""
+
+    name: str
+    layer: str
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -186,9 +201,11 @@ def layers(model: Trained, trace: Walk) -> tuple[LayerFacts, ...]:
         values = trace.outputs[link.name][0]
         is_activation = isinstance(link.layer, Activation) and not isinstance(link.layer, Softmax)
         active = int((trace.z[link.name][0] > 0).sum()) if is_activation else None
-        shown = repr(link.layer) if not link.branches else f"{type(link.layer).__name__}, added up"
+        is_block = bool(link.branches)
+        shown = type(link.layer).__name__ if is_block else repr(link.layer)
         is_front = link in model.network.links[: input_links(model.network.links)]
-        found.append(LayerFacts(link.name, shown, depth, values, active, strongest(values), is_front))
+        strong = strongest(values)
+        found.append(LayerFacts(link.name, shown, depth, values, active, strong, is_front, is_block))
     return tuple(found)
 
 
@@ -198,12 +215,12 @@ def strongest(values: Floats) -> tuple[int, ...]:
     return tuple(int(k) for k in order if values[k] != 0)
 
 
-def evidence(f: Explained) -> tuple[Evidence, ...] | str:
-    """Return the contributions of the neurons of each layer to f, or the sentence that says why there are none."""
+def evidence(f: Explained) -> tuple[tuple[Evidence, ...], NoRule | None]:
+    """Return the contributions of the neurons of each layer to f; none, and the layer that DeepLIFT has no rule for."""
     try:
         _, contributions = multipliers(f)
-    except ConfigError as error:
-        return str(error)
+    except NoRuleError as error:
+        return (), NoRule(error.name, error.layer)
     found = []
     for link in f.links:
         is_linear = not isinstance(link.layer, Activation) and not link.branches and link is not f.links[-1]
@@ -220,7 +237,7 @@ def evidence(f: Explained) -> tuple[Evidence, ...] | str:
                 tuple((int(k), float(c[k])) for k in down if c[k] < 0),
             )
         )
-    return tuple(found)
+    return tuple(found), None
 
 
 def change(

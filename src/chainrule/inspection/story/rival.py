@@ -20,14 +20,16 @@ FLIPS = 60
 
 
 @records.kind(
-    "story_rival", fields=("label", "gap", "hidden", "reached", "answer_then", "change", "distance", "size")
+    "story_rival",
+    version=2,
+    fields=("label", "is_negated", "gap", "hidden", "reached", "answer_then", "change", "distance", "size"),
 )
 class Rival(NamedTuple):
     """The closest other answer, and the changes that lead to it."""
 
     label: str
-    call: str
-    """the rival's label; of many labels "not rain" is the rival of rain"""
+    is_negated: bool
+    """whether the rival is that this label is off: of many labels, the closest one is on"""
     f: Explained
     """the answer's logit minus the rival's"""
     gap: float
@@ -67,22 +69,22 @@ def closest_rival(
         said, other = next(a for a in found if a.is_said), next(a for a in found if not a.is_said)
         known = dict(zip(labels, model.labels, strict=True))
         pair = {"target": known[said.label], "against": known[other.label]}
-        name = call = other.label
+        name, is_negated = other.label, False
     elif model.task == "binary":
-        name = call = next(a for a in found if not a.is_said).label
+        name, is_negated = next(a for a in found if not a.is_said).label, False
     else:
         closest = min(found, key=lambda answer: abs(answer.output))
         pair = {"target": labels.index(closest.label)}
-        name, call = f"{'not ' if closest.is_said else ''}{closest.label}", closest.label
+        name, is_negated = closest.label, closest.is_said
     f = explained(model, x, **settings | pair | {"baseline": baseline})
     if model.task == "multilabel" and float(f.value(f.X, f.V)[0]) < 0:
-        f = f._replace(V=-f.V, targets=(f"not {f.targets[0]}",))
+        f = f._replace(V=-f.V, targets=(f.targets[0]._replace(is_negated=True),))
     gap = float(f.value(f.X, f.V)[0])
     why = attribute(model, x, method, **settings, **pair) if "against" in pair else None
     change, distance, size = turn(f)
     then = explained_answer(model, f.X[0] + change)
     reached = float(f.value((f.X[0] + change)[None], f.V)[0]) <= 0
-    return Rival(name, call, f, gap, why, hidden_change(f, gap), reached, then, change, distance, size)
+    return Rival(name, is_negated, f, gap, why, hidden_change(f, gap), reached, then, change, distance, size)
 
 
 def explained_answer(model: Trained, x: Floats) -> str:

@@ -12,7 +12,7 @@ from chainrule.core.files import write_whole
 from chainrule.core.shown import Shown, view
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.attribution.explained import Floats
-from chainrule.inspection.story.facts import Answer, Change, Evidence, LayerFacts
+from chainrule.inspection.story.facts import Answer, Change, Evidence, LayerFacts, NoRule
 from chainrule.inspection.story.rival import Rival
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ WIDTH = 110
 """The width of `Story.text` in characters."""
 
 
-@records.kind("story")
+@records.kind("story", version=2)
 @dataclass(frozen=True, eq=False)
 class Story(Shown):
     """The explanation of one prediction, made by `explain`. Print it."""
 
-    source: str
-    """the name of the sample"""
+    source: str | None
+    """the name of the sample; None without one"""
     task: str
     parameters: int
     shape: tuple[int, int] | None
@@ -39,7 +39,10 @@ class Story(Shown):
     answers: tuple[Answer, ...]
     layers: tuple[LayerFacts, ...]
     attribution: Attribution
-    evidence: tuple[Evidence, ...] | str
+    evidence: tuple[Evidence, ...]
+    """empty where DeepLIFT has no rule for a layer"""
+    no_rule: NoRule | None
+    """that layer"""
     rival: Rival | None
     change: Change | None
     standard: Floats | None
@@ -102,6 +105,7 @@ class Story(Shown):
                 {
                     "name": layer.name,
                     "layer": layer.layer,
+                    "is_block": layer.is_block,
                     "neurons": len(layer.values),
                     "active": layer.active,
                     "rms": layer.rms,
@@ -110,16 +114,16 @@ class Story(Shown):
                 for layer in self.layers
             ],
             "attribution": self.attribution.to_json(),
-            "evidence": self.evidence
-            if isinstance(self.evidence, str)
-            else [
+            "evidence": [
                 {"name": e.name, "for": e.for_it, "against": e.against_it, "sum": e.total}
                 for e in self.evidence
             ],
+            "no_rule": self.no_rule,
             "rival": None
             if rival is None
             else {
                 "label": classes.get(rival.label, rival.label),
+                "is_negated": rival.is_negated,
                 "gap": rival.gap,
                 "hidden_change": None if rival.hidden is None else rival.hidden[1],
                 "input_change": rival.distance if rival.reached else None,
@@ -135,4 +139,4 @@ class Story(Shown):
 
     def __repr__(self) -> str:
         """Show the sample and the prediction."""
-        return f"<Story of {self.source}: {self.said}>"
+        return f"<Story of {self.source or 'the sample'}: {self.said}>"

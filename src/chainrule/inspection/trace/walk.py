@@ -176,9 +176,10 @@ class Walk:
 
     def __repr__(self) -> str:
         """Show the number of samples and the loss."""
-        return f"<{type(self).__name__} of {self.n:,} sample{'s' * (self.n != 1)}, {self.mode}: loss {self.loss:.6g}>"
+        count = f"{self.n:,} sample{'s' * (self.n != 1)}"
+        return f"<{type(self).__name__} of {count}, as in {self.mode}: loss {self.loss:.6g}>"
 
     @property
     def mode(self) -> str:
-        """The mode of batch norm and dropout: "as in training" or "as in prediction"."""
-        return "as in training" if self.training else "as in prediction"
+        """The mode of batch norm and dropout: "training" or "prediction"."""
+        return "training" if self.training else "prediction"

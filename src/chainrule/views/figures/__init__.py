@@ -17,7 +17,6 @@ from chainrule.views.figures.base import (
     label_counts,
     learning_curve,
     predicted_against_true,
-    spoken,
     style,
 )
 
@@ -35,6 +34,5 @@ __all__ = [
     "label_counts",
     "learning_curve",
     "predicted_against_true",
-    "spoken",
     "style",
 ]

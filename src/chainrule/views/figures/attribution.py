@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
+from chainrule.views import words
 from chainrule.views.figures.base import BLUE, GREY, ORANGE, shortened, style
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ def attribution_image(attribution: Attribution, row: int = 0, with_input: bool =
     pixels = attribution.X[row].reshape(attribution.shape)
     values = attribution.values[row].reshape(attribution.shape)
     largest = float(np.abs(values).max()) or 1.0
-    figure = go.Figure()
+    figure, said = go.Figure(), words.attribution
     if with_input:
         figure.add_trace(
             go.Heatmap(
                 z=pixels,
                 colorscale=PICTURE,
                 showscale=False,
-                hovertemplate="pixel (%{y}, %{x})<br>value %{z:.4g}<extra></extra>",
+                hovertemplate=said.VALUE_OF_PIXEL + "<extra></extra>",
             )
         )
     is_one_sided = bool((values >= 0).all())
@@ -65,10 +66,10 @@ def attribution_image(attribution: Attribution, row: int = 0, with_input: bool =
                 "y": -0.12,
                 "yanchor": "top",
             },
-            hovertemplate="pixel (%{y}, %{x})<br>attribution %{z:+.4g}<extra></extra>",
+            hovertemplate=said.PIXEL + "<extra></extra>",
         )
     )
-    style(figure, f"Each pixel, for {html.escape(attribution.targets[row])}", "", "")
+    style(figure, said.each_pixel(html.escape(said.target(attribution.targets[row]))), "", "")
     hidden: dict[str, Any] = {
         "showgrid": False,
         "showticklabels": False,
@@ -79,12 +80,12 @@ def attribution_image(attribution: Attribution, row: int = 0, with_input: bool =
         "showline": True,
         "ticks": "",
     }
-    against = "attribution" if is_one_sided else "+ for, - against"
+    against = said.ATTRIBUTION if is_one_sided else said.SIGNS
     figure.update_layout(
         height=400,
         margin={"l": 8, "r": 8, "t": 56, "b": 72},
         hovermode="closest",
-        xaxis=hidden | {"domain": [0.0, 0.48], "title": {"text": "the input", "standoff": 6}},
+        xaxis=hidden | {"domain": [0.0, 0.48], "title": {"text": said.INPUT, "standoff": 6}},
         xaxis2=hidden
         | {
             "domain": [0.52, 1.0] if with_input else [0.0, 1.0],
@@ -107,9 +108,9 @@ def upper() -> list[list[Any]]:
 def attribution_bars(attribution: Attribution, row: int = 0, most: int = BARS) -> go.Figure:
     """Draw a bar per feature, the largest on top, and one for the rest: blue for, hatched orange against."""
     names, numbers = zip(*attribution.bars(row, most), strict=True)
-    figure = go.Figure()
+    figure, said = go.Figure(), words.attribution
     places = list(range(len(names)))
-    for name, color, pattern, sign in (("for", BLUE, "", 1), ("against", ORANGE, "/", -1)):
+    for name, color, pattern, sign in ((said.FOR, BLUE, "", 1), (said.AGAINST, ORANGE, "/", -1)):
         chosen = [i for i in places if numbers[i] * sign > 0 or (numbers[i] == 0 and sign == 1)]
         figure.add_trace(
             go.Bar(
@@ -126,7 +127,7 @@ def attribution_bars(attribution: Attribution, row: int = 0, most: int = BARS) -
                 hovertemplate="%{customdata}<br>%{x:+.4g}<extra></extra>",
             )
         )
-    style(figure, f"Each feature, for {html.escape(attribution.targets[row])}", "+ for, - against", "")
+    style(figure, said.each_feature(html.escape(said.target(attribution.targets[row]))), said.SIGNS, "")
     low, high = min(0.0, *numbers), max(0.0, *numbers)
     pad = 0.4 * ((high - low) or 1.0)
     name_rows(figure, names)

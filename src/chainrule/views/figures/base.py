@@ -15,6 +15,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from chainrule.views import words
+
 BLUE, ORANGE = "#0072B2", "#D55E00"
 GREY = "rgba(128, 128, 128, 0.25)"
 BLUES = [[0.0, "rgba(0, 114, 178, 0.0)"], [1.0, "rgba(0, 114, 178, 1.0)"]]
@@ -29,13 +31,16 @@ MAX_POINTS = 2000
 """The most points of a scatter plot; more are thinned out evenly."""
 
 
-def learning_curve(records: Sequence[dict[str, float]], name: str, watched: str = "validation") -> go.Figure:
+def learning_curve(records: Sequence[dict[str, float]], name: str, watched: str | None = None) -> go.Figure:
     """Draw a metric of a history over the epochs, for training and validation: loss and val_loss.
 
-    watched: what the val_ columns are of.
+    watched: what the val_ columns are of; validation unless given.
     """
-    figure = go.Figure()
-    lines = ((name, "training", BLUE, "solid", "circle"), (f"val_{name}", watched, ORANGE, "dash", "diamond"))
+    figure, said = go.Figure(), words.charts
+    lines = (
+        (name, said.TRAINING, BLUE, "solid", "circle"),
+        (f"val_{name}", watched or said.VALIDATION, ORANGE, "dash", "diamond"),
+    )
     for column, label, color, dash, symbol in lines:
         points = [
             (i, record[column]) for i, record in enumerate(records, 1) if record.get(column) is not None
@@ -51,17 +56,15 @@ def learning_curve(records: Sequence[dict[str, float]], name: str, watched: str 
                 mode="lines+markers" if len(points) <= 20 else "lines",
                 line={"color": color, "width": 2.5, "dash": dash},
                 marker={"size": 8, "symbol": symbol},
-                hovertemplate=f"epoch %{{x}}<br>{label} {spoken(name)} %{{y:.4f}}<extra></extra>",
+                hovertemplate=said.at_epoch(label, name) + "<extra></extra>",
             )
         )
-    title = spoken(name)
-    style(figure, title[0].upper() + title[1:], "epoch", title)
+    style(figure, said.titled(name), said.EPOCH, words.phrases.spoken(name))
     ticks = {"tick0": 1, "dtick": 1} if len(records) <= 10 else {}
     figure.update_xaxes(range=[0.9, max(len(records), 1) + 0.1] if len(records) <= 50 else None, **ticks)
     if name == "loss" and all(value > 0 for trace in figure.data for value in trace.y):
-        figure.update_yaxes(
-            type="log", title={"text": "loss (logarithmic)"}, nticks=6, minor={"showgrid": False}
-        )
+        axis = words.phrases.logarithmic(words.phrases.spoken(name))
+        figure.update_yaxes(type="log", title={"text": axis}, nticks=6, minor={"showgrid": False})
         figure.update_yaxes(tickformat="~g", dtick="D2")
     return figure
 
@@ -77,12 +80,12 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
     share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)  # (classes, classes)
     hit = np.eye(count, dtype=np.bool_)
     cells = np.stack([matrix, 100 * share], -1).astype(object)  # what the hover text has of each
-    said = "true %{y}, predicted %{x}"
+    hover = words.charts.cell("%{y}", "%{x}")
     if count <= MAX_NAMED:
         names = np.array([html.escape(label) for label in labels], object)
         true, predicted = np.meshgrid(names, names, indexing="ij")
         cells = np.concatenate([cells, np.stack([true, predicted], -1)], -1)
-        said = "true %{customdata[2]}, predicted %{customdata[3]}"
+        hover = words.charts.cell("%{customdata[2]}", "%{customdata[3]}")
     figure = go.Figure()
     for mask, scale, color in ((hit, BLUES, "white"), (~hit, ORANGES, None)):
         worst = float(share[mask].max()) if mask.any() else 1.0
@@ -102,11 +105,10 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
                 hoverongaps=False,
                 texttemplate=None if is_crowded else "%{text}",
                 textfont={"color": color} if color else None,
-                hovertemplate=said
-                + "<br>%{customdata[0]} samples, %{customdata[1]:.2f} % of the true<extra></extra>",
+                hovertemplate=hover + "<extra></extra>",
             )
         )
-    style(figure, "Confusion matrix", "predicted", "true")
+    style(figure, words.charts.CONFUSION, words.charts.PREDICTED, words.charts.TRUE)
     ticks = {"tickmode": "array", "tickvals": list(range(count)), "ticktext": short, "showgrid": False}
     is_flat = count * max(map(len, labels), default=0) <= 40
     figure.update_xaxes(**ticks, constrain="domain", tickangle=0 if is_flat else 90)
@@ -128,13 +130,13 @@ def predicted_against_true(y: NDArray[Any], predicted: NDArray[Any]) -> go.Figur
     rows = np.unique(np.linspace(0, len(y) - 1, min(len(y), MAX_POINTS // outputs)).astype(np.int64))
     y, predicted = y[rows], predicted[rows]
     low, high = float(min(y.min(), predicted.min())), float(max(y.max(), predicted.max()))
-    figure = go.Figure()
+    figure, said = go.Figure(), words.charts
     figure.add_trace(
         go.Scatter(
             x=[low, high],
             y=[low, high],
             mode="lines",
-            name="predicted = true",
+            name=said.DIAGONAL,
             line={"color": "rgba(128, 128, 128, 0.8)", "dash": "dot", "width": 2},
             hoverinfo="skip",
         )
@@ -145,12 +147,12 @@ def predicted_against_true(y: NDArray[Any], predicted: NDArray[Any]) -> go.Figur
                 x=y[:, k],
                 y=predicted[:, k],
                 mode="markers",
-                name=f"output {k}" if outputs > 1 else "samples",
+                name=said.output(k) if outputs > 1 else said.SAMPLES,
                 marker={"color": OUTPUT_COLORS[k], "symbol": SYMBOLS[k], "size": 7, "opacity": 0.55},
-                hovertemplate="true %{x:.5g}<br>predicted %{y:.5g}<extra></extra>",
+                hovertemplate=said.POINT + "<extra></extra>",
             )
         )
-    style(figure, "Predicted against true", "true", "predicted")
+    style(figure, said.PREDICTED_AGAINST_TRUE, said.TRUE, said.PREDICTED)
     figure.update_layout(height=520, hovermode="closest")
     return figure
 
@@ -160,11 +162,11 @@ def label_counts(y: NDArray[Any], predicted: NDArray[Any], labels: Sequence[str]
 
     y, predicted: (n, labels) 0 or 1.
     """
-    names = [html.escape(label) for label in labels]
+    said, names = words.charts, [html.escape(label) for label in labels]
     counts = (
-        ("found", (y == 1) & (predicted == 1), BLUE, ""),
-        ("missed", (y == 1) & (predicted == 0), "#E69F00", "/"),
-        ("false alarm", (y == 0) & (predicted == 1), ORANGE, "x"),
+        (said.FOUND, (y == 1) & (predicted == 1), BLUE, ""),
+        (said.MISSED, (y == 1) & (predicted == 0), "#E69F00", "/"),
+        (said.FALSE_ALARM, (y == 0) & (predicted == 1), ORANGE, "x"),
     )
     figure = go.Figure()
     for name, which, color, shape in counts:
@@ -178,19 +180,13 @@ def label_counts(y: NDArray[Any], predicted: NDArray[Any], labels: Sequence[str]
                     "color": color,
                     "pattern": {"shape": shape, "fillmode": "overlay", "fgcolor": "rgba(0, 0, 0, 0.5)"},
                 },
-                hovertemplate=f"label %{{x}}<br>{name} %{{y}} times<extra></extra>",
+                hovertemplate=said.label_count(name) + "<extra></extra>",
             )
         )
-    style(figure, "Labels found, missed and imagined", "label", "samples")
+    style(figure, said.LABELS, said.LABEL, said.SAMPLES)
     figure.update_xaxes(type="category")
     figure.update_layout(barmode="group", height=420)
     return figure
-
-
-def spoken(name: str) -> str:
-    """Write a name for people: learning_rate is learning rate, rmse is RMSE."""
-    acronyms = {"f1": "F1", "auc": "AUC", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
-    return acronyms.get(name, name.replace("_", " "))
 
 
 def style(figure: go.Figure, title: str, x: str, y: str) -> None:

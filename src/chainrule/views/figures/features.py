@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from chainrule.views import words
 from chainrule.views.figures.base import BLUE, ORANGE, style
 from chainrule.views.figures.laboratory import AMBER, DASHES, FIELD, GREEN, PINK, Curve, add_curve
 
@@ -34,13 +35,12 @@ def neurons(layers: Sequence[Any]) -> go.Figure:
 
     layers: `chainrule.lab.features.Pictures`, four of them; all images from 0 to 255.
     """
-    columns = 2
+    columns, said = 2, words.lab_features
     rows = -(-len(layers) // columns)
     figure = make_subplots(
         rows, columns, horizontal_spacing=0.1, vertical_spacing=0.13,
-        subplot_titles=[f"{each.name}: {len(each.units)} neurons" for each in layers],
+        subplot_titles=[said.panel(i, len(each.units)) for i, each in enumerate(layers)],
     )  # fmt: skip
-    kinds = ("best input", "most exciting", "second most", "least exciting")
     for i, each in enumerate(layers):
         where = {"row": i // columns + 1, "col": i % columns + 1}
         tiles = np.stack(
@@ -54,12 +54,12 @@ def neurons(layers: Sequence[Any]) -> go.Figure:
             ticktext=[str(unit) for unit in each.units.tolist()], **where,
         )  # fmt: skip
         figure.update_yaxes(
-            tickvals=[height * (k + 0.5) - GAP / 2 for k in range(len(kinds))],
-            ticktext=list(kinds),
+            tickvals=[height * (k + 0.5) - GAP / 2 for k in range(len(said.KINDS))],
+            ticktext=list(said.KINDS),
             showticklabels=where["col"] == 1,
             **where,  # one below the other, on a phone, all have them
         )
-    style(figure, "What excites a neuron", "", "")
+    style(figure, said.NEURONS, "", "")
     _frameless(figure, rows * 215 + 110)
     figure.update_layout(meta="side by side")
     return figure
@@ -77,7 +77,7 @@ def weights(images: NDArray[Any], max_images: int = 64) -> go.Figure:
     figure = make_subplots(1, 2, horizontal_spacing=0.02)  # in two blocks, one below the other on a phone
     for column, half in enumerate(np.split(tiles, 2), 1):
         _image(figure, mosaic(half), FIELD, -1, 1, {"row": 1, "col": column})
-    style(figure, "Weights of layer 1 as images", "", "")
+    style(figure, words.lab_features.WEIGHTS, "", "")
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     _frameless(figure, 62 * len(tiles) // 2 + 90)
@@ -95,22 +95,26 @@ def held_by_layers(
 
     probes, purity: shares (seeds, layers) under "trained" and "untrained".  at_input: the probe on the input itself.
     """
-    titles = ("A linear probe reads the class", "Most exciting samples are of one class")
-    figure = make_subplots(1, 2, horizontal_spacing=0.09, subplot_titles=titles)
+    said = words.lab_features
+    figure = make_subplots(1, 2, horizontal_spacing=0.09, subplot_titles=said.MEASURES)
     looks = {"trained": (BLUE, "solid", "circle"), "untrained": (ORANGE, "dash", "diamond")}
     for column, shares in enumerate((probes, purity), 1):
         for which, (color, dash, symbol) in looks.items():
             found = 100 * shares[which]
             curve = Curve(
-                which, list(names), found.min(0).tolist(), found.mean(0).tolist(), found.max(0).tolist()
+                said.WHICH[which],
+                list(names),
+                found.min(0).tolist(),
+                found.mean(0).tolist(),
+                found.max(0).tolist(),
             )
             add_curve(figure, curve, color, dash, symbol, column == 1, row=1, col=column)
     figure.add_hline(100 * at_input, line={"color": "#808080", "width": 1.5, "dash": "dot"}, row=1, col=1)
-    figure.add_annotation(text="on the pixels", x=0, xref="x domain", y=100 * at_input, yref="y", showarrow=False,
+    figure.add_annotation(text=said.ON_PIXELS, x=0, xref="x domain", y=100 * at_input, yref="y", showarrow=False,
                           xanchor="left", yanchor="bottom", xshift=4)  # fmt: skip
-    style(figure, "Before and after training, layer by layer", "", "")
-    figure.update_yaxes(title={"text": "test accuracy, %"}, row=1, col=1)
-    figure.update_yaxes(title={"text": "share of the commonest class, %"}, row=1, col=2)
+    style(figure, said.BEFORE_AND_AFTER, "", "")
+    figure.update_yaxes(title={"text": said.AXES[0]}, row=1, col=1)
+    figure.update_yaxes(title={"text": said.AXES[1]}, row=1, col=2)
     figure.update_layout(
         height=430, hovermode="closest", margin={"t": 96}, legend={"y": 1.1}, meta="side by side"
     )
@@ -124,13 +128,15 @@ def alignment(
 
     matrix: (layers, layers).  over: (seeds, epochs + 1, names).
     """
-    titles = ("Between layers", "With the same layer at the end")
-    figure = make_subplots(1, 2, horizontal_spacing=0.12, subplot_titles=titles, column_widths=[0.45, 0.55])
+    said = words.lab_features
+    figure = make_subplots(
+        1, 2, horizontal_spacing=0.12, subplot_titles=said.ALIGNED, column_widths=[0.45, 0.55]
+    )
     figure.add_trace(
         go.Heatmap(
             z=matrix, x=list(layers), y=list(layers), zmin=0, zmax=1, xgap=1, ygap=1, showscale=False,
             colorscale=[[0.0, "rgba(0, 114, 178, 0.0)"], [1.0, "rgba(0, 114, 178, 0.75)"]],
-            texttemplate="%{z:.2f}", hovertemplate="%{y} and %{x}<br>CKA %{z:.3f}<extra></extra>",
+            texttemplate="%{z:.2f}", hovertemplate=said.PAIR + "<extra></extra>",
         ),
         row=1, col=1,
     )  # fmt: skip
@@ -140,11 +146,11 @@ def alignment(
         curve = Curve(name, list(range(values.shape[1])), values.min(0).tolist(), values.mean(0).tolist(),
                       values.max(0).tolist())  # fmt: skip
         add_curve(figure, curve, color, dash, symbol, row=1, col=2)
-    style(figure, "How alike representations are: linear CKA", "", "")
+    style(figure, said.ALIGNMENT, "", "")
     figure.update_xaxes(showgrid=False, row=1, col=1)
     figure.update_yaxes(showgrid=False, autorange="reversed", row=1, col=1)
-    figure.update_xaxes(title={"text": "epochs of training"}, row=1, col=2)
-    figure.update_yaxes(title={"text": "CKA"}, range=[0, 1.03], row=1, col=2)
+    figure.update_xaxes(title={"text": said.EPOCHS}, row=1, col=2)
+    figure.update_yaxes(title={"text": said.CKA}, range=[0, 1.03], row=1, col=2)
     figure.update_layout(
         height=450, hovermode="closest", margin={"t": 96}, legend={"y": 1.1}, meta="side by side"
     )

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from chainrule.inspection.flow.diagnosis import EXPLODING, VANISHING
+from chainrule.views import words
 from chainrule.views.figures.base import BLUE, ORANGE, SYMBOLS, style
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ MAX_CELLS = 240
 
 def by_layer(flow: Flow) -> go.Figure:
     """Draw RMS(delta) relative to the last layer's, and the update-to-weight ratio if known, layer by layer."""
-    figure = go.Figure()
+    figure, said = go.Figure(), words.flow
     names = [row.layer for row in flow.layers]
     lines = (
-        ("gradient, relative to the last layer's", [row.delta_ratio for row in flow.layers], BLUE, 0),
-        ("update relative to the weights", [row.update_ratio for row in flow.layers], ORANGE, 1),
+        (said.GRADIENT, [row.delta_ratio for row in flow.layers], BLUE, 0),
+        (said.UPDATE, [row.update_ratio for row in flow.layers], ORANGE, 1),
     )
     for label, values, color, i in lines:
         if not any(values):
@@ -50,12 +51,12 @@ def by_layer(flow: Flow) -> go.Figure:
                 mode="lines+markers",
                 line={"color": color, "width": 2.5, "dash": DASHES[i]},
                 marker={"size": 8, "symbol": SYMBOLS[i]},
-                hovertemplate=f"%{{x}}<br>{label} %{{y:.3g}}<extra></extra>",
+                hovertemplate=said.hover(label) + "<extra></extra>",
             )
         )
-    style(figure, "Gradient flow by layer", "layer, from the input to the output", "RMS (logarithmic)")
+    style(figure, said.BY_LAYER, said.LAYERS, words.phrases.logarithmic(said.RMS))
     seen = [value for row in flow.layers for value in (row.delta_ratio,) if value]
-    for bound, what in ((VANISHING, "vanishing below"), (EXPLODING, "exploding above")):
+    for bound, what in ((VANISHING, said.VANISHING_BELOW), (EXPLODING, said.EXPLODING_ABOVE)):
         if seen and (min(seen) < 10 * bound if bound < 1 else max(seen) > bound / 10):
             figure.add_hline(y=bound, line={"color": INK, "dash": "dot", "width": 1.5}, annotation_text=what)
     figure.update_xaxes(type="category")
@@ -65,12 +66,12 @@ def by_layer(flow: Flow) -> go.Figure:
 
 def over_training(epochs: Sequence[int], flows: Sequence[Flow]) -> go.Figure:
     """Draw layers x epochs: RMS(delta) relative to the last layer's, and the update-to-weight ratio."""
-    layers = [row.layer for row in flows[0].layers] if flows else []
+    said, layers = words.flow, [row.layer for row in flows[0].layers] if flows else []
     shares = np.array([[row.delta_ratio for row in flow.layers] for flow in flows], np.float64).T
     updates = np.array([[row.update_ratio for row in flow.layers] for flow in flows], np.float64).T
-    panels = [("gradient, relative to the last layer's", shares, AROUND_ONE)]
+    panels = [(said.GRADIENT, shares, AROUND_ONE)]
     if np.isfinite(updates).any():
-        panels.append(("update relative to the weights", updates, UP))
+        panels.append((said.UPDATE, updates, UP))
     figure = make_subplots(
         1,
         len(panels),
@@ -100,14 +101,14 @@ def over_training(epochs: Sequence[int], flows: Sequence[Flow]) -> go.Figure:
                 xgap=1,
                 ygap=1,
                 hoverongaps=False,
-                hovertemplate=f"%{{y}} after epoch %{{x}}<br>{title} %{{customdata:.3g}}<extra></extra>",
+                hovertemplate=said.hover_epoch(title) + "<extra></extra>",
             ),
             1,
             k,
         )
-    style(figure, "Gradient flow over training", "epoch (0: before training)", "")
+    style(figure, said.OVER_TRAINING, said.EPOCHS, "")
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
-    figure.update_yaxes(title={"text": "layer", "standoff": 16}, col=1)
+    figure.update_yaxes(title={"text": said.LAYER, "standoff": 16}, col=1)
     figure.update_xaxes(type="category", showgrid=False)
     figure.update_layout(height=150 + 26 * max(len(layers), 4), hovermode="closest", meta="side by side")
     return figure
@@ -125,35 +126,33 @@ def depth(
     profiles: for each arm, seeds x layers, relative to the last.  losses: for each arm, depths x seeds; infinity for a
     run that diverged.  Lines are medians, bands the ranges of the seeds.
     """
+    said = words.lab_vanishing
     figure = make_subplots(
         1,
         2,
-        subplot_titles=(
-            f"The gradient on its way back, depth {depths[-1]}",
-            "What was learned, by depth",
-        ),
+        subplot_titles=(said.on_its_way(depths[-1]), said.LEARNED),
         horizontal_spacing=0.1,
     )
     ceiling = 1.25 * chance
     for i, arm in enumerate(arms):
         seeds = np.asarray(profiles[arm], np.float64)
         layers = list(range(1, seeds.shape[1] + 1))
-        add_band(figure, 1, arm, i, layers, seeds, "layer %{x}<br>gradient %{y:.2g} of the last layer's")
+        add_band(figure, 1, said.NETS[arm], i, layers, seeds, said.HOVER_LAYER)
         lost = np.minimum(np.asarray(losses[arm], np.float64), ceiling).T  # (seeds, depths)
-        add_band(figure, 2, arm, i, list(depths), lost, "%{x} hidden layers<br>training loss %{y:.3f}")
+        add_band(figure, 2, said.NETS[arm], i, list(depths), lost, said.HOVER_LOSS)
     figure.add_hline(
         y=chance,
         row=1,
         col=2,
         line={"color": INK, "dash": "dot", "width": 1.5},
-        annotation={"text": f"guessing: {chance:.2f}", "yshift": -18},
+        annotation={"text": said.guessing(chance), "yshift": -18},
     )
     plain = float(np.median(np.asarray(profiles[arms[0]], np.float64)[:, 0]))
     if plain > 0:
         figure.add_annotation(
             x=1,
             y=math.log10(plain),
-            text=f"<b>{arms[0]}</b>: {plain:.1e}<br>of the last layer's",
+            text=said.of_the_last(arms[0], plain),
             ax=70,
             ay=-6,
             xanchor="left",
@@ -162,21 +161,21 @@ def depth(
             row=1,
             col=1,
         )
-    style(figure, "Vanishing gradients and cures", "", "")
+    style(figure, said.FIGURE, "", "")
     count = depths[-1] + 1
     ticks = [1, *range(5, count - 1, 5), count]
     figure.update_xaxes(
-        title={"text": "layer, from the input to the output"},
+        title={"text": words.flow.LAYERS},
         tickvals=ticks,
-        ticktext=[*map(str, ticks[:-1]), "out"],
+        ticktext=[*map(str, ticks[:-1]), said.OUT],
         range=[0.4, count + 0.6],
         row=1,
         col=1,
     )
-    figure.update_xaxes(title={"text": "hidden layers"}, tickvals=list(depths), row=1, col=2)
-    figure.update_yaxes(title={"text": "RMS of the gradient (last layer = 1)"}, row=1, col=1)
+    figure.update_xaxes(title={"text": said.HIDDEN}, tickvals=list(depths), row=1, col=2)
+    figure.update_yaxes(title={"text": said.RMS}, row=1, col=1)
     log_axis(figure, [value for arm in arms for seed in profiles[arm] for value in seed], row=1, col=1)
-    figure.update_yaxes(title={"text": "training loss"}, range=[0, ceiling], row=1, col=2)
+    figure.update_yaxes(title={"text": said.LOSS}, range=[0, ceiling], row=1, col=2)
     figure.update_layout(
         height=560,
         hovermode="closest",
@@ -235,11 +234,11 @@ def short(value: float) -> str:
 
 def first_layer(arms: Sequence[str], depths: Sequence[int], shares: Mapping[str, Any]) -> go.Figure:
     """Draw RMS(delta) of the first layer relative to the last, by depth. shares: for each arm, depths x seeds."""
-    figure = make_subplots(1, 1)
+    figure, said = make_subplots(1, 1), words.lab_vanishing
     for i, arm in enumerate(arms):
         seeds = np.asarray(shares[arm], np.float64).T  # (seeds, depths)
-        add_band(figure, 1, arm, i, list(depths), seeds, "%{x} hidden layers<br>%{y:.2g} of the last layer's")
-    style(figure, "What arrives at the first layer", "hidden layers", "RMS of the gradient (last layer = 1)")
+        add_band(figure, 1, said.NETS[arm], i, list(depths), seeds, said.HOVER_DEPTH)
+    style(figure, said.ARRIVES, said.HIDDEN, said.RMS)
     figure.update_xaxes(tickvals=list(depths))
     log_axis(figure, [value for arm in arms for row in shares[arm] for value in row])
     figure.update_layout(height=440, hovermode="closest", margin={"t": 90})

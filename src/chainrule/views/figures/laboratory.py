@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from chainrule.views import words
 from chainrule.views.figures.base import BLUE, ORANGE, style
 
 GREEN, SKY, AMBER, PINK = "#009E73", "#56B4E9", "#E69F00", "#CC79A7"
@@ -66,8 +67,10 @@ def add_curve(
             line={"color": color, "width": 2.5, "dash": dash},
             marker={"size": 9, "symbol": symbol, "color": color},
             customdata=list(zip(curve.low, curve.high, strict=True)),
-            hovertemplate=f"{curve.name}<br>%{{y:.3g}} (%{{customdata[0]:.3g}} to %{{customdata[1]:.3g}})"
-            "<extra></extra>",
+            hovertemplate=words.charts.ranged(
+                curve.name, "%{y:.3g}", "%{customdata[0]:.3g}", "%{customdata[1]:.3g}"
+            )
+            + "<extra></extra>",
         ),
         **where,
     )
@@ -78,7 +81,8 @@ def approximation(curves: Mapping[int, Sequence[Curve]], error: float) -> go.Fig
 
     curves: by the number of variables; the line is the best of several starts.  error: the target.
     """
-    panels = [f"{n} variable{'s' if n > 1 else ''}" for n in curves]
+    said = words.lab_universality
+    panels = [said.variables(n) for n in curves]
     figure = make_subplots(1, len(curves), shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=panels)
     kinds = ((BLUE, "solid", "circle"), (ORANGE, "dash", "diamond"), (GREEN, "dot", "square"))
     for column, group in enumerate(curves.values(), 1):
@@ -86,24 +90,18 @@ def approximation(curves: Mapping[int, Sequence[Curve]], error: float) -> go.Fig
             add_curve(figure, curve, color, dash, symbol, column == 1, row=1, col=column)
         figure.add_hline(error, line={"color": "#808080", "width": 1.5, "dash": "dash"}, row=1, col=column)
     figure.add_annotation(
-        text=f"the error asked for: {error:g}", x=0, xref="x2 domain", y=math.log10(error), yref="y2",
+        text=said.asked_for(error), x=0, xref="x2 domain", y=math.log10(error), yref="y2",
         showarrow=False, xanchor="left", yanchor="top", xshift=4,
     )  # fmt: skip
     falls = [curve.middle[0] / max(curve.middle[-1], 1e-300) for group in curves.values() for curve in group]
-    title = f"The error falls {rounded(min(falls))}- to {rounded(max(falls))}-fold"
-    style(figure, title, "neurons in the hidden layer", "")
+    style(figure, said.fold(min(falls), max(falls)), said.NEURONS, "")
     ticks = sorted({int(x) for group in curves.values() for curve in group for x in curve.x})
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(t) for t in ticks])
     figure.update_yaxes(type="log", exponentformat="power", dtick=1)
-    figure.update_yaxes(title={"text": "largest error: best start, shaded to the worst"}, row=1, col=1)
+    figure.update_yaxes(title={"text": said.LARGEST}, row=1, col=1)
     figure.update_layout(height=500, hovermode="closest", margin={"t": 96}, meta="side by side",
                          legend={"y": 1.1})  # fmt: skip
     return figure
-
-
-def rounded(factor: float) -> str:
-    """Format a factor with two significant digits: 1.5, 36 or 630,000."""
-    return f"{float(f'{factor:.2g}'):,.0f}" if factor >= 10 else f"{factor:.2g}"
 
 
 def fitted_lines(
@@ -116,7 +114,7 @@ def fitted_lines(
     looks = ((ORANGE, "dot"), (AMBER, "dash"), (BLUE, "solid"))
     for column, name in enumerate(true, 1):
         figure.add_trace(
-            go.Scatter(x=x, y=true[name], name="true", mode="lines",
+            go.Scatter(x=x, y=true[name], name=words.lab_universality.TRUE, mode="lines",
                        line={"color": "rgba(128, 128, 128, 0.45)", "width": 9},
                        showlegend=column == 1, legendgroup="true"),
             row=1, col=column,
@@ -127,7 +125,7 @@ def fitted_lines(
                            showlegend=column == 1, legendgroup=label),
                 row=1, col=column,
             )  # fmt: skip
-    style(figure, "Fitted to functions of one variable", "x", "")
+    style(figure, words.lab_universality.FITTED_LINES, "x", "")
     figure.update_yaxes(title={"text": "y"}, row=1, col=1)
     figure.update_layout(height=400, hovermode="x", margin={"t": 96}, legend={"y": 1.12}, meta="side by side")
     return figure
@@ -148,11 +146,11 @@ def fitted_fields(axis: NDArray[Any], fields: Mapping[str, Mapping[str, NDArray[
                     showscale=row == column == 1,
                     colorbar={"orientation": "h", "y": -0.09, "yanchor": "top", "len": 0.6, "thickness": 10,
                               "tickvals": [-1, 0, 1], "outlinewidth": 0},
-                    hovertemplate="x %{x:.2f}, y %{y:.2f}<br>value %{z:.3f}<extra></extra>",
+                    hovertemplate=words.lab_universality.FIELD_AT + "<extra></extra>",
                 ),
                 row=row, col=column,
             )  # fmt: skip
-    style(figure, "Fitted to functions of two variables", "", "")
+    style(figure, words.lab_universality.FITTED_FIELDS, "", "")
     figure.update_xaxes(showgrid=False, constrain="domain", tickvals=[-1, 0, 1])
     figure.update_yaxes(showgrid=False, constrain="domain", tickvals=[-1, 0, 1])
     figure.update_layout(height=720, hovermode="closest", margin={"t": 84, "r": 40, "b": 84})
@@ -160,43 +158,44 @@ def fitted_fields(axis: NDArray[Any], fields: Mapping[str, Mapping[str, NDArray[
 
 
 FAMILIES: dict[str, tuple[str, str, str]] = {
-    "gradient descent": ("#808080", "dot", "x"),
-    "SGD": (BLUE, "solid", "circle"),
+    "gradient_descent": ("#808080", "dot", "x"),
+    "sgd": (BLUE, "solid", "circle"),
     "momentum": (SKY, "dash", "circle-open"),
-    "Nesterov": (BLUE, "dot", "circle-dot"),
-    "Adagrad": (AMBER, "solid", "square"),
-    "RMSprop": (ORANGE, "dash", "diamond"),
-    "Adam": (GREEN, "solid", "triangle-up"),
-    "AdamW": (GREEN, "dash", "triangle-up-open"),
-    "Nadam": (GREEN, "dot", "triangle-down"),
-    "L-BFGS": (PINK, "longdash", "cross"),
+    "nesterov": (BLUE, "dot", "circle-dot"),
+    "adagrad": (AMBER, "solid", "square"),
+    "rmsprop": (ORANGE, "dash", "diamond"),
+    "adam": (GREEN, "solid", "triangle-up"),
+    "adamw": (GREEN, "dash", "triangle-up-open"),
+    "nadam": (GREEN, "dot", "triangle-down"),
+    "lbfgs": (PINK, "longdash", "cross"),
 }
 """Colors by family, dashes and markers by rule."""
-DRAWN = ("gradient descent", "SGD", "momentum", "Adagrad", "RMSprop", "Adam", "L-BFGS")
+DRAWN = ("gradient_descent", "sgd", "momentum", "adagrad", "rmsprop", "adam", "lbfgs")
 """The paths that are visible at first; the legend turns on the others."""
 
 
 def descents(losses: Mapping[str, NDArray[Any]], seconds: Mapping[str, NDArray[Any]]) -> go.Figure:
     """Draw the training loss by rule, over the passes and over the seconds; both (passes + 1,)."""
-    figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
+    figure, said = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04), words.lab_optimizers
     for column in (1, 2):  # the start, at 0 s, has no place on a logarithmic axis
         for name, loss in losses.items():
             color, dash, symbol = FAMILIES[name]
+            rule = said.RULES[name]
+            hover = said.after_passes(rule) if column == 1 else said.after_seconds(rule)
             x, y = (np.arange(len(loss)), loss) if column == 1 else (seconds[name][1:], loss[1:])
             figure.add_trace(
                 go.Scatter(
-                    x=x, y=y, name=name, legendgroup=name, showlegend=column == 1, mode="lines+markers",
+                    x=x, y=y, name=rule, legendgroup=name, showlegend=column == 1, mode="lines+markers",
                     line={"color": color, "width": 2.25, "dash": dash},
                     marker={"size": 8, "symbol": symbol, "color": color, "maxdisplayed": 7},
-                    hovertemplate=f"{name}<br>%{{x:.3g}} {'passes' if column == 1 else 's'}, "
-                    f"loss %{{y:.3g}}<extra></extra>",
+                    hovertemplate=hover + "<extra></extra>",
                 ),
                 row=1, col=column,
             )  # fmt: skip
-    style(figure, "The same network, ten ways down", "", "")
-    figure.update_xaxes(title={"text": "passes over the data"}, row=1, col=1)
+    style(figure, said.DESCENTS, "", "")
+    figure.update_xaxes(title={"text": said.PASSES}, row=1, col=1)
     figure.update_xaxes(
-        title={"text": "seconds of training (logarithmic)"},
+        title={"text": words.phrases.logarithmic(said.SECONDS)},
         type="log",
         dtick="D2",
         tickformat="~g",
@@ -204,7 +203,7 @@ def descents(losses: Mapping[str, NDArray[Any]], seconds: Mapping[str, NDArray[A
         col=2,
     )
     figure.update_yaxes(type="log", exponentformat="power", dtick=1)
-    figure.update_yaxes(title={"text": "training loss"}, row=1, col=1)
+    figure.update_yaxes(title={"text": said.LOSS}, row=1, col=1)
     figure.update_layout(height=520, hovermode="closest", margin={"t": 60, "b": 130}, meta="side by side",
                          legend={"x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"})  # fmt: skip
     return figure
@@ -212,7 +211,7 @@ def descents(losses: Mapping[str, NDArray[Any]], seconds: Mapping[str, NDArray[A
 
 def slice_paths(view: Any, title: str) -> go.Figure:
     """Draw the loss over a plane as contours, with paths from one start. view: a `chainrule.lab.slices.View`."""
-    figure = go.Figure()
+    figure, said = go.Figure(), words.lab_optimizers
     level = np.log10(np.maximum(view.loss, 1e-12))
     figure.add_trace(
         go.Contour(
@@ -220,30 +219,31 @@ def slice_paths(view: Any, title: str) -> go.Figure:
             colorscale=[[0.0, STEP], [1.0, STEP]],
             line={"color": "rgba(128, 128, 128, 0.6)", "width": 0.75},
             showscale=False,
-            hovertemplate="%{x:.2f}, %{y:.2f}<br>loss %{customdata:.3g}<extra></extra>", name="loss",
+            hovertemplate=said.LOSS_AT + "<extra></extra>", name=said.LOSS_NAME,
         )
     )  # fmt: skip
     for name, path in view.paths.items():
         color, dash, symbol = FAMILIES[name]
-        rate = f" at {view.rates[name]:.3g}" if view.rates else ""
+        rule = said.RULES[name]
+        label = said.at_rate(rule, view.rates[name]) if view.rates else rule
         figure.add_trace(
             go.Scatter(
-                x=path[:, 0], y=path[:, 1], name=name + rate, mode="lines+markers",
+                x=path[:, 0], y=path[:, 1], name=label, mode="lines+markers",
                 visible=True if name in DRAWN or view.rates else "legendonly",
                 line={"color": color, "width": 2.25, "dash": dash},
                 marker={"symbol": symbol, "color": color, "size": [6] * (len(path) - 1) + [13]},
-                hovertemplate=f"{name}, step %{{pointNumber}}<extra></extra>",
+                hovertemplate=said.step_of(rule) + "<extra></extra>",
             )
         )  # fmt: skip
     figure.add_trace(
-        go.Scatter(x=[0], y=[0], mode="markers+text", text=["start"], textposition="bottom center", name="start",
+        go.Scatter(x=[0], y=[0], mode="markers+text", text=[said.START], textposition="bottom center", name=said.START,
                    marker={"symbol": "star", "size": 16, "color": "#808080"}, showlegend=False, hoverinfo="skip")
     )  # fmt: skip
-    style(figure, title, "along the first direction", "along the second direction")
+    style(figure, title, *said.DIRECTIONS)
     figure.update_xaxes(showgrid=False, range=[float(view.a[0]), float(view.a[-1])], constrain="domain")
     figure.update_yaxes(showgrid=False, range=[float(view.b[0]), float(view.b[-1])], scaleanchor="x")
     figure.add_annotation(
-        text=f"the greyer, the higher: loss {view.loss.min():.2g} to {view.loss.max():.2g}",
+        text=said.shades(float(view.loss.min()), float(view.loss.max())),
         x=1, y=1.0, xref="x domain", yref="y domain", xanchor="right", yanchor="bottom", showarrow=False,
     )  # fmt: skip
     side = {"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"}

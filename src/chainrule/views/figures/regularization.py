@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from chainrule.views import words
 from chainrule.views.figures.base import BLUE, ORANGE, style
 from chainrule.views.figures.laboratory import Curve, add_curve
 
@@ -16,36 +17,36 @@ from chainrule.views.figures.laboratory import Curve, add_curve
 def overfitting(
     runs: Mapping[str, Sequence[tuple[Sequence[float], Sequence[float]]]],
     accuracy: Mapping[str, float],
-    labels: str,
+    wrong: float,
 ) -> go.Figure:
     """Draw the training loss and the watched loss over the epochs, one panel per remedy.
 
     runs: for each seed both losses by epoch; the line is the median of the seeds that still ran, the band their range.
-    accuracy: of the test set, in percent, for the panel's title.
+    accuracy: of the test set, in percent, for the panel's title.  wrong: the share of wrong labels.
     """
-    columns = 3
+    columns, said = 3, words.lab_regularization
     rows = -(-len(runs) // columns)
     figure = make_subplots(
         rows, columns, shared_xaxes=True, shared_yaxes=True, horizontal_spacing=0.03, vertical_spacing=0.12,
-        subplot_titles=[f"{name}: <b>{accuracy[name]:.1f} %</b> of test right" for name in runs],
+        subplot_titles=[said.panel(name, accuracy[name]) for name in runs],
     )  # fmt: skip
     longest = max(len(losses[0]) for group in runs.values() for losses in group)
     for i, group in enumerate(runs.values()):
         where = {"row": i // columns + 1, "col": i % columns + 1}
         for which, (name, color, dash, symbol) in enumerate(
             (
-                ("training loss", BLUE, "solid", "circle"),
-                ("loss of unseen samples", ORANGE, "dash", "diamond"),
+                (said.LOSSES[0], BLUE, "solid", "circle"),
+                (said.LOSSES[1], ORANGE, "dash", "diamond"),
             )
         ):
             curve = _across(name, [losses[which] for losses in group])
             add_curve(figure, curve, color, dash, symbol, i == 0, **where)
-    style(figure, f"Both losses, with {labels}", "", "")
-    figure.update_xaxes(title={"text": "epoch"}, row=rows)
+    style(figure, said.both_losses(wrong), "", "")
+    figure.update_xaxes(title={"text": said.EPOCH}, row=rows)
     figure.update_xaxes(range=[1, max(longest, 2)])
     highest = max(max(group[0][which][0] for which in (0, 1)) for group in runs.values())
     figure.update_yaxes(range=[0, 1.05 * highest])
-    figure.update_yaxes(title={"text": "loss"}, col=1)
+    figure.update_yaxes(title={"text": said.LOSS}, col=1)
     figure.update_layout(
         height=250 * rows + 110,
         hovermode="closest",
@@ -56,34 +57,36 @@ def overfitting(
     return figure
 
 
-def test_accuracies(found: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> go.Figure:
+def test_accuracies(found: Mapping[float, Mapping[str, NDArray[np.float64]]]) -> go.Figure:
     """Draw each seed's test accuracy in percent: one row per remedy, the first on top; one panel per kind of labels."""
+    said = words.lab_regularization
     figure = make_subplots(1, len(found), shared_yaxes=True, horizontal_spacing=0.05,
-                           subplot_titles=[f"with {labels}" for labels in found])  # fmt: skip
+                           subplot_titles=[said.with_labels(wrong) for wrong in found])  # fmt: skip
     for column, accuracies in enumerate(found.values(), 1):
-        names, first = list(accuracies), column == 1
-        plain = float(accuracies[names[0]].mean())
-        for s in range(len(accuracies[names[0]])):
+        rows, first = list(accuracies.values()), column == 1
+        names = [said.REMEDIES[name] for name in accuracies]
+        plain = float(rows[0].mean())
+        for s in range(len(rows[0])):
             figure.add_trace(
                 go.Scatter(
-                    x=[float(accuracies[name][s]) for name in names], y=names, mode="markers", name="one seed",
+                    x=[float(row[s]) for row in rows], y=names, mode="markers", name=said.ONE_SEED,
                     showlegend=first and s == 0, marker={"color": BLUE, "size": 9, "opacity": 0.6},
                     hovertemplate="%{y}<br>%{x:.2f} %<extra></extra>",
                 ),
                 row=1, col=column,
             )  # fmt: skip
-        means = [float(accuracies[name].mean()) for name in names]
+        means = [float(row.mean()) for row in rows]
         figure.add_trace(
             go.Scatter(
-                x=means, y=names, mode="markers+text", name="mean", showlegend=first, cliponaxis=False,
+                x=means, y=names, mode="markers+text", name=said.MEAN, showlegend=first, cliponaxis=False,
                 text=[f"<b>{mean:.1f}</b>" for mean in means], textposition="top center",
                 marker={"symbol": "line-ns", "size": 22, "line": {"width": 4, "color": ORANGE}, "color": ORANGE},
-                hovertemplate="%{y}, mean<br>%{x:.2f} %<extra></extra>",
+                hovertemplate=said.MEAN_OF + "<extra></extra>",
             ),
             row=1, col=column,
         )  # fmt: skip
         figure.add_vline(plain, line={"color": "#808080", "width": 1.5, "dash": "dot"}, row=1, col=column)
-    style(figure, "Test accuracy by remedy", "test accuracy, %", "")
+    style(figure, said.ACCURACIES, said.ACCURACY, "")
     figure.update_yaxes(type="category", autorange="reversed")
     figure.update_layout(
         height=64 * len(names) + 150,

@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from chainrule.views import words
 from chainrule.views.figures.base import BLUE, ORANGE, style
 from chainrule.views.figures.laboratory import GREEN, PINK
 
@@ -26,7 +27,6 @@ MARKERS = ("circle", "diamond", "square", "cross", "triangle-up", "x", "star", "
            "hexagram", "hourglass")  # fmt: skip
 GAP = 0.062
 """The minimum distance of two labels, as a share of the axis."""
-UNITS = {"passes": "forward passes (logarithmic)", "seconds": "seconds of training (logarithmic)"}
 
 
 class Curve(NamedTuple):
@@ -46,7 +46,7 @@ def loss_curves(curves: Sequence[Curve], against: str) -> go.Figure:
     against: "passes" or "seconds".  Both axes are logarithmic; labels are at the right, in the order of the ends;
     a page too narrow for them has a legend instead.
     """
-    figure = go.Figure()
+    figure, said = go.Figure(), words.lab_without_backprop
     ends = []
     for curve, (dash, symbol) in zip(curves, _looks(curves), strict=True):
         color = FAMILIES[curve.family]
@@ -74,12 +74,12 @@ def loss_curves(curves: Sequence[Curve], against: str) -> go.Figure:
                 mode="lines+markers",
                 line={"color": color, "width": 4 if curve.family == "exact" else 2.2, "dash": dash},
                 marker={"symbol": symbol, "size": 6},
-                hovertemplate=f"{curve.label}<br>%{{x:.3s}} {against}<br>loss %{{y:.3f}}<extra></extra>",
+                hovertemplate=said.course_of(curve.label, against) + "<extra></extra>",
             )
         )
         ends.append((float(x[-1]), float(mean[-1]), curve.label, color))
-    title = f"What {'a forward pass' if against == 'passes' else 'a second'} buys"
-    style(figure, title, UNITS[against], "training loss (logarithmic)")
+    axes = (words.phrases.logarithmic(name) for name in (said.UNITS[against], said.LOSS))
+    style(figure, said.CURVES[against], *axes)
     _label_ends(figure, ends)
     figure.update_layout(
         height=560, hovermode="closest", showlegend=False, margin={"r": 190}, meta="labels at the right"
@@ -94,7 +94,7 @@ def cosines(found: Sequence[tuple[str, str, float]], chance: float) -> go.Figure
 
     found: (label, family, cosine); a negative cosine is drawn as its absolute value.  chance: of one random direction.
     """
-    rows = sorted(found, key=lambda row: row[2])
+    said, rows = words.lab_without_backprop, sorted(found, key=lambda row: row[2])
     figure = go.Figure(
         go.Bar(
             x=[abs(cosine) for *_, cosine in rows],
@@ -104,13 +104,13 @@ def cosines(found: Sequence[tuple[str, str, float]], chance: float) -> go.Figure
             text=[f"{cosine:.3f}" for *_, cosine in rows],
             textposition="outside",
             cliponaxis=False,
-            hovertemplate="%{y}<br>cosine %{text}<extra></extra>",
+            hovertemplate=said.COSINE_OF + "<extra></extra>",
         )
     )
     style(
         figure,
-        "Along the gradient (1), or at a right angle to it (0)",
-        "cosine to the true gradient",
+        said.COSINES,
+        said.COSINE,
         "",
     )
     figure.add_vline(x=chance, line={"color": "#808080", "dash": "dash", "width": 1.5})
@@ -120,7 +120,7 @@ def cosines(found: Sequence[tuple[str, str, float]], chance: float) -> go.Figure
         y=1.0,
         yref="paper",
         yanchor="bottom",
-        text=f"a random direction: {chance:.3f}",
+        text=said.random_direction(chance),
         showarrow=False,
     )
     figure.update_xaxes(range=[0, 1.3], dtick=0.2)

@@ -10,20 +10,18 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from chainrule.views import words
 from chainrule.views.figures.attribution import BAR_WIDTH, DIVERGING, cut, hatched, name_rows, upper
 from chainrule.views.figures.base import BLUE, GREY, style
-from chainrule.views.words.en.phrases import percent
 
 
-def probabilities(
-    names: Sequence[str], before: Sequence[float], after: Sequence[float], after_name: str
-) -> go.Figure:
+def probabilities(names: Sequence[str], before: Sequence[float], after: Sequence[float]) -> go.Figure:
     """Draw two bars per class: the probability now, and after a step."""
-    figure = go.Figure()
+    figure, said = go.Figure(), words.story_page
     places = list(range(len(names)))
     for name, shares, color, pattern, offset in (
-        ("now", before, BLUE, "", 0),
-        (after_name, after, "#E69F00", "/", 1),
+        (said.NOW, before, BLUE, "", 0),
+        (said.AFTER, after, "#E69F00", "/", 1),
     ):
         figure.add_trace(
             go.Bar(
@@ -33,14 +31,14 @@ def probabilities(
                 orientation="h",
                 offsetgroup=str(offset),
                 marker=hatched(color, pattern),
-                text=[percent(share) for share in shares],
+                text=[words.phrases.percent(share) for share in shares],
                 textposition="outside",
                 cliponaxis=False,
                 customdata=[html.escape(n) for n in names],
                 hovertemplate=f"%{{customdata}}<br>{html.escape(name)} %{{x:.4%}}<extra></extra>",
             )
         )
-    style(figure, "Before and after the step", "probability", "")
+    style(figure, said.BEFORE_AND_AFTER, said.PROBABILITIES, "")
     name_rows(figure, names)
     figure.update_xaxes(range=[0, 1.32], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1.0])
     figure.update_layout(height=150 + 52 * len(names), barmode="group", bargap=0.3, hovermode="closest")
@@ -67,7 +65,7 @@ def layer_bars(names: Sequence[str], numbers: Sequence[float], title: str, x: st
             hovertemplate="%{customdata}<br>%{x:.4g}<extra></extra>",
         )
     )
-    style(figure, html.escape(title), x + (" (logarithmic)" if is_wide else ""), "")
+    style(figure, html.escape(title), words.phrases.logarithmic(x) if is_wide else x, "")
     name_rows(figure, names)
     figure.update_xaxes(type="log" if is_wide else "linear", nticks=5, exponentformat="e")
     figure.update_layout(height=130 + 28 * max(len(names), 3), showlegend=False, hovermode="closest")
@@ -113,13 +111,13 @@ def activity(layers: Sequence[tuple[str, NDArray[Any]]]) -> go.Figure:
                     "mirror": True,
                     "linecolor": GREY,
                     "ticks": "",
-                    "title": {"text": "neurons, in their order" if is_last else ""},
+                    "title": {"text": words.story_page.IN_ORDER if is_last else ""},
                 },
                 f"yaxis{number}": {
                     "domain": [top - (1 - gap) / count, top],
                     "tickmode": "array",
                     "tickvals": [0],
-                    "ticktext": [cut(f"{name} ({len(a):,})")],
+                    "ticktext": [cut(words.story_page.strip(name, len(a)))],
                     "showgrid": False,
                     "zeroline": False,
                     "anchor": f"x{number}",
@@ -132,7 +130,7 @@ def activity(layers: Sequence[tuple[str, NDArray[Any]]]) -> go.Figure:
             }
         )
     axes = figure.to_dict()["layout"]
-    style(figure, "Every neuron of every layer", "", "")
+    style(figure, words.story_page.NEURONS, "", "")
     for key, axis in axes.items():
         if key.startswith(("xaxis", "yaxis")):
             figure.update_layout({key: axis})
@@ -158,8 +156,8 @@ def activity(layers: Sequence[tuple[str, NDArray[Any]]]) -> go.Figure:
                     "y": -1 / count,  # a strip below the last
                     "yanchor": "top",
                     "tickvals": [-1, 0, 1] if is_signed else [0, 1],
-                    "ticktext": [*(["-largest"] if is_signed else []), "0", "+largest"],
-                    "title": {"text": "output, each layer<br>on its own scale", "side": "bottom"},
+                    "ticktext": list(words.story_page.LARGEST[0 if is_signed else 1 :]),
+                    "title": {"text": words.story_page.SCALES, "side": "bottom"},
                 },
             },
         )

@@ -7,8 +7,8 @@ import html
 from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.derivation.lines import Equation, equations
 from chainrule.inspection.derivation.writing import MATHML
+from chainrule.views import words
 from chainrule.views.text.derivation import table_rows
-from chainrule.views.words.en import derivation as words
 
 OPEN = ' open=""'  # well-formed as XML too
 STYLE = """
@@ -32,8 +32,10 @@ def derivation(derivation: Derivation, terms: int = 4, nodes: int = 24) -> str:
 
 def values(derivation: Derivation) -> str:
     """Return the values by the chain rule and by the central difference as a table, with remarks."""
-    cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in words.two_ways(derivation))
-    notes = "; ".join([words.place(derivation), *words.remarks(derivation)])
+    cells = "".join(
+        f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in words.derivation.two_ways(derivation)
+    )
+    notes = "; ".join([words.derivation.place(derivation), *words.derivation.remarks(derivation)])
     return f"<table><tbody>{cells}</tbody></table><p>{html.escape(notes[0].upper() + notes[1:])}.</p>"
 
 
@@ -43,7 +45,7 @@ def tree(derivation: Derivation, terms: int, nodes: int) -> str:
     by_name = {equation.node.of.plain: equation for equation in shown}
     made = _details(by_name.pop(shown[0].node.of.plain), by_name, True)
     if left_out:
-        made += f"<p>{words.left_out_here(left_out)}</p>"
+        made += f"<p>{words.derivation.left_out_here(left_out)}</p>"
     return made
 
 
@@ -68,9 +70,9 @@ def sum_table(equation: Equation) -> str:
     """Return a sum as a table with one row per term: in symbols, in numbers, and its value."""
     rows = [(formula(term.mathml()), formula(term.mathml(True)), term.value) for term in equation.written()]
     if equation.others:
-        rows.append((words.others(equation.others), "", equation.rest))
-    rows.append((words.together(len(equation.terms) + equation.others), "", equation.node.value))
-    head = f"<tr>{''.join(f'<th>{name}</th>' for name in words.HEADS)}</tr>"
+        rows.append((words.derivation.others(equation.others), "", equation.rest))
+    rows.append((words.derivation.together(len(equation.terms) + equation.others), "", equation.node.value))
+    head = f"<tr>{''.join(f'<th>{name}</th>' for name in words.derivation.HEADS)}</tr>"
     cells = "".join(
         f"<tr><td>{symbols}</td><td>{numbers}</td><td>{formula(MATHML.number(value))}</td></tr>"
         for symbols, numbers, value in rows

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.views import words
 from chainrule.views.pictures import png
 
 MAX_ROWS = 40
@@ -79,7 +80,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[
     gap = ""
     if len(rows) > MAX_ROWS:
         first, last = list(rows[: MAX_ROWS - 10]), list(rows[-10:])
-        gap = f'<tr><td colspan="{len(heads)}">… {len(rows) - MAX_ROWS:,} more rows …</td></tr>'
+        gap = f'<tr><td colspan="{len(heads)}">{text(words.model.more_rows(len(rows) - MAX_ROWS))}</td></tr>'
 
     def written(row: Sequence[str]) -> str:
         cells = (cell if isinstance(cell, Markup) else text(cell) for cell in row)
@@ -148,13 +149,13 @@ def curves(title: str, lines: Sequence[tuple[str, Sequence[float | None]]]) -> s
         f'<path d="M{LEFT},{TOP} V{HEIGHT - BOTTOM} H{WIDTH - RIGHT}" stroke="#888" fill="none"/>'
         f'<text x="{LEFT - 5}" y="{TOP + 4}" text-anchor="end">{high:.3g}</text>'
         f'<text x="{LEFT - 5}" y="{HEIGHT - BOTTOM}" text-anchor="end">{low:.3g}</text>'
-        f'<text x="{LEFT}" y="{HEIGHT - 6}">epoch 1</text>'
+        f'<text x="{LEFT}" y="{HEIGHT - 6}">{text(words.model.first_epoch())}</text>'
         + (f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{count:,}</text>' * (count > 1))
     )
-    head = f'<text x="2" y="13">{text(title)}{" (logarithmic)" if is_log else ""}</text>'
+    head = f'<text x="2" y="13">{text(words.phrases.logarithmic(title) if is_log else title)}</text>'
     label = f'<text x="{WIDTH - RIGHT}" y="13" text-anchor="end">{" ".join(key)}</text>'
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(title)} by epoch">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(words.model.by_epoch(title))}">'
         f"{head}{label}{axes}{''.join(drawn)}</svg>"
     )
 

@@ -6,6 +6,8 @@ import math
 from functools import singledispatch
 from typing import Any
 
+import numpy as np
+
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.attribution.result import SHOWN
 from chainrule.inspection.derivation.derivation import Derivation
@@ -15,8 +17,9 @@ from chainrule.inspection.story import Story
 from chainrule.inspection.trace.gradient_check import GradientCheck
 from chainrule.inspection.trace.trace import Trace
 from chainrule.model import Model
-from chainrule.network.summary import Summary, counted
+from chainrule.network.summary import Summary
 from chainrule.training import History
+from chainrule.views import words
 from chainrule.views.chapters import Bars, Content, Grid, Picture, Signed
 from chainrule.views.notebook.derivation import derivation
 from chainrule.views.notebook.parts import (
@@ -32,50 +35,47 @@ from chainrule.views.notebook.parts import (
     table,
     text,
 )
+from chainrule.views.text import attribution as attribution_text
 from chainrule.views.text import flow as flow_text
+from chainrule.views.text import summary as summary_text
 from chainrule.views.text import trace as trace_text
-from chainrule.views.words.en.attribution import NAMES, others
 
 OPEN = ' open=""'  # well-formed as XML too
 
 
 def model(model: Model) -> str:
     """Return a model's summary, and how far it was trained."""
-    trained = (
-        f"trained for {counted(model.epochs_trained, 'epoch')}, {counted(model.steps_trained, 'step')}"
-        if model.steps_trained
-        else "not trained yet"
+    said = words.model
+    about = said.about(
+        model.task, repr(model.network.loss), model.seed, model.epochs_trained, model.steps_trained
     )
-    size = f"{model.network.size:,} parameters, {model.dtype}"
-    lines = [f"Task: {model.task}; loss {model.network.loss!r}; seed {model.seed}; {trained}."]
-    if len(model.history):
-        last = ", ".join(f"{name} {value:.4g}" for name, value in model.history[-1].items())
-        lines.append(f"Last epoch: {last}.")
-    return framed(f"Model of {size}", *_summary(model.summary()), *map(paragraph, lines))
+    lines = [about, said.last_epoch(model.history[-1])] if len(model.history) else [about]
+    title = said.title(model.network.size, str(model.dtype))
+    return framed(title, *_summary(model.summary()), *map(paragraph, lines))
 
 
 def summary(summary: Summary) -> str:
     """Return a table with one row per link, and the sums."""
-    return framed(f"{summary.parameters:,} parameters", *_summary(summary))
+    return framed(words.model.parameters_of(summary.parameters), *_summary(summary))
 
 
 def _summary(summary: Summary) -> tuple[str, str]:
-    heads, rows = summary.cells()
-    return table(heads, indented(rows), (0, 1)), paragraph(
-        "; ".join(f"{name} {value}" for name, value in summary.totals().items()) + "."
-    )
+    heads, rows = summary_text.cells(summary)
+    sums = words.model.totals(summary_text.totals(summary))
+    return table(heads, indented(rows), (0, 1)), paragraph(sums)
 
 
 def history(history: History) -> str:
     """Return the curves of the loss and of the main metric, and a table with one row per epoch."""
     if not len(history):
-        return framed("History", paragraph("No epoch was recorded yet."))
+        return framed(words.model.HISTORY, paragraph(words.model.NO_EPOCH))
+    said = words.model
     drawn = [
         curves(
-            name.replace("_", " "),
+            words.phrases.spoken(name),
             [
                 (label, history[column])
-                for label, column in (("training", name), ("validation", f"val_{name}"))
+                for label, column in ((said.TRAINING, name), (said.VALIDATION, f"val_{name}"))
                 if column in history
             ],
         )
@@ -86,16 +86,16 @@ def history(history: History) -> str:
         (f"{i:,}", *("" if (v := record.get(name)) is None else f"{v:.5g}" for name in names))
         for i, record in enumerate(history, 1)
     ]
-    stopped = paragraph(f"Stopped: {history.stopped}.") if history.stopped else ""
-    heads = ("epoch", *(name.replace("_", " ") for name in names))
-    return framed(f"History of {counted(len(history), 'epoch')}", *drawn, stopped, table(heads, rows, ()))
+    stopped = paragraph(said.stopped(history.stopped)) if history.stopped else ""
+    heads = (said.EPOCH, *map(words.phrases.spoken, names))
+    return framed(said.history_of(len(history)), *drawn, stopped, table(heads, rows, ()))
 
 
 def trace(trace: Trace) -> str:
     """Return a table with one row per link: its output, delta and gradients, as numbers or as mean and deviation."""
     heads, rows = trace_text.rows(trace)
     head, *notes = trace_text.remarks(trace)
-    return framed(f"Trace of {head}", table(heads, indented(rows), (0, 1)), paragraph(" ".join(notes)))
+    return framed(words.trace.title(head), table(heads, indented(rows), (0, 1)), paragraph(" ".join(notes)))
 
 
 def flow(flow: Flow) -> str:
@@ -110,9 +110,9 @@ def flow(flow: Flow) -> str:
         for x in logs
     ]
     cells = [(*row[:3], drawn, *row[3:]) for row, drawn in zip(rows, bars, strict=True)]
-    made = table((*heads[:3], "delta (logarithmic)", *heads[3:]), cells, (0, 1, 3))
+    made = table((*heads[:3], words.flow.BARS, *heads[3:]), cells, (0, 1, 3))
     return framed(
-        "Gradient flow",
+        words.flow.FLOW,
         made,
         paragraph(flow_text.conditions(flow)),
         *(paragraph(diagnosis.words) for diagnosis in flow.diagnoses),
@@ -125,43 +125,30 @@ def gradient_check(check: GradientCheck) -> str:
         (check.place(name), f"{c.gradient:.12g}", f"{c.numeric:.12g}", f"{c.error:.1e}")
         for name, c in check.items()
     ]
-    heads = ("parameter", "backpropagation", "central difference", "relative error")
-    worst = (
-        f"worst: {check.place(check.worst)}, relative error {check.error:.1e}" if check else "no parameter"
-    )
-    return framed("Backpropagation against central differences", table(heads, rows), paragraph(f"{worst}."))
+    said = words.trace
+    worst = said.worst(check.place(check.worst), check.error) if check else said.NO_PARAMETER
+    return framed(said.CHECK, table(said.CHECK_HEADS, rows), paragraph(f"{worst}."))
 
 
 def attribution(found: Attribution) -> str:
     """Return the first sample's attribution: as an image if it is one, as bars of the largest values, and its sum."""
-    many = f", sample 0 of {len(found.values):,}" if len(found.values) > 1 else ""
-    drawn = []
+    said, drawn = words.attribution, []
     if found.shape is not None:
-        drawn.append(grey(found.X[0].reshape(found.shape), "the input"))
-        drawn.append(
-            signed(found.values[0].reshape(found.shape), "what each pixel did: blue for, orange against")
-        )
-    shown = found.records(0)[:SHOWN]
-    largest = max((abs(record["attribution"]) for record in shown), default=0.0)
+        drawn.append(grey(found.X[0].reshape(found.shape), said.INPUT))
+        drawn.append(signed(found.values[0].reshape(found.shape), said.PIXELS))
+    largest = float(np.abs(found.values[0]).max(initial=0.0))
     rows = [
-        (
-            record["feature"],
-            f"{record['value']:.5g}",
-            f"{record['baseline']:.5g}",
-            f"{record['attribution']:.5g}",
-            signed_bar(record["attribution"], largest),
-        )
-        for record in shown
+        (*texts, f"{value:.5g}", signed_bar(value, largest))
+        for *texts, value in attribution_text.cells(found, 0)
     ]
     rest = found.order(0)[SHOWN:]
     if len(rest):
         total = float(found.values[0, rest].sum())
-        rows.append((others(len(rest)), "", "", f"{total:.5g}", Markup("")))
-    heads = ("feature", "value", "baseline", "attribution", "")
+        rows.append((said.others(len(rest)), "", "", f"{total:.5g}", Markup("")))
     return framed(
-        f"{NAMES[found.method]} of {found.targets[0]}{many}",
+        said.title(found.method, said.target(found.targets[0]), 0, len(found.values)),
         *drawn,
-        table(heads, rows, (0, 4)),
+        table((*said.HEADS, ""), rows, (0, 4)),
         paragraph(found.completeness(0)),
     )
 
@@ -173,7 +160,7 @@ def story(story: Story) -> str:
         f"{''.join(map(_piece, part.content))}</details>"
         for number, part in enumerate(story.parts(), 1)
     )
-    return framed(f"{story.source}: the network says {story.said}", chapters)
+    return framed(words.story_page.headline(story), chapters)
 
 
 def _piece(item: Content) -> str:
@@ -192,7 +179,9 @@ def _piece(item: Content) -> str:
         sides = [(name, f"{value:+.4g}", signed_bar(value, largest)) for name, value in item.rows]
         return table(("",) * 3, sides, (0, 2))
     if isinstance(item, Picture):
-        return grey(item.pixels, "the input") + "".join(signed(values, name) for name, values in item.maps)
+        return grey(item.pixels, words.story_page.INPUT) + "".join(
+            signed(values, name) for name, values in item.maps
+        )
     return paragraph(item)
 
 

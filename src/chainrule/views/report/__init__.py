@@ -14,6 +14,7 @@ from chainrule.core.files import write_whole
 from chainrule.model import Model
 from chainrule.recipe.judge import Judgement, judge
 from chainrule.training import History
+from chainrule.views import words
 from chainrule.views.report.page import PAGE, page
 from chainrule.views.report.sections import curves, details, mistakes, outcome, tiles
 
@@ -29,7 +30,7 @@ def render(
     title: str,
     judged: Judgement | None = None,
     part: str = "test",
-    watched: str = "validation",
+    watched: str | None = None,
     metrics: Mapping[str, float] | None = None,
     positive: Any = None,
     image_shape: tuple[int, int] | None = None,
@@ -42,7 +43,7 @@ def render(
 
     X, y: the samples to judge by; X may be `Samples` that were checked for the model, without y.
     judged: the model's answers to them, where they are at hand; then part, metrics and positive are its own.
-    part: what they are.  watched: what the history's val_ columns are of.
+    part: what they are.  watched: what the history's val_ columns are of; validation samples unless given.
     metrics: of these samples; measured unless given.  positive: of two classes, the one that some of them are of.
     image_shape: (height, width) where samples are images.
     rows: (n,) what each sample's row is called, as its number in a file; its row of X unless given.
@@ -58,8 +59,7 @@ def render(
         mistakes(judged, samples.X, image_shape, range(judged.n) if rows is None else rows),
         details(model, settings or {}, command, versions or {}),
     ]
-    size, n = model.network.size, judged.n
-    subtitle = f"A fully connected network of {size:,} parameters, judged on {n:,} {judged.part} samples."
+    subtitle = words.model.judged_on(model.network.size, judged.n, judged.part)
     return page(title, title, subtitle, sections)
 
 

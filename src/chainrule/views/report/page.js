@@ -124,8 +124,8 @@
 
   function theme(name) {
     root.dataset.theme = name;
-    button.textContent = name === "dark" ? "Light" : "Dark";
-    button.setAttribute("aria-label", `Switch to the ${name === "dark" ? "light" : "dark"} theme`);
+    button.textContent = name === "dark" ? button.dataset.light : button.dataset.dark;
+    button.setAttribute("aria-label", name === "dark" ? button.dataset.toLight : button.dataset.toDark);
     draw();
   }
 
@@ -142,9 +142,10 @@
 
   const copy = document.getElementById("copy");
   if (copy) {
+    const label = copy.textContent;
     copy.addEventListener("click", () => {
       const command = document.getElementById("command");
-      const done = () => { copy.textContent = "Copied"; setTimeout(() => { copy.textContent = "Copy"; }, 1500); };
+      const done = () => { copy.textContent = copy.dataset.done; setTimeout(() => { copy.textContent = label; }, 1500); };
       const select = () => window.getSelection().selectAllChildren(command);
       if (navigator.clipboard) navigator.clipboard.writeText(command.textContent).then(done, select);
       else select();

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from importlib.resources import files
 
 import chainrule
+from chainrule.views import words
 
 PAGE = """<!doctype html>
-<html lang="en" data-theme="light">
+<html lang="{lang}" data-theme="light">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -20,7 +21,8 @@ style-src 'unsafe-inline'; img-src data:">
 <script>{plotly}</script>
 </head>
 <body>
-<header><div><h1>{heading}</h1><p>{subtitle}</p></div><button id="theme" type="button" hidden>Dark</button></header>
+<header><div><h1>{heading}</h1><p>{subtitle}</p></div>\
+<button id="theme" type="button" hidden {theme}>{dark}</button></header>
 <main>
 {sections}
 </main>
@@ -46,8 +48,12 @@ def page(
 
         plotly = get_plotlyjs()
     here = files("chainrule.views.report")
-    made_by = f"Made by Chainrule {chainrule.__version__}. This page is whole: it needs no network."
+    said = words.model
+    theme = {"dark": said.DARK, "light": said.LIGHT, "to-dark": said.TO_DARK, "to-light": said.TO_LIGHT}
     return PAGE.format(
+        lang=words.language(),
+        theme=" ".join(f'data-{name}="{html.escape(label)}"' for name, label in theme.items()),
+        dark=html.escape(said.DARK),
         title=html.escape(title),
         heading=html.escape(heading),
         subtitle=html.escape(subtitle),
@@ -55,5 +61,5 @@ def page(
         js=(here / "page.js").read_text("utf-8"),
         plotly=plotly,
         sections=body,
-        footer=html.escape(made_by if footer is None else footer),
+        footer=html.escape(said.footer(chainrule.__version__) if footer is None else footer),
     )

@@ -16,22 +16,24 @@ from chainrule.formulas.metrics import confusion_matrix
 from chainrule.model import Model
 from chainrule.recipe.judge import Judgement
 from chainrule.training import History
-from chainrule.views import figures
+from chainrule.views import figures, words
 from chainrule.views.pictures import image_png
 
 
 def tiles(model: Model, history: History, judgement: Judgement) -> str:
     """Return tiles with the most important numbers."""
-    metrics, part, positive = judgement.metrics, judgement.part, judgement.positive
+    said, metrics, positive = words.model, judgement.metrics, judgement.positive
     chief = "accuracy" if "accuracy" in metrics else "r2" if "r2" in metrics else "loss"
-    shown = {f"{part} {figures.spoken(chief)}": value(chief, metrics[chief])}
-    shown |= {figures.spoken(name): value(name, number) for name, number in metrics.items() if name != chief}
-    if positive is not None:
-        shown["positive class"] = str(positive)
+    shown = {said.of_part(judgement.part, chief): value(chief, metrics[chief])}
     shown |= {
-        "parameters": f"{model.network.size:,}",
-        "epochs": f"{len(history):,}",
-        "training time": duration(sum(record.get("seconds", 0.0) for record in history)),
+        words.phrases.spoken(name): value(name, number) for name, number in metrics.items() if name != chief
+    }
+    if positive is not None:
+        shown[said.POSITIVE] = str(positive)
+    shown |= {
+        said.PARAMETERS: f"{model.network.size:,}",
+        said.EPOCHS: f"{len(history):,}",
+        said.TIME: words.phrases.duration(sum(record.get("seconds", 0.0) for record in history)),
     }
     cells = "".join(
         f"<div><dt>{text(name)}</dt><dd>{text(number)}</dd></div>" for name, number in shown.items()
@@ -39,15 +41,16 @@ def tiles(model: Model, history: History, judgement: Judgement) -> str:
     return f'<dl class="tiles">{cells}</dl>'
 
 
-def curves(history: History, watched: str) -> str:
+def curves(history: History, watched: str | None) -> str:
     """Return the curves of the loss and of the metrics over the epochs; watched: what the val_ columns are of."""
     if not len(history):
         return ""
+    label = words.model.VALIDATION if watched is None else words.model.PARTS.get(watched, watched)
     drawn = "".join(
-        f"<section>{figure(figures.learning_curve(history.records, name, watched))}</section>"
+        f"<section>{figure(figures.learning_curve(history.records, name, label))}</section>"
         for name in history.charted
     )
-    note = f" Stopped: {history.stopped}." if history.stopped else ""
+    note = words.model.stopped(history.stopped) if history.stopped else ""
     return f'<div class="pair">{drawn}</div>' + (f"<p>{text(note)}</p>" if note else "")
 
 
@@ -63,7 +66,7 @@ def outcome(judgement: Judgement) -> str:
         )
     matrix = confusion_matrix(judgement.y, judgement.predicted, len(judgement.labels))
     drawn = figure(figures.confusion(matrix, judgement.labels))
-    both = section("", drawn) + section("By class", rates(judgement))
+    both = section("", drawn) + section(words.model.BY_CLASS, rates(judgement))
     return both if len(judgement.labels) > figures.MAX_NUMBERED else f'<div class="pair">{both}</div>'
 
 
@@ -84,46 +87,42 @@ def rates(judgement: Judgement) -> str:
             judgement.labels, one_hot.sum(0).tolist(), chosen.sum(0).tolist(), hits.tolist(), strict=True
         )
     ]
-    what = "label" if judgement.y.ndim == 2 else "class"
-    return table((what, "samples", "recall", "precision"), rows)
+    what = words.model.LABEL if judgement.y.ndim == 2 else words.model.CLASS
+    return table((what, *words.model.RATES), rows)
 
 
 def mistakes(judgement: Judgement, X: Any, image_shape: tuple[int, int] | None, called: Sequence[int]) -> str:
     """Return the worst mistakes, as images if the samples are images. called: (n,) the number of each sample's row."""
+    said = words.model
     if not len(judgement.worst):
-        return section("Worst mistakes", "<p>There are none: every sample was predicted right.</p>")
+        return section(said.WORST, f"<p>{text(said.NO_MISTAKES)}</p>")
     if judgement.task == "regression":
         rows = [
             (f"{called[row]:,}", numbers(judgement.y[row]), numbers(judgement.predicted[row]),
              numbers(judgement.predicted[row] - judgement.y[row]))
             for row in judgement.worst.tolist()
         ]  # fmt: skip
-        return section("Largest errors", table(("row", "true", "predicted", "error"), rows))
+        return section(said.LARGEST_ERRORS, table(said.ERROR_HEADS, rows))
     missed = int((judgement.predicted != judgement.y).reshape(judgement.n, -1).any(1).sum())
-    lead = (
-        f"<p>{missed:,} of {judgement.n:,} samples were predicted wrong. These are the ones to whose true "
-        "label the model gave the least probability.</p>"
-    )
+    lead = f"<p>{text(said.missed(missed, judgement.n))}</p>"
     if image_shape is not None and judgement.y.ndim == 1:
         items = "".join(
             picture(judgement, X, row, image_shape, called[row]) for row in judgement.worst.tolist()
         )
-        return section("Worst mistakes", lead, f'<ul class="mistakes">{items}</ul>')
+        return section(said.WORST, lead, f'<ul class="mistakes">{items}</ul>')
     rows = [(f"{called[row]:,}", *described(judgement, row)) for row in judgement.worst.tolist()]
-    return section(
-        "Worst mistakes", lead, table(("row", "true", "predicted", "probability"), rows, (0, 1, 2))
-    )
+    return section(said.WORST, lead, table(said.MISTAKE_HEADS, rows, (0, 1, 2)))
 
 
 def picture(judgement: Judgement, X: Any, row: int, shape: tuple[int, int], called: int) -> str:
     """Return one mistake as an image with its caption."""
     true, predicted, probability = described(judgement, row)
     encoded = base64.b64encode(image_png(np.asarray(X[row]), shape)).decode()
+    names = words.model.taken_for(f"<b>{text(true)}</b>", f'<b class="wrong">{text(predicted)}</b>')
     return (
         f'<li><figure><img src="data:image/png;base64,{encoded}" width="{shape[1]}" height="{shape[0]}" '
-        f'alt="sample {called}: true {text(true)}, predicted {text(predicted)}">'
-        f'<figcaption><b>{text(true)}</b> taken for <b class="wrong">{text(predicted)}</b><br>{text(probability)}'
-        "</figcaption></figure></li>"
+        f'alt="{text(words.model.mistake(called, true, predicted))}">'
+        f"<figcaption>{names}<br>{text(probability)}</figcaption></figure></li>"
     )
 
 
@@ -133,9 +132,9 @@ def described(judgement: Judgement, row: int) -> tuple[str, str, str]:
     shares, labels = judgement.shares[row], judgement.labels
     if judgement.y.ndim == 1:
         chosen = int(judgement.predicted[row])
-        return labels[int(judgement.y[row])], labels[chosen], f"at {100 * float(shares[chosen]):.1f} %"
+        return labels[int(judgement.y[row])], labels[chosen], words.model.sure(float(shares[chosen]))
     true, said = (
-        ", ".join(labels[k] for k in np.flatnonzero(each[row])) or "none"
+        ", ".join(labels[k] for k in np.flatnonzero(each[row])) or words.model.NO_LABEL
         for each in (judgement.y, judgement.predicted)
     )
     off = np.flatnonzero(judgement.y[row] != judgement.predicted[row])
@@ -144,26 +143,28 @@ def described(judgement: Judgement, row: int) -> tuple[str, str, str]:
 
 def details(model: Model, settings: Mapping[str, Any], command: str, versions: Mapping[str, str]) -> str:
     """Return the settings, the command, the model's summary and the versions."""
-    parts = []
+    said, parts = words.model, []
     if command:
         line = (
             f'<div class="command"><pre id="command">{text(command)}</pre>'
-            '<button id="copy" type="button">Copy</button></div>'
+            f'<button id="copy" type="button" data-done="{text(said.COPIED)}">{text(said.COPY)}</button></div>'
         )
-        parts.append(section("Do it again", line))
+        parts.append(section(said.AGAIN, line))
     parts.append(
         section(
-            "The network", f'<pre tabindex="0">{text(model.summary(settings.get("batch_size") or 128))}</pre>'
+            said.NETWORK, f'<pre tabindex="0">{text(model.summary(settings.get("batch_size") or 128))}</pre>'
         )
     )
     tables = []
     if settings:
         chosen = [
-            (figures.spoken(name), shown(value)) for name, value in settings.items() if value is not None
+            (words.phrases.spoken(name), shown(value))
+            for name, value in settings.items()
+            if value is not None
         ]
-        tables.append(section("Settings", pairs(chosen)))
+        tables.append(section(said.SETTINGS, pairs(chosen)))
     if versions:
-        tables.append(section("Versions", pairs(versions.items())))
+        tables.append(section(said.VERSIONS, pairs(versions.items())))
     return "\n".join(parts) + (f'<div class="pair top">{"".join(tables)}</div>' if tables else "")
 
 
@@ -213,13 +214,13 @@ def text(item: object) -> str:
 def value(name: str, number: float) -> str:
     """Format a metric: 98.24 % for an accuracy, 0.0561 for another number."""
     if math.isnan(number):
-        return "undefined"
+        return words.phrases.UNDEFINED
     return f"{100 * number:.2f} %" if name == "accuracy" else f"{number:.4g}"
 
 
 def share(part: int, whole: int) -> str:
     """Format part / whole as a percentage; a dash if whole is 0."""
-    return f"{100 * part / whole:.1f} %" if whole else "-"
+    return f"{100 * part / whole:.1f} %" if whole else words.phrases.NOTHING
 
 
 def numbers(row: Any) -> str:
@@ -229,9 +230,8 @@ def numbers(row: Any) -> str:
 
 def shown(item: Any) -> str:
     """Format a setting's value: yes and no for booleans, otherwise as in JSON without quotes."""
-    return {True: "yes", False: "no"}[item] if isinstance(item, bool) else json.dumps(item).strip('"')
-
-
-def duration(seconds: float) -> str:
-    """Format a duration: 4.1 s, or 3 min 12 s."""
-    return f"{seconds:.1f} s" if seconds < 100 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
+    return (
+        {True: words.phrases.YES, False: words.phrases.NO}[item]
+        if isinstance(item, bool)
+        else json.dumps(item).strip('"')
+    )

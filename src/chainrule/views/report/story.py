@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.inspection.story import Story
+from chainrule.views import words
 from chainrule.views.chapters import Bars, Chapter, Content, Grid, Picture, Signed
 from chainrule.views.figures.attribution import attribution_bars, attribution_image
 from chainrule.views.figures.story import activity, layer_bars, probabilities
 from chainrule.views.pictures import image_png
 from chainrule.views.report.page import page
 from chainrule.views.report.sections import figure, section, text
-from chainrule.views.words.en.attribution import NAMES
-from chainrule.views.words.en.phrases import percent
 
 SCROLL = '<div class="scroll" style="margin:4px 0 16px;white-space:nowrap"><table>'
 SHOWN = 4
@@ -26,12 +25,11 @@ SHOWN = 4
 def render(story: Story) -> str:
     """Return the page of a story as HTML."""
     first, answered, made, why, change = story.parts()
-    heading = f"Why {story.asked}?" if story.task != "regression" else f"Why {story.said}?"
-    sure = "" if story.answers[0].share is None else f", at {percent(story.answers[0].share)},"
+    heading = words.story_page.heading(story)
     return page(
         heading,
         heading,
-        f"{story.source}: a network of {story.parameters:,} parameters says {story.said}{sure} and this is why.",
+        words.story_page.subtitle(story),
         [
             tiles(story),
             f'<div class="pair">{chapter(first, 1)}{chapter(answered, 2)}</div>',
@@ -50,16 +48,17 @@ def strips(story: Story) -> list[tuple[str, NDArray[Any]]]:
 
 def tiles(story: Story) -> str:
     """Return tiles with the most important numbers."""
-    shown = {"the network says": story.said}
+    said = words.story_page
+    shown = {said.SAID: words.story_names.said(story)}
     if story.answers[0].share is not None:
-        shown["its probability"] = percent(story.answers[0].share)
+        shown[said.PROBABILITY] = words.phrases.percent(story.answers[0].share)
     if story.truth is not None:
-        shown["the truth"] = story.truth
+        shown[said.TRUTH] = words.story_names.named(story, story.truth)
     if story.rival is not None:
-        shown[f"ahead of {story.rival.label}, in the logit"] = f"{story.rival.gap:.3f}"
+        shown[said.ahead_of(words.story_names.rival_of(story, story.rival))] = f"{story.rival.gap:.3f}"
     error = float(story.attribution.error[0])
     if not np.isnan(error):
-        shown[f"{NAMES[story.attribution.method]}: off its sum"] = f"{error:.0e}" if error else "0"
+        shown[said.off_its_sum(story.attribution.method)] = f"{error:.0e}" if error else "0"
     four = list(shown.items())[:4]
     cells = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in four)
     return f'<dl class="tiles">{cells}</dl>'
@@ -92,8 +91,8 @@ def picture(item: Picture) -> str:
         "width:100%;max-width:300px;height:auto;display:block;margin:8px auto;border-radius:10px;"
         "image-rendering:pixelated"
     )
-    source = f"data:image/png;base64,{encoded}"
-    return f'<img src="{source}" width="{width}" height="{height}" alt="the input" style="{style}">'
+    alt, source = text(words.story_page.INPUT), f"data:image/png;base64,{encoded}"
+    return f'<img src="{source}" width="{width}" height="{height}" alt="{alt}" style="{style}">'
 
 
 def grid(item: Grid) -> str:
@@ -147,8 +146,8 @@ def after(story: Story) -> str:
     deltas = layer_bars(
         [d.name for d in c.deltas],
         [d.delta for d in c.deltas],
-        "How the error is handed back",
-        "rms of dL/d output",
+        words.story_page.BACK,
+        words.story_page.DELTA,
     )
     drawn = [deltas]
     if story.task != "regression":
@@ -158,7 +157,6 @@ def after(story: Story) -> str:
                 [a.label for a in now],
                 [a.share or 0.0 for a in now],
                 [a.share or 0.0 for a in then],
-                "after the step",
             )
         )
     cells = "".join(f"<div style=min-width:0>{figure(each)}</div>" for each in drawn)

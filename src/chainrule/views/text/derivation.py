@@ -8,7 +8,7 @@ from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.derivation.lines import Equation, equations
 from chainrule.inspection.derivation.markup import Expression
 from chainrule.inspection.derivation.writing import LATEX, MATHML, TEXT, Writer
-from chainrule.views.words.en import derivation as words
+from chainrule.views import words
 
 
 def text(derivation: Derivation, terms: int, nodes: int) -> str:
@@ -16,15 +16,17 @@ def text(derivation: Derivation, terms: int, nodes: int) -> str:
     shown, left_out = equations(derivation.tree, terms, nodes)
     blocks = [_sum_lines(e) if e.is_sum else _product_lines(e, i == 0) for i, e in enumerate(shown)]
     if left_out:
-        blocks.append(words.left_out(left_out, len(shown)))
+        blocks.append(words.derivation.left_out(left_out, len(shown)))
     return "\n\n".join(blocks)
 
 
 def head(derivation: Derivation) -> str:
     """Return both values and how far they are apart."""
-    lines = [f"{derivation.tree.symbol.text()} = {derivation.value:.6g}, {words.place(derivation)}"]
-    lines += [f"  {name:<21}{value}" for name, value in words.two_ways(derivation)]
-    return "\n".join(lines + [f"  {remark}" for remark in words.remarks(derivation)])
+    lines = [
+        f"{derivation.tree.symbol.text()} = {derivation.value:.6g}, {words.derivation.place(derivation)}"
+    ]
+    lines += [f"  {name:<21}{value}" for name, value in words.derivation.two_ways(derivation)]
+    return "\n".join(lines + [f"  {remark}" for remark in words.derivation.remarks(derivation)])
 
 
 def _product_lines(equation: Equation, in_partials: bool) -> str:
@@ -47,9 +49,11 @@ def _sum_lines(equation: Equation) -> str:
     terms = equation.written()
     rows = [(term.text(), term.text(True), TEXT.number(term.value)) for term in terms]
     if equation.others:
-        rows.append((words.others(equation.others), "", TEXT.number(equation.rest)))
+        rows.append((words.derivation.others(equation.others), "", TEXT.number(equation.rest)))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [f"{equation.node.symbol.text()} = {words.sum_of(len(equation.terms), equation.others)}"]
+    lines = [
+        f"{equation.node.symbol.text()} = {words.derivation.sum_of(len(equation.terms), equation.others)}"
+    ]
     for i, (symbols, numbers, value) in enumerate(rows):
         sign = " " if i == 0 else "+"
         repeated = numbers in ("", value)
@@ -105,7 +109,7 @@ def _cells(equation: Equation, writer: Writer, in_partials: bool) -> Iterator[tu
             yield (left if i == 0 else ""), "=", row
         return
     terms = equation.written()
-    rest = words.more(equation.others)
+    rest = words.derivation.more(equation.others)
     for numbers in (False, True):
         rows = [
             writer.brackets(term.write(writer, numbers))

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from chainrule.inspection.attribution.explained import Floats
 from chainrule.inspection.story import Story
+from chainrule.views import words
 from chainrule.views.chapters import Bars, Content, Grid, Picture, Signed
 
 SHADES = " ░▒▓█"
@@ -74,7 +75,7 @@ def pictures(item: Picture, has_color: bool) -> Any:
     ]
     if not item.maps:
         return framed[0]
-    key = "blue is for, orange against" if has_color else "# + are for, = - against, · is close to nothing"
+    key = words.story_page.COLORS if has_color else words.story_page.CHARACTERS
     return Group(Columns(framed, padding=(0, 2)), Text(key, "dim"))
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from chainrule.inspection.trace.walk import Walk
 from chainrule.network.summary import as_bytes
 from chainrule.network.tree import places
+from chainrule.views import words
 
 FEW = 4
 """The most numbers that a cell of the table shows one by one."""
@@ -23,13 +24,9 @@ def table(trace: Walk) -> str:
     """Return the text of `str(trace)`."""
     made = Table(box=SIMPLE_HEAD)
     heads, cells = rows(trace)
-    for column in heads:
-        made.add_column(
-            column,
-            no_wrap=column != "layer",
-            overflow="fold",
-            max_width=28 if column == "layer" else None,
-        )
+    for i, column in enumerate(heads):
+        is_layer = i == 1
+        made.add_column(column, no_wrap=not is_layer, overflow="fold", max_width=28 if is_layer else None)
     for row in cells:
         made.add_row(*row)
     out = StringIO()
@@ -41,7 +38,7 @@ def table(trace: Walk) -> str:
 
 def rows(trace: Walk) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return the names of the table's columns, and one row of text per link; links inside blocks are indented."""
-    made = [("input", "", *_cells(trace, "input"), "")]
+    made = [(words.trace.INPUT, "", *_cells(trace, "input"), "")]
     for link, depth, *_ in places(trace.network.links):
         grads = trace.grads.get(link.name, ())
         sizes = ", ".join(
@@ -49,29 +46,19 @@ def rows(trace: Walk) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         )
         layer = type(link.layer).__name__ if link.branches else repr(link.layer)
         made.append(("  " * depth + link.name, layer, *_cells(trace, link.name), sizes))
-    return ("link", "layer", "z", "a", "delta = dL/dz", "gradient"), made
+    return words.trace.HEADS, made
 
 
 def remarks(trace: Walk) -> tuple[str, ...]:
     """Return the line above the table, and those beneath it."""
-    penalty = f", {trace.penalty:.6g} of it penalty" if trace.penalty else ""
-    of_scale = []
+    said, of_scale = words.trace, []
     if trace.scale is not None:
-        of_scale = [
-            "The loss is of standardized targets. In their own units: "
-            f"prediction {_spread(trace.prediction)}, target {_spread(trace.target)}."
-        ]
+        of_scale = [said.standardized(_spread(trace.prediction), _spread(trace.target))]
     return (
-        f"{samples(trace)}, {trace.mode}: loss {trace.loss:.6g}{penalty}",
-        f"Up to {FEW} numbers are shown one by one. Of more, z and a have their mean ± standard deviation,",
-        f"delta and gradients their root mean square (rms). {as_bytes(trace.nbytes)} kept.",
+        said.walked(trace.n, trace.mode, trace.loss, trace.penalty),
+        *said.shown(FEW, as_bytes(trace.nbytes)),
         *of_scale,
     )
-
-
-def samples(trace: Walk) -> str:
-    """Say how many samples a trace has."""
-    return "1 sample" if trace.n == 1 else f"{trace.n:,} samples"
 
 
 def _cells(trace: Walk, name: str) -> list[str]:
@@ -87,8 +74,8 @@ def _numbers(values: NDArray[Any]) -> str | None:
 
 def _spread(values: NDArray[Any]) -> str:
     values = values.astype(np.float64)
-    return _numbers(values) or f"{values.mean():.3g} ± {values.std():.3g}"
+    return _numbers(values) or words.trace.spread(float(values.mean()), float(values.std()))
 
 
 def _size(values: NDArray[Any]) -> str:
-    return _numbers(values) or f"rms {np.sqrt(np.mean(np.square(values, dtype=np.float64))):.3g}"
+    return _numbers(values) or words.trace.rms(float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))))

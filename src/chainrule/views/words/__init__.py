@@ -1,1 +1,72 @@
-"""What is said of results, one package a language: functions from a result's numbers and codes to sentences."""
+"""What is said of results: one package a language, each with the same modules and the same names in them.
+
+    from chainrule.views import words
+    words.flow.diagnosis(found)
+
+A module is taken from the package of the language in use at that moment, so that what draws or prints names none.
+Constants are labels; functions make sentences from a result's numbers and codes. A second language is a second folder
+beside `en`; tests compare the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from chainrule.errors import ConfigError
+
+if TYPE_CHECKING:
+    from chainrule.views.words.en import attribution as attribution
+    from chainrule.views.words.en import charts as charts
+    from chainrule.views.words.en import derivation as derivation
+    from chainrule.views.words.en import experiments as experiments
+    from chainrule.views.words.en import flow as flow
+    from chainrule.views.words.en import lab_features as lab_features
+    from chainrule.views.words.en import lab_lesson as lab_lesson
+    from chainrule.views.words.en import lab_optimizers as lab_optimizers
+    from chainrule.views.words.en import lab_regularization as lab_regularization
+    from chainrule.views.words.en import lab_universality as lab_universality
+    from chainrule.views.words.en import lab_vanishing as lab_vanishing
+    from chainrule.views.words.en import lab_without_backprop as lab_without_backprop
+    from chainrule.views.words.en import model as model
+    from chainrule.views.words.en import phrases as phrases
+    from chainrule.views.words.en import story as story
+    from chainrule.views.words.en import story_names as story_names
+    from chainrule.views.words.en import story_page as story_page
+    from chainrule.views.words.en import trace as trace
+
+LANGUAGES = ("en",)
+"""The languages there are, by the names of their packages."""
+_LANGUAGE: ContextVar[str] = ContextVar("language", default=LANGUAGES[0])
+
+
+def language() -> str:
+    """Return the language in use, as HTML names it."""
+    return _LANGUAGE.get()
+
+
+@contextmanager
+def spoken_in(language: str) -> Iterator[None]:
+    """Use a language for what is written inside a with block. Raises ConfigError for one that there is not."""
+    if language not in LANGUAGES:
+        raise ConfigError(f"language must be one of {', '.join(LANGUAGES)}, not {language!r}.")
+    token = _LANGUAGE.set(language)
+    try:
+        yield
+    finally:
+        _LANGUAGE.reset(token)
+
+
+if not TYPE_CHECKING:  # where types are checked, the imports above say what there is
+
+    def __getattr__(subject: str) -> Any:
+        """Return a module of words in the language in use."""
+        if subject.startswith("_"):
+            raise AttributeError(subject)
+        try:
+            return import_module(f"{__name__}.{_LANGUAGE.get()}.{subject}")
+        except ModuleNotFoundError as error:
+            raise AttributeError(f"there are no words about {subject!r}.") from error

@@ -6,19 +6,39 @@ from functools import singledispatch
 from typing import Any
 
 from chainrule.inspection.attribution import Attribution
+from chainrule.inspection.attribution.explained import Target
 from chainrule.inspection.derivation.derivation import Step
 from chainrule.inspection.derivation.difference import Difference
 from chainrule.inspection.flow.diagnosis import Diagnosis
-from chainrule.views.words.en import attribution, derivation, flow
+from chainrule.views import words
 
 
 @singledispatch
-def words(result: Any) -> str:
+def said(result: Any) -> str:
     """Return what is said of a result. Raises TypeError for other objects."""
     raise TypeError(f"there are no words for {type(result).__name__}.")
 
 
-words.register(Attribution, attribution.promise)
-words.register(Diagnosis, flow.diagnosis)
-words.register(Difference, derivation.kink)
-words.register(Step, derivation.step)
+@said.register
+def _(result: Attribution) -> str:
+    return words.attribution.promise(result)
+
+
+@said.register
+def _(result: Target) -> str:
+    return words.attribution.target(result)
+
+
+@said.register
+def _(result: Diagnosis) -> str:
+    return words.flow.diagnosis(result)
+
+
+@said.register
+def _(result: Difference) -> str:
+    return words.derivation.kink(result)
+
+
+@said.register
+def _(result: Step) -> str:
+    return words.derivation.step(result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chainrule.inspection.attribution.explained import Target
 from chainrule.inspection.attribution.result import Attribution
 
 NAMES = {
@@ -33,6 +34,39 @@ OF_PATCHES = "occlusion by patches promises no sum: every pixel of a patch carri
 """The same of occlusion by patches."""
 
 
+HEADS = ("feature", "value", "baseline", "attribution")
+FOR, AGAINST, ATTRIBUTION = "for", "against", "attribution"
+SIGNS = "+ for, - against"
+INPUT = "the input"
+PIXELS = "what each pixel did: blue for, orange against"
+VALUE_OF_PIXEL = "pixel (%{y}, %{x})<br>value %{z:.4g}"
+PIXEL = "pixel (%{y}, %{x})<br>attribution %{z:+.4g}"
+"""What the pointer shows of a pixel: numbers as the figure's template has them."""
+ADDS_UP = "Does it add up?"
+CHECK_HEADS = ("new weights down to", "signed", "absolute")
+NOTHING_TO_COMPARE = "No sample has two maps to compare: they need two features that differ."
+
+
+ABSORBED = {"biases": "biases", "epsilon": "epsilon"}
+"""Where relevance goes beside the features."""
+NOUNS = {"class": "class", "label": "label", "output": "output"}
+
+
+def target(found: Target) -> str:
+    """Name what is attributed: class 3, class 3 against 5, not label 2."""
+    against = "" if found.against is None else f" against {found.against}"
+    return f"{'not ' if found.is_negated else ''}{NOUNS[found.what]} {found.label}{against}"
+
+
+def feature(found: Attribution, k: int) -> str:
+    """Name feature k: by its own name, by its place in the picture, or by its number."""
+    if found.names is not None:
+        return found.names[k]
+    if found.shape is not None:
+        return f"pixel ({k // found.shape[1]}, {k % found.shape[1]})"
+    return f"feature {k}"
+
+
 def promise(found: Attribution) -> str:
     """Say what the method promises that the values add up to, or that it promises nothing."""
     if found.method == "occlusion" and found.settings.get("patch") is not None:
@@ -47,7 +81,7 @@ def completeness(found: Attribution, row: int) -> str:
     if found.method == "saliency":
         return f"f(x) = {there:.6g}. {said[0].upper()}{said[1:]}."
     if found.method == "epsilon_lrp":
-        parts = "".join(f" + {float(v[row]):.6g} ({name})" for name, v in found.absorbed.items())
+        parts = "".join(f" + {float(v[row]):.6g} ({ABSORBED[name]})" for name, v in found.absorbed.items())
         sums = f"{total:.6g}{parts}, of f(x) = {there:.6g}".replace("+ -", "- ")
     else:
         change = there - float(found.baseline_outputs[row])
@@ -60,3 +94,47 @@ def completeness(found: Attribution, row: int) -> str:
 def others(count: int) -> str:
     """Format the number of other features: 1 other, 2 others."""
     return f"{count:,} other{'s' * (count != 1)}"
+
+
+def each_pixel(target: str) -> str:
+    """The title of a picture of contributions."""
+    return f"Each pixel, for {target}"
+
+
+def each_feature(target: str) -> str:
+    """The title of bars of contributions."""
+    return f"Each feature, for {target}"
+
+
+def title(method: str, target: str, sample: int, of: int) -> str:
+    """What was attributed to whom, and by which method: of which sample, where there are several."""
+    return f"{NAMES[method]} of {target}" + (f", sample {sample} of {of:,}" if of > 1 else "")
+
+
+def question(target: str) -> str:
+    """The heading of a page."""
+    return f"Why {target}?"
+
+
+def subtitle(method: str, features: int, sample: int, of: int) -> str:
+    """What a page shows, under its heading."""
+    many = f"Sample {sample} of {of:,}. " if of > 1 else ""
+    return f"{many}{NAMES[method]}: what each of {features:,} features did for the output."
+
+
+def largest(count: int) -> str:
+    """The heading of a table of so many features."""
+    return f"The {count} largest"
+
+
+def check_title(method: str) -> str:
+    """What a re-initialization check compares."""
+    return f"Re-initialization check of {NAMES[method]}: rank correlation with the trained network's map"
+
+
+def verdict(signed: float, absolute: float, passes: bool, alike: float) -> str:
+    """What a re-initialization check shows. alike: a rank correlation above which two maps are still alike."""
+    found = f"With all layers new, {signed:.2f} signed and {absolute:.2f} absolute"
+    if passes:
+        return f"{found}: the maps depend on what was learned."
+    return f"{found}, above {alike}: the maps show the input more than what the network learned of it."

@@ -6,6 +6,8 @@ import math
 
 from chainrule.inspection.derivation.derivation import Derivation, Step
 from chainrule.inspection.derivation.difference import EPS, Difference
+from chainrule.views.words.en.phrases import samples
+from chainrule.views.words.en.trace import MODES
 
 FEW_DIGITS = 1e-6
 """A value is remarked on where its own error, in relation to it, is above this."""
@@ -95,10 +97,13 @@ def step(found: Step) -> str:
     )
 
 
-def subtitle(derivation: Derivation, samples: str) -> str:
-    """Say what a page derives, under its heading. samples: how many, in words."""
+def subtitle(derivation: Derivation) -> str:
+    """Say what a page derives, under its heading."""
     trace = derivation.trace
-    return f"The derivative of the loss by {derivation.name}, {samples}, walked {trace.mode}; loss {trace.loss:.6g}."
+    return (
+        f"The derivative of the loss by {derivation.name}, {samples(trace.n)}, walked {MODES[trace.mode]}; "
+        f"loss {trace.loss:.6g}."
+    )
 
 
 HEADS = ("term", "in numbers", "value")

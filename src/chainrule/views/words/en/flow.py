@@ -6,6 +6,28 @@ from collections.abc import Sequence
 
 from chainrule.inspection.flow.diagnosis import DEAD, EXPLODING, FLAT, SATURATED, VANISHING, Diagnosis
 
+KINDS = {
+    "vanishing": "vanishing",
+    "exploding": "exploding",
+    "saturated": "saturated",
+    "dead": "dead",
+    "not finite": "not finite",
+    "no gradient": "no gradient",
+}
+HEADS = ("layer", "activation", "delta", "mean", "std", "saturated", "dead", "dL/dW", "update/weight")
+FLOW = "Gradient flow"
+BARS = "delta (logarithmic)"
+BY_LAYER, OVER_TRAINING = "Gradient flow by layer", "Gradient flow over training"
+GRADIENT, UPDATE = "gradient, relative to the last layer's", "update relative to the weights"
+LAYERS, LAYER, EPOCHS, RMS = (
+    "layer, from the input to the output",
+    "layer",
+    "epoch (0: before training)",
+    "RMS",
+)
+VANISHING_BELOW, EXPLODING_ABOVE = "vanishing below", "exploding above"
+NOT_MEASURED = "The gradient flow was not measured yet: pass this callback to Model.fit."
+
 
 def diagnosis(found: Diagnosis) -> str:
     """Say a diagnosis in one sentence."""
@@ -44,3 +66,39 @@ def also(names: Sequence[str]) -> str:
     """Say of how many other layers the same is true."""
     more = len(names) - 1
     return f", and so in {more} more {'layer' if more == 1 else 'layers'}" if more else ""
+
+
+def flat_share(share: float) -> str:
+    """How much of a layer is flat."""
+    return f"{100 * share:.1f} %"
+
+
+def dead_of(dead: int, width: int) -> str:
+    """How many neurons of a layer are dead."""
+    return f"{dead} of {width}"
+
+
+def conditions(samples: int, training: bool, loss: float) -> str:
+    """Say what a flow was measured on."""
+    mode = "training" if training else "prediction"
+    return f"{samples:,} samples as in {mode}, loss {loss:.4g}; RMS of delta relative to the last layer's"
+
+
+def after_epoch(epoch: int) -> str:
+    """When a flow was measured."""
+    return f"after epoch {epoch}"
+
+
+def earlier(kind: str, epochs: Sequence[int]) -> str:
+    """Say when there was a problem before."""
+    return f"Earlier: {KINDS[kind]} after epoch {', '.join(map(str, epochs))}."
+
+
+def hover(label: str) -> str:
+    """What the pointer shows of a layer: numbers as the figure's template has them."""
+    return f"%{{x}}<br>{label} %{{y:.3g}}"
+
+
+def hover_epoch(label: str) -> str:
+    """What the pointer shows of a layer after an epoch."""
+    return f"%{{y}} after epoch %{{x}}<br>{label} %{{customdata:.3g}}"

@@ -7,9 +7,77 @@ hidden layer and the output.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+TITLE = "What each layer responds to"
+QUESTION = "Do low layers of a network hold concrete features and high layers abstract ones?"
+INPUT = "input"
+LAYERS = ("layer 1", "layer 2", "layer 3", "output")
+WHICH = {"trained": "trained", "untrained": "untrained"}
+HEADS = (
+    *("layer", "width", "probe %", "before", "purity %", "purity before", "CKA input", "CKA output"),
+    "CKA seeds",
+)
+LIMITS = (
+    "A picture shows what excites a neuron, not what the network uses it for, and the best inputs above layer "
+    "1 are shaped by the prior: another prior gives other pictures. They are no digits that occur. A probe "
+    "that reads the class says that it can be read linearly, not that the network reads it so. CKA sees what "
+    "varies most, compares geometry and not meaning, and is biased upwards for few samples. The neurons drawn "
+    "are those that vary most. One architecture on one data set: images of digits need few levels of "
+    "abstraction, and a dense layer knows nothing of neighboring pixels."
+)
+TRAINING, PROBES = "training", "probes"
+"""What is under way."""
+NEURONS = "What excites a neuron"
+KINDS = ("best input", "most exciting", "second most", "least exciting")
+WEIGHTS = "Weights of layer 1 as images"
+BEFORE_AND_AFTER = "Before and after training, layer by layer"
+MEASURES = ("A linear probe reads the class", "Most exciting samples are of one class")
+AXES = ("test accuracy, %", "share of the commonest class, %")
+ON_PIXELS = "on the pixels"
+ALIGNMENT = "How alike representations are: linear CKA"
+ALIGNED = ("Between layers", "With the same layer at the end")
+EPOCHS, CKA = "epochs of training", "CKA"
+PAIR = "%{y} and %{x}<br>CKA %{z:.3f}"
+"""What the pointer shows of two layers."""
+
+
+def best_inputs_of(layer: int) -> str:
+    """What is under way. layer: its place among LAYERS."""
+    return f"best inputs of {LAYERS[layer]}"
+
+
+def panel(layer: int, neurons: int) -> str:
+    """The title of a layer's pictures."""
+    return f"{LAYERS[layer]}: {neurons} neurons"
+
+
+def caption(most: int, floor: float, seeds: int) -> str:
+    """What the table shows. floor: linear CKA of shuffled rows."""
+    return (
+        "Test accuracy of a linear probe on each layer, of the trained network and of the same one before training; "
+        f"the share of a neuron's {most} most exciting digits that is of one class, mean over the neurons; linear CKA "
+        f"with the input, with the output, and between different seeds ({floor:.3f} for shuffled rows). Means of "
+        f"{seeds} seeds."
+    )
+
+
+def held_fixed(
+    settings: Mapping[str, Any], hidden: int, l2: float, C: float, starts: int, prior: tuple[float, float]
+) -> str:
+    """What was the same for all layers. prior: total variation and L2."""
+    return (
+        f"The network 784 - {hidden} - {hidden} - {hidden} - 10 (ReLU, L2 {l2:g}), so that layers differ in depth "
+        f"and not in width; {settings['samples']:,} digits of MNIST, {settings['epochs']} epochs of Adam at 0.001 "
+        f"and batches of 128. Probes: logistic regressions (C {C:g}) on {settings['probe_samples']:,} training "
+        f"digits, judged, as is all else, on the same {settings['judged_on']:,} test digits; the untrained network "
+        "has the same start. The best inputs of layer 1 are exact: its neurons are affine in the input, and the "
+        "ball about grey is as large as the pixels allow. Those of the others lie between 0 and 255 and are the "
+        f"best of {starts} starts under one prior (total variation {prior[0]:g}, L2 {prior[1]:g})."
+    )
 
 
 def answer(probes: NDArray[np.float64], purity: NDArray[np.float64], aligned: NDArray[np.float64]) -> str:
@@ -38,7 +106,7 @@ def answer(probes: NDArray[np.float64], purity: NDArray[np.float64], aligned: ND
 
 def finding(
     accuracy: float,
-    agreements: Sequence[tuple[str, float]],
+    agreements: Sequence[tuple[int, float]],
     at_input: float,
     probes: Mapping[str, NDArray[np.float64]],
     purity: Mapping[str, NDArray[np.float64]],
@@ -68,5 +136,5 @@ def finding(
     )
     if twins[0] is not None:
         text += f" The same layer of two seeds aligns at {twins[0]:.2f} in layer 1, {twins[top]:.2f} in layer {layers}."
-    ends = ", ".join(f"{agreement:.2f} ({name})" for name, agreement in agreements)
+    ends = ", ".join(f"{agreement:.2f} ({LAYERS[layer]})" for layer, agreement in agreements)
     return text + f" Best inputs found from different starts correlate at {ends}."

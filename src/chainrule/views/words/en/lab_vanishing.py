@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from chainrule.inspection.flow.diagnosis import VANISHING
 from chainrule.views.words.en.phrases import several
+from chainrule.views.words.nets import CHANCE, CURES, NORMED, PLAIN, RESIDUAL_RELU, learns
 
-PLAIN, CURES = "sigmoid", ("ReLU", "ReLU + batch norm", "sigmoid + skip", "sigmoid + residual")
-NORMED, RESIDUAL_RELU = "ReLU + batch norm", "ReLU + batch norm + residual"
-CHANCE = math.log(10)
-"""The loss of guessing among ten classes."""
+TITLE = "Vanishing gradients, and four cures"
+QUESTION = (
+    "How much of the gradient arrives at the first layer of a deep net, and does the net learn once what was lost is "
+    "restored?"
+)
+NETS = {
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "relu": "ReLU",
+    "relu_batch_norm": "ReLU + batch norm",
+    "sigmoid_skip": "sigmoid + skip",
+    "sigmoid_residual": "sigmoid + residual",
+    "relu_batch_norm_residual": "ReLU + batch norm + residual",
+}
+HEADS = ("net", "parameters", "gradient", "rate", "loss", "least to greatest", "accuracy")
+BY_DEPTH = (
+    "The first layer's gradient before training, by depth",
+    "Training loss in the end, by depth",
+    "Learning rate chosen, by depth",
+)
+NOISE_HEADS = ("net", "cosine")
+FIGURE = "Vanishing gradients and cures"
+LEARNED = "What was learned, by depth"
+ARRIVES = "What arrives at the first layer"
+HIDDEN, LOSS, RMS = "hidden layers", "training loss", "RMS of the gradient (last layer = 1)"
+OUT = "out"
+"""The last layer, at an axis."""
+HOVER_LAYER = "layer %{x}<br>gradient %{y:.2g} of the last layer's"
+HOVER_LOSS = "%{x} hidden layers<br>training loss %{y:.3f}"
+HOVER_DEPTH = "%{x} hidden layers<br>%{y:.2g} of the last layer's"
+"""What the pointer shows of a net: numbers as the figure's templates have them."""
 
 
 class Net(Protocol):
@@ -38,19 +66,14 @@ def answer(deepest: Mapping[str, Net]) -> str:
     """The question's answer in one sentence."""
     plain = deepest[PLAIN]
     restored = [arm for arm in CURES if deepest[arm].ratio >= VANISHING]
-    learned = [arm for arm in restored if learns(deepest[arm])]
-    layers = f"{plain.depth} hidden layer{'' if plain.depth == 1 else 's'}"
+    learned = [arm for arm in restored if learns(deepest[arm].loss)]
+    layers = hidden_layers(plain.depth)
     return (
         f"In the plain sigmoid net with {layers} the first layer's gradient is {share(plain.ratio)} of the last "
-        f"layer's, and the net {'learns' if learns(plain) else 'does not learn'}; {len(restored)} of the "
+        f"layer's, and the net {'learns' if learns(plain.loss) else 'does not learn'}; {len(restored)} of the "
         f"{len(CURES)} cures keep it at {VANISHING:g} or more, and {len(learned)} of those nets "
         f"learn{'s' if len(learned) == 1 else ''} (a training loss below half that of guessing)."
     )
-
-
-def learns(m: Net) -> bool:
-    """Return whether the loss fell below half the loss of guessing."""
-    return m.loss < CHANCE / 2
 
 
 def finding(
@@ -74,20 +97,26 @@ def finding(
         what = (
             "Each of the four cures restores it" if len(restored) == len(CURES) else "It is restored by some"
         )
-        said.append(f"{what}: {', '.join(f'{arm} to {share(deepest[arm].ratio)}' for arm in restored)}.")
+        said.append(
+            f"{what}: {', '.join(f'{NETS[arm]} to {share(deepest[arm].ratio)}' for arm in restored)}."
+        )
     failed = [arm for arm in CURES if arm not in restored]
     if failed:
-        said.append(f"It stays below {VANISHING:g} with {several(failed)}.")
+        said.append(f"It stays below {VANISHING:g} with {several([NETS[arm] for arm in failed])}.")
     guesses = abs(plain.loss - CHANCE) < 0.03 * CHANCE
     said.append(
         f"The plain net's training loss ends at {plain.loss:.2f}"
         + (f", that of guessing ({CHANCE:.2f})" if guesses else f" (guessing has {CHANCE:.2f})")
         + f"; with {shallow.depth} hidden layers it gets to {shallow.loss:.2f}."
     )
-    learned = [arm for arm in CURES if learns(deepest[arm])]
+    learned = [arm for arm in CURES if learns(deepest[arm].loss)]
     if learned:
-        who = "All four cured nets learn" if len(learned) == len(CURES) else f"{several(learned)} learned"
-        ends = ", ".join(f"{arm} to {deepest[arm].loss:.2f}" for arm in learned)
+        who = (
+            "All four cured nets learn"
+            if len(learned) == len(CURES)
+            else f"{several([NETS[arm] for arm in learned])} learned"
+        )
+        ends = ", ".join(f"{NETS[arm]} to {deepest[arm].loss:.2f}" for arm in learned)
         said.append(f"{who} at the same depth: {ends}.")
     else:
         said.append("In these few steps no cured net halved it either; a larger budget gives them time.")
@@ -100,8 +129,8 @@ def finding(
         )
     bare, eased = cosines[NORMED], cosines[RESIDUAL_RELU]
     said.append(
-        f"Size is not all: in the {NORMED} net the gradients of an image and of one {100 * near:.0f} % of the way to "
-        f"another have a cosine of {bare:.2f}"
+        f"Size is not all: in the {NETS[NORMED]} net the gradients of an image and of one {100 * near:.0f} % of the "
+        f"way to another have a cosine of {bare:.2f}"
         + (
             f", which residual blocks around the same layers raise to {eased:.2f}: they also cure shattering."
             if eased > bare + 0.1
@@ -145,3 +174,60 @@ def share(value: float) -> str:
     if value == 0:
         return "0"
     return f"{value:.2g}" if 0.001 <= value < 1000 else f"{value:.1e}"
+
+
+def hidden_layers(depth: int) -> str:
+    """1 hidden layer, 5 hidden layers"""
+    return f"{depth} hidden layer{'' if depth == 1 else 's'}"
+
+
+def under_way(net: str, depth: int) -> str:
+    """What is being measured."""
+    return f"{NETS[net]}, {hidden_layers(depth)}"
+
+
+def main_caption(depth: int) -> str:
+    """What the table of the deepest nets shows."""
+    return (
+        f"{hidden_layers(depth)}. gradient: the first layer's before training, the last layer's being 1; rate: the "
+        "learning rate chosen; loss: of the training images in the end; accuracy: on test images."
+    )
+
+
+def depth_heads(depths: Sequence[int]) -> tuple[str, ...]:
+    """The columns of the tables by depth."""
+    return ("net", *(f"{depth} {'layer' if depth == 1 else 'layers'}" for depth in depths))
+
+
+def noise_caption(near: float, depth: int) -> str:
+    """What the table of cosines shows. near: how far an image is moved toward another."""
+    return (
+        f"Cosine between the gradients of an image and of one {100 * near:.0f} % of the way to another, at the first "
+        f"layer before training, {hidden_layers(depth)}"
+    )
+
+
+def spread(ends: tuple[float, float] | None, diverged: int) -> str:
+    """The losses of the seeds, from the least to the greatest, and how many diverged. ends: None where all did."""
+    said = [] if ends is None else [f"{ends[0]:.3f} to {ends[1]:.3f}"]
+    return ", ".join([*said, *([f"{diverged} diverged"] if diverged else [])])
+
+
+def accuracy(share: float) -> str:
+    """91.2 %"""
+    return f"{100 * share:.1f} %"
+
+
+def on_its_way(depth: int) -> str:
+    """The title of the panel of gradients by layer."""
+    return f"The gradient on its way back, depth {depth}"
+
+
+def guessing(loss: float) -> str:
+    """The note at the line of guessing."""
+    return f"guessing: {loss:.2f}"
+
+
+def of_the_last(net: str, ratio: float) -> str:
+    """The note at the first layer of the plain net."""
+    return f"<b>{NETS[net]}</b>: {ratio:.1e}<br>of the last layer's"

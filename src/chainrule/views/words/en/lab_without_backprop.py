@@ -3,24 +3,80 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from chainrule.network.network import Network
-from chainrule.views.tables import Table
+
+TITLE = "With and without backpropagation"
+QUESTION = (
+    "What does the same network learn from the same data in the same number of passes if no error is handed "
+    "back?"
+)
+METHODS = {
+    "backpropagation": "backpropagation",
+    "central_differences": "central differences",
+    "forward_differences": "forward differences",
+    "forward_gradient": "forward gradient",
+    "spsa": "SPSA",
+    "openai_es": "OpenAI-ES",
+    "cma_es": "CMA-ES",
+    "random_search": "random search",
+    "feedback_alignment": "feedback alignment",
+    "random_features": "last layer only",
+    "none": "no training",
+}
+SOURCES = {
+    "backpropagation": "chain rule, one walk back",
+    "central_differences": "loss to both sides of each number",
+    "forward_differences": "loss to one side of each number",
+    "forward_gradient": "exact slope, one random direction",
+    "spsa": "loss to both sides, random signs",
+    "openai_es": "ranks of 16 mirrored pairs",
+    "cma_es": "nothing but the ranks of a population",
+    "random_search": "nothing but better or worse",
+    "feedback_alignment": "a walk back through random weights",
+    "random_features": "the last layer's own, no walk back",
+    "none": "none",
+}
+"""Where the gradient of a method comes from."""
+HEADS = ("method", "size", "passes a step", "ms a step", "cosine", "steps", "loss", "right %", "backprop at")
+CAPTION = (
+    "Means over the seeds. size: of its steps, as tuned. cosine: to the true gradient of the same batch. "
+    "loss: over all training samples at the end. right: of the test images. backprop at: passes after which "
+    "backpropagation had that loss."
+)
+UNITS = {"passes": "forward passes", "seconds": "seconds of training"}
+COUNTED = {"passes": "passes", "seconds": "seconds"}
+CURVES = {"passes": "What a forward pass buys", "seconds": "What a second buys"}
+LOSS = "training loss"
+COSINES = "Along the gradient (1), or at a right angle to it (0)"
+COSINE = "cosine to the true gradient"
+COSINE_OF = "%{y}<br>cosine %{text}"
+"""What the pointer shows of a bar."""
+
+
+def trying(method: str, size: float) -> str:
+    """What is under way."""
+    return f"{METHODS[method]}, trying a step size of {size:g}"
+
+
+def course_of(label: str, unit: str) -> str:
+    """What the pointer shows of a curve: numbers as the figure's template has them. unit: passes or seconds."""
+    return f"{label}<br>%{{x:.3s}} {COUNTED[unit]}<br>loss %{{y:.3f}}"
+
+
+def random_direction(cosine: float) -> str:
+    """The note at the cosine that chance gives."""
+    return f"a random direction: {cosine:.3f}"
 
 
 class Arm(Protocol):
-    """A method, as tables name it."""
+    """A method."""
 
     @property
-    def label(self) -> str:
-        """The name."""
-        ...
-
-    @property
-    def source(self) -> str:
-        """Where its gradient comes from."""
+    def name(self) -> str:
+        """Its code."""
         ...
 
 
@@ -89,8 +145,8 @@ def answer(found: Found, passes: int) -> str:
         "" if at is None else f", and backpropagation had its loss after {at:,.0f} of the {passes:,} passes"
     )
     return (
-        f"It learns {amount}: the best that hands no error back, {best.arm.label}, reads {percent(best)} of the test "
-        f"images and backpropagation {percent(backprop)}{spent}."
+        f"It learns {amount}: the best that hands no error back, {METHODS[best.arm.name]}, reads {percent(best)} of "
+        f"the test images and backpropagation {percent(backprop)}{spent}."
     )
 
 
@@ -116,7 +172,7 @@ def finding(found: Found, P: int, passes: int) -> str:
             else f"where backpropagation was after {at:,.0f}"
         )
         said.append(
-            f"The best that hands no error back through a layer, {best.arm.label}, has {best.loss:.2f} "
+            f"The best that hands no error back through a layer, {METHODS[best.arm.name]}, has {best.loss:.2f} "
             f"({percent(best)}), {there}."
         )
     said += [
@@ -147,7 +203,7 @@ def numerical(found: Found, P: int) -> str:
 def directions(found: Found, P: int) -> str:
     """Describe the methods that move along random directions."""
     looked = [found[name] for name in ("forward_gradient", "spsa") if name in found]
-    cosines = [f"{o.cosine:.3f} ({o.arm.label})" for o in looked if o.cosine is not None]
+    cosines = [f"{o.cosine:.3f} ({METHODS[o.arm.name]})" for o in looked if o.cosine is not None]
     if not cosines:
         return ""
     return (
@@ -205,70 +261,6 @@ def limits(P: int) -> str:
         "are harder for it. Seconds are those of small arrays in Python, and would fall with a faster engine, not "
         "by the same factor for all. Differences smaller than the bands of the seeds are no findings."
     )
-
-
-def lesson_table(found: Found, P: int) -> Table:
-    """The lesson's comparison, with this run's numbers."""
-    backprop = found["backpropagation"]
-    rest = [outcome for name, outcome in found.items() if name not in HANDS_BACK]
-    moving = [outcome for name, outcome in found.items() if name not in (*HANDS_BACK, "none")]
-    estimates = [outcome for outcome in rest if outcome.cosine is not None]
-    rows = (
-        (
-            "how weights are updated",
-            f"gradient descent: Adam at {backprop.size:g}",
-            "not at all, by Adam on an estimate of the gradient, or by a search's own steps",
-        ),
-        (
-            "process",
-            f"forward, then the error handed back layer by layer: {steps(backprop)}",
-            extremes(moving, lambda o: o.steps, "forward only: {:,.0f} steps ({})"),
-        ),
-        (
-            "cost of a step",
-            f"{backprop.passes_a_step:.3g} passes, {backprop.milliseconds:.3g} ms",
-            extremes(moving, lambda o: o.passes_a_step, "{:,.4g} passes ({})")
-            + "; "
-            + extremes(moving, lambda o: o.milliseconds, "{:,.3g} ms ({})"),
-        ),
-        (
-            "use",
-            "the standard way to train",
-            "to check gradients; where a loss has none; where a network is only used",
-        ),
-        (
-            "where the gradient comes from",
-            f"the chain rule: all {P} derivatives in one walk back, exact",
-            "; ".join(f"{o.arm.label}: {o.arm.source}" for o in moving) or "-",
-        ),
-        (
-            "cosine to the gradient",
-            "1",
-            "; ".join(f"{o.arm.label} {near_one(o.cosine)}" for o in estimates if o.cosine is not None)
-            or "-",
-        ),
-        (
-            "effect",
-            f"loss {backprop.loss:.2f}, {percent(backprop)} right",
-            "loss "
-            + extremes(rest, lambda o: o.loss, "{:.2f} ({})")
-            + "; "
-            + extremes(rest, lambda o: 100 * o.accuracy, "{:.1f} % ({})")
-            + " right",
-        ),
-    )
-    return Table(
-        ("the lesson's comparison", "with backpropagation", "without"), rows, "The lesson's table, filled in."
-    )
-
-
-def extremes(outcomes: list[Outcome], key: Callable[[Outcome], float], form: str) -> str:
-    """From 2 passes (random search) to 981 passes (central differences)."""
-    if not outcomes:
-        return "-"
-    low, high = min(outcomes, key=key), max(outcomes, key=key)
-    first, last = form.format(key(low), low.arm.label), form.format(key(high), high.arm.label)
-    return first if low is high else f"{first} to {last.removeprefix('forward only: ')}"
 
 
 def near_one(cosine: float) -> str:

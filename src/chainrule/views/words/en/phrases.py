@@ -1,6 +1,12 @@
-"""Numbers and lists as English has them."""
+"""Numbers, lists and names as English has them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+YES, NO, NONE, NOTHING = "yes", "no", "none", "-"
+UNDEFINED = "undefined"
+ACRONYMS = {"f1": "F1", "auc": "AUC", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
 
 
 def percent(share: float) -> str:
@@ -10,6 +16,36 @@ def percent(share: float) -> str:
     return "> 99.99 %" if 0.99995 <= share < 1 else f"{100 * share:.2f} %"
 
 
-def several(names: list[str]) -> str:
+def several(names: Sequence[str]) -> str:
     """a, b and c"""
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else "none"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else NONE
+
+
+def counted(count: int, noun: str) -> str:
+    """1 epoch, 2 epochs"""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def spoken(name: str) -> str:
+    """A setting, a metric or a column for people: learning_rate is learning rate, rmse is RMSE."""
+    return ACRONYMS.get(name, name.replace("_", " "))
+
+
+def logarithmic(name: str) -> str:
+    """The name of an axis that is logarithmic."""
+    return f"{name} (logarithmic)"
+
+
+def duration(seconds: float) -> str:
+    """4.1 s, or 3 min 12 s."""
+    return f"{seconds:.1f} s" if seconds < 100 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def samples(count: int) -> str:
+    """1 sample, 1,000 samples"""
+    return counted(count, "sample")
+
+
+def neurons(count: int) -> str:
+    """8 neurons"""
+    return f"{count} neurons"

@@ -7,8 +7,10 @@ import re
 from chainrule.inspection.story import Story
 from chainrule.inspection.story.facts import LayerFacts
 from chainrule.views.chapters import Bar, Bars, Chapter, Grid, Picture
+from chainrule.views.words.en.attribution import feature
 from chainrule.views.words.en.phrases import percent, several
 from chainrule.views.words.en.story_change import would_change
+from chainrule.views.words.en.story_names import named, output, source
 from chainrule.views.words.en.story_reasons import why
 
 FEATURES = 12
@@ -19,7 +21,7 @@ RIVALS = 4
 
 def parts(story: Story) -> tuple[Chapter, ...]:
     """The five chapters."""
-    return (came_in(story), said(story), made(story), why(story), would_change(story))
+    return (came_in(story), answered(story), made(story), why(story), would_change(story))
 
 
 def came_in(story: Story) -> Chapter:
@@ -29,7 +31,7 @@ def came_in(story: Story) -> Chapter:
         high, low = float(x.max()), float(x.min())
         lit = int((x != story.attribution.baseline[0]).sum())
         sentence = (
-            f"{story.source}: a picture of {story.shape[0]} x {story.shape[1]} pixels, {lit:,} of {len(x):,} of which "
+            f"{source(story)}: a picture of {story.shape[0]} x {story.shape[1]} pixels, {lit:,} of {len(x):,} of which "
             f"differ from the baseline; values from {low:g} to {high:g}."
         )
         return Chapter("What went in", (sentence, Picture(x.reshape(story.shape))))
@@ -37,28 +39,28 @@ def came_in(story: Story) -> Chapter:
         list(range(len(x))) if len(x) <= FEATURES else sorted(story.attribution.order()[:FEATURES].tolist())
     )
     rest = f", the {FEATURES} that did most of {len(x):,}" if len(x) > FEATURES else ""
-    sentence = f"{story.source}: a sample of {len(x):,} features{rest}."
+    sentence = f"{source(story)}: a sample of {len(x):,} features{rest}."
     rows: list[tuple[str, ...]] = []
     heads: tuple[str, ...] = ("feature", "value", "baseline")
     if story.standard is not None:
         sentence += " The network sees each in standard deviations from the training data's mean."
         heads = (*heads[:2], "mean", "deviations")
     for k in shown:
-        row = [story.attribution.feature(k), f"{x[k]:.5g}", f"{story.attribution.baseline[0, k]:.5g}"]
+        row = [feature(story.attribution, k), f"{x[k]:.5g}", f"{story.attribution.baseline[0, k]:.5g}"]
         rows.append(tuple(row if story.standard is None else [*row, f"{story.standard[k]:+.2f}"]))
     return Chapter("What went in", (sentence, Grid(heads, tuple(rows))))
 
 
-def said(story: Story) -> Chapter:
+def answered(story: Story) -> Chapter:
     """The answer, and how close the others came."""
     if story.task == "regression":
         numbers = [
-            f"{a.label} {a.output:.6g}" if len(story.answers) > 1 else f"{a.output:.6g}"
-            for a in story.answers
+            f"{output(k)} {a.output:.6g}" if len(story.answers) > 1 else f"{a.output:.6g}"
+            for k, a in enumerate(story.answers)
         ]
         sentence = f"The network says {several(numbers)}."
         if story.truth is not None:
-            sentence += f" The truth is {story.truth}."
+            sentence += f" The truth is {named(story, story.truth)}."
         return Chapter("What it said", (sentence,))
     shown = story.answers[:RIVALS]
     bars = tuple(
@@ -78,7 +80,7 @@ def said(story: Story) -> Chapter:
             )
     if story.truth is not None:
         is_right = story.truth == story.said
-        sentence += f" The truth is {story.truth}: {'right' if is_right else 'wrong'}."
+        sentence += f" The truth is {named(story, story.truth)}: {'right' if is_right else 'wrong'}."
     rest = len(story.answers) - len(shown)
     more = (f"And {rest:,} more, with {percent(sum(a.share or 0 for a in story.answers[RIVALS:]))} in all.",)
     return Chapter(
@@ -105,7 +107,7 @@ def _layer_row(layer: LayerFacts) -> tuple[str, ...]:
     neurons = ", ".join(f"#{k} {layer.values[k]:.3g}" for k in layer.strongest)
     return (
         "  " * layer.depth + layer.name,
-        short(layer.layer),
+        f"{layer.layer}, added up" if layer.is_block else short(layer.layer),
         f"{width:,}",
         active,
         f"{layer.rms:.3g}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chainrule.inspection.story import Story
 from chainrule.views.chapters import Chapter, Content, Grid
 from chainrule.views.words.en.phrases import percent, several
+from chainrule.views.words.en.story_names import named
 
 SHOWN = 4
 """Answers whose probabilities are listed."""
@@ -20,11 +21,11 @@ def would_change(story: Story) -> Chapter:
         )
     c = story.change
     is_given = (
-        f"The truth is {c.truth}."
+        f"The truth is {named(story, c.truth)}."
         if c.is_given
         else (
-            f"No truth was given, so the answer itself, {c.truth}, is taken for it: this is what training on it would "
-            "reinforce."
+            f"No truth was given, so the answer itself, {named(story, c.truth)}, is taken for it: this is what "
+            "training on it would reinforce."
         )
     )
     fell = "falls" if c.loss_after < c.loss else "rises" if c.loss_after > c.loss else "stays"

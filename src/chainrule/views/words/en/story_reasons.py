@@ -8,8 +8,9 @@ from chainrule.inspection.story import Story
 from chainrule.inspection.story.facts import Evidence
 from chainrule.inspection.story.rival import Rival
 from chainrule.views.chapters import Chapter, Content, Grid, Picture, Signed
-from chainrule.views.words.en.attribution import NAMES
+from chainrule.views.words.en.attribution import NAMES, feature, target
 from chainrule.views.words.en.phrases import several
+from chainrule.views.words.en.story_names import asked, named, rival_of
 
 
 def why(story: Story) -> Chapter:
@@ -25,32 +26,33 @@ def why(story: Story) -> Chapter:
     content: list[Content] = [sentence, a.completeness()]
     if story.shape is not None:
         both = (a, None if story.rival is None else story.rival.attribution)
-        maps = tuple((each.targets[0], each.values[0].reshape(story.shape)) for each in both if each)
+        maps = tuple((target(each.targets[0]), each.values[0].reshape(story.shape)) for each in both if each)
         content.append(Picture(a.X[0].reshape(story.shape), maps))
     else:
         content.append(Signed(tuple(a.bars())))
     content += _evidence(story)
     if story.rival is not None:
         content += [_needed(story, story.rival)]
-    return Chapter(f"Why {story.asked}", tuple(content))
+    return Chapter(f"Why {asked(story)}", tuple(content))
 
 
 def _what(story: Story) -> str:
     """What is attributed."""
     if story.task == "regression":
-        return "the output" if len(story.answers) == 1 else story.attribution.targets[0]
-    return f"the logit of {story.attribution.targets[0]}"
+        return "the output" if len(story.answers) == 1 else target(story.attribution.targets[0])
+    return f"the logit of {target(story.attribution.targets[0])}"
 
 
 def _evidence(story: Story) -> list[Content]:
     held = (
-        f"{story.asked} against {story.rival.label}"
+        f"{asked(story)} against {story.rival.label}"
         if story.rival is not None and story.task == "multiclass"
         else None
     )
-    what = held or (story.rival.f.targets[0] if story.rival is not None else story.attribution.targets[0])
-    if isinstance(story.evidence, str):
-        return [f"Evidence by layer needs a rule for every layer: {story.evidence}"]
+    what = held or target((story.rival.f if story.rival is not None else story.attribution).targets[0])
+    if story.no_rule is not None:
+        without = f"{story.no_rule.layer} ({story.no_rule.name})"
+        return [f"Evidence by layer needs a rule for every layer, and DeepLIFT has none for {without}."]
     first = story.evidence[0]
     f = story.rival.f if story.rival is not None else None
     already = ""
@@ -75,9 +77,9 @@ def _evidence_row(layer: Evidence) -> tuple[str, ...]:
 def _needed(story: Story, rival: Rival) -> str:
     """What the runner-up would have needed."""
     if story.task == "multilabel":
-        text = f"The closest call is label {rival.call}: its logit is {rival.gap:.4g} from turning."
+        text = f"The closest call is label {rival.label}: its logit is {rival.gap:.4g} from turning."
     else:
-        text = f"What {rival.label} would have needed: {rival.gap:.4g} more in its logit."
+        text = f"What {rival_of(story, rival)} would have needed: {rival.gap:.4g} more in its logit."
     if rival.hidden is not None:
         name, need, size = rival.hidden
         share = f", {100 * need / size:.2g} % of its size" if size else ""
@@ -96,11 +98,11 @@ def _needed(story: Story, rival: Rival) -> str:
         order = np.argsort(-np.abs(rival.change * story.scale), kind="stable")[:3].tolist()
         x = story.attribution.X[0]
         moves = [
-            f"{story.attribution.feature(k)} from {x[k]:.4g} to {x[k] + rival.change[k]:.4g}" for k in order
+            f"{feature(story.attribution, k)} from {x[k]:.4g} to {x[k] + rival.change[k]:.4g}" for k in order
         ]
         unit = " standard deviations" if story.standard is not None else ""
         text += (
             f" A change of the features of {rival.distance:.3g}{unit} in norm turns the answer, above all "
         )
         text += several(moves)
-    return f"{text}; the model then says {rival.answer_then}."
+    return f"{text}; the model then says {named(story, rival.answer_then)}."

@@ -1,0 +1,63 @@
+"""A network's summary as a table of its links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.network.summary import Summary, as_bytes
+from chainrule.views import words
+
+
+def table(summary: Summary, width: int | None = None) -> str:
+    """Format the table and the totals, in lines of at most `width` characters where possible.
+
+    What is too wide loses the operations, and then the settings of layers.
+    """
+    head, body = cells(summary)
+    lines = _aligned([head, *body])
+    if width is not None and max(map(len, lines)) > width:
+        lines = _aligned([line[:4] for line in (head, *body)])
+    if width is not None and max(map(len, lines)) > width:
+        lines = _aligned([(line[0], line[1].partition("(")[0], *line[2:4]) for line in (head, *body)])
+    lines += ["", *(f"{name:<13}{value}" for name, value in totals(summary).items())]
+    return "\n".join(lines)
+
+
+def cells(summary: Summary) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the names of the columns, and the rows as text, those of links inside blocks indented."""
+    said = words.model
+    body: list[tuple[str, ...]] = [(said.INPUT, "", str(summary.inputs), "", "")]
+    for row in summary.rows:
+        count = f"{row.parameters:,}" if row.parameters else ""
+        body.append(
+            (
+                "  " * row.depth + row.name,
+                row.layer,
+                str(row.output),
+                said.frozen(count) if row.parameters and row.frozen else count,
+                f"{row.operations:,}" if row.operations else "",
+            )
+        )
+    return said.SUMMARY_HEADS, body
+
+
+def totals(summary: Summary) -> dict[str, str]:
+    """Return parameters, operations and memory of the whole network as text."""
+    said, frozen = words.model, summary.parameters - summary.trained
+    return {
+        said.PARAMETERS: said.parameters(summary.parameters, frozen, as_bytes(summary.parameter_bytes)),
+        said.OPERATIONS: said.operations(summary.operations, summary.training_operations),
+        said.MEMORY: said.memory(as_bytes(summary.training_bytes), summary.batch_size),
+    }
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the heading, a rule and the rows as lines; names are left-aligned, numbers right-aligned."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(w) if i < 2 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (rows[0], tuple("-" * w for w in widths), *rows[1:])
+    ]

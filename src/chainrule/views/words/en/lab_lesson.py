@@ -1,0 +1,81 @@
+"""The lesson's table of training with and without backpropagation, filled in by the experiment `without_backprop`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from chainrule.views.words.en.lab_without_backprop import (
+    HANDS_BACK,
+    METHODS,
+    SOURCES,
+    Outcome,
+    near_one,
+    percent,
+    steps,
+)
+
+HEADS = ("the lesson's comparison", "with backpropagation", "without")
+CAPTION = "The lesson's table, filled in."
+
+
+def rows(found: Mapping[str, Outcome], P: int) -> tuple[tuple[str, str, str], ...]:
+    """The lesson's comparison, with this run's numbers."""
+    backprop = found["backpropagation"]
+    rest = [outcome for name, outcome in found.items() if name not in HANDS_BACK]
+    moving = [outcome for name, outcome in found.items() if name not in (*HANDS_BACK, "none")]
+    estimates = [outcome for outcome in rest if outcome.cosine is not None]
+    return (
+        (
+            "how weights are updated",
+            f"gradient descent: Adam at {backprop.size:g}",
+            "not at all, by Adam on an estimate of the gradient, or by a search's own steps",
+        ),
+        (
+            "process",
+            f"forward, then the error handed back layer by layer: {steps(backprop)}",
+            extremes(moving, lambda o: o.steps, "forward only: {:,.0f} steps ({})"),
+        ),
+        (
+            "cost of a step",
+            f"{backprop.passes_a_step:.3g} passes, {backprop.milliseconds:.3g} ms",
+            extremes(moving, lambda o: o.passes_a_step, "{:,.4g} passes ({})")
+            + "; "
+            + extremes(moving, lambda o: o.milliseconds, "{:,.3g} ms ({})"),
+        ),
+        (
+            "use",
+            "the standard way to train",
+            "to check gradients; where a loss has none; where a network is only used",
+        ),
+        (
+            "where the gradient comes from",
+            f"the chain rule: all {P} derivatives in one walk back, exact",
+            "; ".join(f"{METHODS[o.arm.name]}: {SOURCES[o.arm.name]}" for o in moving) or "-",
+        ),
+        (
+            "cosine to the gradient",
+            "1",
+            "; ".join(
+                f"{METHODS[o.arm.name]} {near_one(o.cosine)}" for o in estimates if o.cosine is not None
+            )
+            or "-",
+        ),
+        (
+            "effect",
+            f"loss {backprop.loss:.2f}, {percent(backprop)} right",
+            "loss "
+            + extremes(rest, lambda o: o.loss, "{:.2f} ({})")
+            + "; "
+            + extremes(rest, lambda o: 100 * o.accuracy, "{:.1f} % ({})")
+            + " right",
+        ),
+    )
+
+
+def extremes(outcomes: list[Outcome], key: Callable[[Outcome], float], form: str) -> str:
+    """From 2 passes (random search) to 981 passes (central differences)."""
+    if not outcomes:
+        return "-"
+    low, high = min(outcomes, key=key), max(outcomes, key=key)
+    first, last = form.format(key(low), METHODS[low.arm.name]), form.format(key(high), METHODS[high.arm.name])
+    return first if low is high else f"{first} to {last.removeprefix('forward only: ')}"

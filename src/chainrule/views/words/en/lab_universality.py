@@ -1,0 +1,146 @@
+"""What the experiment `universality` says, in words built from its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from chainrule.views.words.en.phrases import several
+
+TITLE = "Universality: width against error"
+QUESTION = "How does the error of approximating a continuous function fall as one hidden layer grows wider?"
+ACTIVATIONS = {"tanh": "tanh", "sigmoid": "sigmoid", "relu": "ReLU"}
+TARGETS = {
+    "smooth_1": "smooth f(x)",
+    "kinked_1": "kinked f(x)",
+    "steep_1": "steep f(x)",
+    "smooth_2": "smooth f(x, y)",
+    "kinked_2": "kinked f(x, y)",
+    "steep_2": "steep f(x, y)",
+}
+KINDS = {"smooth": "smooth", "kinked": "kinked", "steep": "steep"}
+FORMULAS = {
+    "smooth_1": "sin(pi x) + cos(3 pi x) / 2",
+    "kinked_1": "a triangle wave with six corners",
+    "steep_1": "a stair of three steps: the mean of s / sqrt(s^2 + 0.02^2), s = x + 0.6, x + 0.1, x - 0.5",
+    "smooth_2": "sin(pi x) cos(pi y)",
+    "kinked_2": "1 - 2 max(|x|, |y|), a pyramid",
+    "steep_2": "s / sqrt(s^2 + 0.12^2) with s = 0.6 - sqrt(x^2 + y^2), a plateau",
+}
+WIDEST_HEADS = ("function", "formula", "parameters", "best", "median", "worst", "best RMS")
+FITTED_LINES = "Fitted to functions of one variable"
+FITTED_FIELDS = "Fitted to functions of two variables"
+TRUE = "true"
+FIELD_AT = "x %{x:.2f}, y %{y:.2f}<br>value %{z:.3f}"
+"""What the pointer shows of a field: numbers as the figure's template has them."""
+NEURONS = "neurons in the hidden layer"
+LARGEST = "largest error: best start, shaded to the worst"
+LIMITS = (
+    "The theorem says that weights exist; a fit says that they were found. Where an error does not fall with "
+    "the width, the training failed and not the theorem, and a best start is no lower bound. No error rises "
+    "with the width, because the wider network may stay what the narrower one was. The error "
+    "between the measured points is not bounded. Functions of many variables need far more neurons than "
+    "these of one and two, noise and generalization are not in it, and depth, which can do with fewer "
+    "neurons, is not compared."
+)
+
+
+def under_way(target: str, width: int) -> str:
+    """What is being fitted."""
+    return f"{TARGETS[target]}, width {width}"
+
+
+def heads(widths: Sequence[int], error: float) -> tuple[str, ...]:
+    """The columns of the table by width."""
+    return ("function", *map(str, widths), f"width for {error:g}", "slope")
+
+
+def caption(starts: int) -> str:
+    """What the table by width shows."""
+    return (
+        f"The largest error anywhere, best of {starts} starts, by the neurons of the hidden layer; the least width "
+        "whose best start reaches the error asked for; the slope of log error against log width."
+    )
+
+
+def widest_caption(width: int) -> str:
+    """What the table of the widest networks shows."""
+    return f"At {width} neurons: the largest error of the best, the median and the worst start; the best RMS error."
+
+
+def answer(best: Mapping[str, Sequence[float]], widths: Sequence[int]) -> str:
+    """The question's answer in one sentence. best: the largest error of the best start, by function and width."""
+    falls = {name: errors[0] / max(errors[-1], 1e-300) for name, errors in best.items()}
+    least, most = min(falls, key=falls.__getitem__), max(falls, key=falls.__getitem__)
+    steps = [after < before for errors in best.values() for before, after in pairwise(errors)]
+    return (
+        f"From {widths[0]} to {widths[-1]} neurons the largest error falls by a factor of {_digits(falls[least]):g} "
+        f"({TARGETS[least]}) to {_digits(falls[most]):,g} ({TARGETS[most]}), in {sum(steps)} of the {len(steps)} "
+        "steps from a width to the next, and in none does it rise."
+    )
+
+
+def finding(
+    best: Mapping[str, Sequence[float]],
+    widths: Sequence[int],
+    error: float,
+    reached: Mapping[str, int | None],
+    apart: tuple[float, str, int] | None,
+) -> str:
+    """What the run showed.
+
+    reached: by function the least width of that error.  apart: by what factor the starts of a fit differ at worst, of
+    which function and width; None with one start.
+    """
+    said = []
+    for kind in KINDS:
+        falls = [f"{best[f'{kind}_{n}'][0]:.2g} to {best[f'{kind}_{n}'][-1]:.2g}" for n in (1, 2)]
+        said.append(f"{KINDS[kind]} from {falls[0]} with one variable and from {falls[1]} with two")
+    met = {name: width for name, width in reached.items() if width is not None}
+    missed = [TARGETS[name] for name, width in reached.items() if width is None]
+    text = f"From {widths[0]} to {widths[-1]} neurons the largest error of the best start went: {'; '.join(said)}."
+    if met:
+        numbers = ", ".join(f"{width} neurons ({TARGETS[name]})" for name, width in met.items())
+        text += f" It came to {error:g} or less with {numbers}."
+    if missed:
+        text += f" It stayed above {error:g} with {widths[-1]} neurons for {several(missed)}."
+    if apart is not None:
+        text += f" Starts differ: at worst {apart[0]:.0f}-fold ({TARGETS[apart[1]]}, width {apart[2]})."
+    return text
+
+
+def held_fixed(settings: Mapping[str, Any], trained: Mapping[int, int], judged: Mapping[int, int]) -> str:
+    """What was the same for all. trained, judged: points along an axis, by the number of variables."""
+    return (
+        f"One hidden layer of {ACTIVATIONS[settings['activation']]} neurons and a linear output; float64; at most "
+        f"{settings['iterations']} steps of Levenberg and Marquardt's method on all points at once, from "
+        f"{settings['repeats']} random starts whose output layer is the least-squares one, and for each start from "
+        "the same start's fit at the width before, the new neurons having no weight in the output at first; "
+        f"{trained[1]} points fitted for one variable and {trained[2]} x {trained[2]} for two, with no noise; "
+        f"the error is measured at {judged[1]:,} and at {judged[2]} x {judged[2]} points. Only the width changes."
+    )
+
+
+def variables(count: int) -> str:
+    """The title of a panel."""
+    return f"{count} variable{'s' if count > 1 else ''}"
+
+
+def asked_for(error: float) -> str:
+    """The note at the line of the error to be reached."""
+    return f"the error asked for: {error:g}"
+
+
+def fold(least: float, most: float) -> str:
+    """The title of the figure of errors by width."""
+    return f"The error falls {_factor(least)}- to {_factor(most)}-fold"
+
+
+def _digits(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _factor(factor: float) -> str:
+    """1.5, 36 or 630,000: two digits."""
+    return f"{float(f'{factor:.2g}'):,.0f}" if factor >= 10 else f"{factor:.2g}"
