@@ -410,6 +410,6 @@ class Model(Trained, Shown):
 def load(path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Model:
     """Read a model from a file that `Model.save` wrote. custom: classes of custom layers, by kind.
 
-    Raises FormatError with the file and what is wrong in it, and OSError where the file cannot be read.
+    Raises FormatError with the file and its fault, and OSError if the file cannot be read.
     """
     return Model.load(path, custom=custom)

@@ -1,1 +1,1 @@
-"""What every other part may use: array functions, files, random numbers, and results as data."""
+"""Array functions, files, random numbers and results as data, for all other packages."""

@@ -1,4 +1,4 @@
-"""One source for NumPy and JAX: the array namespace of what is passed in."""
+"""Find the namespace of an array, so that one source runs under NumPy and JAX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every result of the package as data that JSON can carry: for a page, a log, or another program.
+"""Convert every result of the package to JSON-safe data: for a page, a log, or another program.
 
 A result's class registers its kind with the decorator below, and has the method `to_data`:
 

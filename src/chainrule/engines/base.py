@@ -25,7 +25,7 @@ class Plan(NamedTuple):
     clip_value: float | None = None
     frozen: frozenset[str] = frozenset()
     precision: str | None = None
-    """"bf16" where what goes into a product is rounded to bfloat16; None for the precision of theta"""
+    """"bf16" to round the factors of products to bfloat16; None for the precision of theta"""
 
 
 class StepSettings(NamedTuple):
@@ -61,9 +61,9 @@ class Session(Protocol):
     step_offset: int
     """steps ever taken before this run: they offset its random draws"""
     call_steps: int | None
-    """how many steps a call must have but for the last of an epoch, where it is compiled for so many; None for any"""
+    """the number of steps of a call, except an epoch's last one, if it is compiled for so many; None for any"""
     sums: NDArray[np.float64]
-    """(3,) summed over the steps since it was last set to zero: loss * weight, weight, weight of the correct samples"""
+    """(3,) sums over the steps since it was last set to zero: loss * weight, weight, weight of the correct samples"""
 
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
         """Take steps over `rows` in order, with batch_size samples each (the last may have fewer).
@@ -80,12 +80,12 @@ class Session(Protocol):
         ...
 
     def synchronize(self) -> None:
-        """Make theta, states and optimizer_state current, where the engine keeps them elsewhere between steps."""
+        """Make theta, states and optimizer_state current, if the engine stores them elsewhere between steps."""
         ...
 
 
 class Engine(Protocol):
-    """Runs the walks and the steps of training."""
+    """An engine: it runs the forward walk, and training steps in sessions."""
 
     name: str
 

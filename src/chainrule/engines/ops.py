@@ -2,7 +2,7 @@
 
     [Rescale(1 / 255), Dense(10), ReLU()]   is   rescale: 0 -> 1   dense: 1 -> 2   elementwise relu: 2 -> 3
 
-Every operation reads one or two values and makes one. Value 0 is the input (batch, inputs), the last one is the output.
+Every operation reads one or two values and computes one. Value 0 is the input (batch, inputs), the last the output.
 A layer says itself which operations it is (`Layer.ops`); a block ends in one that joins its branches.
 """
 
@@ -26,7 +26,7 @@ class Op(NamedTuple):
     inputs: tuple[int, ...]
     """the values that it reads"""
     output: int
-    """the value that it makes"""
+    """the value that it computes"""
     slots: tuple[int, ...]
     """its parameters, as numbers of `Network.slots`"""
     constants: Mapping[str, float]

@@ -1,14 +1,14 @@
-"""Activations: what a neuron makes of its pre-activation, and the derivative directly beneath.
+"""Activations: elementwise functions of the pre-activation, each with its derivative directly beneath.
 
     a = name(z)                  z: pre-activation, (batch, width) or any shape.  a: activation, same shape.
-    da/dz = name_prime(z, a)     elementwise; given both z and a, it uses whichever makes it cheaper.
+    da/dz = name_prime(z, a)     elementwise; of z and a it uses whichever is cheaper.
 
 An activation with a parameter takes it last in both: `elu(z, alpha)`, `elu_prime(z, a, alpha)`. Where every
-output of a row depends on every input of it (softmax), the pullback takes the derivative's place: dL/da in,
-dL/dz out.
+output of a row depends on every input of it (softmax), the pullback replaces the derivative: it maps dL/da
+to dL/dz.
 
 All keep the dtype of z and stay finite, without a floating-point warning, for |z| up to 1e4 in float32 and
-float64. NaN stays NaN, so that it is found where it was born. The value at every kink (z = 0) is stated.
+float64. NaN stays NaN, so that its origin can be found. The value at every kink (z = 0) is stated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chainrule.core.arrays import Array, erf, namespace
 
 
 def identity(z: Array) -> Array:
-    """The output of a regression.    a = z    a' = 1"""
+    """The identity, for the output of a regression.    a = z    a' = 1"""
     return z
 
 
@@ -45,7 +45,7 @@ def relu_prime(z: Array, a: Array) -> Array:
 
 
 def leaky_relu(z: Array, slope: float = 0.01) -> Array:
-    """ReLU that lets a little of the negative side through.
+    """ReLU with a small slope on the negative side.
 
     a = max(z, 0) + slope min(z, 0)          a' = 1 where z > 0, else slope          a'(0) = slope
 
@@ -252,7 +252,7 @@ def softmax(z: Array) -> Array:
 
     a_k = exp(z_k) / sum_j exp(z_j)          da_k/dz_j = a_k ([k = j] - a_j)
 
-    z, a: (batch, classes); rows of a sum to 1. The largest score of a row is taken off the row first: the
+    z, a: (batch, classes); rows of a sum to 1. The largest score of a row is subtracted from the row first: the
     probabilities are the same, and no exponential overflows.
     Source: Bishop, Pattern Recognition and Machine Learning, eq. 4.104, 4.106.
     """

@@ -1,11 +1,11 @@
-"""Initializers: the numbers that a network starts from.
+"""Initializers: the distributions of a network's initial parameters.
 
 Each is a frozen dataclass, called as `initializer(generator, shape, fan_in, fan_out)`, that returns a float64
-NumPy array of that shape. The network rounds it to its own dtype: a seed means the same start in each.
+NumPy array of that shape. The network rounds it to its own dtype, so a seed gives the same start in each.
 
 fan_in, fan_out: at least 1, the inputs and outputs of the layer, whatever the shape.
-The variance of the signal is kept by LeCun where the activation is the identity, by He where ReLU halves it,
-and by Glorot as a compromise between the walk forward and the walk back.
+LeCun keeps the variance of the signal for the identity, He for ReLU, which halves it, and Glorot is a compromise
+between the forward and the backward walk.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Initializer(ABC):
-    """Base class of initializers: how a parameter starts."""
+    """Base class of initializers: a distribution of a parameter's initial values."""
 
     kind: ClassVar[str] = ""
 
@@ -38,7 +38,7 @@ class Initializer(ABC):
 
 @dataclass(frozen=True)
 class HeUniform(Initializer):
-    """U(-r, r) with r = sqrt(6 / fan_in): variance 2 / fan_in, for ReLU and its kin.
+    """U(-r, r) with r = sqrt(6 / fan_in): variance 2 / fan_in, for ReLU and similar activations.
 
     Source: He et al., "Delving deep into rectifiers", ICCV 2015, eq. 10.
     """
@@ -53,7 +53,7 @@ class HeUniform(Initializer):
 
 @dataclass(frozen=True)
 class HeNormal(Initializer):
-    """N(0, 2 / fan_in), not truncated, for ReLU and its kin.
+    """N(0, 2 / fan_in), not truncated, for ReLU and similar activations.
 
     Source: He et al., "Delving deep into rectifiers", ICCV 2015, eq. 10.
     """
@@ -163,7 +163,7 @@ class Constant(Initializer):
         number_settings(self, "value")
 
     def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
-        """Return `value` everywhere; draws nothing."""
+        """Return an array of `value`; nothing is drawn."""
         return np.full(shape, self.value, dtype=np.float64)
 
 
@@ -180,4 +180,4 @@ INITIALIZERS: dict[str, type[Initializer]] = {
         Constant,
     )
 }
-"""Every initializer by its `kind`: what files and the command call it, and what the tests run over."""
+"""Every initializer by its `kind`, its name in files and for the command; the tests run over this table."""

@@ -1,5 +1,5 @@
 # Over 300 lines because nine losses stand here, each with its derivative and its name beneath it, in one place.
-"""Losses: how wrong an output is, and the derivative directly beneath.
+"""Losses: functions of output and target, each with its derivative directly beneath.
 
 The training objective, everywhere in the package:
 
@@ -13,7 +13,7 @@ l2/2 * ||W||^2 + l1 * |W|_1, over weights only.
 
 out, y: (batch, outputs), floating point; classes are one-hot rows, labels are 0 or 1. In the formulas k runs
 over the outputs and r = out - y. Each pair is followed by the class that names it in a network and in a file.
-`LOSSES` lists the classes: what is added there is tested.
+`LOSSES` lists the classes; the tests run over it.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Loss(ABC):
     """Base class of losses: a value, its gradient, and the output activation of prediction.
 
     kind: its name in a file.
-    targets: what y holds: "real" numbers, "counts" 0, 1, 2 ..., "binary" labels 0 or 1, "classes" one-hot.
-    domain: what out holds: any "real" number, or a "probability" from 0 to 1.
+    targets: the content of y: "real" numbers, "counts" 0, 1, 2 ..., "binary" labels 0 or 1, "classes" one-hot.
+    domain: the content of out: any "real" number, or a "probability" from 0 to 1.
     kinks: the residuals out - y at which the slope jumps, or its slope.
     """
 
@@ -127,7 +127,7 @@ class MeanSquaredError(Loss):
 
 
 def huber(out: Array, y: Array, delta: float) -> Array:
-    """Squared near zero, straight beyond delta: an outlier pulls no harder than delta.
+    """The squared error for residuals up to delta, linear beyond it, so an outlier's gradient is at most delta.
 
     sum_k  r_k^2 / 2 where |r_k| <= delta, else delta (|r_k| - delta / 2)     gradient: clip(r, -delta, delta)
 
@@ -203,7 +203,7 @@ class MeanAbsoluteError(Loss):
 
 
 def quantile(out: Array, y: Array, q: float) -> Array:
-    """The pinball loss, least where a share q of the targets lies below the output.
+    """The pinball loss, which is smallest where a fraction q of the targets lies below the output.
 
     sum_k  q |r_k| where r_k < 0, else (1 - q) |r_k|     gradient: -q where r < 0, 1 - q where r > 0
 
@@ -246,7 +246,7 @@ class Quantile(Loss):
 
 
 def poisson(out: Array, y: Array) -> Array:
-    """Minus the log-likelihood of a count, less log(y!), which out does not change.
+    """Minus the log-likelihood of a count, without the constant log(y!).
 
     sum_k  exp(out_k) - y_k out_k          gradient: exp(out) - y
 
@@ -285,7 +285,7 @@ Function: TypeAlias = Callable[[Array, Array], Array]
 
 @dataclass(frozen=True)
 class CrossEntropy(Loss):
-    """What the four cross-entropies share: y is smoothed before the formula and its derivative see it."""
+    """Base class of the four cross-entropies, which smooth y before the formula and its derivative."""
 
     pair: ClassVar[tuple[Function, Function]]
     label_smoothing: float = 0.0

@@ -1,5 +1,5 @@
 # Over 300 lines because eight rules of about 30 lines each stand side by side, to be compared.
-"""Optimizers: how a gradient becomes a step.
+"""Optimizers: rules that make a step of the parameters from a gradient.
 
 Each is a frozen dataclass of settings and a pair of pure functions in its paper's letters::
 
@@ -11,8 +11,8 @@ lr: the learning rate of this step, with the schedule already applied: a float o
 t: the number of the step, from 1: an int or a traced integer.
 state: a NamedTuple whose leaves are arrays of theta's shape or 0-d arrays, all of theta's dtype.
 
-An update is elementwise in whatever has theta's shape. So it may be called over blocks of theta that fit into
-the cache, each with the same 0-d leaves, and the bits are those of one call over the whole.
+An update is elementwise in arrays of theta's shape. So it may be called over blocks of theta that fit into the
+cache, each with the same 0-d leaves, and gives the same bits as one call over the whole.
 """
 
 from __future__ import annotations
@@ -514,4 +514,4 @@ AnyOptimizer: TypeAlias = Optimizer | Solver
 OPTIMIZERS: dict[str, type[Optimizer] | type[Solver]] = {
     rule.kind: rule for rule in (GradientDescent, SGD, RMSprop, Adagrad, Adam, AMSGrad, AdamW, Nadam, LBFGS)
 }
-"""Every optimizer by its `kind`: what files and the command call it, and what the tests run over."""
+"""Every optimizer by its `kind`, its name in files and for the command; the tests run over this table."""

@@ -1,4 +1,4 @@
-"""Schedules: what multiplies the optimizer's learning rate at each step of a run.
+"""Schedules: factors of the optimizer's learning rate, one per step of a run.
 
     lr of a step = optimizer.learning_rate * schedule.factor(step, total, steps_per_epoch)
 
@@ -6,7 +6,7 @@ step: from 0, an int or an array of ints, NumPy's or JAX's (traced or not): one 
 total: the steps of the whole run, at least 1.  steps_per_epoch: at least 1.  Both are Python ints.
 A factor has step's shape, is finite and at least 0, and stays so past the end of the run.
 
-`ReduceOnPlateau` alone listens to the run: it is a state machine that the training loop feeds once an epoch.
+Only `ReduceOnPlateau` depends on the run: its state is updated by the training loop once per epoch.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Schedule(ABC):
 
     kind: ClassVar[str] = ""
     looks_ahead: ClassVar[bool] = True
-    """whether the factor of a step depends on `total`; where it does not, a run can be resumed with more epochs"""
+    """whether the factor of a step depends on `total`; if not, a run can be resumed with more epochs"""
 
     @abstractmethod
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
@@ -57,7 +57,7 @@ class StepDecay(Schedule):
     factor = drop^(number of f in at with step >= f total)
 
     drop: above 0, below 1.
-    at: fractions above 0 and below 1, rising; (0.5, 0.75) drops at half and at three quarters.
+    at: ascending fractions above 0 and below 1; (0.5, 0.75) drops at half and at three quarters.
     """
 
     kind: ClassVar[str] = "step_decay"
@@ -114,7 +114,7 @@ class Cosine(Schedule):
     step >= w:    factor = floor + (1 - floor) (1 + cos(pi p)) / 2      p = min((step - w) / (total - w), 1)
 
     warmup: a fraction of the run, in [0, 1).  floor: in [0, 1].
-    The floor would be reached at step `total`, one past the last, so that no step is wasted on a rate of 0
+    The floor would be reached at step `total`, one past the last, so that no step has a rate of 0
     (PyTorch's CosineAnnealingLR with T_max = total).
     Source: Loshchilov, Hutter, "SGDR", ICLR 2017, eq. 5, without restarts.
     """
@@ -175,8 +175,8 @@ class OneCycle(Schedule):
 class InverseScaling(Schedule):
     """Inverse scaling, as in stochastic approximation: factor = 1 / (step + 1)^power.
 
-    power: above 0; convergence in theory asks for more than 0.5 and at most 1.
-    It counts steps: scikit-learn's "invscaling" counts samples and changes once an epoch.
+    power: above 0; convergence in theory requires more than 0.5 and at most 1.
+    It counts steps: scikit-learn's "invscaling" counts samples and changes once per epoch.
     Source: Robbins, Monro, "A stochastic approximation method", Ann. Math. Statist. 22(3), 1951.
     """
 
@@ -212,7 +212,7 @@ class ReduceOnPlateau(Schedule):
 
     monitor: a name in the history, lower is better: feed the negative of a metric that should rise.
     drop: above 0, below 1.  patience: epochs, at least 1.  min_delta: at least 0.  floor: in [0, 1].
-    NaN is no improvement.
+    NaN does not count as an improvement.
     The lr of a step is learning_rate * state.factor: the method `factor`, which knows only the step, is 1.
     """
 
@@ -273,4 +273,4 @@ SCHEDULES: dict[str, type[Schedule]] = {
     schedule.kind: schedule
     for schedule in (Constant, StepDecay, Exponential, Cosine, OneCycle, InverseScaling, ReduceOnPlateau)
 }
-"""Every schedule by its `kind`: what files and the command call it, and what the tests run over."""
+"""Every schedule by its `kind`, its name in files and for the command; the tests run over this table."""

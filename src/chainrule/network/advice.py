@@ -10,8 +10,12 @@ from collections.abc import Iterator, Sequence
 from chainrule.formulas.layers import ACTIVATIONS, BatchNorm, Dense, Layer
 from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 
-NO_SHARES = (Dense, BatchNorm, *(kind for kind in ACTIVATIONS.values() if not kind.gives_probabilities))
-"""Layers whose outputs are known to be no probabilities."""
+NOT_PROBABILITIES = (
+    Dense,
+    BatchNorm,
+    *(kind for kind in ACTIVATIONS.values() if not kind.gives_probabilities),
+)
+"""Layers whose outputs are known not to be probabilities."""
 
 
 def on_network(layers: Sequence[Layer], loss: Loss) -> Iterator[str]:
@@ -28,7 +32,7 @@ def on_network(layers: Sequence[Layer], loss: Loss) -> Iterator[str]:
             f"{name} applies {own} itself, so it takes logits, and the last layer is a {type(last).__name__}: "
             f"drop that layer{hint}."
         )
-    if loss.domain == "probability" and type(last) in NO_SHARES:
+    if loss.domain == "probability" and type(last) in NOT_PROBABILITIES:
         end, instead = (
             ("Softmax", "SoftmaxCrossEntropy")
             if loss.targets == "classes"

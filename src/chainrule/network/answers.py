@@ -32,7 +32,7 @@ def decide(loss: Loss, out: NDArray[Any]) -> Any:
 
 
 def true_labels(task: str, y: NDArray[Any]) -> NDArray[Any]:
-    """Return what predictions are compared with, in the form of `decide`: class numbers, 0 or 1, or numbers.
+    """Return the targets in the form of `decide`: class numbers, 0 or 1, or numbers.
 
     y: as in `Samples`; a row of probabilities stands for the likeliest class, a probability above 0.5 for 1.
     """

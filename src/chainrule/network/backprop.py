@@ -1,10 +1,10 @@
-r"""The two walks over a chain; nothing else.
+r"""The forward and the backward walk over a chain.
 
 forward:   a_l = f_l(a_{l-1}; theta_l),  l = 1 .. L
 backward:  delta_{l-1} = (d a_l / d a_{l-1})^T delta_l      dL/dtheta_l = (d a_l / dtheta_l)^T delta_l
 
-with delta_l = dL/da_l, starting from delta_L = dL/da_L, the gradient of the loss. Every link does its own part; the
-walks only pass on what one link gives to the next. Pure functions: they run under NumPy and `jax.jit` as they are.
+with delta_l = dL/da_l, starting from delta_L = dL/da_L, the gradient of the loss. Each link computes its own part; the
+walks pass a_l and delta_l on. Pure functions, which run under NumPy and `jax.jit` as they are.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def gradients(
 ) -> tuple[Any, ...]:
     """Compute the gradients alone: the backward walk ends at the first link that is trained.
 
-    What lies before that link gets zeros; links without parameters get ().
+    Links before that one get zeros; links without parameters get ().
     """
     first = next((i for i, link in enumerate(links) if is_trained(link, ctx)), len(links))
     before = tuple(zeros_like(theta) for theta in params[:first])
@@ -69,13 +69,13 @@ def tangent(
     a_dot: Any,
     ctx: Context,
 ) -> Any:
-    """Walk the chain from a' (batch, fan_in): its out' (batch, fan_out); None for zero, in and out.
+    """Walk the chain forward from a' (batch, fan_in): return out' (batch, fan_out). In both, None is zero.
 
     With every number a function of one variable e, theta(e) = theta + e v, a prime is a derivative by e:
 
     a_l' = (d a_l / d a_{l-1}) a_{l-1}' + (d a_l / d theta_l) v_l
 
-    It uses the caches of the walk forward, keeps nothing for a walk back, and is exact: at the end
+    It uses the caches of the forward walk, stores nothing for a backward walk, and is exact: at the end
     dL/dtheta . v = sum_i dL/d out_i . out_i'.  v: mirrors the parameters.
     Source: Griewank, Walther, Evaluating Derivatives, 2nd ed., section 3.1.
     """

@@ -1,4 +1,4 @@
-"""The training objective of a batch, and its gradient by the network's output. It is written here alone.
+"""The training objective of a batch, and its gradient by the network's output, defined here for all of the package.
 
     L = sum_i s_i loss(out_i, y_i) / sum_i s_i + l2/2 ||W||^2 + l1 |W|
 

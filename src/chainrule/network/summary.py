@@ -17,7 +17,7 @@ from chainrule.network.network import Network
 
 @records.kind("summary_row")
 class Row(NamedTuple):
-    """One link."""
+    """One link with its cost."""
 
     name: str
     layer: str
@@ -43,7 +43,7 @@ class Summary(NamedTuple):
     operations: int
     """floating-point operations of one sample's forward walk"""
     training_operations: int
-    """of one sample's training step: forward, and twice that back, but once for the first layer that learns"""
+    """of one sample's training step: the forward walk, and twice as much backward, but once for the first trained layer"""
     parameter_bytes: int
     training_bytes: int
     """parameters, their gradients, Adam's two moments, and a batch's activations"""
@@ -60,7 +60,7 @@ class Summary(NamedTuple):
     def text(self, width: int | None = None) -> str:
         """Return the table as text, in lines of at most `width` characters where possible.
 
-        What is too wide loses the operations, and then the settings of layers.
+        A table that is too wide loses the operations, and then the settings of layers.
         """
         told: str = view(self, "as_summary", width)
         return told

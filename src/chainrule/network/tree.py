@@ -1,4 +1,4 @@
-"""Functions over the links of a network and those inside its blocks; only these descend into `link.branches`.
+"""Functions over the links of a network, including those inside blocks; only they descend into `link.branches`.
 
 A tree mirrors some links: a tuple with an entry for each, which for a block is a tuple of trees, one for each of its
 chains. Parameters, gradients and caches are such trees.
@@ -92,7 +92,7 @@ def fold(
 ) -> Value:
     """Pass a value from link to link: step(link, value, ends, *parts) makes the next one; return the last one.
 
-    ends: for a block what its chains made of the same value; () for any other link, and a block that is not entered.
+    ends: for a block the results of its chains from the same value; () for other links and blocks not entered.
     parts: the link's entry in each tree.
     """
     for link, *parts in zip(links, *trees, strict=True):

@@ -19,9 +19,9 @@ from chainrule.network.answers import decide, scores, task_of, true_labels
 from chainrule.network.network import Network
 
 BATCH = 1024
-"""Samples a walk outside training: large enough for the arithmetic, small enough for the cache."""
+"""The samples per walk outside training: enough for efficient arithmetic, few enough for the cache."""
 EACH_EPOCH = {"regression": ("rmse",)}
-"""The metric that validation shows after each epoch, where it is not accuracy."""
+"""The metric that is recorded after each epoch, by task; accuracy for the others."""
 
 
 def metric_names(names: Iterable[str] | None, task: str, each_epoch: bool = False) -> tuple[str, ...]:
@@ -59,8 +59,8 @@ def evaluate_outputs(
 ) -> dict[str, float]:
     """Compute the same from outputs (n, outputs). A loss or metric that overflows is inf or NaN, without a warning.
 
-    positive: of two classes the one that precision and its like are of, 1 for None. Two outputs of a multiclass loss
-    are two classes where it is given, else averaged over.
+    positive: with two classes, the one that precision, recall and the like are of; 1 for None. For two outputs of a
+    multiclass loss these metrics are means over both classes unless it is given.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         return _evaluate_outputs(network, theta, out, samples, names, positive)

@@ -1,11 +1,10 @@
-"""Models as safetensors files: numbers by name, and the architecture as JSON in the file's metadata.
+"""Write and read models as safetensors files: parameters by name, the architecture as JSON in the metadata.
 
     metadata["chainrule"] = {"format": 2, "network": {...}, "dtype": "float32", "seed": 0, ...}
     tensors: dense_1.W, dense_1.b, batch_norm_1.gamma, ..., and states as batch_norm_1.mean, ...
 
-Nothing in such a file is code: layers, losses and initializers are looked up by name in tables, and their settings
-are checked as a user's are. The shapes that the architecture asks for are compared with the file's before anything is
-allocated.
+Such a file contains no code: layers, losses and initializers are looked up by name in tables, and their settings are
+checked like a user's. The shapes of the architecture are compared with the file's before anything is allocated.
 
 Format 2 has every setting of every layer, loss and initializer. Format 1 had those that were not defaults; what it left
 out is filled in with the defaults of its time.
@@ -52,14 +51,14 @@ DEFAULTS_1: dict[str, dict[str, Any]] = {
     "orthogonal": {"gain": 1.0},
     "constant": {"value": 0.0},
 }
-"""What files of format 1 leave out, by kind. It never changes: nothing is added for a new setting or a new default."""
+"""The defaults that files of format 1 leave out, by kind. It never changes: no setting or default is added."""
 MAX_VALUES = 1 << 22  # of the metadata; most are labels
 _STRING = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL)  # possessive, so it never backtracks
 
 LAYERS: dict[str, type[Layer]] = layers.LAYERS | {
     block.kind: block for block in (blocks.Residual, blocks.Skip)
 }
-"""Every layer that a file may name."""
+"""Every layer that may occur in a file."""
 
 
 class Saved(NamedTuple):

@@ -1,4 +1,4 @@
-"""A model bound for prediction: everything that calls have in common is done once."""
+"""A model bound for prediction, which prepares everything that calls share."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from chainrule.trained.evaluation import BATCH
 
 
 class Predictor:
-    """Predicts one row in microseconds; `Model.bind` makes it.
+    """A snapshot of a model that predicts one row in microseconds, made by `Model.bind`.
 
-    It keeps the numbers that the model had then; bind again after more training. Arrays of uint8, float32 and float64
-    take the short way, one row that lies in one piece the shortest: no copy, and the kernels look for NaN and infinity
-    as they read. In one row, elements that are zero cost nothing.
+    It keeps the parameters of that time; bind again after more training. Arrays of uint8, float32 and float64 are read
+    in place, and the kernels check for NaN and infinity as they read; one contiguous row is fastest. In one row, zeros
+    cost nothing.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Predictor:
         target_scale: TargetScale | None = None,
         engine: str = "auto",
     ) -> None:
-        """Bind the parameters of a network: theta (size,), its states by link name, and what is known of y and X."""
+        """Bind a network's parameters: theta (size,), its states by link name, and the labels and names of the data."""
         chosen = select(engine, Plan(network))
         self.network, self.dtype = network, theta.dtype
         self.classes, self.feature_names, self.target_scale = classes, feature_names, target_scale

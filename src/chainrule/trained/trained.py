@@ -37,13 +37,13 @@ class Trained:
     def __init__(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], *, seed: int = 0
     ) -> None:
-        """Keep the numbers; they are not copied."""
+        """Store the parameters and states, which are not copied."""
         self.network = network
         self.theta, self.dtype = theta, theta.dtype
         self.states = states
         self.seed = seed
         self.classes: NDArray[Any] | None = None
-        """the label of each class number; None before training, and where y is numbers"""
+        """the label of each class number; None before training, and if y is numbers"""
         self.target_scale: TargetScale | None = None
         """mean and std (outputs,) of the targets that `fit(scale_targets=True)` measured; None without them"""
         self._feature_names: tuple[str, ...] | None = None
@@ -66,7 +66,7 @@ class Trained:
 
     @property
     def labels(self) -> list[Any]:
-        """Each class as the data have it, a number or text; without classes the number of each, or of each output."""
+        """The labels of the classes as in the data; without labels the numbers of the classes, or of the outputs."""
         if self.classes is not None:
             return list(self.classes.tolist())
         return list(range(max(self.network.outputs, 2)))
@@ -163,7 +163,7 @@ class Trained:
         return shares
 
     def bind(self, *, engine: str = "auto") -> Predictor:
-        """Return a snapshot of the model that predicts one row in microseconds, with predict, outputs and the like."""
+        """Return a snapshot of the model with `predict`, `predict_proba` and `outputs`, for one row in microseconds."""
         return Predictor(
             self.network,
             self.theta,
@@ -195,7 +195,7 @@ class Trained:
         None for the one that sorts last (1 of 0 and 1, "yes" of "no" and "yes").  With more classes or labels they are
         the mean over the classes, one against the rest, and so they are for SoftmaxCrossEntropy with two outputs unless
         positive is given.
-        outputs: (n, outputs), the result of `outputs(X)` where it is known.  X may be `Samples` out of `check_samples`.
+        outputs: (n, outputs), the result of `outputs(X)` if it is known.  X may be `Samples` from `check_samples`.
         """
         chosen = None if positive is None else self._class_number(positive)
         samples = self.check_samples(X, y, sample_weight=sample_weight, class_weight=class_weight)
@@ -272,7 +272,7 @@ class Trained:
     def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Self:
         """Read a model from a file that `save` wrote. custom: classes of custom layers, by kind.
 
-        Raises FormatError with the file and what is wrong in it, and OSError where the file cannot be read.
+        Raises FormatError with the file and its fault, and OSError if the file cannot be read.
         """
         saved = persistence.load(path, custom)
         extra, found = saved.extra, cls.__new__(cls)
