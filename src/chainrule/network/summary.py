@@ -43,7 +43,7 @@ class Summary(NamedTuple):
     operations: int
     """floating-point operations of one sample's forward walk"""
     training_operations: int
-    """of one sample's training step: the forward walk, and twice as much backward, but once for the first trained layer"""
+    """those of a training step per sample: forward, and twice that backward (once for the first trained layer)"""
     parameter_bytes: int
     training_bytes: int
     """parameters, their gradients, Adam's two moments, and a batch's activations"""

@@ -50,7 +50,7 @@ def write(path: str | os.PathLike[str], run: Run) -> None:
     }
     arrays: dict[str, NDArray[Any]] = {}
     text = json.dumps(_pack(state, "run", arrays))
-    # One entry, for safetensors writes several in any order: the same run makes the same bytes.
+    # One entry, because safetensors writes several in any order, and the same run must give the same bytes.
     write_whole(path, to_bytes(arrays, metadata={"chainrule-run": checksum(text, arrays) + text}))
 
 
@@ -187,7 +187,7 @@ def is_number(value: Any) -> bool:
 
 
 def _check_plateau(found: Any, mine: PlateauState | None) -> None:
-    """Raise TypeError unless the state of the schedule is present where it has one, with valid numbers."""
+    """Raise TypeError unless the state of the schedule, if it has one, is present with valid numbers."""
     if (found is None) != (mine is None):
         raise TypeError("plateau should be the schedule's")
     if found is not None and not (
@@ -235,7 +235,7 @@ def _pack(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
 def _unpack(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     if isinstance(value, dict):
         if set(value) == {"$array"}:
-            # Each once, or a small file would make many copies of a large array.
+            # Each array once, or a small file could make many copies of a large one.
             return arrays.pop(value["$array"]).copy()
         return {key: _unpack(item, arrays) for key, item in value.items()}
     return [_unpack(item, arrays) for item in value] if isinstance(value, list) else value

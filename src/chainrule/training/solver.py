@@ -29,7 +29,7 @@ class FullBatch:
     """The objective over all samples as a function of the trained parameters."""
 
     def __init__(self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int) -> None:
-        """Find which numbers of theta are trained."""
+        """Store the run's arrays, and find the trained entries of theta."""
         self.plan, self.theta, self.states, self.step_offset = plan, theta, states, step_offset
         self.sums, self.optimizer_state = np.zeros(3), None
         self.params = plan.network.unflatten(theta)
@@ -53,7 +53,7 @@ class FullBatch:
         loss, g = 0.0, np.zeros(len(x))
         for rows, share in objective.pieces(samples.weight, self.chunk or samples.n):
             batch = samples.batch(rows, self.plan.dtype)
-            with np.errstate(all="ignore"):  # a line search may look too far and come back
+            with np.errstate(all="ignore"):  # a line search may try too large a step, and recovers
                 found, part = gradient(self.plan, self.params, self.states, batch, 0)
             loss += share * float(found.loss)
             g += share * part[self.trained]

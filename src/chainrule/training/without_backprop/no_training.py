@@ -16,7 +16,7 @@ from chainrule.training.without_backprop.landscape import Landscape
 class NoTraining(Search):
     """No training: x stays as it was drawn, while batch normalization updates its running statistics.
 
-    cost: the walk forward whose loss is recorded.  What every other method must beat.
+    cost: 1 walk forward, whose loss is recorded.
     """
 
     kind = "none"

@@ -34,7 +34,7 @@ MAX_POINTS = 2000
 def learning_curve(records: Sequence[dict[str, float]], name: str, watched: str | None = None) -> go.Figure:
     """Draw a metric of a history over the epochs, for training and validation: loss and val_loss.
 
-    watched: what the val_ columns are of; validation unless given.
+    watched: the name of the samples of the val_ columns; validation samples unless given.
     """
     figure, said = go.Figure(), words.charts
     lines = (
@@ -79,7 +79,7 @@ def confusion(matrix: NDArray[Any], labels: Sequence[str]) -> go.Figure:
     short = [shortened(label, 16 if is_crowded else 22) for label in labels]
     share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)  # (classes, classes)
     hit = np.eye(count, dtype=np.bool_)
-    cells = np.stack([matrix, 100 * share], -1).astype(object)  # what the hover text has of each
+    cells = np.stack([matrix, 100 * share], -1).astype(object)  # the numbers in the hover text
     hover = words.charts.cell("%{y}", "%{x}")
     if count <= MAX_NAMED:
         names = np.array([html.escape(label) for label in labels], object)

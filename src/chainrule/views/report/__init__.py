@@ -39,14 +39,14 @@ def render(
     versions: Mapping[str, str] | None = None,
     rows: Any = None,
 ) -> str:
-    """The page as text.
+    """Return the page as HTML.
 
-    X, y: the samples to judge by; X may be `Samples` that were checked for the model, without y.
-    judged: the model's answers to them, where they are at hand; then part, metrics and positive are its own.
-    part: what they are.  watched: what the history's val_ columns are of; validation samples unless given.
-    metrics: of these samples; measured unless given.  positive: of two classes, the one that some of them are of.
-    image_shape: (height, width) where samples are images.
-    rows: (n,) what each sample's row is called, as its number in a file; its row of X unless given.
+    X, y: the samples to evaluate the model on; X may be `Samples` that were checked for the model, without y.
+    judged: the evaluation of the model on them, if it was made before; part, metrics and positive are then its own.
+    part: the name of these samples.  watched: that of the samples of the val_ columns; validation samples unless given.
+    metrics: of these samples; computed unless given.  positive: with two classes, the one of precision, recall, ...
+    image_shape: (height, width) if samples are images.
+    rows: (n,) the row number of each sample for display, as in a file; its row of X unless given.
     """
     samples = model.check_samples(X, y)
     if judged is None:

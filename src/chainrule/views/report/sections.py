@@ -42,7 +42,7 @@ def tiles(model: Model, history: History, judgement: Judgement) -> str:
 
 
 def curves(history: History, watched: str | None) -> str:
-    """Return the curves of the loss and of the metrics over the epochs; watched: what the val_ columns are of."""
+    """Return the curves of the loss and of the metrics over the epochs; watched: the samples of the val_ columns."""
     if not len(history):
         return ""
     label = words.model.VALIDATION if watched is None else words.model.PARTS.get(watched, watched)
