@@ -48,14 +48,14 @@ def as_text(result: Any, *arguments: Any) -> str:
 
 
 def as_summary(summary: Summary, width: int | None) -> str:
-    """Return a network's summary as text, as wide as `width` where possible; it loads no other view."""
+    """Return a network's summary as text, at most `width` characters wide if possible; it loads no other view."""
     from chainrule.views.text.summary import table
 
     return table(summary, width)
 
 
 def as_words(result: Any) -> str:
-    """Return what is said of a diagnosis, a difference, a step, an attribution or its target, in a few words."""
+    """Describe a diagnosis, a difference, a step, an attribution or its target, in a few words."""
     from chainrule.views.words.results import said
 
     return said(result)

@@ -103,7 +103,7 @@ class Table:
         return max(map(len, [*self.columns[i].split(), *texts]), default=1)
 
     def _least_width(self, shown: Sequence[int]) -> int:
-        return sum(self._width(i) + 2 for i in shown) - 1  # a space beside each, and one between two
+        return sum(self._width(i) + 2 for i in shown) - 1  # one space beside each, and one more between two
 
     def html(self) -> str:
         """Return the table as HTML."""

@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
     label: str
     output: float
-    """before the output activation"""
+    """the output before the output activation"""
     share: float | None
     """its probability; None for a number"""
     is_said: bool
@@ -46,17 +46,17 @@ class LayerFacts(NamedTuple):
 
     name: str
     layer: str
-    """as it is written; of a block its name alone"""
+    """the layer as in Python code; for a block its name alone"""
     depth: int
     """the number of blocks around it"""
-    values: Floats  # (width,) what it gives out
+    values: Floats  # (width,) the output
     active: int | None
     """the number of neurons with z above 0, for an activation"""
     strongest: tuple[int, ...]
     changes_units: bool = False
     """whether it only rescales or standardizes the input"""
     is_block: bool = False
-    """whether it adds up or joins what stands inside it"""
+    """whether it joins the outputs of chains inside it"""
 
     @property
     def rms(self) -> float:

@@ -30,11 +30,11 @@ class CMAES(Search):
 
     x_k ~ N(mean, sigma^2 C), k = 1 .. population          mean, sigma, C <- from the ranks of L(x_k)
 
-    x is the mean. sigma: how wide it starts, in the units of the parameters.  population: None for 4 + floor(3 ln P).
+    x is the mean. sigma: the initial width, in the units of the parameters.  population: None for 4 + floor(3 ln P).
     diagonal: use the diagonal of C only (sep-CMA-ES), which costs P operations per candidate; the full C costs P^3 and
     is refused above P = 1000.
-    cost: `population` walks forward, and the one at x whose loss is recorded.  It uses the order of losses only, so
-    it needs no gradient to exist, and estimates none.
+    cost: `population` walks forward, and the one at x whose loss is recorded.  It uses the order of the losses only,
+    and no gradient.
     Source: Hansen, "The CMA evolution strategy: a tutorial", 2016; Ros, Hansen, "A simple modification in CMA-ES
     achieving linear time and space complexity", PPSN 2008; both by the library cmaes.
     """

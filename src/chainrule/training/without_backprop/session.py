@@ -1,4 +1,4 @@
-"""A session that takes its steps by a method: the same calls, the same record, the same checkpoints as an engine's."""
+"""A session whose steps are taken by a method, with the interface, records and checkpoints of an engine's session."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from chainrule.training.without_backprop.landscape import Landscape
 
 
 class MethodSession(ReferenceSession):
-    """Steps of a method, in NumPy. See `Session`; its sums has a fourth number, the walks forward.
+    """Training steps by a method, in NumPy. See `Session`; the fourth number of its `sums` counts forward passes.
 
-    An estimator's g is clipped and goes to the optimizer as the gradient does. A search gives theta itself; its state
-    stands where the optimizer's would.
+    An estimator's g is clipped and passed to the optimizer like a gradient. A search computes theta itself; its state
+    takes the place of the optimizer's.
     """
 
     def __init__(
         self, plan: Plan, method: Method, theta: NDArray[Any], states: dict[str, Any], step_offset: int
     ) -> None:
-        """Find what is trained, and let the method look at the network. Raises ConfigError where it cannot train it."""
+        """Find the trained entries of theta, and prepare the method. Raises ConfigError for one that cannot train it."""
         plan = plan._replace(frozen=plan.frozen | method.freezes(plan.network))
         trained = ~is_frozen(plan, theta) if len(theta) else theta
         self.method, self.trained = method, np.flatnonzero(trained)
@@ -45,7 +45,7 @@ class MethodSession(ReferenceSession):
         self.fixed = method.prepare(plan.network, plan.seed)
 
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
-        """Take the steps, one after another."""
+        """Take the steps one by one. Raises NonFiniteError."""
         size = self.plan.batch_size
         for k, (lr, decay, dropout) in enumerate(zip(*(values.tolist() for values in settings), strict=True)):
             t = first + k
@@ -72,7 +72,7 @@ class MethodSession(ReferenceSession):
         )
 
     def advance(self, here: Landscape, t: int, lr: float, decay: float) -> None:
-        """Return theta and the state after the step."""
+        """Take one step: update theta and the state in place."""
         if isinstance(self.method, Search):
             x, self.optimizer_state = self.method.move(here, self.optimizer_state)
             self.theta[self.trained] = x
@@ -89,7 +89,7 @@ class MethodSession(ReferenceSession):
         self.update(g, lr, t, decay)
 
     def diagnosis(self, here: Landscape, t: int, lr: float) -> NonFiniteError:
-        """Find the first value that is not finite."""
+        """Return the error that names the first value that is not finite."""
         dropout = float(here.ctx.dropout)
         return diagnosis.of_gradient(
             self.plan, self.params, self.states, here.batch, self.step_offset, t, lr, dropout
