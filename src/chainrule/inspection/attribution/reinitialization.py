@@ -84,11 +84,11 @@ def reinitialization_check(
 ) -> Reinitialization:
     """Randomize the layers from the output down, and compare the maps at each stage with those of the trained network.
 
-    X: (n, inputs).  target: of all maps; the trained network's own answers unless given.  repeats: new draws; each
-    uses the layers' initializers under the next of the seeds seed + 1, seed + 2, ... that is not the model's own.
+    X: (n, inputs).  target: of all maps; the trained network's predictions unless given.  repeats: the number of draws;
+    each uses the layers' initializers with the next of the seeds seed + 1, seed + 2, ... that is not the model's own.
     settings: the method's.
-    A stage's number is Spearman's rank correlation over the features to which either map gives something (features at
-    their baseline get 0 from any weights, and would make any two maps alike), its mean over samples and draws.
+    A stage's number is Spearman's rank correlation over the features with a nonzero value in either map (features at
+    their baseline are 0 for any weights, and would make any two maps similar), averaged over samples and draws.
     A method whose correlation stays high shows the input, not the network. The model is not changed.
     Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018, section 3 (cascading randomization).
     """

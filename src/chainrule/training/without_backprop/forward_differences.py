@@ -12,7 +12,7 @@ from chainrule.training.without_backprop.base import Estimator
 from chainrule.training.without_backprop.landscape import Landscape
 
 MANY = 1 << 20
-"""The most numbers in the points made at a time, since all P points have P^2."""
+"""The most numbers in the points computed at a time, since all P points have P^2."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def width(x: NDArray[np.float64], h: float) -> NDArray[np.float64]:
 
 
 def shifted_losses(here: Landscape, x: NDArray[np.float64], h: float) -> NDArray[np.float64]:
-    """L(x + h_i e_i) for each i: (P,)"""
+    """Compute L(x + h_i e_i) for each i: (P,)."""
     shift, found = width(x, h), np.empty(len(x))
     many = max(1, MANY // len(x))
     for start in range(0, len(x), many):

@@ -24,9 +24,9 @@ AT_ONCE = 1 << 16
 class Landscape:
     """L(x) for one batch at one step, around the current parameters.
 
-    L is what a step of training differentiates: sample weights, penalties, the step's own dropout masks (the same for
-    every x), the batch's own statistics. All is float64, whatever the model's precision: the difference of two
-    losses keeps half of their digits or less.
+    L is the objective of a training step: with sample weights, penalties, the step's dropout masks (the same for every
+    x) and the batch's statistics. All is float64, whatever the model's precision, because the difference of two losses
+    has at most half of their digits.
     passes: the forward passes so far, each over the whole batch; a backward pass counts by its arithmetic.
     """
 
@@ -143,7 +143,9 @@ class Landscape:
 
     def slope(self, v: NDArray[np.float64]) -> float:
         """dL/dx . v, the derivative along v (P,), by a walk forward that carries derivatives (a JVP)."""
-        self.passes += walk_back_cost(list(self.network.walk()), self.plan.frozen)  # the same products
+        self.passes += walk_back_cost(
+            list(self.network.walk()), self.plan.frozen
+        )  # the tangent's products cost as much as those of a backward walk
         theta_dot = np.zeros_like(self.theta)
         theta_dot[self.trained] = v
         params_dot = self.network.unflatten(theta_dot)
@@ -157,8 +159,8 @@ class Landscape:
 def walk_back_cost(links: Sequence[Link], frozen: frozenset[str]) -> float:
     """Estimate the arithmetic of a backward walk in forward walks: from 0, with nothing trained, to 2.
 
-    A link with weights has a product as large as its forward one for dL/dW where it is trained, and another one for
-    dL/da where something before it is. links: depth first.
+    A link with weights has a product as large as its forward one for dL/dW if it is trained, and another one for dL/da
+    if a link before it is. links: depth first.
     """
     forward = back = 0
     below = False

@@ -29,7 +29,7 @@ class MethodSession(ReferenceSession):
     def __init__(
         self, plan: Plan, method: Method, theta: NDArray[Any], states: dict[str, Any], step_offset: int
     ) -> None:
-        """Find the trained entries of theta, and prepare the method. Raises ConfigError for one that cannot train it."""
+        """Find the trained entries of theta, and prepare the method. Raises ConfigError if it cannot train them."""
         plan = plan._replace(frozen=plan.frozen | method.freezes(plan.network))
         trained = ~is_frozen(plan, theta) if len(theta) else theta
         self.method, self.trained = method, np.flatnonzero(trained)
