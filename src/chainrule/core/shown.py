@@ -1,8 +1,7 @@
 """Let a result show itself: as a figure, a page, text, or in a notebook.
 
-A result is data. What draws it is in `chainrule.views`, which stands below all results in the picture of
-docs/design.md. So that a result can still be asked to show itself, one import points down, and it is here: it runs
-when somebody asks.
+A result is data. The functions that draw it are in `chainrule.views`, which imports the results (see the picture in
+docs/design.md). This module has the one import in the other direction, which runs when a result is first shown.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ def view(result: Any, form: str, *arguments: Any) -> Any:
 
 
 class Shown:
-    """The base of results that a notebook shows."""
+    """Base class of results that a notebook shows."""
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows, made by `chainrule.views.as_output`."""

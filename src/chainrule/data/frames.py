@@ -39,7 +39,7 @@ def to_array(value: Any, name: str, known: Sequence[str] | None = None) -> tuple
 
     known: the names that a model was trained on: its columns are taken in this order, and all others left out. A row
     of a pandas frame, a series whose index contains the names, is matched likewise.
-    Raises DataError where columns are missing or occur twice, and for a lazy frame.
+    Raises DataError if columns are missing or occur twice, and for a lazy frame.
     """
     frame = _read(value, name)
     if hasattr(frame, "columns"):
@@ -74,7 +74,7 @@ def check_feature_names(names: Any, inputs: int) -> tuple[str, ...] | None:
 
 
 def column(k: int, names: Sequence[str] | None) -> str:
-    """Return what an error calls a column: its name if it has one, otherwise its number from 0."""
+    """Return the name of a column in an error: its own if it has one, otherwise its number from 0."""
     return f"column {int(k)}" if names is None else f"column {names[int(k)]!r}"
 
 

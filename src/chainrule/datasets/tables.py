@@ -1,4 +1,4 @@
-"""A CSV file of numbers, read row by row: what is kept of a cell is its 8 bytes, not its text."""
+"""Read a CSV file of numbers row by row, so that each cell takes 8 bytes instead of its text."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Table(NamedTuple):
     names: list[str]
     X: NDArray[np.float64]  # (n, features)
     y: list[str] | None
-    """the column of that name"""
+    """the column named y, if there is one"""
 
 
 def read_csv(path: PathLike) -> Table:
     """Read the names of features from the first line, their numbers from the others, and y as text if present.
 
-    Rows are counted from 0 and lines from 1; empty lines are passed over.
+    Rows are counted from 0 and lines from 1; empty lines are skipped.
     Raises DataError for a cell that is not a number and rows of unequal length, FormatError for other files.
     """
     name = os.fspath(path)

@@ -35,23 +35,23 @@ DRAWN_FROM = 8
 
 @records.kind("attribution_target")
 class Target(NamedTuple):
-    """What f is for one sample: one output, or one held against another. Print it for its name."""
+    """The meaning of f for one sample: one output, or the difference of two. Print it for its name."""
 
     what: str
-    """"class", "label" or "output": what the outputs are of"""
+    """the kind of the outputs: "class", "label" or "output", of which f is one"""
     label: Any
-    """its label, or its place where outputs have none"""
+    """its label, or its number if outputs have no labels"""
     against: Any = None
-    """the label whose output is taken off; None for none"""
+    """the label whose output is subtracted; None for none"""
     is_negated: bool = False
-    """whether f is the output with the other sign: of a label that is off"""
+    """whether f is minus the output, for a label that is off"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
         return records.to_data(self)
 
     def __str__(self) -> str:
-        """What f is, in words: class 3 against 5."""
+        """Describe f: class 3 against 5."""
         said: str = view(self, "as_words")
         return said
 
@@ -64,7 +64,7 @@ class Explained(NamedTuple):
     ctx: Context
     X: Floats  # (n, inputs)
     baseline: Floats  # (n, inputs)
-    V: Floats  # (n, outputs) what f picks of the outputs
+    V: Floats  # (n, outputs) the coefficients v of f
     labels: tuple[Any, ...]
     """the target of each sample: 3"""
     targets: tuple[Target, ...]
@@ -218,7 +218,7 @@ def _check_baseline(baseline: Any, shape: tuple[int, ...]) -> Floats:
 def _pick(
     model: Trained, f: Explained, target: Any, against: Any
 ) -> tuple[Floats, tuple[Any, ...], tuple[Target, ...]]:
-    """Return V (n, outputs), and the target of each sample, as a label and whole."""
+    """Return V (n, outputs), and the target of each sample, as a label and as a `Target`."""
     task, outputs = model.task, model.network.outputs
     labels = _labels(model, task)
     noun = {"regression": "output", "multilabel": "label"}.get(task, "class")
@@ -263,7 +263,7 @@ def _default(model: Trained, f: Explained, task: str, outputs: int) -> NDArray[n
     parts = [f.forward(f.X[rows])[0] for rows in chunks(len(f.X))]
     out = np.concatenate(parts)
     if task == "binary":
-        # Without a Sigmoid of its own, a loss on probabilities decides at a half.
+        # Without a Sigmoid to leave out, the output of a loss on probabilities is one, and the threshold a half.
         is_share = model.network.loss.domain == "probability" and len(f.links) == len(model.network.links)
         return np.asarray(out[:, 0] > (0.5 if is_share else 0.0), np.int64)
     return np.asarray(out.argmax(1), np.int64)

@@ -143,9 +143,7 @@ class Landscape:
 
     def slope(self, v: NDArray[np.float64]) -> float:
         """dL/dx . v, the derivative along v (P,), by a walk forward that carries derivatives (a JVP)."""
-        self.passes += walk_back_cost(
-            list(self.network.walk()), self.plan.frozen
-        )  # the tangent's products cost as much as those of a backward walk
+        self.passes += walk_back_cost(list(self.network.walk()), self.plan.frozen)  # products of equal size
         theta_dot = np.zeros_like(self.theta)
         theta_dot[self.trained] = v
         params_dot = self.network.unflatten(theta_dot)
