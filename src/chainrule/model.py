@@ -47,7 +47,7 @@ class Model(Trained, Shown):
 
     network: a `Network`, that is the layers and the loss.
     seed: integer in [0, 2^32) that determines the initial weights, the shuffles and the dropout masks: the same seed,
-        data and settings give the same bits, on any number of threads.
+        data and settings give the same bits for any number of threads.
     dtype: "float32" or "float64", the type of all parameters and of the arithmetic.
 
     `theta` (size,) contains all parameters, `parameters` the same by link name, `history` the record of the last `fit`.
@@ -104,6 +104,9 @@ class Model(Trained, Shown):
         method: Method | str | None = None,
     ) -> History:
         """Train the model on X and y in place, and return the history of the run.
+
+            history = model.fit(X, y, epochs=20, validation_fraction=0.1, callbacks=[EarlyStopping(patience=3)])
+            history["val_loss"], history.figure()
 
         An epoch passes over all samples once, in batches; after each batch the optimizer updates the parameters. The
         history is also kept as `model.history`, with the completed epochs if Ctrl-C ends the training.

@@ -76,6 +76,10 @@ class Loss(ABC):
     def gradient(self, out: Array, y: Array) -> Array:
         """d loss_i / d out_i, (batch, outputs)"""
 
+    def smooth(self, y: Array) -> Array:
+        """Return y as the formula takes it: with smoothed labels, or y itself."""
+        return y
+
     def predict(self, out: Array) -> Array:
         """Return the mean or the probabilities (batch, outputs); out itself unless a subclass overrides it."""
         return out

@@ -12,7 +12,6 @@ from chainrule.formulas.losses import (
     LOSSES,
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
-    CrossEntropy,
     Huber,
     Loss,
     MeanAbsoluteError,
@@ -45,10 +44,8 @@ def derivative(trace: Walk, out: Variable, gradient: Floats, i: int, k: int) -> 
     """d loss_i / d out[i,k] as a formula; gradient (batch, outputs): its values."""
     loss, letters = trace.network.loss, out.letters
     a, number = out.symbol(i, k), float(gradient[i, k])
-    targets, smoothed = trace.y, False
-    if isinstance(loss, CrossEntropy):
-        targets, smoothed = loss.smooth(trace.y), loss.label_smoothing > 0
-    y = letters.target(i, k, trace.network.outputs, float(targets[i, k]), smoothed)
+    targets = loss.smooth(trace.y)
+    y = letters.target(i, k, trace.network.outputs, float(targets[i, k]), targets is not trace.y)
     made = None
     if LOSSES.get(loss.kind) is type(loss):
         if isinstance(loss, SoftmaxCrossEntropy):
