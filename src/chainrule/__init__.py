@@ -1,7 +1,7 @@
-"""Chainrule: the fully connected network. Define one, train it by backpropagation, see through every number of it.
+"""Chainrule: fully connected networks. Define one, train it by backpropagation, and inspect every number of it.
 
-The public names are loaded when they are first used, so that `import chainrule` costs next to nothing; what type
-checkers see of them is in `__init__.pyi`.
+The public names are loaded when they are first used, so that `import chainrule` takes little time; for type checkers
+they are in `__init__.pyi`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`chainrule explain`: one prediction told as a story, in the terminal and as a page."""
+"""`chainrule explain`: explain one prediction as a story, in the terminal and as a page."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class Sample(NamedTuple):
-    """One sample, and what is known of it."""
+    """One sample with its target and its names."""
 
     source: str
     x: Any  # (1, features)
     truth: Any
-    """None where the file contains none"""
+    """its target; None if the file contains none"""
     shape: tuple[int, int] | None
     names: list[str] | None
-    """of the features, where the file has them"""
+    """the names of the features, if the file has them"""
 
 
 @guarded
@@ -115,7 +115,7 @@ def read_sample(text: str, row: int | None, model: Model) -> Sample:
 
 
 def picture_shape(text: str, X: Any, model: Model) -> tuple[int, int] | None:
-    """(height, width) where the samples are grey images: stored so, or a square number of bytes."""
+    """Return (height, width) if the samples are gray images: stored as such, or of a square number of bytes."""
     from chainrule.datasets import read_npy, read_npz
     from chainrule.inspection.attribution.explained import check_shape
 
@@ -130,7 +130,7 @@ def picture_shape(text: str, X: Any, model: Model) -> tuple[int, int] | None:
 
 
 def targets(text: str, n: int) -> Any:
-    """y of an .npz where it contains one for each row, else None."""
+    """Return y of an .npz if it contains one per row, else None."""
     import numpy as np
 
     from chainrule.datasets import read_npz
@@ -142,7 +142,7 @@ def targets(text: str, n: int) -> Any:
 
 
 def parse_truth(text: str, model: Model) -> Any:
-    """--true: a label, numbers with commas between them, or of many labels those that hold."""
+    """Parse --true: a label, numbers separated by commas, or the true ones of many labels."""
     from chainrule.inspection.story.truth import label_names
 
     if model.task in ("binary", "multiclass"):

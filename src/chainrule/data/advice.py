@@ -1,6 +1,7 @@
 """Warnings about targets that a network can be trained on but will hardly learn, one sentence each.
 
-The sentences become warnings, for there may be a reason. `chainrule.network.advice` looks at layers and losses.
+The sentences are warnings, not errors, because there may be a reason. `chainrule.network.advice` checks layers and
+losses.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def on_targets(
     labels: Sequence[Any] | None = None,
     are_labels_known: bool = False,
 ) -> Iterator[str]:
-    """Return a warning for each property of the targets that makes them hard to learn.
+    """Iterate over warnings, one for each property of the targets that makes them hard to learn.
 
     samples: those that an untrained network is to be trained on.  labels: what class numbers stand for.
     are_labels_known: whether the model was told its labels before, so that some of them may be missing here.

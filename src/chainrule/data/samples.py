@@ -1,4 +1,4 @@
-"""The samples a network is trained on: arrays as they are stored, converted batch by batch."""
+"""Samples: the arrays that a network is trained on, as they are stored, and converted batch by batch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Batch(NamedTuple):
 
 
 class TargetScale(NamedTuple):
-    """y = mean + std * t by output: the network learns the standardized t, and its predictions are put into y's units.
+    """y = mean + std * t by output: the network learns the standardized t, and its predictions are restored to y's units.
 
     Measured over the training targets with their weights; a constant output has std 1.
     """
@@ -32,7 +32,7 @@ class TargetScale(NamedTuple):
     std: NDArray[np.float64]  # (outputs,), above 0
 
     def standardize(self, y: NDArray[Any]) -> NDArray[np.float64]:
-        """t = (y - mean) / std, (n, outputs) in float64: a mean far from 0 takes no digits of a float32 network."""
+        """t = (y - mean) / std, (n, outputs) in float64, so that a float32 network loses no digits to a mean far from 0."""
         t: NDArray[np.float64] = (np.asarray(y, np.float64) - self.mean) / self.std
         return t
 
@@ -52,14 +52,14 @@ def measure_targets(y: NDArray[np.float64], weight: NDArray[np.float64]) -> Targ
 
 
 class Samples(NamedTuple):
-    """n checked samples; `chainrule.data.checks` makes them."""
+    """n checked samples, made by `chainrule.data.checks`."""
 
     X: Any  # (n, features): any real NumPy array, memory-mapped or not, or a CSR matrix
     y: NDArray[Any]  # (n,) int64 class numbers, or (n, outputs) float64
     weight: NDArray[np.float64]  # (n,)
     outputs: int
     scale: TargetScale | None = None
-    """what y was standardized by; None where y is as it came"""
+    """the scale by which y was standardized; None for y as given"""
 
     @property
     def n(self) -> int:
@@ -96,8 +96,8 @@ class Samples(NamedTuple):
     def fingerprint(self) -> int:
         """Return a checksum of shapes, features, targets, their scale and weights, which differs for other data.
 
-        Of an array of more than 32 MB it reads pieces of 256 KB, evenly spaced, that add up to as much; a change
-        that lies between them is not seen.
+        Of an array of more than 32 MB it reads evenly spaced pieces of 256 KB, 32 MB in all; it does not detect a
+        change between them.
         """
         crc = zlib.crc32(repr((self.X.shape, self.X.dtype.name, self.y.shape, self.y.dtype.name)).encode())
         parts: tuple[Any, ...] = (self.X,)

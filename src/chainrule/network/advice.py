@@ -1,6 +1,6 @@
 """Warnings about layers and losses that rarely belong together, one sentence each.
 
-The sentences become warnings, for there may be a reason. `chainrule.data.advice` looks at targets.
+The sentences are warnings, not errors, because there may be a reason. `chainrule.data.advice` checks targets.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NOT_PROBABILITIES = (
 
 
 def on_network(layers: Sequence[Layer], loss: Loss) -> Iterator[str]:
-    """Return a warning if the last layer and the loss do not belong together."""
+    """Iterate over warnings about a last layer and a loss that do not belong together."""
     last, name = layers[-1], type(loss).__name__
     if isinstance(loss, (SoftmaxCrossEntropy, SigmoidCrossEntropy)) and last.gives_probabilities:
         own, instead = (

@@ -135,7 +135,7 @@ def prior(u: Floats, l2: float, tv: float, shape: tuple[int, int] | None) -> tup
 
 
 def total_variation(image: Floats) -> tuple[Floats, Floats]:
-    r"""Compute how much an image changes from pixel to pixel, and its gradient.
+    r"""Compute the total variation of an image, and its gradient.
 
     TV = sum_ij (sqrt(d_ij) - eps)      d_ij = (u_{i+1,j} - u_ij)^2 + (u_{i,j+1} - u_ij)^2 + eps^2
     dTV/du_ij = sum over the pixels whose d contains u_ij of (u_ij - neighbor) / sqrt(d)

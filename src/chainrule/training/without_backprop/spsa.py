@@ -1,4 +1,4 @@
-"""SPSA: all numbers are moved at once, each up or down at random; two walks, whatever their count."""
+"""SPSA: all parameters are moved at once, each up or down at random, with two forward passes for any P."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from chainrule.training.without_backprop.landscape import Landscape
 class SPSA(Estimator):
     """Simultaneous perturbation: a central difference along random signs.
 
-    g = mean over `directions` of  (L(x + c d) - L(x - c d)) / 2c * d          d_i = +1 or -1, by a coin
+    g = mean over `directions` of  (L(x + c d) - L(x - c d)) / 2c * d          d_i = +1 or -1, equally likely
 
-    cost: 2 walks forward a direction, and the one at x whose loss is recorded.
+    cost: 2 walks forward per direction, and the one at x whose loss is recorded.
     bias: of the order c^2, for E[d d^T] = I.  variance: E|g - dL/dx|^2 = (P - 1) |dL/dx|^2 / directions, so that with
     one direction the cosine between g and dL/dx has a root mean square of 1 / sqrt(P).
     Source: Spall, "Multivariate stochastic approximation using a simultaneous perturbation gradient approximation",
-    IEEE Transactions on Automatic Control 37, 1992; without its gain sequences, for the optimizer has its own.
+    IEEE Transactions on Automatic Control 37, 1992; without its gain sequences, because the optimizer has its own.
     """
 
     kind = "spsa"

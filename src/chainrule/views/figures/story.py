@@ -1,4 +1,4 @@
-"""Figures about one answer: all neurons, the backward pass, and the effect of a training step."""
+"""Draw figures about one prediction: all neurons, the backward walk, and the effect of a training step."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def layer_bars(names: Sequence[str], numbers: Sequence[float], title: str, x: st
 def activity(layers: Sequence[tuple[str, NDArray[Any]]]) -> go.Figure:
     """Draw a strip per layer, a cell per neuron, each strip on its own scale: blue above 0, orange below.
 
-    layers: (name, (width,)), from the first on.  Wide layers are drawn by their neurons in order, all of them.
+    layers: (name, values (width,)), from the first on; all neurons are drawn, in order.
     """
     figure = go.Figure()
     count = len(layers)
@@ -135,7 +135,7 @@ def activity(layers: Sequence[tuple[str, NDArray[Any]]]) -> go.Figure:
         if key.startswith(("xaxis", "yaxis")):
             figure.update_layout({key: axis})
     is_signed = any(float(a.min()) < 0 for _, a in layers)
-    figure.add_trace(  # nothing but the legend
+    figure.add_trace(  # for the legend alone
         go.Scatter(
             x=[None],
             y=[None],
