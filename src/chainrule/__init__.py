@@ -1,4 +1,4 @@
-"""Chainrule: fully connected networks. Define one, train it by backpropagation, and inspect every number of it.
+"""Chainrule: fully connected networks. Define one, train it by backpropagation, see through every number of it.
 
 The public names are loaded when they are first used, so that `import chainrule` takes little time; for type checkers
 they are in `__init__.pyi`.

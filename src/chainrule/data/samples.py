@@ -23,7 +23,7 @@ class Batch(NamedTuple):
 
 
 class TargetScale(NamedTuple):
-    """y = mean + std * t by output: the network learns the standardized t, and its predictions are restored to y's units.
+    """y = mean + std * t by output: the network learns the standardized t, and predictions are in the units of y.
 
     Measured over the training targets with their weights; a constant output has std 1.
     """
@@ -32,7 +32,7 @@ class TargetScale(NamedTuple):
     std: NDArray[np.float64]  # (outputs,), above 0
 
     def standardize(self, y: NDArray[Any]) -> NDArray[np.float64]:
-        """t = (y - mean) / std, (n, outputs) in float64, so that a float32 network loses no digits to a mean far from 0."""
+        """t = (y - mean) / std, (n, outputs) in float64: a float32 network loses no digits to a mean far from 0."""
         t: NDArray[np.float64] = (np.asarray(y, np.float64) - self.mean) / self.std
         return t
 
