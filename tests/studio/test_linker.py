@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chainrule.errors import ChainruleError
+from chainrule.studio.assets import modules
 from chainrule.studio.linker import LinkError, link
 from chainrule.studio.tokens import TokenError, tokenize
 
@@ -436,9 +435,7 @@ def test_random_modules_do_what_they_do_unlinked(browser_page):
 
 # --- the studio's own modules
 
-WEB = Path(str(files("chainrule.studio"))) / "web"
-OWN = {path.relative_to(WEB).as_posix(): path.read_text("utf-8") for path in sorted(WEB.rglob("*.js"))}
-OWN.setdefault("texts.js", "export const texts = {};\n")  # made from texts/*.json
+OWN = modules()
 
 
 @pytest.mark.parametrize("path", sorted(OWN))
