@@ -7,12 +7,12 @@
     ├── FormatError      a damaged file, or one of another format
     └── NonFiniteError   training that produced NaN or infinity
 
-Each message says the argument, what was expected, what came, and the next step. All but the last are also a
+Each message says the argument, what was expected, what was given, and the next step. All but the last are also a
 `ValueError`, so code written for scikit-learn catches them as it is.
 
 A message may be shown where options have other names: the command has `--batch-size` for `batch_size`, and names a loss
-by its kind rather than by its class. The functions `option` and `instead` mark such parts when a message is written.
-The error's text has no trace of the marks, and `said` writes it in other words.
+by its kind rather than by its class. The functions `option` and `instead` mark such parts of a message. The error's
+text does not contain the marks, and `said` rewrites it with other names.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-# Characters for private use, which no message has otherwise: "{name|value|text}" and "{|other|text}".
+# Private-use characters, which no message contains otherwise: "{name|value|text}" and "{|other|text}".
 _MARKED = re.compile("\ue000([^\ue000-\ue002]*)\ue001([^\ue000-\ue002]*)\ue001([^\ue000-\ue002]*)\ue002")
 
 
 def option(name: str, text: str | None = None, value: str = "") -> str:
-    """Mark a part of a message as an option, by its name in `Model.fit` and its kin.
+    """Mark a part of a message as an option, by its name in `Model.fit` and similar functions.
 
-    text: how the message has it, as "learning_rate of Adam"; the name unless given.  value: one to be given to it.
+    text: its text in the message, as "learning_rate of Adam"; the name unless given.  value: a value to pass to it.
     """
     return f"\ue000{name}\ue001{value}\ue001{name if text is None else text}\ue002"
 
 
 def instead(text: str, other: str) -> str:
-    """Mark a part of a message that reads otherwise where settings are text, as `other`: LBFGS, lbfgs."""
+    """Mark a part of a message that is replaced by `other` where settings are text: LBFGS, lbfgs."""
     return f"\ue000\ue001{other}\ue001{text}\ue002"
 
 
 class ChainruleError(Exception):
-    """The base of every error that Chainrule raises on purpose."""
+    """Base class of all errors that Chainrule raises on purpose."""
 
     def __init__(self, message: str = "") -> None:
-        """Keep the message with its marks, and show it without them."""
+        """Store the message with its marks; its text is without them."""
         self._marked = message
         super().__init__(_MARKED.sub(lambda found: found[3], message))
 
     def said(self, name: Callable[[str, str, str], str]) -> str:
-        """Return the message in other words. name(option, value, text): how an option is called, with its value."""
+        """Return the message with other names. name(option, value, text) returns the name of an option with its value."""
         if self.args != (_MARKED.sub(lambda found: found[3], self._marked),):
             return str(self)  # the message was replaced after the error was made
 

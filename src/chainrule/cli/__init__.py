@@ -1,4 +1,4 @@
-"""The command `chainrule`: thin, one file a subcommand. What is slow to import is imported where it is used."""
+"""The command `chainrule`: thin, with one file per subcommand. Slow imports are made where they are used."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (lab, "chainrule lab vanishing --budget 0.1"),
     (bench, "chainrule bench --seconds 20"),
 )
-"""Every subcommand, with the line that its --help ends in."""
+"""Every subcommand, with the example at the end of its --help."""
 
 
 NARROW = 80
-"""Columns of a terminal below which --help leaves the types of options out, for the names would be cut."""
+"""The width of a terminal below which --help omits the types of options, because their names would be cut."""
 
 
 class _PlainFlags:
-    """A command whose --help gives no type to a flag, which takes no value: its place would read <bool>."""
+    """A command whose --help shows no type for a switch, which takes no value; it would be <bool>."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters, including --help."""
@@ -90,8 +90,8 @@ def top(
 def main() -> None:
     """Run the command on the arguments of this process.
 
-    Making a subcommand's options ready takes longer than its start should: where one is named, the others are left out.
-    What is imported stays, and looking through it for garbage again and again takes as long as some of the imports.
+    Building the options of all subcommands would slow the start: if one is named, the others are left out. Imported
+    modules stay, so garbage collection is deferred, which would take as long as some of the imports.
     """
     gc.set_threshold(100_000)
     named = [

@@ -1,4 +1,4 @@
-"""`chainrule evaluate`: a model on data."""
+"""`chainrule evaluate`: evaluate a model on data."""
 
 from __future__ import annotations
 
@@ -73,15 +73,15 @@ def evaluate(
 
 
 class Learned(NamedTuple):
-    """The samples that a run learned from, and those that it held out."""
+    """The samples that a run was trained on, and those that it held out."""
 
     train: Samples
     held_out: Samples | Dataset | None
-    """a part of X, or the validation part of the data; None where there is neither"""
+    """a part of X, or the validation part of the data; None for neither"""
 
 
 def parts_of_run(text: str, model: Model, data: Data) -> Learned | None:
-    """Return how a model's run divided these data; None where it was not trained on them, or nothing says so."""
+    """Return how a model's run divided these data; None if it was not trained on them, or if that is unknown."""
     from chainrule.cli.models import run_folder
     from chainrule.data.checks import check_samples
     from chainrule.recipe import folder
@@ -106,7 +106,7 @@ def parts_of_run(text: str, model: Model, data: Data) -> Learned | None:
 
 
 def explain_part(out: Console, run: Learned, name: str, is_asked: bool) -> None:
-    """Say which of the samples the model has learned from."""
+    """Print which of the samples the model was trained on."""
     judged_apart = (
         "--part validation judges those held out" if run.held_out is not None else "--part test judges others"
     )

@@ -1,4 +1,4 @@
-"""The options of `chainrule train` by their flags, and what a user types for them."""
+"""Name the options of `chainrule train` by their flags, and parse what a user types."""
 
 from __future__ import annotations
 

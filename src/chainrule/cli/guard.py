@@ -1,4 +1,4 @@
-"""What a user sees when something goes wrong: one sentence and an exit code, a traceback only with --debug.
+"""Turn errors into one sentence and an exit code; a traceback is printed only with --debug.
 
 0  done      1  the target was missed, or a fault in Chainrule      2  bad input      130  Ctrl-C
 """
@@ -19,11 +19,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Interrupted(Exception):
-    """Ctrl-C in the middle of something that can be gone on with; the message says how."""
+    """Ctrl-C in a run that can be resumed; the message says how."""
 
 
 class Several(ChainruleError):
-    """Errors of several inputs, of which each is told; the other inputs were done."""
+    """The errors of several inputs, each of which is reported; the other inputs were processed."""
 
     def __init__(self, errors: list[Exception]) -> None:
         """Store the errors, of which there is at least one."""
@@ -62,7 +62,7 @@ def tell(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def leave(message: str, code: int) -> None:
-    """Say it on standard error, and exit."""
+    """Print a message on standard error, and exit with a code."""
     typer.secho(message, fg=typer.colors.RED if code != 130 else None, err=True)
     raise typer.Exit(code)
 

@@ -1,4 +1,4 @@
-"""`chainrule lab`: an experiment of the laboratory, in the terminal and as a page."""
+"""`chainrule lab`: run an experiment of the laboratory, in the terminal and as a page."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def lab(
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder and try to write into it, before there is work that could be lost."""
+    """Make the folder and check that it is writable, before there is work that could be lost."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -81,7 +81,7 @@ def listing(labs: dict[str, str], as_json: bool) -> None:
 
 
 def carry_out(name: str, chosen: dict[str, Any]) -> Report:
-    """Run it under a bar on standard error, where that is a terminal; else a line each half minute."""
+    """Run an experiment with a progress bar on standard error; if that is no terminal, with a line each half minute."""
     from rich.console import Console
 
     from chainrule.lab import run

@@ -1,7 +1,7 @@
-"""The options and arguments of the subcommands, each with its help: what `--help` prints and docs/cli.md lists.
+"""Define the options and arguments of the subcommands with their help, which `--help` prints and docs/cli.md lists.
 
-The names of activations, losses and so on stand here as text, so that --help need not load them; a test compares the
-text to the registries.
+The names of activations, losses and so on are listed as text, so that --help does not load them; a test compares them
+with the registries.
 """
 
 from __future__ import annotations

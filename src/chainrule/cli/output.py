@@ -1,4 +1,4 @@
-"""What the command prints: tables, bars, one line an epoch, or JSON."""
+"""Print the output of the command: tables, bars, one line per epoch, or JSON."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from chainrule.recipe.judge import Judgement
 
 MAX_CLASSES = 20
-"""More columns than this are no table that anyone reads."""
+"""The most classes of a confusion matrix that is printed as a table."""
 WIDEST = 1000
-"""Columns that a table may ask for."""
+"""The most columns of a table in characters."""
 BAR = 20
-"""Characters of a probability of 1."""
+"""The length of the bar of a probability of 1, in characters."""
 
 
 def console(quiet: bool = False) -> Console:
@@ -47,7 +47,7 @@ def plain(text: object) -> str:
 
 
 def percent(share: float) -> str:
-    """98.24 %"""
+    """Format a share as a percentage: 98.24 %."""
     return f"{100 * share:.2f} %"
 
 

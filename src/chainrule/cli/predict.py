@@ -1,4 +1,4 @@
-"""`chainrule predict`: pictures of digits and arrays through a model."""
+"""`chainrule predict`: predict pictures of digits and arrays by a model."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 PICTURES, ARRAYS = (".png", ".jpg", ".jpeg"), (".npy", ".npz")
 SHOWN = 20
-"""Rows of an array that are printed."""
+"""The most rows of an array that are printed."""
 TOP = 3
-"""Classes of a sample that are printed."""
+"""The number of classes printed per sample."""
 
 
 class Answers(NamedTuple):

@@ -1,4 +1,4 @@
-"""`chainrule train`: the options, and what is printed of a run."""
+"""`chainrule train`: train a network, and print the run."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def train(
 
 
 def carry_out(run: Prepared, out: Console, verbose: bool, report: bool) -> tuple[Outcome, Path | None]:
-    """Do a run, and say in the terminal what happens; the page that shows it all, if there is one."""
+    """Carry out a run and print its progress; return its outcome, and the path of its report if there is one."""
     from chainrule.cli.progress import EpochTable
     from chainrule.recipe import run as recipe
     from chainrule.training.events import Started
@@ -173,7 +173,7 @@ def say_done(run: Prepared, out: Console) -> None:
 
 
 def introduce(run: Prepared, out: Console, verbose: bool) -> None:
-    """Say what is trained on what."""
+    """Print the model and the data of a run."""
     parts, settings, network = run.parts, run.settings, run.model.network
     held = f", {parts.watched.n:,} to validate on" if parts.held_out else ""
     held += f", {parts.judged.n:,} to test on" if parts.judged_name == "test" else ""

@@ -1,4 +1,4 @@
-"""Engines: ways to walk the chain. All compute what `chainrule.engines.step` says; they differ in speed."""
+"""Engines: implementations of `chainrule.engines.step`, the training step, and of prediction, which differ in speed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chainrule.engines.reference import ReferenceEngine
 from chainrule.errors import ConfigError, option
 
 ENGINES: dict[str, Engine] = {"native": NativeEngine(), "reference": ReferenceEngine()}
-"""In the order in which "auto" tries them."""
+"""All engines, in the order in which "auto" tries them."""
 
 __all__ = [
     "ENGINES",
@@ -25,7 +25,7 @@ __all__ = [
 def select(name: str, plan: Plan) -> Engine:
     """Return the engine of that name, or for "auto" the first one that supports the plan.
 
-    Raises ConfigError where there is none of that name, or it cannot run this.
+    Raises ConfigError if there is no engine of that name, or if it does not support the plan.
     """
     if name == "auto":
         reasons = {}

@@ -70,11 +70,11 @@ class Loss(ABC):
 
     @abstractmethod
     def value(self, out: Array, y: Array) -> Array:
-        """loss_i, (batch,)"""
+        """Compute loss_i (batch,) from out and y (batch, outputs)."""
 
     @abstractmethod
     def gradient(self, out: Array, y: Array) -> Array:
-        """d loss_i / d out_i, (batch, outputs)"""
+        """Compute d loss_i / d out_i (batch, outputs)."""
 
     def smooth(self, y: Array) -> Array:
         """Return y as the formula takes it: with smoothed labels, or y itself."""
@@ -122,11 +122,11 @@ class MeanSquaredError(Loss):
         return Formula("half_squared_error" if self.half else self.kind)
 
     def value(self, out: Array, y: Array) -> Array:
-        """(batch,)"""
+        """Compute loss_i (batch,)."""
         return half_squared_error(out, y) if self.half else squared_error(out, y)
 
     def gradient(self, out: Array, y: Array) -> Array:
-        """(batch, outputs)"""
+        """Compute d loss_i / d out_i (batch, outputs)."""
         return half_squared_error_gradient(out, y) if self.half else squared_error_gradient(out, y)
 
 
@@ -163,15 +163,15 @@ class Huber(Loss):
 
     @property
     def kinks(self) -> tuple[float, ...]:
-        """delta and -delta"""
+        """The residuals delta and -delta."""
         return (self.delta, -self.delta)
 
     def value(self, out: Array, y: Array) -> Array:
-        """(batch,)"""
+        """Compute loss_i (batch,)."""
         return huber(out, y, self.delta)
 
     def gradient(self, out: Array, y: Array) -> Array:
-        """(batch, outputs)"""
+        """Compute d loss_i / d out_i (batch, outputs)."""
         return huber_gradient(out, y, self.delta)
 
 
@@ -194,15 +194,15 @@ class MeanAbsoluteError(Loss):
 
     @property
     def kinks(self) -> tuple[float, ...]:
-        """0"""
+        """The residual 0."""
         return (0.0,)
 
     def value(self, out: Array, y: Array) -> Array:
-        """(batch,)"""
+        """Compute loss_i (batch,)."""
         return absolute_error(out, y)
 
     def gradient(self, out: Array, y: Array) -> Array:
-        """(batch, outputs)"""
+        """Compute d loss_i / d out_i (batch, outputs)."""
         return absolute_error_gradient(out, y)
 
 
@@ -237,15 +237,15 @@ class Quantile(Loss):
 
     @property
     def kinks(self) -> tuple[float, ...]:
-        """0"""
+        """The residual 0."""
         return (0.0,)
 
     def value(self, out: Array, y: Array) -> Array:
-        """(batch,)"""
+        """Compute loss_i (batch,)."""
         return quantile(out, y, self.q)
 
     def gradient(self, out: Array, y: Array) -> Array:
-        """(batch, outputs)"""
+        """Compute d loss_i / d out_i (batch, outputs)."""
         return quantile_gradient(out, y, self.q)
 
 
@@ -272,11 +272,11 @@ class Poisson(Loss):
     formula = by_kind
 
     def value(self, out: Array, y: Array) -> Array:
-        """(batch,)"""
+        """Compute loss_i (batch,)."""
         return poisson(out, y)
 
     def gradient(self, out: Array, y: Array) -> Array:
-        """(batch, outputs)"""
+        """Compute d loss_i / d out_i (batch, outputs)."""
         return poisson_gradient(out, y)
 
     def predict(self, out: Array) -> Array:
@@ -307,11 +307,11 @@ class CrossEntropy(Loss):
         return (1 - e) * y + e / K if e else y
 
     def value(self, out: Array, y: Array) -> Array:
-        """(batch,)"""
+        """Compute loss_i (batch,)."""
         return self.pair[0](out, self.smooth(y))
 
     def gradient(self, out: Array, y: Array) -> Array:
-        """(batch, outputs)"""
+        """Compute d loss_i / d out_i (batch, outputs)."""
         return self.pair[1](out, self.smooth(y))
 
 

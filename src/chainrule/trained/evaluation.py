@@ -1,4 +1,4 @@
-"""The loss and the metrics of a network on samples it is not being trained on."""
+"""Evaluate the loss and the metrics of a network outside training."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _evaluate_outputs(
 
 
 def _weighted_losses(network: Network, dtype: Any, out: NDArray[Any], samples: Samples) -> Iterator[Any]:
-    """Iterate over sum_i s_i loss_i of some samples at a time."""
+    """Iterate over sum_i s_i loss_i of successive pieces of the samples."""
     for start in range(0, samples.n, BATCH):
         rows = slice(start, start + BATCH)
         y = samples.y[rows]

@@ -21,9 +21,9 @@ class StandardizeState(NamedTuple):
 
 
 def column_sums(a: NDArray[np.float64]) -> NDArray[np.float64]:
-    """sum_i a_i (features,) of a (n, features): halves are added until one row is left.
+    """Compute sum_i a_i (features,) of a (n, features), by adding halves until one row is left.
 
-    NumPy's own sum takes the rows of a Fortran array in another order than those of a C array, and rounds otherwise.
+    NumPy's own sum adds the rows of a Fortran array in another order than those of a C array, and rounds differently.
     """
     while (n := len(a)) > 1:
         half = n // 2
@@ -39,8 +39,8 @@ def column_sums(a: NDArray[np.float64]) -> NDArray[np.float64]:
 class Standardize(Layer):
     """out = (a - mean) / std      dL/da = delta / std
 
-    mean and std are measured over the training data when `Model.fit` first runs, stored with the model, and used as
-    they are from then on. It stands first in a network, or behind other input links. A constant feature has std 1.
+    mean and std are measured over the training data when `Model.fit` first runs, stored with the model, and constant
+    from then on. It stands first in a network, or behind other input links. A constant feature has std 1.
     """
 
     is_affine = True
@@ -84,7 +84,7 @@ class Standardize(Layer):
         return state._replace(std=np.where(constant, 1.0, state.std))
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
-        """standardize, by what was measured"""
+        """standardize, with the statistics as its state"""
         return (Operation("standardize", has_state=True),)
 
     def operations(self, fan_in: int) -> int:

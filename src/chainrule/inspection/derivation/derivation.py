@@ -85,7 +85,7 @@ class Derivation(Shown):
 
     @property
     def numeric(self) -> float:
-        """The central difference: no derivative is in it, only the loss a little higher and a little lower."""
+        """The central difference, computed from losses on both sides, without any derivative."""
         return self.difference.value
 
     @property
@@ -97,21 +97,21 @@ class Derivation(Shown):
     # --- written out ---------------------------------------------------------------------------------------------
 
     def text(self, terms: int = 4, nodes: int = 12) -> str:
-        """Write it in symbols and in numbers, one derivative after another from the number to the loss.
+        """Write the derivation in symbols and in numbers, one derivative after another from the number to the loss.
 
         terms: how many of a sum's terms are shown, the largest first; the others are added up exactly and shown as one.
-        nodes: how many derivatives are written out: the heaviest path to the loss first, then what counts most.
+        nodes: how many derivatives are written out: those on the largest path to the loss first, then the largest.
         """
         told: str = view(self, "as_text", terms, nodes)
         return told
 
     def latex(self, terms: int = 4, nodes: int = 12) -> str:
-        """Write it as LaTeX: an `aligned` environment for math mode, which needs amsmath."""
+        """Write the derivation as LaTeX: an `aligned` environment for math mode, which needs amsmath."""
         written: str = view(self, "as_latex", terms, nodes)
         return written
 
     def mathml(self, terms: int = 4, nodes: int = 12) -> str:
-        """Write it as MathML: one <math> element, which browsers show."""
+        """Write the derivation as MathML: one <math> element, which browsers show."""
         written: str = view(self, "as_mathml", terms, nodes)
         return written
 

@@ -1,4 +1,4 @@
-"""The names of answers, and the true answer to compare with."""
+"""Name the answers of a model, and check the true answer to compare with."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ MEMORY_LIMIT = 2**30
 
 
 def memory(network: Network, samples: int, dtype: Any, training: bool = True) -> int:
-    """Estimate the bytes of a trace of some samples while it is made; it keeps most of them.
+    """Estimate the bytes used while a trace of some samples is made, most of which it keeps.
 
     n (2 inputs + sum_l arrays_l fan_out_l) + 3 parameters, each an item of dtype, with arrays_l from `Layer.arrays`.
     """
