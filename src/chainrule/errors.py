@@ -46,7 +46,7 @@ class ChainruleError(Exception):
         super().__init__(_MARKED.sub(lambda found: found[3], message))
 
     def said(self, name: Callable[[str, str, str], str]) -> str:
-        """Return the message with other names. name(option, value, text) returns the name of an option with its value."""
+        """Return the message with other names: name(option, value, text) is an option with its value, as shown."""
         if self.args != (_MARKED.sub(lambda found: found[3], self._marked),):
             return str(self)  # the message was replaced after the error was made
 

@@ -91,7 +91,7 @@ def main() -> None:
     """Run the command on the arguments of this process.
 
     Building the options of all subcommands would slow the start: if one is named, the others are left out. Imported
-    modules stay, so garbage collection is deferred, which would take as long as some of the imports.
+    modules stay, so garbage collection is made rarer: it takes as long as some of the imports.
     """
     gc.set_threshold(100_000)
     named = [
