@@ -1,4 +1,4 @@
-"""One training step as a pure function: what every engine computes, and what JAX compiles as it stands."""
+"""One training step as a pure function, which every engine computes, and which JAX compiles unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-# Over 300 lines because all metrics stand here, with those that average them over classes and labels beneath.
+# Over 300 lines because all metrics are here, with their averages over classes and labels beneath.
 """Metrics: functions of predictions and targets that measure how good a model is.
 
     name(y, predicted, weight)      or      name(y, scores, weight)      a float; weight (n,) or None
@@ -129,7 +129,7 @@ def recall_macro(y: Array, predicted: Array, weight: Array | None = None) -> flo
 
 
 def f1(y: Array, predicted: Array, weight: Array | None = None) -> float:
-    """2 TP / (2 TP + FP + FN) of class 1; 0 where there is none of it, true or predicted."""
+    """2 TP / (2 TP + FP + FN) of class 1; 0 if it occurs neither as true nor as predicted."""
     return _hits(np.equal(y, 1), np.equal(predicted, 1), weight).f1()
 
 

@@ -109,9 +109,9 @@ def joined_tangent(self: Block, params: Any, v: Any, cache: Any, a_dot: Any, ctx
 
 @dataclass(frozen=True, init=False)
 class Residual(Block):
-    """out = F(a) + P(a), with F the layers given, P the identity, or a W_p where the widths differ.
+    """A residual block: out = F(a) + P(a), with F the layers given, P the identity, or a W_p if the widths differ.
 
-    dL/da = F'(a)^T delta + P'(a)^T delta: the gradient passes the block whatever F does to it.
+    dL/da = F'(a)^T delta + P'(a)^T delta: a part of the gradient bypasses F.
     Source: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016, eq. 1 and 2.
     """
 
@@ -146,7 +146,7 @@ class Residual(Block):
 
 @dataclass(frozen=True, init=False)
 class Skip(Block):
-    """out = [F(a), a]: the input is concatenated to the output of the layers.
+    """A skip connection: out = [F(a), a], the input concatenated to the output of the layers.
 
     dL/da = F'(a)^T delta[:, :k] + delta[:, k:], with k the width of F(a).
     Source: Huang, Liu, van der Maaten, Weinberger, "Densely connected convolutional networks", CVPR 2017.

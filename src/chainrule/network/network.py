@@ -1,6 +1,6 @@
 """The network: a chain of links, its loss, and one flat vector of all its parameters.
 
-theta contains every parameter, in this order: the links as they stand in the chain, depth first (a block's branch, then
+theta contains every parameter, in this order: the links of the chain, depth first (a block's branch, then
 its shortcut), a link's parameters in the order of its NamedTuple, each array in row-major order. Parameters are views
 of theta, gradients have its layout, and optimizers, checkpoints and engines share it.
 """

@@ -1,4 +1,4 @@
-"""The links of a chain, one kind a file, each loaded when it is first used.
+"""Layers, one kind per file, each loaded when it is first used.
 
 A layer becomes public by its name in `__all__` and its line for type checkers: `chainrule` and the table of all layers
 take it from there.
@@ -89,7 +89,7 @@ _FILES = {
     "dense": ("Projection",),
 }
 _FILE = {name: file for file, names in _FILES.items() for name in names}
-"""The file of a name that is not named after it: BatchNorm stands in batch_norm.py."""
+"""The files of names that do not follow the rule BatchNorm in batch_norm.py."""
 
 
 def __getattr__(name: str) -> Any:

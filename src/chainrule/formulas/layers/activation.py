@@ -1,7 +1,7 @@
 # Over 300 lines because fourteen functions take their place here, side by side to be compared, and one list of them.
-"""Activations as layers: a = f(z), and delta = dL/da * f'(z).
+"""Activations as layers: a = f(z), and dL/dz = dL/da * f'(z).
 
-The formulas are in `chainrule.formulas.activations`; here each one takes its place in the chain.
+The functions and their derivatives are in `chainrule.formulas.activations`; here each becomes a layer.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter,
 
 @dataclass(frozen=True)
 class Activation(Layer):
-    """a = f(z), neuron by neuron.      dL/dz = dL/da * f'(z)
+    """Base class of activations: a = f(z), neuron by neuron.      dL/dz = dL/da * f'(z)
 
     z, a, delta: (batch, width).
     """
 
     is_elementwise = True
     suits: ClassVar[Initializer] = GlorotUniform()
-    """how the weights before this activation start, unless the layer says otherwise"""
+    """the initializer of the weights before this activation, unless their layer has one"""
 
     def __post_init__(self) -> None:
         """Check that all settings are finite numbers."""
@@ -68,7 +68,7 @@ def elementwise(layer: Activation, fan_in: int) -> tuple[Operation, ...]:
 
 @dataclass(frozen=True)
 class Identity(Activation):
-    """a = z"""
+    """The identity: a = z      a' = 1"""
 
     is_affine = True
     is_identity = True
@@ -86,7 +86,7 @@ class Identity(Activation):
 
 @dataclass(frozen=True)
 class ReLU(Activation):
-    """a = max(0, z)      a' = 1 where z > 0, else 0"""
+    """The rectified linear unit: a = max(0, z)      a' = 1 where z > 0, else 0"""
 
     kind = "relu"
     kinks = (0.0,)
@@ -105,7 +105,7 @@ class ReLU(Activation):
 
 @dataclass(frozen=True)
 class LeakyReLU(Activation):
-    """a = z where z > 0, else slope * z"""
+    """The leaky ReLU: a = z where z > 0, else slope * z      a' = 1 where z > 0, else slope"""
 
     kind = "leaky_relu"
     kinks = (0.0,)
@@ -131,10 +131,10 @@ class PReLUParams(NamedTuple):
 
 @dataclass(frozen=True)
 class PReLU(Activation):
-    """a = z where z > 0, else slope * z, with a slope a neuron that is learned.
+    """The leaky ReLU with one learned slope per neuron: a = z where z > 0, else slope * z.
 
     dL/dslope = sum_i delta_i * z_i where z_i <= 0      dL/dz = delta where z > 0, else delta * slope
-    slope: its start.  Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers", ICCV 2015.
+    slope: the initial slope.  Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers", ICCV 2015.
     """
 
     kind = "prelu"
@@ -181,7 +181,7 @@ class PReLU(Activation):
 
 @dataclass(frozen=True)
 class ELU(Activation):
-    """a = z where z > 0, else alpha * (exp(z) - 1)"""
+    """The exponential linear unit: a = z where z > 0, else alpha * (exp(z) - 1)"""
 
     kind = "elu"
     kinks = (0.0,)
@@ -201,7 +201,7 @@ class ELU(Activation):
 
 @dataclass(frozen=True)
 class SELU(Activation):
-    """The ELU whose constants keep mean 0 and variance 1 from layer to layer."""
+    """The scaled ELU, whose constants keep mean 0 and variance 1 from layer to layer."""
 
     kind = "selu"
     kinks = (0.0,)
@@ -220,7 +220,7 @@ class SELU(Activation):
 
 @dataclass(frozen=True)
 class GELU(Activation):
-    """a = z Phi(z), with Phi the normal distribution function."""
+    """The Gaussian error linear unit: a = z Phi(z), with Phi the normal distribution function."""
 
     kind = "gelu"
     suits = HeUniform()
@@ -256,7 +256,7 @@ class GELUTanh(Activation):
 
 @dataclass(frozen=True)
 class SiLU(Activation):
-    """a = z sigmoid(z), also called swish."""
+    """The sigmoid linear unit, also called swish: a = z sigmoid(z)."""
 
     kind = "silu"
     suits = HeUniform()
@@ -274,7 +274,7 @@ class SiLU(Activation):
 
 @dataclass(frozen=True)
 class Mish(Activation):
-    """a = z tanh(softplus(z))"""
+    """Mish: a = z tanh(softplus(z))"""
 
     suits = HeUniform()
     ops = elementwise
@@ -291,7 +291,7 @@ class Mish(Activation):
 
 @dataclass(frozen=True)
 class Softplus(Activation):
-    """a = log(1 + exp(z))"""
+    """The smooth ReLU: a = log(1 + exp(z))      a' = sigmoid(z)"""
 
     suits = HeUniform()
     ops = elementwise
@@ -308,7 +308,7 @@ class Softplus(Activation):
 
 @dataclass(frozen=True)
 class Sigmoid(Activation):
-    """a = 1 / (1 + exp(-z))      a' = a (1 - a)"""
+    """The logistic function: a = 1 / (1 + exp(-z))      a' = a (1 - a)"""
 
     is_bounded = True
     gives_probabilities = True
@@ -326,7 +326,7 @@ class Sigmoid(Activation):
 
 @dataclass(frozen=True)
 class Tanh(Activation):
-    """a = tanh(z)      a' = 1 - a^2"""
+    """The hyperbolic tangent: a = tanh(z)      a' = 1 - a^2"""
 
     is_bounded = True
     ops = elementwise
@@ -343,7 +343,7 @@ class Tanh(Activation):
 
 @dataclass(frozen=True)
 class Softmax(Activation):
-    """a_k = exp(z_k) / sum_j exp(z_j): the only activation in which every neuron of a layer depends on all others.
+    """Class probabilities from logits: a_k = exp(z_k) / sum_j exp(z_j). Each neuron depends on all others of its layer.
 
     dL/dz_k = a_k (delta_k - sum_j delta_j a_j), the whole Jacobian diag(a) - a a^T applied to delta.
     Source: Bishop, Pattern Recognition and Machine Learning, eq. 4.104 to 4.106.

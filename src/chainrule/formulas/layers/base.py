@@ -1,7 +1,7 @@
-"""What a link is: forward, backward, and what it needs to be built.
+"""The base class of layers, and the types that describe a layer at its place in a network.
 
-A layer is static configuration, a frozen dataclass. Its parameters, its running statistics, its randomness and what it
-remembers between the two walks (the cache) are all passed in or returned: nothing is hidden in the object.
+A layer is static configuration, a frozen dataclass. Its parameters, its running statistics, its randomness and the
+cache between the two walks are all passed in or returned: the object has no state.
 
 A custom layer needs two methods::
 
@@ -39,14 +39,14 @@ class Parameter(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """A layer, or a part of it, as an operation that is known by name: `chainrule.engines.ops` puts them together.
+    """A layer, or a part of it, as an operation with a known name; `chainrule.engines.ops` puts them together.
 
     The first operation of a layer reads the layer's input (of a block: the outputs of its branches), each further one
     the output of the one before it, and the last one's output is the layer's.
     """
 
     name: str
-    """what it does: dense, elementwise, batch_norm, ..."""
+    """the operation: dense, elementwise, batch_norm, ..."""
     function: str | None = None
     """the function of an elementwise operation: relu, tanh, ..."""
     parameters: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class Operation(NamedTuple):
     has_state: bool = False
     """whether it uses the layer's state"""
     width: int | None = None
-    """columns of its output; None for as many as the layer's output has"""
+    """the columns of its output; None for those of the layer's output"""
 
 
 class Link(NamedTuple):
@@ -79,7 +79,7 @@ Watch = Callable[[str, Link, Array], None]
 
 
 class Context(NamedTuple):
-    """What a layer may use besides its parameters and its input.
+    """The context of a walk: what a layer may use besides its parameters and its input.
 
     A random draw of a link depends on seed, step and the link's place in the network (its stream), and on nothing else.
     """
@@ -110,7 +110,7 @@ class Context(NamedTuple):
 
 
 OF_A_CLASS = ("ops", "per_sample", "stacks", "multiplies_by", "knows_its_weights")
-"""What a subclass does not inherit: it may compute something else, and then it says it again."""
+"""Attributes that a subclass does not inherit, because it may compute something else, unless it states them again."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Layer(ABC):
     is_bounded: ClassVar[bool] = False
     """whether the output is flat on both sides, so that a neuron can saturate"""
     keeps_neurons: ClassVar[bool] = False
-    """whether its columns are the neurons of the link before it: an activation behind it is theirs"""
+    """whether its columns are the neurons of the link before it, to which a following activation then belongs"""
     changes_units: ClassVar[bool] = False
     """whether it only changes the unit and the origin of each feature, and training leaves it as it is"""
     mixes_samples: ClassVar[bool] = False
@@ -144,9 +144,9 @@ class Layer(ABC):
     stacks: ClassVar[bool] = False
     """whether forward holds as it is for a stack of networks: a (k, batch, width), vectors (k, 1, width)"""
     multiplies_by: ClassVar[str] = ""
-    """the parameter (width,) whose product with the input is the output; empty where there is none"""
+    """the parameter (width,) whose product with the input is the output; empty for none"""
     knows_its_weights: ClassVar[bool] = False
-    """whether the parameters that are weights are all that dL/da is made of beside slopes and statistics"""
+    """whether dL/da depends on no parameters but weights, besides slopes and statistics"""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Derive `kind` from the class's name: BatchNorm is batch_norm. Keep the short repr."""
@@ -172,7 +172,7 @@ class Layer(ABC):
         return self.backward(params, cache, delta, ctx)[0]
 
     def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
-        """out' = (d out / da) a' + (d out / d theta) v, (batch, fan_out): how derivatives pass on the way forward.
+        """out' = (d out / da) a' + (d out / d theta) v, (batch, fan_out): the derivative along a direction (JVP).
 
         v: mirrors params.  cache: of the walk forward.  a_dot: (batch, fan_in), or None where it is zero and the layer
         is the first with parameters.
@@ -247,5 +247,5 @@ class Layer(ABC):
 
 
 def symmetric_tangent(self: Layer, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Context) -> Array:
-    """out' = J a' with J = J^T: what the backward walk makes of a'; for a layer without parameters."""
+    """out' = J a' with J = J^T, which is `backward` of a'; for a layer without parameters."""
     return self.backward(params, cache, a_dot, ctx)[1]

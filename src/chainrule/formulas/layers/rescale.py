@@ -12,9 +12,9 @@ from chainrule.formulas.layers.base import Context, Layer, Operation, symmetric_
 
 @dataclass(frozen=True)
 class Rescale(Layer):
-    """out = scale * a + offset      dL/da = scale * delta
+    """A fixed factor and shift: out = scale * a + offset      dL/da = scale * delta
 
-    Pixels from 0 to 255 become numbers from 0 to 1 with Rescale(1 / 255).
+    Rescale(1 / 255) maps pixels from 0 to 255 to numbers from 0 to 1.
     """
 
     is_affine = True

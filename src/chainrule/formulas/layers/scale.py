@@ -19,7 +19,7 @@ class ScaleParams(NamedTuple):
 
 @dataclass(frozen=True)
 class Scale(Layer):
-    """out = a s, with one learned factor s a column that starts at 1.
+    """One learned factor per column, initially 1: out = a s.
 
     dL/ds = sum_i delta_i a_i      dL/da = delta s
 

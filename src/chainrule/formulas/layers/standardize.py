@@ -37,10 +37,10 @@ def column_sums(a: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Standardize(Layer):
-    """out = (a - mean) / std      dL/da = delta / std
+    """Standardization of each feature: out = (a - mean) / std      dL/da = delta / std
 
     mean and std are measured over the training data when `Model.fit` first runs, stored with the model, and constant
-    from then on. It stands first in a network, or behind other input links. A constant feature has std 1.
+    from then on. It is the first layer of a network, or follows other input layers. A constant feature has std 1.
     """
 
     is_affine = True

@@ -9,7 +9,7 @@ from chainrule.formulas.layers import Layer, Link
 from chainrule.network.tree import replace
 
 Rule = Callable[[Link], Layer | None]
-"""The layer that stands in for a link's own; None where there is no rule for it."""
+"""A function from a link to the layer that replaces its own; None if there is no rule for it."""
 
 
 class NoRuleError(ConfigError):

@@ -183,7 +183,7 @@ class MathmlWriter:
         return f"<mtext>{html.escape(words)}</mtext>"
 
     def number(self, value: float) -> str:
-        """<mn>, with a power of ten where there is one"""
+        """<mn>, with a power of ten if necessary"""
         mantissa, _, exponent = f"{value + 0.0:.6g}".partition("e")
         sign = "<mo form='prefix'>−</mo>" if mantissa.startswith("-") else ""
         digits = f"<mn>{mantissa.lstrip('-').replace('inf', '∞')}</mn>"
@@ -193,13 +193,13 @@ class MathmlWriter:
         return f"<mrow>{sign}{digits}</mrow>" if sign or exponent else digits
 
     def letter(self, letter: str) -> str:
-        """<mi>, with a hat over it where it has one"""
+        """<mi>, with a hat if it has one"""
         if letter.endswith("_hat"):
             return f"<mover><mi>{letter.removesuffix('_hat')}</mi><mo stretchy='false'>^</mo></mover>"
         return f"<mi>{html.escape(GREEK.get(letter, letter).replace(chr(39), '′'))}</mi>"
 
     def symbol(self, plain: str, letter: str, above: str, below: str) -> str:
-        """The letter with the marks it has"""
+        """Return the letter with its marks."""
         base, low = self.letter(letter), f"<mtext>{html.escape(below)}</mtext>"
         high = f"<mtext>{html.escape(above)}</mtext>"
         if above and below:
@@ -214,7 +214,7 @@ class MathmlWriter:
         return f"<mrow>{head}{inner}</mrow>"
 
     def partial(self, top: str, bottom: str) -> str:
-        """<mfrac> of two ∂"""
+        """<mfrac> with a ∂ above and below"""
         return f"<mfrac><mrow><mo>∂</mo>{top}</mrow><mrow><mo>∂</mo>{bottom}</mrow></mfrac>"
 
     def fraction(self, top: str, bottom: str, top_sum: bool, bottom_many: bool) -> str:

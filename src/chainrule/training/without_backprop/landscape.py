@@ -58,7 +58,7 @@ class Landscape:
         self.params = self.network.unflatten(self.theta)
         self.out, self.caches = backprop.forward(self.network.links, self.params, batch.a, self.ctx)
         self.value = self._loss(self.out, self.params)
-        """L where the run stands"""
+        """L at the current parameters"""
         self.passes = 1.0
 
     @cached_property
