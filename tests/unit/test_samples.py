@@ -70,7 +70,7 @@ def test_sparse_data():
 
 def test_of_much_data_pieces_that_are_evenly_spaced(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(samples, "PIECE_BYTES", 1000)
-    monkeypatch.setattr(samples, "MOST_BYTES", 100_000)  # of 600,000
+    monkeypatch.setattr(samples, "MAX_BYTES", 100_000)  # of 600,000
     before = fingerprint(LONG)
     for start in range(0, len(LONG) - 400, 1000):  # of any 7 pieces that follow one another one is read
         other = LONG.copy()

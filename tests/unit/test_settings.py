@@ -15,14 +15,14 @@ from chainrule.errors import ConfigError
 
 @pytest.mark.parametrize("value", [0, 0.5, np.float32(0.5), np.int64(0), Fraction(1, 2)])
 def test_numbers_become_floats(value: Any):
-    found = check_number(value, "rate", least=0, below=1)
+    found = check_number(value, "rate", minimum=0, below=1)
     assert type(found) is float and found == value
 
 
 @pytest.mark.parametrize("value", [True, "0.5", None, 1, -0.1, np.nan, np.inf, 1j, 10**400, np.array([0.5])])
 def test_what_is_no_number_in_the_range(value: Any):
     with pytest.raises(ConfigError, match=r"^rate must be a finite number of at least 0 and below 1, not "):
-        check_number(value, "rate", least=0, below=1)
+        check_number(value, "rate", minimum=0, below=1)
 
 
 @pytest.mark.parametrize(
@@ -30,10 +30,10 @@ def test_what_is_no_number_in_the_range(value: Any):
     [
         ({}, "a finite number, not 'x'."),
         ({"above": 0}, "a finite number above 0, not 'x'."),
-        ({"above": 0, "most": 1}, "a finite number above 0 and at most 1, not 'x'."),
-        ({"most": 2}, "a finite number of at most 2, not 'x'."),
-        ({"least": 0, "also": ", or None"}, "a finite number of at least 0, or None, not 'x'."),
-        ({"least": 0, "hint": "1 is usual"}, "a finite number of at least 0, not 'x'; 1 is usual."),
+        ({"above": 0, "maximum": 1}, "a finite number above 0 and at most 1, not 'x'."),
+        ({"maximum": 2}, "a finite number of at most 2, not 'x'."),
+        ({"minimum": 0, "also": ", or None"}, "a finite number of at least 0, or None, not 'x'."),
+        ({"minimum": 0, "hint": "1 is usual"}, "a finite number of at least 0, not 'x'; 1 is usual."),
     ],
 )
 def test_the_sentence(limits: dict[str, Any], expected: str):

@@ -22,7 +22,7 @@ from chainrule.benchmark.peers import make
 from chainrule.benchmark.peers.base import Peer
 from chainrule.benchmark.timing import per_call
 
-LEAST = 0.5
+MIN_SHARE = 0.5
 """A measurement shorter than this share of the requested time is repeated with more work."""
 
 
@@ -69,7 +69,7 @@ class Server:
             start = time.perf_counter()
             trained = self.peer.go_on(count)
             spent = time.perf_counter() - start
-            if self.planned or spent >= LEAST * seconds:
+            if self.planned or spent >= MIN_SHARE * seconds:
                 self.planned = count
                 return {"rate": trained / spent}
             count = int(count * min(16.0, max(1.5, seconds / spent)))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from chainrule.benchmark.quick import QuickBenchmark, QuickRow
 
-LEAST_SECONDS = 5.0
+MIN_SECONDS = 5.0
 SHORT = {
     "sklearn": "sklearn",
     "torch": "PyTorch",
@@ -40,14 +40,14 @@ def bench(
     from chainrule.engines.native.threads import threads as available
     from chainrule.errors import ConfigError
 
-    most = available()
-    count = most if threads is None else threads
-    if not 1 <= count <= most:
+    max_threads = available()
+    count = max_threads if threads is None else threads
+    if not 1 <= count <= max_threads:
         raise ConfigError(
-            f"--threads must be from 1 to {most}, the threads that may be used here, not {count}."
+            f"--threads must be from 1 to {max_threads}, the threads that may be used here, not {count}."
         )
-    if not LEAST_SECONDS <= seconds < math.inf:
-        raise ConfigError(f"--seconds must be {LEAST_SECONDS:g} or more, not {seconds:g}.")
+    if not MIN_SECONDS <= seconds < math.inf:
+        raise ConfigError(f"--seconds must be {MIN_SECONDS:g} or more, not {seconds:g}.")
     out = output.console(quiet=as_json)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out, transient=True) as bar:

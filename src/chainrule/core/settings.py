@@ -19,15 +19,15 @@ def check_number(
     value: Any,
     name: str,
     *,
-    least: float = -math.inf,
+    minimum: float = -math.inf,
     above: float = -math.inf,
-    most: float = math.inf,
+    maximum: float = math.inf,
     below: float = math.inf,
     also: str = "",
     hint: str = "",
     text: str | None = None,
 ) -> float:
-    """Return a finite number with least <= value <= most and above < value < below as a Python float.
+    """Return a finite number with minimum <= value <= maximum and above < value < below as a Python float.
 
     also: what else is allowed, for the message, as ", or None".  hint: the message's end, as "1e-5 is usual".
     text: how the message calls the setting, as "eps of Adam"; its name unless given.
@@ -36,8 +36,8 @@ def check_number(
         number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     except OverflowError:  # an integer of more digits than a float has
         number = math.nan
-    if not (math.isfinite(number) and least <= number <= most and above < number < below):
-        bounds = {"of at least": least, "above": above, "of at most": most, "below": below}
+    if not (math.isfinite(number) and minimum <= number <= maximum and above < number < below):
+        bounds = {"of at least": minimum, "above": above, "of at most": maximum, "below": below}
         limits = [f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound)]
         expected = " and ".join([limit.removeprefix("of ") if i else limit for i, limit in enumerate(limits)])
         raise ConfigError(
@@ -47,11 +47,11 @@ def check_number(
     return number
 
 
-def check_count(value: Any, name: str, least: int = 1, *, hint: str = "", text: str | None = None) -> int:
-    """Return a whole number of at least `least` as a Python integer. hint, text: as in `check_number`."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+def check_count(value: Any, name: str, minimum: int = 1, *, hint: str = "", text: str | None = None) -> int:
+    """Return a whole number of at least `minimum` as a Python integer. hint, text: as in `check_number`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < minimum:
         raise ConfigError(
-            f"{option(name, text)} must be an integer of at least {least}, not {value!r}{'; ' * bool(hint)}{hint}."
+            f"{option(name, text)} must be an integer of at least {minimum}, not {value!r}{'; ' * bool(hint)}{hint}."
         )
     return int(value)
 
@@ -74,11 +74,11 @@ def number_settings(owner: Any, *names: str, hint: str | None = None, **limits: 
         object.__setattr__(owner, name, number)
 
 
-def count_settings(owner: Any, *names: str, least: int = 1, hint: str | None = None) -> None:
+def count_settings(owner: Any, *names: str, minimum: int = 1, hint: str | None = None) -> None:
     """Check fields of a frozen dataclass by `check_count`, and keep them as Python integers. hint: as above."""
     for name in names:
         text, usual = f"{name} of {type(owner).__name__}", _usual(owner, name) if hint is None else hint
-        count = check_count(getattr(owner, name), name, least, text=text, hint=usual)
+        count = check_count(getattr(owner, name), name, minimum, text=text, hint=usual)
         object.__setattr__(owner, name, count)
 
 

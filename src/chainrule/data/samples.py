@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PIECE_BYTES = 256 << 10
-MOST_BYTES = 32 << 20
+MAX_BYTES = 32 << 20
 WIDTH = 509
 """The number of running sums of a checksum: a prime, so that swapped rows change the sums."""
 
@@ -111,8 +111,8 @@ class Samples(NamedTuple):
 def _checksum(values: NDArray[Any], crc: int) -> int:
     """Compute the CRC-32 of sums of each piece's 8-byte words, every WIDTH-th added up: 10 GB/s, as fast as memory."""
     rows = max(1, PIECE_BYTES * len(values) // max(values.nbytes, 1))
-    count, most = -(-len(values) // rows), MOST_BYTES // PIECE_BYTES
-    for piece in np.linspace(0, count - 1, min(count, most)).astype(np.int64).tolist():
+    count, max_pieces = -(-len(values) // rows), MAX_BYTES // PIECE_BYTES
+    for piece in np.linspace(0, count - 1, min(count, max_pieces)).astype(np.int64).tolist():
         part = values[piece * rows : (piece + 1) * rows]
         # A long double as float64, because its padding is not part of the number.
         kind = part.dtype.newbyteorder("=") if part.dtype.itemsize <= 8 else np.float64

@@ -296,7 +296,7 @@ class CrossEntropy(Loss):
 
     def __post_init__(self) -> None:
         """Check that label_smoothing is in [0, 1)."""
-        number_settings(self, "label_smoothing", least=0, below=1, hint="0.1 is usual")
+        number_settings(self, "label_smoothing", minimum=0, below=1, hint="0.1 is usual")
 
     def smooth(self, y: Array) -> Array:
         """y' = (1 - e) y + e / K, where K is 2 for a yes-or-no label, else the number of classes.

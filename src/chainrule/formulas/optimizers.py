@@ -176,7 +176,7 @@ class SGD(Optimizer):
     def __post_init__(self) -> None:
         """Check that momentum is in [0, 1), and above 0 with nesterov."""
         super().__post_init__()
-        number_settings(self, "momentum", least=0, below=1)
+        number_settings(self, "momentum", minimum=0, below=1)
         if self.nesterov and self.momentum == 0:
             raise ConfigError(
                 f"{option('nesterov', 'nesterov of SGD')} looks ahead along the momentum, which is 0; "
@@ -225,9 +225,9 @@ class RMSprop(Optimizer):
     def __post_init__(self) -> None:
         """Check that rho and momentum are in [0, 1), and eps is above 0."""
         super().__post_init__()
-        number_settings(self, "rho", least=0, below=1)
+        number_settings(self, "rho", minimum=0, below=1)
         number_settings(self, "eps", above=0)
-        number_settings(self, "momentum", least=0, below=1)
+        number_settings(self, "momentum", minimum=0, below=1)
 
     def rule(self) -> Rule:
         """rmsprop or rmsprop_momentum, with beta1 the momentum and beta2 rho"""
@@ -301,8 +301,8 @@ class AdamFamily(Optimizer):
     def __post_init__(self) -> None:
         """Check that beta1 and beta2 are in [0, 1), and eps is above 0."""
         super().__post_init__()
-        number_settings(self, "beta1", least=0, below=1)
-        number_settings(self, "beta2", least=0, below=1)
+        number_settings(self, "beta1", minimum=0, below=1)
+        number_settings(self, "beta2", minimum=0, below=1)
         number_settings(self, "eps", above=0)
 
     def moments(self, g: Array, state: Any) -> tuple[Array, Array]:
@@ -398,7 +398,7 @@ class AdamW(Adam):
     def __post_init__(self) -> None:
         """Check that weight_decay is not negative."""
         super().__post_init__()
-        number_settings(self, "weight_decay", least=0)
+        number_settings(self, "weight_decay", minimum=0)
 
     def rule(self) -> Rule:
         """adamw, with the weight decay"""
@@ -430,7 +430,7 @@ class Nadam(AdamFamily):
     def __post_init__(self) -> None:
         """Check that psi is not negative."""
         super().__post_init__()
-        number_settings(self, "psi", least=0)
+        number_settings(self, "psi", minimum=0)
 
     def rule(self) -> Rule:
         """nadam, with psi as its decay"""
@@ -490,7 +490,7 @@ class LBFGS(Solver):
     def __post_init__(self) -> None:
         """Check that history_size and max_line_search are positive integers."""
         count_settings(self, "history_size", "max_line_search")
-        number_settings(self, "tolerance", least=0)
+        number_settings(self, "tolerance", minimum=0)
 
     def options(self, iterations: int) -> dict[str, Any]:
         """maxiter, maxfun, maxcor, maxls and gtol; ftol is 0, so that a small change of L does not end the run."""

@@ -97,7 +97,7 @@ class Exponential(Schedule):
 
     def __post_init__(self) -> None:
         """Check gamma in (0, 1]."""
-        number_settings(self, "gamma", above=0, most=1)
+        number_settings(self, "gamma", above=0, maximum=1)
 
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
         """gamma^(step / steps_per_epoch)"""
@@ -125,8 +125,8 @@ class Cosine(Schedule):
 
     def __post_init__(self) -> None:
         """Check warmup in [0, 1) and floor in [0, 1]."""
-        number_settings(self, "warmup", least=0, below=1)
-        number_settings(self, "floor", least=0, most=1)
+        number_settings(self, "warmup", minimum=0, below=1)
+        number_settings(self, "floor", minimum=0, maximum=1)
 
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
         """min((step + 1) / (w + 1), 1) before w, half a cosine after it"""
@@ -158,9 +158,9 @@ class OneCycle(Schedule):
 
     def __post_init__(self) -> None:
         """Check warmup in [0, 1), and start and end in [0, 1]."""
-        number_settings(self, "warmup", least=0, below=1)
-        number_settings(self, "start", least=0, most=1)
-        number_settings(self, "end", least=0, most=1)
+        number_settings(self, "warmup", minimum=0, below=1)
+        number_settings(self, "start", minimum=0, maximum=1)
+        number_settings(self, "end", minimum=0, maximum=1)
 
     def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
         """Half a cosine from start to 1 at step k, then another to end at the last step"""
@@ -227,8 +227,8 @@ class ReduceOnPlateau(Schedule):
     def __post_init__(self) -> None:
         """Check drop in (0, 1), min_delta >= 0, floor in [0, 1], patience >= 1, and that monitor is a name."""
         number_settings(self, "drop", above=0, below=1)
-        number_settings(self, "min_delta", least=0)
-        number_settings(self, "floor", least=0, most=1)
+        number_settings(self, "min_delta", minimum=0)
+        number_settings(self, "floor", minimum=0, maximum=1)
         if not isinstance(self.patience, int) or self.patience < 1:
             raise ConfigError(
                 "patience of ReduceOnPlateau must be an integer of at least 1, "

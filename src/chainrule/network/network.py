@@ -99,7 +99,7 @@ class Network:
             raise ConfigError(f"layers must be a non-empty list of layers; got {_described(wrong)}.")
         if not isinstance(self.loss, Loss):
             raise ConfigError(f"loss must be a loss such as SoftmaxCrossEntropy(), not {self.loss!r}.")
-        self.l2, self.l1 = (check_number(getattr(self, name), name, least=0) for name in ("l2", "l1"))
+        self.l2, self.l1 = (check_number(getattr(self, name), name, minimum=0) for name in ("l2", "l1"))
         if self.max_norm is not None:
             self.max_norm = check_number(self.max_norm, "max_norm", above=0)
         heads = [layer.changes_units for layer in self.layers]
@@ -271,7 +271,7 @@ def _build(
                 value = getattr(getattr(params, field), setting)
                 text, hint = f"{setting} of {field} in {name}", "1 leaves the optimizer's as it is"
                 given = float(value) if isinstance(value, bool) else value  # decays=False is 0
-                check_number(given, setting, least=0, text=text, hint=hint)
+                check_number(given, setting, minimum=0, text=text, hint=hint)
         links.append(Link(name, number, layer, fan_in, fan_out, params, branches))
         fan_in = fan_out
     return tuple(links)

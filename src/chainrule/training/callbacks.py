@@ -141,7 +141,7 @@ class EarlyStopping(Callback):
         """Check the settings; the metric decides whether higher or lower values are better."""
         _check_monitor(monitor, "EarlyStopping")
         check_count(patience, "patience of EarlyStopping")
-        check_number(min_delta, "min_delta of EarlyStopping", least=0)
+        check_number(min_delta, "min_delta of EarlyStopping", minimum=0)
         self.monitor, self.patience, self.min_delta, self.restore_best = (
             monitor,
             patience,

@@ -12,7 +12,7 @@ from chainrule.training.events import Ended, EpochEnd, Event, Progress, Started,
 FORMATS = {"learning_rate": ".3g", "forward_passes": ",.0f", "seconds": ".1f"}
 WIDEST = {"learning_rate": len("8.01e-09")}
 """The widths of columns whose later numbers are longer than the first, in characters."""
-LEAST_SECONDS = 0.5
+MIN_SECONDS = 0.5
 """The seconds of training before the time left is estimated."""
 
 
@@ -130,7 +130,7 @@ class ProgressBar(Listener):
         """Estimate the time left from the rate so far; an empty string if it is unknown."""
         step = self.step(event, position)
         spent, done = time.monotonic() - self.start, step - self.first_step
-        if spent < LEAST_SECONDS or done == 0:
+        if spent < MIN_SECONDS or done == 0:
             return ""
         return f"{duration(spent / done * (event.epochs * self.steps_per_epoch - step))} left"
 

@@ -65,7 +65,7 @@ class BatchNorm(Layer):
     def __post_init__(self) -> None:
         """Check that eps is above 0, and momentum in [0, 1)."""
         number_settings(self, "eps", above=0)
-        number_settings(self, "momentum", least=0, below=1)
+        number_settings(self, "momentum", minimum=0, below=1)
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = gamma (a - mu) / sqrt(var + eps) + beta"""

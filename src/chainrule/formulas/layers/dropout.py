@@ -34,7 +34,7 @@ class Dropout(Layer):
 
     def __post_init__(self) -> None:
         """Check that rate is in [0, 1)."""
-        number_settings(self, "rate", least=0, below=1, hint="give the probability of dropping a neuron")
+        number_settings(self, "rate", minimum=0, below=1, hint="give the probability of dropping a neuron")
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = a * mask"""

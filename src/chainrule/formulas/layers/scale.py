@@ -39,7 +39,7 @@ class Scale(Layer):
 
     def __post_init__(self) -> None:
         """Check that rate is a finite number of at least 0."""
-        number_settings(self, "rate", least=0)
+        number_settings(self, "rate", minimum=0)
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = a s"""

@@ -167,7 +167,7 @@ def epsilon_lrp(
     Source: Bach et al., "On pixel-wise explanations for non-linear classifier decisions ...", PLOS ONE 2015, eq. 58;
     Ancona et al., "Towards better understanding of gradient-based attribution methods", ICLR 2018, proposition 1.
     """
-    epsilon = check_number(epsilon, "epsilon", least=0, hint="1e-6 is usual")
+    epsilon = check_number(epsilon, "epsilon", minimum=0, hint="1e-6 is usual")
     f = explained(model, X, target=target, against=against, shape=shape)
     R, absorbed = relevance(f, epsilon)
     expected = f.value(f.X, f.V) - absorbed["biases"] - absorbed["epsilon"]

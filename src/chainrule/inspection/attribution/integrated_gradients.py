@@ -17,9 +17,9 @@ from chainrule.trained.trained import Trained
 
 NODES = 8
 """The Gauss-Legendre nodes of a piece of the line: exact if f is a polynomial of degree 16 on it."""
-MOST = 40_000
+MAX_GRADIENTS = 40_000
 """The most gradients per sample, after which the adaptive rule stops and reports the remaining error."""
-MOST_STEPS = 5000
+MAX_STEPS = 5000
 """The most nodes of one rule: finding them costs the cube of their number."""
 ROUNDING = 1e-13
 """The error, relative to |f|, that more nodes cannot reduce."""
@@ -51,9 +51,9 @@ def integrated_gradients(
     f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape)
     if steps is not None:
         steps = check_count(steps, "steps")
-        if steps > MOST_STEPS:
+        if steps > MAX_STEPS:
             raise ConfigError(
-                f"steps must be at most {MOST_STEPS:,}, not {steps:,}; leave it out, and the way is cut where f turns."
+                f"steps must be at most {MAX_STEPS:,}, not {steps:,}; leave it out, and the way is cut where f turns."
             )
     elif not (isinstance(tolerance, (int, float)) and 0 < tolerance < 1):
         raise ConfigError(f"tolerance must lie between 0 and 1, not {tolerance!r}; 1e-6 is usual.")
@@ -94,7 +94,7 @@ def _adaptive(f: Explained, i: int, tolerance: float) -> tuple[Floats, int]:
         fine = np.zeros(len(errors), np.bool_)
         fine[order] = np.cumsum(errors[order]) <= max(goal - left, 0) / 2
         fine |= (stops - starts) < 1e-12
-        if used + 2 * NODES * np.count_nonzero(~fine) > MOST:
+        if used + 2 * NODES * np.count_nonzero(~fine) > MAX_GRADIENTS:
             fine[:] = True
         total += sums[fine].sum(0)
         left += float(errors[fine].sum())
@@ -123,7 +123,7 @@ def turning_points(f: Explained, i: int) -> Floats:
         # Points that rounding alone keeps apart are one.
         t = t[np.concatenate([[True], np.diff(t) > 1e-14])]
         t[-1] = 1.0
-        if len(t) * NODES > MOST:
+        if len(t) * NODES > MAX_GRADIENTS:
             break
     return t
 

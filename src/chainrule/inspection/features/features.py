@@ -251,7 +251,7 @@ def _units(units: Sequence[int] | None, width: int, link: str) -> NDArray[np.int
 
 def _check_prior(model: Trained, l2: float, tv: float, shape: tuple[int, int] | None) -> None:
     for name, value in (("l2", l2), ("tv", tv)):
-        check_number(value, name, least=0)
+        check_number(value, name, minimum=0)
     if tv and (shape is None or math.prod(shape) != model.network.inputs):
         raise ConfigError(
             f"tv needs shape, the (height, width) of an image of {model.network.inputs} pixels, not {shape!r}."

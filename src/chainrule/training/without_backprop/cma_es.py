@@ -48,7 +48,7 @@ class CMAES(Search):
         """Check that sigma is a positive number, and population an integer of at least 4 or None."""
         number_settings(self, "sigma", above=0)
         if self.population is not None:
-            count_settings(self, "population", least=4)
+            count_settings(self, "population", minimum=4)
 
     def check(self, network: Network, trained: int) -> None:
         """Raise ConfigError if the network has more parameters than a full covariance can be stored for."""

@@ -105,9 +105,9 @@ def upper() -> list[list[Any]]:
     return [[0.0, DIVERGING[1][1]], [1.0, DIVERGING[2][1]]]
 
 
-def attribution_bars(attribution: Attribution, row: int = 0, most: int = BARS) -> go.Figure:
+def attribution_bars(attribution: Attribution, row: int = 0, max_features: int = BARS) -> go.Figure:
     """Draw a bar per feature, the largest on top, and one for the rest: blue for, hatched orange against."""
-    names, numbers = zip(*attribution.bars(row, most), strict=True)
+    names, numbers = zip(*attribution.bars(row, max_features), strict=True)
     figure, said = go.Figure(), words.attribution
     places = list(range(len(names)))
     for name, color, pattern, sign in ((said.FOR, BLUE, "", 1), (said.AGAINST, ORANGE, "/", -1)):
