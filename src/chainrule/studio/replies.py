@@ -1,0 +1,81 @@
+"""What the gate itself answers, and the headers that every reply of the studio has."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from starlette.types import Message
+
+Header = tuple[bytes, bytes]
+
+
+class Refusal(NamedTuple):
+    """What is answered instead of a reply: a status, and one sentence that says what to do."""
+
+    status: int
+    text: str
+
+
+_OPEN_AGAIN = (
+    "open the address that chainrule studio printed in the terminal; it works once, so stop the command and start it "
+    "again for a new one."
+)
+NO_COOKIE = Refusal(403, f"This browser has not been let in: {_OPEN_AGAIN}")
+USED = Refusal(403, f"This address has been used before, or is of another run: {_OPEN_AGAIN}")
+FAILED = Refusal(500, "The studio failed to answer; the terminal in which it runs says why.")
+STALLED = Refusal(408, "The rest of the request did not come in time; send it again.")
+FULL = Refusal(
+    503, "The studio is open in as many tabs as it serves; close one of them and load this page again."
+)
+NO_SOCKET = Refusal(403, "This address takes no WebSocket; load the page again.")
+
+
+class Replies:
+    """The gate's replies, and the headers of all replies, for the server at one port.
+
+    They let the page load from here alone, be framed by nobody and make no HTML of text; no type is guessed, no address
+    told to other sites, nothing shared with windows or pages of other origins. A browser keeps only what stands beneath
+    /static/VERSION/, which never changes.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.address = f"http://127.0.0.1:{port}/"
+        # A WebSocket at [::1] needs no entry: it is 'self', and the grammar of the policy has no IPv6 addresses.
+        policy = (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+            f"connect-src 'self' ws://127.0.0.1:{port} ws://localhost:{port}; worker-src 'self'; base-uri 'none'; "
+            "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+        )
+        self._fixed: list[Header] = [
+            (b"content-security-policy", policy.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"cross-origin-opener-policy", b"same-origin"),
+            (b"cross-origin-resource-policy", b"same-origin"),
+        ]
+        self._own = {b"cache-control", *(name for name, _ in self._fixed)}
+
+    def headers(self, path: str, status: int, given: list[Header]) -> list[Header]:
+        """Return a reply's headers with those of the gate, in whose place the application's own are dropped."""
+        is_immutable = status in (200, 304) and path.startswith("/static/") and path.count("/") > 2
+        caching = b"private, max-age=31536000, immutable" if is_immutable else b"no-store"
+        kept = [
+            (name, value)
+            for name, value in given
+            if name.lower() not in self._own and not name.lower().startswith(b"access-control-")
+        ]
+        return [*kept, *self._fixed, (b"cache-control", caching)]
+
+    def reply(self, path: str, refusal: Refusal, more: list[Header] | None = None) -> tuple[Message, Message]:
+        """Return the two messages of a reply in one sentence, after which the connection ends."""
+        body = f"{refusal.text}\n".encode()
+        given = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        given += [(b"connection", b"close"), *(more or [])]
+        if refusal.status == 405:
+            given.append((b"allow", b"GET, HEAD, POST"))
+        headers = self.headers(path, refusal.status, given)
+        start = {"type": "http.response.start", "status": refusal.status, "headers": headers}
+        return start, {"type": "http.response.body", "body": body}
