@@ -230,6 +230,16 @@ def test_a_linked_script_reads_as_its_modules_do():
     )
 
 
+def test_a_constant_is_copied_whatever_has_its_name():
+    sources = {
+        "main.js": "import { a, f, g } from './x.js';\nconst h = (a) => f(a, g);\n",
+        "x.js": "export const a = 1;\nexport function f() { let a; a = 2; return a; }\n"
+        "export function g() { g = f; }\n",
+    }
+    script = link("main.js", sources)
+    assert "const {a, f} = $1_x;" in script and "const h = (a) => f(a, $1_x.g);" in script
+
+
 def test_a_widget_ends_in_its_default_export():
     sources = {"widget.js": "export function initialize() {}\nexport function render() {}\n"}
     script = link("widget.js", sources, default=("initialize", "render"))
@@ -272,6 +282,11 @@ MODULES = {
         setCallback(function () { return this === undefined; });
         log('this', callback())
         callback``
+        const plain = function () { return this === undefined; }
+        setCallback(plain)
+        let last = plain
+        callback()
+        log('lines', last === plain, callback?.(), callback?.call(3), new callback() instanceof callback);
         setCallback((...values) => values.length);
         log('spread', callback(...[1, 2, 3]), isWhite(' '));
         const { count: renamed, ...others } = { count: 5, a: 1, [`count${count}`]: 2 };

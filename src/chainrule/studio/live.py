@@ -6,6 +6,7 @@ Tokens do not tell which variable a name means. So a module must not declare suc
 from __future__ import annotations
 
 from chainrule.studio.modules import ASSIGNING, Import, Module
+from chainrule.studio.tokens import ends_operand
 
 
 def references(module: Module, name: Import, object_: str) -> list[tuple[int, int, str]]:
@@ -28,20 +29,18 @@ def references(module: Module, name: Import, object_: str) -> list[tuple[int, in
             module.fail(i, f"{name.local!r} is imported; only {name.path}, which declares it, may assign it.")
         if after in (",", "}") and before in ("{", ",") and module.directly_in(i, "object"):
             edits.append((token.start, token.end, f"{name.local}: {access}"))
-        elif after == "(" or module.tokens[min(i + 1, len(module.tokens) - 1)].kind == "template":
+        elif after in ("(", "?.") or module.tokens[min(i + 1, len(module.tokens) - 1)].kind == "template":
             # Called as a function, not as a method. Behind a line without a semicolon the parenthesis would be a call.
-            begins = token.after_newline and _ends_operand(module, i - 1)
+            begins = token.after_newline and _is_statement_end(module, i - 1)
             edits.append((token.start, token.end, f"{';' if begins else ''}(0, {access})"))
         else:
             edits.append((token.start, token.end, access))
     return edits
 
 
-def _ends_operand(module: Module, i: int) -> bool:
-    token = module.tokens[i]
-    if token.text == ")":
-        return module.tokens[token.match].opens == "group"
-    return token.kind in ("number", "string", "regex", "template") or token.text in ("]", "}")
+def _is_statement_end(module: Module, i: int) -> bool:
+    """Whether a name behind token i is of the next statement, and a parenthesis would not be."""
+    return module.text_at(i) == "}" or ends_operand(module.tokens, i)
 
 
 def _is_declared(module: Module, i: int) -> bool:

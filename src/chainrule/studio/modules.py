@@ -170,8 +170,6 @@ def _read_exports(module: Module) -> None:
             module.fail(i, "await stands outside a function; wait inside one that a caller calls.")
         if token.text == "export":
             _read_export(module, i)
-    for name, is_live in module.exports.items():
-        module.exports[name] = is_live or _is_assigned(module, name)
 
 
 def _read_export(module: Module, i: int) -> None:
@@ -199,7 +197,7 @@ def _read_export(module: Module, i: int) -> None:
         module.fail(at, f"{name!r} is exported twice; remove one.")
     if word in ("const", "let"):
         _check_declaration(module, at)
-    module.exports[name] = word == "let"
+    module.exports[name] = word == "let" or (word != "const" and _is_assigned(module, name))
     module.removed.append((module.tokens[i].start, module.tokens[i + 1].start))
 
 

@@ -11,6 +11,7 @@ are kept.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -87,6 +88,22 @@ class Token:
         return self.start + len(self.text)
 
 
+def ends_operand(tokens: Sequence[Token], i: int) -> bool:
+    """Return whether an operand ends with token i: a slash behind it divides, a name behind it begins a statement."""
+    if i < 0:
+        return False
+    token = tokens[i]
+    if token.kind == "name":
+        return token.text not in _OPERAND_DUE or (i > 0 and tokens[i - 1].text in (".", "?."))
+    if token.kind == "template":
+        return token.text.endswith("`")
+    if token.kind != "punctuator":
+        return True
+    if token.text in (")", "}"):
+        return tokens[token.match].opens == ("group" if token.text == ")" else "object")
+    return token.text in ("]", "++", "--")
+
+
 @dataclass
 class _Reader:
     """The state of one pass over a text."""
@@ -111,23 +128,6 @@ class _Reader:
         """Whether the token n back is a name after a dot."""
         before = self.back(n + 1)
         return before is not None and before.text in (".", "?.")
-
-    def ends_operand(self) -> bool:
-        """Whether an operand ends with the last token, so that a slash divides."""
-        last = self.back()
-        if last is None:
-            return False
-        if last.kind == "name":
-            return last.text not in _OPERAND_DUE or self.is_property(1)
-        if last.kind == "template":
-            return last.text.endswith("`")
-        if last.kind != "punctuator":
-            return True
-        if last.text == ")":
-            return self.tokens[last.match].opens == "group"
-        if last.text == "}":
-            return self.tokens[last.match].opens == "object"
-        return last.text in ("]", "++", "--")
 
     def opened_by(self, bracket: str) -> Bracket:
         """What an opening bracket opens after the tokens so far."""
@@ -163,7 +163,9 @@ class _Reader:
         depth = len(self.open)
         last = self.back()
         # Two operands side by side are of two statements, so the arrow function before them has ended.
-        ended = text in (",", ";") or (self.newline and kind == "name" and self.ends_operand())
+        ended = text in (",", ";") or (
+            self.newline and kind == "name" and ends_operand(self.tokens, len(self.tokens) - 1)
+        )
         while self.arrows and (self.arrows[-1] > depth or (ended and self.arrows[-1] == depth)):
             self.arrows.pop()
         if last is not None and last.text == "=>" and text != "{":
@@ -250,7 +252,7 @@ class _Reader:
             return self.add("string", self.scan(_STRING, at, "a string"), at).end
         if c.isdecimal() or (c == "." and text[at + 1 : at + 2].isdecimal()):
             return self.add("number", self.scan(_NUMBER, at, "a number"), at).end
-        if c == "/" and not self.ends_operand():
+        if c == "/" and not ends_operand(self.tokens, len(self.tokens) - 1):
             return self.add("regex", self.scan(_REGEX, at, "a regular expression"), at).end
         if c in _CLOSING:
             self.pair(c, at)
