@@ -50,9 +50,7 @@ def callbacks(prepared: Prepared, listen: Consumer, stop: threading.Event | None
     """Make the callbacks of a run: its listener, its log, early and requested stops, its checkpoint."""
     settings, place = prepared.settings, prepared.place
     log, path = CSVLog(place / "history.csv"), place / "checkpoint.safetensors"
-    can_resume = not isinstance(
-        prepared.optimizer, Solver
-    )  # SciPy keeps its state to itself: it starts again
+    can_resume = not isinstance(prepared.optimizer, Solver)  # SciPy does not expose its state
 
     def tell(event: Event) -> None:
         event = of_whole_run(event, prepared.records)

@@ -38,9 +38,8 @@ class Graph:
         self.edges: dict[str, Edge] = {}
         """the edge of each link that has parameters of its own, by link name"""
         self.out = fold(trace.network.links, self.x, self._step, trace.tree, enters=_walks_branches)
-        self.gradient: Floats = trace.network.loss.gradient(
-            trace.out, trace.y
-        )  # (batch, outputs), of each loss_i
+        # (batch, outputs): d loss_i / d out_i
+        self.gradient: Floats = trace.network.loss.gradient(trace.out, trace.y)
         self._deltas: dict[int, Floats] = {}
         self._sizes: dict[int, Floats] = {}
 
@@ -87,9 +86,7 @@ class Graph:
         backward: Callable[[Edge, Floats], Floats],
     ) -> Floats:
         """Propagate from the loss back to a variable, and cache all results on the way."""
-        for v in reversed(
-            self.variables
-        ):  # the variables that depend on v come after it, so are done already
+        for v in reversed(self.variables):  # those that depend on v come after it
             if id(v) not in known and v is self.out:
                 known[id(v)] = start(objective.gradient(self.gradient, self.trace.share))
             elif id(v) not in known:

@@ -83,9 +83,8 @@ class CMAES(Search):
 def _pack(cma: Any) -> NDArray[np.float64]:
     """Return every number of the library's state in the order of its names: what it would pickle, without pickle."""
     parts = [np.ravel(value) for _, value in _numbers(cma)]
-    return np.nan_to_num(
-        np.concatenate(parts).astype(np.float64)
-    )  # the library leaves the memory for its last losses uninitialized
+    # The library leaves the memory for its last losses uninitialized: it may contain NaN.
+    return np.nan_to_num(np.concatenate(parts).astype(np.float64))
 
 
 def _unpack(numbers: NDArray[np.float64], cma: Any) -> None:

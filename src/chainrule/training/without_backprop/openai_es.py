@@ -18,7 +18,7 @@ class OpenAIES(Estimator):
 
     g = 1/(2 pairs sigma) sum_k (u_k+ - u_k-) e_k          e_k ~ N(0, I),  losses L(x + sigma e_k), L(x - sigma e_k)
 
-    u: the ranks of the 2 pairs losses, from -1/2 (the least) to 1/2 (the largest), equal ones sharing theirs; so a
+    u: the ranks of the 2 pairs losses, from -1/2 (the smallest) to 1/2 (the largest), shared by equal ones; so a
     single outlier cannot dominate the step. With the losses themselves in u's place this is an unbiased estimate
     of the gradient of E[L(x + sigma e)], the loss seen through a Gaussian; ranks keep about its direction, not its
     length.
