@@ -18,6 +18,7 @@ from chainrule.cli.explain import explain
 from chainrule.cli.info import info
 from chainrule.cli.lab import lab
 from chainrule.cli.predict import predict
+from chainrule.cli.studio import studio
 from chainrule.cli.train import train
 
 EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
@@ -27,6 +28,7 @@ EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (info, "chainrule info runs/mnist"),
     (explain, "chainrule explain runs/mnist digit.png --out why.html"),
     (lab, "chainrule lab vanishing --budget 0.1"),
+    (studio, "chainrule studio runs/mnist"),
     (bench, "chainrule bench --seconds 20"),
 )
 """Every subcommand, with the example at the end of its --help."""

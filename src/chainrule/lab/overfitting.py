@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core import records
 from chainrule.datasets import Dataset
 from chainrule.formulas.layers import BatchNorm, Dense, Dropout, Layer, ReLU, Rescale
 from chainrule.formulas.losses import SoftmaxCrossEntropy
@@ -46,8 +45,7 @@ class Split(NamedTuple):
     test: Dataset
 
 
-@records.kind("lab_remedy_run", also=("epochs", "best_epoch"))
-class RemedyRun(NamedTuple):
+class Outcome(NamedTuple):
     """The result of one training run. The losses are those of the data, without a penalty."""
 
     loss: list[float]  # of the training sample after each epoch, in prediction mode
@@ -67,10 +65,6 @@ class RemedyRun(NamedTuple):
         """The epoch of the lowest validation loss."""
         return int(np.argmin(self.watched)) + 1
 
-    def to_data(self) -> dict[str, Any]:
-        """Return the result as JSON-safe data; see `chainrule.core.records`."""
-        return records.to_data(self)
-
 
 def split(train: Dataset, test: Dataset, samples: int, seed: int, wrong: float) -> Split:
     """Draw the training sample of a seed, with a share of wrong labels, and the validation sample, with right ones."""
@@ -82,7 +76,7 @@ def split(train: Dataset, test: Dataset, samples: int, seed: int, wrong: float) 
     return Split(X[:samples], y[:samples], X[samples:], y[samples:], test)
 
 
-def learn(remedy: Remedy, parts: Split, seed: int, epochs: int) -> RemedyRun:
+def learn(remedy: Remedy, parts: Split, seed: int, epochs: int) -> Outcome:
     """Train, and evaluate both losses in prediction mode: no dropout, running statistics."""
     layers: list[Layer] = [Rescale(1 / 255)]
     for _ in range(2):
@@ -105,5 +99,5 @@ def learn(remedy: Remedy, parts: Split, seed: int, epochs: int) -> RemedyRun:
         model.evaluate(X, y, metrics=["accuracy", "log_loss"])
         for X, y in ((parts.X, parts.y), (parts.X_watched, parts.y_watched), (parts.test.X, parts.test.y))
     )
-    return RemedyRun(losses, history["val_log_loss"], train["accuracy"], watched["accuracy"], test["accuracy"],
+    return Outcome(losses, history["val_log_loss"], train["accuracy"], watched["accuracy"], test["accuracy"],
                    test["log_loss"])  # fmt: skip

@@ -1,1 +1,3 @@
-"""The studio: one local page on which a network is drawn on, trained and stepped through, with its real numbers."""
+"""The studio: a page on this machine that shows a network think and learn. `chainrule studio` serves it."""
+
+from __future__ import annotations

@@ -1,7 +1,8 @@
 """The files of the studio's page, read once from the package, and its texts in every language.
 
 A text stands in one of the tables `web/texts/*.json` under a key, in each language: `{"draw.clear": {"en": ..., ...}}`.
-The page reads them all from the module `texts.js`, which is made here and is not a file.
+The page reads them all from the module `texts.js`, which is made here and is not a file. Its style sheet is `style.css`
+with those of the screens in `styles/` after it.
 """
 
 from __future__ import annotations
@@ -126,6 +127,9 @@ def _walk(folder: Traversable, prefix: str = "") -> dict[str, bytes]:
 def _read() -> tuple[str, Mapping[str, Asset]]:
     """Return the version, and the files with the version written into the document."""
     raw = _walk(_WEB)
+    styles = [raw.pop(path) for path in sorted(raw) if path.startswith("styles/")]
+    if styles:
+        raw["style.css"] = b"\n".join([raw["style.css"], *styles])
     # Written as \u003c, no text ends a page's script that it stands in.
     table = json.dumps({key: dict(text) for key, text in texts().items()}, ensure_ascii=False, indent=0)
     table = table.replace("<", "\\u003c")

@@ -1,0 +1,52 @@
+"""`chainrule studio`: a page on this machine that shows a network think and learn."""
+
+from __future__ import annotations
+
+import webbrowser
+from typing import Annotated
+
+import typer
+
+from chainrule.cli import options
+from chainrule.cli.guard import guarded
+from chainrule.core.files import to_json
+from chainrule.errors import ConfigError
+
+
+@guarded
+def studio(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL|DATA]",
+            help="A model's file or the folder of a run; or mnist, a folder of IDX files, an .npz or a CSV file. "
+            "MNIST and a network that is trained on it at once, unless given.",
+        ),
+    ] = None,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 for a free one.")
+    ] = 0,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address and do not open a browser.")
+    ] = False,
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """Open a page on this machine: draw a digit, train, step through backpropagation, see every number."""
+    try:
+        import chainrule.studio.server as server
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"the studio needs {error.name}; install it: pip install 'chainrule[studio]'."
+        ) from error
+    from chainrule.studio.start import opened
+
+    def ready(url: str) -> None:
+        if as_json:
+            typer.echo(to_json({"url": url}))
+        else:
+            typer.echo(f"The studio is at {url}\nThe address works once. Ctrl-C ends it.")
+        if not no_browser:
+            webbrowser.open(url)
+
+    server.serve(opened(what), port=port, ready=ready)

@@ -1,0 +1,152 @@
+"""What a page may ask of the server: functions by name, whose arguments are checked by their annotations.
+
+    @command("model.trace")
+    def trace(studio: Studio, *, sample: int | None = None) -> dict[str, Any]: ...
+
+Annotations are int, float, str, bool, list[...], dict, Literal[...] and unions with None. A command runs in a thread
+of its own and answers with data: text, numbers, lists, dicts and NumPy arrays.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from chainrule.errors import ConfigError
+
+if TYPE_CHECKING:
+    from chainrule.studio.studio import Studio
+
+MAX_ITEMS = 1 << 20
+MAX_CHARACTERS = 1 << 16
+MAX_INT = 1 << 53
+Function = TypeVar("Function", bound=Callable[..., dict[str, Any]])
+
+
+@dataclass(frozen=True)
+class Command:
+    """A function that a page may call."""
+
+    name: str
+    function: Callable[..., dict[str, Any]]
+    hints: dict[str, Any]
+    """the annotations of its arguments"""
+    required: frozenset[str]
+
+    def __call__(self, studio: Studio, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Check the arguments and call the function. Raises ConfigError."""
+        for name in arguments:
+            if name not in self.hints:
+                raise ConfigError(
+                    f"{self.name} has no argument {name!r}; it takes {', '.join(self.hints) or 'none'}."
+                )
+        missing = sorted(self.required - arguments.keys())
+        if missing:
+            raise ConfigError(f"{self.name} needs {missing[0]}.")
+        checked = {name: fitted(value, self.hints[name], name) for name, value in arguments.items()}
+        return self.function(studio, **checked)
+
+
+COMMANDS: dict[str, Command] = {}
+"""Every command by name; the modules of `chainrule.studio.screens` fill it."""
+
+
+def command(name: str) -> Callable[[Function], Function]:
+    """Return a decorator that registers a command. Its first parameter is the studio, the others are keywords."""
+
+    def register(function: Function) -> Function:
+        if name in COMMANDS:
+            raise ValueError(f"the command {name!r} is registered twice.")
+        import chainrule.studio.studio as home
+
+        hints = get_type_hints(function, vars(home) | function.__globals__)
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        COMMANDS[name] = Command(
+            name,
+            function,
+            {p.name: hints[p.name] for p in parameters},
+            frozenset(p.name for p in parameters if p.default is p.empty),
+        )
+        return function
+
+    return register
+
+
+def find(name: str) -> Command:
+    """Return a command. Raises ConfigError for a name that is none."""
+    if name not in COMMANDS:
+        raise ConfigError(f"there is no command {name[:64]!r}; reload the page.")
+    return COMMANDS[name]
+
+
+def fitted(value: Any, hint: Any, name: str) -> Any:
+    """Return a JSON value as an annotation wants it. Raises ConfigError."""
+    found = _fit(value, hint)
+    if found is _NONE_FITS:
+        raise ConfigError(f"{name} must be {_described(hint)}, not {_shown(value)}.")
+    return found
+
+
+_NONE_FITS = object()
+
+
+def _fit(value: Any, hint: Any) -> Any:
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        fits = (found for part in get_args(hint) if (found := _fit(value, part)) is not _NONE_FITS)
+        return next(fits, _NONE_FITS)
+    if origin is Literal:
+        return (
+            value
+            if any(type(value) is type(member) and value == member for member in get_args(hint))
+            else _NONE_FITS
+        )
+    if origin is list:
+        if not isinstance(value, list) or len(value) > MAX_ITEMS:
+            return _NONE_FITS
+        items = [_fit(item, get_args(hint)[0]) for item in value]
+        return _NONE_FITS if any(item is _NONE_FITS for item in items) else items
+    return _fit_plain(value, origin or hint)
+
+
+def _fit_plain(value: Any, kind: Any) -> Any:
+    is_int = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_INT
+    if kind is float:
+        return float(value) if is_int or (isinstance(value, float) and math.isfinite(value)) else _NONE_FITS
+    if kind is int:
+        return value if is_int else _NONE_FITS
+    if kind is str:
+        return value if isinstance(value, str) and len(value) <= MAX_CHARACTERS else _NONE_FITS
+    if kind is type(None):
+        return value if value is None else _NONE_FITS
+    return value if isinstance(value, kind) else _NONE_FITS
+
+
+NAMES = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    dict: "an object",
+    type(None): "null",
+}
+
+
+def _described(hint: Any) -> str:
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(map(_described, get_args(hint)))
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, get_args(hint)))
+    if origin is list:
+        return f"a list of {_described(get_args(hint)[0]).removeprefix('a ')}s"
+    return NAMES.get(origin or hint, getattr(hint, "__name__", str(hint)))
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,127 @@
+"""The model and the data that every screen shows: the network with its numbers, and samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.datasets.idx import Dataset
+from chainrule.errors import DataError
+from chainrule.formulas.layers.base import Link
+from chainrule.model import Model
+from chainrule.studio.commands import command
+from chainrule.studio.studio import Studio
+from chainrule.trained.persistence import encode, named_tensors
+
+MAX_SAMPLES = 512
+"""Samples that a page may ask for at a time."""
+
+
+def links_of(links: tuple[Link, ...]) -> list[dict[str, Any]]:
+    """Return links as a tree: each with its name, kind, settings, widths, and the chains of a block."""
+    found = []
+    for link in links:
+        settings = {k: v for k, v in encode(link.layer).items() if k not in ("layers", "initializer")}
+        branches = [links_of(chain) for chain in link.branches] if link.branches else []
+        found.append(
+            settings
+            | {"name": link.name, "fan_in": link.fan_in, "fan_out": link.fan_out, "branches": branches}
+        )
+    return found
+
+
+def described(model: Model, name: str, shape: tuple[int, ...] | None = None) -> dict[str, Any]:
+    """Return a model as the page knows it: its links, its loss and its numbers."""
+    network = model.network
+    return {
+        "name": name,
+        "inputs": network.inputs,
+        "outputs": network.outputs,
+        "task": model.task,
+        "classes": None if model.classes is None else [str(label) for label in model.classes.tolist()],
+        "features": None if model.feature_names is None else list(model.feature_names),
+        "shape": picture_shape(network.inputs, shape),
+        "dtype": model.dtype.name,
+        "seed": model.seed,
+        "epochs": model.epochs_trained,
+        "steps": model.steps_trained,
+        "size": network.size,
+        "links": links_of(network.links),
+        "loss": encode(network.loss),
+        "scale": None
+        if model.target_scale is None
+        else {k: v for k, v in model.target_scale._asdict().items()},
+        "arrays": arrays_of(model, model.theta),
+    }
+
+
+def arrays_of(model: Model, theta: np.ndarray[Any, Any], half: bool = False) -> dict[str, Any]:
+    """Return every parameter and state by name as float32, or as float16 where a page asks for many."""
+    tensors = named_tensors(model.network, theta, model.states)
+    return {name: np.asarray(value, np.float16 if half else np.float32) for name, value in tensors.items()}
+
+
+def picture_shape(inputs: int, shape: tuple[int, ...] | None) -> list[int] | None:
+    """Return (height, width) where the inputs are a picture: as the data say it, or 28 x 28 for 784."""
+    if shape is not None and len(shape) == 2 and shape[0] * shape[1] == inputs:
+        return list(shape)
+    return [28, 28] if inputs == 784 else None
+
+
+@command("model.get")
+def get(studio: Studio) -> dict[str, Any]:
+    """Return the model on show; {"model": None} where there is none."""
+    if not studio.has_model:
+        return {"model": None}
+    shape = shown_part(studio).shape if studio.has_data else None
+    return {"model": described(studio.model, studio.name, shape)}
+
+
+@command("data.get")
+def data_get(studio: Studio) -> dict[str, Any]:
+    """Return what is known of the data; {"data": None} where there are none."""
+    if not studio.has_data:
+        return {"data": None}
+    data, part = studio.data, shown_part(studio)
+    labels = (
+        sorted({str(label) for label in np.unique(part.y[:10_000]).tolist()})
+        if part.y.dtype.kind in "OUSiub"
+        else None
+    )
+    return {
+        "data": {
+            "name": data.name,
+            "features": int(part.X.shape[1]),
+            "shape": list(part.shape) if len(part.shape) == 2 else None,
+            "parts": {
+                n: len(p) for n in ("train", "validation", "test") if (p := getattr(data, n)) is not None
+            },
+            "shown": int(part.X.shape[0]),
+            "labels": labels if labels is not None and len(labels) <= 100 else None,
+        }
+    }
+
+
+def shown_part(studio: Studio) -> Dataset:
+    """Return the part of the data whose samples the screens show: the test samples, or else the others."""
+    data = studio.data
+    return data.test or data.validation or data.train
+
+
+@command("data.samples")
+def samples(
+    studio: Studio, *, start: int = 0, count: int = 1, rows: list[int] | None = None
+) -> dict[str, Any]:
+    """Return samples of the part on show: X (n, features) as stored, or float32, and y as numbers or text."""
+    part = shown_part(studio)
+    n = int(part.X.shape[0])
+    chosen = list(range(start, start + count)) if rows is None else rows
+    if len(chosen) > MAX_SAMPLES or any(not 0 <= row < n for row in chosen):
+        raise DataError(f"at most {MAX_SAMPLES} samples with numbers from 0 to {n - 1} can be asked for.")
+    X = np.asarray(part.X[chosen])
+    return {
+        "rows": chosen,
+        "X": X if X.dtype == np.uint8 else X.astype(np.float32),
+        "y": [str(v) if isinstance(v, (str, bytes)) else v for v in np.asarray(part.y[chosen]).tolist()],
+    }

@@ -1,0 +1,61 @@
+"""Serve the studio on this machine until Ctrl-C."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable
+
+import uvicorn
+
+from chainrule.errors import ConfigError
+from chainrule.studio.app import make_app
+from chainrule.studio.gate import Gate, Tokens
+from chainrule.studio.studio import Studio
+
+HOST = "127.0.0.1"
+
+
+def listen(port: int) -> socket.socket:
+    """Return a listening socket on the loopback interface. port: 0 for a free one. Raises ConfigError."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((HOST, port))
+        sock.listen(128)
+    except OSError as error:
+        sock.close()
+        raise ConfigError(
+            f"port {port} cannot be used ({error.strerror}); choose another, or 0 for a free one."
+        ) from error
+    return sock
+
+
+def make_server(studio: Studio, sock: socket.socket) -> tuple[uvicorn.Server, Callable[[], str]]:
+    """Return a server for a listening socket, and a function that makes a new one-time address."""
+    port, tokens = int(sock.getsockname()[1]), Tokens()
+    config = uvicorn.Config(
+        Gate(make_app(studio), port=port, tokens=tokens),
+        log_level="warning",
+        access_log=False,
+        ws="websockets-sansio",
+        ws_max_size=1 << 20,
+        ws_max_queue=32,
+        ws_per_message_deflate=False,
+        timeout_keep_alive=10,
+        timeout_graceful_shutdown=2,
+        limit_concurrency=256,
+        h11_max_incomplete_event_size=32 << 10,
+        server_header=False,
+        date_header=False,
+    )
+    return uvicorn.Server(config), lambda: f"http://{HOST}:{port}/?token={tokens.mint()}"
+
+
+def serve(studio: Studio, *, port: int = 0, ready: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C. ready: is told the one-time address when connections are accepted."""
+    with listen(port) as sock:
+        server, url = make_server(studio, sock)
+        ready(url())
+        server.run(sockets=[sock])

@@ -1,0 +1,142 @@
+"""The state of one server: the model and the data on show, and the pages that are told of changes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import OrderedDict, deque
+from pathlib import Path
+from typing import Any
+
+from chainrule.errors import ConfigError, DataError
+from chainrule.model import Model
+from chainrule.recipe.data import Data
+from chainrule.studio.messages import pack
+
+MAX_WAITING = 256
+"""Events that wait for a slow page; the oldest are dropped, for the page asks anew when it comes back."""
+
+
+class Tab:
+    """What waits to be sent to one page: its events in order, and of each kind of frame the newest.
+
+    Another frame is sent when the page has said that it got the last one.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Belong to the loop of a socket's thread."""
+        self.loop, self.wake = loop, asyncio.Event()
+        self.messages: deque[str | bytes] = deque(maxlen=MAX_WAITING)
+        self.frames: OrderedDict[str, Any] = OrderedDict()
+        self.sent, self.acknowledged = 0, 0
+        self.lock = threading.Lock()
+
+    def put(self, event: str, data: Any) -> None:
+        """Leave an event for the page; any thread may."""
+        with self.lock:
+            if event.endswith(".frame"):
+                self.frames[event] = data
+            else:
+                self.messages.append(pack({"event": event, "data": data}))
+        self.signal()
+
+    def reply(self, message: str | bytes) -> None:
+        """Leave an answer for the page."""
+        with self.lock:
+            self.messages.append(message)
+        self.signal()
+
+    def signal(self) -> None:
+        """Wake the task that sends."""
+        try:
+            self.loop.call_soon_threadsafe(self.wake.set)
+        except RuntimeError:  # the loop has ended, and the page with it
+            return
+
+    def acknowledge(self, number: int) -> None:
+        """Note that the page got a frame."""
+        self.acknowledged = max(self.acknowledged, min(number, self.sent))
+        self.wake.set()
+
+    def take(self) -> str | bytes | None:
+        """Return what is sent next, None where nothing is."""
+        with self.lock:
+            if self.messages:
+                return self.messages.popleft()
+            if not self.frames or self.acknowledged < self.sent:
+                return None
+            event, data = self.frames.popitem(last=False)
+            self.sent += 1
+            return pack({"event": event, "data": data, "frame": self.sent})
+
+
+class Studio:
+    """The model and the data on show, and what else the commands of all pages share."""
+
+    def __init__(self, model: Model | None = None, data: Data | None = None, *, name: str = "") -> None:
+        """Show a model and data; either may come later."""
+        self.lock = threading.RLock()
+        """held for a moment by who reads or changes the attributes below"""
+        self._model, self._data = model, data
+        self.name = name
+        """of the model: a file's name, or what it was made for"""
+        self.tabs: set[Tab] = set()
+        self.parts: dict[str, Any] = {}
+        """what the commands of a screen keep between calls, by the screen's name"""
+        self.uploads: dict[str, Path] = {}
+        self.closers: list[Any] = []
+        """called when the server ends, so that threads do"""
+
+    # --- what is on show -----------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> Model:
+        """The model. Raises ConfigError where there is none."""
+        with self.lock:
+            if self._model is None:
+                raise ConfigError("there is no model yet; train one, or open a model's file.")
+            return self._model
+
+    @property
+    def data(self) -> Data:
+        """The data. Raises DataError where there are none."""
+        with self.lock:
+            if self._data is None:
+                raise DataError("there are no data yet; choose some on the screen Train.")
+            return self._data
+
+    @property
+    def has_model(self) -> bool:
+        """Return whether there is a model."""
+        return self._model is not None
+
+    @property
+    def has_data(self) -> bool:
+        """Return whether there are data."""
+        return self._data is not None
+
+    def show_model(self, model: Model, name: str) -> None:
+        """Put a model on show; every page is told."""
+        with self.lock:
+            self._model, self.name = model, name
+        self.send("model.changed", {"name": name})
+
+    def show_data(self, data: Data) -> None:
+        """Put data on show; every page is told."""
+        with self.lock:
+            self._data = data
+        self.send("data.changed", {"name": data.name})
+
+    # --- the pages -----------------------------------------------------------------------------------------------
+
+    def send(self, event: str, data: Any) -> None:
+        """Tell every page. An event whose name ends in ".frame" replaces the one before where a page is slow."""
+        with self.lock:
+            tabs = list(self.tabs)
+        for tab in tabs:
+            tab.put(event, data)
+
+    def close(self) -> None:
+        """End what runs in threads of its own."""
+        for closer in self.closers:
+            closer()

@@ -1,0 +1,135 @@
+// A line chart on a canvas, quick enough to be drawn thirty times a second. Axes and hover are its own; numbers are for the
+// screen reader in a table that the caller may show.
+import { h } from './dom.js';
+import { number } from './format.js';
+
+const LEFT = 52, RIGHT = 12, TOP = 10, BOTTOM = 26;
+export const lineColors = { light: ['#0072b2', '#d55e00', '#00735a', '#a8478b', '#8a6d00', '#566270'], dark: ['#56b4e9', '#f0a35e', '#4fc9a6', '#e39ccb', '#e0c64f', '#a0adba'] };
+
+// The round numbers of an axis from low to high, about `most` of them.
+export function ticks(low, high, most) {
+  if (!(high > low)) return [low];
+  const raw = (high - low) / most, power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 5, 10].find((factor) => factor * power >= raw) * power;
+  const found = [];
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; ++k) found.push(k * step);
+  return found;
+}
+
+function extent(series, axis, isLog) {
+  let low = Infinity, high = -Infinity;
+  for (const line of series)
+    for (const value of line[axis]) {
+      if (!Number.isFinite(value) || (isLog && value <= 0)) continue;
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+  return low > high ? [isLog ? 0.1 : 0, 1] : [low, high];
+}
+
+// series: [{name, x, y, color?, dashed?}], x and y arrays of numbers. Options: logY, from (a number that y's axis includes), yLabel, xLabel, marks: [x].
+// Returns {element, draw(series, options)}.
+export function lineChart(store, { label, height = 200 } = {}) {
+  const canvas = h('canvas.chart', { role: 'img', 'aria-label': label, style: { height: `${height}px` } });
+  const tip = h('div.chart-tip', { hidden: true });
+  const element = h('div.chart-box', canvas, tip);
+  let last = [[], {}], at = null;
+
+  function draw(series, options = {}) {
+    last = [series, options];
+    const width = element.clientWidth || 300, ratio = Math.min(2, window.devicePixelRatio || 1);
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+    const c = canvas.getContext('2d'), style = getComputedStyle(element);
+    const ink = style.getPropertyValue('--soft'), grid = style.getPropertyValue('--line'), colors = lineColors[store.get('theme')];
+    c.scale(ratio, ratio);
+    c.font = '11px system-ui, sans-serif';
+    const log = Boolean(options.logY);
+    let [x0, x1] = extent(series, 'x', false), [y0, y1] = extent(series, 'y', log);
+    if (options.from !== undefined) [y0, y1] = [Math.min(y0, options.from), Math.max(y1, options.from)];
+    if (x0 === x1) x1 = x0 + 1;
+    if (y0 === y1) [y0, y1] = log ? [y0 / 2, y1 * 2] : [y0 - Math.abs(y0) * 0.1 - 1e-9, y1 + Math.abs(y1) * 0.1 + 1e-9];
+    const f = log ? Math.log10 : (v) => v;
+    const px = (v) => LEFT + ((width - LEFT - RIGHT) * (v - x0)) / (x1 - x0);
+    const py = (v) => height - BOTTOM - ((height - TOP - BOTTOM) * (f(v) - f(y0))) / (f(y1) - f(y0));
+    c.clearRect(0, 0, width, height);
+    c.fillStyle = ink;
+    c.strokeStyle = grid;
+    c.lineWidth = 1;
+    c.textBaseline = 'middle';
+    c.textAlign = 'right';
+    const rows = log ? ticks(f(y0), f(y1), 4).filter(Number.isInteger).map((k) => 10 ** k) : ticks(y0, y1, 4);
+    for (const value of rows.length ? rows : [y0, y1]) {
+      c.beginPath();
+      c.moveTo(LEFT, Math.round(py(value)) + 0.5);
+      c.lineTo(width - RIGHT, Math.round(py(value)) + 0.5);
+      c.stroke();
+      c.fillText(number(value, 3), LEFT - 6, py(value));
+    }
+    c.textAlign = 'center';
+    c.textBaseline = 'top';
+    for (const value of ticks(x0, x1, Math.max(2, Math.floor(width / 110)))) c.fillText(number(value, 4), px(value), height - BOTTOM + 8);
+    for (const mark of options.marks || []) {
+      c.strokeStyle = ink;
+      c.setLineDash([2, 3]);
+      c.beginPath();
+      c.moveTo(px(mark), TOP);
+      c.lineTo(px(mark), height - BOTTOM);
+      c.stroke();
+      c.setLineDash([]);
+    }
+    series.forEach((line, i) => {
+      c.strokeStyle = line.color || colors[i % colors.length];
+      c.lineWidth = 2;
+      c.lineJoin = 'round';
+      c.setLineDash(line.dashed ? [5, 4] : []);
+      c.beginPath();
+      let pen = false;
+      const skip = Math.max(1, Math.floor(line.x.length / (2 * width)));
+      for (let k = 0; k < line.x.length; k += k + skip < line.x.length || k === line.x.length - 1 ? skip : line.x.length - 1 - k) {
+        const value = line.y[k];
+        if (!Number.isFinite(value) || (log && value <= 0)) {
+          pen = false;
+          continue;
+        }
+        if (pen) c.lineTo(px(line.x[k]), py(value));
+        else c.moveTo(px(line.x[k]), py(value));
+        pen = true;
+      }
+      c.stroke();
+      c.setLineDash([]);
+    });
+    if (at !== null && series.some((line) => line.x.length)) hover(c, series, colors, { x0, x1, px, py, width });
+    else tip.hidden = true;
+  }
+
+  function hover(c, series, colors, { x0, x1, px, py, width }) {
+    const wanted = x0 + ((at - LEFT) / (width - LEFT - RIGHT)) * (x1 - x0);
+    const found = series.filter((line) => line.x.length).map((line, i) => {
+      let best = 0;
+      for (let k = 1; k < line.x.length; ++k) if (Math.abs(line.x[k] - wanted) < Math.abs(line.x[best] - wanted)) best = k;
+      return { line, color: line.color || colors[i % colors.length], x: line.x[best], y: line.y[best] };
+    });
+    for (const point of found) {
+      if (!Number.isFinite(point.y)) continue;
+      c.fillStyle = point.color;
+      c.beginPath();
+      c.arc(px(point.x), py(point.y), 3.5, 0, 7);
+      c.fill();
+    }
+    tip.replaceChildren(h('b', number(found[0].x, 5)), ...found.map((point) => h('span', { style: { color: point.color } }, `${point.line.name} ${number(point.y, 4)}`)));
+    tip.hidden = false;
+    tip.style.left = `${Math.min(width - 150, Math.max(LEFT, px(found[0].x) + 10))}px`;
+  }
+
+  canvas.addEventListener('pointermove', (event) => { at = event.offsetX; draw(...last); });
+  canvas.addEventListener('pointerleave', () => { at = null; draw(...last); });
+  const resized = new ResizeObserver(() => draw(...last));
+  resized.observe(element);
+  return { element, draw, stop: () => resized.disconnect() };
+}
+
+export function legend(store, names) {
+  const colors = lineColors[store.get('theme')];
+  return h('div.legend', names.map((name, i) => h('span', h('i', { style: { background: colors[i % colors.length] } }), name)));
+}

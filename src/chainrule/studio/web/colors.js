@@ -1,0 +1,60 @@
+// Numbers as colours. Signed numbers: orange below zero, blue above, the ground colour at zero, safe for the colour-blind.
+// Activations: from the ground to bright. Each scale is a table of 256 colours, RGBA in a Uint32Array for ImageData.
+
+const THEMES = {
+  light: { ground: [247, 248, 250], negative: [179, 71, 0], positive: [0, 90, 150], mid: { n: [245, 172, 106], p: [105, 176, 222] }, dim: [226, 231, 236], bright: [0, 74, 128], glow: [246, 166, 35] },
+  dark: { ground: [23, 30, 38], negative: [255, 176, 96], positive: [120, 205, 255], mid: { n: [166, 84, 20], p: [20, 96, 150] }, dim: [30, 39, 49], bright: [255, 244, 214], glow: [255, 190, 80] },
+};
+
+function mix(a, b, share) {
+  return a.map((value, i) => Math.round(value + (b[i] - value) * share));
+}
+
+function along(points, share) {
+  const at = share * (points.length - 1), i = Math.min(points.length - 2, Math.floor(at));
+  return mix(points[i], points[i + 1], at - i);
+}
+
+function table(of) {
+  const bytes = new Uint8ClampedArray(1024);
+  for (let i = 0; i < 256; ++i) bytes.set([...of(i / 255), 255], 4 * i);
+  return new Uint32Array(bytes.buffer);
+}
+
+const made = {};
+
+export function palette(theme) {
+  if (!made[theme]) {
+    const c = THEMES[theme];
+    made[theme] = {
+      signed: table((s) => (s < 0.5 ? along([c.ground, c.mid.n, c.negative], 1 - 2 * s) : along([c.ground, c.mid.p, c.positive], 2 * s - 1))),
+      bright: table((s) => along([c.dim, c.glow, c.bright], theme === 'dark' ? s : s)),
+      ink: table((s) => mix(theme === 'dark' ? [10, 14, 19] : [255, 255, 255], theme === 'dark' ? [255, 255, 255] : [12, 18, 26], s)),
+    };
+  }
+  return made[theme];
+}
+
+// The place in a table of 256: of a signed number, and of a share of the scale.
+export function signedPlace(value, scale) {
+  return Math.max(0, Math.min(255, Math.round(127.5 + (127.5 * value) / (scale || 1))));
+}
+
+export function sharePlace(value, scale) {
+  return Math.max(0, Math.min(255, Math.round((255 * value) / (scale || 1))));
+}
+
+export function css(color) {
+  return `rgb(${color & 255} ${(color >> 8) & 255} ${(color >> 16) & 255})`;
+}
+
+// Draws values (n,) as a picture of `columns` columns, a pixel each, into a canvas, which CSS enlarges.
+export function paint(canvas, values, columns, lookup, place) {
+  const rows = Math.ceil(values.length / columns);
+  if (canvas.width !== columns) canvas.width = columns;
+  if (canvas.height !== rows) canvas.height = rows;
+  const context = canvas.getContext('2d'), image = context.createImageData(columns, rows);
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < values.length; ++i) pixels[i] = lookup[place(values[i])];
+  context.putImageData(image, 0, 0);
+}

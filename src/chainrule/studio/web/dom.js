@@ -1,0 +1,52 @@
+// Elements from calls: h('button.primary', {onclick: f}, 'text', child). Text is text: no markup is ever read.
+
+function assign(element, props) {
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === 'style') Object.entries(value).forEach(([key, text]) => element.style.setProperty(key, text));
+    else if (name === 'dataset') Object.assign(element.dataset, value);
+    else if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else if (name === 'value' || name === 'checked' || name === 'disabled' || name === 'selected') element[name] = value;
+    else element.setAttribute(name, value === true ? '' : value);
+  }
+}
+
+function append(element, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false) continue;
+    element.append(child instanceof Node ? child : String(child));
+  }
+}
+
+function make(namespace, selector, rest) {
+  const [tag, ...classes] = selector.split('.');
+  const element = namespace ? document.createElementNS(namespace, tag) : document.createElement(tag || 'div');
+  if (classes.length) element.setAttribute('class', classes.join(' '));
+  const plain = rest.length && rest[0] !== null && typeof rest[0] === 'object' && !(rest[0] instanceof Node) && !Array.isArray(rest[0]);
+  if (plain) assign(element, rest[0]);
+  append(element, plain ? rest.slice(1) : rest);
+  return element;
+}
+
+export function h(selector, ...rest) {
+  return make(null, selector, rest);
+}
+
+export function svg(selector, ...rest) {
+  return make('http://www.w3.org/2000/svg', selector, rest);
+}
+
+export function math(selector, ...rest) {
+  return make('http://www.w3.org/1998/Math/MathML', selector, rest);
+}
+
+export function clear(element) {
+  element.replaceChildren();
+  return element;
+}
+
+export function fill(element, ...children) {
+  clear(element);
+  append(element, children);
+  return element;
+}

@@ -1,0 +1,129 @@
+// A model in the page: its links with their numbers, and the forward pass. formulas/layers in JavaScript, for prediction.
+
+const SELU = [1.0507009873554805, 1.6732632423543772];
+
+function erf(x) {   // Abramowitz and Stegun 7.1.26 is too coarse: a series near 0, a continued fraction beyond
+  const size = Math.abs(x);
+  if (size > 6) return Math.sign(x);
+  let sum = 0;
+  if (size < 2.5) {
+    let term = size;
+    for (let n = 0; Math.abs(term) > 1e-17 * Math.abs(sum) || n < 2; ++n) {
+      sum += term / (2 * n + 1);
+      term *= -(size * size) / (n + 1);
+    }
+    return Math.sign(x) * (2 / Math.sqrt(Math.PI)) * sum;
+  }
+  let fraction = 0;
+  for (let k = 60; k > 0; --k) fraction = (k / 2) / (size + fraction);
+  return Math.sign(x) * (1 - Math.exp(-size * size) / (Math.sqrt(Math.PI) * (size + fraction)));
+}
+
+const sigmoid = (z) => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z)));
+const softplus = (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
+
+// Elementwise functions by kind: (z, link) -> f(z).
+export const functions = {
+  relu: (z) => (z > 0 ? z : 0),
+  leaky_relu: (z, { slope }) => (z > 0 ? z : slope * z),
+  elu: (z, { alpha }) => (z > 0 ? z : alpha * Math.expm1(z)),
+  selu: (z) => SELU[0] * (z > 0 ? z : SELU[1] * Math.expm1(z)),
+  gelu: (z) => 0.5 * z * (1 + erf(z / Math.SQRT2)),
+  gelu_tanh: (z) => 0.5 * z * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3))),
+  silu: (z) => z * sigmoid(z),
+  mish: (z) => z * Math.tanh(softplus(z)),
+  softplus,
+  sigmoid,
+  tanh: Math.tanh,
+  identity: (z) => z,
+};
+
+function dense(a, W, b) {
+  const [inputs, outputs] = W.shape, z = new Float32Array(outputs);
+  if (b) z.set(b);
+  for (let i = 0; i < inputs; ++i) {
+    const value = a[i];
+    if (value === 0) continue;
+    for (let j = 0, at = i * outputs; j < outputs; ++j, ++at) z[j] += value * W[at];
+  }
+  return z;
+}
+
+export function softmax(z) {
+  const most = Math.max(...z), out = Float32Array.from(z, (v) => Math.exp(v - most));
+  const sum = out.reduce((all, v) => all + v, 0);
+  return out.map((v) => v / sum);
+}
+
+function step(link, a, arrays) {
+  const of = (field) => arrays[`${link.name}.${field}`];
+  switch (link.kind) {
+    case 'dense': return dense(a, of('W'), of('b'));
+    case 'projection': return dense(a, of('W'), null);
+    case 'rescale': return a.map((x) => x * link.scale + link.offset);
+    case 'standardize': return a.map((x, j) => (x - of('mean')[j]) / of('std')[j]);
+    case 'batch_norm': return a.map((x, j) => (of('gamma')[j] * (x - of('mean')[j])) / Math.sqrt(of('var')[j] + link.eps) + of('beta')[j]);
+    case 'scale': return a.map((x, j) => x * of('gamma')[j]);
+    case 'prelu': return a.map((x, j) => (x > 0 ? x : of('slope')[j] * x));
+    case 'dropout': return a;
+    case 'softmax': return softmax(a);
+    default: {
+      const f = functions[link.kind];
+      if (!f) throw new Error(link.kind);
+      return a.map((z) => f(z, link));
+    }
+  }
+}
+
+// Whether the page can run the model by itself; one with a layer of the user's own goes to the server.
+export function runsHere(links) {
+  return links.every((link) => (link.branches.length
+    ? (link.kind === 'residual' || link.kind === 'skip') && link.branches.every(runsHere)
+    : link.kind in functions || ['dense', 'projection', 'rescale', 'standardize', 'batch_norm', 'scale', 'prelu', 'dropout', 'softmax'].includes(link.kind)));
+}
+
+// Walks through a chain; `seen` gets {name, kind, link, a} of each link, those of a block's branches before the block itself.
+function walk(links, a, arrays, seen) {
+  for (const link of links) {
+    const from = a;
+    if (link.branches.length) {
+      const [branch, shortcut] = link.branches.map((chain) => walk(chain, from, arrays, seen));
+      a = link.kind === 'skip' ? Float32Array.from([...branch, ...shortcut]) : branch.map((x, j) => x + shortcut[j]);
+    } else {
+      a = step(link, from, arrays);
+    }
+    seen.push({ name: link.name, kind: link.kind, link, from, a });
+  }
+  return a;
+}
+
+function flat(links) {
+  return links.flatMap((link) => [...link.branches.flatMap(flat), link]);
+}
+
+export function makeNetwork(model) {
+  const links = flat(model.links);
+  return {
+    model,
+    links,
+    arrays: model.arrays,
+    runsHere: runsHere(model.links),
+    link: (name) => links.find((link) => link.name === name),
+    forward(x) {
+      const seen = [];
+      walk(model.links, Float32Array.from(x), model.arrays, seen);
+      return seen;
+    },
+    // What the outputs mean: probabilities of classes or labels, or numbers in the targets' units.
+    answer(out) {
+      if (model.task === 'multiclass') return model.loss.kind === 'categorical_cross_entropy' ? out : softmax(out);
+      if (model.task === 'regression') {
+        return model.loss.kind === 'poisson' ? out.map(Math.exp)
+          : model.scale ? Float32Array.from(out, (v, j) => v * model.scale.std[j] + model.scale.mean[j]) : out;
+      }
+      const p = model.loss.kind === 'binary_cross_entropy' ? out : out.map(sigmoid);
+      return model.task === 'binary' ? Float32Array.from([1 - p[0], p[0]]) : p;
+    },
+    labels: () => model.classes || Array.from({ length: model.task === 'binary' ? 2 : model.outputs }, (_, i) => String(i)),
+  };
+}

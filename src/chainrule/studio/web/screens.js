@@ -1,0 +1,8 @@
+// Every screen: what shows it, its keys in the address, and whether this host can show it.
+import { draw } from './screens/draw.js';
+
+const always = () => true;
+
+export const screens = {
+  draw: { show: draw, glyph: '✎', url: [], shown: always },
+};

@@ -1,0 +1,106 @@
+// The frame of all screens: their names, language, theme, the connection, and the state in the address.
+import { h, fill } from './dom.js';
+import { t, languages, preferred } from './i18n.js';
+import { readUrl, keepInUrl, parseValue } from './url.js';
+import { makeNetwork } from './network.js';
+import { screens } from './screens.js';
+import { createStore } from './store.js';
+
+const SHARED = ['screen', 'lang', 'theme', 'sample.index', 'neuron', 'weight'];
+
+function initial(address) {
+  const dark = typeof matchMedia === 'function' && matchMedia('(prefers-color-scheme: dark)').matches;
+  const still = typeof matchMedia === 'function' && matchMedia('(prefers-reduced-motion: reduce)').matches;
+  const found = { screen: 'draw', lang: preferred(), theme: dark ? 'dark' : 'light', motion: !still, model: null, network: null, data: null, sample: null,
+    neuron: null, weight: null, connection: 'open' };
+  for (const [key, text] of Object.entries(address)) found[key] = parseValue(text);
+  if (!(found.lang in languages)) found.lang = 'en';
+  if (!['light', 'dark'].includes(found.theme)) found.theme = 'light';
+  if (!(found.screen in screens)) found.screen = 'draw';
+  return found;
+}
+
+// Asks for the model and the data, and again when they change.
+async function follow(store) {
+  const refresh = async () => {
+    try {
+      const [{ model }, { data }] = await Promise.all([store.call('model.get'), store.call('data.get')]);
+      store.set({ model, data, network: model ? makeNetwork(model) : null });
+    } catch (error) {
+      if (error.message !== 'lost') throw error;   // the socket is opened again, and says so
+    }
+  };
+  for (const event of ['model.changed', 'data.changed', 'connected']) store.listen(event, refresh);
+}
+
+function navigation(store) {
+  const list = h('nav.screens', { 'aria-label': t(store, 'common.screens') });
+  const show = () => fill(list, Object.keys(screens).filter((name) => screens[name].shown(store)).map((name) => h('button', {
+    type: 'button', dataset: { screen: name }, 'aria-current': store.get('screen') === name ? 'page' : null,
+    onclick: () => store.set({ screen: name }),
+  }, h('span.glyph', { 'aria-hidden': 'true' }, screens[name].glyph), h('span', t(store, `screen.${name}`)))));
+  show();
+  return { list, show };
+}
+
+function topBar(store) {
+  const language = h('div.switch', { role: 'group', 'aria-label': t(store, 'common.language') }, Object.entries(languages).map(([key, label]) => h('button', {
+    type: 'button', lang: key === 'zh' ? 'zh-Hant-TW' : key, 'aria-pressed': String(store.get('lang') === key), dataset: { lang: key },
+    onclick: () => store.set({ lang: key }),
+  }, label)));
+  const theme = h('button.button.quiet', { type: 'button', dataset: { test: 'theme' },
+    onclick: () => store.set({ theme: store.get('theme') === 'dark' ? 'light' : 'dark' }) },
+  t(store, store.get('theme') === 'dark' ? 'common.light' : 'common.dark'));
+  const model = store.get('model');
+  const line = model ? t(store, 'common.model_line', { name: model.name, size: model.size.toLocaleString('en-US') }) : t(store, 'common.no_model');
+  return h('header.bar', h('div.brand', h('strong', 'Chainrule'), h('span.model-line', { dataset: { test: 'model-line' } }, line)),
+    store.get('connection') === 'lost' ? h('span.lost', { role: 'status' }, t(store, 'common.lost')) : null, language, theme);
+}
+
+// Fills `root` with the studio and returns {store, stop}.
+export function mount(root, host) {
+  const address = host.kind === 'notebook' ? {} : readUrl();
+  const store = createStore({ ...initial(address), ...(host.state || {}) }, host);
+  let stop = null, shown = null;
+  const bar = h('div'), aside = h('aside'), main = h('main', { tabindex: -1 });
+  root.classList.add('chainrule');
+  fill(root, bar, h('div.columns', aside, main));
+  const keys = () => [...SHARED, ...(screens[store.get('screen')].url || [])];
+  const write = host.kind === 'notebook' ? () => {} : keepInUrl(store, keys);
+
+  function frame() {
+    root.dataset.theme = store.get('theme');
+    root.setAttribute('lang', store.get('lang') === 'zh' ? 'zh-Hant-TW' : 'en');
+    if (host.kind !== 'notebook') document.documentElement.lang = root.getAttribute('lang');
+    fill(bar, topBar(store));
+    fill(aside, navigation(store).list);
+  }
+
+  function screen() {
+    const name = store.get('screen'), form = `${name} ${store.get('lang')} ${store.get('theme')}`;
+    if (form === shown) return;
+    shown = form;
+    if (stop) stop();
+    const body = h('div.screen', { dataset: { screen: name } });
+    fill(main, h('div.heading', h('h1', t(store, `screen.${name}`)), h('p', t(store, `screen.${name}.says`))), body);
+    stop = screens[name].show(body, store) || (() => {});
+    if (host.kind !== 'notebook') document.title = `${t(store, `screen.${name}`)} – Chainrule Studio`;
+  }
+
+  const offs = [
+    store.on(['lang', 'theme', 'screen', 'model', 'connection'], frame),
+    store.on(['lang', 'theme', 'screen'], screen),
+    store.on(SHARED, write),
+    store.on([...new Set(Object.values(screens).flatMap((found) => found.url || []))], write),
+  ];
+  frame();
+  screen();
+  write();
+  if (host.start) {
+    follow(store);
+    host.start(store);
+  } else if (host.model) {
+    store.set({ model: host.model, data: host.data || null, network: makeNetwork(host.model) });
+  }
+  return { store, stop: () => { offs.forEach((off) => off()); if (stop) stop(); } };
+}

@@ -1,0 +1,56 @@
+// The host of a page that a server serves: commands and events over one WebSocket, which is opened again when it is lost.
+import { unpack } from './pack.js';
+
+export function socketHost() {
+  const waiting = new Map();
+  let socket = null, number = 0, delay = 250, store = null, open = null;
+
+  function connect() {
+    socket = new WebSocket(`ws://${location.host}/ws`);
+    socket.binaryType = 'arraybuffer';
+    open = new Promise((resolve) => { socket.onopen = () => { delay = 250; store.set({ connection: 'open' }); store.emit('connected'); resolve(); }; });
+    socket.onmessage = ({ data }) => receive(unpack(data));
+    socket.onclose = () => {
+      store.set({ connection: 'lost' });
+      for (const { reject } of waiting.values()) reject(new Error('lost'));
+      waiting.clear();
+      setTimeout(connect, delay);
+      delay = Math.min(8000, 2 * delay);
+    };
+  }
+
+  function receive(message) {
+    if (message.frame) socket.send(JSON.stringify({ ack: message.frame }));
+    if (message.event) {
+      store.emit(message.event, message.data);
+      return;
+    }
+    const asked = waiting.get(message.id);
+    if (!asked) return;
+    waiting.delete(message.id);
+    if ('error' in message) asked.reject(new Error(message.error));
+    else asked.resolve(message.answer);
+  }
+
+  return {
+    kind: 'server',
+    start(of) { store = of; connect(); },
+    can: () => true,
+    async call(name, args) {
+      await open;
+      const id = ++number;
+      return new Promise((resolve, reject) => {
+        waiting.set(id, { resolve, reject });
+        socket.send(JSON.stringify({ id, do: name, with: args }));
+      });
+    },
+    async upload(file) {
+      const name = file.name.replace(/[^\w.-]/g, '_').slice(-100) || 'file';
+      const answer = await fetch(`/upload/${name}`, { method: 'POST', body: file });
+      const found = await answer.json().catch(() => ({ error: answer.statusText }));
+      if (!answer.ok) throw new Error(found.error || answer.statusText);
+      return found.upload;
+    },
+    get busy() { return waiting.size; },
+  };
+}

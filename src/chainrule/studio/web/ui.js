@@ -1,0 +1,73 @@
+// Controls that all screens share. Each is an element; labels come as texts that are already in the reader's language.
+import { h, fill } from './dom.js';
+
+export function button(label, onclick, { primary = false, quiet = false, ...props } = {}) {
+  return h(`button.button${primary ? '.primary' : ''}${quiet ? '.quiet' : ''}`, { type: 'button', onclick, ...props }, label);
+}
+
+let fields = 0;
+
+export function field(label, control) {
+  const id = control.id || `field-${++fields}`;
+  control.id = id;
+  return h('div.field', h('label', { for: id }, label), control);
+}
+
+// options: [[value, label], …]
+export function select(options, value, onchange, props = {}) {
+  return h('select', { onchange: (event) => onchange(event.target.value), ...props },
+    options.map(([key, label]) => h('option', { value: key, selected: String(key) === String(value) }, label)));
+}
+
+export function slider(value, { min, max, step = 1, format = String, oninput, ...props }) {
+  const shown = h('output', format(value));
+  const input = h('input', { type: 'range', min, max, step, value, ...props,
+    oninput: (event) => { shown.textContent = format(Number(event.target.value)); oninput(Number(event.target.value)); } });
+  return h('span.slider', input, shown);
+}
+
+export function numberInput(value, onchange, props = {}) {
+  return h('input', { type: 'number', value, onchange: (event) => { if (event.target.value !== '' && event.target.checkValidity()) onchange(Number(event.target.value)); }, ...props });
+}
+
+export function toggle(label, checked, onchange, props = {}) {
+  return h('label.toggle', h('input', { type: 'checkbox', checked, onchange: (event) => onchange(event.target.checked), ...props }), h('span', label));
+}
+
+export function panel(title, ...children) {
+  return h('section.panel', title ? h('h2', title) : null, children);
+}
+
+// One of several views: options [[key, label], …].
+export function tabs(options, value, onchange, label) {
+  const list = h('div.tabs', { role: 'tablist', 'aria-label': label });
+  const show = (chosen) => fill(list, options.map(([key, text]) => h('button', {
+    type: 'button', role: 'tab', 'aria-selected': String(key === chosen), tabindex: key === chosen ? 0 : -1, dataset: { key },
+    onclick: () => { show(key); onchange(key); },
+  }, text)));
+  list.addEventListener('keydown', (event) => {
+    const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!move) return;
+    const all = [...list.children], at = all.findIndex((tab) => tab.getAttribute('aria-selected') === 'true');
+    const next = all[(at + move + all.length) % all.length];
+    next.click();
+    list.querySelector(`[data-key="${next.dataset.key}"]`).focus();
+    event.preventDefault();
+  });
+  show(value);
+  return list;
+}
+
+// "This is the Python that does it": text that can be copied.
+export function code(title, text, copyLabel, copiedLabel) {
+  const copy = h('button.button.quiet.copy', { type: 'button', onclick: async () => {
+    await navigator.clipboard.writeText(text);
+    copy.textContent = copiedLabel;
+    setTimeout(() => { copy.textContent = copyLabel; }, 1500);
+  } }, copyLabel);
+  return h('details.code', h('summary', title), h('div.code-body', copy, h('pre', { dataset: { test: 'code' } }, text)));
+}
+
+export function message(text, kind = '') {
+  return h(`p.message${kind ? `.${kind}` : ''}`, { role: kind === 'error' ? 'alert' : 'status' }, text);
+}
