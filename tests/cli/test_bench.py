@@ -10,15 +10,15 @@ from chainrule.benchmark import Spread, quick
 from chainrule.benchmark.cases import Case
 
 
-def outcome() -> quick.Outcome:
+def outcome() -> quick.QuickBenchmark:
     """One cell won, two lost."""
     rows = []
     for case, is_training in quick.CELLS[:3]:
         rates = {"chainrule": 4e6, "sklearn": 1e6, "jax-scan": 8e6 if case.widths[0] == 784 else 2e6}
         spreads = {peer: Spread((0.9 * rate, rate, 1.1 * rate)) for peer, rate in rates.items()}
-        rows.append(quick.Row(case, is_training, spreads, {"numpy@2": "made up"}, {"chainrule": 0.1}))
+        rows.append(quick.QuickRow(case, is_training, spreads, {"numpy@2": "made up"}, {"chainrule": 0.1}))
     left_out = {"torch": "torch not installed", "train 784-512-512-10, batch 128": "no time for it in 5 s"}
-    return quick.Outcome(tuple(rows), 2, 4.2, {"jax": "0.5"}, left_out)
+    return quick.QuickBenchmark(tuple(rows), 2, 4.2, {"jax": "0.5"}, left_out)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_what_is_not_steady_is_marked_and_not_counted(command, monkeypatch):
     def row(cell, own, **peers):
         spreads = {"chainrule": own} | peers
         rates = {peer: Spread(tuple(1e6 * v for v in values)) for peer, values in spreads.items()}
-        return quick.Row(*cell, rates, {})
+        return quick.QuickRow(*cell, rates, {})
 
     slow = tuple(v / 13169 for v in wild)
     rows = (
@@ -79,7 +79,7 @@ def test_what_is_not_steady_is_marked_and_not_counted(command, monkeypatch):
         row(quick.CELLS[1], wild, sklearn=steady),
         row(quick.CELLS[2], steady, torch=slow),
     )
-    found = quick.Outcome(rows, 2, 4.2, {}, {})
+    found = quick.QuickBenchmark(rows, 2, 4.2, {}, {})
     monkeypatch.setattr(quick, "compare", lambda *a, **k: found)
     text = command("bench").stdout
     assert re.search(r"8-32-32-1 +32 +1,000 k +4\.00 +~13169\.00", text)
@@ -91,7 +91,7 @@ def test_what_is_not_steady_is_marked_and_not_counted(command, monkeypatch):
     assert [cell["unsteady"] for cell in data["cells"]] == [["torch"], ["chainrule"], ["torch"]]
     assert [cell["best_peer"] for cell in data["cells"]] == ["sklearn", None, None]
     assert data["geometric_mean"]["best"] == pytest.approx(4) and data["geometric_mean"]["torch"] is None
-    monkeypatch.setattr(quick, "compare", lambda *a, **k: quick.Outcome(rows[1:], 2, 4.2, {}, {}))
+    monkeypatch.setattr(quick, "compare", lambda *a, **k: quick.QuickBenchmark(rows[1:], 2, 4.2, {}, {}))
     assert "No measurement is steady enough to count" in " ".join(command("bench").stdout.split())
 
 

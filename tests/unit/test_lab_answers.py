@@ -11,10 +11,10 @@ import pytest
 
 from chainrule.lab import approximation, optimizers, regularization, universality
 from chainrule.lab.approximation import TARGETS
-from chainrule.lab.overfitting import Outcome
+from chainrule.lab.overfitting import RemedyRun
 from chainrule.lab.vanishing_report import Measured
 from chainrule.lab.without_backprop_runs import ARMS, Course
-from chainrule.lab.without_backprop_runs import Outcome as Method
+from chainrule.lab.without_backprop_runs import MethodRuns as Method
 from chainrule.views import words
 from chainrule.views.words.en import lab_features as features
 from chainrule.views.words.en import lab_vanishing as vanishing
@@ -145,7 +145,7 @@ def test_without_backprop_says_less_more_or_as_much():
 
 def descents(**ends):
     """A run a rule: 2.0, then 1.0, then its end."""
-    from chainrule.lab.descent import Outcome as Descent
+    from chainrule.lab.descent import Descent
 
     return {
         name: [Descent(0, np.array([2.0, 1.0, end]), np.arange(3.0), 0.5, np.zeros((3, 1)))]
@@ -166,7 +166,7 @@ def test_optimizers_names_the_first_and_the_last():
 
 
 def outcome(test_accuracy, test_loss):
-    return [Outcome([1.0], [1.0], 1.0, 0.8, accuracy, test_loss) for accuracy in test_accuracy]
+    return [RemedyRun([1.0], [1.0], 1.0, 0.8, accuracy, test_loss) for accuracy in test_accuracy]
 
 
 def test_regularization_says_from_where_to_where():

@@ -161,11 +161,11 @@ def test_every_activation_approximates(activation: str):
 # --- optimizers
 
 
-def digits() -> descent.Task:
+def digits() -> descent.DescentTask:
     from chainrule.datasets import load_mnist
 
     train, test = load_mnist()
-    return descent.Task(train.X[:300], train.y[:300], test.X[:200], test.y[:200], 4, 12)
+    return descent.DescentTask(train.X[:300], train.y[:300], test.X[:200], test.y[:200], 4, 12)
 
 
 def test_a_run_records_what_its_epochs_came_to():
@@ -182,14 +182,14 @@ def test_a_run_records_what_its_epochs_came_to():
 
 
 def test_a_rate_that_diverges_is_never_chosen():
-    arm = descent.Arm("sgd", SGD, 1e6, 50)
+    arm = descent.DescentRule("sgd", SGD, 1e6, 50)
     rate, tried = descent.tuned(arm, digits(), 0)
     assert tried > 3 and rate is not None and rate < 1e5
 
 
 def test_the_grid_grows_until_its_best_lies_inside():
     task = digits()
-    rate, tried = descent.tuned(descent.Arm("adam", Adam, 1e-4, 50), task, 0)
+    rate, tried = descent.tuned(descent.DescentRule("adam", Adam, 1e-4, 50), task, 0)
     assert rate is not None and tried > 3 and rate > 5e-4
     near = [
         descent.descend(descent.ARMS[6], rate * f, task, 0).losses[-1] for f in (1 / descent.FACTOR, 1, 10)
@@ -208,7 +208,7 @@ def test_the_figure_of_seconds_has_a_logarithmic_axis_without_the_start():
 def test_the_title_of_the_approximation_follows_the_numbers():
     ends = {1: (0.5, 1.0, 0.1), 2: (1e-4, 0.2, 0.3)}
     curves = {
-        n: [laboratory.Curve(str(end), (2, 4), *[[1.0, end]] * 3) for end in row] for n, row in ends.items()
+        n: [laboratory.Band(str(end), (2, 4), *[[1.0, end]] * 3) for end in row] for n, row in ends.items()
     }
     assert laboratory.approximation(curves, 0.05).layout.title.text == "The error falls 1- to 10,000-fold"
 

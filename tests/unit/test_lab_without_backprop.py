@@ -139,7 +139,7 @@ def test_batches_are_the_same_for_all_and_cover_an_epoch():
 
 
 def test_looking_does_not_change_the_run():
-    task = runs.Task(runs.network(), *runs.samples())
+    task = runs.MethodTask(runs.network(), *runs.samples())
     for name in ("spsa", "cma_es", "random_search"):
         looked, blind = (runs.run(task, runs.ARMS[name], 0.1, 0, 200, looks) for looks in (3, 0))
         assert looked.loss[-1] == blind.loss[-1] and looked.cosines and not blind.cosines
@@ -156,7 +156,7 @@ def test_samples_are_pooled_pixels():
 def test_a_course_that_runs_away_ends(monkeypatch: pytest.MonkeyPatch):
     from chainrule.errors import NonFiniteError
 
-    task = runs.Task(runs.network(), *runs.samples())
+    task = runs.MethodTask(runs.network(), *runs.samples())
 
     def fail(*_: Any) -> None:
         raise NonFiniteError("no", step=1, link="loss")

@@ -14,7 +14,7 @@ import pytest
 import chainrule as c
 from chainrule.datasets import load_mnist
 from chainrule.inspection.story import explain
-from chainrule.inspection.trace.gradient_check import Comparison, GradientCheck
+from chainrule.inspection.trace.gradient_check import GradientCheck, ParameterCheck
 from chainrule.views.notebook.parts import MAX_LETTERS, MAX_POINTS, MAX_ROWS, curves, table
 
 EVIL = "<img src=x onerror=alert(1)>&\"'"
@@ -164,7 +164,7 @@ def test_size_does_not_grow_with_the_network():
         model,
         model.trace(X, y),
         model.gradient_flow(X, y),
-        GradientCheck({f"dense_{i}.W": Comparison((i, 0), 0.5, 0.5, 1e-9) for i in range(100)}),
+        GradientCheck({f"dense_{i}.W": ParameterCheck((i, 0), 0.5, 0.5, 1e-9) for i in range(100)}),
         explain(model, X[:1], 1.0, method="saliency"),
     )
     for result in results:

@@ -18,9 +18,10 @@ import pytest
 
 import chainrule as c
 from chainrule.benchmark.measure import Cell
-from chainrule.benchmark.quick import DIGITS, Outcome, Row
+from chainrule.benchmark.quick import DIGITS, QuickBenchmark, QuickRow
 from chainrule.benchmark.timing import interleaved
 from chainrule.core.records import KINDS, kind, plain, to_data
+from chainrule.datasets import load_mnist
 from chainrule.inspection.attribution import attribute
 from chainrule.inspection.attribution.reinitialization import reinitialization_check
 from chainrule.inspection.derivation.lines import equations
@@ -28,6 +29,15 @@ from chainrule.inspection.features.features import best_inputs, exciting_samples
 from chainrule.inspection.features.representations import linear_probe
 from chainrule.inspection.story import explain
 from chainrule.inspection.trace.regions import Ball, Box
+from chainrule.lab import (
+    approximation,
+    descent,
+    features,
+    overfitting,
+    slices,
+    vanishing,
+    without_backprop_runs,
+)
 from chainrule.recipe.data import from_arrays
 from chainrule.recipe.judge import judge
 from chainrule.recipe.run import run
@@ -52,30 +62,17 @@ NOT_RESULTS = {
     "an input or a base": {
         "Event",
         "Ended",
-        "Layer",
+        "LayerWeights",
         "Case",
         "Contestant",
         "Entry",
-        "Target",
-        "Arm",
-        "Task",
-        "Remedy",
-        "Split",
-        "Data",
+        *("TargetFunction", "DescentRule", "MethodArm", "DescentTask", "MethodTask", "DigitParts"),
+        *("Remedy", "Split"),
     },
     "on the way to a result": {
         *("Settings", "Data", "Parts", "Rows", "Checked", "Prepared", "Earlier"),  # a run
         *("Chord", "Absorbed", "Proportional", "Through", "Added", "Explained"),  # attribution
-        *("Perturbation", "Probe", "Cells", "Variable", "Part"),  # derivation
-        *(
-            "Fit",
-            "Found",
-            "Pictures",
-            "View",
-            "Measured",
-            "Course",
-            "Outcome",
-        ),  # lab: the report is the result
+        *("Perturbation", "Cells", "Variable", "Part"),  # derivation
     },
     "what a view draws": {"Grid", "Bar", "Bars", "Signed", "Picture", "Part"},
 }
@@ -153,12 +150,13 @@ def results() -> dict[str, Any]:
     without = explain(c.Model(own), X[0])  # softmax inside has no rule
     flipped = reinitialization_check(net, X[:4])
     rates = interleaved({"chainrule": lambda: 2.0, "torch": lambda: 1.0}, 2, pause=0.0)
-    row = Row(DIGITS, True, rates, {"jax-scan@2": "not installed"}, {"chainrule": math.nan})
+    row = QuickRow(DIGITS, True, rates, {"jax-scan@2": "not installed"}, {"chainrule": math.nan})
     table = Table(("net", "loss"), (("small", np.float32(0.5)), ("large", math.nan)))
     parts = {
         name: name for name in ("name", "title", "question", "answer", "finding", "held_fixed", "limits")
     }
     made = [
+        *experiments(),
         net.summary(),
         net.summary().rows[0],
         net.fit(X, y, epochs=1, batch_size=8, validation_data=(X, y)),
@@ -200,10 +198,37 @@ def results() -> dict[str, Any]:
         rates["chainrule"],
         row,
         row.comparison,
-        Outcome((row,), 2, 1.0, {"torch": "2.6"}, {}),
+        QuickBenchmark((row,), 2, 1.0, {"torch": "2.6"}, {}),
         Cell(DIGITS.as_json(), {"chainrule@2": [1.0, math.inf]}),
     ]
     return {result.to_data()["kind"]: result for result in [*made, *events()]}
+
+
+def experiments() -> list[Any]:
+    """What the experiments of the laboratory measure on the way to their reports, small."""
+    train, test = load_mnist()
+    few, other = (type(d)(d.X[:400], d.y[:400], d.shape, d.name, d.classes) for d in (train, test))
+    task = descent.DescentTask(few.X, few.y, other.X, other.y, 2, 4)
+    run = descent.descend(descent.ARMS[1], 0.1, task, 0)
+    parts = overfitting.split(train, other, 60, 0, 0.2)
+    methods = without_backprop_runs.MethodTask(
+        without_backprop_runs.network(), *without_backprop_runs.samples()
+    )
+    arm = without_backprop_runs.ARMS["spsa"]
+    course = without_backprop_runs.run(methods, arm, 0.1, 0, 30, looks=1)
+    digits = vanishing.DigitParts(few.X, few.y, (other.X, other.y), (other.X, other.y))
+    found = features.examine(0, few, other, 1, 100, lambda share, what: None)
+    return [
+        approximation.fit(approximation.TARGETS[0], 2, 0, 2),
+        run,
+        slices.views(task.model(0), few.X, few.y, {"sgd": run.path}, 0.01, None)[1],
+        overfitting.learn(overfitting.Remedy("plain"), parts, 0, 1),
+        course,
+        without_backprop_runs.MethodRuns(arm, 0.1, [course]),
+        found,
+        features.pictures(found.model, "dense_1", other, 2, 0),
+        vanishing._measure("sigmoid", 1, 4, digits, 0, 1),
+    ]
 
 
 def events() -> list[Any]:

@@ -22,7 +22,7 @@ ARITHMETIC, MEMORY, CALL = 1.2e11, 5e8, 2e-6
 """For rough estimates only: operations per second, weight updates per second, and the overhead per step in seconds."""
 
 
-class Layer(NamedTuple):
+class LayerWeights(NamedTuple):
     """The initial weights of a dense layer."""
 
     W: NDArray[np.float32]  # (fan_in, fan_out)
@@ -99,11 +99,11 @@ class Case:
         ]  # every class occurs, also in any first part
         return X, y
 
-    def layers(self, seed: int = 1) -> list[Layer]:
+    def layers(self, seed: int = 1) -> list[LayerWeights]:
         """Draw the initial weights by He, "Delving deep into rectifiers", 2015, with biases 0."""
         rng = np.random.default_rng(seed)
         return [
-            Layer(
+            LayerWeights(
                 rng.standard_normal((m, n), np.float32) * np.float32(np.sqrt(2 / m)), np.zeros(n, np.float32)
             )
             for m, n in pairwise(self.widths)

@@ -44,7 +44,7 @@ def named(case: Case, is_training: bool) -> str:
 
 @records.kind("benchmark_row")
 @dataclass(frozen=True)
-class Row:
+class QuickRow:
     """One cell: rates by peer, in samples per second (training) or calls per second (prediction)."""
 
     case: Case
@@ -100,10 +100,10 @@ class Row:
 
 @records.kind("benchmark_outcome")
 @dataclass(frozen=True)
-class Outcome:
+class QuickBenchmark:
     """The result of the comparison: all rows, and what was compared."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[QuickRow, ...]
     threads: int
     seconds: float
     versions: dict[str, str]
@@ -139,13 +139,13 @@ def compare(
     peers: Iterable[str] = tuple(PEERS),
     say: Say = silent,
     step: Say = silent,
-) -> Outcome:
+) -> QuickBenchmark:
     """Run the comparison. say: called with what is going on; step: called with each cell that is done.
 
-    seconds: for everything; cells for which there is no time are left out and listed in `Outcome.left_out`.
+    seconds: for everything; cells for which there is no time are left out and listed in `QuickBenchmark.left_out`.
     """
     start, left_out, versions = time.monotonic(), dict[str, str](), dict[str, str]()
-    rows: list[Row] = []
+    rows: list[QuickRow] = []
     with Pool(max(seconds, PATIENCE)) as pool:
         contestants = []
         for name in peers:
@@ -179,10 +179,12 @@ def compare(
                         str(Contestant(OURS, threads)), "Chainrule was not asked"
                     )
             step(what)
-    return Outcome(tuple(rows), threads, time.monotonic() - start, versions, left_out)
+    return QuickBenchmark(tuple(rows), threads, time.monotonic() - start, versions, left_out)
 
 
-def one(pool: Pool, case: Case, able: list[Contestant], is_training: bool, seconds: float, say: Say) -> Row:
+def one(
+    pool: Pool, case: Case, able: list[Contestant], is_training: bool, seconds: float, say: Say
+) -> QuickRow:
     """Load and warm up all peers at once; then measure each alone."""
     cell, what = Cell(case.as_json()), named(case, is_training)
     ready = [
@@ -200,7 +202,7 @@ def one(pool: Pool, case: Case, able: list[Contestant], is_training: bool, secon
     do = "train" if is_training else "predict"
     how: dict[str, Any] = {"seconds": seconds} if is_training else {"rows": 1, "seconds": seconds / 4}
     found = timed(pool, ready, do, ROUNDS, cell.refused, lambda name: say(f"{what}: {name}"), **how)
-    return Row(
+    return QuickRow(
         case, is_training, {name.partition("@")[0]: s for name, s in found.items()}, cell.refused, cell.loss
     )
 

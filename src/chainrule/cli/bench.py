@@ -11,7 +11,7 @@ from chainrule.cli.guard import guarded
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from chainrule.benchmark.quick import Outcome, Row
+    from chainrule.benchmark.quick import QuickBenchmark, QuickRow
 
 MIN_SECONDS = 5.0
 SHORT = {
@@ -67,7 +67,7 @@ def bench(
         out.print(line, soft_wrap=True, markup=False)
 
 
-def tables(found: Outcome) -> list[Table]:
+def tables(found: QuickBenchmark) -> list[Table]:
     """Make the tables of training and of prediction: Chainrule's rate, and its ratio to each peer's."""
     shown = []
     for is_training in (True, False):
@@ -77,7 +77,7 @@ def tables(found: Outcome) -> list[Table]:
     return shown
 
 
-def table(rows: list[Row], is_training: bool) -> Table:
+def table(rows: list[QuickRow], is_training: bool) -> Table:
     """Make a table with one row per cell and one column per peer, at most 80 characters wide."""
     from rich import box
     from rich.table import Table
@@ -116,7 +116,7 @@ def styled(ratio: float, is_steady: bool = True) -> str:
     return f"[{'orange1' if ratio < 1 else 'bold bright_blue'}]{said(ratio)}"
 
 
-def words(found: Outcome) -> list[str]:
+def words(found: QuickBenchmark) -> list[str]:
     """Return the conclusions of the tables, line by line."""
     from chainrule.benchmark import PEERS
     from chainrule.benchmark.timing import UNSTEADY

@@ -18,7 +18,7 @@ from chainrule.errors import ChainruleError
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Interrupted(Exception):
+class InterruptedRun(Exception):
     """Ctrl-C in a run that can be resumed; the message says how."""
 
 
@@ -42,7 +42,7 @@ def guarded(command: Command) -> Command:
                 return command(**options)
         except (typer.Exit, BrokenPipeError):
             raise
-        except Interrupted as interruption:
+        except InterruptedRun as interruption:
             leave(plain(interruption), 130)
         except KeyboardInterrupt:
             leave("Interrupted.", 130)

@@ -10,7 +10,7 @@ import typer
 
 from chainrule.cli import options, output
 from chainrule.cli.flags import FLAGS, hidden_widths
-from chainrule.cli.guard import Interrupted, guarded
+from chainrule.cli.guard import InterruptedRun, guarded
 from chainrule.errors import ConfigError
 from chainrule.recipe.settings import NAMES, Settings
 
@@ -120,7 +120,7 @@ def carry_out(run: Prepared, out: Console, verbose: bool, report: bool) -> tuple
             with out.status("writing the report"):
                 write_report(run, outcome, page)
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted; go on with: {FLAGS.resume(run.place)}") from None
+        raise InterruptedRun(f"Interrupted; go on with: {FLAGS.resume(run.place)}") from None
     return outcome, page
 
 

@@ -21,7 +21,7 @@ MAX_ROW = 4 << 20  # characters: as text the cells of a row take 20 times as muc
 MAX_LABELS = 1 << 16  # distinct texts of y that are stored once each
 
 
-class Table(NamedTuple):
+class NumberTable(NamedTuple):
     """The contents of a CSV file."""
 
     names: list[str]
@@ -30,7 +30,7 @@ class Table(NamedTuple):
     """the column named y, if there is one"""
 
 
-def read_csv(path: PathLike) -> Table:
+def read_csv(path: PathLike) -> NumberTable:
     """Read the names of features from the first line, their numbers from the others, and y as text if present.
 
     Rows are counted from 0 and lines from 1; empty lines are skipped.
@@ -49,7 +49,7 @@ def read_csv(path: PathLike) -> Table:
             raise FormatError(f"{name} is no CSV file of UTF-8 text ({error}).") from error
 
 
-def _read(name: str, text: TextIO) -> Table:
+def _read(name: str, text: TextIO) -> NumberTable:
     values, targets, known = array("d"), [], dict[str, str]()
     rows = _rows(name, text)
     _, names = next(rows, (0, []))
@@ -79,7 +79,9 @@ def _read(name: str, text: TextIO) -> Table:
     if not count:
         raise DataError(f"{name} needs a line of the features' names and at least one row of numbers.")
     X: NDArray[Any] = np.frombuffer(values) if values else np.empty(0)
-    return Table([names[k] for k in kept], X.reshape(count, len(kept)), targets if y is not None else None)
+    return NumberTable(
+        [names[k] for k in kept], X.reshape(count, len(kept)), targets if y is not None else None
+    )
 
 
 def _rows(name: str, text: TextIO) -> Iterator[tuple[int, list[str]]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.formulas.layers import Context, Dense, ReLU, Sigmoid, Tanh
 from chainrule.formulas.losses import MeanSquaredError
 from chainrule.model import Model
@@ -22,7 +23,7 @@ JUDGED = {1: 4001, 2: 201}
 """Points along an axis that the error is measured at"""
 
 
-class Target(NamedTuple):
+class TargetFunction(NamedTuple):
     """A continuous function on [-1, 1]^variables, with values of about 1."""
 
     kind: str
@@ -41,32 +42,32 @@ def _soft_sign(s: Floats, width: float) -> Floats:
 
 
 TARGETS = (
-    Target(
+    TargetFunction(
         "smooth",
         1,
         lambda x: np.sin(np.pi * x[:, 0]) + 0.5 * np.cos(3 * np.pi * x[:, 0]),
     ),
-    Target(
+    TargetFunction(
         "kinked",
         1,
         lambda x: 2 * np.abs(np.mod(1.5 * x[:, 0], 1.0) * 2 - 1) - 1,
     ),
-    Target(
+    TargetFunction(
         "steep",
         1,
         lambda x: _soft_sign(x[:, :1] - np.array([-0.6, -0.1, 0.5]), 0.02).mean(1),
     ),
-    Target(
+    TargetFunction(
         "smooth",
         2,
         lambda x: np.sin(np.pi * x[:, 0]) * np.cos(np.pi * x[:, 1]),
     ),
-    Target(
+    TargetFunction(
         "kinked",
         2,
         lambda x: 1 - 2 * np.abs(x).max(1),
     ),
-    Target(
+    TargetFunction(
         "steep",
         2,
         lambda x: _soft_sign(0.6 - np.hypot(x[:, 0], x[:, 1]), 0.12),
@@ -74,10 +75,11 @@ TARGETS = (
 )
 
 
+@records.kind("lab_fit", fields=("width", "seed", "rms", "largest", "iterations"), also=("function",))
 class Fit(NamedTuple):
     """One network fitted to one function."""
 
-    target: Target
+    target: TargetFunction
     width: int
     seed: int
     rms: float
@@ -85,8 +87,17 @@ class Fit(NamedTuple):
     iterations: int
     model: Model
 
+    @property
+    def function(self) -> str:
+        """The code of the function that it was fitted to."""
+        return self.target.name
 
-def fit(target: Target, width: int, seed: int, iterations: int, activation: str = "tanh") -> Fit:
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+
+def fit(target: TargetFunction, width: int, seed: int, iterations: int, activation: str = "tanh") -> Fit:
     """Fit a network of one hidden layer on a grid, and evaluate it on a grid about 16 times as fine per dimension.
 
     Start: hidden neurons in random directions, each with its center at a random point of the domain and a slope that
@@ -124,12 +135,12 @@ def embedded(narrow: Fit, width: int, activation: str = "tanh") -> Model:
     return model
 
 
-def _samples(target: Target) -> tuple[Floats, Floats]:
+def _samples(target: TargetFunction) -> tuple[Floats, Floats]:
     X = grid(target.variables, TRAINED[target.variables])
     return X, target.f(X)
 
 
-def _scattered(target: Target, width: int, seed: int, activation: str) -> Model:
+def _scattered(target: TargetFunction, width: int, seed: int, activation: str) -> Model:
     layers = [Dense(width), ACTIVATIONS[activation](), Dense(1)]
     model = Model(Network(target.variables, layers, loss=MeanSquaredError()), seed=seed, dtype="float64")
     random = np.random.default_rng([seed, width, target.variables])
@@ -141,7 +152,7 @@ def _scattered(target: Target, width: int, seed: int, activation: str) -> Model:
     return model
 
 
-def _judged(target: Target, seed: int, model: Model, iterations: int) -> Fit:
+def _judged(target: TargetFunction, seed: int, model: Model, iterations: int) -> Fit:
     X = grid(target.variables, JUDGED[target.variables])
     off = model.outputs(X)[:, 0] - target.f(X)
     width = model.parameters["dense_1"].b.size

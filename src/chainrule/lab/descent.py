@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.errors import NonFiniteError
 from chainrule.formulas.layers import Dense, ReLU, Rescale
 from chainrule.formulas.losses import SoftmaxCrossEntropy
@@ -33,7 +34,7 @@ FACTOR = math.sqrt(10.0)
 """Between two learning rates of the grid."""
 
 
-class Arm(NamedTuple):
+class DescentRule(NamedTuple):
     """One rule: how it is made from a learning rate, the rate at which its search begins, and its batch size."""
 
     name: str
@@ -43,21 +44,22 @@ class Arm(NamedTuple):
 
 
 ARMS = (
-    Arm("gradient_descent", GradientDescent, 0.3, None),
-    Arm("sgd", SGD, 0.1, BATCH),
-    Arm("momentum", lambda rate: SGD(rate, momentum=0.9), 0.03, BATCH),
-    Arm("nesterov", lambda rate: SGD(rate, momentum=0.9, nesterov=True), 0.03, BATCH),
-    Arm("adagrad", Adagrad, 0.01, BATCH),
-    Arm("rmsprop", RMSprop, 1e-3, BATCH),
-    Arm("adam", Adam, 3e-3, BATCH),
-    Arm("adamw", AdamW, 3e-3, BATCH),
-    Arm("nadam", Nadam, 3e-3, BATCH),
-    Arm("lbfgs", lambda rate: LBFGS(), None, None),
+    DescentRule("gradient_descent", GradientDescent, 0.3, None),
+    DescentRule("sgd", SGD, 0.1, BATCH),
+    DescentRule("momentum", lambda rate: SGD(rate, momentum=0.9), 0.03, BATCH),
+    DescentRule("nesterov", lambda rate: SGD(rate, momentum=0.9, nesterov=True), 0.03, BATCH),
+    DescentRule("adagrad", Adagrad, 0.01, BATCH),
+    DescentRule("rmsprop", RMSprop, 1e-3, BATCH),
+    DescentRule("adam", Adam, 3e-3, BATCH),
+    DescentRule("adamw", AdamW, 3e-3, BATCH),
+    DescentRule("nadam", Nadam, 3e-3, BATCH),
+    DescentRule("lbfgs", lambda rate: LBFGS(), None, None),
 )
 
 
-class Outcome(NamedTuple):
-    """The result of one training run."""
+@records.kind("lab_descent", fields=("seed", "losses", "seconds", "accuracy"))
+class Descent(NamedTuple):
+    """The result of one training run. Its data leave out the path."""
 
     seed: int
     losses: NDArray[np.float64]  # (epochs + 1,) of all training samples, before training and after each epoch
@@ -70,8 +72,12 @@ class Outcome(NamedTuple):
         below = np.flatnonzero(self.losses <= loss)
         return int(below[0]) if len(below) else None
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
-class Task(NamedTuple):
+
+class DescentTask(NamedTuple):
     """The data and the network that all rules have in common."""
 
     X: NDArray[Any]
@@ -87,7 +93,7 @@ class Task(NamedTuple):
         return Model(Network(784, layers, loss=SoftmaxCrossEntropy()), seed=seed)
 
 
-def tuned(arm: Arm, task: Task, seed: int) -> tuple[float | None, int]:
+def tuned(arm: DescentRule, task: DescentTask, seed: int) -> tuple[float | None, int]:
     """Search the learning rate of the lowest final training loss on a growing grid; return it and the grid's size.
 
     At most eight rates; a rate whose loss is not finite is as bad as can be.
@@ -104,12 +110,12 @@ def tuned(arm: Arm, task: Task, seed: int) -> tuple[float | None, int]:
     return float(f"{arm.start * FACTOR ** min(found, key=lambda k: (found[k], k)):.2g}"), len(found)
 
 
-def _final(arm: Arm, rate: float, task: Task, seed: int) -> float:
+def _final(arm: DescentRule, rate: float, task: DescentTask, seed: int) -> float:
     last = float(descend(arm, rate, task, seed).losses[-1])
     return last if math.isfinite(last) else math.inf
 
 
-def descend(arm: Arm, rate: float | None, task: Task, seed: int) -> Outcome:
+def descend(arm: DescentRule, rate: float | None, task: DescentTask, seed: int) -> Descent:
     """Train from the initial weights of a seed, and evaluate afterwards the parameters of each epoch."""
     model = task.model(seed)
     path, seconds = [model.theta.copy()], [0.0]
@@ -129,4 +135,4 @@ def descend(arm: Arm, rate: float | None, task: Task, seed: int) -> Outcome:
     ended = len(path) > task.epochs or arm.start is None  # L-BFGS may be done early
     for numbers, fill in ((losses, losses[-1] if ended else math.nan), (seconds, seconds[-1])):
         numbers += [fill] * (task.epochs + 1 - len(numbers))
-    return Outcome(seed, np.array(losses), np.array(seconds), accuracy, np.stack(path))
+    return Descent(seed, np.array(losses), np.array(seconds), accuracy, np.stack(path))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.data import checks
 from chainrule.datasets import Dataset, load_mnist
 from chainrule.formulas.layers import Dense, ReLU, Rescale
@@ -50,6 +51,7 @@ NEURON = ("dense_1", "dense_2", "dense_3", "dense_4")
 WHICH = ("trained", "untrained")
 
 
+@records.kind("lab_neuron_pictures")
 class Pictures(NamedTuple):
     """Some neurons of one layer."""
 
@@ -62,7 +64,12 @@ class Pictures(NamedTuple):
     agreement: float
     """mean correlation of the inputs that different starts ended at; 1 for the closed form"""
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
+
+@records.kind("lab_features_run", fields=("accuracy", "probes", "purity", "over_training"))
 class Found(NamedTuple):
     """The results of one seed."""
 
@@ -72,6 +79,10 @@ class Found(NamedTuple):
     purity: dict[str, list[float]]  # the same, of the most exciting samples
     over_training: NDArray[np.float64]  # (epochs + 1, layers) CKA with the same layer at the end
     outputs: dict[str, NDArray[Any]]  # of the judged digits, by layer name
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
 
 def features(

@@ -12,7 +12,7 @@ from chainrule.data import checks
 from chainrule.errors import ConfigError
 from chainrule.lab import slices
 from chainrule.lab.base import Progress, check_options, part, scaled
-from chainrule.lab.descent import ARMS, BATCH, Outcome, Task, descend, tuned
+from chainrule.lab.descent import ARMS, BATCH, Descent, DescentTask, descend, tuned
 from chainrule.views import words
 from chainrule.views.experiments import Report
 from chainrule.views.tables import Table
@@ -49,12 +49,14 @@ def optimizers(
     count = min(scaled(samples, share, 100), len(train.X))
     rows = np.random.default_rng([seed, 1]).permutation(len(train.X))[:count]
     some = slice(None, scaled(len(test.X), min(share, 1.0), 100))
-    task = Task(train.X[rows], train.y[rows], test.X[some], test.y[some], scaled(EPOCHS, share, 2), hidden)
+    task = DescentTask(
+        train.X[rows], train.y[rows], test.X[some], test.y[some], scaled(EPOCHS, share, 2), hidden
+    )
     rates, tried = {}, {}
     for i, arm in enumerate(ARMS):
         part(progress, 0.0, 0.55)(i / len(ARMS), words.lab_optimizers.tuning(arm.name))
         rates[arm.name], tried[arm.name] = tuned(arm, task, seed + repeats)
-    outcomes: dict[str, list[Outcome]] = {}
+    outcomes: dict[str, list[Descent]] = {}
     for i, arm in enumerate(ARMS):
         part(progress, 0.55, 0.85)(i / len(ARMS), words.lab_optimizers.RULES[arm.name])
         outcomes[arm.name] = [descend(arm, rates[arm.name], task, s) for s in range(seed, seed + repeats)]
@@ -68,10 +70,10 @@ def optimizers(
 
 
 def _report(
-    task: Task,
+    task: DescentTask,
     rates: dict[str, float | None],
     tried: dict[str, int],
-    outcomes: dict[str, list[Outcome]],
+    outcomes: dict[str, list[Descent]],
     views: tuple[slices.View, slices.View],
     settings: dict[str, Any],
     begin: float,
@@ -126,7 +128,7 @@ def _report(
     )
 
 
-def _answer(task: Task, outcomes: dict[str, list[Outcome]], target: float) -> str:
+def _answer(task: DescentTask, outcomes: dict[str, list[Descent]], target: float) -> str:
     """All by medians; a run that diverged ends at infinity."""
     last = {
         name: float(np.median([np.nan_to_num(run.losses[-1], nan=math.inf) for run in runs]))
@@ -137,20 +139,20 @@ def _answer(task: Task, outcomes: dict[str, list[Outcome]], target: float) -> st
     return words.lab_optimizers.answer(task.epochs, first, last, passes, target)
 
 
-def _median_passes(runs: list[Outcome], target: float) -> int | None:
+def _median_passes(runs: list[Descent], target: float) -> int | None:
     """Return the median number of passes to the target; None if the median run did not reach it."""
     passes = sorted(math.inf if (p := run.passes(target)) is None else p for run in runs)
     middle = passes[(len(passes) - 1) // 2]
     return int(middle) if math.isfinite(middle) else None
 
 
-def _steps(task: Task) -> int:
+def _steps(task: DescentTask) -> int:
     """Return the number of steps of a pass in batches."""
     return -(-len(task.X) // BATCH)
 
 
 def _finding(
-    task: Task, outcomes: dict[str, list[Outcome]], rates: dict[str, float | None], share: float
+    task: DescentTask, outcomes: dict[str, list[Descent]], rates: dict[str, float | None], share: float
 ) -> str:
     last = {name: float(np.median([run.losses[-1] for run in runs])) for name, runs in outcomes.items()}
     spread = max(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.datasets import Dataset
 from chainrule.formulas.layers import BatchNorm, Dense, Dropout, Layer, ReLU, Rescale
 from chainrule.formulas.losses import SoftmaxCrossEntropy
@@ -45,7 +46,8 @@ class Split(NamedTuple):
     test: Dataset
 
 
-class Outcome(NamedTuple):
+@records.kind("lab_remedy_run", also=("epochs", "best_epoch"))
+class RemedyRun(NamedTuple):
     """The result of one training run. The losses are those of the data, without a penalty."""
 
     loss: list[float]  # of the training sample after each epoch, in prediction mode
@@ -65,6 +67,10 @@ class Outcome(NamedTuple):
         """The epoch of the lowest validation loss."""
         return int(np.argmin(self.watched)) + 1
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
 
 def split(train: Dataset, test: Dataset, samples: int, seed: int, wrong: float) -> Split:
     """Draw the training sample of a seed, with a share of wrong labels, and the validation sample, with right ones."""
@@ -76,7 +82,7 @@ def split(train: Dataset, test: Dataset, samples: int, seed: int, wrong: float) 
     return Split(X[:samples], y[:samples], X[samples:], y[samples:], test)
 
 
-def learn(remedy: Remedy, parts: Split, seed: int, epochs: int) -> Outcome:
+def learn(remedy: Remedy, parts: Split, seed: int, epochs: int) -> RemedyRun:
     """Train, and evaluate both losses in prediction mode: no dropout, running statistics."""
     layers: list[Layer] = [Rescale(1 / 255)]
     for _ in range(2):
@@ -99,5 +105,5 @@ def learn(remedy: Remedy, parts: Split, seed: int, epochs: int) -> Outcome:
         model.evaluate(X, y, metrics=["accuracy", "log_loss"])
         for X, y in ((parts.X, parts.y), (parts.X_watched, parts.y_watched), (parts.test.X, parts.test.y))
     )
-    return Outcome(losses, history["val_log_loss"], train["accuracy"], watched["accuracy"], test["accuracy"],
+    return RemedyRun(losses, history["val_log_loss"], train["accuracy"], watched["accuracy"], test["accuracy"],
                    test["log_loss"])  # fmt: skip

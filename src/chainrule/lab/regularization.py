@@ -13,7 +13,7 @@ from chainrule.data import checks
 from chainrule.datasets import Dataset, load_mnist
 from chainrule.errors import ConfigError
 from chainrule.lab.base import Progress, check_options, part, scaled
-from chainrule.lab.overfitting import BATCH, HELD_OUT, RATE, WIDTH, Outcome, Remedy, Split, learn, split
+from chainrule.lab.overfitting import BATCH, HELD_OUT, RATE, WIDTH, Remedy, RemedyRun, Split, learn, split
 from chainrule.views import words
 from chainrule.views.experiments import Report
 from chainrule.views.tables import Table
@@ -51,7 +51,7 @@ def regularization(
     if budget < 1:
         some = np.arange(scaled(len(test.X), budget, 1000))
         test = Dataset(test.X[some], test.y[some], test.shape, test.name, test.classes)
-    found: dict[float, dict[str, list[Outcome]]] = {}
+    found: dict[float, dict[str, list[RemedyRun]]] = {}
     strengths: dict[float, tuple[float, float]] = {}
     for i, share in enumerate((0.0, wrong)):
         parts = [split(train, test, samples, seed + k, share) for k in range(repeats + SPARE)]
@@ -66,7 +66,7 @@ def regularization(
 
 def _compare(
     parts: list[Split], seed: int, epochs: int, progress: Progress
-) -> tuple[dict[str, list[Outcome]], tuple[float, float]]:
+) -> tuple[dict[str, list[RemedyRun]], tuple[float, float]]:
     """Train with each remedy on the same samples, one set per seed; the last sets only choose the strengths.
 
     Returns the runs by remedy, and the strengths of dropout and of L2.
@@ -81,7 +81,7 @@ def _compare(
         Remedy("early_stopping", early_stopping=True),
         Remedy("all", drop, decay, True, True),
     )
-    outcomes: dict[str, list[Outcome]] = {remedy.name: [] for remedy in remedies}
+    outcomes: dict[str, list[RemedyRun]] = {remedy.name: [] for remedy in remedies}
     tell = part(progress, 0.4, 1.0)
     for i in range(repeats):
         for k, remedy in enumerate(remedies):
@@ -102,7 +102,7 @@ def _strengths(parts: list[Split], seed: int, epochs: int, progress: Progress) -
 
 
 def _report(
-    found: dict[float, dict[str, list[Outcome]]],
+    found: dict[float, dict[str, list[RemedyRun]]],
     strengths: dict[float, tuple[float, float]],
     settings: dict[str, Any],
     begin: float,
@@ -149,7 +149,7 @@ def _told(remedy: Remedy, seed: int) -> str:
     return words.experiments.of_seed(words.lab_regularization.REMEDIES[remedy.name], seed)
 
 
-def _table(caption: str, outcomes: dict[str, list[Outcome]]) -> Table:
+def _table(caption: str, outcomes: dict[str, list[RemedyRun]]) -> Table:
     rows, said = [], words.lab_regularization
     for name, runs in outcomes.items():
         test = _percent([run.test_accuracy for run in runs])
@@ -172,17 +172,17 @@ def _percent(shares: Sequence[float]) -> NDArray[np.float64]:
     return 100.0 * np.asarray(shares)
 
 
-def _gains(outcomes: dict[str, list[Outcome]], name: str) -> list[float]:
+def _gains(outcomes: dict[str, list[RemedyRun]], name: str) -> list[float]:
     """Return the gain in test accuracy over plain training, in points, per seed."""
     pairs = zip(outcomes[name], outcomes["plain"], strict=True)
     return [100.0 * (run.test_accuracy - plain.test_accuracy) for run, plain in pairs]
 
 
-def _mean_loss(outcomes: dict[str, list[Outcome]]) -> dict[str, float]:
+def _mean_loss(outcomes: dict[str, list[RemedyRun]]) -> dict[str, float]:
     return {name: float(np.mean([run.test_loss for run in runs])) for name, runs in outcomes.items()}
 
 
-def _answer(found: dict[float, dict[str, list[Outcome]]]) -> str:
+def _answer(found: dict[float, dict[str, list[RemedyRun]]]) -> str:
     gains = {
         wrong: {name: float(np.mean(_gains(outcomes, name))) for name in outcomes if name != "plain"}
         for wrong, outcomes in found.items()
@@ -191,7 +191,7 @@ def _answer(found: dict[float, dict[str, list[Outcome]]]) -> str:
     return words.lab_regularization.answer(gains, loss)
 
 
-def _finding(wrong: float, outcomes: dict[str, list[Outcome]], settings: dict[str, Any]) -> str:
+def _finding(wrong: float, outcomes: dict[str, list[RemedyRun]], settings: dict[str, Any]) -> str:
     plain = outcomes["plain"]
     train, test = (
         float(_percent(shares).mean())

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.data.checks import check_samples
 from chainrule.engines import Plan
 from chainrule.engines.step import gradient
@@ -35,6 +36,7 @@ NEAR = 1.1
 RATES = tuple(10.0 ** (k / 2) for k in range(-5, 4))
 
 
+@records.kind("lab_slice")
 class View(NamedTuple):
     """The loss over a plane, and paths on it."""
 
@@ -48,6 +50,10 @@ class View(NamedTuple):
     """the learning rates of the paths; empty where they are those of the training"""
     final: dict[str, float]
     """the loss at the end of each path on the plane"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
 
 class Plane:

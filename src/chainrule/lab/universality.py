@@ -23,7 +23,7 @@ from chainrule.lab.approximation import (
     TRAINED,
     Fit,
     Floats,
-    Target,
+    TargetFunction,
     fit,
     grid,
     widen,
@@ -73,7 +73,7 @@ def universality(
                    widths=list(widths), error=error, iterations=iterations), begin)  # fmt: skip
 
 
-def _cost(target: Target, width: int, is_widened: bool) -> float:
+def _cost(target: TargetFunction, width: int, is_widened: bool) -> float:
     parameters = width * (target.variables + 2) + 1
     return (1 + is_widened) * float(TRAINED[target.variables] ** target.variables * parameters**2 + 2e6)
 
@@ -141,11 +141,11 @@ def _best_rms(group: list[Fit]) -> float:
 
 
 def _curve(name: str, widths: tuple[int, ...], groups: list[list[Fit]]) -> Any:
-    from chainrule.views.figures.laboratory import Curve
+    from chainrule.views.figures.laboratory import Band
 
     best = [min(f.largest for f in group) for group in groups]
     worst = [max(f.largest for f in group) for group in groups]
-    return Curve(name, widths, best, best, worst)
+    return Band(name, widths, best, best, worst)
 
 
 def _apart(by: dict[str, list[list[Fit]]]) -> tuple[float, str, int] | None:

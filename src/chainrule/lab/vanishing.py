@@ -66,7 +66,7 @@ def _residual_relu(depth: int, width: int) -> list[Layer]:
     return [Dense(width), *_repeat(depth - 1, lambda: [Residual([BatchNorm(), ReLU(), Dense(width)])])]
 
 
-class Data(NamedTuple):
+class DigitParts(NamedTuple):
     """Parts of MNIST for training, for the choice of the learning rate, and for the test."""
 
     X: NDArray[Any]
@@ -135,12 +135,12 @@ def _check_depths(depths: Sequence[int]) -> tuple[int, ...]:
     return depths
 
 
-def _load(seed: int, images: int) -> Data:
+def _load(seed: int, images: int) -> DigitParts:
     """Draw training images and validation images by the seed, and load test images."""
     train, test = load_mnist()
     order = np.random.default_rng(seed).permutation(len(train.y))
     held, drawn = order[:HELD_OUT], order[HELD_OUT : HELD_OUT + images]
-    return Data(
+    return DigitParts(
         train.X[drawn],
         train.y[drawn],
         (train.X[held], train.y[held]),
@@ -152,7 +152,7 @@ def _network(layers: list[Layer]) -> Network:
     return Network(784, [Rescale(1 / 255), *layers, Dense(10)], SoftmaxCrossEntropy())
 
 
-def _train(network: Network, seed: int, data: Data, rate: float, epochs: int) -> Model | None:
+def _train(network: Network, seed: int, data: DigitParts, rate: float, epochs: int) -> Model | None:
     """Train the network; return None if the run diverged."""
     model = Model(network, seed=seed)
     try:
@@ -169,7 +169,7 @@ def _loss(model: Model | None, X: NDArray[Any], y: NDArray[Any]) -> float:
     return loss if math.isfinite(loss) else math.inf
 
 
-def _measure(arm: str, depth: int, width: int, data: Data, seed: int, repeats: int) -> Measured:
+def _measure(arm: str, depth: int, width: int, data: DigitParts, seed: int, repeats: int) -> Measured:
     """Measure the gradient before training, choose the learning rate by the validation images, and train."""
     network = _network(ARMS[arm](depth, width))
     seeds = [(seed + r) % 2**32 for r in range(repeats)]
@@ -201,7 +201,7 @@ def _measure(arm: str, depth: int, width: int, data: Data, seed: int, repeats: i
     )
 
 
-def _shattering(depth: int, width: int, data: Data, seed: int, repeats: int) -> dict[str, float]:
+def _shattering(depth: int, width: int, data: DigitParts, seed: int, repeats: int) -> dict[str, float]:
     """Measure the mean cosine between the first layer's deltas of neighboring images before training, by network.
 
     Source: Balduzzi et al., "The shattered gradients problem", ICML 2017.

@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.views import words
 from chainrule.views.experiments import Report
 from chainrule.views.tables import Table
 from chainrule.views.words.nets import CHANCE, NORMED, PLAIN
 
 
+@records.kind("lab_depth_result", also=("ratio", "loss"))
 class Measured(NamedTuple):
     """The results of one network at one depth, over the seeds."""
 
@@ -34,6 +36,10 @@ class Measured(NamedTuple):
     def loss(self) -> float:
         """The median loss of the seeds."""
         return float(np.median(self.losses))
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
 
 def report(

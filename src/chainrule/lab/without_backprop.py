@@ -17,9 +17,9 @@ from chainrule.lab.without_backprop_runs import (
     LOOKS,
     SIZES,
     TUNING,
-    Arm,
-    Outcome,
-    Task,
+    MethodArm,
+    MethodRuns,
+    MethodTask,
     network,
     run,
     samples,
@@ -51,9 +51,9 @@ def without_backprop(
     names = _names(methods)
     start, passes = time.perf_counter(), scaled(PASSES, budget, 500)
     train, test = samples()
-    task = Task(network(), train, test)
+    task = MethodTask(network(), train, test)
     clock = Clock(progress, len(names) * (repeats + len(SIZES) * TUNING))
-    found: dict[str, Outcome] = {}
+    found: dict[str, MethodRuns] = {}
     for name in names:
         arm = ARMS[name]
         size = tuned(task, arm, seed, passes, clock)
@@ -62,7 +62,7 @@ def without_backprop(
             clock.at(words.experiments.of_seed(words.lab_without_backprop.METHODS[name], seed + k))
             courses.append(run(task, arm, size, seed + k, passes, looks=LOOKS))
             clock.add(1)
-        found[name] = Outcome(arm, size, courses)
+        found[name] = MethodRuns(arm, size, courses)
     return _report(task, found, passes, {"seed": seed, "repeats": repeats, "budget": budget}, start)
 
 
@@ -97,7 +97,7 @@ class Clock:
             self.progress(min(self.done / self.total, 1.0), self.what)
 
 
-def tuned(task: Task, arm: Arm, seed: int, passes: int, clock: Clock) -> float | None:
+def tuned(task: MethodTask, arm: MethodArm, seed: int, passes: int, clock: Clock) -> float | None:
     """Return the step size of the lowest loss after a fifth of the passes, at the first seed."""
     if isinstance(arm.make(1.0), NoTraining):
         clock.add(len(SIZES) * TUNING)
@@ -114,7 +114,7 @@ def tuned(task: Task, arm: Arm, seed: int, passes: int, clock: Clock) -> float |
 
 
 def _report(
-    task: Task, found: dict[str, Outcome], passes: int, settings: dict[str, Any], start: float
+    task: MethodTask, found: dict[str, MethodRuns], passes: int, settings: dict[str, Any], start: float
 ) -> Report:
     from chainrule.views.figures import search
 
@@ -153,7 +153,7 @@ def _report(
     )
 
 
-def measured(found: dict[str, Outcome]) -> Table:
+def measured(found: dict[str, MethodRuns]) -> Table:
     """Each method in numbers."""
     rows, said = [], words.lab_without_backprop
     backprop = found["backpropagation"]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core import records
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples
 from chainrule.datasets import load_mnist
@@ -52,7 +53,7 @@ FAR = 1 << 30
 """Steps beyond a run's own: random draws of the measurements, which must not be those of the run."""
 
 
-class Arm(NamedTuple):
+class MethodArm(NamedTuple):
     """One method in the comparison."""
 
     name: str
@@ -64,25 +65,26 @@ class Arm(NamedTuple):
     """estimates averaged in each look at the cosine"""
 
 
-ARMS: dict[str, Arm] = {
+ARMS: dict[str, MethodArm] = {
     arm.name: arm
     for arm in (
-        Arm("backpropagation", lambda size: Backpropagation(), "exact"),
-        Arm("central_differences", lambda size: CentralDifferences(), "numerical"),
-        Arm("forward_differences", lambda size: ForwardDifferences(), "numerical"),
-        Arm("forward_gradient", lambda size: ForwardGradient(), "direction", 16),
-        Arm("spsa", lambda size: SPSA(), "direction", 16),
-        Arm("openai_es", lambda size: OpenAIES(), "evolution", 4),
-        Arm("cma_es", lambda size: CMAES(sigma=size, diagonal=True), "evolution", 4),
-        Arm("random_search", lambda size: RandomSearch(sigma=size), "evolution", 16),
-        Arm("feedback_alignment", lambda size: FeedbackAlignment(), "other"),
-        Arm("random_features", lambda size: RandomFeatures(), "other"),
-        Arm("none", lambda size: NoTraining(), "none"),
+        MethodArm("backpropagation", lambda size: Backpropagation(), "exact"),
+        MethodArm("central_differences", lambda size: CentralDifferences(), "numerical"),
+        MethodArm("forward_differences", lambda size: ForwardDifferences(), "numerical"),
+        MethodArm("forward_gradient", lambda size: ForwardGradient(), "direction", 16),
+        MethodArm("spsa", lambda size: SPSA(), "direction", 16),
+        MethodArm("openai_es", lambda size: OpenAIES(), "evolution", 4),
+        MethodArm("cma_es", lambda size: CMAES(sigma=size, diagonal=True), "evolution", 4),
+        MethodArm("random_search", lambda size: RandomSearch(sigma=size), "evolution", 16),
+        MethodArm("feedback_alignment", lambda size: FeedbackAlignment(), "other"),
+        MethodArm("random_features", lambda size: RandomFeatures(), "other"),
+        MethodArm("none", lambda size: NoTraining(), "none"),
     )
 }
 """In the order of the table."""
 
 
+@records.kind("lab_course")
 @dataclass
 class Course:
     """The record of one run: one number per measurement."""
@@ -96,11 +98,20 @@ class Course:
     accuracy: float = math.nan
     """on the test samples, at the end"""
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
 
-class Outcome(NamedTuple):
+
+@records.kind(
+    "lab_method_runs",
+    fields=("size", "courses"),
+    also=("method", "loss", "accuracy", "steps", "passes_a_step", "milliseconds", "cosine"),
+)
+class MethodRuns(NamedTuple):
     """The results of one method over all seeds."""
 
-    arm: Arm
+    arm: MethodArm
     size: float | None
     """the step size that tuning chose; None where there is none to choose"""
     courses: list[Course]
@@ -150,11 +161,20 @@ class Outcome(NamedTuple):
             found.append(at)
         return float(np.mean(found))
 
+    @property
+    def method(self) -> str:
+        """The method's code."""
+        return self.arm.name
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
 
 # --- the task
 
 
-class Task(NamedTuple):
+class MethodTask(NamedTuple):
     """The network and the data that all methods have in common."""
 
     network: Network
@@ -180,7 +200,7 @@ def samples() -> tuple[Samples, Samples]:
 # --- runs
 
 
-def run(task: Task, arm: Arm, size: float | None, seed: int, passes: int, looks: int) -> Course:
+def run(task: MethodTask, arm: MethodArm, size: float | None, seed: int, passes: int, looks: int) -> Course:
     """Train by one method from the initial weights of a seed until its passes are used up, at least one step.
 
     looks: how often its direction is compared with the gradient; with 0 the loss is looked at only before and after.
@@ -234,7 +254,7 @@ class Order:
 
 
 def note(
-    course: Course, task: Task, session: MethodSession, seconds: float, loss: float | None = None
+    course: Course, task: MethodTask, session: MethodSession, seconds: float, loss: float | None = None
 ) -> None:
     """Evaluate the loss over all training samples, and record it with the seconds so far."""
     if loss is None:
@@ -246,7 +266,7 @@ def note(
 
 
 def cosines(
-    task: Task, plan: Plan, session: MethodSession, rows: NDArray[np.int64], step: int, draws: int
+    task: MethodTask, plan: Plan, session: MethodSession, rows: NDArray[np.int64], step: int, draws: int
 ) -> list[float]:
     """Compute the cosine between the next step of the method and the negative gradient; None if it does not move.
 

@@ -25,7 +25,7 @@ PEERS: dict[str, Entry] = {
     "sklearn": Entry("scikit-learn", "sklearn:ScikitLearn", ("sklearn",)),
     "torch": Entry("PyTorch", "torch:PyTorch", ("torch",)),
     "torch-compile": Entry("torch.compile", "torch:Compiled", ("torch",), predicts=False),
-    "jax-step": Entry("JAX, a step", "jax:Step", ("jax",), predicts=False),
+    "jax-step": Entry("JAX, a step", "jax:JaxStep", ("jax",), predicts=False),
     "jax-scan": Entry("JAX, an epoch", "jax:Scan", ("jax",)),
     "onnxruntime": Entry("ONNX Runtime", "onnx:OnnxRuntime", ("onnx", "onnxruntime"), trains=False),
     "numpy": Entry("NumPy by hand", "numpy:ByHand", ("numpy",)),

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from chainrule.benchmark.cases import Case, Layer
+from chainrule.benchmark.cases import Case, LayerWeights
 
 
 class Peer(ABC):
@@ -33,7 +33,7 @@ class Peer(ABC):
         return None
 
     @abstractmethod
-    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
+    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[LayerWeights]) -> None:
         """Build the network with these weights, and the optimizer; convert the data to the library's own form."""
 
     @abstractmethod

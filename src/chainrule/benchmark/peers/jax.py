@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.benchmark.cases import DROPOUT, LEARNING_RATE, Case, Layer
+from chainrule.benchmark.cases import DROPOUT, LEARNING_RATE, Case, LayerWeights
 from chainrule.benchmark.peers.base import Peer
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
@@ -26,7 +26,7 @@ class Jax(Peer):
 
         self.jax = jax
 
-    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
+    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[LayerWeights]) -> None:
         """Make parameters, moments and running statistics as one tree; new functions are compiled anew."""
         jax, jnp = self.jax, self.jax.numpy
         hidden = len(layers) - 1
@@ -103,10 +103,10 @@ class Jax(Peer):
         return lambda: np.asarray(forward(state, X))
 
 
-class Step(Jax):
+class JaxStep(Jax):
     """JAX that trains by a Python loop of jitted steps."""
 
-    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
+    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[LayerWeights]) -> None:
         """Compile a call that picks its rows inside."""
         super().prepare(case, X, y, layers)
         step = self.step
@@ -130,7 +130,7 @@ class Scan(Jax):
 
     whole_epochs = True
 
-    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
+    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[LayerWeights]) -> None:
         """Compile a call that picks its rows inside."""
         super().prepare(case, X, y, layers)
         step, scan = self.step, self.jax.lax.scan

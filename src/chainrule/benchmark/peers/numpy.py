@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.benchmark.cases import LEARNING_RATE, Case, Layer
+from chainrule.benchmark.cases import LEARNING_RATE, Case, LayerWeights
 from chainrule.benchmark.peers.base import Peer
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
@@ -26,7 +26,7 @@ class ByHand(Peer):
         """Refuse networks other than plain ones."""
         return None if case.blocks == "plain" else f"{case.blocks} is not written out here"
 
-    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
+    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[LayerWeights]) -> None:
         """Allocate theta, its gradient and its moments as flat arrays, with W, b, dW and db as views."""
         self.case, self.X = case, X
         eye = np.eye(case.widths[-1], dtype=np.float32)
@@ -41,12 +41,12 @@ class ByHand(Peer):
         self.y, self.column = np.empty_like(self.a[-1]), np.empty((case.batch, 1), np.float32)
 
     @staticmethod
-    def views(flat: NDArray[Any], layers: list[Layer]) -> list[Layer]:
+    def views(flat: NDArray[Any], layers: list[LayerWeights]) -> list[LayerWeights]:
         """Return views (W, b) of each layer."""
         found, start = [], 0
         for W, b in layers:
             middle, stop = start + W.size, start + W.size + b.size
-            found.append(Layer(flat[start:middle].reshape(W.shape), flat[middle:stop]))
+            found.append(LayerWeights(flat[start:middle].reshape(W.shape), flat[middle:stop]))
             start = stop
         return found
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.benchmark.cases import Case, Layer
+from chainrule.benchmark.cases import Case, LayerWeights
 from chainrule.benchmark.peers.base import Peer
 
 
@@ -27,7 +27,7 @@ class OnnxRuntime(Peer):
         """Refuse networks other than plain ones."""
         return None if case.blocks == "plain" else f"{case.blocks} is not written down for it here"
 
-    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
+    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[LayerWeights]) -> None:
         """Build the graph with the initial weights, and its session."""
         from onnx import TensorProto, helper, numpy_helper
 

@@ -10,10 +10,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 import chainrule
-from chainrule.benchmark.cases import DROPOUT, LEARNING_RATE, Case, Layer
+from chainrule.benchmark.cases import DROPOUT, LEARNING_RATE, Case, LayerWeights
 from chainrule.benchmark.peers.base import Peer
-from chainrule.formulas.layers import BatchNorm, Dense, Dropout, ReLU
-from chainrule.formulas.layers import Layer as Link
+from chainrule.formulas.layers import BatchNorm, Dense, Dropout, Layer, ReLU
 from chainrule.formulas.losses import MeanSquaredError, SoftmaxCrossEntropy
 from chainrule.formulas.optimizers import Adam
 from chainrule.model import Model
@@ -91,12 +90,12 @@ class Chainrule(Peer):
             + (f", {native.instruction_set()})" if engine == "native" else ")")
         }
 
-    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
+    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[LayerWeights]) -> None:
         """Build the model as a user would, and set its weights."""
         if self.turns is not None:
             self.turns.end()
             self.turns = None
-        links: list[Link] = []
+        links: list[Layer] = []
         for i, units in enumerate(case.widths[1:-1]):
             if case.blocks == "residual" and i > 0:
                 links.append(Residual([Dense(units), ReLU()]))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.benchmark.cases import LEARNING_RATE, Case, Layer
+from chainrule.benchmark.cases import LEARNING_RATE, Case, LayerWeights
 from chainrule.benchmark.peers.base import Peer
 
 FEWEST = 64
@@ -46,7 +46,7 @@ class ScikitLearn(Peer):
             return "it has no softmax over two classes"
         return None if case.blocks == "plain" else f"it has no {case.blocks}"
 
-    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
+    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[LayerWeights]) -> None:
         """Build the estimator without penalty or early stopping, with the same Adam."""
         kind = self.regressor if case.is_regression else self.classifier
         self.case, self.X, self.y = case, X, y

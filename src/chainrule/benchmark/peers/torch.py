@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.benchmark.cases import DROPOUT, LEARNING_RATE, Case, Layer
+from chainrule.benchmark.cases import DROPOUT, LEARNING_RATE, Case, LayerWeights
 from chainrule.benchmark.peers.base import Peer
 
 
@@ -24,7 +24,7 @@ class PyTorch(Peer):
         torch.set_num_threads(threads)
         self.torch = torch
 
-    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
+    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[LayerWeights]) -> None:
         """Build the same network, with weights transposed as in torch.nn.Linear."""
         torch, nn = self.torch, self.torch.nn
 
@@ -36,7 +36,7 @@ class PyTorch(Peer):
             def forward(self, a: Any) -> Any:
                 return a + self.inner(a)
 
-        def linear(layer: Layer) -> Any:
+        def linear(layer: LayerWeights) -> Any:
             made = nn.Linear(*layer.W.shape)
             with torch.no_grad():
                 made.weight.copy_(torch.from_numpy(layer.W.T.copy()))
@@ -102,7 +102,7 @@ class PyTorch(Peer):
 class Compiled(PyTorch):
     """PyTorch with torch.compile of network and loss."""
 
-    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[Layer]) -> None:
+    def prepare(self, case: Case, X: NDArray[Any], y: NDArray[Any], layers: list[LayerWeights]) -> None:
         """Compile each case by itself: after eight shapes of one function torch would give up and run eagerly."""
         super().prepare(case, X, y, layers)
         self.torch._dynamo.reset()

@@ -47,19 +47,19 @@ class Difference(NamedTuple):
         return records.to_data(self)
 
 
-class Probe(NamedTuple):
+class Perturbation(NamedTuple):
     """The loss at one place: each sample's part, and the side of each kink."""
 
     parts: NDArray[np.float64]  # (batch,)  s_i / sum_i s_i * loss_i
     penalty: float  # of the one number that moves
     sides: tuple[NDArray[np.bool_], ...]
 
-    def minus(self, other: Probe) -> float:
+    def minus(self, other: Perturbation) -> float:
         """Return the loss here minus the loss there, subtracted sample by sample so that equal ones cancel exactly."""
         return math.fsum([*(self.parts - other.parts).tolist(), self.penalty, -other.penalty])
 
 
-def central_difference(probe: Callable[[float], Probe], at: float) -> Difference:
+def central_difference(probe: Callable[[float], Perturbation], at: float) -> Difference:
     """dL/dt at t = `at`, by Richardson's extrapolation from h, h/2, h/4, ... (Ridders' choice among the results).
 
     D(h) = (L(t + h) - L(t - h)) / 2h = L'(t) + c_2 h^2 + c_4 h^4 + ...      each column of the table removes one power
@@ -103,13 +103,13 @@ def central_difference(probe: Callable[[float], Probe], at: float) -> Difference
     return best._replace(kink=start / 2 ** (crossed - 1))
 
 
-def _at_a_kink(probe: Callable[[float], Probe], at: float, h: float) -> Difference:
+def _at_a_kink(probe: Callable[[float], Perturbation], at: float, h: float) -> Difference:
     """Return the mean of the derivatives on both sides, where no step is small enough."""
     up, down = probe(at + h), probe(at - h)
     return Difference(up.minus(down) / (2 * h), math.inf, h, 0.0)
 
 
-def _same(here: Probe, *others: Probe) -> bool:
+def _same(here: Perturbation, *others: Perturbation) -> bool:
     """Return whether two places are on the same side of every kink, and the loss is finite."""
     return all(
         np.isfinite(other.parts).all()
@@ -120,7 +120,7 @@ def _same(here: Probe, *others: Probe) -> bool:
 
 def prober(
     trace: Walk, place: int | tuple[int, int], is_weight: bool
-) -> tuple[Callable[[float], Probe], float]:
+) -> tuple[Callable[[float], Perturbation], float]:
     """Return the loss as a function of one number, theta[place] or x[place], and its present value."""
     network, ctx = trace.network, trace.context()
     theta, x = trace.theta.copy(), trace.x.copy()
@@ -129,7 +129,7 @@ def prober(
     l2, l1 = (network.l2, network.l1) if is_weight else (0.0, 0.0)
     at = float(moved[place])
 
-    def probe(t: float) -> Probe:
+    def probe(t: float) -> Perturbation:
         moved[place] = t
         with np.errstate(all="ignore"):  # a large step may overflow; it is refused then
             out, caches = backprop.forward(network.links, tree, x, ctx)
@@ -138,7 +138,7 @@ def prober(
         sides = [*_sides(network.links, caches), *(out - trace.y > kink for kink in network.loss.kinks)]
         if l1:
             sides.append(np.array([t > 0]))
-        return Probe(parts, 0.5 * l2 * t * t + l1 * abs(t), tuple(sides))
+        return Perturbation(parts, 0.5 * l2 * t * t + l1 * abs(t), tuple(sides))
 
     return probe, at
 

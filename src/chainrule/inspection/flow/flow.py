@@ -141,7 +141,7 @@ def measure(
     batch = samples.batch(slice(None), plan.dtype)
     network = without_penalty(plan.network)
     params = network.unflatten(theta)
-    watch = _Watch(network, batch)
+    watch = _FlowWatch(network, batch)
     states = dict(states)
     ctx = Context(training, plan.seed, t, states, plan.frozen, watch)
     with np.errstate(all="ignore"):  # what overflows is seen in the numbers
@@ -159,7 +159,7 @@ def measure(
     return Flow(tuple(rows), float(objective.loss), samples.n, training)
 
 
-class _Watch:
+class _FlowWatch:
     """A watch of the walks that collects statistics without storing the arrays."""
 
     def __init__(self, network: Network, batch: Batch) -> None:

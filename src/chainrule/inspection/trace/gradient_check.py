@@ -26,7 +26,7 @@ STEPS = (1e-4, 1e-5, 1e-6)
 
 
 @records.kind("gradient_comparison")
-class Comparison(NamedTuple):
+class ParameterCheck(NamedTuple):
     """One component of the gradient, computed in two ways."""
 
     at: tuple[int, ...]
@@ -40,7 +40,7 @@ class Comparison(NamedTuple):
 
 
 @records.kind("gradient_check")
-class GradientCheck(Shown, dict[str, Comparison]):
+class GradientCheck(Shown, dict[str, ParameterCheck]):
     """The comparison with the largest error, for each parameter: check["dense_1.W"].error. Print it for a table."""
 
     @property
@@ -153,7 +153,7 @@ def _compare(
     g: NDArray[np.float64],
     k: int,
     floor: float,
-) -> Comparison:
+) -> ParameterCheck:
     best = None
     for h in STEPS:
         high, low = theta.copy(), theta.copy()
@@ -163,7 +163,7 @@ def _compare(
         error = abs(g[k] - numeric) / max(abs(g[k]), abs(numeric), floor)
         error = math.inf if np.isnan(error) else error  # NaN would never compare as the worst
         if best is None or error < best.error:
-            best = Comparison((), float(g[k]), float(numeric), float(error))
+            best = ParameterCheck((), float(g[k]), float(numeric), float(error))
         if best.error < 1e-9:
             break
     assert best is not None

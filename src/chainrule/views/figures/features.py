@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from chainrule.views import words
 from chainrule.views.figures.base import BLUE, ORANGE, style
-from chainrule.views.figures.laboratory import AMBER, DASHES, FIELD, GREEN, PINK, Curve, add_curve
+from chainrule.views.figures.laboratory import AMBER, DASHES, FIELD, GREEN, PINK, Band, add_curve
 
 INK = [[0.0, "#f4f4f4"], [1.0, "#10161d"]]
 GAP = 3
@@ -101,7 +101,7 @@ def held_by_layers(
     for column, shares in enumerate((probes, purity), 1):
         for which, (color, dash, symbol) in looks.items():
             found = 100 * shares[which]
-            curve = Curve(
+            curve = Band(
                 said.WHICH[which],
                 list(names),
                 found.min(0).tolist(),
@@ -143,7 +143,7 @@ def alignment(
     looks = zip((BLUE, GREEN, AMBER, PINK), DASHES, ("circle", "square", "diamond", "cross"), strict=False)
     for i, (name, (color, dash, symbol)) in enumerate(zip(names, looks, strict=True)):
         values = over[:, :, i]
-        curve = Curve(name, list(range(values.shape[1])), values.min(0).tolist(), values.mean(0).tolist(),
+        curve = Band(name, list(range(values.shape[1])), values.min(0).tolist(), values.mean(0).tolist(),
                       values.max(0).tolist())  # fmt: skip
         add_curve(figure, curve, color, dash, symbol, row=1, col=2)
     style(figure, said.ALIGNMENT, "", "")

@@ -22,7 +22,7 @@ FIELD = [[0.0, "#8c510a"], [0.25, "#d8b365"], [0.5, "#f5f5f5"], [0.75, "#5ab4ac"
 """Colors of fields with a sign: brown, white, teal, which differ for color-blind readers too."""
 
 
-class Curve(NamedTuple):
+class Band(NamedTuple):
     """A line with a band: x, and at each x the lowest, the drawn and the highest y."""
 
     name: str
@@ -39,7 +39,7 @@ def faint(color: str, opacity: float = 0.16) -> str:
 
 
 def add_curve(
-    figure: go.Figure, curve: Curve, color: str, dash: str, symbol: str, legend: bool = True, **where: Any
+    figure: go.Figure, curve: Band, color: str, dash: str, symbol: str, legend: bool = True, **where: Any
 ) -> None:
     """Add a line with markers, over a band of its range."""
     figure.add_trace(
@@ -76,7 +76,7 @@ def add_curve(
     )
 
 
-def approximation(curves: Mapping[int, Sequence[Curve]], error: float) -> go.Figure:
+def approximation(curves: Mapping[int, Sequence[Band]], error: float) -> go.Figure:
     """Draw the largest error by width, one panel per number of variables, one line per function.
 
     curves: by the number of variables; the line is the best of several starts.  error: the target.

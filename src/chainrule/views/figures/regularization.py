@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from chainrule.views import words
 from chainrule.views.figures.base import BLUE, ORANGE, style
-from chainrule.views.figures.laboratory import Curve, add_curve
+from chainrule.views.figures.laboratory import Band, add_curve
 
 
 def overfitting(
@@ -98,9 +98,9 @@ def test_accuracies(found: Mapping[float, Mapping[str, NDArray[np.float64]]]) ->
     return figure
 
 
-def _across(name: str, runs: Sequence[Sequence[float]]) -> Curve:
+def _across(name: str, runs: Sequence[Sequence[float]]) -> Band:
     """Return the median and the range at each epoch, over the runs that reached it."""
     epochs = range(1, max(map(len, runs)) + 1)
     at = [np.array([run[e - 1] for run in runs if len(run) >= e]) for e in epochs]
-    return Curve(name, list(epochs), [float(v.min()) for v in at], [float(np.median(v)) for v in at],
+    return Band(name, list(epochs), [float(v.min()) for v in at], [float(np.median(v)) for v in at],
                  [float(v.max()) for v in at])  # fmt: skip

@@ -8,7 +8,7 @@ from chainrule.views.words.en.lab_without_backprop import (
     HANDS_BACK,
     METHODS,
     SOURCES,
-    Outcome,
+    MethodResults,
     near_one,
     percent,
     steps,
@@ -18,7 +18,7 @@ HEADS = ("the lesson's comparison", "with backpropagation", "without")
 CAPTION = "The lesson's table, filled in."
 
 
-def rows(found: Mapping[str, Outcome], P: int) -> tuple[tuple[str, str, str], ...]:
+def rows(found: Mapping[str, MethodResults], P: int) -> tuple[tuple[str, str, str], ...]:
     """The lesson's comparison, with this run's numbers."""
     backprop = found["backpropagation"]
     rest = [outcome for name, outcome in found.items() if name not in HANDS_BACK]
@@ -72,7 +72,7 @@ def rows(found: Mapping[str, Outcome], P: int) -> tuple[tuple[str, str, str], ..
     )
 
 
-def extremes(outcomes: list[Outcome], key: Callable[[Outcome], float], form: str) -> str:
+def extremes(outcomes: list[MethodResults], key: Callable[[MethodResults], float], form: str) -> str:
     """From 2 passes (random search) to 981 passes (central differences)."""
     if not outcomes:
         return "-"

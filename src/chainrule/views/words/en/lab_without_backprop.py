@@ -71,7 +71,7 @@ def random_direction(cosine: float) -> str:
     return f"a random direction: {cosine:.3f}"
 
 
-class Arm(Protocol):
+class Coded(Protocol):
     """A method."""
 
     @property
@@ -80,11 +80,11 @@ class Arm(Protocol):
         ...
 
 
-class Outcome(Protocol):
+class MethodResults(Protocol):
     """The results of one method: means over the seeds."""
 
     @property
-    def arm(self) -> Arm:
+    def arm(self) -> Coded:
         """The method."""
         ...
 
@@ -128,7 +128,7 @@ class Outcome(Protocol):
         ...
 
 
-Found = Mapping[str, Outcome]
+Found = Mapping[str, MethodResults]
 HANDS_BACK = ("backpropagation", "feedback_alignment")
 """Methods with a walk back through the layers."""
 
@@ -150,7 +150,7 @@ def answer(found: Found, passes: int) -> str:
     )
 
 
-def best_forward(found: Found) -> Outcome | None:
+def best_forward(found: Found) -> MethodResults | None:
     """Return the method of the lowest loss among those that propagate no error back through a layer."""
     others = [outcome for name, outcome in found.items() if name not in (*HANDS_BACK, "none")]
     return min(others, key=lambda outcome: outcome.loss, default=None)
@@ -270,12 +270,12 @@ def near_one(cosine: float) -> str:
     return f"1 - {1 - cosine:.0e}" if cosine > 0.999 else f"{cosine:.3f}"
 
 
-def percent(outcome: Outcome) -> str:
+def percent(outcome: MethodResults) -> str:
     """91.2 %"""
     return f"{100 * outcome.accuracy:.1f} %"
 
 
-def steps(outcome: Outcome) -> str:
+def steps(outcome: MethodResults) -> str:
     """15 steps"""
     count = round(outcome.steps)
     return f"{count:,} step{'s' if count != 1 else ''}"
