@@ -19,7 +19,7 @@ from chainrule.views import words
 from chainrule.views.words.en import lab_features as features
 from chainrule.views.words.en import lab_vanishing as vanishing
 from chainrule.views.words.en import lab_without_backprop as without_backprop
-from chainrule.views.words.nets import CURES, PLAIN
+from chainrule.views.words.facts import CURES, PLAIN
 
 
 def is_one_sentence(text: str) -> bool:

@@ -12,7 +12,7 @@ from chainrule.errors import ConfigError
 from chainrule.lab.vanishing import ARMS, _network, vanishing
 from chainrule.lab.vanishing_report import Measured, cells
 from chainrule.views.words.en import lab_vanishing as words
-from chainrule.views.words.nets import CURES, NORMED, RESIDUAL_RELU
+from chainrule.views.words.facts import CURES, NORMED, RESIDUAL_RELU
 
 CODES = {label: code for code, label in words.NETS.items()}
 SEEN: list[tuple[float, str]] = []

@@ -16,7 +16,8 @@ from chainrule.training.without_backprop import METHODS, Estimator
 from chainrule.views import figures
 from chainrule.views.figures import search
 from chainrule.views.words.en import lab_without_backprop as words
-from chainrule.views.words.en.lab_without_backprop import chance, near_one
+from chainrule.views.words.en.lab_without_backprop import near_one
+from chainrule.views.words.facts import chance
 
 P = 490
 

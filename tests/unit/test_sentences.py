@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 import pytest
 
@@ -253,6 +253,26 @@ def test_languages_have_the_same_keys(language: str):
     assert set(other) == set(english)
     for name, module in english.items():
         assert keys(other[name]) == keys(module), name
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_a_key_is_a_text_or_makes_one(language: str):
+    """Thresholds, codes and choices are the same in every language: they stand in `words/facts.py`."""
+    wrong = [
+        f"{name}.{key}"
+        for name, module in modules(language).items()
+        for key in sorted(keys(module))
+        if not (isinstance(getattr(module, key), FunctionType) or is_text(getattr(module, key)))
+    ]
+    assert wrong == []
+    assert not is_text(12) and not is_text(("a", 3)) and not is_text({})
+
+
+def is_text(value: object) -> bool:
+    parts = (
+        list(value.values()) if isinstance(value, dict) else value if isinstance(value, tuple) else [value]
+    )
+    return bool(parts) and all(isinstance(part, str) for part in parts)
 
 
 def test_every_folder_is_a_language():

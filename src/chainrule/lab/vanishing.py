@@ -23,7 +23,7 @@ from chainrule.network.blocks import Residual, Skip
 from chainrule.network.network import Network
 from chainrule.views import words
 from chainrule.views.experiments import Report
-from chainrule.views.words.nets import RESIDUAL_RELU
+from chainrule.views.words.facts import RESIDUAL_RELU
 
 DEPTHS = (2, 3, 5, 10, 20)
 WIDTH = 64

@@ -12,7 +12,7 @@ from chainrule.core import records
 from chainrule.views import words
 from chainrule.views.experiments import Report
 from chainrule.views.tables import Table
-from chainrule.views.words.nets import CHANCE, NORMED, PLAIN
+from chainrule.views.words.facts import CHANCE, NORMED, PLAIN
 
 
 @records.kind("lab_depth_result", also=("ratio", "loss"))

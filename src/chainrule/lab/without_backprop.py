@@ -28,6 +28,7 @@ from chainrule.training.without_backprop import NoTraining
 from chainrule.views import words
 from chainrule.views.experiments import Report
 from chainrule.views.tables import Table
+from chainrule.views.words.facts import chance
 
 PASSES = 12_000
 """Walks forward that every method may spend, at a budget of 1."""
@@ -135,7 +136,7 @@ def _report(
     figures = (
         search.loss_curves(curves, "passes"),
         search.loss_curves(curves, "seconds"),
-        search.cosines(angles, said.chance(P)),
+        search.cosines(angles, chance(P)),
     )
     tables = (measured(found), Table(lesson.HEADS, lesson.rows(found, P), lesson.CAPTION))
     return Report(

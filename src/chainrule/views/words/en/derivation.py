@@ -8,9 +8,7 @@ from chainrule.inspection.derivation.derivation import Derivation, Step
 from chainrule.inspection.derivation.difference import EPS, Difference
 from chainrule.views.words.en.phrases import samples
 from chainrule.views.words.en.trace import MODES
-
-FEW_DIGITS = 1e-6
-"""A value is remarked on where its own error, in relation to it, is above this."""
+from chainrule.views.words.facts import FEW_DIGITS
 
 
 def two_ways(derivation: Derivation) -> list[tuple[str, str]]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from chainrule.views.words.en.lab_without_backprop import (
-    HANDS_BACK,
     METHODS,
     SOURCES,
-    MethodResults,
     near_one,
     percent,
     steps,
 )
+from chainrule.views.words.facts import HANDS_BACK, MethodResults
 
 HEADS = ("the lesson's comparison", "with backpropagation", "without")
 CAPTION = "The lesson's table, filled in."

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from chainrule.inspection.flow.diagnosis import VANISHING
 from chainrule.views.words.en.phrases import several
-from chainrule.views.words.nets import CHANCE, CURES, NORMED, PLAIN, RESIDUAL_RELU, learns
+from chainrule.views.words.facts import CHANCE, CURES, NORMED, PLAIN, RESIDUAL_RELU, Net, learns
 
 TITLE = "Vanishing gradients, and four cures"
 QUESTION = (
@@ -41,25 +41,6 @@ HOVER_LAYER = "layer %{x}<br>gradient %{y:.2g} of the last layer's"
 HOVER_LOSS = "%{x} hidden layers<br>training loss %{y:.3f}"
 HOVER_DEPTH = "%{x} hidden layers<br>%{y:.2g} of the last layer's"
 """What the pointer shows of a net: numbers as the figure's templates have them."""
-
-
-class Net(Protocol):
-    """The results of one network at one depth: medians over the seeds."""
-
-    @property
-    def depth(self) -> int:
-        """Hidden layers."""
-        ...
-
-    @property
-    def ratio(self) -> float:
-        """The first layer's gradient relative to the last layer's, before training."""
-        ...
-
-    @property
-    def loss(self) -> float:
-        """The training loss in the end."""
-        ...
 
 
 def answer(deepest: Mapping[str, Net]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from chainrule.network.network import Network
+from chainrule.views.words.facts import Found, MethodResults, best_forward, chance
 
 TITLE = "With and without backpropagation"
 QUESTION = (
@@ -71,68 +72,6 @@ def random_direction(cosine: float) -> str:
     return f"a random direction: {cosine:.3f}"
 
 
-class Coded(Protocol):
-    """A method."""
-
-    @property
-    def name(self) -> str:
-        """Its code."""
-        ...
-
-
-class MethodResults(Protocol):
-    """The results of one method: means over the seeds."""
-
-    @property
-    def arm(self) -> Coded:
-        """The method."""
-        ...
-
-    @property
-    def size(self) -> float | None:
-        """The step size that tuning chose."""
-        ...
-
-    @property
-    def loss(self) -> float:
-        """The final loss."""
-        ...
-
-    @property
-    def accuracy(self) -> float:
-        """The final accuracy on the test samples."""
-        ...
-
-    @property
-    def steps(self) -> float:
-        """The number of steps."""
-        ...
-
-    @property
-    def passes_a_step(self) -> float:
-        """The number of forward passes per step."""
-        ...
-
-    @property
-    def milliseconds(self) -> float:
-        """Milliseconds per step."""
-        ...
-
-    @property
-    def cosine(self) -> float | None:
-        """The cosine to the gradient; None if the method never moved."""
-        ...
-
-    def passes_to(self, loss: float) -> float | None:
-        """The number of passes after which it reached a loss; None if it never did."""
-        ...
-
-
-Found = Mapping[str, MethodResults]
-HANDS_BACK = ("backpropagation", "feedback_alignment")
-"""Methods with a walk back through the layers."""
-
-
 def answer(found: Found, passes: int) -> str:
     """The question's answer in one sentence."""
     backprop, best = found["backpropagation"], best_forward(found)
@@ -148,12 +87,6 @@ def answer(found: Found, passes: int) -> str:
         f"It learns {amount}: the best that hands no error back, {METHODS[best.arm.name]}, reads {percent(best)} of "
         f"the test images and backpropagation {percent(backprop)}{spent}."
     )
-
-
-def best_forward(found: Found) -> MethodResults | None:
-    """Return the method of the lowest loss among those that propagate no error back through a layer."""
-    others = [outcome for name, outcome in found.items() if name not in (*HANDS_BACK, "none")]
-    return min(others, key=lambda outcome: outcome.loss, default=None)
 
 
 def finding(found: Found, P: int, passes: int) -> str:
@@ -279,8 +212,3 @@ def steps(outcome: MethodResults) -> str:
     """15 steps"""
     count = round(outcome.steps)
     return f"{count:,} step{'s' if count != 1 else ''}"
-
-
-def chance(P: int) -> float:
-    """The mean cosine between a fixed direction and a random one of P numbers, turned so that it is not negative."""
-    return math.sqrt(2 / (math.pi * P))

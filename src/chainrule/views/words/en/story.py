@@ -10,13 +10,9 @@ from chainrule.views.chapters import Bar, Bars, Chapter, Grid, Picture
 from chainrule.views.words.en.attribution import feature
 from chainrule.views.words.en.phrases import percent, several
 from chainrule.views.words.en.story_change import would_change
-from chainrule.views.words.en.story_names import named, output, source
+from chainrule.views.words.en.story_names import introduced, named, output
 from chainrule.views.words.en.story_reasons import why
-
-FEATURES = 12
-"""Features that are listed."""
-RIVALS = 4
-"""Answers that are listed."""
+from chainrule.views.words.facts import FEATURES, RIVALS
 
 
 def parts(story: Story) -> tuple[Chapter, ...]:
@@ -31,15 +27,15 @@ def came_in(story: Story) -> Chapter:
         high, low = float(x.max()), float(x.min())
         lit = int((x != story.attribution.baseline[0]).sum())
         sentence = (
-            f"{source(story)}: a picture of {story.shape[0]} x {story.shape[1]} pixels, {lit:,} of {len(x):,} of which "
+            f"a picture of {story.shape[0]} x {story.shape[1]} pixels, {lit:,} of {len(x):,} of which "
             f"differ from the baseline; values from {low:g} to {high:g}."
         )
-        return Chapter("What went in", (sentence, Picture(x.reshape(story.shape))))
+        return Chapter("What went in", (introduced(story, sentence), Picture(x.reshape(story.shape))))
     shown = (
         list(range(len(x))) if len(x) <= FEATURES else sorted(story.attribution.order()[:FEATURES].tolist())
     )
     rest = f", the {FEATURES} that did most of {len(x):,}" if len(x) > FEATURES else ""
-    sentence = f"{source(story)}: a sample of {len(x):,} features{rest}."
+    sentence = introduced(story, f"a sample of {len(x):,} features{rest}.")
     rows: list[tuple[str, ...]] = []
     heads: tuple[str, ...] = ("feature", "value", "baseline")
     if story.standard is not None:

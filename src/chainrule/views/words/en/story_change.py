@@ -6,9 +6,7 @@ from chainrule.inspection.story import Story
 from chainrule.views.chapters import Chapter, Content, Grid
 from chainrule.views.words.en.phrases import percent, several
 from chainrule.views.words.en.story_names import named
-
-SHOWN = 4
-"""Answers whose probabilities are listed."""
+from chainrule.views.words.facts import RIVALS
 
 
 def would_change(story: Story) -> Chapter:
@@ -69,7 +67,7 @@ def would_change(story: Story) -> Chapter:
                         percent(n.share or 0),
                         points((n.share or 0) - (b.share or 0)),
                     )
-                    for b, n in list(zip(story.answers, c.answers_after, strict=True))[:SHOWN]
+                    for b, n in list(zip(story.answers, c.answers_after, strict=True))[:RIVALS]
                 ),
             )
         )

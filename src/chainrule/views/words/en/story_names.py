@@ -7,9 +7,9 @@ from chainrule.inspection.story.rival import Rival
 from chainrule.views.words.en.phrases import NONE
 
 
-def source(story: Story) -> str:
-    """What the sample is called."""
-    return "the sample" if story.source is None else story.source
+def introduced(story: Story, what: str) -> str:
+    """Begin a sentence about the sample with its name, where it has one: digit.png: a picture, or A picture."""
+    return what[0].upper() + what[1:] if story.source is None else f"{story.source}: {what}"
 
 
 def output(k: int) -> str:

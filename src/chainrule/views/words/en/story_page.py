@@ -5,7 +5,7 @@ from __future__ import annotations
 from chainrule.inspection.story import Story
 from chainrule.views.words.en.attribution import NAMES
 from chainrule.views.words.en.phrases import percent
-from chainrule.views.words.en.story_names import asked, said, source
+from chainrule.views.words.en.story_names import asked, introduced, said
 
 SAID, PROBABILITY, TRUTH = "the network says", "its probability", "the truth"
 INPUT = "the input"
@@ -33,12 +33,14 @@ def subtitle(story: Story) -> str:
     """What a page explains, under its heading."""
     share = story.answers[0].share
     sure = "" if share is None else f", at {percent(share)},"
-    return f"{source(story)}: a network of {story.parameters:,} parameters says {said(story)}{sure} and this is why."
+    return introduced(
+        story, f"a network of {story.parameters:,} parameters says {said(story)}{sure} and this is why."
+    )
 
 
 def headline(story: Story) -> str:
     """What a notebook's output is about."""
-    return f"{source(story)}: the network says {said(story)}"
+    return introduced(story, f"the network says {said(story)}")
 
 
 def ahead_of(rival: str) -> str:
