@@ -74,7 +74,7 @@ def from_csv(path: Path) -> Data:
     return from_arrays(X, y.astype(np.int64) if is_classes else y, name=path.stem)
 
 
-class Shown(Callback):
+class PageUpdates(Callback):
     """Tells the pages after each epoch that the numbers of the model have changed."""
 
     def __init__(self, studio: Studio) -> None:
@@ -96,7 +96,7 @@ def with_first_model(studio: Studio) -> Studio:
     train: Dataset = studio.data.train
 
     def run() -> None:
-        model.fit(train.X, train.y, epochs=FIRST_EPOCHS, callbacks=[Shown(studio)])
+        model.fit(train.X, train.y, epochs=FIRST_EPOCHS, callbacks=[PageUpdates(studio)])
         studio.show_model(model, studio.name)
 
     threading.Thread(target=run, name="first model", daemon=True).start()

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.formulas.activations import prelu_slope_prime
 from chainrule.inspection.derivation.local_derivatives import Cells, Edge, Floats
-from chainrule.inspection.derivation.markup import Call, Expression, Fraction, Number
+from chainrule.inspection.derivation.markup import Expression, Fraction, FunctionCall, Number
 
 
 @dataclass(eq=False)
@@ -43,7 +43,11 @@ class ActivationEdge(CellwiseEdge):
         """f'(z)"""
         number = float(self.factors[i, k])
         kind = self.link.layer.kind
-        return Number(1.0) if kind == "identity" else Call(kind, self.source.symbol(i, k), number, prime=True)
+        return (
+            Number(1.0)
+            if kind == "identity"
+            else FunctionCall(kind, self.source.symbol(i, k), number, prime=True)
+        )
 
 
 @dataclass(eq=False)

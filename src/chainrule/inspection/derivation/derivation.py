@@ -14,7 +14,7 @@ from chainrule.errors import ConfigError
 from chainrule.inspection.derivation.difference import Difference, central_difference, prober
 from chainrule.inspection.derivation.graph import Graph
 from chainrule.inspection.derivation.lines import equations, update
-from chainrule.inspection.derivation.markup import Call, Product, Symbol
+from chainrule.inspection.derivation.markup import FunctionCall, Product, Symbol
 from chainrule.inspection.derivation.tree import Node, Part, Term, cell
 from chainrule.inspection.trace.walk import Walk
 from chainrule.network.network import Slot
@@ -247,6 +247,6 @@ def _penalty(graph: Graph, slot: Slot, w: Symbol) -> list[Term]:
     if network.l2:
         terms.append(Term(Product(Symbol("l2", "lambda", "", "2", network.l2), w), None))
     if network.l1:
-        sign = Call("sign", w, float(np.sign(w.value)))
+        sign = FunctionCall("sign", w, float(np.sign(w.value)))
         terms.append(Term(Product(Symbol("l1", "lambda", "", "1", network.l1), sign), None))
     return terms

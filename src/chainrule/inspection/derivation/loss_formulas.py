@@ -23,7 +23,15 @@ from chainrule.formulas.losses import (
 )
 from chainrule.inspection.derivation.letters import Letters
 from chainrule.inspection.derivation.local_derivatives import Variable
-from chainrule.inspection.derivation.markup import Call, Expression, Fraction, Number, Product, Sum, Symbol
+from chainrule.inspection.derivation.markup import (
+    Expression,
+    Fraction,
+    FunctionCall,
+    Number,
+    Product,
+    Sum,
+    Symbol,
+)
 from chainrule.inspection.trace.walk import Walk
 
 TINY = float(np.finfo(np.float64).tiny)
@@ -49,11 +57,13 @@ def derivative(trace: Walk, out: Variable, gradient: Floats, i: int, k: int) -> 
     made = None
     if LOSSES.get(loss.kind) is type(loss):
         if isinstance(loss, SoftmaxCrossEntropy):
-            p = Call("softmax", letters.row(out.link, i), float(loss.predict(out.value)[i, k]), below=str(k))
+            p = FunctionCall(
+                "softmax", letters.row(out.link, i), float(loss.predict(out.value)[i, k]), below=str(k)
+            )
             return Sum(p, (-1, y))
         made = formula(loss, a, y)
     # A custom loss, or a probability that `clamped_log` keeps away from 0 and 1.
-    return made or Call("loss", a, number, prime=True)
+    return made or FunctionCall("loss", a, number, prime=True)
 
 
 def formula(loss: Loss, a: Symbol, y: Symbol) -> Expression | None:
@@ -71,9 +81,9 @@ def formula(loss: Loss, a: Symbol, y: Symbol) -> Expression | None:
             half = Fraction(_sign(r), Number(2.0))
             return Sum(half, (1 if rest > 0 else -1, Number(abs(rest)))) if rest else half
         case Poisson():
-            return Sum(Call("exp", a, math.exp(a.value)), (-1, y))
+            return Sum(FunctionCall("exp", a, math.exp(a.value)), (-1, y))
         case SigmoidCrossEntropy():
-            return Sum(Call("sigmoid", a, float(sigmoid(np.asarray(a.value)))), (-1, y))
+            return Sum(FunctionCall("sigmoid", a, float(sigmoid(np.asarray(a.value)))), (-1, y))
         case CategoricalCrossEntropy() if a.value > TINY:
             return Sum((-1, Fraction(y, a)))
         case BinaryCrossEntropy() if a.value > TINY and 1 - a.value > TINY:
@@ -83,4 +93,4 @@ def formula(loss: Loss, a: Symbol, y: Symbol) -> Expression | None:
 
 def _sign(r: Sum) -> Expression:
     """sign(out - y), 0 at 0"""
-    return Call("sign", r, (r.value > 0) - (r.value < 0))
+    return FunctionCall("sign", r, (r.value > 0) - (r.value < 0))

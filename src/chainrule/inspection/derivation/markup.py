@@ -109,7 +109,7 @@ class Symbol(Given):
 
 
 @dataclass(frozen=True)
-class Call(Given):
+class FunctionCall(Given):
     """A function call with a given value: relu'(z), softmax(z)."""
 
     name: str
