@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import pkgutil
+import re
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -266,6 +267,40 @@ def test_every_result_is_valid_json_with_its_kind_and_version(name: str):
     assert data["kind"] == name and type(data["version"]) is int and data["version"] >= 1
     assert len(data) > 2
     assert json.loads(json.dumps(data, allow_nan=False)) == data  # no tuple, no number of NumPy, no NaN
+
+
+SENTENCES = {
+    "run_stopped.reason": "as who stopped it gave it",
+    "run_failed.error": "the message of an error",
+    "benchmark_row.left_out": "messages of errors, by peer",
+    "benchmark_outcome.cells.left_out": "the same",
+}
+"""Where data hold words of a language."""
+
+
+def sentences(value: Any, place: str) -> set[str]:
+    """The places of data whose text has two words or more, tags apart; a report of the laboratory is made of words."""
+    if isinstance(value, dict):
+        inner = (sentences(item, f"{place}.{key}") for key, item in value.items())
+        return set().union(*inner)
+    if isinstance(value, list):
+        return set().union(*(sentences(item, place) for item in value))
+    is_text = isinstance(value, str) and re.search(
+        r"[a-z]{2,}[,;:]? +[a-z]{2,}", re.sub("<[^>]*>", " ", value)
+    )
+    return {place} if is_text else set()
+
+
+@pytest.mark.parametrize("name", sorted({kind.name for kind in KINDS.values()} - {"lab_report", "lab_table"}))
+def test_data_hold_codes_and_no_sentences(name: str):
+    found = sentences(results()[name].to_data(), name)
+    assert {place for place in found if not place.startswith(tuple(SENTENCES))} == set()
+
+
+def test_a_sentence_in_data_is_seen():
+    assert sentences({"a": [{"promise": "adds up to f"}, {"code": "not_finite"}]}, "x") == {"x.a.promise"}
+    every = set().union(*(sentences(result.to_data(), name) for name, result in results().items()))
+    assert all(any(place.startswith(known) for place in every) for known in SENTENCES)
 
 
 def test_kinds_are_unique():
