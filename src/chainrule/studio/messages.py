@@ -107,7 +107,7 @@ def _readable(array: NDArray[Any]) -> NDArray[Any]:
         return array.astype(np.uint8)
     if array.dtype.name not in DTYPES:
         return array.astype(np.int32 if array.dtype.kind in "iu" and _fits_int32(array) else np.float64)
-    return np.ascontiguousarray(array)
+    return np.asarray(array, order="C")
 
 
 def _fits_int32(array: NDArray[Any]) -> bool:
