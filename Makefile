@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMP := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help mnist test lint format docs bench sanitize clean
+.PHONY: help mnist studio test lint format docs bench sanitize clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -22,6 +22,9 @@ help:  ## this list
 
 mnist: $(STAMP)core  ## train on MNIST and write a run folder with a report (SEED=0, ARGS="--epochs 8")
 	$(BIN)/chainrule train mnist --seed $(SEED) --report $(ARGS)
+
+studio: $(STAMP)studio  ## open a page: draw a digit, train, step through backpropagation (ARGS="model.safetensors", "table.csv")
+	$(BIN)/chainrule studio $(ARGS)
 
 # One thread a worker: the workers are the parallelism, and more threads than cores slow each other down.
 test: $(STAMP)test  ## run every test, slow ones and browser ones too (WORKERS=auto, ARGS="-k losses")
@@ -64,7 +67,7 @@ $(STAMP)core: pyproject.toml CMakeLists.txt $(wildcard native/* native/ops/*)
 	@touch $@
 
 # The extra's packages alone: the package itself is there, and is not built again.
-$(STAMP)test $(STAMP)lint $(STAMP)docs $(STAMP)bench $(STAMP)sanitize: $(STAMP)%: $(STAMP)core
+$(STAMP)studio $(STAMP)test $(STAMP)lint $(STAMP)docs $(STAMP)bench $(STAMP)sanitize: $(STAMP)%: $(STAMP)core
 	$(BIN)/python -c 'import tomllib; \
 		print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$*"], sep="\n")' \
 		> $(VENV)/$*.txt

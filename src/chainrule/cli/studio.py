@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import webbrowser
 from typing import Annotated
 
@@ -49,4 +50,5 @@ def studio(
         if not no_browser:
             webbrowser.open(url)
 
-    server.serve(opened(what), port=port, ready=ready)
+    with contextlib.suppress(KeyboardInterrupt):  # which is how it ends
+        server.serve(opened(what), port=port, ready=ready)
