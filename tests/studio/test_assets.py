@@ -31,8 +31,13 @@ def files() -> dict[str, Path]:
 def test_every_file_of_the_folder_is_served():
     unknown = [name for name, path in files().items() if path.suffix.removeprefix(".") not in TYPES]
     assert unknown == [], "give its ending a type, or take it away"
-    assert set(assets()) == {*files(), "texts.js"}
+    styles = [name for name in files() if name.startswith("styles/")]
+    assert set(assets()) == {*files(), "texts.js"} - set(styles)
+    sheet = [(WEB / name).read_bytes() for name in ("style.css", *sorted(styles))]
+    assert assets()["style.css"].content == b"\n".join(sheet)
     for name, path in files().items():
+        if name == "style.css" or name in styles:
+            continue
         content, media_type = assets()[name]
         assert media_type == TYPES[path.suffix.removeprefix(".")]
         assert content.replace(VERSION.encode(), b"{{version}}") == path.read_bytes()
