@@ -3,12 +3,12 @@ import { unpack } from './pack.js';
 
 export function socketHost() {
   const waiting = new Map();
-  let socket = null, number = 0, delay = 250, store = null, open = null;
+  let socket = null, number = 0, delay = 250, store = null, open = null, begun = false;
 
   function connect() {
     socket = new WebSocket(`ws://${location.host}/ws`);
     socket.binaryType = 'arraybuffer';
-    open = new Promise((resolve) => { socket.onopen = () => { delay = 250; store.set({ connection: 'open' }); store.emit('connected'); resolve(); }; });
+    open = new Promise((resolve) => { socket.onopen = () => { delay = 250; begun = true; store.set({ connection: 'open' }); store.emit('connected'); resolve(); }; });
     socket.onmessage = ({ data }) => receive(unpack(data));
     socket.onclose = () => {
       store.set({ connection: 'lost' });
@@ -51,6 +51,6 @@ export function socketHost() {
       if (!answer.ok) throw new Error(found.error || answer.statusText);
       return found.upload;
     },
-    get busy() { return waiting.size; },
+    get busy() { return waiting.size + (begun ? 0 : 1); },
   };
 }

@@ -1,0 +1,49 @@
+"""The studio's page as a whole, and that the pages of the tests see what goes wrong in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from chainrule import Dense, Model, Network, ReLU, SoftmaxCrossEntropy
+from chainrule.studio.studio import Studio
+from studio_pages import Pages, settle, studio_pages
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def pages(browser):
+    model = Model(Network(4, [Dense(3), ReLU(), Dense(2)], SoftmaxCrossEntropy()), seed=0)
+    with studio_pages(browser, Studio(model, name="small")) as pages:
+        yield pages
+
+
+def test_a_page_has_the_model(pages: Pages):
+    with pages.open() as page:
+        assert "small" in page.locator("[data-test=model-line]").inner_text()
+        assert page.evaluate("window.chainrule.store.get('network').links.length") == 3
+
+
+def test_a_page_opens_in_the_language_and_the_theme_of_its_address(pages: Pages):
+    with pages.open(lang="zh", theme="dark", phone=True) as page:
+        assert page.evaluate("document.documentElement.lang") == "zh-Hant-TW"
+        assert page.locator(".chainrule").get_attribute("data-theme") == "dark"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("console.error('a complaint')", "a complaint"),
+        ("setTimeout(() => { throw new Error('thrown'); })", "thrown"),
+        ("fetch('/missing').then(() => {})", "404"),
+        ("fetch('http://127.0.0.2:9/').catch(() => {})", "127.0.0.2"),
+        ("try { document.body.innerHTML = '<b>'; } catch {}", "policy"),
+        ("document.body.setAttribute('style', 'color: red')", "policy"),
+        ("new WebSocket('ws://127.0.0.2:9/')", "127.0.0.2"),
+    ],
+)
+def test_what_goes_wrong_fails_the_test(pages: Pages, script: str, says: str):
+    with pytest.raises(AssertionError, match=says), pages.open() as page:
+        page.evaluate(f"async () => {{ {script}; await new Promise((resolve) => setTimeout(resolve, 50)); }}")
+        settle(page)
