@@ -64,20 +64,20 @@ class Node:
         leaf: Expression | None = None,
     ) -> None:
         """Store the symbol of the number, and the edges with its terms."""
-        self._graph, self._parts, self._extra = graph, tuple(parts), tuple(extra)
+        self.graph, self.parts, self._extra = graph, tuple(parts), tuple(extra)
         self.of = of
         self.leaf = leaf
 
     @property
     def letters(self) -> Letters:
         """The symbols of the trace."""
-        return self._graph.letters
+        return self.graph.letters
 
     @cached_property
     def _products(self) -> NDArray[np.float64]:
         """The values of all terms, part by part; the penalty's last."""
         values = [
-            part.cells.factors * part.at_cells(self._graph.delta(part.edge.target)) for part in self._parts
+            part.cells.factors * part.at_cells(self.graph.delta(part.edge.target)) for part in self.parts
         ]
         return np.concatenate([*values, np.array([term.value for term in self._extra])])
 
@@ -97,15 +97,15 @@ class Node:
         if self.leaf is not None:
             return abs(self.leaf.value)
         own = [abs(term.value) for term in self._extra]
-        for part in self._parts:
-            sizes = part.at_cells(self._graph.size(part.edge.target))
+        for part in self.parts:
+            sizes = part.at_cells(self.graph.size(part.edge.target))
             own.append(float(np.abs(part.cells.factors) @ sizes))
         return math.fsum(own)
 
     @property
     def symbol(self) -> Partial:
         """The derivative dL/d of the number, with its value."""
-        return Partial(self._graph.letters.loss, self.of, self.value)
+        return Partial(self.graph.letters.loss, self.of, self.value)
 
     def largest(self, count: int) -> tuple[list[Term], int, float]:
         """Return the terms of largest absolute value, the number of the others, and the exact sum of the others."""
@@ -124,11 +124,11 @@ class Node:
         return self.largest(self.count)[0]
 
     def _term(self, number: int) -> Term:
-        for part in self._parts:
+        for part in self.parts:
             size = len(part.cells.rows)
             if number < size:
                 row, column = int(part.cells.rows[number]), int(part.cells.columns[number])
-                return Term(part.factor(row, column), cell(self._graph, part.edge.target, row, column))
+                return Term(part.factor(row, column), cell(self.graph, part.edge.target, row, column))
             number -= size
         return self._extra[number]
 
