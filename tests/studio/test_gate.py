@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from chainrule.studio.gate import SOCKETS, Gate, Tokens
-from served import Header, Reply, ask, assert_sealed, small_app, upload
+from served import Header, Reply, ask, assert_sealed, page, small_app, upload
 
 PORT = 8765
 OWN = f"127.0.0.1:{PORT}"
@@ -165,6 +165,7 @@ def test_a_person_may_open_the_page_and_load_it_again():
     opened = door.headers(Origin=None, Sec_Fetch_Site="none", Sec_Fetch_Mode="navigate")
     assert door.ask("GET", "/", opened).status == door.ask("HEAD", "/", opened).status == 200
     assert door.ask("POST", "/upload/a.csv", opened).status == 403
+    assert door.ask("WS", "/ws", [*opened, ("Origin", f"http://{OWN}")]).status == 403
 
 
 def test_port_80_may_go_unsaid():
@@ -388,6 +389,20 @@ def test_an_error_says_nothing_of_the_program(debug: bool):
     assert reply.body == b"The studio failed to answer; the terminal in which it runs says why.\n"
 
 
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_an_application_that_fails_in_any_place_gets_no_word_through(is_begun: bool):
+    async def inside(scope: Any, receive: Any, send: Any) -> None:
+        if is_begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError(f"a secret in {__file__}")
+
+    door, reply = Door(inside), Reply()
+    with pytest.raises(RuntimeError, match="a secret"):
+        ask(door.gate, "GET", "/", door.headers(), into=reply)
+    assert_sealed(reply)
+    assert (reply.status, b"secret" in reply.body) == (200 if is_begun else 500, False)
+
+
 @pytest.mark.parametrize("is_accepted", [False, True])
 def test_a_socket_that_fails_is_closed(is_accepted: bool):
     async def inside(scope: Any, receive: Any, send: Any) -> None:
@@ -460,17 +475,20 @@ def test_sixteen_sockets_at_a_time():
             gone.clear()
             assert door.gate.open_sockets == 0
 
-    asyncio.run(main())
+    asyncio.run(asyncio.wait_for(main(), 10))
 
 
 # --- headers
 
 
 def test_only_what_has_a_version_in_its_path_is_kept_by_the_browser():
-    door = Door()
+    door = Door(Starlette(routes=[Route("/{path:path}", page)]))
     assert door.ask("GET", "/static/1a2b/main.js")["cache-control"].endswith("immutable")
-    for target in ("/", "/static/main.js", "/download/a.csv", "/nothing"):
+    for target in ("/", "/static/main.js", "/download/a.csv", "/1a2b/static/main.js"):
         assert door.ask("GET", target)["cache-control"] == "no-store"
+    assert (
+        Door(Starlette()).ask("GET", "/static/1a2b/main.js")["cache-control"] == "no-store"
+    )  # nothing is there
     assert door.ask("GET", "/static/1a2b/main.js", door.headers(Cookie=None))["cache-control"] == "no-store"
 
 

@@ -173,5 +173,5 @@ def _values(headers: list[Header], name: bytes) -> list[bytes]:
 
 def _is_launch(scope: Scope) -> bool:
     """Whether this is the address that the command printed: the page's, with a token in the query."""
-    is_page = scope["path"] == "/" and scope.get("raw_path", b"/") == b"/"
-    return is_page and any(part.startswith(b"token=") for part in scope["query_string"].split(b"&"))
+    has_token = any(part.startswith(b"token=") for part in scope["query_string"].split(b"&"))
+    return bool(scope["path"] == "/") and has_token
