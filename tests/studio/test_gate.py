@@ -13,8 +13,10 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
+from asgi import Header, Reply, ask, assert_sealed, page, small_app, upload
+from chainrule.studio.app import make_app
 from chainrule.studio.gate import SOCKETS, Gate, Tokens
-from served import Header, Reply, ask, assert_sealed, page, small_app, upload
+from chainrule.studio.studio import Studio
 
 PORT = 8765
 OWN = f"127.0.0.1:{PORT}"
@@ -60,7 +62,7 @@ def addresses(routes: list[BaseRoute], prefix: str = "") -> list[tuple[str, bool
     return found
 
 
-ADDRESSES = addresses(small_app().routes)
+ADDRESSES = addresses(make_app(Studio()).routes)
 
 IN, NOT = True, False
 # What a request has, and whether it is let in: over HTTP, and as a WebSocket.

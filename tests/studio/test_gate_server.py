@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route, WebSocketRoute
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from asgi import Reply, assert_sealed
 from chainrule.studio import connection as connections
-from chainrule.studio.gate import SOCKETS, Gate, Tokens
-from served import Reply, Server, assert_sealed, read_all, read_reply, serving, small_app
+from chainrule.studio.assets import VERSION
+from chainrule.studio.gate import SOCKETS, Gate
+from chainrule.studio.server import listen, make_server
+from chainrule.studio.studio import Studio
 
 DESCRIPTORS = Path("/proc/self/fd")
+HARMLESS = {
+    "Invalid UTF-8 sequence received from client.",  # uvicorn's
+    "socket.send() raised exception.",  # asyncio's, of a client that has gone while much was sent to it
+}
+"""What a browser that was let in may bring to the terminal."""
 
 
-class Studio:
-    """A server behind its gate, and the cookie of a browser that it has let in."""
+class Client:
+    """A server of an empty studio in another thread, and a browser that it has let in."""
 
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.port = server.port
-        self.gate: Gate = server.app  # type: ignore[assignment]
-        secret = self.gate.tokens.redeem(self.gate.tokens.mint())
-        self.cookie = f"chainrule-{self.port}={secret}"
-        self.origin = f"http://127.0.0.1:{self.port}"
+    def __init__(self, server: uvicorn.Server, port: int, token: str) -> None:
+        self.server, self.port, self.token = server, port, token
+        self.gate: Gate = server.config.app  # type: ignore[assignment]
+        self.origin = f"http://127.0.0.1:{port}"
+        first = self.ask(self.head(f"GET /?token={token} HTTP/1.1", cookie="a=b"))
+        self.cookie = first["set-cookie"].partition(";")[0]
 
     def head(self, first: str = "GET / HTTP/1.1", more: str = "", cookie: str | None = None) -> bytes:
         lines = [
@@ -47,7 +59,7 @@ class Studio:
 
     def handshake(self) -> socket.socket:
         """A WebSocket as bytes, opened."""
-        connection = self.server.connect()
+        connection = self.connect()
         more = f"Origin: {self.origin}\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         more += "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
         head = self.head("GET /ws HTTP/1.1", more).replace(b"Connection: close", b"Connection: Upgrade")
@@ -58,56 +70,164 @@ class Studio:
         assert answer.startswith(b"HTTP/1.1 101")
         return connection
 
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+
+    def ask(self, request: bytes) -> Reply:
+        """What comes back until the server closes the connection; an empty reply where it closes it at once."""
+        with self.connect() as connection:
+            with suppress(ConnectionError):  # it may close the connection before it has read everything
+                connection.sendall(request)
+            return read_reply(connection)
+
+    def fetch(self, target: str = "/") -> Reply:
+        reply = self.ask(self.head(f"GET {target} HTTP/1.1"))
+        assert_sealed(reply, self.port)
+        return reply
+
     def serves(self, descriptors: int | None = None) -> None:
         """The server answers still, and soon has nothing left of others: each look is a request of its own."""
         with self.open() as client:
-            client.send("here")
-            assert client.recv(timeout=10) == "here"
+            assert answer(client, '{"id": 3, "do": "model.get"}') == {"id": 3, "answer": {"model": None}}
         for _ in range(1000):
-            reply = self.server.ask(self.head())
-            assert (reply.status, reply.body) == (200, b"page")
-            assert_sealed(reply, self.port)
+            reply = self.fetch()
+            assert reply.status == 200 and b"Chainrule Studio" in reply.body
             state = self.server.server_state
             more = 0 if descriptors is None else open_descriptors() - descriptors
             left = len(state.connections), len(state.tasks), self.gate.open_sockets, more
-            if all(
-                count <= most for count, most in zip(left, (1, 1, 0, 1), strict=True)
-            ):  # its own may be there yet
+            if all(count <= most for count, most in zip(left, (1, 1, 0, 1), strict=True)):  # its own, perhaps
                 return
         pytest.fail(f"left: connections, tasks, sockets, descriptors = {left}")
+
+
+def answer(client: ClientConnection, text: str | bytes) -> Any:
+    client.send(text)
+    return json.loads(client.recv(timeout=10))
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Read until the other end closes the connection; the test fails after 10 s."""
+    found = bytearray()
+    with suppress(ConnectionError):
+        while piece := connection.recv(1 << 16):
+            found += piece
+    return bytes(found)
+
+
+def read_reply(connection: socket.socket) -> Reply:
+    head, _, body = read_all(connection).partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    return Reply(int(first.split()[1]) if first else 0, headers, body)
 
 
 def open_descriptors() -> int:
     return len(os.listdir(DESCRIPTORS)) if DESCRIPTORS.exists() else 0
 
 
+@contextmanager
+def serving() -> Iterator[Client]:
+    """Serve an empty studio meanwhile; fail if a thread, a connection or a task of it is left."""
+    before = set(threading.enumerate())
+    with listen(0) as sock:
+        server, url = make_server(Studio(), sock)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
+        thread.start()
+        try:
+            yield Client(server, sock.getsockname()[1], url().partition("token=")[2])
+        finally:
+            server.should_exit = True
+            thread.join(15)
+    assert not thread.is_alive() and not server.server_state.connections and not server.server_state.tasks
+    for left in set(threading.enumerate()) - before:
+        left.join(5)
+        assert not left.is_alive(), left
+
+
 @pytest.fixture(scope="module")
-def running() -> Iterator[Studio]:
-    with serving(lambda port: Gate(small_app(), port=port, tokens=Tokens())) as server:
-        yield Studio(server)
+def running() -> Iterator[Client]:
+    with serving() as client:
+        yield client
 
 
 @pytest.fixture
-def studio(running: Studio, caplog: pytest.LogCaptureFixture) -> Iterator[Studio]:
+def studio(running: Client, caplog: pytest.LogCaptureFixture) -> Iterator[Client]:
     """The server; after the test it still serves, has forgotten the client, and has written nothing to the terminal."""
     running.serves()
     before = open_descriptors()
     yield running
     running.serves(before)
     written = {record.getMessage() for when in ("call", "teardown") for record in caplog.get_records(when)}
-    assert written <= {
-        "Invalid UTF-8 sequence received from client."
-    }  # uvicorn's, of a browser that was let in
+    assert written <= HARMLESS
 
 
-def test_the_printed_address_opens_the_page(studio: Studio):
+def test_the_printed_address_opens_the_page(studio: Client):
     token = studio.gate.tokens.mint()
-    reply = studio.server.ask(studio.head(f"GET /?token={token} HTTP/1.1", cookie="a=b"))
+    assert len(token) >= 43 and token != studio.token
+    reply = studio.ask(studio.head(f"GET /?token={token} HTTP/1.1", cookie="a=b"))
     assert (reply.status, reply["location"]) == (303, "/")
     assert_sealed(reply, studio.port)
     cookie = reply["set-cookie"].partition(";")[0]
-    assert studio.server.ask(studio.head(cookie=cookie)).status == 200
-    assert studio.server.ask(studio.head(f"GET /?token={token} HTTP/1.1", cookie="a=b")).status == 403
+    assert studio.ask(studio.head(cookie=cookie)).status == 200
+    assert studio.ask(studio.head(f"GET /?token={token} HTTP/1.1", cookie="a=b")).status == 403
+
+
+def targets(client: Client) -> Iterator[tuple[str, bool]]:
+    """Every route of the application that is served, and whether it is a WebSocket's."""
+    app = client.gate.app
+    assert isinstance(app, Starlette)
+    for route in app.routes:
+        assert isinstance(route, Route | WebSocketRoute)
+        values = dict.fromkeys(route.param_convertors, "main.js") | {"version": VERSION}
+        values = {name: value for name, value in values.items() if name in route.param_convertors}
+        yield str(app.url_path_for(route.name, **values)), isinstance(route, WebSocketRoute)
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "cookie"),
+    [
+        ("127.0.0.1:PORT", "http://127.0.0.1:PORT", "a=b"),
+        ("127.0.0.1:PORT", "http://127.0.0.1:PORT", "chainrule-PORT=x"),
+        ("127.0.0.1:PORT", "http://evil.example", "COOKIE"),
+        ("127.0.0.1:PORT", "null", "COOKIE"),
+        ("127.0.0.1:PORT.evil", "http://127.0.0.1:PORT.evil", "COOKIE"),
+        ("evil.example:PORT", "http://evil.example:PORT", "COOKIE"),
+        ("127.0.0.1", "http://127.0.0.1", "COOKIE"),
+    ],
+)
+def test_no_route_is_open_to_others(studio: Client, host: str, origin: str, cookie: str):
+    found = list(targets(studio))
+    assert len(found) >= 5 and any(is_socket for _, is_socket in found)
+    for target, is_socket in found:
+        for first in (f"GET {target} HTTP/1.1", f"HEAD {target} HTTP/1.1", f"POST {target} HTTP/1.1"):
+            more = f"Origin: {origin}\r\nContent-Length: 0"
+            if is_socket:
+                more += (
+                    "\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+                    + "A" * 22
+                    + "=="
+                )
+            lines = f"{first}\r\nHost: {host}\r\nCookie: {cookie}\r\n{more}\r\nConnection: "
+            text = lines.replace("PORT", str(studio.port)).replace("COOKIE", studio.cookie)
+            text += "Upgrade" if is_socket and first.startswith("GET") else "close"
+            reply = studio.ask(f"{text}\r\n\r\n".encode())
+            assert reply.status == 403, (first, reply)
+            assert_sealed(reply, studio.port)
+
+
+def test_the_page_and_its_files(studio: Client):
+    assert studio.fetch("/")["cache-control"] == "no-store"
+    reply = studio.fetch(f"/static/{VERSION}/main.js")
+    assert (reply.status, reply["cache-control"]) == (200, "private, max-age=31536000, immutable")
+    assert reply["content-type"].startswith("text/javascript")
+    for target in (
+        "/static/0/main.js",
+        f"/static/{VERSION}/../gate.py",
+        f"/static/{VERSION}/%2e%2e/gate.py",
+        "/x",
+    ):
+        reply = studio.fetch(target)
+        assert (reply.status, reply["cache-control"]) == (404, "no-store")
 
 
 @pytest.mark.parametrize(
@@ -141,10 +261,10 @@ def test_the_printed_address_opens_the_page(studio: Studio):
     ],
     ids=lambda text: repr(text[:24]),
 )
-def test_a_malformed_request_is_refused(studio: Studio, request_: str):
+def test_a_malformed_request_is_refused(studio: Client, request_: str):
     """By the gate in a sentence, or by the server before there is a request that the gate could see."""
     text = request_.replace("PORT", str(studio.port)).replace("COOKIE", studio.cookie)
-    reply = studio.server.ask(text.encode("latin-1"))
+    reply = studio.ask(text.encode("latin-1"))
     assert 400 <= reply.status < 500
     if reply.status == 400 and b"studio" not in reply.body:
         assert b"Invalid HTTP request received." in reply.body
@@ -152,17 +272,17 @@ def test_a_malformed_request_is_refused(studio: Studio, request_: str):
         assert_sealed(reply, studio.port)
 
 
-def test_100_mb_are_refused_at_once(studio: Studio):
+def test_100_mb_are_refused_at_once(studio: Client):
     more = f"Origin: {studio.origin}\r\nContent-Length: {100 << 20}"
-    reply = studio.server.ask(studio.head("POST /upload/a.csv HTTP/1.1", more))
+    reply = studio.ask(studio.head("POST /upload/a.csv HTTP/1.1", more))
     assert reply.status == 413 and b"more than 64 MiB" in reply.body
     assert_sealed(reply, studio.port)
 
 
-def test_100_mb_that_say_they_are_fewer_are_refused_on_the_way(studio: Studio):
+def test_100_mb_that_say_they_are_fewer_are_refused_on_the_way(studio: Client):
     """The client may see the connection end before it sees why."""
     chunk = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
-    with studio.server.connect() as connection:
+    with studio.connect() as connection:
         connection.sendall(studio.head("POST /upload/a.csv HTTP/1.1", "Transfer-Encoding: chunked"))
         with pytest.raises(ConnectionError):
             for _ in range(100):
@@ -171,62 +291,62 @@ def test_100_mb_that_say_they_are_fewer_are_refused_on_the_way(studio: Studio):
             raise ConnectionResetError  # it took in all that was sent, then answered
 
 
-def test_64_mib_are_let_in(studio: Studio):
+def test_64_mib_are_let_in(studio: Client):
     more = f"Content-Length: {64 << 20}"
-    reply = studio.server.ask(studio.head("POST /upload/a.csv HTTP/1.1", more) + bytes(64 << 20))
-    assert (reply.status, reply.body) == (200, b'{"bytes":%d}' % (64 << 20))
+    reply = studio.ask(studio.head("POST /upload/a.csv HTTP/1.1", more) + bytes(64 << 20))
+    assert reply.status == 200 and json.loads(reply.body)["name"] == "a.csv"
 
 
-def test_200_connections_at_once(studio: Studio):
+def test_200_connections_at_once(studio: Client):
     def fetched(i: int) -> Reply:
         if i % 2:
-            return studio.server.ask(studio.head())
-        return studio.server.ask(studio.head(cookie="a=b"))
+            return studio.ask(studio.head())
+        return studio.ask(studio.head(cookie="a=b"))
 
     with ThreadPoolExecutor(50) as threads:
         replies = list(threads.map(fetched, range(200)))
     assert [reply.status for reply in replies] == [403, 200] * 100
 
 
-def test_more_connections_than_there_may_be(studio: Studio):
+def test_more_connections_than_there_may_be(studio: Client):
     with ExitStack() as stack:
-        idle = [stack.enter_context(studio.server.connect()) for _ in range(connections.CONNECTIONS)]
-        assert read_all(stack.enter_context(studio.server.connect())) == b""
+        idle = [stack.enter_context(studio.connect()) for _ in range(connections.CONNECTIONS)]
+        assert read_all(stack.enter_context(studio.connect())) == b""
         idle.pop().close()
         for _ in range(1000):  # as soon as the server knows that it has gone
-            if studio.server.ask(studio.head()).status == 200:
+            if studio.ask(studio.head()).status == 200:
                 break
         else:
             pytest.fail("refused for good")
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: "], ids=repr)
-def test_half_a_request_is_not_waited_for(studio: Studio, monkeypatch: pytest.MonkeyPatch, sent: bytes):
+def test_half_a_request_is_not_waited_for(studio: Client, monkeypatch: pytest.MonkeyPatch, sent: bytes):
     monkeypatch.setattr(connections, "HEAD", 0.1)
-    with studio.server.connect() as connection:
+    with studio.connect() as connection:
         connection.sendall(sent)
         assert read_all(connection) == b""
 
 
-def test_half_of_a_second_request_is_not_waited_for(studio: Studio, monkeypatch: pytest.MonkeyPatch):
+def test_half_of_a_second_request_is_not_waited_for(studio: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(connections, "HEAD", 0.1)
-    with studio.server.connect() as connection:
+    with studio.connect() as connection:
         connection.sendall(studio.head().replace(b"Connection: close\r\n", b""))
         reply = b""
-        while not reply.endswith(b"page"):
+        while not reply.endswith(b"</html>\n"):
             reply += connection.recv(1 << 16)
         connection.sendall(b"GET / HT")
         assert read_all(connection) == b""
 
 
-def test_half_a_body_is_not_waited_for(studio: Studio, monkeypatch: pytest.MonkeyPatch):
+def test_half_a_body_is_not_waited_for(studio: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(studio.gate, "stall", 0.1)
     more = "Content-Length: 100"
-    reply = studio.server.ask(studio.head("POST /upload/a.csv HTTP/1.1", more) + b"abc")
+    reply = studio.ask(studio.head("POST /upload/a.csv HTTP/1.1", more) + b"abc")
     assert reply.status == 408 and b"send it again" in reply.body
 
 
-def test_clients_that_hang_up_are_forgotten(studio: Studio):
+def test_clients_that_hang_up_are_forgotten(studio: Client):
     beginnings = [
         b"",
         b"GET / HT",
@@ -235,7 +355,7 @@ def test_clients_that_hang_up_are_forgotten(studio: Studio):
         studio.head("POST /upload/a.csv HTTP/1.1", "Transfer-Encoding: chunked") + b"5\r\nab",
     ]
     for sent in beginnings * 10:
-        with studio.server.connect() as connection:
+        with studio.connect() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
             connection.sendall(sent)
     for _ in range(10):
@@ -259,7 +379,7 @@ def test_clients_that_hang_up_are_forgotten(studio: Studio):
     ],
     ids=str,
 )
-def test_a_handshake_from_elsewhere_is_refused(studio: Studio, changed: dict[str, Any]):
+def test_a_handshake_from_elsewhere_is_refused(studio: Client, changed: dict[str, Any]):
     def filled(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: filled(text) for name, text in value.items()}
@@ -273,14 +393,14 @@ def test_a_handshake_from_elsewhere_is_refused(studio: Studio, changed: dict[str
     assert_sealed(Reply(403, headers, response.body), studio.port)
 
 
-def test_a_handshake_under_another_name_is_refused(studio: Studio):
+def test_a_handshake_under_another_name_is_refused(studio: Client):
     evil = f"evil.example:{studio.port}"
-    with studio.server.connect() as connection, pytest.raises(InvalidStatus) as error:
+    with studio.connect() as connection, pytest.raises(InvalidStatus) as error:
         connect(f"ws://{evil}/ws", sock=connection, origin=f"http://{evil}", proxy=None)  # type: ignore[arg-type]
     assert error.value.response.status_code == 403
 
 
-def test_sixteen_sockets_and_no_more(studio: Studio):
+def test_sixteen_sockets_and_no_more(studio: Client):
     with ExitStack() as stack:
         clients = [stack.enter_context(studio.open()) for _ in range(SOCKETS)]
         with pytest.raises(InvalidStatus) as error:
@@ -288,15 +408,13 @@ def test_sixteen_sockets_and_no_more(studio: Studio):
         assert error.value.response.status_code == 503
         assert b"close one of them" in (error.value.response.body or b"")
         for client in clients:
-            client.send("here")
-        assert [client.recv(timeout=10) for client in clients] == ["here"] * SOCKETS
-        assert studio.server.ask(studio.head()).status == 200  # the page itself still comes
+            assert answer(client, '{"id": 3, "do": "model.get"}')["id"] == 3
+        assert studio.ask(studio.head()).status == 200  # the page itself still comes
 
 
-def test_a_message_of_a_mebibyte_is_the_largest(studio: Studio):
+def test_a_message_of_a_mebibyte_is_the_largest(studio: Client):
     with studio.open(max_size=None) as client:
-        client.send("a" * (1 << 20))
-        assert client.recv(timeout=10) == "a" * (1 << 20)
+        assert "must be JSON" in answer(client, "a" * (1 << 20))["error"]
         with suppress(ConnectionClosed):  # it may be cut off while it is being sent
             client.send("a" * ((1 << 20) + 1))
         with pytest.raises(ConnectionClosed) as error:
@@ -330,7 +448,7 @@ def frame(first: int, payload: bytes, mask: bool = True, length: bytes | None = 
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_a_malformed_frame_closes_the_socket(studio: Studio, sent: bytes, code: int):
+def test_a_malformed_frame_closes_the_socket(studio: Client, sent: bytes, code: int):
     with studio.handshake() as connection:
         connection.sendall(sent)
         answer = read_all(connection)
@@ -344,18 +462,58 @@ def test_a_malformed_frame_closes_the_socket(studio: Studio, sent: bytes, code: 
     "more", ["", "Sec-WebSocket-Version: 99", "Sec-WebSocket-Key: a\r\nSec-WebSocket-Version: 13"]
 )
 def test_what_looks_like_a_handshake_is_refused(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch, first: str, more: str
+    studio: Client, monkeypatch: pytest.MonkeyPatch, first: str, more: str
 ):
     """With a reply, or, by some versions of uvicorn, by hanging up when its time is over."""
     monkeypatch.setattr(connections, "HEAD", 0.1)
     text = studio.head(first, f"Origin: {studio.origin}\r\nUpgrade: websocket\r\n{more}")
-    reply = studio.server.ask(text.replace(b"Connection: close", b"Connection: Upgrade"))
+    reply = studio.ask(text.replace(b"Connection: close", b"Connection: Upgrade"))
     assert reply.status == 0 or 400 <= reply.status < 500
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        b"",
+        b"\0" * 1000,
+        "nothing",
+        "[" * 500_000,
+        '{"a":' * 100_000,
+        '{"id": NaN, "do": "model.get"}',
+        '{"id": 1, "do": "data.samples", "with": {"count": NaN}}',
+        '{"id": 1, "do": "data.samples", "with": {"count": -Infinity}}',
+        '{"id": 1, "do": "data.samples", "with": {"count": 1e999}}',
+        '{"id": 1, "do": "data.samples", "with": {"count": %s}}' % ("9" * 4000),
+        '{"id": 1, "do": "data.samples", "with": {"count": %s}}' % ("9" * 900_000),
+        '{"id": %s, "do": "model.get"}' % ("9" * 400),
+        '{"id": 1, "do": "data.samples", "with": {"rows": [%s1]}}' % ("1," * 400_000),
+        '{"id": 1, "do": "__import__", "with": {}}',
+        '{"id": 1, "do": "data.samples", "with": {"__class__": 1}}',
+        '{"ack": -1}',
+    ],
+    ids=lambda text: repr(text)[:60],
+)
+def test_a_message_of_any_kind_gets_one_sentence(studio: Client, text: str | bytes):
+    with studio.open() as client:
+        found = answer(client, text)
+        assert set(found) == {"id", "error"} and found["id"] in (None, 1)
+        assert found["error"].endswith(".") and len(found["error"]) < 300 and "/" not in found["error"]
+        assert answer(client, '{"id": 2, "do": "model.get"}')["id"] == 2
+
+
+def test_a_thousand_messages_of_a_client_that_does_not_read(studio: Client):
+    with studio.open(close_timeout=0.1) as client:
+        for number in range(1000):
+            client.send(json.dumps({"id": number, "do": "model.get"}))
+        with studio.open() as other:
+            assert answer(other, '{"id": 3, "do": "model.get"}')["id"] == 3
 
 
 def test_a_server_that_stops_lets_go_of_its_sockets():
     with ExitStack() as stack:
-        with serving(lambda port: Gate(small_app(), port=port, tokens=Tokens())) as server:
-            client = stack.enter_context(Studio(server).open())
+        with serving() as client:
+            socket = stack.enter_context(client.open())
+            assert answer(socket, '{"id": 3, "do": "model.get"}')["id"] == 3
         with pytest.raises(ConnectionClosed):
-            client.recv(timeout=10)
+            socket.recv(timeout=10)

@@ -98,9 +98,11 @@ SETTINGS: dict[str, Any] = {
     "ws_max_size": 1 << 20,  # bytes of a message to the server
     "ws_per_message_deflate": False,  # on one machine, compression costs more than it saves
     "h11_max_incomplete_event_size": 32 << 10,  # bytes of a request's head; the gate's own limit is lower
-    "timeout_graceful_shutdown": 2,  # seconds
+    "timeout_keep_alive": 10,  # seconds
+    "timeout_graceful_shutdown": 2,
     "proxy_headers": False,  # or a header could say where a request comes from
     "server_header": False,
+    "date_header": False,
     "access_log": False,  # it has the tokens
     "log_config": None,
     "log_level": "error",

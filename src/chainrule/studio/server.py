@@ -10,6 +10,7 @@ import uvicorn
 
 from chainrule.errors import ConfigError
 from chainrule.studio.app import make_app
+from chainrule.studio.connection import SETTINGS
 from chainrule.studio.gate import Gate, Tokens
 from chainrule.studio.studio import Studio
 
@@ -35,21 +36,7 @@ def listen(port: int) -> socket.socket:
 def make_server(studio: Studio, sock: socket.socket) -> tuple[uvicorn.Server, Callable[[], str]]:
     """Return a server for a listening socket, and a function that makes a new one-time address."""
     port, tokens = int(sock.getsockname()[1]), Tokens()
-    config = uvicorn.Config(
-        Gate(make_app(studio), port=port, tokens=tokens),
-        log_level="warning",
-        access_log=False,
-        ws="websockets-sansio",
-        ws_max_size=1 << 20,
-        ws_max_queue=32,
-        ws_per_message_deflate=False,
-        timeout_keep_alive=10,
-        timeout_graceful_shutdown=2,
-        limit_concurrency=256,
-        h11_max_incomplete_event_size=32 << 10,
-        server_header=False,
-        date_header=False,
-    )
+    config = uvicorn.Config(Gate(make_app(studio), port=port, tokens=tokens), **SETTINGS)
     return uvicorn.Server(config), lambda: f"http://{HOST}:{port}/?token={tokens.mint()}"
 
 

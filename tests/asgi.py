@@ -1,27 +1,17 @@
-"""The studio's gate as tests ask it: one ASGI request at a time in this thread, or a real server in another.
-
-`small_app` has the kinds of routes that the studio has.
-"""
+"""One request at a time through an ASGI application, in this thread, and what every reply of the studio must have."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-import socket
-import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
-
-from chainrule.studio.connection import SETTINGS
 
 Header = tuple[str, str]
 App = Callable[..., Awaitable[None]]
@@ -153,63 +143,3 @@ def small_app(debug: bool = False) -> Starlette:
         WebSocketRoute("/ws", echo),
     ]
     return Starlette(debug=debug, routes=routes)
-
-
-class Server(uvicorn.Server):
-    """uvicorn, in a thread of its own, at a free port of this machine."""
-
-    def __init__(self, make: Callable[[int], App], **settings: Any) -> None:
-        self.listener = socket.socket()
-        self.listener.bind(("127.0.0.1", 0))
-        self.port: int = self.listener.getsockname()[1]
-        self.app = make(self.port)
-        super().__init__(uvicorn.Config(self.app, **{**SETTINGS, **settings}))
-        self.is_up = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.is_up.set()
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
-
-    def ask(self, request: bytes) -> Reply:
-        """What comes back until the server closes the connection; an empty reply where it closes it at once."""
-        with self.connect() as connection:
-            with suppress(ConnectionError):  # it may close the connection before it has read everything
-                connection.sendall(request)
-            return read_reply(connection)
-
-
-def read_all(connection: socket.socket) -> bytes:
-    """Read until the other end closes the connection; the test fails after 10 s."""
-    found = bytearray()
-    with suppress(ConnectionError):
-        while piece := connection.recv(1 << 16):
-            found += piece
-    return bytes(found)
-
-
-def read_reply(connection: socket.socket) -> Reply:
-    head, _, body = read_all(connection).partition(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
-    return Reply(int(first.split()[1]) if first else 0, headers, body)
-
-
-@contextmanager
-def serving(make: Callable[[int], App], **settings: Any) -> Iterator[Server]:
-    """Serve `make(port)` while the block runs; fail if a thread or a connection outlives it."""
-    before = set(threading.enumerate())
-    server = Server(make, **settings)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [server.listener]})
-    thread.start()
-    try:
-        assert server.is_up.wait(10)
-        yield server
-    finally:
-        server.should_exit = True
-        thread.join(15)
-    gc.collect()  # a socket that nobody closed warns, and a warning is an error
-    assert not thread.is_alive() and not server.server_state.connections and not server.server_state.tasks
-    assert set(threading.enumerate()) <= before
