@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.shown import Shown
+from chainrule.core.shown import Shown, widget
 from chainrule.data import checks, frames
 from chainrule.data.advice import on_targets
 from chainrule.data.samples import Samples, TargetScale, measure_targets
@@ -314,6 +314,15 @@ class Model(Trained, Shown):
         samples = self.check_samples(X, y, sample_weight=sample_weight)
         loss, g = loss_and_gradient(self, self.theta, samples, training)
         return loss, self.network.named(self.network.unflatten(g))
+
+    def view(self, X: Any = None, y: Any = None, **settings: Any) -> Any:
+        """Return the model as a widget for a notebook: draw or choose a sample, and see every neuron.
+
+        X, y: samples to choose from, optional.  settings: screen, and lang ("en" or "zh").  Its `live()` is a callback
+        for `fit` that shows the network while it learns.
+        Raises ConfigError where anywidget is not installed (pip install 'chainrule[notebook]').
+        """
+        return widget(self, X=X, y=y, **settings)
 
     def trace(
         self,

@@ -1,7 +1,8 @@
 """Let a result show itself: as a figure, a page, text, or in a notebook.
 
-A result is data. The functions that draw it are in `chainrule.views`, which imports the results (see the picture in
-docs/design.md). This module has the one import in the other direction, which runs when a result is first shown.
+A result is data. The functions that draw it are in `chainrule.views`, and the page on which one may look around in it
+is in `chainrule.studio`; both import the results (see the picture in docs/design.md). This module alone imports in the
+other direction, when a result is first shown.
 """
 
 from __future__ import annotations
@@ -14,6 +15,13 @@ def view(result: Any, form: str, *arguments: Any) -> Any:
     from chainrule import views
 
     return getattr(views, form)(result, *arguments)
+
+
+def widget(result: Any, **settings: Any) -> Any:
+    """Return a model or a trace as a widget for a notebook, made by `chainrule.studio.widget`."""
+    from chainrule import studio
+
+    return studio.widget(result, **settings)
 
 
 class Shown:

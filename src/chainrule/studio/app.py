@@ -20,7 +20,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from chainrule.errors import ChainruleError
-from chainrule.studio import screens  # registers the commands
+from chainrule.studio import export, screens  # register the commands
 from chainrule.studio.assets import VERSION, assets
 from chainrule.studio.commands import COMMANDS, find
 from chainrule.studio.messages import Ack, Call, pack, parse
@@ -31,7 +31,9 @@ AT_ONCE = 8
 MAX_UPLOADS = 8
 """Files that are kept; the oldest goes when another comes."""
 SAFE_NAME = re.compile(r"[\w.-]{1,100}")
-DOWNLOADS: dict[str, Callable[[Studio, dict[str, str]], tuple[bytes, str]]] = {}
+DOWNLOADS: dict[str, Callable[[Studio, dict[str, str]], tuple[bytes, str]]] = {
+    "chainrule.html": export.downloaded,
+}
 """What may be downloaded, by file name: functions that return the content and its type."""
 LOG = logging.getLogger("chainrule.studio")
 

@@ -36,6 +36,8 @@ class Command:
     hints: dict[str, Any]
     """the annotations of its arguments"""
     required: frozenset[str]
+    is_read: bool = False
+    """whether it changes nothing, so that its answer may go with an exported page"""
 
     def __call__(self, studio: Studio, arguments: dict[str, Any]) -> dict[str, Any]:
         """Check the arguments and call the function. Raises ConfigError."""
@@ -55,8 +57,11 @@ COMMANDS: dict[str, Command] = {}
 """Every command by name; the modules of `chainrule.studio.screens` fill it."""
 
 
-def command(name: str) -> Callable[[Function], Function]:
-    """Return a decorator that registers a command. Its first parameter is the studio, the others are keywords."""
+def command(name: str, *, reads: bool = False) -> Callable[[Function], Function]:
+    """Return a decorator that registers a command. Its first parameter is the studio, the others are keywords.
+
+    reads: whether it changes nothing, so that its answer may go with an exported page.
+    """
 
     def register(function: Function) -> Function:
         if name in COMMANDS:
@@ -70,6 +75,7 @@ def command(name: str) -> Callable[[Function], Function]:
             function,
             {p.name: hints[p.name] for p in parameters},
             frozenset(p.name for p in parameters if p.default is p.empty),
+            reads,
         )
         return function
 
@@ -95,6 +101,8 @@ _NONE_FITS = object()
 
 
 def _fit(value: Any, hint: Any) -> Any:
+    if hint is Any:
+        return value
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         fits = (found for part in get_args(hint) if (found := _fit(value, part)) is not _NONE_FITS)

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import OrderedDict, deque
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from chainrule.errors import ConfigError, DataError
 from chainrule.model import Model
@@ -15,6 +15,13 @@ from chainrule.studio.messages import pack
 
 MAX_WAITING = 256
 """Events that wait for a slow page; the oldest are dropped, for the page asks anew when it comes back."""
+
+
+class Page(Protocol):
+    """Who is told of events: a page over a socket, or a widget."""
+
+    def put(self, event: str, data: Any) -> None:
+        """Tell it of an event."""
 
 
 class Tab:
@@ -80,7 +87,7 @@ class Studio:
         self._model, self._data = model, data
         self.name = name
         """of the model: a file's name, or what it was made for"""
-        self.tabs: set[Tab] = set()
+        self.tabs: set[Page] = set()
         self.parts: dict[str, Any] = {}
         """what the commands of a screen keep between calls, by the screen's name"""
         self.uploads: dict[str, Path] = {}

@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.core import records
 from chainrule.core.files import to_json
-from chainrule.core.shown import Shown, view
+from chainrule.core.shown import Shown, view, widget
 from chainrule.data import checks
 from chainrule.formulas.layers import Context
 from chainrule.inspection.trace import export
@@ -37,6 +37,10 @@ class Trace(Walk, Shown):
         from chainrule.inspection.derivation.derivation import derive
 
         return derive(self.in_float64, what)
+
+    def view(self, **settings: Any) -> Any:
+        """Return the trace as a widget for a notebook that steps forward and back through it, as `Model.view` does."""
+        return widget(self, **settings)
 
     # --- as data -------------------------------------------------------------------------------------------------
 

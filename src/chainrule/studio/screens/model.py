@@ -69,7 +69,7 @@ def picture_shape(inputs: int, shape: tuple[int, ...] | None) -> list[int] | Non
     return [28, 28] if inputs == 784 else None
 
 
-@command("model.get")
+@command("model.get", reads=True)
 def get(studio: Studio) -> dict[str, Any]:
     """Return the model on show; {"model": None} where there is none."""
     if not studio.has_model:
@@ -78,8 +78,8 @@ def get(studio: Studio) -> dict[str, Any]:
     return {"model": described(studio.model, studio.name, shape)}
 
 
-@command("data.get")
-def data_get(studio: Studio) -> dict[str, Any]:
+@command("data.get", reads=True)
+def get_data(studio: Studio) -> dict[str, Any]:
     """Return what is known of the data; {"data": None} where there are none."""
     if not studio.has_data:
         return {"data": None}
@@ -109,7 +109,7 @@ def shown_part(studio: Studio) -> Dataset:
     return data.test or data.validation or data.train
 
 
-@command("data.samples")
+@command("data.samples", reads=True)
 def samples(
     studio: Studio, *, start: int = 0, count: int = 1, rows: list[int] | None = None
 ) -> dict[str, Any]:

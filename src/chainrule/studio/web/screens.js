@@ -1,10 +1,8 @@
-// Every screen: what shows it, its keys in the address, and whether this host can show it.
+// Every screen: what shows it, its keys in the address, and whether it needs nobody who computes (`alone`).
 import { draw } from './screens/draw.js';
 import { glossary, url as glossaryUrl } from './screens/glossary.js';
 
-const always = () => true;
-
 export const screens = {
-  draw: { show: draw, glyph: '✎', url: [], shown: always },
-  glossary: { show: glossary, glyph: '文', url: glossaryUrl, shown: always },
+  draw: { show: draw, glyph: '✎', url: [], alone: true },
+  glossary: { show: glossary, glyph: '文', url: glossaryUrl, alone: true },
 };

@@ -5,6 +5,7 @@ import { readUrl, keepInUrl, parseValue } from './url.js';
 import { makeNetwork } from './network.js';
 import { screens } from './screens.js';
 import { createStore } from './store.js';
+import { button } from './ui.js';
 
 const SHARED = ['screen', 'lang', 'theme', 'sample.index', 'neuron', 'weight'];
 
@@ -20,6 +21,17 @@ function initial(address) {
   return found;
 }
 
+function parsed(address) {
+  return Object.fromEntries(Object.entries(address).map(([key, text]) => [key, parseValue(text)]));
+}
+
+// What the host says of the state, with a sample's numbers as an array of them.
+function stateOf(host) {
+  const state = { ...(host.state || {}) };
+  if (state.sample) state.sample = { ...state.sample, x: Float32Array.from(state.sample.x) };
+  return state;
+}
+
 // Asks for the model and the data, and again when they change.
 async function follow(store) {
   const refresh = async () => {
@@ -33,9 +45,15 @@ async function follow(store) {
   for (const event of ['model.changed', 'data.changed', 'connected']) store.listen(event, refresh);
 }
 
+// Whether this host can show a screen: a file has the one that it was made of, and those that need nobody.
+export function offered(store, name) {
+  const { kind, screen } = store.host;
+  return kind !== 'offline' || name === screen || Boolean(screens[name].alone);
+}
+
 function navigation(store) {
   const list = h('nav.screens', { 'aria-label': t(store, 'common.screens') });
-  const show = () => fill(list, Object.keys(screens).filter((name) => screens[name].shown(store)).map((name) => h('button', {
+  const show = () => fill(list, Object.keys(screens).filter((name) => offered(store, name)).map((name) => h('button', {
     type: 'button', dataset: { screen: name }, 'aria-current': store.get('screen') === name ? 'page' : null,
     onclick: () => store.set({ screen: name }),
   }, h('span.glyph', { 'aria-hidden': 'true' }, screens[name].glyph), h('span', t(store, `screen.${name}`)))));
@@ -54,13 +72,27 @@ function topBar(store) {
   const model = store.get('model');
   const line = model ? t(store, 'common.model_line', { name: model.name, size: model.size.toLocaleString('en-US') }) : t(store, 'common.no_model');
   return h('header.bar', h('div.brand', h('strong', 'Chainrule'), h('span.model-line', { dataset: { test: 'model-line' } }, line)),
-    store.get('connection') === 'lost' ? h('span.lost', { role: 'status' }, t(store, 'common.lost')) : null, language, theme);
+    store.get('connection') === 'lost' ? h('span.lost', { role: 'status' }, t(store, 'common.lost')) : null,
+    store.host.kind === 'server' ? button(t(store, 'common.export'), () => exported(store), { quiet: true, title: t(store, 'common.export.says'), 'data-test': 'export' }) : null,
+    language, theme);
+}
+
+// Downloads the screen at hand as one file that needs no server.
+async function exported(store) {
+  const state = {};
+  const name = store.get('screen');
+  for (const key of [...SHARED, ...(screens[name].url || [])]) state[key] = store.get(key);
+  const sample = store.get('sample');
+  if (sample) state.sample = { ...sample, x: Array.from(sample.x) };
+  const { download } = await store.call('export.page', { state, calls: store.memory.calls() });
+  const link = h('a', { href: `/download/chainrule.html?made=${download}`, download: `chainrule-${name}.html` });
+  link.click();
 }
 
 // Fills `root` with the studio and returns {store, stop}.
 export function mount(root, host) {
   const address = host.kind === 'notebook' ? {} : readUrl();
-  const store = createStore({ ...initial(address), ...(host.state || {}) }, host);
+  const store = createStore({ ...initial(address), ...stateOf(host), ...(host.kind === 'offline' ? parsed(address) : {}) }, host);
   let stop = null, shown = null;
   const bar = h('div'), aside = h('aside'), main = h('main', { tabindex: -1 });
   root.classList.add('chainrule');
@@ -81,6 +113,7 @@ export function mount(root, host) {
     if (form === shown) return;
     shown = form;
     if (stop) stop();
+    store.memory.clear();
     const body = h('div.screen', { dataset: { screen: name } });
     fill(main, h('div.heading', h('h1', t(store, `screen.${name}`)), h('p', t(store, `screen.${name}.says`))), body);
     stop = screens[name].show(body, store) || (() => {});
@@ -96,11 +129,14 @@ export function mount(root, host) {
   frame();
   screen();
   write();
-  if (host.start) {
-    follow(store);
-    host.start(store);
-  } else if (host.model) {
-    store.set({ model: host.model, data: host.data || null, network: makeNetwork(host.model) });
-  }
+  if (host.model) store.set({ model: host.model, data: host.data || null, network: makeNetwork(host.model) });
+  // Numbers of a network that learns, without the rest of the model, from a host that cannot be asked meanwhile.
+  store.listen('model.frame', ({ arrays, steps }) => {
+    const model = { ...store.get('model'), arrays, steps };
+    store.set({ model, network: makeNetwork(model) });
+  });
+  store.listen('model.boot', ({ model, data }) => store.set({ model, data, network: makeNetwork(model) }));
+  if (host.kind === 'server') follow(store);
+  if (host.start) host.start(store);
   return { store, stop: () => { offs.forEach((off) => off()); if (stop) stop(); } };
 }

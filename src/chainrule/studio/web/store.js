@@ -1,6 +1,11 @@
 // What all parts of the page know, and the way to whoever computes: a server, a notebook's kernel, or nobody.
 
+import { createMemory } from './replay.js';
+
+const REMEMBERED = 60;   // calls of the screen at hand
+
 export function createStore(initial, host) {
+  const memory = createMemory(REMEMBERED);
   const values = { ...initial };
   const listeners = new Map();   // key -> set of functions
   const events = new Map();      // event -> set of functions
@@ -40,7 +45,11 @@ export function createStore(initial, host) {
     emit(event, data) {
       for (const f of [...(events.get(event) || [])]) f(data);
     },
-    call: (name, args = {}) => host.call(name, args),
+    call(name, args = {}) {
+      memory.note(name, args);
+      return host.call(name, args);
+    },
+    memory,
     can: (name) => host.can(name),
     upload: (file) => host.upload(file),
     host,

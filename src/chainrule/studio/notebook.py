@@ -1,0 +1,164 @@
+"""The studio in a notebook: a model, a trace, or a network while it learns, as an anywidget.
+
+The kernel answers the page's commands, and the page computes forward passes by itself. What must outlive the kernel,
+the model and the state, is in traits; everything else travels as messages.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+
+from chainrule.errors import ChainruleError, ConfigError
+from chainrule.inspection.trace.trace import Trace
+from chainrule.model import Model
+from chainrule.network.answers import true_labels
+from chainrule.recipe.data import Data, from_arrays
+from chainrule.studio import screens
+from chainrule.studio.app import answered
+from chainrule.studio.assets import assets, modules
+from chainrule.studio.linker import link
+from chainrule.studio.messages import Call, pack, parse
+from chainrule.studio.screens.model import arrays_of, described, get_data, shown_part
+from chainrule.studio.studio import Studio
+from chainrule.training.callbacks import Callback
+from chainrule.training.run import Run
+
+EVERY = 0.1
+"""Seconds between two looks at a network that learns."""
+LANGUAGES = ("en", "zh")
+
+assert screens.__name__  # they register the commands
+
+
+def view(result: Any, **settings: Any) -> StudioView:
+    """Return a model as a view, or a trace: its network, and the screen of backpropagation at its first sample."""
+    if isinstance(result, Model):
+        return StudioView(result, **settings)
+    if not isinstance(result, Trace):
+        raise ConfigError(f"a view shows a model or a trace, not {type(result).__name__}.")
+    model = Model(result.network, dtype=result.theta.dtype)
+    model.theta[...] = result.theta
+    model.states = dict(result.context().states)
+    y = true_labels(model.task, result.target)
+    return StudioView(model, result.x, y, **{"screen": "backprop", "state": {"sample.index": 0}} | settings)
+
+
+class StudioView(anywidget.AnyWidget):
+    """A screen of the studio in a notebook's output.
+
+    model: shown as it is now; `show` takes another, or the same with other numbers.
+    X, y: samples to choose from.  screen: draw, backprop, neurons, why or another one.  lang: en or zh.
+    """
+
+    _esm = link("widget.js", modules(), default=("render",))
+    _css = assets()["style.css"].content.decode()
+    boot = traitlets.Bytes().tag(sync=True)
+    state = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        model: Model,
+        X: Any = None,
+        y: Any = None,
+        *,
+        screen: str = "draw",
+        lang: str = "en",
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        """Show a model. state: further keys of the page's state, as {"sample.index": 3}."""
+        if lang not in LANGUAGES:
+            raise ConfigError(f"lang must be one of {', '.join(LANGUAGES)}, not {lang!r}.")
+        self.studio = Studio(model, _data(X, y), name=repr(model).split(":")[0].strip("<>").lower())
+        super().__init__(state={"screen": screen, "lang": lang} | (state or {}))
+        self.boot = self._boot()
+        self.studio.tabs.add(_Tab(self))
+        self.on_msg(self.answer_page)
+
+    def _boot(self) -> bytes:
+        shape = shown_part(self.studio).shape if self.studio.has_data else None
+        model = described(self.studio.model, self.studio.name, shape)
+        packed = pack({"model": model, "state": dict(self.state)} | get_data(self.studio))
+        assert isinstance(packed, bytes)
+        return packed
+
+    def show(self, model: Model) -> None:
+        """Show a model in the same place."""
+        self.studio.show_model(model, self.studio.name)
+        self.boot = self._boot()
+
+    def frame(self, model: Model, steps: int) -> None:
+        """Show a model that learns, after so many steps: its numbers, as a message that nobody keeps."""
+        self.studio.send("model.frame", {"arrays": arrays_of(model, model.theta), "steps": steps})
+
+    def live(self) -> Callback:
+        """Return a callback for `Model.fit` that shows the model about ten times a second while it learns."""
+        return _Live(self)
+
+    def answer_page(self, _: Any, content: Any, __: Any) -> None:
+        """Answer a command of the page; what is none is passed over."""
+        try:
+            call = parse(json.dumps(content))
+        except ChainruleError:
+            return
+        if isinstance(call, Call):
+            self.tell(answered(self.studio, call))
+
+    def tell(self, message: str | bytes) -> None:
+        """Send a message to the page, packed as `chainrule.studio.messages` does it."""
+        if isinstance(message, str):
+            self.send(json.loads(message))
+        else:
+            self.send({}, buffers=[message])
+
+
+class _Tab:
+    """The page of a widget, among those that a studio tells of changes."""
+
+    def __init__(self, view: StudioView) -> None:
+        self.view = view
+
+    def put(self, event: str, data: Any) -> None:
+        self.view.tell(pack({"event": event, "data": data}))
+
+
+class _Live(Callback):
+    """Shows a model while it learns."""
+
+    def __init__(self, view: StudioView) -> None:
+        self.view, self.last, self.before = view, 0.0, 0
+
+    def on_train_begin(self, run: Run) -> None:
+        """Count from the steps of earlier calls."""
+        self.before = run.model.steps_trained
+
+    def on_steps(self, run: Run) -> None:
+        """Show it, where the last time is long enough ago."""
+        if time.monotonic() - self.last >= EVERY:
+            self._show(run)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Show it."""
+        self._show(run)
+
+    def _show(self, run: Run) -> None:
+        self.last = time.monotonic()
+        self.view.frame(run.model, self.before + run.step)
+
+    def on_train_end(self, run: Run) -> None:
+        """Show it, and keep it in the notebook."""
+        self.view.show(run.model)
+        self._show(run)
+
+
+def _data(X: Any, y: Any) -> Data | None:
+    """Return samples to choose from; None without any. y may be missing."""
+    if X is None:
+        return None
+    X = np.asarray(X)
+    return from_arrays(X, np.zeros(len(X)) if y is None else y, name="samples")
