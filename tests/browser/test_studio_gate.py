@@ -91,8 +91,11 @@ def test_the_page_may_do_what_it_needs(context: BrowserContext, address: str):
     assert page.evaluate(upload) == 200
     assert page.evaluate("async () => (await fetch('/download/nothing')).status") == 404
     assert page.evaluate(SOCKET, f"{origin.replace('http', 'ws')}/ws") == "open"
-    too_large = "async () => (await fetch('/x', {method: 'POST', body: 'a'.repeat(65537)})).status"
-    assert page.evaluate(too_large) == 413
+    large = """async () => {
+      const reply = await fetch('/upload/a.csv', {method: 'POST', body: new Blob([new Uint8Array(100 << 20)])});
+      return [reply.status, await reply.text()];
+    }"""
+    assert page.evaluate(large) == [413, "The request has more than 64 MiB; send a smaller file.\n"]
 
 
 def test_another_browser_is_not_let_in(browser: Browser, context: BrowserContext, address: str):

@@ -22,12 +22,16 @@ from websockets.sync.client import ClientConnection, connect
 
 from asgi import Reply, assert_sealed
 from chainrule.studio import connection as connections
+from chainrule.studio import exchange
 from chainrule.studio.assets import VERSION
 from chainrule.studio.gate import SOCKETS, Gate
 from chainrule.studio.server import listen, make_server
 from chainrule.studio.studio import Studio
 
 DESCRIPTORS = Path("/proc/self/fd")
+HANDSHAKE = "\r\n".join(
+    ["Upgrade: websocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {'A' * 22}=="]
+)
 HARMLESS = {
     "Invalid UTF-8 sequence received from client.",  # uvicorn's
     "socket.send() raised exception.",  # asyncio's, of a client that has gone while much was sent to it
@@ -60,8 +64,7 @@ class Client:
     def handshake(self) -> socket.socket:
         """A WebSocket as bytes, opened."""
         connection = self.connect()
-        more = f"Origin: {self.origin}\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        more += "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        more = f"Origin: {self.origin}\r\n{HANDSHAKE}"
         head = self.head("GET /ws HTTP/1.1", more).replace(b"Connection: close", b"Connection: Upgrade")
         connection.sendall(head)
         answer = b""
@@ -199,19 +202,19 @@ def test_no_route_is_open_to_others(studio: Client, host: str, origin: str, cook
     found = list(targets(studio))
     assert len(found) >= 5 and any(is_socket for _, is_socket in found)
     for target, is_socket in found:
-        for first in (f"GET {target} HTTP/1.1", f"HEAD {target} HTTP/1.1", f"POST {target} HTTP/1.1"):
-            more = f"Origin: {origin}\r\nContent-Length: 0"
-            if is_socket:
-                more += (
-                    "\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
-                    + "A" * 22
-                    + "=="
-                )
-            lines = f"{first}\r\nHost: {host}\r\nCookie: {cookie}\r\n{more}\r\nConnection: "
-            text = lines.replace("PORT", str(studio.port)).replace("COOKIE", studio.cookie)
-            text += "Upgrade" if is_socket and first.startswith("GET") else "close"
-            reply = studio.ask(f"{text}\r\n\r\n".encode())
-            assert reply.status == 403, (first, reply)
+        for method in ("GET", "HEAD", "POST"):
+            opens = is_socket and method == "GET"
+            lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", f"Origin: {origin}", f"Cookie: {cookie}"]
+            lines += (
+                [HANDSHAKE, "Connection: Upgrade"] if opens else ["Content-Length: 0", "Connection: close"]
+            )
+            text = (
+                "\r\n".join([*lines, "", ""])
+                .replace("PORT", str(studio.port))
+                .replace("COOKIE", studio.cookie)
+            )
+            reply = studio.ask(text.encode())
+            assert reply.status == 403, (lines[0], reply)
             assert_sealed(reply, studio.port)
 
 
@@ -272,23 +275,34 @@ def test_a_malformed_request_is_refused(studio: Client, request_: str):
         assert_sealed(reply, studio.port)
 
 
-def test_100_mb_are_refused_at_once(studio: Client):
+def test_100_mb_are_refused_at_once(studio: Client, monkeypatch: pytest.MonkeyPatch):
+    """Before any of it has come: the reply is there though the client sends nothing."""
+    monkeypatch.setattr(exchange, "LINGER", 0.1)
     more = f"Origin: {studio.origin}\r\nContent-Length: {100 << 20}"
     reply = studio.ask(studio.head("POST /upload/a.csv HTTP/1.1", more))
     assert reply.status == 413 and b"more than 64 MiB" in reply.body
     assert_sealed(reply, studio.port)
 
 
-def test_100_mb_that_say_they_are_fewer_are_refused_on_the_way(studio: Client):
-    """The client may see the connection end before it sees why."""
-    chunk = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_who_sends_100_mb_reads_why_they_are_refused(studio: Client, is_chunked: bool):
+    """A browser sends everything before it reads, so what is refused is taken in nevertheless, and dropped."""
+    piece = bytes(1 << 20)
+    declared = "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {100 << 20}"
     with studio.connect() as connection:
-        connection.sendall(studio.head("POST /upload/a.csv HTTP/1.1", "Transfer-Encoding: chunked"))
-        with pytest.raises(ConnectionError):
-            for _ in range(100):
-                connection.sendall(chunk)
-            read_reply(connection)
-            raise ConnectionResetError  # it took in all that was sent, then answered
+        connection.sendall(studio.head("POST /upload/a.csv HTTP/1.1", declared))
+        for _ in range(100):
+            connection.sendall(b"100000\r\n" + piece + b"\r\n" if is_chunked else piece)
+        connection.sendall(b"0\r\n\r\n" if is_chunked else b"")
+        reply = read_reply(connection)
+    assert reply.status == 413 and b"more than 64 MiB" in reply.body
+
+
+def test_who_goes_on_sending_is_cut_off(studio: Client):
+    with studio.connect() as connection, pytest.raises(ConnectionError):
+        connection.sendall(studio.head("POST /x HTTP/1.1", f"Content-Length: {1 << 40}"))
+        for _ in range(1000):
+            connection.sendall(bytes(1 << 20))
 
 
 def test_64_mib_are_let_in(studio: Client):

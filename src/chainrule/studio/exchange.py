@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -10,6 +11,8 @@ from chainrule.studio.replies import FAILED, NO_SOCKET, STALLED, Header, Refusal
 
 BODY, UPLOAD = 64 << 10, 64 << 20
 """Bytes of a request's body: of any, and of one to /upload/."""
+DROPPED, LINGER = 256 << 20, 1.0
+"""Bytes that are taken in and dropped after a body was refused, and seconds without any after which that ends."""
 
 
 def limit(path: str) -> int:
@@ -72,10 +75,26 @@ class Exchange:
     async def end(self, refusal: Refusal, more: list[Header] | None = None) -> None:
         """Reply with a sentence, unless a reply has begun; drop what the application sends from now on."""
         self._is_ended = True
-        if not self._is_started:
-            self._is_started = True
-            for message in self._replies.reply(self._path, refusal, more):
-                await self._send(message)
+        if self._is_started:
+            return
+        self._is_started = True
+        start, body = self._replies.reply(self._path, refusal, more)
+        await self._send(start)
+        if refusal.status == 413:
+            await self._send({**body, "more_body": True})
+            await self._drop()
+            body = {**body, "body": b""}
+        await self._send(body)
+
+    async def _drop(self) -> None:
+        """Take in the rest of a body: a browser sends all before it reads, and sees no reply when it cannot."""
+        count, has_more = 0, self._has_more
+        with suppress(TimeoutError):
+            while has_more and count < DROPPED:
+                async with asyncio.timeout(LINGER):
+                    message = await self._receive()
+                count += len(message.get("body", b""))
+                has_more = message.get("more_body", False)
 
     async def _cut(self, refusal: Refusal) -> Message:
         await self.end(refusal)
