@@ -8,9 +8,8 @@ import itertools
 import logging
 import re
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import anyio.to_thread
 from starlette.applications import Starlette
@@ -23,6 +22,7 @@ from chainrule.errors import ChainruleError
 from chainrule.studio import export, screens  # register the commands
 from chainrule.studio.assets import VERSION, assets
 from chainrule.studio.commands import COMMANDS, find
+from chainrule.studio.downloads import DOWNLOADS
 from chainrule.studio.messages import Ack, Call, pack, parse
 from chainrule.studio.studio import Studio, Tab
 
@@ -31,23 +31,10 @@ AT_ONCE = 8
 MAX_UPLOADS = 8
 """Files that are kept; the oldest goes when another comes."""
 SAFE_NAME = re.compile(r"[\w.-]{1,100}")
-DOWNLOADS: dict[str, Callable[[Studio, dict[str, str]], tuple[bytes, str]]] = {
-    "chainrule.html": export.downloaded,
-}
-"""What may be downloaded, by file name: functions that return the content and its type."""
+DOWNLOADS["chainrule.html"] = export.downloaded
 LOG = logging.getLogger("chainrule.studio")
 
 assert COMMANDS, screens.__name__
-
-
-def download(name: str) -> Callable[[Any], Any]:
-    """Return a decorator that registers a download: a function of the studio and the query's values."""
-
-    def register(function: Callable[[Studio, dict[str, str]], tuple[bytes, str]]) -> Any:
-        DOWNLOADS[name] = function
-        return function
-
-    return register
 
 
 def make_app(studio: Studio) -> Starlette:

@@ -97,7 +97,8 @@ def with_first_model(studio: Studio) -> Studio:
 
     def run() -> None:
         model.fit(train.X, train.y, epochs=FIRST_EPOCHS, callbacks=[PageUpdates(studio)])
-        studio.show_model(model, studio.name)
+        if studio.model is model:
+            studio.show_model(model, studio.name)
 
     threading.Thread(target=run, name="first model", daemon=True).start()
     return studio

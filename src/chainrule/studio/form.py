@@ -1,0 +1,200 @@
+"""The form of the screen Train, checked: what is trained, how, and on which samples, as objects of the library."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.arrays import distinct
+from chainrule.data.advice import on_targets
+from chainrule.data.checks import check_count, check_seed
+from chainrule.errors import ConfigError
+from chainrule.formulas.optimizers import OPTIMIZERS, Solver
+from chainrule.model import Model
+from chainrule.network.network import Network
+from chainrule.recipe import build
+from chainrule.recipe.data import Data, Parts, check, divide, is_held_out, split
+from chainrule.recipe.naming import PYTHON
+from chainrule.recipe.settings import NAMES, Settings
+from chainrule.trained.persistence import LAYERS, encode, network_from_config
+
+MAX_PARAMETERS = 20_000_000
+"""Of a network that the studio trains: 80 MB in float32, and three times that with Adam's moments."""
+MAX_LAYERS = 64
+MAX_EPOCHS = 10_000
+OWN = ("layers", "samples")
+"""What the form has beside the settings of `chainrule.recipe`."""
+FROM_DATA = ("rescale", "standardize")
+"""Layers that the data decide: the first of the network is one of them."""
+
+
+class Planned(NamedTuple):
+    """A training that was not begun: its settings with all defaults, its network, how it is optimized."""
+
+    settings: Settings
+    network: Network
+    optimizer: Any
+    schedule: Any
+    data: Data
+    """with the samples that are trained on, where these are fewer than all"""
+    samples: int | None
+    """how many of the training samples were asked for; None for all"""
+    held_out: bool
+    advice: tuple[str, ...]
+    """sentences about layers and losses that rarely belong together"""
+
+
+class Fresh(NamedTuple):
+    """A training at its start: a fresh model, and its samples, checked."""
+
+    plan: Planned
+    model: Model
+    parts: Parts
+    advice: tuple[str, ...]
+
+
+def defaults() -> dict[str, Any]:
+    """Return the form as it is at first: 784-128-10 for MNIST, and the same hidden layer for any data."""
+    return {
+        "layers": [{"kind": "dense", "units": 128}, {"kind": "relu"}],
+        "loss": None,
+        "optimizer": "adam",
+        "lr": None,
+        "schedule": "constant",
+        "batch_size": 128,
+        "epochs": 5,
+        "seed": 0,
+        "samples": None,
+    }
+
+
+def plan(data: Data, form: dict[str, Any]) -> Planned:
+    """Build everything of a training but its numbers. Raises ConfigError, DataError or ShapeError in one sentence."""
+    form = defaults() | form
+    for name in form:
+        if name not in NAMES and name not in OWN:
+            raise ConfigError(f"there is no setting {name[:64]!r}; reload the page.")
+    given = Settings(**{name: value for name, value in form.items() if name in NAMES})
+    given.check_types()
+    check_seed(given.seed, "seed")
+    if issubclass(OPTIMIZERS.get(given.optimizer, object), Solver):
+        raise ConfigError(
+            f"{given.optimizer} takes all samples at once, so that there is no batch to watch; "
+            "use `chainrule train --optimizer lbfgs`, or choose another optimizer."
+        )
+    samples = form["samples"]
+    data = fewer(data, samples)
+    held_out = is_held_out(data, split(data, given.validation_fraction, given.seed))
+    settings = build.resolve(given, data.train)
+    build.check(settings, held_out)
+    if settings.epochs is not None and settings.epochs > MAX_EPOCHS:
+        raise ConfigError(f"epochs must be at most {MAX_EPOCHS:,}, not {settings.epochs:,}.")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        network = network_of(form["layers"], settings, data)
+    if network.size > MAX_PARAMETERS:
+        raise ConfigError(
+            f"this network has {network.size:,} parameters; the studio trains up to {MAX_PARAMETERS:,}. "
+            "Take narrower layers."
+        )
+    return Planned(
+        settings,
+        network,
+        build.optimizer(settings),
+        build.schedule(settings, held_out),
+        data,
+        samples,
+        held_out,
+        tuple(str(warning.message) for warning in caught),
+    )
+
+
+def network_of(layers: Any, settings: Settings, data: Data) -> Network:
+    """Build the network: a link for the data's units, the layers of the form, and the output that the loss needs."""
+    check_layers(layers)
+    bare = build.network(
+        dataclasses.replace(settings, hidden=(), input_dropout=0.0, residual=False), data.train, PYTHON
+    )
+    first, *last = (encode(layer) for layer in bare.layers)
+    config = {"inputs": bare.inputs, "layers": [first, *layers, *last], "loss": encode(bare.loss)}
+    try:
+        return network_from_config(config | {name: getattr(bare, name) for name in ("l2", "l1", "max_norm")})
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"the layers cannot be built: {error}.") from error
+
+
+def check_layers(layers: Any) -> None:
+    """Check that layers are what the form may have, before they are built. Raises ConfigError."""
+    if not isinstance(layers, list):
+        raise ConfigError(f"layers must be a list of layers, not {layers!r:.60}.")
+    for count, layer in enumerate(nested(layers), 1):
+        if count > MAX_LAYERS:
+            raise ConfigError(f"the studio trains up to {MAX_LAYERS} layers; take some away.")
+        kind = layer.get("kind") if isinstance(layer, dict) else None
+        if kind not in LAYERS or kind in FROM_DATA:
+            known = ", ".join(kind for kind in LAYERS if kind not in FROM_DATA)
+            raise ConfigError(f"there is no layer {kind!r:.60}; choose from {known}.")
+        names = [f.name for f in dataclasses.fields(LAYERS[kind]) if f.init]
+        for name in layer:
+            if name != "kind" and name not in names:
+                raise ConfigError(f"{kind} has no setting {name!r:.60}; it has {', '.join(names) or 'none'}.")
+        for f in dataclasses.fields(LAYERS[kind]):
+            if f.init and f.default is dataclasses.MISSING and f.name not in layer:
+                raise ConfigError(f"{kind} needs {f.name}.")
+
+
+def nested(layers: Sequence[Any], depth: int = 0) -> Iterator[Any]:
+    """Iterate over layers and those inside blocks."""
+    if depth > 8:
+        raise ConfigError("blocks stand inside each other more than 8 deep; take some away.")
+    for layer in layers:
+        yield layer
+        if isinstance(layer, dict) and isinstance(layer.get("layers"), list):
+            yield from nested(layer["layers"], depth + 1)
+
+
+def rows_of(n: int, samples: int) -> NDArray[np.int64]:
+    """Return which of n rows are trained on: evenly spaced, so that data sorted by class keep all classes."""
+    return np.linspace(0, n - 1, samples).astype(np.int64)
+
+
+def fewer(data: Data, samples: Any) -> Data:
+    """Return the data with this many of the training samples; None for all."""
+    if samples is None:
+        return data
+    n = len(data.train)
+    if check_count(samples, "samples") > n:
+        raise ConfigError(f"samples must be at most {n:,}, which is all of {data.name}, not {samples:,}.")
+    if samples == n:
+        return data
+    rows = rows_of(n, samples)
+    part = dataclasses.replace(data.train, X=data.train.X[rows], y=data.train.y[rows])
+    return data._replace(train=part)
+
+
+def prepare(found: Planned) -> Fresh:
+    """Check the values of the data and draw the model's parameters."""
+    rows = split(found.data, found.settings.validation_fraction, found.settings.seed)
+    checked = check(found.data, found.network)
+    model = Model(found.network, seed=found.settings.seed, dtype=found.settings.dtype)
+    model.classes = checked.classes
+    parts = divide(checked, rows)
+    labels = None if checked.classes is None else checked.classes.tolist()
+    advice = on_targets(found.network.layers, found.network.loss, parts.train, labels, True)
+    return Fresh(found, model, parts, (*found.advice, *advice))
+
+
+def default_loss(data: Data) -> str:
+    """Return the loss that suits the targets of the data."""
+    return build.default_loss(data.train.y)
+
+
+def outputs_of(data: Data) -> int:
+    """Return how many different labels, or outputs, the targets have."""
+    y = data.train.y
+    return int(y.shape[1]) if y.ndim == 2 else len(distinct(y))

@@ -1,0 +1,206 @@
+"""What the screen Train sees of a network while it trains: activations, gradients, dead and saturated units, hints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.data.samples import Samples
+from chainrule.engines import Engine
+from chainrule.formulas.layers import Context, Link
+from chainrule.formulas.metrics import confusion_matrix
+from chainrule.inspection.flow.flow import Flow, measure, thinned
+from chainrule.network.answers import decide, task_of, true_labels
+from chainrule.network.network import Network
+from chainrule.trained.evaluation import BATCH
+from chainrule.training.run import Run
+
+FEW = 128
+"""Samples that gradients are measured on."""
+MAX_VALUES = 2560
+"""Activations in a frame, as float16: 5 kB."""
+MAX_ROWS = 16
+"""Layers in a frame."""
+SHARE = 0.06
+"""The share of the time that may go into looking."""
+SECONDS = 0.3
+"""The least time between two looks."""
+JUDGED = 2000
+"""Samples of the confusion matrix after an epoch."""
+
+
+@dataclass(frozen=True)
+class Displayed:
+    """Which neurons of which links a frame has: the first so many of each."""
+
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    widths: tuple[int, ...]
+    shown: tuple[int, ...]
+
+    def to_data(self) -> list[dict[str, Any]]:
+        """Return one dict per link."""
+        rows = zip(self.names, self.kinds, self.widths, self.shown, strict=True)
+        return [dict(zip(("name", "kind", "width", "shown"), row, strict=True)) for row in rows]
+
+
+def layout(network: Network) -> Displayed:
+    """Choose the links whose activations are shown, the output among them, and how many neurons of each."""
+    links = [link for link in network.links if not link.layer.is_identity or link is network.links[-1]]
+    links = [link for link in links if link.layer.kind not in ("rescale", "standardize", "dropout")]
+    links = links[-MAX_ROWS:]
+    most = max(1, MAX_VALUES // len(links))
+    return Displayed(
+        tuple(link.name for link in links),
+        tuple(link.layer.kind for link in links),
+        tuple(link.fan_out for link in links),
+        tuple(min(link.fan_out, most) for link in links),
+    )
+
+
+def activations(
+    network: Network, theta: NDArray[Any], states: Any, x: NDArray[Any], wanted: Displayed
+) -> NDArray[np.float16]:
+    """Return the outputs of the links of a layout for one sample x (inputs,), one after the other."""
+    found: dict[str, NDArray[Any]] = {}
+
+    def watch(walk: str, link: Link, value: NDArray[Any]) -> None:
+        found[link.name] = value[0]
+
+    with np.errstate(all="ignore"):
+        a = np.asarray(x, theta.dtype).reshape(1, -1)
+        network.predict(network.unflatten(theta), a, Context(states=states, watch=watch))
+        parts = [found[name][:n] for name, n in zip(wanted.names, wanted.shown, strict=True)]
+        return np.concatenate(parts).astype(np.float16)
+
+
+def flow_of(run: Run) -> Flow:
+    """Measure the gradients of a run on few of its samples, as its next step would have them."""
+    few = thinned(run.samples, FEW)
+    session = run.session
+    return measure(run.plan, session.theta, session.states, few, session.step_offset + run.step + 1)
+
+
+def rows_of(flow: Flow) -> dict[str, Any]:
+    """Return the measurements by layer as arrays; NaN where there is none."""
+    rows = flow.layers[-MAX_ROWS:]
+
+    def column(values: Sequence[float | None]) -> NDArray[np.float32]:
+        return np.array([np.nan if value is None else value for value in values], np.float32)
+
+    return {
+        "gradient": column([row.gradient_rms for row in rows]),
+        "weight": column([row.weight_rms for row in rows]),
+        "dead": column([None if row.dead is None else row.dead / row.width for row in rows]),
+        "saturated": column([row.saturated for row in rows]),
+    }
+
+
+def names_of(flow: Flow) -> list[str]:
+    """Return the layers of these arrays."""
+    return [row.layer for row in flow.layers[-MAX_ROWS:]]
+
+
+# --- hints
+
+
+def hints_of_flow(flow: Flow) -> list[dict[str, Any]]:
+    """Return the problems of the gradient flow, as codes with the worst layer."""
+    found = []
+    for each in flow.diagnoses:
+        share = {"dead": (each.worst.dead or 0) / each.worst.width, "saturated": each.worst.saturated or 0.0}
+        found.append(
+            {
+                "code": each.kind.replace(" ", "_"),
+                "layer": each.worst.layer,
+                "value": share.get(each.kind, each.worst.delta_ratio),
+            }
+        )
+    return found
+
+
+def is_rising(losses: Sequence[float], window: int = 8) -> bool:
+    """Return whether the loss of the last points is well above what it was before."""
+    if len(losses) < 2 * window:
+        return False
+    means = np.convolve(np.asarray(losses, np.float64), np.ones(window) / window, "valid")
+    return bool(means[-1] > 1.3 * means[:-window].min() + 1e-6)
+
+
+def is_overfitting(records: Sequence[dict[str, float]]) -> bool:
+    """Return whether the loss of the validation samples has risen for two epochs while that of the training fell."""
+    values = [record.get("val_loss") for record in records]
+    if len(values) < 4 or any(value is None for value in values):
+        return False
+    best = int(np.argmin(np.array(values, np.float64)))
+    is_worse = float(values[-1] or 0) > 1.02 * float(values[best] or 0)
+    return is_worse and best <= len(values) - 3 and records[-1]["loss"] < records[best]["loss"]
+
+
+def hints_of_loss(losses: Sequence[float], records: Sequence[dict[str, float]]) -> list[dict[str, Any]]:
+    """Return what the curves say: a loss that rises, and validation that gets worse."""
+    found: list[dict[str, Any]] = []
+    if is_rising(losses):
+        found.append({"code": "rising"})
+    if is_overfitting(records):
+        found.append({"code": "overfitting"})
+    return found
+
+
+# --- the confusion matrix
+
+
+def confusion_of(
+    network: Network, engine: Engine, theta: NDArray[Any], states: Any, samples: Samples
+) -> NDArray[np.int32] | None:
+    """Count (class, answer) of samples as (classes, classes); None where a sample has not one class."""
+    task = task_of(network.loss, network.outputs)
+    if task not in ("binary", "multiclass"):
+        return None
+    answers = decide(network.loss, engine.predict(network, theta, states, samples.X, BATCH))
+    counts = confusion_matrix(true_labels(task, samples.y), answers, max(network.outputs, 2))
+    return counts.astype(np.int32)
+
+
+class Looks:
+    """The last look at a run, and when the next one is due."""
+
+    def __init__(self, network: Network, judged: Samples, pinned: NDArray[Any] | None) -> None:
+        """judged: samples of the confusion matrix.  pinned: the sample (inputs,) whose activations are shown."""
+        self.network, self.layout = network, layout(network)
+        self.judged = thinned(judged, JUDGED)
+        first = judged.X[0]
+        first = np.asarray(first.toarray()[0] if hasattr(first, "toarray") else first, np.float64)
+        self.pinned = first if pinned is None or pinned.shape != first.shape else pinned
+        self.found: dict[str, Any] | None = None
+        self.confusion: NDArray[np.int32] | None = None
+        self.hints: list[dict[str, Any]] = []
+        self.at = self.cost = 0.0
+        """when the last look was, and how many seconds it took"""
+
+    def is_due(self, now: float) -> bool:
+        """Return whether it is time for another look."""
+        return now - self.at > max(SECONDS, self.cost / SHARE)
+
+    def look(self, run: Run, losses: Sequence[float], records: Sequence[dict[str, float]]) -> None:
+        """Measure the gradients of few samples and the activations of the pinned one, and what they say."""
+        start = time.perf_counter()
+        session = run.session
+        session.synchronize()
+        flow = flow_of(run)
+        a = activations(self.network, session.theta, session.states, self.pinned, self.layout)
+        self.found = rows_of(flow) | {"layers": names_of(flow), "step": run.step, "activations": a}
+        self.hints = [*hints_of_loss(losses, records), *hints_of_flow(flow)]
+        self.at = time.perf_counter()
+        self.cost = self.at - start
+
+    def judge(self, run: Run) -> None:
+        """Count the confusion matrix."""
+        session = run.session
+        session.synchronize()
+        self.confusion = confusion_of(self.network, run.engine, session.theta, session.states, self.judged)

@@ -1,0 +1,80 @@
+"""Data that pages bring: a CSV file, an .npz, the four files of an IDX folder, or points that were painted."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainrule.datasets.idx import Dataset
+from chainrule.errors import ChainruleError, ConfigError, DataError
+from chainrule.recipe.data import Data, from_arrays, load
+from chainrule.studio.start import open_data
+
+if TYPE_CHECKING:
+    from chainrule.studio.studio import Studio
+
+MAX_POINTS = 2000
+
+
+def of_uploads(studio: Studio, names: list[str]) -> Data:
+    """Read the data of files that a page has sent. names: what the server called them.
+
+    Raises DataError or FormatError for files that hold no data, in the names that they have for the user.
+    """
+    with studio.lock:
+        paths = [studio.uploads[name] for name in names if name in studio.uploads]
+    if not names or len(paths) < len(names):
+        raise ConfigError("the file is no longer there; choose it again.")
+    with tempfile.TemporaryDirectory(prefix="chainrule-", ignore_cleanup_errors=True) as folder:
+        for path in paths:
+            shutil.copyfile(path, Path(folder) / own_name(path))
+        home = Path(folder)
+        where = home / own_name(paths[0]) if len(paths) == 1 else home
+        try:
+            data = open_data(str(where))
+            return in_memory(data)._replace(name=where.stem if len(paths) == 1 else "IDX", text="", source="")
+        except (ChainruleError, OSError) as error:
+            raise type(error)(
+                str(error).replace(f"{folder}{os.sep}", "").replace(folder, "the folder")
+            ) from error
+
+
+def own_name(path: Path) -> str:
+    """Return the name of an uploaded file without the number that the server put before it."""
+    return re.sub(r"^\d+-", "", path.name)
+
+
+def in_memory(data: Data) -> Data:
+    """Return data whose arrays are no longer mapped from files."""
+
+    def copied(part: Dataset | None) -> Dataset | None:
+        return None if part is None else dataclasses.replace(part, X=np.array(part.X), y=np.array(part.y))
+
+    train = copied(data.train)
+    assert train is not None
+    return data._replace(train=train, validation=copied(data.validation), test=copied(data.test))
+
+
+def of_points(points: list[list[float]]) -> Data:
+    """Make data of painted points (x, y, class). Raises DataError."""
+    if not 4 <= len(points) <= MAX_POINTS or any(len(point) != 3 for point in points):
+        raise DataError(
+            f"between 4 and {MAX_POINTS:,} points with x, y and class are needed, not {len(points)}."
+        )
+    table = np.array(points, np.float64)
+    labels = table[:, 2].astype(np.int64)
+    if np.unique(labels).size < 2:
+        raise DataError("all points are of one class; paint some of another.")
+    return from_arrays(table[:, :2], labels, name="points")
+
+
+def mnist() -> Data:
+    """Return MNIST."""
+    return load("mnist")

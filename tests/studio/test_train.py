@@ -1,0 +1,639 @@
+"""The commands of the screen Train, without a browser: runs, their timeline, their frames, and the data that come."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule import (
+    Adam,
+    BatchNorm,
+    Dense,
+    Dropout,
+    LeakyReLU,
+    Model,
+    Network,
+    ReLU,
+    Rescale,
+    Residual,
+    SoftmaxCrossEntropy,
+    load,
+)
+from chainrule.datasets import load_mnist
+from chainrule.errors import ChainruleError
+from chainrule.recipe.data import Data, from_arrays
+from chainrule.studio import look, screens, timeline, training
+from chainrule.studio.commands import find
+from chainrule.studio.desk import Desk, desk_of
+from chainrule.studio.downloads import DOWNLOADS
+from chainrule.studio.messages import pack
+from chainrule.studio.studio import Studio
+
+assert screens.__name__, "its import registers the commands"
+SMALL = {"samples": 1500, "epochs": 3, "layers": [{"kind": "dense", "units": 16}, {"kind": "relu"}]}
+
+
+class Listener:
+    """A page that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, Any]] = []
+        self.changed = threading.Condition()
+
+    def put(self, event: str, data: Any) -> None:
+        with self.changed:
+            self.events.append((event, data))
+            self.changed.notify_all()
+
+    def of(self, event: str) -> list[Any]:
+        return [data for name, data in self.events if name == event]
+
+
+def parts() -> tuple[Any, Any, Any, Any]:
+    train, test = load_mnist()
+    return train.X[:6000], train.y[:6000], test.X[:500], test.y[:500]
+
+
+@pytest.fixture(scope="module")
+def digits() -> Data:
+    X, y, X_test, y_test = parts()
+    return from_arrays(X, y, test=(X_test, y_test), name="digits", shape=(28, 28))
+
+
+@pytest.fixture
+def studio(digits: Data) -> Iterator[Studio]:
+    studio = Studio(data=digits)
+    yield studio
+    studio.close()
+
+
+def do(studio: Studio, name: str, **arguments: Any) -> dict[str, Any]:
+    return find(name)(studio, arguments)
+
+
+def wait(until: Callable[[], bool], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < end, "it did not come to that"
+        threading.Event().wait(0.002)
+
+
+def run_to_the_end(studio: Studio, form: dict[str, Any], **more: Any) -> Desk:
+    do(studio, "train.start", form=form, **more)
+    desk = desk_of(studio)
+    wait(lambda: desk.current().phase in ("done", "failed") and not desk.queue)
+    return desk
+
+
+def by_hand(form: dict[str, Any]) -> Model:
+    """What Model.fit makes of the small form."""
+    X, y, X_test, y_test = parts()
+    rows = np.linspace(0, len(X) - 1, form["samples"]).astype(np.int64)
+    network = Network(784, [Rescale(1 / 255), Dense(16), ReLU(), Dense(10)], SoftmaxCrossEntropy())
+    model = Model(network, seed=form.get("seed", 0))
+    model.fit(
+        X[rows],
+        y[rows],
+        epochs=form["epochs"],
+        batch_size=128,
+        optimizer=Adam(),
+        validation_data=(X_test, y_test),
+    )
+    return model
+
+
+# --- the same numbers
+
+
+def test_a_run_is_the_fit_bit_for_bit(studio: Studio):
+    found, wanted = run_to_the_end(studio, SMALL).current(), by_hand(SMALL)
+    assert found.phase == "done"
+    np.testing.assert_array_equal(found.model.theta, wanted.theta)
+    without = [{k: v for k, v in record.items() if k != "seconds"} for record in found.records]
+    assert without == [
+        {k: v for k, v in record.items() if k != "seconds"} for record in wanted.history.records
+    ]
+    np.testing.assert_array_equal(studio.model.theta, wanted.theta)
+
+
+def test_pausing_and_stepping_change_no_bit(studio: Studio):
+    do(studio, "train.step", form=SMALL)
+    desk = desk_of(studio)
+    run = desk.current()
+    wait(lambda: run.phase == "paused")
+    for step in range(2, 15):  # through the end of the first epoch of 12 batches
+        do(studio, "train.step", form=SMALL)
+        wait(lambda step=step: run.curves.position["step"] == step and run.left == 0)
+    assert run.curves.position["epoch"] == 1 and len(run.records) == 1
+    do(studio, "train.resume")
+    do(studio, "train.pause")
+    wait(lambda: run.phase in ("paused", "done"))
+    do(studio, "train.resume")
+    wait(lambda: run.phase == "done")
+    np.testing.assert_array_equal(run.model.theta, by_hand(SMALL).theta)
+
+
+def test_rewinding_keeps_the_seed_and_new_weights_do_not(studio: Studio):
+    first = run_to_the_end(studio, SMALL).current()
+    do(studio, "train.rewind", form=SMALL)
+    again = desk_of(studio).current()
+    assert again.phase == "ready"
+    start = Model(again.model.network, seed=0).theta
+    np.testing.assert_array_equal(studio.model.theta, start)
+    found = run_to_the_end(studio, SMALL).current()
+    np.testing.assert_array_equal(found.model.theta, first.model.theta)
+    do(studio, "train.rewind", form=SMALL | {"seed": 5})
+    assert (studio.model.theta != start).any()
+
+
+def test_stopping_leaves_what_was_learned(studio: Studio):
+    form = SMALL | {"epochs": 9000}
+    do(studio, "train.start", form=form)
+    run = desk_of(studio).current()
+    wait(lambda: run.curves.position["step"] > 20)
+    assert do(studio, "train.stop") == {"state": "stopped"}
+    assert 20 < run.model.steps_trained < 9000 * 12
+    np.testing.assert_array_equal(run.timeline.snapshots[-1].theta, run.model.theta)
+    np.testing.assert_array_equal(studio.model.theta, run.model.theta)
+
+
+def test_closing_ends_a_paused_run(digits: Data):
+    studio = Studio(data=digits)
+    do(studio, "train.step", form=SMALL)
+    run = desk_of(studio).current()
+    wait(lambda: run.phase == "paused")
+    studio.close()
+    assert run.thread is not None and not run.thread.is_alive()
+
+
+def test_a_new_run_ends_the_old_one(studio: Studio):
+    do(studio, "train.start", form=SMALL | {"epochs": 9000})
+    old = desk_of(studio).current()
+    new = run_to_the_end(studio, SMALL).current()
+    assert old.phase == "stopped" and new.phase == "done" and old is not new
+
+
+# --- what pages are told
+
+
+def test_frames_are_small_few_and_all_is_told(studio: Studio, monkeypatch: pytest.MonkeyPatch):
+    page = Listener()
+    studio.tabs.add(page)  # type: ignore[arg-type]
+    monkeypatch.setattr(training, "PER_SECOND", 1e9)
+    monkeypatch.setattr("chainrule.studio.desk.PER_SECOND", 1e9)
+    monkeypatch.setattr(look, "SECONDS", 0.0)
+    wide = [{"kind": "dense", "units": 900}, {"kind": "batch_norm"}, {"kind": "relu"}] * 12
+    do(studio, "train.watch", page="one", visible=True)
+    run = run_to_the_end(studio, {"samples": 256, "epochs": 1, "batch_size": 32, "layers": wide}).current()
+    frames = page.of("train.frame")
+    assert frames and max(len(pack({"event": "train.frame", "data": frame})) for frame in frames) <= 8192
+    last = frames[-1]["look"]
+    assert last["activations"].dtype == np.float16
+    assert last["activations"].size == sum(run.looks.layout.shown) <= look.MAX_VALUES
+    assert len(last["layers"]) == len(last["gradient"]) <= look.MAX_ROWS
+    assert sum(len(each["records"]) for each in page.of("train.epoch")) == 1
+    assert page.of("train.epoch")[-1]["confusion"].sum() == 500
+    assert page.of("train.state")[-1]["state"] == "done"
+    assert {event for event, _ in page.events} >= {"train.mark", "model.changed"}
+
+
+def test_the_pace_is_that_of_the_pages(studio: Studio):
+    desk = desk_of(studio)
+    assert desk.pace() is None
+    for page in ("one", "two"):
+        studio.tabs.add(page)  # type: ignore[arg-type]
+    do(studio, "train.watch", page="one", visible=True)
+    do(studio, "train.watch", page="two", visible=False)
+    assert desk.pace() == 30
+    do(studio, "train.watch", page="one", visible=False)
+    assert desk.pace() == 1
+    for page in "abc":
+        do(studio, "train.watch", page=page, visible=False)
+    assert len(desk.pages) == 2
+    studio.tabs.clear()
+
+
+def test_activations_are_those_of_the_model(studio: Studio):
+    do(studio, "train.start", form=SMALL)
+    do(studio, "train.pin", sample=7)
+    run = desk_of(studio).current()
+    wait(lambda: run.phase == "done")
+    do(studio, "train.pin", sample=3)
+    again = run_to_the_end(studio, SMALL).current()
+    x = studio.data.test.X[3]  # type: ignore[union-attr]
+    trace = again.model.trace(x[None], studio.data.test.y[3:4], training=False)  # type: ignore[union-attr]
+    found = again.looks.found
+    assert found is not None and again.looks.layout.names == ("dense_1", "relu_1", "dense_2")
+    np.testing.assert_allclose(found["activations"][-10:], trace.out[0], rtol=2e-3, atol=2e-3)
+    with pytest.raises(ChainruleError, match="from 0 to 499"):
+        do(studio, "train.pin", sample=500)
+
+
+def test_state_tells_a_page_that_comes_late_everything(studio: Studio):
+    assert do(studio, "train.state")["state"] == "none"
+    run_to_the_end(studio, SMALL)
+    state = do(studio, "train.state")
+    assert state["form"] == SMALL and state["state"] == "done" and state["epoch"] == 3
+    assert state["curve"].shape == (36, 3) and state["curve"][-1, 0] == 4500
+    assert (np.diff(state["curve"][:, 0]) > 0).all()
+    assert len(state["records"]) == 3 and state["confusion"].shape == (10, 10)
+    np.testing.assert_array_equal(do(studio, "train.curve", start=30)["points"], state["curve"][30:])
+    pack({"answer": state})
+
+
+def test_curves_are_the_means_between_their_points(studio: Studio):
+    run = run_to_the_end(studio, SMALL).current()
+    points = run.curves.array()
+    for epoch in range(3):
+        part = points[12 * epoch : 12 * epoch + 12]
+        sizes = np.diff([1500 * epoch, *part[:, 0]])
+        assert (part[:, 1] * sizes).sum() / 1500 == pytest.approx(run.records[epoch]["loss"], rel=1e-4)
+        assert (part[:, 2] * sizes).sum() / 1500 == pytest.approx(run.records[epoch]["accuracy"], rel=1e-4)
+
+
+def test_curves_are_bounded_and_do_not_depend_on_time(studio: Studio):
+    form = SMALL | {"samples": 200, "batch_size": 1, "epochs": 6}
+    first = run_to_the_end(studio, form).current().curves
+    assert first.grid == 2 and 400 <= len(first.points) <= 2 * 400 + 6
+    do(studio, "train.start", form=form, steps=1)
+    run = desk_of(studio).current()
+    wait(lambda: run.phase == "paused")
+    do(studio, "train.resume")
+    wait(lambda: run.phase == "done")
+    assert run.curves.points == first.points
+
+
+# --- the timeline
+
+
+def test_the_timeline_has_the_exact_numbers(studio: Studio):
+    run = run_to_the_end(studio, SMALL).current()
+    steps = do(studio, "train.state")["timeline"]["step"]
+    assert steps[:8] == [0, 1, 2, 3, 4, 5, 6, 7] and steps[-1] == 36
+    at = steps.index(12)
+    do(studio, "train.show", at=at)
+    np.testing.assert_array_equal(studio.model.theta, by_hand(SMALL | {"epochs": 1}).theta)
+    assert studio.model.steps_trained == 12 and "1,500" in studio.name
+    do(studio, "train.show", at=0)
+    np.testing.assert_array_equal(studio.model.theta, Model(run.model.network, seed=0).theta)
+    do(studio, "train.show", at=None)
+    np.testing.assert_array_equal(studio.model.theta, run.model.theta)
+    with pytest.raises(ChainruleError, match="none is number 99"):
+        do(studio, "train.show", at=99)
+
+
+def test_looking_back_while_it_trains_holds_still(studio: Studio):
+    do(studio, "train.step", form=SMALL)
+    run = desk_of(studio).current()
+    wait(lambda: run.phase == "paused")
+    do(studio, "train.show", at=0)
+    held = studio.model
+    do(studio, "train.resume")
+    wait(lambda: run.phase == "done")
+    assert studio.model is held and held.steps_trained == 0
+
+
+def test_batch_norm_has_the_statistics_of_its_time(studio: Studio):
+    layers = [{"kind": "dense", "units": 8}, {"kind": "batch_norm"}, {"kind": "tanh"}]
+    run = run_to_the_end(studio, SMALL | {"layers": layers}).current()
+    first, last = (run.timeline[i].states["batch_norm_1"].mean for i in (0, len(run.timeline.snapshots) - 1))
+    assert not first.any() and last.any()
+    np.testing.assert_array_equal(last, run.model.states["batch_norm_1"].mean)
+
+
+def test_the_timeline_is_bounded_in_memory(studio: Studio, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(timeline.Timeline.__init__, "__defaults__", (600_000,))
+    run = run_to_the_end(studio, SMALL).current()
+    kept = [each.step for each in run.timeline.snapshots]
+    assert sum(each.size for each in run.timeline.snapshots) <= 600_000
+    assert kept[0] == 0 and kept[-1] == 36 and len(kept) >= 5 and kept == sorted(kept)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 1000, 10**6])
+def test_marks_are_dense_at_the_start(steps: int):
+    found = timeline.marks(steps)
+    assert found[0] == 1 and found[-1] == steps and len(found) <= timeline.MARKS
+    assert (np.diff(found, 2) >= -1).all()
+
+
+# --- two runs
+
+
+def test_two_runs_with_one_changed_setting(studio: Studio):
+    desk = run_to_the_end(studio, SMALL, versus={"optimizer": "sgd"})
+    wait(lambda: desk.current().settings.optimizer == "sgd" and desk.current().phase == "done")
+    state = do(studio, "train.state")
+    assert state["form"]["optimizer"] == "sgd" and len(state["others"]) == 1
+    other = state["others"][0]
+    assert other["form"] == SMALL and other["curve"].shape == state["curve"].shape
+    np.testing.assert_array_equal(other["records"][-1]["loss"], by_hand(SMALL).history["loss"][-1])
+    run_to_the_end(studio, SMALL | {"lr": 0.01}, fresh=False)
+    assert [each["form"].get("optimizer") for each in do(studio, "train.state")["others"]] == [None, "sgd"]
+    run_to_the_end(studio, SMALL)
+    assert do(studio, "train.state")["others"] == []
+
+
+# --- bad settings
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": "many"}, "batch_size must be a whole number"),
+        ({"epochs": 10**6}, "at most 10,000"),
+        ({"lr": -1.0}, "learning_rate"),
+        ({"optimizer": "magic"}, "optimizer"),
+        ({"optimizer": "lbfgs"}, "all samples at once"),
+        ({"optimizer": "adam", "momentum": 0.9}, "adam has no momentum"),
+        ({"schedule": "reduce_on_plateau"}, "validation_fraction"),
+        ({"patience": 3}, "validation_fraction"),
+        ({"seed": -1}, "seed"),
+        ({"samples": 10**9}, "at most 6,000"),
+        ({"samples": 0}, "samples"),
+        ({"loss": "huge"}, "loss"),
+        ({"layers": 3}, "layers must be a list"),
+        ({"layers": ["dense"]}, "there is no layer"),
+        ({"layers": [{"kind": "lstm"}]}, "there is no layer 'lstm'"),
+        ({"layers": [{"kind": "standardize"}]}, "there is no layer"),
+        ({"layers": [{"kind": "dense"}]}, "dense needs units"),
+        ({"layers": [{"kind": "dense", "units": -4}]}, "units"),
+        ({"layers": [{"kind": "dense", "units": 10, "color": 1}]}, "dense has no setting 'color'"),
+        ({"layers": [{"kind": "dense", "units": 2**20}]}, "parameters"),
+        ({"layers": [{"kind": "dropout", "rate": 1.5}]}, "rate"),
+        ({"layers": [{"kind": "residual", "layers": []}]}, "layer"),
+        ({"layers": [{"kind": "residual", "layers": 7}]}, "layer"),
+        ({"layers": [{"kind": "relu"}] * 65}, "up to 64 layers"),
+        ({"colour": "red"}, "no setting 'colour'"),
+    ],
+)
+def test_bad_settings_are_refused_in_a_sentence(studio: Studio, form: dict[str, Any], says: str):
+    for name in ("train.check", "train.start", "train.rewind"):
+        with pytest.raises(ChainruleError, match=says) as caught:
+            do(studio, name, form=form)
+        assert str(caught.value).endswith(".")
+    assert do(studio, "train.state")["state"] == "none"
+
+
+def test_the_second_form_is_checked_before_the_first_is_trained(studio: Studio):
+    with pytest.raises(ChainruleError, match="batch_size"):
+        do(studio, "train.start", form=SMALL, versus={"batch_size": 0})
+    assert do(studio, "train.state")["state"] == "none"
+
+
+def test_deep_blocks_are_refused(studio: Studio):
+    layer: dict[str, Any] = {"kind": "relu"}
+    for _ in range(40):
+        layer = {"kind": "residual", "layers": [layer]}
+    with pytest.raises(ChainruleError, match="8 deep"):
+        do(studio, "train.check", form={"layers": [layer]})
+
+
+@pytest.mark.parametrize("name", ["train.pause", "train.resume", "train.stop", "train.curve", "train.show"])
+def test_without_a_run_there_is_nothing_to_do(studio: Studio, name: str):
+    with pytest.raises(ChainruleError, match="no run yet"):
+        do(studio, name)
+
+
+def test_a_rate_that_is_too_high_fails_with_a_sentence_and_a_hint(studio: Studio):
+    form = SMALL | {"optimizer": "sgd", "lr": 1e30}
+    state = do(run_to_the_end(studio, form).studio, "train.state")
+    assert state["state"] == "failed" and "learning rate" in state["error"]
+    assert state["hints"][0]["code"] == "not_finite"
+
+
+def test_hints_of_the_curves():
+    falling = list(np.linspace(2, 1, 40))
+    assert not look.is_rising(falling) and look.is_rising([*falling, *np.linspace(1, 4, 20)])
+    records = [{"loss": 1 / n, "val_loss": value} for n, value in enumerate([1.0, 0.8, 0.7, 0.8, 0.9], 1)]
+    assert look.is_overfitting(records) and not look.is_overfitting(records[:3])
+    assert [hint["code"] for hint in look.hints_of_loss(falling, records)] == ["overfitting"]
+
+
+def test_dead_units_are_seen(studio: Studio):
+    dead = [{"kind": "dense", "units": 16}, {"kind": "relu"}]
+    form = SMALL | {"layers": dead, "optimizer": "sgd", "lr": 30.0, "epochs": 1, "clip_norm": 1.0}
+    run = run_to_the_end(studio, form).current()
+    assert run.looks.found is not None and run.looks.found["dead"][0] > 0.2
+    assert "dead" in [hint["code"] for hint in run.looks.hints] or run.looks.hints[0]["code"] == "no_gradient"
+
+
+# --- the Python that does it
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        SMALL | {"seed": 7},
+        SMALL
+        | {
+            "layers": [
+                *({"kind": "dense", "units": 12}, {"kind": "leaky_relu", "slope": 0.2}),
+                {"kind": "residual", "layers": [{"kind": "dense", "units": 12}, {"kind": "batch_norm"}]},
+                {"kind": "dropout", "rate": 0.25},
+            ],
+            **{"optimizer": "adamw", "lr": 0.003, "weight_decay": 0.1, "schedule": "one_cycle"},
+            **{"validation_fraction": 0.2, "patience": 2, "clip_norm": 1.0, "l2": 1e-4},
+        },
+    ],
+)
+def test_the_python_does_the_run_bit_for_bit(
+    form: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    train, test = load_mnist()
+    studio = Studio(data=Data("mnist", "mnist", "mnist", train, None, test))
+    code = do(studio, "train.check", form=form)["code"]
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    found = run_to_the_end(studio, form).current()
+    np.testing.assert_array_equal(load(tmp_path / "model.safetensors").theta, found.model.theta)
+
+
+def test_the_python_of_points_and_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    studio = Studio()
+    rng = np.random.default_rng(0)
+    table = np.column_stack([rng.normal(size=(40, 2)), np.arange(40) % 2])
+    do(studio, "train.data", kind="points", points=table.tolist())
+    form = {"epochs": 2, "batch_size": 8, "layers": [{"kind": "dense", "units": 4}, {"kind": "tanh"}]}
+    upload(
+        studio,
+        tmp_path,
+        "points.csv",
+        b"a,b,y\n" + b"\n".join(b"%r,%r,%d" % tuple(r) for r in table.tolist()),
+    )
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        exec(do(studio, "train.check", form=form)["code"], {})
+        found = run_to_the_end(studio, form).current()
+        np.testing.assert_array_equal(load(tmp_path / "model.safetensors").theta, found.model.theta)
+        do(studio, "train.data", kind="files", uploads=["1-points.csv"])
+
+
+def test_check_says_what_a_form_means(studio: Studio):
+    found = do(studio, "train.check", form=SMALL)
+    assert found["size"] == 784 * 16 + 16 + 16 * 10 + 10 and found["steps"] == 12
+    assert (found["loss"], found["lr"], found["samples"], found["all"]) == (
+        "softmax_cross_entropy",
+        0.001,
+        1500,
+        6000,
+    )
+    assert [link["kind"] for link in found["links"]] == ["rescale", "dense", "relu", "dense"]
+
+
+def test_every_option_can_be_chosen(studio: Studio):
+    options = do(studio, "train.options")
+    for optimizer, settings in options["optimizers"].items():
+        assert do(studio, "train.check", form={"optimizer": optimizer})["lr"] == settings["learning_rate"]
+    for schedule in options["schedules"]:
+        do(studio, "train.check", form={"schedule": schedule, "validation_fraction": 0.1})
+    for kind in options["activations"]:
+        do(studio, "train.check", form={"layers": [{"kind": kind}]})
+    assert {"dense", "batch_norm", "dropout", "residual", "scale"} <= options["layers"].keys()
+    assert do(studio, "train.check", form=options["defaults"])["size"] == 101_770
+
+
+# --- data that pages bring
+
+
+def upload(studio: Studio, folder: Path, name: str, content: bytes) -> str:
+    key = f"{len(studio.uploads) + 1}-{name}"
+    path = folder / key
+    path.write_bytes(content)
+    if name.endswith(".csv"):
+        (folder / name).write_bytes(content)
+    studio.uploads[key] = path
+    return key
+
+
+def npz(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def idx(array: np.ndarray[Any, Any]) -> bytes:
+    head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+    return gzip.compress(head + array.astype(np.uint8).tobytes())
+
+
+def test_a_csv_file(studio: Studio, tmp_path: Path):
+    rows = "\n".join(f"{i % 7},{i % 3},{'ab'[i % 2]}" for i in range(60))
+    key = upload(studio, tmp_path, "table.csv", f"one,two,y\n{rows}\n".encode())
+    assert do(studio, "train.data", kind="files", uploads=[key]) == {
+        "name": "table",
+        "samples": 60,
+        "features": 2,
+    }
+    state = do(run_to_the_end(studio, {"epochs": 2, "batch_size": 16}).studio, "train.state")
+    assert state["state"] == "done" and state["labels"] == ["a", "b"]
+    assert state["judged"] == {"name": "validation", "n": 12}
+
+
+def test_an_npz_of_numbers_is_a_regression(studio: Studio, tmp_path: Path):
+    X = np.random.default_rng(0).normal(size=(80, 3))
+    key = upload(studio, tmp_path, "prices.npz", npz(X=X, y=1000 + 50 * X.sum(1)))
+    do(studio, "train.data", kind="files", uploads=[key])
+    state = do(run_to_the_end(studio, {"epochs": 3, "batch_size": 16}).studio, "train.state")
+    assert state["state"] == "done" and state["confusion"] is None
+    assert np.isnan(state["curve"][:, 2]).all() and "val_rmse" in state["records"][-1]
+    assert studio.model.target_scale is not None
+
+
+def test_an_idx_folder_in_four_files(studio: Studio, tmp_path: Path):
+    rng = np.random.default_rng(0)
+    keys = []
+    for part, n in (("train", 40), ("t10k", 10)):
+        keys.append(
+            upload(studio, tmp_path, f"{part}-images-idx3-ubyte.gz", idx(rng.integers(0, 255, (n, 5, 4))))
+        )
+        keys.append(upload(studio, tmp_path, f"{part}-labels-idx1-ubyte.gz", idx(np.arange(n) % 3)))
+    found = do(studio, "train.data", kind="files", uploads=keys)
+    assert found == {"name": "IDX", "samples": 40, "features": 20}
+    assert run_to_the_end(studio, {"epochs": 1}).current().phase == "done"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b""),
+        ("a.csv", b"x\n1\n"),
+        ("a.csv", b"x,y\n1,2\n3\n"),
+        ("a.csv", b"x,y\nred,1\n"),
+        ("a.csv", b"\xff\xfe\x00"),
+        ("a.npz", b"PK\x03\x04 and no more"),
+        ("a.npz", npz(A=np.zeros(3))),
+        ("a.npz", npz(X=np.zeros((3, 2)), y=np.zeros(4))),
+        ("a.npz", npz(X=np.array([{}], object), y=np.zeros(1))),
+        ("a.exe", b"MZ"),
+        ("train-images-idx3-ubyte", b"\0\0\x08\x03"),
+    ],
+)
+def test_broken_files_are_refused_and_the_data_stay(
+    studio: Studio, tmp_path: Path, name: str, content: bytes
+):
+    before = studio.data
+    key = upload(studio, tmp_path, name, content)
+    with pytest.raises(ChainruleError) as caught:
+        do(studio, "train.data", kind="files", uploads=[key])
+    assert "chainrule-" not in str(caught.value) and key not in str(caught.value)
+    assert studio.data is before
+
+
+def test_values_that_cannot_be_trained_on_are_refused_at_the_start(studio: Studio, tmp_path: Path):
+    X = np.ones((20, 2))
+    X[3, 1] = np.nan
+    key = upload(studio, tmp_path, "holes.npz", npz(X=X, y=np.arange(20) % 2))
+    do(studio, "train.data", kind="files", uploads=[key])
+    with pytest.raises(ChainruleError, match="contains nan"):
+        do(studio, "train.start", form={"epochs": 1})
+
+
+@pytest.mark.parametrize("points", [[], [[0.0, 1.0, 0.0]] * 9, [[0.0, 1.0]] * 9, [[0.0, 0.0, 1.0]] * 3000])
+def test_points_that_are_no_data(studio: Studio, points: list[list[float]]):
+    with pytest.raises(ChainruleError, match="points"):
+        do(studio, "train.data", kind="points", points=points)
+
+
+def test_an_upload_that_is_gone(studio: Studio):
+    for uploads in ([], ["9-gone.csv"]):
+        with pytest.raises(ChainruleError, match="no longer there"):
+            do(studio, "train.data", kind="files", uploads=uploads)
+
+
+# --- the model's file
+
+
+def test_the_file_is_the_run_and_what_is_on_show(studio: Studio, tmp_path: Path):
+    run = run_to_the_end(studio, SMALL).current()
+    do(studio, "train.show", at=0)
+    for query, wanted in (({"of": "run"}, run.model.theta), ({}, studio.model.theta)):
+        content, kind = DOWNLOADS["model.safetensors"](studio, query)
+        path = tmp_path / "model.safetensors"
+        path.write_bytes(content)
+        found = load(path)
+        np.testing.assert_array_equal(found.theta, wanted)
+        assert kind == "application/octet-stream" and found.labels == list(range(10))
+    assert found.network.layers[1:3] == (Dense(16), ReLU())
+
+
+def test_layers_of_the_form_are_those_of_the_library(studio: Studio):
+    layers = [
+        {"kind": "dense", "units": 6},
+        {"kind": "batch_norm"},
+        {"kind": "leaky_relu", "slope": 0.3},
+        {"kind": "dropout", "rate": 0.1},
+        {"kind": "residual", "layers": [{"kind": "dense", "units": 6}]},
+    ]
+    do(studio, "train.rewind", form={"layers": layers})
+    found = studio.model.network.layers
+    wanted = (Dense(6), BatchNorm(), LeakyReLU(0.3), Dropout(0.1), Residual([Dense(6)]))
+    assert found[1:-1] == wanted
