@@ -18,7 +18,10 @@ from chainrule.studio.tokens import Token, tokenize
 
 STUDIO = Path(__file__).parents[2] / "src" / "chainrule" / "studio"
 
-PREFIXES = ("screen.", "glossary.term.", "glossary.about.")
+PREFIXES = (
+    *("screen.", "glossary.term.", "glossary.about."),
+    *("neurons.column_", "neurons.about_", "neurons.mark_", "neurons.tool_", "neurons.metric_"),
+)
 """How keys begin that are put together from parts."""
 VOCABULARY = ("common.", "word.")
 """Texts that any screen may take, whether one does or not."""
