@@ -9,7 +9,7 @@ from page import TRAINING
 from results import Results
 from verdicts import by_peer, compared
 
-from chainrule.benchmark.ratios import OURS, geometric_mean
+from chainrule.lab.benchmark.ratios import OURS, geometric_mean
 
 ROOT = Path(__file__).parents[1]
 BATCH = {"README.md": ", batch ", "README.zh-TW.md": "，批次 "}

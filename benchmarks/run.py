@@ -21,8 +21,8 @@ from results import FOLDER, Results, cores, slug, today
 from sections import SECTIONS, Plan
 from verdicts import in_a_line
 
-from chainrule.benchmark import PEERS, PeerError, installed
-from chainrule.benchmark.measure import Contestant, Pool
+from chainrule.lab.benchmark import PEERS, PeerError, installed
+from chainrule.lab.benchmark.measure import Contestant, Pool
 
 QUICK = ("train", "predict", "imports", "target")
 UNFINISHED = Path(__file__).parents[1] / "build" / "bench"

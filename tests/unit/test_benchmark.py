@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule.benchmark import (
+from chainrule.errors import ConfigError
+from chainrule.lab.benchmark import (
     PEERS,
     Case,
     Comparison,
@@ -22,12 +23,11 @@ from chainrule.benchmark import (
     installed,
     interleaved,
 )
-from chainrule.benchmark.cases import HELD
-from chainrule.benchmark.measure import Contestant, Pool, prediction, timed, training
-from chainrule.benchmark.peers import make
-from chainrule.benchmark.ratios import said
-from chainrule.benchmark.timing import per_call
-from chainrule.errors import ConfigError
+from chainrule.lab.benchmark.cases import HELD
+from chainrule.lab.benchmark.measure import Contestant, Pool, prediction, timed, training
+from chainrule.lab.benchmark.peers import make
+from chainrule.lab.benchmark.ratios import said
+from chainrule.lab.benchmark.timing import per_call
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))

@@ -18,9 +18,6 @@ import numpy as np
 import pytest
 
 import chainrule as c
-from chainrule.benchmark.measure import Cell
-from chainrule.benchmark.quick import DIGITS, QuickBenchmark, QuickRow
-from chainrule.benchmark.timing import interleaved
 from chainrule.core.records import KINDS, kind, plain, to_data
 from chainrule.datasets import load_mnist
 from chainrule.inspection.attribution import attribute
@@ -39,6 +36,9 @@ from chainrule.lab import (
     vanishing,
     without_backprop_runs,
 )
+from chainrule.lab.benchmark.measure import Cell
+from chainrule.lab.benchmark.quick import DIGITS, QuickBenchmark, QuickRow
+from chainrule.lab.benchmark.timing import interleaved
 from chainrule.recipe.data import from_arrays
 from chainrule.recipe.judge import judge
 from chainrule.recipe.run import run
@@ -54,7 +54,6 @@ ROOMS = (
     "training.events",
     "inspection",
     "lab",
-    "benchmark",
     "recipe",
     "views.experiments",
     "views.tables",

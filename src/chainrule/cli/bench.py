@@ -11,7 +11,7 @@ from chainrule.cli.guard import guarded
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from chainrule.benchmark.quick import QuickBenchmark, QuickRow
+    from chainrule.lab.benchmark.quick import QuickBenchmark, QuickRow
 
 MIN_SECONDS = 5.0
 SHORT = {
@@ -36,9 +36,9 @@ def bench(
     """Time training and prediction against the libraries that are installed, side by side on this machine."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from chainrule.benchmark import quick
     from chainrule.engines.native.threads import threads as available
     from chainrule.errors import ConfigError
+    from chainrule.lab.benchmark import quick
 
     max_threads = available()
     count = max_threads if threads is None else threads
@@ -82,8 +82,8 @@ def table(rows: list[QuickRow], is_training: bool) -> Table:
     from rich import box
     from rich.table import Table
 
-    from chainrule.benchmark import PEERS
-    from chainrule.benchmark.ratios import OURS
+    from chainrule.lab.benchmark import PEERS
+    from chainrule.lab.benchmark.ratios import OURS
 
     peers = [peer for peer in PEERS if peer != OURS and any(peer in row.rates for row in rows)]
     made = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
@@ -107,7 +107,7 @@ def table(rows: list[QuickRow], is_training: bool) -> Table:
 
 def styled(ratio: float, is_steady: bool = True) -> str:
     """Format a ratio: a win in bold blue, a loss in orange and called a loss; with ~ if unsteady."""
-    from chainrule.benchmark.ratios import said
+    from chainrule.lab.benchmark.ratios import said
 
     if math.isnan(ratio):
         return said(ratio)
@@ -118,8 +118,8 @@ def styled(ratio: float, is_steady: bool = True) -> str:
 
 def words(found: QuickBenchmark) -> list[str]:
     """Return the conclusions of the tables, line by line."""
-    from chainrule.benchmark import PEERS
-    from chainrule.benchmark.timing import UNSTEADY
+    from chainrule.lab.benchmark import PEERS
+    from chainrule.lab.benchmark.timing import UNSTEADY
 
     lines = []
     counted = [row for row in found.rows if row.comparison.best]

@@ -7,11 +7,11 @@ timed in turn, peer by peer (`timing`), and compared as ratios (`ratios`). `chai
 
 from __future__ import annotations
 
-from chainrule.benchmark.cases import Case
-from chainrule.benchmark.client import PeerError, Worker
-from chainrule.benchmark.peers import PEERS, installed
-from chainrule.benchmark.ratios import Comparison, geometric_mean
-from chainrule.benchmark.timing import Spread, interleaved
+from chainrule.lab.benchmark.cases import Case
+from chainrule.lab.benchmark.client import PeerError, Worker
+from chainrule.lab.benchmark.peers import PEERS, installed
+from chainrule.lab.benchmark.ratios import Comparison, geometric_mean
+from chainrule.lab.benchmark.timing import Spread, interleaved
 
 __all__ = [
     "PEERS",

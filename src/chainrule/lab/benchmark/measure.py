@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
-from chainrule.benchmark.cases import Case
-from chainrule.benchmark.client import TIMEOUT, PeerError, Worker
-from chainrule.benchmark.timing import Spread, interleaved
 from chainrule.core import records
+from chainrule.lab.benchmark.cases import Case
+from chainrule.lab.benchmark.client import TIMEOUT, PeerError, Worker
+from chainrule.lab.benchmark.timing import Spread, interleaved
 
 Say = Callable[[str], None]
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chainrule.benchmark.cases import Case
-from chainrule.benchmark.client import PeerError
-from chainrule.benchmark.measure import Cell, Contestant, Pool, Say, silent, timed
-from chainrule.benchmark.peers import PEERS, installed
-from chainrule.benchmark.ratios import OURS, Comparison, geometric_mean
-from chainrule.benchmark.timing import Spread
 from chainrule.core import records
+from chainrule.lab.benchmark.cases import Case
+from chainrule.lab.benchmark.client import PeerError
+from chainrule.lab.benchmark.measure import Cell, Contestant, Pool, Say, silent, timed
+from chainrule.lab.benchmark.peers import PEERS, installed
+from chainrule.lab.benchmark.ratios import OURS, Comparison, geometric_mean
+from chainrule.lab.benchmark.timing import Spread
 
 TABLE, DIGITS = Case((8, 32, 32, 1), 32), Case((784, 128, 10), 128)
 CELLS = (

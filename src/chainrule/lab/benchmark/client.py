@@ -41,7 +41,7 @@ class Worker:
         self.peer, self.threads, self.timeout = peer, threads, timeout
         self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "chainrule.benchmark.worker", peer, str(threads)],
+            [sys.executable, "-P", "-m", "chainrule.lab.benchmark.worker", peer, str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.benchmark.cases import Case, LayerWeights
-from chainrule.benchmark.peers.base import Peer
+from chainrule.lab.benchmark.cases import Case, LayerWeights
+from chainrule.lab.benchmark.peers.base import Peer
 
 
 class OnnxRuntime(Peer):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from chainrule.benchmark.cases import Case, LayerWeights
+from chainrule.lab.benchmark.cases import Case, LayerWeights
 
 
 class Peer(ABC):

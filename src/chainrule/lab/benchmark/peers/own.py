@@ -10,11 +10,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 import chainrule
-from chainrule.benchmark.cases import DROPOUT, LEARNING_RATE, Case, LayerWeights
-from chainrule.benchmark.peers.base import Peer
 from chainrule.formulas.layers import BatchNorm, Dense, Dropout, Layer, ReLU
 from chainrule.formulas.losses import MeanSquaredError, SoftmaxCrossEntropy
 from chainrule.formulas.optimizers import Adam
+from chainrule.lab.benchmark.cases import DROPOUT, LEARNING_RATE, Case, LayerWeights
+from chainrule.lab.benchmark.peers.base import Peer
 from chainrule.model import Model
 from chainrule.network.blocks import Residual
 from chainrule.network.network import Network
