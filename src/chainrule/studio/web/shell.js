@@ -5,6 +5,8 @@ import { readUrl, keepInUrl, parseValue } from './url.js';
 import { makeNetwork } from './network.js';
 import { screens } from './screens.js';
 import { createStore } from './store.js';
+import { startTour, stepsOf } from './tour.js';
+import { tours } from './tours.js';
 import { button } from './ui.js';
 
 const SHARED = ['screen', 'lang', 'theme', 'sample.index', 'neuron', 'weight'];
@@ -93,8 +95,8 @@ async function exported(store) {
 export function mount(root, host) {
   const address = host.kind === 'notebook' ? {} : readUrl();
   const store = createStore({ ...initial(address), ...stateOf(host), ...(host.kind === 'offline' ? parsed(address) : {}) }, host);
-  let stop = null, shown = null;
-  const bar = h('div'), aside = h('aside'), main = h('main', { tabindex: -1 });
+  let stop = null, shown = null, leave = null;
+  const bar = h('div.top'), aside = h('aside'), main = h('main', { tabindex: -1 });
   root.classList.add('chainrule');
   fill(root, bar, h('div.columns', aside, main));
   const keys = () => [...SHARED, ...(screens[store.get('screen')].url || [])];
@@ -108,6 +110,17 @@ export function mount(root, host) {
     fill(aside, navigation(store).list);
   }
 
+  function tourButton(name) {
+    const tour = tours[name];
+    if (!tour || !stepsOf(store, tour).length) return null;
+    const ended = () => {
+      leave = null;
+      const start = main.querySelector('[data-test="tour-start"]');
+      if (start) start.focus();
+    };
+    return button(t(store, 'tour.start'), () => { leave = startTour(root, store, name, tour, ended); }, { 'data-test': 'tour-start' });
+  }
+
   function screen() {
     const name = store.get('screen'), form = `${name} ${store.get('lang')} ${store.get('theme')}`;
     if (form === shown) return;
@@ -115,7 +128,7 @@ export function mount(root, host) {
     if (stop) stop();
     store.memory.clear();
     const body = h('div.screen', { dataset: { screen: name } });
-    fill(main, h('div.heading', h('h1', t(store, `screen.${name}`)), h('p', t(store, `screen.${name}.says`))), body);
+    fill(main, h('div.heading', h('div', h('h1', t(store, `screen.${name}`)), h('p', t(store, `screen.${name}.says`))), tourButton(name)), body);
     stop = screens[name].show(body, store) || (() => {});
     if (host.kind !== 'notebook') document.title = `${t(store, `screen.${name}`)} – Chainrule Studio`;
   }
@@ -138,5 +151,5 @@ export function mount(root, host) {
   store.listen('model.boot', ({ model, data }) => store.set({ model, data, network: makeNetwork(model) }));
   if (host.kind === 'server') follow(store);
   if (host.start) host.start(store);
-  return { store, stop: () => { offs.forEach((off) => off()); if (stop) stop(); } };
+  return { store, stop: () => { offs.forEach((off) => off()); if (leave) leave(); if (stop) stop(); } };
 }

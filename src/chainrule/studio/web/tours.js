@@ -1,0 +1,6 @@
+// The tours of the screens, by the screen's name; tour.js says what a step is.
+import { tour as glossary } from './screens/glossary.tour.js';
+
+export const tours = {
+  glossary,
+};
