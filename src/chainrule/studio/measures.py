@@ -19,7 +19,7 @@ MOST = 10_000
 BINS = 40
 
 
-class Part(NamedTuple):
+class SampleRows(NamedTuple):
     """The samples that are measured."""
 
     X: NDArray[Any]
@@ -50,11 +50,11 @@ class Neurons(NamedTuple):
     """a bounded activation is flat on most samples"""
 
 
-def thinned(X: NDArray[Any], y: NDArray[Any]) -> Part:
+def thinned(X: NDArray[Any], y: NDArray[Any]) -> SampleRows:
     """Return at most MOST samples, evenly spaced."""
     n = len(X)
     rows = np.arange(n) if n <= MOST else np.linspace(0, n - 1, MOST).astype(np.int64)
-    return Part(X if n <= MOST else X[rows], y if n <= MOST else y[rows], rows)
+    return SampleRows(X if n <= MOST else X[rows], y if n <= MOST else y[rows], rows)
 
 
 def outputs_of(model: Trained, X: NDArray[Any], layer: str) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -65,14 +65,14 @@ def outputs_of(model: Trained, X: NDArray[Any], layer: str) -> tuple[NDArray[Any
     return found[before], found[links[-1].name]
 
 
-def class_numbers(model: Trained, part: Part) -> NDArray[np.int64] | None:
+def class_numbers(model: Trained, part: SampleRows) -> NDArray[np.int64] | None:
     """Return the class number of each sample (n,); None where samples have none, or several labels."""
     if model.task not in ("binary", "multiclass"):
         return None
     return np.asarray(true_labels(model.task, model.check_samples(part.X, part.y).y), np.int64)
 
 
-def measured(model: Trained, part: Part, layer: str, z: NDArray[Any], a: NDArray[Any]) -> Neurons:
+def measured(model: Trained, part: SampleRows, layer: str, z: NDArray[Any], a: NDArray[Any]) -> Neurons:
     """Measure the neurons of a layer, whose z and a are known."""
     links = neurons_of(model, layer)
     p = model.parameters[layer]
@@ -98,7 +98,7 @@ def measured(model: Trained, part: Part, layer: str, z: NDArray[Any], a: NDArray
 
 
 def _by_target(
-    model: Trained, part: Part, a: NDArray[np.float64]
+    model: Trained, part: SampleRows, a: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64]]:
     """Return the mean by class (classes, neurons), and the variance that class or target explains (neurons,)."""
     mean = a.mean(0)

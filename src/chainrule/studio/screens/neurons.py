@@ -30,7 +30,7 @@ class Seen(NamedTuple):
     """A layer's numbers on the samples, kept until the model, the data or the layer change."""
 
     key: tuple[Any, ...]
-    part: measures.Part
+    part: measures.SampleRows
     z: NDArray[Any]
     a: NDArray[Any]
 
@@ -190,7 +190,7 @@ def try_(studio: Studio, *, edits: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def judged(model: Trained, part: measures.Part) -> dict[str, Any]:
+def judged(model: Trained, part: measures.SampleRows) -> dict[str, Any]:
     """Return the loss, the metric, the answers, and with classes the share of right answers of each."""
     samples = model.check_samples(part.X, part.y)
     out = model.outputs(samples)
@@ -216,7 +216,7 @@ def importance(studio: Studio, *, layer: str) -> dict[str, Any]:
     width = _width(model, layer)
     n = min(IMPORTANCE[0], len(part.X), max(100, IMPORTANCE[1] // width))
     rows = np.linspace(0, len(part.X) - 1, n).astype(np.int64)
-    few = measures.Part(part.X[rows], part.y[rows], part.rows[rows])
+    few = measures.SampleRows(part.X[rows], part.y[rows], part.rows[rows])
     whole = judged(model, few)
     z = layer_outputs(model, few.X, [layer])[layer]
     loss, score = np.full(width, np.nan), np.full(width, np.nan)
