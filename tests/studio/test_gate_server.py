@@ -311,6 +311,13 @@ def test_64_mib_are_let_in(studio: Client):
     assert reply.status == 200 and json.loads(reply.body)["name"] == "a.csv"
 
 
+@pytest.mark.parametrize("name", ["..", ".", "...", "a%2f..%2fb", "%2e%2e", "a%5cb", "a%20b", "a%00b", "%ff"])
+def test_an_upload_has_the_name_of_a_file(studio: Client, name: str):
+    reply = studio.ask(studio.head(f"POST /upload/{name} HTTP/1.1", "Content-Length: 1") + b"a")
+    assert reply.status in (400, 404)
+    assert_sealed(reply, studio.port)
+
+
 def test_200_connections_at_once(studio: Client):
     def fetched(i: int) -> Reply:
         if i % 2:

@@ -30,7 +30,7 @@ AT_ONCE = 8
 """Commands of one page that run at the same time; others wait."""
 MAX_UPLOADS = 8
 """Files that are kept; the oldest goes when another comes."""
-SAFE_NAME = re.compile(r"[\w.-]{1,100}")
+SAFE_NAME = re.compile(r"(?!\.+$)[\w.-]{1,100}")
 DOWNLOADS["chainrule.html"] = export.downloaded
 LOG = logging.getLogger("chainrule.studio")
 
