@@ -134,7 +134,8 @@ def _loss(trace: Any, letters: Letters) -> dict[str, Any]:
 
 
 def _squared(inner: Tree, half: bool) -> Tree:
-    brackets = ["mrow", {}, ["mo", {}, "("], *inner[2:], ["mo", {}, ")"]]
+    left, right = (["mo", {"stretchy": "false"}, sign] for sign in "()")
+    brackets = ["mrow", {}, left, *inner[2:], right]
     squared: Tree = ["msup", {}, brackets, ["mn", {}, "2"]]
     if not half:
         return ["math", {}, squared]

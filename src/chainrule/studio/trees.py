@@ -35,6 +35,7 @@ Tree = list[Any]
 PLACE = re.compile(r"(?:(\w+)\.)?(\w+?)′?(?:\[([\d,]+)\])?")
 CHAIN = re.compile(r"([aCbw])(\d*)")
 CELLS = ("a", "z")
+BRACKETS = ("(", ")")
 STATISTICS = ("std", "x_hat")
 
 
@@ -67,6 +68,10 @@ def tree(expression: Expression, letters: Letters, numbers: bool = False) -> Tre
 
 
 def _as_list(element: ElementTree.Element) -> Tree:
+    if not any(child.tag == "mfrac" for child in element.iter()):
+        for sign in element.iter("mo"):
+            if sign.text in BRACKETS:  # as high as a line, not as what stands between them
+                sign.set("stretchy", "false")
     children: list[Any] = [element.text] if element.text else []
     for child in element:
         children.append(_as_list(child))

@@ -1,0 +1,112 @@
+// What the picture of a walk is painted with: columns of neurons, pills with numbers, connections, frames.
+import { figure } from './backprop_steps.js';
+import { css, palette, sharePlace, signedPlace } from '../colors.js';
+import { boxOf } from './backprop_layout.js';
+
+export const largestOf = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+export const middle = ({ x, y, w, h: tall }) => [x + w / 2, y + tall / 2];
+
+function inkOn(color) {
+  const [r, g, b] = [color & 255, (color >> 8) & 255, (color >> 16) & 255];
+  return 0.299 * r + 0.587 * g + 0.114 * b > 140 ? '#10161d' : '#ffffff';
+}
+
+export function curve(c, a, b) {
+  const m = (a[0] + b[0]) / 2;
+  c.moveTo(a[0], a[1]);
+  c.bezierCurveTo(m, a[1], m, b[1], b[0], b[1]);
+}
+
+// A number in a round box; shown: {color, text}, null while it is not known.
+export function pill(c, { x, y, w, h: tall }, shown, style) {
+  c.beginPath();
+  c.roundRect(x + 0.5, y + 1.5, w - 1, Math.max(2, tall - 4), Math.max(2, Math.min(8, tall / 2 - 2)));
+  c.fillStyle = shown ? css(shown.color) : style.card;
+  c.fill();
+  c.strokeStyle = style.line;
+  c.lineWidth = 1;
+  c.stroke();
+  if (!shown || tall < 13) return;
+  c.fillStyle = inkOn(shown.color);
+  c.font = `${Math.min(14, tall - 4)}px system-ui, sans-serif`;
+  c.textAlign = 'center';
+  c.textBaseline = 'middle';
+  c.fillText(shown.text, x + w / 2, y + tall / 2, w - 6);
+}
+
+// The neurons of a column in a lane; values: null while they are not known. look: of palette().
+export function paintColumn(c, plan, column, lane, values, style, look) {
+  const { n, grid } = column, first = boxOf(plan, column, 0, lane);
+  if (!values) {
+    c.strokeStyle = style.line;
+    c.lineWidth = 1;
+    if (grid.isPills) for (let k = 0; k < n; ++k) pill(c, boxOf(plan, column, k, lane), null, style);
+    else c.strokeRect(first.x - 1.5, first.y - 1.5, grid.columns * grid.w + 3, grid.rows * grid.h + 3);
+    return;
+  }
+  const most = largestOf(values) || 1, isInk = lane === 0 && column.isPicture, isSigned = !isInk && (lane === 1 || values.some((value) => value < 0));
+  const lookup = isInk ? look.ink : isSigned ? look.signed : look.bright;
+  const place = isSigned ? (value) => signedPlace(value, most) : (value) => sharePlace(value, most);
+  const gap = grid.w > 5 ? 1 : 0;
+  for (let k = 0; k < n; ++k) {
+    const box = boxOf(plan, column, k, lane), color = lookup[place(values[k])];
+    if (grid.isPills) pill(c, box, { color, text: figure(values[k], 3) }, style);
+    else {
+      c.fillStyle = css(color);
+      c.fillRect(box.x, box.y, box.w - gap, box.h - gap);
+    }
+  }
+}
+
+// Connections [{from, to, value, isBack}] with ends(edge) -> [a, b], grown to a share of their length.
+export function paintEdges(c, edges, ends, share, theme) {
+  const most = largestOf(edges.map(({ value }) => value)) || 1, { signed } = palette(theme);
+  for (let k = edges.length - 1; k >= 0; --k) {
+    const edge = edges[k], size = Math.abs(edge.value) / most;
+    const [a, b] = ends(edge), [from, to] = edge.isBack ? [b, a] : [a, b];
+    c.globalAlpha = 0.15 + 0.7 * Math.sqrt(size);
+    c.strokeStyle = css(signed[signedPlace(edge.value < 0 ? -1 : 1, 1.35)]);
+    c.lineWidth = 0.6 + 2.2 * size;
+    c.beginPath();
+    curve(c, from, [from[0] + (to[0] - from[0]) * share, from[1] + (to[1] - from[1]) * share]);
+    c.stroke();
+  }
+  c.globalAlpha = 1;
+}
+
+// Words of the two lanes, and the line between them.
+export function paintLanes(c, plan, words, style) {
+  c.font = '12px system-ui, sans-serif';
+  c.fillStyle = style.soft;
+  c.textAlign = 'left';
+  c.textBaseline = 'bottom';
+  words.forEach((text, lane) => c.fillText(text, 6, plan.lanes[lane] - 6));
+  c.strokeStyle = style.line;
+  c.lineWidth = 1;
+  c.beginPath();
+  c.moveTo(0, plan.lanes[1] - 25.5);
+  c.lineTo(plan.width, plan.lanes[1] - 25.5);
+  c.stroke();
+}
+
+export function paintLine(c, a, b, color, width) {
+  c.strokeStyle = color;
+  c.lineWidth = width;
+  c.beginPath();
+  curve(c, a, b);
+  c.stroke();
+}
+
+// A weight written on its connection.
+export function paintWeight(c, a, b, text, style) {
+  const [x, y] = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+  c.font = '12px system-ui, sans-serif';
+  const width = c.measureText(text).width + 10;
+  c.fillStyle = style.card;
+  c.fillRect(x - width / 2, y - 9, width, 18);
+  c.fillStyle = style.soft;
+  c.textAlign = 'center';
+  c.textBaseline = 'middle';
+  c.fillText(text, x, y);
+}

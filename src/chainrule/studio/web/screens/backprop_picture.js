@@ -1,0 +1,293 @@
+// The picture of a walk on one canvas: activations in the upper lane, errors in the lower, the links at hand lit.
+import { h, fill } from '../dom.js';
+import { t } from '../i18n.js';
+import { palette, signedPlace } from '../colors.js';
+import { boxOf, distanceTo, edgesOf, layout, neuronAt } from './backprop_layout.js';
+import { middle, paintColumn, paintEdges, paintLanes, paintLine, paintWeight, pill } from './backprop_paint.js';
+import { errorOf, figure, isDense, outOf } from './backprop_steps.js';
+
+const GROW = 500;   // milliseconds in which the connections of a step grow
+
+// on: {neuron({link, index}), weight({name, i, j}), hover(mark|null), step(at)}.  Returns {element, draw(state), light(mark), stop}.
+// state: {walk, steps, at, known, row}; mark: {role, link, field?, index, value?} as in the formulas.
+export function walkPicture(store, on) {
+  const canvas = h('canvas', { role: 'img', 'aria-label': t(store, 'backprop.picture'), dataset: { test: 'picture' } });
+  const heads = h('div.heads'), tip = h('div.tip', { hidden: true }), inner = h('div.inner', heads, canvas, tip);
+  const scale = h('div.scale', h('span', t(store, 'backprop.negative')), h('canvas.ramp', { width: 96, height: 1 }), h('span', t(store, 'backprop.positive')));
+  const element = h('div.walk-picture', h('div.scroll', inner), scale);
+  let state = null, plan = null, frame = 0, began = 0, followed = -1, edges = [], lit = null, hovered = null, cached = new Map();
+
+  const look = () => palette(store.get('theme'));
+  const columnOf = (name) => plan.columns.find((column) => column.name === name);
+
+  function ramp() {
+    const c = scale.children[1].getContext('2d'), image = c.createImageData(96, 1), pixels = new Uint32Array(image.data.buffer);
+    for (let k = 0; k < 96; ++k) pixels[k] = look().signed[Math.round((255 * k) / 95)];
+    c.putImageData(image, 0, 0);
+  }
+
+  // --- what the step at hand connects
+
+  function weights(link) {
+    const network = store.get('network');
+    return network && isDense(link) ? network.arrays[`${link.name}.W`] : null;
+  }
+
+  function connections() {
+    const { walk, steps, at, row } = state, step = steps[at];
+    if (step.way === 'loss' || step.way === 'error') {
+      const last = walk.links.length ? walk.links[walk.links.length - 1].name : 'input', values = step.way === 'loss' ? outOf(walk, last, row) : errorOf(walk, last, row);
+      const lane = step.way === 'loss' ? 0 : 1;
+      return Array.from(values, (value, k) => ({ from: k, to: 0, value, source: last, target: 'loss', lane, isBack: lane === 1 }));
+    }
+    if (step.way !== 'forward' && step.way !== 'back') return [];
+    const { link } = step, key = `${step.way} ${link.name} ${row}`;
+    if (!cached.has(key)) {
+      const lane = step.way === 'forward' ? 0 : 1, found = [];
+      let offset = 0;
+      for (const source of link.sources) {
+        const into = outOf(walk, source, row), error = errorOf(walk, link.name, row), joined = link.kind === 'skip' ? offset : 0;
+        const slopes = link.slope && step.way === 'back' ? error.map((value, k) => value * link.slope[row * error.length + k]) : error.subarray(joined);
+        for (const edge of edgesOf(link, weights(link), into, slopes, step.way)) found.push({ ...edge, to: edge.to + joined, source, target: link.name, lane, isBack: lane === 1 });
+        offset += into.length;
+      }
+      cached.set(key, found);
+    }
+    return cached.get(key);
+  }
+
+  // --- drawing
+
+  // From where to where a connection is drawn: between the sides of numbers, and the middles of small neurons.
+  function ends(edge) {
+    const [source, target] = [columnOf(edge.source), columnOf(edge.target)], from = boxOf(plan, source, edge.from, edge.lane), to = boxOf(plan, target, edge.to, edge.lane);
+    const [a, b] = [middle(from), middle(to)];
+    return [[source.grid.isPills ? from.x + from.w : a[0], a[1]], [target.grid.isPills ? to.x : b[0], b[1]]];
+  }
+
+  // Scrolls a narrow picture to the column at hand.
+  function follow() {
+    const step = state.steps[state.at], scroll = element.firstChild, column = columnOf(step.link ? step.link.name : step.way === 'input' ? 'input' : 'loss');
+    if (plan.width <= scroll.clientWidth) return;
+    const left = column.x + column.width / 2 - scroll.clientWidth / 2;
+    scroll.scrollTo({ left, behavior: store.get('motion') ? 'smooth' : 'instant' });
+  }
+
+  // Calls paint(a, b, weight) for every connection of a small network, in both lanes.
+  function eachWeight(paint, most) {
+    for (const link of state.walk.links) {
+      const W = weights(link);
+      if (!W || W.length > most) continue;
+      for (let k = 0; k < W.length; ++k)
+        for (const lane of [0, 1]) paint(...ends({ source: link.sources[0], target: link.name, from: Math.floor(k / W.shape[1]), to: k % W.shape[1], lane }), W[k]);
+    }
+  }
+
+  // Places of a mark: neurons [{name, index}] by lane, and a connection.
+  function placesOf(mark) {
+    if (!mark || !plan) return { neurons: [], edge: null };
+    const parts = mark.index === '' ? [] : mark.index.split(',').map(Number), { walk } = state;
+    const link = walk.links.find(({ name }) => name === mark.link);
+    if (mark.role === 'weight' && parts.length === 2 && link) return { neurons: [], edge: { source: link.sources[0], target: link.name, from: parts[0], to: parts[1] } };
+    if (mark.role === 'target') return { neurons: [{ name: 'loss', index: 0, lanes: [0, 1] }], edge: null };
+    const lanes = { delta: [1], cell: [0], call: [0], slope: [0, 1], factor: [0], weight: [0, 1], statistic: [0] }[mark.role] || [0];
+    return { neurons: [{ name: mark.link, index: parts.length ? parts[parts.length - 1] : 0, lanes }], edge: null };
+  }
+
+  function paintMark(c, mark, color, width) {
+    const { neurons, edge } = placesOf(mark);
+    c.strokeStyle = color;
+    c.lineWidth = width;
+    if (edge) for (const lane of [0, 1]) paintLine(c, ...ends({ ...edge, lane }), color, width);
+    const rings = edge ? [{ name: edge.source, index: edge.from, lanes: [0] }, { name: edge.target, index: edge.to, lanes: [1] }] : neurons;
+    for (const { name, index, lanes } of rings) {
+      const column = columnOf(name);
+      if (!column || index >= column.n) continue;
+      for (const lane of lanes) {
+        const box = boxOf(plan, column, index, lane), pad = column.grid.isPills ? 1 : 2;
+        c.beginPath();
+        c.roundRect(box.x - pad, box.y - pad + 1, box.w + 2 * pad, box.h + 2 * pad - 2, column.grid.isPills ? 9 : 3);
+        c.stroke();
+      }
+    }
+  }
+
+  function render() {
+    frame = 0;
+    if (!state || !element.isConnected) return;
+    const { walk, steps, at, known, row } = state, available = element.firstChild.clientWidth;
+    if (!plan || plan.available !== available || plan.walk !== walk) measure(available);
+    const ratio = Math.min(2, window.devicePixelRatio || 1);
+    if (canvas.width !== Math.round(plan.width * ratio) || canvas.height !== Math.round(plan.height * ratio)) {
+      canvas.width = Math.round(plan.width * ratio);
+      canvas.height = Math.round(plan.height * ratio);
+    }
+    const c = canvas.getContext('2d'), computed = getComputedStyle(element);
+    const style = { line: computed.getPropertyValue('--line'), soft: computed.getPropertyValue('--soft'), accent: computed.getPropertyValue('--accent'), card: computed.getPropertyValue('--card'), ink: computed.getPropertyValue('--ink') };
+    const share = store.get('motion') && began ? Math.min(1, (performance.now() - began) / GROW) : 1;
+    c.setTransform(ratio, 0, 0, ratio, 0, 0);
+    c.clearRect(0, 0, plan.width, plan.height);
+    paintLanes(c, plan, [t(store, 'backprop.lane_out'), t(store, 'backprop.lane_error')], style);
+    eachWeight((a, b) => paintLine(c, a, b, style.line, 1.5), 16);
+    paintEdges(c, edges, ends, share, store.get('theme'));
+    for (const column of plan.columns) {
+      if (column.name === 'loss') {
+        paintLoss(c, column, style);
+        continue;
+      }
+      for (const lane of [0, 1]) {
+        const from = (lane ? known.errors : known.outs)[column.name], isKnown = from !== undefined && from <= at;
+        c.globalAlpha = isKnown && from === at && at > 0 ? 0.25 + 0.75 * share : 1;
+        paintColumn(c, plan, column, lane, isKnown ? (lane ? errorOf : outOf)(walk, column.name, row) : null, style, look());
+        c.globalAlpha = 1;
+      }
+    }
+    const chosen = store.get('neuron');
+    if (weightMark()) paintMark(c, weightMark(), style.accent, 2);
+    if (chosen) paintMark(c, { role: 'slope', link: chosen.link, index: String(chosen.index) }, style.ink, 2);
+    if (lit) paintMark(c, lit, style.accent, 3);
+    eachWeight((a, b, w) => paintWeight(c, a, b, `× ${figure(w, 3)}`, style), 2);
+    if (followed !== at) follow();
+    followed = at;
+    if (steps[at].link) paintHead(steps[at].link.name);
+    else paintHead(steps[at].way);
+    if (share < 1) schedule();
+    else began = 0;
+    if (window.chainrule) window.chainrule.frames += 1;
+  }
+
+  function paintLoss(c, column, style) {
+    const { walk, steps, at } = state, isKnown = steps.findIndex(({ way }) => way === 'loss') <= at;
+    const box = boxOf(plan, column, 0, 0), below = boxOf(plan, column, 0, 1);
+    pill(c, box, isKnown ? { color: look().signed[signedPlace(0, 1)], text: figure(walk.loss, 4) } : null, { ...style, line: isKnown ? style.accent : style.line });
+    pill(c, below, steps.findIndex(({ way }) => way === 'error') <= at ? { color: look().signed[signedPlace(0, 1)], text: '1' } : null, style);
+  }
+
+  function paintHead(name) {
+    for (const head of heads.children) head.classList.toggle('now', head.dataset.name === name || (name === 'error' && head.dataset.name === 'loss'));
+  }
+
+  function weightMark() {
+    const weight = store.get('weight');
+    if (!weight || !weight.name.includes('.')) return null;
+    const [link, field] = weight.name.split('.');
+    return { role: 'weight', link, field, index: weight.j === null || weight.j === undefined ? String(weight.i) : `${weight.i},${weight.j}` };
+  }
+
+  function measure(available) {
+    const { walk } = state, shape = store.get('model') && store.get('model').shape;
+    const pictures = new Set(shape ? ['input'] : []);   // and what only changes the unit of a picture
+    for (const link of walk.links) if (['rescale', 'standardize'].includes(link.kind) && pictures.has(link.sources[0])) pictures.add(link.name);
+    const columns = [{ name: 'input', out: walk.x }, ...walk.links].map(({ name, out }) => ({ name, n: out.shape[1], shape: pictures.has(name) ? shape : null }));
+    plan = { ...layout(columns, available), available, walk };
+    canvas.style.width = `${plan.width}px`;
+    canvas.style.height = `${plan.height}px`;
+    inner.style.width = `${plan.width}px`;
+    const titles = { input: t(store, 'backprop.input'), loss: t(store, 'backprop.loss') };
+    const kinds = Object.fromEntries(walk.links.map(({ name, kind }) => [name, kind]));
+    fill(heads, plan.columns.map((column) => h('button.head', { type: 'button', dataset: { name: column.name, test: 'head' }, title: kinds[column.name] || null, onclick: () => on.step(column.name),
+      style: { left: `${column.x}px`, width: `${column.width}px` } }, h('b', titles[column.name] || column.name), column.name === 'loss' ? null : h('span', column.n.toLocaleString('en-US')))));
+    ramp();
+  }
+
+  function schedule() {
+    if (!frame) frame = requestAnimationFrame(render);
+  }
+
+  // --- pointing
+
+  function edgeAt(x, y) {
+    const near = [];
+    const chosen = weightMark() && placesOf(weightMark()).edge;
+    const candidates = [...(chosen ? [0, 1].map((lane) => ({ ...chosen, lane })) : []), ...edges.filter(({ target }) => target !== 'loss')];
+    for (const edge of candidates) {
+      const [a, b] = ends(edge);
+      if (x < Math.min(a[0], b[0]) - 4 || x > Math.max(a[0], b[0]) + 4) continue;
+      const distance = distanceTo(a, b, x, y);
+      if (distance < 7) near.push({ edge, distance });
+    }
+    near.sort((one, two) => one.distance - two.distance);
+    return near.length ? near[0].edge : null;
+  }
+
+  // What is at a place of the canvas, as a mark.
+  function markAt(x, y) {
+    const found = neuronAt(plan, x, y);
+    if (found && found.name !== 'loss') return { role: found.lane ? 'delta' : 'cell', link: found.name, index: String(found.index) };
+    const edge = found ? null : edgeAt(x, y);
+    if (!edge) return null;
+    const link = state.walk.links.find(({ name }) => name === edge.target);
+    return isDense(link) ? { role: 'weight', link: edge.target, field: 'W', index: `${edge.from},${edge.to}` } : null;
+  }
+
+  function tipText(mark) {
+    const { walk, row } = state;
+    if (mark.role === 'weight') {
+      const W = weights({ name: mark.link, kind: 'dense' }), [i, j] = mark.index.split(',').map(Number);
+      return t(store, 'backprop.tip_weight', { name: `${mark.link}.W[${mark.index}]`, value: W ? figure(W[i * W.shape[1] + j], 5) : '' });
+    }
+    const k = Number(mark.index), { known, at } = state, has = (table) => table[mark.link] <= at;
+    return t(store, 'backprop.tip', { link: mark.link === 'input' ? t(store, 'backprop.input') : mark.link, k, out: has(known.outs) ? figure(outOf(walk, mark.link, row)[k], 4) : '?',
+      error: has(known.errors) ? figure(errorOf(walk, mark.link, row)[k], 4) : '?' });
+  }
+
+  function point(event) {
+    if (!state || !plan) return;
+    const mark = markAt(event.offsetX, event.offsetY), key = mark ? `${mark.role} ${mark.link} ${mark.index}` : null;
+    if (mark) {
+      tip.style.left = `${Math.max(0, Math.min(plan.width - 240, event.offsetX + 14))}px`;
+      tip.style.top = `${event.offsetY + 50}px`;
+    }
+    if (key === hovered) return;
+    hovered = key;
+    tip.hidden = !mark;
+    if (mark) tip.textContent = tipText(mark);
+    canvas.style.cursor = mark ? 'pointer' : 'default';
+    light(mark);
+    on.hover(mark);
+  }
+
+  canvas.addEventListener('pointermove', point);
+  canvas.addEventListener('pointerleave', () => { hovered = null; tip.hidden = true; light(null); on.hover(null); });
+  canvas.addEventListener('click', (event) => {
+    if (!state || !plan) return;
+    const mark = markAt(event.offsetX, event.offsetY);
+    if (!mark) return;
+    if (mark.role === 'weight') {
+      const [i, j] = mark.index.split(',').map(Number);
+      on.weight({ name: `${mark.link}.W`, i, j });
+    } else on.neuron({ link: mark.link, index: Number(mark.index) });
+  });
+
+  function light(mark) {
+    lit = mark;
+    if (mark) element.dataset.lit = `${mark.role} ${mark.link} ${mark.index}`;
+    else delete element.dataset.lit;
+    schedule();
+  }
+
+  // Where a neuron is, in the canvas's CSS pixels: lane 0 forward, 1 back. For tests.
+  canvas.place = (link, index, lane = 0) => middle(boxOf(plan, columnOf(link), index, lane));
+
+  const resized = new ResizeObserver(schedule);
+  resized.observe(element);
+  const off = store.on(['weight', 'neuron'], schedule);
+
+  return {
+    element,
+    draw(next) {
+      const isNew = !state || state.walk !== next.walk || state.at !== next.at;
+      if (!state || state.walk !== next.walk) cached = new Map();
+      state = next;
+      edges = connections();
+      if (isNew) began = performance.now();
+      schedule();
+    },
+    light,
+    stop() {
+      cancelAnimationFrame(frame);
+      resized.disconnect();
+      off();
+    },
+  };
+}

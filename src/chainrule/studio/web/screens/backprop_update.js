@@ -1,0 +1,98 @@
+// One step downhill on a copy, kept only when a person says so; and every line of a chain of single neurons.
+import { h, fill, math } from '../dom.js';
+import { t } from '../i18n.js';
+import { button, field, message } from '../ui.js';
+import { figure } from './backprop_steps.js';
+import { equation, placeName, typeset, watchFormulas } from './backprop_weight.js';
+
+const SHOWN = 8;
+
+// on: {updated(answer|null), choose(mark), hover(mark)}
+export function updatePanel(store, on) {
+  const result = h('div.update-result', { 'aria-live': 'polite', dataset: { test: 'update-result' } });
+  const rate = h('input', { type: 'number', min: 0, step: 'any', value: store.get('backprop.rate'), dataset: { test: 'rate' }, onchange: () => {
+    const wanted = Number(rate.value);
+    if (wanted > 0) store.set({ 'backprop.rate': wanted });
+    else rate.value = store.get('backprop.rate');
+  } });
+  const take = button(t(store, 'backprop.apply'), () => apply(), { primary: true, 'data-test': 'apply' });
+  const element = h('section.panel.update', { dataset: { test: 'update' } }, h('h2', t(store, 'backprop.update')), h('p.hint', t(store, 'backprop.update_says')),
+    h('div.row.choice', field(t(store, 'backprop.rate'), rate), take), result);
+  let walk = null, turn = 0;
+
+  async function apply() {
+    const mine = ++turn;
+    try {
+      const found = await store.call('backprop.update', { walk: walk.walk, rate: store.get('backprop.rate') });
+      if (mine !== turn) return;
+      shown(found);
+      on.updated(found);
+    } catch (error) {
+      if (mine === turn && error.message !== 'lost') fill(result, message(error.message, 'error'));
+    }
+  }
+
+  async function keep(found, keeper) {
+    keeper.disabled = true;
+    try {
+      await store.call('backprop.keep', { walk: found.walk, rate: found.rate });
+      keeper.replaceWith(h('span.good', { dataset: { test: 'kept' } }, t(store, 'backprop.kept')));
+    } catch (error) {
+      if (error.message !== 'lost') fill(result, message(error.message, 'error'));
+    }
+  }
+
+  function shown(found) {
+    const change = found.after - found.before, most = Math.max(found.before, found.after) || 1;
+    const loss = (label, value, test) => h('div.loss-line', h('span', label), h('span.bar', h('i.neutral', { style: { width: `${(100 * value) / most}%` } })), h('b', { dataset: { value, test } }, figure(value, 6)));
+    const keeper = button(t(store, 'backprop.keep'), () => keep(found, keeper), { 'data-test': 'keep' });
+    const columns = [t(store, 'backprop.column_before'), t(store, 'backprop.column_gradient'), t(store, 'backprop.column_after')];
+    fill(result, loss(t(store, 'backprop.loss_before'), found.before, 'loss-before'), loss(t(store, 'backprop.loss_after'), found.after, 'loss-after'),
+      h('p.remarks', t(store, 'backprop.expected', { expected: figure(found.expected, 4), change: figure(change, 4) }), change > 0 ? ` ${t(store, 'backprop.went_up')}` : null),
+      h('table.changes', h('caption', t(store, 'backprop.changes')), h('thead', h('tr', h('th', { scope: 'col' }, t(store, 'backprop.column_weight')), columns.map((column) => h('th.number', { scope: 'col' }, column)))),
+        h('tbody', found.changes.slice(0, SHOWN).map((one) => h('tr', h('td', h('button.link', { type: 'button', onclick: () => store.set({ weight: { name: one.name, i: one.index.length ? one.index[0] : null, j: one.index.length > 1 ? one.index[1] : null } }) }, placeName(one.name, one.index))), [one.before, one.gradient, one.after].map((value) => h('td.number', { dataset: { value } }, figure(value, 5))))))),
+      h('div.row', keeper));
+  }
+
+  return {
+    element,
+    apply,
+    show(next) {
+      if (walk !== next) {
+        turn += 1;
+        if (!result.querySelector('[data-test="kept"]')) fill(result);
+      }
+      walk = next;
+    },
+  };
+}
+
+// Every line of a chain of single neurons: forward, loss, chain rule and update of each weight.
+export function chainPanel(store, on) {
+  const body = h('div'), element = h('section.panel.lines', { hidden: true, dataset: { test: 'lines' } }, h('h2', t(store, 'backprop.lines')), body);
+  let walk = null, turn = 0;
+  watchFormulas(body, on.hover, on.choose);
+  const sign = (text) => math('math', { lang: 'en' }, math('mo', text));
+  const chained = (left, rows, value, test) => h('p.chained', { dataset: { test } }, typeset(left), rows.map((row) => [' ', sign('='), ' ', typeset(row)]), ' ', sign('='), ' ', h('b', { dataset: { value } }, figure(value, 6)));
+
+  async function show(next) {
+    walk = next;
+    const mine = ++turn;
+    element.hidden = !walk.is_chain;
+    if (!walk.is_chain) return;
+    try {
+      const found = await store.call('backprop.chain', { walk: walk.walk, rate: store.get('backprop.rate') });
+      if (mine !== turn) return;
+      fill(body, h('h3', t(store, 'backprop.lines_forward')), found.forward.map(({ left, rows, value }) => chained(left, rows, value, 'line-forward')), chained(found.loss.left, found.loss.rows, found.loss.value, 'line-loss'),
+        h('h3', t(store, 'backprop.lines_back')),
+        h('div.derivatives', found.weights.map((one) => h('div.derivative', { dataset: { test: 'line-weight', name: one.name } }, equation(one, store), h('small', { dataset: { value: one.difference } }, t(store, 'backprop.difference_short', { value: figure(one.difference, 7) }))))),
+        h('h3', t(store, 'backprop.lines_update')),
+        found.weights.map(({ symbol, update, name }) => h('p.chained', { dataset: { test: 'line-update', name } }, typeset(symbol), math('math', { lang: 'en' }, math('mo', '′')), update.rows.map((row) => [' ', sign('='), ' ', typeset(row)]), ' ', sign('='), ' ', h('b', { dataset: { value: update.value } }, figure(update.value, 6)))));
+    } catch (error) {
+      if (mine === turn && error.message !== 'lost') fill(body, message(error.message, 'error'));
+    }
+  }
+
+  const off = store.on('backprop.rate', () => { if (walk) show(walk); });
+  return { element, body, show, stop: off };
+}

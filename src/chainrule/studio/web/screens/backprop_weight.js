@@ -1,0 +1,218 @@
+// The chain rule of one weight with its numbers, and a finite difference beside it; and the weights of one neuron.
+import { h, fill, math } from '../dom.js';
+import { t } from '../i18n.js';
+import { count } from '../format.js';
+import { formula } from '../formula.js';
+import { button, select, field, message } from '../ui.js';
+import { errorOf, figure, outOf } from './backprop_steps.js';
+
+const FEW = { terms: 3, nodes: 8 }, MANY = { terms: 8, nodes: 24 };
+const ROWS = 14;
+
+// A formula of the server. Its signs are those of mathematics, whatever the reader's language.
+export function typeset(tree) {
+  const made = formula(tree);
+  made.setAttribute('lang', 'en');
+  return made;
+}
+
+export const same = (mark, data) => data.link === mark.link && data.index === mark.index && (mark.role === 'weight') === (data.role === 'weight');
+
+// Lights the numbers of the formulas below `root` that a mark is about.
+export function lightFormulas(root, mark) {
+  for (const element of root.querySelectorAll('[data-role].lit')) element.classList.remove('lit');
+  if (!mark) return;
+  for (const element of root.querySelectorAll(`[data-role][data-link="${mark.link}"]`)) if (same(mark, element.dataset)) element.classList.add('lit');
+}
+
+// Calls on(mark|null) when the pointer comes to a number of a formula, or leaves it, and choose(mark) when it is clicked.
+export function watchFormulas(root, on, choose) {
+  const markOf = (target) => {
+    const found = target.closest('[data-role]');
+    return found ? { ...found.dataset } : null;
+  };
+  root.addEventListener('pointerover', (event) => on(markOf(event.target)));
+  root.addEventListener('pointerleave', () => on(null));
+  root.addEventListener('click', (event) => {
+    const mark = markOf(event.target);
+    if (mark) choose(mark);
+  });
+}
+
+export const placeName = (name, indices) => (indices.length ? `${name}[${indices.join(',')}]` : name);
+
+export function indicesOf({ i, j }) {
+  return [i, j].filter((index) => index !== null && index !== undefined);
+}
+
+// How many leading digits two numbers share.
+function digits(relative) {
+  return relative > 0 ? Math.max(0, Math.min(15, Math.floor(-Math.log10(relative)))) : 15;
+}
+
+// Rows of an equation: left = right, each right in a line of its own.
+export function equation({ left, rows, terms, value, others, rest }, store) {
+  const line = (head, sign, body, kind = '') => h(`div.line${kind}`, h('span.left', head ? typeset(head) : null), h('span.sign', math('math', { lang: 'en' }, math('mo', sign))), h('span.right', body));
+  const total = line(null, '=', h('b', { dataset: { value } }, figure(value, 6)), '.total');
+  if (rows) return h('div.equation', rows.map((row, k) => line(k ? null : left, '=', typeset(row))), total);
+  return h('div.equation.sum', terms.map((term, k) => line(k ? null : left, k ? '+' : '=', [typeset(term.symbols), h('span.numbers', typeset(term.numbers)), h('span.value', { dataset: { value: term.value } }, figure(term.value, 4))])),
+    others ? line(null, '+', [h('span.others', t(store, 'backprop.others', { n: count(others) })), h('span.value', { dataset: { value: rest } }, figure(rest, 4))]) : null, total);
+}
+
+// on: {hover(mark), choose(mark)}.  Returns {element, show(walk), stop}.
+export function weightPanel(store, on) {
+  const choice = h('div.row.choice'), body = h('div.weight-body');
+  const element = h('section.panel.weight', { dataset: { test: 'weight' } }, h('h2', t(store, 'backprop.weight')), choice, body);
+  let walk = null, turn = 0, isLong = false;
+  watchFormulas(body, on.hover, on.choose);
+
+  const parameters = () => walk.links.flatMap((link) => Object.entries(link.fields).map(([name, { shape, largest }]) => ({ name: `${link.name}.${name}`, shape, largest, size: shape.reduce((n, axis) => n * axis, 1) })))
+    .filter(({ size }) => size > 0);
+
+  function strongest(name) {
+    const { largest } = parameters().find((one) => one.name === name), [i, j] = largest.index;
+    return { name, i: i === undefined ? null : i, j: j === undefined ? null : j };
+  }
+
+  // The weight in the store if this network has it, else the first one's largest.
+  function chosen() {
+    const weight = store.get('weight'), found = weight && parameters().find(({ name }) => name === weight.name);
+    if (found) {
+      const indices = indicesOf(weight);
+      if (indices.length === found.shape.length && indices.every((index, k) => Number.isInteger(index) && index >= 0 && index < found.shape[k])) return weight;
+    }
+    const all = parameters();
+    return all.length ? strongest((all.find(({ shape }) => shape.length === 2) || all[0]).name) : null;
+  }
+
+  const choose = (weight) => store.set({ weight });
+
+  function controls(weight) {
+    const all = parameters(), { shape } = all.find(({ name }) => name === weight.name), indices = indicesOf(weight);
+    const labels = shape.length === 2 ? ['backprop.from', 'backprop.to'] : ['backprop.of'];
+    fill(choice, field(t(store, 'backprop.parameter'), select(all.map(({ name }) => [name, name]), weight.name, (name) => choose(strongest(name)), { dataset: { test: 'parameter' } })),
+      indices.map((index, k) => field(t(store, labels[k]), h('input', { type: 'number', min: 0, max: shape[k] - 1, value: index, dataset: { test: k ? 'index-j' : 'index-i' },
+        onchange: (event) => {
+          const wanted = Math.max(0, Math.min(shape[k] - 1, Math.round(Number(event.target.value)) || 0)), next = [...indices];
+          next[k] = wanted;
+          choose({ name: weight.name, i: next[0], j: next.length > 1 ? next[1] : null });
+        } }))),
+      button(t(store, 'backprop.strongest'), () => choose(strongest(weight.name)), { quiet: true, 'data-test': 'strongest' }));
+  }
+
+  function comparison(found) {
+    const { value, difference, relative } = found;
+    const both = [['backprop.by_chain_rule', value, 'gradient'], ['backprop.by_difference', difference.value, 'difference']];
+    const agreement = value === 0 && difference.value === 0 ? t(store, 'backprop.both_zero') : t(store, 'backprop.digits', { n: digits(relative) });
+    const isGood = relative < 1e-4 || difference.kink === 0;
+    return h('div.comparison', both.map(([label, shown, test]) => h('div.compared', h('span', t(store, test === 'gradient' ? 'backprop.by_chain_rule' : 'backprop.by_difference')), h('b', { dataset: { value: shown, test } }, figure(shown, 7)))),
+      h('div.compared', h('span', t(store, 'backprop.relative')), h(`b.${isGood ? 'good' : 'bad'}`, { dataset: { value: relative, test: 'relative' } }, relative === 0 ? '0' : relative.toExponential(1).replace('-', '−').replace('+', '')), h('small', agreement)));
+  }
+
+  function remarks({ difference, paths }) {
+    const kink = difference.kink === null ? null : difference.kink === 0 ? t(store, 'backprop.at_kink') : t(store, 'backprop.kink', { kink: figure(difference.kink) });
+    const ways = paths.every === 1 ? t(store, 'backprop.path') : t(store, 'backprop.paths', { every: count(paths.every), live: count(paths.live) });
+    return h('p.remarks', h('span', { dataset: { test: 'paths', value: paths.every } }, ways), ' ', t(store, 'backprop.difference_says', { step: figure(difference.step) }), kink ? ` ${kink}` : null);
+  }
+
+  async function show(next) {
+    walk = next;
+    const weight = chosen(), mine = ++turn;
+    if (!weight) {
+      fill(choice);
+      fill(body);
+      return;
+    }
+    if (weight !== store.get('weight')) {
+      choose(weight);   // and come again
+      return;
+    }
+    controls(weight);
+    element.classList.add('busy');
+    try {
+      const found = await store.call('backprop.weight', { walk: walk.walk, name: weight.name, index: indicesOf(weight), ...(isLong ? MANY : FEW) });
+      if (mine !== turn) return;
+      fill(body, h('p.headline', typeset(found.partial), ' ', h('span.at', typeset(found.symbol), ' = ', h('span', { dataset: { value: found.at, test: 'at' } }, figure(found.at, 6)))), comparison(found), remarks(found),
+        h('p.hint', t(store, 'backprop.expansion')),
+        h('div.equations', { tabindex: 0, dataset: { test: 'equations' } }, found.equations.map((one) => equation(one, store))),
+        h('div.row', found.left_out ? h('span.hint', t(store, 'backprop.left_out', { n: count(found.left_out) })) : null,
+          found.left_out || isLong ? button(t(store, isLong ? 'backprop.less' : 'backprop.more'), () => { isLong = !isLong; show(walk); }, { quiet: true, 'data-test': 'more' }) : null));
+      element.dataset.shown = placeName(weight.name, indicesOf(weight));
+    } catch (error) {
+      if (mine === turn && error.message !== 'lost') fill(body, message(error.message, 'error'));
+    } finally {
+      if (mine === turn) element.classList.remove('busy');
+    }
+  }
+
+  const off = store.on('weight', () => { if (walk) show(walk); });
+  return { element, body, show, stop: off };
+}
+
+// The neuron that is selected: its numbers, and its weights with the largest gradients.
+export function neuronPanel(store, on) {
+  const body = h('div.neuron-body', { 'aria-live': 'polite' }), element = h('section.panel.neuron', { dataset: { test: 'neuron' } }, body);
+  let walk = null, row = 0, turn = 0;
+
+  // The link with parameters whose output the neuron is, or is made of.
+  function owner(name) {
+    for (let at = name; at && at !== 'input';) {
+      const link = walk.links.find((one) => one.name === at);
+      if (!link || link.is_block) return null;
+      if (Object.keys(link.fields).length) return link;
+      if (link.kind === 'softmax') return null;
+      at = link.sources[0];
+    }
+    return null;
+  }
+
+  function rowsOf(link, index, fields) {
+    const all = [];
+    for (const [name, { values, gradients }] of Object.entries(fields))
+      for (let k = 0; k < values.length; ++k) {
+        const isMatrix = link.fields[name].shape.length === 2;
+        const weight = { name: `${link.name}.${name}`, i: isMatrix ? k : link.fields[name].shape.length ? index : null, j: isMatrix ? index : null };
+        all.push({ weight, value: values[k], gradient: gradients[k] });
+      }
+    return all.sort((one, two) => Math.abs(two.gradient) - Math.abs(one.gradient)).slice(0, ROWS);
+  }
+
+  function listing(rows) {
+    const most = Math.max(...rows.map(({ gradient }) => Math.abs(gradient))) || 1;
+    return h('table.weights', h('caption', t(store, 'backprop.neuron_weights')), h('thead', h('tr', ['backprop.column_weight', 'backprop.column_value', 'backprop.column_gradient'].map((key, k) => h(k ? 'th.number' : 'th', { scope: 'col' }, t(store, ['backprop.column_weight', 'backprop.column_value', 'backprop.column_gradient'][k]))), h('th'))),
+      h('tbody', rows.map(({ weight, value, gradient }) => {
+        const indices = indicesOf(weight), mark = { role: 'weight', link: weight.name.split('.')[0], field: weight.name.split('.')[1], index: indices.join(',') };
+        return h('tr', { onpointerenter: () => on.hover(mark), onpointerleave: () => on.hover(null) },
+          h('td', h('button.link', { type: 'button', dataset: { test: 'pick', name: placeName(weight.name, indices) }, onfocus: () => on.hover(mark), onblur: () => on.hover(null), onclick: () => store.set({ weight }) }, placeName(weight.name, indices))),
+          h('td.number', { dataset: { value } }, figure(value, 4)), h('td.number', { dataset: { value: gradient } }, figure(gradient, 4)),
+          h('td.bar', h(`i.${gradient < 0 ? 'minus' : 'plus'}`, { style: { width: `${(100 * Math.abs(gradient)) / most}%` } })));
+      })));
+  }
+
+  async function show(next, at) {
+    walk = next;
+    row = at;
+    const chosen = store.get('neuron'), mine = ++turn;
+    const width = chosen && (chosen.link === 'input' ? walk.x.shape[1] : (walk.links.find(({ name }) => name === chosen.link) || { out: { shape: [0, 0] } }).out.shape[1]);
+    if (!chosen || !(chosen.index < width)) {
+      fill(body, h('h2', t(store, 'backprop.neuron_one')), h('p.hint', t(store, 'backprop.neuron_none')));
+      return;
+    }
+    const { link: name, index } = chosen, link = owner(name);
+    const values = { out: figure(outOf(walk, name, row)[index], 5), error: figure(errorOf(walk, name, row)[index], 5) };
+    const head = [h('h2', t(store, 'backprop.neuron', { k: index, link: name === 'input' ? t(store, 'backprop.input') : name })), h('p.remarks', t(store, 'backprop.neuron_says', values))];
+    if (!link) {
+      fill(body, head);
+      return;
+    }
+    try {
+      const { fields } = await store.call('backprop.neuron', { walk: walk.walk, link: link.name, index });
+      if (mine === turn) fill(body, head, listing(rowsOf(link, index, fields)));
+    } catch (error) {
+      if (mine === turn && error.message !== 'lost') fill(body, head, message(error.message, 'error'));
+    }
+  }
+
+  const off = store.on('neuron', () => { if (walk) show(walk, row); });
+  return { element, show, stop: off };
+}

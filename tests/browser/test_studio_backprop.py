@@ -1,0 +1,376 @@
+"""Backpropagation in the studio, in a browser: every number on the page is the model's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from chainrule import Dense, Model, Network, ReLU, SoftmaxCrossEntropy, Tanh
+from chainrule.datasets.idx import Dataset
+from chainrule.recipe.data import Data
+from chainrule.studio.studio import Studio
+from studio_pages import Pages, settle, studio_pages
+
+pytestmark = pytest.mark.browser
+
+rng = np.random.default_rng(4)
+X = rng.random((30, 36))
+LABELS = np.arange(30) % 3
+DATA = Data("patterns", "", "", Dataset(X, LABELS, (6, 6), "patterns"))
+
+
+def made() -> Model:
+    layers = [Dense(20), ReLU(), Dense(5), Tanh(), Dense(3)]
+    model = Model(Network(36, layers, SoftmaxCrossEntropy()), seed=1, dtype="float64")
+    model.fit(X, LABELS, epochs=3)
+    return model
+
+
+@pytest.fixture(scope="module")
+def studio() -> Studio:
+    return Studio(made(), DATA, name="patterns")
+
+
+@pytest.fixture(scope="module")
+def pages(browser: Any, studio: Studio) -> Iterator[Pages]:
+    with studio_pages(browser, studio) as found:
+        yield found
+
+
+@pytest.fixture
+def fresh(studio: Studio) -> Iterator[Studio]:
+    """The studio, with its model and data put back afterwards."""
+    yield studio
+    studio.parts.pop("backprop.before", None)
+    studio.show_data(DATA)
+    studio.show_model(made(), "patterns")
+
+
+def ready(page: Any) -> None:
+    page.wait_for_selector("[data-test=weight] [data-test=gradient]")
+    settle(page)
+
+
+def value(page: Any, test: str) -> float:
+    return float(page.locator(f"[data-test={test}]").first.get_attribute("data-value"))
+
+
+def sentence(page: Any) -> str:
+    return str(page.locator("[data-test=sentence]").inner_text())
+
+
+def step(page: Any) -> str:
+    return str(page.locator("[data-test=step]").inner_text())
+
+
+def test_the_walk_goes_forward_and_back(pages: Pages, studio: Studio):
+    trace = studio.model.trace(X[2], LABELS[2])
+    with pages.open("backprop", state={"backprop.sample": 2}) as page:
+        ready(page)
+        assert step(page) == "Step 1 of 14"
+        said = [sentence(page)]
+        assert page.locator("[data-test=go-back]").is_disabled()
+        for _ in range(13):
+            page.click("[data-test=go-next]")
+            settle(page)
+            said.append(sentence(page))
+        assert page.locator("[data-test=go-next]").is_disabled()
+        assert len(set(said)) == 14
+        k = int(trace.z["dense_1"][0].argmax())
+        assert "dense_1: each of 20 neurons adds up 36 numbers" in said[1] and f"at neuron {k}" in said[1]
+        on = int((trace.a["relu_1"] > 0).sum())
+        assert f"{on} of 20 neurons give out more than 0" in said[2]
+        assert f"the loss is {float(f'{trace.loss:.4g}')}" in said[6]
+        assert f"{20 - on} of 20 neurons are locked" in said[11]
+        assert "36 × 20 products" in said[12]
+        page.click("[data-test=go-first]")
+        settle(page)
+        assert sentence(page) == said[0]
+
+
+def test_the_picture_shows_what_is_known(pages: Pages, studio: Studio):
+    """A neuron's colour is there from its step on: blank before, and not after."""
+    pixel = """([link, index, lane]) => {
+      const canvas = document.querySelector('[data-test=picture]'), [x, y] = canvas.place(link, index, lane);
+      const ratio = canvas.width / canvas.clientWidth;
+      return [...canvas.getContext('2d').getImageData(Math.round(x * ratio), Math.round(y * ratio), 1, 1).data];
+    }"""
+    trace = studio.model.trace(X[0], LABELS[0])
+    at = int(np.abs(trace.delta["relu_1"][0] * 0 + trace.grad_outputs["relu_1"][0]).argmax())
+    with pages.open(
+        "backprop",
+        state={"weight": '{"name":"dense_3.b","i":0,"j":null}', "neuron": '{"link":"dense_3","index":0}'},
+    ) as page:
+        ready(page)
+        blank = page.evaluate(pixel, ["relu_1", at, 1])
+        page.click("[data-test=go-last]")
+        settle(page)
+        shown = page.evaluate(pixel, ["relu_1", at, 1])
+        assert blank[3] == 0 and shown[3] == 255
+        is_positive = trace.grad_outputs["relu_1"][0][at] > 0
+        assert (shown[2] > shown[0]) == is_positive  # blue, or orange
+
+
+def test_a_chosen_weight_has_its_gradient_and_a_difference_beside_it(pages: Pages, studio: Studio):
+    _, grads = studio.model.loss_and_gradients(X[4:5], LABELS[4:5], training=False)
+    with pages.open("backprop", state={"backprop.sample": 4}) as page:
+        ready(page)
+        for name, i, j in (("dense_1.W", 3, 7), ("dense_2.W", 11, 2), ("dense_3.W", 4, 1)):
+            page.select_option("[data-test=parameter]", name)
+            settle(page)
+            for test, index in (("index-i", i), ("index-j", j)):
+                page.fill(f"[data-test={test}]", str(index))
+                page.press(f"[data-test={test}]", "Enter")
+                settle(page)
+            page.wait_for_selector(f"[data-test=weight][data-shown='{name}[{i},{j}]']")
+            link, field = name.split(".")
+            exact = float(getattr(grads[link], field)[i, j])
+            assert_allclose(value(page, "gradient"), exact, rtol=1e-6)
+            assert_allclose(value(page, "difference"), exact, rtol=1e-6, atol=1e-12)
+            assert value(page, "relative") < 1e-6
+        page.select_option("[data-test=parameter]", "dense_1.b")
+        page.wait_for_selector("[data-test=weight][data-shown^='dense_1.b']")
+        k = int(np.abs(grads["dense_1"].b).argmax())
+        assert page.locator("[data-test=weight]").get_attribute("data-shown") == f"dense_1.b[{k}]"
+        assert_allclose(value(page, "gradient"), grads["dense_1"].b[k], rtol=1e-6)
+
+
+def test_a_batch_walks_as_in_training(pages: Pages, studio: Studio):
+    _, grads = studio.model.loss_and_gradients(X[:8], LABELS[:8])
+    state = {"backprop.source": "batch", "backprop.n": 8, "weight": '{"name":"dense_2.W","i":3,"j":1}'}
+    with pages.open("backprop", state=state) as page:
+        ready(page)
+        assert_allclose(value(page, "gradient"), grads["dense_2"].W[3, 1], rtol=1e-6)
+        assert value(page, "paths") == 8 * 3
+        before = sentence(page)
+        page.fill("[data-test=row]", "5")
+        page.press("[data-test=row]", "Enter")
+        settle(page)
+        assert sentence(page) != before
+
+
+def test_a_neuron_and_a_connection_are_chosen_in_the_picture(pages: Pages, studio: Studio):
+    _, grads = studio.model.loss_and_gradients(X[:1], LABELS[:1], training=False)
+    with pages.open("backprop", state={"backprop.step": 5}) as page:
+        ready(page)
+        place = (
+            "([link, index, lane]) => document.querySelector('[data-test=picture]').place(link, index, lane)"
+        )
+        picture = page.locator("[data-test=picture]")
+        x, y = page.evaluate(place, ["dense_2", 3, 0])
+        picture.click(position={"x": x, "y": y})
+        settle(page)
+        page.wait_for_selector("[data-test=neuron] [data-test=pick]")
+        assert "Neuron 3 of dense_2" in page.locator("[data-test=neuron]").inner_text()
+        listed = page.locator("[data-test=neuron] [data-test=pick]").evaluate_all(
+            "(all) => all.map((one) => one.dataset.name)"
+        )
+        column = np.abs(grads["dense_2"].W[:, 3])
+        names = [name for name in listed if ".W[" in name]
+        assert names[0] == f"dense_2.W[{column.argmax()},3]"
+        page.click(f"[data-test=pick][data-name='{names[1]}']")
+        page.wait_for_selector(f"[data-test=weight][data-shown='{names[1]}']")
+        # a connection of the step at hand, near its target where no other one is
+        (a, b), (c, d) = page.evaluate(place, ["tanh_1", 2, 0]), page.evaluate(place, ["dense_3", 1, 0])
+        page.mouse.move(0, 0)
+        picture.hover(position={"x": (a + c) / 2, "y": (b + d) / 2})
+        settle(page)
+        lit = page.locator(".walk-picture").get_attribute("data-lit")
+        assert lit is not None and lit.startswith("weight dense_3 ")
+        picture.click(position={"x": (a + c) / 2, "y": (b + d) / 2})
+        page.wait_for_selector(f"[data-test=weight][data-shown='dense_3.W[{lit.split()[2]}]']")
+
+
+def test_formula_and_picture_light_each_other(pages: Pages):
+    with pages.open("backprop", state={"weight": '{"name":"dense_2.W","i":1,"j":2}'}) as page:
+        ready(page)
+        marks = page.locator("[data-test=equations] [data-role=weight]")
+        marks.first.scroll_into_view_if_needed()
+        marks.first.hover()
+        settle(page)
+        link, index = (marks.first.get_attribute(f"data-{key}") for key in ("link", "index"))
+        assert page.locator(".walk-picture").get_attribute("data-lit") == f"weight {link} {index}"
+        assert page.locator("[data-role].lit").count() >= 2  # in symbols and in numbers
+        page.mouse.move(2, 2)
+        settle(page)
+        assert page.locator("[data-role].lit").count() == 0
+        assert page.locator(".walk-picture").get_attribute("data-lit") is None
+        cell = page.locator("[data-test=equations] [data-role=cell]").first
+        link, index = cell.get_attribute("data-link"), int(cell.get_attribute("data-index"))
+        page.locator("[data-test=picture]").scroll_into_view_if_needed()
+        x, y = page.evaluate(
+            "([link, index]) => document.querySelector('[data-test=picture]').place(link, index, 0)",
+            [link, index],
+        )
+        page.locator("[data-test=picture]").hover(position={"x": x, "y": y})
+        settle(page)
+        assert "lit" in (cell.get_attribute("class") or "")
+        cell.click()
+        settle(page)
+        assert page.evaluate("window.chainrule.store.get('neuron')") == {"link": link, "index": index}
+
+
+def test_an_update_lowers_the_loss_and_is_kept_on_demand(pages: Pages, fresh: Studio):
+    model = fresh.model
+    theta = model.theta.copy()
+    loss, grads = model.loss_and_gradients(X[1:2], LABELS[1:2], training=False)
+    g = np.concatenate([part.ravel() for link in grads.values() for part in link])
+    with pages.open("backprop", state={"backprop.sample": 1, "backprop.rate": 0.05}) as page:
+        ready(page)
+        walk = page.locator(".backprop").get_attribute("data-walk")
+        page.click("[data-test=apply]")
+        page.wait_for_selector("[data-test=loss-after]")
+        settle(page)
+        assert_allclose(value(page, "loss-before"), loss, rtol=1e-12)
+        after = value(page, "loss-after")
+        assert after < loss
+        assert np.array_equal(model.theta, theta)
+        assert step(page) == "Step 14 of 14" and "the loss goes from" in sentence(page)
+        page.click("[data-test=keep]")
+        page.wait_for_selector("[data-test=kept]")
+        settle(page)
+        assert_allclose(model.theta, theta - 0.05 * g, rtol=1e-12)
+        assert_allclose(model.evaluate(X[1:2], LABELS[1:2])["loss"], after, rtol=1e-9)
+        ready(page)
+        page.wait_for_selector(f".backprop:not([data-walk='{walk}'])")
+        trace = model.trace(X[1], LABELS[1])
+        name = page.locator("[data-test=weight]").get_attribute("data-shown")
+        settle(page)
+        assert_allclose(value(page, "gradient"), trace.derive(name).value, rtol=1e-6)
+
+
+def test_another_target_makes_another_error(pages: Pages, studio: Studio):
+    with pages.open("backprop") as page:
+        ready(page)
+        before = value(page, "gradient")
+        name = page.locator("[data-test=weight]").get_attribute("data-shown")
+        page.select_option("[data-test=target]", "2")
+        settle(page)
+        found = value(page, "gradient")
+        assert found != before
+        assert_allclose(found, studio.model.trace(X[0], 2).derive(name).value, rtol=1e-6)
+
+
+def test_keys_step_and_play(pages: Pages):
+    with pages.open("backprop") as page:
+        ready(page)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        settle(page)
+        assert step(page) == "Step 3 of 14"
+        page.keyboard.press("ArrowLeft")
+        settle(page)
+        assert step(page) == "Step 2 of 14"
+        page.keyboard.press("End")
+        settle(page)
+        assert step(page) == "Step 14 of 14"
+        page.keyboard.press("Home")
+        settle(page)
+        assert step(page) == "Step 1 of 14"
+        page.focus("[data-test=rate]")
+        page.keyboard.press("ArrowRight")  # in a field the keys are the field's
+        settle(page)
+        assert step(page) == "Step 1 of 14"
+        assert page.locator("[data-test=go-play]").get_attribute("aria-label") == "Play"
+
+
+def test_it_plays_by_itself_for_those_who_like_motion(pages: Pages):
+    with pages.open("backprop", motion=True) as page:
+        page.wait_for_selector("[data-test=weight] [data-test=gradient]")
+        page.wait_for_selector("[data-test=go-back]:enabled")
+        page.click("[data-test=go-play]")
+        assert page.locator("[data-test=go-play]").get_attribute("aria-label") == "Play"
+        settle(page)
+
+
+def test_error_times_slope(pages: Pages, studio: Studio):
+    trace = studio.model.trace(X[0], LABELS[0])
+    with pages.open("backprop", state={"backprop.step": 11}) as page:
+        ready(page)
+        rows = page.locator("[data-test=split-row]").evaluate_all(
+            """(all) => all.map((row) => [row.dataset.index,
+              ...[...row.querySelectorAll('.cell')].map((cell) => Number(cell.dataset.value))])"""
+        )
+        assert len(rows) == 16
+        for index, error, slope, product in rows:
+            assert_allclose(error, trace.grad_outputs["relu_1"][0, int(index)], rtol=1e-5)
+            assert slope == float(trace.z["relu_1"][0, int(index)] > 0)
+            assert_allclose(product, trace.delta["relu_1"][0, int(index)], rtol=1e-5, atol=1e-12)
+        assert value(page, "locked") == (trace.z["relu_1"] <= 0).sum()
+        locks = page.locator("[data-test=split-row] .lock").count()
+        assert locks == sum(slope == 0 for _, _, slope, _ in rows)
+
+
+def test_the_lesson_s_chain(pages: Pages, fresh: Studio):
+    with pages.open("backprop") as page:
+        ready(page)
+        assert page.locator("[data-test=lines]").is_hidden()
+        page.click("[data-test=example-lesson]")
+        page.wait_for_selector("[data-test=line-weight]")
+        settle(page)
+        lines = page.locator("[data-test=line-weight] .total b").evaluate_all(
+            "(all) => all.map((one) => Number(one.dataset.value))"
+        )
+        assert lines == [6, -12, 4, 24]
+        updates = page.locator("[data-test=line-update] > b").evaluate_all(
+            "(all) => all.map((one) => Number(one.dataset.value))"
+        )
+        assert_allclose(updates, [1.94, -0.88, 2.96, 0.26])
+        forward = page.locator("[data-test=line-forward] > b").evaluate_all(
+            "(all) => all.map((one) => Number(one.dataset.value))"
+        )
+        assert forward == [1, 3, -3, -6]
+        assert [value(page, test) for test in ("gradient", "difference")] == [24, pytest.approx(24)]
+        page.click("[data-test=example-end]")
+        page.wait_for_selector("[data-test=lines]", state="hidden")
+        settle(page)
+        ready(page)
+        assert page.locator("[data-test=example-end]").count() == 0
+        assert fresh.data is DATA
+
+
+def test_the_python_runs(
+    pages: Pages, studio: Studio, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+):
+    monkeypatch.chdir(tmp_path)
+    studio.model.save("model.safetensors")
+    np.savez("data.npz", X=X, y=LABELS)
+    states = [{"backprop.sample": 3}, {"backprop.source": "batch", "backprop.n": 4}]
+    for state in states:
+        with pages.open("backprop", state=state) as page:
+            ready(page)
+            text = page.locator("[data-test=code]").text_content()
+            shown = value(page, "gradient")
+        names: dict[str, Any] = {}
+        exec(compile(text, "shown", "exec"), names)
+        # the numbers of the sample are written with nine digits
+        assert_allclose(names["derivation"].value, shown, rtol=1e-6)
+        assert names["loss"] == pytest.approx(names["trace"].loss)
+    assert "dense_1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("phone", [False, True])
+@pytest.mark.parametrize(("lang", "theme"), [("en", "dark"), ("zh", "light")])
+def test_both_languages_and_a_phone(pages: Pages, lang: str, theme: str, phone: bool):
+    with pages.open("backprop", lang=lang, theme=theme, phone=phone, state={"backprop.step": 9}) as page:
+        ready(page)
+        text = page.locator(".screen").inner_text()
+        assert ("連鎖" in text or "鏈鎖法則" in text) == (lang == "zh")
+        assert "undefined" not in text and "NaN" not in text and "{" not in sentence(page)
+        width, window = page.evaluate(
+            "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        )
+        assert width <= window
+        if phone:
+            page.tap("[data-test=go-next]")
+            settle(page)
+            assert page.evaluate("window.chainrule.store.get('backprop.step')") == 10
+
+
+def test_without_a_model_it_says_so(browser: Any):
+    with studio_pages(browser, Studio()) as found, found.open("backprop") as page:
+        assert "There is no model yet" in page.locator(".screen").inner_text()
