@@ -80,7 +80,11 @@ class Pages:
             page.goto(
                 f"{self.origin}/#{urlencode({'screen': screen, 'lang': lang, 'theme': theme} | (state or {}))}"
             )
-            settle(page)
+            try:
+                settle(page)
+            except Exception as error:
+                error.add_note("\n".join(faults))
+                raise
             yield page
             settle(page)
             assert not faults, "\n".join(faults)
@@ -114,7 +118,9 @@ class Pages:
 
 def settle(page: Page) -> None:
     """Wait until the page is up and nothing is under way in it."""
-    page.wait_for_function("window.chainrule !== undefined")
+    page.wait_for_function(
+        "() => window.chainrule !== undefined", timeout=15_000
+    )  # a function: the policy forbids eval
     page.evaluate("window.chainrule.idle()")
 
 

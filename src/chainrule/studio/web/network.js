@@ -39,14 +39,14 @@ export const functions = {
 };
 
 function dense(a, W, b) {
-  const [inputs, outputs] = W.shape, z = new Float32Array(outputs);
+  const [inputs, outputs] = W.shape, z = new Float64Array(outputs);
   if (b) z.set(b);
   for (let i = 0; i < inputs; ++i) {
     const value = a[i];
     if (value === 0) continue;
     for (let j = 0, at = i * outputs; j < outputs; ++j, ++at) z[j] += value * W[at];
   }
-  return z;
+  return Float32Array.from(z);
 }
 
 export function softmax(z) {
@@ -61,10 +61,22 @@ function step(link, a, arrays) {
     case 'dense': return dense(a, of('W'), of('b'));
     case 'projection': return dense(a, of('W'), null);
     case 'rescale': return a.map((x) => x * link.scale + link.offset);
-    case 'standardize': return a.map((x, j) => (x - of('mean')[j]) / of('std')[j]);
-    case 'batch_norm': return a.map((x, j) => (of('gamma')[j] * (x - of('mean')[j])) / Math.sqrt(of('var')[j] + link.eps) + of('beta')[j]);
-    case 'scale': return a.map((x, j) => x * of('gamma')[j]);
-    case 'prelu': return a.map((x, j) => (x > 0 ? x : of('slope')[j] * x));
+    case 'standardize': {
+      const [mean, std] = ['mean', 'std'].map(of);
+      return a.map((x, j) => (x - mean[j]) / std[j]);
+    }
+    case 'batch_norm': {
+      const [gamma, beta, mean, variance] = ['gamma', 'beta', 'mean', 'var'].map(of);
+      return a.map((x, j) => (gamma[j] * (x - mean[j])) / Math.sqrt(variance[j] + link.eps) + beta[j]);
+    }
+    case 'scale': {
+      const scale = of('s');
+      return a.map((x, j) => x * scale[j]);
+    }
+    case 'prelu': {
+      const slope = of('slope');
+      return a.map((x, j) => (x > 0 ? x : slope[j] * x));
+    }
     case 'dropout': return a;
     case 'softmax': return softmax(a);
     default: {

@@ -1,11 +1,11 @@
 // Every screen: what shows it, its keys in the address, and whether it needs nobody who computes (`alone`).
 import { backprop, url as backpropUrl } from './screens/backprop.js';
-import { draw } from './screens/draw.js';
+import { draw, url as drawUrl } from './screens/draw.js';
 import { glossary, url as glossaryUrl } from './screens/glossary.js';
 import { neurons, url as neuronsUrl } from './screens/neurons.js';
 
 export const screens = {
-  draw: { show: draw, glyph: '✎', url: [], alone: true },
+  draw: { show: draw, glyph: '✎', url: drawUrl, alone: true },
   backprop: { show: backprop, glyph: '∂', url: backpropUrl },
   neurons: { show: neurons, glyph: '⬡', url: neuronsUrl },
   glossary: { show: glossary, glyph: '文', url: glossaryUrl, alone: true },

@@ -1,22 +1,167 @@
 // Draw a digit, and see every neuron.
 import { h, fill } from '../dom.js';
-import { palette, paint, sharePlace } from '../colors.js';
+import { t } from '../i18n.js';
+import { button, toggle, code, message } from '../ui.js';
+import { networkView } from '../netview.js';
+import { neuronPanel } from '../neuron.js';
+import { drawPad, pictureOf } from './draw_pad.js';
+import { tableInputs } from './draw_table.js';
+import { sampleStrip } from './draw_samples.js';
+import { answerPanel } from './draw_answer.js';
+
+export const url = ['draw.keep'];
+
+// The value of full ink: what the network's first layer scales to 1, or 255.
+function inkOf(network) {
+  const [first] = network.links;
+  return first.kind === 'rescale' && first.scale > 0 ? 1 / first.scale : 255;
+}
+
+const python = (network) => (network.model.shape
+  ? `from chainrule import load
+from chainrule.datasets.images import read_digit
+
+model = load("model.safetensors")
+x = read_digit("digit.png")              # a drawing or a photograph, centred as here
+print(model.predict_proba(x[None]))      # the bars
+print(model.trace(x, y))                 # every z and a, and backwards every delta; y: the true class
+`
+  : `from chainrule import load
+
+model = load("model.safetensors")
+print(model.predict([x]))                # x: the numbers of the sliders
+print(model.trace(x, y))                 # every z and a, and backwards every delta; y: the true answer
+`);
 
 export function draw(root, store) {
-  const layers = h('div.layers');
-  const show = () => {
+  let stops = [], off = null, built = null;
+
+  function build(network) {
+    const { model } = network, { shape } = model, most = inkOf(network);
+    let frame = 0, since = null, wave = false, origin = { y: null, index: null };
+    const answer = answerPanel(store, network), neuron = neuronPanel(store);
+    const view = networkView(store, { height: 560 });
+    const pass = h('span', { dataset: { test: 'forward' } }), drawn = h('span', { dataset: { test: 'latency' } });
+
+    function tick() {
+      frame = 0;
+      const x = pad.read(), before = performance.now(), seen = store.get('network').forward(x), took = performance.now() - before;
+      if (pad.isDrawn) origin = { y: null, index: null };
+      store.set({ sample: { x, ...origin }, 'sample.index': origin.index });
+      view.draw({ network: store.get('network'), x, seen, wave, byLayer });
+      view.render();
+      wave = false;
+      const scene = view.scene();
+      answer.update(scene.answer);
+      neuron.update(scene);
+      pass.textContent = t(store, 'draw.forward', { ms: took.toFixed(1) });
+      pass.dataset.value = took;
+      if (since !== null) {
+        drawn.dataset.value = performance.now() - since;
+        drawn.textContent = t(store, 'draw.latency', { ms: Number(drawn.dataset.value).toFixed(0) });
+        since = null;
+      }
+      if (undo) undo.disabled = !pad.canUndo;
+    }
+
+    function changed({ start = null, isPut = false } = {}) {
+      if (since === null) since = start;
+      wave = wave || isPut;
+      if (!frame) frame = requestAnimationFrame(tick);
+    }
+
+    function pick(sample) {
+      origin = { y: sample.y ?? null, index: sample.index ?? null };
+      pad.put(sample.x);
+    }
+
+    let byLayer = false, undo = null;
+    const pad = shape ? drawPad(store, { shape, most, label: t(store, 'draw.pad'), changed }) : tableInputs(store, network, { changed });
+    const note = h('p.message', { role: 'status', dataset: { test: 'note' } });
+    const noise = () => pick({ x: Float32Array.from({ length: model.inputs }, () => Math.random() * most) });
+
+    async function open(file) {
+      note.textContent = '';
+      try {
+        const x = await pictureOf(file, shape, most);
+        if (x) pick({ x });
+        else note.textContent = t(store, 'draw.blank_picture');
+      } catch {
+        note.textContent = t(store, 'draw.no_picture', { name: file.name });
+      }
+    }
+
+    function padPanel(samples) {
+      if (!shape) return h('section.panel.pad-panel', h('h2', t(store, 'draw.features')), pad.element, samples);
+      const keep = store.get('draw.keep') === true;
+      pad.keep(keep);
+      const file = h('input.visually-hidden', { type: 'file', accept: 'image/*', tabindex: -1, dataset: { test: 'file' }, onchange: (event) => { if (event.target.files[0]) open(event.target.files[0]); event.target.value = ''; } });
+      undo = button(t(store, 'draw.undo'), () => pad.undo(), { disabled: true, dataset: { test: 'undo' } });
+      const frameOf = h('div.pad-frame', pad.element);
+      frameOf.addEventListener('dragover', (event) => { event.preventDefault(); frameOf.classList.add('over'); });
+      frameOf.addEventListener('dragleave', () => frameOf.classList.remove('over'));
+      frameOf.addEventListener('drop', (event) => {
+        event.preventDefault();
+        frameOf.classList.remove('over');
+        if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
+      });
+      return h('section.panel.pad-panel', h('div', frameOf, h('p.pad-hint', t(store, 'draw.hint'))),
+        h('div.row', button(t(store, 'draw.clear'), () => { origin = { y: null, index: null }; pad.clear(); }, { dataset: { test: 'clear' } }), undo,
+          button(t(store, 'draw.file'), () => file.click(), { title: t(store, 'draw.file_title') }), file),
+        h('div.row', toggle(t(store, 'draw.erase'), false, (value) => pad.erase(value)),
+          shape[0] === 28 && shape[1] === 28 ? toggle(t(store, 'draw.keep'), keep, (value) => { store.set({ 'draw.keep': value }); pad.keep(value); }, { title: t(store, 'draw.keep_title'), dataset: { test: 'keep' } }) : null),
+        note, samples);
+    }
+
+    const strip = store.get('data') && store.can('data.samples') && store.get('data').features === model.inputs
+      ? sampleStrip(store, { shape, most: () => most, pick }) : null;
+    const extras = shape ? [button(t(store, 'draw.noise'), noise, { quiet: true, dataset: { test: 'noise' } }), button(t(store, 'draw.blank'), () => pick({ x: null }), { quiet: true, dataset: { test: 'blank' } })] : [];
+    fill(root,
+      h('div.draw-stage', padPanel(strip || extras.length ? h('div.samples', h('h2', t(store, 'draw.samples')), strip ? strip.element : null, h('div.row.extras', extras)) : null),
+        h('section.panel.network-panel', h('div.network-head', h('h2', t(store, 'draw.network')),
+          toggle(t(store, 'draw.by_layer'), false, (value) => { byLayer = value; changed(); }, { title: t(store, 'draw.by_layer_title'), dataset: { test: 'by-layer' } })), view.element),
+        h('section.panel.answer-panel', h('h2', t(store, 'draw.answer')), answer.element, h('p.timing', pass, drawn))),
+      neuron.element,
+      code(t(store, 'common.python'), python(network), t(store, 'common.copy'), t(store, 'common.copied')));
+    stops = [store.on(['neuron'], () => changed()), () => cancelAnimationFrame(frame), () => view.stop(), () => strip && strip.stop()];
+    arrive(pick, pad);
+    return changed;
+  }
+
+  // Something to see at once: the sample of the address, what was there before, or the first of the data.
+  async function arrive(pick, pad) {
+    const before = store.get('sample'), index = store.get('sample.index'), data = store.get('data'), { inputs } = store.get('network').model;
+    if (before && before.x.length === inputs) {
+      pick(before);
+      return;
+    }
+    pick({ x: null });
+    if (!data || !store.can('data.samples') || data.features !== inputs) return;
+    const row = Number.isInteger(index) && index >= 0 && index < data.shown ? index : 0;
+    const { X, y } = await store.call('data.samples', { rows: [row] }).catch(() => ({ X: null, y: null }));
+    if (X && !pad.isDrawn) pick({ x: Float32Array.from(X), y: y[0], index: row });
+  }
+
+  // A page for another network, or new numbers in the same picture while it trains.
+  function show() {
     const network = store.get('network');
-    if (!network) return;
-    const look = palette(store.get('theme'));
-    const x = new Float32Array(network.model.inputs);
-    fill(layers, network.forward(x).map(({ name, a }) => {
-      const canvas = h('canvas.neurons', { dataset: { link: name } });
-      const scale = a.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      paint(canvas, a, Math.ceil(Math.sqrt(a.length)), look.bright, (value) => sharePlace(Math.abs(value), scale));
-      return h('figure', canvas, h('figcaption', name));
-    }));
-  };
-  fill(root, layers);
+    const key = network && network.runsHere ? JSON.stringify([network.model.inputs, network.model.shape, network.model.task, network.model.classes, network.links.map((link) => [link.name, link.fan_out]), Boolean(store.get('data')) && store.get('data').name]) : null;
+    if (key && built && built.key === key) {
+      built.changed();
+      return;
+    }
+    stops.forEach((stop) => stop());
+    stops = [];
+    built = null;
+    if (!network) fill(root, message(t(store, 'draw.no_model')));
+    else if (!network.runsHere) fill(root, message(t(store, 'draw.own_layers')));
+    else built = { key, changed: build(network) };
+  }
+
   show();
-  return store.on('network', show);
+  off = store.on(['network', 'data'], show);
+  return () => {
+    off();
+    stops.forEach((stop) => stop());
+  };
 }

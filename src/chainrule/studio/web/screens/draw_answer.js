@@ -1,0 +1,40 @@
+// What the network says: the class with its probability large, a bar for each class, or the numbers of a regression.
+import { h, fill } from '../dom.js';
+import { t } from '../i18n.js';
+import { number, percent } from '../format.js';
+
+export function answerPanel(store, network) {
+  const { task } = network.model, isNumbers = task === 'regression', labels = isNumbers ? [] : network.labels();
+  const big = h('output.answer-big', { dataset: { test: 'prediction' } }), sure = h('span.answer-sure');
+  const names = isNumbers ? Array.from({ length: network.model.outputs }, (_, k) => t(store, 'draw.output', { k })) : labels;
+  const parts = names.map((name) => {
+    const fillBar = h('i'), shown = h('span.bar-number');
+    return { row: h('div.bar-row', h('span.bar-name', { title: name }, name), isNumbers ? null : h('span.bar-track', fillBar), shown), fillBar, shown };
+  });
+  const element = h('div.answer', h('div.answer-head', big, sure), h('div.bars', { dataset: { test: 'bars' } }, parts.map(({ row }) => row)));
+  return {
+    element,
+    update(answer) {
+      const best = answer.indexOf(Math.max(...answer));
+      if (isNumbers) {
+        big.textContent = number(answer[0], 5);
+        sure.textContent = answer.length > 1 ? names[0] : '';
+      } else if (task === 'multilabel') {
+        const said = labels.filter((_, k) => answer[k] > 0.5);
+        big.textContent = said.length ? said.join(', ') : '–';
+        sure.textContent = '';
+      } else {
+        big.textContent = labels[best];
+        sure.textContent = percent(answer[best]);
+      }
+      big.dataset.value = isNumbers ? answer[0] : labels[best];
+      parts.forEach(({ row, fillBar, shown }, k) => {
+        row.classList.toggle('best', !isNumbers && (task === 'multilabel' ? answer[k] > 0.5 : k === best));
+        fillBar.style.transform = `scaleX(${answer[k]})`;
+        shown.textContent = isNumbers ? number(answer[k], 5) : percent(answer[k]);
+        row.dataset.value = answer[k];
+      });
+    },
+    clear: () => fill(element),
+  };
+}
