@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from chainrule import Dense, Model, Network, ReLU, SoftmaxCrossEntropy, Tanh
 from chainrule.datasets.idx import Dataset
 from chainrule.recipe.data import Data
+from chainrule.studio.export import offline_page
 from chainrule.studio.studio import Studio
 from studio_pages import Pages, settle, studio_pages
 
@@ -351,6 +352,49 @@ def test_the_python_runs(
         assert_allclose(names["derivation"].value, shown, rtol=1e-6)
         assert names["loss"] == pytest.approx(names["trace"].loss)
     assert "dense_1" in capsys.readouterr().out
+
+
+def test_a_neuron_is_chosen_without_a_mouse(pages: Pages, studio: Studio):
+    with pages.open("backprop") as page:
+        ready(page)
+        page.select_option("[data-test=neuron-link]", "dense_3")
+        page.fill("[data-test=neuron-index]", "2")
+        page.press("[data-test=neuron-index]", "Enter")
+        settle(page)
+        assert "Neuron 2 of dense_3" in page.locator("[data-test=neuron]").inner_text()
+        _, grads = studio.model.loss_and_gradients(X[:1], LABELS[:1], training=False)
+        shown = page.locator("[data-test=neuron] tbody tr:first-child td.number").last.get_attribute(
+            "data-value"
+        )
+        column = np.append(grads["dense_3"].W[:, 2], grads["dense_3"].b[2])
+        assert_allclose(float(shown or "nan"), column[np.abs(column).argmax()], rtol=1e-6)
+
+
+def test_a_page_from_the_disk_has_what_was_seen(
+    browser_page: Any, pages: Pages, studio: Studio, tmp_path: Any
+):
+    with pages.open("backprop", state={"backprop.sample": 6}) as page:
+        ready(page)
+        page.click("[data-test=apply]")
+        page.wait_for_selector("[data-test=loss-after]")
+        settle(page)
+        seen = [value(page, test) for test in ("gradient", "difference", "loss-after")]
+        calls = page.evaluate("window.chainrule.store.memory.calls()")
+        keys = ("weight", "neuron", "backprop.sample", "backprop.step", "backprop.rate")
+        state = page.evaluate(
+            "(keys) => Object.fromEntries(keys.map((key) => [key, window.chainrule.store.get(key)]))", keys
+        )
+    content = offline_page(studio, {"screen": "backprop", "lang": "en", "theme": "light"} | state, calls)
+    (tmp_path / "page.html").write_bytes(content)
+    browser_page.goto((tmp_path / "page.html").as_uri())
+    ready(browser_page)
+    browser_page.click("[data-test=apply]")
+    browser_page.wait_for_selector("[data-test=loss-after]")
+    assert [value(browser_page, test) for test in ("gradient", "difference", "loss-after")] == seen
+    assert browser_page.locator("[data-test=keep], .examples button").count() == 0
+    browser_page.select_option("[data-test=parameter]", "dense_3.b")  # nobody computes this one
+    browser_page.wait_for_selector("[data-test=weight] [role=alert]")
+    assert "offline" in browser_page.locator("[data-test=weight] [role=alert]").inner_text()
 
 
 @pytest.mark.parametrize("phone", [False, True])

@@ -487,7 +487,20 @@ def test_a_diverged_model_is_refused_in_a_sentence():
 
 def test_the_oldest_walks_make_room():
     studio = classifier()
-    walks = [call(studio, "walk", sample=0)["walk"] for _ in range(KEPT + 1)]
+    walks = [call(studio, "walk", sample=k)["walk"] for k in range(KEPT + 1)]
     with pytest.raises(ChainruleError, match="walk again"):
         call(studio, "update", walk=walks[0], rate=0.1)
     assert call(studio, "update", walk=walks[-1], rate=0.1)
+
+
+def test_the_same_walk_has_the_same_number_until_the_model_changes():
+    studio = classifier()
+    first = call(studio, "walk", sample=3)
+    assert call(studio, "walk", sample=4)["walk"] != first["walk"]
+    again = call(studio, "walk", sample=3)
+    assert again["walk"] == first["walk"] and again["loss"] == first["loss"]
+    call(studio, "keep", walk=first["walk"], rate=0.1)
+    assert call(studio, "walk", sample=3)["walk"] != first["walk"]
+    studio.show_data(from_arrays(-X, LABELS))
+    changed = call(studio, "walk", sample=3)
+    assert_allclose(changed["x"][0], shown(studio)[0][3], rtol=1e-6)

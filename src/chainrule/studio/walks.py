@@ -19,6 +19,7 @@ from chainrule.formulas.optimizers import GradientDescent
 from chainrule.inspection.trace.trace import Trace
 from chainrule.inspection.trace.walk import Walk
 from chainrule.model import Model
+from chainrule.recipe.data import Data
 from chainrule.studio.studio import Studio
 
 KEPT = 8
@@ -37,6 +38,10 @@ class Walked(NamedTuple):
     """the numbers of the samples in the part of the data on show; None for numbers that the page gave"""
     assumed: bool
     """whether the target is the model's own answer, for want of another"""
+    asked: str
+    """the samples and the target that the page asked for"""
+    data: Data | None
+    """the data that the samples are of"""
 
 
 class Walks:
@@ -55,10 +60,18 @@ class Walks:
             found: Walks = studio.parts.setdefault("backprop", cls())
         return found
 
-    def keep(self, model: Model, trace: Trace, rows: list[int] | None, assumed: bool) -> Walked:
-        """Number a walk and keep it; the oldest make room."""
+    def find(self, model: Model, asked: str, data: Data | None) -> Walked | None:
+        """Return the walk of a model with the same numbers through the same samples, if it is kept."""
         with self._lock:
-            made = Walked(next(self._numbers), model, trace, rows, assumed)
+            known = [
+                w for w in self._found.values() if w.model is model and w.asked == asked and w.data is data
+            ]
+        return next((w for w in known if np.array_equal(w.trace.theta, model.theta)), None)
+
+    def keep(self, model: Model, trace: Trace, **about: Any) -> Walked:
+        """Number a walk and keep it; the oldest make room. about: the other attributes of a `Walked`."""
+        with self._lock:
+            made = Walked(next(self._numbers), model, trace, **about)
             self._found[made.id] = made
             while len(self._found) > KEPT or (len(self._found) > 1 and self._older_bytes() > MAX_BYTES):
                 self._found.popitem(last=False)

@@ -28,7 +28,7 @@ TERMS, NODES = 24, 60
 # --- one walk
 
 
-@command("backprop.walk")
+@command("backprop.walk", reads=True)
 def walk(
     studio: Studio,
     *,
@@ -44,7 +44,11 @@ def walk(
     a target x has the model's own answer for one. A batch walks as in training, one sample as in prediction.
     Returns out, dL/d out and slope of each link (rows, width), float32, and the number of the walk for other commands.
     """
-    model = studio.model
+    model, walks = studio.model, Walks.of(studio)
+    has_before = {"has_before": "backprop.before" in studio.parts}
+    asked, data = repr((sample, n, x, label, y)), studio.data if x is None else None
+    if known := walks.find(model, asked, data):
+        return _described(known) | has_before
     rows, X, target = _samples(studio, sample, n) if x is None else (None, np.array([x], model.dtype), None)
     if label is not None or y is not None:
         target = _target(model, label, y, len(X))
@@ -52,8 +56,8 @@ def walk(
     if target is None:
         target = _own_answer(model, X)
     trace = model.trace(X if len(X) > 1 else X[0], target if len(X) > 1 else target[0])
-    found = _described(Walks.of(studio).keep(model, trace, rows, assumed))
-    return found | {"has_before": "backprop.before" in studio.parts}
+    made = walks.keep(model, trace, rows=rows, assumed=assumed, asked=asked, data=data)
+    return _described(made) | has_before
 
 
 def _samples(studio: Studio, sample: int | None, n: int) -> tuple[list[int], NDArray[Any], NDArray[Any]]:
@@ -159,7 +163,7 @@ def _of_link(trace: Walk, station: Station, shown: int, frozen: frozenset[str]) 
 # --- one weight, one neuron
 
 
-@command("backprop.weight")
+@command("backprop.weight", reads=True)
 def weight(
     studio: Studio, *, walk: int, name: str, index: list[int], terms: int = 4, nodes: int = 12
 ) -> dict[str, Any]:
@@ -183,7 +187,7 @@ def weight(
     return derived(derivation, terms, nodes) | {"walk": walk, "gradient": gradient}
 
 
-@command("backprop.neuron")
+@command("backprop.neuron", reads=True)
 def neuron(studio: Studio, *, walk: int, link: str, index: int) -> dict[str, Any]:
     """Return one neuron's parameters with their gradients: its column of W, and its own number of the others."""
     trace = Walks.of(studio).get(walk).trace
@@ -206,7 +210,7 @@ def neuron(studio: Studio, *, walk: int, link: str, index: int) -> dict[str, Any
 # --- one step downhill
 
 
-@command("backprop.update")
+@command("backprop.update", reads=True)
 def update(studio: Studio, *, walk: int, rate: float, theta: bool = False) -> dict[str, Any]:
     """Take one step of gradient descent on a copy: the loss before and after, and what changes most.
 

@@ -24,7 +24,7 @@ BEFORE = "backprop.before"
 CHAIN_X = np.array([2.0, 1.0, -1.0, 0.5, -2.0, 1.5])
 
 
-@command("backprop.chain")
+@command("backprop.chain", reads=True)
 def chain_lines(studio: Studio, *, walk: int, rate: float = 0.01) -> dict[str, Any]:
     """Return every line of a chain of single neurons, with the update at a rate."""
     trace = Walks.of(studio).get(walk).trace

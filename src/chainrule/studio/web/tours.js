@@ -1,6 +1,8 @@
 // The tours of the screens, by the screen's name; tour.js says what a step is.
+import { tour as backprop } from './screens/backprop.tour.js';
 import { tour as glossary } from './screens/glossary.tour.js';
 
 export const tours = {
+  backprop,
   glossary,
 };

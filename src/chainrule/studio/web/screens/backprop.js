@@ -7,38 +7,19 @@ import { player } from './backprop_player.js';
 import { sourcePanel } from './backprop_source.js';
 import { splitPanel } from './backprop_split.js';
 import { chainPanel, updatePanel } from './backprop_update.js';
-import { indicesOf, lightFormulas, neuronPanel, placeName, weightPanel } from './backprop_weight.js';
-import { knownFrom, says, stepsOf } from './backprop_steps.js';
+import { lightFormulas, neuronPanel, weightPanel } from './backprop_weight.js';
+import { pythonOf } from './backprop_python.js';
+import { knownFrom, says, stepsOf, told } from './backprop_steps.js';
 
 export const url = ['backprop.source', 'backprop.sample', 'backprop.n', 'backprop.row', 'backprop.step', 'backprop.rate'];
 
 const START = { 'backprop.source': null, 'backprop.sample': 0, 'backprop.n': 16, 'backprop.row': 0, 'backprop.step': 0, 'backprop.rate': 0.01, 'backprop.speed': 1 };
 
 function defaults(store) {
-  const sample = store.get('sample'), found = {};
+  const sample = store.get('sample'), index = sample ? sample.index : store.get('sample.index'), found = {};
   for (const [key, value] of Object.entries(START)) if (store.get(key) === undefined) found[key] = value;
-  if ('backprop.sample' in found && sample && Number.isInteger(sample.index)) found['backprop.sample'] = sample.index;
+  if ('backprop.sample' in found && Number.isInteger(index)) found['backprop.sample'] = index;
   store.set(found);
-}
-
-// The same in Python: text that runs beside the model's file.
-function python(store, walk) {
-  const { model, data } = { model: store.get('model'), data: store.get('data') }, weight = store.get('weight'), rate = store.get('backprop.rate');
-  const name = weight ? placeName(weight.name, indicesOf(weight)) : 'input[0]', lines = ['import chainrule'];
-  const load = 'model = chainrule.load("model.safetensors")';
-  const numbers = (values) => `[${Array.from(values, (value) => String(Number(value.toPrecision(9)))).join(', ')}]`;
-  const target = walk.labels !== null ? `model.labels[${walk.labels[0]}]` : walk.target.shape[1] === 1 ? String(Number(walk.target[0].toPrecision(9))) : numbers(walk.target.subarray(0, walk.target.shape[1]));
-  if (walk.n === 1 && model.inputs <= 64) lines.push('', load, `x, y = ${numbers(walk.x)}, ${target}`);
-  else {
-    const at = walk.rows ? (walk.n === 1 ? `[${walk.rows[0]}]` : `[${walk.rows[0]}:${walk.rows[0] + walk.n}]`) : '[0]', isMnist = data && data.name === 'mnist';
-    const part = isMnist ? 'test.X{at}, test.y{at}' : 'data["X"]{at}, data["y"]{at}';
-    if (isMnist) lines.push('from chainrule.datasets import load_mnist');
-    else lines.push('import numpy');
-    lines.push('', load, isMnist ? 'train, test = load_mnist()' : 'data = numpy.load("data.npz")', `x, y = ${part.replaceAll('{at}', at)}`);
-  }
-  lines.push('', 'trace = model.trace(x, y)', 'print(trace)  # z, a and delta of every link', `derivation = trace.derive("${name}")`, 'print(derivation)  # the chain rule with its numbers, and a difference',
-    'print(derivation.value, derivation.numeric, derivation.relative_difference)', `print(derivation.step(${rate}))  # the update of this number alone`, 'loss, gradients = model.loss_and_gradients([x], [y], training=False)'.replace(/\[x\], \[y\], training=False/, walk.n > 1 ? 'x, y' : '[x], [y], training=False'));
-  return lines.join('\n');
 }
 
 export function backprop(root, store) {
@@ -52,7 +33,7 @@ export function backprop(root, store) {
     else if (mark.link !== 'target' && parts.length) store.set({ neuron: { link: mark.link, index: parts[parts.length - 1] } });
   };
   const source = sourcePanel(store, () => load());
-  const play = player(store, { go });
+  const play = player(store, { go, keysOn: store.host.kind === 'notebook' ? root : document });
   const picture = walkPicture(store, { neuron: (neuron) => store.set({ neuron }), weight: (weight) => store.set({ weight }), hover: (mark) => lightFormulas(root, mark), step: toColumn });
   const split = splitPanel(store, { hover }), weight = weightPanel(store, { hover, choose }), neuron = neuronPanel(store, { hover });
   const updates = updatePanel(store, { updated: (found) => { update = found; go(steps.length - 1); } }), lines = chainPanel(store, { hover, choose });
@@ -84,7 +65,7 @@ export function backprop(root, store) {
     split.show(walk, step, row());
   }
 
-  const writePython = () => fill(python_, code(t(store, 'common.python'), python(store, walk), t(store, 'common.copy'), t(store, 'common.copied')));
+  const writePython = () => fill(python_, code(t(store, 'common.python'), pythonOf(store, walk), t(store, 'common.copy'), t(store, 'common.copied')));
 
   function showAll() {
     source.show(walk);
@@ -117,7 +98,7 @@ export function backprop(root, store) {
       if (!store.get('neuron') && chosen && chosen.j !== null) store.set({ neuron: { link: chosen.name.split('.')[0], index: chosen.j } });
       play.arrive();
     } catch (error) {
-      if (mine === turn && error.message !== 'lost') fill(note, message(error.message, 'error'));
+      if (mine === turn && told(store, error)) fill(note, message(told(store, error), 'error'));
     }
   }
 

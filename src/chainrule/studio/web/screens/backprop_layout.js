@@ -10,7 +10,7 @@ export function layout(columns, available) {
   const width = Math.max(available, Math.round(each * count + 8)), step = (width - 8) / count;
   const isSmall = columns.every(({ n }) => n <= 4), pill = isSmall ? 40 : 30;
   const tall = Math.max(...columns.map(({ n }) => (n <= PILLS ? n * pill : 0))) + (isSmall ? 24 : 0);
-  const lane = Math.max(columns.some(({ n }) => n > PILLS) ? 132 : 40, Math.min(240, tall)) + 8;
+  const lane = Math.max(columns.some(({ n }) => n > PILLS) ? 132 : 40, Math.min(186, tall)) + 8;
   const lanes = [24, 24 + lane + 30];
   const placed = columns.map(({ name, n, shape }, k) => ({ name, n, isPicture: Boolean(shape), x: 4 + k * step, width: step, grid: gridOf(n, shape, step - 18, lane - 8, pill) }));
   placed.push({ name: 'loss', n: 1, x: 4 + columns.length * step, width: step, grid: { columns: 1, rows: 1, w: Math.min(76, step - 14), h: pill, isPills: true } });

@@ -10,8 +10,8 @@ const SHAPES = { first: 'M3 2h2v10H3zM12 2v10L6 7z', back: 'M10 2v10L4 7z', play
 
 const icon = (name) => svg('svg', { viewBox: '0 0 14 14', width: 14, height: 14, 'aria-hidden': 'true' }, svg('path', { d: SHAPES[name], fill: 'currentColor' }));
 
-// on: {go(at)}.  Returns {element, show(steps, at, sentence), arrive(), pause(), stop}.
-export function player(store, { go }) {
+// go(at): to a step.  keysOn: where keys are heard.  Returns {element, show(steps, at, sentence), arrive(), pause(), stop}.
+export function player(store, { go, keysOn }) {
   const sentence = h('p.sentence', { 'aria-live': 'polite', dataset: { test: 'sentence' } }), phase = h('span.phase', { dataset: { test: 'phase' } }), place = h('span.place', { dataset: { test: 'step' } });
   const track = h('div.track', { 'aria-hidden': 'true' });
   const buttons = Object.fromEntries(CONTROLS.map(([name, key]) => [name, h(`button.button.control.${name}`, { type: 'button', 'aria-label': t(store, key), title: t(store, key), dataset: { test: `go-${name}` }, onclick: () => act(name) }, icon(name))]));
@@ -48,7 +48,7 @@ export function player(store, { go }) {
 
   function keys(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !count) return;
-    if (event.target.closest && event.target.closest('input, select, textarea, [role="tablist"], [contenteditable], pre, .equations')) return;
+    if (event.target.closest && event.target.closest('input, select, textarea, [role="tablist"], [role="dialog"], [contenteditable], pre, .equations')) return;
     const name = { ArrowRight: 'next', ArrowLeft: 'back', Home: 'first', End: 'last' }[event.key];
     if (name) act(name);
     else if (event.key === ' ' && !event.target.closest('button, a, summary')) act('play');
@@ -56,7 +56,7 @@ export function player(store, { go }) {
     event.preventDefault();
   }
 
-  document.addEventListener('keydown', keys);
+  keysOn.addEventListener('keydown', keys);
   playing(false);
 
   return {
@@ -81,7 +81,7 @@ export function player(store, { go }) {
     pause: () => playing(false),
     stop() {
       clearTimeout(timer);
-      document.removeEventListener('keydown', keys);
+      keysOn.removeEventListener('keydown', keys);
     },
   };
 }

@@ -108,8 +108,8 @@ export function sourcePanel(store, changed) {
     note.textContent = walk.assumed ? t(store, 'backprop.assumed') : '';
     note.hidden = !walk.assumed;
     const example = (kindOf, text) => button(text, () => store.call('backprop.example', { kind: kindOf }).catch(() => {}), { 'data-test': `example-${kindOf}` });
-    fill(examples, example('lesson', t(store, 'backprop.example')), example('sigmoid', t(store, 'backprop.example_sigmoid')),
-      walk.has_before ? button(t(store, 'backprop.example_end'), () => store.call('backprop.example_end').catch(() => {}), { primary: true, 'data-test': 'example-end' }) : null);
+    fill(examples, !store.can('backprop.example') ? null : [example('lesson', t(store, 'backprop.example')), example('sigmoid', t(store, 'backprop.example_sigmoid')),
+      walk.has_before ? button(t(store, 'backprop.example_end'), () => store.call('backprop.example_end').catch(() => {}), { primary: true, 'data-test': 'example-end' }) : null]);
     thumbnail(Math.min(store.get('backprop.row'), walk.shown - 1));
   }
 

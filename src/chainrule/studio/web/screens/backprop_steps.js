@@ -12,6 +12,12 @@ export function figure(value, digits = 4) {
   return String(Number(value.toPrecision(digits))).replace('-', '−');
 }
 
+// What went wrong, for a person to read; null for what mends itself.
+export function told(store, error) {
+  if (error.message === 'lost') return null;
+  return error.message === 'offline' ? t(store, 'common.offline') : error.message;
+}
+
 export function isDense(link) {
   return link.kind === 'dense' || link.kind === 'projection';
 }

@@ -2,7 +2,7 @@
 import { h, fill, math } from '../dom.js';
 import { t } from '../i18n.js';
 import { button, field, message } from '../ui.js';
-import { figure } from './backprop_steps.js';
+import { figure, told } from './backprop_steps.js';
 import { equation, placeName, typeset, watchFormulas } from './backprop_weight.js';
 
 const SHOWN = 8;
@@ -28,7 +28,7 @@ export function updatePanel(store, on) {
       shown(found);
       on.updated(found);
     } catch (error) {
-      if (mine === turn && error.message !== 'lost') fill(result, message(error.message, 'error'));
+      if (mine === turn && told(store, error)) fill(result, message(told(store, error), 'error'));
     }
   }
 
@@ -38,7 +38,7 @@ export function updatePanel(store, on) {
       await store.call('backprop.keep', { walk: found.walk, rate: found.rate });
       keeper.replaceWith(h('span.good', { dataset: { test: 'kept' } }, t(store, 'backprop.kept')));
     } catch (error) {
-      if (error.message !== 'lost') fill(result, message(error.message, 'error'));
+      if (told(store, error)) fill(result, message(told(store, error), 'error'));
     }
   }
 
@@ -51,7 +51,7 @@ export function updatePanel(store, on) {
       h('p.remarks', t(store, 'backprop.expected', { expected: figure(found.expected, 4), change: figure(change, 4) }), change > 0 ? ` ${t(store, 'backprop.went_up')}` : null),
       h('table.changes', h('caption', t(store, 'backprop.changes')), h('thead', h('tr', h('th', { scope: 'col' }, t(store, 'backprop.column_weight')), columns.map((column) => h('th.number', { scope: 'col' }, column)))),
         h('tbody', found.changes.slice(0, SHOWN).map((one) => h('tr', h('td', h('button.link', { type: 'button', onclick: () => store.set({ weight: { name: one.name, i: one.index.length ? one.index[0] : null, j: one.index.length > 1 ? one.index[1] : null } }) }, placeName(one.name, one.index))), [one.before, one.gradient, one.after].map((value) => h('td.number', { dataset: { value } }, figure(value, 5))))))),
-      h('div.row', keeper));
+      store.can('backprop.keep') ? h('div.row', keeper) : null);
   }
 
   return {
@@ -89,7 +89,7 @@ export function chainPanel(store, on) {
         h('h3', t(store, 'backprop.lines_update')),
         found.weights.map(({ symbol, update, name }) => h('p.chained', { dataset: { test: 'line-update', name } }, typeset(symbol), math('math', { lang: 'en' }, math('mo', '′')), update.rows.map((row) => [' ', sign('='), ' ', typeset(row)]), ' ', sign('='), ' ', h('b', { dataset: { value: update.value } }, figure(update.value, 6)))));
     } catch (error) {
-      if (mine === turn && error.message !== 'lost') fill(body, message(error.message, 'error'));
+      if (mine === turn && told(store, error)) fill(body, message(told(store, error), 'error'));
     }
   }
 

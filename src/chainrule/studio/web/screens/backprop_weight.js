@@ -4,7 +4,7 @@ import { t } from '../i18n.js';
 import { count } from '../format.js';
 import { formula } from '../formula.js';
 import { button, select, field, message } from '../ui.js';
-import { errorOf, figure, outOf } from './backprop_steps.js';
+import { errorOf, figure, outOf, told } from './backprop_steps.js';
 
 const FEW = { terms: 3, nodes: 8 }, MANY = { terms: 8, nodes: 24 };
 const ROWS = 14;
@@ -139,7 +139,7 @@ export function weightPanel(store, on) {
           found.left_out || isLong ? button(t(store, isLong ? 'backprop.less' : 'backprop.more'), () => { isLong = !isLong; show(walk); }, { quiet: true, 'data-test': 'more' }) : null));
       element.dataset.shown = placeName(weight.name, indicesOf(weight));
     } catch (error) {
-      if (mine === turn && error.message !== 'lost') fill(body, message(error.message, 'error'));
+      if (mine === turn && told(store, error)) fill(body, message(told(store, error), 'error'));
     } finally {
       if (mine === turn) element.classList.remove('busy');
     }
@@ -189,18 +189,26 @@ export function neuronPanel(store, on) {
       })));
   }
 
+  const widths = () => [['input', walk.x.shape[1]], ...walk.links.map(({ name, out }) => [name, out.shape[1]])];
+
+  // For those who do not point at the picture: the link and the number of the neuron.
+  function controls(name, index, width) {
+    const go = (link, k) => store.set({ neuron: { link, index: Math.max(0, Math.min(new Map(widths()).get(link) - 1, Math.round(k) || 0)) } });
+    return h('div.row.choice', field(t(store, 'word.layer'), select(widths().map(([link]) => [link, link === 'input' ? t(store, 'backprop.input') : link]), name, (link) => go(link, index), { dataset: { test: 'neuron-link' } })),
+      field(t(store, 'word.neuron'), h('input', { type: 'number', min: 0, max: width - 1, value: index, dataset: { test: 'neuron-index' }, onchange: (event) => go(name, Number(event.target.value)) })));
+  }
+
   async function show(next, at) {
     walk = next;
     row = at;
-    const chosen = store.get('neuron'), mine = ++turn;
-    const width = chosen && (chosen.link === 'input' ? walk.x.shape[1] : (walk.links.find(({ name }) => name === chosen.link) || { out: { shape: [0, 0] } }).out.shape[1]);
+    const chosen = store.get('neuron'), mine = ++turn, width = chosen ? new Map(widths()).get(chosen.link) : 0;
     if (!chosen || !(chosen.index < width)) {
       fill(body, h('h2', t(store, 'backprop.neuron_one')), h('p.hint', t(store, 'backprop.neuron_none')));
       return;
     }
     const { link: name, index } = chosen, link = owner(name);
     const values = { out: figure(outOf(walk, name, row)[index], 5), error: figure(errorOf(walk, name, row)[index], 5) };
-    const head = [h('h2', t(store, 'backprop.neuron', { k: index, link: name === 'input' ? t(store, 'backprop.input') : name })), h('p.remarks', t(store, 'backprop.neuron_says', values))];
+    const head = [h('h2', t(store, 'backprop.neuron', { k: index, link: name === 'input' ? t(store, 'backprop.input') : name })), controls(name, index, width), h('p.remarks', t(store, 'backprop.neuron_says', values))];
     if (!link) {
       fill(body, head);
       return;
@@ -209,7 +217,7 @@ export function neuronPanel(store, on) {
       const { fields } = await store.call('backprop.neuron', { walk: walk.walk, link: link.name, index });
       if (mine === turn) fill(body, head, listing(rowsOf(link, index, fields)));
     } catch (error) {
-      if (mine === turn && error.message !== 'lost') fill(body, head, message(error.message, 'error'));
+      if (mine === turn && told(store, error)) fill(body, head, message(told(store, error), 'error'));
     }
   }
 
