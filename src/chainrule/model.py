@@ -1,5 +1,8 @@
 # Over 300 lines because it is the public interface: one method per use, each a docstring and a few calls.
-"""The model: a network, its parameters, and how to train it."""
+"""The model: a network, its parameters, and how to train it.
+
+What only some of its methods need is imported there: a process that predicts does not wait for what trains.
+"""
 
 from __future__ import annotations
 
@@ -13,27 +16,25 @@ from numpy.typing import NDArray
 
 from chainrule.core.shown import Shown, widget
 from chainrule.data import checks, frames
-from chainrule.data.advice import on_targets
 from chainrule.data.samples import Samples, TargetScale, measure_targets
 from chainrule.engines import Plan
 from chainrule.errors import ChainruleError, ConfigError, DataError
 from chainrule.formulas.layers import Layer
 from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import AnyOptimizer, GradientDescent, Optimizer, Solver
-from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
-from chainrule.inspection.trace.gradient_check import GradientCheck, check_gradients, loss_and_gradient
 from chainrule.inspection.trace.memory import MEMORY_LIMIT
-from chainrule.inspection.trace.trace import Trace, trace
 from chainrule.network.network import Network, with_head
 from chainrule.trained.evaluation import metric_names
 from chainrule.trained.trained import Trained
-from chainrule.training import History, ProgressBar, as_callbacks, settings
-from chainrule.training import fit as training
-from chainrule.training.without_backprop import Method
+from chainrule.training.history import History
 
 if TYPE_CHECKING:
+    from chainrule.formulas.schedules import Schedule
     from chainrule.inspection.attribution import Attribution
     from chainrule.inspection.flow.flow import Flow
+    from chainrule.inspection.trace.gradient_check import GradientCheck
+    from chainrule.inspection.trace.trace import Trace
+    from chainrule.training.without_backprop import Method
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
@@ -144,6 +145,11 @@ class Model(Trained, Shown):
         and NonFiniteError at the step that produces NaN or infinity.
         """
         network = self.network
+        from chainrule.data.advice import on_targets
+        from chainrule.formulas.schedules import ReduceOnPlateau
+        from chainrule.training import as_callbacks, settings
+        from chainrule.training import fit as training
+
         method = settings.as_method(method, optimizer, schedule, engine)
         optimizer = settings.as_optimizer(optimizer)
         schedule = settings.as_schedule(schedule, optimizer)
@@ -188,6 +194,8 @@ class Model(Trained, Shown):
         epochs = checks.check_count(epochs, "epochs", 0)
         watchers = as_callbacks(callbacks)
         if verbose:
+            from chainrule.training.progress import ProgressBar
+
             watchers.insert(0, ProgressBar(verbose))
         if not self.steps_trained and resume is None and epochs and not isinstance(optimizer, Solver):
             labels = None if classes is None else classes.tolist()
@@ -312,6 +320,8 @@ class Model(Trained, Shown):
         excluded), or as in prediction.  Frozen links have gradients of 0; `trace` has their derivatives.
         """
         samples = self.check_samples(X, y, sample_weight=sample_weight)
+        from chainrule.inspection.trace.gradient_check import loss_and_gradient
+
         loss, g = loss_and_gradient(self, self.theta, samples, training)
         return loss, self.network.named(self.network.unflatten(g))
 
@@ -343,6 +353,8 @@ class Model(Trained, Shown):
         standardized targets; `prediction` and `target` are in the targets' own units.
         Raises ConfigError above the limit.
         """
+        from chainrule.inspection.trace.trace import trace
+
         return trace(self, x, y, sample_weight=sample_weight, training=training, memory_limit=memory_limit)
 
     def gradient_flow(
@@ -388,6 +400,8 @@ class Model(Trained, Shown):
         entries: how many numbers of each parameter to compare, drawn at random; None for all.  samples: how many rows
         of X and y to use, the first ones.  Print the result to see both values and the parameter of the largest error.
         """
+        from chainrule.inspection.trace.gradient_check import check_gradients
+
         return check_gradients(
             self,
             X,

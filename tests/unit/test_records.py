@@ -43,7 +43,7 @@ from chainrule.recipe.data import from_arrays
 from chainrule.recipe.judge import judge
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
-from chainrule.training.callbacks import Listener
+from chainrule.training.listeners import Listener
 from chainrule.views.experiments import Report
 from chainrule.views.tables import Table
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +55,9 @@ def prepare(folder: Path) -> None:
     """Make the folder and check that it is writable, before there is work that could be lost."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        from tempfile import TemporaryFile
+
+        with TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise ConfigError(

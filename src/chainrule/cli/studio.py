@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import webbrowser
 from typing import Annotated
 
 import typer
@@ -48,6 +47,8 @@ def studio(
         else:
             typer.echo(f"The studio is at {url}\nThe address works once. Ctrl-C ends it.")
         if not no_browser:
+            import webbrowser
+
             webbrowser.open(url)
 
     with contextlib.suppress(KeyboardInterrupt):  # which is how it ends

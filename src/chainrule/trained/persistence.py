@@ -53,7 +53,7 @@ DEFAULTS_1: dict[str, dict[str, Any]] = {
 }
 """The defaults that files of format 1 leave out, by kind. It never changes: no setting or default is added."""
 MAX_VALUES = 1 << 22  # of the metadata; most are labels
-_STRING = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL)  # possessive, so it never backtracks
+_STRING = r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?'  # possessive, so it never backtracks
 
 LAYERS: dict[str, type[Layer]] = layers.LAYERS | {
     block.kind: block for block in (blocks.Residual, blocks.Skip)
@@ -249,7 +249,7 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     if text is None:
         raise FormatError(f"{path} is a safetensors file without a Chainrule network in its metadata.")
     # A list in a list takes 20 times its text. What is in strings is no structure: labels may contain anything.
-    structure = _STRING.sub("", text)
+    structure = re.sub(_STRING, "", text, flags=re.DOTALL)
     if structure.count("[") + structure.count("{") > 4 * MAX_LINKS or structure.count(",") > MAX_VALUES:
         raise FormatError(f"{path}: the metadata hold more than any network of {MAX_LINKS:,} layers has.")
     try:

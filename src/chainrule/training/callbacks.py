@@ -1,20 +1,17 @@
-"""Callbacks: objects that observe a run and may end it, such as early stopping, checkpoints and a CSV log."""
+"""Callbacks: objects that observe a run and may end it, such as early stopping and checkpoints."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from chainrule.core.files import write_whole
 from chainrule.core.settings import check_count, check_number
 from chainrule.errors import ConfigError
 from chainrule.formulas.metrics import METRICS
-from chainrule.training import checkpoint, events
+from chainrule.training import checkpoint
 from chainrule.training.run import Run
 
 
@@ -56,40 +53,6 @@ class FunctionCallback(Callback):
     def on_epoch_end(self, run: Run) -> None:
         """Call the function."""
         self.function(run)
-
-
-class Listener(Callback):
-    """A callback that passes each event to a function: `Listener(queue.put)`.
-
-    The function runs in the thread that trains, between two steps: let it be short. An error of its own ends the run.
-    Unlike other callbacks it neither sees nor changes the run itself.
-    """
-
-    looks_inside = False
-
-    def __init__(self, consume: events.Consumer) -> None:
-        """Store the function."""
-        self.consume = consume
-
-    def on_event(self, event: events.Event) -> None:
-        """Call the function; a subclass may override this."""
-        self.consume(event)
-
-    def on_train_begin(self, run: Run) -> None:
-        """Send the event `Started`."""
-        self.on_event(events.started(run))
-
-    def on_steps(self, run: Run) -> None:
-        """Send the event `Progress`."""
-        self.on_event(events.progress(run))
-
-    def on_epoch_end(self, run: Run) -> None:
-        """Send the event `EpochEnd`."""
-        self.on_event(events.epoch_end(run))
-
-    def on_train_end(self, run: Run) -> None:
-        """Send the event `Finished`, `Stopped`, `Interrupted` or `Failed`."""
-        self.on_event(events.ended(run))
 
 
 def better(monitor: str) -> int:
@@ -231,27 +194,6 @@ class Checkpoint(Callback):
     def on_epoch_end(self, run: Run) -> None:
         """Write the checkpoint."""
         checkpoint.write(self.path, run)
-
-
-class CSVLog(Listener):
-    """Write the history to a CSV file, one line per epoch; a resumed run continues the file."""
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Store the path."""
-        super().__init__(self.write)
-        self.path, self.records = Path(path), list[Mapping[str, float]]()
-
-    def write(self, event: events.Event) -> None:
-        """Write all records after each epoch, so that the file is complete whenever the run ends."""
-        if isinstance(event, events.Started):
-            self.records = list(event.records)
-        elif isinstance(event, events.EpochEnd):
-            self.records.append(event.record)
-            text, names = io.StringIO(newline=""), [name for record in self.records for name in record]
-            writer = csv.DictWriter(text, list(dict.fromkeys(["epoch", *names])))
-            writer.writeheader()
-            writer.writerows({"epoch": i, **record} for i, record in enumerate(self.records, 1))
-            write_whole(self.path, text.getvalue().encode())
 
 
 def as_callbacks(callbacks: Any) -> list[Callback]:

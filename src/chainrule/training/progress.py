@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from chainrule.training.callbacks import Listener
 from chainrule.training.events import Ended, EpochEnd, Event, Progress, Started, Stopped
+from chainrule.training.listeners import Listener
 
 FORMATS = {"learning_rate": ".3g", "forward_passes": ",.0f", "seconds": ".1f"}
 WIDEST = {"learning_rate": len("8.01e-09")}
