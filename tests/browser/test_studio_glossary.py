@@ -109,4 +109,4 @@ def test_a_search_that_the_address_has_is_shown(browser_page):
 
 def test_nothing_scrolls_sideways_on_a_phone(phone_page):
     opened(phone_page, "zh")
-    assert phone_page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert phone_page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

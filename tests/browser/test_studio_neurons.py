@@ -289,7 +289,7 @@ def test_edits_are_kept_and_taken_back(browser):
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_a_phone_has_it_in_its_width(pages: Pages, lang: str):
     with pages.open("neurons", lang=lang, theme="dark", phone=True) as page:
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         page.locator(".neuron-card").nth(3).tap()
         page.locator("[data-test=ablate-mean]").tap()
         settle(page)

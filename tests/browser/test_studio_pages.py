@@ -28,7 +28,7 @@ def test_a_page_opens_in_the_language_and_the_theme_of_its_address(pages: Pages)
     with pages.open(lang="zh", theme="dark", phone=True) as page:
         assert page.evaluate("document.documentElement.lang") == "zh-Hant-TW"
         assert page.locator(".chainrule").get_attribute("data-theme") == "dark"
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
 @pytest.mark.parametrize(

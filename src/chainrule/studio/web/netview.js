@@ -33,7 +33,7 @@ export function networkView(store, options = {}) {
   const tip = h('div.network-tip', { hidden: true });
   const live = h('p.visually-hidden', { 'aria-live': 'polite', dataset: { test: 'network-says' } });
   const rows = h('div.visually-hidden', { dataset: { test: 'network-table' } });
-  const bar = h('canvas.network-scale'), low = h('span'), high = h('span');
+  const bar = h('canvas.network-scale', { 'aria-hidden': 'true' }), low = h('span'), high = h('span');
   const stage = h('div.network-stage', { tabindex: 0, role: 'application', 'aria-label': t(store, 'network.label'), dataset: { test: 'network' } }, painter.canvas, tip);
   const element = h('div.network', stage, h('div.network-foot', h('span.network-scale-box', low, bar, high), h('span.network-hint', t(store, 'network.hint'))), live, rows);
   let scene = null, state = null, frame = 0, sized = null, began = 0, timer = 0;

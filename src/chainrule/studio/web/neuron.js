@@ -53,7 +53,7 @@ export function neuronPanel(store) {
     const most = values.reduce((all, value) => Math.max(all, Math.abs(value)), 0), columns = from.shape ? from.shape[1] : Math.ceil(Math.sqrt(from.width));
     const canvas = h('canvas.weights', { role: 'img', 'aria-label': t(store, 'network.weights_label', { low: number(-most), high: number(most) }), dataset: { test: 'weights' } });
     paint(canvas, values, columns, palette(store.get('theme')).signed, (value) => signedPlace(value, most));
-    const bar = h('canvas.network-scale');
+    const bar = h('canvas.network-scale', { 'aria-hidden': 'true' });
     paint(bar, Float32Array.from({ length: 128 }, (_, k) => k / 127), 128, palette(store.get('theme')).signed, (share) => Math.round(255 * share));
     const name = from.shape ? t(store, 'network.weights_picture') : t(store, 'network.weights_grid', { layer: from.title });
     return h('figure', h('h3', name), canvas, h('figcaption.network-scale-box', number(-most), bar, number(most)));

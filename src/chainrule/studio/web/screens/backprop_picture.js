@@ -13,7 +13,7 @@ const GROW = 500;   // milliseconds in which the connections of a step grow
 export function walkPicture(store, on) {
   const canvas = h('canvas', { role: 'img', 'aria-label': t(store, 'backprop.picture'), dataset: { test: 'picture' } });
   const heads = h('div.heads'), tip = h('div.tip', { hidden: true }), inner = h('div.inner', heads, canvas, tip);
-  const scale = h('div.scale', h('span', t(store, 'backprop.negative')), h('canvas.ramp', { width: 96, height: 1 }), h('span', t(store, 'backprop.positive')));
+  const scale = h('div.scale', h('span', t(store, 'backprop.negative')), h('canvas.ramp', { width: 96, height: 1, 'aria-hidden': 'true' }), h('span', t(store, 'backprop.positive')));
   const element = h('div.walk-picture', h('div.scroll', inner), scale);
   let state = null, plan = null, frame = 0, began = 0, followed = -1, edges = [], lit = null, hovered = null, cached = new Map();
 

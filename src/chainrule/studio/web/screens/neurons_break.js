@@ -109,7 +109,7 @@ export function breakIt(root, store, state) {
       return;
     }
     const points = (v) => `${v > 0 ? '+' : '−'}${Math.abs(100 * v).toFixed(Math.abs(v) < 0.0995 ? 1 : 0)}`;
-    fill(classes, h('h3', t(store, 'neurons.score_by_class')), h('div.class-columns', { dataset: { test: 'by-class' } }, labels.map((label, c) => {
+    fill(classes, h('h2.quiet', t(store, 'neurons.score_by_class')), h('div.class-columns', { dataset: { test: 'by-class' } }, labels.map((label, c) => {
       const was = before.by_class[c], is = after.by_class[c], difference = is - was;
       const says = t(store, 'neurons.class_score', { label, before: percent(was), after: percent(is) });
       return h('div.class-column', { title: says, dataset: { value: is } },
