@@ -19,12 +19,14 @@ SCREENS = sorted(
     path.removeprefix("screens/").removesuffix(".tour.js") for path in modules() if path.endswith(".tour.js")
 )
 FOUND = "[data-test=tour][data-found=true]"
-# How much of what a step is about is seen, and how far the card is from each side of the window.
+# How much of what a step is about is seen, of what could be, and how far the card is from each side of the window.
 PLACES = """() => {
   const rect = (selector) => document.querySelector(selector).getBoundingClientRect();
   const hole = rect('.tour-hole'), card = rect('.tour-card');
+  const bottom = document.querySelector('.tour').classList.contains('narrow') ? card.top : innerHeight;
   const sides = [card.top, innerHeight - card.bottom, card.left, innerWidth - card.right];
-  return [Math.min(hole.bottom, innerHeight) - Math.max(hole.top, 0), Math.min(...sides)];
+  const seen = (Math.min(hole.bottom, bottom) - Math.max(hole.top, 0)) / Math.min(hole.height, bottom / 2);
+  return [seen, Math.min(...sides)];
 }"""
 
 
@@ -37,7 +39,9 @@ def pages(browser):
     )
     model = Model(network, dtype="float32", seed=0)
     model.fit(X, y, epochs=1)
-    with studio_pages(browser, Studio(model, from_arrays(X, y, name="digits"), name="digits")) as pages:
+    with studio_pages(
+        browser, Studio(model, from_arrays(X, y, name="digits", shape=(28, 28)), name="digits")
+    ) as pages:
         yield pages
 
 
@@ -64,7 +68,7 @@ def test_every_step_finds_what_it_is_about(pages: Pages, screen: str, phone: boo
             settle(page)
             spoken.append(said(page))
             seen, inside = page.evaluate(PLACES)
-            assert seen > 20, "what the step is about is out of sight"
+            assert seen > 0.95, "what the step is about is out of sight"
             assert inside >= -1, "the card is out of sight"
             page.keyboard.press("ArrowRight" if k % 2 else "Enter")
         assert len(set(spoken)) == count

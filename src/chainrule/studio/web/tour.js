@@ -134,7 +134,8 @@ export function startTour(root, store, name, allSteps, ended) {
     layer.classList.toggle('narrow', small);
     layer.dataset.found = String(Boolean(box));
     hole.hidden = !box;
-    for (const side of ['left', 'top']) if (small) card.style.removeProperty(side);   // it lies at the bottom
+    for (const side of ['left', 'top']) if (small) card.style.removeProperty(side);   // it lies at the bottom, and the page ends above it
+    root.style.paddingBottom = small ? `${card.offsetHeight}px` : '';
     if (!box && !small) {
       card.style.left = `${(own.width - card.offsetWidth) / 2}px`;
       card.style.top = `${Math.max(-own.top, 0) + innerHeight / 3}px`;
@@ -180,6 +181,7 @@ export function startTour(root, store, name, allSteps, ended) {
     offs.forEach((off) => off());
     for (const one of behind) one.inert = false;
     layer.remove();
+    root.style.paddingBottom = '';
     store.set(Object.fromEntries(before));
     ended();
   }

@@ -9,9 +9,9 @@ const after = (way) => (store) => {
 export const tour = [
   { at: '[data-test="source"]', text: 'tour.backprop.source', set: after('start') },
   { at: '.player', text: 'tour.backprop.player' },
-  { at: '[data-test="picture"]', text: 'tour.backprop.forward', set: after('forward') },
+  { at: '.walk-picture', text: 'tour.backprop.forward', set: after('forward') },
   { at: '.words', text: 'tour.backprop.loss', set: after('loss') },
-  { at: '[data-test="picture"]', text: 'tour.backprop.error', set: after('error') },
+  { at: '.walk-picture', text: 'tour.backprop.error', set: after('error') },
   { at: '[data-test="split"]', text: 'tour.backprop.split', set: after('back') },
   { at: '[data-test="weight"] .comparison', text: 'tour.backprop.difference', set: after('done') },
   { at: '[data-test="equations"]', text: 'tour.backprop.equations' },
