@@ -229,6 +229,16 @@ def test_an_update_lowers_the_loss_and_is_kept_on_demand(pages: Pages, fresh: St
         assert_allclose(value(page, "loss-before"), loss, rtol=1e-12)
         after = value(page, "loss-after")
         assert after < loss
+        page.fill("[data-test=rate]", "0.2")
+        page.press("[data-test=rate]", "Enter")
+        page.click("[data-test=apply]")
+        settle(page)
+        assert value(page, "loss-after") != after and "by the rate 0.2" in sentence(page)
+        page.fill("[data-test=rate]", "0.05")
+        page.press("[data-test=rate]", "Enter")
+        page.click("[data-test=apply]")
+        settle(page)
+        assert value(page, "loss-after") == after
         assert np.array_equal(model.theta, theta)
         assert step(page) == "Step 14 of 14" and "the loss goes from" in sentence(page)
         page.click("[data-test=keep]")
@@ -242,6 +252,36 @@ def test_an_update_lowers_the_loss_and_is_kept_on_demand(pages: Pages, fresh: St
         name = page.locator("[data-test=weight]").get_attribute("data-shown")
         settle(page)
         assert_allclose(value(page, "gradient"), trace.derive(name).value, rtol=1e-6)
+
+
+def test_what_another_screen_chose_goes_in(pages: Pages, studio: Studio):
+    """A sample by its number, or a drawing, whose target is then the model's own answer."""
+    put = (
+        "([x, index]) => window.chainrule.store.set({ sample: { x: Float32Array.from(x), y: null, index } })"
+    )
+    go = "(screen) => window.chainrule.store.set({ screen })"
+    with pages.open("glossary") as page:
+        page.evaluate(put, [X[9].tolist(), 9])
+        page.evaluate(go, "backprop")
+        ready(page)
+        assert page.input_value("[data-test=sample]") == "9"
+        page.fill("[data-test=sample]", "4")
+        page.press("[data-test=sample]", "Enter")
+        page.evaluate("window.chainrule.store.set({ lang: 'zh' })")  # the screen is made anew
+        ready(page)
+        assert page.input_value("[data-test=sample]") == "4"
+        page.evaluate(go, "glossary")
+        settle(page)
+        drawn = (1 - X[3]).astype(np.float32)
+        page.evaluate(put, [drawn.tolist(), None])
+        page.evaluate(go, "backprop")
+        ready(page)
+        said = int(studio.model.outputs(drawn[None]).argmax())
+        assert page.input_value("[data-test=target]") == str(said)
+        name = page.locator("[data-test=weight]").get_attribute("data-shown")
+        assert_allclose(
+            value(page, "gradient"), studio.model.trace(drawn, said).derive(name).value, rtol=1e-6
+        )
 
 
 def test_another_target_makes_another_error(pages: Pages, studio: Studio):

@@ -18,7 +18,11 @@ const START = { 'backprop.source': null, 'backprop.sample': 0, 'backprop.n': 16,
 function defaults(store) {
   const sample = store.get('sample'), index = sample ? sample.index : store.get('sample.index'), found = {};
   for (const [key, value] of Object.entries(START)) if (store.get(key) === undefined) found[key] = value;
-  if ('backprop.sample' in found && Number.isInteger(index)) found['backprop.sample'] = index;
+  if (sample && store.get('backprop.adopted') !== sample) {   // another screen has chosen it since
+    if (Number.isInteger(index)) Object.assign(found, { 'backprop.sample': index, 'backprop.source': store.get('backprop.source') === 'batch' ? 'batch' : 'one' });
+    else found['backprop.source'] = 'own';
+    found['backprop.adopted'] = sample;
+  } else if ('backprop.sample' in found && Number.isInteger(index)) found['backprop.sample'] = index;
   store.set(found);
 }
 
@@ -36,7 +40,7 @@ export function backprop(root, store) {
   const play = player(store, { go, keysOn: store.host.kind === 'notebook' ? root : document });
   const picture = walkPicture(store, { neuron: (neuron) => store.set({ neuron }), weight: (weight) => store.set({ weight }), hover: (mark) => lightFormulas(root, mark), step: toColumn });
   const split = splitPanel(store, { hover }), weight = weightPanel(store, { hover, choose }), neuron = neuronPanel(store, { hover });
-  const updates = updatePanel(store, { updated: (found) => { update = found; go(steps.length - 1); } }), lines = chainPanel(store, { hover, choose });
+  const updates = updatePanel(store, { updated: (found) => { update = found; go(steps.length - 1); show(); } }), lines = chainPanel(store, { hover, choose });
   const python_ = h('div'), stage = h('section.panel.stage', play.element, picture.element);
   const body = h('div.backprop', { hidden: true }, h('div.top', source.element), stage, h('div.two', h('div.column', weight.element), h('div.column', split.element, neuron.element, updates.element)), lines.element, python_);
   fill(root, note, body);
@@ -114,7 +118,8 @@ export function backprop(root, store) {
     }),
     store.on(['backprop.step'], show),
     store.on(['backprop.row'], () => { if (walk) { source.thumbnail(row()); show(); neuron.show(walk, row()); } }),
-    store.on(['weight', 'backprop.rate'], () => { if (walk) { writePython(); show(); } }),
+    store.on('weight', () => { if (walk) writePython(); }),
+    store.on('backprop.rate', () => { update = null; if (walk) { writePython(); show(); } }),
   ];
   load();
   return () => {

@@ -21,15 +21,15 @@ export function curve(c, a, b) {
 // A number in a round box; shown: {color, text}, null while it is not known.
 export function pill(c, { x, y, w, h: tall }, shown, style) {
   c.beginPath();
-  c.roundRect(x + 0.5, y + 1.5, w - 1, Math.max(2, tall - 4), Math.max(2, Math.min(8, tall / 2 - 2)));
+  c.roundRect(x + 0.5, y + 1, w - 1, Math.max(2, tall - 2.5), Math.max(2, Math.min(8, tall / 2 - 2)));
   c.fillStyle = shown ? css(shown.color) : style.card;
   c.fill();
   c.strokeStyle = style.line;
   c.lineWidth = 1;
   c.stroke();
-  if (!shown || tall < 13) return;
+  if (!shown || tall < 15) return;
   c.fillStyle = inkOn(shown.color);
-  c.font = `${Math.min(14, tall - 4)}px system-ui, sans-serif`;
+  c.font = `${Math.min(14, tall - 6)}px system-ui, sans-serif`;
   c.textAlign = 'center';
   c.textBaseline = 'middle';
   c.fillText(shown.text, x + w / 2, y + tall / 2, w - 6);
@@ -75,13 +75,13 @@ export function paintEdges(c, edges, ends, share, theme) {
   c.globalAlpha = 1;
 }
 
-// Words of the two lanes, and the line between them.
-export function paintLanes(c, plan, words, style) {
+// Words of the two lanes, from x on, and the line between them.
+export function paintLanes(c, plan, words, x, style) {
   c.font = '12px system-ui, sans-serif';
   c.fillStyle = style.soft;
   c.textAlign = 'left';
   c.textBaseline = 'bottom';
-  words.forEach((text, lane) => c.fillText(text, 6, plan.lanes[lane] - 6));
+  words.forEach((text, lane) => c.fillText(text, x + 6, plan.lanes[lane] - 6));
   c.strokeStyle = style.line;
   c.lineWidth = 1;
   c.beginPath();

@@ -127,7 +127,7 @@ export function walkPicture(store, on) {
     const share = store.get('motion') && began ? Math.min(1, (performance.now() - began) / GROW) : 1;
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
     c.clearRect(0, 0, plan.width, plan.height);
-    paintLanes(c, plan, [t(store, 'backprop.lane_out'), t(store, 'backprop.lane_error')], style);
+    paintLanes(c, plan, [t(store, 'backprop.lane_out'), t(store, 'backprop.lane_error')], element.firstChild.scrollLeft, style);
     eachWeight((a, b) => paintLine(c, a, b, style.line, 1.5), 16);
     paintEdges(c, edges, ends, share, store.get('theme'));
     for (const column of plan.columns) {
@@ -271,6 +271,7 @@ export function walkPicture(store, on) {
 
   const resized = new ResizeObserver(schedule);
   resized.observe(element);
+  element.firstChild.addEventListener('scroll', schedule);
   const off = store.on(['weight', 'neuron'], schedule);
 
   return {
