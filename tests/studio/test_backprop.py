@@ -229,7 +229,11 @@ def test_formulas_say_which_numbers_they_are_about():
     walk = call(studio, "walk")["walk"]
     found = call(studio, "weight", walk=walk, name="dense_2.W", index=[3, 1], terms=3, nodes=4)
     trees = [
-        term[form] for e in found["equations"] for term in e["terms"] or () for form in ("symbols", "numbers")
+        term[form]
+        for e in found["equations"]
+        for term in e["terms"] or ()
+        for form in ("symbols", "numbers")
+        if term[form]
     ]
     trees += [row for e in found["equations"] for row in e["rows"] or ()] + [found["symbol"]]
     marks = [node[1] for made in trees for node in nodes_of(made) if "data-role" in node[1]]

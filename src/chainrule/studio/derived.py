@@ -12,6 +12,7 @@ from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.derivation.letters import Letters
 from chainrule.inspection.derivation.lines import Equation, equation_of, equations
 from chainrule.inspection.derivation.markup import Expression, FunctionCall, Product, Sum, Symbol
+from chainrule.inspection.derivation.writing import TEXT
 from chainrule.inspection.trace.trace import Trace
 from chainrule.studio.paths import count_paths
 from chainrule.studio.trees import Tree, tree
@@ -49,10 +50,11 @@ def written(equation: Equation, letters: Letters, *, first: bool) -> dict[str, A
     terms = [
         {
             "symbols": tree(term, letters),
-            "numbers": tree(term, letters, numbers=True),
+            "numbers": None if text == TEXT.number(term.value) else tree(term, letters, numbers=True),
             "value": term.value,
         }
         for term in whole
+        for text in [term.text(numbers=True)]
     ]
     return left | {"rows": None, "terms": terms, "others": equation.others, "rest": equation.rest}
 

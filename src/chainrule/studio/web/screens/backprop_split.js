@@ -7,7 +7,7 @@ const FEW = 16;
 
 function bar(value, most, kind) {
   const share = Math.min(1, Math.abs(value) / (most || 1));
-  return h('span.bar', h(`i.${kind || (value < 0 ? 'minus' : 'plus')}`, { style: { width: `${100 * share}%` } }));
+  return h('span.gauge', h(`i.${kind || (value < 0 ? 'minus' : 'plus')}`, { style: { width: `${100 * share}%` } }));
 }
 
 // Returns {element, show(walk, step, row)}: of the activation at hand, else of the last one.

@@ -97,11 +97,13 @@ export function answerOf(store, walk, row) {
 
 function saysLoss(store, walk, row) {
   const found = answerOf(store, walk, row);
-  const loss = figure(walk.n > 1 ? walk.losses[row] : walk.loss, 4);
+  const loss = figure(walk.losses[row], 4);
   const text = found.labels === null
     ? t(store, 'backprop.says.loss_numbers', { said: listed(found.said), target: listed(found.target), loss })
     : t(store, 'backprop.says.loss_classes', { said: found.labels[found.best], p: percent(found.p[found.best]), right: found.labels[found.right], q: percent(found.p[found.right]), loss });
-  return walk.n > 1 ? `${text} ${t(store, 'backprop.says.loss_batch', { n: walk.n, loss: figure(walk.loss, 4) })}` : text;
+  const whole = { n: walk.n, loss: figure(walk.loss, 4), penalty: figure(walk.penalty, 4) };
+  const more = walk.n > 1 ? [t(store, walk.penalty ? 'backprop.says.loss_batch_penalty' : 'backprop.says.loss_batch', whole)] : walk.penalty ? [t(store, 'backprop.says.loss_penalty', whole)] : [];
+  return [text, ...more].join(' ');
 }
 
 export function listed(values) {

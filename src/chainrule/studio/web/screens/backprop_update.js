@@ -44,7 +44,7 @@ export function updatePanel(store, on) {
 
   function shown(found) {
     const change = found.after - found.before, most = Math.max(found.before, found.after) || 1;
-    const loss = (label, value, test) => h('div.loss-line', h('span', label), h('span.bar', h('i.neutral', { style: { width: `${(100 * value) / most}%` } })), h('b', { dataset: { value, test } }, figure(value, 6)));
+    const loss = (label, value, test) => h('div.loss-line', h('span', label), h('span.gauge', h('i.neutral', { style: { width: `${(100 * value) / most}%` } })), h('b', { dataset: { value, test } }, figure(value, 6)));
     const keeper = button(t(store, 'backprop.keep'), () => keep(found, keeper), { 'data-test': 'keep' });
     const columns = [t(store, 'backprop.column_before'), t(store, 'backprop.column_gradient'), t(store, 'backprop.column_after')];
     fill(result, loss(t(store, 'backprop.loss_before'), found.before, 'loss-before'), loss(t(store, 'backprop.loss_after'), found.after, 'loss-after'),

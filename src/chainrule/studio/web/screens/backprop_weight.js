@@ -55,7 +55,7 @@ export function equation({ left, rows, terms, value, others, rest }, store) {
   const line = (head, sign, body, kind = '') => h(`div.line${kind}`, h('span.left', head ? typeset(head) : null), h('span.sign', math('math', { lang: 'en' }, math('mo', sign))), h('span.right', body));
   const total = line(null, '=', h('b', { dataset: { value } }, figure(value, 6)), '.total');
   if (rows) return h('div.equation', rows.map((row, k) => line(k ? null : left, '=', typeset(row))), total);
-  return h('div.equation.sum', terms.map((term, k) => line(k ? null : left, k ? '+' : '=', [typeset(term.symbols), h('span.numbers', typeset(term.numbers)), h('span.value', { dataset: { value: term.value } }, figure(term.value, 4))])),
+  return h('div.equation.sum', terms.map((term, k) => line(k ? null : left, k ? '+' : '=', [typeset(term.symbols), term.numbers ? h('span.numbers', typeset(term.numbers)) : null, h('span.value', { dataset: { value: term.value } }, figure(term.value, 4))])),
     others ? line(null, '+', [h('span.others', t(store, 'backprop.others', { n: count(others) })), h('span.value', { dataset: { value: rest } }, figure(rest, 4))]) : null, total);
 }
 
@@ -151,7 +151,7 @@ export function weightPanel(store, on) {
 
 // The neuron that is selected: its numbers, and its weights with the largest gradients.
 export function neuronPanel(store, on) {
-  const body = h('div.neuron-body', { 'aria-live': 'polite' }), element = h('section.panel.neuron', { dataset: { test: 'neuron' } }, body);
+  const body = h('div.unit', { 'aria-live': 'polite' }), element = h('section.panel.one-neuron', { dataset: { test: 'neuron' } }, body);
   let walk = null, row = 0, turn = 0;
 
   // The link with parameters whose output the neuron is, or is made of.
@@ -185,7 +185,7 @@ export function neuronPanel(store, on) {
         return h('tr', { onpointerenter: () => on.hover(mark), onpointerleave: () => on.hover(null) },
           h('td', h('button.link', { type: 'button', dataset: { test: 'pick', name: placeName(weight.name, indices) }, onfocus: () => on.hover(mark), onblur: () => on.hover(null), onclick: () => store.set({ weight }) }, placeName(weight.name, indices))),
           h('td.number', { dataset: { value } }, figure(value, 4)), h('td.number', { dataset: { value: gradient } }, figure(gradient, 4)),
-          h('td.bar', h(`i.${gradient < 0 ? 'minus' : 'plus'}`, { style: { width: `${(100 * Math.abs(gradient)) / most}%` } })));
+          h('td.gauge', h(`i.${gradient < 0 ? 'minus' : 'plus'}`, { style: { width: `${(100 * Math.abs(gradient)) / most}%` } })));
       })));
   }
 
