@@ -68,6 +68,31 @@ def test_it_serves_until_ctrl_c(tmp_path):
         assert (process.returncode, out, err) == (0, "", "")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no pseudoterminals")
+def test_enter_prints_another_address(tmp_path):
+    """In a terminal; each address lets one browser in."""
+    import pty
+
+    path = tmp_path / "model.safetensors"
+    Model(Network(2, [Dense(1)], MeanSquaredError()), seed=0).save(path)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "chainrule", "studio", "--no-browser", str(path)]
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            first = process.stdout.readline().split()[-1]
+            assert "Enter prints another" in process.stdout.readline()
+            os.write(ours, b"\n")
+            second = process.stdout.readline().strip()
+            assert first != second
+            for url in (second, first):
+                with browse(url) as reply:
+                    assert reply.status == 200
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=TIMEOUT)
+            os.close(ours), os.close(theirs)
+
+
 def test_a_table(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("a,b,y\n1,2,0\n3,4,1\n5,6,0\n", "utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import Annotated
 
 import typer
@@ -41,15 +42,21 @@ def studio(
         ) from error
     from chainrule.studio.start import opened
 
+    is_terminal = not as_json and sys.stdin is not None and sys.stdin.isatty()
+
     def ready(url: str) -> None:
         if as_json:
             typer.echo(to_json({"url": url}))
         else:
-            typer.echo(f"The studio is at {url}\nThe address works once. Ctrl-C ends it.")
+            typer.echo(f"The studio is at {url}")
+            typer.echo(
+                f"The address works once.{' Enter prints another.' * is_terminal} Ctrl-C ends the studio."
+            )
         if not no_browser:
             import webbrowser
 
             webbrowser.open(url)
 
     with contextlib.suppress(KeyboardInterrupt):  # which is how it ends
-        server.serve(opened(what), port=port, ready=ready)
+        asked = iter(sys.stdin.readline, "") if is_terminal else ()
+        server.serve(opened(what), port=port, ready=ready, asked=asked, again=typer.echo)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import uvicorn
 
@@ -40,9 +42,27 @@ def make_server(studio: Studio, sock: socket.socket) -> tuple[uvicorn.Server, Ca
     return uvicorn.Server(config), lambda: f"http://{HOST}:{port}/?token={tokens.mint()}"
 
 
-def serve(studio: Studio, *, port: int = 0, ready: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C. ready: is told the one-time address when connections are accepted."""
+def serve(
+    studio: Studio,
+    *,
+    port: int = 0,
+    ready: Callable[[str], None],
+    asked: Iterable[object] = (),
+    again: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until Ctrl-C. ready: is told the one-time address when connections are accepted.
+
+    asked: waits for somebody who wants another address, such as the lines of a terminal; each goes to `again`.
+    """
     with listen(port) as sock:
         server, url = make_server(studio, sock)
         ready(url())
+        if again is not None:
+            wait = partial(_tell_again, asked, url, again)
+            threading.Thread(target=wait, name="addresses", daemon=True).start()
         server.run(sockets=[sock])
+
+
+def _tell_again(asked: Iterable[object], url: Callable[[], str], again: Callable[[str], None]) -> None:
+    for _ in asked:
+        again(url())
