@@ -21,6 +21,7 @@ STUDIO = Path(__file__).parents[2] / "src" / "chainrule" / "studio"
 PREFIXES = (
     *("screen.", "glossary.term.", "glossary.about."),
     *("neurons.column_", "neurons.about_", "neurons.mark_", "neurons.tool_", "neurons.metric_"),
+    *("why.method_", "why.about_"),
 )
 """How keys begin that are put together from parts."""
 VOCABULARY = ("common.", "word.")

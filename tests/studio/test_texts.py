@@ -97,7 +97,7 @@ ALLOWED = {
         "logits",
         "dropout",
     ),
-    *("MSE", "MAE", "SGD", "ROC", "AUC", "F1", "S", "SPSA", "NumPy", "CSV", "IDX", "ONNX"),
+    *("MSE", "MAE", "SGD", "ROC", "AUC", "F1", "S", "SPSA", "NumPy", "CSV", "IDX", "ONNX", "DeepLIFT", "LRP"),
     *("z", "a", "W", "b", "x", "y", "f", "z_k", "max", "exp", "L", "dC", "dw", "dz", "da"),
 }
 """Names and letters that stay as they are in Chinese; other Latin words stand in `code` only."""

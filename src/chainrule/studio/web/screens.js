@@ -3,10 +3,12 @@ import { backprop, url as backpropUrl } from './screens/backprop.js';
 import { draw, url as drawUrl } from './screens/draw.js';
 import { glossary, url as glossaryUrl } from './screens/glossary.js';
 import { neurons, url as neuronsUrl } from './screens/neurons.js';
+import { why, url as whyUrl } from './screens/why.js';
 
 export const screens = {
   draw: { show: draw, glyph: '✎', url: drawUrl, alone: true },
   backprop: { show: backprop, glyph: '∂', url: backpropUrl },
   neurons: { show: neurons, glyph: '⬡', url: neuronsUrl },
+  why: { show: why, glyph: '？', url: whyUrl },
   glossary: { show: glossary, glyph: '文', url: glossaryUrl, alone: true },
 };
