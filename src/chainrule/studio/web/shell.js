@@ -75,8 +75,14 @@ function topBar(store) {
   const line = model ? t(store, 'common.model_line', { name: model.name, size: model.size.toLocaleString('en-US') }) : t(store, 'common.no_model');
   return h('header.bar', h('div.brand', h('strong', 'Chainrule'), h('span.model-line', { dataset: { test: 'model-line' } }, line)),
     store.get('connection') === 'lost' ? h('span.lost', { role: 'status' }, t(store, 'common.lost')) : null,
-    store.host.kind === 'server' ? button(t(store, 'common.export'), () => exported(store), { quiet: true, title: t(store, 'common.export.says'), 'data-test': 'export' }) : null,
+    store.host.kind === 'server' ? exportButton(store) : null,
     language, theme);
+}
+
+function exportButton(store) {
+  const label = t(store, 'common.export');
+  return button([h('span.wide', label), h('span.narrow', { 'aria-hidden': 'true' }, '⤓')], () => exported(store), {
+    quiet: true, title: t(store, 'common.export.says'), 'aria-label': label, 'data-test': 'export' });
 }
 
 // Downloads the screen at hand as one file that needs no server.
