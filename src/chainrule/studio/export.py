@@ -88,6 +88,7 @@ def offline_page(studio: Studio, state: dict[str, Any], calls: list[list[Any]]) 
     boot |= get_data(studio)
     if studio.has_data:
         boot["samples"] = samples(studio, count=min(SAMPLES, int(shown_part(studio).X.shape[0])))
+        boot["data"]["shown"] = len(boot["samples"]["rows"])
     for name, arguments in (_call(call) for call in calls):
         if find(name).is_read:
             try:
