@@ -1,11 +1,11 @@
-// Threefry-2x32: the same words as chainrule/random.py draws.
+// Threefry-2x32 (Salmon et al. 2011): the same words as chainrule/core/random.py.
 #pragma once
 
 #include <cstdint>
 
 namespace chainrule::CHAINRULE_ISA {
 
-// Words of pairs first .. first+count of (key = (seed, stream), counter = (pair, step)): out[2i], out[2i+1].
+// (out[2i], out[2i + 1]) = threefry(key = (seed, stream), counter = (first + i, step)) for 0 <= i < count.
 inline void threefry_pairs(uint32_t seed, uint32_t stream, uint32_t step, uint32_t first, int64_t count, uint32_t* out) {
     constexpr int ROTATIONS[2][4] = {{13, 15, 26, 6}, {17, 29, 16, 24}};
     const uint32_t keys[3] = {seed, stream, seed ^ stream ^ 0x1BD11BDAu};

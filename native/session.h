@@ -1,5 +1,5 @@
-// A run of training steps over a program, and its walks. Rows of a batch go to threads for the two walks, weights go to
-// threads for the update; a batch norm in between makes all wait, for its statistics are sums over the batch.
+// The engine: buffers, parameters, and a workspace per thread. Threads divide the rows of a batch in the walks, and strips of
+// the weights in the update. A batch norm synchronizes them, because its statistics are sums over the batch.
 #pragma once
 
 #include <atomic>
@@ -21,27 +21,28 @@ namespace ops {
 struct dense;
 }
 
-// A parameter as the kernels keep it: W in panels, a vector padded to whole panels; likewise the optimizer's moments.
+// A parameter and its moments in the kernels' layout: W (K, N) in panels (matmul.h), a vector padded to whole panels.
 template <class T>
 struct Parameter {
     Array<T> value, moment[3];
-    Array<T> transposed;  // panels of W^T, for dL/da; empty where nothing needs it
-    Array<T> rounded;     // W as bfloat16, for the forward product; empty in full precision, or where there are pairs
-    Array<Pair> pairs, transposed_pairs;  // in bfloat16, where the processor multiplies pairs: W and W^T in place of these
-    Array<T> g;           // the gradient, kept only where the update must wait for the norm of all
+    Array<T> transposed;  // panels of W^T, for dL/da = delta W^T; empty if no operation needs dL/da
+    Array<T> rounded;     // W rounded to bfloat16, which the products read; empty without bf16 and with pairs
+    Array<Pair> pairs, transposed_pairs;  // with bf16, if the processor multiplies pairs: replace the two above
+    Array<T> g;           // dL/dW; empty without clip_norm, which needs the norm of all gradients before the update
 };
 
-// A buffer of the walk: activations (batch, ld) and, where something below is trained, dL/d activations.
+// The input (buffer 0) or the output of an operation: a (batch, ld), and grad = dL/da of the same shape if something at or
+// before it is trained.
 template <class T>
 struct Buffer {
     int64_t width, ld;
     bool needs_gradient = false;
     Array<T> a, grad;
     bool is_multiplied = false;  // whether a dense reads a
-    Array<Pair> pairs;           // (batch, distance of half the width): a's or grad's rows as a product reads them
+    Array<Pair> pairs;           // (batch, distance(width / 2)): rows of a or of grad, as pairs for a product
 };
 
-// A matrix that is read: its first number, and the distance between its rows.
+// A matrix that is only read: row i begins at first + i ld.
 template <class T>
 struct Rows {
     const T* first;
@@ -50,41 +51,41 @@ struct Rows {
     const T* row(int64_t i) const { return first + i * ld; }
 };
 
-// What an operation remembers between the walks.
+// What an operation keeps from forward for backward and for the update.
 template <class T>
 struct Cache {
     Array<T> mask;                               // dropout: (batch, ld)
     Array<T> x_hat;                              // batch norm: (batch, ld)
     Array<T> mean, inv_std;                      // (ld,) of the batch
-    Array<T> next_mean, next_var;                // (ld,) running, after this step
+    Array<T> next_mean, next_var;                // (ld,) running statistics after this step
     Array<T> dgamma, dbeta;                      // (ld,)
-    Array<T> mean_delta, mean_delta_x;           // (ld,) over the batch
-    bool accumulates = false, accumulates2 = false;  // these three: layout.h
-    const Op* before = nullptr;                      // the dense that this one completes
+    Array<T> mean_delta, mean_delta_x;           // (ld,) means over the batch of delta and of delta x_hat
+    bool accumulates = false, accumulates2 = false;  // these, before and is_delta: Layout::Part
+    const Op* before = nullptr;                      // the dense before, whose delta this one's backward writes
     bool is_delta = false;
 };
 
 template <class T>
 struct State {
-    Array<T> a, b;  // (ld,): running mean and var, or mean and std
+    Array<T> a, b;  // (ld,): running mean and variance of a batch norm, mean and std of a standardize
 };
 
-// A thread's reading of some columns, those of a strip of dL/dW.
+// The columns of a that a strip of dL/dW = a^T delta reads, prepared by a thread: as numbers or as pairs.
 template <class T>
 struct Reader {
     Columns<T> columns;
     PairedColumns paired;
 };
 
-// What a thread keeps between steps: all the room that a step needs, made beforehand.
+// A thread's scratch memory, allocated before the first step.
 template <class T>
 struct Workspace {
-    Array<T> scratch;  // dL/da before it is added to what is there
-    Array<T> tile;     // (3, padded outputs, LANES): outputs, targets and gradients of a vector's worth of samples
-    std::vector<int32_t> nonzero;  // (widest,) columns of a single row
-    std::vector<Reader<T>> readers;  // of each strip of a layer, or one for the strip at hand
-    Largest<T> largest_a, largest_delta;  // of the thread's rows of a batch, where it is measured
-    Largest<T> largest_gradient;          // of the thread's parts of one
+    Array<T> scratch;  // (rows, ld): dL/da before it is added to another operation's contribution
+    Array<T> tile;     // (3, padded outputs, LANES): outputs, targets and gradients of LANES samples
+    std::vector<int32_t> nonzero;  // (widest layer,) the k at which a single row is not 0
+    std::vector<Reader<T>> readers;  // one for each strip of a layer, or a single one for all strips in turn
+    Largest<T> largest_a, largest_delta;  // max |a| and max |delta| over the thread's rows, see measures
+    Largest<T> largest_gradient;          // max |g| over the thread's parts of a batch (microbatches.h)
 
     Reader<T>& reader(int64_t strip) { return readers[std::min<int64_t>(strip, static_cast<int64_t>(readers.size()) - 1)]; }
     void forget() {
@@ -92,23 +93,23 @@ struct Workspace {
     }
 };
 
-// Where no weight is beyond this, neither the penalty of a strip nor its gradient overflows.
+// While every |w| is below this, neither the penalty of a strip nor its gradient overflows.
 template <class T>
 constexpr T LARGE_WEIGHT = sizeof(T) == 4 ? T(1e16) : T(1e150);
 
-// Beyond this growth (layout.h) the ends alone would often leave it open whether the gradients between them are finite.
+// With a larger growth (layout.h), max |a| and max |delta| at the two ends would often not show that all gradients are finite.
 template <class T>
 constexpr double MOST_GROWTH = double(std::numeric_limits<T>::max()) / 1e14;
 
-// A piece of the update that one thread does alone: rows k0 to k1 of the panels from column n0 to n1 of a slot.
+// A unit of work of the update: rows k0 to k1 and columns n0 to n1, in panels, of a parameter.
 struct Task {
     int op, slot;
     int64_t n0, n1, k0, k1;
-    int64_t at;          // where its gradient lies among those of all tasks
-    double cost_before;  // of all tasks before it
+    int64_t at;          // where its gradient begins among those of all tasks
+    double cost_before;  // summed cost of all tasks before it
 };
 
-// The loss of some samples, and the weight of those that are classified correctly.
+// The summed loss of some samples, and the summed weight of those that are classified correctly.
 struct Score {
     double loss = 0, correct = 0;
 };
@@ -120,41 +121,41 @@ inline Score sum(const Score* scores, int64_t n, Score all = {}) {
 
 // A batch of a step.
 struct Batch {
-    int64_t begin;        // its first sample's place in the call's order
-    const int64_t* rows;  // (size,) of the samples
+    int64_t begin;        // index of its first sample in the call's rows
+    const int64_t* rows;  // (size,) numbers of its samples
     int64_t size;
-    uint32_t step;  // for random draws
-    double total;   // of the samples' weights
+    uint32_t step;  // counter of the random draws
+    double total;   // sum of the samples' weights
     double dropout;  // factor of every dropout's rate
 };
 
-// What a step's random draws depend on: the run's seed, its number, the place in the batch of the first of some rows, and the factor of every
-// dropout's rate.
+// What a step's random draws depend on: the run's seed, the step's number, the index in the batch of the first of some rows,
+// and the factor of every dropout's rate.
 struct Draw {
     uint32_t seed, step;
     int64_t first;
     double dropout;
 };
 
-// Some rows of a batch on their way through the buffers, whose rows r0 to r1 they fill; `first` is the first one's place in
-// the batch. What the same thread will read next is asked for in time.
+// Rows that go through the network together: samples `first`, first + 1, ... of the batch, in rows r0 to r1 of the buffers. The
+// thread prefetches `following`, which it reads next.
 struct Part {
     int64_t r0, r1, first;
     Following following;
 };
 
-// What a thread makes of an operation's output: rows r0 to r1, and of them columns n0 to n1, whole panels or all there are.
+// The part of an operation's output that a thread computes: rows r0 to r1, columns n0 to n1 (whole panels; by default all).
 struct Block {
     int64_t r0, r1;
     int64_t n0 = 0, n1 = std::numeric_limits<int64_t>::max();
 };
 
-// A thread of those that take steps.
+// Thread `number` of the `present` threads that take a step together.
 struct Member {
-    int number, present;  // of so many
+    int number, present;
 };
 
-// What a call of `steps` was given, and how far it is. What is decided at the end of a phase stands here.
+// The arguments of a call of `steps` and its progress, with the decisions at the end of each phase (phases.h).
 struct Call {
     const Samples& samples;
     const int64_t* rows;
@@ -165,12 +166,12 @@ struct Call {
     const Stop& stop;
     Outcome outcome;
     Score score{};            // of the step's batch
-    double mu_product = 1;    // after the step
-    bool looks_first = false;  // whether all gradients of the step are made before the first of them is used
+    double mu_product = 1;    // Nadam's, after the step
+    bool looks_first = false;  // whether the step computes all gradients and checks them before it uses any
 
     bool goes_on() const { return outcome.end == End::done; }
 
-    // So many samples from number `at` of the call's order on, or as many as are left.
+    // `count` samples from index `at` of rows on, or as many as are left.
     Following from(int64_t at, int64_t count) const {
         return at < n_rows ? Following{rows + at, std::min(count, n_rows - at)} : Following{};
     }
@@ -178,8 +179,8 @@ struct Call {
 
 template <class T>
 class Engine final : public Session {
-    // What a thread makes of each operation of a walk over some rows, of which `own` are its own: these, or, where the rows are
-    // so few that threads share the columns, some columns of all. Before and after an operation of that kind all wait.
+    // Chooses the block of each operation that a thread computes. It is the thread's own rows, or some columns of all rows if
+    // threads share that operation's columns (shares_columns). All threads wait before and after such an operation.
     struct Cut {
         Engine& engine;
         int number, present;
@@ -213,7 +214,7 @@ class Engine final : public Session {
                   int64_t first, int64_t step_offset, double* sums, const Stop& stop) override;
     bool predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) override;
 
-    // For the operations (ops/): a parameter that is a vector, and an operation's state.
+    // For the operations (ops/): a vector parameter, and an operation's state.
     const T* value_of(int slot) const { return parameters_[slot].value.data(); }
     const State<T>& state_of(const Op& op) const { return states_[op.state]; }
 
@@ -282,8 +283,8 @@ class Engine final : public Session {
     bool is_trained(int slot) const { return trains_ && slot >= 0 && program_.slots[slot].is_trained; }
     bool is_trained(const Op& op) const { return is_trained(op.slot0) || is_trained(op.slot1); }
     bool waits_for_norm() const { return run_.clip_norm > 0; }
-    // Whether the walks find out how large what an operation reads is, a forward and delta back: at the ends of what is trained,
-    // or wherever a parameter is, if how much they grow in between is not known.
+    // Whether a walk measures max |a| of what an operation reads, or max |delta| of its output. It does so at the first trained
+    // and the last operation, or at every trained one if the growth in between has no useful bound.
     bool measures(const Op& op, bool is_forth) const {
         if (waits_for_norm() || microbatch_ > 0) return false;
         if (measures_all_.load(std::memory_order_relaxed)) return is_trained(op);
@@ -306,45 +307,45 @@ class Engine final : public Session {
     void reserve_workspaces(int count);
     void reserve(Workspace<T>& own, int number, int most) const;
     bool shares_columns(const Op& op, int64_t batch, int present, bool is_forth) const;
-    static std::pair<int64_t, int64_t> columns(int64_t width, int thread, int count) {  // whole panels of them
+    static std::pair<int64_t, int64_t> columns(int64_t width, int thread, int count) {  // whole panels
         const int64_t panels = padded<T>(width) / PANEL<T>;
         return {panels * thread / count * PANEL<T>, panels * (thread + 1) / count * PANEL<T>};
     }
     int64_t first_row(int thread, int count, int64_t batch) const { return batch * thread / count; }
     int team_size(int64_t batch, double work_a_thread) const;
 
-    const Program& program_;  // of whoever made this, and as long there
+    const Program& program_;  // the caller's, outlives the engine
     const Run run_;
     const Settings settings_;
-    const bool trains_, is_one_row_;  // whether it has room for one row alone
+    const bool trains_, is_one_row_;  // is_one_row_: the buffers have one row
     std::vector<Buffer<T>> buffers_;
     std::vector<Cache<T>> caches_;
     std::vector<Parameter<T>> parameters_;
     std::vector<State<T>> states_;
     std::vector<Task> tasks_;
-    std::vector<Score> row_scores_;               // (rows of the buffers,) of each sample
-    TeamSize team_{1, 1};                         // that takes steps
-    std::vector<Workspace<T>> workspaces_;        // (the most threads,)
-    std::vector<int64_t> first_column_;               // (slots,) of the slot's among the columns of all strips
-    std::vector<double> column_penalty_, column_square_;  // (columns of all strips,) empty where nobody asks for them
-    int64_t microbatch_ = 0, part_rows_ = 0;          // samples of a micro-batch, 0 for none, and of a part of the batch
-    std::vector<Score> part_scores_;                  // (parts,) of a part's samples
-    int64_t gradient_size_ = 0;                       // of all tasks
-    Array<T> part_gradients_;                         // (parts, all tasks)
-    Phases phases_;                                   // of the threads at work
-    std::vector<Share> task_shares_, part_shares_;    // (most threads,) of the pieces of work
-    std::vector<std::pair<double, double>> groups_;   // the rates and decays that parameters have
-    std::vector<int> group_of_;                       // (slots,)
-    std::vector<Step<T>> steps_;                      // (groups,) the step at hand
-    std::atomic<bool> overflow_{false};               // whether a gradient of the phase, or a parameter after it, is not finite
-    std::atomic<bool> are_weights_large_{false};      // whether a penalty or its gradient might overflow
+    std::vector<Score> row_scores_;               // (rows of the buffers,)
+    TeamSize team_{1, 1};                         // the number of threads in a step
+    std::vector<Workspace<T>> workspaces_;        // (max threads,)
+    std::vector<int64_t> first_column_;               // (slots,) index of a parameter's first column in the next two:
+    std::vector<double> column_penalty_, column_square_;  // sums over each column of each strip; empty if not used
+    int64_t microbatch_ = 0, part_rows_ = 0;          // samples of a micro-batch (0: none), and of a part of the batch
+    std::vector<Score> part_scores_;                  // (parts,)
+    int64_t gradient_size_ = 0;                       // numbers in the gradients of all tasks
+    Array<T> part_gradients_;                         // (parts, gradient_size)
+    Phases phases_;
+    std::vector<Share> task_shares_, part_shares_;    // (max threads,) work queues of tasks and of parts
+    std::vector<std::pair<double, double>> groups_;   // the distinct pairs (rate, decays) of the parameters
+    std::vector<int> group_of_;                       // (slots,) the parameter's group
+    std::vector<Step<T>> steps_;                      // (groups,) scalars of the current step
+    std::atomic<bool> overflow_{false};               // whether a gradient or an updated parameter is not finite
+    std::atomic<bool> are_weights_large_{false};      // whether a |w| reaches LARGE_WEIGHT
     std::atomic<bool> measures_all_{true};            // see measures
-    int first_trained_ = 0;                           // these two: layout.h
+    int first_trained_ = 0;                           // this and growth_: see layout.h
     double growth_ = 1;
     double mu_product_ = 1;
     int consumers_of_input_ = 0;
-    double operations_ = 0;         // of one sample's step
-    double update_operations_ = 0;  // of a step, whatever its batch
+    double operations_ = 0;         // arithmetic operations of a step for each sample
+    double update_operations_ = 0;  // those of its update, whatever the batch
 };
 
 }  // namespace chainrule::CHAINRULE_ISA

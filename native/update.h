@@ -1,5 +1,5 @@
-// From deltas to new weights, a strip at a time: gradient, penalty, clipping, the optimizer's rule, all while the strip is
-// in the first-level cache. Where the norm of the whole gradient is asked for, gradients are stored and the rules wait.
+// The update, one strip of W at a time: dL/dW = a^T delta, penalty, clipping, the optimizer's rule, all while the strip is in
+// the L1 cache. With clip_norm all gradients are stored first, because the rule needs their norm.
 #pragma once
 
 #include "ops/all.h"
@@ -7,23 +7,23 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-constexpr int64_t STRIP_ROWS = 96;  // whole tiles, and whole panels of W^T, on every instruction set
-constexpr int64_t SHORT_BATCH = 512;  // samples whose columns of a are read again faster than W
-constexpr int64_t NEAR_BATCH = 512;  // samples whose part of a strip's columns stays in the second-level cache
-constexpr int64_t GROUP = 4;         // panels that pass over them together
-constexpr int64_t MANY_PANELS = 32;  // so many share the columns of a strip that it pays to pack them
+constexpr int64_t STRIP_ROWS = 96;  // of W: whole tiles, and whole panels of W^T, on every instruction set
+constexpr int64_t SHORT_BATCH = 512;  // largest batch for which reading a again is faster than reading W again
+constexpr int64_t NEAR_BATCH = 512;  // samples whose columns of a strip stay in the L2 cache
+constexpr int64_t GROUP = 4;         // panels that read these samples together
+constexpr int64_t MANY_PANELS = 32;  // number of panels from which packing a strip's columns of a pays
 static_assert(STRIP_ROWS % TILE_ROWS == 0 && STRIP_ROWS % PANEL<float> == 0 && STRIP_ROWS % PANEL<double> == 0);
 
 template <class T>
 constexpr int64_t STRIP = STRIP_ROWS * PANEL<T>;
 
-// Whether some panels pass over some samples, and then over the next, rather than each over all of a large batch.
+// Whether a task has GROUP panels and takes NEAR_BATCH samples at a time, rather than one panel and the whole batch.
 template <class T>
 bool Engine<T>::shares_samples(int64_t columns) const {
     return run_.batch_size > NEAR_BATCH && columns < MANY_PANELS * PANEL<T>;
 }
 
-// Whether the columns of a are packed for the gradient of a dense with so many outputs.
+// Whether the columns of a are packed for dL/dW (K, columns).
 template <class T>
 bool Engine<T>::is_packed(int64_t columns) const {
     return columns >= MANY_PANELS * PANEL<T>;
@@ -46,7 +46,7 @@ void Engine<T>::plan_tasks() {
             if (run_.batch_size <= SHORT_BATCH)  // panel by panel, as the walks read W
                 for (int64_t n0 = 0; n0 < slot.columns; n0 += width)
                     for (int64_t k0 = 0; k0 < slot.rows; k0 += STRIP_ROWS) add(k0, n0);
-            else  // some columns of a stay in the cache for all of W's
+            else  // a strip's columns of a stay in the cache for all panels
                 for (int64_t k0 = 0; k0 < slot.rows; k0 += STRIP_ROWS)
                     for (int64_t n0 = 0; n0 < slot.columns; n0 += width) add(k0, n0);
         }
@@ -59,14 +59,14 @@ void Engine<T>::plan_tasks() {
     if (run_.clip_norm > 0) column_square_.resize(columns);
 }
 
-// Where the sum over a strip of a slot's column stands among those of all strips: the strip that begins at row k0, column n.
+// The index, in column_penalty_ and column_square_, of column n of the strip that begins at row k0.
 template <class T>
 int64_t Engine<T>::place(int slot, int64_t k0, int64_t n) const {
     return first_column_[slot] + k0 / STRIP_ROWS * program_.slots[slot].columns + n;
 }
 
-// The sums of some rows of a panel (rows, PANEL), column by column, and so in one order whatever the width of a panel:
-// sum = add(sum, x). Of the panel `columns` columns are there.
+// Sums each of the first `columns` columns of a panel (rows, PANEL): sum_j = add(sum_j, x_kj), k ascending. The order is the
+// same for every width of a panel.
 template <class T, class Add>
 void sum_columns(const T* panel, int64_t rows, int64_t columns, double* sums, Add&& add) {
     constexpr int64_t P = PANEL<T>;
@@ -76,7 +76,7 @@ void sum_columns(const T* panel, int64_t rows, int64_t columns, double* sums, Ad
     std::copy(sum, sum + std::min(P, columns), sums);
 }
 
-// The sum of all, in an order that depends on their number alone: eight sums side by side, for one would wait for itself.
+// The sum of all values, in an order that depends on their number alone. Eight partial sums hide the latency of an addition.
 inline double sum_of(const std::vector<double>& values) {
     constexpr size_t TOGETHER = 8;
     double sums[TOGETHER] = {}, all = 0;
@@ -88,7 +88,7 @@ inline double sum_of(const std::vector<double>& values) {
     return all;
 }
 
-// What rows k0 to k1 of a panel of weights cost, column by column: l2/2 sum w^2 + l1 sum |w|.
+// Stores l2/2 sum_k w^2 + l1 sum_k |w| of each column, over rows k0 to k1 of a panel.
 template <class T>
 void Engine<T>::count_penalty(int slot, int64_t k0, int64_t k1, int64_t n0) {
     const Slot& W = program_.slots[slot];
@@ -100,7 +100,7 @@ void Engine<T>::count_penalty(int slot, int64_t k0, int64_t k1, int64_t n0) {
     for (int64_t j = 0; j < columns; ++j) penalty[j] = program_.l2 / 2 * square[j] + program_.l1 * absolute[j];
 }
 
-// The same of all weights that are not trained: they cost as much as the others.
+// Stores the penalty of the frozen weights, which is part of the loss and stays constant.
 template <class T>
 void Engine<T>::count_frozen_penalty() {
     for (int s = 0; s < static_cast<int>(program_.slots.size()); ++s) {
@@ -111,7 +111,7 @@ void Engine<T>::count_frozen_penalty() {
     }
 }
 
-// Where a thread's share of the tasks begins.
+// The first task of a thread: the threads' shares have about the same cost.
 template <class T>
 int64_t Engine<T>::first_task(int thread, int count) const {
     if (thread == count) return static_cast<int64_t>(tasks_.size());
@@ -121,7 +121,7 @@ int64_t Engine<T>::first_task(int thread, int count) const {
     return begin - tasks_.begin();
 }
 
-// Asks for what the update of rows k0 to k1 of W's panel at column n0 reads and writes.
+// Prefetches what the update of rows k0 to k1 of W's panel at column n0 reads and writes.
 template <class T>
 void Engine<T>::ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const {
     constexpr int P = PANEL<T>, BYTES = P * sizeof(T);
@@ -130,12 +130,12 @@ void Engine<T>::ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const {
     prefetch(&parameter.value[at], (k1 - k0) * BYTES);
     for (int k = 0; k < moments(); ++k) prefetch(&parameter.moment[k][at], (k1 - k0) * BYTES);
     if (parameter.transposed.empty()) return;
-    for (int64_t k = k0; k < k1; ++k)  // each row for one of the P rows of W^T's panel that it has a number in
+    for (int64_t k = k0; k < k1; ++k)  // for P values of k, the P rows of W^T's panel that hold them
         prefetch(parameter.transposed.data() + (k / P * program_.slots[slot].columns + n0 + k % P) * P, BYTES);
 }
 
-// g (panels, k1 - k0, PANEL): the gradient of a task's rows, panel after panel, from rows r0 to r1 of the buffers. It is
-// added to what is in g where `more`.
+// g (panels, k1 - k0, PANEL) = the gradient of a task's parameter from rows r0 to r1 of the buffers, added to g if `more`.
+// has_gaps: many numbers of the input are 0.
 template <class T>
 void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Workspace<T>& own) {
     constexpr int64_t P = PANEL<T>;
@@ -180,7 +180,7 @@ void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_g
     }
 }
 
-// g + l2 W + l1 sign(W), within clip_value, for a panel of a task; its penalty, before the step, is counted.
+// g = clip(g + l2 W + l1 sign(W), -clip_value, clip_value) for a panel of a task. Stores the penalty of W before the step.
 template <class T>
 void Engine<T>::add_penalty_and_clip(const Task& task, int64_t n0, T* g) {
     const Slot& slot = program_.slots[task.slot];
@@ -197,7 +197,7 @@ void Engine<T>::add_penalty_and_clip(const Task& task, int64_t n0, T* g) {
     }
 }
 
-// The same in pairs: a strip of W is rounded, and then read along its columns for W and along its rows for W^T.
+// refresh, for pairs: rounds W to bfloat16, and pairs neighbors in its columns for W and in its rows for W^T.
 template <class T>
 void Engine<T>::refresh_pairs(int slot, int64_t k0, int64_t k1, int64_t n0) {
     constexpr int64_t P = PANEL<T>;
@@ -214,7 +214,7 @@ void Engine<T>::refresh_pairs(int slot, int64_t k0, int64_t k1, int64_t n0) {
     }
 }
 
-// What the walks read beside W itself, after rows k0 to k1 of its panel at column n0 have changed.
+// Updates the copies of W that products read (rounded, transposed, paired), after a change of rows k0 to k1 of its panel at n0.
 template <class T>
 void Engine<T>::refresh(int slot, int64_t k0, int64_t k1, int64_t n0) {
     Parameter<T>& parameter = parameters_[slot];
@@ -244,8 +244,8 @@ void Engine<T>::apply(const Task& task, int64_t n0, G g) {
     refresh(task.slot, task.k0, task.k1, n0);
 }
 
-// The update from one sample, whose gradient is made on the way: dL/dW[k, n] = a[k] delta[n]. False, and nothing done, where
-// it is wanted for something else too.
+// The update of a dense's W from one sample: the rule computes dL/dW[k, n] = a[k] delta[n] itself. Returns false, and does
+// nothing, for another parameter, or if a penalty, clip_value or micro-batches need the gradient.
 template <class T>
 bool Engine<T>::apply_outer(const Task& task) {
     const Op& op = program_.ops[task.op];
@@ -256,7 +256,7 @@ bool Engine<T>::apply_outer(const Task& task) {
     return true;
 }
 
-// Every column of a whole panel of W to a norm of at most max_norm.
+// Scales each column of a panel of W to a norm of at most max_norm.
 template <class T>
 void Engine<T>::bound_norms(int slot, int64_t n0) {
     const int64_t rows = program_.slots[slot].rows;
@@ -273,8 +273,8 @@ void Engine<T>::bound_norms(int slot, int64_t n0) {
     refresh(slot, 0, rows, n0);
 }
 
-// use(task, n, g) for each panel of each task that this thread gets: its column, and its part of the gradient, with the
-// penalty's and clipped by value. It passes over a task that use.takes.
+// Calls use(task, n, g) for each panel of each task that this thread takes: the panel begins at column n, and g (k1 - k0,
+// PANEL) is its gradient with penalty, clipped by value. Skips the tasks that use.takes(task) has done.
 template <class T>
 template <class Use>
 void Engine<T>::each_gradient(const Batch& batch, const Member& me, Use&& use) {
@@ -298,7 +298,7 @@ void Engine<T>::each_gradient(const Batch& batch, const Member& me, Use&& use) {
     }
 }
 
-// All gradients, before one of them is used: whether they are finite, and where their norm is asked for, its parts.
+// Computes all gradients and checks that they are finite. With clip_norm, stores them and the squared norms of their columns.
 template <class T>
 void Engine<T>::make_gradients(const Batch& batch, const Member& me) {
     struct Look {
@@ -317,7 +317,7 @@ void Engine<T>::make_gradients(const Batch& batch, const Member& me) {
     phases_.attempt([&] { each_gradient(batch, me, Look{*this}); });
 }
 
-// Gradient and rule, strip by strip; all gradients are known to be finite.
+// Computes the gradient and applies the rule, strip by strip. All gradients are known to be finite.
 template <class T>
 void Engine<T>::update_strips(const Batch& batch, const Member& me) noexcept {
     struct Apply {
@@ -330,7 +330,7 @@ void Engine<T>::update_strips(const Batch& batch, const Member& me) noexcept {
     each_gradient(batch, me, Apply{*this, batch.size == 1});
 }
 
-// The rule for a thread's tasks, with the gradients that were kept, within clip_norm.
+// Applies the rule to a thread's tasks, with the stored gradients scaled to a norm of at most clip_norm.
 template <class T>
 void Engine<T>::update_clipped(const Member& me) noexcept {
     const double norm = std::sqrt(sum_of(column_square_));
@@ -345,7 +345,7 @@ void Engine<T>::update_clipped(const Member& me) noexcept {
     }
 }
 
-// Every column of a thread's weights to a norm of at most max_norm.
+// Scales each column of a thread's weights to a norm of at most max_norm.
 template <class T>
 void Engine<T>::bound_all_norms(const Member& me) noexcept {
     passes(Place::norms);
