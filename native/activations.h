@@ -1,6 +1,6 @@
-// Activations and their derivatives, each beneath its function: chainrule/activations.py in C++.
+// Activations, and their derivatives beneath: chainrule/formulas/activations.py in C++.
 //
-// Written on single numbers, without branches, so that the compiler turns the loops over a row into vectors.
+// They are functions of single numbers without branches, so that the compiler vectorizes the loops over a row.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-// A number or a vector of numbers: the integers of its size, and what a comparison chooses.
+// For a number or a vector: the integers of its size, and the choice by a comparison, element by element.
 template <class V>
 struct Integers {
     using Type = decltype(V{} < V{});
@@ -45,7 +45,7 @@ inline V polynomial(V x, float first, C... rest) {
 // exp(x), of floats: 2^n P(r) with r = x - n log 2, relative error below 2e-7, and 4e-7 from 88.3 on.
 template <class V>
 inline V exp_of(V x) {
-    constexpr float ROUND = 12582912.0f;  // 1.5 2^23: added and taken away again, it leaves a whole number
+    constexpr float ROUND = 12582912.0f;  // 1.5 2^23: adding and subtracting it rounds to an integer
     const V one = V{} + 1.0f, infinite = V{} + std::numeric_limits<float>::infinity();
     const V wide = choose(x > 88.72284f, infinite, choose(x != x, x, one));
     x = choose(x > -87.0f, x, V{} - 87.0f);
@@ -70,8 +70,8 @@ inline V log_of(V x) {
     return choose(x < std::numeric_limits<float>::infinity(), fused(n, V{} + 0.693359375f, r + far), x);  // NaN and infinity stay
 }
 
-// exp(x), log(x), log(1 + x) and exp(x) - 1; in double the C library's. The last two are those of what 1 + x and exp(x) round
-// to, and corrected for it (Kahan).
+// exp(x), log(1 + x) and exp(x) - 1; in double the C library's. In float the last two correct the rounding of 1 + x and of
+// exp(x) (Kahan).
 inline double exp_(double x) { return std::exp(x); }
 inline double log1p_(double x) { return std::log1p(x); }
 inline double expm1_(double x) { return std::expm1(x); }
@@ -96,7 +96,7 @@ inline float erfc_(float x) {
     return x < 0.0f ? 2.0f - tail : tail;
 }
 
-// exp and log of the first `count` numbers of a vector; in float all cost as much as one.
+// exp and log of the first `count` numbers of a vector; in float of all, which costs no more.
 template <class V>
 inline V exp_lanes(V x, int64_t count) {
     if constexpr (sizeof(x[0]) == 4) return exp_of(x);

@@ -1,4 +1,4 @@
-// The kernels against their specifications on random numbers, for the tests.
+// Comparison of the kernels with their specifications on random numbers, for the tests.
 #pragma once
 
 #include <array>
@@ -10,8 +10,8 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-// Whether products of pairs have the bits of products of the floats that they are made of: a W, delta W^T and
-// samples^T delta, of the numbers given after they are rounded to bfloat16.
+// Whether products of pairs have the bits of float products of the same numbers: a W, delta W^T and samples^T delta, after all
+// are rounded to bfloat16.
 inline bool pairs_agree(Array<float> a, Array<float> W, Array<float> samples, Array<float> delta, int64_t rows, int64_t K,
                         int64_t N, int64_t batch) {
     constexpr int P = PANEL<float>;
@@ -56,7 +56,7 @@ inline bool pairs_agree(Array<float> a, Array<float> W, Array<float> samples, Ar
     return true;
 }
 
-// Adds to `finished` what forward_rows has done of z, tile by tile.
+// A `finish` that adds each tile of z to `finished`, when forward_rows calls it.
 template <class T>
 struct Recorder {
     T* finished;
@@ -77,8 +77,8 @@ struct Recorder {
 };
 
 // The largest differences of forward_rows (with a bias and without), gradient_strip and transpose_strip from the naive
-// versions, on numbers in [-1, 1), a third of a being 0. Infinity where a tile is finished twice, never, or not whole, and
-// where forward_row, backward_row, what passes over zeros, or what multiplies pairs gives another number than the whole.
+// versions, on numbers in [-1, 1), a third of a being 0. Infinity if a tile is finished twice, never or in part, or if
+// forward_row, backward_row, a product that skips zeros or one of pairs has other bits.
 template <class T>
 std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, uint64_t seed) {
     constexpr int P = PANEL<T>;
@@ -160,7 +160,7 @@ std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, u
     Array<T> a_grad(batch * lda), one(padded<T>(K));
     forward_rows<false, T>(delta.data(), ldz, transposed.data(), static_cast<const T*>(nullptr), a_grad.data(), lda, batch, N, K,
                            Nothing{});
-    for (int64_t s = 0; s < batch; ++s) {  // what stands beside a matrix must not be read, nor anything be left beside the result
+    for (int64_t s = 0; s < batch; ++s) {  // no kernel may read a matrix's padding, or write to the result's
         const int64_t half = K / 2 / P * P;
         std::fill(delta.data() + s * ldz + N, delta.data() + (s + 1) * ldz, std::numeric_limits<T>::quiet_NaN());
         backward_row(&delta[s * ldz], panels.data(), one.data(), K, N, 0, half);

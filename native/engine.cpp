@@ -1,4 +1,4 @@
-// A whole run of steps in one call. Compiled once for each instruction set.
+// The engine: allocation, access to parameters, prediction. Compiled once for each instruction set.
 #include <array>
 #include <stdexcept>
 
@@ -8,8 +8,8 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-constexpr double WORK_OF_ONE_ROW = 1e7; // operations of a lone row for each thread: it may have to be woken up
-constexpr double WORK_A_THREAD = 1e6;  // operations of a step for each thread, to begin with; half of it is worth a trial
+constexpr double WORK_OF_ONE_ROW = 1e7; // operations per thread for a single row, where waking a thread counts
+constexpr double WORK_A_THREAD = 1e6;  // operations per thread of a step, at first; TeamSize goes down to half of it
 constexpr double WORK_AN_UPDATE = 24;  // operations that take as long as the update of a weight
 
 template <class T>
@@ -73,7 +73,7 @@ void Engine<T>::allocate_parameters() {
     }
 }
 
-// What operations remember between the walks, and what a dense reads beside W itself.
+// Allocates the operations' caches, and the copies of W that products read (transposed, rounded, paired).
 template <class T>
 void Engine<T>::allocate_caches(const Layout& layout, int64_t capacity) {
     caches_.resize(program_.ops.size());
@@ -129,13 +129,13 @@ void Engine<T>::reserve_workspaces(int count) {
     }
 }
 
-// All that the thread of a number needs in a step of at most so many threads, so that no step allocates.
+// Allocates what thread `number` of at most `most` needs in a step, so that no step allocates.
 template <class T>
 void Engine<T>::reserve(Workspace<T>& own, int number, int most) const {
     const int64_t batch = run_.batch_size;
     const bool may_share_columns = most > 1 && batch <= FEW_ROWS * most;
     const int64_t rows = microbatch_ > 0 ? microbatch_ : may_share_columns ? batch : (batch + number) / (number + 1);
-    const int64_t samples = microbatch_ > 0 ? microbatch_ : batch;  // of a strip of dL/dW
+    const int64_t samples = microbatch_ > 0 ? microbatch_ : batch;  // samples that a strip of dL/dW sums over
     int64_t scratch = 0, strips = 1;
     for (const Op& op : program_.ops) {
         if (op.kind != Kind::dense) continue;
@@ -231,13 +231,13 @@ int Engine<T>::team_size(int64_t batch, double work_a_thread) const {
     return std::max(1, std::min<int>(run_.threads, static_cast<int>(std::min(work, 1024.0))));
 }
 
-// Rows go to threads once for all, and pass through a thread's part of the buffers some at a time; of a few rows threads share
-// the columns. After a stop or a failure what is left is passed over, by every thread, for others may wait for it.
+// Each thread computes a fixed range of the rows, as many at a time as its rows of the buffers; of a few rows, threads share
+// the columns. After a stop or a failure every thread still comes to every barrier, and skips the work in between.
 template <class T>
 bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop& stop) {
     const int64_t capacity = std::min(n, static_cast<int64_t>(row_scores_.size())), outputs = buffers_.back().width;
     const int wanted = team_size(n, is_one_row_ ? WORK_OF_ONE_ROW : WORK_A_THREAD);
-    // No more threads than rows of the buffers: one that has no room for a row would not come on.
+    // At most one thread per row of the buffers: a thread without a row would never come to its end.
     Workers workers(static_cast<int>(std::clamp<int64_t>(capacity, 1, wanted)));
     const int present = workers.count();
     const bool in_place = reads_samples(samples), is_long = operations_ * double(capacity) > LONG_STEP;
@@ -256,7 +256,7 @@ bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop
         do {
             if (row > 0) look();
             const int64_t r1 = r0 + std::min(room, last - row);
-            const Samples part = samples.from(row - r0);  // its row r0 is the row of the samples
+            const Samples part = samples.from(row - r0);  // row r0 of part is row `row` of samples
             const Rows<T> X{static_cast<const T*>(part.X), samples.stride / static_cast<int64_t>(sizeof(T))};
             const Rows<T> input = in_place ? X : rows_of(0);
             phases_.attempt([&] {
@@ -287,7 +287,7 @@ bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop
     return is_finite.load(std::memory_order_relaxed);
 }
 
-// Whether the first dense can read the samples where they lie, when nothing else does.
+// Whether the first dense reads the samples in place: they have its type and layout, and no other operation reads them.
 template <class T>
 bool Engine<T>::reads_samples(const Samples& samples) const {
     if (program_.ops.empty() || program_.ops[0].kind != Kind::dense) return false;

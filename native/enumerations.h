@@ -5,8 +5,8 @@
 
 namespace chainrule {
 
-// Operations of a program, a file of ops/ each. How many buffers one reads, how many parameters it has at least (a dense may have
-// a bias too), whether it has a state, and the names of its two constants.
+// Operations (ops/): the number of buffers that one reads, its least number of parameters (a dense may have a bias too),
+// whether it has a state, and the names of its two constants.
 #define CHAINRULE_OPS(X) \
     X(rescale, 1, 0, false, "scale", "offset") \
     X(standardize, 1, 0, true, "", "") \
@@ -20,8 +20,7 @@ namespace chainrule {
     X(add, 2, 0, false, "", "") \
     X(concat, 2, 0, false, "", "")
 
-// Functions of an elementwise operation, each with the name of its constant, and whether a dense may write it over its own z:
-// where the derivative is found from a alone, whose sign is z's.
+// Activations: the name of the constant, and whether a dense may apply it in place of z, because f'(z) follows from a = f(z).
 #define CHAINRULE_ACTIVATIONS(X) \
     X(identity, "", true) \
     X(relu, "", true) \
@@ -36,7 +35,7 @@ namespace chainrule {
     X(sigmoid, "", true) \
     X(tanh, "", true)
 
-// Losses, each with the name of its constant.
+// Losses: the name of the constant.
 #define CHAINRULE_LOSSES(X) \
     X(mean_squared_error, "") \
     X(half_squared_error, "") \
@@ -62,17 +61,17 @@ namespace chainrule {
     X(adamw) \
     X(nadam)
 
-// How a run of steps ended: all done; at a step whose loss, whose gradient, or whose parameters after the update are not finite;
-// because it was told to stop; or by an exception. Only an update whose result is not finite has been made.
+// How a run of steps ended: all are done; the loss, a gradient or an updated parameter is not finite; it was stopped; or an
+// exception. Only `update` has changed the parameters in its last step.
 #define CHAINRULE_ENDS(X) X(done) X(loss) X(gradient) X(update) X(stopped) X(failed)
 
-// Where a planned fault happens (faults.h): a thread is made, an array is allocated, the stop is asked for, samples are read, an
-// operation goes forward or back, the sums of a batch norm, the gradient and the rule of a strip, the bound on norms, the decision
-// at the end of a phase.
+// Places of a planned fault (faults.h): creating a thread, allocating an array, asking for the stop, reading samples, an
+// operation's forward and backward, the sums of a batch norm, the gradient and the rule of a strip, the bound on norms, the
+// decision at the end of a phase.
 #define CHAINRULE_PLACES(X) \
     X(none) X(thread) X(allocation) X(stop) X(gather) X(forward) X(backward) X(statistics) X(gradient) X(rule) X(norms) X(decision)
 
-// What happens there: std::bad_alloc, std::runtime_error, a short sleep, or that what the place asks for is said to have happened.
+// The fault: std::bad_alloc, std::runtime_error, a short sleep, or `passes` returns true.
 #define CHAINRULE_FAULTS(X) X(memory) X(error) X(delay) X(event)
 
 #define CHAINRULE_MEMBER(name, ...) name,
@@ -90,7 +89,7 @@ CHAINRULE_ENUMERATION(End, CHAINRULE_ENDS)
 CHAINRULE_ENUMERATION(Place, CHAINRULE_PLACES)
 CHAINRULE_ENUMERATION(Fault, CHAINRULE_FAULTS)
 
-// What the list says of an operation.
+// An operation's numbers in CHAINRULE_OPS.
 struct Shape {
     int inputs, parameters;
     bool has_state;

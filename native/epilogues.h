@@ -1,6 +1,6 @@
-// What becomes of a tile of a product while it is at hand: the activation on z, or its derivative on dL/da.
+// The epilogues of a product, tile by tile: f(z), or dL/da f'(z).
 //
-// ReLU, the usual one, is done on whole tiles in registers, before they are stored; all else over the tile in the cache.
+// ReLU, the usual one, is applied to whole tiles in registers, before they are stored; all others to the tile in the cache.
 #pragma once
 
 #include "activations.h"
@@ -38,7 +38,7 @@ struct Activate {
     }
 };
 
-// dL/da f'(z) of a vector, from a, whose sign is that of z.
+// dL/da f'(z) of a vector, from a, which has the sign of z.
 template <class T>
 struct TimesReluPrime {
     using Vector = typename Simd<T>::Vector;
@@ -51,7 +51,7 @@ struct TimesReluPrime {
     }
 };
 
-// delta = dL/da f'(z) over dL/da. Of z only the sign is asked for, and a has the same.
+// delta = dL/da f'(z), in place of dL/da. f'(z) is computed from a, which has the sign of z.
 template <class T>
 struct TimesPrime {
     Activation function;

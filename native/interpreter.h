@@ -1,4 +1,4 @@
-// How a thread works without the interpreter's lock, sees to its signals, and takes its turn on a session.
+// Working without the GIL, while signals are handled, on a session that one thread uses at a time.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -14,7 +14,7 @@
 
 namespace chainrule {
 
-// Whether the interpreter ends: its lock is then kept from all threads but the one that ends it.
+// Whether the interpreter is finalizing. Then only the finalizing thread can take the GIL.
 inline bool is_ending() {
 #if PY_VERSION_HEX >= 0x030d0000
     return Py_IsFinalizing() != 0;
@@ -23,15 +23,15 @@ inline bool is_ending() {
 #endif
 }
 
-// While it lives this thread works without the interpreter's lock. A daemon thread that wants it back from an interpreter that ends
-// sleeps until the process is gone, as Python 3.14 has it; before, Python ends such a thread by an exception, and that must not
-// pass through C++ that others are at work with.
+// Releases the GIL for its scope. If the interpreter is finalizing, a daemon thread that wants the GIL back sleeps until the
+// process ends, as in Python 3.14. Earlier versions unwind the thread by an exception, which must not pass through C++ frames
+// that other threads use.
 class Unlocked {
    public:
     Unlocked() : ends_it_(is_ending()), state_(PyEval_SaveThread()) {}
     ~Unlocked() { lock(); }
     Unlocked(const Unlocked&) = delete;
-    // f(), with the lock; `otherwise` where there is none to be had.
+    // f(), called with the GIL; `otherwise` if it cannot be taken.
     template <class F>
     bool locked(F&& f, bool otherwise) {
         if (is_lost()) return otherwise;
@@ -47,7 +47,7 @@ class Unlocked {
         if (is_lost()) sleep();
         try {
             PyEval_RestoreThread(state_);
-        } catch (...) {  // the end has begun meanwhile; the exception must not leave this block
+        } catch (...) {  // finalization has begun meanwhile; the exception must not leave this block
             sleep();
         }
     }
@@ -55,12 +55,12 @@ class Unlocked {
         while (true) std::this_thread::sleep_for(std::chrono::hours(1));
     }
 
-    const bool ends_it_;  // whether this is the thread that ends the interpreter
+    const bool ends_it_;  // whether this thread finalizes the interpreter
     PyThreadState* state_;
 };
 
-// Lets the interpreter see to its signals, 50 times a second at most. True where a handler raised (Ctrl-C does, and the error is
-// then the interpreter's current one), and where the interpreter ends.
+// Runs the handlers of pending signals, at most 50 times a second. True if one raised (as Ctrl-C does; the exception is then
+// the interpreter's current one), or if the interpreter is finalizing.
 class Signals {
    public:
     explicit Signals(Unlocked& unlocked) : unlocked_(unlocked) {}
@@ -76,8 +76,8 @@ class Signals {
     std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-// Whose turn it is to work on a session, in one process. A forked child has one of its own: in its parent's a thread may be at
-// work that is not there.
+// The lock of a session in one process. A forked child makes its own, because a thread that does not exist in the child may
+// hold its parent's.
 struct Turn {
     const int process = process_generation();
     const bool was_taken;  // in the parent, when this process was forked
@@ -93,7 +93,7 @@ class Turns {
         Turn* found = turn_.load();
         if (found->process == process_generation()) return *found;
         Turn* fresh = new Turn(found->was_taken || found->by.load() != std::thread::id{});
-        if (turn_.compare_exchange_strong(found, fresh)) return *fresh;  // the parent's is left as it is
+        if (turn_.compare_exchange_strong(found, fresh)) return *fresh;  // the parent's is never freed here
         delete fresh;
         return *found;
     }
@@ -108,8 +108,8 @@ class Turns {
     std::atomic<Turn*> turn_{new Turn(false)};
 };
 
-// One thread at a time works on a session. Another waits without the interpreter's lock, which the first may need, and sees to
-// signals meanwhile; only a signal's handler that comes back to the session its own thread is at work on gets an error.
+// Holds a session's lock for its scope. A thread that waits for it releases the GIL, which the holder may need, and handles
+// signals. Throws if a signal handler calls the session that its own thread is using.
 class Alone {
    public:
     explicit Alone(Turns& turns, bool trains = false) : turn_(turns.turn()) {

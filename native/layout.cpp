@@ -13,7 +13,7 @@ void require(bool condition, const char* what) {
     if (!condition) throw std::invalid_argument(std::string("a program that is not whole: ") + what);
 }
 
-// The kernels check nothing: what is wrong here would be read or written out of bounds.
+// The kernels check nothing: an error that is missed here reads or writes out of bounds.
 void check(const Program& program) {
     const auto width = [&](int buffer) { return program.widths[static_cast<size_t>(buffer)]; };
     const auto is_vector = [&](int slot, int64_t columns) {
@@ -48,8 +48,8 @@ void check(const Program& program) {
     }
 }
 
-// Layout::growth. Of a (n, K) and W (K, N): |a W + b| <= (K + 1) max|W, b| max(1, |a|), and |delta W^T| <= N max|W| |delta|. Every
-// activation and its derivative stay within twice its constant: |f(z)| <= 2 max(1, |c|) max(1, |z|), |f'(z)| <= 2 max(1, |c|).
+// Layout::growth. For a (n, K) and W (K, N): |a W + b| <= (K + 1) max|W, b| max(1, |a|), and |delta W^T| <= N max|W| |delta|.
+// For every activation with constant c: |f(z)| <= 2 max(1, |c|) max(1, |z|), |f'(z)| <= 2 max(1, |c|).
 double growth_from(const Program& program, int first) {
     double growth = 1;
     for (size_t o = static_cast<size_t>(first); o < program.ops.size(); ++o) {
@@ -86,7 +86,7 @@ Layout analyze(const Program& program, bool trains) {
         Layout::Part& part = layout.parts[o];
         if (op.in2 >= 0) part.accumulates2 = begun[op.in2], begun[op.in2] = true;
         part.accumulates = begun[op.in], begun[op.in] = true;
-        const int before = op.in - 1;  // the operation that makes what this one reads: buffer k + 1 is made by operation k
+        const int before = op.in - 1;  // the operation that writes buffer op.in: operation k writes buffer k + 1
         if (op.kind != Kind::dense || before < 0 || program.ops[before].kind != Kind::dense) continue;
         if (layout.values[op.in].readers == 1) part.completes = before, layout.parts[before].is_delta = true;
     }

@@ -1,4 +1,4 @@
-// Losses: the value, and its gradient beneath. chainrule/losses.py in C++.
+// Losses: the value, and its gradient beneath. chainrule/formulas/losses.py in C++.
 #pragma once
 
 #include "activations.h"
@@ -6,7 +6,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-// Whether a loss is arithmetic alone, which costs no more for a whole vector than for some of its numbers.
+// Whether a loss has no exp or log: then a whole vector costs no more than some of its numbers.
 constexpr bool is_arithmetic(Loss kind) {
     return kind == Loss::mean_squared_error || kind == Loss::half_squared_error || kind == Loss::huber ||
            kind == Loss::mean_absolute_error || kind == Loss::quantile;
@@ -33,7 +33,7 @@ inline T loss_value(Loss kind, T out, T y, T c) {
     }
 }
 
-// d loss / d out of the same.
+// d value / d out.
 template <class T>
 inline T loss_gradient(Loss kind, T out, T y, T c) {
     const T r = out - y;
@@ -65,8 +65,8 @@ inline void with_loss(Loss kind, F&& f) {
     }
 }
 
-// loss(out, y) of `count` samples, at most as many as a vector has numbers: their values (LANES,), and share * d loss / d out
-// into delta. out, y, delta (n, LANES): output k of every sample in one vector. y holds targets after smoothing.
+// value (LANES,) = loss(out, y) and delta = share d loss / d out, of count <= LANES samples. out, y, delta (n, LANES): output k
+// of all samples is one vector. y holds targets after smoothing.
 template <Loss kind, class T>
 void loss_lanes(const T* out, const T* y, T* delta, int64_t n, int64_t count, const T* share, T c, T* value) {
     constexpr int L = Simd<T>::LANES;

@@ -1,17 +1,17 @@
-// The three products of a dense layer, on weights that lie in panels.
+// The three products of a dense layer, with the weights in panels.
 //
 //     forward   z = a W + b              z (rows, N)   a (rows, K)   W (K, N)
 //     backward  dL/da = delta W^T        the same product, on panels of W^T
 //     gradient  dL/dW = a^T delta        contraction over the batch
 //
-// Panels: W is cut into strips of PANEL columns; a strip is stored row after row, (K, PANEL), the last one padded with
-// zeros: W[k, n] lies at panels[(n / PANEL * K + k) * PANEL + n % PANEL]. Rows of a, z and delta are `ld` apart, with
-// room for whole panels in what is written.
+// Panels: a panel is PANEL columns of W, stored row by row, (K, PANEL). The last one is padded with zeros: W[k, n] is panels[(n
+// / PANEL * K + k) * PANEL + n % PANEL]. Rows of a, z and delta are `ld` apart; rows that are written have room for whole
+// panels.
 //
-// Every element is one sum in one order, k or the batch ascending, whatever the tile, the block and the thread: so the
-// bits depend on none of them.
+// Each element is one sum in one order, k or the batch ascending, whatever the tile, the block and the thread. So its bits
+// depend on none of them.
 //
-// E is what is multiplied: T itself, or pairs of bfloat16 numbers (pairs.h), of which there are half as many k or samples.
+// E is the type of the operands: T, or pairs of bfloat16 numbers (pairs.h), which halve K or the batch.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-// The specification of `forward_rows`, for tests and for reading.
+// z = a W + b with row-major W: the specification of forward_rows.
 template <class T>
 void forward_naive(const T* a, int64_t lda, const T* W, const T* b, T* z, int64_t ldz, int64_t rows, int64_t K,
                    int64_t N) {
@@ -33,8 +33,8 @@ void forward_naive(const T* a, int64_t lda, const T* W, const T* b, T* z, int64_
         }
 }
 
-// The terms of a tile's sums: those at some places, where many numbers of a are 0, as pixels and words are, or all. A
-// product with 0 adds nothing, so the bits are the same, but for the sign of a sum that is 0 itself.
+// The terms of a tile's sums: all, or those at places where a is not 0 (most pixels and word counts are 0). A product with 0
+// adds nothing, so the bits are the same, except for the sign of a sum that is 0.
 struct Places {
     const uint8_t* at;
     int64_t count;
@@ -47,9 +47,9 @@ struct All {
     int64_t operator[](int64_t i) const { return i; }
 };
 
-constexpr int64_t PIECE = 16;  // terms of a sum between two requests for memory
+constexpr int64_t PIECE = 16;  // terms of a sum between two prefetches
 
-// What becomes of the sums of a tile's row i from column j on, while they are in registers.
+// The epilogue that changes nothing. An epilogue maps the sums of a tile, row i from column j on, while they are in registers.
 struct AsTheyAre {
     template <class V>
     V operator()(V sums, int64_t, int64_t) const {
@@ -57,9 +57,9 @@ struct AsTheyAre {
     }
 };
 
-// ROWS rows of a times the first VECTORS vectors of a panel, over the k named, added to `start`, whose rows are `lds`
-// apart: the bias (lds 0), the sums of an earlier block, or null for zero. Meanwhile `soon` rows of a panel are asked for, a
-// few at a time: requests that come all at once wait for one another.
+// The micro-kernel: z = start + a W for ROWS rows of a and the first VECTORS vectors of a panel, over the k of `which`. start
+// is the bias (lds 0), the sums of earlier k (rows lds apart), or null for 0. It prefetches `soon` rows of a panel from `next`,
+// a few at a time: many prefetches at once stall.
 template <class T, int ROWS, int VECTORS, class E, class Which, class Epilogue>
 inline void forward_tile(const E* a, int64_t lda, const E* panel, const T* start, int64_t lds, T* z, int64_t ldz, Which which,
                          Epilogue epilogue, const E* next = nullptr, int64_t soon = 0) {
@@ -93,8 +93,8 @@ inline void forward_tile(const E* a, int64_t lda, const E* panel, const T* start
         for (int j = 0; j < VECTORS; ++j) S::store(z + i * ldz + j * L, epilogue(sum[i][j], i, j * L));
 }
 
-// ROWS rows of W's gradient in one panel, sum over the batch of a[:, k .. k+ROWS]^T delta[:, panel]; added to what is in g
-// where `more`. `which` names the samples.
+// The micro-kernel of the gradient: g (ROWS, PANEL) = a[:, :ROWS]^T delta[:, panel] over the samples of `which`, added to g if
+// `more`.
 template <class T, int ROWS, int VECTORS, class E, class Which>
 inline void gradient_tile(const E* a, int64_t lda, const E* delta, int64_t ldd, T* g, Which which, bool more) {
     using S = Simd<T>;
@@ -116,7 +116,7 @@ inline void gradient_tile(const E* a, int64_t lda, const E* delta, int64_t ldd, 
         for (int j = 0; j < 2; ++j) S::store(g + (i * 2 + j) * L, j < VECTORS ? sum[i][j % VECTORS] : V{});
 }
 
-// Calls f<ROWS>() for a count from 1 to TILE_ROWS.
+// Calls f with count, 1 to TILE_ROWS, as a compile-time constant.
 template <int ROWS = TILE_ROWS, class F>
 inline void with_rows(int64_t count, F&& f) {
     if constexpr (ROWS > 0) {
@@ -127,20 +127,20 @@ inline void with_rows(int64_t count, F&& f) {
     }
 }
 
-// Blocks: a piece of a panel, BLOCK_K rows of it, stays in the first-level cache while BLOCK_ROWS rows pass, whose own
-// piece stays in the second. BLOCK_BATCH likewise for the gradient.
+// Cache blocks: BLOCK_K rows of a panel stay in the L1 cache while BLOCK_ROWS rows of a pass, whose BLOCK_K columns stay in L2.
+// BLOCK_BATCH is the block of the gradient's contraction.
 constexpr int64_t BLOCK_K = 256, BLOCK_ROWS = 192 / TILE_ROWS * TILE_ROWS, BLOCK_BATCH = 128;
-constexpr int64_t NEAR = 1 << 20;  // bytes that the second-level cache may be trusted to hold
+constexpr int64_t NEAR = 1 << 20;  // bytes that are assumed to fit the L2 cache
 
-// From the next block, whose rows of a panel's width lie `ld` apart, the share of a tile that begins at `done` of `all`.
-// The processor's own prefetching follows long streams, and here each is short. Not inlined: few products need it.
+// Prefetches a tile's share of the next block's rows (rows, PANEL), `ld` apart: the tile begins at `done` of `all`. The
+// hardware prefetcher follows long streams, and these are short. Not inlined, because few products need it.
 template <class T>
 [[gnu::noinline]] void prefetch_share(const T* next, int64_t ld, int64_t rows, int64_t done, int64_t all) {
     const int64_t end = rows * std::min<int64_t>(all, done + TILE_ROWS) / all;
     for (int64_t row = rows * done / all; row < end; ++row) prefetch(next + row * ld, PANEL<T> * sizeof(T));
 }
 
-// 0 for 0 alone, of either sign: to find out whether one of many is something else without a comparison for each.
+// The bits of x without its sign: 0 for 0 and -0 alone. Their OR tests many x for zero without a comparison for each.
 template <class T>
 inline auto bits_of(T x) {
     std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t> bits;
@@ -148,7 +148,7 @@ inline auto bits_of(T x) {
     return bits << 1;
 }
 
-// The k of `depth` at which one of some rows of a is not 0; at (depth,).
+// Writes to at (depth,) the k at which any row of a (rows, depth) is not 0, and returns their number.
 template <class T>
 int64_t nonzero_columns(const T* a, int64_t lda, int64_t rows, int64_t depth, uint8_t* at) {
     decltype(bits_of(T(0))) any[BLOCK_K] = {};
@@ -159,7 +159,7 @@ int64_t nonzero_columns(const T* a, int64_t lda, int64_t rows, int64_t depth, ui
     return count;
 }
 
-// The rows of `batch` in which one of some columns of a is not 0; at (batch,).
+// Writes to at (batch,) the rows of a (batch, columns) that are not all 0, and returns their number.
 template <class T>
 int64_t nonzero_rows(const T* a, int64_t lda, int64_t batch, int64_t columns, uint8_t* at) {
     int64_t count = 0;
@@ -171,8 +171,7 @@ int64_t nonzero_rows(const T* a, int64_t lda, int64_t batch, int64_t columns, ui
     return count;
 }
 
-// Whether it pays to look for zeros: in a few of the rows, spread among all, the share of them, and of tiles' worth of
-// neighbors that are 0 together.
+// Whether it pays to skip zeros: in LOOKS rows of a, more than a quarter of the groups of TILE_ROWS neighbors are all 0.
 template <class T>
 bool has_gaps(const T* a, int64_t lda, int64_t rows, int64_t K) {
     constexpr int64_t LOOKS = 4, NARROW = 64;
@@ -187,7 +186,7 @@ bool has_gaps(const T* a, int64_t lda, int64_t rows, int64_t K) {
     return 4 * empty > all;
 }
 
-// What becomes of whole tiles of z in registers, and of others when they are done: nothing.
+// The `finish` of forward_rows that does nothing.
 struct Nothing {
     static constexpr bool in_registers = false;
 
@@ -195,9 +194,9 @@ struct Nothing {
     AsTheyAre epilogue(int64_t, int64_t) const { return {}; }
 };
 
-// z = a W + b for some rows. Each tile is finished once, either by `finish.epilogue(i0, n)` in registers, which is for whole
-// tiles where `finish.in_registers`, or by finish(i0, i1, n) while it is in the cache: rows i0 to i1 of the panel that begins
-// at column n. gaps: pass over the k at which all rows of a tile are 0.
+// z (rows, N) = a (rows, K) W (K, N) + b. `finish` is applied once to each tile, rows i0 to i1 of the panel at column n: to
+// whole tiles in registers, by finish.epilogue(i0, n) if finish.in_registers, to all others in the cache, by finish(i0, i1, n).
+// gaps: skips the k at which all rows of a tile are 0.
 template <bool MAY_HAVE_GAPS, class T, class E, class Finish>
 void forward_rows(const E* a, int64_t lda, const E* panels, const T* b, T* z, int64_t ldz, int64_t rows, int64_t K,
                   int64_t N, const Finish& finish, bool gaps = false) {
@@ -245,8 +244,8 @@ void forward_rows(const E* a, int64_t lda, const E* panels, const T* b, T* z, in
         }
 }
 
-// One row of a, of which only `count` elements, those of the numbers in `at`, are not zero: after a ReLU, in an image, most
-// are, and their rows of W need not be read. PANELS panels side by side, for enough sums at once.
+// z = a W + b for one row of a and PANELS panels, over the `count` k in `at`, at which a is not 0. After a ReLU or in an image
+// most numbers are 0, and their rows of W are not read. Several panels give enough independent sums.
 template <class T, int PANELS>
 inline void forward_row_tile(const T* a, const int32_t* at, int64_t count, const T* panels, const T* b, T* z, int64_t K) {
     using S = Simd<T>;
@@ -264,7 +263,7 @@ inline void forward_row_tile(const T* a, const int32_t* at, int64_t count, const
     for (int j = 0; j < PANELS * 2; ++j) S::store(z + j * L, sum[j]);
 }
 
-// z = a W + b for one row: the bits of `forward_rows`, where W is finite. at (K,) is scratch.
+// z = a W + b for one row, with the bits of forward_rows if W is finite. at (K,) is scratch.
 template <class T>
 void forward_row(const T* a, const T* panels, const T* b, T* z, int64_t K, int64_t N, int32_t* at) {
     constexpr int P = PANEL<T>;
@@ -285,7 +284,7 @@ void forward_row(const T* a, const T* panels, const T* b, T* z, int64_t K, int64
     }
 }
 
-// sum + delta[0] W[0 .. L, 0] + delta[1] W[0 .. L, 1] + ... over `columns` of a block of a panel, of which `rows` are there.
+// sum + sum_j W[:, j] delta[j] for a block (LANES, LANES) of a panel, of which `rows` rows and `columns` columns are used.
 template <class T>
 inline typename Simd<T>::Vector backward_block(const T* delta, const T* block, typename Simd<T>::Vector sum, int64_t rows,
                                                int64_t columns) {
@@ -299,8 +298,8 @@ inline typename Simd<T>::Vector backward_block(const T* delta, const T* block, t
     return sum;
 }
 
-// dL/da = W delta for one row: the bits of `forward_rows` on panels of W^T, from those of W, whose blocks are transposed on
-// their way. a_grad (k1 - k0,), with room for whole panels: its elements k0 to k1.
+// a_grad (k1 - k0,) = W[k0 : k1] delta for one row, with the bits of forward_rows on panels of W^T. It reads the panels of W
+// and transposes their blocks in registers. a_grad has room for whole panels.
 template <class T>
 void backward_row(const T* delta, const T* panels, T* a_grad, int64_t K, int64_t N, int64_t k0, int64_t k1) {
     using S = Simd<T>;
@@ -316,7 +315,7 @@ void backward_row(const T* delta, const T* panels, T* a_grad, int64_t K, int64_t
         }
 }
 
-// The specification of `gradient_strip`.
+// dW = a^T delta, row-major: the specification of gradient_strip.
 template <class T>
 void gradient_naive(const T* a, int64_t lda, const T* delta, int64_t ldd, T* dW, int64_t batch, int64_t K, int64_t N) {
     for (int64_t k = 0; k < K; ++k)
@@ -327,21 +326,20 @@ void gradient_naive(const T* a, int64_t lda, const T* delta, int64_t ldd, T* dW,
         }
 }
 
-// How the gradient's product reads a: as it lies, packed tile after tile, or without the samples that have only zeros for
-// a tile.
+// How the gradient's kernel reads a: in place, packed tile by tile, or without the samples in which a tile's columns are all 0.
 enum class Reading { in_place, packed, sparse };
 
-// Some columns of a, those of a strip of dL/dW, made ready once for all panels of the strip.
+// The columns of a for a strip of dL/dW, packed or searched for zeros once for all panels of the strip.
 template <class T>
 struct Columns {
-    const T* a = nullptr;  // null: none yet
+    const T* a = nullptr;  // null: nothing was read
     int64_t lda = 0, samples = 0;
     Reading reading = Reading::in_place;
     Array<T> packed;              // (blocks, tiles, BLOCK_BATCH, TILE_ROWS)
-    Array<uint8_t> at;            // (blocks, tiles, BLOCK_BATCH): samples of a block
+    Array<uint8_t> at;            // (blocks, tiles, BLOCK_BATCH): samples of a block that are not 0
     Array<int64_t> counts;        // (blocks, tiles)
 
-    // Room for so many samples of K columns, read in any way; what is read is no more.
+    // Allocates for up to `batch` samples of up to K columns.
     void reserve(int64_t batch, int64_t K, bool is_packed, bool is_sparse) {
         const int64_t all = (K + TILE_ROWS - 1) / TILE_ROWS * ((batch + BLOCK_BATCH - 1) / BLOCK_BATCH);
         if (is_packed) packed.reserve(all * BLOCK_BATCH * TILE_ROWS);
@@ -378,9 +376,8 @@ struct Columns {
     }
 };
 
-// K rows of one panel of dL/dW, those of the columns of a given, as they lie in the panel; `width` of it are in use. They
-// are added to what is in g where `more`. ahead(k0, k1) is called before each tile of the first block, to ask for what
-// those rows of the panel need next.
+// g (K, PANEL) = a^T delta: K rows of one panel of dL/dW, of which `width` columns are used; added to g if `more`. Calls
+// ahead(k0, k1) before each tile of the first block, to prefetch what these rows of the panel need next.
 template <class T, class E, class Ahead>
 void gradient_strip(const Columns<E>& a, const E* delta, int64_t ldd, T* g, int64_t batch, int64_t K, int64_t width,
                     bool more, Ahead&& ahead) {
@@ -410,7 +407,7 @@ void gradient_strip(const Columns<E>& a, const E* delta, int64_t ldd, T* g, int6
     }
 }
 
-// As many rows as a panel has columns, of COLUMNS, PANEL apart in both.
+// to (COLUMNS, PANEL) = from (PANEL, COLUMNS)^T; rows are PANEL apart in both.
 template <int COLUMNS, class T>
 inline void transpose_block(const T* from, T* to) {
     using S = Simd<T>;
@@ -424,8 +421,7 @@ inline void transpose_block(const T* from, T* to) {
         }
 }
 
-// Rows k0 to k1 of one panel of W (columns n0 on, of which the panel has COLUMNS), into the panels of W^T (K in strips, N
-// rows each).
+// Writes rows k0 to k1 of the panel of W (K, N) at column n0, which has COLUMNS columns, to the panels of W^T, (N, PANEL) each.
 template <class T, int COLUMNS = PANEL<T>>
 void transpose_strip(const T* strip, T* transposed, int64_t k0, int64_t k1, int64_t n0, int64_t N) {
     constexpr int P = PANEL<T>;
@@ -443,7 +439,7 @@ void transpose_strip(const T* strip, T* transposed, int64_t k0, int64_t k1, int6
     }
 }
 
-// Between row-major W (K, N) and its panels, a row of a panel at a time.
+// Row-major W (K, N) to its panels; from_panels is the reverse.
 template <class T>
 void to_panels(const T* W, T* panels, int64_t K, int64_t N) {
     constexpr int P = PANEL<T>;

@@ -1,8 +1,8 @@
-// Arrays that begin on a cache line; large ones on a large page, which the system is asked for: walking down a column then
-// needs a few entries of the processor's table of pages rather than one a row.
+// Arrays that begin on a cache line, large ones on a huge page (madvise): reading down a column then needs a few TLB entries
+// rather than one a row.
 //
-// In the instruction set's namespace, as all that is compiled for one: of two functions of one name the linker keeps either, and
-// the processor at hand may not know its instructions.
+// In the instruction set's namespace, as is all code compiled for one: of two inline functions of one name the linker keeps
+// either, and this processor may not have its instructions.
 #pragma once
 
 #include <cstdint>
@@ -25,15 +25,14 @@ namespace chainrule::CHAINRULE_ISA {
 
 constexpr int64_t CACHE_LINE = 64;  // bytes
 
-// Asks for memory that is read or written soon, to come into the second-level cache, or into the first.
+// Prefetches memory that is read or written soon, into the L2 cache or (LEVEL 1) into the L1 cache.
 template <int LEVEL = 2>
 inline void prefetch(const void* from, int64_t bytes) {
     for (int64_t at = 0; at < bytes; at += CACHE_LINE) __builtin_prefetch(static_cast<const char*>(from) + at, 0, 4 - LEVEL);
 }
 
-// Memory comes as zeros, so `construct` has nothing to do. The largest pieces come from the system itself, which clears a
-// page when it is first touched, by the thread that works on it; the others from the heap, which hands out again what a
-// session before has given back.
+// An allocator of zeroed memory, so `construct` does nothing. Blocks of MAPPED bytes or more come from mmap, which zeroes a
+// page when a thread first touches it. Others come from the heap, which reuses what earlier sessions have freed.
 template <class T>
 struct Aligned {
     using value_type = T;
@@ -48,7 +47,7 @@ struct Aligned {
         passes(Place::allocation);
 #if CHAINRULE_MAPS
         if (bytes(n) >= MAPPED) {
-            const std::size_t size = whole_pages(n);  // one page more, to begin on a large one; the ends go back
+            const std::size_t size = whole_pages(n);  // one huge page more, to align the block; its ends are unmapped
             void* found = mmap(nullptr, size + LARGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
             if (found == MAP_FAILED) throw std::bad_alloc();
             char* begin = static_cast<char*>(found);
@@ -90,7 +89,7 @@ struct Aligned {
     static std::size_t whole_pages(std::size_t n) { return (bytes(n) + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE; }
 };
 
-// Zeros when it is made; what a vector grows by later within its capacity is whatever was there.
+// Zeros when constructed. What it grows by later within its capacity is not zeroed.
 template <class T>
 using Array = std::vector<T, Aligned<T>>;
 

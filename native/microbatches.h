@@ -1,8 +1,8 @@
-// Large batches: a batch is cut into micro-batches, and a thread of the team takes one there and back, and adds its gradient to
-// what it has, before it takes the next. All that it reads is in its own cache, then, and was not written by another. A larger
-// network takes more samples at a time, or adding up its gradient would cost more than that saves.
+// Micro-batches of a large batch. A thread takes one forward and backward and adds its gradient to the sum of its part of the
+// batch, before it takes the next. So the data that it reads stay in its own cache. A larger network has larger micro-batches,
+// because adding up its gradient costs more.
 //
-// The cut depends on the network and on the batch's size alone, and the parts' gradients are summed in the batch's order: so
+// The cut depends on the network and on the batch's size alone, and the parts' gradients are summed in the batch's order. So
 // the bits depend neither on the number of threads nor on the instruction set.
 #pragma once
 
@@ -12,11 +12,11 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-constexpr int64_t SMALL_THETA = 1 << 18;            // weights of a network whose gradient stays in the cache
-constexpr int64_t LARGE_THETA = 1 << 20;            // weights of one whose gradient is still kept for each part of a batch
-constexpr int64_t NEAR_ACTIVATIONS = 1 << 18;       // numbers that a micro-batch leaves in the buffers
+constexpr int64_t SMALL_THETA = 1 << 18;            // parameters of a network whose gradient stays in the cache
+constexpr int64_t LARGE_THETA = 1 << 20;            // most parameters for which each part stores a gradient
+constexpr int64_t NEAR_ACTIVATIONS = 1 << 18;       // most numbers of a micro-batch in all buffers
 constexpr int64_t FEWEST_ROWS = 64, MOST_ROWS = 512;  // of a micro-batch
-constexpr int64_t FEWEST_PARTS = 8, MOST_PARTS = 32;  // of a batch: so many threads can share it
+constexpr int64_t FEWEST_PARTS = 8, MOST_PARTS = 32;  // of a batch, which so many threads can share
 
 template <class T>
 void Engine<T>::plan_microbatches() {
@@ -63,7 +63,7 @@ void Engine<T>::walk_microbatches(const Call& call, const Batch& batch, const Me
     }
 }
 
-// g: a task's gradient from those of the parts.
+// g = the sum of a task's gradients over the parts, in their order.
 template <class T>
 void Engine<T>::sum_parts(const Task& task, int64_t parts, T* g) const {
     const int64_t n = (task.k1 - task.k0) * padded<T>(task.n1 - task.n0);

@@ -32,7 +32,7 @@ using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device:
 using Tally = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Values = nb::ndarray<nb::ro, nb::device::cpu>;
 
-// The member of an enumeration that a number from one of its dicts names.
+// The member of an enumeration with this number.
 template <class E>
 E member(int number) {
     if (number < 0 || number >= static_cast<int>(names_of(E{}).size())) throw std::invalid_argument("no such number in an enumeration");
@@ -53,7 +53,7 @@ nb::dict numbers() {
     return found;
 }
 
-// {name: names of its constants, those that there are} of operations, activations and losses.
+// {name: names of its constants} of operations, activations and losses.
 nb::dict constants() {
     nb::dict found;
     const auto add = [&](const char* name, std::initializer_list<const char*> given) {
@@ -72,7 +72,7 @@ nb::dict constants() {
     return found;
 }
 
-// The activations that a dense may write over its z.
+// The activations that a dense may apply in place of its z.
 nb::list fused() {
     nb::list found;
 #define CHAINRULE_ADD(name, constant, is_fused) \
@@ -90,7 +90,7 @@ struct Choice {
     decltype(&baseline::check_kernels) check_kernels;
 };
 
-// Those that this module holds, the best first.
+// The engines of this module, the best first.
 const std::vector<Choice>& choices() {
     static const std::vector<Choice> all = [] {
         std::vector<Choice> found;
@@ -136,7 +136,7 @@ std::tuple<double, double, double> check_kernels(const std::string& isa, int64_t
     return {found[0], found[1], found[2]};
 }
 
-// native/layout.h, for its test.
+// analyze() of layout.h as a dict, for its test.
 nb::dict analyzed(const Program& program, bool trains) {
     const Layout layout = analyze(program, trains);
     nb::list needs_gradient, readers, accumulates, accumulates2, completes, is_delta;
@@ -152,7 +152,7 @@ nb::dict analyzed(const Program& program, bool trains) {
     return found;
 }
 
-// Samples as Python hands them over, an array or the (data, indices, indptr) of a CSR matrix, and what they point to.
+// Samples from Python, an array or the (data, indices, indptr) of a CSR matrix; keeps the arrays alive.
 struct Given {
     Values values, indices, indptr;
     Samples samples{};
@@ -187,7 +187,7 @@ struct Given {
         else throw std::invalid_argument("X must be uint8, float32 or float64");
     }
 
-    // Whether these rows (all for null), which are rows of X, name only entries and columns that there are.
+    // Whether indptr and indices of these rows of X (null: the first `count`) are within bounds.
     bool is_well_formed(const int64_t* rows, int64_t count, int64_t width) const {
         if (samples.indptr == nullptr) return true;
         return samples.wide ? fits<int64_t>(rows, count, width) : fits<int32_t>(rows, count, width);
@@ -212,7 +212,7 @@ struct Given {
     }
 };
 
-// An object's memory, for as long as this lives, where it has such.
+// The Python buffer of an object, released at the end of its scope; is_there: whether the object has one.
 struct Buffer {
     Py_buffer view;
     const bool is_there;
@@ -265,7 +265,7 @@ class Bound {
         session_->set_mu_product(value);
     }
 
-    // Steps completed by all calls, those that ended with an error too.
+    // Steps completed by all calls, also by those that ended with an error.
     int64_t taken() const { return taken_; }
 
     std::tuple<int64_t, const char*> steps(nb::object X, nb::object labels, nb::object y, nb::object weight, const Ints& rows,
@@ -312,11 +312,11 @@ class Bound {
         return {outcome.steps, name_of(outcome.end)};
     }
 
-    // One row into out (outputs,): -1 where x cannot be read as it lies or a number of it or of the output is not finite,
-    // otherwise the number of the greatest output. Through Python's buffers, which cost a tenth of what nanobind's arrays do.
+    // Writes the output of one row to out (outputs,) and returns its argmax. -1 if x cannot be read in place, or if x or the
+    // output is not finite. Uses Python's buffers, which cost a tenth of nanobind's arrays.
     int64_t predict_row(nb::handle x, nb::handle out) {
         const Alone alone(turns_, trains_);
-        if (Py_TYPE(x.ptr()) != plain_ && PyObject_HasAttrString(x.ptr(), "mask")) return -1;  // its memory does not show the mask
+        if (Py_TYPE(x.ptr()) != plain_ && PyObject_HasAttrString(x.ptr(), "mask")) return -1;  // the mask is not in its memory
         const int64_t inputs = program_.widths.front(), outputs = program_.widths.back();
         const Buffer read(x, PyBUF_ND | PyBUF_FORMAT), write(out, PyBUF_ND | PyBUF_FORMAT | PyBUF_WRITABLE);
         if (!read.is_there || !write.is_there) return -1;
@@ -332,7 +332,7 @@ class Bound {
                           : greatest(static_cast<const float*>(to.buf), outputs);
     }
 
-    // Whether the samples are finite.
+    // Writes out (n, outputs). Returns whether the samples are finite.
     bool predict(nb::object X, const Any& out) {
         const Alone alone(turns_, trains_);
         const Given given(X, program_.widths.front());
@@ -359,7 +359,7 @@ class Bound {
         for (int64_t j = 0; j < n; ++j) finite &= std::isfinite(out[j]);
         return finite ? std::max_element(out, out + n) - out : -1;
     }
-    // The error of a signal's handler, which came while the session was at work.
+    // Throws the exception of a signal handler that ran during the call.
     static void refuse_error() {
         if (PyErr_Occurred()) throw nb::python_error();
     }
@@ -383,11 +383,11 @@ class Bound {
     std::unique_ptr<Session> session_;
     std::atomic<int64_t> taken_{0};
     mutable Turns turns_;
-    const PyTypeObject* const plain_ =  // for good, as NumPy is
+    const PyTypeObject* const plain_ =  // lives as long as NumPy, which is never unloaded
         reinterpret_cast<const PyTypeObject*>(nb::module_::import_("numpy").attr("ndarray").ptr());
 };
 
-// native/faults.h, for the tests; the place none cancels what was planned.
+// plan_fault of faults.h, for the tests; the place none cancels the plan.
 void plan_named_fault(const std::string& place, const std::string& fault, int64_t first, int64_t times) {
     const auto number = [](const auto& names, const std::string& name) {
         const auto found = std::find(names.begin(), names.end(), name);

@@ -1,5 +1,5 @@
-// The loss of a batch's rows and dL/d out, for as many rows at a time as a vector has numbers: the rows' outputs are
-// transposed, so that output k of each lies in one vector, and every row goes the same way, wherever it stands.
+// The loss and dL/d out, for LANES rows of the batch at a time. Their outputs are transposed, so that output k of all rows is
+// one vector, and a row's bits do not depend on its place in the batch.
 #pragma once
 
 #include "samples.h"
@@ -7,9 +7,9 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-constexpr int64_t FEW_NUMBERS = 64;  // sooner copied one by one than transposed in registers
+constexpr int64_t FEW_NUMBERS = 64;  // up to so many, copying one by one is faster than a transpose in registers
 
-// lanes (columns, LANES) from `count` rows, at most LANES, with room for whole panels; zeros for those that are not there.
+// lanes (columns, LANES) = rows (count, columns)^T with count <= LANES, and 0 beyond; rows have room for whole panels.
 template <class T>
 void to_lanes(const T* rows, int64_t ld, int64_t count, int64_t columns, T* lanes) {
     using S = Simd<T>;
@@ -28,7 +28,7 @@ void to_lanes(const T* rows, int64_t ld, int64_t count, int64_t columns, T* lane
     }
 }
 
-// Rows from lanes (columns, LANES), which have room for whole panels and zeros there.
+// rows (count, columns) = lanes (columns, LANES)^T; both have room for whole panels, lanes with zeros there.
 template <class T>
 void from_lanes(const T* lanes, int64_t count, int64_t columns, T* rows, int64_t ld) {
     using S = Simd<T>;
@@ -46,7 +46,7 @@ void from_lanes(const T* lanes, int64_t count, int64_t columns, T* rows, int64_t
     }
 }
 
-// The number of the greatest of the n in each lane, the first of equal ones.
+// at (LANES,) = argmax over the n numbers of each lane, the first of equal ones.
 template <class T>
 void greatest(const T* lanes, int64_t n, Magnitude<T>* at) {
     constexpr int L = Simd<T>::LANES;
@@ -61,14 +61,14 @@ void greatest(const T* lanes, int64_t n, Magnitude<T>* at) {
         }
 }
 
-// A sample's class, of n.
+// A sample's class, from 0 to n - 1; throws Changed otherwise.
 inline int64_t label_of(const Samples& samples, int64_t row, int64_t n) {
     const int64_t label = read_once(samples.labels[row]);
     if (static_cast<uint64_t>(label) >= static_cast<uint64_t>(n)) refuse_change("y");
     return label;
 }
 
-// delta_i = s_i / total * d loss_i / d out_i for rows r0 to r1 of the buffers, and their scores. tile is scratch.
+// delta_i = s_i / total d loss_i / d out_i for rows r0 to r1 of the buffers, s the samples' weights; and the rows' scores.
 template <class T>
 void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* tile) {
     constexpr int L = Simd<T>::LANES;

@@ -1,4 +1,4 @@
-// Optimizers: theta after a step, element by element. chainrule/optimizers.py in C++, with the papers' letters.
+// Optimizers: the update of theta, element by element. chainrule/formulas/optimizers.py in C++, with the papers' letters.
 #pragma once
 
 #include <algorithm>
@@ -17,18 +17,18 @@ struct Settings {
     double beta1, beta2, eps, decay;
 };
 
-// What a step needs beside its arrays, in theta's precision.
+// The scalars of a step, in theta's precision.
 template <class T>
 struct Step {
     T lr, beta1, beta2, eps;
     T one_beta1, one_beta2;  // 1 - beta
     T eps_r, scale;          // Adam: eps r and lr r / (1 - beta1^t), r = sqrt(1 - beta2^t)
     T shrink;                // AdamW: 1 - lr weight_decay
-    T g_scale, m_scale;      // Nadam: what multiplies g and m
+    T g_scale, m_scale;      // Nadam: the factors of g and m
 };
 
-// What the number t of a step (from 1) makes of the averages, for all parameters: Adam's corrections, and Nadam's mu with its
-// product over the steps, which was `mu_product` before this one.
+// The bias corrections of step t (from 1): Adam's, and Nadam's mu_t and mu_(t+1) with the product of all mu up to t, which is
+// `mu_product` up to t - 1.
 struct Corrections {
     double c1, r, mu = 0, mu_next = 0, mu_product;  // 1 - beta1^t, sqrt(1 - beta2^t)
 
@@ -41,7 +41,7 @@ struct Corrections {
     }
 };
 
-// A step of the parameters whose learning rate is lr; decay: a factor of the weight decay.
+// The scalars of a step with learning rate lr; decay is a factor of the weight decay.
 template <class T>
 Step<T> prepare(const Settings& s, const Corrections& c, double lr, double decay) {
     Step<T> p{};
@@ -56,7 +56,7 @@ Step<T> prepare(const Settings& s, const Corrections& c, double lr, double decay
     return p;
 }
 
-// A gradient (rows, PANEL) that lies in memory, and one that is the product of a sample's a (rows,) and delta (PANEL,).
+// A gradient (rows, PANEL): stored, or the outer product of one sample's a (rows,) and delta (PANEL,).
 template <class T>
 struct Stored {
     const T* g;
@@ -70,14 +70,14 @@ struct Outer {
     T operator()(int64_t k, int64_t j) const { return a[k] * delta[j]; }
 };
 
-// w (rows, PANEL) updated in place from g, with the state's arrays s0, s1, s2 of the same shape where the rule has them.
-// Returns the largest |w|, NaN where there is one.
+// Updates w (rows, PANEL) in place from g, and the rule's moments s0, s1, s2 of the same shape; null if it has fewer. Returns
+// max |w|, NaN if there is one.
 template <class T, class G>
 T update(Rule rule, const Step<T>& p, int64_t rows, G gradient, T* __restrict w, T* __restrict s0, T* __restrict s1,
          T* __restrict s2) {
     constexpr int64_t P = PANEL<T>;
     Magnitude<T> largest[P] = {};
-    // next(i, g): the new number, and the new state's at the same place
+    // next(i, g): updates the moments at i, and returns the new w
     const auto each = [&](auto&& next) {
         for (int64_t k = 0; k < rows; ++k)
             for (int64_t j = 0; j < P; ++j) {
@@ -137,7 +137,7 @@ T update(Rule rule, const Step<T>& p, int64_t rows, G gradient, T* __restrict w,
                 return fused(-p.scale, s0[i] / (std::sqrt(s2[i]) + p.eps_r), w[i]);
             });
             break;
-        case Rule::nadam:  // with both corrections over r = sqrt(1 - beta2^t), as in Adam
+        case Rule::nadam:  // g_scale and m_scale contain r = sqrt(1 - beta2^t), as Adam's scale does
             each([=](int64_t i, T g) {
                 s0[i] = fused(p.beta1, s0[i], p.one_beta1 * g);
                 s1[i] = fused(p.beta2, s1[i], p.one_beta2 * (g * g));

@@ -1,5 +1,5 @@
-// Products in bfloat16 by the processor's own dot products, where it has them: floats that hold bfloat16 numbers, as pairs of
-// neighbors in the sum. The kernels of matmul.h take them in place of numbers, in half as many terms.
+// Products in bfloat16 by the processor's dot product (VDPBF16PS), which multiplies pairs of neighbors in a sum. The kernels of
+// matmul.h take pairs in place of numbers, with half as many terms.
 #pragma once
 
 #include <type_traits>
@@ -8,7 +8,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-// Whether an engine in T multiplies pairs when it is asked for bfloat16.
+// Whether an engine in T multiplies pairs with bf16.
 template <class T>
 constexpr bool PAIRED = HAS_PAIRS && std::is_same_v<T, float>;
 
@@ -18,7 +18,7 @@ inline Pair pair(float first, float second) {
     return (std::bit_cast<uint32_t>(first) & 0xffff0000u) | (std::bit_cast<uint32_t>(second) >> 16);
 }
 
-// Neighbors in a row: a (rows, K) to (rows, K/2), the last one with 0.
+// Pairs neighbors in a row: a (rows, K) to (rows, ceil(K/2)), an odd last one with 0.
 inline void pair_columns(const float* a, int64_t lda, Pair* to, int64_t ld, int64_t rows, int64_t K) {
     for (int64_t i = 0; i < rows; ++i, a += lda, to += ld) {
         for (int64_t k = 0; k < K / 2; ++k) to[k] = pair(a[2 * k], a[2 * k + 1]);
@@ -26,7 +26,7 @@ inline void pair_columns(const float* a, int64_t lda, Pair* to, int64_t ld, int6
     }
 }
 
-// Neighbors in a column: a (rows, columns) to (rows/2, columns), the last ones with 0.
+// Pairs neighbors in a column: a (rows, columns) to (ceil(rows/2), columns), an odd last one with 0.
 inline void pair_rows(const float* a, int64_t lda, Pair* to, int64_t ld, int64_t rows, int64_t columns) {
     for (int64_t i = 0; i < rows / 2; ++i, a += 2 * lda, to += ld)
         for (int64_t k = 0; k < columns; ++k) to[k] = pair(a[k], a[lda + k]);
@@ -34,8 +34,8 @@ inline void pair_rows(const float* a, int64_t lda, Pair* to, int64_t ld, int64_t
         for (int64_t k = 0; k < columns; ++k) to[k] = pair(a[k], 0.0f);
 }
 
-// Rows k0 (even) to k1 of one panel of W (K, N), which begins at column n0: into the panels of pairs of W, (K/2, PANEL) each,
-// and, where they are kept, those of W^T, (N/2, PANEL) each. words (k1 - k0, PANEL) is scratch.
+// Writes rows k0 (even) to k1 of the panel of W (K, N) at column n0 to the panels of pairs of W, (K/2, PANEL) each, and, unless
+// null, to those of W^T, (N/2, PANEL) each. words (k1 - k0, PANEL) is scratch.
 inline void pair_strip(const float* strip, Pair* pairs, Pair* transposed, int64_t k0, int64_t k1, int64_t n0, int64_t K,
                        int64_t N, Pair* words) {
     constexpr int P = PANEL<float>;
@@ -45,11 +45,11 @@ inline void pair_strip(const float* strip, Pair* pairs, Pair* transposed, int64_
     transpose_strip<Pair, P / 2>(words, transposed, k0, k1, n0 / 2, halved(N));
 }
 
-// Some columns of a, and a panel of delta, for a strip of dL/dW: `Columns` in pairs of samples.
+// The operands of a strip of dL/dW in pairs of samples: the columns of a, and a panel of delta.
 struct PairedColumns {
     Columns<Pair> columns;
 
-    // Room for so many samples of K columns.
+    // Allocates for up to `batch` samples of up to K columns.
     void reserve(int64_t batch, int64_t K, bool is_sparse) {
         a_.reserve(halved(batch) * K), delta_.reserve(halved(batch) * PANEL<float>);
         columns.reserve(halved(batch), K, false, is_sparse);
@@ -62,7 +62,7 @@ struct PairedColumns {
         columns.a = nullptr;
         columns.read(a_.data(), K, halved(batch), K, how == Reading::packed ? Reading::in_place : how);
     }
-    // (batch/2, PANEL), until the next call
+    // A panel of delta (batch/2, PANEL), valid until the next call.
     const Pair* panel(const float* delta, int64_t ldd) {
         pair_rows(delta, ldd, delta_.data(), PANEL<float>, batch_, PANEL<float>);
         return delta_.data();

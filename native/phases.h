@@ -1,8 +1,6 @@
-// How some threads go through a piece of work together: in phases, each of which ends in a meeting of all.
-//
-// Every thread comes to every meeting, whatever happened to it before: what goes wrong in a phase is kept and not thrown. At a
-// meeting the last thread to come decides what is next, before any goes on, and nobody changes that before all have come to the
-// next meeting. So all read the same decision, and none leaves while another stays.
+// Parallel work in phases, each of which ends at a barrier (`meet`). Every thread comes to every barrier: an exception in a
+// phase is stored, not thrown. The last thread to arrive decides what is next before the others go on, and no decision changes
+// before the next barrier. So all threads read the same decision, and none ends while another waits for it.
 #pragma once
 
 #include <algorithm>
@@ -18,15 +16,15 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-// Who waits spins for a moment, then gives way: threads may have to share a core.
+// A barrier that spins, and yields after SPINS rounds, because threads may share a core.
 class Barrier {
    public:
-    // Not while anybody waits.
+    // Must not be called while a thread waits.
     void expect(int count) {
         count_ = count;
         arrived_.store(0, std::memory_order_relaxed), round_.store(0, std::memory_order_relaxed);
     }
-    // Returns when all have come; the last to come calls `last` before that.
+    // Returns when all threads have arrived; the last one calls `last` first.
     template <class Last>
     void wait(Last&& last) {
         if (count_ == 1) return last();
@@ -52,7 +50,7 @@ class Barrier {
 
 class Phases {
    public:
-    // Not while any thread is in a phase.
+    // Must not be called while a thread is in a phase.
     void begin(int count) {
         process_ = process_generation();
         failure_ = nullptr;
@@ -60,7 +58,7 @@ class Phases {
         barrier_.expect(count);
     }
 
-    // Does a part of a phase, unless the phase is lost: then all that comes of it will be thrown away. An exception loses it.
+    // Runs a part of a phase, unless the phase is lost: its results are then discarded. An exception loses the phase.
     template <class Part>
     void attempt(Part&& part) noexcept {
         if (is_lost()) return;
@@ -74,7 +72,7 @@ class Phases {
     }
     // Loses the phase because the caller wants to stop.
     void stop() noexcept { is_lost_.store(true, std::memory_order_relaxed); }
-    // For a thread that has let other code run: in a child that this forked, the other threads are not there to be met.
+    // For a thread that has run other code (a signal handler): in a child that it forked, no other threads exist to wait for.
     void look_around() noexcept {
         if (process_ == process_generation()) return;
         barrier_.expect(1);
@@ -82,7 +80,7 @@ class Phases {
     }
     bool is_lost() const noexcept { return is_lost_.load(std::memory_order_relaxed); }
 
-    // Ends a phase. `decide` is called once, when all have come, and what it writes is read by all from then on.
+    // Ends a phase: waits for all threads. One of them calls `decide`, whose writes all threads see.
     template <class Decide>
     void meet(Decide&& decide) noexcept {
         barrier_.wait([&]() noexcept {
@@ -94,7 +92,7 @@ class Phases {
         meet([] {});
     }
 
-    // Between two meetings nobody writes it unless the phase is lost; after the work, to be thrown to the caller.
+    // The first exception of the phase, or null. No thread writes it between two barriers unless the phase is lost.
     const std::exception_ptr& failure() const { return failure_; }
 
    private:
@@ -105,12 +103,12 @@ class Phases {
     int process_ = 0;
 };
 
-// Numbers of pieces of work that are left to a thread. It takes the first; another, which has none left, the last.
+// A work-stealing queue of consecutive numbers. Its thread takes the first; a thread whose own queue is empty takes the last.
 class Share {
    public:
-    // Not while anybody takes.
+    // Must not be called while a thread takes.
     void deal(int64_t first, int64_t end) { left_.store(packed(first, end), std::memory_order_release); }
-    // -1: nothing is left.
+    // Returns -1 if the queue is empty.
     int64_t take(bool last) {
         uint64_t left = left_.load(std::memory_order_acquire);
         while (true) {
@@ -129,7 +127,7 @@ class Share {
     alignas(64) std::atomic<uint64_t> left_{0};
 };
 
-// The next piece for a thread: of its own share, or else of another's. -1: nobody has one left.
+// The next number for a thread: from its own queue, or stolen from another's; -1 if all are empty.
 inline int64_t take(std::vector<Share>& shares, int number, int count) {
     int64_t piece = shares[number].take(false);
     for (int other = 1; piece < 0 && other < count; ++other) piece = shares[(number + other) % count].take(true);

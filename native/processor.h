@@ -1,5 +1,5 @@
-// What the processor knows and the system keeps for a thread, by cpuid: __builtin_cpu_supports asks a library that Clang does not
-// link by itself on Windows.
+// The instruction sets that the processor has and whose registers the system saves, by cpuid. __builtin_cpu_supports needs a
+// library that Clang does not link on Windows.
 #pragma once
 
 #if defined(__x86_64__)
@@ -9,7 +9,7 @@
 namespace chainrule {
 
 struct Processor {
-    bool avx2 = false, avx512 = false, avx512bf16 = false;  // with what their engines are compiled for beside (CMakeLists.txt)
+    bool avx2 = false, avx512 = false, avx512bf16 = false;  // including the other flags of their engines (CMakeLists.txt)
 };
 
 inline Processor processor() {
@@ -17,7 +17,7 @@ inline Processor processor() {
 #if defined(__x86_64__)
     unsigned a, b, c, d, low, high;
     const auto has = [](unsigned word, int bit) { return (word >> bit & 1u) != 0; };
-    if (__get_cpuid(1, &a, &b, &c, &d) == 0 || !has(c, 27)) return found;  // the system saves registers by xsave
+    if (__get_cpuid(1, &a, &b, &c, &d) == 0 || !has(c, 27)) return found;  // OSXSAVE: the system saves registers by xsave
     const bool has_fma = has(c, 12);
     asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     const bool saves_ymm = (low & 0x06u) == 0x06u, saves_zmm = (low & 0xe6u) == 0xe6u;

@@ -13,10 +13,10 @@ namespace chainrule {
 
 struct Op {
     Kind kind;
-    int in, in2, out;      // buffers; in2 is -1 where there is none
-    int slot0, slot1;      // parameters: W and b, gamma and beta, slope; -1 where there is none
+    int in, in2, out;      // buffers; in2 is -1 if there is none
+    int slot0, slot1;      // parameters: W and b, gamma and beta, slope; -1 if there is none
     int state;             // running statistics: its number, or -1
-    Activation function;   // of an elementwise; for a dense, the one that follows it
+    Activation function;   // of an elementwise; of a dense, the activation fused into it
     double c0, c1;         // its constants, or those of its function: enumerations.h names them
     uint32_t stream;       // key of its random draws
     bool in_training;      // false for a frozen link, which behaves as in prediction
@@ -36,15 +36,15 @@ struct Program {
     std::vector<int64_t> states;  // width of each pair (mean, var) or (mean, std)
     int64_t size;                 // of theta
     Loss loss;
-    double loss_c, smoothing;     // its constant; of a cross-entropy's labels
+    double loss_c, smoothing;     // the loss's constant; label smoothing
     double scale, offset;         // of the samples: a0 = scale X + offset
-    bool y_binary, y_classes;     // what y holds
+    bool y_binary, y_classes;     // whether y holds 0 and 1, or classes
     double l2, l1, max_norm;      // max_norm 0 for none
 
     ~Program();
 };
 
-// All that is fixed for a run, beside the program.
+// The settings that are fixed for a run.
 struct Run {
     Rule rule;
     double beta1, beta2, eps, decay;
@@ -52,24 +52,23 @@ struct Run {
     int64_t batch_size;
     uint32_t seed;
     int threads;
-    bool bf16;  // what goes into a product is rounded to bfloat16; sums, weights and their update stay as they are
+    bool bf16;  // operands of products are rounded to bfloat16; sums, weights and the update are not
 };
 
-// What may change from step to step, one number for each: the learning rate, and factors of the weight decay and of every
-// dropout's rate.
+// The settings of each step: the learning rate, and the factors of the weight decay and of every dropout's rate.
 struct StepSettings {
     const double *rate, *decay, *dropout;  // (n_steps,)
 };
 
-// Numbers of samples that a reader will come to next.
+// The samples that are read next, to prefetch them.
 struct Following {
     const int64_t* rows = nullptr;
     int64_t count = 0;
 };
 
-// The samples, as they lie. An array X (n, width): rows `stride` bytes apart, columns `column` values, either of them
-// negative where need be. A CSR matrix, where indptr is not null: row i holds the values X[indptr[i]] to X[indptr[i + 1]]
-// in the columns that `indices` names.
+// The samples in the caller's memory. An array X (n, width): rows `stride` bytes apart, columns `column` elements apart, of
+// which either may be negative. Or, if indptr is not null, a CSR matrix: row i has the values X[indptr[i] : indptr[i + 1]] in
+// the columns indices[indptr[i] : indptr[i + 1]].
 struct Samples {
     const void* X;
     int64_t stride;
@@ -79,10 +78,10 @@ struct Samples {
     const double* weight;   // (n,) or null for ones
     int64_t column = 1;
     const void *indices = nullptr, *indptr = nullptr;
-    bool wide = false;  // whether these two are int64 rather than int32
-    int64_t entries = 0;  // of X and of `indices`
+    bool wide = false;  // whether indices and indptr are int64 rather than int32
+    int64_t entries = 0;  // length of X and of indices
 
-    // All from a row on, to be predicted.
+    // The samples from a row on, for prediction: labels, y and weight stay where they are.
     Samples from(int64_t row) const {
         Samples rest = *this;
         if (indptr != nullptr)
@@ -93,16 +92,16 @@ struct Samples {
     }
 };
 
-// Asked now and then by the thread that made the call; true ends it.
+// Called now and then by the thread that made the call; true ends the call.
 using Stop = std::function<bool()>;
 
 struct Outcome {
     int64_t steps;  // completed
     End end;
-    std::exception_ptr failure{};  // where it has failed
+    std::exception_ptr failure{};  // if it has failed
 };
 
-// Thrown where the samples are not what they were when the call began.
+// Thrown if the samples were changed during the call.
 struct Changed : std::runtime_error {
     using std::runtime_error::runtime_error;
     ~Changed() override;
@@ -116,16 +115,16 @@ class Session {
     virtual void get_theta(void* theta) const = 0;
     virtual void set_state(int number, const void* a, const void* b) = 0;
     virtual void get_state(int number, void* a, void* b) const = 0;
-    virtual int moments() const = 0;                               // how many arrays the rule keeps
+    virtual int moments() const = 0;                               // number of the rule's moments
     virtual void set_moment(int number, const void* values) = 0;   // (size,) in theta's order
     virtual void get_moment(int number, void* values) const = 0;
     virtual double mu_product() const = 0;
     virtual void set_mu_product(double value) = 0;
-    // Throws nothing once it has begun: a step that fails leaves no trace, and the outcome says what it was.
-    // rows: samples in order; first: number of the first step, from 1; step_offset: added for random draws.
+    // Throws nothing once it has begun: the outcome holds the exception, and the step that failed changes nothing.
+    // rows: samples in order; first: number of the first step, from 1; step_offset: added to the step for random draws.
     virtual Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const StepSettings& settings,
                           int64_t n_steps, int64_t first, int64_t step_offset, double* sums, const Stop& stop) = 0;
-    // out (n, outputs); whether every number of the samples, as the network reads them, is finite. Throws what has failed.
+    // Writes out (n, outputs). Returns whether all samples, in the network's precision, are finite. Throws if it fails.
     virtual bool predict(const Samples& samples, int64_t n, void* out, const Stop& stop = {}) = 0;
 };
 

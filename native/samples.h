@@ -1,4 +1,4 @@
-// Rows of the samples, read as they lie: chainrule/samples.py in C++.
+// Rows of the samples, read in place: chainrule/data/samples.py in C++.
 #pragma once
 
 #include <algorithm>
@@ -8,10 +8,10 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-// How many rows earlier one is asked for: a shuffled row is nowhere near the one before it, and a short one is soon read.
+// How many rows ahead to prefetch, about 8 KiB: the hardware does not foresee shuffled rows.
 inline int64_t rows_ahead(int64_t bytes) { return std::clamp<int64_t>(8192 / std::max<int64_t>(bytes, 1), 4, 64); }
 
-constexpr int64_t SHORT_ROW = 512;  // bytes of a row that the first-level cache keeps until it is read
+constexpr int64_t SHORT_ROW = 512;  // bytes up to which a row is prefetched into the L1 cache, and beyond into L2
 
 inline double weight_of(const Samples& samples, int64_t row) { return samples.weight == nullptr ? 1.0 : samples.weight[row]; }
 
@@ -23,7 +23,7 @@ inline void ask_for_target(const Samples& samples, int64_t row, int64_t outputs)
     if (samples.weight != nullptr) prefetch<1>(samples.weight + row, 1);
 }
 
-// Where samples go to: a (batch, ld), of which the first `width` columns are written, a0 = scale x + shift.
+// The destination of the samples: a (batch, ld), of which the first `width` columns are written, a0 = scale x + shift.
 template <class T>
 struct Target {
     T* a;
@@ -37,12 +37,12 @@ struct Target {
     }
 };
 
-// Rows of which each lies in one piece. Towards the end the rows that follow are asked for.
+// Contiguous rows. Prefetches the rows ahead, and near the end those of `following`.
 template <class U, class T>
 void gather_rows(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, Following following, const Target<T>& to) {
     const char* X = static_cast<const char*>(samples.X);
     const int64_t width = to.width, bytes = width * static_cast<int64_t>(sizeof(U)), ahead = rows_ahead(bytes);
-    const T scale = to.scale, shift = to.shift;  // here, for the compiler, a's numbers might be these
+    const T scale = to.scale, shift = to.shift;  // copies: for the compiler, a might alias the members
     for (int64_t i = r0; i < r1; ++i) {
         const int64_t past = i + ahead - r1;
         if (rows != nullptr && past < following.count) {
@@ -55,8 +55,8 @@ void gather_rows(const Samples& samples, const int64_t* rows, int64_t r0, int64_
     }
 }
 
-// Rows whose columns lie apart, as in Fortran order: for all rows a few columns at a time, so that neighboring rows find
-// each other's cache lines and pages.
+// Rows that are not contiguous, as in Fortran order: a few columns at a time for all rows, so that neighboring rows share cache
+// lines and pages.
 template <class U, class T>
 void gather_columns(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Target<T>& to) {
     const char* X = static_cast<const char*>(samples.X);
@@ -71,16 +71,16 @@ void gather_columns(const Samples& samples, const int64_t* rows, int64_t r0, int
     }
 }
 
-// Read once: another thread may write the arrays of a CSR matrix meanwhile, and what was compared must be what is used.
+// Reads an index once: another thread may write a CSR matrix meanwhile, and the value that was checked must be the one used.
 template <class I>
 inline int64_t read_once(const I& index) {
     return *static_cast<const volatile I*>(&index);
 }
 
-// The entries begin to end of a row of a CSR matrix, within those that there are.
+// The entries begin to end of a row of a CSR matrix, which has `all` entries.
 struct Entries {
     int64_t begin, end;
-    bool is_right;  // otherwise there are none
+    bool is_right;  // whether they are within bounds; otherwise begin = end = 0
 
     template <class I>
     Entries(const I* indptr, int64_t row, int64_t all) {
@@ -90,15 +90,15 @@ struct Entries {
     }
 };
 
-// Rows of a CSR matrix. Entries of one column are summed in the order and in the type in which they are stored. The
-// matrix was checked before, but nothing outside of it is read or written whatever becomes of it meanwhile: that is an error.
+// Rows of a CSR matrix. Entries of one column are summed in their stored order and type. Indices are checked again, as another
+// thread may have changed the matrix after the call's check: Changed is thrown, and nothing out of bounds is read or written.
 template <class U, class I, class T>
 void gather_sparse(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Target<T>& to) {
     const U* values = static_cast<const U*>(samples.X);
     const I *columns = static_cast<const I*>(samples.indices), *indptr = static_cast<const I*>(samples.indptr);
     const uint64_t width = static_cast<uint64_t>(to.width);
     constexpr int64_t AHEAD = 4;
-    Array<U> sums;  // (width,) only where a row's columns do not rise
+    Array<U> sums;  // (width,), only if a row's columns do not ascend
     for (int64_t i = r0; i < r1; ++i) {
         if (rows != nullptr && i + AHEAD < r1) {
             const Entries next(indptr, rows[i + AHEAD - r0], samples.entries);

@@ -38,7 +38,7 @@ struct Buffer {
     int64_t width, ld;
     bool needs_gradient = false;
     Array<T> a, grad;
-    bool is_multiplied = false;  // whether a dense reads a
+    bool is_multiplied = false;  // a is the operand of a dense
     Array<Pair> pairs;           // (batch, distance(width / 2)): rows of a or of grad, as pairs for a product
 };
 

@@ -50,9 +50,8 @@ struct Simd {
     static inline void store(T* p, Vector v) { std::memcpy(p, &v, sizeof v); }
 };
 
-// sum + x w, rounded once where the processor can. Written out, as in `fused`: the compiler is told to fuse nothing by itself
-// (-ffp-contract=off), for it may fuse one loop and not the next, and then the bits depend on the tile that an element falls
-// into and on the instruction set.
+// sum + x w, by FMA if the processor has it. Written out, because the compiler must not contract by itself (-ffp-contract=off):
+// it fuses one loop and not the next, and then the bits depend on the tile and on the instruction set.
 template <class V, class T>
 inline V multiply_add(T x, V w, V sum) {
 #if defined(__AVX512F__)
@@ -72,7 +71,7 @@ inline V multiply_add(T x, V w, V sum) {
 #endif
 }
 
-// x y + z of numbers or of whole vectors, rounded once where the processor can.
+// x y + z of numbers or of vectors, by FMA if the processor has it.
 template <class V>
 inline V fused(V x, V y, V z) {
     if constexpr (std::is_arithmetic_v<V>) {
@@ -110,8 +109,8 @@ constexpr bool HAS_PAIRS = true;
 constexpr bool HAS_PAIRS = false;  // bfloat16 numbers are multiplied as floats, to the same bits
 #endif
 
-// sum + the products of two pairs, one after the other. A product of two bfloat16 numbers is exact in float, so nothing is
-// lost that a sum of floats would keep.
+// sum + x[0] w[0] + x[1] w[1], in this order. A product of two bfloat16 numbers is exact in float, so the bits are those of
+// floats.
 template <class V, class W>
 inline V multiply_add(Pair x, W w, V sum) {
 #if defined(__AVX512BF16__)
@@ -123,8 +122,8 @@ inline V multiply_add(Pair x, W w, V sum) {
 #endif
 }
 
-// Numbers of two rows of a matrix, in whose blocks of 2 x 2, of DISTANCE numbers on a side, the two off the diagonal change
-// places: the upper row of the result, or the lower.
+// A row of a matrix whose 2 x 2 blocks, DISTANCE numbers on a side, are transposed: [[a, b], [c, d]] becomes [[a, c], [b, d]].
+// From rows `upper` (a, b) and `lower` (c, d), the new upper row, or the LOWER one.
 template <int DISTANCE, bool LOWER, class V, int... J>
 inline V exchanged(V upper, V lower, std::integer_sequence<int, J...>) {
     constexpr int L = sizeof...(J);
@@ -139,7 +138,7 @@ inline V exchanged(V upper, V lower, std::integer_sequence<int, J...>) {
 #undef CHAINRULE_FROM
 }
 
-// Rows to columns, of as many vectors as each has numbers: blocks of 1 x 1, then of 2 x 2, ... change places.
+// Transposes a square matrix: exchanges blocks of 1 x 1, then of 2 x 2, ... (exchanged).
 template <int DISTANCE = 1, class V, int L>
 inline void transpose(V (&rows)[L]) {
     if constexpr (DISTANCE < L) {
@@ -164,8 +163,8 @@ constexpr int64_t padded(int64_t width) {
     return (width + PANEL<T> - 1) / PANEL<T> * PANEL<T>;
 }
 
-// The distance between rows of activations of this width: an odd number of cache lines, or a few. A column of a matrix
-// whose rows lie a large power of two apart falls into a few sets of the cache, and every pass over it misses.
+// The distance between rows of activations: an odd number of cache lines, or a few. If rows lie a large power of two apart, a
+// column falls into a few sets of the cache, and every pass over it misses.
 template <class T>
 constexpr int64_t distance(int64_t width) {
     constexpr int64_t LINE = CACHE_LINE / static_cast<int64_t>(sizeof(T)), FEW = 4;
@@ -193,12 +192,12 @@ inline Magnitude<T> magnitude(T x) {
     return std::bit_cast<Magnitude<T>>(x) & std::numeric_limits<Magnitude<T>>::max();
 }
 
-// The largest |x| of the numbers that were added, where NaN is larger than infinity; a vector of maxima until it is asked for.
+// The largest |x| of the numbers that were added; NaN counts as larger than infinity. Keeps a vector of maxima.
 template <class T>
 class Largest {
    public:
     void add(const T* values, int64_t n) {
-        constexpr int L = Simd<T>::LANES, TOGETHER = 4;  // vectors, whose maxima do not wait for each other
+        constexpr int L = Simd<T>::LANES, TOGETHER = 4;  // independent maxima, which hide the latency of each
         Vector most[TOGETHER] = {all_};
         int64_t i = 0;
         const auto next = [&](Vector& to) {

@@ -1,17 +1,17 @@
-// A run of training steps: what each thread does in them.
+// Training steps: what each thread does.
 //
-// A step is a sequence of phases (phases.h), each of which ends with a decision that is taken once, for all threads:
+// A step is a sequence of phases (phases.h). Each ends at a barrier, at which one thread decides for all:
 //
-//     walks       there and back with a thread's rows of the batch; nothing of the network changes
-//                 -> stopped or failed, the loss not finite: the call ends; or whether to look at the gradients first
-//     gradients   where their norm is asked for, or where one might not be finite: all are made, and none is used
-//                 -> one is not finite: the call ends
-//     update      strips of weights go to threads; nothing here can throw
-//     norms       where they are bounded
-//                 -> a parameter is not finite: the call ends with it; otherwise the step counts
+//     walks       each thread takes its rows of the batch forward and backward; no parameter changes
+//                 -> the call ends if it was stopped, has failed, or the loss is not finite
+//     gradients   only with clip_norm, or if a gradient might overflow: all are computed, none is used
+//                 -> the call ends if one is not finite
+//     update      each thread updates strips of the weights; nothing here throws
+//     norms       only with max_norm: the columns of the weights are scaled
+//                 -> the call ends if a parameter is not finite; otherwise the step counts
 //
-// So whatever happens before the update leaves no trace. Where the batch is large and the network small, the batch is cut into
-// micro-batches: a thread takes one there and back and adds up its gradient, all in its own cache, before it takes the next.
+// So a step that ends before its update changes nothing. A large batch of a small network is cut into micro-batches
+// (microbatches.h).
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-constexpr double LONG_STEP = 1e8;  // operations of a step that looks between its links whether it must stop
+constexpr double LONG_STEP = 1e8;  // operations from which a step asks before each operation whether to stop
 
 template <class T>
 Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const StepSettings& settings,
@@ -53,7 +53,7 @@ Batch Engine<T>::batch_of(const Call& call, int64_t k) const {
     return batch;
 }
 
-// A thread's part of the steps k0 to k1 of a call. Between two meetings no decision changes, so all threads come to the same ones.
+// What one thread does in steps k0 to k1. No decision changes between two barriers, so all threads come to the same barriers.
 template <class T>
 void Engine<T>::some_steps(Call& call, int64_t k0, int64_t k1, const Member& me) noexcept {
     for (int64_t k = k0; k < k1; ++k) {
@@ -83,7 +83,7 @@ void Engine<T>::some_steps(Call& call, int64_t k0, int64_t k1, const Member& me)
     }
 }
 
-// After the walks.
+// After the walks: ends the call, or prepares the update and decides whether to check the gradients first.
 template <class T>
 void Engine<T>::decide_on_update(Call& call, const Batch& batch, int64_t k, int present) {
     if (phases_.is_lost()) {
@@ -97,7 +97,7 @@ void Engine<T>::decide_on_update(Call& call, const Batch& batch, int64_t k, int 
         return;
     }
     const Corrections corrections(settings_, call.first + k, mu_product_);
-    call.mu_product = T(corrections.mu_product);  // as a checkpoint keeps it
+    call.mu_product = T(corrections.mu_product);  // in the precision of a checkpoint
     for (size_t i = 0; i < groups_.size(); ++i) {
         const auto [rate, decays] = groups_[i];
         steps_[i] = prepare<T>(settings_, corrections, call.settings.rate[k] * rate, call.settings.decay[k] * decays);
@@ -106,14 +106,14 @@ void Engine<T>::decide_on_update(Call& call, const Batch& batch, int64_t k, int 
     overflow_.store(false, std::memory_order_relaxed);
 }
 
-// Whether no gradient of the batch can overflow: sum_i a_i delta_i is at most n max |a| max |delta|, times how much they grow
-// between where they were measured, and the penalty's part is small where the weights are not huge. Nearly always so, and then no
-// gradient has to be looked at before it is used.
+// Whether no gradient of the batch can overflow: |sum_i a_i delta_i| <= n max |a| max |delta| times the growth between the
+// measured operations, and the penalty's gradient is small unless weights are huge. It nearly always holds, and then no
+// gradient has to be checked before it is used.
 template <class T>
 bool Engine<T>::is_bounded(const Batch& batch, int present) {
     constexpr double LIMIT = double(std::numeric_limits<T>::max() / 4);
     if (are_weights_large_.load(std::memory_order_relaxed)) return false;
-    if (microbatch_ > 0) {  // the sum of the parts' gradients
+    if (microbatch_ > 0) {  // |sum over parts| <= parts max |g|
         Largest<T> gradient;
         for (int number = 0; number < present; ++number) gradient.add(workspaces_[number].largest_gradient);
         return double(parts_of(batch.size)) * double(gradient.value()) < LIMIT;
@@ -121,9 +121,9 @@ bool Engine<T>::is_bounded(const Batch& batch, int present) {
     Largest<T> a, delta;
     for (int number = 0; number < present; ++number)
         a.add(workspaces_[number].largest_a), delta.add(workspaces_[number].largest_delta);
-    const double factor = a.value() < 1 ? 1 : double(a.value());  // 1 for a bias
+    const double factor = a.value() < 1 ? 1 : double(a.value());  // a bias has a = 1
     const double growth = measures_all_.load(std::memory_order_relaxed) ? 1 : growth_;
-    if (!(double(batch.size) * factor * double(delta.value()) * growth < LIMIT)) {  // NaN too
+    if (!(double(batch.size) * factor * double(delta.value()) * growth < LIMIT)) {  // or NaN
         measures_all_.store(true, std::memory_order_relaxed);
         return false;
     }
@@ -135,7 +135,7 @@ bool Engine<T>::is_bounded(const Batch& batch, int present) {
     return true;
 }
 
-// After the gradients: they and the loss with its penalty are all finite, or the step is not made.
+// After the gradients: ends the call if one of them, or the loss with its penalty, is not finite.
 template <class T>
 void Engine<T>::decide_on_gradients(Call& call, int present) {
     if (phases_.is_lost()) {
@@ -150,7 +150,7 @@ void Engine<T>::decide_on_gradients(Call& call, int present) {
         task_shares_[number].deal(first_task(number, present), first_task(number + 1, present));
 }
 
-// After the update, which is there whether or not its result is finite.
+// After the update, which is kept even if a parameter is not finite: ends the call then, otherwise counts the step.
 template <class T>
 void Engine<T>::finish_step(Call& call, const Batch& batch) {
     mu_product_ = call.mu_product;
@@ -169,7 +169,7 @@ void Engine<T>::finish_step(Call& call, const Batch& batch) {
     ++call.outcome.steps;
 }
 
-// Asks the caller whether to stop. What is left of the step's walks is passed over then.
+// Thread 0 asks the caller whether to stop; all threads then skip the rest of the walks.
 template <class T>
 void Engine<T>::look(const Call& call, const Member& me) {
     if (me.number != 0 || phases_.is_lost()) return;
@@ -177,7 +177,7 @@ void Engine<T>::look(const Call& call, const Member& me) {
     phases_.look_around();
 }
 
-// A thread's share of a batch, there and back. Before and after the sums of a batch norm over all rows, all wait.
+// Forward and backward for a thread's rows of a batch. All threads wait before and after a batch norm's sums over all rows.
 template <class T>
 void Engine<T>::walk_rows(const Call& call, const Batch& batch, const Member& me) {
     const int64_t r0 = first_row(me.number, me.present, batch.size), r1 = first_row(me.number + 1, me.present, batch.size);

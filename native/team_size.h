@@ -1,4 +1,4 @@
-// How many threads to work with, found by trying.
+// The number of threads, chosen by timing.
 #pragma once
 
 #include <algorithm>
@@ -7,21 +7,21 @@
 
 namespace chainrule {
 
-// One, twice as many, ... or the most that may be worth it: now and then, and when work has become slower, some of it is done
-// by another number, which stays if it is faster. Nobody can know beforehand: cores are busy with other work, or far from
-// each other, and both change within seconds. The numbers that come out depend on none of it.
+// Uses 1, 2, 4, ... or `most` threads. Now and then, and when steps have become slower, it times half or twice as many, and
+// keeps that number if steps are faster. The best number is not known beforehand: other programs use the cores, and that
+// changes within seconds. No result depends on it.
 class TeamSize {
    public:
     TeamSize(int most, int first) : most_(most), count_(first) {}
 
     // Threads for the next piece of work.
     int count() const { return trial_ > 0 ? trial_ : count_; }
-    // Its steps.
+    // Steps of that piece: about PIECE seconds.
     int64_t steps() const {
         return seconds_ > 0 ? static_cast<int64_t>(std::clamp(PIECE / seconds_, 1.0, 1e6)) : 1;
     }
-    // What a step of it took. The median of some pieces counts: one may have had to wait for something else, and threads that
-    // wait for each other are fast now and slow then.
+    // Takes the seconds per step of that piece. The median of TOGETHER pieces counts, because single ones vary: other programs
+    // interrupt them, and barriers are sometimes fast and sometimes slow.
     void took(double seconds) {
         times_[pieces_] = seconds;
         if (++pieces_ < TOGETHER) return;
@@ -42,11 +42,11 @@ class TeamSize {
 
    private:
     static constexpr double PIECE = 1e-3, SLOWER = 1.25;
-    static constexpr double MORE = 0.9, FEWER = 0.98;  // of the time, for more threads to be worth it, and for fewer
+    static constexpr double MORE = 0.9, FEWER = 0.98;  // of the time: more threads, or fewer, are kept below this
     static constexpr int TOGETHER = 5;                 // pieces
-    static constexpr int SOON = 4, LATE = 100;         // times so many, between trials
+    static constexpr int SOON = 4, LATE = 100;         // medians between two trials, at least and at most
 
-    // Half as many and twice as many in turn, where there are such.
+    // Half and twice as many threads in turn, from 1 to most.
     int another() {
         const int fewer = std::max(1, count_ / 2), more = std::min(most_, 2 * count_);
         tries_more_ = fewer == count_ || (!tries_more_ && more != count_);
@@ -55,8 +55,8 @@ class TeamSize {
 
     int most_, count_, trial_ = 0, pieces_ = 0, waited_ = 0, wait_ = SOON;
     bool tries_more_ = true;
-    std::array<double, TOGETHER> times_{};  // of a step of each of these pieces
-    double seconds_ = 0;                    // of a step of those before, with count_ threads
+    std::array<double, TOGETHER> times_{};  // seconds per step of these pieces
+    double seconds_ = 0;                    // seconds per step with count_ threads
 };
 
 }  // namespace chainrule

@@ -27,8 +27,8 @@ std::atomic<int> generation{0};
 [[maybe_unused]] const int counts_forks = pthread_atfork(nullptr, nullptr, [] { generation.fetch_add(1); });
 #endif
 
-// Denormal numbers (below 1e-38) cost a hundred cycles each: moments of weights that see no gradient decay into them.
-// While a team works they are taken as zero, on every thread and so for every number of threads.
+// Flushes denormal numbers (below 1e-38) to zero: each costs a hundred cycles, and moments of weights without gradient decay
+// into them. Every thread does so while it works, so that no result depends on their number.
 class FlushToZero {
    public:
 #if defined(__x86_64__)
@@ -49,7 +49,7 @@ class FlushToZero {
 #endif
 };
 
-// Looks for a while whether something has come true, before it is worth to sleep: waking up takes longer than small work.
+// Spins for a while until a condition is true, and returns it: waking a sleeping thread takes longer than small work.
 template <class Condition>
 bool spin(const Condition& is_true) {
     for (int i = 0; i < SPINS; ++i) {
@@ -66,7 +66,7 @@ struct Pool {
     const int process = process_generation();
     std::mutex busy;  // held by the caller that has the threads
 
-    // Makes threads until there are so many or the system refuses; how many there are. A refusal counts for a second.
+    // Creates threads until there are `wanted`, and returns how many there are. After a refusal it does not try for a second.
     int grow(int wanted) {
         if (static_cast<int>(helpers_.size()) >= wanted) return wanted;
         const auto now = std::chrono::steady_clock::now();
@@ -77,7 +77,7 @@ struct Pool {
                 auto helper = std::make_unique<Helper>(static_cast<int>(helpers_.size()) + 1, job_.load());
                 passes(Place::thread);
                 std::thread([this, &own = *helper] { serve(own); }).detach();
-                helpers_.push_back(std::move(helper));  // within what is reserved: a thread that runs has its place
+                helpers_.push_back(std::move(helper));  // reserved above, so it cannot throw
             }
         } catch (...) {
             again_ = now + std::chrono::seconds(1);
@@ -95,7 +95,7 @@ struct Pool {
         }
         for (int i = 1; i < count; ++i) helpers_[i - 1]->wake.notify_one();
         work(0);
-        if (process != process_generation()) return;  // forked by the work itself: nobody else is here
+        if (process != process_generation()) return;  // a child that the work has forked: it has no other threads
         const auto is_done = [this] { return working_.load(std::memory_order_acquire) == 0; };
         if (spin(is_done)) return;
         std::unique_lock lock(mutex_);
@@ -112,7 +112,7 @@ struct Pool {
         std::condition_variable wake;
     };
 
-    // A job that is for this thread waits for it, so it is the newest until the thread has done it.
+    // run() waits for all threads of a job. So a job of this thread is the newest until the thread has done it.
     void serve(Helper& own) noexcept {
         for (;;) {
             const auto is_called = [&] {
@@ -129,7 +129,7 @@ struct Pool {
                 (*work_)(own.number);
             }
             if (working_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-                const std::lock_guard lock(mutex_);  // the caller is asleep by now, or has not looked yet
+                const std::lock_guard lock(mutex_);  // the caller waits already, or has yet to check
                 done_.notify_one();
             }
         }
@@ -140,7 +140,7 @@ struct Pool {
     std::mutex mutex_;
     std::condition_variable done_;
     const Work* work_ = nullptr;
-    std::atomic<uint64_t> job_{0};  // its number, and how many threads it has
+    std::atomic<uint64_t> job_{0};  // its number times MOST, plus its threads
     std::atomic<int> working_{0};
 };
 
@@ -149,8 +149,8 @@ namespace {
 std::atomic<Pool*> current{nullptr};
 std::atomic<int> limit{0};
 
-// This process's pool, or null where there is no memory for one. A forked child leaves its parent's as it is: its threads are not
-// here, and its locks may be held by one of them.
+// This process's pool, or null if memory is short. A forked child leaves its parent's untouched: the threads do not exist in
+// the child, and may hold its locks.
 Pool* pool_of_this_process() {
     Pool* found = current.load();
     if (found != nullptr && found->process == process_generation()) return found;

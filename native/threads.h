@@ -1,13 +1,13 @@
-// Threads that stay, and are lent to one caller at a time.
+// A thread pool that serves one caller at a time.
 #pragma once
 
 #include <cstdint>
 
 namespace chainrule {
 
-constexpr int SPINS = 4000;  // some 50 to 100 microseconds
+constexpr int SPINS = 4000;  // some 50 to 100 microseconds of waiting
 
-// Leaves the core to its other thread, or to nobody, for some ten cycles.
+// Pauses for some ten cycles, in which the core's other hardware thread runs.
 inline void relax() {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -16,10 +16,10 @@ inline void relax() {
 #endif
 }
 
-// A number of this process: another one in a child that was forked from it.
+// A number of this process; a forked child has another one.
 int process_generation();
 
-// Work for threads: called with the number of the thread. It must not throw.
+// A reference to a function of the thread's number, which must not throw.
 class Work {
    public:
     template <class F>
@@ -31,9 +31,9 @@ class Work {
     void (*call_)(const void*, int) noexcept;
 };
 
-// The threads of the process, the caller's among them, for as long as this object lives: as many as are wanted, fewer where the
-// system makes no more, and the caller's alone while another has them. Neither making nor using it throws or allocates, but for
-// the threads that are made when they are first wanted. A forked child makes its own.
+// Holds threads of the process for its scope, the caller's among them: as many as wanted, fewer if the system creates no more,
+// and the caller's alone while another Workers holds them. It throws nothing, and allocates only to create threads. A forked
+// child creates its own.
 class Workers {
    public:
     explicit Workers(int wanted);
@@ -56,6 +56,6 @@ class Workers {
 #define CHAINRULE_PUBLIC extern "C" __attribute__((visibility("default")))
 #endif
 
-// The bound that threadpoolctl has set, 0 for none: it finds these two by their names.
+// The limit on threads that threadpoolctl has set, 0 for none. It finds these two by their names.
 CHAINRULE_PUBLIC int chainrule_get_num_threads();
 CHAINRULE_PUBLIC void chainrule_set_num_threads(int count);

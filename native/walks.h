@@ -1,4 +1,4 @@
-// The two walks over the program, for some rows of the batch. What an operation does is in ops/.
+// The forward and the backward walk over the program, for some rows of the batch. The operations are in ops/.
 #pragma once
 
 #include "objective.h"
@@ -8,10 +8,10 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-constexpr int64_t FEW_ROWS = 256;            // at most, of a thread
-constexpr int64_t WORTH_WAITING = 1 << 19;  // products of an operation, for sharing its columns to be worth two barriers
+constexpr int64_t FEW_ROWS = 256;            // rows per thread up to which threads share columns
+constexpr int64_t WORTH_WAITING = 1 << 19;  // multiplications for which sharing an operation's columns is worth two barriers
 
-// a0 = scale X[rows] + offset for rows r0 to r1 of the buffers, in the network's precision: the only copy that is made of the samples.
+// a0 = scale X[rows] + offset for rows r0 to r1 of the buffers, in the network's precision: the only copy of the samples.
 template <class T>
 void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, Following following) {
     Buffer<T>& input = buffers_[0];
@@ -25,8 +25,8 @@ void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, 
     if (input.is_multiplied) round_rows(input.a, input, r0, r1);
 }
 
-// z (r1 - r0, ldz) = a W + b: rows r0 to r1 of a, which are the buffer's a or its grad, and W (its width, N) in panels or
-// panels of pairs. finish as in forward_rows.
+// z (r1 - r0, N) = a[r0 : r1] W + b. a is the buffer's a or its grad, W (width, N) is in panels of numbers or of pairs. finish
+// as in forward_rows.
 template <class T>
 template <bool MAY_HAVE_GAPS, class Finish>
 void Engine<T>::product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz,
@@ -56,7 +56,7 @@ void Engine<T>::forward(const Op& op, Cache<T>& cache, const Block& block, const
                                  buffers_[second].width, out.a.data(), out.ld, draw});
 }
 
-// dL/d in from dL/d out. Where another operation has begun the sum, the contribution is added to it.
+// dL/d in from dL/d out. Adds it to what a later operation that reads the same buffer has written.
 template <class T>
 void Engine<T>::backward(const Op& op, Cache<T>& cache, const Block& block, Workspace<T>& own) {
     Buffer<T>&in = buffers_[op.in], &in2 = buffers_[op.in2 < 0 ? op.in : op.in2];
@@ -66,7 +66,7 @@ void Engine<T>::backward(const Op& op, Cache<T>& cache, const Block& block, Work
                                    in.ld, in2.ld});
 }
 
-// What an operation needs of the whole batch, for columns n0 to n1 of its buffer.
+// A batch norm's sums over the whole batch, for columns n0 to n1 of its buffer.
 template <class T>
 void Engine<T>::sums_over_batch(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch, bool is_forth) {
     if (is_forth)
@@ -75,8 +75,8 @@ void Engine<T>::sums_over_batch(const Op& op, Cache<T>& cache, int64_t n0, int64
         ops::batch_norm::sums(cache, gradient_rows_of(op.out), n0, n1, batch);
 }
 
-// Whether threads share the columns of what a dense makes, rather than the rows, which are few: each reads a part of W then,
-// and makes whole tiles.
+// Whether threads share the columns of a dense's output rather than its few rows: each reads a part of W, and its tiles are
+// whole.
 template <class T>
 bool Engine<T>::shares_columns(const Op& op, int64_t rows, int present, bool is_forth) const {
     if (present == 1 || op.kind != Kind::dense || run_.bf16 || rows > FEW_ROWS * present) return false;
@@ -87,8 +87,8 @@ bool Engine<T>::shares_columns(const Op& op, int64_t rows, int present, bool is_
     return in.needs_gradient && is_delta && in.width > PANEL<T> * present;
 }
 
-// There and back for a part of a batch, unless the phase is lost. block_of(op, cache, is_forth) says before each operation what
-// to make of it; it is called in any case, for threads may meet in it.
+// Forward, loss and backward for a part of a batch, unless the phase is lost. block_of(op, cache, is_forth) is the block of an
+// operation to compute. It is always called, because threads may wait for each other in it.
 template <class T>
 template <class BlockOf>
 void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Workspace<T>& own, BlockOf&& block_of) {

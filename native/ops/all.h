@@ -1,4 +1,4 @@
-// Every operation, and which one to call.
+// All operations, and the dispatch by an operation's kind.
 #pragma once
 
 #include "batch_norm.h"

@@ -1,12 +1,12 @@
-// What an operation is given on its way forward and back. Each operation is a file of this folder, named in enumerations.h: its
-// formula, its derivative, and the gradient of its parameters, for some rows of the batch. chainrule/formulas/layers/ in C++.
+// The arguments of an operation's forward, backward and gradient, for some rows of the batch. Each operation (enumerations.h)
+// is a struct of these three in a file of this folder: chainrule/formulas/layers/ in C++.
 #pragma once
 
 #include "../session.h"
 
 namespace chainrule::CHAINRULE_ISA::ops {
 
-// Rows r0 to r1 of the batch, forward.
+// Forward: out from a and b, for rows r0 to r1 of the batch.
 template <class T>
 struct Forward {
     Engine<T>& engine;
@@ -15,7 +15,7 @@ struct Forward {
     Workspace<T>& own;
     const Block& block;
     int64_t r0, r1;
-    Rows<T> a, b;            // the inputs (batch, width) and (batch, width_b), where there is a second one
+    Rows<T> a, b;            // (batch, width), and (batch, width_b) if there is a second input
     int64_t width, width_b;
     T* out;                  // (batch, ld)
     int64_t ld;
@@ -29,7 +29,7 @@ struct Forward {
     T* row(int64_t i) const { return out + i * ld; }
 };
 
-// Rows r0 to r1 of the batch, back: delta = dL/d out is there, dL/d inputs are asked for.
+// Backward: dL/d inputs from delta = dL/d out, for rows r0 to r1 of the batch.
 template <class T>
 struct Backward {
     Engine<T>& engine;
@@ -40,19 +40,19 @@ struct Backward {
     int64_t r0, r1;
     Rows<T> a, out, delta;   // (batch, width), (batch, width of out), the same
     int64_t width, width_b;
-    T *to, *to_b;            // dL/d inputs (batch, ld) and (batch, ld_b); null where nobody asks for it
+    T *to, *to_b;            // dL/d inputs (batch, ld) and (batch, ld_b); null if not needed
     int64_t ld, ld_b;
 
     T c0() const { return T(op.c0); }
     const T* parameter(int slot) const { return engine.value_of(slot); }
     const State<T>& state() const { return engine.state_of(op); }
     T* row(int64_t i) const { return to + i * ld; }
-    // Writes a number of dL/da, or adds it to what a later operation has begun.
+    // Writes dL/da_j, or adds it to what a later operation has written.
     void put(T* row, int64_t j, T value) const { row[j] = cache.accumulates ? row[j] + value : value; }
     void put_b(T* row, int64_t j, T value) const { row[j] = cache.accumulates2 ? row[j] + value : value; }
 };
 
-// A panel of columns, from n on, of the gradient of a parameter that is a vector: over rows r0 to r1.
+// Gradient of a vector parameter: the panel of columns from n on, summed over rows r0 to r1.
 template <class T>
 struct Gradient {
     const Op& op;
@@ -61,7 +61,7 @@ struct Gradient {
     Rows<T> a, delta;
     int64_t r0, r1, n;
 
-    // sum_j += of(a_ij, delta_ij), i ascending. The sums stand in registers meanwhile.
+    // sum_j += of(a_ij, delta_ij), i ascending. The sums stay in registers.
     template <class F>
     void add(T* sum, F&& of) const {
         constexpr int64_t P = PANEL<T>;

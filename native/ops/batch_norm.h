@@ -1,8 +1,7 @@
-// batch_norm: formulas/layers/batch_norm.py in C++, a panel of columns at a time: what belongs to a column stays in registers
-// while the rows pass.
+// batch_norm: formulas/layers/batch_norm.py in C++, a panel of columns at a time, whose scalars stay in registers for all rows.
 //
-// Its statistics are sums over the whole batch, of which the threads take some columns each: before the rows go forward
-// (`statistics`) and back (`sums`), between two meetings of all.
+// The sums over the whole batch come before forward (`statistics`) and before backward (`sums`). Each thread takes some columns
+// of them, between two barriers.
 #pragma once
 
 #include "base.h"
@@ -10,11 +9,11 @@
 namespace chainrule::CHAINRULE_ISA::ops {
 
 struct batch_norm {
-    // mu and var of the batch for columns n0 to n1, whole panels, and the running ones after this step.
+    // Mean and variance of the batch for columns n0 to n1 (whole panels), and the running ones after this step.
     template <class T>
     static void statistics(const Op& op, Cache<T>& cache, const State<T>& state, Rows<T> from, int64_t n0, int64_t n1, int64_t batch) {
         constexpr int64_t P = PANEL<T>;
-        // A single sample says nothing of a variance: the running statistics stay.
+        // A single sample has no variance, so the running statistics stay as they are.
         const T momentum = batch > 1 ? T(op.c1) : T(1), unbiased = batch > 1 ? T(double(batch) / double(batch - 1)) : T(0);
         for (int64_t n = n0; n < n1; n += P) {
             const T* a = from.first + n;
@@ -62,7 +61,7 @@ struct batch_norm {
         }
     }
 
-    // dL/dgamma = sum_i delta_i x_hat_i and dL/dbeta = sum_i delta_i for columns n0 to n1, whole panels, and their means.
+    // dL/dgamma = sum_i delta_i x_hat_i and dL/dbeta = sum_i delta_i for columns n0 to n1 (whole panels), and their means.
     template <class T>
     static void sums(Cache<T>& cache, Rows<T> delta, int64_t n0, int64_t n1, int64_t batch) {
         constexpr int64_t P = PANEL<T>;
@@ -81,8 +80,8 @@ struct batch_norm {
         }
     }
 
-    // dL/da = gamma / sqrt(var + eps) (delta - mean(delta) - x_hat mean(delta x_hat)); without the means where the statistics
-    // are the running ones, which do not depend on the batch.
+    // dL/da = gamma / sqrt(var + eps) (delta - mean(delta) - x_hat mean(delta x_hat)). With the running statistics, which do
+    // not depend on the batch, both means are 0.
     template <class T>
     static void backward(const Backward<T>& at) {
         if (at.to == nullptr) return;
@@ -108,7 +107,7 @@ struct batch_norm {
         }
     }
 
-    // What `sums` has found.
+    // dL/dgamma or dL/dbeta, from `sums`.
     template <class T>
     static void gradient(const Gradient<T>& at, T* sum) {
         const Array<T>& from = at.slot == at.op.slot0 ? at.cache.dgamma : at.cache.dbeta;

@@ -1,4 +1,4 @@
-// Operations on single numbers with a parameter for each column.
+// Elementwise operations with a parameter for each column.
 #pragma once
 
 #include "base.h"

@@ -1,5 +1,5 @@
-// dense: formulas/layers/dense.py in C++, by the products of matmul.h. What follows it is done on the way: an activation over
-// its z, and on the way back the derivative of the activation before it (layout.h says where).
+// dense: formulas/layers/dense.py in C++, by the products of matmul.h. An activation after it is fused into forward, f'(z) of
+// the dense before it into backward (Layout::Part).
 #pragma once
 
 #include "../epilogues.h"
@@ -22,7 +22,7 @@ struct dense {
                                       at.r0, at.r1, at.own, over_z);
     }
 
-    // dL/da = delta W^T, where delta = dL/d out f'(z), and over it the derivative of the dense that made a
+    // dL/da = delta W^T with delta = dL/d out f'(z). If `before`, multiplies dL/da by f'(z) of the dense that made a.
     template <class T>
     static void backward(const Backward<T>& at) {
         Engine<T>& engine = at.engine;
@@ -53,11 +53,11 @@ struct dense {
                 for (int64_t j = 0; j < K; ++j) at.row(at.r0 + i)[k0 + j] += to[i * in.ld + j];
     }
 
-    // dL/db = sum_i delta_i; dL/dW = a^T delta is that of whole strips (update.h)
+    // dL/db = sum_i delta_i. dL/dW = a^T delta is computed in strips (update.h).
     template <class T>
     static void gradient(const Gradient<T>& at, T* sum) {
         constexpr int64_t P = PANEL<T>;
-        T sums[P];  // in registers meanwhile
+        T sums[P];  // in registers
         std::copy(sum, sum + P, sums);
         const T* delta = at.delta.first + at.n;
         for (int64_t i = at.r0; i < at.r1; ++i)

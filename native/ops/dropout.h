@@ -41,7 +41,7 @@ struct dropout : Fixed {
     }
 
    private:
-    // mask = keep / (1 - rate): the words that chainrule/core/random.py draws for (seed, stream, step), in row-major order.
+    // mask = keep / (1 - rate), keep from the words of chainrule/core/random.py for (seed, stream, step), in row-major order.
     template <class T>
     static void make_mask(const Forward<T>& at) {
         const Draw& draw = *at.draw;

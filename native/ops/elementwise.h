@@ -1,4 +1,4 @@
-// An activation by itself: formulas/layers/activation.py in C++; the functions are in activations.h.
+// An activation that no dense is fused with: formulas/layers/activation.py in C++; the functions are in activations.h.
 #pragma once
 
 #include "../activations.h"
@@ -33,7 +33,7 @@ struct elementwise : Fixed {
             T* to = at.row(i);
             with_activation(at.op.function, [=](auto f) {
                 for (int64_t n = 0; n < width; n += PANEL<T>) {
-                    T prime[PANEL<T>];  // by itself, or the compiler makes branches of it rather than vectors
+                    T prime[PANEL<T>];  // in a loop of its own, or the compiler makes branches rather than vectors
                     for (int64_t j = 0; j < PANEL<T>; ++j) prime[j] = activate_prime<f()>(z[n + j], a[n + j], c);
                     if (more)
                         for (int64_t j = 0; j < PANEL<T>; ++j) to[n + j] += delta[n + j] * prime[j];

@@ -1,4 +1,4 @@
-// What joins the two branches of a block: network/blocks.py in C++.
+// The joins of a block's two branches: network/blocks.py in C++.
 #pragma once
 
 #include "base.h"

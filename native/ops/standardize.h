@@ -1,4 +1,4 @@
-// standardize, by what was measured: formulas/layers/standardize.py in C++.
+// standardize, by the measured mean and std: formulas/layers/standardize.py in C++.
 #pragma once
 
 #include "base.h"
