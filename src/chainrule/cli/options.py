@@ -103,8 +103,8 @@ LearningRate = Annotated[
     _training(
         "--lr",
         help="Learning rate, which the schedule multiplies.",
-        show_default="for Adam and its kin in one cycle 0.005 for images (0.008 with --target and no --epochs), "
-        "0.002 for tables; else the optimizer's own",
+        show_default="for adam, amsgrad, adamw and nadam with --schedule one_cycle 0.005 for images (0.008 with "
+        "--target and no --epochs), 0.002 for tables; else the optimizer's own",
     ),
 ]
 Schedule = Annotated[
