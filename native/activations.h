@@ -67,7 +67,7 @@ inline V log_of(V x) {
     const V p = polynomial(r, 7.0376836292e-2f, -1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f,
                            -1.6668057665e-1f, 2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f);
     const V far = fused(r * -0.5f, r, fused(r * r * r, p, n * -2.12194440e-4f));
-    return choose(x < std::numeric_limits<float>::infinity(), fused(n, V{} + 0.693359375f, r + far), x);  // NaN and infinity stay
+    return choose(x < std::numeric_limits<float>::infinity(), fused(n, V{} + 0.693359375f, r + far), x);  // or NaN, infinity
 }
 
 // exp(x), log(1 + x) and exp(x) - 1; in double the C library's. In float the last two correct the rounding of 1 + x and of

@@ -50,7 +50,7 @@ struct All {
 constexpr int64_t PIECE = 16;  // terms of a sum between two prefetches
 
 // The epilogue that changes nothing. An epilogue maps the sums of a tile, row i from column j on, while they are in registers.
-struct AsTheyAre {
+struct Identity {
     template <class V>
     V operator()(V sums, int64_t, int64_t) const {
         return sums;
@@ -191,7 +191,7 @@ struct Nothing {
     static constexpr bool in_registers = false;
 
     void operator()(int64_t, int64_t, int64_t) const {}
-    AsTheyAre epilogue(int64_t, int64_t) const { return {}; }
+    Identity epilogue(int64_t, int64_t) const { return {}; }
 };
 
 // z (rows, N) = a (rows, K) W (K, N) + b. `finish` is applied once to each tile, rows i0 to i1 of the panel at column n: to
@@ -236,7 +236,7 @@ void forward_rows(const E* a, int64_t lda, const E* panels, const T* b, T* z, in
                         const bool is_done = k + depth == K;
                         if constexpr (count() == TILE_ROWS)
                             if (is_done && finish.in_registers) return all(finish.epilogue(i, n));
-                        all(AsTheyAre{});
+                        all(Identity{});
                         if (is_done) finish(i, i + count(), n);
                     });
                 }

@@ -29,7 +29,7 @@ namespace {
 using Any = nb::ndarray<nb::c_contig, nb::device::cpu>;
 using Ints = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Tally = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Sums = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Values = nb::ndarray<nb::ro, nb::device::cpu>;
 
 // The member of an enumeration with this number.
@@ -153,12 +153,12 @@ nb::dict analyzed(const Program& program, bool trains) {
 }
 
 // Samples from Python, an array or the (data, indices, indptr) of a CSR matrix; keeps the arrays alive.
-struct Given {
+struct PySamples {
     Values values, indices, indptr;
     Samples samples{};
     int64_t n;
 
-    Given(nb::handle X, int64_t width) {
+    PySamples(nb::handle X, int64_t width) {
         const bool is_sparse = nb::isinstance<nb::tuple>(X);
         if (is_sparse) {
             const auto parts = nb::cast<std::tuple<Values, Values, Values>>(X);
@@ -226,9 +226,9 @@ struct Buffer {
     Buffer(const Buffer&) = delete;
 };
 
-class Bound {
+class PySession {
    public:
-    Bound(const std::string& isa, const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double)
+    PySession(const std::string& isa, const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double)
         : program_(program), is_double_(is_double), trains_(trains), session_(chosen(isa).make(program_, run, capacity, trains, is_double)) {}
 
     void set_theta(const Any& theta) {
@@ -269,9 +269,9 @@ class Bound {
     int64_t taken() const { return taken_; }
 
     std::tuple<int64_t, const char*> steps(nb::object X, nb::object labels, nb::object y, nb::object weight, const Ints& rows,
-                                            const Doubles& rate, const Doubles& decay, const Doubles& dropout, int64_t first, int64_t step_offset, const Tally& sums) {
+                                            const Doubles& rate, const Doubles& decay, const Doubles& dropout, int64_t first, int64_t step_offset, const Sums& sums) {
         const Alone alone(turns_, trains_);
-        Given given(X, program_.widths.front());
+        PySamples given(X, program_.widths.front());
         Samples& samples = given.samples;
         const int64_t n = given.n;
         Ints label_array;
@@ -335,7 +335,7 @@ class Bound {
     // Writes out (n, outputs). Returns whether the samples are finite.
     bool predict(nb::object X, const Any& out) {
         const Alone alone(turns_, trains_);
-        const Given given(X, program_.widths.front());
+        const PySamples given(X, program_.widths.front());
         const int64_t n = given.n;
         check(given, nullptr, n);
         if (out.ndim() != 2 || static_cast<int64_t>(out.shape(0)) != n ||
@@ -363,7 +363,7 @@ class Bound {
     static void refuse_error() {
         if (PyErr_Occurred()) throw nb::python_error();
     }
-    void check(const Given& given, const int64_t* rows, int64_t count) const {
+    void check(const PySamples& given, const int64_t* rows, int64_t count) const {
         if (!given.is_well_formed(rows, count, program_.widths.front()))
             throw std::invalid_argument("a CSR matrix whose indptr or indices point outside of it");
     }
@@ -458,21 +458,21 @@ NB_MODULE(_native, m) {
         nb::kw_only(), "rule"_a = 0, "beta1"_a = 0.0, "beta2"_a = 0.0, "eps"_a = 0.0, "decay"_a = 0.0, "clip_norm"_a = 0.0,
         "clip_value"_a = 0.0, "batch_size"_a, "seed"_a = 0, "threads"_a, "bf16"_a = false);
     m.def("analyze", &analyzed, "program"_a, "trains"_a);
-    nb::class_<Bound>(m, "Session")
+    nb::class_<PySession>(m, "Session")
         .def(nb::init<const std::string&, const Program&, const Run&, int64_t, bool, bool>(), nb::kw_only(), "isa"_a, "program"_a,
              "run"_a, "capacity"_a, "trains"_a, "is_double"_a)
-        .def("set_theta", &Bound::set_theta)
-        .def("get_theta", &Bound::get_theta)
-        .def("set_state", &Bound::set_state)
-        .def("get_state", &Bound::get_state)
-        .def("moments", &Bound::moments)
-        .def("set_moment", &Bound::set_moment)
-        .def("get_moment", &Bound::get_moment)
-        .def("mu_product", &Bound::mu_product)
-        .def("set_mu_product", &Bound::set_mu_product)
-        .def("taken", &Bound::taken)
-        .def("steps", &Bound::steps, nb::kw_only(), "X"_a, "labels"_a.none(), "y"_a.none(), "weight"_a.none(), "rows"_a, "rate"_a,
+        .def("set_theta", &PySession::set_theta)
+        .def("get_theta", &PySession::get_theta)
+        .def("set_state", &PySession::set_state)
+        .def("get_state", &PySession::get_state)
+        .def("moments", &PySession::moments)
+        .def("set_moment", &PySession::set_moment)
+        .def("get_moment", &PySession::get_moment)
+        .def("mu_product", &PySession::mu_product)
+        .def("set_mu_product", &PySession::set_mu_product)
+        .def("taken", &PySession::taken)
+        .def("steps", &PySession::steps, nb::kw_only(), "X"_a, "labels"_a.none(), "y"_a.none(), "weight"_a.none(), "rows"_a, "rate"_a,
              "decay"_a, "dropout"_a, "first"_a, "step_offset"_a, "sums"_a)
-        .def("predict", &Bound::predict)
-        .def("predict_row", &Bound::predict_row);
+        .def("predict", &PySession::predict)
+        .def("predict_row", &PySession::predict_row);
 }

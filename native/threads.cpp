@@ -70,7 +70,7 @@ struct Pool {
     int grow(int wanted) {
         if (static_cast<int>(helpers_.size()) >= wanted) return wanted;
         const auto now = std::chrono::steady_clock::now();
-        if (now < again_) return static_cast<int>(helpers_.size());
+        if (now < retry_) return static_cast<int>(helpers_.size());
         try {
             helpers_.reserve(wanted);
             while (static_cast<int>(helpers_.size()) < wanted) {
@@ -80,7 +80,7 @@ struct Pool {
                 helpers_.push_back(std::move(helper));  // reserved above, so it cannot throw
             }
         } catch (...) {
-            again_ = now + std::chrono::seconds(1);
+            retry_ = now + std::chrono::seconds(1);
         }
         return static_cast<int>(helpers_.size());
     }
@@ -136,7 +136,7 @@ struct Pool {
     }
 
     std::vector<std::unique_ptr<Helper>> helpers_;
-    std::chrono::steady_clock::time_point again_{};  // when to ask the system for threads again
+    std::chrono::steady_clock::time_point retry_{};  // when to ask the system for threads again
     std::mutex mutex_;
     std::condition_variable done_;
     const Work* work_ = nullptr;
