@@ -1,0 +1,181 @@
+"""The network of the screen Plane: its settings, its points, and the Python that trains it to the same numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.settings import check_choice, check_number
+from chainrule.data import checks
+from chainrule.errors import ConfigError, DataError
+from chainrule.formulas.layers import ACTIVATIONS, BatchNorm, Dense, Layer
+from chainrule.formulas.losses import Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer
+from chainrule.network.blocks import Residual
+from chainrule.network.network import Network
+from chainrule.studio.points import KINDS, Points, points
+
+ACTIVATION_KINDS = ("tanh", "relu", "sigmoid", "leaky_relu", "elu", "gelu", "silu", "softplus", "identity")
+OPTIMIZER_KINDS = ("sgd", "momentum", "rmsprop", "adagrad", "adam", "adamw", "nadam")
+MAX_POINTS, MAX_LAYERS, MAX_WIDTH, MAX_CLASSES = 400, 6, 12, 4
+"""So few that all numbers of a network fit into a frame of 8 kB."""
+EDGE = 1.3
+"""The plane is shown from -EDGE to EDGE in both directions."""
+
+
+@dataclass(frozen=True)
+class PlaneSettings:
+    """What decides the numbers of a network of the plane; the same settings give the same bits."""
+
+    kind: str = "moons"
+    """of the data: one of `points.KINDS`, or "painted" """
+    n: int = 200
+    noise: float = 0.1
+    seed: int = 0
+    """of the points, the weights and the batches"""
+    layers: tuple[int, ...] = (8, 8)
+    activation: str = "tanh"
+    batch_norm: bool = False
+    residual: bool = False
+    optimizer: str = "adam"
+    rate: float = 0.01
+    batch: int = 16
+    painted: tuple[float, ...] = ()
+    """of each painted point its x1, its x2 and its class"""
+
+    def __post_init__(self) -> None:
+        """Check everything. Raises ConfigError, and DataError for painted points."""
+        if self.kind != "painted":
+            check_choice(self.kind, KINDS, "kind")
+        check_choice(self.activation, dict.fromkeys(ACTIVATION_KINDS, True), "activation")
+        check_choice(self.optimizer, dict.fromkeys(OPTIMIZER_KINDS, True), "optimizer")
+        for name, value, low, high in (
+            ("n", self.n, 10, MAX_POINTS),
+            ("batch", self.batch, 1, MAX_POINTS),
+        ):
+            if not low <= value <= high:
+                raise ConfigError(f"{name} must be from {low} to {high}, not {value}.")
+        check_number(self.noise, "noise", minimum=0, maximum=0.5)
+        check_number(self.rate, "rate", above=0, maximum=10)
+        checks.check_seed(self.seed)
+        if len(self.layers) > MAX_LAYERS or any(not 1 <= width <= MAX_WIDTH for width in self.layers):
+            raise ConfigError(
+                f"layers must be at most {MAX_LAYERS} numbers from 1 to {MAX_WIDTH}, not {list(self.layers)}."
+            )
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the network is to give a height rather than a class."""
+        return self.kind == "surface"
+
+
+def data_of(settings: PlaneSettings) -> Points:
+    """Return the points of the settings. Raises DataError for painted ones that cannot be trained on."""
+    if settings.kind != "painted":
+        return points(settings.kind, n=settings.n, noise=settings.noise, seed=settings.seed)
+    numbers = np.asarray(settings.painted, np.float64)
+    if len(numbers) % 3 or len(numbers) > 3 * MAX_POINTS:
+        raise DataError(f"points must be at most {MAX_POINTS} times x1, x2 and a class; paint fewer.")
+    table = numbers.reshape(-1, 3)
+    X, y = table[:, :2], table[:, 2]
+    if not (np.abs(X) <= EDGE).all() or not np.isin(y, range(MAX_CLASSES)).all():
+        raise DataError(
+            f"points must lie between -{EDGE} and {EDGE} and have classes from 0 to {MAX_CLASSES - 1}."
+        )
+    if len(np.unique(y)) < 2:
+        raise DataError("the points are of fewer than two classes; paint some of another class too.")
+    return Points(
+        X.astype(np.float32), y.astype(np.int64), np.empty((0, 2), np.float32), np.empty(0, np.int64)
+    )
+
+
+def hidden(settings: PlaneSettings) -> list[Layer]:
+    """Return the hidden layers: a Dense with its activation each, from the second one on in a block if wanted."""
+    made: list[Layer] = []
+    for i, width in enumerate(settings.layers):
+        norm = [BatchNorm()] if settings.batch_norm else []
+        layers = [Dense(width), *norm, ACTIVATIONS[settings.activation]()]
+        made += [Residual(layers)] if settings.residual and i else layers
+    return made
+
+
+def network_of(settings: PlaneSettings, y: Any) -> Network:
+    """Return the network: one output for two classes or a height, else an output for each class."""
+    classes = 1 if settings.is_regression else int(y.max()) + 1
+    outputs = classes if classes > 2 else 1
+    return Network(2, [*hidden(settings), Dense(outputs)], loss_of(settings, outputs))
+
+
+def loss_of(settings: PlaneSettings, outputs: int) -> Loss:
+    """Return the loss that suits the outputs."""
+    if settings.is_regression:
+        return MeanSquaredError()
+    return SigmoidCrossEntropy() if outputs == 1 else SoftmaxCrossEntropy()
+
+
+def optimizer_of(settings: PlaneSettings) -> Optimizer:
+    """Return the optimizer at the rate of the settings."""
+    if settings.optimizer == "momentum":
+        made: Optimizer = OPTIMIZERS["sgd"](settings.rate, momentum=0.9)
+    else:
+        made = OPTIMIZERS[settings.optimizer](settings.rate)
+    return made
+
+
+def python(settings: PlaneSettings, epochs: str) -> str:
+    """Return the program that draws the same points and trains the same network to the same numbers."""
+    data = data_of(settings)
+    network = network_of(settings, data.y)
+    layers = [f"    {_layer(layer)}," for layer in hidden(settings)]
+    layers.append(f"    Dense({network.outputs}),")
+    optimizer = optimizer_of(settings)
+    momentum = ", momentum=0.9" if settings.optimizer == "momentum" else ""
+    used = {"Model", "Network", "Dense", type(network.loss).__name__, type(optimizer).__name__}
+    if settings.layers:
+        used.add(ACTIVATIONS[settings.activation].__name__)
+        used |= {"BatchNorm"} if settings.batch_norm else set()
+        used |= {"Residual"} if settings.residual and len(settings.layers) > 1 else set()
+    test = ""
+    if settings.kind == "painted":
+        rows = [f"    ({x1:g}, {x2:g}, {int(c)})," for x1, x2, c in np.reshape(settings.painted, (-1, 3))]
+        head, source = (
+            ["import numpy as np", ""],
+            [
+                *("painted = np.array([  # x1, x2, class", *rows, "])"),
+                "X, y = painted[:, :2].astype(np.float32), painted[:, 2].astype(int)",
+            ],
+        )
+    else:
+        head, test = [], ", validation_data=(X_test, y_test)"
+        source = [
+            f'X, y, X_test, y_test = points("{settings.kind}", n={settings.n}, noise={settings.noise:g}, '
+            f"seed={settings.seed})"
+        ]
+    imports = [f"from chainrule import {', '.join(sorted(used))}"]
+    if not head:
+        imports.append("from chainrule.studio.points import points")
+    return "\n".join(
+        [
+            *head,
+            *imports,
+            "",
+            *source,
+            "network = Network(2, [",
+            *layers,
+            f"], {type(network.loss).__name__}())",
+            f"model = Model(network, seed={settings.seed})",
+            f"model.fit(X, y, epochs={epochs}, batch_size={settings.batch}, "
+            f"optimizer={type(optimizer).__name__}({settings.rate:g}{momentum}){test})",
+            "print(model.evaluate(X, y))",
+            "",
+        ]
+    )
+
+
+def _layer(layer: Layer) -> str:
+    """Dense(8), Tanh(), Residual([Dense(8), Tanh()])"""
+    if isinstance(layer, Residual):
+        return f"Residual([{', '.join(map(_layer, layer.layers))}])"
+    return f"Dense({layer.units})" if isinstance(layer, Dense) else f"{type(layer).__name__}()"
