@@ -33,14 +33,14 @@ class PlaneSettings:
     """of the data: one of `points.KINDS`, or "painted" """
     n: int = 200
     noise: float = 0.1
-    seed: int = 0
+    seed: int = 1
     """of the points, the weights and the batches"""
     layers: tuple[int, ...] = (8, 8)
     activation: str = "tanh"
     batch_norm: bool = False
     residual: bool = False
     optimizer: str = "adam"
-    rate: float = 0.01
+    rate: float = 0.03
     batch: int = 16
     painted: tuple[float, ...] = ()
     """of each painted point its x1, its x2 and its class"""

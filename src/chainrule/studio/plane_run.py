@@ -42,6 +42,7 @@ class PlaneRun(Callback):
         self.points = data_of(settings)
         self.model = Model(network_of(settings, self.points.y), seed=settings.seed)
         self.changed = threading.Condition()
+        """guards what is below; it is notified when a page asks for something, and when a frame was sent"""
         self.goal = 0.0
         """the step up to which the thread trains; beyond it waits"""
         self.pace = 0.0
@@ -179,6 +180,7 @@ class PlaneRun(Callback):
         self.snapshot = (run.theta.copy(), dict(run.states))
         self.sent = time.monotonic()
         self.tell("plane.frame", self.frame())
+        self.changed.notify_all()
 
     # --- what a page sees --------------------------------------------------------------------------------------------
 

@@ -1,6 +1,8 @@
 // Every screen: what shows it, its keys in the address, and whether it needs nobody who computes (`alone`).
 import { backprop, url as backpropUrl } from './screens/backprop.js';
 import { draw, url as drawUrl } from './screens/draw.js';
+import { draw } from './screens/draw.js';
+import { plane, url as planeUrl } from './screens/plane.js';
 import { glossary, url as glossaryUrl } from './screens/glossary.js';
 import { neurons, url as neuronsUrl } from './screens/neurons.js';
 import { why, url as whyUrl } from './screens/why.js';
@@ -11,4 +13,7 @@ export const screens = {
   neurons: { show: neurons, glyph: '⬡', url: neuronsUrl },
   why: { show: why, glyph: '？', url: whyUrl },
   glossary: { show: glossary, glyph: '文', url: glossaryUrl, alone: true },
+  draw: { show: draw, glyph: '✎', url: [], shown: always },
+  plane: { show: plane, glyph: '◐', url: planeUrl, shown: (store) => store.can('plane.build') },
+  glossary: { show: glossary, glyph: '文', url: glossaryUrl, shown: always },
 };
