@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from chainrule.studio.studio import Studio
-from conftest import guarded_page
-from serving import served
+from studio_pages import settle as idle
+from studio_pages import studio_pages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -28,31 +28,35 @@ def studio() -> Studio:
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, studio: Studio) -> Iterator[Page]:
-    pages = guarded_page(browser, viewport={"width": 1440, "height": 900})
-    page = next(pages)
-    page.set_default_timeout(20_000)
-    with served(studio) as url:
-        page.goto(url)
-        page.wait_for_function("window.chainrule")
+    with studio_pages(browser, studio) as pages, pages.open("plane") as page:
+        page.set_default_timeout(20_000)
         yield page
-        page.goto("about:blank")
-    next(pages, None)  # asserts that nothing failed
 
 
-def opened(page: Page, **state: Any) -> Page:
-    """The screen from an address with this state, drawn."""
-    values = {"screen": "plane", "lang": "en", "theme": "light"} | state
-    hash_ = "&".join(
-        f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in values.items()
+def opened(page: Page, *, lang: str = "en", theme: str = "light", motion: bool = False, **state: Any) -> Page:
+    """The screen with this state, come to anew from another screen."""
+    page.evaluate(
+        """async ([shared, state]) => {
+        const base = document.querySelector('script[type=module]').src.replace('main.js', '');
+        const { defaults } = await import(`${base}plane_settings.js`), { store } = window.chainrule;
+        store.set({ screen: 'glossary' });
+        await store.settled();
+        store.set({ ...defaults, ...shared, ...state, screen: 'plane' });
+        await store.settled();
+        }""",
+        [{"lang": lang, "theme": theme, "motion": motion}, state],
     )
-    page.evaluate("(hash) => history.replaceState(null, '', `#${hash}`)", hash_)
-    page.reload()
     page.wait_for_selector("[data-test=epoch]")
+    idle(page)
     return page
 
 
-def idle(page: Page) -> None:
-    page.evaluate("() => window.chainrule.idle()")
+def reload(page: Page) -> None:
+    """Load the page anew from its address."""
+    page.wait_for_load_state("networkidle")  # or a request that is under way would fail
+    page.reload()
+    page.wait_for_selector("[data-test=epoch]")
+    idle(page)
 
 
 def until(page: Page, what: str, argument: Any = None) -> None:
@@ -124,10 +128,10 @@ def test_a_pixel_of_the_surface_is_the_colour_of_the_models_answer(
     stepped(page, studio, 130)
     model, shown = run_of(studio).trained(), pixels(page)
     if state["plane.kind"] == "surface":
-        value, full = model.predict(centers()), 1.0
+        value = model.predict(centers())
     else:
         p = model.predict_proba(centers())
-        value, full = 2 * p[:, 1] - 1, FULL
+        value = 2 * p[:, 1] - 1
     if state["plane.kind"] == "blobs":
         colors = np.array(from_module(page, "plane_colors.js", f"classColors.{theme}"))[:3]
         ground = np.array({"light": (247, 248, 250), "dark": (23, 30, 38)}[theme])
@@ -140,7 +144,7 @@ def test_a_pixel_of_the_surface_is_the_colour_of_the_models_answer(
             }""",
             theme,
         )
-        place = np.clip(np.round(127.5 + 127.5 * value / full), 0, 255).astype(int)
+        place = np.clip(np.round(127.5 + 127.5 * value / FULL), 0, 255).astype(int)
         packed = np.array(table)[place]
         expected = np.stack([packed & 255, packed >> 8 & 255, packed >> 16 & 255], 1)
     found = np.array([shown[r, c] for r, c in PIXELS])
@@ -167,7 +171,7 @@ def test_numbers_under_the_pointer_are_the_networks(page: Page, studio: Studio):
     p = json.loads(page.locator("[data-test=surface-tip]").get_attribute("data-value") or "[]")
     assert p == pytest.approx(model.predict_proba(at)[0], abs=1e-4)
     values = page.locator('[data-layer="1"] .value').evaluate_all("(all) => all.map((o) => +o.dataset.value)")
-    assert values == pytest.approx(model.trace(at).a["tanh_2"][0], abs=1e-4)
+    assert values == pytest.approx(model.trace(at, [0]).a["tanh_2"][0], abs=1e-4)
 
 
 def test_painted_points_train(page: Page, studio: Studio):
@@ -200,9 +204,10 @@ def test_painted_points_train(page: Page, studio: Studio):
     assert after < 0.1 < before
     assert (run_of(studio).trained().predict(points.X) == points.y).all()
     painted = len(points.y)
-    page.reload()
-    page.wait_for_selector("[data-test=epoch]")
+    reload(page)
     assert len(run_of(studio).points.y) == painted
+    box = page.locator("[data-test=points]").bounding_box()
+    assert box is not None
     page.click('[data-brush="erase"]')
     page.mouse.click(box["x"] + 0.2 * box["width"], box["y"] + 0.2 * box["height"])
     until(page, "() => document.querySelector('[data-test=epoch]').dataset.value === '0'")
@@ -235,9 +240,7 @@ def test_the_address_has_the_whole_state_and_rewinds_to_the_same_weights(page: P
     page.select_option("[data-test=optimizer]", "nadam")
     until(page, "() => location.hash.includes('plane.optimizer=nadam')")
     page.wait_for_function("() => window.chainrule.store.get('plane.optimizer') === 'nadam'")
-    run_of(studio)
-    page.reload()
-    page.wait_for_selector("[data-test=epoch]")
+    reload(page)
     settings = run_of(studio).settings
     assert (settings.kind, settings.seed, settings.layers, settings.optimizer) == (
         "spirals",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +13,22 @@ from chainrule.data import checks
 from chainrule.errors import ConfigError, DataError
 from chainrule.formulas.layers import ACTIVATIONS, BatchNorm, Dense, Layer
 from chainrule.formulas.losses import Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
-from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer
+from chainrule.formulas.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
 from chainrule.network.blocks import Residual
 from chainrule.network.network import Network
 from chainrule.studio.points import KINDS, Points, points
 
 ACTIVATION_KINDS = ("tanh", "relu", "sigmoid", "leaky_relu", "elu", "gelu", "silu", "softplus", "identity")
-OPTIMIZER_KINDS = ("sgd", "momentum", "rmsprop", "adagrad", "adam", "adamw", "nadam")
+OPTIMIZER_KINDS: dict[str, Callable[[float], Optimizer]] = {
+    "sgd": SGD,
+    "momentum": lambda rate: SGD(rate, momentum=0.9),
+    "rmsprop": RMSprop,
+    "adagrad": Adagrad,
+    "adam": Adam,
+    "adamw": AdamW,
+    "nadam": Nadam,
+}
+"""Optimizers by their name on the page, as functions of the learning rate."""
 MAX_POINTS, MAX_LAYERS, MAX_WIDTH, MAX_CLASSES = 400, 6, 12, 4
 """So few that all numbers of a network fit into a frame of 8 kB."""
 EDGE = 1.3
@@ -50,7 +60,7 @@ class PlaneSettings:
         if self.kind != "painted":
             check_choice(self.kind, KINDS, "kind")
         check_choice(self.activation, dict.fromkeys(ACTIVATION_KINDS, True), "activation")
-        check_choice(self.optimizer, dict.fromkeys(OPTIMIZER_KINDS, True), "optimizer")
+        check_choice(self.optimizer, OPTIMIZER_KINDS, "optimizer")
         for name, value, low, high in (
             ("n", self.n, 10, MAX_POINTS),
             ("batch", self.batch, 1, MAX_POINTS),
@@ -117,11 +127,7 @@ def loss_of(settings: PlaneSettings, outputs: int) -> Loss:
 
 def optimizer_of(settings: PlaneSettings) -> Optimizer:
     """Return the optimizer at the rate of the settings."""
-    if settings.optimizer == "momentum":
-        made: Optimizer = OPTIMIZERS["sgd"](settings.rate, momentum=0.9)
-    else:
-        made = OPTIMIZERS[settings.optimizer](settings.rate)
-    return made
+    return OPTIMIZER_KINDS[settings.optimizer](settings.rate)
 
 
 def python(settings: PlaneSettings, epochs: str) -> str:

@@ -18,7 +18,7 @@ PACES = {"slow": 0.5, "normal": 1 / 30, "fast": 0.0}
 MAX_STEPS = 10_000
 
 
-class Plane:
+class PlanePart:
     """The network of the plane of one server; a new one takes its place."""
 
     def __init__(self) -> None:
@@ -31,13 +31,13 @@ class Plane:
             self.run.close(wait=5)
 
 
-def plane_of(studio: Studio) -> Plane:
+def plane_of(studio: Studio) -> PlanePart:
     """Return the plane of a server."""
     with studio.lock:
         if "plane" not in studio.parts:
-            studio.parts["plane"] = Plane()
+            studio.parts["plane"] = PlanePart()
             studio.closers.append(studio.parts["plane"].close)
-        plane: Plane = studio.parts["plane"]
+        plane: PlanePart = studio.parts["plane"]
         return plane
 
 

@@ -12,8 +12,6 @@ export const screens = {
   backprop: { show: backprop, glyph: '∂', url: backpropUrl },
   neurons: { show: neurons, glyph: '⬡', url: neuronsUrl },
   why: { show: why, glyph: '？', url: whyUrl },
+  plane: { show: plane, glyph: '◐', url: planeUrl },
   glossary: { show: glossary, glyph: '文', url: glossaryUrl, alone: true },
-  draw: { show: draw, glyph: '✎', url: [], shown: always },
-  plane: { show: plane, glyph: '◐', url: planeUrl, shown: (store) => store.can('plane.build') },
-  glossary: { show: glossary, glyph: '文', url: glossaryUrl, shown: always },
 };

@@ -110,13 +110,11 @@ export function plane(root, store) {
     if (state.settings.kind === 'painted') painted = rows(state);
     map.drawPoints(state, EDGE);
     take(state.frame);
-    showPython();
   }
 
   const rows = (state) => Array.from(state.y, (k, i) => point(state.X[2 * i], state.X[2 * i + 1], k, EDGE));
 
   function take(found) {
-    const before = frame;
     frame = found;
     for (const [name, start_, shape] of current.slots) {
       const size = shape.reduce((all, n) => all * n, 1), values = found.numbers.subarray(start_, start_ + size);
@@ -126,7 +124,7 @@ export function plane(root, store) {
     const [epoch] = found.record;
     if (epoch > curve.epoch[curve.epoch.length - 1]) ['epoch', 'loss', 'val_loss', 'accuracy', 'val_accuracy'].forEach((name, i) => curve[name].push(found.record[i] ?? NaN));
     seen = null;
-    if (before && before.running && !found.running) showPython();
+    if (!found.running) showPython();
     redraw();
   }
 
@@ -274,12 +272,15 @@ export function plane(root, store) {
   }
 
   function showPython() {
+    const form = `${current.frame.id} ${frame.epoch}`;
+    if (python.dataset.form === form) return;
+    python.dataset.form = form;
     const open = python.querySelector('details')?.open;
     fill(python, code(t(store, 'common.python'), current.code.replace('EPOCHS', String(Math.max(1, frame.epoch))), t(store, 'common.copy'), t(store, 'common.copied')));
     if (open) python.querySelector('details').open = true;
   }
 
-  fill(root, h('div.plane-bar', keys, stats), error, says, h('div.plane-grid',
+  fill(root, h('div.plane-bar', keys, stats), h('div.plane-notes', error, says), h('div.plane-grid',
     h('div.plane-left', controls.data), h('div.plane-middle', controls.network, panel(null, h('div.plane-title', h('h2', t(store, 'plane.network')), builder), picture.element)),
     h('div.plane-right', panel(null, map.element), panel(t(store, 'plane.curve'), chart.element, legend(store, [t(store, 'plane.loss'), t(store, 'plane.test_loss')])))), python);
   arrive();
