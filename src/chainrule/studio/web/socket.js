@@ -3,12 +3,13 @@ import { unpack } from './pack.js';
 
 export function socketHost() {
   const waiting = new Map();
-  let socket = null, number = 0, delay = 250, store = null, open = null, begun = false;
+  let socket = null, number = 0, delay = 250, store = null, begun = false, first = null;
+  let open = new Promise((resolve) => { first = resolve; });   // a screen may ask before there is a socket
 
   function connect() {
     socket = new WebSocket(`ws://${location.host}/ws`);
     socket.binaryType = 'arraybuffer';
-    open = new Promise((resolve) => { socket.onopen = () => { delay = 250; begun = true; store.set({ connection: 'open' }); store.emit('connected'); resolve(); }; });
+    open = new Promise((resolve) => { socket.onopen = () => { delay = 250; begun = true; store.set({ connection: 'open' }); store.emit('connected'); first(); resolve(); }; });
     socket.onmessage = ({ data }) => receive(unpack(data));
     socket.onclose = () => {
       store.set({ connection: 'lost' });
