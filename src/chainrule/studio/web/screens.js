@@ -1,7 +1,6 @@
 // Every screen: what shows it, its keys in the address, and whether it needs nobody who computes (`alone`).
 import { backprop, url as backpropUrl } from './screens/backprop.js';
 import { draw, url as drawUrl } from './screens/draw.js';
-import { draw } from './screens/draw.js';
 import { plane, url as planeUrl } from './screens/plane.js';
 import { glossary, url as glossaryUrl } from './screens/glossary.js';
 import { neurons, url as neuronsUrl } from './screens/neurons.js';
