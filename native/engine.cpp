@@ -1,3 +1,4 @@
+// Over 300 lines because it is what a session does beside its steps: allocation, access to parameters, prediction.
 // The engine: allocation, access to parameters, prediction. Compiled once for each instruction set.
 #include <array>
 #include <stdexcept>

@@ -1,3 +1,4 @@
+// Over 300 lines because the three products share their tiles, and a change to one is a change to all.
 // The three products of a dense layer, with the weights in panels.
 //
 //     forward   z = a W + b              z (rows, N)   a (rows, K)   W (K, N)

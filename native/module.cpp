@@ -1,3 +1,4 @@
+// Over 300 lines because it is the one file that knows Python: what it hands in, what is called, and what goes back.
 // The Python module `chainrule.engines.native._native`.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>

@@ -1,3 +1,4 @@
+// Over 300 lines because it declares the engine, whose methods stand in the files that it names.
 // The engine: buffers, parameters, and a workspace per thread. Threads divide the rows of a batch in the walks, and strips of
 // the weights in the update. A batch norm synchronizes them, because its statistics are sums over the batch.
 #pragma once

@@ -1,3 +1,4 @@
+// Over 300 lines because a strip's way from dL/dW to the new weights is read in one piece.
 // The update, one strip of W at a time: dL/dW = a^T delta, penalty, clipping, the optimizer's rule, all while the strip is in
 // the L1 cache. With clip_norm all gradients are stored first, because the rule needs their norm.
 #pragma once

@@ -154,9 +154,11 @@ def test_a_name_means_one_class():
 
 def test_a_long_file_says_why():
     silent = []
-    for path in SOURCES:
+    web = PACKAGE / "studio" / "web"
+    others = [*(ROOT / "native").rglob("*.*"), *web.rglob("*.js"), *web.rglob("*.css")]
+    for path in [*SOURCES, *others]:
         lines = path.read_text("utf-8").splitlines()
-        if len(lines) > 300 and not lines[0].startswith("# Over 300 lines because "):
+        if len(lines) > 300 and not re.match(r"(#|//|/\*) Over 300 lines because ", lines[0]):
             silent.append(f"{relative(path)}: {len(lines)} lines")
     assert silent == []
 
