@@ -12,6 +12,7 @@ from chainrule import Adam, Dense, MeanSquaredError, Model, Network, ReLU, Softm
 from chainrule.inspection.attribution import METHODS
 from chainrule.recipe.data import from_arrays
 from chainrule.studio.commands import find
+from chainrule.studio.export import offline_page
 from chainrule.studio.studio import Studio
 from studio_pages import Pages, settle, studio_pages
 
@@ -237,6 +238,33 @@ def test_evidence_leads_to_the_neurons(pages: Pages, studio: Studio):
         neuron.click()
         settle(page)
         assert page.locator("[data-test=one] h2").inner_text() == f"Neuron {index} of {layer}"
+
+
+@pytest.mark.parametrize("screen", ["why", "neurons"])
+def test_a_file_has_what_was_asked(pages: Pages, studio: Studio, browser_page, tmp_path, screen: str):
+    """Exported, the screen says the same numbers without a server."""
+    places = ".screen [data-value]"
+    values = f"[...document.querySelectorAll('{places}')].map(one => one.dataset.value)"
+    with pages.open(screen, state={"sample.index": 5}) as page:
+        expected = page.evaluate(values)
+        calls = page.evaluate("window.chainrule.store.memory.calls()")
+    state = {"screen": screen, "lang": "en", "theme": "light", "sample.index": 5}
+    path = tmp_path / "page.html"
+    path.write_bytes(offline_page(studio, state, calls))
+    browser_page.goto(path.as_uri())
+    settle(browser_page)
+    found = browser_page.evaluate(values)
+    assert len(found) > 10 and found == expected
+
+
+def test_a_sample_of_a_neuron_is_asked_about(pages: Pages):
+    with pages.open("neurons") as page:
+        example = page.locator("[data-test=most] button").nth(2)
+        row = example.get_attribute("data-row")
+        example.click()
+        settle(page)
+        assert page.locator("h1").inner_text() == "Why"
+        assert page.locator(".why-side h2").inner_text() == f"Sample {row}"
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

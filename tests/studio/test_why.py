@@ -222,6 +222,8 @@ def test_changes_of_two_classes_and_of_many_labels(binary: Studio, many: Studio)
     found, model = ask(binary, "why.turn", row=1), binary.model.in_float64()
     said = model.predict(TABLE[[1]])[0]
     assert found["to"] != said
+    np.testing.assert_allclose(found["scaled"], found["change"] / TABLE.std(0))
+    assert found["distance"] == pytest.approx(float(np.linalg.norm(found["scaled"])))
     assert model.predict(TABLE[[1]] + 1.001 * found["change"])[0] == found["to"]
     for row in range(8):
         found, model = ask(many, "why.turn", row=row), many.model.in_float64()

@@ -158,6 +158,7 @@ def smallest(
         "reached": rival.reached,
         "then": rival.answer_then,
         "change": rival.change,
+        "scaled": rival.change * rival.f.scale(),  # in the units of the first trained layer's input
         "distance": rival.distance,
         "size": rival.size,
         "code": "\n".join(code),

@@ -59,7 +59,7 @@ export function turning(root, store, state) {
     };
     const most = largest(change) || 1;
     const rows = state.shape ? null : h('table', h('thead', h('tr', ['why.feature', 'why.from', 'why.to'].map((key) => h('th', { scope: 'col' }, t(store, key))))),
-      h('tbody', [...change.keys()].sort((i, j) => Math.abs(change[j]) - Math.abs(change[i])).slice(0, 8).map((i) => h('tr', h('th', { scope: 'row' }, nameOf(store, state, i)), h('td.number', number(x[i], 4)), h('td.number', number(x[i] + change[i], 4))))));
+      h('tbody', [...change.keys()].sort((i, j) => Math.abs(turned.scaled[j]) - Math.abs(turned.scaled[i])).slice(0, 8).map((i) => h('tr', h('th', { scope: 'row' }, nameOf(store, state, i)), h('td.number', number(x[i], 4)), h('td.number', number(x[i] + change[i], 4))))));
     fill(root, h('h2', t(store, 'why.turn')), h('p', { dataset: { test: 'turn', to: turned.to, distance: turned.distance, reached: String(turned.reached) } }, sentence(turned)),
       h('div.turn-row', rows, state.shape ? h('div', signedPicture(store, state.cursor, change, state.shape, most, { 'aria-label': t(store, 'why.change'), dataset: { test: 'change' } }), h('p.caption', t(store, 'why.change_scale', { most: number(most) }))) : null,
         state.shape ? now : null, live ? answers : null),
