@@ -284,6 +284,18 @@ def test_what_another_screen_chose_goes_in(pages: Pages, studio: Studio):
         )
 
 
+def test_it_follows_a_model_that_trains(pages: Pages, fresh: Studio):
+    with pages.open("backprop", state={"weight": '{"name":"dense_2.W","i":3,"j":1}'}) as page:
+        ready(page)
+        for _ in range(20):
+            fresh.model.theta[...] += 0.01
+            fresh.send("model.changed", {"name": "patterns"})
+        exact = fresh.model.trace(X[0], LABELS[0]).derive("dense_2.W[3,1]").value
+        shown = page.evaluate("(value) => String(value)", exact)
+        page.wait_for_selector(f"[data-test=gradient][data-value='{shown}']")
+        settle(page)
+
+
 def test_another_target_makes_another_error(pages: Pages, studio: Studio):
     with pages.open("backprop") as page:
         ready(page)
@@ -332,6 +344,11 @@ def test_error_times_slope(pages: Pages, studio: Studio):
     trace = studio.model.trace(X[0], LABELS[0])
     with pages.open("backprop", state={"backprop.step": 11}) as page:
         ready(page)
+        boxes = [
+            page.locator(f"[data-test=split{part}").first.bounding_box()
+            for part in ("]", "] .names", "-row]")
+        ]
+        assert boxes[0]["y"] < boxes[1]["y"] < boxes[2]["y"]  # the names stand above their columns
         rows = page.locator("[data-test=split-row]").evaluate_all(
             """(all) => all.map((row) => [row.dataset.index,
               ...[...row.querySelectorAll('.cell')].map((cell) => Number(cell.dataset.value))])"""
@@ -400,6 +417,11 @@ def test_a_neuron_is_chosen_without_a_mouse(pages: Pages, studio: Studio):
         page.select_option("[data-test=neuron-link]", "dense_3")
         page.fill("[data-test=neuron-index]", "2")
         page.press("[data-test=neuron-index]", "Enter")
+        settle(page)
+        assert page.evaluate("document.activeElement.dataset.test") == "neuron-index"
+        page.keyboard.press("ArrowUp")  # there is no neuron 3
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowUp")
         settle(page)
         assert "Neuron 2 of dense_3" in page.locator("[data-test=neuron]").inner_text()
         _, grads = studio.model.loss_and_gradients(X[:1], LABELS[:1], training=False)

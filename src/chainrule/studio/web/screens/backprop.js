@@ -28,7 +28,7 @@ function defaults(store) {
 
 export function backprop(root, store) {
   defaults(store);
-  let walk = null, steps = [], known = null, update = null, form = null, turn = 0, isOver = false;
+  let walk = null, steps = [], known = null, update = null, form = null, turn = 0, isOver = false, isLoading = false, isStale = false;
   const note = h('div');
   const hover = (mark) => { picture.light(mark); lightFormulas(root, mark); };
   const choose = (mark) => {
@@ -42,7 +42,7 @@ export function backprop(root, store) {
   const split = splitPanel(store, { hover }), weight = weightPanel(store, { hover, choose }), neuron = neuronPanel(store, { hover });
   const updates = updatePanel(store, { updated: (found) => { update = found; go(steps.length - 1); show(); } }), lines = chainPanel(store, { hover, choose });
   const python_ = h('div'), stage = h('section.panel.stage', play.element, picture.element);
-  const body = h('div.backprop', { hidden: true }, h('div.top', source.element), stage, h('div.two', h('div.column', weight.element), h('div.column', split.element, neuron.element, updates.element)), lines.element, python_);
+  const body = h('div.backprop', { hidden: true }, h('div.top', source.element), stage, h('div.two', h('div.column', weight.element, neuron.element), h('div.column', split.element, updates.element)), lines.element, python_);
   fill(root, note, body);
 
   const row = () => Math.max(0, Math.min(walk.shown - 1, store.get('backprop.row') || 0));
@@ -106,6 +106,19 @@ export function backprop(root, store) {
     }
   }
 
+  // Walks anew with other numbers, once more behind a walk that is under way: a run changes them faster than they are read.
+  async function follow() {
+    isStale = isLoading;
+    if (isLoading) return;
+    isLoading = true;
+    try {
+      await load();
+    } finally {
+      isLoading = false;
+    }
+    if (isStale && !isOver) follow();
+  }
+
   const offs = [
     store.on(['network', 'data', 'sample'], (keys) => {
       const model = store.get('model'), now = model && JSON.stringify(model.links.map(({ name, fan_out }) => [name, fan_out]));
@@ -114,14 +127,14 @@ export function backprop(root, store) {
         store.set({ weight: null, neuron: null });
       }
       form = now;
-      load();
+      follow();
     }),
     store.on(['backprop.step'], show),
     store.on(['backprop.row'], () => { if (walk) { source.thumbnail(row()); show(); neuron.show(walk, row()); } }),
     store.on('weight', () => { if (walk) writePython(); }),
     store.on('backprop.rate', () => { update = null; if (walk) { writePython(); show(); } }),
   ];
-  load();
+  follow();
   return () => {
     isOver = true;
     offs.forEach((off) => off());

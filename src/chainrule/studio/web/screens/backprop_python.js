@@ -15,7 +15,7 @@ function sampleLines(model, data, walk) {
   }
   const first = walk.rows ? walk.rows[0] : 0, at = walk.n === 1 ? `[${first}]` : `[${first}:${first + walk.n}]`;
   if (data && data.name === 'mnist') return ['from chainrule.datasets import load_mnist', '', load, 'train, test = load_mnist()', `x, y = test.X${at}, test.y${at}`];
-  return ['import numpy', '', load, 'data = numpy.load("data.npz")', `x, y = data["X"]${at}, data["y"]${at}`];
+  return ['import numpy', '', load, 'with numpy.load("data.npz") as data:', `    x, y = data["X"]${at}, data["y"]${at}`];
 }
 
 export function pythonOf(store, walk) {

@@ -3,7 +3,7 @@ import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { tabs, field, select, button } from '../ui.js';
 import { palette, paint, sharePlace } from '../colors.js';
-import { rowOf } from './backprop_steps.js';
+import { refill, rowOf } from './backprop_steps.js';
 
 const MAX_OWN = 12;   // inputs that can be typed
 const MAX_BATCH = 256;
@@ -104,7 +104,7 @@ export function sourcePanel(store, changed) {
     walk = next;
     const kind = source(), names = { one: t(store, 'backprop.one'), batch: t(store, 'backprop.batch'), own: t(store, drawing() ? 'backprop.drawing' : 'backprop.own') };
     fill(head, h('h2', t(store, 'backprop.source')), tabs(sources().map((name) => [name, names[name]]), kind, (name) => change({ 'backprop.source': name }), t(store, 'backprop.source')));
-    fill(controls, fields(kind), kind === 'batch' ? null : targetFields());
+    refill(controls, fields(kind), kind === 'batch' ? null : targetFields());
     note.textContent = walk.assumed ? t(store, 'backprop.assumed') : '';
     note.hidden = !walk.assumed;
     const example = (kindOf, text) => button(text, () => store.call('backprop.example', { kind: kindOf }).catch(() => {}), { 'data-test': `example-${kindOf}` });

@@ -32,7 +32,7 @@ export function splitPanel(store, on) {
       h('div.row.split-head', h('div.chips', { role: 'group' }, links.map(({ name }) => h('button.chip', { type: 'button', 'aria-pressed': String(name === link.name), onclick: () => { chosen = name; show(walk, { way: 'none' }, row); } }, name))),
         h('span.locked-count', { dataset: { test: 'locked', value: locked } }, h('span.lock', { 'aria-hidden': 'true' }), t(store, 'backprop.split_locked', { locked, width: errors.length })),
         errors.length > FEW ? h('span.hint', t(store, 'backprop.split_few', { n: FEW })) : null),
-      h('div.split-rows', { role: 'table' }, h('div.split-row.head', { role: 'row' }, h('span', { role: 'columnheader' }), h('span', { role: 'columnheader' }, heads[0]), h('span'), h('span', { role: 'columnheader' }, heads[1]), h('span'), h('span', { role: 'columnheader' }, heads[2])),
+      h('div.split-rows', { role: 'table' }, h('div.split-row.names', { role: 'row' }, h('span', { role: 'columnheader' }), h('span', { role: 'columnheader' }, heads[0]), h('span'), h('span', { role: 'columnheader' }, heads[1]), h('span'), h('span', { role: 'columnheader' }, heads[2])),
         order.map((k) => {
           const isLocked = Math.abs(slopes[k]) < LOCKED, mark = { role: 'slope', link: link.name, index: String(k) };
           return h(`div.split-row${isLocked ? '.is-locked' : ''}`, { role: 'row', dataset: { test: 'split-row', index: k }, onpointerenter: () => on.hover(mark), onpointerleave: () => on.hover(null) },

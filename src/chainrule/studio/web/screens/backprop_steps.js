@@ -1,6 +1,7 @@
 // The steps of a walk: in, forward link by link, loss, its derivative, back link by link, update; and what each does in words.
 import { functions, softmax } from '../network.js';
 import { number, percent } from '../format.js';
+import { fill } from '../dom.js';
 import { t } from '../i18n.js';
 
 export const LOCKED = 0.02;   // a slope below this lets next to no error through
@@ -10,6 +11,16 @@ export function figure(value, digits = 4) {
   const size = Math.abs(value);
   if (!Number.isFinite(value) || value === 0 || size >= 1e6 || size < 1e-4) return number(value, digits);
   return String(Number(value.toPrecision(digits))).replace('-', '−');
+}
+
+// Fills an element anew; what had the focus in it has it again, by the name that tests call it.
+export function refill(root, ...children) {
+  const all = (name) => [...root.querySelectorAll(`[data-test="${name}"]`)];
+  const focused = root.getRootNode().activeElement, name = focused && root.contains(focused) ? focused.dataset.test : null;
+  const place = name ? all(name).indexOf(focused) : -1;
+  fill(root, ...children);
+  const now = name ? all(name)[place] : null;
+  if (now) now.focus();
 }
 
 // What went wrong, for a person to read; null for what mends itself.

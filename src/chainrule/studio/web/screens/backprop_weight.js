@@ -4,10 +4,10 @@ import { t } from '../i18n.js';
 import { count } from '../format.js';
 import { formula } from '../formula.js';
 import { button, select, field, message } from '../ui.js';
-import { errorOf, figure, outOf, told } from './backprop_steps.js';
+import { errorOf, figure, outOf, refill, told } from './backprop_steps.js';
 
 const FEW = { terms: 3, nodes: 8 }, MANY = { terms: 8, nodes: 24 };
-const ROWS = 14;
+const ROWS = 10;
 
 // A formula of the server. Its signs are those of mathematics, whatever the reader's language.
 export function typeset(tree) {
@@ -90,7 +90,7 @@ export function weightPanel(store, on) {
   function controls(weight) {
     const all = parameters(), { shape } = all.find(({ name }) => name === weight.name), indices = indicesOf(weight);
     const labels = shape.length === 2 ? ['backprop.from', 'backprop.to'] : ['backprop.of'];
-    fill(choice, field(t(store, 'backprop.parameter'), select(all.map(({ name }) => [name, name]), weight.name, (name) => choose(strongest(name)), { dataset: { test: 'parameter' } })),
+    refill(choice, field(t(store, 'backprop.parameter'), select(all.map(({ name }) => [name, name]), weight.name, (name) => choose(strongest(name)), { dataset: { test: 'parameter' } })),
       indices.map((index, k) => field(t(store, labels[k]), h('input', { type: 'number', min: 0, max: shape[k] - 1, value: index, dataset: { test: k ? 'index-j' : 'index-i' },
         onchange: (event) => {
           const wanted = Math.max(0, Math.min(shape[k] - 1, Math.round(Number(event.target.value)) || 0)), next = [...indices];
@@ -105,7 +105,7 @@ export function weightPanel(store, on) {
     const both = [['backprop.by_chain_rule', value, 'gradient'], ['backprop.by_difference', difference.value, 'difference']];
     const agreement = value === 0 && difference.value === 0 ? t(store, 'backprop.both_zero') : t(store, 'backprop.digits', { n: digits(relative) });
     const isGood = relative < 1e-4 || difference.kink === 0;
-    return h('div.comparison', both.map(([label, shown, test]) => h('div.compared', h('span', t(store, test === 'gradient' ? 'backprop.by_chain_rule' : 'backprop.by_difference')), h('b', { dataset: { value: shown, test } }, figure(shown, 7)))),
+    return h('div.comparison', both.map(([label, shown, test]) => h('div.compared', h('span', t(store, label)), h('b', { dataset: { value: shown, test } }, figure(shown, 7)))),
       h('div.compared', h('span', t(store, 'backprop.relative')), h(`b.${isGood ? 'good' : 'bad'}`, { dataset: { value: relative, test: 'relative' } }, relative === 0 ? '0' : relative.toExponential(1).replace('-', '−').replace('+', '')), h('small', agreement)));
   }
 
@@ -151,7 +151,7 @@ export function weightPanel(store, on) {
 
 // The neuron that is selected: its numbers, and its weights with the largest gradients.
 export function neuronPanel(store, on) {
-  const body = h('div.unit', { 'aria-live': 'polite' }), element = h('section.panel.one-neuron', { dataset: { test: 'neuron' } }, body);
+  const head = h('div'), body = h('div.unit'), element = h('section.panel.one-neuron', { dataset: { test: 'neuron' } }, head, body);
   let walk = null, row = 0, turn = 0;
 
   // The link with parameters whose output the neuron is, or is made of.
@@ -179,7 +179,7 @@ export function neuronPanel(store, on) {
 
   function listing(rows) {
     const most = Math.max(...rows.map(({ gradient }) => Math.abs(gradient))) || 1;
-    return h('table.weights', h('caption', t(store, 'backprop.neuron_weights')), h('thead', h('tr', ['backprop.column_weight', 'backprop.column_value', 'backprop.column_gradient'].map((key, k) => h(k ? 'th.number' : 'th', { scope: 'col' }, t(store, ['backprop.column_weight', 'backprop.column_value', 'backprop.column_gradient'][k]))), h('th'))),
+    return h('table.weights', h('caption', t(store, 'backprop.neuron_weights')), h('thead', h('tr', ['backprop.column_weight', 'backprop.column_value', 'backprop.column_gradient'].map((key, k) => h(k ? 'th.number' : 'th', { scope: 'col' }, t(store, key))), h('th'))),
       h('tbody', rows.map(({ weight, value, gradient }) => {
         const indices = indicesOf(weight), mark = { role: 'weight', link: weight.name.split('.')[0], field: weight.name.split('.')[1], index: indices.join(',') };
         return h('tr', { onpointerenter: () => on.hover(mark), onpointerleave: () => on.hover(null) },
@@ -203,21 +203,22 @@ export function neuronPanel(store, on) {
     row = at;
     const chosen = store.get('neuron'), mine = ++turn, width = chosen ? new Map(widths()).get(chosen.link) : 0;
     if (!chosen || !(chosen.index < width)) {
-      fill(body, h('h2', t(store, 'backprop.neuron_one')), h('p.hint', t(store, 'backprop.neuron_none')));
+      fill(head, h('h2', t(store, 'backprop.neuron_one')), h('p.hint', t(store, 'backprop.neuron_none')));
+      fill(body);
       return;
     }
     const { link: name, index } = chosen, link = owner(name);
     const values = { out: figure(outOf(walk, name, row)[index], 5), error: figure(errorOf(walk, name, row)[index], 5) };
-    const head = [h('h2', t(store, 'backprop.neuron', { k: index, link: name === 'input' ? t(store, 'backprop.input') : name })), controls(name, index, width), h('p.remarks', t(store, 'backprop.neuron_says', values))];
+    refill(head, h('h2', t(store, 'backprop.neuron', { k: index, link: name === 'input' ? t(store, 'backprop.input') : name })), controls(name, index, width), h('p.remarks', { 'aria-live': 'polite' }, t(store, 'backprop.neuron_says', values)));
     if (!link) {
-      fill(body, head);
+      fill(body);
       return;
     }
     try {
       const { fields } = await store.call('backprop.neuron', { walk: walk.walk, link: link.name, index });
-      if (mine === turn) fill(body, head, listing(rowsOf(link, index, fields)));
+      if (mine === turn) fill(body, listing(rowsOf(link, index, fields)));
     } catch (error) {
-      if (mine === turn && told(store, error)) fill(body, head, message(told(store, error), 'error'));
+      if (mine === turn && told(store, error)) fill(body, message(told(store, error), 'error'));
     }
   }
 
