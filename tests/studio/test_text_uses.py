@@ -22,6 +22,16 @@ PREFIXES = (
     *("screen.", "glossary.term.", "glossary.about."),
     *("neurons.column_", "neurons.about_", "neurons.mark_", "neurons.tool_", "neurons.metric_"),
     *("why.method_", "why.about_"),
+    *(
+        "train.field.",
+        "train.help.",
+        "train.hint.",
+        "train.remedy.",
+        "train.kind.",
+        "train.preset.",
+        "train.points.",
+    ),
+    *("train.layer.", "train.tile."),
 )
 """How keys begin that are put together from parts."""
 VOCABULARY = ("common.", "word.")

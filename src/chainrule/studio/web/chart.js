@@ -16,6 +16,9 @@ export function ticks(low, high, most) {
   return found;
 }
 
+// A number of an axis, without zeros at its end.
+const short = (value, digits) => number(value, digits).replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '');
+
 function extent(series, axis, isLog) {
   let low = Infinity, high = -Infinity;
   for (const line of series)
@@ -27,7 +30,7 @@ function extent(series, axis, isLog) {
   return low > high ? [isLog ? 0.1 : 0, 1] : [low, high];
 }
 
-// series: [{name, x, y, color?, dashed?}], x and y arrays of numbers. Options: logY, from (a number that y's axis includes), yLabel, xLabel, marks: [x].
+// series: [{name, x, y, color?, dashed?}], x and y arrays of numbers. Options: logY, from (a number that y's axis includes), until (one that x's axis reaches from 0), yLabel, xLabel, marks: [x].
 // Returns {element, draw(series, options)}.
 export function lineChart(store, { label, height = 200 } = {}) {
   const canvas = h('canvas.chart', { role: 'img', 'aria-label': label, style: { height: `${height}px` } });
@@ -46,6 +49,7 @@ export function lineChart(store, { label, height = 200 } = {}) {
     c.font = '11px system-ui, sans-serif';
     const log = Boolean(options.logY);
     let [x0, x1] = extent(series, 'x', false), [y0, y1] = extent(series, 'y', log);
+    if (options.until !== undefined) [x0, x1] = [Math.min(x0, 0), Math.max(x1, options.until)];
     if (options.from !== undefined) [y0, y1] = [Math.min(y0, options.from), Math.max(y1, options.from)];
     if (x0 === x1) x1 = x0 + 1;
     if (y0 === y1) [y0, y1] = log ? [y0 / 2, y1 * 2] : [y0 - Math.abs(y0) * 0.1 - 1e-9, y1 + Math.abs(y1) * 0.1 + 1e-9];
@@ -64,11 +68,11 @@ export function lineChart(store, { label, height = 200 } = {}) {
       c.moveTo(LEFT, Math.round(py(value)) + 0.5);
       c.lineTo(width - RIGHT, Math.round(py(value)) + 0.5);
       c.stroke();
-      c.fillText(number(value, 3), LEFT - 6, py(value));
+      c.fillText(short(value, 3), LEFT - 6, py(value));
     }
     c.textAlign = 'center';
     c.textBaseline = 'top';
-    for (const value of ticks(x0, x1, Math.max(2, Math.floor(width / 110)))) c.fillText(number(value, 4), px(value), height - BOTTOM + 8);
+    for (const value of ticks(x0, x1, Math.max(2, Math.floor(width / 110)))) c.fillText(short(value, 4), px(value), height - BOTTOM + 8);
     for (const mark of options.marks || []) {
       c.strokeStyle = ink;
       c.setLineDash([2, 3]);

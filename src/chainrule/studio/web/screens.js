@@ -4,11 +4,13 @@ import { draw, url as drawUrl } from './screens/draw.js';
 import { plane, url as planeUrl } from './screens/plane.js';
 import { glossary, url as glossaryUrl } from './screens/glossary.js';
 import { neurons, url as neuronsUrl } from './screens/neurons.js';
+import { train, url as trainUrl } from './screens/train.js';
 import { why, url as whyUrl } from './screens/why.js';
 
 export const screens = {
   draw: { show: draw, glyph: '✎', url: drawUrl, alone: true },
   backprop: { show: backprop, glyph: '∂', url: backpropUrl },
+  train: { show: train, glyph: '↻', url: trainUrl },
   neurons: { show: neurons, glyph: '⬡', url: neuronsUrl },
   why: { show: why, glyph: '？', url: whyUrl },
   plane: { show: plane, glyph: '◐', url: planeUrl },

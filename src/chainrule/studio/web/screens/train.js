@@ -1,0 +1,239 @@
+// Train a network before one's eyes: its settings, the run, its curves and its inside, the timeline, and two runs side by side.
+import { h, fill } from '../dom.js';
+import { t } from '../i18n.js';
+import { count, number, percent } from '../format.js';
+import { button, code, field, message, panel, select, toggle } from '../ui.js';
+import { charts, labelOf } from './train_charts.js';
+import { dataPanel } from './train_data.js';
+import { change, formOf, layersOf, mapLayers, nameOf, trainingFields, valueOf } from './train_form.js';
+import { isActivation, showHints } from './train_hints.js';
+import { confusion, inside } from './train_inside.js';
+import { layerBuilder } from './train_layers.js';
+import { followRun, isAlive } from './train_run.js';
+
+export const url = ['train.form', 'train.data', 'train.points', 'train.knob', 'train.other', 'train.log'];
+
+const KNOBS = ['optimizer', 'lr', 'activation', 'batch_size', 'schedule', 'seed', 'epochs'];
+const NUMBERS = ['lr', 'batch_size', 'seed', 'epochs'];
+
+// The changed setting of a second run; activation stands for all of the hidden layers'.
+function versus(store, knob, value) {
+  if (knob !== 'activation') return { [knob]: value };
+  return { layers: mapLayers(layersOf(store), (layer) => [isActivation(layer) ? { kind: value } : layer]) };
+}
+
+function typing(event) {
+  const { tagName, type } = event.target;
+  return event.ctrlKey || event.metaKey || event.altKey || ['TEXTAREA', 'SELECT'].includes(tagName) || (tagName === 'INPUT' && !['checkbox', 'range', 'file'].includes(type))
+    || (event.key === ' ' && ['BUTTON', 'SUMMARY', 'A', 'INPUT'].includes(tagName));
+}
+
+export function train(root, store) {
+  let checked = null, asked = 0, due = new Set(), drawing = 0, stopped = false, timer = 0;
+  const failure = h('div.failure', { role: 'alert', dataset: { test: 'failure' } });
+  const fail = (text) => fill(failure, text ? message(text, 'error') : null);
+  const attempt = async (name, args = {}) => {
+    try {
+      fail(null);
+      return await store.call(name, args);
+    } catch (error) {
+      if (error.message !== 'lost') fail(error.message);
+      return null;
+    }
+  };
+
+  const { run, stop: unfollow } = followRun(store, (what) => {
+    due.add(what);
+    if (!drawing) drawing = requestAnimationFrame(draw);
+  });
+  const actions = {
+    start: () => (run.state === 'paused' ? attempt('train.resume') : run.state === 'running' ? attempt('train.pause') : attempt('train.start', { form: formOf(store) })),
+    step: () => attempt('train.step', { form: formOf(store) }),
+    stop: () => attempt('train.stop'),
+    rewind: () => attempt('train.rewind', { form: formOf(store) }),
+    weights: () => { change(store, { seed: valueOf(store, 'seed') + 1 }); return actions.rewind(); },
+    restart: () => attempt('train.start', { form: formOf(store), fresh: false }),
+  };
+
+  // --- the parts of the page ------------------------------------------------------------------------------------
+  const controls = h('div.row.controls'), status = h('p.status', { 'aria-live': 'polite', dataset: { test: 'status' } });
+  const progress = h('progress', { max: 1, value: 0, 'aria-label': t(store, 'train.progress') });
+  const tiles = h('div.tiles'), hints = h('div.hints', { dataset: { test: 'hints' } }), advice = h('div.advice');
+  const curves = charts(store), within = inside(store), matrix = confusion(store);
+  const layers = h('div.layer-panel'), settings = h('div.settings'), python = h('div.python'), timeline = h('div.timeline'), compare = h('div.compare'), save = h('div.row.save');
+  const data = dataPanel(store, fail);
+  const log = toggle(t(store, 'train.log'), Boolean(store.get('train.log')), (on) => { store.set({ 'train.log': on }); curves.draw(run, { log: on }); });
+  fill(root,
+    h('div.panel.top', h('div.row', controls, status), progress, failure),
+    h('div.grid',
+      h('div.side', panel(t(store, 'train.data'), data.element), panel(t(store, 'train.network'), layers), panel(t(store, 'train.settings'), settings)),
+      h('div.stage', hints,
+        panel(null, tiles, curves.element, h('div.row.under', log)),
+        panel(t(store, 'train.timeline'), timeline),
+        h('div.pair', panel(t(store, 'train.inside'), within.element), panel(t(store, 'train.confusion'), matrix.element)),
+        panel(t(store, 'train.compare'), compare),
+        panel(t(store, 'train.save'), save), python)));
+
+  // --- the form --------------------------------------------------------------------------------------------------
+  const focused = (box) => box.contains(document.activeElement) && document.activeElement.dataset.field;
+  function showForm() {
+    if (!store.get('train.options')) return;
+    const field_ = focused(settings);
+    layerBuilder(store, layers, checked);
+    fill(settings, trainingFields(store, checked));
+    if (field_) settings.querySelector(`[data-field="${field_}"]`)?.focus();
+    showCompare();
+  }
+  async function check() {
+    const number_ = ++asked;
+    try {
+      const found = await store.call('train.check', { form: formOf(store) });
+      if (number_ !== asked || stopped) return;
+      checked = found;
+      fail(null);
+      fill(advice, found.advice.map((sentence) => h('p.message', sentence)));
+      fill(python, advice, code(t(store, 'common.python'), found.code, t(store, 'common.copy'), t(store, 'common.copied')));
+      root.dataset.checked = String(number_);
+    } catch (error) {
+      if (number_ !== asked || stopped || error.message === 'lost') return;
+      fail(error.message);
+    }
+    showForm();
+  }
+  async function options() {
+    if (!store.get('train.options')) store.set({ 'train.options': await store.call('train.options') });
+    if (!stopped) {
+      showForm();
+      check();
+    }
+  }
+
+  // --- drawing ---------------------------------------------------------------------------------------------------
+  const tile = (name, text, value) => h('div.tile', h('span.tile-name', t(store, `train.tile.${name}`)), h('strong', { dataset: { test: name, value: value ?? '' } }, text));
+  function showTiles() {
+    const last = run.records[run.records.length - 1] || {}, share = (v) => (v === null || v === undefined ? '–' : percent(v, 1));
+    const score = 'val_rmse' in last ? ['val_rmse', number(last.val_rmse, 3), last.val_rmse] : ['val_accuracy', share(last.val_accuracy), last.val_accuracy];
+    fill(tiles, tile('loss', number(run.loss, 4), run.loss), tile('accuracy', share(run.accuracy), run.accuracy), tile(...score), tile('val_loss', number(last.val_loss, 4), last.val_loss),
+      tile('rate', number(run.rate, 3), run.rate), tile('speed', run.speed.samples ? count(Math.round(run.speed.samples)) : '–', run.speed.samples),
+      tile('step_time', run.speed.steps ? t(store, 'train.ms', { n: number(1000 / run.speed.steps, 2) }) : '–', run.speed.steps ? 1000 / run.speed.steps : null));
+  }
+  function showControls() {
+    const key = `${run.state} ${isAlive(run)}`;
+    if (controls.dataset.key === key) return;
+    controls.dataset.key = key;
+    const label = { running: 'word.pause', paused: 'train.resume' }[run.state] || 'word.start';
+    fill(controls,
+      button(t(store, label), actions.start, { primary: true, 'data-test': 'start', title: t(store, 'train.key_space') }),
+      button(t(store, 'word.step'), actions.step, { 'data-test': 'step', title: t(store, 'train.key_s') }),
+      button(t(store, 'word.stop'), actions.stop, { 'data-test': 'stop', disabled: !isAlive(run) }),
+      button(t(store, 'train.rewind'), actions.rewind, { quiet: true, 'data-test': 'rewind', title: t(store, 'train.key_r') }),
+      button(t(store, 'train.new_weights'), actions.weights, { quiet: true, 'data-test': 'weights' }));
+    fill(save, h('a.button.primary', { href: '/download/model.safetensors?of=run', download: 'model.safetensors', dataset: { test: 'save' } }, t(store, 'train.save_run')),
+      h('a.button', { href: '/download/model.safetensors', download: 'model.safetensors' }, t(store, 'train.save_shown')),
+      button(t(store, 'train.to_draw'), () => store.set({ screen: 'draw' })), h('p.help', t(store, 'train.on_show')));
+    save.hidden = run.state === 'none' || store.host.kind !== 'server';
+  }
+  function showStatus() {
+    const ends = { none: 'train.state.none', ready: 'train.state.ready', done: 'train.state.done', stopped: 'train.state.stopped', failed: 'train.state.failed' };
+    const where = t(store, 'train.where', { epoch: Math.min(run.epoch + 1, run.epochs), epochs: run.epochs, seen: count(run.seen), step: count(run.step) });
+    const text = run.state === 'running' ? where : run.state === 'paused' ? `${t(store, 'train.state.paused')} ${where}` : t(store, ends[run.state]);
+    const whole = run.error ? `${text} ${run.error}` : text;
+    if (status.textContent !== whole) status.textContent = whole;
+    root.dataset.state = run.state;
+    root.dataset.step = String(run.step);
+    progress.value = run.samples * run.epochs > 0 ? run.seen / (run.samples * run.epochs) : 0;
+  }
+  function showTimeline() {
+    const n = run.marks.seen.length;
+    if (!n) return fill(timeline, h('p.message', t(store, 'train.no_timeline')));
+    const at = run.shown ?? n - 1;
+    let slider = timeline.querySelector('input');
+    if (!slider) {
+      slider = h('input', { type: 'range', min: 0, dataset: { test: 'timeline' }, 'aria-label': t(store, 'train.timeline'), oninput: () => scrub(Number(slider.value)) });
+      fill(timeline, h('div.timeline-line', slider, button(t(store, 'train.newest'), () => attempt('train.show', {}), { 'data-test': 'newest' })), h('div.ticks', { 'aria-hidden': 'true' }), h('p.help', { dataset: { test: 'at' } }));
+    }
+    slider.max = n - 1;
+    if (document.activeElement !== slider || run.shown === null) slider.value = at;
+    timeline.querySelector('button').disabled = run.shown === null;
+    fill(timeline.querySelector('.ticks'), [0, 1, 2, 3, 4].map((k) => h('span', count(run.marks.seen[Math.round((k * (n - 1)) / 4)]))));
+    timeline.querySelector('p').textContent = run.shown === null ? t(store, 'train.live') : t(store, 'train.at', { seen: count(run.marks.seen[run.shown]), step: count(run.marks.step[run.shown]) });
+    return null;
+  }
+  let wanted = null, scrubbing = false;
+  async function scrub(at) {   // the newest place wins: one request at a time
+    wanted = at;
+    if (scrubbing) return;
+    scrubbing = true;
+    while (wanted !== null && !stopped) {
+      const next = wanted;
+      wanted = null;
+      await attempt('train.show', next === run.marks.seen.length - 1 && !isAlive(run) ? {} : { at: next });
+    }
+    scrubbing = false;
+  }
+  function showCompare() {
+    if (!store.get('train.options')) return;
+    const { optimizers, activations, schedules } = store.get('train.options');
+    const knob = KNOBS.includes(store.get('train.knob')) ? store.get('train.knob') : 'optimizer';
+    const lists = { optimizer: Object.keys(optimizers), activation: activations, schedule: schedules };
+    const first = { optimizer: 'sgd', activation: 'sigmoid', schedule: 'one_cycle', lr: 0.01, batch_size: 32, seed: 1, epochs: 10 };
+    const set = store.get('train.other');
+    const value = set !== null && set !== undefined && (NUMBERS.includes(knob) ? typeof set === 'number' : lists[knob].includes(set)) ? set : first[knob];
+    const control = NUMBERS.includes(knob)
+      ? h('input', { type: 'number', step: 'any', min: 0, value, dataset: { test: 'other' }, onchange: (event) => { if (event.target.value !== '') store.set({ 'train.other': Number(event.target.value) }); } })
+      : select(lists[knob].map((kind) => [kind, nameOf(kind)]), value, (found) => store.set({ 'train.other': found }), { 'data-test': 'other' });
+    fill(compare, h('p', t(store, 'train.compare_says')), h('div.row.knobs',
+      field(t(store, 'train.knob'), select(KNOBS.map((name) => [name, name === 'activation' ? t(store, 'train.activation') : t(store, `train.field.${name}`)]), knob,
+        (name) => store.set({ 'train.knob': name, 'train.other': null }), { 'data-test': 'knob' })),
+      field(t(store, 'train.other'), control),
+      button(t(store, 'train.run_both'), () => attempt('train.start', { form: formOf(store), versus: versus(store, knob, control.value === undefined || !NUMBERS.includes(knob) ? control.value : Number(control.value)) }), { 'data-test': 'both' })));
+    const forms = [run, ...run.others].map((one) => one.form || {});
+    if (run.others.length) compare.append(h('table', h('thead', h('tr', h('th', t(store, 'train.run')), h('th.number', t(store, 'train.tile.loss')), h('th.number', t(store, 'train.tile.val_loss')), h('th.number', t(store, 'train.tile.val_accuracy')))),
+      h('tbody', [run, ...run.others].map((one, i) => {
+        const last = one.records[one.records.length - 1] || {};
+        return h('tr', h('td', labelOf(store, forms[i], forms)), h('td.number', number(last.loss, 4)), h('td.number', number(last.val_loss, 4)), h('td.number', last.val_accuracy === undefined ? '–' : percent(last.val_accuracy, 2)));
+      }))));
+  }
+  function draw() {
+    drawing = 0;
+    if (stopped) return;
+    const what = due, all = what.has('all');
+    due = new Set();
+    if (window.chainrule) window.chainrule.frames += 1;
+    showStatus();
+    if (all) showControls();
+    if (all || what.has('frame') || what.has('epoch')) showTiles();
+    if (store.get('train.options')) curves.draw(run, { log: Boolean(store.get('train.log')) });
+    if (all || what.has('frame')) within.draw(run);
+    if (all || what.has('epoch')) matrix.draw(run);
+    if (all || what.has('mark') || what.has('shown')) showTimeline();
+    if (all) showCompare();
+    showHints(store, hints, run, () => checked, actions.restart);
+  }
+
+  function onkey(event) {
+    if (typing(event)) return;
+    const action = { ' ': actions.start, s: actions.step, r: actions.rewind }[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+  document.addEventListener('keydown', onkey);
+  const offs = [
+    store.on(['train.form'], () => { showForm(); clearTimeout(timer); timer = setTimeout(check, 120); }),
+    store.on(['train.knob', 'train.other'], showCompare),
+    store.on(['data'], () => { if (store.get('train.options')) check(); }),
+  ];
+  options();
+  showTiles();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+    cancelAnimationFrame(drawing);
+    document.removeEventListener('keydown', onkey);
+    offs.forEach((off) => off());
+    unfollow();
+    data.stop();
+    curves.stop();
+  };
+}

@@ -1,0 +1,50 @@
+// What to do about a problem that was found, as a change of the settings that one click makes.
+import { h, fill } from '../dom.js';
+import { t } from '../i18n.js';
+import { percent } from '../format.js';
+import { button } from '../ui.js';
+import { change, layersOf, mapLayers, valueOf } from './train_form.js';
+
+const SHARES = ['dead', 'saturated'];
+const NOT_ACTIVATIONS = ['dense', 'batch_norm', 'dropout', 'residual', 'skip', 'scale', 'projection'];
+
+export const isActivation = (layer) => !NOT_ACTIVATIONS.includes(layer.kind);
+
+const swapped = (store, from, to) => ({ layers: mapLayers(layersOf(store), (layer) => [from.includes(layer.kind) ? { kind: to } : layer]) });
+
+function normalized(store) {
+  const layers = layersOf(store);
+  return { layers: layers.flatMap((layer, i) => (layer.kind === 'dense' && layers[i + 1]?.kind !== 'batch_norm' ? [layer, { kind: 'batch_norm' }] : [layer])) };
+}
+
+function thinnedOut(store) {
+  const layers = layersOf(store).filter((layer) => layer.kind !== 'dropout');
+  return { layers: layers.flatMap((layer) => (isActivation(layer) ? [layer, { kind: 'dropout', rate: 0.3 }] : [layer])) };
+}
+
+const REMEDIES = {
+  lower: (store, checked) => ({ lr: Number(((valueOf(store, 'lr') ?? checked?.lr ?? 0.001) * 0.3).toPrecision(2)) }),
+  clip: () => ({ clip_norm: 1 }),
+  leaky: (store) => swapped(store, ['relu'], 'leaky_relu'),
+  relu: (store) => swapped(store, ['sigmoid', 'tanh'], 'relu'),
+  norm: normalized,
+  dropout: thinnedOut,
+  early: () => ({ validation_fraction: 0.1, patience: 3 }),
+  seed: (store) => ({ seed: valueOf(store, 'seed') + 1 }),
+};
+const FOR = { rising: ['lower', 'clip'], not_finite: ['lower', 'clip'], exploding: ['clip', 'norm'], dead: ['leaky', 'lower'], saturated: ['norm', 'relu'], vanishing: ['relu', 'norm'],
+  overfitting: ['dropout', 'early'], no_gradient: ['seed', 'leaky'] };
+
+// Fills `root` with the hints of a run; `restart` starts anew after a remedy.
+export function showHints(store, root, run, checked, restart) {
+  const known = run.hints.filter((hint) => hint.code in FOR);
+  const key = JSON.stringify(known.map((hint) => [hint.code, hint.layer]));
+  if (root.dataset.key === key) return;
+  root.dataset.key = key;
+  fill(root, known.map((hint) => h('div.hint', { dataset: { code: hint.code } },
+    h('p', t(store, `train.hint.${hint.code}`, { layer: hint.layer ?? '', share: SHARES.includes(hint.code) ? percent(hint.value, 0) : '' })),
+    h('div.row', FOR[hint.code].map((remedy) => button(t(store, `train.remedy.${remedy}`), () => {
+      change(store, REMEDIES[remedy](store, checked()));
+      restart();
+    }, { 'data-remedy': remedy }))))));
+}

@@ -1,0 +1,102 @@
+// What the page knows of the training run: asked for once, then kept up to date by what the server sends.
+
+const fresh = () => ({ state: 'none', run: 0, curve: { seen: [], loss: [], accuracy: [] }, records: [], marks: { step: [], seen: [] }, others: [], hints: [], advice: [],
+  layout: [], look: null, confusion: null, labels: [], shown: null, form: {}, samples: 1, step: 0, seen: 0, epoch: 0, epochs: 1, speed: { samples: 0, steps: 0 } });
+
+// Rows of (points, 3) as arrays by name.
+export function columns(points) {
+  const n = points && points.length ? points.length / 3 : 0, found = { seen: [], loss: [], accuracy: [] };
+  for (let i = 0; i < n; ++i) {
+    found.seen.push(points[3 * i]);
+    found.loss.push(points[3 * i + 1]);
+    found.accuracy.push(points[3 * i + 2]);
+  }
+  return found;
+}
+
+// Puts points into curves from a place on.
+function put(curve, start, points) {
+  const found = columns(points);
+  for (const name of ['seen', 'loss', 'accuracy']) curve[name].splice(start, curve[name].length, ...found[name]);
+}
+
+export const isAlive = (run) => run.state === 'running' || run.state === 'paused';
+
+// Calls changed(what) after each change: 'all', 'frame', 'epoch', 'mark' or 'shown'. Returns {run, refresh, stop}.
+export function followRun(store, changed) {
+  const run = fresh(), page = String(Math.random()).slice(2);
+  let filling = false;
+
+  function take(data) {
+    const curve = columns(data.curve), marks = data.timeline || { step: [], seen: [] };
+    Object.assign(run, fresh(), data, { curve, marks });
+    run.others = (data.others || []).map((other) => ({ ...other, curve: columns(other.curve) }));
+    changed('all');
+  }
+
+  async function refresh() {
+    try {
+      take(await store.call('train.state'));
+    } catch (error) {
+      if (error.message !== 'lost') throw error;
+    }
+  }
+
+  async function fillGap() {
+    if (filling) return;
+    filling = true;
+    try {
+      const { start, points } = await store.call('train.curve', { start: run.curve.seen.length });
+      put(run.curve, start, points);
+      changed('frame');
+    } catch (error) {
+      if (error.message !== 'lost') throw error;
+    } finally {
+      filling = false;
+    }
+  }
+
+  function frame(data) {
+    if (data.run !== run.run) return refresh();
+    if (!isAlive(run) || data.step < run.step || data.points < run.curve.seen.length) return undefined;   // it waited longer than what came after it
+    for (const name of ['step', 'seen', 'epoch', 'rate', 'loss', 'accuracy', 'speed', 'look', 'hints']) run[name] = data[name];
+    const start = data.points - data.tail.length / 3;
+    if (start > run.curve.seen.length) fillGap();
+    else put(run.curve, start, data.tail);
+    return changed('frame');
+  }
+
+  function epoch(data) {
+    if (data.run !== run.run) return refresh();
+    run.confusion = data.confusion;
+    run.records = [...run.records.slice(0, data.count - data.records.length), ...data.records];
+    return run.records.length === data.count ? changed('epoch') : refresh();
+  }
+
+  function mark(data) {
+    if (data.run !== run.run) return;
+    if (run.marks.step.includes(data.step)) return;
+    run.marks.step.push(data.step);
+    run.marks.seen.push(data.seen);
+    changed('mark');
+  }
+
+  const watch = (visible) => store.call('train.watch', { page, visible }).catch(() => {});
+  const seen = () => watch(!document.hidden);
+  document.addEventListener('visibilitychange', seen);
+  const offs = [
+    store.listen('train.state', take),
+    store.listen('train.frame', frame),
+    store.listen('train.epoch', epoch),
+    store.listen('train.mark', mark),
+    store.listen('train.shown', (data) => { run.shown = data.at; changed('shown'); }),
+    store.listen('connected', () => { seen(); refresh(); }),
+  ];
+  seen();
+  refresh();
+  return { run, refresh, stop() {
+    offs.forEach((off) => off());
+    document.removeEventListener('visibilitychange', seen);
+    watch(false);
+  } };
+}

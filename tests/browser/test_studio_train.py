@@ -1,0 +1,243 @@
+"""The screen Train in a browser: a run that is started, paused, stepped, looked back on, and taken along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chainrule import Model, load
+from chainrule.datasets import load_mnist
+from chainrule.recipe.data import from_arrays
+from chainrule.studio.desk import Desk, desk_of
+from chainrule.studio.studio import Studio
+from studio_pages import Pages, settle, studio_pages
+
+pytestmark = pytest.mark.browser
+
+FORM = '{"samples":1500,"epochs":3,"layers":[{"kind":"dense","units":16},{"kind":"relu"}]}'
+LONG = '{"samples":1500,"epochs":5000,"layers":[{"kind":"dense","units":16},{"kind":"relu"}]}'
+
+
+@pytest.fixture(scope="module")
+def studio() -> Studio:
+    train, test = load_mnist()
+    X, y, X_test, y_test = train.X[:3000], train.y[:3000], test.X[:400], test.y[:400]
+    return Studio(data=from_arrays(X, y, test=(X_test, y_test), name="digits", shape=(28, 28)))
+
+
+@pytest.fixture(scope="module")
+def pages(browser, studio: Studio) -> Iterator[Pages]:
+    with studio_pages(browser, studio) as pages:
+        yield pages
+
+
+@pytest.fixture(autouse=True)
+def rest(studio: Studio) -> Iterator[None]:
+    """Each test begins without a run."""
+    yield
+    desk: Desk = desk_of(studio)
+    desk.end()
+    desk.training, desk.others, desk.shown = None, [], None
+
+
+def comes_to(page, state: str) -> None:
+    page.wait_for_selector(f".screen[data-state={state}]")
+    settle(page)
+
+
+def shown(page, name: str) -> float:
+    return float(page.locator(f"[data-test={name}]").get_attribute("data-value"))
+
+
+def chart(page) -> str:
+    return page.locator("canvas.chart").first.evaluate("(canvas) => canvas.toDataURL()")
+
+
+def test_one_click_trains_and_everything_follows(pages: Pages, studio: Studio):
+    with pages.open("train", state={"train.form": FORM}) as page:
+        page.wait_for_selector("[data-test=widths]:has-text('784 – 16 – 10')")
+        empty = chart(page)
+        page.click("[data-test=start]")
+        comes_to(page, "done")
+        run = desk_of(studio).current()
+        assert chart(page) != empty
+        assert shown(page, "val_accuracy") == pytest.approx(run.records[-1]["val_accuracy"], rel=1e-6)
+        assert shown(page, "val_loss") == pytest.approx(run.records[-1]["val_loss"], rel=1e-6)
+        cells = page.locator("[data-test=confusion] td").evaluate_all(
+            "(all) => all.map((td) => Number(td.dataset.value))"
+        )
+        np.testing.assert_array_equal(np.reshape(cells, (10, 10)), run.looks.confusion)
+        gradient = float(
+            page.locator("[data-layer=dense_1] [data-test=gradient]").get_attribute("data-value")
+        )
+        assert run.looks.found is not None
+        assert gradient == pytest.approx(float(run.looks.found["gradient"][0]), rel=1e-6)
+        assert page.locator("canvas.neurons[data-link=relu_1]").evaluate("(canvas) => canvas.width") == 16
+        assert "784-16-10" in page.locator("[data-test=model-line]").inner_text()
+        code = page.locator("[data-test=code]").text_content()
+        assert "Dense(16)" in code and "epochs=3" in code
+
+
+def test_pause_step_and_go_on_give_the_same_numbers(pages: Pages, studio: Studio):
+    with pages.open("train", state={"train.form": FORM}) as page:
+        page.click("[data-test=step]")
+        page.wait_for_selector(".screen[data-state=paused][data-step='1']")
+        page.keyboard.press("s")
+        page.wait_for_selector(".screen[data-state=paused][data-step='2']")
+        assert "2" in page.locator("[data-test=status]").inner_text()
+        page.locator("h1").click()
+        page.keyboard.press(" ")
+        comes_to(page, "done")
+        stepped = desk_of(studio).current().model
+        page.keyboard.press("r")
+        comes_to(page, "ready")
+        np.testing.assert_array_equal(studio.model.theta, Model(stepped.network, seed=0).theta)
+        page.click("[data-test=start]")
+        comes_to(page, "done")
+        np.testing.assert_array_equal(desk_of(studio).current().model.theta, stepped.theta)
+
+
+def test_the_timeline_puts_earlier_weights_on_show(pages: Pages, studio: Studio):
+    with pages.open("train", state={"train.form": FORM}) as page:
+        page.click("[data-test=start]")
+        comes_to(page, "done")
+        run = desk_of(studio).current()
+        slider = page.locator("[data-test=timeline]")
+        slider.fill("3")
+        page.wait_for_selector("[data-test=newest]:enabled")
+        settle(page)
+        np.testing.assert_array_equal(studio.model.theta, run.timeline[3].theta)
+        first = page.evaluate(
+            "Array.from(window.chainrule.store.get('network').arrays['dense_1.W'].slice(0, 5))"
+        )
+        np.testing.assert_array_equal(np.float32(first), run.timeline[3].theta[:5])
+        assert f"{run.timeline[3].seen}" in page.locator("[data-test=at]").inner_text()
+        page.click("[data-test=newest]")
+        page.wait_for_selector("[data-test=newest]:disabled")
+        np.testing.assert_array_equal(studio.model.theta, run.model.theta)
+
+
+def test_a_reload_and_a_second_page_see_the_run(pages: Pages, studio: Studio):
+    with pages.open("train", state={"train.form": LONG}) as page:
+        page.click("[data-test=start]")
+        page.wait_for_selector(".screen[data-state=running]")
+        with pages.open("train", lang="zh", phone=True) as other:
+            comes_to(other, "running")
+            other.click("[data-test=start]")
+            comes_to(other, "paused")
+            page.wait_for_selector(".screen[data-state=paused]")
+            step = desk_of(studio).current().curves.position["step"]
+            assert int(other.locator(".screen").get_attribute("data-step")) == step
+        page.reload()
+        comes_to(page, "paused")
+        assert int(page.locator(".screen").get_attribute("data-step")) == step
+        assert (
+            page.evaluate("JSON.parse(new URLSearchParams(location.hash.slice(1)).get('train.form')).epochs")
+            == 5000
+        )
+        page.click("[data-test=stop]")
+        comes_to(page, "stopped")
+
+
+def test_the_model_can_be_taken_along(pages: Pages, studio: Studio, tmp_path: Path):
+    with pages.open("train", state={"train.form": FORM}) as page:
+        page.click("[data-test=start]")
+        comes_to(page, "done")
+        with page.expect_download() as found:
+            page.click("[data-test=save]")
+        path = tmp_path / "model.safetensors"
+        found.value.save_as(path)
+        np.testing.assert_array_equal(load(path).theta, desk_of(studio).current().model.theta)
+
+
+def test_layers_and_settings_are_kept_in_the_address(pages: Pages, studio: Studio):
+    with pages.open("train") as page:
+        page.wait_for_selector("[data-test=widths]:has-text('784 – 128 – 10')")
+        page.click("[data-test=add-layer]")
+        page.wait_for_selector("[data-test=widths]:has-text('784 – 128 – 128 – 10')")
+        page.locator("[data-field=epochs]").fill("2")
+        page.locator("[data-field=samples]").fill("1000")
+        page.locator("[data-field=optimizer]").select_option("sgd")
+        page.wait_for_selector("[data-field=momentum]")
+        page.wait_for_selector("[data-test=code]:has-text('SGD()')", state="attached")
+        page.reload()
+        page.wait_for_selector("[data-test=widths]:has-text('784 – 128 – 128 – 10')")
+        assert page.locator("[data-field=optimizer]").input_value() == "sgd"
+        page.click("[data-preset=residual]")
+        page.wait_for_selector(".layers .layers")
+        page.click("[data-test=start]")
+        comes_to(page, "done")
+        kinds = [link.layer.kind for link in desk_of(studio).current().model.network.walk()]
+        assert kinds.count("residual") == 2 and desk_of(studio).current().settings.optimizer == "sgd"
+
+
+def test_a_bad_setting_says_what_is_wrong(pages: Pages):
+    with pages.open("train", state={"train.form": '{"layers":[{"kind":"dropout","rate":1.5}]}'}) as page:
+        page.wait_for_selector("[data-test=failure] .error:has-text('rate')")
+        page.click("[data-preset=small]")
+        page.wait_for_selector("[data-test=failure]:empty", state="attached")
+
+
+def test_a_hint_has_a_remedy_of_one_click(pages: Pages, studio: Studio):
+    form = FORM[:-1] + ',"optimizer":"sgd","lr":1e30}'
+    with pages.open("train", state={"train.form": form}) as page:
+        page.click("[data-test=start]")
+        comes_to(page, "failed")
+        page.click("[data-code=not_finite] [data-remedy=lower]")
+        page.wait_for_selector("[data-field=lr]")
+        settle(page)
+        assert page.evaluate("window.chainrule.store.get('train.form').lr") == pytest.approx(3e29)
+
+
+def test_two_runs_stand_in_one_chart(pages: Pages, studio: Studio):
+    with pages.open("train", state={"train.form": FORM}) as page:
+        page.locator("[data-test=knob]").select_option("optimizer")
+        page.locator("[data-test=other]").select_option("sgd")
+        page.click("[data-test=both]")
+        page.wait_for_selector("[data-test=legend]:has-text('SGD')")
+        comes_to(page, "done")
+        assert page.locator("[data-test=legend] > span").count() == 4
+        assert [each["form"].get("optimizer") for each in desk_of(studio).others] == [None]
+
+
+def test_files_and_painted_points(pages: Pages, studio: Studio):
+    before = studio.data
+    try:
+        with pages.open("train", state={"train.form": '{"epochs":3,"batch_size":8}'}) as page:
+            page.click("[data-key=files]")
+            rows = "\n".join(f"{i % 5},{i % 3},{i % 2}" for i in range(50))
+            page.locator("[data-test=file]").set_input_files(
+                {"name": "my table.csv", "mimeType": "text/csv", "buffer": f"a,b,y\n{rows}\n".encode()}
+            )
+            page.wait_for_selector("[data-test=data-line]:has-text('my_table')")
+            page.locator("[data-test=file]").set_input_files(
+                {"name": "broken.npz", "mimeType": "", "buffer": b"nothing"}
+            )
+            page.wait_for_selector("[data-test=failure] .error:has-text('broken.npz')")
+            page.click("[data-key=points]")
+            page.click("[data-points=ring]")
+            page.wait_for_selector("[data-test=data-line]:has-text('points')")
+            page.wait_for_selector("[data-test=widths]:has-text('2 – 128 – 1')")
+            plain = page.locator("[data-test=plane]").evaluate("(canvas) => canvas.toDataURL()")
+            page.click("[data-test=start]")
+            comes_to(page, "done")
+            assert page.locator("[data-test=plane]").evaluate("(canvas) => canvas.toDataURL()") != plain
+            assert desk_of(studio).current().records[-1]["val_accuracy"] > 0.5
+    finally:
+        studio.show_data(before)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_phone_has_all_of_it(pages: Pages, lang: str, theme: str):
+    with pages.open("train", lang=lang, theme=theme, phone=True, state={"train.form": FORM}) as page:
+        page.click("[data-test=start]")
+        comes_to(page, "done")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert "train." not in page.locator("main").inner_text().replace("train.form", "")
+        page.click(f".switch [data-lang={'zh' if lang == 'en' else 'en'}]")
+        comes_to(page, "done")
+        assert shown(page, "val_accuracy") > 0.5
