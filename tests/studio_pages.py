@@ -56,9 +56,11 @@ class Pages:
         phone: bool = False,
         motion: bool = False,
         state: dict[str, Any] | None = None,
+        init: str = "",
         **options: Any,
     ) -> Iterator[Page]:
-        """A screen that has settled. state: more keys of the store.  options: of Playwright's new_context.
+        """A screen that has settled. state: more keys of the store.  init: a script that runs before those of the page.
+        options: of Playwright's new_context.
 
         Fails for an error of the console or of a script, a request that failed or went elsewhere, a reply of status 400
         or more, and a violation of the page's policy.
@@ -71,6 +73,7 @@ class Pages:
             )
         )
         try:
+            context.add_init_script(init)
             page, faults = self.watched(context)
             if self.cookies is None:  # the address lets in once; other contexts have its cookie
                 assert context.request.get(self.address).ok

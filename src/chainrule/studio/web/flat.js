@@ -1,8 +1,8 @@
 // The flat picture of a network on a canvas: each layer a grid of points, and the strongest connections between them.
 import { h } from './dom.js';
-import { palette, css } from './colors.js';
+import { css } from './colors.js';
 import { arrange, middle, neuronAt, neighbour, beside } from './arrange.js';
-import { eachInput } from './layers.js';
+import { incoming } from './layers.js';
 
 const BUCKETS = 8;
 const SIGNED = { light: ['#b34700', '#0072b2'], dark: ['#f0a35e', '#56b4e9'] };   // of edges below and above zero
@@ -108,19 +108,6 @@ export function flatPainter(store, { height }) {
       if (layout.down) c.fillText(label, x, y + spot.cell * 0.5 + 8, spot.cell + 8);
       else c.fillText(label, x + spot.cell * 0.6 + 4, y, 78);
     });
-  }
-
-  // All that comes into a neuron, the largest of it at full strength.
-  function incoming(scene, { place, index }) {
-    const found = [];
-    let most = 0;
-    eachInput(scene.network, scene.layers, place, index, (from, i, weight) => {
-      const value = weight * scene.values[from].a[i];
-      most = Math.max(most, Math.abs(value));
-      if (value !== 0) found.push({ to: place, from, i, j: index, share: value });
-    });
-    for (const edge of found) edge.share /= most;
-    return found;
   }
 
   function ring(c, spot, index, color, thick = 2) {

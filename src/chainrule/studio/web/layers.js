@@ -104,3 +104,16 @@ export function scalesOf(layers, values, { byLayer = false } = {}) {
   const inner = Math.max(0, ...most.slice(1, -1));
   return most.map((own, place) => (byLayer || place === 0 || place === layers.length - 1 ? own : inner));
 }
+
+// All edges into a neuron of a picture's scene, in the form of edgesOf with `to`.
+export function incoming({ network, layers, values }, { place, index }) {
+  const found = [];
+  let most = 0;
+  eachInput(network, layers, place, index, (from, i, weight) => {
+    const value = weight * values[from].a[i];
+    most = Math.max(most, Math.abs(value));
+    if (value !== 0) found.push({ to: place, from, i, j: index, share: value });
+  });
+  for (const edge of found) edge.share /= most;
+  return found;
+}

@@ -34,7 +34,7 @@ export function networkView(store, options = {}) {
   const live = h('p.visually-hidden', { 'aria-live': 'polite', dataset: { test: 'network-says' } });
   const rows = h('div.visually-hidden', { dataset: { test: 'network-table' } });
   const bar = h('canvas.network-scale', { 'aria-hidden': 'true' }), low = h('span'), high = h('span');
-  const stage = h('div.network-stage', { tabindex: 0, role: 'application', 'aria-label': t(store, 'network.label'), dataset: { test: 'network' } }, painter.canvas, tip);
+  const stage = h('div.network-stage', { tabindex: 0, role: 'application', 'aria-label': t(store, 'network.label'), dataset: { test: 'network' } }, painter.element || painter.canvas, tip);
   const element = h('div.network', stage, h('div.network-foot', h('span.network-scale-box', low, bar, high), h('span.network-hint', t(store, 'network.hint'))), live, rows);
   let scene = null, state = null, frame = 0, sized = null, began = 0, timer = 0;
 
@@ -103,15 +103,16 @@ export function networkView(store, options = {}) {
     frame = 0;
     if (!scene || !element.isConnected) return;
     const width = stage.clientWidth;
-    if (width !== sized && width > 0) {
+    if ((width !== sized && width > 0) || painter.renew) {
       sized = width;
+      painter.renew = false;
       painter.resize(scene, width);
     }
     const moving = began && store.get('motion');
     scene.progress = moving ? (performance.now() - began) / WAVE : Infinity;
-    painter.draw(scene);
-    if (scene.progress < scene.layers.length) schedule();
-    else began = 0;
+    const moves = painter.draw(scene);
+    if (moves || scene.progress < scene.layers.length) schedule();
+    if (scene.progress >= scene.layers.length) began = 0;
     if (window.chainrule) window.chainrule.frames += 1;
     ondrawn();
   }
@@ -178,6 +179,10 @@ export function networkView(store, options = {}) {
   stage.addEventListener('keydown', (event) => {
     if (!scene || !select || event.ctrlKey || event.metaKey || event.altKey) return;
     const now = selected();
+    if (painter.key && painter.key(event)) {
+      event.preventDefault();
+      return;
+    }
     if (event.key === 'Escape' && now) choose(null, true);
     else if (/^(Arrow(Left|Right|Up|Down)|Home|End)$/.test(event.key)) choose(now ? painter.move(scene, now, event.key) : { place: scene.layers.length - 1, index: 0 }, true);
     else if (/^Page(Up|Down)$/.test(event.key)) choose(painter.beside(scene, now || { place: 0, index: 0 }, event.key === 'PageDown' ? 1 : -1), true);
@@ -202,6 +207,7 @@ export function networkView(store, options = {}) {
       schedule();
     },
     scene: () => scene,
+    painter: () => painter,
     render() {   // now, for who is in an animation frame already
       cancelAnimationFrame(frame);
       render();
@@ -215,7 +221,7 @@ export function networkView(store, options = {}) {
     use(make) {   // another painter: flat or in depth
       painter.stop();
       painter = make(store, { height, redraw: schedule });
-      fill(stage, painter.canvas, tip);
+      fill(stage, painter.element || painter.canvas, tip);
       sized = null;
       schedule();
     },

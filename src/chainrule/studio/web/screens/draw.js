@@ -1,15 +1,17 @@
 // Draw a digit, and see every neuron.
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
-import { button, toggle, code, message } from '../ui.js';
+import { button, toggle, tabs, code, message } from '../ui.js';
 import { networkView } from '../netview.js';
+import { flatPainter } from '../flat.js';
+import { depthPainter, hasDepth } from '../depth.js';
 import { neuronPanel } from '../neuron.js';
 import { drawPad, pictureOf } from './draw_pad.js';
 import { tableInputs } from './draw_table.js';
 import { sampleStrip } from './draw_samples.js';
 import { answerPanel } from './draw_answer.js';
 
-export const url = ['draw.keep'];
+export const url = ['draw.keep', 'draw.view'];
 
 // The value of full ink: what the network's first layer scales to 1, or 255.
 function inkOf(network) {
@@ -40,7 +42,9 @@ export function draw(root, store) {
     const { model } = network, { shape } = model, most = inkOf(network);
     let frame = 0, since = null, wave = false, origin = { y: null, index: null };
     const answer = answerPanel(store, network), neuron = neuronPanel(store);
-    const view = networkView(store, { height: 560 });
+    const painters = { flat: flatPainter, depth: depthPainter }, deep = hasDepth(), shown = deep && store.get('draw.view') === 'depth' ? 'depth' : 'flat';
+    const view = networkView(store, { height: 560, painter: painters[shown] });
+    const choice = deep ? tabs([['flat', t(store, 'draw.flat')], ['depth', t(store, 'draw.depth')]], shown, (key) => { store.set({ 'draw.view': key }); view.use(painters[key]); }, t(store, 'draw.view')) : null;
     const pass = h('span', { dataset: { test: 'forward' } }), drawn = h('span', { dataset: { test: 'latency' } });
 
     function tick() {
@@ -118,7 +122,7 @@ export function draw(root, store) {
     const extras = shape ? [button(t(store, 'draw.noise'), noise, { quiet: true, dataset: { test: 'noise' } }), button(t(store, 'draw.blank'), () => pick({ x: null }), { quiet: true, dataset: { test: 'blank' } })] : [];
     fill(root,
       h('div.draw-stage', padPanel(strip || extras.length ? h('div.samples', h('h2', t(store, 'draw.samples')), strip ? strip.element : null, h('div.row.extras', extras)) : null),
-        h('section.panel.network-panel', h('div.network-head', h('h2', t(store, 'draw.network')),
+        h('section.panel.network-panel', h('div.network-head', h('h2', t(store, 'draw.network')), choice,
           toggle(t(store, 'draw.by_layer'), false, (value) => { byLayer = value; changed(); }, { title: t(store, 'draw.by_layer_title'), dataset: { test: 'by-layer' } })), view.element),
         h('section.panel.answer-panel', h('h2', t(store, 'draw.answer')), answer.element, h('p.timing', pass, drawn))),
       neuron.element,
