@@ -126,3 +126,10 @@ def test_every_screen_has_a_name_and_a_sentence():
     screens = [name for name, text in files.items() if f"\nexport function {name}(root, store)" in text]
     lacking = [name for name in screens if not {f"screen.{name}", f"screen.{name}.says"} <= texts().keys()]
     assert lacking == []
+
+
+def test_the_documentation_has_every_screen():
+    page = (STUDIO.parents[2] / "docs" / "studio.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([A-Z][\w ]+) \| .+ \|$", page, re.MULTILINE)
+    names = [texts()[key]["en"] for key in KEYS if re.fullmatch(r"screen\.\w+", key)]
+    assert sorted(rows) == sorted(names)
