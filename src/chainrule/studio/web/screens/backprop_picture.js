@@ -128,7 +128,7 @@ export function walkPicture(store, on) {
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
     c.clearRect(0, 0, plan.width, plan.height);
     paintLanes(c, plan, [t(store, 'backprop.lane_out'), t(store, 'backprop.lane_error')], element.firstChild.scrollLeft, style);
-    eachWeight((a, b) => paintLine(c, a, b, style.line, 1.5), 16);
+    eachWeight((a, b) => paintLine(c, a, b, style.line, 1), 144);
     paintEdges(c, edges, ends, share, store.get('theme'));
     for (const column of plan.columns) {
       if (column.name === 'loss') {
