@@ -12,10 +12,11 @@ from PIL import Image
 import chainrule as cr
 from chainrule import Dense, Model, Network, ReLU, Rescale, SoftmaxCrossEntropy
 from chainrule.datasets import load_mnist
+from chainrule.datasets.idx import Dataset
 from chainrule.datasets.images import center_digit
 from chainrule.formulas.layers import ACTIVATIONS, Softmax, Standardize
 from chainrule.network.blocks import Residual, Skip
-from chainrule.recipe.data import from_arrays, load
+from chainrule.recipe.data import Data, from_arrays, load
 from chainrule.studio.studio import Studio
 from chainrule.trained.persistence import LAYERS
 from studio_pages import Pages, settle, studio_pages
@@ -167,14 +168,16 @@ def test_a_drawing_becomes_what_python_makes_of_it(pages: Pages):
         settle(page)
         assert not sample(page).any()
         stroke(page, [(0.2, 0.15), (0.75, 0.15), (0.35, 0.8)])
-        grey = page.evaluate("""() => { const c = document.querySelector('[data-test=pad]').pad.greys();
-            return [c.height, c.width, [...c.grey]]; }""")
-        picture = np.array(grey[2], np.uint8).reshape(grey[:2])
+        height, width, text = page.evaluate(
+            """() => { const { height, width, grey } = document.querySelector('[data-test=pad]').pad.greys();
+              return [height, width, grey.join(' ')]; }"""
+        )
+        picture = np.array(text.split(), np.uint8).reshape(height, width)
         assert (picture > 0).mean() > 0.03
         assert np.abs(sample(page) - center_digit(picture)).max() <= 1
         page.locator("[data-test=keep]").check()
         settle(page)
-        as_drawn = picture.reshape(28, grey[0] // 28, 28, grey[1] // 28).mean((1, 3)).ravel()
+        as_drawn = picture.reshape(28, height // 28, 28, width // 28).mean((1, 3)).ravel()
         assert np.abs(sample(page) - as_drawn).max() <= 1e-3
         page.locator("[data-test=undo]").click()
         settle(page)
@@ -204,10 +207,10 @@ def test_centring_is_that_of_python_for_any_picture(pages: Pages):
             made = page.evaluate(
                 """async ([grey, height, width]) => {
                   const { centerDigit } = await import(new URL('digit.js', document.querySelector('script').src));
-                  const found = centerDigit(Uint8Array.from(grey), height, width);
+                  const found = centerDigit(Uint8Array.from(grey.split(' ')), height, width);
                   return found && [...found];
                 }""",
-                [picture.ravel().tolist(), *picture.shape],
+                [" ".join(map(str, picture.ravel())), *picture.shape],
             )
             if made is None:
                 with pytest.raises(cr.DataError):
@@ -253,6 +256,22 @@ def test_a_picture_from_a_file(pages: Pages, tmp_path):
             page.locator("[data-test=file]").set_input_files(tmp_path / name)
             page.wait_for_function("() => document.querySelector('[data-test=note]').textContent !== ''")
         assert "text.png" in page.locator("[data-test=note]").inner_text()
+
+
+def test_a_pad_of_another_shape_is_read_cell_by_cell(browser):
+    rng = np.random.default_rng(2)
+    X, y = rng.integers(0, 256, (30, 48)).astype(np.uint8), rng.integers(0, 2, 30)
+    model = Model(Network(48, [Rescale(1 / 255), Dense(4), ReLU(), Dense(2)], SoftmaxCrossEntropy()), seed=0)
+    data = Data("cells", "", "", Dataset(X, y, (6, 8)))
+    with studio_pages(browser, Studio(model, data, name="cells")) as pages, pages.open(motion=True) as page:
+        assert (sample(page) == X[0]).all()
+        page.locator("[data-test=clear]").click()
+        stroke(page, [(0.5, 0.25), (0.5, 0.26)])
+        x = sample(page).reshape(6, 8)
+        assert x[:, 3:5].sum() > 0.5 * x.sum() > 0 and x[4:].sum() == 0 and x.max() <= 255
+        page.locator("[data-test=noise]").click()
+        page.wait_for_function(f"() => {VIEW}.scene().progress >= 3")  # the wave has run through
+        assert (sample(page) > 0).mean() > 0.9
 
 
 # --- samples

@@ -31,7 +31,7 @@ export function tableInputs(store, network, { changed }) {
   function set(j, value) {
     x[j] = value;
     parts[j].slider.value = value;
-    if (document.activeElement !== parts[j].box) parts[j].box.value = Number(value.toPrecision(5));
+    if (document.activeElement !== parts[j].box) parts[j].box.value = Number(value.toPrecision(4));
   }
 
   const ready = ranges(store, network).then((found) => {
