@@ -2,7 +2,7 @@
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { palette, signedPlace } from '../colors.js';
-import { boxOf, distanceTo, edgesOf, layout, neuronAt } from './backprop_layout.js';
+import { boxOf, distanceTo, edgesOf, layout, neuronAt, PILLS } from './backprop_layout.js';
 import { middle, paintColumn, paintEdges, paintLanes, paintLine, paintWeight, pill } from './backprop_paint.js';
 import { errorOf, figure, isDense, outOf } from './backprop_steps.js';
 
@@ -77,7 +77,7 @@ export function walkPicture(store, on) {
   function eachWeight(paint, most) {
     for (const link of state.walk.links) {
       const W = weights(link);
-      if (!W || W.length > most) continue;
+      if (!W || W.length > most || W.shape.some((n) => n > PILLS)) continue;
       for (let k = 0; k < W.length; ++k)
         for (const lane of [0, 1]) paint(...ends({ source: link.sources[0], target: link.name, from: Math.floor(k / W.shape[1]), to: k % W.shape[1], lane }), W[k]);
     }
