@@ -13,6 +13,11 @@ from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
+import chainrule.model
+from chainrule.inspection.attribution import Attribution
+from chainrule.inspection.flow import flow
+from chainrule.inspection.trace import gradient_check, trace
+
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
 
 project = "Chainrule"
@@ -35,6 +40,16 @@ html_theme_options = {"light_css_variables": {"code-font-size": "80%"}}  # a lin
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
+
+# What a model imports for type checkers alone: in signatures each links to its own page.
+vars(chainrule.model).update(
+    Attribution=Attribution,
+    Flow=flow.Flow,
+    GradientCheck=gradient_check.GradientCheck,
+    Method=chainrule.Method,
+    Schedule=chainrule.Schedule,
+    Trace=trace.Trace,
+)
 
 
 # Docstrings are plain text, written to be read in an editor: formulas stand in them as formulas, and |z|, y_k and a * b

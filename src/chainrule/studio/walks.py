@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from chainrule.formulas.optimizers import GradientDescent
 from chainrule.inspection.trace.trace import Trace
 from chainrule.inspection.trace.walk import Walk
 from chainrule.model import Model
+from chainrule.network import tree
 from chainrule.recipe.data import Data
 from chainrule.studio.studio import Studio
 
@@ -96,15 +97,16 @@ class Station(NamedTuple):
     """of a block: the ends of its chains"""
 
 
-def stations(links: Sequence[Link], source: str = "input") -> Iterator[Station]:
-    """Iterate over links in the order in which their outputs are made: a block after the links inside it."""
-    for link in links:
-        ends = []
-        for chain in link.branches:
-            yield from stations(chain, source)
-            ends.append(chain[-1].name if chain else source)
-        yield Station(link, tuple(ends) if link.branches else (source,))
-        source = link.name
+def stations(links: Sequence[Link]) -> list[Station]:
+    """Return the links in the order in which their outputs are made: a block after the links inside it."""
+    found = []
+
+    def arrive(link: Link, source: str, ends: tuple[str, ...]) -> str:
+        found.append(Station(link, ends or (source,)))
+        return link.name
+
+    tree.fold(links, "input", arrive)
+    return found
 
 
 def slope(trace: Walk, station: Station) -> NDArray[Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from chainrule.datasets.idx import Dataset
 from chainrule.errors import DataError
 from chainrule.formulas.layers.base import Link
 from chainrule.model import Model
+from chainrule.network import tree
 from chainrule.studio.commands import command
 from chainrule.studio.studio import Studio
 from chainrule.trained.persistence import encode, named_tensors
@@ -18,17 +20,17 @@ MAX_SAMPLES = 512
 """Samples that a page may ask for at a time."""
 
 
-def links_of(links: tuple[Link, ...]) -> list[dict[str, Any]]:
+def links_of(links: Sequence[Link]) -> list[dict[str, Any]]:
     """Return links as a tree: each with its name, kind, settings, widths, and the chains of a block."""
-    found = []
-    for link in links:
+
+    def add(
+        link: Link, before: list[dict[str, Any]], ends: tuple[list[dict[str, Any]], ...]
+    ) -> list[dict[str, Any]]:
         settings = {k: v for k, v in encode(link.layer).items() if k not in ("layers", "initializer")}
-        branches = [links_of(chain) for chain in link.branches] if link.branches else []
-        found.append(
-            settings
-            | {"name": link.name, "fan_in": link.fan_in, "fan_out": link.fan_out, "branches": branches}
-        )
-    return found
+        widths = {"name": link.name, "fan_in": link.fan_in, "fan_out": link.fan_out}
+        return [*before, settings | widths | {"branches": [end[len(before) :] for end in ends]}]
+
+    return tree.fold(links, [], add)
 
 
 def described(model: Model, name: str, shape: tuple[int, ...] | None = None) -> dict[str, Any]:
