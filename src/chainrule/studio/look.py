@@ -20,15 +20,15 @@ from chainrule.network.network import Network
 from chainrule.trained.evaluation import BATCH
 from chainrule.training.run import Run
 
-FEW = 128
+FEW = 64
 """Samples that gradients are measured on."""
 MAX_VALUES = 2560
 """Activations in a frame, as float16: 5 kB."""
 MAX_ROWS = 16
 """Layers in a frame."""
-SHARE = 0.06
+SHARE = 0.04
 """The share of the time that may go into looking."""
-SECONDS = 0.3
+SECONDS = 0.4
 """The least time between two looks."""
 JUDGED = 2000
 """Samples of the confusion matrix after an epoch."""

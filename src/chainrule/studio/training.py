@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Phase = Literal["ready", "running", "paused", "done", "stopped", "failed"]
 PER_SECOND, PER_SECOND_HIDDEN = 30, 1
 """Frames that are sent while a page is looked at, and while none is."""
-SHOW_SECONDS, EPOCH_SECONDS = 1.0, 0.2
+SHOW_SECONDS, EPOCH_SECONDS = 2.0, 0.4
 """The least time between two models that are put on show, and between two confusion matrices."""
 ON_REQUEST = "stopped on request"
 

@@ -14,6 +14,7 @@ import { followRun, isAlive } from './train_run.js';
 export const url = ['train.form', 'train.data', 'train.points', 'train.knob', 'train.other', 'train.log'];
 
 const KNOBS = ['optimizer', 'lr', 'activation', 'batch_size', 'schedule', 'seed', 'epochs'];
+const CHART_MS = 120;
 const NUMBERS = ['lr', 'batch_size', 'seed', 'epochs'];
 
 // The changed setting of a second run; activation stands for all of the hidden layers'.
@@ -29,7 +30,7 @@ function typing(event) {
 }
 
 export function train(root, store) {
-  let checked = null, asked = 0, due = new Set(), drawing = 0, stopped = false, timer = 0;
+  let checked = null, asked = 0, charted = 0, due = new Set(), drawing = 0, stopped = false, timer = 0;
   const failure = h('div.failure', { role: 'alert', dataset: { test: 'failure' } });
   const fail = (text) => fill(failure, text ? message(text, 'error') : null);
   const attempt = async (name, args = {}) => {
@@ -109,13 +110,21 @@ export function train(root, store) {
   }
 
   // --- drawing ---------------------------------------------------------------------------------------------------
-  const tile = (name, text, value) => h('div.tile', h('span.tile-name', t(store, `train.tile.${name}`)), h('strong', { dataset: { test: name, value: value ?? '' } }, text));
+  const made = new Map();   // tiles by name: texts change thirty times a second, elements do not
+  function tile(name, text, value) {
+    if (!made.has(name)) made.set(name, h('div.tile', h('span.tile-name', t(store, `train.tile.${name}`)), h('strong', { dataset: { test: name } })));
+    const number_ = made.get(name).lastChild;
+    if (number_.textContent !== text) number_.textContent = text;
+    number_.dataset.value = value ?? '';
+    return made.get(name);
+  }
   function showTiles() {
     const last = run.records[run.records.length - 1] || {}, share = (v) => (v === null || v === undefined ? '–' : percent(v, 1));
     const score = 'val_rmse' in last ? ['val_rmse', number(last.val_rmse, 3), last.val_rmse] : ['val_accuracy', share(last.val_accuracy), last.val_accuracy];
-    fill(tiles, tile('loss', number(run.loss, 4), run.loss), tile('accuracy', share(run.accuracy), run.accuracy), tile(...score), tile('val_loss', number(last.val_loss, 4), last.val_loss),
+    const shown = [tile('loss', number(run.loss, 4), run.loss), tile('accuracy', share(run.accuracy), run.accuracy), tile(...score), tile('val_loss', number(last.val_loss, 4), last.val_loss),
       tile('rate', number(run.rate, 3), run.rate), tile('speed', run.speed.samples ? count(Math.round(run.speed.samples)) : '–', run.speed.samples),
-      tile('step_time', run.speed.steps ? t(store, 'train.ms', { n: number(1000 / run.speed.steps, 2) }) : '–', run.speed.steps ? 1000 / run.speed.steps : null));
+      tile('step_time', run.speed.steps ? t(store, 'train.ms', { n: number(1000 / run.speed.steps, 2) }) : '–', run.speed.steps ? 1000 / run.speed.steps : null)];
+    if (shown.some((one, i) => tiles.children[i] !== one)) fill(tiles, shown);
   }
   function showControls() {
     const key = `${run.state} ${isAlive(run)}`;
@@ -203,7 +212,11 @@ export function train(root, store) {
     showStatus();
     if (all) showControls();
     if (all || what.has('frame') || what.has('epoch')) showTiles();
-    if (store.get('train.options')) curves.draw(run, { log: Boolean(store.get('train.log')) });
+    const now = performance.now(), late = now - charted > CHART_MS;   // drawing takes time from the training on a machine of few cores
+    if (store.get('train.options') && (late || !what.has('frame') || what.size > 1 || !isAlive(run))) {
+      charted = now;
+      curves.draw(run, { log: Boolean(store.get('train.log')) });
+    }
     if (all || what.has('frame')) within.draw(run);
     if (all || what.has('epoch')) matrix.draw(run);
     if (all || what.has('mark') || what.has('shown')) showTimeline();

@@ -15,13 +15,14 @@ function bar(share, text, value, test) {
 export function inside(store) {
   const strip = h('div.strip'), table = h('table.flow', { dataset: { test: 'flow' } });
   const element = h('div.inside', strip, h('div.scroll', table));
-  let laid = '';
+  let laid = '', drawn = '';
   const canvases = new Map();
 
   function layOut(layout) {
     const key = layout.map((link) => `${link.name} ${link.shown}`).join();
     if (key === laid) return;
     laid = key;
+    drawn = '';
     canvases.clear();
     fill(strip, layout.map((link) => {
       const canvas = h('canvas.neurons', { dataset: { link: link.name }, role: 'img', 'aria-label': t(store, 'train.activations_of', { layer: link.name }) });
@@ -32,8 +33,9 @@ export function inside(store) {
 
   function draw(run) {
     layOut(run.layout);
-    const look = run.look;
-    if (!look) return;
+    const look = run.look, key = look && `${run.run} ${look.step} ${run.state}`;
+    if (!look || key === drawn) return;
+    drawn = key;
     const colors = palette(store.get('theme'));
     let start = 0;
     for (const link of run.layout) {
