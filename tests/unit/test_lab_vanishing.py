@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ConfigError
-from chainrule.lab.vanishing import ARMS, _network, vanishing
+from chainrule.lab.vanishing import ARMS, make_network, vanishing
 from chainrule.lab.vanishing_report import Measured, cells
 from chainrule.views.words.en import lab_vanishing as words
 from chainrule.views.words.facts import CURES, NORMED, RESIDUAL_RELU
@@ -78,7 +78,7 @@ def test_the_figures_show_every_net(report):
 @pytest.mark.parametrize("arm", ARMS)
 def test_every_net_has_its_depth(arm):
     for depth in (1, 2, 7):
-        network = _network(ARMS[arm](depth, 16))
+        network = make_network(ARMS[arm](depth, 16))
         dense = [link for link in network.walk() if link.layer.kind == "dense"]
         assert len(dense) == depth + 1 and not any(link.layer.kind == "projection" for link in network.walk())
 

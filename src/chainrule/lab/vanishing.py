@@ -93,7 +93,7 @@ def vanishing(
     depths = _check_depths(depths)
     checks.check_count(width, "width")
     start = time.perf_counter()
-    data = _load(seed, scaled(BATCHES, budget, 4) * BATCH_SIZE)
+    data = load_parts(seed, scaled(BATCHES, budget, 4) * BATCH_SIZE)
     work = [(arm, depth) for depth in depths for arm in ARMS]
     total, done = sum(depth + 2 for _, depth in work), 0
     found: dict[tuple[str, int], Measured] = {}
@@ -135,7 +135,7 @@ def _check_depths(depths: Sequence[int]) -> tuple[int, ...]:
     return depths
 
 
-def _load(seed: int, images: int) -> DigitParts:
+def load_parts(seed: int, images: int) -> DigitParts:
     """Draw training images and validation images by the seed, and load test images."""
     train, test = load_mnist()
     order = np.random.default_rng(seed).permutation(len(train.y))
@@ -148,7 +148,8 @@ def _load(seed: int, images: int) -> DigitParts:
     )
 
 
-def _network(layers: list[Layer]) -> Network:
+def make_network(layers: list[Layer]) -> Network:
+    """Put hidden layers between the pixels of a digit and its ten classes."""
     return Network(784, [Rescale(1 / 255), *layers, Dense(10)], SoftmaxCrossEntropy())
 
 
@@ -171,7 +172,7 @@ def _loss(model: Model | None, X: NDArray[Any], y: NDArray[Any]) -> float:
 
 def _measure(arm: str, depth: int, width: int, data: DigitParts, seed: int, repeats: int) -> Measured:
     """Measure the gradient before training, choose the learning rate by the validation images, and train."""
-    network = _network(ARMS[arm](depth, width))
+    network = make_network(ARMS[arm](depth, width))
     seeds = [(seed + r) % 2**32 for r in range(repeats)]
     profiles = []
     for each in seeds:
@@ -211,7 +212,7 @@ def _shattering(depth: int, width: int, data: DigitParts, seed: int, repeats: in
     nets = ARMS | {RESIDUAL_RELU: _residual_relu}
     cosines = {}
     for name, layers in nets.items():
-        network = _network(layers(depth, width))
+        network = make_network(layers(depth, width))
         each = []
         for r in range(repeats):
             model = Model(network, seed=(seed + r) % 2**32, dtype="float64")

@@ -5,6 +5,8 @@ import { plane, url as planeUrl } from './screens/plane.js';
 import { glossary, url as glossaryUrl } from './screens/glossary.js';
 import { neurons, url as neuronsUrl } from './screens/neurons.js';
 import { train, url as trainUrl } from './screens/train.js';
+import { vanishing, url as vanishingUrl } from './screens/vanishing.js';
+import { without_backprop, url as withoutUrl } from './screens/without_backprop.js';
 import { why, url as whyUrl } from './screens/why.js';
 
 export const screens = {
@@ -14,5 +16,7 @@ export const screens = {
   neurons: { show: neurons, glyph: '⬡', url: neuronsUrl },
   why: { show: why, glyph: '？', url: whyUrl },
   plane: { show: plane, glyph: '◐', url: planeUrl },
+  vanishing: { show: vanishing, glyph: '▟', url: vanishingUrl },
+  without_backprop: { show: without_backprop, glyph: '⚄', url: withoutUrl },
   glossary: { show: glossary, glyph: '文', url: glossaryUrl, alone: true },
 };

@@ -1,0 +1,216 @@
+"""Networks that train side by side, each in a thread and in turns: none is ahead for a larger share of the machine."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ChainruleError
+from chainrule.training.callbacks import Callback
+from chainrule.training.run import Run
+
+FRAME_SECONDS = 1 / 20
+"""The least time between two frames."""
+COLUMNS = ("step", "passes", "seconds", "loss")
+
+Tell = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass
+class ArmState:
+    """How far one network is."""
+
+    name: str
+    rows: list[tuple[float, float, float, float]] = field(default_factory=list)
+    """of each look: see COLUMNS"""
+    profile: list[float] = field(default_factory=list)
+    """the gradient by layer at the last look, relative to the last layer's"""
+    facts: dict[str, Any] = field(default_factory=dict)
+    is_done: bool = False
+    error: str = ""
+
+
+class SideBySide:
+    """A run of several networks: whose turn it is, what each has come to, and how all of them end."""
+
+    def __init__(
+        self, lab: str, number: int, names: Sequence[str], settings: dict[str, Any], tell: Tell
+    ) -> None:
+        """Make it. tell: gets the name of an event and its data, from the threads."""
+        self.lab, self.number, self.settings, self.tell = lab, number, settings, tell
+        self.arms = {name: ArmState(name) for name in names}
+        self.turns = list(names)
+        self.changed = threading.Condition()
+        self.is_stopped, self.ending = False, dict[str, Any]()
+        self.threads: list[threading.Thread] = []
+        self.sent = 0.0
+
+    # --- threads -----------------------------------------------------------------------------------------------------
+
+    def start(self, train: Callable[[str], None], conclude: Callable[[], dict[str, Any]]) -> None:
+        """Train each network in a thread.  conclude: is called when all are done, for what there is to say."""
+
+        def one(name: str) -> None:
+            try:
+                if self.wait(name):
+                    train(name)
+            except ChainruleError as error:
+                self.arms[name].error = str(error)
+            finally:
+                self._leave(name, conclude)
+
+        self.threads = [
+            threading.Thread(target=one, args=(n,), name=f"{self.lab} {n}", daemon=True) for n in self.arms
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def wait(self, name: str) -> bool:
+        """Wait for the turn of a network. Returns False where the run was stopped."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.is_stopped or self.turns[:1] == [name])
+            return not self.is_stopped
+
+    def pass_on(self, name: str) -> bool:
+        """Let the next one go on, and wait for the next turn. Returns False where the run was stopped."""
+        with self.changed:
+            if self.turns[:1] == [name]:
+                self.turns.append(self.turns.pop(0))
+                self.changed.notify_all()
+        return self.wait(name)
+
+    def _leave(self, name: str, conclude: Callable[[], dict[str, Any]]) -> None:
+        with self.changed:
+            self.arms[name].is_done = True
+            self.turns.remove(name)
+            is_last = not self.turns
+            self.changed.notify_all()
+        if is_last:
+            if not self.is_stopped:
+                self.ending = conclude()
+            self.tell(f"{self.lab}.frame", self.frame())
+            self.tell(f"{self.lab}.ended", {"id": self.number})
+
+    def stop(self, wait: float = 0.0) -> None:
+        """End all of them after the step that is under way.  wait: seconds to wait for that."""
+        with self.changed:
+            self.is_stopped = True
+            self.changed.notify_all()
+        until = time.monotonic() + wait
+        for thread in self.threads if wait else ():
+            thread.join(max(0.0, until - time.monotonic()))
+
+    # --- what a page sees --------------------------------------------------------------------------------------------
+
+    def note(
+        self, name: str, row: tuple[float, float, float, float], profile: list[float] | None = None
+    ) -> None:
+        """Keep a look at a network, and send a frame if one is due."""
+        with self.changed:
+            arm = self.arms[name]
+            arm.rows.append(row)
+            if profile is not None:
+                arm.profile = profile
+            now = time.monotonic()
+            is_due = now - self.sent >= FRAME_SECONDS
+            if is_due:
+                self.sent = now
+        if is_due:
+            self.tell(f"{self.lab}.frame", self.frame())
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a network still trains."""
+        return bool(self.turns) and not self.is_stopped
+
+    def frame(self) -> dict[str, Any]:
+        """Return the last look at each network."""
+        with self.changed:
+            arms = [
+                {
+                    "name": arm.name,
+                    "row": list(arm.rows[-1]) if arm.rows else None,
+                    "profile": np.array(arm.profile, np.float32),
+                    "done": arm.is_done,
+                }
+                for arm in self.arms.values()
+            ]
+            return {"id": self.number, "running": self.is_running, "arms": arms}
+
+    def state(self) -> dict[str, Any]:
+        """Return all that a page has to know: the settings, every look, and the end."""
+        with self.changed:
+            arms = [
+                {
+                    "name": arm.name,
+                    **{c: np.array([row[i] for row in arm.rows], np.float32) for i, c in enumerate(COLUMNS)},
+                    "profile": np.array(arm.profile, np.float32),
+                    "done": arm.is_done,
+                    "error": arm.error or None,
+                    "facts": arm.facts,
+                }
+                for arm in self.arms.values()
+            ]
+            return {
+                "id": self.number,
+                "running": self.is_running,
+                "settings": self.settings,
+                "arms": arms,
+                "ending": self.ending,
+            }
+
+
+class ArmLooks(Callback):
+    """ArmLooks at a network now and then while it trains, and gives the turn to the others."""
+
+    def __init__(
+        self, side: SideBySide, name: str, every: int, look: Callable[[Run], tuple[float, list[float] | None]]
+    ):
+        """Look after each `every` steps.  look: returns the loss, and the gradient by layer or None."""
+        self.side, self.name, self.every_steps, self.look = side, name, every, look
+        self.seconds, self.looked = 0.0, -1
+
+    def on_train_begin(self, run: Run) -> None:
+        """Look at the untrained network."""
+        self._look(run)
+
+    def on_steps(self, run: Run) -> None:
+        """Look, if a look is due."""
+        if self.is_due(run):
+            self._look(run)
+        self._turn(run)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Add the seconds of the epoch, and look, if a look is due."""
+        self.seconds += run.logs["seconds"]
+        if self.is_due(run) or run.epoch == run.epochs:
+            self._look(run)
+        self._turn(run)
+
+    def is_due(self, run: Run) -> bool:
+        """Return whether to look after this step."""
+        return run.step % (self.every_steps or 1) == 0
+
+    def passes(self, run: Run) -> float:
+        """Return the walks forward so far; steps, where nobody counts them."""
+        return float(run.step)
+
+    def _look(self, run: Run) -> None:
+        if run.step == self.looked:
+            return
+        self.looked = run.step
+        seconds, passes = self.seconds + run.seconds, self.passes(run)
+        loss, profile = self.look(run)
+        self.side.note(
+            self.name, (float(run.step), passes, seconds, loss if math.isfinite(loss) else math.nan), profile
+        )
+
+    def _turn(self, run: Run) -> None:
+        if not self.side.pass_on(self.name):
+            run.stop("stopped")
