@@ -58,7 +58,8 @@
     for (const canvas of all('canvas').filter(shown)) {
       if (canvas.getAttribute('role') && canvas.getAttribute('aria-label')) continue;
       if (canvas.closest('button, [aria-label]:is(figure, [role=img], [role=application])')) continue;
-      const beside = canvas.parentElement.textContent.trim() || document.querySelector('main :is(table, dl)');
+      const { parentElement } = canvas, table = document.querySelector('main :is(table, dl)');
+      const beside = parentElement.textContent.trim() || parentElement.querySelector(':scope > [aria-label]') || table;
       if (!canvas.closest('[aria-hidden=true]')) faults.push(`${say(canvas)} has neither a role and a label nor aria-hidden`);
       else if (!beside) faults.push(`${say(canvas)} is hidden, and nothing says what it shows`);
     }

@@ -8,8 +8,9 @@ export function button(label, onclick, { primary = false, quiet = false, ...prop
 let fields = 0;
 
 export function field(label, control) {
-  const id = control.id || `field-${++fields}`;
-  control.id = id;
+  const own = control.matches('input, select, textarea') ? control : control.querySelector('input, select, textarea') || control;   // of a slider, its input
+  const id = own.id || `field-${++fields}`;
+  own.id = id;
   return h('div.field', h('label', { for: id }, label), control);
 }
 
