@@ -46,7 +46,9 @@ THREE = (
 """A stroke through these points of the pad, as shares of its width and height: a 3."""
 STEPS = 3
 """Frames between two of them."""
-SCREENS = ("backprop", "train", "neurons", "why", "plane", "vanishing")
+SCREENS = ("backprop", "train", "neurons", "why", "plane")
+STATE = {"backprop": "&backprop.step=11"}
+"""Where a screen is, beside what it opens with."""
 COLORS = 96
 
 
@@ -131,12 +133,14 @@ def main() -> None:
                 context.add_cookies(cookies)  # type: ignore[arg-type]
                 for screen in chosen:
                     page = context.new_page()
-                    page.goto(f"{base}/#screen={screen}&lang=en&theme={theme}")
+                    page.goto(f"{base}/#screen={screen}&lang=en&theme={theme}{STATE.get(screen, '')}")
                     idle(page)
                     if screen == "draw":
                         write_animation(HERE / f"studio-{theme}.gif", list(drawn(page)))
                     else:
-                        page.wait_for_timeout(4000)  # for what moves by itself
+                        if screen == "train":
+                            page.click("[data-test=start]")
+                        page.wait_for_timeout(5000)  # for what moves by itself
                         shot(page).quantize(192).save(HERE / f"studio-{screen}-{theme}.png", optimize=True)
                     page.close()
         browser.close()
