@@ -3,10 +3,16 @@ import { tour as backprop } from './screens/backprop.tour.js';
 import { tour as draw } from './screens/draw.tour.js';
 import { tour as glossary } from './screens/glossary.tour.js';
 import { tour as neurons } from './screens/neurons.tour.js';
+import { tour as plane } from './screens/plane.tour.js';
+import { tour as train } from './screens/train.tour.js';
+import { tour as why } from './screens/why.tour.js';
 
 export const tours = {
   draw,
   backprop,
-  glossary,
+  train,
   neurons,
+  why,
+  plane,
+  glossary,
 };
