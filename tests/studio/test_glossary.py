@@ -45,7 +45,7 @@ def test_a_key_is_the_english_term():
 @pytest.mark.parametrize(
     ("key", "chinese", "also"),
     [
-        ("chain_rule", "鏈鎖法則", "又稱連鎖律"),
+        ("chain_rule", "連鎖律", "又稱鏈鎖法則"),
         ("activation_function", "激活函數", "又稱活化函數"),
         ("bias", "偏置", ""),
         ("regularization", "正則化", ""),

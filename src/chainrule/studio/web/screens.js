@@ -1,22 +1,22 @@
 // Every screen: what shows it, its keys in the address, and whether it needs nobody who computes (`alone`).
 import { backprop, url as backpropUrl } from './screens/backprop.js';
 import { draw, url as drawUrl } from './screens/draw.js';
-import { plane, url as planeUrl } from './screens/plane.js';
 import { glossary, url as glossaryUrl } from './screens/glossary.js';
 import { neurons, url as neuronsUrl } from './screens/neurons.js';
+import { plane, url as planeUrl } from './screens/plane.js';
 import { train, url as trainUrl } from './screens/train.js';
 import { vanishing, url as vanishingUrl } from './screens/vanishing.js';
-import { without_backprop, url as withoutUrl } from './screens/without_backprop.js';
 import { why, url as whyUrl } from './screens/why.js';
+import { without_backprop, url as withoutUrl } from './screens/without_backprop.js';
 
 export const screens = {
   draw: { show: draw, glyph: '✎', url: drawUrl, alone: true },
-  backprop: { show: backprop, glyph: '∂', url: backpropUrl },
   train: { show: train, glyph: '↻', url: trainUrl },
+  backprop: { show: backprop, glyph: '∂', url: backpropUrl },
+  vanishing: { show: vanishing, glyph: '▟', url: vanishingUrl },
+  without_backprop: { show: without_backprop, glyph: '⚄', url: withoutUrl },
   neurons: { show: neurons, glyph: '⬡', url: neuronsUrl },
   why: { show: why, glyph: '？', url: whyUrl },
   plane: { show: plane, glyph: '◐', url: planeUrl },
-  vanishing: { show: vanishing, glyph: '▟', url: vanishingUrl },
-  without_backprop: { show: without_backprop, glyph: '⚄', url: withoutUrl },
   glossary: { show: glossary, glyph: '文', url: glossaryUrl, alone: true },
 };
