@@ -157,6 +157,35 @@ def test_both_languages_on_a_phone_fit_its_width(pages: Pages, name: str, langua
 
 
 @pytest.mark.parametrize("name", SHORT)
+def test_a_tour_shows_the_run_that_is_there_and_leaves_it(pages: Pages, studio: Studio, name: str):
+    with pages.open(name, state=SHORT[name]) as page:
+        begin(page)
+        page.wait_for_selector(ENDED, timeout=60_000)
+        settle(page)
+        run, address, before = run_of(studio, name), page.url, page.locator("main").inner_text()
+        tabs = "(all) => all.filter((one) => one.ariaSelected === 'true').map((one) => one.dataset.key)"
+        page.click("[data-test=tour-start]")
+        tour = page.locator("[data-test=tour]")
+        chosen: set[str] = set()
+        sizes: set[str] = set()
+        for k in range(tour.locator(".tour-dots i").count()):
+            assert tour.get_attribute("data-step") == str(k)
+            page.wait_for_selector("[data-test=tour][data-found=true]")
+            settle(page)
+            chosen.update(page.locator("main [role=tab]").evaluate_all(tabs))
+            sizes.add(
+                page.locator(".tour-hole").evaluate("(one) => `${one.style.width} ${one.style.height}`")
+            )
+            page.keyboard.press("ArrowRight")
+        assert len(sizes) >= 8, "the steps are about parts of the run"
+        assert chosen == ({"step", "passes", "seconds"} if name == "without_backprop" else set())
+        page.keyboard.press("Escape")
+        settle(page)
+        assert page.locator("main").inner_text() == before and page.url == address
+        assert run_of(studio, name) is run
+
+
+@pytest.mark.parametrize("name", SHORT)
 def test_a_wrong_address_is_answered_with_a_sentence(pages: Pages, name: str):
     with pages.open(name, state={f"{name}.depth": 99}) as page:
         page.click("[data-test=start]")

@@ -5,7 +5,9 @@ import { tour as glossary } from './screens/glossary.tour.js';
 import { tour as neurons } from './screens/neurons.tour.js';
 import { tour as plane } from './screens/plane.tour.js';
 import { tour as train } from './screens/train.tour.js';
+import { tour as vanishing } from './screens/vanishing.tour.js';
 import { tour as why } from './screens/why.tour.js';
+import { tour as without_backprop } from './screens/without_backprop.tour.js';
 
 export const tours = {
   draw,
@@ -14,5 +16,7 @@ export const tours = {
   neurons,
   why,
   plane,
+  vanishing,
+  without_backprop,
   glossary,
 };

@@ -15,7 +15,7 @@ const WELL = 1e-3;
 export function vanishing(root, store) {
   for (const [key, value] of Object.entries(defaults)) if (store.get(key) === undefined) store.set({ [key]: value });
   const get = (key) => store.get(`vanishing.${key}`), put = (key) => (value) => store.set({ [`vanishing.${key}`]: value });
-  const nets = h('div.vanishing-nets', { dataset: { test: 'nets' } });
+  const nets = h('div.vanishing-nets', { dataset: { test: 'nets' } }, h('p.panel.soft.wait', t(store, 'vanishing.wait')));
   const label = (key) => t(store, key);
   const cards = new Map();
 

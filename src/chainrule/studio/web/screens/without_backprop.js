@@ -47,5 +47,12 @@ export function without_backprop(root, store) {
     given: () => ({ depth: get('depth'), activation: get('activation'), passes: get('passes'), seed: get('seed') }),
     curve: () => ({ column: get('axis'), options: { from: 0 } }),
   }, (curves) => h('div.without-grid', curves, panel(t(store, 'without_backprop.table'), table)));
-  return page.stop;
+  const off = store.on('without_backprop.axis', () => {   // a tour sets it too
+    const tab = [...axis.children].find(({ dataset }) => dataset.key === get('axis'));
+    if (tab?.getAttribute('aria-selected') === 'false') tab.click();
+  });
+  return () => {
+    off();
+    page.stop();
+  };
 }
