@@ -19,9 +19,9 @@ from chainrule.studio.asked import Asked, asked_about, label_of, reading, target
 from chainrule.studio.commands import command
 from chainrule.studio.screens.model import shown_part
 from chainrule.studio.studio import Studio
+from chainrule.views import words
 from chainrule.views.chapters import Bars, Grid
 from chainrule.views.words import spoken_in
-from chainrule.views.words.en import attribution as english
 
 BLOCK = 1024
 """Samples that are looked through at a time for a wrong answer."""
@@ -68,14 +68,14 @@ def method(
     found = attribute(asked.model, asked.x, method, shape=asked.shape, **settings)
     said = found.targets[0]
     with spoken_in("en"):
-        sentence = found.completeness()
+        sentence, name = found.completeness(), words.attribution.target(said)
     return {
         "method": method,
         "values": found.values[0],
         "baseline": found.baseline[0],
         "target": str(said.label),
         "against": None if said.against is None else str(said.against),
-        "name": english.target(said),
+        "name": name,
         "output": float(found.outputs[0]),
         "baseline_output": float(found.baseline_outputs[0]),
         "sum": float(found.values[0].sum()),
