@@ -196,7 +196,9 @@ def test_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             continue
         for line in block.code.replace("\\\n", " ").splitlines():
             program, *words = shlex.split(line, comments=True) or ["#"]
-            if program == "chainrule":
+            if (
+                program == "chainrule" and words[0] != "studio"
+            ):  # which serves until Ctrl-C: tests/cli/test_studio.py
                 result = CliRunner().invoke(app, words)
                 assert result.exit_code == 0, f"{line}\n{result.output}"
 
