@@ -209,7 +209,11 @@ class Largest {
             for (Vector& to : most) next(to);
         while (i + L <= n) next(most[0]);
         for (int v = 1; v < TOGETHER; ++v) most[0] = most[v] > most[0] ? most[v] : most[0];
-        for (; i < n; ++i) most[0][0] = std::max<Magnitude<T>>(most[0][0], magnitude(values[i]));
+        if (i < n) {
+            Magnitude<T> rest = 0;
+            for (; i < n; ++i) rest = std::max<Magnitude<T>>(rest, magnitude(values[i]));
+            most[0][0] = std::max<Magnitude<T>>(most[0][0], rest);
+        }
         all_ = most[0];
     }
     void add(const Largest& other) { all_ = other.all_ > all_ ? other.all_ : all_; }
@@ -226,6 +230,11 @@ class Largest {
 
 template <class T>
 inline T largest_of(const T* values, int64_t n) {
+    if (n < Simd<T>::LANES) {  // a short row, for which a vector of maxima is not worth making
+        Magnitude<T> largest = 0;
+        for (int64_t i = 0; i < n; ++i) largest = std::max<Magnitude<T>>(largest, magnitude(values[i]));
+        return std::bit_cast<T>(largest);
+    }
     Largest<T> largest;
     largest.add(values, n);
     return largest.value();
