@@ -11,9 +11,7 @@ from __future__ import annotations
 import io
 import shutil
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,7 @@ from playwright.sync_api import sync_playwright
 
 from chainrule import Adam, Dense, Model, Network, OneCycle, ReLU, Rescale, SoftmaxCrossEntropy
 from chainrule.recipe.data import load
-from chainrule.studio.server import listen, make_server
+from chainrule.studio.server import served
 from chainrule.studio.studio import Studio
 
 if TYPE_CHECKING:
@@ -50,20 +48,6 @@ SCREENS = ("backprop", "train", "neurons", "why", "plane")
 STATE = {"backprop": "&backprop.step=11"}
 """Where a screen is, beside what it opens with."""
 COLORS = 96
-
-
-@contextmanager
-def served(studio: Studio) -> Iterator[str]:
-    """The one-time address of a studio that is served meanwhile."""
-    with listen(0) as sock:
-        server, url = make_server(studio, sock)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
-        thread.start()
-        try:
-            yield url()
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 def trained() -> Studio:

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from chainrule.studio.server import served
 from chainrule.studio.studio import Studio
-from serving import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page

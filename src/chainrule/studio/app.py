@@ -19,9 +19,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from chainrule.errors import ChainruleError
-from chainrule.studio import export, screens  # register the commands
+from chainrule.studio import export, screens  # noqa: F401 (they register the commands)
 from chainrule.studio.assets import VERSION, assets
-from chainrule.studio.commands import COMMANDS, find
+from chainrule.studio.commands import find
 from chainrule.studio.downloads import DOWNLOADS
 from chainrule.studio.messages import Ack, Call, pack, parse
 from chainrule.studio.studio import Studio, Tab
@@ -33,8 +33,6 @@ MAX_UPLOADS = 8
 SAFE_NAME = re.compile(r"(?!\.+$)[\w.-]{1,100}")
 DOWNLOADS["chainrule.html"] = export.downloaded
 LOG = logging.getLogger("chainrule.studio")
-
-assert COMMANDS, screens.__name__
 
 
 def make_app(studio: Studio) -> Starlette:

@@ -66,9 +66,7 @@ def command(name: str, *, reads: bool = False) -> Callable[[Function], Function]
     def register(function: Function) -> Function:
         if name in COMMANDS:
             raise ValueError(f"the command {name!r} is registered twice.")
-        import chainrule.studio.studio as home
-
-        hints = get_type_hints(function, vars(home) | function.__globals__)
+        hints = get_type_hints(function)
         parameters = list(inspect.signature(function).parameters.values())[1:]
         COMMANDS[name] = Command(
             name,

@@ -19,7 +19,6 @@ from chainrule.inspection.trace.trace import Trace
 from chainrule.model import Model
 from chainrule.network.answers import true_labels
 from chainrule.recipe.data import Data, from_arrays
-from chainrule.studio import screens
 from chainrule.studio.app import answered
 from chainrule.studio.assets import assets, modules
 from chainrule.studio.linker import link
@@ -32,8 +31,6 @@ from chainrule.training.run import Run
 EVERY = 0.1
 """Seconds between two looks at a network that learns."""
 LANGUAGES = ("en", "zh")
-
-assert screens.__name__  # they register the commands
 
 
 def view(result: Any, **settings: Any) -> StudioView:

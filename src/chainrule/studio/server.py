@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import uvicorn
@@ -40,6 +41,22 @@ def make_server(studio: Studio, sock: socket.socket) -> tuple[uvicorn.Server, Ca
     port, tokens = int(sock.getsockname()[1]), Tokens()
     config = uvicorn.Config(Gate(make_app(studio), port=port, tokens=tokens), **SETTINGS)
     return uvicorn.Server(config), lambda: f"http://{HOST}:{port}/?token={tokens.mint()}"
+
+
+@contextmanager
+def served(studio: Studio) -> Iterator[str]:
+    """Serve in a thread meanwhile, on a free port. Yields the one-time address."""
+    with listen(0) as sock:
+        server, url = make_server(studio, sock)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
+        thread.start()
+        try:
+            yield url()
+        finally:
+            server.should_exit = True
+            thread.join(20)
+            if thread.is_alive():
+                raise RuntimeError("the studio's server did not end within 20 s.")
 
 
 def serve(
