@@ -6,7 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
@@ -18,9 +18,6 @@ from chainrule.studio.look import Looks
 from chainrule.studio.timeline import Snapshot, Timeline, model_of, taken
 from chainrule.training.callbacks import Callback, EarlyStopping
 from chainrule.training.run import Run
-
-if TYPE_CHECKING:
-    pass
 
 Phase = Literal["ready", "running", "paused", "done", "stopped", "failed"]
 PER_SECOND, PER_SECOND_HIDDEN = 30, 1
