@@ -216,7 +216,17 @@ def test_files_and_painted_points(pages: Pages, studio: Studio):
             page.locator("[data-test=file]").set_input_files(
                 {"name": "broken.npz", "mimeType": "", "buffer": b"nothing"}
             )
-            page.wait_for_selector("[data-test=failure] .error:has-text('broken.npz')")
+            broken = "[data-test=failure] .error:has-text('broken.npz')"
+            page.wait_for_selector(broken)
+            checked = int(page.locator(".screen").get_attribute("data-checked"))
+            page.locator("[data-field=epochs]").fill(
+                "4"
+            )  # the form is checked anew, and says nothing of the file
+            page.keyboard.press("Tab")
+            page.wait_for_function(
+                "(n) => Number(document.querySelector('.screen').dataset.checked) > n", arg=checked
+            )
+            assert page.locator(broken).is_visible()
             page.click("[data-key=points]")
             page.click("[data-points=ring]")
             page.wait_for_selector("[data-test=data-line]:has-text('points')")

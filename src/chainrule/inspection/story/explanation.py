@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,10 +21,6 @@ from chainrule.inspection.story.story import Story
 from chainrule.inspection.story.truth import check_truth, itself, label_names, name_truth
 from chainrule.inspection.trace.trace import trace as walked
 from chainrule.trained.trained import Trained
-
-if TYPE_CHECKING:
-    pass
-
 
 RATE = 0.001
 """The learning rate of the last chapter's step."""

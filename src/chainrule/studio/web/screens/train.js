@@ -32,7 +32,13 @@ function typing(event) {
 export function train(root, store) {
   let checked = null, asked = 0, charted = 0, due = new Set(), drawing = 0, stopped = false, timer = 0;
   const failure = h('div.failure', { role: 'alert', dataset: { test: 'failure' } });
-  const fail = (text) => fill(failure, text ? message(text, 'error') : null);
+  const failures = new Map();   // by what failed: an answer about one thing does not take away what is said of another
+  const failing = (source) => (text) => {
+    if (text) failures.set(source, text);
+    else failures.delete(source);
+    fill(failure, [...new Set(failures.values())].map((one) => message(one, 'error')));
+  };
+  const fail = failing('action'), failForm = failing('form');
   const attempt = async (name, args = {}) => {
     try {
       fail(null);
@@ -62,7 +68,7 @@ export function train(root, store) {
   const tiles = h('div.tiles'), hints = h('div.hints', { dataset: { test: 'hints' } }), advice = h('div.advice');
   const curves = charts(store), within = inside(store), matrix = confusion(store);
   const layers = h('div.layer-panel'), settings = h('div.settings'), python = h('div.python'), timeline = h('div.timeline'), compare = h('div.compare'), save = h('div.row.save');
-  const data = dataPanel(store, fail);
+  const data = dataPanel(store, failing('data'));
   const log = toggle(t(store, 'train.log'), Boolean(store.get('train.log')), (on) => { store.set({ 'train.log': on }); curves.draw(run, { log: on }); });
   fill(root,
     h('div.panel.top', h('div.row', controls, status), progress, failure),
@@ -91,13 +97,14 @@ export function train(root, store) {
       const found = await store.call('train.check', { form: formOf(store) });
       if (number_ !== asked || stopped) return;
       checked = found;
-      fail(null);
+      failForm(null);
+      fail(null);   // what was asked for with the form as it was
       fill(advice, found.advice.map((sentence) => h('p.message', sentence)));
       fill(python, advice, code(t(store, 'common.python'), found.code, t(store, 'common.copy'), t(store, 'common.copied')));
       root.dataset.checked = String(number_);
     } catch (error) {
       if (number_ !== asked || stopped || error.message === 'lost') return;
-      fail(error.message);
+      failForm(error.message);
     }
     showForm();
   }
