@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from chainrule.studio.assets import texts
+from chainrule.studio.page.assets import texts
 
 PAGE = Path(__file__).with_name("glossary.md")
 HEAD = """<!-- Made by make_glossary.py; the texts are in src/chainrule/studio/web/texts/glossary.json. -->

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from chainrule.studio.server import served
+from chainrule.studio.server.serve import served
 from chainrule.studio.studio import Studio
 
 if TYPE_CHECKING:

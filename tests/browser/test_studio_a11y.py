@@ -10,7 +10,7 @@ import pytest
 from a11y import faults, keyboard_faults, moving, touch_faults
 from chainrule import Dense, Model, Network, ReLU, Rescale, SoftmaxCrossEntropy
 from chainrule.recipe.data import from_arrays
-from chainrule.studio.assets import modules
+from chainrule.studio.page.assets import modules
 from chainrule.studio.studio import Studio
 from studio_pages import Pages, settle, studio_pages
 

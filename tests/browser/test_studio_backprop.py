@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from chainrule import Dense, Model, Network, ReLU, SoftmaxCrossEntropy, Tanh
 from chainrule.datasets.idx import Dataset
 from chainrule.recipe.data import Data
-from chainrule.studio.export import offline_page
+from chainrule.studio.page.export import offline_page
 from chainrule.studio.studio import Studio
 from studio_pages import Pages, settle, studio_pages
 

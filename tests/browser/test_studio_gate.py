@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from chainrule.studio.server import served
+from chainrule.studio.server.serve import served
 from chainrule.studio.studio import Studio
 
 if TYPE_CHECKING:

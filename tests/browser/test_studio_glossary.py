@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chainrule.studio.assets import assets, texts
+from chainrule.studio.page.assets import assets, texts
 
 pytestmark = pytest.mark.browser
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chainrule.studio.assets import assets, modules, texts
-from chainrule.studio.linker import link
+from chainrule.studio.page.assets import assets, modules, texts
+from chainrule.studio.page.linker import link
 
 pytestmark = pytest.mark.browser
 

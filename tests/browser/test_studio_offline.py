@@ -9,7 +9,7 @@ from chainrule import Dense, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.errors import ChainruleError
 from chainrule.recipe.data import from_arrays
 from chainrule.studio.commands import find
-from chainrule.studio.export import KEPT, SAMPLES, downloaded, offline_page
+from chainrule.studio.page.export import KEPT, SAMPLES, downloaded, offline_page
 from chainrule.studio.studio import Studio
 
 pytestmark = pytest.mark.browser
@@ -78,7 +78,7 @@ def test_what_goes_with_it(browser_page, tmp_path):
 
 def test_a_large_network_goes_in_half_precision(browser_page, tmp_path, monkeypatch):
     studio = made()
-    monkeypatch.setattr("chainrule.studio.export.EXACT", 10)
+    monkeypatch.setattr("chainrule.studio.page.export.EXACT", 10)
     opened(browser_page, tmp_path / "page.html", offline_page(studio, {"screen": "draw"}, []))
     found = browser_page.evaluate("Array.from(window.chainrule.store.get('network').arrays['dense_1.W'])")
     expected = studio.model.parameters["dense_1"].W.astype(np.float16).astype(np.float64).ravel()

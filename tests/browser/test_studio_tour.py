@@ -9,7 +9,7 @@ import pytest
 
 from chainrule import Dense, Model, Network, ReLU, Rescale, SoftmaxCrossEntropy
 from chainrule.recipe.data import from_arrays
-from chainrule.studio.assets import modules, texts
+from chainrule.studio.page.assets import modules, texts
 from chainrule.studio.studio import Studio
 from studio_pages import Pages, settle, studio_pages
 

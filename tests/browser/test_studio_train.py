@@ -11,7 +11,7 @@ import pytest
 from chainrule import Model, load
 from chainrule.datasets import load_mnist
 from chainrule.recipe.data import from_arrays
-from chainrule.studio.desk import Desk, desk_of
+from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.studio import Studio
 from studio_pages import Pages, settle, studio_pages
 

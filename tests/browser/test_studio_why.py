@@ -12,7 +12,7 @@ from chainrule import Adam, Dense, MeanSquaredError, Model, Network, ReLU, Softm
 from chainrule.inspection.attribution import METHODS
 from chainrule.recipe.data import from_arrays
 from chainrule.studio.commands import find
-from chainrule.studio.export import offline_page
+from chainrule.studio.page.export import offline_page
 from chainrule.studio.studio import Studio
 from studio_pages import Pages, settle, studio_pages
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from chainrule.errors import FormatError
-from chainrule.studio import assets as module
-from chainrule.studio.assets import LANGUAGES, TYPES, VERSION, assets, merge, modules, texts
-from chainrule.studio.linker import link
+from chainrule.studio.page import assets as module
+from chainrule.studio.page.assets import LANGUAGES, TYPES, VERSION, assets, merge, modules, texts
+from chainrule.studio.page.linker import link
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "src" / "chainrule" / "studio" / "web"

@@ -28,8 +28,8 @@ from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens
 from chainrule.studio.commands import find
 from chainrule.studio.messages import pack
+from chainrule.studio.screens.backprop.walks import KEPT
 from chainrule.studio.studio import Studio
-from chainrule.studio.walks import KEPT
 
 assert screens.__name__
 rng = np.random.default_rng(5)

@@ -14,8 +14,8 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from asgi import Header, Reply, ask, assert_sealed, page, small_app, upload
-from chainrule.studio.app import make_app
-from chainrule.studio.gate import SOCKETS, Gate, Tokens
+from chainrule.studio.server.app import make_app
+from chainrule.studio.server.gate import SOCKETS, Gate, Tokens
 from chainrule.studio.studio import Studio
 
 PORT = 8765

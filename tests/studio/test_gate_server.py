@@ -21,11 +21,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from asgi import Reply, assert_sealed
-from chainrule.studio import connection as connections
-from chainrule.studio import exchange
-from chainrule.studio.assets import VERSION
-from chainrule.studio.gate import SOCKETS, Gate
-from chainrule.studio.server import listen, make_server
+from chainrule.studio.page.assets import VERSION
+from chainrule.studio.server import connection as connections
+from chainrule.studio.server import exchange
+from chainrule.studio.server.gate import SOCKETS, Gate
+from chainrule.studio.server.serve import listen, make_server
 from chainrule.studio.studio import Studio
 
 DESCRIPTORS = Path("/proc/self/fd")

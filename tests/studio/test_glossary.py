@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.studio.assets import texts
+from chainrule.studio.page.assets import texts
 
 DOCS = Path(__file__).parents[2] / "docs"
 TERMS = {

@@ -21,8 +21,8 @@ from chainrule.network.network import Network
 from chainrule.studio import screens
 from chainrule.studio.commands import COMMANDS, find
 from chainrule.studio.messages import pack
-from chainrule.studio.method_arms import SIZES
-from chainrule.studio.side_by_side import SideBySide
+from chainrule.studio.screens.labs.methods import SIZES
+from chainrule.studio.screens.labs.side_by_side import SideBySide
 from chainrule.studio.studio import Studio
 
 assert COMMANDS, screens.__name__  # importing the screens registers the commands

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from chainrule.errors import ChainruleError
-from chainrule.studio.assets import modules
-from chainrule.studio.linker import LinkError, link
-from chainrule.studio.tokens import TokenError, tokenize
+from chainrule.studio.page.assets import modules
+from chainrule.studio.page.linker import LinkError, link
+from chainrule.studio.page.tokens import TokenError, tokenize
 
 # --- the grammar
 

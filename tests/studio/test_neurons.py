@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import chainrule.studio.app  # registers the commands
+import chainrule.studio.server.app  # registers the commands
 from chainrule import (
     BatchNorm,
     Dense,
@@ -30,11 +30,11 @@ from chainrule.inspection.features.features import exciting_samples, layer_outpu
 from chainrule.network import backprop
 from chainrule.recipe.data import Data, from_arrays
 from chainrule.studio.commands import find
-from chainrule.studio.edits import ablate, applied, copied, layers_of, neurons_of
 from chainrule.studio.messages import pack
+from chainrule.studio.screens.neurons.edits import ablate, applied, copied, layers_of, neurons_of
 from chainrule.studio.studio import Studio
 
-assert chainrule.studio.app
+assert chainrule.studio.server.app
 
 LABELS = np.array(["ant", "bee", "cat"])
 
@@ -244,7 +244,7 @@ def test_projections_have_no_bias():
 
 
 def by_hand(model: Model, edit: dict[str, Any]) -> Model:
-    """A copy that is edited as the table of `chainrule.studio.edits` says."""
+    """A copy that is edited as the table of `chainrule.studio.screens.neurons.edits` says."""
     copy = Model(model.network, seed=0, dtype=model.dtype)
     copy.classes, copy.theta, copy.states = model.classes, model.theta.copy(), model.states
     random = np.random.default_rng(edit.get("seed"))
@@ -461,7 +461,7 @@ def test_the_python_of_edits(model: Model, tmp_path: Path):
 
 def test_the_python_reads_mnist_from_the_package(tmp_path: Path):
     from chainrule.recipe.data import load
-    from chainrule.studio.pythons import preamble
+    from chainrule.studio.screens.neurons.python import preamble
 
     mnist = load("mnist")
     model = Model(Network(784, [Dense(2), ReLU(), Dense(10)], SoftmaxCrossEntropy()), seed=0)

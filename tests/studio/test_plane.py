@@ -14,7 +14,8 @@ from chainrule.model import Model
 from chainrule.studio import screens
 from chainrule.studio.commands import COMMANDS, find
 from chainrule.studio.messages import pack
-from chainrule.studio.plane import (
+from chainrule.studio.points import KINDS, points
+from chainrule.studio.screens.plane.network import (
     ACTIVATION_KINDS,
     MAX_LAYERS,
     MAX_WIDTH,
@@ -25,7 +26,6 @@ from chainrule.studio.plane import (
     optimizer_of,
     python,
 )
-from chainrule.studio.points import KINDS, points
 from chainrule.studio.studio import Studio
 
 assert COMMANDS, screens.__name__  # importing the screens registers the commands

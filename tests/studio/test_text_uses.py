@@ -13,8 +13,8 @@ from ast import literal_eval
 from collections.abc import Iterator
 from pathlib import Path
 
-from chainrule.studio.assets import modules, texts
-from chainrule.studio.tokens import Token, tokenize
+from chainrule.studio.page.assets import modules, texts
+from chainrule.studio.page.tokens import Token, tokenize
 
 STUDIO = Path(__file__).parents[2] / "src" / "chainrule" / "studio"
 

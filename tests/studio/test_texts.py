@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.studio.assets import texts
+from chainrule.studio.page.assets import texts
 
 ROOT = Path(__file__).parents[2]
 

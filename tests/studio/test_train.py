@@ -30,11 +30,12 @@ from chainrule import (
 from chainrule.datasets import load_mnist
 from chainrule.errors import ChainruleError
 from chainrule.recipe.data import Data, from_arrays
-from chainrule.studio import look, screens, timeline, training
+from chainrule.studio import screens
 from chainrule.studio.commands import find
-from chainrule.studio.desk import Desk, desk_of
 from chainrule.studio.downloads import DOWNLOADS
 from chainrule.studio.messages import pack
+from chainrule.studio.screens.train import look, timeline, training
+from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.studio import Studio
 
 assert screens.__name__, "its import registers the commands"
@@ -188,7 +189,7 @@ def test_frames_are_small_few_and_all_is_told(studio: Studio, monkeypatch: pytes
     page = Listener()
     studio.tabs.add(page)  # type: ignore[arg-type]
     monkeypatch.setattr(training, "PER_SECOND", 1e9)
-    monkeypatch.setattr("chainrule.studio.desk.PER_SECOND", 1e9)
+    monkeypatch.setattr("chainrule.studio.screens.train.desk.PER_SECOND", 1e9)
     monkeypatch.setattr(look, "SECONDS", 0.0)
     wide = [{"kind": "dense", "units": 900}, {"kind": "batch_norm"}, {"kind": "relu"}] * 12
     do(studio, "train.watch", page="one", visible=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import chainrule.studio.app  # registers the commands
+import chainrule.studio.server.app  # registers the commands
 from chainrule import (
     Adam,
     Dense,
@@ -32,7 +32,7 @@ from chainrule.studio.commands import find
 from chainrule.studio.messages import pack
 from chainrule.studio.studio import Studio
 
-assert chainrule.studio.app
+assert chainrule.studio.server.app
 
 SIDE = 8
 LABELS = np.array(["low", "mid", "top"])

@@ -35,7 +35,7 @@ def studio(
 ) -> None:
     """Open a page on this machine: draw a digit, train, step through backpropagation, see every number."""
     try:
-        import chainrule.studio.server as server
+        from chainrule.studio.server import serve as server
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"the studio needs {error.name}; install it: pip install 'chainrule[studio]'."

@@ -1,9 +1,9 @@
-"""The commands of each screen, one module a screen; importing this package registers all of them."""
+"""The commands of each screen, in a room of its own; importing this package registers all of them."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
-for _module in sorted(found.name for found in iter_modules(__path__)):
-    import_module(f"{__name__}.{_module}")
+for _module in sorted(found.name for found in walk_packages(__path__, f"{__name__}.")):
+    import_module(_module)

@@ -1,0 +1,162 @@
+"""The files of the studio's page, read once from the package, and its texts in every language.
+
+A text stands in one of the tables `web/texts/*.json` under a key, in each language: `{"draw.clear": {"en": ..., ...}}`.
+The page reads them all from the module `texts.js`, which is made here and is not a file. Its style sheet is `style.css`
+with those of the screens in `styles/` after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from chainrule.errors import FormatError
+
+__all__ = ["LANGUAGES", "TYPES", "VERSION", "Asset", "assets", "merge", "modules", "texts"]
+
+LANGUAGES = ("en", "zh")
+"""English, and Traditional Chinese as Taiwan writes it."""
+
+TYPES = {
+    "css": "text/css; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "json": "application/json",
+    "svg": "image/svg+xml",
+}
+"""The media type by the ending of a file's name, the same on every system; files with other endings are not served."""
+
+_WEB = files("chainrule.studio") / "web"
+_KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
+
+
+class Asset(NamedTuple):
+    """A file as it is sent: its bytes and its media type."""
+
+    content: bytes
+    type: str
+
+
+def merge(tables: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return the texts of several tables in one, in the order of their keys.
+
+    tables: JSON by the name of its file. Keys of `draw.json` begin with `draw.` or `screen.draw`, and those of
+    `common.json` with anything.
+    Raises FormatError, with the file and the key, for a key that is there twice or has another form, and for a text
+    that is empty, missing in a language or in an unknown one.
+    """
+    merged: dict[str, dict[str, str]] = {}
+    owner: dict[str, str] = {}
+    for name, table in sorted(tables.items()):
+
+        def once(pairs: list[tuple[str, Any]], name: str = name) -> dict[str, Any]:
+            keys = [key for key, _ in pairs]
+            if twice := sorted({key for key in keys if keys.count(key) > 1}):
+                raise FormatError(f"{name}: {twice[0]!r} is there twice; remove one.")
+            return dict(pairs)
+
+        try:
+            entries: Any = json.loads(table, object_pairs_hook=once)
+        except json.JSONDecodeError as error:
+            raise FormatError(f"{name}:{error.lineno}: {error.msg}; correct the JSON.") from None
+        if not isinstance(entries, dict):
+            raise FormatError(f"{name}: expected texts by their keys; got {type(entries).__name__}.")
+        for key, text in entries.items():
+            _check(name, key, text)
+            if key in owner:
+                raise FormatError(f"{name}: {key!r} is also in {owner[key]}; remove one.")
+            owner[key] = name
+            merged[key] = {language: text[language] for language in LANGUAGES}
+    return dict(sorted(merged.items()))
+
+
+def _check(name: str, key: str, text: Any) -> None:
+    """Raise FormatError where a key or its texts have another form."""
+    own = name.removesuffix(".json")
+    if not _KEY.fullmatch(key):
+        raise FormatError(
+            f"{name}: the key {key!r} is no list of words in lower case with dots; write {own}.word."
+        )
+    if own != "common" and not f"{key}.".startswith((f"{own}.", f"screen.{own}.")):
+        raise FormatError(
+            f"{name}: {key!r} begins with another name; write {own}.… or move it to common.json."
+        )
+    if not isinstance(text, dict):
+        raise FormatError(
+            f"{name}: {key!r} is {type(text).__name__}; write a text for each of {', '.join(LANGUAGES)}."
+        )
+    if unknown := sorted(text.keys() - set(LANGUAGES)):
+        raise FormatError(
+            f"{name}: {key!r} has the unknown language {unknown[0]!r}; choose from {', '.join(LANGUAGES)}."
+        )
+    for language in LANGUAGES:
+        if not isinstance(text.get(language), str) or not text[language].strip():
+            raise FormatError(f"{name}: {key!r} has no text in {language!r}; write one.")
+
+
+@cache
+def texts() -> Mapping[str, Mapping[str, str]]:
+    """Return every text of the page by its key, in each language. Raises FormatError as `merge` does."""
+    tables = {
+        path.name: path.read_text("utf-8")
+        for path in (_WEB / "texts").iterdir()
+        if path.name.endswith(".json")
+    }
+    return MappingProxyType({key: MappingProxyType(text) for key, text in merge(tables).items()})
+
+
+def _walk(folder: Traversable, prefix: str = "") -> dict[str, bytes]:
+    """Return the files of a folder that have a type, by their path; not the tables of texts."""
+    found: dict[str, bytes] = {}
+    for path in folder.iterdir():
+        if path.is_dir():
+            found |= _walk(path, f"{prefix}{path.name}/") if f"{prefix}{path.name}" != "texts" else {}
+        elif path.name.rpartition(".")[2] in TYPES:
+            found[f"{prefix}{path.name}"] = path.read_bytes()
+    return found
+
+
+@cache
+def _read() -> tuple[str, Mapping[str, Asset]]:
+    """Return the version, and the files with the version written into the document."""
+    raw = _walk(_WEB)
+    styles = [raw.pop(path) for path in sorted(raw) if path.startswith("styles/")]
+    if styles:
+        raw["style.css"] = b"\n".join([raw["style.css"], *styles])
+    # Written as \u003c, no text ends a page's script that it stands in.
+    table = json.dumps({key: dict(text) for key, text in texts().items()}, ensure_ascii=False, indent=0)
+    table = table.replace("<", "\\u003c")
+    raw["texts.js"] = f"export const texts = {table};\n".encode()
+    digest = hashlib.sha256()
+    for path, content in sorted(raw.items()):
+        digest.update(f"{path}\0{len(content)}\0".encode() + content)
+    version = digest.hexdigest()[:12]
+    if "index.html" in raw:
+        raw["index.html"] = raw["index.html"].replace(b"{{version}}", version.encode())
+    return version, MappingProxyType(
+        {path: Asset(content, TYPES[path.rpartition(".")[2]]) for path, content in sorted(raw.items())}
+    )
+
+
+def assets() -> Mapping[str, Asset]:
+    """Return the page's files by their path below web/, as "screens/draw.js". In index.html, {{version}} is VERSION."""
+    return _read()[1]
+
+
+@cache
+def modules() -> Mapping[str, str]:
+    """Return the text of every JavaScript module by its path, as `chainrule.studio.page.linker.link` takes them."""
+    return MappingProxyType(
+        {path: asset.content.decode() for path, asset in assets().items() if path.endswith(".js")}
+    )
+
+
+VERSION = _read()[0]
+"""Twelve hexadecimal digits that change with any byte of the files: a browser may keep each of them for ever."""

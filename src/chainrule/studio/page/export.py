@@ -1,0 +1,132 @@
+"""A screen as one HTML file that works without a server: the model, some samples, and what the screen had asked for."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+from collections import OrderedDict
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+import chainrule
+from chainrule.errors import ChainruleError, ConfigError, DataError
+from chainrule.studio.commands import command, find
+from chainrule.studio.messages import pack
+from chainrule.studio.page.assets import assets, modules
+from chainrule.studio.page.linker import link
+from chainrule.studio.screens.model import described, get_data, samples, shown_part
+from chainrule.studio.studio import Studio
+
+KEPT = 4
+"""Pages that wait to be downloaded."""
+SAMPLES = 64
+"""Samples that go with a page."""
+EXACT = 1 << 20
+"""Parameters up to which they go as float32; those of a larger network go as float16."""
+MAX_CALLS = 100
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="Chainrule {version}">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{script_hash}'; \
+style-src '{style_hash}'; img-src data: blob:">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<div id="app" class="chainrule"></div>
+<script type="application/octet-stream" id="data">{data}</script>
+<script>{script}</script>
+</body>
+</html>
+"""
+
+
+@command("export.page")
+def export(studio: Studio, *, state: dict[str, Any], calls: list[list[Any]]) -> dict[str, Any]:
+    """Make the page of a screen, and return the number under which it can be downloaded.
+
+    state: the page's state.  calls: [name, arguments] of the commands whose answers go with it.
+    """
+    pages: OrderedDict[str, bytes] = studio.parts.setdefault("export", OrderedDict())
+    content = offline_page(studio, state, calls)
+    with studio.lock:
+        number = str(studio.parts.get("exported", 0) + 1)
+        studio.parts["exported"] = int(number)
+        pages[number] = content
+        while len(pages) > KEPT:
+            pages.popitem(last=False)
+    return {"download": number}
+
+
+def downloaded(studio: Studio, query: dict[str, str]) -> tuple[bytes, str]:
+    """Return a page that was made, with its type. Raises DataError where it is not there any more."""
+    pages: OrderedDict[str, bytes] = studio.parts.get("export", OrderedDict())
+    content = pages.get(query.get("made", ""))
+    if content is None:
+        raise DataError("this page is not there any more; export the screen again.")
+    return content, "text/html; charset=utf-8"
+
+
+def offline_page(studio: Studio, state: dict[str, Any], calls: list[list[Any]]) -> bytes:
+    """Return the page. Answers that fail are left out: the page says then that it has none.
+
+    state, calls: as in `export`.
+    """
+    if len(calls) > MAX_CALLS:
+        raise ConfigError(f"at most {MAX_CALLS} answers go with a page, not {len(calls)}.")
+    model = described(studio.model, studio.name, shown_part(studio).shape if studio.has_data else None)
+    if studio.model.network.size > EXACT:
+        model["arrays"] = {name: np.asarray(value, np.float16) for name, value in model["arrays"].items()}
+    boot: dict[str, Any] = {"model": model, "state": state, "answers": [], "samples": None}
+    boot |= get_data(studio)
+    if studio.has_data:
+        boot["samples"] = samples(studio, count=min(SAMPLES, int(shown_part(studio).X.shape[0])))
+        boot["data"]["shown"] = len(boot["samples"]["rows"])
+    for name, arguments in (_call(call) for call in calls):
+        if find(name).is_read:
+            try:
+                boot["answers"].append([name, arguments, find(name)(studio, arguments)])
+            except ChainruleError:
+                continue
+    packed = pack(boot)
+    data = base64.b64encode(packed if isinstance(packed, bytes) else packed.encode()).decode()
+    style, script = page_style(), page_script()
+    return PAGE.format(
+        version=chainrule.__version__,
+        title=html.escape(f"{studio.name} – Chainrule"),
+        style=style,
+        style_hash=_hash(style),
+        script=script,
+        script_hash=_hash(script),
+        data=data,
+    ).encode()
+
+
+def _call(call: list[Any]) -> tuple[str, dict[str, Any]]:
+    if len(call) != 2 or not isinstance(call[0], str) or not isinstance(call[1], dict):
+        raise ConfigError("each of calls must be a command's name and its arguments.")
+    return call[0], call[1]
+
+
+@cache
+def page_script() -> str:
+    """Return the page's modules as one script."""
+    return link("offline.js", modules())
+
+
+@cache
+def page_style() -> str:
+    """Return the page's style sheet."""
+    return (assets()["page.css"].content + assets()["style.css"].content).decode()
+
+
+def _hash(text: str) -> str:
+    """The hash by which a Content-Security-Policy lets an inline script or style pass."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,1 @@
+"""The laboratory's screens: networks that train side by side."""

@@ -1,0 +1,158 @@
+"""The laboratory's screens: vanishing gradients and training without backpropagation, live and side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.core.settings import check_number
+from chainrule.data import checks
+from chainrule.errors import ConfigError
+from chainrule.lab.vanishing import ARMS as NETS
+from chainrule.lab.without_backprop_runs import ARMS as METHODS
+from chainrule.studio.commands import command
+from chainrule.studio.screens.labs.methods import MethodRun
+from chainrule.studio.screens.labs.vanishing import VanishingRun
+from chainrule.studio.studio import Studio
+
+MAX_DEPTH, MAX_HIDDEN = 20, 3
+MIN_PASSES, MAX_PASSES = 100, 20_000
+MAX_BUDGET = 2.0
+ACTIVATIONS = ("tanh", "sigmoid", "relu")
+
+
+class LabPart:
+    """The runs of the laboratory on one server, one of each kind at a time."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, VanishingRun | MethodRun] = {}
+        self.count = 0
+
+    def close(self) -> None:
+        """End the threads with the server."""
+        for run in self.runs.values():
+            run.stop(wait=5)
+
+
+def labs_of(studio: Studio) -> LabPart:
+    """Return the laboratory of a server."""
+    with studio.lock:
+        if "labs" not in studio.parts:
+            studio.parts["labs"] = LabPart()
+            studio.closers.append(studio.parts["labs"].close)
+        labs: LabPart = studio.parts["labs"]
+        return labs
+
+
+def chosen(arms: list[str], known: Any) -> list[str]:
+    """Return the arms in the order of the laboratory. Raises ConfigError for unknown ones and for none."""
+    for arm in arms:
+        checks.check_choice(arm, known, "arms")
+    if not arms:
+        raise ConfigError(f"arms must name at least one of {', '.join(known)}, not none.")
+    return [arm for arm in known if arm in arms]
+
+
+def within(value: int, name: str, low: int, high: int) -> int:
+    """Return a number. Raises ConfigError where it is out of its range."""
+    if not low <= value <= high:
+        raise ConfigError(f"{name} must be from {low} to {high}, not {value}.")
+    return value
+
+
+def begun(studio: Studio, lab: str, make: Any) -> dict[str, Any]:
+    """Start a run in the place of the one before, and return its state."""
+    labs = labs_of(studio)
+    with studio.lock:
+        labs.count += 1
+        number = labs.count
+    run = make(number)
+    with studio.lock:
+        before, labs.runs[lab] = labs.runs.get(lab), run
+    if before is not None:
+        before.stop()
+    run.start(run.train, run.conclude)
+    return stated(run)
+
+
+def stated(run: VanishingRun | MethodRun) -> dict[str, Any]:
+    """Return the state of a run, with the Python that does the same."""
+    return {"run": run.state() | {"code": run.python()}}
+
+
+def answer(studio: Studio, lab: str) -> dict[str, Any]:
+    """Return the state of the run that is there; {"run": None} where there is none."""
+    run = labs_of(studio).runs.get(lab)
+    return {"run": None} if run is None else stated(run)
+
+
+@command("vanishing.start")
+def vanishing_start(
+    studio: Studio,
+    *,
+    arms: list[str],
+    depth: int = 20,
+    budget: float = 0.5,
+    rate: float | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Train nets side by side.  budget: of the laboratory's.  rate: of all; None for each net's own."""
+    arms, depth = chosen(arms, NETS), within(depth, "depth", 1, MAX_DEPTH)
+    budget = check_number(budget, "budget", above=0, maximum=MAX_BUDGET)
+    if rate is not None:
+        rate = check_number(rate, "rate", above=0, maximum=10)
+    seed = checks.check_seed(seed)
+    return begun(studio, "vanishing", lambda n: VanishingRun(n, studio.send, arms, depth, budget, rate, seed))
+
+
+@command("vanishing.get")
+def vanishing_get(studio: Studio) -> dict[str, Any]:
+    """Return the run that is there."""
+    return answer(studio, "vanishing")
+
+
+@command("vanishing.stop")
+def vanishing_stop(studio: Studio) -> dict[str, Any]:
+    """End the run after the steps that are under way."""
+    return stopped(studio, "vanishing")
+
+
+@command("without_backprop.start")
+def methods_start(
+    studio: Studio,
+    *,
+    arms: list[str],
+    depth: int = 1,
+    activation: str = "tanh",
+    passes: int = 4000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Train one network by several methods side by side; backpropagation is always among them."""
+    arms = chosen([*arms, "backpropagation"], METHODS)
+    depth, passes = within(depth, "depth", 1, MAX_HIDDEN), within(passes, "passes", MIN_PASSES, MAX_PASSES)
+    checks.check_choice(activation, dict.fromkeys(ACTIVATIONS, True), "activation")
+    seed = checks.check_seed(seed)
+    return begun(
+        studio,
+        "without_backprop",
+        lambda n: MethodRun(n, studio.send, arms, depth, activation, passes, seed),
+    )
+
+
+@command("without_backprop.get")
+def methods_get(studio: Studio) -> dict[str, Any]:
+    """Return the run that is there."""
+    return answer(studio, "without_backprop")
+
+
+@command("without_backprop.stop")
+def methods_stop(studio: Studio) -> dict[str, Any]:
+    """End the run after the steps that are under way."""
+    return stopped(studio, "without_backprop")
+
+
+def stopped(studio: Studio, lab: str) -> dict[str, Any]:
+    """Stop a run, if there is one."""
+    run = labs_of(studio).runs.get(lab)
+    if run is not None:
+        run.stop()
+    return answer(studio, lab)

@@ -1,0 +1,185 @@
+"""The nets of the screen Vanishing gradients: those of the laboratory, with the gradient by layer while they train."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.formulas.optimizers import SGD
+from chainrule.inspection.flow.flow import measure
+from chainrule.lab.base import scaled
+from chainrule.lab.vanishing import (
+    ARMS,
+    BATCH_SIZE,
+    BATCHES,
+    EPOCHS,
+    MOMENTUM,
+    RATES,
+    WATCHED,
+    WIDTH,
+    DigitParts,
+    load_parts,
+    make_network,
+)
+from chainrule.lab.vanishing_report import Measured
+from chainrule.model import Model
+from chainrule.studio.screens.labs.side_by_side import ArmLooks, SideBySide, Tell
+from chainrule.training.run import Run
+from chainrule.views import words
+from chainrule.views.words.facts import CURES, PLAIN, learns
+
+FOUND: dict[int, dict[str, float]] = {
+    2: {
+        "sigmoid": 0.3,
+        "tanh": 0.1,
+        "relu": 0.1,
+        "relu_batch_norm": 0.1,
+        "sigmoid_skip": 0.3,
+        "sigmoid_residual": 0.1,
+    },
+    3: {
+        "sigmoid": 0.3,
+        "tanh": 0.03,
+        "relu": 0.03,
+        "relu_batch_norm": 0.03,
+        "sigmoid_skip": 0.3,
+        "sigmoid_residual": 0.1,
+    },
+    5: {
+        "sigmoid": 0.003,
+        "tanh": 0.03,
+        "relu": 0.03,
+        "relu_batch_norm": 0.03,
+        "sigmoid_skip": 0.3,
+        "sigmoid_residual": 0.1,
+    },
+    10: {
+        "sigmoid": 0.003,
+        "tanh": 0.03,
+        "relu": 0.01,
+        "relu_batch_norm": 0.1,
+        "sigmoid_skip": 0.3,
+        "sigmoid_residual": 0.03,
+    },
+    20: {
+        "sigmoid": 0.003,
+        "tanh": 0.01,
+        "relu": 0.01,
+        "relu_batch_norm": 0.03,
+        "sigmoid_skip": 0.3,
+        "sigmoid_residual": 0.03,
+    },
+}
+"""The learning rate of each net by depth: the best of the laboratory's on its held-out images, with its budget of 1."""
+LOOKS = 100
+"""ArmLooks at a net while it trains."""
+
+
+def rate_of(arm: str, depth: int) -> float:
+    """Return the rate that was found at the nearest depth."""
+    return FOUND[min(FOUND, key=lambda known: abs(known - depth))][arm]
+
+
+class VanishingRun(SideBySide):
+    """Nets of one depth that train side by side on the same digits."""
+
+    def __init__(
+        self,
+        number: int,
+        tell: Tell,
+        arms: list[str],
+        depth: int,
+        budget: float,
+        rate: float | None,
+        seed: int,
+    ) -> None:
+        settings = {"arms": arms, "depth": depth, "budget": budget, "rate": rate, "seed": seed}
+        super().__init__("vanishing", number, arms, settings, tell)
+        self.depth, self.seed = depth, seed
+        self.rates = {arm: rate_of(arm, depth) if rate is None else rate for arm in arms}
+        self.data: DigitParts = load_parts(seed, scaled(BATCHES, budget, 4) * BATCH_SIZE)
+        self.found: dict[str, Measured] = {}
+
+    def train(self, arm: str) -> None:
+        """Measure the gradient of a net before training as the laboratory does, and train the net."""
+        network, data, rate = make_network(ARMS[arm](self.depth, WIDTH)), self.data, self.rates[arm]
+        X, y = data.X[:WATCHED], data.y[:WATCHED]
+        flow = Model(network, seed=self.seed, dtype="float64").gradient_flow(X, y, samples=None)
+        profile = [float(row.delta_ratio or 0.0) for row in flow.layers]
+        model = Model(network, seed=self.seed)
+        samples = model.check_samples(X, y)
+
+        def look(run: Run) -> tuple[float, list[float]]:
+            seen = measure(run.plan, run.theta, run.states, samples, run.step + 1)
+            return seen.loss, [float(row.delta_ratio or 0.0) for row in seen.layers]
+
+        steps = -(-len(data.y) // BATCH_SIZE) * EPOCHS
+        looks = ArmLooks(self, arm, max(1, steps // LOOKS), look)
+        losses, accuracies = math.inf, math.nan
+        try:
+            model.fit(
+                data.X,
+                data.y,
+                epochs=EPOCHS,
+                batch_size=BATCH_SIZE,
+                optimizer=SGD(rate, momentum=MOMENTUM),
+                callbacks=[looks],
+            )
+            if not self.is_stopped:
+                losses = model.evaluate(data.X, data.y, metrics=["accuracy"])["loss"]
+                accuracies = model.evaluate(*data.test, metrics=["accuracy"])["accuracy"]
+        finally:
+            self.found[arm] = Measured(
+                arm,
+                self.depth,
+                network.size,
+                np.array([profile]),
+                rate,
+                np.array([losses]),
+                np.array([accuracies]),
+            )
+            self.arms[arm].facts = {
+                "ratio": profile[0],
+                "rate": rate,
+                "parameters": network.size,
+                "loss": losses if math.isfinite(losses) else None,
+                "accuracy": accuracies if math.isfinite(accuracies) else None,
+            }
+
+    def conclude(self) -> dict[str, Any]:
+        """Return the laboratory's sentence, where its nets are all there, and the numbers in it."""
+        restored = [arm for arm in self.found if arm in CURES and self.found[arm].ratio >= 0.001]
+        ending: dict[str, Any] = {
+            "learned": [arm for arm, net in self.found.items() if learns(net.loss)],
+            "sentence": None,
+        }
+        if {PLAIN, *CURES} <= self.found.keys():
+            ending |= {
+                "sentence": words.lab_vanishing.answer(self.found),
+                "ratio": self.found[PLAIN].ratio,
+                "learns": learns(self.found[PLAIN].loss),
+                "restored": len(restored),
+                "cured": len([arm for arm in restored if learns(self.found[arm].loss)]),
+            }
+        return ending
+
+    def python(self) -> str:
+        """Return the program that trains the same nets to the same numbers."""
+        return f"""from chainrule import SGD, Model
+from chainrule.lab.vanishing import ARMS, load_parts, make_network
+
+data = load_parts(seed={self.seed}, images={len(self.data.y)})
+for arm, rate in {self.rates!r}.items():
+    model = Model(make_network(ARMS[arm]({self.depth}, {WIDTH})), seed={self.seed})
+    flow = model.gradient_flow(data.X[:{WATCHED}], data.y[:{WATCHED}], samples=None)
+    model.fit(data.X, data.y, epochs={EPOCHS}, batch_size={BATCH_SIZE}, optimizer=SGD(rate, momentum={MOMENTUM}))
+    loss = model.evaluate(data.X, data.y)["loss"]
+    print(f"{{arm}}: first layer's gradient {{flow['dense_1'].delta_ratio:.2g}}, loss {{loss:.3f}}")
+"""
+
+
+assert set(ARMS) == set(FOUND[2]) and all(
+    rate in RATES for rates in FOUND.values() for rate in rates.values()
+)

@@ -1,0 +1,25 @@
+"""The first lines of the Python that a screen shows: how the model and the samples on show are read."""
+
+from __future__ import annotations
+
+from chainrule.studio.screens.model import shown_part
+from chainrule.studio.screens.neurons.measures import MOST
+from chainrule.studio.studio import Studio
+
+
+def preamble(studio: Studio, *, most: int | None = MOST) -> list[str]:
+    """Return the lines that read the model and the samples on show: MNIST from the package, others from a file.
+
+    most: samples; evenly spaced ones where there are more.
+    """
+    lines = ["import numpy as np", "from chainrule import load"]
+    if studio.has_data and studio.data.source == "mnist":
+        name = "test" if studio.data.test is not None else "train"
+        lines += ["from chainrule.datasets import load_mnist", "", "train, test = load_mnist()"]
+        lines += [f"X, y = {name}.X, {name}.y"]
+    else:
+        lines += ["", 'with np.load("samples.npz") as file:', '    X, y = file["X"], file["y"]']
+    n = len(shown_part(studio).X) if studio.has_data else 0
+    if most is not None and n > most:
+        lines += [f"rows = np.linspace(0, {n - 1}, {most}).astype(int)", "X, y = X[rows], y[rows]"]
+    return [*lines, 'model = load("model.safetensors")']

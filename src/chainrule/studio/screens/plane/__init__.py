@@ -1,0 +1,1 @@
+"""The screen Plane: a small network on points of a plane, and its training."""

@@ -1,0 +1,171 @@
+"""The screen Plane: build a small network, train it on points of a plane, and hand it to the other screens."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+from chainrule.errors import ConfigError
+from chainrule.recipe.data import from_arrays
+from chainrule.studio.commands import command
+from chainrule.studio.screens.model import described
+from chainrule.studio.screens.plane.network import EDGE, PlaneSettings, python
+from chainrule.studio.screens.plane.run import PlaneRun
+from chainrule.studio.studio import Studio
+
+PACES = {"slow": 0.5, "normal": 1 / 30, "fast": 0.0}
+"""Seconds that an epoch takes at least."""
+MAX_STEPS = 10_000
+
+
+class PlanePart:
+    """The network of the plane of one server; a new one takes its place."""
+
+    def __init__(self) -> None:
+        self.run: PlaneRun | None = None
+        self.count = 0
+
+    def close(self) -> None:
+        """End the thread with the server."""
+        if self.run is not None:
+            self.run.close(wait=5)
+
+
+def plane_of(studio: Studio) -> PlanePart:
+    """Return the plane of a server."""
+    with studio.lock:
+        if "plane" not in studio.parts:
+            studio.parts["plane"] = PlanePart()
+            studio.closers.append(studio.parts["plane"].close)
+        plane: PlanePart = studio.parts["plane"]
+        return plane
+
+
+def run_of(studio: Studio) -> PlaneRun:
+    """Return the network that is there. Raises ConfigError where there is none."""
+    run = plane_of(studio).run
+    if run is None:
+        raise ConfigError("there is no network of the plane yet; build one.")
+    return run
+
+
+def state(run: PlaneRun) -> dict[str, Any]:
+    """Return all that a page has to know of a network."""
+    settings = dataclasses.asdict(run.settings)
+    points = run.points
+    return {
+        "settings": settings,
+        "edge": EDGE,
+        "classes": None if run.settings.is_regression else int(points.y.max()) + 1,
+        "X": points.X,
+        "y": points.y,
+        "X_test": points.X_test,
+        "y_test": points.y_test,
+        "model": described(run.model, name_of(run)),
+        "slots": run.slots(),
+        "frame": run.frame(),
+        "history": run.history(),
+        "steps_per_epoch": run.steps_per_epoch,
+        "code": python(run.settings, "EPOCHS"),
+        "error": run.error or None,
+    }
+
+
+def name_of(run: PlaneRun) -> str:
+    """moons 2-8-8-1"""
+    widths = (2, *run.settings.layers, run.model.network.outputs)
+    return f"{run.settings.kind} {'-'.join(map(str, widths))}"
+
+
+@command("plane.build")
+def build(
+    studio: Studio,
+    *,
+    kind: str = "moons",
+    n: int = 200,
+    noise: float = 0.1,
+    seed: int = 1,
+    layers: list[int] | None = None,
+    activation: str = "tanh",
+    batch_norm: bool = False,
+    residual: bool = False,
+    optimizer: str = "adam",
+    rate: float = 0.03,
+    batch: int = 16,
+    painted: list[float] | None = None,
+) -> dict[str, Any]:
+    """Draw points and make a network; the one before ends. Raises ConfigError or DataError."""
+    settings = PlaneSettings(
+        kind=kind,
+        n=n,
+        noise=noise,
+        seed=seed,
+        layers=(8, 8) if layers is None else tuple(layers),
+        activation=activation,
+        batch_norm=batch_norm,
+        residual=residual,
+        optimizer=optimizer,
+        rate=rate,
+        batch=batch,
+        painted=tuple(painted or ()) if kind == "painted" else (),
+    )
+    plane = plane_of(studio)
+    with studio.lock:
+        plane.count += 1
+        number = plane.count
+    run = PlaneRun(settings, number, studio.send)
+    with studio.lock:
+        before, plane.run = plane.run, run
+    if before is not None:
+        before.close()
+    studio.send("plane.built", {"id": number})
+    return state(run)
+
+
+@command("plane.get")
+def get(studio: Studio) -> dict[str, Any]:
+    """Return the network that is there; {"model": None} where there is none."""
+    run = plane_of(studio).run
+    return {"model": None} if run is None else state(run)
+
+
+@command("plane.start")
+def start(
+    studio: Studio, *, epochs: int | None = None, pace: Literal["slow", "normal", "fast"] = "normal"
+) -> dict[str, Any]:
+    """Train on, without end or for some epochs."""
+    if epochs is not None and not 1 <= epochs <= MAX_STEPS:
+        raise ConfigError(f"epochs must be from 1 to {MAX_STEPS}, or null for no end, not {epochs}.")
+    run = run_of(studio)
+    run.go(epochs, PACES[pace])
+    return run.frame()
+
+
+@command("plane.step")
+def step(studio: Studio, *, steps: int = 1) -> dict[str, Any]:
+    """Take some steps and wait."""
+    if not 1 <= steps <= MAX_STEPS:
+        raise ConfigError(f"steps must be from 1 to {MAX_STEPS}, not {steps}.")
+    run = run_of(studio)
+    run.step(steps)
+    return run.frame()
+
+
+@command("plane.pause")
+def pause(studio: Studio) -> dict[str, Any]:
+    """Wait after the step that is under way."""
+    run = run_of(studio)
+    run.pause()
+    return run.frame()
+
+
+@command("plane.show")
+def show(studio: Studio) -> dict[str, Any]:
+    """Put a copy of the network on show for all screens, with its points as the data."""
+    run = run_of(studio)
+    points = run.points
+    test = (points.X_test, points.y_test) if len(points.X_test) else None
+    name = name_of(run)
+    studio.show_data(from_arrays(points.X, points.y, test=test, name=name))
+    studio.show_model(run.trained(), name)
+    return {"name": name}

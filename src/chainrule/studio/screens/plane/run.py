@@ -1,0 +1,224 @@
+"""The training of the plane's network in a thread: it goes on, waits, takes single steps, and tells how far it is."""
+
+from __future__ import annotations
+
+import copy
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.engines import ENGINES
+from chainrule.errors import ChainruleError
+from chainrule.model import Model
+from chainrule.studio.screens.plane.network import PlaneSettings, data_of, network_of, optimizer_of
+from chainrule.trained.evaluation import evaluate
+from chainrule.trained.persistence import named_tensors
+from chainrule.training.callbacks import Callback
+from chainrule.training.run import Run
+
+FRAME_SECONDS = 1 / 30
+"""The least time between two frames."""
+MAX_EPOCHS = 100_000
+MAX_RECORDS = 600
+"""Epochs of the curve that are kept; beyond them every other one is dropped."""
+COLUMNS = ("epoch", "loss", "val_loss", "accuracy", "val_accuracy")
+
+Tell = Callable[[str, dict[str, Any]], None]
+
+
+class PlaneRun(Callback):
+    """One network and its points; one call of `Model.fit` trains it, however often it is paused."""
+
+    every_steps = 1
+
+    def __init__(self, settings: PlaneSettings, number: int, tell: Tell) -> None:
+        """Make the network. tell: gets the name of an event and its data, from the thread that trains."""
+        self.settings, self.number, self.tell = settings, number, tell
+        self.points = data_of(settings)
+        self.model = Model(network_of(settings, self.points.y), seed=settings.seed)
+        self.changed = threading.Condition()
+        """guards what is below; it is notified when a page asks for something, and when a frame was sent"""
+        self.goal = 0.0
+        """the step up to which the thread trains; beyond it waits"""
+        self.pace = 0.0
+        """seconds that an epoch takes at least"""
+        self.is_ended, self.error = False, ""
+        self.thread: threading.Thread | None = None
+        self.records: list[tuple[float, ...]] = [self._at_start()]
+        self.place = (0, 0)
+        """epochs and steps so far"""
+        self.snapshot: tuple[NDArray[Any], dict[str, Any]] = (self.model.theta.copy(), self.model.states)
+        self.sent, self.due = 0.0, 0.0
+
+    def _at_start(self) -> tuple[float, ...]:
+        """Return the record of the untrained network."""
+        found = []
+        for X, y in ((self.points.X, self.points.y), (self.points.X_test, self.points.y_test)):
+            names = () if self.settings.is_regression else ("accuracy",)
+            if not len(X):
+                found.append({"loss": math.nan, "accuracy": math.nan})
+                continue
+            samples = self.model.check_samples(X, y)
+            engine = ENGINES["reference"]
+            found.append(
+                evaluate(self.model.network, engine, self.model.theta, self.model.states, samples, names)
+            )
+        accuracies = (part.get("accuracy", math.nan) for part in found)
+        return (0.0, *(part["loss"] for part in found), *accuracies)
+
+    # --- what a page asks for ----------------------------------------------------------------------------------------
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in an epoch."""
+        n = len(self.points.X)
+        return -(-n // min(n, self.settings.batch))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread trains rather than waits."""
+        return self.place[1] < self.goal and not self.is_ended and not self.error
+
+    def go(self, epochs: int | None, pace: float) -> None:
+        """Train on: for some epochs or without end.  pace: seconds that an epoch takes at least."""
+        with self.changed:
+            steps = math.inf if epochs is None else epochs * self.steps_per_epoch
+            self.goal, self.pace = self.place[1] + steps, pace
+        self._wake()
+
+    def step(self, steps: int) -> None:
+        """Train for some steps, then wait."""
+        with self.changed:
+            self.goal, self.pace = float(self.place[1] + steps), 0.0
+        self._wake()
+
+    def pause(self) -> None:
+        """Wait after the step that is under way."""
+        with self.changed:
+            self.goal = min(self.goal, float(self.place[1] + 1))
+            self.changed.notify_all()
+
+    def close(self, wait: float = 0.0) -> None:
+        """End the thread. wait: seconds to wait for its end."""
+        with self.changed:
+            self.is_ended = True
+            self.changed.notify_all()
+        if wait and self.thread is not None and self.thread is not threading.current_thread():
+            self.thread.join(wait)
+
+    def _wake(self) -> None:
+        with self.changed:
+            if self.thread is None and not self.is_ended:
+                self.thread = threading.Thread(target=self._train, name="plane", daemon=True)
+                self.thread.start()
+            self.changed.notify_all()
+
+    def _train(self) -> None:
+        points, settings = self.points, self.settings
+        try:
+            self.model.fit(
+                points.X,
+                points.y,
+                epochs=MAX_EPOCHS,
+                batch_size=settings.batch,
+                optimizer=optimizer_of(settings),
+                validation_data=(points.X_test, points.y_test) if len(points.X_test) else None,
+                metrics=None if settings.is_regression else ["accuracy"],
+                callbacks=[self],
+            )
+        except ChainruleError as error:
+            self.error = str(error)
+            self.tell("plane.failed", {"id": self.number, "error": self.error})
+
+    # --- the callback ------------------------------------------------------------------------------------------------
+
+    def on_train_begin(self, run: Run) -> None:
+        """Begin to count the time."""
+        self.due = time.monotonic()
+
+    def on_steps(self, run: Run) -> None:
+        """Look, tell and wait after a step within an epoch."""
+        self._after(run)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Note the record of the epoch, and the same."""
+        loss, accuracy = run.logs["loss"], run.logs.get("accuracy", math.nan)
+        val_loss, val_accuracy = (run.logs.get(name, math.nan) for name in ("val_loss", "val_accuracy"))
+        with self.changed:
+            self.records.append((float(run.epoch), loss, val_loss, accuracy, val_accuracy))
+            if len(self.records) > MAX_RECORDS:
+                self.records = [*self.records[:-1:2], self.records[-1]]
+        self._after(run)
+
+    def _after(self, run: Run) -> None:
+        with self.changed:
+            self.place = (run.epoch, run.step)
+            self.due += self.pace / self.steps_per_epoch
+            now = time.monotonic()
+            if self.due < now - 0.2:  # behind: it does not hurry to catch up
+                self.due = now
+            while not self.is_ended and (self.place[1] >= self.goal or now < self.due):
+                if self.place[1] >= self.goal:
+                    self._tell(run)
+                    self.changed.wait_for(lambda: self.is_ended or self.place[1] < self.goal)
+                    self.due = time.monotonic()
+                else:
+                    self.changed.wait(self.due - now)
+                now = time.monotonic()
+            if self.is_ended:
+                run.stop("ended")
+                return
+            if now - self.sent >= FRAME_SECONDS:
+                self._tell(run)
+
+    def _tell(self, run: Run) -> None:
+        self.snapshot = (run.theta.copy(), dict(run.states))
+        self.sent = time.monotonic()
+        self.tell("plane.frame", self.frame())
+        self.changed.notify_all()
+
+    # --- what a page sees --------------------------------------------------------------------------------------------
+
+    def frame(self) -> dict[str, Any]:
+        """Return how far it is, and all numbers of the network in one array (see `slots`)."""
+        with self.changed:
+            theta, states = self.snapshot
+            epoch, step = self.place
+            tensors = named_tensors(self.model.network, theta, states)
+            return {
+                "id": self.number,
+                "epoch": epoch,
+                "step": step,
+                "running": self.is_running,
+                "record": list(self.records[-1]),
+                "numbers": np.concatenate([np.ravel(value) for value in tensors.values()], dtype=np.float32),
+            }
+
+    def slots(self) -> list[tuple[str, int, tuple[int, ...]]]:
+        """Return the name, the start and the shape of each array in a frame's numbers."""
+        tensors = named_tensors(self.model.network, self.model.theta, self.model.states)
+        found, start = [], 0
+        for name, value in tensors.items():
+            found.append((name, start, np.shape(value)))
+            start += int(np.size(value))
+        return found
+
+    def history(self) -> dict[str, NDArray[np.float32]]:
+        """Return the curve as arrays by column."""
+        with self.changed:
+            table = np.array(self.records, np.float32)
+        return {name: table[:, i] for i, name in enumerate(COLUMNS)}
+
+    def trained(self) -> Model:
+        """Return a copy of the model as the last frame has it."""
+        with self.changed:
+            theta, states = self.snapshot
+            model = copy.copy(self.model)
+            model.theta, model.states = theta.copy(), dict(states)
+            model.epochs_trained, model.steps_trained = self.place
+        return model

@@ -1,0 +1,236 @@
+"""Train a network: its form, the run, its timeline, and the data that pages bring."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from chainrule.errors import ConfigError, DataError
+from chainrule.formulas.layers import ACTIVATIONS
+from chainrule.formulas.losses import LOSSES
+from chainrule.formulas.optimizers import OPTIMIZERS, Solver
+from chainrule.formulas.schedules import SCHEDULES
+from chainrule.studio.commands import command
+from chainrule.studio.downloads import download
+from chainrule.studio.screens.model import shown_part
+from chainrule.studio.screens.train import uploaded
+from chainrule.studio.screens.train.desk import Desk, desk_of
+from chainrule.studio.screens.train.form import FROM_DATA, default_loss, defaults, outputs_of, plan
+from chainrule.studio.screens.train.python import code_of
+from chainrule.studio.studio import Studio
+from chainrule.trained.persistence import LAYERS, encode
+
+MODEL_FILE = "model.safetensors"
+
+
+@command("train.options")
+def options(studio: Studio) -> dict[str, Any]:
+    """Return what a form may have: layers, losses, optimizers and schedules with their settings, and its defaults."""
+    layers = {
+        kind: {
+            f.name: encode(f.default)
+            for f in dataclasses.fields(layer)
+            if f.default is not dataclasses.MISSING
+        }
+        for kind, layer in LAYERS.items()
+        if kind not in FROM_DATA
+    }
+    optimizers = {
+        kind: {f.name: f.default for f in dataclasses.fields(made) if isinstance(f.default, (int, float))}
+        for kind, made in OPTIMIZERS.items()
+        if not issubclass(made, Solver)
+    }
+    return {
+        "layers": layers,
+        "activations": [kind for kind in ACTIVATIONS if kind != "softmax"],
+        "optimizers": optimizers,
+        "schedules": list(SCHEDULES),
+        "losses": list(LOSSES),
+        "defaults": defaults(),
+    }
+
+
+@command("train.check")
+def check(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
+    """Check a form: return what it means, and the Python that does it; an error says what is wrong."""
+    data = studio.data
+    found = plan(data, form)
+    settings, n = found.settings, len(found.data.train)
+    return {
+        "size": found.network.size,
+        "loss": settings.loss,
+        "default_loss": default_loss(data),
+        "lr": settings.lr,
+        "samples": n,
+        "all": len(data.train),
+        "outputs": outputs_of(data),
+        "links": [
+            {"name": link.name, "kind": link.layer.kind, "width": link.fan_out}
+            for link in found.network.links
+        ],
+        "steps": -(-n // min(n, settings.batch_size or n)),
+        "held_out": found.held_out,
+        "advice": list(found.advice),
+        "code": code_of(found, data, source_of(studio)),
+    }
+
+
+def source_of(studio: Studio) -> str:
+    """Return what the data on show are from, for the script."""
+    data = studio.data
+    return data.text or desk_of(studio).source or f"{data.name}.csv"
+
+
+@command("train.data")
+def choose_data(
+    studio: Studio,
+    *,
+    kind: Literal["mnist", "files", "points"],
+    uploads: list[str] | None = None,
+    points: list[list[float]] | None = None,
+) -> dict[str, Any]:
+    """Put other data on show: MNIST, files that were uploaded, or painted points."""
+    desk = desk_of(studio)
+    if kind == "mnist":
+        data, source = uploaded.mnist(), "mnist"
+    elif kind == "points":
+        data, source = uploaded.of_points(points or []), "points"
+    else:
+        names = uploads or []
+        data = uploaded.of_uploads(studio, names)
+        first = uploaded.own_name(studio.uploads[names[0]])
+        source = first if len(names) == 1 else "folder"
+    desk.source, desk.pinned = source, None
+    studio.show_data(data)
+    return {"name": data.name, "samples": len(data.train), "features": int(data.train.X.shape[1])}
+
+
+@command("train.state")
+def state(studio: Studio) -> dict[str, Any]:
+    """Return where the run stands, with its curves, its timeline, and those that it is compared with."""
+    return desk_of(studio).to_data()
+
+
+@command("train.start")
+def start(
+    studio: Studio,
+    *,
+    form: dict[str, Any],
+    versus: dict[str, Any] | None = None,
+    steps: int | None = None,
+    fresh: bool = True,
+) -> dict[str, Any]:
+    """Begin a run by a form.
+
+    versus: settings of a second run, which is trained after it and compared with it.  steps: pause after so many.
+    fresh: whether the curves of earlier runs go.
+    """
+    if steps is not None and steps < 1:
+        raise ConfigError(f"steps must be at least 1, not {steps}.")
+    desk = desk_of(studio)
+    queue = [] if versus is None else [form | versus]
+    if fresh:
+        desk.others = []
+    else:
+        desk.keep()
+    desk.start(form, queue, steps=steps)
+    return {"run": desk.number}
+
+
+@command("train.pause")
+def pause(studio: Studio) -> dict[str, Any]:
+    """Let the run wait."""
+    training = desk_of(studio).current()
+    if training.phase == "running":
+        training.pause()
+    return {}
+
+
+@command("train.resume")
+def resume(studio: Studio) -> dict[str, Any]:
+    """Let a run that waits go on."""
+    desk_of(studio).current().go_on()
+    return {}
+
+
+@command("train.step")
+def step(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
+    """Take one step of a run that waits; begin one by the form where none is under way."""
+    desk = desk_of(studio)
+    training = desk.training
+    if training is None or not training.is_alive:
+        desk.start(form, [], steps=1)
+    elif training.phase == "paused":
+        training.step()
+    else:
+        training.pause()
+    return {"run": desk.number}
+
+
+@command("train.stop")
+def stop(studio: Studio) -> dict[str, Any]:
+    """End the run; the model keeps what it has learned."""
+    desk = desk_of(studio)
+    desk.queue = []
+    desk.current().stop(60)
+    return {"state": desk.current().phase}
+
+
+@command("train.rewind")
+def rewind(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
+    """Go back to before the first step: the same seed gives the same weights."""
+    desk = desk_of(studio)
+    desk.ready(form)
+    desk.tell("train.state", {})
+    return {"run": desk.number}
+
+
+@command("train.show")
+def show(studio: Studio, *, at: int | None = None) -> dict[str, Any]:
+    """Put a snapshot of the run on show in all screens; None for the newest numbers."""
+    desk_of(studio).show(at)
+    return {"at": at}
+
+
+@command("train.curve")
+def curve(studio: Studio, *, start: int = 0) -> dict[str, Any]:
+    """Return the points of the curves from one on: samples seen, loss, accuracy."""
+    return {"start": start, "points": desk_of(studio).current().curves.array(max(0, start))}
+
+
+@command("train.pin")
+def pin(studio: Studio, *, sample: int) -> dict[str, Any]:
+    """Choose the sample of the part on show whose activations the frames have."""
+    part = shown_part(studio)
+    if not 0 <= sample < len(part.X):
+        raise DataError(f"sample must be a number from 0 to {len(part.X) - 1}, not {sample}.")
+    desk = desk_of(studio)
+    desk.pinned = np.asarray(part.X[sample], np.float64)
+    training = desk.training
+    if training is not None and training.looks.pinned.shape == desk.pinned.shape:
+        training.looks.pinned = desk.pinned
+    return {"sample": sample}
+
+
+@command("train.watch")
+def watch(studio: Studio, *, page: str, visible: bool) -> dict[str, Any]:
+    """Say whether a page is looked at, so that frames come as often as they are seen."""
+    desk_of(studio).looks(page[:64], visible)
+    return {}
+
+
+@download(MODEL_FILE)
+def model_file(studio: Studio, query: dict[str, str]) -> tuple[bytes, str]:
+    """Write the model on show as a file."""
+    desk: Desk = desk_of(studio)
+    training = desk.training
+    use_run = query.get("of") == "run" and training is not None
+    model = training.newest() if use_run and training is not None else studio.model
+    with tempfile.TemporaryDirectory(prefix="chainrule-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / MODEL_FILE
+        model.save(path)
+        return path.read_bytes(), "application/octet-stream"

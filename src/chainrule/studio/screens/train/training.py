@@ -1,0 +1,282 @@
+"""A training run in a thread of its own that pages start, pause, step and stop, and what they are told of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from chainrule.errors import ChainruleError
+from chainrule.model import Model
+from chainrule.studio.screens.train.curves import TAIL, Curves
+from chainrule.studio.screens.train.form import Fresh
+from chainrule.studio.screens.train.look import Looks
+from chainrule.studio.screens.train.timeline import Snapshot, Timeline, model_of, taken
+from chainrule.training.callbacks import Callback, EarlyStopping
+from chainrule.training.run import Run
+
+Phase = Literal["ready", "running", "paused", "done", "stopped", "failed"]
+PER_SECOND, PER_SECOND_HIDDEN = 30, 1
+"""Frames that are sent while a page is looked at, and while none is."""
+SHOW_SECONDS, EPOCH_SECONDS = 2.0, 0.4
+"""The least time between two models that are put on show, and between two confusion matrices."""
+ON_REQUEST = "stopped on request"
+
+
+class Training(Callback):
+    """A run of `Model.fit` in a thread: it is a callback of it, which waits while the run is paused.
+
+    tell: is called with an event and its data.  show: with a copy of the model, to put it on show.
+    """
+
+    looks_inside = False  # it reads the numbers back itself, when it looks at them
+
+    def __init__(
+        self,
+        prepared: Fresh,
+        tell: Callable[[str, dict[str, Any]], Any],
+        show: Callable[[Model, Snapshot], Any],
+        pace: Callable[[], float | None] = lambda: PER_SECOND,
+        pinned: NDArray[Any] | None = None,
+    ) -> None:
+        """Be ready. pace: says how many frames a second are wanted, None for none.  pinned: a sample (inputs,)."""
+        self.prepared, self.tell, self.show, self.wanted_pace = prepared, tell, show, pace
+        plan, samples = prepared.plan, prepared.parts.train
+        self.model, self.settings = prepared.model, plan.settings
+        self.phase: Phase = "ready"
+        self.error = ""
+        self.batch = min(plan.settings.batch_size or 1, samples.n)
+        self.epochs = plan.settings.epochs or 1
+        self.steps_per_epoch = -(-samples.n // self.batch)
+        self.samples = samples.n
+        classes = plan.network.loss.targets in ("classes", "binary")
+        self.curves = Curves(self.steps_per_epoch * self.epochs, classes)
+        self.looks = Looks(plan.network, prepared.parts.judged, pinned)
+        self.timeline = Timeline(self.marked)
+        self.records: list[dict[str, float]] = []
+        self.condition = threading.Condition()
+        self.left: int | None = None
+        """steps that are taken before the run pauses; None: it goes on"""
+        self.ending = False
+        self.thread: threading.Thread | None = None
+        self.last_shown: Model | None = None
+        self.every_steps = 1
+        self.at_frame = self.at_show = self.at_epoch = 0.0
+        self.told = 0
+        """records that pages have"""
+
+    # --- asked for by pages --------------------------------------------------------------------------------------
+
+    def start(
+        self, then: Callable[[Training], Any] = lambda training: None, *, steps: int | None = None
+    ) -> None:
+        """Begin to train. steps: pause after so many.  then: is called when the run has ended, in its thread."""
+        self.left = steps
+        self.phase = "running"
+        self.thread = threading.Thread(target=self.train, args=(then,), name="training", daemon=True)
+        self.thread.start()
+
+    def pause(self) -> None:
+        """Let the run wait after its next call of the engine."""
+        with self.condition:
+            self.left = 0
+
+    def go_on(self) -> None:
+        """Let a run that waits go on."""
+        with self.condition:
+            self.left = None
+            self.condition.notify_all()
+
+    def step(self) -> None:
+        """Let a run that waits take one step."""
+        with self.condition:
+            self.left = 1
+            self.condition.notify_all()
+
+    def stop(self, seconds: float | None = None) -> None:
+        """End the run, and wait until it has ended, at most so many seconds."""
+        with self.condition:
+            self.ending = True
+            self.condition.notify_all()
+        if self.thread is not None and self.thread is not threading.current_thread():
+            self.thread.join(seconds)
+
+    @property
+    def is_alive(self) -> bool:
+        """Return whether the run is under way, perhaps paused."""
+        return self.phase in ("running", "paused")
+
+    # --- the run, in its thread ----------------------------------------------------------------------------------
+
+    def train(self, then: Callable[[Training], Any]) -> None:
+        """Train to the end."""
+        prepared, settings = self.prepared, self.settings
+        callbacks: list[Callback] = [self.timeline, self]
+        if settings.patience is not None:
+            callbacks.insert(0, EarlyStopping("val_loss", settings.patience))
+        try:
+            with warnings.catch_warnings():
+                if prepared.advice:  # the page says them
+                    warnings.simplefilter("ignore")
+                history = self.model.fit(
+                    prepared.parts.train,
+                    epochs=self.epochs,
+                    batch_size=settings.batch_size,
+                    optimizer=prepared.plan.optimizer,
+                    schedule=prepared.plan.schedule,
+                    validation_data=prepared.parts.watched,
+                    scale_targets=True if prepared.plan.network.loss.targets == "real" else None,
+                    callbacks=callbacks,
+                    clip_norm=settings.clip_norm,
+                )
+            self.phase = "stopped" if history.stopped == ON_REQUEST else "done"
+            self.error = "" if history.stopped in (None, ON_REQUEST) else str(history.stopped)
+        except ChainruleError as error:
+            self.phase, self.error = "failed", str(error)
+            self.looks.hints = [{"code": "not_finite"}, *self.looks.hints]
+        except MemoryError:
+            self.phase, self.error = (
+                "failed",
+                "there is not enough memory for this network; take narrower layers.",
+            )
+        finally:
+            if self.is_alive:
+                self.phase = "failed"
+        then(self)
+
+    def on_train_begin(self, run: Run) -> None:
+        """Look at the network before its first step."""
+        self.curves.begin()
+        self.look(run)
+        self.tell("train.state", {})
+        self.every_steps = self.stride()
+
+    def on_steps(self, run: Run) -> None:
+        """Note the loss, send a frame where one is due, and wait where the run is paused."""
+        self.curves.note(run)
+        self.report(run)
+        self.gate(run)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Do the same after an epoch, with its record and the confusion matrix."""
+        self.curves.note(run, ends=True)
+        self.records.append(dict(run.logs))
+        ends = run.epoch == run.epochs or run.history.stopped is not None
+        now = time.perf_counter()
+        if ends or self.left is not None or now - self.at_epoch > EPOCH_SECONDS:
+            self.looks.judge(run)
+            new, self.told, self.at_epoch = self.records[self.told :], len(self.records), now
+            self.tell("train.epoch", {"records": new, "count": self.told, "confusion": self.looks.confusion})
+        self.report(run)
+        if not ends:
+            self.gate(run)
+
+    def on_train_end(self, run: Run) -> None:
+        """Look once more, and put the model on show."""
+        if run.error is None:
+            self.look(run)
+            self.show_now(run)
+
+    def report(self, run: Run) -> None:
+        """Look inside, put the model on show and send a frame, each where it is due."""
+        now = time.perf_counter()
+        pace = self.wanted_pace()
+        is_stepping = self.left is not None
+        if pace is not None and (is_stepping or self.looks.is_due(now)):
+            self.look(run)
+        if is_stepping or now - self.at_show > SHOW_SECONDS:
+            self.show_now(run)
+        if pace is not None and (is_stepping or now - self.at_frame > 1 / pace):
+            self.at_frame = now
+            self.tell("train.frame", self.frame())
+        self.every_steps = self.stride()
+
+    def look(self, run: Run) -> None:
+        """Look at activations and gradients."""
+        self.looks.look(run, [point[1] for point in self.curves.points], self.records)
+
+    def show_now(self, run: Run) -> None:
+        """Put a copy of the model as it is now on show."""
+        self.at_show = time.perf_counter()
+        snapshot = taken(run)
+        self.last_shown = model_of(self.model, snapshot)
+        self.show(self.last_shown, snapshot)
+
+    def stride(self) -> int:
+        """Return after how many steps the run reports next: a power of two, as the grid of the curves is."""
+        self.curves.measure()
+        if self.left is not None:
+            return 1
+        wanted = self.curves.speed["steps"] / max(self.wanted_pace() or 0, 10)
+        return min(self.curves.grid, 1 << max(0, int(wanted).bit_length() - 1))
+
+    def gate(self, run: Run) -> None:
+        """Wait while the run is paused; end it where that was asked for."""
+        with self.condition:
+            if self.left is not None:
+                self.left -= 1
+            while self.left is not None and self.left <= 0 and not self.ending:
+                if self.phase != "paused":
+                    self.phase = "paused"
+                    self.look(run)
+                    self.show_now(run)
+                self.tell("train.state", {})
+                self.condition.wait()
+                self.curves.begin()
+            if self.phase == "paused" and self.left is None:
+                self.phase = "running"
+                self.tell("train.state", {})
+            self.every_steps = self.stride()
+            if self.ending:
+                run.stop(ON_REQUEST)
+
+    def marked(self, snapshot: Snapshot) -> None:
+        """Tell of a snapshot."""
+        self.tell("train.mark", {"step": snapshot.step, "seen": snapshot.seen})
+
+    def model_at_start(self) -> Model:
+        """Return a copy of the model before its first step."""
+        return model_of(self.model, Snapshot(0, 0, 0, self.model.theta, self.model.states))
+
+    def newest(self) -> Model:
+        """Return a copy of the model: as it was at the last snapshot while it trains, and in the end as it is."""
+        if not self.is_alive:
+            steps, epochs = self.model.steps_trained, self.model.epochs_trained
+            return model_of(self.model, Snapshot(steps, 0, epochs, self.model.theta, self.model.states))
+        return self.last_shown or model_of(self.model, self.timeline[len(self.timeline.snapshots) - 1])
+
+    # --- data for pages ------------------------------------------------------------------------------------------
+
+    def frame(self) -> dict[str, Any]:
+        """Return what a frame has: at most 8 kB when it is packed."""
+        curves = self.curves
+        found = {"state": self.phase, **curves.position, "speed": curves.speed, "points": len(curves.points)}
+        tail = curves.array(max(0, len(curves.points) - TAIL))
+        return found | {"tail": tail, "look": self.looks.found, "hints": self.looks.hints[:4]}
+
+    def to_data(self) -> dict[str, Any]:
+        """Return everything that a page shows of the run."""
+        return {
+            **self.curves.position,
+            "state": self.phase,
+            "error": self.error,
+            "speed": self.curves.speed,
+            "batch": self.batch,
+            "epochs": self.epochs,
+            "samples": self.samples,
+            "steps_per_epoch": self.steps_per_epoch,
+            "layout": self.looks.layout.to_data(),
+            "curve": self.curves.array(),
+            "records": self.records,
+            "confusion": self.looks.confusion,
+            "judged": {"name": self.prepared.parts.judged_name, "n": self.looks.judged.n},
+            "labels": [str(label) for label in self.model.labels],
+            "look": self.looks.found,
+            "hints": self.looks.hints,
+            "advice": list(self.prepared.advice),
+            "timeline": self.timeline.listed(),
+        }

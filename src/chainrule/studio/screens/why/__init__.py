@@ -1,0 +1,1 @@
+"""The screen Why: what each input did for an answer."""

@@ -1,0 +1,175 @@
+"""The studio's routes: the page and its files, the socket that commands and events go over, uploads and downloads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from chainrule.errors import ChainruleError
+from chainrule.studio import screens  # noqa: F401 (they register the commands)
+from chainrule.studio.commands import find
+from chainrule.studio.downloads import DOWNLOADS
+from chainrule.studio.messages import Ack, Call, pack, parse
+from chainrule.studio.page import export
+from chainrule.studio.page.assets import VERSION, assets
+from chainrule.studio.studio import Studio, Tab
+
+AT_ONCE = 8
+"""Commands of one page that run at the same time; others wait."""
+MAX_UPLOADS = 8
+"""Files that are kept; the oldest goes when another comes."""
+SAFE_NAME = re.compile(r"(?!\.+$)[\w.-]{1,100}")
+DOWNLOADS["chainrule.html"] = export.downloaded
+LOG = logging.getLogger("chainrule.studio")
+
+
+def make_app(studio: Studio) -> Starlette:
+    """Return the application, to be wrapped in the gate; it checks nobody."""
+    counter = itertools.count(1)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        with tempfile.TemporaryDirectory(prefix="chainrule-studio-", ignore_cleanup_errors=True) as folder:
+            app.state.uploads = Path(folder)
+            try:
+                yield
+            finally:
+                studio.close()
+
+    async def page(request: Request) -> Response:
+        return Response(assets()["index.html"].content, media_type="text/html")
+
+    async def static(request: Request) -> Response:
+        asset = assets().get(request.path_params["path"])
+        if asset is None or request.path_params["version"] != VERSION:
+            return PlainTextResponse("There is no such file; reload the page.", 404)
+        return Response(asset.content, headers={"content-type": asset.type})
+
+    async def upload(request: Request) -> Response:
+        name = request.path_params["name"]
+        if not SAFE_NAME.fullmatch(name):
+            return JSONResponse(
+                {"error": "the file's name has characters that are not allowed; rename it."}, 400
+            )
+        path: Path = request.app.state.uploads / f"{next(counter)}-{name}"
+        try:
+            with path.open("wb") as file:
+                async for piece in request.stream():
+                    await anyio.to_thread.run_sync(file.write, piece)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        with studio.lock:
+            while len(studio.uploads) >= MAX_UPLOADS:
+                studio.uploads.pop(next(iter(studio.uploads))).unlink(missing_ok=True)
+            studio.uploads[path.name] = path
+        return JSONResponse({"upload": path.name, "name": name})
+
+    async def downloaded(request: Request) -> Response:
+        make = DOWNLOADS.get(request.path_params["name"])
+        if make is None:
+            return PlainTextResponse("There is no such download.", 404)
+        try:
+            content, kind = await anyio.to_thread.run_sync(make, studio, dict(request.query_params))
+        except ChainruleError as error:
+            return PlainTextResponse(str(error), 409)
+        name = request.path_params["name"]
+        return Response(
+            content, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'}
+        )
+
+    async def socket(ws: WebSocket) -> None:
+        await serve_tab(studio, ws)
+
+    return Starlette(
+        routes=[
+            Route("/", page, methods=["GET"]),
+            Route("/static/{version}/{path:path}", static, methods=["GET"]),
+            Route("/upload/{name}", upload, methods=["POST"]),
+            Route("/download/{name}", downloaded, methods=["GET"]),
+            WebSocketRoute("/ws", socket),
+        ],
+        lifespan=lifespan,
+    )
+
+
+async def serve_tab(studio: Studio, ws: WebSocket) -> None:
+    """Answer the commands of one page, and send it events, until it goes."""
+    await ws.accept()
+    tab = Tab(asyncio.get_running_loop())
+    with studio.lock:
+        studio.tabs.add(tab)
+    slots = asyncio.Semaphore(AT_ONCE)
+    running: set[asyncio.Task[None]] = set()
+    sender = asyncio.create_task(send_all(tab, ws))
+    try:
+        while True:
+            message = await ws.receive()
+            if message["type"] != "websocket.receive":
+                break
+            try:
+                found = parse(message.get("text") or "")
+            except ChainruleError as error:
+                tab.reply(pack({"id": None, "error": str(error)}))
+                continue
+            if isinstance(found, Ack):
+                tab.acknowledge(found.number)
+                continue
+            await slots.acquire()
+            task = asyncio.create_task(answer(studio, tab, found, slots))
+            running.add(task)
+            task.add_done_callback(running.discard)
+    except WebSocketDisconnect:
+        pass
+    finally:
+        with studio.lock:
+            studio.tabs.discard(tab)
+        sender.cancel()
+        for task in running:
+            task.cancel()
+
+
+async def send_all(tab: Tab, ws: WebSocket) -> None:
+    """Send what waits for a page, one message after the other."""
+    while True:
+        await tab.wake.wait()
+        tab.wake.clear()
+        while (message := tab.take()) is not None:
+            try:
+                await (ws.send_text(message) if isinstance(message, str) else ws.send_bytes(message))
+            except (RuntimeError, OSError, WebSocketDisconnect):  # the page has gone
+                return
+
+
+async def answer(studio: Studio, tab: Tab, call: Call, slots: asyncio.Semaphore) -> None:
+    """Run a command in a thread and leave its answer for the page."""
+    try:
+        tab.reply(await anyio.to_thread.run_sync(answered, studio, call))
+    finally:
+        slots.release()
+
+
+def answered(studio: Studio, call: Call) -> str | bytes:
+    """Return the answer to a command, or the sentence that says why there is none."""
+    try:
+        return pack({"id": call.id, "answer": find(call.name)(studio, call.arguments)})
+    except ChainruleError as error:
+        return pack({"id": call.id, "error": str(error)})
+    except MemoryError:
+        return pack({"id": call.id, "error": "there is not enough memory for this."})
+    except Exception:
+        LOG.exception("the command %s failed", call.name)
+        return pack({"id": call.id, "error": "a fault in chainrule; the terminal shows where."})

@@ -1,0 +1,177 @@
+"""The gate of the studio: every request and every WebSocket handshake passes it before anything else sees it.
+
+The page is served to one person on this machine. Other pages in the same browser, and other users of the machine, can
+reach the port too; they are told apart by four things, of which a request needs all:
+
+    Host             one of this server's own names, so that a foreign name that resolves to 127.0.0.1 does not count
+    Origin           where present, one of the same names; a WebSocket handshake must have it
+    Sec-Fetch-Site   where present, same-origin, or none for what a person opened from outside a page
+    cookie           a session's secret, given once for each token in an address that the command printed
+
+    Gate(app, port=8765, tokens=tokens)         one ASGI application round another
+
+A cookie belongs to a host, whatever the port, so its name has the port. It is Strict and HttpOnly, but the browser
+sends it to other servers on this machine that the person opens under the same name.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from urllib.parse import parse_qsl
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chainrule.studio.server.exchange import Exchange, Socket, limit, too_large
+from chainrule.studio.server.replies import FAILED, FULL, NO_COOKIE, USED, Header, Refusal, Replies
+from chainrule.studio.server.sessions import Tokens
+
+__all__ = ["Gate", "Tokens"]
+
+TARGET, HEADERS = 2048, 16 << 10
+"""Bytes of a request's path with its query, and of its headers."""
+SOCKETS = 16
+"""WebSockets at a time."""
+
+
+class Gate:
+    """An ASGI application that lets through to another what comes from this server's own page.
+
+    port: the one that the server listens on.  stall: seconds after which a body that does not go on is given up.
+    """
+
+    def __init__(self, app: ASGIApp, *, port: int, tokens: Tokens, stall: float = 20.0) -> None:
+        names = [f"{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]")]
+        if port == 80:
+            names += ["127.0.0.1", "localhost", "[::1]"]
+        self.app = app
+        self.tokens = tokens
+        self.stall = stall
+        self.hosts = frozenset(name.encode() for name in names)
+        self.origins = frozenset(b"http://" + host for host in self.hosts)
+        self.cookie = f"chainrule-{port}"
+        self.replies = Replies(port)
+        self.open_sockets = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request or a handshake, or let the application answer it."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+
+    def refusal(self, scope: Scope) -> Refusal | None:
+        """Say why a request is not let in, or return None where it is."""
+        headers: list[Header] = scope["headers"]
+        path: str = scope["path"]
+        address = self.replies.address
+        if len(hosts := _values(headers, b"host")) != 1 or hosts[0] not in self.hosts:
+            return Refusal(403, f"The studio does not answer under this name; open {address} instead.")
+        if self._is_foreign(scope):
+            return Refusal(
+                403, f"The studio answers to its own page only; type {address} into the address bar."
+            )
+        if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "POST"):
+            return Refusal(405, "The studio answers to GET, HEAD and POST; load the page again.")
+        if len(scope.get("raw_path") or path.encode()) + len(scope["query_string"]) > TARGET:
+            return Refusal(414, f"The address is longer than {TARGET} bytes; open {address} instead.")
+        if sum(len(name) + len(value) for name, value in headers) > HEADERS:
+            return Refusal(
+                431, f"The headers have more than {HEADERS >> 10} KiB; delete the cookies of this site."
+            )
+        if not path.startswith("/") or any(letter < " " or letter == "\x7f" for letter in path):
+            return Refusal(400, f"The address is not one of the studio's; open {address} instead.")
+        if not self._has_session(headers):
+            return NO_COOKIE
+        declared = _values(headers, b"content-length")
+        if not all(value.isdigit() and int(value[:20]) <= limit(path) for value in declared):
+            return too_large(path)
+        return None
+
+    def redeemed(self, scope: Scope) -> tuple[Refusal, list[Header]]:
+        """Answer an address with a token: a cookie and the way to the page, where the token is good.
+
+        A browser that has a session already is sent to the page whatever the token.
+        """
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = [value for name, value in query if name == "token"]
+        secret = self.tokens.redeem(given[0]) if len(given) == 1 else None
+        if secret is None and not self._has_session(scope["headers"]):
+            return USED, []
+        headers = [(b"location", b"/")]
+        if secret is not None:
+            cookie = f"{self.cookie}={secret}; HttpOnly; SameSite=Strict; Path=/"
+            headers.append((b"set-cookie", cookie.encode()))
+        return Refusal(303, f"The page is at {self.replies.address}"), headers
+
+    def _is_foreign(self, scope: Scope) -> bool:
+        """Whether a browser says that neither the page nor a person makes this request."""
+        headers: list[Header] = scope["headers"]
+        is_socket = scope["type"] == "websocket"
+        origins, sites = _values(headers, b"origin"), _values(headers, b"sec-fetch-site")
+        if (
+            len(origins) > 1
+            or any(origin not in self.origins for origin in origins)
+            or (is_socket and not origins)
+        ):
+            return True
+        if sites in ([], [b"same-origin"]):
+            return False
+        is_opened = not is_socket and _values(headers, b"sec-fetch-mode") == [b"navigate"]
+        return not (sites == [b"none"] and is_opened and scope["method"] in ("GET", "HEAD"))
+
+    def _has_session(self, headers: list[Header]) -> bool:
+        # Other servers on this machine may have set cookies of the same name, so any of them may be the one.
+        pairs = [
+            pair.strip()
+            for value in _values(headers, b"cookie")
+            for pair in value.decode("latin-1").split(";")
+        ]
+        return any(
+            name == self.cookie and self.tokens.knows(secret)
+            for name, _, secret in (pair.partition("=") for pair in pairs)
+        )
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(self.replies, self.stall, scope, receive, send)
+        refusal = self.refusal(scope)
+        if refusal in (None, NO_COOKIE) and scope["method"] == "GET" and _is_launch(scope):
+            await exchange.end(*self.redeemed(scope))
+        elif refusal is not None:
+            await exchange.end(refusal)
+        else:
+            try:
+                await self.app(scope, exchange.receive, exchange.send)
+            except ClientDisconnect:
+                pass
+            except Exception:
+                await exchange.end(FAILED)
+                raise  # so that the server writes it to the terminal
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        socket = Socket(self.replies, scope, send)
+        refusal = self.refusal(scope) or (FULL if self.open_sockets >= SOCKETS else None)
+        if refusal is not None:
+            await socket.end(refusal)
+            return
+        self.open_sockets += 1
+        try:
+            await self.app(scope, receive, socket.send)
+        except Exception:
+            with suppress(Exception):  # the client may have gone
+                await socket.end(FAILED)
+            raise
+        finally:
+            self.open_sockets -= 1
+
+
+def _values(headers: list[Header], name: bytes) -> list[bytes]:
+    return [value for key, value in headers if key.lower() == name]
+
+
+def _is_launch(scope: Scope) -> bool:
+    """Whether this is the address that the command printed: the page's, with a token in the query."""
+    has_token = any(part.startswith(b"token=") for part in scope["query_string"].split(b"&"))
+    return bool(scope["path"] == "/") and has_token
