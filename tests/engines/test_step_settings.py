@@ -92,7 +92,7 @@ def own(rates=((0.5, 3.0), (1.0, 0.1)), decays=((True, False), (0.25, True))) ->
 
 def falling(steps: int = 6) -> StepSettings:
     at = np.arange(steps)
-    return StepSettings(0.01 / (1 + at), 1 / (1 + at), 1 - at / 10)
+    return StepSettings(0.01 / (1 + at), 1 / (1 + at), 1 - at / 10, np.ones(steps))
 
 
 @pytest.mark.skipif(native.REASON is not None, reason=str(native.REASON))
@@ -125,9 +125,9 @@ def test_decay_shrinks_what_decays_and_nothing_else(engine):
     network, lr = own(rates=((1, 1), (1, 1))), np.array([0.01])
     zero, ones = np.zeros(1), np.ones(1)
     start = Model(network, seed=3, dtype=np.float64).theta
-    without = after(network, AdamW(weight_decay=0.5), StepSettings(lr, zero, ones), engine)
+    without = after(network, AdamW(weight_decay=0.5), StepSettings(lr, zero, ones, ones), engine)
     for factor in (1.0, 0.5):
-        found = after(network, AdamW(weight_decay=0.5), StepSettings(lr, factor * ones, ones), engine)
+        found = after(network, AdamW(weight_decay=0.5), StepSettings(lr, factor * ones, ones, ones), engine)
         for slot in network.slots:
             part = slice(slot.start, slot.stop)
             expected = without[part] - 0.01 * 0.5 * factor * slot.decays * start[part]
@@ -140,10 +140,10 @@ def test_dropout_by_a_factor_is_dropout_at_that_rate(engine):
         return Network(6, [Dense(32), ReLU(), Dropout(rate), Dense(3)], Loss())
 
     rate, ones = np.full(4, 0.1), np.ones(4)
-    found = after(network(0.5), GradientDescent(), StepSettings(rate, ones, 0.5 * ones), engine)
+    found = after(network(0.5), GradientDescent(), StepSettings(rate, ones, 0.5 * ones, ones), engine)
     expected = after(network(0.25), GradientDescent(), StepSettings.of(rate), engine)
     assert found.tobytes() == expected.tobytes()
-    none = after(network(0.5), GradientDescent(), StepSettings(rate, ones, 0 * ones), engine)
+    none = after(network(0.5), GradientDescent(), StepSettings(rate, ones, 0 * ones, ones), engine)
     assert none.tobytes() == after(network(0.0), GradientDescent(), StepSettings.of(rate), engine).tobytes()
 
 
@@ -154,8 +154,8 @@ def test_the_pure_step_is_the_reference_engines(optimizer):
     model = Model(network, seed=3, dtype=np.float64)
     plan = Plan(network, optimizer, 8, 3, np.float64)
     state, batch = optimizer.init(model.theta), SAMPLES.batch(np.arange(8), np.float64)
-    lr, decay, dropout = (float(values[0]) for values in settings)
-    found = step(plan, model.theta.copy(), state, model.states, batch, lr, 1, decay, dropout)
+    lr, decay, dropout, penalty = (float(values[0]) for values in settings)
+    found = step(plan, model.theta.copy(), state, model.states, batch, lr, 1, decay, dropout, penalty)
     np.testing.assert_allclose(
         found.theta, after(own(), optimizer, settings, "reference"), rtol=1e-12, atol=1e-14
     )

@@ -37,12 +37,14 @@ class StepSettings(NamedTuple):
     """(steps,) a factor of the optimizer's weight decay"""
     dropout: NDArray[np.float64]
     """(steps,) a factor of the rate of every Dropout, from 0 to 1"""
+    penalty: NDArray[np.float64]
+    """(steps,) a factor of the network's penalty, of at least 0"""
 
     @classmethod
     def of(cls, rate: NDArray[np.float64]) -> StepSettings:
-        """Make settings of learning rates, with weight decay and dropout unchanged."""
+        """Make settings of learning rates, with weight decay, dropout and penalty unchanged."""
         ones = np.ones(len(rate))
-        return cls(rate, ones, ones)
+        return cls(rate, ones, ones, ones)
 
     def part(self, begin: int, end: int) -> StepSettings:
         """Return the settings of steps `begin` to `end`."""
@@ -64,6 +66,8 @@ class Session(Protocol):
     """the number of steps of a call, except an epoch's last one, if it is compiled for so many; None for any"""
     sums: NDArray[np.float64]
     """(3,) sums over the steps since it was last set to zero: loss * weight, weight, weight of the correct samples"""
+    row_sums: NDArray[np.float64]
+    """(2,) sums over the same steps: loss * n, and the penalty in it * n; n is the number of samples of a step"""
 
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
         """Take steps over `rows` in order, with batch_size samples each (the last may have fewer).

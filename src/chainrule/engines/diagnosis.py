@@ -24,11 +24,12 @@ def of_gradient(
     t: int,
     lr: float,
     dropout: float = 1.0,
+    penalty: float = 1.0,
 ) -> NonFiniteError:
     """Return the error of step t, whose loss or gradient is not finite; it names the first link with such a number.
 
     params, states: as they were before the step.  step_offset: steps ever taken before the run.
-    lr, dropout: the step's own.
+    lr, dropout, penalty: the step's own.
     """
     bad: dict[str, str] = {}  # walk: the first link on it with a bad number
 
@@ -37,7 +38,9 @@ def of_gradient(
             bad.setdefault(walk, link.name)
 
     with np.errstate(all="ignore"):
-        objective, _ = gradient(plan, params, states, batch, step_offset + t, watch, dropout=dropout)
+        objective, _ = gradient(
+            plan, params, states, batch, step_offset + t, watch, dropout=dropout, penalty=penalty
+        )
     if not np.isfinite(batch.a).all():
         where = "input"
     elif "forward" in bad or not np.isfinite(objective.loss):

@@ -68,7 +68,7 @@ class ReferenceSession:
         """Look at theta's parameters once: the views stay valid because theta is updated in place."""
         self.plan, self.theta, self.states, self.optimizer_state = plan, theta, states, optimizer_state
         self.step_offset = step_offset
-        self.sums, self.taken = np.zeros(3), 0
+        self.sums, self.row_sums, self.taken = np.zeros(3), np.zeros(2), 0
         self.params = plan.network.unflatten(theta)
         # One vector for all steps: with a new one the C library would return its memory and map it again, page by page.
         self.g = np.empty_like(theta)
@@ -84,8 +84,8 @@ class ReferenceSession:
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
         """Take the steps: gradient, update, constraint. Raises NonFiniteError."""
         size, max_norm = self.plan.batch_size, self.plan.network.max_norm
-        for k, (lr, decay, dropout) in enumerate(zip(*(values.tolist() for values in settings), strict=True)):
-            t = first + k
+        for k, each in enumerate(zip(*(values.tolist() for values in settings), strict=True)):
+            (lr, decay, dropout, penalty), t = each, first + k
             with np.errstate(all="ignore"):  # what overflows is found and named
                 batch = samples.batch(rows[k * size : (k + 1) * size], self.plan.dtype)
                 objective, g = gradient(
@@ -96,10 +96,11 @@ class ReferenceSession:
                     self.step_offset + t,
                     out=self.g,
                     dropout=dropout,
+                    penalty=penalty,
                 )
                 if not (np.isfinite(objective.loss) and is_finite(g)):
                     raise diagnosis.of_gradient(
-                        self.plan, self.params, self.states, batch, self.step_offset, t, lr, dropout
+                        self.plan, self.params, self.states, batch, self.step_offset, t, lr, dropout, penalty
                     )
                 self.update(g, lr, t, decay)
                 if max_norm is not None:
@@ -109,7 +110,9 @@ class ReferenceSession:
                     raise diagnosis.of_update(self.plan.network, self.theta, t, lr)
             self.states = objective.states
             weight = float(batch.s.sum())
-            self.sums += (float(objective.loss) * weight, weight, self.correct(objective.out, batch))
+            loss, n = float(objective.loss), len(batch.s)
+            self.sums += (loss * weight, weight, self.correct(objective.out, batch))
+            self.row_sums += (loss * n, float(objective.penalty) * n)
             self.taken += 1
 
     def synchronize(self) -> None:

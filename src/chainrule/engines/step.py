@@ -37,11 +37,12 @@ def gradient(
     training: bool = True,
     out: Any = None,
     dropout: Array = 1.0,
+    penalty: Array = 1.0,
 ) -> tuple[Objective, Array]:
     """Compute the objective of a batch, and its clipped gradient (size,) in theta's layout. t keys the dropout masks.
 
     out: a NumPy vector (size,) for the gradient, for a caller that takes many.
-    dropout: a factor of the rate of every Dropout.
+    dropout: a factor of the rate of every Dropout.  penalty: a factor of the network's penalty.
     """
     ctx = Context(
         training=training,
@@ -52,7 +53,7 @@ def gradient(
         watch=watch,
         dropout=dropout,
     )
-    objective = plan.network.objective(params, batch.a, batch.y, batch.s, ctx)
+    objective = plan.network.objective(params, batch.a, batch.y, batch.s, ctx, penalty)
     g = plan.network.flatten(objective.grads, out)
     if plan.frozen:  # what is not trained must not count in the norm either
         g = namespace(g).where(is_frozen(plan, g), 0, g)
@@ -108,12 +109,14 @@ def step(
     t: Array,
     decay: Array = 1.0,
     dropout: Array = 1.0,
+    penalty: Array = 1.0,
 ) -> StepResult:
     """Take one step, gradient, update and constraint, and return everything after it.
 
-    t counts from 1.  lr, decay, dropout: as in `StepSettings`; a parameter may have factors of the first two.
+    t counts from 1.  lr, decay, dropout, penalty: as in `StepSettings`; a parameter may have factors of the first two.
     """
-    objective, g = gradient(plan, plan.network.unflatten(theta), states, batch, t, dropout=dropout)
+    params = plan.network.unflatten(theta)
+    objective, g = gradient(plan, params, states, batch, t, dropout=dropout, penalty=penalty)
     rates, decays = (by_parameter(plan.network, setting) for setting in ("rate", "decays"))
     lr = lr if rates is None else lr * namespace(theta).asarray(rates, dtype=theta.dtype)
     decay = decay if decays is None else decay * namespace(theta).asarray(decays, dtype=theta.dtype)

@@ -5,23 +5,29 @@ from __future__ import annotations
 from chainrule.core.arrays import Array, namespace
 
 
-def penalty(W: Array, l2: float, l1: float) -> Array:
+def penalty(W: Array, l2: float, l1: float, factor: Array = 1.0) -> Array:
     """Compute the penalty of weights, which is added to the loss.
 
-    penalty(W) = l2/2 ||W||^2 + l1 |W|_1            d penalty / dW = l2 W + l1 sign(W)
+    penalty(W) = factor (l2/2 ||W||^2 + l1 |W|_1)            d penalty / dW = factor (l2 W + l1 sign(W))
 
-    W: any shape.  l2, l1: Python floats of at least 0.  Returns ().
+    W: any shape.  l2, l1: Python floats of at least 0.  factor: (), a step's own.  Returns ().
     Source: Goodfellow, Bengio, Courville, Deep Learning, section 7.1.
     """
     xp = namespace(W)
-    return 0.5 * l2 * xp.sum(W * W) + l1 * xp.sum(xp.abs(W))
+    return _scalar(factor, W) * (0.5 * l2 * xp.sum(W * W) + l1 * xp.sum(xp.abs(W)))
 
 
-def penalty_gradient(W: Array, l2: float, l1: float) -> Array:
-    """d penalty / dW = l2 W + l1 sign(W), of W's shape.  At the kink, w = 0, the derivative of |w| is 0."""
-    xp = namespace(W)
-    gradient = l2 * W
-    return gradient + l1 * xp.sign(W) if l1 else gradient  # three passes over W saved where there is no l1
+def penalty_gradient(W: Array, l2: float, l1: float, factor: Array = 1.0) -> Array:
+    """d penalty / dW = factor (l2 W + l1 sign(W)), of W's shape.  At w = 0, the derivative of |w| is 0."""
+    gradient = _scalar(factor * l2, W) * W
+    if not l1:  # three passes over W saved
+        return gradient
+    return gradient + _scalar(factor * l1, W) * namespace(W).sign(W)
+
+
+def _scalar(value: Array, W: Array) -> Array:
+    """Return a number as a 0-d array of W's dtype, because a NumPy float64 would make a float32 W float64."""
+    return namespace(W).asarray(value, dtype=W.dtype)
 
 
 def max_norm(W: Array, limit: float) -> Array:

@@ -158,37 +158,43 @@ class Network:
         """Compute the output (batch, outputs), before the output activation of the loss."""
         return backprop.forward(self.links, params, a, ctx)[0]
 
-    def objective(self, params: Sequence[Any], a: Array, y: Array, s: Array, ctx: Context) -> Objective:
+    def objective(
+        self, params: Sequence[Any], a: Array, y: Array, s: Array, ctx: Context, factor: Array = 1.0
+    ) -> Objective:
         """Compute the objective, its gradients and the next states, in one walk forward and one back.
 
-        a: (batch, inputs).  y: (batch, outputs).  s: (batch,) weights with a positive sum.
+        a: (batch, inputs).  y: (batch, outputs).  s: (batch,) weights with a positive sum.  factor: of the penalty.
         """
         out, caches = backprop.forward(self.links, params, a, ctx)
         share = objective.shares(s)  # (batch,)
-        loss = objective.value(self.loss.value(out, y), share, self.penalty(params))
+        penalty = self.penalty(params, factor)
+        loss = objective.value(self.loss.value(out, y), share, penalty)
         delta = objective.gradient(self.loss.gradient(out, y), share)  # (batch, outputs)
         grads = backprop.gradients(self.links, params, caches, delta, ctx)
-        return Objective(
-            loss, out, self.add_penalty(params, grads), backprop.next_states(self.links, caches, ctx)
-        )
+        grads = self.add_penalty(params, grads, factor)
+        return Objective(loss, out, grads, backprop.next_states(self.links, caches, ctx), penalty)
 
-    def penalty(self, params: Sequence[Any]) -> Any:
-        """l2/2 * ||W||^2 + l1 * |W| over all weights."""
+    def penalty(self, params: Sequence[Any], factor: Array = 1.0) -> Any:
+        """Compute factor (l2/2 ||W||^2 + l1 |W|) over all weights."""
         if not (self.l2 or self.l1):
             return 0.0
         leaves = zip(tree.leaves(params), self.slots, strict=True)
         weights = (W for W, slot in leaves if slot.parameter.is_weight)
-        return sum(regularizers.penalty(W, self.l2, self.l1) for W in weights)
+        return sum(regularizers.penalty(W, self.l2, self.l1, factor) for W in weights)
 
-    def add_penalty(self, params: Sequence[Any], grads: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return the gradients plus those of the penalty: l2 W + l1 sign(W)."""
+    def add_penalty(
+        self, params: Sequence[Any], grads: tuple[Any, ...], factor: Array = 1.0
+    ) -> tuple[Any, ...]:
+        """Return the gradients plus those of the penalty: factor (l2 W + l1 sign(W))."""
         if not (self.l2 or self.l1):
             return grads
         leaves = zip(tree.leaves(params), tree.leaves(grads), self.slots, strict=True)
         return _fill(
             self.links,
             iter(
-                g + regularizers.penalty_gradient(W, self.l2, self.l1) if slot.parameter.is_weight else g
+                g + regularizers.penalty_gradient(W, self.l2, self.l1, factor)
+                if slot.parameter.is_weight
+                else g
                 for W, g, slot in leaves
             ),
         )

@@ -23,6 +23,7 @@ class Objective(NamedTuple):
     out: Array  # (batch, outputs)
     grads: Any  # mirrors the parameters
     states: dict[str, Any]  # running statistics after this step, by link name
+    penalty: Any = 0.0  # ()  its part of the loss
 
 
 def shares(s: Array) -> Array:

@@ -31,7 +31,7 @@ class FullBatch:
     def __init__(self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int) -> None:
         """Store the run's arrays, and find the trained entries of theta."""
         self.plan, self.theta, self.states, self.step_offset = plan, theta, states, step_offset
-        self.sums, self.optimizer_state = np.zeros(3), None
+        self.sums, self.row_sums, self.optimizer_state = np.zeros(3), np.zeros(2), None
         self.params = plan.network.unflatten(theta)
         self.next_states = states
         is_trained = np.zeros(plan.network.size, np.bool_)  # (size,)

@@ -71,6 +71,8 @@ class NativeEngine:
             return f"it does not know the loss {type(network.loss).__name__}"
         if not knows_optimizer(optimizer):
             return f"it does not know the optimizer {type(optimizer).__name__}"
+        if getattr(optimizer, "uncorrected_eps", False):
+            return "it does not know uncorrected_eps"
         return None
 
     def session(
@@ -159,7 +161,7 @@ class NativeSession:
         self.found_weights = False
         self.plan, self.theta, self.step_offset = plan, theta, step_offset
         self.states, self._optimizer_state = states, optimizer_state
-        self.sums = np.zeros(3)
+        self.sums, self.row_sums = np.zeros(3), np.zeros(2)
         self.program = Program(plan.network, plan.frozen)
         run = _native.Run(
             **settings_of(plan.optimizer),
@@ -197,7 +199,9 @@ class NativeSession:
         done, each = 0, all_steps if direct else max(1, CHUNK // (size * samples.X.shape[1]))
         while done < all_steps:
             count = min(each, all_steps - done)
-            rate, decay, dropout = map(np.ascontiguousarray, settings.part(done, done + count))
+            rate, decay, dropout, penalty = map(np.ascontiguousarray, settings.part(done, done + count))
+            if (penalty != 1).any():
+                raise ConfigError("a factor of the penalty runs on engine 'reference' alone; pass that.")
             chosen = rows[done * size : (done + count) * size]
             part = samples if direct else samples.take(chosen)
             where = chosen if direct else np.arange(len(chosen))

@@ -40,8 +40,13 @@ class Landscape:
         trained: NDArray[np.int64],
         fixed: Any = None,
         dropout: float = 1.0,
+        factor: float = 1.0,
     ) -> None:
-        """Walk forward once at the current parameters: for the recorded loss and the batch's statistics."""
+        """Walk forward once at the current parameters: for the recorded loss and the batch's statistics.
+
+        dropout, factor: the step's factors of the rate of every Dropout and of the penalty.
+        """
+        self.factor = factor
         self.plan, self.network, self.batch, self.trained, self.fixed = (
             plan,
             plan.network,
@@ -59,6 +64,8 @@ class Landscape:
         self.out, self.caches = backprop.forward(self.network.links, self.params, batch.a, self.ctx)
         self.value = self._loss(self.out, self.params)
         """L at the current parameters"""
+        self.penalty = float(self.network.penalty(self.params, factor))
+        """its part of L"""
         self.passes = 1.0
 
     @cached_property
@@ -94,7 +101,7 @@ class Landscape:
     def _loss(self, out: NDArray[Any], params: Any) -> float:
         """Compute L from an output and the parameters that made it."""
         losses = self.network.loss.value(out, self.batch.y)
-        return float(objective.value(losses, self.share, self.network.penalty(params)))
+        return float(objective.value(losses, self.share, self.network.penalty(params, self.factor)))
 
     def _output_gradient(self) -> NDArray[np.float64]:
         """Compute dL/d out (batch, outputs) at the current parameters."""
@@ -124,7 +131,7 @@ class Landscape:
         losses = self.network.loss.value(np.broadcast_to(a, (len(theta), *a.shape[-2:])), self.batch.y)
         penalty: Any = 0.0
         if self.network.l2 or self.network.l1:
-            penalty = [self.network.penalty(self.network.unflatten(row)) for row in theta]
+            penalty = [self.network.penalty(self.network.unflatten(row), self.factor) for row in theta]
         return np.asarray(objective.value(losses, self.share, penalty))  # (k,)
 
     # --- back, and along a direction -----------------------------------------------------------------------------
@@ -138,7 +145,7 @@ class Landscape:
         params = self.params if through is None else through
         delta = self._output_gradient()
         grads = backprop.gradients(self.network.links, params, self.caches, delta, self.ctx)
-        g: NDArray[np.float64] = self.network.flatten(self.network.add_penalty(self.params, grads))
+        g: NDArray[np.float64] = self.network.flatten(self._add_penalty(grads))
         return g[self.trained]
 
     def slope(self, v: NDArray[np.float64]) -> float:
@@ -150,8 +157,12 @@ class Landscape:
         out_dot = backprop.tangent(self.network.links, self.params, params_dot, self.caches, None, self.ctx)
         out_dot = np.zeros_like(self.out) if out_dot is None else out_dot
         zeros = backprop.zeros_like(self.params)
-        along = self.network.flatten(self.network.add_penalty(self.params, zeros)) @ theta_dot
+        along = self.network.flatten(self._add_penalty(zeros)) @ theta_dot
         return float((self._output_gradient() * out_dot).sum() + along)
+
+    def _add_penalty(self, grads: Any) -> Any:
+        """Return the gradients plus those of the penalty."""
+        return self.network.add_penalty(self.params, grads, self.factor)
 
 
 def walk_back_cost(links: Sequence[Link], frozen: frozenset[str]) -> float:

@@ -47,10 +47,10 @@ class MethodSession(ReferenceSession):
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
         """Take the steps one by one. Raises NonFiniteError."""
         size = self.plan.batch_size
-        for k, (lr, decay, dropout) in enumerate(zip(*(values.tolist() for values in settings), strict=True)):
-            t = first + k
+        for k, each in enumerate(zip(*(values.tolist() for values in settings), strict=True)):
+            (lr, decay, dropout, penalty), t = each, first + k
             with np.errstate(all="ignore"):  # what overflows is found and named
-                here = self.look(samples, rows[k * size : (k + 1) * size], t, dropout)
+                here = self.look(samples, rows[k * size : (k + 1) * size], t, dropout, penalty)
                 if not np.isfinite(here.value):
                     raise self.diagnosis(here, t, lr)
                 self.advance(here, t, lr, decay)
@@ -61,14 +61,26 @@ class MethodSession(ReferenceSession):
                     raise diagnosis.of_update(self.plan.network, self.theta, t, lr)
             self.states = states_in(self.plan.dtype, here.next_states)
             weight = float(here.batch.s.sum())
+            n = len(here.batch.s)
             self.sums += (here.value * weight, weight, self.correct(here.out, here.batch), here.passes)
+            self.row_sums += (here.value * n, here.penalty * n)
             self.taken += 1
 
-    def look(self, samples: Samples, rows: NDArray[np.int64], t: int, dropout: float = 1.0) -> Landscape:
+    def look(
+        self, samples: Samples, rows: NDArray[np.int64], t: int, dropout: float = 1.0, penalty: float = 1.0
+    ) -> Landscape:
         """Return the landscape of these samples at step t."""
-        batch = samples.batch(rows, np.float64)
+        batch, clock = samples.batch(rows, np.float64), self.step_offset + t
         return Landscape(
-            self.plan, self.theta, self.states, batch, self.step_offset + t, self.trained, self.fixed, dropout
+            self.plan,
+            self.theta,
+            self.states,
+            batch,
+            clock,
+            self.trained,
+            self.fixed,
+            dropout,
+            penalty,
         )
 
     def advance(self, here: Landscape, t: int, lr: float, decay: float) -> None:
@@ -92,7 +104,15 @@ class MethodSession(ReferenceSession):
         """Return the error that names the first value that is not finite."""
         dropout = float(here.ctx.dropout)
         return diagnosis.of_gradient(
-            self.plan, self.params, self.states, here.batch, self.step_offset, t, lr, dropout
+            self.plan,
+            self.params,
+            self.states,
+            here.batch,
+            self.step_offset,
+            t,
+            lr,
+            dropout,
+            here.factor,
         )
 
 
