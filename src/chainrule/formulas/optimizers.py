@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from chainrule.core.arrays import Array, namespace, zeros
@@ -92,6 +92,8 @@ class Rule(NamedTuple):
     """the number added to the root"""
     decay: float = 0.0
     """AdamW's weight_decay, or Nadam's psi"""
+    uncorrected_eps: bool = False
+    """of Adam and its variants: eps is added to the root before its correction"""
 
 
 @dataclass(frozen=True)
@@ -291,12 +293,15 @@ class AdamFamily(Optimizer):
     """Base class of Adam and its variants: the settings, the two moving averages, and their corrections.
 
     beta1, beta2: in [0, 1).  eps: above 0.
+    uncorrected_eps: add eps to the root of v before its correction (the paper's eps-hat; TensorFlow, Keras) rather than
+    to the corrected root (PyTorch, Optax), which makes it larger by 1 / sqrt(1 - beta2^t).
     """
 
     learning_rate: float = 1e-3
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    uncorrected_eps: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         """Check that beta1 and beta2 are in [0, 1), and eps is above 0."""
@@ -304,6 +309,7 @@ class AdamFamily(Optimizer):
         number_settings(self, "beta1", minimum=0, below=1)
         number_settings(self, "beta2", minimum=0, below=1)
         number_settings(self, "eps", above=0)
+        object.__setattr__(self, "uncorrected_eps", bool(self.uncorrected_eps))
 
     def moments(self, g: Array, state: Any) -> tuple[Array, Array]:
         """m = beta1 m + (1 - beta1) g and v = beta2 v + (1 - beta2) g^2, both (n,)."""
@@ -317,10 +323,15 @@ class AdamFamily(Optimizer):
         c2 = -xp.expm1(t * math.log(self.beta2)) if self.beta2 else 1.0
         return c1, xp.sqrt(c2)
 
+    def added(self, r: Array) -> Array:
+        """Return what is added to sqrt(v): eps r, so that eps is added to sqrt(v_hat), or eps itself if uncorrected."""
+        return self.eps if self.uncorrected_eps else self.eps * r
+
 
 def with_betas(optimizer: AdamFamily) -> Rule:
     """Return the rule named after the kind of Adam or a variant, with its beta1, beta2 and eps."""
-    return Rule(optimizer.kind, optimizer.beta1, optimizer.beta2, optimizer.eps)
+    betas = optimizer.beta1, optimizer.beta2
+    return Rule(optimizer.kind, *betas, optimizer.eps, uncorrected_eps=optimizer.uncorrected_eps)
 
 
 @dataclass(frozen=True)
@@ -333,6 +344,7 @@ class Adam(AdamFamily):
 
     Computed as theta - lr r / (1 - beta1^t) m / (sqrt(v) + eps r) with r = sqrt(1 - beta2^t): equal,
     with the corrections outside the passes over theta (the paper's remark at the end of its section 2).
+    uncorrected_eps: theta - lr r / (1 - beta1^t) m / (sqrt(v) + eps).
     Source: Kingma, Ba, "Adam", ICLR 2015, algorithm 1.
     """
 
@@ -348,7 +360,7 @@ class Adam(AdamFamily):
         xp = namespace(theta)
         m, v = self.moments(g, state)
         c1, r = self.corrections(t, xp)
-        step = m / (xp.sqrt(v) + _scalar(self.eps * r, theta))
+        step = m / (xp.sqrt(v) + _scalar(self.added(r), theta))
         return theta - _scalar(lr * r / c1, theta) * step, AdamState(m, v)
 
 
@@ -376,7 +388,7 @@ class AMSGrad(AdamFamily):
         m, v = self.moments(g, state)
         v_max = xp.maximum(state.v_max, v)
         c1, r = self.corrections(t, xp)
-        step = m / (xp.sqrt(v_max) + _scalar(self.eps * r, theta))
+        step = m / (xp.sqrt(v_max) + _scalar(self.added(r), theta))
         return theta - _scalar(lr * r / c1, theta) * step, AMSGradState(m, v, v_max)
 
 
@@ -451,7 +463,7 @@ class Nadam(AdamFamily):
         product = state.mu_product * mu
         of_g = _scalar(lr * r * (1 - mu) / (1 - product), theta)
         of_m = _scalar(lr * r * mu_next / (1 - product * mu_next), theta)
-        step = (of_g * g + of_m * m) / (xp.sqrt(v) + _scalar(self.eps * r, theta))
+        step = (of_g * g + of_m * m) / (xp.sqrt(v) + _scalar(self.added(r), theta))
         return theta - step, NadamState(m, v, _scalar(product, theta))
 
 
