@@ -489,6 +489,8 @@ class LBFGS(Solver):
     history_size: pairs of differences kept, at least 1.
     tolerance: stop when the largest |dL/dtheta| falls below it.
     max_line_search: evaluations in one line search, at least 1.
+    max_evaluations: of the objective in all, at least 1; None for what all iterations can need.
+    loss_tolerance: stop when an iteration lowers L by no more than this times max(|L|, 1); 0 never does.
     Source: Liu, Nocedal, "On the limited memory BFGS method", Math. Programming 45, 1989.
     """
 
@@ -498,21 +500,27 @@ class LBFGS(Solver):
     history_size: int = 10
     tolerance: float = 1e-7
     max_line_search: int = 20
+    max_evaluations: int | None = None
+    loss_tolerance: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check that history_size and max_line_search are positive integers."""
+        """Check that the counts are positive integers, and the tolerances not negative."""
         count_settings(self, "history_size", "max_line_search")
+        if self.max_evaluations is not None:
+            count_settings(self, "max_evaluations")
         number_settings(self, "tolerance", minimum=0)
+        number_settings(self, "loss_tolerance", minimum=0)
 
     def options(self, iterations: int) -> dict[str, Any]:
-        """maxiter, maxfun, maxcor, maxls and gtol; ftol is 0, so that a small change of L does not end the run."""
+        """maxiter, maxfun, maxcor, maxls, gtol and ftol, which are these settings under SciPy's names."""
+        evaluations = self.max_evaluations or iterations * self.max_line_search + 1
         return {
             "maxiter": iterations,
-            "maxfun": iterations * self.max_line_search + 1,
+            "maxfun": evaluations,
             "maxcor": self.history_size,
             "maxls": self.max_line_search,
             "gtol": self.tolerance,
-            "ftol": 0.0,
+            "ftol": self.loss_tolerance,
         }
 
 
