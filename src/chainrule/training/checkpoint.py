@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 FORMAT = 2
 KEYS = ("fingerprint", "epoch", "position", "seconds", "epochs_before", "clock", "history", "stopped", "plateau",
         "now", "optimizer", "tally", "callbacks")  # fmt: skip
+LATER = {"steps_before": 0, "row_sums": np.zeros(2)}
+"""What an earlier version left out, as it was then."""
 
 
 def write(path: str | os.PathLike[str], run: Run) -> None:
@@ -39,13 +42,15 @@ def write(path: str | os.PathLike[str], run: Run) -> None:
         "position": run.position,
         "seconds": run.seconds,
         "epochs_before": run.epochs_before,
-        "clock": run.session.step_offset,
+        "clock": run.session.step_offset + run.steps_before,
+        "steps_before": run.steps_before,
         "history": run.history.records,
         "stopped": run.history.stopped,
         "plateau": None if run.plateau is None else run.plateau._asdict(),
         "now": run.snapshot(),
         "optimizer": run.session.optimizer_state._asdict(),
         "tally": run.session.sums,
+        "row_sums": run.session.row_sums,
         "callbacks": [[type(c).__name__, kept] for c in run.callbacks if (kept := c.state())],
     }
     arrays: dict[str, NDArray[Any]] = {}
@@ -82,7 +87,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         if isinstance(error, FormatError):
             raise
         raise FormatError(f"{path} is not a whole checkpoint of a Chainrule run ({error}).") from error
-    return dict(state)
+    return LATER | dict(state)
 
 
 def resume(path: str | os.PathLike[str], run: Run) -> None:
@@ -96,6 +101,8 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
             theirs = state["fingerprint"].get(name)
             if name == "network":  # an earlier version left defaults out
                 theirs = completed(theirs, custom_defaults(run.plan.network))
+            if name == "optimizer" and isinstance(theirs, dict):
+                theirs = _defaults(run.plan.optimizer) | theirs
             if theirs != mine:
                 raise ConfigError(
                     f"{path} was made with another {name} ({_short(theirs)}, now {_short(mine)}); "
@@ -106,6 +113,7 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
             "now": run.snapshot(),
             "optimizer": session.optimizer_state._asdict(),
             "tally": session.sums,
+            "row_sums": session.row_sums,
         }
         _check_like(state, arrays)
         _check_finite(state["now"])
@@ -127,15 +135,23 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
         run.history = History(state["history"], None)
         run.plateau = None if state["plateau"] is None else PlateauState(**state["plateau"])
         run.restore(state["now"])
-        session.step_offset = state["clock"]
+        run.steps_before = state["steps_before"]
+        session.step_offset = state["clock"] - run.steps_before
         session.optimizer_state = type(session.optimizer_state)(**state["optimizer"])
         session.sums[...] = state["tally"]
+        session.row_sums[...] = state["row_sums"]
         if state["stopped"] is not None:
             run.stop(state["stopped"])
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
         raise FormatError(f"{path} does not contain what a checkpoint of this run must ({error}).") from error
+
+
+def _defaults(settings: Any) -> dict[str, Any]:
+    """Return the defaults of a dataclass of settings by name."""
+    fields = dataclasses.fields(settings)
+    return {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
 
 
 def checksum(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -158,6 +174,7 @@ def _check_like(found: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
 def _check_numbers(state: Mapping[str, Any], steps_per_epoch: int) -> None:
     """Raise TypeError unless the counts are valid, and there is one record per epoch."""
     bounds = {"epoch": 2**31, "position": steps_per_epoch + 1, "epochs_before": 2**63, "clock": 2**63}
+    bounds["steps_before"] = 2**63
     for name, bound in bounds.items():
         if type(state[name]) is not int or not 0 <= state[name] < bound:
             raise TypeError(f"{name} should be an integer from 0 to {bound - 1}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples
-from chainrule.engines import Plan
+from chainrule.engines import Plan, StepSettings
 from chainrule.errors import ConfigError, DataError, instead, option
 from chainrule.formulas.layers import Context, Standardize
 from chainrule.formulas.optimizers import AnyOptimizer
@@ -21,7 +22,7 @@ from chainrule.network.network import Network
 from chainrule.trained import persistence
 from chainrule.training import checkpoint
 from chainrule.training.history import History
-from chainrule.training.run import Run
+from chainrule.training.run import OptimizerState, Run, copied
 from chainrule.training.trainers import trainer_for
 from chainrule.training.without_backprop import Method
 
@@ -44,12 +45,22 @@ def fit(
     engine: str,
     resume: str | None,
     method: Method | None = None,
+    order: Callable[[Run], NDArray[np.int64]] | None = None,
+    settings: Callable[[Run, NDArray[np.int64]], StepSettings] | None = None,
+    optimizer_state: OptimizerState | None = None,
 ) -> History:
-    """Train a model in place and return its history. The arguments are those of `Model.fit`, checked."""
-    step_offset, before = model.steps_trained, model.epochs_trained
+    """Train a model in place and return its history. The arguments are those of `Model.fit`, checked, and three more.
+
+    order, settings: functions that each epoch begins with, see `Run`; they replace the shuffle, and the schedule.
+    optimizer_state: what the optimizer begins with, of an earlier run (`Run.optimizer_state`); None for its start.
+    """
+    before, steps_before = model.epochs_trained, 0 if optimizer_state is None else optimizer_state.steps
     trainer = trainer_for(optimizer, method)
     chosen = trainer.engine(engine, plan)
-    session = trainer.session(chosen, plan, model.theta, model.states, step_offset)
+    # The steps of the optimizer count in the draws too, so that two runs draw what a single one would have.
+    session = trainer.session(chosen, plan, model.theta, model.states, model.steps_trained - steps_before)
+    if optimizer_state is not None:
+        session.optimizer_state = checked_state(optimizer_state.state, session.optimizer_state, optimizer)
     run = Run(
         model=model,
         plan=plan,
@@ -68,6 +79,9 @@ def fit(
         plateau=schedule.init() if isinstance(schedule, ReduceOnPlateau) else None,
         callbacks=callbacks,
         method=method,
+        order=order,
+        settings=settings,
+        steps_before=steps_before,
     )
     trainer.check(run)
     if resume is not None:
@@ -80,8 +94,22 @@ def fit(
     finally:  # also after Ctrl-C or an error the model has the parameters of the last step
         model.states = session.states
         model.epochs_trained = run.epochs_before + run.epoch
-        model.steps_trained = session.step_offset + run.step
+        model.steps_trained = session.step_offset + run.steps_before + run.step
     return run.history
+
+
+def checked_state(state: Any, fresh: Any, optimizer: AnyOptimizer) -> Any:
+    """Return a copy of an optimizer's state. Raises ConfigError unless it has the arrays of a fresh one."""
+
+    def arrays(leaves: Any) -> list[tuple[Any, tuple[int, ...]]]:
+        return [(leaf.dtype, leaf.shape) for leaf in leaves]
+
+    if type(state) is not type(fresh) or fresh is None or arrays(state) != arrays(fresh):
+        raise ConfigError(
+            f"optimizer_state must be that of {type(optimizer).__name__} for this model's parameters, not "
+            f"{type(state).__name__}; pass Run.optimizer_state of a run with the same optimizer, or None."
+        )
+    return copied(state)
 
 
 def fingerprint(

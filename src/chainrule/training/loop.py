@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.random import generator
 from chainrule.engines import StepSettings
+from chainrule.errors import ConfigError
 from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.trained.evaluation import evaluate
 from chainrule.training.callbacks import Callback, better, watched
@@ -50,11 +51,12 @@ def watching(run: Run) -> Iterator[None]:
 def train_epoch(run: Run) -> None:
     """Take the remaining steps of one epoch."""
     order = epoch_order(run)
-    first = run.epoch * run.steps_per_epoch
-    settings = StepSettings.of(learning_rates(run))
-    size = run.plan.batch_size
+    settings = step_settings(run, order)
+    first, size = run.epoch * run.steps_per_epoch, run.plan.batch_size
+    run.rate = float(settings.rate[max(run.position, 1) - 1])
     if run.position == 0:
         run.session.sums[...] = 0
+        run.session.row_sums[...] = 0
     before = run.session.taken - run.position
     try:
         while run.position < run.steps_per_epoch and run.history.stopped is None:
@@ -65,9 +67,8 @@ def train_epoch(run: Run) -> None:
                 *(_next_stop(run, first, every) for every in _stops(run)),
             )
             start = time.perf_counter()
-            run.session.steps(
-                run.samples, order[begin * size : end * size], settings.part(begin, end), first + begin + 1
-            )
+            rows, t = order[begin * size : end * size], run.steps_before + first + begin + 1
+            run.session.steps(run.samples, rows, settings.part(begin, end), t)
             elapsed = time.perf_counter() - start
             run.position, run.seconds, run.rate = end, run.seconds + elapsed, float(settings.rate[end - 1])
             # Double the steps per call until a call takes POLL_SECONDS; the division into calls changes no result.
@@ -91,10 +92,30 @@ def look(run: Run) -> None:
 
 
 def epoch_order(run: Run) -> NDArray[np.int64]:
-    """Return the order of the samples in the epoch: (n,)"""
+    """Return the order of the samples in the epoch: (n,). Raises ConfigError if `run.order` returns another number."""
+    if run.order is not None:
+        order = np.ascontiguousarray(run.order(run), np.int64)
+        if order.shape != (run.samples.n,):
+            raise ConfigError(
+                f"order must return a vector of {run.samples.n} rows, not an array {order.shape}."
+            )
+        return order
     if not run.shuffle:
         return np.arange(run.samples.n)
     return generator(run.plan.seed, "shuffle", run.epochs_before + run.epoch).permutation(run.samples.n)
+
+
+def step_settings(run: Run, order: NDArray[np.int64]) -> StepSettings:
+    """Return the settings of each step of the epoch. Raises ConfigError if `run.settings` returns another number."""
+    if run.settings is None:
+        return StepSettings.of(learning_rates(run))
+    settings = StepSettings(*(np.asarray(values, np.float64) for values in run.settings(run, order)))
+    if any(values.shape != (run.steps_per_epoch,) for values in settings):
+        raise ConfigError(
+            f"settings must return vectors of {run.steps_per_epoch} numbers, one for each step of the epoch, not of "
+            f"shapes {', '.join(str(values.shape) for values in settings)}."
+        )
+    return settings
 
 
 def learning_rates(run: Run) -> NDArray[np.float64]:
@@ -115,7 +136,7 @@ def epoch_record(run: Run) -> dict[str, float]:
     if run.plan.network.loss.targets in ("classes", "binary"):
         record["accuracy"] = float(correct / weight)
     if not isinstance(run.method, Search):
-        record["learning_rate"] = float(learning_rates(run)[-1])
+        record["learning_rate"] = run.rate
     if passes:
         record["forward_passes"] = float(passes[0])
     elif run.method is not None:

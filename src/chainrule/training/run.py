@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.samples import Samples
-from chainrule.engines import Engine, Plan, Session
+from chainrule.engines import Engine, Plan, Session, StepSettings
+from chainrule.errors import ConfigError
+from chainrule.formulas.optimizers import NoState, SGDState
 from chainrule.formulas.schedules import PlateauState, Schedule
 from chainrule.training.history import History
 from chainrule.training.without_backprop import Method
+
+
+class OptimizerState(NamedTuple):
+    """What an optimizer remembers after some steps: a run that begins with it continues the one that it is from."""
+
+    state: Any
+    """the optimizer's NamedTuple, of arrays (size,) or ()"""
+    steps: int
+    """the steps that it has taken"""
 
 
 @dataclass(repr=False)
@@ -59,6 +70,12 @@ class Run:
     """the learning rate of the last step"""
     error: BaseException | None = None
     """the error that ended the run, if one did"""
+    order: Callable[[Run], NDArray[np.int64]] | None = None
+    """order(run) -> rows (n,): the samples of the next epoch in order; None to shuffle by the seed"""
+    settings: Callable[[Run, NDArray[np.int64]], StepSettings] | None = None
+    """settings(run, rows) -> the settings (steps_per_epoch,) of the next epoch; None for the schedule's rates"""
+    steps_before: int = 0
+    """steps that the optimizer had taken before this run"""
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
@@ -85,6 +102,28 @@ class Run:
         """The running statistics, as they are now."""
         return self.session.states
 
+    @property
+    def optimizer_state(self) -> OptimizerState:
+        """A copy of what the optimizer remembers now, for a later run to begin with."""
+        self.session.synchronize()
+        return OptimizerState(copied(self.session.optimizer_state), self.steps_before + self.step)
+
+    def scale_velocity(self, factor: float) -> None:
+        """Multiply the velocity of SGD's momentum, where there is one.
+
+        The velocity here does not contain the learning rate. One that does, v = momentum v - lr g, keeps its step when
+        the rate changes from a to b; that is this one times a / b.  Raises ConfigError for another optimizer.
+        """
+        self.session.synchronize()
+        state = self.session.optimizer_state
+        if isinstance(state, NoState):
+            return
+        if not isinstance(state, SGDState):
+            raise ConfigError(
+                f"scale_velocity is for SGD, {type(self.plan.optimizer).__name__} has no velocity; leave it out."
+            )
+        self.session.optimizer_state = state._replace(v=state.v * float(factor))
+
     def snapshot(self) -> dict[str, Any]:
         """Return a copy of the parameters and running statistics."""
         states = {name: {f: np.copy(v) for f, v in s._asdict().items()} for name, s in self.states.items()}
@@ -107,3 +146,8 @@ class Run:
     def stop(self, reason: str) -> None:
         """Stop the run: after this epoch, or at once if called from on_steps."""
         self.history.stopped = reason
+
+
+def copied(state: Any) -> Any:
+    """Return a copy of an optimizer's state."""
+    return state if state is None else type(state)(*map(np.copy, state))
