@@ -5,8 +5,9 @@ Each name is loaded when it is first asked for: who reads MNIST does not wait fo
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from chainrule.core.lazy import lazy
 
 if TYPE_CHECKING:
     from chainrule.datasets.idx import Dataset, load_idx_folder, read_idx
@@ -28,22 +29,12 @@ __all__ = [
     "read_npz",
 ]
 
-_MODULES = {
-    "idx": ("Dataset", "load_idx_folder", "read_idx"),
-    "images": ("center_digit", "read_digit"),
-    "mnist": ("cache_folder", "load_mnist"),
-    "npz": ("Splits", "load_npz", "read_npy", "read_npz"),
-}
-
-
-def __getattr__(name: str) -> object:
-    for module, names in _MODULES.items():
-        if name in names:
-            value: object = getattr(import_module(f"chainrule.datasets.{module}"), name)
-            globals()[name] = value
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "idx": ("Dataset", "load_idx_folder", "read_idx"),
+        "images": ("center_digit", "read_digit"),
+        "mnist": ("cache_folder", "load_mnist"),
+        "npz": ("Splits", "load_npz", "read_npy", "read_npz"),
+    },
+)

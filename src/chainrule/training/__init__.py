@@ -5,8 +5,9 @@ Each name is loaded when it is first asked for.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from chainrule.core.lazy import lazy
 
 if TYPE_CHECKING:
     from chainrule.training.callbacks import (
@@ -36,23 +37,20 @@ __all__ = [
     "as_callbacks",
 ]
 
-_MODULES = {
-    "callbacks": ("Callback", "Checkpoint", "EarlyStopping", "FunctionCallback", "StopAt", "as_callbacks"),
-    "history": ("History",),
-    "listeners": ("CSVLog", "Listener"),
-    "progress": ("ProgressBar",),
-    "run": ("Run",),
-}
-
-
-def __getattr__(name: str) -> object:
-    for module, names in _MODULES.items():
-        if name in names:
-            value: object = getattr(import_module(f"chainrule.training.{module}"), name)
-            globals()[name] = value
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "callbacks": (
+            "Callback",
+            "Checkpoint",
+            "EarlyStopping",
+            "FunctionCallback",
+            "StopAt",
+            "as_callbacks",
+        ),
+        "history": ("History",),
+        "listeners": ("CSVLog", "Listener"),
+        "progress": ("ProgressBar",),
+        "run": ("Run",),
+    },
+)

@@ -9,9 +9,9 @@ Everything except the base classes is loaded on first use, because most runs nam
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from chainrule.core.lazy import lazy
 from chainrule.training.without_backprop.base import Estimator, Method, Search
 
 if TYPE_CHECKING:
@@ -53,13 +53,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load the methods when one of them is asked for."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.methods"), name)
-
-
-def __dir__() -> list[str]:
-    """Return the public names."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, {"methods": __all__})

@@ -1,0 +1,26 @@
+"""Packages whose names are loaded when they are first asked for, so that nobody waits for what is not used.
+
+__getattr__, __dir__ = lazy(__name__, {"history": ("History",), "run": ("Run",)})
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
+
+
+def lazy(
+    package: str, modules: Mapping[str, Collection[str]]
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """Return `__getattr__` and `__dir__` of a package. modules: the names that each module in it has."""
+    homes = {name: module for module, names in modules.items() for name in names}
+    space = vars(sys.modules[package])
+
+    def load(name: str) -> object:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        space[name] = value = getattr(import_module(f"{package}.{homes[name]}"), name)
+        return value
+
+    return load, lambda: sorted({*space, *homes})
