@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from chainrule import Dense, MeanSquaredError, Model, Network, SoftmaxCrossEntro
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens
-from chainrule.studio.commands import COMMANDS, Command, find, fitted
+from chainrule.studio.commands import COMMANDS, Command, command, find, fitted
 from chainrule.studio.studio import Studio, Tab
 
 JSON = st.recursive(
@@ -43,6 +44,7 @@ def digits() -> Studio:
         (None, int | None, None),
         ([1, 2], list[int], [1, 2]),
         ([[1.0], []], list[list[float]], [[1.0], []]),
+        ([1, 2], tuple[int, ...], (1, 2)),
         ("sgd", Literal["sgd", "adam"], "sgd"),
         ({"a": 1}, dict[str, Any], {"a": 1}),
     ],
@@ -63,6 +65,7 @@ def test_values_that_fit(value, hint, found):
         (float("nan"), float, "a number"),
         (None, int, "not None"),
         ([1, "a"], list[int], "a list of whole numbers"),
+        ([1, "a"], tuple[int, ...], "a list of whole numbers"),
         ("lbfgs", Literal["sgd", "adam"], "one of sgd, adam"),
         (1, Literal["sgd", True], "one of"),
         ([], int | None, "a whole number or null"),
@@ -88,6 +91,29 @@ def test_arguments_are_checked_before_the_call():
     assert called == []
     found(Studio(), {"a": 1})
     assert called == [{"a": 1}]
+
+
+@dataclass(frozen=True)
+class Size:
+    width: int
+    height: int = 2
+
+
+def test_a_dataclass_stands_for_its_fields(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("chainrule.studio.commands.COMMANDS", {})
+
+    @command("size.get")
+    def get(studio: Studio, *, size: Size) -> dict[str, Any]:
+        return {"size": size}
+
+    assert find("size.get")(Studio(), {"width": 3}) == {"size": Size(3, 2)} == get(Studio(), size=Size(3))
+    for arguments, says in (
+        ({}, "needs width"),
+        ({"width": 1.5}, "width must be a whole number"),
+        ({"size": {}}, "no argument 'size'; it takes width, height"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            find("size.get")(Studio(), arguments)
 
 
 def test_a_command_that_there_is_not():

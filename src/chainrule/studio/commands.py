@@ -3,24 +3,28 @@
     @command("model.trace")
     def trace(studio: Studio, *, sample: int | None = None) -> dict[str, Any]: ...
 
-Annotations are int, float, str, bool, list[...], dict, Literal[...] and unions with None. A command runs in a thread
-of its own and answers with data: text, numbers, lists, dicts and NumPy arrays.
+Annotations are int, float, str, bool, list[...], tuple[...], dict, Literal[...] and unions with None. A command runs
+in a thread of its own and answers with data: text, numbers, lists, dicts and NumPy arrays.
 """
 
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from chainrule.errors import ConfigError
+from chainrule.errors import ChainruleError, ConfigError
+from chainrule.studio.messages import Call, pack
 
 if TYPE_CHECKING:
     from chainrule.studio.studio import Studio
 
+LOG = logging.getLogger("chainrule.studio")
 MAX_ITEMS = 1 << 20
 MAX_CHARACTERS = 1 << 16
 MAX_INT = 1 << 53
@@ -60,6 +64,8 @@ COMMANDS: dict[str, Command] = {}
 def command(name: str, *, reads: bool = False) -> Callable[[Function], Function]:
     """Return a decorator that registers a command. Its first parameter is the studio, the others are keywords.
 
+    A keyword that is the only one and a dataclass stands for its fields: they are what a page gives.
+
     reads: whether it changes nothing, so that its answer may go with an exported page.
     """
 
@@ -68,9 +74,17 @@ def command(name: str, *, reads: bool = False) -> Callable[[Function], Function]
             raise ValueError(f"the command {name!r} is registered twice.")
         hints = get_type_hints(function)
         parameters = list(inspect.signature(function).parameters.values())[1:]
+        called: Callable[..., dict[str, Any]] = function
+        settings = hints[parameters[0].name] if len(parameters) == 1 else None
+        if isinstance(settings, type) and is_dataclass(settings):
+            called = _gathering(function, parameters[0].name, settings)
+            hints, parameters = (
+                get_type_hints(settings),
+                list(inspect.signature(settings).parameters.values()),
+            )
         COMMANDS[name] = Command(
             name,
-            function,
+            called,
             {p.name: hints[p.name] for p in parameters},
             frozenset(p.name for p in parameters if p.default is p.empty),
             reads,
@@ -80,11 +94,36 @@ def command(name: str, *, reads: bool = False) -> Callable[[Function], Function]
     return register
 
 
+def _gathering(
+    function: Callable[..., dict[str, Any]], keyword: str, settings: Any
+) -> Callable[..., dict[str, Any]]:
+    """Return a function of the fields of a dataclass from a function of one."""
+
+    @wraps(function)
+    def called(studio: Studio, **fields: Any) -> dict[str, Any]:
+        return function(studio, **{keyword: settings(**fields)})
+
+    return called
+
+
 def find(name: str) -> Command:
     """Return a command. Raises ConfigError for a name that is none."""
     if name not in COMMANDS:
         raise ConfigError(f"there is no command {name[:64]!r}; reload the page.")
     return COMMANDS[name]
+
+
+def answered(studio: Studio, call: Call) -> str | bytes:
+    """Return the answer to a command, or the sentence that says why there is none."""
+    try:
+        return pack({"id": call.id, "answer": find(call.name)(studio, call.arguments)})
+    except ChainruleError as error:
+        return pack({"id": call.id, "error": str(error)})
+    except MemoryError:
+        return pack({"id": call.id, "error": "there is not enough memory for this."})
+    except Exception:
+        LOG.exception("the command %s failed", call.name)
+        return pack({"id": call.id, "error": "a fault in chainrule; the terminal shows where."})
 
 
 def fitted(value: Any, hint: Any, name: str) -> Any:
@@ -111,11 +150,11 @@ def _fit(value: Any, hint: Any) -> Any:
             if any(type(value) is type(member) and value == member for member in get_args(hint))
             else _NONE_FITS
         )
-    if origin is list:
+    if origin in (list, tuple):
         if not isinstance(value, list) or len(value) > MAX_ITEMS:
             return _NONE_FITS
         items = [_fit(item, get_args(hint)[0]) for item in value]
-        return _NONE_FITS if any(item is _NONE_FITS for item in items) else items
+        return _NONE_FITS if any(item is _NONE_FITS for item in items) else origin(items)
     return _fit_plain(value, origin or hint)
 
 
@@ -148,7 +187,7 @@ def _described(hint: Any) -> str:
         return " or ".join(map(_described, get_args(hint)))
     if origin is Literal:
         return "one of " + ", ".join(map(str, get_args(hint)))
-    if origin is list:
+    if origin in (list, tuple):
         return f"a list of {_described(get_args(hint)[0]).removeprefix('a ')}s"
     return NAMES.get(origin or hint, getattr(hint, "__name__", str(hint)))
 

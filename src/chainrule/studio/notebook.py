@@ -19,11 +19,12 @@ from chainrule.inspection.trace.trace import Trace
 from chainrule.model import Model
 from chainrule.network.answers import true_labels
 from chainrule.recipe.data import Data, from_arrays
+from chainrule.studio.commands import answered
 from chainrule.studio.messages import Call, pack, parse
+from chainrule.studio.page import export  # noqa: F401 (it registers its command)
 from chainrule.studio.page.assets import assets, modules
 from chainrule.studio.page.linker import link
 from chainrule.studio.screens.model import arrays_of, described, get_data, shown_part
-from chainrule.studio.server.app import answered
 from chainrule.studio.studio import Studio
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run

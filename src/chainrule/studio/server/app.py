@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import logging
 import re
 import tempfile
 from collections.abc import AsyncIterator
@@ -20,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from chainrule.errors import ChainruleError
 from chainrule.studio import screens  # noqa: F401 (they register the commands)
-from chainrule.studio.commands import find
+from chainrule.studio.commands import answered
 from chainrule.studio.downloads import DOWNLOADS
 from chainrule.studio.messages import Ack, Call, pack, parse
 from chainrule.studio.page import export
@@ -33,7 +32,6 @@ MAX_UPLOADS = 8
 """Files that are kept; the oldest goes when another comes."""
 SAFE_NAME = re.compile(r"(?!\.+$)[\w.-]{1,100}")
 DOWNLOADS["chainrule.html"] = export.downloaded
-LOG = logging.getLogger("chainrule.studio")
 
 
 def make_app(studio: Studio) -> Starlette:
@@ -160,16 +158,3 @@ async def answer(studio: Studio, tab: Tab, call: Call, slots: asyncio.Semaphore)
         tab.reply(await anyio.to_thread.run_sync(answered, studio, call))
     finally:
         slots.release()
-
-
-def answered(studio: Studio, call: Call) -> str | bytes:
-    """Return the answer to a command, or the sentence that says why there is none."""
-    try:
-        return pack({"id": call.id, "answer": find(call.name)(studio, call.arguments)})
-    except ChainruleError as error:
-        return pack({"id": call.id, "error": str(error)})
-    except MemoryError:
-        return pack({"id": call.id, "error": "there is not enough memory for this."})
-    except Exception:
-        LOG.exception("the command %s failed", call.name)
-        return pack({"id": call.id, "error": "a fault in chainrule; the terminal shows where."})

@@ -78,37 +78,8 @@ def name_of(run: PlaneRun) -> str:
 
 
 @command("plane.build")
-def build(
-    studio: Studio,
-    *,
-    kind: str = "moons",
-    n: int = 200,
-    noise: float = 0.1,
-    seed: int = 1,
-    layers: list[int] | None = None,
-    activation: str = "tanh",
-    batch_norm: bool = False,
-    residual: bool = False,
-    optimizer: str = "adam",
-    rate: float = 0.03,
-    batch: int = 16,
-    painted: list[float] | None = None,
-) -> dict[str, Any]:
+def build(studio: Studio, *, settings: PlaneSettings) -> dict[str, Any]:
     """Draw points and make a network; the one before ends. Raises ConfigError or DataError."""
-    settings = PlaneSettings(
-        kind=kind,
-        n=n,
-        noise=noise,
-        seed=seed,
-        layers=(8, 8) if layers is None else tuple(layers),
-        activation=activation,
-        batch_norm=batch_norm,
-        residual=residual,
-        optimizer=optimizer,
-        rate=rate,
-        batch=batch,
-        painted=tuple(painted or ()) if kind == "painted" else (),
-    )
     plane = plane_of(studio)
     with studio.lock:
         plane.count += 1
