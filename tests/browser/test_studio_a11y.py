@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
 import pytest
 
 from a11y import faults, keyboard_faults, moving, touch_faults
-from chainrule import Dense, Model, Network, ReLU, Rescale, SoftmaxCrossEntropy
-from chainrule.recipe.data import from_arrays
 from chainrule.studio.page.assets import modules
-from chainrule.studio.studio import Studio
+from small_studios import noise
 from studio_pages import Pages, settle, studio_pages
 
 pytestmark = pytest.mark.browser
@@ -23,13 +20,7 @@ TAGS = {"en": "en", "zh": "zh-Hant-TW"}
 
 @pytest.fixture(scope="module")
 def pages(browser):
-    rng = np.random.default_rng(0)
-    X, y = rng.integers(0, 256, (60, 784)).astype(np.uint8), np.arange(60) % 10
-    layers = [Rescale(1 / 255), Dense(8), ReLU(), Dense(6), ReLU(), Dense(10)]
-    model = Model(Network(784, layers, SoftmaxCrossEntropy()), dtype="float32", seed=0)
-    model.fit(X, y, epochs=1)
-    data = from_arrays(X, y, name="digits", shape=(28, 28))
-    with studio_pages(browser, Studio(model, data, name="digits")) as pages:
+    with studio_pages(browser, noise()) as pages:
         yield pages
 
 

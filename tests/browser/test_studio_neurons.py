@@ -8,27 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import Adam, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
-from chainrule.recipe.data import from_arrays
+from chainrule import Dense, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.studio.commands import find
 from chainrule.studio.studio import Studio
+from small_studios import SIDE, bright_rows, small_classifier
 from studio_pages import Pages, settle, studio_pages
 
 pytestmark = pytest.mark.browser
-SIDE = 8
 UNITS = 12
 
 
 def made() -> Studio:
-    """Pictures of 8 x 8 pixels, of three classes: a bright row in the upper, middle or lower part."""
-    random = np.random.default_rng(0)
-    y = np.arange(300) % 3
-    X = random.random((300, SIDE, SIDE))
-    X[np.arange(300), 3 * y] += 1
-    X = X.reshape(300, -1).astype(np.float32)
-    data = from_arrays(X[:200], y[:200], test=(X[200:], y[200:]), name="rows", shape=(SIDE, SIDE))
-    model = Model(Network(SIDE**2, [Dense(UNITS), ReLU(), Dense(3)], SoftmaxCrossEntropy()), seed=1)
-    model.fit(data.train.X, data.train.y, epochs=30, batch_size=20, optimizer=Adam(0.01))
+    """Small pictures of three classes, and a network with a dead neuron and one that is always on."""
+    data = bright_rows(1)
+    model = small_classifier(data, epochs=30)
     first, second = (model.parameters[f"dense_{k}"] for k in (1, 2))
     first.b[4] = -100  # dead
     first.b[7] += 100  # always on

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
-from chainrule import Dense, Model, Network, ReLU, Rescale, SoftmaxCrossEntropy
-from chainrule.recipe.data import from_arrays
 from chainrule.studio.page.assets import modules, texts
-from chainrule.studio.studio import Studio
+from small_studios import noise
 from studio_pages import Pages, settle, studio_pages
 
 pytestmark = pytest.mark.browser
@@ -32,16 +29,7 @@ PLACES = """() => {
 
 @pytest.fixture(scope="module")
 def pages(browser):
-    rng = np.random.default_rng(0)
-    X, y = rng.integers(0, 256, (60, 784)).astype(np.uint8), np.arange(60) % 10
-    network = Network(
-        784, [Rescale(1 / 255), Dense(8), ReLU(), Dense(6), ReLU(), Dense(10)], SoftmaxCrossEntropy()
-    )
-    model = Model(network, dtype="float32", seed=0)
-    model.fit(X, y, epochs=1)
-    with studio_pages(
-        browser, Studio(model, from_arrays(X, y, name="digits", shape=(28, 28)), name="digits")
-    ) as pages:
+    with studio_pages(browser, noise()) as pages:
         yield pages
 
 

@@ -8,30 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import Adam, Dense, MeanSquaredError, Model, Network, ReLU, SoftmaxCrossEntropy
+from chainrule import Dense, MeanSquaredError, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.inspection.attribution import METHODS
 from chainrule.recipe.data import from_arrays
 from chainrule.studio.commands import find
 from chainrule.studio.page.export import offline_page
 from chainrule.studio.studio import Studio
+from small_studios import SIDE, bright_rows, small_classifier
 from studio_pages import Pages, settle, studio_pages
 
 pytestmark = pytest.mark.browser
-SIDE = 8
 
 
 @pytest.fixture(scope="module")
 def studio() -> Studio:
-    """Pictures of 8 x 8 pixels, of three classes: a bright row in the upper, middle or lower part."""
-    random = np.random.default_rng(0)
-    y = np.arange(300) % 3
-    X = random.random((300, SIDE, SIDE))
-    X[np.arange(300), 3 * y] += 0.3
-    X = X.reshape(300, -1).astype(np.float32)
-    data = from_arrays(X[:200], y[:200], test=(X[200:], y[200:]), name="rows", shape=(SIDE, SIDE))
-    model = Model(Network(SIDE**2, [Dense(12), ReLU(), Dense(3)], SoftmaxCrossEntropy()), seed=1)
-    model.fit(data.train.X, data.train.y, epochs=4, batch_size=20, optimizer=Adam(0.01))
-    return Studio(model, data, name="rows")
+    data = bright_rows(0.3)
+    return Studio(small_classifier(data, epochs=4), data, name="rows")
 
 
 @pytest.fixture(scope="module")

@@ -31,21 +31,11 @@ from chainrule.recipe.data import Data, from_arrays
 from chainrule.studio.commands import find
 from chainrule.studio.messages import pack
 from chainrule.studio.studio import Studio
+from small_studios import SIDE, bright_rows
 
 assert chainrule.studio.server.app
 
-SIDE = 8
 LABELS = np.array(["low", "mid", "top"])
-
-
-def pictures() -> Data:
-    """Pictures of 8 x 8 pixels, of three classes: a bright row in the upper, middle or lower part."""
-    random = np.random.default_rng(0)
-    y = np.arange(300) % 3
-    X = random.random((300, SIDE, SIDE))
-    X[np.arange(300), 3 * y] += 0.6
-    X = X.reshape(300, -1)
-    return from_arrays(X[:200], LABELS[y[:200]], test=(X[200:], LABELS[y[200:]]), shape=(SIDE, SIDE))
 
 
 def fitted(layers: list[Any], loss: Any, data: Data, epochs: int = 15) -> Model:
@@ -54,7 +44,7 @@ def fitted(layers: list[Any], loss: Any, data: Data, epochs: int = 15) -> Model:
     return model
 
 
-PICTURES = pictures()
+PICTURES = bright_rows(0.6, labels=LABELS, dtype="float64")
 assert PICTURES.test is not None
 X, Y = PICTURES.test.X, PICTURES.test.y
 TABLE = np.random.default_rng(1).normal(size=(120, 4))

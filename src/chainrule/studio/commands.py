@@ -78,10 +78,8 @@ def command(name: str, *, reads: bool = False) -> Callable[[Function], Function]
         settings = hints[parameters[0].name] if len(parameters) == 1 else None
         if isinstance(settings, type) and is_dataclass(settings):
             called = _gathering(function, parameters[0].name, settings)
-            hints, parameters = (
-                get_type_hints(settings),
-                list(inspect.signature(settings).parameters.values()),
-            )
+            hints = get_type_hints(settings)
+            parameters = list(inspect.signature(settings).parameters.values())
         COMMANDS[name] = Command(
             name,
             called,
