@@ -45,6 +45,8 @@ class Pages:
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self.address = address
         self.cookies: Any = None
+        self.contexts: dict[str, BrowserContext] = {}
+        """by their options, for as long as the pages are: a page finds in its cache what one before it has loaded"""
 
     @contextmanager
     def open(
@@ -65,21 +67,11 @@ class Pages:
         Fails for an error of the console or of a script, a request that failed or went elsewhere, a reply of status 400
         or more, and a violation of the page's policy.
         """
-        context = self.browser.new_context(
-            **(
-                (PHONE if phone else DESK)
-                | {"reduced_motion": "no-preference" if motion else "reduce"}
-                | options
-            )
+        context = self.context(
+            (PHONE if phone else DESK) | {"reduced_motion": "no-preference" if motion else "reduce"} | options
         )
+        page, faults = self.watched(context, init)
         try:
-            context.add_init_script(init)
-            page, faults = self.watched(context)
-            if self.cookies is None:  # the address lets in once; other contexts have its cookie
-                assert context.request.get(self.address).ok
-                self.cookies = context.cookies()
-            else:
-                context.add_cookies(self.cookies)
             page.goto(
                 f"{self.origin}/#{urlencode({'screen': screen, 'lang': lang, 'theme': theme} | (state or {}))}"
             )
@@ -92,10 +84,24 @@ class Pages:
             settle(page)
             assert not faults, "\n".join(faults)
         finally:
-            context.close()
+            for each in context.pages:
+                each.close()
 
-    def watched(self, context: BrowserContext) -> tuple[Page, list[str]]:
-        """A page, and the list that its faults are added to."""
+    def context(self, options: dict[str, Any]) -> BrowserContext:
+        """The browser's context of these options, with the cookie that lets it in."""
+        key = repr(sorted(options.items()))
+        if key not in self.contexts:
+            made = self.contexts[key] = self.browser.new_context(**options)
+            made.add_init_script(VIOLATIONS)
+            if self.cookies is None:  # the address lets in once; other contexts have its cookie
+                assert made.request.get(self.address).ok
+                self.cookies = made.cookies()
+            else:
+                made.add_cookies(self.cookies)
+        return self.contexts[key]
+
+    def watched(self, context: BrowserContext, init: str) -> tuple[Page, list[str]]:
+        """A page, and the list that its faults are added to. init: a script that runs before those of the page."""
         faults: list[str] = []
 
         def asked(url: str) -> None:
@@ -103,8 +109,9 @@ class Pages:
             if parts.scheme not in ("data", "blob") and parts.netloc != urlsplit(self.origin).netloc:
                 faults.append(f"asked {url}")
 
-        context.add_init_script(VIOLATIONS)
         page = context.new_page()
+        if init:
+            page.add_init_script(init)
         page.on("request", lambda request: asked(request.url))
         page.on("websocket", lambda socket: asked(socket.url))
         page.on("requestfailed", lambda request: faults.append(f"failed: {request.url} {request.failure}"))
@@ -131,4 +138,9 @@ def settle(page: Page) -> None:
 def studio_pages(browser: Browser, studio: Studio) -> Iterator[Pages]:
     """Serve a studio meanwhile, and open its pages."""
     with served(studio) as address:
-        yield Pages(browser, address)
+        pages = Pages(browser, address)
+        try:
+            yield pages
+        finally:
+            for context in pages.contexts.values():
+                context.close()
