@@ -92,6 +92,7 @@ void Engine<T>::allocate_caches(const Layout& layout, int64_t capacity) {
                                     &cache.dgamma, &cache.dbeta, &cache.mean_delta, &cache.mean_delta_x})
                 array->resize(in.ld);
         }
+        if (op.kind == Kind::embedding) plan_tables(op, cache, capacity);
         if (op.kind != Kind::dense) continue;
         Parameter<T>& W = parameters_[op.slot0];
         const Buffer<T>& out = buffers_[op.out];
@@ -105,6 +106,23 @@ void Engine<T>::allocate_caches(const Layout& layout, int64_t capacity) {
             if (trains_ && in.needs_gradient && !is_one_row_) W.transposed.resize(padded<T>(in.width) * out.width);
         }
     }
+}
+
+// The tables of an embedding, the columns that they leave, and room for the codes of a batch.
+template <class T>
+void Engine<T>::plan_tables(const Op& op, Cache<T>& cache, int64_t capacity) const {
+    const int64_t width = buffers_[op.in].width;
+    std::vector<bool> is_read(static_cast<size_t>(width), false);
+    int64_t from = width - (op.slot1 - op.slot0 + 1);
+    for (int s = op.slot0; s <= op.slot1; ++s) {
+        const Slot& slot = program_.slots[s];
+        cache.tables.push_back({s, slot.column, slot.size, slot.columns / slot.size, from});
+        is_read[static_cast<size_t>(slot.column)] = true;
+        from += slot.size;
+    }
+    for (int64_t j = 0; j < width; ++j)
+        if (!is_read[static_cast<size_t>(j)]) cache.rest.push_back(j);
+    if (trains_) cache.codes.resize(cache.tables.size() * static_cast<size_t>(capacity));
 }
 
 template <class T>

@@ -5,11 +5,13 @@
 
 namespace chainrule {
 
-// Operations (ops/): the number of buffers that one reads, its least number of parameters (a dense may have a bias too),
+// Operations (ops/): the number of buffers that one reads, its least number of parameters (a dense may have a bias too, an
+// embedding more tables),
 // whether it has a state, and the names of its two constants.
 #define CHAINRULE_OPS(X) \
     X(rescale, 1, 0, false, "scale", "offset") \
     X(standardize, 1, 0, true, "", "") \
+    X(embedding, 1, 1, false, "", "") \
     X(dense, 1, 1, false, "", "") \
     X(elementwise, 1, 0, false, "", "") \
     X(prelu, 1, 1, false, "", "") \

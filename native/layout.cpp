@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -11,6 +12,22 @@ namespace {
 
 void require(bool condition, const char* what) {
     if (!condition) throw std::invalid_argument(std::string("a program that is not whole: ") + what);
+}
+
+// The columns that an embedding makes of `in`, if each of its tables is whole and reads a column of its own.
+int64_t embedded_width(const Program& program, const Op& op, int64_t in) {
+    require(op.slot0 >= 0 && op.slot0 <= op.slot1 && op.slot1 < static_cast<int>(program.slots.size()), "an embedding has no tables");
+    std::vector<bool> is_read(static_cast<size_t>(in), false);
+    int64_t made = in;
+    for (int s = op.slot0; s <= op.slot1; ++s) {
+        const Slot& table = program.slots[static_cast<size_t>(s)];
+        require(table.rows == 1 && table.size > 0 && table.columns % table.size == 0 && table.columns / table.size < INT32_MAX,
+                "a table has another shape");
+        require(table.column >= 0 && table.column < in && !is_read[static_cast<size_t>(table.column)], "a table reads another column");
+        is_read[static_cast<size_t>(table.column)] = true;
+        made += table.size - 1;
+    }
+    return made;
 }
 
 // The kernels check nothing: an error that is missed here reads or writes out of bounds.
@@ -32,13 +49,16 @@ void check(const Program& program) {
         require(op.out == static_cast<int>(o) + 1 && op.in >= 0 && op.in < op.out, "an operation reads what is not there yet");
         require(shape.inputs == 2 ? op.in2 >= 0 && op.in2 < op.out : op.in2 == -1, "an operation has another number of inputs");
         const int64_t in = width(op.in), out = width(op.out);
-        const int64_t made = op.kind == Kind::concat ? in + width(op.in2) : op.kind == Kind::dense ? out : in;
+        const int64_t made = op.kind == Kind::concat      ? in + width(op.in2)
+                             : op.kind == Kind::embedding ? embedded_width(program, op, in)
+                             : op.kind == Kind::dense     ? out
+                                                          : in;
         require(out == made && (op.kind != Kind::add || width(op.in2) == in), "an operation makes another width");
         if (op.kind == Kind::dense) {
             require(op.slot0 >= 0 && op.slot0 < static_cast<int>(program.slots.size()), "a dense has no W");
             const Slot& W = program.slots[static_cast<size_t>(op.slot0)];
             require(W.rows == in && W.columns == out && (op.slot1 == -1 || is_vector(op.slot1, out)), "W or b has another shape");
-        } else {
+        } else if (op.kind != Kind::embedding) {
             require(shape.parameters > 0 ? is_vector(op.slot0, in) : op.slot0 == -1, "a parameter has another shape");
             require(shape.parameters > 1 ? is_vector(op.slot1, in) : op.slot1 == -1, "a parameter has another shape");
         }
@@ -49,12 +69,16 @@ void check(const Program& program) {
 }
 
 // Layout::growth. For a (n, K) and W (K, N): |a W + b| <= (K + 1) max|W, b| max(1, |a|), and |delta W^T| <= N max|W| |delta|.
-// For every activation with constant c: |f(z)| <= 2 max(1, |c|) max(1, |z|), |f'(z)| <= 2 max(1, |c|).
+// An embedding makes max(1, |a|) at most USUAL_PARAMETER times as large. For every activation with constant c: |f(z)| <= 2 max(1, |c|) max(1, |z|), |f'(z)| <= 2 max(1, |c|).
 double growth_from(const Program& program, int first) {
     double growth = 1;
     for (size_t o = static_cast<size_t>(first); o < program.ops.size(); ++o) {
         const Op& op = program.ops[o];
         const bool follows = op.in == static_cast<int>(o);
+        if (follows && op.kind == Kind::embedding) {
+            growth *= USUAL_PARAMETER;
+            continue;
+        }
         if (!follows || (op.kind != Kind::dense && op.kind != Kind::elementwise)) return std::numeric_limits<double>::infinity();
         const double activation = 2 * std::max(1.0, std::abs(op.c0));
         growth *= activation * activation;

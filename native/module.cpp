@@ -435,10 +435,12 @@ NB_MODULE(_native, m) {
         "stream"_a, "in_training"_a);
     nb::class_<Slot>(m, "Slot").def(
         "__init__",
-        [](Slot* self, int64_t start, int64_t rows, int64_t columns, bool is_weight, bool is_trained, double rate, double decays) {
-            new (self) Slot{start, rows, columns, is_weight, is_trained, rate, decays};
+        [](Slot* self, int64_t start, int64_t rows, int64_t columns, bool is_weight, bool is_trained, double rate, double decays,
+           int64_t column, int64_t size) {
+            new (self) Slot{start, rows, columns, is_weight, is_trained, rate, decays, column, size};
         },
-        nb::kw_only(), "start"_a, "rows"_a, "columns"_a, "is_weight"_a, "is_trained"_a, "rate"_a, "decays"_a);
+        nb::kw_only(), "start"_a, "rows"_a, "columns"_a, "is_weight"_a, "is_trained"_a, "rate"_a, "decays"_a,
+        "column"_a = -1, "size"_a = 0);
     nb::class_<Program>(m, "Program")
         .def(
             "__init__",

@@ -14,12 +14,21 @@ namespace chainrule {
 struct Op {
     Kind kind;
     int in, in2, out;      // buffers; in2 is -1 if there is none
-    int slot0, slot1;      // parameters: W and b, gamma and beta, slope; -1 if there is none
+    int slot0, slot1;      // parameters: W and b, gamma and beta, slope; the first and the last table; -1 if there is none
     int state;             // running statistics: its number, or -1
     Activation function;   // of an elementwise; of a dense, the activation fused into it
     double c0, c1;         // its constants, or those of its function: enumerations.h names them
     uint32_t stream;       // key of its random draws
     bool in_training;      // false for a frozen link, which behaves as in prediction
+
+    // Its parameters: those of an embedding are all from the first table to the last.
+    std::vector<int> slots() const {
+        std::vector<int> found;
+        for (int s = slot0; kind == Kind::embedding && s <= slot1; ++s) found.push_back(s);
+        for (const int s : {slot0, slot1})
+            if (kind != Kind::embedding && s >= 0) found.push_back(s);
+        return found;
+    }
 };
 
 // A parameter in theta: (rows, columns), a vector has one row.
@@ -27,6 +36,7 @@ struct Slot {
     int64_t start, rows, columns;
     bool is_weight, is_trained;
     double rate, decays;  // factors of the learning rate and of the weight decay
+    int64_t column = -1, size = 0;  // a table, row after row: the input's column that it is looked up by, and its row's numbers
 };
 
 struct Program {

@@ -52,10 +52,19 @@ struct Rows {
     const T* row(int64_t i) const { return first + i * ld; }
 };
 
+// A table of an embedding.
+struct Table {
+    int slot;
+    int64_t column, size, codes, from;  // the column that it is looked up by; codes of `size` numbers; its first output column
+};
+
 // What an operation keeps from forward for backward and for the update.
 template <class T>
 struct Cache {
     Array<T> mask;                               // dropout: (batch, ld)
+    std::vector<Table> tables;                   // embedding
+    std::vector<int64_t> rest;                   // embedding: the columns that no table reads
+    Array<int32_t> codes;                        // embedding: (tables, batch)
     Array<T> x_hat;                              // batch norm: (batch, ld)
     Array<T> mean, inv_std;                      // (ld,) of the batch
     Array<T> next_mean, next_var;                // (ld,) running statistics after this step
@@ -226,6 +235,7 @@ class Engine final : public Session {
     void allocate_buffers(int64_t capacity);
     void allocate_parameters();
     void allocate_caches(const Layout& layout, int64_t capacity);
+    void plan_tables(const Op& op, Cache<T>& cache, int64_t capacity) const;
     // steps.h
     void some_steps(Call& call, int64_t k0, int64_t k1, const Member& me) noexcept;
     Batch batch_of(const Call& call, int64_t k) const;
@@ -256,6 +266,7 @@ class Engine final : public Session {
     void plan_tasks();
     bool shares_samples(int64_t columns) const;
     bool is_packed(int64_t columns) const;
+    int64_t table_width() const;
     int64_t first_task(int thread, int count) const;
     void ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const;
     void gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Workspace<T>& own);
@@ -264,7 +275,8 @@ class Engine final : public Session {
     void count_frozen_penalty();
     void add_penalty_and_clip(const Task& task, int64_t n0, T* g);
     template <class G>
-    void apply(const Task& task, int64_t n0, G g);
+    void apply(const Task& task, int64_t n0, int64_t rows, G g);
+    void apply_all(const Task& task, const T* g);
     bool apply_outer(const Task& task);
     void bound_norms(int slot, int64_t n0);
     void refresh(int slot, int64_t k0, int64_t k1, int64_t n0);

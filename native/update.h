@@ -24,6 +24,12 @@ bool Engine<T>::shares_samples(int64_t columns) const {
     return run_.batch_size > NEAR_BATCH && columns < MANY_PANELS * PANEL<T>;
 }
 
+// The numbers of a task of an embedding's table. A task looks at every code of the batch.
+template <class T>
+int64_t Engine<T>::table_width() const {
+    return run_.batch_size > SHORT_BATCH ? GROUP * STRIP<T> : STRIP<T>;
+}
+
 // Whether the columns of a are packed for dL/dW (K, columns).
 template <class T>
 bool Engine<T>::is_packed(int64_t columns) const {
@@ -34,15 +40,18 @@ template <class T>
 void Engine<T>::plan_tasks() {
     double cost = 0;
     for (int o = 0; o < static_cast<int>(program_.ops.size()); ++o)
-        for (const int number : {program_.ops[o].slot0, program_.ops[o].slot1}) {
-            if (number < 0 || !program_.slots[number].is_trained) continue;
+        for (const int number : program_.ops[o].slots()) {
+            if (!program_.slots[number].is_trained) continue;
             const Slot& slot = program_.slots[number];
-            const int64_t width = shares_samples(slot.columns) ? GROUP * PANEL<T> : PANEL<T>;
+            const int64_t width = slot.size > 0                    ? table_width()
+                                  : shares_samples(slot.columns) ? GROUP * PANEL<T>
+                                                                 : PANEL<T>;
             const auto add = [&](int64_t k0, int64_t n0) {
                 const int64_t k1 = std::min(slot.rows, k0 + STRIP_ROWS), n1 = std::min(slot.columns, n0 + width);
                 tasks_.push_back({o, number, n0, n1, k0, k1, gradient_size_, cost});
                 gradient_size_ += (k1 - k0) * padded<T>(n1 - n0);
-                cost += double(k1 - k0 + 4) * double(padded<T>(n1 - n0) / PANEL<T>);
+                const auto panels = double(padded<T>(n1 - n0) / PANEL<T>);
+                cost += slot.size > 0 ? panels + 4 : double(k1 - k0 + 4) * panels;
             };
             if (run_.batch_size <= SHORT_BATCH)  // panel by panel, as the walks read W
                 for (int64_t n0 = 0; n0 < slot.columns; n0 += width)
@@ -173,6 +182,12 @@ void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_g
         }
         return;
     }
+    if (op.kind == Kind::embedding) {
+        const auto t = static_cast<size_t>(task.slot - op.slot0), batch = cache.codes.size() / cache.tables.size();
+        if (!more) std::fill_n(g, padded<T>(task.n1 - task.n0), T(0));
+        return ops::embedding::sum_by_code(cache.tables[t], &cache.codes[t * batch], gradient_rows_of(op.out), r0, r1, task.n0,
+                                           task.n1, g);
+    }
     for (int64_t n = task.n0; n < task.n1; n += P, g += P) {
         T sum[P] = {};
         if (more) std::copy(g, g + P, sum);
@@ -233,16 +248,26 @@ void Engine<T>::refresh(int slot, int64_t k0, int64_t k1, int64_t n0) {
         transpose_strip(W, parameter.transposed.data(), k0, k1, n0, program_.slots[slot].columns);
 }
 
+// Applies the rule to `rows` rows of a task's panel that begins at column n0.
 template <class T>
 template <class G>
-void Engine<T>::apply(const Task& task, int64_t n0, G g) {
+void Engine<T>::apply(const Task& task, int64_t n0, int64_t rows, G g) {
     Parameter<T>& parameter = parameters_[task.slot];
-    const int64_t at = n0 * program_.slots[task.slot].rows + task.k0 * PANEL<T>, rows = task.k1 - task.k0;
+    const int64_t at = n0 * program_.slots[task.slot].rows + task.k0 * PANEL<T>;
     auto moment = [&](int k) { return parameter.moment[k].empty() ? nullptr : &parameter.moment[k][at]; };
     const T largest = update(settings_.rule, step_of(task.slot), rows, g, &parameter.value[at], moment(0), moment(1), moment(2));
     if (!std::isfinite(largest) || passes(Place::rule)) overflow_.store(true, std::memory_order_relaxed);
     note_parameter(largest);
     refresh(task.slot, task.k0, task.k1, n0);
+}
+
+// Applies the rule to all panels of a task, with the gradient g (panels, k1 - k0, PANEL). Those of a table, of one row each, lie
+// as the rows of a panel do.
+template <class T>
+void Engine<T>::apply_all(const Task& task, const T* g) {
+    const int64_t K = task.k1 - task.k0;
+    if (program_.slots[task.slot].size > 0) return apply(task, task.n0, padded<T>(task.n1 - task.n0) / PANEL<T>, Stored<T>{g});
+    for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) apply(task, n, K, Stored<T>{g + (n - task.n0) * K});
 }
 
 // The update of a dense's W from one sample: the rule computes dL/dW[k, n] = a[k] delta[n] itself. Returns false, and does
@@ -253,7 +278,7 @@ bool Engine<T>::apply_outer(const Task& task) {
     const bool is_wanted = run_.clip_value > 0 || program_.l2 > 0 || program_.l1 > 0;
     if (is_wanted || microbatch_ > 0 || op.kind != Kind::dense || task.slot != op.slot0) return false;
     const T *a = &buffers_[op.in].a[task.k0], *delta = &buffers_[op.out].grad[task.n0];
-    for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) apply(task, n, Outer<T>{a, delta + n - task.n0});
+    for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) apply(task, n, task.k1 - task.k0, Outer<T>{a, delta + n - task.n0});
     return true;
 }
 
@@ -274,8 +299,8 @@ void Engine<T>::bound_norms(int slot, int64_t n0) {
     refresh(slot, 0, rows, n0);
 }
 
-// Calls use(task, n, g) for each panel of each task that this thread takes: the panel begins at column n, and g (k1 - k0,
-// PANEL) is its gradient with penalty, clipped by value. Skips the tasks that use.takes(task) has done.
+// Calls use(task, g) for each task that this thread takes: g (panels, k1 - k0, PANEL) is its gradient with penalty, clipped by
+// value. Skips the tasks that use.takes(task) has done.
 template <class T>
 template <class Use>
 void Engine<T>::each_gradient(const Batch& batch, const Member& me, Use&& use) {
@@ -291,11 +316,9 @@ void Engine<T>::each_gradient(const Batch& batch, const Member& me, Use&& use) {
             sum_parts(task, parts_of(batch.size), group);
         else
             gradient_of(task, 0, batch.size, gaps, false, group, own);
-        for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) {
-            T* g = group + (n - task.n0) * (task.k1 - task.k0);
-            add_penalty_and_clip(task, n, g);
-            use(task, n, g);
-        }
+        for (int64_t n = task.n0; n < task.n1; n += PANEL<T>)
+            add_penalty_and_clip(task, n, group + (n - task.n0) * (task.k1 - task.k0));
+        use(task, group);
     }
 }
 
@@ -306,13 +329,15 @@ void Engine<T>::make_gradients(const Batch& batch, const Member& me) {
         Engine& engine;
 
         bool takes(const Task&) const { return false; }
-        void operator()(const Task& task, int64_t n, T* g) const {
+        void operator()(const Task& task, const T* g) const {
             const int64_t size = (task.k1 - task.k0) * PANEL<T>;
-            if (!all_finite(g, size) || passes(Place::gradient)) engine.overflow_.store(true, std::memory_order_relaxed);
-            if (!engine.waits_for_norm()) return;
-            sum_columns(g, task.k1 - task.k0, engine.program_.slots[task.slot].columns - n,
-                        &engine.column_square_[engine.place(task.slot, task.k0, n)], [](T sum, T x) { return fused(x, x, sum); });
-            std::copy(g, g + size, engine.kept_gradient(task, n));
+            for (int64_t n = task.n0; n < task.n1; n += PANEL<T>, g += size) {
+                if (!all_finite(g, size) || passes(Place::gradient)) engine.overflow_.store(true, std::memory_order_relaxed);
+                if (!engine.waits_for_norm()) continue;
+                sum_columns(g, task.k1 - task.k0, engine.program_.slots[task.slot].columns - n,
+                            &engine.column_square_[engine.place(task.slot, task.k0, n)], [](T sum, T x) { return fused(x, x, sum); });
+                std::copy(g, g + size, engine.kept_gradient(task, n));
+            }
         }
     };
     phases_.attempt([&] { each_gradient(batch, me, Look{*this}); });
@@ -326,7 +351,7 @@ void Engine<T>::update_strips(const Batch& batch, const Member& me) noexcept {
         bool is_one_sample;
 
         bool takes(const Task& task) const { return is_one_sample && engine.apply_outer(task); }
-        void operator()(const Task& task, int64_t n, T* g) const { engine.apply(task, n, Stored<T>{g}); }
+        void operator()(const Task& task, const T* g) const { engine.apply_all(task, g); }
     };
     each_gradient(batch, me, Apply{*this, batch.size == 1});
 }
@@ -341,7 +366,7 @@ void Engine<T>::update_clipped(const Member& me) noexcept {
         for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) {
             T* g = kept_gradient(task, n);
             for (int64_t i = 0; i < (task.k1 - task.k0) * PANEL<T>; ++i) g[i] *= scale;
-            apply(task, n, Stored<T>{g});
+            apply(task, n, task.k1 - task.k0, Stored<T>{g});
         }
     }
 }

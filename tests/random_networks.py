@@ -18,6 +18,7 @@ from chainrule import (
     BatchNorm,
     Dense,
     Dropout,
+    Embedding,
     Layer,
     Loss,
     Model,
@@ -107,7 +108,8 @@ def draw(seed: int, many_samples: bool = False) -> Case:
     elif hasattr(loss, "half"):
         loss = type(loss)(half=one_of(False, True))
     front = one_of(
-        [], [Rescale(0.5, 1.0)], [Standardize()], [Rescale(0.5), Rescale(2.0, -1.0), Standardize()]
+        *([], [Rescale(0.5, 1.0)], [Standardize()], [Rescale(0.5), Rescale(2.0, -1.0), Standardize()]),
+        [Embedding([(0, int(one_of(1, 5, 40)), width())])],
     )
     chain = [*front, *layers(6, 3), Tanh(), Dense(one_of(1, 2, 3, 10, 17))]
     if loss.domain == "probability":
@@ -120,6 +122,8 @@ def draw(seed: int, many_samples: bool = False) -> Case:
         network = Network(width(), chain, loss, **penalties, max_norm=one_of(None, None, 0.8))
     n = int(one_of(1100, 2500) if many_samples else one_of(1, 2, 7, 30, 64, 131))
     X, outputs = rng.normal(size=(n, network.inputs)), network.outputs
+    if network.links[0].layer.reads_codes:
+        X[:, 0] = rng.integers(0, 41, n)
     y = {
         "real": lambda: rng.normal(size=(n, outputs)),
         "counts": lambda: rng.integers(0, 4, (n, outputs)),

@@ -12,6 +12,7 @@ from chainrule import (
     BatchNorm,
     Dense,
     Dropout,
+    Embedding,
     Layer,
     Loss,
     Model,
@@ -37,7 +38,9 @@ losses = st.sampled_from(sorted(LOSSES)).map(lambda kind: LOSSES[kind]())
 dense_layers = widths.map(Dense)
 dropouts = st.sampled_from([0.0, 0.2, 0.7]).map(Dropout)
 rescales = st.sampled_from([Rescale(0.5), Rescale(-1.5, 0.25), Rescale(2.0, -1.0)])
-input_layers = st.sampled_from([[], [Rescale(0.5)], [Standardize()], [Rescale(0.5, 1.0), Standardize()]])
+input_layers = st.sampled_from(
+    [[], [Rescale(0.5)], [Standardize()], [Rescale(0.5, 1.0), Standardize()], [Embedding([(0, 3, 2)])]]
+)
 
 
 def plain_layers(row_by_row: bool = False, dropout: bool = True) -> st.SearchStrategy[Layer]:
@@ -109,4 +112,6 @@ def problems(draw: st.DrawFn, row_by_row: bool = False, dropout: bool = True) ->
         rng.normal(size=(samples, network.inputs)),
         targets_for(network.loss, samples, network.outputs, rng),
     )
+    if network.links[0].layer.reads_codes:
+        X[:, 0] = rng.integers(0, 4, samples)
     return Problem(model, X, y, rng.integers(1, 4, samples).astype(float))

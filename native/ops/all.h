@@ -6,6 +6,7 @@
 #include "dense.h"
 #include "dropout.h"
 #include "elementwise.h"
+#include "embedding.h"
 #include "joins.h"
 #include "rescale.h"
 #include "softmax.h"

@@ -77,6 +77,7 @@ def test_a_network_of_any_kind_is_drawn():
     assert kinds == {*LAYERS, "projection"}
     assert {link.branches[0][0].layer.kind for link in links if link.branches} == kinds - {
         "standardize",
+        "embedding",
         "projection",
     }
     firsts = [case.network.links[0] for case in drawn]

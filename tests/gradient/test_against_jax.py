@@ -29,6 +29,7 @@ EXAMPLES: dict[str, list[Layer]] = {
     "rescale": [l.Rescale(0.7, -0.2)],
     "dense": [Dense(4)],
     "dropout": [l.Dropout(0.3)],
+    "embedding": [l.Embedding([(2, 3, 2), (0, 4, 3)])],
     "residual": [
         Residual([Dense(3), l.Tanh()]),
         Residual([Dense(2), l.BatchNorm(), l.Tanh(), l.Dropout(0.2)]),
@@ -46,6 +47,8 @@ def check_gradient(network: Network, y: np.ndarray, training: bool = True) -> No
     rng = np.random.default_rng(0)
     theta = rng.normal(size=network.size)
     a, s = rng.normal(size=(6, network.inputs)), rng.uniform(0.5, 2, 6)
+    if network.links[0].layer.reads_codes:
+        a[:, ::2] = rng.integers(0, 4, (6, 2))
     states = {
         name: type(state)(*(rng.uniform(0.5, 1.5, value.shape) for value in state))
         for name, state in network.initial_states(np.float64).items()
@@ -72,7 +75,7 @@ def one_hot(rng: np.random.Generator, samples: int, classes: int) -> np.ndarray:
 @pytest.mark.parametrize("kind", LAYERS)
 def test_every_layer_and_activation(kind, training):
     for layer in examples(kind):
-        first = [layer] if kind == "standardize" else [Dense(3), layer]
+        first = [layer] if kind == "standardize" or layer.reads_codes else [Dense(3), layer]
         network = Network(3, [*first, Dense(2)], LOSSES["mean_squared_error"](), l2=0.02, l1=0.01)
         check_gradient(network, np.random.default_rng(1).normal(size=(6, 2)), training)
 
@@ -91,10 +94,16 @@ def test_every_loss(kind):
 
 
 def every_kind_of_layer() -> list[Layer]:
-    """A deep chain: input links, all layers, nested blocks included, and every activation, three behind a Dense."""
+    """A deep chain: input links, all layers, nested blocks included, and every activation, three behind a Dense.
+
+    All but the embedding, which stands first and alone.
+    """
     chain: list[Layer] = [l.Rescale(0.5), l.Standardize(), Dense(4)]
     chain += [
-        layer for kind in LAYERS for layer in examples(kind) if kind not in {*ACTIVATIONS, "standardize"}
+        layer
+        for kind in LAYERS
+        for layer in examples(kind)
+        if kind not in {*ACTIVATIONS, "standardize", "embedding"}
     ]
     for count, kind in enumerate(ACTIVATIONS):
         chain += [Dense(3)] * (count % 3 == 0) + examples(kind)

@@ -45,6 +45,7 @@ EXAMPLES: dict[str, tuple[Layer, ...]] = {
     "skip": (Skip([Dense(2), Tanh()]),),
     "leaky_relu": (layers.LeakyReLU(0.3),),
     "elu": (layers.ELU(0.5),),
+    "embedding": (layers.Embedding([(1, 3, 2)]),),
 }
 """Layers by kind. A kind that is not here is made without arguments."""
 
@@ -67,8 +68,8 @@ def examples(kind: str) -> tuple[Layer, ...]:
 
 
 def chain(layer: Layer, activation: Layer, outputs: int) -> list[Layer]:
-    """A short network around a layer and an activation. Standardize must come before what learns."""
-    if isinstance(layer, Standardize):
+    """A short network around a layer and an activation. Standardize must precede what learns, an Embedding all."""
+    if isinstance(layer, Standardize) or layer.reads_codes:
         return [layer, Dense(WIDTH), activation, Dense(outputs)]
     return [Dense(WIDTH), layer, activation, Dense(outputs)]
 
@@ -108,6 +109,8 @@ def make_case(layer: Layer, activation: Layer, outputs: int, training: bool) -> 
     # Parameters of either sign and away from 0, where the penalty |w| has its kink; positive running statistics.
     theta = rng.choice((-1, 1), network.size) * rng.uniform(0.3, 1.2, network.size)
     x = rng.normal(size=(BATCH, INPUTS))
+    if layer.reads_codes:
+        x[:, 1] = np.arange(BATCH) % 3
     states = {
         name: type(state)(*(rng.uniform(0.5, 1.5, value.shape) for value in state))
         for name, state in network.initial_states(np.float64).items()

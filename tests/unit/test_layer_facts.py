@@ -13,6 +13,7 @@ from chainrule.formulas.layers.base import OF_A_CLASS
 from chainrule.network import backprop
 
 SETTINGS: dict[str, Any] = {"dense": {"units": 3}, "rescale": {"scale": 0.7, "offset": 0.2}}
+SETTINGS["embedding"] = {"columns": [(3, 3, 2), (1, 4, 1)]}
 MADE: list[Layer] = [layer(**SETTINGS.get(kind, {})) for kind, layer in LAYERS.items()]
 BLOCKS: list[Layer] = [
     c.Residual([c.Dense(4), c.PReLU(), c.BatchNorm()]),
@@ -20,6 +21,7 @@ BLOCKS: list[Layer] = [
     c.Skip([c.BatchNorm(), c.Dense(3), c.Tanh()]),
 ]
 A = np.random.default_rng(1).normal(size=(6, 4))
+A[:, 3] = [0, 1, 2, 2, 1, 1]  # codes, for a layer that reads them
 
 
 def at(layer: Layer, training: bool = False) -> tuple[c.Network, tuple[Any, ...], Context]:

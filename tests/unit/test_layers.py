@@ -82,6 +82,20 @@ def test_dense():
     assert_array_equal(grad_a, [[1, 6], [2, -4]])  # delta W^T: (1 + 0, 0 + 6), (2, -1 - 3)
 
 
+def test_embedding():
+    """E1 = ((0, 0), (1, 2), (3, 4)) for column 2, E2 = ((5), (6)) for column 0. 7, -1 and 0.5 are no codes: 0."""
+    x = [[1, 9, 2], [0, 8, 1], [7, 7, 2], [0.5, 6, -1]]
+    delta = [[1, 10, 20, 5], [2, 30, 40, 6], [3, 50, 60, 7], [4, 70, 80, 8]]
+    out, g, grad_x = walk(
+        network(3, every.Embedding([(2, 3, 2), (0, 2, 1)])), [0, 0, 1, 2, 3, 4, 5, 6], x, delta
+    )
+    assert_array_equal(out, [[9, 3, 4, 6], [8, 1, 2, 5], [7, 3, 4, 5], [6, 0, 0, 5]])  # x[:, 1], E1, E2
+    dE1 = [[70, 80], [30, 40], [60, 80]]  # code 0: sample 3; 1: sample 1; 2: samples 0 and 2
+    dE2 = [21, 5]  # 6 + 7 + 8; 5
+    assert_array_equal(g, np.ravel(dE1).tolist() + dE2)
+    assert_array_equal(grad_x, [[0, 1, 0], [0, 2, 0], [0, 3, 0], [0, 4, 0]])
+
+
 def test_rescale():
     out, g, grad_a = walk(network(2, Rescale(0.5, 1.0)), [], [[2, 4]], [[1, 2]])
     assert_array_equal(out, [[2, 3]])

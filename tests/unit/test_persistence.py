@@ -69,6 +69,7 @@ LAYER_LIST: dict[str, list[c.Layer]] = {kind: [layer()] for kind, layer in ACTIV
     "rescale": [c.Rescale(1 / 255), c.Rescale(-2, offset=0.5)],
     "standardize": [c.Standardize()],
     "scale": [c.Scale(), c.Scale(6)],
+    "embedding": [c.Embedding([(1, 3, 2)]), c.Embedding([(2, 5, 1), (0, 3, 2)], std=0.1)],
     "dense": [c.Dense(4)],
     "batch_norm": [c.BatchNorm(), c.BatchNorm(momentum=0.99, eps=1e-3)],
     "dropout": [c.Dropout(), c.Dropout(0.0)],

@@ -22,6 +22,18 @@ def zeros(like: Array) -> Array:
     return namespace(like).zeros(like.shape, dtype=like.dtype)
 
 
+def sums_by(codes: Array, values: Array, count: int) -> Array:
+    """sums[c] = sum of values[i] over the i with codes[i] = c, in the order of i: (count, width)
+
+    codes: (n,) whole numbers from 0 to count - 1.  values: (n, width).
+    """
+    sums = namespace(values).zeros((count, values.shape[1]), dtype=values.dtype)
+    if isinstance(sums, np.ndarray):
+        np.add.at(sums, codes, values)
+        return sums
+    return sums.at[codes].add(values)
+
+
 def states_in(dtype: Any, states: Mapping[str, Any]) -> dict[str, Any]:
     """Convert the running statistics of all links, {name: NamedTuple}, to one NumPy type."""
     return {name: type(s)(*(np.asarray(value, dtype) for value in s)) for name, s in states.items()}

@@ -33,6 +33,8 @@ class Op(NamedTuple):
     """its settings by name"""
     has_state: bool
     """whether it reads the running statistics or fitted constants of its link"""
+    columns: tuple[int, ...]
+    """of an embedding: the column of its input that each of its parameters is looked up by"""
     link: Link
     """the link that it comes from"""
 
@@ -75,6 +77,7 @@ def operations(network: Network) -> Ops:
                 slots=tuple(numbers[link.name, field] for field in operation.parameters),
                 constants=operation.constants,
                 has_state=operation.has_state,
+                columns=operation.columns,
                 link=link,
             )
         )

@@ -87,8 +87,7 @@ class Network:
         self.loss, self.l2, self.l1, self.max_norm = loss, l2, l1, max_norm
         self._check()
         self.links = _build(self.layers, self.inputs, GlorotUniform(), Counter(), iter(range(MAX_LINKS)))
-        if any(isinstance(link.layer, Standardize) and link not in self.links for link in self.walk()):
-            raise ConfigError("Standardize cannot stand in a block; put it first in the network.")
+        tree.check_places(self.links)
         self.slots = tuple(_slots(self.links))
         self.size = self.slots[-1].stop if self.slots else 0
         self.outputs = self.links[-1].fan_out

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from chainrule.formulas.layers import Activation, Layer, Link
+from chainrule.errors import ConfigError
+from chainrule.formulas.layers import Activation, Layer, Link, Standardize
 
 Value = TypeVar("Value")
 
@@ -35,6 +36,18 @@ def places(links: Sequence[Link], *trees: Sequence[Any], inner_first: bool = Fal
     inner_first: a block after its inner links, as its output is made after theirs.
     """
     return _places(links, trees, inner_first, 0, None)
+
+
+def check_places(links: Sequence[Link]) -> None:
+    """Check that what belongs to the input stands there. Raises ConfigError."""
+    for link in walk(links):
+        if isinstance(link.layer, Standardize) and link not in links:
+            raise ConfigError("Standardize cannot stand in a block; put it first in the network.")
+        if link.layer.reads_codes and link is not links[0]:
+            raise ConfigError(
+                f"{type(link.layer).__name__} must be the first layer: it reads the codes in the columns of X; "
+                "scale the other columns of X beforehand."
+            )
 
 
 def _places(

@@ -52,6 +52,8 @@ class Slot:
         is_trained: bool,
         rate: float,
         decays: float,
+        column: int = -1,
+        size: int = 0,
     ) -> None: ...
 
 class Program:

@@ -52,19 +52,22 @@ class Program:
         """the factor and the offset of the samples as they are read"""
         loss = network.loss.formula()
         assert loss is not None
+        layouts = [layout(slot.parameter.shape) for slot in network.slots]
+        for op in self.graph.ops:
+            for number, column in zip(op.slots if op.columns else (), op.columns, strict=True):
+                layouts[number] = table_layout(network.slots[number].parameter.shape, column)
         self.native = _native.Program(
             ops=list(self.native_ops()),
             slots=[
                 _native.Slot(
                     start=slot.start,
-                    rows=slot.parameter.shape[0] if len(slot.parameter.shape) == 2 else 1,
-                    columns=slot.parameter.shape[-1],
                     is_weight=slot.parameter.is_weight,
                     is_trained=slot.link.name not in frozen,
                     rate=slot.rate,
                     decays=slot.decays,
+                    **layouts[number],
                 )
-                for slot in network.slots
+                for number, slot in enumerate(network.slots)
             ],
             widths=self.widths,
             states=self.state_widths,
@@ -121,7 +124,7 @@ class Program:
         self.widths.append(self.graph.widths[op.output])
         self.buffers[op.output] = len(self.widths) - 1
         first, second, *_ = *(self.buffers[value] for value in op.inputs), -1
-        slot0, slot1, *_ = *op.slots, -1, -1
+        slot0, slot1, *_ = *(op.slots[:1] + op.slots[-1:] if op.columns else op.slots), -1, -1
         function = (over or op).function or "identity"
         c0, c1 = constants(over or op)
         return _native.Op(
@@ -144,6 +147,17 @@ class Program:
         for number, name in enumerate(self.states):
             first, second = (np.ascontiguousarray(value, dtype) for value in states[name][:2])
             session.set_state(number, first, second)
+
+
+def layout(shape: tuple[int, ...]) -> dict[str, int]:
+    """Return a matrix as the kernels take it; a vector is one row."""
+    return {"rows": shape[0] if len(shape) == 2 else 1, "columns": shape[-1]}
+
+
+def table_layout(shape: tuple[int, ...], column: int) -> dict[str, int]:
+    """Return a table of an embedding as the kernels take it, row after row; column: the input's that it reads."""
+    codes, size = shape
+    return {"rows": 1, "columns": codes * size, "column": column, "size": size}
 
 
 def constants(op: Op) -> tuple[float, float]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from chainrule.formulas.layers.dense import Dense as Dense
     from chainrule.formulas.layers.dense import Projection as Projection
     from chainrule.formulas.layers.dropout import Dropout as Dropout
+    from chainrule.formulas.layers.embedding import Embedding as Embedding
     from chainrule.formulas.layers.rescale import Rescale as Rescale
     from chainrule.formulas.layers.scale import Scale as Scale
     from chainrule.formulas.layers.standardize import Standardize as Standardize
@@ -50,6 +51,7 @@ __all__ = [
     "BatchNorm",
     "Dense",
     "Dropout",
+    "Embedding",
     "GELUTanh",
     "Identity",
     "Layer",

@@ -57,6 +57,8 @@ class Operation(NamedTuple):
     """whether it uses the layer's state"""
     width: int | None = None
     """the columns of its output; None for those of the layer's output"""
+    columns: tuple[int, ...] = ()
+    """of an embedding: the column of its input that each of its parameters is looked up by"""
 
 
 class Link(NamedTuple):
@@ -133,6 +135,8 @@ class Layer(ABC):
     """whether its columns are the neurons of the link before it, to which a following activation then belongs"""
     changes_units: ClassVar[bool] = False
     """whether it only changes the unit and the origin of each feature, and training leaves it as it is"""
+    reads_codes: ClassVar[bool] = False
+    """whether some of its inputs are codes, which have no derivative; it stands first in a network"""
     mixes_samples: ClassVar[bool] = False
     """whether in training a sample's output depends on the other samples of the batch"""
     gives_probabilities: ClassVar[bool] = False

@@ -90,6 +90,6 @@ def deep_lift(
     Source: Shrikumar, Greenside, Kundaje, "Learning important features through propagating activation differences",
     ICML 2017, section 3.5.1.
     """
-    f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape)
+    f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape).behind_codes()
     values = (f.X - f.baseline) * multipliers(f)[0]
     return result("deep_lift", f, values, is_complete=True)

@@ -168,7 +168,7 @@ def epsilon_lrp(
     Ancona et al., "Towards better understanding of gradient-based attribution methods", ICLR 2018, proposition 1.
     """
     epsilon = check_number(epsilon, "epsilon", minimum=0, hint="1e-6 is usual")
-    f = explained(model, X, target=target, against=against, shape=shape)
+    f = explained(model, X, target=target, against=against, shape=shape).behind_codes()
     R, absorbed = relevance(f, epsilon)
     expected = f.value(f.X, f.V) - absorbed["biases"] - absorbed["epsilon"]
     absorbed = absorbed | {"biases": absorbed["biases"] + f.offset}

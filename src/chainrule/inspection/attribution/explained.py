@@ -75,6 +75,16 @@ class Explained(NamedTuple):
     """(height, width) if a sample is a picture"""
     offset: Floats | float = 0.0
     """(n,) the constant that f has besides V out: the mean of the targets, if the model standardizes them"""
+    whole: Explained | None = None
+    """f of the samples, where this is f of the output of their embedding"""
+
+    def behind_codes(self) -> Explained:
+        """Return f of the embedding's output, by which it has a derivative; itself if the network has no embedding."""
+        if not self.links[0].layer.reads_codes:
+            return self
+        first = self._replace(links=self.links[:1], params=self.params[:1])
+        X, baseline = (first.forward(rows)[0] for rows in (self.X, self.baseline))
+        return self._replace(links=self.links[1:], params=self.params[1:], X=X, baseline=baseline, whole=self)
 
     def forward(self, X: Floats) -> tuple[Floats, tuple[Any, ...]]:
         """Compute out (rows, outputs) and the caches."""

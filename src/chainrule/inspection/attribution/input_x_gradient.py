@@ -23,6 +23,6 @@ def input_x_gradient(
     X: (n, inputs).  With a baseline of 0, as published, x_k df/dx_k.
     Source: Shrikumar, Greenside, Shcherbina, Kundaje, "Not just a black box", arXiv:1605.01713.
     """
-    f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape)
+    f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape).behind_codes()
     values = (f.X - f.baseline) * f.gradient(f.X, f.V)  # (n, inputs)
     return result("input_x_gradient", f, values, is_complete=False)

@@ -48,7 +48,7 @@ def integrated_gradients(
     the result is exact up to rounding.
     Source: Sundararajan, Taly, Yan, "Axiomatic attribution for deep networks", ICML 2017, eq. 1, proposition 1.
     """
-    f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape)
+    f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape).behind_codes()
     if steps is not None:
         steps = check_count(steps, "steps")
         if steps > MAX_STEPS:

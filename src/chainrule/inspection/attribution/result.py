@@ -13,6 +13,7 @@ from chainrule.core import records
 from chainrule.core.files import write_whole
 from chainrule.core.shown import Shown, view
 from chainrule.errors import ConfigError
+from chainrule.formulas.layers import Embedding
 from chainrule.inspection.attribution.explained import Explained, Floats, Target
 
 if TYPE_CHECKING:
@@ -203,7 +204,11 @@ def result(
     absorbed: dict[str, Floats] | None = None,
     **settings: Any,
 ) -> Attribution:
-    """Make the Attribution of values computed for f."""
+    """Make the Attribution of values computed for f; a code has the sum of its vector's."""
+    if f.whole is not None:
+        first = f.whole.links[0].layer
+        assert isinstance(first, Embedding)
+        f, values = f.whole, first.fold(values)
     there, here = f.outputs()
     return Attribution(
         method=method,

@@ -26,7 +26,7 @@ def saliency(
     X: (n, inputs).  The baseline is not used; the result keeps it.  At a kink the derivative is the activation's own.
     Source: Simonyan, Vedaldi, Zisserman, "Deep inside convolutional networks", arXiv:1312.6034, section 3.
     """
-    f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape)
+    f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape).behind_codes()
     gradient = f.gradient(f.X, f.V)  # (n, inputs)
     return result(
         "saliency", f, gradient if signed else np.abs(gradient), is_complete=False, signed=bool(signed)

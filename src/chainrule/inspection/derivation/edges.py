@@ -19,6 +19,7 @@ from chainrule.inspection.derivation.cellwise import (
     OverDeviationEdge,
     PReLUEdge,
 )
+from chainrule.inspection.derivation.embedding import EmbeddingEdge
 from chainrule.inspection.derivation.local_derivatives import (
     BatchNormEdge,
     DenseEdge,
@@ -57,6 +58,8 @@ def edge_of_link(link: Link, source: Variable, target: Variable, params: Any, ct
             is_on = ctx.training and op.constants["rate"] > 0
             made = MaskEdge if is_on else CellwiseEdge
             return made(link, source, target, layer.forward((), ones, ctx)[0])
+        case ("embedding", _):
+            return EmbeddingEdge(link, source, target, params)
         case ("rescale", ()):
             return CellwiseEdge(link, source, target, op.constants["scale"] * ones)
         case ("standardize", ()):

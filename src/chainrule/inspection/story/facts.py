@@ -217,6 +217,7 @@ def strongest(values: Floats) -> tuple[int, ...]:
 
 def evidence(f: Explained) -> tuple[tuple[Evidence, ...], NoRule | None]:
     """Return the contributions of the neurons of each layer to f; none, and the layer that DeepLIFT has no rule for."""
+    f = f.behind_codes()
     try:
         _, contributions = multipliers(f)
     except NoRuleError as error:

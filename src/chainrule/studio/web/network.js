@@ -55,6 +55,16 @@ export function softmax(z) {
   return out.map((v) => v / sum);
 }
 
+// [x_rest, E1[x_c1], ...]: columns [[column, codes, size], ...]; what is no code is 0.
+function embedding(a, columns, of) {
+  const read = new Set(columns.map(([column]) => column));
+  const vectors = columns.map(([column, codes, size], t) => {
+    const x = a[column], c = Number.isInteger(x) && x >= 0 && x < codes ? x : 0;
+    return of(`E${t + 1}`).subarray(c * size, (c + 1) * size);
+  });
+  return Float32Array.from([...a.filter((_, j) => !read.has(j)), ...vectors.flatMap((vector) => [...vector])]);
+}
+
 function step(link, a, arrays) {
   const of = (field) => arrays[`${link.name}.${field}`];
   switch (link.kind) {
@@ -77,6 +87,7 @@ function step(link, a, arrays) {
       const slope = of('slope');
       return a.map((x, j) => (x > 0 ? x : slope[j] * x));
     }
+    case 'embedding': return embedding(a, link.columns, of);
     case 'dropout': return a;
     case 'softmax': return softmax(a);
     default: {
@@ -91,7 +102,7 @@ function step(link, a, arrays) {
 export function runsHere(links) {
   return links.every((link) => (link.branches.length
     ? (link.kind === 'residual' || link.kind === 'skip') && link.branches.every(runsHere)
-    : link.kind in functions || ['dense', 'projection', 'rescale', 'standardize', 'batch_norm', 'scale', 'prelu', 'dropout', 'softmax'].includes(link.kind)));
+    : link.kind in functions || ['dense', 'projection', 'rescale', 'standardize', 'batch_norm', 'scale', 'prelu', 'dropout', 'softmax', 'embedding'].includes(link.kind)));
 }
 
 // Walks through a chain; `seen` gets {name, kind, link, a} of each link, those of a block's branches before the block itself.

@@ -1,0 +1,188 @@
+"""Embedding: a learned vector for each category of a column."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.arrays import Array, namespace, sums_by
+from chainrule.core.settings import check_count, number_settings
+from chainrule.errors import ConfigError
+from chainrule.formulas.initializers import Initializer
+from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
+
+MAX_CODES = 1 << 24
+"""The most codes of a column: the whole numbers that float32 has."""
+
+
+@dataclass(frozen=True)
+class Embedding(Layer):
+    """A learned vector in place of each code of a category: out = [x_rest, E1[x_c1], ..., Ek[x_ck]].
+
+    dL/dEi[c] = sum of delta_i over the samples with code c      dL/dx = delta_rest, and 0 for a code
+
+    columns: one (column, codes, size) for each column of codes: its place in x, counted from 0, the number of its
+    codes, and the numbers of a code's vector. The other columns, x_rest, keep their order and come first.
+    A code is a whole number from 0 to codes - 1. 0 stands for what is missing or unknown, and so is taken whatever else
+    x has there; its vector is 0 until samples train it.
+    std: above 0, of the start of the other codes' vectors, N(0, std^2).
+    x: (batch, features).  Ei: (codes, size).  out, delta: (batch, features - k + sum of sizes).
+    It stands first in a network. l2, l1 and max_norm leave the vectors alone, which are a neuron's input and not its
+    weights; AdamW's decay acts on them, as on everything.
+    Raises ConfigError for columns that are no whole numbers in range or repeat, and for another std.
+    Source: Guo, Berkhahn, "Entity embeddings of categorical variables", arXiv:1604.06737; N(0, 1) as in Holzmüller,
+    Grinsztajn, Steinwart, "Better by default", NeurIPS 2024, appendix A.
+    """
+
+    reads_codes = True
+    knows_its_weights = True
+    columns: tuple[tuple[int, int, int], ...]
+    std: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check std and the columns, and keep these as tuples of Python integers."""
+        number_settings(self, "std", above=0)
+        form = "a list of (column, codes, size), as [(3, 12, 4)]"
+        try:
+            given = [(column, codes, size) for column, codes, size in self.columns]
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"columns of Embedding must be {form}, not {self.columns!r}.") from error
+        columns = tuple(
+            (
+                check_count(column, "column", 0, text="column of Embedding", hint="columns count from 0"),
+                check_count(codes, "codes", 1, text="codes of Embedding", hint="count the 0 of unknown too"),
+                check_count(size, "size", 1, text="size of Embedding", hint="8 is usual"),
+            )
+            for column, codes, size in given
+        )
+        if not columns or len({column for column, *_ in columns}) < len(columns):
+            raise ConfigError(f"columns of Embedding must be {form}, each column once, not {self.columns!r}.")
+        if max(codes for _, codes, _ in columns) > MAX_CODES:
+            raise ConfigError(
+                f"codes of Embedding must be at most {MAX_CODES:,}; take rare categories together as 0."
+            )
+        object.__setattr__(self, "columns", columns)
+
+    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """out = [x_rest, E1[x_c1], ..., Ek[x_ck]]"""
+        codes = self.codes(a)
+        vectors = [E[c] for E, c in zip(params, codes, strict=True)]
+        return namespace(a).concatenate([a[:, self.rest(a.shape[1])], *vectors], 1), codes
+
+    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/dEi as in `gradients`      dL/dx = delta_rest, and 0 for a code"""
+        xp, k = namespace(delta), len(self.columns)
+        kept = delta.shape[1] - sum(size for *_, size in self.columns)
+        of_rest = [delta[:, :kept], xp.zeros((delta.shape[0], k), dtype=delta.dtype)]
+        order = [*self.rest(kept + k), *(column for column, *_ in self.columns)]
+        return self.gradients(params, cache, delta, ctx), xp.concatenate(of_rest, 1)[:, np.argsort(order)]
+
+    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+        """dL/dEi[c] = sum of delta_i over the samples with code c"""
+        parts = zip(cache, self.parts(delta), params, strict=True)
+        return tables([sums_by(codes, part, E.shape[0]) for codes, part, E in parts])
+
+    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+        """dL_i/dE[c] = delta_i where sample i has code c, else 0 (batch, codes, size)"""
+        parts = zip(self.codes(a), self.parts(delta), params, strict=True)
+        return tables(
+            [(c[:, None] == np.arange(E.shape[0]))[:, :, None] * part[:, None, :] for c, part, E in parts]
+        )
+
+    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+        """out' = [x'_rest, E1'[x_c1], ..., Ek'[x_ck]]"""
+        xp = namespace(cache[0])
+        vectors = [E[c] for E, c in zip(v, cache, strict=True)]
+        rest = self.rest(ctx.link.fan_in if ctx.link else a_dot.shape[1])
+        zero = xp.zeros((cache[0].shape[0], len(rest)), dtype=vectors[0].dtype)
+        return xp.concatenate([zero if a_dot is None else a_dot[:, rest], *vectors], 1)
+
+    def codes(self, a: Array) -> tuple[Array, ...]:
+        """Return the code (batch,) of each table, for x (batch, features): 0 unless x is a whole number in range."""
+        xp = namespace(a)
+        found = []
+        for column, codes, _ in self.columns:
+            x = a[:, column]
+            known = (x >= 0) & (x < codes) & (x == xp.floor(x))
+            found.append(xp.where(known, x, 0).astype(np.int32))
+        return tuple(found)
+
+    def parts(self, delta: Array) -> list[Array]:
+        """Return the columns (batch, size) of each table of dL/d out (batch, fan_out)."""
+        return [
+            delta[:, stop - size : stop]
+            for stop, (*_, size) in zip(self.ends(delta.shape[1]), self.columns, strict=True)
+        ]
+
+    def ends(self, fan_out: int) -> list[int]:
+        """Return the column of the output at which each table's vectors end."""
+        sizes = [size for *_, size in self.columns]
+        return [fan_out - sum(sizes[i + 1 :]) for i in range(len(sizes))]
+
+    def rest(self, fan_in: int) -> NDArray[np.int64]:
+        """Return the columns of x that hold no codes."""
+        return np.setdiff1d(np.arange(fan_in), [column for column, *_ in self.columns])
+
+    def fold(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Sum each vector's part: from values of the output (n, fan_out) to values of x (n, fan_in)."""
+        k = len(self.columns)
+        kept = values.shape[1] - sum(size for *_, size in self.columns)
+        order = [*self.rest(kept + k), *(column for column, *_ in self.columns)]
+        sums = [part.sum(1, keepdims=True) for part in self.parts(values)]
+        return np.concatenate([values[:, :kept], *sums], 1)[:, np.argsort(order)]
+
+    def width(self, fan_in: int) -> int:
+        """Return features - k + sum of sizes. Raises ConfigError where x has no such column."""
+        last = max(column for column, *_ in self.columns)
+        if last >= fan_in:
+            raise ConfigError(
+                f"columns of Embedding has column {last}, but the network's inputs are 0 to {fan_in - 1}; "
+                "give each column's place in X, counted from 0."
+            )
+        return fan_in - len(self.columns) + sum(size for *_, size in self.columns)
+
+    def parameters(self, fan_in: int, default: Initializer) -> Any:
+        """E1 (codes, size), ..., Ek, of which row 0 is 0."""
+        return tables([Parameter((codes, size), Vectors(self.std)) for _, codes, size in self.columns])
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """embedding, with its tables and the column that each of them reads"""
+        names, columns = tables(self.columns)._fields, tuple(column for column, *_ in self.columns)
+        return (Operation("embedding", parameters=names, columns=columns),)
+
+
+@dataclass(frozen=True)
+class Vectors(Initializer):
+    """The vectors of an embedding: N(0, std^2), and 0 for code 0, which stands for what is unknown."""
+
+    std: float
+
+    def __call__(
+        self, generator: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> NDArray[np.float64]:
+        """N(0, std^2), but row 0"""
+        E = generator.normal(0.0, self.std, shape)
+        E[0] = 0
+        return E
+
+
+def tables(values: Sequence[Any]) -> Any:
+    """Return the NamedTuple of an embedding's tables: E1, E2, ..., Ek."""
+    return _tables(len(values))(*values)
+
+
+@cache
+def _tables(count: int) -> Any:
+    make: Any = namedtuple  # its fields depend on the layer's settings
+    kind = make("EmbeddingParams", [f"E{i + 1}" for i in range(count)])
+    kind.__reduce__ = lambda self: (
+        tables,
+        (tuple(self),),
+    )  # to be copied and pickled, by what pickle finds here
+    return kind
