@@ -35,6 +35,7 @@ from chainrule.studio.commands import find
 from chainrule.studio.downloads import DOWNLOADS
 from chainrule.studio.messages import pack
 from chainrule.studio.screens.train import look, timeline, training
+from chainrule.studio.screens.train.curves import POINTS
 from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.studio import Studio
 
@@ -194,9 +195,10 @@ def test_frames_are_small_few_and_all_is_told(studio: Studio, monkeypatch: pytes
     wide = [{"kind": "dense", "units": 900}, {"kind": "batch_norm"}, {"kind": "relu"}] * 12
     do(studio, "train.watch", page="one", visible=True)
     run = run_to_the_end(studio, {"samples": 256, "epochs": 1, "batch_size": 32, "layers": wide}).current()
-    frames = page.of("train.frame")
-    assert frames and max(len(pack({"event": "train.frame", "data": frame})) for frame in frames) <= 8192
-    last = frames[-1]["look"]
+    for event, most in (("train.frame", 1024), ("train.look", 8192)):
+        sent = page.of(event)
+        assert sent and max(len(pack({"event": event, "data": data})) for data in sent) <= most
+    last = page.of("train.look")[-1]["look"]
     assert last["activations"].dtype == np.float16
     assert last["activations"].size == sum(run.looks.layout.shown) <= look.MAX_VALUES
     assert len(last["layers"]) == len(last["gradient"]) <= look.MAX_ROWS
@@ -263,7 +265,7 @@ def test_curves_are_the_means_between_their_points(studio: Studio):
 def test_curves_are_bounded_and_do_not_depend_on_time(studio: Studio):
     form = SMALL | {"samples": 200, "batch_size": 1, "epochs": 6}
     first = run_to_the_end(studio, form).current().curves
-    assert first.grid == 2 and 400 <= len(first.points) <= 2 * 400 + 6
+    assert first.grid == 4 and POINTS <= len(first.points) <= 2 * POINTS + 6
     do(studio, "train.start", form=form, steps=1)
     run = desk_of(studio).current()
     wait(lambda: run.phase == "paused")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -11,12 +12,15 @@ from numpy.typing import NDArray
 from chainrule.studio.screens.train.timeline import seen
 from chainrule.training.run import Run
 
-POINTS = 400
+POINTS = 256
 """Of the curves of a run, or up to twice as many: each is the mean over the steps since the one before."""
 TAIL = 32
 """Points that a frame has; a page that missed more asks for them."""
 SPEED_SECONDS = 0.4
 """What the speed is measured over."""
+Sums = tuple[float, float, float]
+"""Of an epoch so far: the losses, the weights, and the samples that were answered correctly."""
+NOTHING: Sums = (0.0, 0.0, 0.0)
 
 
 class Curves:
@@ -35,29 +39,35 @@ class Curves:
         }
         self.speed = {"samples": 0.0, "steps": 0.0}
         """per second"""
-        self.before, self.last = np.zeros(3), np.zeros(3)
-        """the sums of the epoch at the last point, and at the last call: loss, weight, correct"""
+        self.before = self.last = NOTHING
+        """the sums of the epoch at the last point, and at the last call"""
         self.begin()
 
     def note(self, run: Run, ends: bool = False) -> None:
         """Note where the run is, and add a point where one is due. ends: whether an epoch does."""
-        sums = np.array(run.session.sums[:3], np.float64)
-        loss, accuracy = self.means(sums - self.last)
-        self.position = {"step": run.step, "seen": seen(run), "epoch": run.epoch, "rate": run.rate}
-        self.position |= {"loss": loss, "accuracy": accuracy}
-        self.last = np.zeros(3) if ends else sums
+        total, weight, correct = run.session.sums[:3]
+        sums = float(total), float(weight), float(correct)
+        loss, accuracy = self.means(sums, self.last)
+        self.position = {
+            "step": run.step,
+            "seen": seen(run),
+            "epoch": run.epoch,
+            "rate": run.rate,
+            "loss": loss,
+            "accuracy": accuracy,
+        }
+        self.last = NOTHING if ends else sums
         if ends or run.step % self.grid == 0:
-            point = self.means(sums - self.before)
+            point = self.means(sums, self.before)
             self.before = self.last
-            values = [np.nan if value is None else value for value in point]
-            self.points.append((float(seen(run)), values[0], values[1]))
+            self.points.append((float(self.position["seen"]), *(math.nan if v is None else v for v in point)))
 
-    def means(self, sums: NDArray[np.float64]) -> tuple[float | None, float | None]:
-        """Return the loss and the accuracy of sums over some steps; None where there is none."""
-        loss, weight, correct = sums.tolist()
+    def means(self, sums: Sums, before: Sums) -> tuple[float | None, float | None]:
+        """Return the mean loss and accuracy between two sums; None where there is none."""
+        weight = sums[1] - before[1]
         if weight <= 0:
             return None, None
-        return loss / weight, correct / weight if self.has_accuracy else None
+        return (sums[0] - before[0]) / weight, (sums[2] - before[2]) / weight if self.has_accuracy else None
 
     def begin(self) -> None:
         """Measure the speed from now on."""

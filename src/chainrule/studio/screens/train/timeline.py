@@ -42,7 +42,7 @@ class Snapshot(NamedTuple):
 
 def marks(steps: int) -> list[int]:
     """Return after which steps of a run snapshots are taken: 1, 2, 3, 5, ..., steps."""
-    return [int(step) for step in np.unique(np.geomspace(1, max(1, steps), MARKS).round())]
+    return sorted({int(step) for step in np.geomspace(1, max(1, steps), MARKS).round()})
 
 
 def seen(run: Run) -> int:

@@ -65,7 +65,7 @@ class Training(Callback):
         self.thread: threading.Thread | None = None
         self.last_shown: Model | None = None
         self.every_steps = 1
-        self.at_frame = self.at_show = self.at_epoch = 0.0
+        self.next_frame = self.at_show = self.at_epoch = 0.0
         self.told = 0
         """records that pages have"""
 
@@ -190,14 +190,16 @@ class Training(Callback):
             self.look(run)
         if is_stepping or now - self.at_show > SHOW_SECONDS:
             self.show_now(run)
-        if pace is not None and (is_stepping or now - self.at_frame > 1 / pace):
-            self.at_frame = now
+        if pace is not None and (is_stepping or now >= self.next_frame):
+            in_time = self.next_frame + 1 / pace
+            self.next_frame = in_time if in_time > now else now + 1 / pace
             self.tell("train.frame", self.frame())
         self.every_steps = self.stride()
 
     def look(self, run: Run) -> None:
-        """Look at activations and gradients."""
+        """Look at activations and gradients, and tell what is seen."""
         self.looks.look(run, [point[1] for point in self.curves.points], self.records)
+        self.tell("train.look", {"look": self.looks.found, "hints": self.looks.hints[:4]})
 
     def show_now(self, run: Run) -> None:
         """Put a copy of the model as it is now on show."""
@@ -216,6 +218,8 @@ class Training(Callback):
 
     def gate(self, run: Run) -> None:
         """Wait while the run is paused; end it where that was asked for."""
+        if self.left is None and not self.ending and self.phase == "running":
+            return
         with self.condition:
             if self.left is not None:
                 self.left -= 1
@@ -252,11 +256,10 @@ class Training(Callback):
     # --- data for pages ------------------------------------------------------------------------------------------
 
     def frame(self) -> dict[str, Any]:
-        """Return what a frame has: at most 8 kB when it is packed."""
+        """Return what a frame has: where the run is, and the end of its curves."""
         curves = self.curves
         found = {"state": self.phase, **curves.position, "speed": curves.speed, "points": len(curves.points)}
-        tail = curves.array(max(0, len(curves.points) - TAIL))
-        return found | {"tail": tail, "look": self.looks.found, "hints": self.looks.hints[:4]}
+        return found | {"tail": curves.array(max(0, len(curves.points) - TAIL))}
 
     def to_data(self) -> dict[str, Any]:
         """Return everything that a page shows of the run."""

@@ -14,7 +14,7 @@ import { followRun, isAlive } from './train_run.js';
 export const url = ['train.form', 'train.data', 'train.points', 'train.knob', 'train.other', 'train.log'];
 
 const KNOBS = ['optimizer', 'lr', 'activation', 'batch_size', 'schedule', 'seed', 'epochs'];
-const CHART_MS = 120;
+const NUMBERS_MS = 100;   // between two numbers that nobody could read faster, while the curves go on
 const NUMBERS = ['lr', 'batch_size', 'seed', 'epochs'];
 
 // The changed setting of a second run; activation stands for all of the hidden layers'.
@@ -30,7 +30,7 @@ function typing(event) {
 }
 
 export function train(root, store) {
-  let checked = null, asked = 0, charted = 0, due = new Set(), drawing = 0, stopped = false, timer = 0;
+  let checked = null, asked = 0, written = 0, due = new Set(), drawing = 0, stopped = false, timer = 0;
   const failure = h('div.failure', { role: 'alert', dataset: { test: 'failure' } });
   const failures = new Map();   // by what failed: an answer about one thing does not take away what is said of another
   const failing = (source) => (text) => {
@@ -122,7 +122,7 @@ export function train(root, store) {
     if (!made.has(name)) made.set(name, h('div.tile', h('span.tile-name', t(store, `train.tile.${name}`)), h('strong', { dataset: { test: name } })));
     const number_ = made.get(name).lastChild;
     if (number_.textContent !== text) number_.textContent = text;
-    number_.dataset.value = value ?? '';
+    if (number_.dataset.value !== String(value ?? '')) number_.dataset.value = value ?? '';
     return made.get(name);
   }
   function showTiles() {
@@ -216,19 +216,19 @@ export function train(root, store) {
     const what = due, all = what.has('all');
     due = new Set();
     if (window.chainrule) window.chainrule.frames += 1;
-    showStatus();
-    if (all) showControls();
-    if (all || what.has('frame') || what.has('epoch')) showTiles();
-    const now = performance.now(), late = now - charted > CHART_MS;   // drawing takes time from the training on a machine of few cores
-    if (store.get('train.options') && (late || !what.has('frame') || what.size > 1 || !isAlive(run))) {
-      charted = now;
-      curves.draw(run, { log: Boolean(store.get('train.log')) });
+    const now = performance.now();
+    if (!(what.has('frame') && what.size === 1 && isAlive(run)) || now - written > NUMBERS_MS) {
+      written = now;
+      showStatus();
+      showTiles();
     }
-    if (all || what.has('frame')) within.draw(run);
+    if (all) showControls();
+    if (store.get('train.options')) curves.draw(run, { log: Boolean(store.get('train.log')) });
+    if (all || what.has('look')) within.draw(run);
     if (all || what.has('epoch')) matrix.draw(run);
     if (all || what.has('mark') || what.has('shown')) showTimeline();
     if (all) showCompare();
-    showHints(store, hints, run, () => checked, actions.restart);
+    if (all || what.has('look')) showHints(store, hints, run, () => checked, actions.restart);
   }
 
   function onkey(event) {

@@ -22,7 +22,7 @@ function put(curve, start, points) {
 
 export const isAlive = (run) => run.state === 'running' || run.state === 'paused';
 
-// Calls changed(what) after each change: 'all', 'frame', 'epoch', 'mark' or 'shown'. Returns {run, refresh, stop}.
+// Calls changed(what) after each change: 'all', 'frame', 'look', 'epoch', 'mark' or 'shown'. Returns {run, refresh, stop}.
 export function followRun(store, changed) {
   const run = fresh(), page = String(Math.random()).slice(2);
   let filling = false;
@@ -59,11 +59,17 @@ export function followRun(store, changed) {
   function frame(data) {
     if (data.run !== run.run) return refresh();
     if (!isAlive(run) || data.step < run.step || data.points < run.curve.seen.length) return undefined;   // it waited longer than what came after it
-    for (const name of ['step', 'seen', 'epoch', 'rate', 'loss', 'accuracy', 'speed', 'look', 'hints']) run[name] = data[name];
+    for (const name of ['step', 'seen', 'epoch', 'rate', 'loss', 'accuracy', 'speed']) run[name] = data[name];
     const start = data.points - data.tail.length / 3;
     if (start > run.curve.seen.length) fillGap();
     else put(run.curve, start, data.tail);
     return changed('frame');
+  }
+
+  function look(data) {
+    if (data.run !== run.run) return refresh();
+    Object.assign(run, { look: data.look, hints: data.hints });
+    return changed('look');
   }
 
   function epoch(data) {
@@ -87,6 +93,7 @@ export function followRun(store, changed) {
   const offs = [
     store.listen('train.state', take),
     store.listen('train.frame', frame),
+    store.listen('train.look', look),
     store.listen('train.epoch', epoch),
     store.listen('train.mark', mark),
     store.listen('train.shown', (data) => { run.shown = data.at; changed('shown'); }),
