@@ -1,4 +1,4 @@
-// A line chart on a canvas, quick enough to be drawn thirty times a second. Axes and hover are its own; numbers are for the
+// A line chart on a canvas, quick enough to be drawn thirty times a second: lines that grow within the same axes are drawn on. Axes and hover are its own; numbers are for the
 // screen reader in a table that the caller may show.
 import { h } from './dom.js';
 import { number } from './format.js';
@@ -36,18 +36,42 @@ export function lineChart(store, { label, height = 200 } = {}) {
   const canvas = h('canvas.chart', { role: 'img', 'aria-label': label, style: { height: `${height}px` } });
   const tip = h('div.chart-tip', { hidden: true });
   const element = h('div.chart-box', canvas, tip);
-  let last = [[], {}], at = null;
+  let last = [[], {}], at = null, seen = 0, drawn = null;   // seen: the width in pixels; drawn: what is on the canvas
+
+  // Draws a line from a point on.
+  function trace(c, line, color, from, { px, py, log, width }) {
+    c.strokeStyle = color;
+    c.lineWidth = 2;
+    c.lineJoin = 'round';
+    c.setLineDash(line.dashed ? [5, 4] : []);
+    c.beginPath();
+    let pen = false;
+    const n = line.x.length, skip = Math.max(1, Math.floor(n / (2 * width)));
+    for (let k = from; k < n; k += k + skip < n || k === n - 1 ? skip : n - 1 - k) {
+      const value = line.y[k];
+      if (!Number.isFinite(value) || (log && value <= 0)) {
+        pen = false;
+        continue;
+      }
+      if (pen) c.lineTo(px(line.x[k]), py(value));
+      else c.moveTo(px(line.x[k]), py(value));
+      pen = true;
+    }
+    c.stroke();
+    c.setLineDash([]);
+  }
+
+  // Whether the same lines are on the canvas, with the same axes and fewer points, none of them dashed or thinned out.
+  function grows(form, series, width) {
+    return drawn !== null && at === null && drawn.form === form && series.every((line, i) => line.y === drawn.lines[i].y && line.y.length >= drawn.lines[i].n
+      && (line.y.length === drawn.lines[i].n || (!line.dashed && line.y.length < 4 * width)));
+  }
 
   function draw(series, options = {}) {
     last = [series, options];
-    const width = element.clientWidth || 300, ratio = Math.min(2, window.devicePixelRatio || 1);
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    const c = canvas.getContext('2d'), style = getComputedStyle(element);
-    const ink = style.getPropertyValue('--soft'), grid = style.getPropertyValue('--line'), colors = lineColors[store.get('theme')];
-    c.scale(ratio, ratio);
-    c.font = '11px system-ui, sans-serif';
-    const log = Boolean(options.logY);
+    if (!seen) seen = element.clientWidth;   // to ask for it costs a layout; the observer below keeps it
+    const width = seen || 300, ratio = Math.min(2, window.devicePixelRatio || 1), theme = store.get('theme'), colors = lineColors[theme];
+    const log = Boolean(options.logY), marks = options.marks || [];
     let [x0, x1] = extent(series, 'x', false), [y0, y1] = extent(series, 'y', log);
     if (options.until !== undefined) [x0, x1] = [Math.min(x0, 0), Math.max(x1, options.until)];
     if (options.from !== undefined) [y0, y1] = [Math.min(y0, options.from), Math.max(y1, options.from)];
@@ -56,6 +80,19 @@ export function lineChart(store, { label, height = 200 } = {}) {
     const f = log ? Math.log10 : (v) => v;
     const px = (v) => LEFT + ((width - LEFT - RIGHT) * (v - x0)) / (x1 - x0);
     const py = (v) => height - BOTTOM - ((height - TOP - BOTTOM) * (f(v) - f(y0))) / (f(y1) - f(y0));
+    const scale = { px, py, log, width }, color = (line, i) => line.color || colors[i % colors.length];
+    const form = [width, ratio, theme, log, x0, x1, y0, y1, ...marks, series.map((line, i) => color(line, i) + Boolean(line.dashed))].join();
+    const c = canvas.getContext('2d'), on = grows(form, series, width) ? drawn.lines : null;
+    drawn = { form, lines: series.map((line) => ({ y: line.y, n: line.y.length })) };
+    if (on) {
+      series.forEach((line, i) => { if (line.y.length > on[i].n) trace(c, line, color(line, i), Math.max(0, on[i].n - 1), scale); });
+      return;
+    }
+    const style = getComputedStyle(element), ink = style.getPropertyValue('--soft'), grid = style.getPropertyValue('--line');
+    if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio);
+    if (canvas.height !== Math.round(height * ratio)) canvas.height = Math.round(height * ratio);
+    c.setTransform(ratio, 0, 0, ratio, 0, 0);
+    c.font = '11px system-ui, sans-serif';
     c.clearRect(0, 0, width, height);
     c.fillStyle = ink;
     c.strokeStyle = grid;
@@ -73,7 +110,7 @@ export function lineChart(store, { label, height = 200 } = {}) {
     c.textAlign = 'center';
     c.textBaseline = 'top';
     for (const value of ticks(x0, x1, Math.max(2, Math.floor(width / 110)))) c.fillText(short(value, 4), px(value), height - BOTTOM + 8);
-    for (const mark of options.marks || []) {
+    for (const mark of marks) {
       c.strokeStyle = ink;
       c.setLineDash([2, 3]);
       c.beginPath();
@@ -82,27 +119,7 @@ export function lineChart(store, { label, height = 200 } = {}) {
       c.stroke();
       c.setLineDash([]);
     }
-    series.forEach((line, i) => {
-      c.strokeStyle = line.color || colors[i % colors.length];
-      c.lineWidth = 2;
-      c.lineJoin = 'round';
-      c.setLineDash(line.dashed ? [5, 4] : []);
-      c.beginPath();
-      let pen = false;
-      const skip = Math.max(1, Math.floor(line.x.length / (2 * width)));
-      for (let k = 0; k < line.x.length; k += k + skip < line.x.length || k === line.x.length - 1 ? skip : line.x.length - 1 - k) {
-        const value = line.y[k];
-        if (!Number.isFinite(value) || (log && value <= 0)) {
-          pen = false;
-          continue;
-        }
-        if (pen) c.lineTo(px(line.x[k]), py(value));
-        else c.moveTo(px(line.x[k]), py(value));
-        pen = true;
-      }
-      c.stroke();
-      c.setLineDash([]);
-    });
+    series.forEach((line, i) => trace(c, line, color(line, i), 0, scale));
     if (at !== null && series.some((line) => line.x.length)) hover(c, series, colors, { x0, x1, px, py, width });
     else tip.hidden = true;
   }
@@ -127,8 +144,8 @@ export function lineChart(store, { label, height = 200 } = {}) {
   }
 
   canvas.addEventListener('pointermove', (event) => { at = event.offsetX; draw(...last); });
-  canvas.addEventListener('pointerleave', () => { at = null; draw(...last); });
-  const resized = new ResizeObserver(() => draw(...last));
+  canvas.addEventListener('pointerleave', () => { at = null; drawn = null; draw(...last); });
+  const resized = new ResizeObserver(() => { seen = element.clientWidth; draw(...last); });
   resized.observe(element);
   return { element, draw, stop: () => resized.disconnect() };
 }
