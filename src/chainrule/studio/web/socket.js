@@ -1,8 +1,9 @@
 // The host of a page that a server serves: commands and events over one WebSocket, which is opened again when it is lost.
+import { createPace } from './pace.js';
 import { unpack } from './pack.js';
 
 export function socketHost() {
-  const waiting = new Map();
+  const waiting = new Map(), drawn = createPace();
   let socket = null, number = 0, delay = 250, store = null, begun = false, first = null;
   let open = new Promise((resolve) => { first = resolve; });   // a screen may ask before there is a socket
 
@@ -21,7 +22,10 @@ export function socketHost() {
   }
 
   function receive(message) {
-    if (message.frame) socket.send(JSON.stringify({ ack: message.frame }));
+    if (message.frame) {
+      const from = socket;   // another may be open when it is drawn
+      drawn(() => { if (from.readyState === WebSocket.OPEN) from.send(JSON.stringify({ ack: message.frame })); });
+    }
     if (message.event) {
       store.emit(message.event, message.data);
       return;
