@@ -34,17 +34,18 @@ function stateOf(host) {
   return state;
 }
 
-// Asks for the model and the data, and again when they change.
+// Asks for the model and the data, and again when they change; new numbers of a network that learns leave the data alone.
 async function follow(store) {
-  const refresh = async () => {
+  const refresh = (withData) => async () => {
     try {
-      const [{ model }, { data }] = await Promise.all([store.call('model.get'), store.call('data.get')]);
-      store.set({ model, data, network: model ? makeNetwork(model) : null });
+      const [{ model }, found] = await Promise.all([store.call('model.get'), withData ? store.call('data.get') : null]);
+      store.set({ model, data: found ? found.data : store.get('data'), network: model ? makeNetwork(model) : null });
     } catch (error) {
       if (error.message !== 'lost') throw error;   // the socket is opened again, and says so
     }
   };
-  for (const event of ['model.changed', 'data.changed', 'connected']) store.listen(event, refresh);
+  store.listen('model.changed', refresh(false));
+  for (const event of ['data.changed', 'connected']) store.listen(event, refresh(true));
 }
 
 // Whether this host can show a screen: a file has the one that it was made of, and those that need nobody.
