@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +80,71 @@ def test_one_click_trains_and_everything_follows(pages: Pages, studio: Studio):
         assert "784-16-10" in page.locator("[data-test=model-line]").inner_text()
         code = page.locator("[data-test=code]").text_content()
         assert "Dense(16)" in code and "epochs=3" in code
+
+
+def test_a_page_that_looks_on_changes_no_bit(pages: Pages, studio: Studio):
+    form = json.loads(FORM) | {"epochs": 40}
+    with pages.open("train", state={"train.form": json.dumps(form)}) as page:
+        before = page.evaluate("window.chainrule.frames")
+        page.click("[data-test=start]")
+        comes_to(page, "done")
+        assert page.evaluate("window.chainrule.frames") > before + 1
+    run = desk_of(studio).current()
+    rows, train = np.linspace(0, 2999, 1500).astype(np.int64), studio.data.train
+    alone = Model(run.model.network, seed=0)
+    alone.fit(train.X[rows], train.y[rows], epochs=40, batch_size=128)
+    np.testing.assert_array_equal(run.model.theta, alone.theta)
+
+
+def test_a_curve_that_is_drawn_on_is_the_one_that_is_drawn_anew(pages: Pages):
+    with pages.open("train") as page:
+        found = page.evaluate(
+            """async () => {
+              const { lineChart } = await import(new URL('chart.js', document.querySelector('script').src));
+              const charts = [0, 1].map(() => lineChart(window.chainrule.store, { label: 'loss' }));
+              charts.forEach(({ element }) => document.querySelector('main').append(element));
+              const [grown, anew] = charts.map(({ element }) => element.querySelector('canvas'));
+              const context = grown.getContext('2d'), clear = context.clearRect.bind(context);
+              let cleared = 0;
+              context.clearRect = (...box) => { ++cleared; clear(...box); };
+              const y = [], held = [];
+              const line = (y, step, dashed) => ({ name: '', x: y.map((_, k) => step * k), y, dashed });
+              const lines = () => [line(y, 1, false), line(held, 10, true)];
+              for (let k = 0; k < 100; ++k) {
+                y.push(2 / (1 + k / 10) + (k === 40 ? NaN : 0));
+                if (k === 60) held.push(1, 0.5);
+                charts[0].draw(lines(), { from: 0, until: 100 });
+              }
+              charts[1].draw(lines(), { from: 0, until: 100 });
+              const pixels = (canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+              const [one, two] = [grown, anew].map(pixels);
+              let differ = 0;
+              for (let i = 0; i < one.length; ++i) differ += Math.abs(one[i] - two[i]) > 64;
+              charts.forEach(({ element, stop }) => { stop(); element.remove(); });
+              return { cleared, differ, size: [one.length, two.length], inked: two.filter((v) => v).length };
+            }"""
+        )
+    assert found["cleared"] <= 4 and found["inked"] > 1000
+    assert found["size"][0] == found["size"][1] and found["differ"] < 200
+
+
+def test_a_page_asks_for_frames_as_often_as_it_can_draw_them(pages: Pages):
+    with pages.open("train") as page:
+        found = page.evaluate(
+            """async () => {
+              const { createPace, between } = await import(new URL('pace.js', document.querySelector('script').src));
+              const busy = (ms) => { const end = performance.now() + ms; while (performance.now() < end); };
+              const drawn = createPace(2), taken = [];
+              const frame = () => new Promise((resolve) => {
+                drawn(() => { taken.push(performance.now()); resolve(); });
+                requestAnimationFrame(() => busy(12));
+              });
+              for (let i = 0; i < 24; ++i) await frame();
+              return { taken, few: between(3, 2), many: between(3, 16), wanted: between(9, 2) };
+            }"""
+        )
+    assert found["many"] < found["few"] < 1000 / 30
+    assert np.median(np.diff(found["taken"])[-8:]) > found["wanted"]
 
 
 def test_pause_step_and_go_on_give_the_same_numbers(pages: Pages, studio: Studio):

@@ -60,7 +60,8 @@ class Curves:
         if ends or run.step % self.grid == 0:
             point = self.means(sums, self.before)
             self.before = self.last
-            self.points.append((float(self.position["seen"]), *(math.nan if v is None else v for v in point)))
+            mean, share = (math.nan if value is None else value for value in point)
+            self.points.append((float(seen(run)), mean, share))
 
     def means(self, sums: Sums, before: Sums) -> tuple[float | None, float | None]:
         """Return the mean loss and accuracy between two sums; None where there is none."""
