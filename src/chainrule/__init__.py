@@ -1,19 +1,92 @@
 """Chainrule: fully connected networks. Define one, train it by backpropagation, see through every number of it.
 
-The public names are loaded when they are first used, so that `import chainrule` takes little time; for type checkers
-they are in `__init__.pyi`.
+The public names are loaded when they are first used, so that `import chainrule` takes little time; type checkers read
+the imports at the top of this file.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chainrule.engines import ENGINES as ENGINES
+    from chainrule.errors import ChainruleError as ChainruleError
+    from chainrule.errors import ConfigError as ConfigError
+    from chainrule.errors import DataError as DataError
+    from chainrule.errors import FormatError as FormatError
+    from chainrule.errors import NonFiniteError as NonFiniteError
+    from chainrule.errors import ShapeError as ShapeError
+    from chainrule.estimators.tables.preprocessor import TablePreprocessor as TablePreprocessor
+    from chainrule.formulas.initializers import Constant as Constant
+    from chainrule.formulas.initializers import GlorotNormal as GlorotNormal
+    from chainrule.formulas.initializers import GlorotUniform as GlorotUniform
+    from chainrule.formulas.initializers import HeNormal as HeNormal
+    from chainrule.formulas.initializers import HeUniform as HeUniform
+    from chainrule.formulas.initializers import LeCunNormal as LeCunNormal
+    from chainrule.formulas.initializers import LeCunUniform as LeCunUniform
+    from chainrule.formulas.initializers import Orthogonal as Orthogonal
+    from chainrule.formulas.layers import *  # noqa: F403
+    from chainrule.formulas.losses import BinaryCrossEntropy as BinaryCrossEntropy
+    from chainrule.formulas.losses import CategoricalCrossEntropy as CategoricalCrossEntropy
+    from chainrule.formulas.losses import Huber as Huber
+    from chainrule.formulas.losses import Loss as Loss
+    from chainrule.formulas.losses import MeanAbsoluteError as MeanAbsoluteError
+    from chainrule.formulas.losses import MeanSquaredError as MeanSquaredError
+    from chainrule.formulas.losses import Poisson as Poisson
+    from chainrule.formulas.losses import Quantile as Quantile
+    from chainrule.formulas.losses import SigmoidCrossEntropy as SigmoidCrossEntropy
+    from chainrule.formulas.losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
+    from chainrule.formulas.optimizers import LBFGS as LBFGS
+    from chainrule.formulas.optimizers import SGD as SGD
+    from chainrule.formulas.optimizers import Adagrad as Adagrad
+    from chainrule.formulas.optimizers import Adam as Adam
+    from chainrule.formulas.optimizers import AdamW as AdamW
+    from chainrule.formulas.optimizers import AMSGrad as AMSGrad
+    from chainrule.formulas.optimizers import GradientDescent as GradientDescent
+    from chainrule.formulas.optimizers import Nadam as Nadam
+    from chainrule.formulas.optimizers import Optimizer as Optimizer
+    from chainrule.formulas.optimizers import RMSprop as RMSprop
+    from chainrule.formulas.schedules import Cosine as Cosine
+    from chainrule.formulas.schedules import Exponential as Exponential
+    from chainrule.formulas.schedules import InverseScaling as InverseScaling
+    from chainrule.formulas.schedules import OneCycle as OneCycle
+    from chainrule.formulas.schedules import ReduceOnPlateau as ReduceOnPlateau
+    from chainrule.formulas.schedules import Schedule as Schedule
+    from chainrule.formulas.schedules import StepDecay as StepDecay
+    from chainrule.inspection.flow.callback import GradientFlow as GradientFlow
+    from chainrule.model import Model as Model
+    from chainrule.model import load as load
+    from chainrule.network.blocks import Residual as Residual
+    from chainrule.network.blocks import Skip as Skip
+    from chainrule.network.network import Network as Network
+    from chainrule.training import Callback as Callback
+    from chainrule.training import Checkpoint as Checkpoint
+    from chainrule.training import CSVLog as CSVLog
+    from chainrule.training import EarlyStopping as EarlyStopping
+    from chainrule.training import History as History
+    from chainrule.training import ProgressBar as ProgressBar
+    from chainrule.training import StopAt as StopAt
+    from chainrule.training.without_backprop import CMAES as CMAES
+    from chainrule.training.without_backprop import METHODS as METHODS
+    from chainrule.training.without_backprop import SPSA as SPSA
+    from chainrule.training.without_backprop import Backpropagation as Backpropagation
+    from chainrule.training.without_backprop import CentralDifferences as CentralDifferences
+    from chainrule.training.without_backprop import FeedbackAlignment as FeedbackAlignment
+    from chainrule.training.without_backprop import ForwardDifferences as ForwardDifferences
+    from chainrule.training.without_backprop import ForwardGradient as ForwardGradient
+    from chainrule.training.without_backprop import Method as Method
+    from chainrule.training.without_backprop import NoTraining as NoTraining
+    from chainrule.training.without_backprop import OpenAIES as OpenAIES
+    from chainrule.training.without_backprop import RandomFeatures as RandomFeatures
+    from chainrule.training.without_backprop import RandomSearch as RandomSearch
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "network.blocks": ("Residual", "Skip"),
     "engines": ("ENGINES",),
+    "estimators.tables.preprocessor": ("TablePreprocessor",),
     "errors": ("ChainruleError", "ConfigError", "DataError", "FormatError", "NonFiniteError", "ShapeError"),
     "formulas.initializers": (
         *("Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform"),

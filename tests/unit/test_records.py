@@ -20,6 +20,7 @@ import pytest
 import chainrule as c
 from chainrule.core.records import KINDS, kind, plain, to_data
 from chainrule.datasets import load_mnist
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.inspection.attribution import attribute
 from chainrule.inspection.attribution.reinitialization import reinitialization_check
 from chainrule.inspection.derivation.lines import equations
@@ -55,6 +56,7 @@ ROOMS = (
     "inspection",
     "lab",
     "recipe",
+    "estimators.tables.description",
     "views.experiments",
     "views.tables",
 )
@@ -195,6 +197,8 @@ def results() -> dict[str, Any]:
         Report(**parts, tables=(table,), figures=(), settings={"widths": (1, np.int64(2))}, seconds=1.0),
         table,
         judge(net, net.check_samples(X, y)),
+        described := TablePreprocessor().fit(X).columns_,
+        described["0"],
         rates["chainrule"],
         row,
         row.comparison,

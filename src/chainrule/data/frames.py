@@ -30,7 +30,7 @@ def column_names(value: Any, name: str = "X") -> tuple[str, ...] | None:
     """
     if not is_frame(value):
         return None
-    frame = _read(value, name)
+    frame = read_frame(value, name)
     return _names(frame.columns, name) if hasattr(frame, "columns") else None
 
 
@@ -41,7 +41,7 @@ def to_array(value: Any, name: str, known: Sequence[str] | None = None) -> tuple
     of a pandas frame, a series whose index contains the names, is matched likewise.
     Raises DataError if columns are missing or occur twice, and for a lazy frame.
     """
-    frame = _read(value, name)
+    frame = read_frame(value, name)
     if hasattr(frame, "columns"):
         names = _names(frame.columns, name)
         if names is None or known is None or names == tuple(known):
@@ -125,7 +125,8 @@ def is_number(value: Any) -> bool:
     return True
 
 
-def _read(value: Any, name: str) -> Any:
+def read_frame(value: Any, name: str) -> Any:
+    """Return a data frame or a series as narwhals has it. Raises DataError for a lazy one and for equal names."""
     import narwhals
 
     try:

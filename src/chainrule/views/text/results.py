@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
+from chainrule.estimators.tables.description import DescribedTable
 from chainrule.inspection.attribution import Attribution, Reinitialization
 from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.flow.callback import GradientFlow
@@ -12,7 +13,7 @@ from chainrule.inspection.flow.flow import Flow
 from chainrule.inspection.story import Story
 from chainrule.inspection.trace.gradient_check import GradientCheck
 from chainrule.inspection.trace.trace import Trace
-from chainrule.views.text import attribution, derivation, flow, gradient_check, story, trace
+from chainrule.views.text import attribution, derivation, flow, gradient_check, story, tables, trace
 
 
 @singledispatch
@@ -27,6 +28,7 @@ def text(result: Any, *arguments: Any) -> str:
 text.register(Attribution, attribution.table)
 text.register(Reinitialization, attribution.reinitialization)
 text.register(Derivation, derivation.text)
+text.register(DescribedTable, tables.table)
 text.register(Flow, flow.table)
 text.register(GradientFlow, flow.over_training)
 text.register(Story, story.as_text)

@@ -1,0 +1,85 @@
+"""Numbers and missing values written as text: what a cell of a table says.
+
+    "12"  "-1.5e3"  "1,234.50"  "12 %"  "$5"        with a decimal point; commas part groups of three digits
+    "3,14"  "1.234,50"                              with a decimal comma, where the column as a whole reads so
+    ""  "NA"  "n/a"  "NaN"  "null"  "None"  "?"     missing
+
+"1,234" alone is 1234, as in English. Digits that begin with a zero ("007", "02139") are codes and no numbers.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", ".", "missing", "nat"))
+"""Spellings of a missing value, in lower case."""
+
+_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
+_INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
+_COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?", re.ASCII)
+_CODE = re.compile(r"0\d+", re.ASCII)
+_AROUND = re.compile(r"[$€£¥]?\s*(.*?)\s*%?", re.DOTALL)
+_DIGITS = re.compile(r"[0-9+\-.eE\n]+")
+POINT, COMMA = ".", ","
+
+
+def is_missing(text: str) -> bool:
+    """Return whether a text, without blanks around it, is a spelling of a missing value."""
+    return len(text) < 8 and text.lower() in MISSING
+
+
+def read_number(text: str, decimal: str = POINT) -> float:
+    """Return the number that a text says; infinity for one beyond float64. Raises ValueError for other text."""
+    if _PLAIN.fullmatch(text) and decimal == POINT:
+        return float(text)
+    found = _AROUND.fullmatch(text)
+    bare = found[1] if found else text
+    if decimal == COMMA and _COMMA.fullmatch(bare):
+        return float(bare.replace(".", "").replace(",", "."))
+    if decimal == POINT and _GROUPED.fullmatch(bare):
+        return float(bare.replace(",", ""))
+    if decimal == POINT and _PLAIN.fullmatch(bare):
+        return float(bare)
+    if _INFINITE.fullmatch(bare):
+        return math.inf
+    raise ValueError(f"{text[:40]!r} is no number")
+
+
+def decimal_of(texts: Sequence[str]) -> str | None:
+    """Return the decimal sign with which all texts read as numbers, missing ones aside; None if there is none."""
+    there = [text for text in texts if not is_missing(text)]
+    if not there or any(map(_CODE.fullmatch, there)):
+        return None
+    for decimal in (POINT, COMMA):
+        try:
+            _read(there, decimal)
+        except ValueError:
+            continue
+        return decimal
+    return None
+
+
+def read_numbers(texts: Sequence[str], decimal: str = POINT) -> NDArray[np.float64]:
+    """Return (texts,) numbers, NaN for missing ones. Raises ValueError with the first that is neither."""
+    missing = np.fromiter(map(is_missing, texts), bool, len(texts))
+    read = np.full(len(texts), math.nan)
+    read[~missing] = _read(
+        [text for text in texts if not is_missing(text)] if missing.any() else texts, decimal
+    )
+    return read
+
+
+def _read(texts: Sequence[str], decimal: str) -> list[float]:
+    """Read texts, those of digits alone all at once. Raises ValueError."""
+    if decimal == POINT and _DIGITS.fullmatch("\n".join(texts)):
+        try:
+            return list(map(float, texts))
+        except ValueError:  # such as "1-2" or "e"
+            pass
+    return [read_number(text, decimal) for text in texts]

@@ -1,0 +1,195 @@
+"""A column as it came: numbers, dates or texts in one array, whatever library or objects held it.
+
+form        values
+number      (n,) float64, NaN for missing; infinities are missing and counted
+boolean     the same, 0 and 1
+date        the same, seconds since 1970 in universal time
+duration    the same, seconds; the time of a day too
+text        (n,) codes, -1 for missing, of the texts in the order in which they came
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import ipaddress
+import math
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from numbers import Real
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import DataError
+
+FORMS = ("number", "boolean", "date", "duration", "text")
+LONGEST = 256
+"""Characters that tell a category apart; of a longer text, its beginning and a digest do."""
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MISSING, _NESTED, _COMPLEX, _BYTES = "missing", "nested", "complex", "bytes"
+_WRITTEN = {"Interval", "Period"}
+"""Classes of pandas whose text is a category's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    form: str
+    values: NDArray[Any]
+    texts: tuple[str, ...] = ()
+    infinite: int = 0
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Where a value is missing, (n,)."""
+        return self.values < 0 if self.form == "text" else np.isnan(self.values)
+
+
+def numbers(name: str, values: Any, form: str = "number") -> Column:
+    """Return a column of numbers; infinities become missing, and are counted."""
+    with np.errstate(over="ignore"):
+        made = np.asarray(values, np.float64)
+    infinite = np.isinf(made)
+    count = int(infinite.sum())
+    return Column(name, form, np.where(infinite, np.nan, made) if count else made, (), count)
+
+
+def times(name: str, values: NDArray[Any]) -> Column:
+    """Return a column of NumPy's dates or time differences, as seconds."""
+    fine = values.astype("M8[us]" if values.dtype.kind == "M" else "m8[us]")
+    seconds = fine.astype(np.int64) / 1e6
+    seconds[np.isnat(fine)] = np.nan
+    return Column(name, "date" if values.dtype.kind == "M" else "duration", seconds)
+
+
+def texts(name: str, values: Iterable[str | None]) -> Column:
+    """Return a column of texts, without blanks around them; an empty one is missing."""
+    known: dict[str | None, int] = {None: -1, "": -1}
+    stripped: dict[str | None, int] = {}
+    codes = []
+    for value in values:
+        code = stripped.get(value)
+        if code is None:
+            key = None if value is None else shortened(value.strip())
+            code = stripped[value] = known.setdefault(key, len(known) - 2)
+        codes.append(code)
+    return Column(name, "text", np.array(codes, np.int64), tuple(known)[2:])  # type: ignore[arg-type]
+
+
+def shortened(text: str) -> str:
+    """Return a text of at most LONGEST characters that differs for different texts."""
+    if len(text) <= LONGEST:
+        return text
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return f"{text[: LONGEST - 17]}#{digest}"
+
+
+def objects(name: str, values: Sequence[Any]) -> Column:
+    """Return a column of Python objects. Raises DataError for one that holds complex numbers or nested objects."""
+    sorts = {cls: _sort(cls) for cls in set(map(type, values))}
+    found = set(sorts.values()) - {_MISSING}
+    if found == {"text"} and sorts.keys() <= {str, type(None)}:
+        return texts(name, values)
+    if str in sorts and sorts.keys() <= {float, str, type(None)}:
+        filled = [None if type(value) is float and value != value else value for value in values]
+        if all(type(value) is not float for value in filled):
+            return texts(name, filled)
+    for bad, said in ((_NESTED, "leave it out, or make columns of what is in it"), (_COMPLEX, "split them")):
+        if bad in found:
+            row, value = next((i, v) for i, v in enumerate(values) if sorts[type(v)] == bad)
+            what = "Complex data not supported" if bad == _COMPLEX else "A table's cells hold single values"
+            raise DataError(
+                f"{what}: column {name!r} has {type(value).__name__} {_shown(value)} at row {row}; {said}."
+            )
+    if not found:
+        return Column(name, "number", np.full(len(values), np.nan))
+    if found <= {"number", "boolean"}:
+        return numbers(name, list(map(_float, values)), "boolean" if found == {"boolean"} else "number")
+    if found == {"date"}:
+        return Column(name, "date", np.array([_seconds(value) for value in values], float))
+    if found == {"duration"}:
+        return Column(name, "duration", np.array([_lasting(value) for value in values], float))
+    return texts(name, [None if sorts[type(value)] == _MISSING else _text(value) for value in values])
+
+
+def plain(value: float) -> str:
+    """Return a number as the name of a category: 1.0 is 1."""
+    return str(int(value)) if value == math.floor(value) and abs(value) < 1e16 else repr(float(value))
+
+
+def _sort(cls: type) -> str:
+    """Return the form of a class of values, or what is wrong with it."""
+    if cls is type(None) or cls.__name__ in ("NAType", "NaTType"):
+        return _MISSING
+    if issubclass(cls, (bool, np.bool_)):
+        return "boolean"
+    if issubclass(cls, (complex, np.complexfloating)):
+        return _COMPLEX
+    if issubclass(cls, (datetime.timedelta, np.timedelta64, datetime.time)):
+        return "duration"
+    if issubclass(cls, (datetime.date, np.datetime64)):
+        return "date"
+    if issubclass(cls, (Decimal, Fraction, Real, np.integer, np.floating)):
+        return "number"
+    written = (str, bytes, uuid.UUID, PurePath, ipaddress._BaseAddress)
+    if issubclass(cls, written) or cls.__name__ in _WRITTEN:
+        return "text"
+    return _NESTED
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError):  # a missing value, or a signaling NaN of Decimal
+        return math.nan
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, np.datetime64):
+        return float("nan") if np.isnat(value) else float(value.astype("M8[us]").astype(np.int64)) / 1e6
+    if _sort(type(value)) == _MISSING:
+        return math.nan
+    if not isinstance(value, datetime.datetime):
+        return float(value.toordinal() - 719163) * 86400.0
+    aware = (
+        value
+        if value.tzinfo is not None and value.utcoffset() is not None
+        else value.replace(tzinfo=datetime.UTC)
+    )
+    return float((aware - _EPOCH).total_seconds())
+
+
+def _lasting(value: Any) -> float:
+    if isinstance(value, np.timedelta64):
+        return float("nan") if np.isnat(value) else float(value.astype("m8[us]").astype(np.int64)) / 1e6
+    if isinstance(value, datetime.time):
+        return float(value.hour * 3600 + value.minute * 60 + value.second) + value.microsecond / 1e6
+    return math.nan if _sort(type(value)) == _MISSING else float(value.total_seconds())
+
+
+def _text(value: Any) -> str | None:
+    """Return what a value of a column of several types is called; None for NaN."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if _sort(type(value)) == "number":
+        number = _float(value)
+        return None if math.isnan(number) else plain(number) if math.isfinite(number) else "inf"
+    return value.isoformat() if isinstance(value, (datetime.date, datetime.time)) else str(value)
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception:
+        return ""
+    return text[:40]

@@ -1,0 +1,194 @@
+"""Learn from the columns of a training table what each one becomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import DataError
+from chainrule.estimators.tables import calendar, kinds
+from chainrule.estimators.tables.column import Column
+from chainrule.estimators.tables.kinds import Taken
+from chainrule.estimators.tables.learned import Lane, LearnedColumn
+from chainrule.estimators.tables.scaling import SCALES, WAYS
+from chainrule.estimators.tables.statistics import Array, Ordered
+
+CHUNK = 1 << 23
+"""numbers that are worked on at a time: 64 MB"""
+MOST_CODES = 10_000
+"""the most categories of a column that have a code of their own, the most frequent ones"""
+MOST_ONE_HOT = 255
+"""and an output, where there are no embeddings"""
+NOISE = 1e-12
+"""a range so small against the largest value is rounding"""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The settings of a preprocessor, checked."""
+
+    max_one_hot: int
+    embeddings: bool
+    embedding_size: int | None
+    min_count: int
+    scale: str
+    impute: str
+    near_constant: float
+    drop_identifiers: bool
+    kinds: dict[str, str]
+
+
+def size_of(categories: int, size: int | None) -> int:
+    """Return the size of an embedding: min(50, round(1.6 c^0.56)) for c categories, unless it is given.
+
+    Source: Howard and Gugger, "fastai: a layered API for deep learning" (2020), `emb_sz_rule`.
+    """
+    return min(50, max(1, round(1.6 * categories**0.56))) if size is None else size
+
+
+def learn(columns: list[Column], weights: Array | None, rules: Rules) -> list[LearnedColumn]:
+    """Return what is learned of each column.
+
+    weights: (n,) positive; a weight of 2 counts as two equal rows.
+    Raises DataError where nothing is left to learn from.
+    """
+    found: list[LearnedColumn | None] = []
+    numeric: list[tuple[int, Taken]] = []
+    for k, column in enumerate(columns):
+        asked = rules.kinds.get(column.name)
+        taken = kinds.take(column, None if asked == "drop" else asked)
+        missing = float(_share(np.isnan(taken.values), weights))
+        begun = LearnedColumn(
+            column.name, taken.kind, taken.why, "dropped", missing, taken.infinite, reads=taken.reads
+        )
+        if asked == "drop":
+            found.append(begun._replace(why="asked"))
+        elif np.isnan(taken.values).all():
+            found.append(begun._replace(why="all_missing"))
+        elif taken.kind in ("category", "boolean"):
+            found.append(_categorical(begun, taken, weights, rules))
+        elif rules.drop_identifiers and asked is None and kinds.is_identifier(column.name, taken):
+            found.append(begun._replace(why="identifier"))
+        else:
+            found.append(begun)
+            numeric.append((k, taken))
+    for k, learned in _numeric(numeric, found, weights, rules):
+        found[k] = learned
+    made = [each for each in found if each is not None]
+    if all(each.became == "dropped" for each in made):
+        rows = len(columns[0].values)
+        whys = ", ".join(f"{each.name!r} {each.why.replace('_', ' ')}" for each in made[:3])
+        raise DataError(
+            f"X has no column to learn from in n_samples = {rows} rows ({whys}{', …' * (len(made) > 3)}); "
+            "give more rows, or columns whose values differ."
+        )
+    return made
+
+
+def _categorical(begun: LearnedColumn, taken: Taken, weights: Array | None, rules: Rules) -> LearnedColumn:
+    there = ~np.isnan(taken.values)
+    counts = np.bincount(
+        taken.values[there].astype(np.int64),
+        None if weights is None else weights[there],
+        minlength=len(taken.texts),
+    )
+    total = len(there) if weights is None else weights.sum()
+    named = sorted((text, float(count)) for text, count in zip(taken.texts, counts, strict=True) if count > 0)
+    begun = begun._replace(distinct=len(named))
+    frequent = max(begun.missing * total, max(count for _, count in named))
+    if frequent >= total * (1 - 1e-12):
+        return begun._replace(why="constant")
+    if total - frequent < rules.near_constant * total:
+        return begun._replace(why="near_constant")
+    if len(named) <= rules.max_one_hot:
+        binary = len(named) == 2
+        return begun._replace(
+            became="binary" if binary else "one_hot", categories=tuple(text for text, _ in named)
+        )
+    ranked = sorted(named, key=lambda each: (-each[1], each[0]))
+    most = MOST_CODES if rules.embeddings else MOST_ONE_HOT
+    kept = [text for text, count in ranked[:most] if count >= rules.min_count]
+    if len(kept) < rules.max_one_hot:  # of a small table the most frequent, if they occur twice
+        kept = [text for text, count in ranked[: rules.max_one_hot] if count >= 2]
+    if not kept:
+        return begun._replace(why="every_value_differs")
+    begun = begun._replace(categories=tuple(sorted(kept)), merged=len(named) - len(kept))
+    if len(kept) <= rules.max_one_hot or not rules.embeddings:
+        return begun._replace(became="one_hot")
+    return begun._replace(became="embedded", size=size_of(len(kept), rules.embedding_size))
+
+
+def _numeric(
+    numeric: list[tuple[int, Taken]], found: list[LearnedColumn | None], weights: Array | None, rules: Rules
+) -> list[tuple[int, LearnedColumn]]:
+    """Learn of numbers, durations and dates, many at a time."""
+    made = []
+    rows = len(numeric[0][1].values) if numeric else 1
+    step = max(1, CHUNK // max(rows, 1) // 2)  # a date has two lanes
+    for start in range(0, len(numeric), step):
+        part = numeric[start : start + step]
+        lanes: list[tuple[int, str, Array]] = []
+        origins: dict[int, float] = {}
+        for k, taken in part:
+            if taken.kind != "date":
+                lanes.append((k, "value", taken.values))
+                continue
+            origins[k] = float(np.nanmin(taken.values))
+            lanes += [(k, name, calendar.number(taken.values, name, origins[k])) for name in calendar.NUMBERS]
+        moving: dict[int, list[Lane]] = {}
+        for (k, name, _), fitted in zip(lanes, _lanes([x for *_, x in lanes], weights, rules), strict=True):
+            moving.setdefault(k, []).extend(lane._replace(part=name) for lane in fitted)
+        for k, taken in part:
+            begun = found[k]
+            assert begun is not None
+            cycles = _cycles(taken, weights, rules) if taken.kind == "date" else ()
+            indicator = rules.near_constant < begun.missing
+            became = "parts" if taken.kind == "date" else "scaled"
+            learned = begun._replace(
+                became=became,
+                lanes=tuple(moving[k]),
+                cycles=cycles,
+                origin=origins.get(k, 0.0),
+                indicator=indicator,
+            )
+            if not moving[k] and not cycles:
+                if indicator and begun.missing < 1 - rules.near_constant:
+                    learned = learned._replace(became="indicator")
+                else:
+                    present = taken.values[~np.isnan(taken.values)]
+                    why = "constant" if begun.missing == 0 and np.ptp(present) == 0 else "near_constant"
+                    learned = begun._replace(why=why)
+            made.append((k, learned))
+    return made
+
+
+def _lanes(values: list[Array], weights: Array | None, rules: Rules) -> list[list[Lane]]:
+    """Return what is learned of numbers: for each an output a way of scaling, none where it is constant."""
+    x = Ordered(np.stack(values).T, weights)  # (n, lanes), and each lane in one piece
+    low, median, high = x.quantiles((rules.near_constant, 0.5, 1 - rules.near_constant))
+    with np.errstate(over="ignore"):
+        constant = high - low <= NOISE * np.maximum(np.abs(low), np.abs(high))
+    fill = (median if rules.impute == "median" else x.mean_and_deviation()[0]).tolist()
+    scales = [WAYS[way](x) for way in SCALES[rules.scale]]
+    return [
+        [] if constant[k] else [Lane("value", fill[k], scale[k]) for scale in scales]
+        for k in range(len(values))
+    ]
+
+
+def _cycles(taken: Taken, weights: Array | None, rules: Rules) -> tuple[str, ...]:
+    there = ~np.isnan(taken.values)
+    seconds, mass = taken.values[there], None if weights is None else weights[there]
+    kept = []
+    for part in calendar.CYCLES:
+        waves = np.stack(calendar.cycle(seconds, part), axis=1)
+        low, high = Ordered(waves, mass).quantiles((rules.near_constant, 1 - rules.near_constant))
+        if (high - low > NOISE).any():
+            kept.append(part)
+    return tuple(kept)
+
+
+def _share(where: NDArray[np.bool_], weights: Array | None) -> float:
+    return float(where.mean() if weights is None else weights[where].sum() / weights.sum())

@@ -1,0 +1,211 @@
+"""Tell what a column is from its values, and read later tables as the same."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.datasets import numerals
+from chainrule.errors import ConfigError, DataError
+from chainrule.estimators.tables import calendar
+from chainrule.estimators.tables.column import Column, plain
+from chainrule.estimators.tables.learned import LearnedColumn
+
+BOOLEANS = ("False", "True")
+_TRUE, _FALSE = (
+    frozenset(("true", "t", "yes", "y", "1", "1.0")),
+    frozenset(("false", "f", "no", "n", "0", "0.0")),
+)
+_IDENTIFIER = re.compile(
+    r"(?:index|idx|ix|u?uid|guid|rowid|row[ _.]?(?:names?|nr|no|num(?:ber)?)?|unnamed: ?\d+|"
+    r"obs(?:ervation)?|(?:.*[ _.-])?id|id[ _.-].*)",
+    re.IGNORECASE,
+)
+_CAMEL = re.compile(r".*[a-z]I[Dd]")
+
+
+class Taken(NamedTuple):
+    """A column by what it was taken for."""
+
+    kind: str
+    why: str
+    values: NDArray[np.float64]
+    """(n,): numbers, seconds or, of booleans and categories, codes of texts; NaN for missing"""
+    texts: tuple[str, ...] = ()
+    reads: str = ""
+    infinite: int = 0
+
+
+def take(column: Column, asked: str | None = None) -> Taken:
+    """Tell what a column of training is.
+
+    Text in which every value reads as a number is one; text in which every value is a date is one; other text is a
+    category.  asked: the kind that the user gave it.  Raises DataError where its values cannot be taken for that.
+    """
+    if asked == "category":
+        values, texts = categories(column)
+        return Taken("category", "asked", values, texts)
+    if column.form == "text":
+        found = _text(column, asked)
+    elif column.form == "boolean":
+        found = Taken("boolean", "booleans", column.values, BOOLEANS)
+    elif column.form == "date":
+        found = Taken("date", "dates", calendar.in_range(column.values))
+    else:
+        found = Taken(column.form, f"{column.form}s", column.values, infinite=column.infinite)
+    if asked == "number" and found.kind in ("boolean", "duration"):
+        found = found._replace(kind="number", texts=())
+    if asked is not None and found.kind != asked:
+        raise DataError(
+            f"kinds says that column {column.name!r} is a {asked}, and its values are {found.why.replace('_', ' ')}; "
+            "leave it out of kinds, or mend the values."
+        )
+    return found._replace(why="asked") if asked is not None else found
+
+
+def _text(column: Column, asked: str | None) -> Taken:
+    decimal = numerals.decimal_of(column.texts) if asked in (None, "number") else None
+    if decimal is not None:
+        values = _decoded(column, numerals.read_numbers(column.texts, decimal))
+        infinite = int(np.isinf(values).sum())
+        values = np.where(np.isinf(values), np.nan, values)
+        return Taken("number", "text_numbers", values, reads=decimal, infinite=infinite)
+    order = calendar.order_of(column.texts) if asked in (None, "date") else None
+    if order is not None:
+        seconds = calendar.in_range(_decoded(column, calendar.read_dates(column.texts, order)))
+        return Taken("date", "text_dates", seconds, reads=order)
+    values, texts = categories(column)
+    return Taken("category", "texts", values, texts)
+
+
+def is_identifier(name: str, taken: Taken) -> bool:
+    """Return whether a column only tells the rows apart: whole numbers, no two the same, and a name that says so.
+
+    The values alone would not do: a price or a population may differ in every row too.
+    """
+    if taken.kind != "number" or not (_IDENTIFIER.fullmatch(name.strip()) or _CAMEL.fullmatch(name.strip())):
+        return False
+    values = taken.values
+    if len(values) < 3 or np.isnan(values).any() or (values != np.floor(values)).any():
+        return False
+    return len(np.unique(values)) == len(values)
+
+
+def categories(column: Column) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Return a column as codes of texts, whatever its values are: a whole number is called as an integer is."""
+    if column.form == "text":
+        return np.where(column.values < 0, np.nan, column.values.astype(float)), column.texts
+    distinct, codes = np.unique(column.values, return_inverse=True)
+    missing = np.isnan(column.values)
+    there = distinct[~np.isnan(distinct)].tolist()
+    if column.form == "boolean":
+        texts = tuple(BOOLEANS[int(value)] for value in there)
+    elif column.form == "date":
+        texts = tuple(
+            calendar.as_text(value) if abs(value) <= calendar.LATEST else plain(value) for value in there
+        )
+    else:
+        texts = tuple(map(plain, there))
+    return np.where(missing, np.nan, codes.astype(float)), texts
+
+
+def codes(column: Column, learned: LearnedColumn) -> NDArray[np.int64]:
+    """Return the codes of a column by the categories of training, (n,): -1 missing, len(categories) for others."""
+    known = {text: k for k, text in enumerate(learned.categories)}
+    if learned.kind == "boolean" and column.form != "boolean":
+        return _booleans(column, learned)
+    values, texts = categories(column)
+    table = np.array([*(known.get(text, len(known)) for text in texts), -1], np.int64)  # the last for missing
+    return np.asarray(table[np.where(np.isnan(values), len(texts), values).astype(np.int64)])
+
+
+def values(column: Column, learned: LearnedColumn) -> NDArray[np.float64]:
+    """Return a column as the numbers or seconds that it was in training, NaN for missing.
+
+    Raises DataError where its values are of another kind and cannot be read as that one.
+    """
+    if column.missing.all():
+        return np.full(len(column.values), np.nan)
+    kind, form = learned.kind, column.form
+    if form == kind or (kind == "number" and form == "boolean"):
+        return calendar.in_range(column.values) if kind == "date" else column.values
+    if form != "text" or kind == "duration":
+        raise _changed(column, learned)
+    try:
+        if kind == "date":
+            order = learned.reads or calendar.order_of(column.texts) or "iso"
+            return calendar.in_range(_decoded(column, calendar.read_dates(column.texts, order)))
+        read = _decoded(column, numerals.read_numbers(column.texts, learned.reads or numerals.POINT))
+        return np.where(np.isinf(read), np.nan, read)
+    except (ValueError, OverflowError) as error:
+        raise _changed(column, learned) from error
+
+
+def _booleans(column: Column, learned: LearnedColumn) -> NDArray[np.int64]:
+    if column.missing.all():
+        return np.full(len(column.values), -1)
+    found, texts = categories(column)
+    table = np.full(len(texts) + 1, -1)
+    for k, text in enumerate(texts):
+        low = text.lower()
+        if low not in _TRUE | _FALSE and not numerals.is_missing(low):
+            raise _changed(column, learned)
+        if not numerals.is_missing(low):
+            said = BOOLEANS[low in _TRUE]
+            table[k] = (
+                learned.categories.index(said) if said in learned.categories else len(learned.categories)
+            )
+    return np.asarray(table[np.where(np.isnan(found), len(texts), found).astype(np.int64)])
+
+
+def _decoded(column: Column, read: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what was read of each text, for each row."""
+    return np.asarray(np.append(read, np.nan)[column.values])
+
+
+def _changed(column: Column, learned: LearnedColumn) -> DataError:
+    names, known = categories(column)
+    example = ""
+    for text in known[:10_000]:
+        if column.form != "text" or not _reads(text, learned):
+            row = int(np.flatnonzero(names == known.index(text))[0])
+            example = f" ({text[:40]!r} at row {row})"
+            break
+    return DataError(
+        f"X has {column.form}s in column {learned.name!r}{example}, which held {learned.kind}s in training; "
+        "convert it, or fill such cells with missing values."
+    )
+
+
+def _reads(text: str, learned: LearnedColumn) -> bool:
+    try:
+        if learned.kind == "boolean":
+            return text.lower() in _TRUE | _FALSE or numerals.is_missing(text)
+        if learned.kind == "date":
+            calendar.read_dates([text], learned.reads or "iso")
+        else:
+            numerals.read_numbers([text], learned.reads or numerals.POINT)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def check_kinds(kinds: object) -> dict[str, str]:
+    """Check the kinds that a user gives to columns by name, and return a dict of them; {} for None."""
+    if kinds is None:
+        return {}
+    if not isinstance(kinds, dict) or not all(
+        isinstance(each, str) for pair in kinds.items() for each in pair
+    ):
+        raise ConfigError(
+            f"kinds must be a dict from the name of a column to what it is, such as {{'zip': 'category'}}, or None, "
+            f"not {kinds!r:.80}."
+        )
+    allowed = ("number", "category", "date", "drop")
+    for name, kind in kinds.items():
+        if kind not in allowed:
+            raise ConfigError(f"kinds[{name!r}] must be one of {', '.join(allowed)}, not {kind!r}.")
+    return dict(kinds)

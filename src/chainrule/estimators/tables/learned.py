@@ -1,0 +1,82 @@
+"""What a preprocessor learned of each column, as plain data."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chainrule.estimators.tables.scaling import Scaling
+
+KINDS = ("number", "boolean", "category", "date", "duration")
+"""What a column may be taken for."""
+WHYS = (
+    *("numbers", "text_numbers", "booleans", "texts", "dates", "text_dates", "durations", "asked"),
+    *("all_missing", "constant", "near_constant", "every_value_differs", "identifier"),
+)
+"""Why: what it holds, or why it is dropped."""
+OUTCOMES = ("scaled", "parts", "binary", "one_hot", "embedded", "indicator", "dropped")
+"""What became of it."""
+
+
+class Lane(NamedTuple):
+    """One output that is a scaled number: a column's own, or a part of its dates."""
+
+    part: str
+    """"value", "days" or "year\""""
+    fill: float
+    """what a missing value is replaced by"""
+    scale: Scaling
+
+
+class LearnedColumn(NamedTuple):
+    """What was learned of one column."""
+
+    name: str
+    kind: str
+    why: str
+    became: str
+    missing: float
+    """the share of its values that were missing in training"""
+    infinite: int = 0
+    """how many of these were infinite"""
+    distinct: int | None = None
+    """the number of its categories in training; None where it has none"""
+    reads: str = ""
+    """how its text is read: the decimal sign of numbers, the order of dates"""
+    categories: tuple[str, ...] = ()
+    """those that have an output or a code of their own, in the order of these"""
+    merged: int = 0
+    """how many others were too rare for that and share one; in prediction new ones do too"""
+    size: int = 0
+    """of its embedding"""
+    lanes: tuple[Lane, ...] = ()
+    cycles: tuple[str, ...] = ()
+    origin: float = 0.0
+    """the earliest date of training, in seconds since 1970"""
+    indicator: bool = False
+    """whether an output says that the value is missing"""
+
+    @property
+    def codes(self) -> int:
+        """The codes of an embedded column: 0 for missing, its categories, and one for rare ones if there were any."""
+        return 1 + len(self.categories) + bool(self.merged)
+
+    def outputs(self) -> list[str]:
+        """Return the names of the outputs that it became."""
+        if self.became == "dropped":
+            return []
+        if self.became == "embedded":
+            return [self.name]
+        if self.became == "binary":
+            return [f"{self.name}={self.categories[1]}"]
+        if self.became == "one_hot":
+            rare = [f"{self.name} rare"] if self.merged else []
+            return [*(f"{self.name}={category}" for category in self.categories), *rare]
+        twice = len({lane.part for lane in self.lanes}) < len(self.lanes)
+        names = [
+            self.name
+            + f" {lane.part}" * (lane.part != "value")
+            + " rank" * (twice and lane.scale.way == "quantile")
+            for lane in self.lanes
+        ]
+        names += [f"{self.name} {part}_{wave}" for part in self.cycles for wave in ("sin", "cos")]
+        return names + [f"{self.name} missing"] * self.indicator

@@ -1,0 +1,265 @@
+"""The preprocessor of tables: from columns of any types to the numbers of a network's inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import NotFittedError
+
+from chainrule.core.settings import check_choice, check_count, check_number
+from chainrule.data.frames import places
+from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
+from chainrule.estimators.tables import fitting, kinds, reading, state
+from chainrule.estimators.tables.column import Column
+from chainrule.estimators.tables.description import DescribedTable, describe
+from chainrule.estimators.tables.encoding import Embedded, embedded, encode
+from chainrule.estimators.tables.learned import LearnedColumn
+from chainrule.estimators.tables.scaling import SCALES
+
+_SETTINGS = (
+    *("max_one_hot", "embeddings", "embedding_size", "min_count", "scale", "impute", "near_constant"),
+    *("identifiers", "kinds", "dtype"),
+)
+
+
+class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Make a network's inputs from a table of any types, and remember how, by the names of its columns.
+
+        inputs = TablePreprocessor().fit_transform(frame)       (n, outputs) float32
+
+    Numbers are scaled, and a missing one is replaced by the median and said by an indicator; categories become one
+    output each or, of more than `max_one_hot`, a code for an embedding; dates become days, year and cycles of season,
+    week and day. Text that reads as numbers or as dates is taken as such. Columns that say nothing are dropped, which
+    `columns_` tells with the reason. In prediction columns are matched by name: others are ignored, a missing one is
+    an error, and a category that training did not have counts as a rare one, or as missing if there were none.
+
+    max_one_hot: the most categories that become an output each; two become one output of -1 and 1, 0 for missing.
+    embeddings: whether more categories become a code, 0 for missing; otherwise the 255 most frequent become outputs.
+    embedding_size: the size of each embedding; None for min(50, round(1.6 c^0.56)) of c categories.
+    min_count: the rows that a category of more than `max_one_hot` needs for a code of its own; rarer ones share one.
+    scale: "robust", "standard", "quantile", "none" or, with two outputs a number, "robust+quantile" or
+    "standard+quantile"; the formulas are in `chainrule.estimators.tables.scaling`.
+    impute: "median" or "mean".
+    near_constant: the share of rows in which a column must differ from its most frequent value, or it is dropped.
+    identifiers: "drop" columns that number the rows, by their values and their name, or "keep" them.
+    kinds: what a column is, by its name: {"zip": "category"}; "number", "category", "date" or "drop".
+    dtype: "float32" or "float64".
+
+    After fit: `columns_`, what became of each column; `embedded_`, the outputs that are codes, as (column, codes,
+    size); `n_features_in_`; `feature_names_in_` if all names are text.
+    Raises DataError for cells that are no single values and tables without a usable column; ConfigError for settings.
+    """
+
+    _learned: tuple[LearnedColumn, ...]
+    _rows: int | None
+    _named: bool
+
+    def __init__(
+        self,
+        *,
+        max_one_hot: int = 8,
+        embeddings: bool = True,
+        embedding_size: int | None = None,
+        min_count: int = 10,
+        scale: str = "standard+quantile",
+        impute: str = "median",
+        near_constant: float = 1e-4,
+        identifiers: str = "drop",
+        kinds: dict[str, str] | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        self.max_one_hot = max_one_hot
+        self.embeddings = embeddings
+        self.embedding_size = embedding_size
+        self.min_count = min_count
+        self.scale = scale
+        self.impute = impute
+        self.near_constant = near_constant
+        self.identifiers = identifiers
+        self.kinds = kinds
+        self.dtype = dtype
+
+    def fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> TablePreprocessor:
+        """Learn from a training table what each column is and what it becomes.
+
+        X: a data frame of pandas, Polars, PyArrow or another library that narwhals knows; a dict of columns; or an
+        array (n, columns).  y: not used.
+        sample_weight: (n,) weights of at least 0; one of 2 counts as two equal rows, one of 0 as none.
+        """
+        rules = self._rules()
+        table = reading.read(X)
+        _check_size(table)
+        columns = table.columns
+        unknown = [name for name in rules.kinds if name not in {column.name for column in columns}]
+        if unknown:
+            places(unknown, [column.name for column in columns], "X")
+        weights = _weights(sample_weight, table.rows)
+        if weights is not None:
+            kept = weights > 0
+            columns = [
+                Column(each.name, each.form, each.values[kept], each.texts, each.infinite) for each in columns
+            ]
+            weights = weights[kept]
+            weights = weights / min(1.0, float(weights.mean()))  # weights of mean 1 or more count rows
+        self._learned = tuple(fitting.learn(columns, weights, rules))
+        self._rows, self._named = table.rows, table.named
+        self._publish()
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.floating]:
+        """Return the (n, outputs) inputs of a network for a table with the columns of training.
+
+        Raises DataError for a missing column and for values of another kind than in training.
+        """
+        self._check_fitted()
+        names = [each.name for each in self._learned]
+        used = [each.name for each in self._learned if each.became != "dropped"]
+        table = reading.read(X, known=used if self._named else None)
+        if self._named and table.named:
+            places(used, table.names, "X")
+            columns = {column.name: column for column in table.columns}
+        else:
+            if len(table.columns) != len(names):
+                raise ShapeError(
+                    f"X has {len(table.columns)} features, but TablePreprocessor is expecting {len(names)} features as "
+                    "input; pass the columns of training, or a data frame, whose columns are matched by name."
+                )
+            columns = dict(zip(names, table.columns, strict=True))
+        return encode(columns, self._learned, table.rows, self._rules_dtype())
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names of the outputs: "sex=male", "signed days", "age missing".
+
+        input_features: None, or the names of training, as scikit-learn passes them.
+        """
+        self._check_fitted()
+        if input_features is not None:
+            given = [str(each) for each in input_features]
+            known = [each.name for each in self._learned]
+            if len(given) != len(known) or (self._named and given != known):
+                raise ConfigError(
+                    f"input_features is not equal to feature_names_in_: it should have length equal to number of "
+                    f"features ({len(known)}) and name the columns of training; pass None."
+                )
+            learned = [each._replace(name=name) for each, name in zip(self._learned, given, strict=True)]
+        else:
+            prefix = "" if self._named else "x"
+            learned = [each._replace(name=f"{prefix}{each.name}") for each in self._learned]
+        return np.array([name for each in learned for name in each.outputs()], object)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return all that was learned as JSON values: text, numbers and lists."""
+        self._check_fitted()
+        settings = {name: getattr(self, name) for name in _SETTINGS}
+        return state.write(self._learned, self._named, settings)
+
+    @classmethod
+    def from_data(cls, data: Any) -> TablePreprocessor:
+        """Return the preprocessor that `to_data` wrote, which transforms to the same bits.
+
+        Raises FormatError for data that are not whole.
+        """
+        learned, named, settings = state.read(data)
+        unknown = [name for name in settings if name not in _SETTINGS]
+        if unknown:
+            raise FormatError(
+                f"settings has the key {unknown[0]!r:.60}, which none has; fit the preprocessor anew."
+            )
+        made = cls(**settings)
+        try:
+            made._rules()
+        except (ConfigError, TypeError) as error:
+            raise FormatError(f"settings of the preprocessor are damaged: {error}") from error
+        made._learned, made._named, made._rows = tuple(learned), named, None
+        made._publish()
+        return made
+
+    @property
+    def columns_(self) -> DescribedTable:
+        """What each column was taken for, why, and what became of it. Print it."""
+        self._check_fitted()
+        return describe(self._learned, self._rows)
+
+    @property
+    def embedded_(self) -> tuple[Embedded, ...]:
+        """The outputs that are codes: (column of the output, codes with 0, size of the embedding)."""
+        self._check_fitted()
+        return embedded(self._learned)
+
+    def _publish(self) -> None:
+        self.n_features_in_ = len(self._learned)
+        self.__dict__.pop("feature_names_in_", None)
+        if self._named:
+            self.feature_names_in_ = np.array([each.name for each in self._learned], object)
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "_learned"):
+            raise NotFittedError(
+                "This TablePreprocessor instance is not fitted yet; call fit with a training table first."
+            )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether `fit` was called."""
+        return hasattr(self, "_learned")
+
+    def __sklearn_tags__(self) -> Any:
+        """Return what scikit-learn may pass: text, categories and missing values, in two dimensions."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def _rules_dtype(self) -> str:
+        return str(
+            check_choice(str(np.dtype(self.dtype)), {"float32": "float32", "float64": "float64"}, "dtype")
+        )
+
+    def _rules(self) -> fitting.Rules:
+        """Check the settings."""
+        check_choice(
+            self.dtype if isinstance(self.dtype, str) else None, {"float32": 0, "float64": 0}, "dtype"
+        )
+        check_choice(self.identifiers, {"drop": 0, "keep": 0}, "identifiers")
+        check_choice(self.impute, {"median": 0, "mean": 0}, "impute")
+        check_choice(self.scale, SCALES, "scale")
+        size = self.embedding_size
+        return fitting.Rules(
+            max_one_hot=check_count(self.max_one_hot, "max_one_hot", 2),
+            embeddings=bool(self.embeddings),
+            embedding_size=None if size is None else check_count(size, "embedding_size"),
+            min_count=check_count(self.min_count, "min_count"),
+            scale=self.scale,
+            impute=self.impute,
+            near_constant=check_number(self.near_constant, "near_constant", minimum=0.0, below=0.5),
+            drop_identifiers=self.identifiers == "drop",
+            kinds=kinds.check_kinds(self.kinds),
+        )
+
+
+def _check_size(table: reading.RawTable) -> None:
+    shape = (table.rows, len(table.columns))
+    for count, what in ((shape[1], "feature(s)"), (shape[0], "sample(s)")):
+        if not count:
+            raise ShapeError(
+                f"Found array with 0 {what} (shape={shape}) while a minimum of 1 is required; X needs rows and columns."
+            )
+
+
+def _weights(sample_weight: ArrayLike | None, rows: int) -> NDArray[np.float64] | None:
+    """Return the weights as float64, None where all are 1."""
+    if sample_weight is None:
+        return None
+    try:
+        weights = np.asarray(sample_weight, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError("sample_weight must be one number a row.") from error
+    if weights.shape != (rows,):
+        raise ShapeError(f"sample_weight must have shape ({rows},), one number a row, not {weights.shape}.")
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise DataError("sample_weight must be finite, at least 0, and not zero in every row.")
+    return None if (weights == 1).all() else weights

@@ -1,0 +1,114 @@
+"""Scale numbers for a network, by the names that `TablePreprocessor(scale=...)` takes.
+
+    robust      z = s((x - median) / (Q75 - Q25)),  s(z) = z / sqrt(1 + (z / 3)^2), which stays within (-3, 3)
+    standard    z = s((x - mean) / deviation)
+    quantile    z = Phi^-1(F(x)),  F the share of smaller values in training, by linear interpolation; within 5.2
+    none        z = x
+
+"robust+quantile" and "standard+quantile" make two outputs of a number. Where the quartiles are equal, the deviation
+takes the place of their difference.
+
+The default was chosen on 17 tables of 5,404 to 53,940 rows (13,000 of them at most) with three splits each, by the test
+loss of a network of two layers of 128 ReLU relative to that with robust, as geometric mean and of the worst run:
+standard 0.996 and 1.28, quantile 0.983 and 1.31, robust+quantile 0.943 and 1.04, standard+quantile 0.937 and 1.06.
+
+Sources: robust and its smooth clip, Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and
+boosted trees on tabular data" (2024), section 3, where half the range takes that place; quantile, scikit-learn's
+QuantileTransformer, with the number of quantiles of Gorishniy, Kotelnikov and Babenko, "TabM" (2024).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from chainrule.estimators.tables.statistics import Array, Ordered
+
+LARGEST = 1e6
+"""What is further from the center, in spreads, is taken to be as far: squares stay finite."""
+TAIL = 1e-7
+"""The smallest share that a quantile is taken for: |z| stays below 5.2."""
+
+
+class Scaling(NamedTuple):
+    """What was learned of one column of numbers."""
+
+    way: str
+    center: float = 0.0
+    spread: float = 1.0
+    grid: tuple[float, ...] = ()
+    """the quantiles at equal steps from 0 to 1, for the way "quantile\""""
+
+
+def fit_robust(x: Ordered) -> list[Scaling]:
+    """Return the median and the distance of the quartiles of each column of x, (n, columns)."""
+    first, median, third = x.quantiles((0.25, 0.5, 0.75))
+    spread = np.minimum(third / 2 - first / 2, np.finfo(float).max / 2) * 2
+    return _scales("robust", median, np.where(spread > 0, spread, x.mean_and_deviation()[1]))
+
+
+def fit_standard(x: Ordered) -> list[Scaling]:
+    """Return the mean and the standard deviation of each column."""
+    return _scales("standard", *x.mean_and_deviation())
+
+
+def fit_quantile(x: Ordered) -> list[Scaling]:
+    """Return max(10, min(1000, n / 30)) quantiles of each column, where n is the sum of weights."""
+    n = len(x.x) if x.weights is None else x.weights.sum()
+    grid = x.quantiles(np.linspace(0.0, 1.0, max(10, min(1000, int(n // 30)))).tolist())
+    return [Scaling("quantile", grid=tuple(column)) for column in grid.T.tolist()]
+
+
+def fit_none(x: Ordered) -> list[Scaling]:
+    """Return scales that change nothing."""
+    return [Scaling("none")] * x.x.shape[1]
+
+
+WAYS: dict[str, Callable[[Ordered], list[Scaling]]] = {
+    "robust": fit_robust,
+    "standard": fit_standard,
+    "quantile": fit_quantile,
+    "none": fit_none,
+}
+SCALES = {
+    **{way: (way,) for way in WAYS},
+    "robust+quantile": ("robust", "quantile"),
+    "standard+quantile": ("standard", "quantile"),
+}
+"""The ways that a setting stands for, an output each."""
+
+
+def apply(x: Array, scales: Sequence[Scaling]) -> Array:
+    """Return z of x, (n, columns), by the scale of each column; all are of one way."""
+    way = scales[0].way
+    if way == "quantile":
+        return np.stack(
+            [_normal(column, each.grid) for column, each in zip(x.T, scales, strict=True)], axis=1
+        )
+    center = np.array([scale.center for scale in scales])
+    spread = np.array([scale.spread for scale in scales])
+    if way == "none":
+        return x
+    with np.errstate(
+        over="ignore"
+    ):  # halves: the distance of two numbers may be beyond float64, and theirs is not
+        z = np.clip((x / 2 - center / 2) / (spread / 2), -LARGEST, LARGEST)
+    return np.asarray(z / np.sqrt(1 + (z / 3) ** 2))
+
+
+def _normal(x: Array, grid: tuple[float, ...]) -> Array:
+    """Phi^-1(F(x)); of equal quantiles the mean of the first and the last counts."""
+    from scipy.special import ndtri
+
+    values, steps = np.array(grid), np.linspace(0.0, 1.0, len(grid))
+    with np.errstate(over="ignore", invalid="ignore"):  # the slope between numbers near the ends of float64
+        share = (np.interp(x, values, steps) - np.interp(-x, -values[::-1], -steps[::-1])) / 2
+    return np.asarray(ndtri(np.clip(np.nan_to_num(share, nan=0.5), TAIL, 1 - TAIL)))
+
+
+def _scales(way: str, center: Array, spread: Array) -> list[Scaling]:
+    usable = np.isfinite(spread) & (spread > np.finfo(float).tiny)
+    spread = np.where(usable, spread, 1.0)
+    return [Scaling(way, c, s) for c, s in zip(center.tolist(), spread.tolist(), strict=True)]
