@@ -67,7 +67,7 @@ def test_scikit_learns_checks(estimator: Any, check: Any):
 
 
 def test_what_each_column_becomes():
-    found = {each.name: (each.kind, each.why, each.became) for each in FITTED.columns_}
+    found = {each.name: (each.taken_for, each.why, each.became) for each in FITTED.columns_}
     assert found == {
         "age": ("number", "numbers", "scaled"),
         "count": ("number", "numbers", "scaled"),
@@ -189,7 +189,7 @@ def test_one_day_in_many_writings():
     ],
 )
 def test_what_text_and_mixtures_are(values: list[Any], kind: str):
-    assert TablePreprocessor().fit({"x": values}).columns_["x"].kind == kind
+    assert TablePreprocessor().fit({"x": values}).columns_["x"].taken_for == kind
 
 
 def test_numbers_of_a_decimal_comma():

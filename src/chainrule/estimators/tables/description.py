@@ -16,7 +16,7 @@ class DescribedColumn(NamedTuple):
     """One column of a training table."""
 
     name: str
-    kind: str
+    taken_for: str
     """"number", "boolean", "category", "date" or "duration\""""
     why: str
     """a code: what its values are, or why it is dropped"""
