@@ -55,6 +55,15 @@ def test_penalty_by_hand():
     np.testing.assert_allclose(penalty_gradient(W, 0.1, 0.0), 0.1 * W, rtol=1e-15)
 
 
+@pytest.mark.parametrize("factor", [3.0, np.float64(3), np.array(3.0)], ids=["float", "numpy", "0-d"])
+def test_a_factor_of_the_penalty_by_hand(factor):
+    W = np.array([[3.0, -4.0], [0.0, 0.5]], np.float32)  # ||W||^2 = 25.25, |W| = 7.5
+    found, slope = penalty(W, 0.5, 2.0, factor), penalty_gradient(W, 0.5, 2.0, factor)
+    assert found == 3 * (0.25 * 25.25 + 2 * 7.5)
+    np.testing.assert_array_equal(slope, 3 * np.array([[1.5 + 2, -2 - 2], [0, 0.25 + 2]]))
+    assert found.dtype == slope.dtype == penalty_gradient(W, 0.5, 0.0, factor).dtype == np.float32
+
+
 @pytest.mark.parametrize(("l2", "l1"), [(0.1, 0.0), (0.0, 0.3), (0.1, 0.3)])
 def test_penalty_gradient_agrees_with_jax(l2, l1):
     weights = np.random.default_rng(0).normal(size=(4, 3))

@@ -68,7 +68,8 @@ class ReferenceSession:
         """Look at theta's parameters once: the views stay valid because theta is updated in place."""
         self.plan, self.theta, self.states, self.optimizer_state = plan, theta, states, optimizer_state
         self.step_offset = step_offset
-        self.sums, self.row_sums, self.taken = np.zeros(3), np.zeros(2), 0
+        self.all_sums, self.taken = np.zeros(5), 0
+        self.sums, self.row_sums = self.all_sums[:3], self.all_sums[3:]
         self.params = plan.network.unflatten(theta)
         # One vector for all steps: with a new one the C library would return its memory and map it again, page by page.
         self.g = np.empty_like(theta)
@@ -111,8 +112,8 @@ class ReferenceSession:
             self.states = objective.states
             weight = float(batch.s.sum())
             loss, n = float(objective.loss), len(batch.s)
-            self.sums += (loss * weight, weight, self.correct(objective.out, batch))
-            self.row_sums += (loss * n, float(objective.penalty) * n)
+            correct, penalty = self.correct(objective.out, batch), float(objective.penalty)
+            self.all_sums += (loss * weight, weight, correct, loss * n, penalty * n)
             self.taken += 1
 
     def synchronize(self) -> None:

@@ -26,8 +26,8 @@ def penalty_gradient(W: Array, l2: float, l1: float, factor: Array = 1.0) -> Arr
 
 
 def _scalar(value: Array, W: Array) -> Array:
-    """Return a number as a 0-d array of W's dtype, because a NumPy float64 would make a float32 W float64."""
-    return namespace(W).asarray(value, dtype=W.dtype)
+    """Return a number that keeps W's dtype: a Python float as it is, another one as a 0-d array of that dtype."""
+    return value if type(value) is float else namespace(W).asarray(value, dtype=W.dtype)
 
 
 def max_norm(W: Array, limit: float) -> Array:
