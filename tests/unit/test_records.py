@@ -21,6 +21,7 @@ import chainrule as c
 from chainrule.core.records import KINDS, kind, plain, to_data
 from chainrule.datasets import load_mnist
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.estimators.tables.target import infer_task
 from chainrule.inspection.attribution import attribute
 from chainrule.inspection.attribution.reinitialization import reinitialization_check
 from chainrule.inspection.derivation.lines import equations
@@ -199,6 +200,7 @@ def results() -> dict[str, Any]:
         judge(net, net.check_samples(X, y)),
         described := TablePreprocessor().fit(X).columns_,
         described["0"],
+        infer_task(y),
         rates["chainrule"],
         row,
         row.comparison,

@@ -1,4 +1,4 @@
-"""Data sets: MNIST, which comes with the package, IDX folders, .npz archives, CSV files, images of digits.
+"""Data sets: MNIST, which comes with the package, IDX folders, .npz archives, tables, images of digits.
 
 Each name is loaded when it is first asked for: who reads MNIST does not wait for the reader of archives.
 """
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chainrule.datasets.images import center_digit, read_digit
     from chainrule.datasets.mnist import cache_folder, load_mnist
     from chainrule.datasets.npz import Splits, load_npz, read_npy, read_npz
+    from chainrule.datasets.table_files import read_table
 
 __all__ = [
     "Dataset",
@@ -27,6 +28,7 @@ __all__ = [
     "read_idx",
     "read_npy",
     "read_npz",
+    "read_table",
 ]
 
 __getattr__, __dir__ = lazy(
@@ -36,5 +38,6 @@ __getattr__, __dir__ = lazy(
         "images": ("center_digit", "read_digit"),
         "mnist": ("cache_folder", "load_mnist"),
         "npz": ("Splits", "load_npz", "read_npy", "read_npz"),
+        "table_files": ("read_table",),
     },
 )

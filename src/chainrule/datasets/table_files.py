@@ -1,0 +1,76 @@
+"""Read a table from a file: CSV by the standard library, Parquet, Arrow, Feather and IPC by PyArrow."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from chainrule.datasets.idx import PathLike, open_regular
+from chainrule.datasets.text_tables import MAX_CELLS, read_text_table
+from chainrule.errors import DataError, FormatError
+
+TEXT = (".csv", ".tsv", ".txt")
+PARQUET = (".parquet", ".pq")
+ARROW = (".arrow", ".feather", ".ipc")
+
+
+def read_table(path: PathLike) -> Any:
+    """Read a table by the ending of its name: a dict of columns of a CSV file, a PyArrow table of others.
+
+    Both are what `TablePreprocessor` takes.
+    Raises FormatError for damaged files and other endings, DataError for a table without rows or columns.
+    """
+    name, ending = os.fspath(path), Path(path).suffix.lower()
+    if ending in TEXT:
+        return read_text_table(path)
+    if ending not in (*PARQUET, *ARROW):
+        known = ", ".join((*TEXT, *PARQUET, *ARROW))
+        raise FormatError(f"{name} has the ending {ending or 'of no kind'!r}; a table's is one of {known}.")
+    try:
+        import pyarrow as pa
+    except ModuleNotFoundError as error:
+        raise FormatError(
+            f"{name} is read by PyArrow, which is not installed; install chainrule[tables], or save the table as CSV."
+        ) from error
+    with open_regular(path) as file:
+        try:
+            table = _parquet(file, name) if ending in PARQUET else _arrow(file, name)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            if isinstance(error, (DataError, FormatError)):
+                raise
+            kind = "Parquet" if ending in PARQUET else "Arrow"
+            said = " ".join(str(error).split())[:120]
+            raise FormatError(f"{name} is damaged or no {kind} file ({said}); write it anew.") from error
+    if not table.num_rows or not table.num_columns:
+        raise DataError(
+            f"{name} has {table.num_rows} rows and {table.num_columns} columns; it needs one of each."
+        )
+    return table
+
+
+def _parquet(file: Any, name: str) -> Any:
+    from pyarrow import parquet
+
+    opened = parquet.ParquetFile(file)
+    _check_size(name, opened.metadata.num_rows, opened.metadata.num_columns)
+    return opened.read()
+
+
+def _arrow(file: Any, name: str) -> Any:
+    import pyarrow as pa
+
+    start = file.read(6)
+    file.seek(0)
+    if start == b"ARROW1":
+        return pa.ipc.open_file(file).read_all()
+    if start[:4] == b"FEA1":
+        raise FormatError(f"{name} is a Feather file of version 1; write it anew as version 2 or as Parquet.")
+    return pa.ipc.open_stream(file).read_all()
+
+
+def _check_size(name: str, rows: int, columns: int) -> None:
+    if rows * columns > MAX_CELLS:
+        raise DataError(
+            f"{name} has {rows:,} rows of {columns:,} columns, and at most {MAX_CELLS:,} cells are read; give a part."
+        )

@@ -1,0 +1,169 @@
+"""Tables from files: CSV as people write it, Parquet, Arrow; what is none is refused by file, line and column."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import feather, parquet
+
+import chainrule as c
+from chainrule.datasets import read_table, table_files, text_tables
+from chainrule.estimators.tables.target import infer_task
+
+
+def written(tmp_path: Path, text: str | bytes, name: str = "t.csv") -> Path:
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def columns(table: Any) -> dict[str, list[Any]]:
+    return {
+        name: [None if isinstance(v, float) and math.isnan(v) else v for v in values]
+        for name, values in table.items()
+    }
+
+
+PLAIN = {"age": [31.0, None, 7.5], "city": ["Oslo", None, "Łódź"], "day": ["2024-01-01", "2024-01-02", None]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "age,city,day\n31,Oslo,2024-01-01\n?,NA,2024-01-02\n7.5,Łódź,\n",
+        "age;city;day\r\n31;Oslo;2024-01-01\r\n;null;2024-01-02\r\n7,5;Łódź;n/a\r\n",
+        "age\tcity\tday\n31\tOslo\t2024-01-01\n\tnan\t2024-01-02\n\n7.5\tŁódź\t\n",
+        'age| city |day\n"31"| Oslo|2024-01-01\n| |2024-01-02\n7.5|"Łódź"|None\n',
+        "\ufeffage,city,day\n31,Oslo,2024-01-01\n,,2024-01-02\n7.5,Łódź,\n",
+        "age,city,day\n31,Oslo,2024-01-01\n,,2024-01-02\n7.5,Łódź,\n".encode("utf-16"),
+    ],
+)
+def test_one_table_in_many_writings(tmp_path: Path, text: str | bytes):
+    assert columns(read_table(written(tmp_path, text))) == PLAIN
+
+
+def test_cells_as_people_write_them(tmp_path: Path):
+    text = 'id,note,zip,price\n1,"a, b\nc ""d""",007,"1,234.50"\n2,x,02139,$3\n'
+    found = columns(read_table(written(tmp_path, text)))
+    assert found == {
+        "id": [1, 2],
+        "note": ['a, b\nc "d"', "x"],
+        "zip": ["007", "02139"],
+        "price": [1234.5, 3],
+    }
+    assert columns(read_table(written(tmp_path, "caf\xe9,n\nd\xe9,1\n".encode("cp1252")))) == {
+        "café": ["dé"],
+        "n": [1],
+    }
+    assert columns(read_table(written(tmp_path, "1,2\n3,4\n"))) == {"x1": [1, 3], "x2": [2, 4]}
+    assert list(read_table(written(tmp_path, ",a,\n0,b,c\n"))) == ["unnamed: 0", "a", "unnamed: 2"]
+    assert columns(read_table(written(tmp_path, "one\nx\ny\n"))) == {"one": ["x", "y"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", r"t.csv is empty; it needs a line of names"),
+        ("a,b\n", r"t.csv has a line of names and no rows"),
+        (
+            "a,b\n1,2\n3\n",
+            r"has 1 cells in line 3, and 2 names in line 1 \(column 'b' is missing\); make them equal",
+        ),
+        ("a,b\n1,2\n\n3,4,5\n", r"has 3 cells in line 4, and 2 names in line 1 \(the last have no name\)"),
+        ("a,b,a\n1,2,3\n", r"has two columns of the name 'a' \(1 and 3 of line 1\)"),
+        ("a\n" + "x" * 200_000, "is no CSV file at line 2: field larger than field limit"),
+        (b"a,b\n\x00\x01", r"is no CSV file: byte 4 is 0"),
+        (b"\xff\xfea", r"is damaged UTF-16 text"),
+    ],
+)
+def test_what_is_no_table(tmp_path: Path, text: str | bytes, said: str):
+    with pytest.raises(c.ChainruleError, match=said):
+        read_table(written(tmp_path, text))
+
+
+def test_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = written(tmp_path, "a,b\n1,2\n3,4\n")
+    for name, most, said in [
+        ("MAX_BYTES", 5, "is larger than"), ("MAX_CELLS", 3, "more than 3 cells"), ("MAX_COLUMNS", 1, "has 2 columns"),
+    ]:  # fmt: skip
+        with monkeypatch.context() as patch:
+            patch.setattr(text_tables, name, most)
+            with pytest.raises(c.DataError, match=said):
+                read_table(path)
+    parquet.write_table(pa.table({"a": range(9)}), tmp_path / "t.parquet")
+    monkeypatch.setattr(table_files, "MAX_CELLS", 5)
+    with pytest.raises(c.DataError, match="has 9 rows of 1 columns, and at most 5 cells are read"):
+        read_table(tmp_path / "t.parquet")
+
+
+def test_files_of_arrow(tmp_path: Path):
+    table = pa.table({"n": [1.5, None, 2.0], "s": ["x", None, "y"]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    feather.write_feather(table, tmp_path / "t.feather")
+    with pa.OSFile(str(tmp_path / "t.arrow"), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+        stream.write_table(table)
+    for name in ("t.parquet", "t.feather", "t.arrow"):
+        assert read_table(tmp_path / name).equals(table)
+        damaged = written(tmp_path, (tmp_path / name).read_bytes()[:40], f"damaged-{name}")
+        with pytest.raises(c.FormatError, match="is damaged or no"):
+            read_table(damaged)
+
+
+def test_other_endings_and_no_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(c.FormatError, match=r"has the ending '.xlsx'; a table's is one of .csv, .tsv"):
+        read_table(written(tmp_path, "x", "t.xlsx"))
+    with pytest.raises(FileNotFoundError):
+        read_table(tmp_path / "none.csv")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(
+        c.FormatError, match=r"is not installed; install chainrule\[tables\], or save the table as CSV"
+    ):
+        read_table(written(tmp_path, "x", "t.parquet"))
+    assert columns(read_table(written(tmp_path, "a,b\n1,x\n"))) == {"a": [1], "b": ["x"]}
+
+
+def test_a_file_and_its_frame_become_the_same(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    data = {"x": rng.normal(size=50).round(3), "word": rng.choice(["a", "b", "c"], 50).tolist()}
+    lines = [f"{x},{word}" for x, word in zip(*data.values(), strict=True)]
+    table = read_table(written(tmp_path, "\n".join(["x,word", *lines])))
+    expected = c.TablePreprocessor().fit_transform(data)
+    np.testing.assert_array_equal(c.TablePreprocessor().fit_transform(table), expected)
+
+
+@pytest.mark.parametrize(
+    ("y", "task", "why"),
+    [
+        (["yes", "no", None] * 9, "binary", "two_values"),
+        ([1.5, 7.25] * 9, "binary", "two_values"),
+        ([True, False], "binary", "two_values"),
+        (["a", "b", "c"], "multiclass", "texts"),
+        (list(range(10)) * 10, "multiclass", "few_whole_numbers"),
+        (list(range(10)) * 9, "regression", "many_whole_numbers"),
+        (list(range(21)) * 100, "regression", "many_whole_numbers"),
+        ([0.5, 1, 2] * 99, "regression", "fractions"),
+        (["1,200", "1,300", "1,400.5"], "regression", "fractions"),
+    ],
+)
+def test_the_task_is_inferred(y: list[Any], task: str, why: str):
+    found = infer_task(y)
+    assert (found.task, found.why, found.missing) == (task, why, y.count(None))
+
+
+@pytest.mark.parametrize(
+    ("y", "said"),
+    [
+        ([1, 1], "y has 1 value in 2 rows"),
+        ([None], "y has 0 values in 0 rows"),
+        (["2020-01-01", "2020-01-02"], "y holds dates"),
+    ],
+)
+def test_what_is_no_target(y: list[Any], said: str):
+    with pytest.raises(c.DataError, match=said):
+        infer_task(y)
