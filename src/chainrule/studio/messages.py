@@ -21,7 +21,7 @@ from chainrule.errors import DataError
 
 MAX_TEXT = 1 << 20
 MAX_ID = 1 << 53
-DTYPES = ("float64", "float32", "float16", "int32", "uint8")
+DTYPES = {np.dtype(name): name for name in ("float64", "float32", "float16", "int32", "uint8")}
 
 
 class Call(NamedTuple):
@@ -74,7 +74,7 @@ def pack(message: dict[str, Any]) -> str | bytes:
         return to_json(plain)
     places, offset = [], 0
     for array in arrays:
-        places.append([array.dtype.name, list(array.shape), offset])
+        places.append([DTYPES[array.dtype], list(array.shape), offset])
         offset += _padded(array.nbytes)
     head = to_json({"message": plain, "arrays": places}).encode()
     head += b" " * (-(4 + len(head)) % 8)
@@ -105,7 +105,7 @@ def _without_arrays(value: Any, arrays: list[NDArray[Any]]) -> Any:
 def _readable(array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype == np.bool_:
         return array.astype(np.uint8)
-    if array.dtype.name not in DTYPES:
+    if array.dtype not in DTYPES:
         return array.astype(np.int32 if array.dtype.kind in "iu" and _fits_int32(array) else np.float64)
     return np.asarray(array, order="C")
 

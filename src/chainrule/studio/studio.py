@@ -41,11 +41,13 @@ class Tab:
     def put(self, event: str, data: Any) -> None:
         """Leave an event for the page; any thread may."""
         with self.lock:
-            if event.endswith(".frame"):
+            is_frame = event.endswith(".frame")
+            if is_frame:
                 self.frames[event] = data
             else:
                 self.messages.append(pack({"event": event, "data": data}))
-        self.signal()
+        if not is_frame or self.acknowledged >= self.sent:  # else the page's word wakes it
+            self.signal()
 
     def reply(self, message: str | bytes) -> None:
         """Leave an answer for the page."""
