@@ -144,7 +144,7 @@ def test_a_page_asks_for_frames_as_often_as_it_can_draw_them(pages: Pages):
             }"""
         )
     assert found["many"] < found["few"] < 1000 / 30
-    assert np.median(np.diff(found["taken"])[-8:]) > found["wanted"]
+    assert (found["taken"][-1] - found["taken"][-13]) / 12 > found["wanted"]  # single timers may be late
 
 
 def test_pause_step_and_go_on_give_the_same_numbers(pages: Pages, studio: Studio):
