@@ -389,5 +389,5 @@ SHAPES: dict[str, Callable[[np.random.Generator, str], Hostile]] = {
     "columns of anything, again": _dict,
     "a frame of anything, again": _frame,
 }
-WIDE = 97
+WIDE = 331
 """Every so many seeds a table has 10,000 columns."""

@@ -49,7 +49,8 @@ def frame() -> pd.DataFrame:
 
 
 FRAME = frame()
-FITTED = TablePreprocessor(min_count=2).fit(FRAME)
+FEW: dict[str, Any] = {"max_one_hot": 8, "embedding_size": None, "min_count": 2}
+FITTED = TablePreprocessor(**FEW).fit(FRAME)
 
 
 def outputs(fitted: TablePreprocessor, X: Any) -> dict[str, np.ndarray]:
@@ -128,13 +129,13 @@ def test_categories_by_hand():
 def test_codes_for_an_embedding():
     words = [f"w{k}" for k in range(10) for _ in range(12)] + ["rare", "seldom"]
     X = {"w": words, "n": range(len(words))}
-    fitted = TablePreprocessor().fit(X)
+    fitted = TablePreprocessor(max_one_hot=8, embedding_size=None).fit(X)
     assert fitted.embedded_ == ((0, 12, round(1.6 * 10**0.56)),) and fitted.columns_["w"].merged == 2
     later = {"w": ["w0", "w9", "rare", "new", None, ""], "n": [0] * 6}
     assert fitted.transform(later)[:, 0].tolist() == [1, 10, 11, 11, 0, 0]
-    whole = TablePreprocessor(embedding_size=3).fit({"w": words[:-2], "n": range(120)})
+    whole = TablePreprocessor(max_one_hot=8, embedding_size=3).fit({"w": words[:-2], "n": range(120)})
     assert whole.embedded_ == ((0, 11, 3),) and whole.transform(later)[:, 0].tolist() == [1, 10, 0, 0, 0, 0]
-    wide = TablePreprocessor(embeddings=False).fit(X)
+    wide = TablePreprocessor(max_one_hot=8, embeddings=False).fit(X)
     assert (
         wide.embedded_ == ()
         and outputs(wide, X)["w rare"].sum() == 2
@@ -235,8 +236,8 @@ def test_what_a_user_says_of_a_column():
 )
 def test_the_library_does_not_matter(make: Any):
     usual = FRAME.drop(columns="nothing")
-    expected = TablePreprocessor(min_count=2).fit_transform(usual)
-    np.testing.assert_array_equal(TablePreprocessor(min_count=2).fit_transform(make(usual)), expected)
+    expected = TablePreprocessor(**FEW).fit_transform(usual)
+    np.testing.assert_array_equal(TablePreprocessor(**FEW).fit_transform(make(usual)), expected)
 
 
 def test_nullable_types_of_pandas():
@@ -291,13 +292,13 @@ def test_weights_count_rows():
     weights = RNG.integers(0, 4, N)
     once = FRAME.drop(columns=["id", "key"])  # whether values differ is asked of rows
     repeated = once.loc[np.repeat(np.arange(N), weights)]
-    weighted = TablePreprocessor(min_count=2, impute="mean").fit(once, sample_weight=weights)
-    expected = TablePreprocessor(min_count=2, impute="mean").fit(repeated)
+    weighted = TablePreprocessor(**FEW, impute="mean").fit(once, sample_weight=weights)
+    expected = TablePreprocessor(**FEW, impute="mean").fit(repeated)
     assert weighted.embedded_ == expected.embedded_
     np.testing.assert_allclose(weighted.transform(FRAME), expected.transform(FRAME), atol=1e-6)
-    one = TablePreprocessor(min_count=2).fit(FRAME, sample_weight=np.ones(N))
+    one = TablePreprocessor(**FEW).fit(FRAME, sample_weight=np.ones(N))
     assert one.to_data() == FITTED.to_data()
-    share = TablePreprocessor(min_count=2).fit(FRAME, sample_weight=np.full(N, 1 / N))
+    share = TablePreprocessor(**FEW).fit(FRAME, sample_weight=np.full(N, 1 / N))
     assert share.embedded_ == FITTED.embedded_
     for bad in (np.ones(3), -np.ones(N), np.full(N, np.nan), ["x"] * N, np.zeros(N)):
         with pytest.raises(c.ChainruleError, match="sample_weight must"):
@@ -306,7 +307,7 @@ def test_weights_count_rows():
 
 @pytest.mark.parametrize("scale", ["robust", "standard", "quantile", "robust+quantile", "none"])
 def test_data_keep_every_bit(scale: str):
-    fitted = TablePreprocessor(scale=scale, min_count=2, kinds={"count": "category"}).fit(FRAME)
+    fitted = TablePreprocessor(scale=scale, **FEW, kinds={"count": "category"}).fit(FRAME)
     text = json.dumps(fitted.to_data(), allow_nan=False)
     again = TablePreprocessor.from_data(json.loads(text))
     assert json.dumps(again.to_data()) == text and again.get_params() == fitted.get_params()
@@ -318,7 +319,7 @@ def test_data_keep_every_bit(scale: str):
 
 def test_a_fit_is_deterministic_whatever_the_order_of_rows():
     shuffled = FRAME.sample(frac=1, random_state=1)
-    assert TablePreprocessor(min_count=2).fit(shuffled).to_data() == FITTED.to_data()
+    assert TablePreprocessor(**FEW).fit(shuffled).to_data() == FITTED.to_data()
     assert clone(FITTED).fit(FRAME).to_data() == FITTED.to_data()
 
 

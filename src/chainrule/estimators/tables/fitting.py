@@ -21,6 +21,8 @@ MOST_CODES = 10_000
 """the most categories of a column that have a code of their own, the most frequent ones"""
 MOST_ONE_HOT = 255
 """and an output, where there are no embeddings"""
+FEW = 8
+"""a column with no text twice is kept if it has no more than these"""
 NOISE = 1e-12
 """a range so small against the largest value is rounding"""
 
@@ -102,6 +104,8 @@ def _categorical(begun: LearnedColumn, taken: Taken, weights: Array | None, rule
         return begun._replace(why="constant")
     if total - frequent < rules.near_constant * total:
         return begun._replace(why="near_constant")
+    if len(named) > FEW and max(count for _, count in named) < 2:
+        return begun._replace(why="every_value_differs")
     if len(named) <= rules.max_one_hot:
         binary = len(named) == 2
         return begun._replace(

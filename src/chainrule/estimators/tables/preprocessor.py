@@ -36,9 +36,11 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     `columns_` tells with the reason. In prediction columns are matched by name: others are ignored, a missing one is
     an error, and a category that training did not have counts as a rare one, or as missing if there were none.
 
-    max_one_hot: the most categories that become an output each; two become one output of -1 and 1, 0 for missing.
+    max_one_hot: the most categories of a column that become an output each; two become one of -1 and 1, 0 for missing.
     embeddings: whether more categories become a code, 0 for missing; otherwise the 255 most frequent become outputs.
-    embedding_size: the size of each embedding; None for min(50, round(1.6 c^0.56)) of c categories.
+    embedding_size: the size of each embedding; None for min(50, round(1.6 c^0.56)) of c categories. On four tables with
+    many categories, one split each, the test loss was 0.7 to 8 % lower with 4 than with 8, by the formula 1 % lower to
+    16 % higher than with 8, and 0.3 to 10 % lower with max_one_hot 64 than with 8.
     min_count: the rows that a category of more than `max_one_hot` needs for a code of its own; rarer ones share one.
     scale: "robust", "standard", "quantile", "none" or, with two outputs a number, "robust+quantile" or
     "standard+quantile"; the formulas are in `chainrule.estimators.tables.scaling`.
@@ -60,9 +62,9 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        max_one_hot: int = 8,
+        max_one_hot: int = 64,
         embeddings: bool = True,
-        embedding_size: int | None = None,
+        embedding_size: int | None = 4,
         min_count: int = 10,
         scale: str = "standard+quantile",
         impute: str = "median",
