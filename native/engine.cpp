@@ -17,7 +17,7 @@ template <class T>
 Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool trains)
     : program_(program),
       run_(run),
-      settings_{run.rule, run.beta1, run.beta2, run.eps, run.decay},
+      settings_{run.rule, run.beta1, run.beta2, run.eps, run.decay, run.uncorrected_eps},
       trains_(trains),
       is_one_row_(capacity == 1) {
     const Layout layout = analyze(program, trains);

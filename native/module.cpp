@@ -270,7 +270,8 @@ class PySession {
     int64_t taken() const { return taken_; }
 
     std::tuple<int64_t, const char*> steps(nb::object X, nb::object labels, nb::object y, nb::object weight, const Ints& rows,
-                                            const Doubles& rate, const Doubles& decay, const Doubles& dropout, int64_t first, int64_t step_offset, const Sums& sums) {
+                                            const Doubles& rate, const Doubles& decay, const Doubles& dropout, const Doubles& penalty,
+                                            int64_t first, int64_t step_offset, const Sums& sums) {
         const Alone alone(turns_, trains_);
         PySamples given(X, program_.widths.front());
         Samples& samples = given.samples;
@@ -278,7 +279,8 @@ class PySession {
         Ints label_array;
         nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> y_array;
         Doubles weights;
-        bool fits = sums.shape(0) == 3 && decay.shape(0) == rate.shape(0) && dropout.shape(0) == rate.shape(0);
+        bool fits = sums.shape(0) == 5;
+        for (const Doubles* each : {&decay, &dropout, &penalty}) fits &= each->shape(0) == rate.shape(0);
         if (!weight.is_none()) {
             weights = nb::cast<Doubles>(weight);
             samples.weight = weights.data();
@@ -304,7 +306,7 @@ class PySession {
             Unlocked unlocked;
             Signals signals(unlocked);
             outcome = session_->steps(samples, rows.data(), static_cast<int64_t>(rows.shape(0)),
-                                      {rate.data(), decay.data(), dropout.data()}, static_cast<int64_t>(rate.shape(0)), first, step_offset, sums.data(), std::ref(signals));
+                                      {rate.data(), decay.data(), dropout.data(), penalty.data()}, static_cast<int64_t>(rate.shape(0)), first, step_offset, sums.data(), std::ref(signals));
             taken_ += outcome.steps;
         }
         refuse_error();
@@ -454,12 +456,12 @@ NB_MODULE(_native, m) {
             "l2"_a, "l1"_a, "max_norm"_a, "scale"_a, "offset"_a);
     nb::class_<Run>(m, "Run").def(
         "__init__",
-        [](Run* self, int rule, double beta1, double beta2, double eps, double decay, double clip_norm, double clip_value,
-           int64_t batch_size, uint32_t seed, int threads, bool bf16) {
-            new (self) Run{member<Rule>(rule), beta1, beta2, eps, decay, clip_norm, clip_value, batch_size, seed, threads, bf16};
+        [](Run* self, int rule, double beta1, double beta2, double eps, double decay, bool uncorrected_eps, double clip_norm,
+           double clip_value, int64_t batch_size, uint32_t seed, int threads, bool bf16) {
+            new (self) Run{member<Rule>(rule), beta1, beta2, eps, decay, uncorrected_eps, clip_norm, clip_value, batch_size, seed, threads, bf16};
         },
-        nb::kw_only(), "rule"_a = 0, "beta1"_a = 0.0, "beta2"_a = 0.0, "eps"_a = 0.0, "decay"_a = 0.0, "clip_norm"_a = 0.0,
-        "clip_value"_a = 0.0, "batch_size"_a, "seed"_a = 0, "threads"_a, "bf16"_a = false);
+        nb::kw_only(), "rule"_a = 0, "beta1"_a = 0.0, "beta2"_a = 0.0, "eps"_a = 0.0, "decay"_a = 0.0,
+        "uncorrected_eps"_a = false, "clip_norm"_a = 0.0, "clip_value"_a = 0.0, "batch_size"_a, "seed"_a = 0, "threads"_a, "bf16"_a = false);
     m.def("analyze", &analyzed, "program"_a, "trains"_a);
     nb::class_<PySession>(m, "Session")
         .def(nb::init<const std::string&, const Program&, const Run&, int64_t, bool, bool>(), nb::kw_only(), "isa"_a, "program"_a,
@@ -475,7 +477,7 @@ NB_MODULE(_native, m) {
         .def("set_mu_product", &PySession::set_mu_product)
         .def("taken", &PySession::taken)
         .def("steps", &PySession::steps, nb::kw_only(), "X"_a, "labels"_a.none(), "y"_a.none(), "weight"_a.none(), "rows"_a, "rate"_a,
-             "decay"_a, "dropout"_a, "first"_a, "step_offset"_a, "sums"_a)
+             "decay"_a, "dropout"_a, "penalty"_a, "first"_a, "step_offset"_a, "sums"_a)
         .def("predict", &PySession::predict)
         .def("predict_row", &PySession::predict_row);
 }

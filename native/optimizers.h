@@ -11,10 +11,11 @@
 namespace chainrule::CHAINRULE_ISA {
 
 // A rule's settings. `beta1` is SGD's and RMSprop's momentum, `beta2` RMSprop's rho; `decay` AdamW's weight_decay or
-// Nadam's psi.
+// Nadam's psi; `uncorrected_eps` of Adam and its variants.
 struct Settings {
     Rule rule;
     double beta1, beta2, eps, decay;
+    bool uncorrected_eps;
 };
 
 // The scalars of a step, in theta's precision.
@@ -22,7 +23,7 @@ template <class T>
 struct Step {
     T lr, beta1, beta2, eps;
     T one_beta1, one_beta2;  // 1 - beta
-    T eps_r, scale;          // Adam: eps r and lr r / (1 - beta1^t), r = sqrt(1 - beta2^t)
+    T eps_r, scale;          // Adam: eps r (uncorrected: eps) and lr r / (1 - beta1^t), r = sqrt(1 - beta2^t)
     T shrink;                // AdamW: 1 - lr weight_decay
     T g_scale, m_scale;      // Nadam: the factors of g and m
 };
@@ -47,7 +48,7 @@ Step<T> prepare(const Settings& s, const Corrections& c, double lr, double decay
     Step<T> p{};
     p.lr = T(lr), p.beta1 = T(s.beta1), p.beta2 = T(s.beta2), p.eps = T(s.eps);
     p.one_beta1 = T(1 - s.beta1), p.one_beta2 = T(1 - s.beta2);
-    p.eps_r = T(s.eps * c.r), p.scale = T(lr * c.r / c.c1);
+    p.eps_r = T(s.uncorrected_eps ? s.eps : s.eps * c.r), p.scale = T(lr * c.r / c.c1);
     p.shrink = s.rule == Rule::adamw ? T(1 - lr * s.decay * decay) : T(1);
     if (s.rule == Rule::nadam) {
         p.g_scale = T(lr * (1 - c.mu) / (1 - c.mu_product) * c.r);

@@ -58,6 +58,7 @@ struct Program {
 struct Run {
     Rule rule;
     double beta1, beta2, eps, decay;
+    bool uncorrected_eps;
     double clip_norm, clip_value;  // 0 for none
     int64_t batch_size;
     uint32_t seed;
@@ -65,9 +66,9 @@ struct Run {
     bool bf16;  // operands of products are rounded to bfloat16; sums, weights and the update are not
 };
 
-// The settings of each step: the learning rate, and the factors of the weight decay and of every dropout's rate.
+// The settings of each step: the learning rate, and the factors of the weight decay, of every dropout's rate and of the penalty.
 struct StepSettings {
-    const double *rate, *decay, *dropout;  // (n_steps,)
+    const double *rate, *decay, *dropout, *penalty;  // (n_steps,)
 };
 
 // The samples that are read next, to prefetch them.
@@ -132,6 +133,7 @@ class Session {
     virtual void set_mu_product(double value) = 0;
     // Throws nothing once it has begun: the outcome holds the exception, and the step that failed changes nothing.
     // rows: samples in order; first: number of the first step, from 1; step_offset: added to the step for random draws.
+    // Adds to sums (5,), for each step: loss * weight, weight, weight of the correct samples, loss * n, penalty * n.
     virtual Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const StepSettings& settings,
                           int64_t n_steps, int64_t first, int64_t step_offset, double* sums, const Stop& stop) = 0;
     // Writes out (n, outputs). Returns whether all samples, in the network's precision, are finite. Throws if it fails.

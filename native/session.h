@@ -107,6 +107,9 @@ struct Workspace {
 template <class T>
 constexpr T LARGE_WEIGHT = sizeof(T) == 4 ? T(1e16) : T(1e150);
 
+// While l2 and l1 times a step's factor are below this, neither does the gradient of weights that are not large.
+constexpr double MOST_PENALTY = 1e16;
+
 // With a larger growth (layout.h), max |a| and max |delta| at the two ends would often not show that all gradients are finite.
 template <class T>
 constexpr double MOST_GROWTH = double(std::numeric_limits<T>::max()) / 1e14;
@@ -137,6 +140,7 @@ struct Batch {
     uint32_t step;  // counter of the random draws
     double total;   // sum of the samples' weights
     double dropout;  // factor of every dropout's rate
+    double penalty;  // factor of the penalty
 };
 
 // What a step's random draws depend on: the run's seed, the step's number, the index in the batch of the first of some rows,
@@ -240,7 +244,7 @@ class Engine final : public Session {
     void some_steps(Call& call, int64_t k0, int64_t k1, const Member& me) noexcept;
     Batch batch_of(const Call& call, int64_t k) const;
     void decide_on_update(Call& call, const Batch& batch, int64_t k, int present);
-    void decide_on_gradients(Call& call, int present);
+    void decide_on_gradients(Call& call, const Batch& batch, int present);
     void finish_step(Call& call, const Batch& batch);
     bool is_bounded(const Batch& batch, int present);
     void walk_rows(const Call& call, const Batch& batch, const Member& me);
@@ -273,7 +277,8 @@ class Engine final : public Session {
     int64_t place(int slot, int64_t k0, int64_t n) const;
     void count_penalty(int slot, int64_t k0, int64_t k1, int64_t n0);
     void count_frozen_penalty();
-    void add_penalty_and_clip(const Task& task, int64_t n0, T* g);
+    double penalty_of(const Batch& batch) const;
+    void add_penalty_and_clip(const Task& task, int64_t n0, double factor, T* g);
     template <class G>
     void apply(const Task& task, int64_t n0, int64_t rows, G g);
     void apply_all(const Task& task, const T* g);

@@ -45,7 +45,7 @@ template <class T>
 Batch Engine<T>::batch_of(const Call& call, int64_t k) const {
     const int64_t begin = k * run_.batch_size, size = std::min(run_.batch_size, call.n_rows - begin);
     Batch batch{begin, call.rows + begin, size, static_cast<uint32_t>(call.step_offset + call.first + k), double(size),
-                call.settings.dropout[k]};
+                call.settings.dropout[k], call.settings.penalty[k]};
     if (const double* weight = call.samples.weight; weight != nullptr) {
         batch.total = 0;
         for (int64_t i = 0; i < size; ++i) batch.total += weight[batch.rows[i]];
@@ -67,7 +67,7 @@ void Engine<T>::some_steps(Call& call, int64_t k0, int64_t k1, const Member& me)
         if (!call.goes_on()) return;
         if (call.looks_first) {
             make_gradients(batch, me);
-            phases_.meet([&] { decide_on_gradients(call, me.present); });
+            phases_.meet([&] { decide_on_gradients(call, batch, me.present); });
             if (!call.goes_on()) return;
         }
         if (waits_for_norm())
@@ -113,6 +113,7 @@ template <class T>
 bool Engine<T>::is_bounded(const Batch& batch, int present) {
     constexpr double LIMIT = double(std::numeric_limits<T>::max() / 4);
     if (are_weights_large_.load(std::memory_order_relaxed)) return false;
+    if (!(std::max(program_.l2, program_.l1) * batch.penalty < MOST_PENALTY)) return false;
     if (microbatch_ > 0) {  // |sum over parts| <= parts max |g|
         Largest<T> gradient;
         for (int number = 0; number < present; ++number) gradient.add(workspaces_[number].largest_gradient);
@@ -137,13 +138,13 @@ bool Engine<T>::is_bounded(const Batch& batch, int present) {
 
 // After the gradients: ends the call if one of them, or the loss with its penalty, is not finite.
 template <class T>
-void Engine<T>::decide_on_gradients(Call& call, int present) {
+void Engine<T>::decide_on_gradients(Call& call, const Batch& batch, int present) {
     if (phases_.is_lost()) {
         call.outcome.failure = phases_.failure();
         call.outcome.end = call.outcome.failure ? End::failed : End::stopped;
     } else if (overflow_.load(std::memory_order_relaxed)) {
         call.outcome.end = End::gradient;
-    } else if (!std::isfinite(T(call.score.loss + sum_of(column_penalty_)))) {
+    } else if (!std::isfinite(T(call.score.loss + penalty_of(batch)))) {
         call.outcome.end = End::loss;
     }
     for (int number = 0; number < present; ++number)
@@ -164,8 +165,10 @@ void Engine<T>::finish_step(Call& call, const Batch& batch) {
             std::copy_n(caches_[o].next_mean.begin(), state.a.size(), state.a.begin());
             std::copy_n(caches_[o].next_var.begin(), state.b.size(), state.b.begin());
         }
-    call.sums[0] += (call.score.loss + sum_of(column_penalty_)) * batch.total, call.sums[1] += batch.total;
+    const double penalty = penalty_of(batch), loss = call.score.loss + penalty;
+    call.sums[0] += loss * batch.total, call.sums[1] += batch.total;
     call.sums[2] += call.score.correct;
+    call.sums[3] += loss * double(batch.size), call.sums[4] += penalty * double(batch.size);
     ++call.outcome.steps;
 }
 

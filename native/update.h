@@ -110,6 +110,12 @@ void Engine<T>::count_penalty(int slot, int64_t k0, int64_t k1, int64_t n0) {
     for (int64_t j = 0; j < columns; ++j) penalty[j] = program_.l2 / 2 * square[j] + program_.l1 * absolute[j];
 }
 
+// The penalty in a batch's loss: the sum of what is stored, times the step's factor.
+template <class T>
+double Engine<T>::penalty_of(const Batch& batch) const {
+    return batch.penalty * sum_of(column_penalty_);
+}
+
 // Stores the penalty of the frozen weights, which is part of the loss and stays constant.
 template <class T>
 void Engine<T>::count_frozen_penalty() {
@@ -196,13 +202,14 @@ void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_g
     }
 }
 
-// g = clip(g + l2 W + l1 sign(W), -clip_value, clip_value) for a panel of a task. Stores the penalty of W before the step.
+// g = clip(g + factor (l2 W + l1 sign(W)), -clip_value, clip_value) for a panel of a task. Stores the penalty of W before the
+// step, without the factor.
 template <class T>
-void Engine<T>::add_penalty_and_clip(const Task& task, int64_t n0, T* g) {
+void Engine<T>::add_penalty_and_clip(const Task& task, int64_t n0, double factor, T* g) {
     const Slot& slot = program_.slots[task.slot];
     const int64_t n = (task.k1 - task.k0) * PANEL<T>;
     if (slot.is_weight && !column_penalty_.empty()) {
-        const T l2 = T(program_.l2), l1 = T(program_.l1);
+        const T l2 = T(program_.l2 * factor), l1 = T(program_.l1 * factor);
         const T* W = &parameters_[task.slot].value[n0 * slot.rows + task.k0 * PANEL<T>];
         count_penalty(task.slot, task.k0, task.k1, n0);
         for (int64_t i = 0; i < n; ++i) g[i] += l2 * W[i] + (W[i] > 0 ? l1 : W[i] < 0 ? -l1 : T(0));
@@ -317,7 +324,7 @@ void Engine<T>::each_gradient(const Batch& batch, const Member& me, Use&& use) {
         else
             gradient_of(task, 0, batch.size, gaps, false, group, own);
         for (int64_t n = task.n0; n < task.n1; n += PANEL<T>)
-            add_penalty_and_clip(task, n, group + (n - task.n0) * (task.k1 - task.k0));
+            add_penalty_and_clip(task, n, batch.penalty, group + (n - task.n0) * (task.k1 - task.k0));
         use(task, group);
     }
 }

@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse
 
 from chainrule import (
     Adam,
     AdamW,
+    BatchNorm,
     ConfigError,
     Dense,
     Dropout,
     GradientDescent,
+    MeanSquaredError,
     Model,
     Network,
     ReLU,
@@ -34,6 +39,7 @@ VARIANTS = [
     OPTIMIZERS["sgd"](0.01, momentum=0.9, nesterov=True),
     OPTIMIZERS["rmsprop"](0.01, momentum=0.9),
     AdamW(weight_decay=0.5),
+    *(OPTIMIZERS[name](eps=1e-2, uncorrected_eps=True) for name in ("adam", "amsgrad", "adamw", "nadam")),
 ]
 NAMES = ["native"] * (native.REASON is None) + ["reference"]
 
@@ -145,6 +151,103 @@ def test_dropout_by_a_factor_is_dropout_at_that_rate(engine):
     assert found.tobytes() == expected.tobytes()
     none = after(network(0.5), GradientDescent(), StepSettings(rate, ones, 0 * ones, ones), engine)
     assert none.tobytes() == after(network(0.0), GradientDescent(), StepSettings.of(rate), engine).tobytes()
+
+
+@pytest.mark.parametrize("engine", NAMES)
+def test_a_step_with_a_factor_of_the_penalty_by_hand(engine):
+    """W = 2, b = 0.5; both samples have x = 1, y = 0 and so out 2.5; weights 1 and 3; l2 = 0.1, l1 = 0.01; factor 3.
+
+    loss 2.5^2 / 2 = 3.125, penalty 3 (0.1/2 * 4 + 0.01 * 2) = 0.66; L = 3.785
+    dW = 2.5 + 3 (0.1 * 2 + 0.01) = 3.13, db = 2.5
+    """
+    network = Network(1, [Dense(1)], MeanSquaredError(half=True), l2=0.1, l1=0.01)
+    theta, ones = np.array([2.0, 0.5]), np.ones(1)
+    plan = Plan(network, GradientDescent(), 2, 0, np.float64)
+    session = ENGINES[engine].session(plan, theta, {}, plan.optimizer.init(theta), 0)
+    samples = Samples(np.ones((2, 1)), np.zeros((2, 1)), np.array([1.0, 3.0]), 1)
+    session.steps(samples, np.arange(2), StepSettings(0.1 * ones, ones, ones, 3 * ones), 1)
+    session.synchronize()
+    np.testing.assert_allclose(theta, [2 - 0.313, 0.5 - 0.25], rtol=1e-14)
+    np.testing.assert_allclose(session.sums, [4 * 3.785, 4, 0], rtol=1e-14)
+    np.testing.assert_allclose(session.row_sums, [2 * 3.785, 2 * 0.66], rtol=1e-14)
+
+
+HOW = [
+    {},
+    {"clip_norm": 0.5},
+    {"clip_value": 0.05},
+    {"frozen": frozenset({"dense_1"})},
+    {"batch_size": 1},
+    {"batch_size": 1024},  # in micro-batches
+]
+
+
+@pytest.mark.skipif(native.REASON is not None, reason=str(native.REASON))
+@pytest.mark.parametrize("how", HOW, ids=str)
+@pytest.mark.parametrize("form", ["dense", "csr"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_both_engines_agree_on_penalties_by_step(how, form, dtype):
+    """With dropout, weights, and batch norm where the batch allows it; two calls, of which the second goes on."""
+    size, steps = how.get("batch_size", 8), 6
+    how = {name: value for name, value in how.items() if name != "batch_size"}
+    draws = np.random.default_rng(5)
+    X = draws.normal(size=(size * steps, 6)) * (draws.random((size * steps, 6)) < 0.5)
+    given = scipy.sparse.csr_matrix(X) if form == "csr" else X
+    samples = Samples(given, np.arange(len(X)) % 3, draws.uniform(0.5, 2, len(X)), 3)
+    norm = [BatchNorm()] if size == 8 else []
+    layers = [Dense(20), *norm, ReLU(), Dropout(0.3), Dense(3)]
+    network = Network(6, layers, Loss(), l2=0.02, l1=0.003)
+    at, rows, found = np.arange(steps), draws.permutation(len(X)), []
+    settings = StepSettings(0.01 / (1 + at), np.ones(steps), 1 - at / 10, np.array([1, 0, 3, 0.5, 7, 2]))
+    for engine in ("native", "reference"):
+        model = Model(network, seed=3, dtype=dtype)
+        plan = Plan(network, Adam(eps=1e-3, uncorrected_eps=True), size, 3, model.theta.dtype, **how)
+        state = plan.optimizer.init(model.theta)
+        session = ENGINES[engine].session(plan, model.theta, model.states, state, 0)
+        session.steps(samples, rows[: 4 * size], settings.part(0, 4), 1)
+        session.steps(samples, rows[4 * size :], settings.part(4, steps), 5)
+        session.synchronize()
+        found.append([model.theta, session.sums, session.row_sums, *session.optimizer_state])
+    close = {"rtol": 2e-4, "atol": 1e-5} if dtype == "float32" else {"rtol": 1e-9, "atol": 1e-12}
+    for mine, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, theirs, **close)
+    assert found[0][2][1] > 0.01 * found[0][2][0]  # the penalty counts
+
+
+@pytest.mark.parametrize("engine", NAMES)
+def test_a_factor_of_the_penalty_is_that_of_l2_and_l1(engine):
+    def network(factor: float) -> Network:
+        return Network(6, [Dense(32), ReLU(), Dense(3)], Loss(), l2=0.5 * factor, l1=0.25 * factor)
+
+    ones = np.ones(4)
+    by_step = StepSettings(0.1 * ones, ones, ones, 0.5 * ones)
+    for dtype in (np.float32, np.float64):
+        found = after(network(1.0), Adam(), by_step, engine, dtype)
+        expected = after(network(0.5), Adam(), StepSettings.of(0.1 * ones), engine, dtype)
+        assert found.tobytes() == expected.tobytes()
+        without = after(network(1.0), Adam(), by_step._replace(penalty=0 * ones), engine, dtype)
+        assert (
+            without.tobytes()
+            == after(network(0), Adam(), StepSettings.of(0.1 * ones), engine, dtype).tobytes()
+        )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_jax_compiles_a_step_with_a_factor_of_the_penalty(dtype):
+    network = Network(6, [Dense(5), ReLU(), Dense(3)], Loss(), l2=0.1, l1=0.05)
+    model = Model(network, seed=3, dtype=dtype)
+    plan = Plan(network, Adam(uncorrected_eps=True), 8, 3, model.theta.dtype)
+    state, batch = plan.optimizer.init(model.theta), SAMPLES.batch(np.arange(8), model.theta.dtype)
+
+    def one(theta, state, lr, t, penalty):
+        return step(plan, theta, state, {}, batch, lr, t, penalty=penalty)[:2]
+
+    to_jax = (jnp.asarray(model.theta), type(state)(*map(jnp.asarray, state)))
+    found, _ = jax.jit(one)(*to_jax, jnp.asarray(0.01), jnp.asarray(1), jnp.asarray(3.0))
+    expected, _ = one(model.theta, state, 0.01, 1, 3.0)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, expected, rtol=1e-5 if dtype == "float32" else 1e-12, atol=1e-7)
+    assert not np.allclose(expected, one(model.theta, state, 0.01, 1, 1.0)[0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("optimizer", VARIANTS, ids=repr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from chainrule.studio.commands import find
 from chainrule.studio.messages import pack
 from chainrule.studio.studio import Studio
 from small_studios import SIDE, bright_rows
+from studio_words import faults_of_chinese
 
 assert chainrule.studio.server.app
 
@@ -239,9 +241,9 @@ def test_evidence_adds_up_at_every_layer(studio: Studio):
     of, against = found["of"], found["against"]
     f = explained(studio.model, X[[2]], target=of, against=against)
     assert sums[0] == pytest.approx(float((f.value(f.X, f.V) - f.value(f.baseline, f.V))[0]))
-    assert [chapter["title"] for chapter in found["chapters"]][3] == f"Why {of}"
+    assert [chapter["title"] for chapter in found["chapters"]["en"]][3] == f"Why {of}"
     said = " ".join(
-        part["text"] for chapter in found["chapters"] for part in chapter["content"] if "text" in part
+        part["text"] for chapter in found["chapters"]["en"] for part in chapter["content"] if "text" in part
     )
     assert f"The network says {of}" in said and f"The truth is {Y[2]}" in said
 
@@ -249,7 +251,15 @@ def test_evidence_adds_up_at_every_layer(studio: Studio):
 @pytest.mark.parametrize("name", ["binary", "numbers", "many"])
 def test_every_task_has_a_story(name: str, request: pytest.FixtureRequest):
     found = ask(request.getfixturevalue(name), "why.story", row=0)
-    assert len(found["chapters"]) >= 4 and found["against"] is None
+    assert found["against"] is None
+    english, chinese = found["chapters"]["en"], found["chapters"]["zh"]
+    assert [len(chapter["content"]) for chapter in english] == [
+        len(chapter["content"]) for chapter in chinese
+    ]
+    for chapter in chinese:
+        said = [chapter["title"], *(part["text"] for part in chapter["content"] if "text" in part)]
+        names = r"\b(?:no|yes)\b|logit|label \w+|[a-z]+_\d+|\d+e[-+]\d+|[xyf]_?\d*"
+        assert [fault for text in said for fault in faults_of_chinese(re.sub(names, "x", text))] == []
 
 
 class Triple(Layer):

@@ -397,8 +397,37 @@ def forge(path: Path, edit: Callable[[dict[str, Any], dict[str, np.ndarray]], No
     return path.read_bytes()
 
 
+def test_a_file_without_later_settings_is_resumed(tmp_path: Path):
+    """As an earlier version wrote it."""
+    path, whole, again = tmp_path / "run", plain(), plain()
+
+    def earlier(state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        del state["steps_before"], state["fingerprint"]["optimizer"]["uncorrected_eps"]
+        del arrays[state.pop("row_sums")["$array"]]
+
+    fit(plain(), [c.Checkpoint(path)], epochs=1)
+    forge(path, earlier)
+    fit(whole, [])
+    fit(again, [], resume=path)
+    assert again.theta.tobytes() == whole.theta.tobytes()
+    with pytest.raises(c.ConfigError, match="was made with another optimizer"):
+        fit(plain(), [], resume=path, optimizer=c.Adam(uncorrected_eps=True))
+
+
 @pytest.mark.parametrize(
-    "key", ["epoch", "now", "optimizer", "tally", "history", "callbacks", "format", "fingerprint"]
+    "key",
+    [
+        "epoch",
+        "now",
+        "optimizer",
+        "steps_before",
+        "row_sums",
+        "tally",
+        "history",
+        "callbacks",
+        "format",
+        "fingerprint",
+    ],
 )
 @pytest.mark.parametrize(
     "value",

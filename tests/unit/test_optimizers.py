@@ -32,6 +32,7 @@ RULES = [
     SGD(momentum=0.9, nesterov=True),
     RMSprop(momentum=0.9),
     Adam(beta1=0.0, beta2=0.0),
+    *(rule(uncorrected_eps=True) for rule in (Adam, AMSGrad, AdamW, Nadam)),
 ]
 every_rule = pytest.mark.parametrize("rule", RULES, ids=repr)
 
@@ -86,6 +87,27 @@ BY_HAND = [
         Nadam(beta1=0.5, beta2=0.5, eps=1.0, psi=0.0),
         1 - 1.7 / 30,
         1 - 1.7 / 30 - 0.1 * (1.6 + 20 / 63) / (math.sqrt(3) + 1),
+    ),
+    # eps / sqrt(1 - beta2^t) = sqrt(2), then 2 / sqrt(3): sqrt(v_hat) and it are 1 + sqrt(2), then 5 / sqrt(3)
+    (
+        Adam(beta1=0.5, beta2=0.5, eps=1.0, uncorrected_eps=True),
+        1 - 0.1 / (1 + math.sqrt(2)),
+        1 - 0.1 / (1 + math.sqrt(2)) - 0.1 / math.sqrt(3),
+    ),
+    (
+        AMSGrad(beta1=0.5, beta2=0.5, eps=1.0, uncorrected_eps=True),
+        1 - 0.1 / (1 + math.sqrt(2)),
+        1 - 0.1 / (1 + math.sqrt(2)) - 0.1 / math.sqrt(3),
+    ),
+    (
+        AdamW(beta1=0.5, beta2=0.5, eps=1.0, weight_decay=0.5, uncorrected_eps=True),
+        0.95 - 0.1 / (1 + math.sqrt(2)),
+        0.95 * (0.95 - 0.1 / (1 + math.sqrt(2))) - 0.1 / math.sqrt(3),
+    ),
+    (
+        Nadam(beta1=0.5, beta2=0.5, eps=1.0, psi=0.0, uncorrected_eps=True),
+        1 - 3.4 / 30 / (1 + math.sqrt(2)),
+        1 - 3.4 / 30 / (1 + math.sqrt(2)) - 0.1 * (1.6 + 20 / 63) * math.sqrt(3) / 5,
     ),
 ]
 
@@ -242,6 +264,8 @@ def test_a_bowl_is_descended(rule):
         (lambda: LBFGS(history_size=0), "history_size of LBFGS"),
         (lambda: LBFGS(max_line_search=1.5), "max_line_search of LBFGS"),
         (lambda: LBFGS(tolerance=-1), "tolerance of LBFGS"),
+        (lambda: LBFGS(max_evaluations=0), "max_evaluations of LBFGS must be an integer of at least 1"),
+        (lambda: LBFGS(loss_tolerance=-1), "loss_tolerance of LBFGS"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(make, named):
@@ -252,6 +276,13 @@ def test_settings_that_cannot_be_are_refused(make, named):
 def test_settings_are_kept_as_python_floats():
     rule = Adam(np.float32(0.5), beta1=0, eps=np.float64(1e-6))
     assert [type(value) for value in (rule.learning_rate, rule.beta1, rule.eps)] == [float] * 3
+
+
+def test_lbfgs_hands_its_settings_to_scipy():
+    usual = LBFGS().options(100)
+    assert usual == {"maxiter": 100, "maxfun": 2001, "maxcor": 10, "maxls": 20, "gtol": 1e-7, "ftol": 0.0}
+    found = LBFGS(tolerance=1e-4, max_evaluations=15, loss_tolerance=1e-9).options(100)
+    assert found == usual | {"maxfun": 15, "gtol": 1e-4, "ftol": 1e-9}
 
 
 @pytest.mark.parametrize(("kind", "rule"), OPTIMIZERS.items())

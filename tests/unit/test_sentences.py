@@ -249,10 +249,12 @@ def test_a_word_that_nobody_uses_and_one_that_is_missing_are_seen():
 
 @pytest.mark.parametrize("language", words.LANGUAGES)
 def test_languages_have_the_same_keys(language: str):
+    """Of what a language has no module for, English speaks."""
     english, other = modules("en"), modules(language)
-    assert set(other) == set(english)
-    for name, module in english.items():
-        assert keys(other[name]) == keys(module), name
+    for name, module in other.items():
+        assert keys(module) == keys(english[name]), name
+    with words.spoken_in(language):
+        assert {name: getattr(words, name) for name in english} == english | other
 
 
 @pytest.mark.parametrize("language", words.LANGUAGES)
@@ -283,19 +285,20 @@ def test_every_folder_is_a_language():
 
 def test_nobody_names_a_language():
     """Others take words from the language in use, not from a folder."""
+    folders = tuple(f"chainrule.views.words.{language}" for language in words.LANGUAGES)
     named = [
         f"{path.relative_to(PACKAGE)}: {node.module}"
         for path in PACKAGE.rglob("*.py")
         if path.parent not in [WORDS / language for language in words.LANGUAGES]
         and path != WORDS / "__init__.py"
         for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("chainrule.views.words.en")
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(folders)
     ]
     assert named == []
 
 
 def test_a_language_that_there_is_not():
-    with pytest.raises(ConfigError, match="language must be one of en, not 'xx'"), words.spoken_in("xx"):
+    with pytest.raises(ConfigError, match="language must be one of en, zh, not 'xx'"), words.spoken_in("xx"):
         pass
     with pytest.raises(AttributeError, match="no words about 'weather'"):
         getattr(words, "weather")  # noqa: B009

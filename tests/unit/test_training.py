@@ -658,6 +658,19 @@ def test_lbfgs_walks_large_data_in_pieces():
     np.testing.assert_allclose(a.theta, b.theta, atol=1e-6)
 
 
+def test_lbfgs_ends_by_evaluations_or_a_small_decrease():
+    def ended(**settings: Any) -> c.History:
+        made = c.Model(c.Network(4, [c.Dense(8), c.Tanh(), c.Dense(1)], c.MeanSquaredError()), seed=0)
+        return made.fit(X, LINE, optimizer=c.LBFGS(**settings), epochs=200)
+
+    few = ended(max_evaluations=5)
+    assert 0 < len(few) <= 5 and few.stopped is not None and "evaluations exceeds limit" in few.stopped
+    loose, strict = ended(loss_tolerance=1e-2), ended()
+    assert len(loose) < len(strict) and loose.stopped is not None and "reduction of f" in loose.stopped
+    loss = loose["loss"]
+    assert loss[-2] - loss[-1] <= 1e-2 * max(loss[-2], 1) and (loss[-3] - loss[-2] > 1e-2 * max(loss[-3], 1))
+
+
 def test_lbfgs_trains_a_deep_classifier_with_batch_norm_and_early_stopping():
     made = model(c.BatchNorm())
     before = made.evaluate(X, NUMBERS)["loss"]

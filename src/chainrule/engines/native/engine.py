@@ -71,8 +71,6 @@ class NativeEngine:
             return f"it does not know the loss {type(network.loss).__name__}"
         if not knows_optimizer(optimizer):
             return f"it does not know the optimizer {type(optimizer).__name__}"
-        if getattr(optimizer, "uncorrected_eps", False):
-            return "it does not know uncorrected_eps"
         return None
 
     def session(
@@ -161,7 +159,8 @@ class NativeSession:
         self.found_weights = False
         self.plan, self.theta, self.step_offset = plan, theta, step_offset
         self.states, self._optimizer_state = states, optimizer_state
-        self.sums, self.row_sums = np.zeros(3), np.zeros(2)
+        self.all_sums = np.zeros(5)
+        self.sums, self.row_sums = self.all_sums[:3], self.all_sums[3:]
         self.program = Program(plan.network, plan.frozen)
         run = _native.Run(
             **settings_of(plan.optimizer),
@@ -200,8 +199,6 @@ class NativeSession:
         while done < all_steps:
             count = min(each, all_steps - done)
             rate, decay, dropout, penalty = map(np.ascontiguousarray, settings.part(done, done + count))
-            if (penalty != 1).any():
-                raise ConfigError("a factor of the penalty runs on engine 'reference' alone; pass that.")
             chosen = rows[done * size : (done + count) * size]
             part = samples if direct else samples.take(chosen)
             where = chosen if direct else np.arange(len(chosen))
@@ -216,9 +213,10 @@ class NativeSession:
                 rate=rate,
                 decay=decay,
                 dropout=dropout,
+                penalty=penalty,
                 first=first + done,
                 step_offset=self.step_offset,
-                sums=self.sums,
+                sums=self.all_sums,
             )
             if end != "done":
                 self.synchronize()
@@ -284,11 +282,11 @@ class NativeSession:
     ) -> NonFiniteError:
         """Walk the step once more by the reference, and say where the first bad number is."""
         network, theta = self.plan.network, self.theta
-        lr, dropout = float(settings.rate[0]), float(settings.dropout[0])
+        lr, _, dropout, penalty = (float(values[0]) for values in settings)
         if end == "update" and not np.isfinite(theta).all():
             return diagnosis.of_update(network, theta, t, lr)
         with np.errstate(all="ignore"):
             batch = samples.batch(rows, self.plan.dtype)
         return diagnosis.of_gradient(
-            self.plan, network.unflatten(theta), self.states, batch, self.step_offset, t, lr, dropout
+            self.plan, network.unflatten(theta), self.states, batch, self.step_offset, t, lr, dropout, penalty
         )

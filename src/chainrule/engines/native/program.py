@@ -184,8 +184,8 @@ def knows_optimizer(optimizer: Optimizer) -> bool:
 
 
 def settings_of(optimizer: Optimizer) -> dict[str, Any]:
-    """Return an optimizer as native/optimizers.h takes it: the number of its rule, beta1, beta2, eps and decay."""
+    """Return an optimizer as native/optimizers.h takes it: the number of its rule, and the rule's settings."""
     rule = optimizer.rule()
     assert rule is not None
-    name, *settings, _ = rule
-    return {"rule": _native.RULES[name], **dict(zip(rule._fields[1:-1], settings, strict=True))}
+    name, *settings = rule
+    return {"rule": _native.RULES[name], **dict(zip(rule._fields[1:], settings, strict=True))}

@@ -54,7 +54,7 @@ function step(link, a, arrays, n) {
       const factor = of('gamma').map((gamma, j) => gamma / Math.sqrt(of('var')[j] + link.eps)), mean = of('mean'), beta = of('beta');
       return each(a, n, (x, j) => factor[j] * (x - mean[j]) + beta[j]);
     }
-    case 'scale': return each(a, n, (x, j) => x * of('gamma')[j]);
+    case 'scale': return each(a, n, (x, j) => x * of('s')[j]);
     case 'prelu': return each(a, n, (x, j) => (x > 0 ? x : of('slope')[j] * x));
     case 'dropout': return a;
     case 'softmax': return softmaxOf(a, n);

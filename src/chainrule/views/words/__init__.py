@@ -4,8 +4,8 @@
     words.flow.diagnosis(found)
 
 A module is taken from the package of the language in use at that moment, so that what draws or prints names none.
-Constants are labels; functions make sentences from a result's numbers and codes. A second language is a second folder
-beside `en`; tests compare the two.
+Constants are labels; functions make sentences from a result's numbers and codes. Each language is a folder beside `en`;
+of what it does not speak of yet, English does. Tests compare them.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from chainrule.views.words.en import tables as tables
     from chainrule.views.words.en import trace as trace
 
-LANGUAGES = ("en",)
-"""The languages there are, by the names of their packages."""
+LANGUAGES = ("en", "zh")
+"""The languages there are, by the names of their packages. The first speaks of everything."""
 _LANGUAGE: ContextVar[str] = ContextVar("language", default=LANGUAGES[0])
 
 
@@ -64,10 +64,14 @@ def spoken_in(language: str) -> Iterator[None]:
 if not TYPE_CHECKING:  # where types are checked, the imports above say what there is
 
     def __getattr__(subject: str) -> Any:
-        """Return a module of words in the language in use."""
+        """Return a module of words in the language in use, or in the first."""
         if subject.startswith("_"):
             raise AttributeError(subject)
-        try:
-            return import_module(f"{__name__}.{_LANGUAGE.get()}.{subject}")
-        except ModuleNotFoundError as error:
-            raise AttributeError(f"there are no words about {subject!r}.") from error
+        for language in (_LANGUAGE.get(), LANGUAGES[0]):
+            name = f"{__name__}.{language}.{subject}"
+            try:
+                return import_module(name)
+            except ModuleNotFoundError as error:
+                if error.name != name:
+                    raise
+        raise AttributeError(f"there are no words about {subject!r}.")

@@ -10,7 +10,7 @@ from chainrule.errors import ConfigError
 from chainrule.inspection.attribution import METHODS, attribute
 from chainrule.inspection.attribution.explained import explained
 from chainrule.inspection.attribution.result import PROMISED
-from chainrule.inspection.story import explain, facts
+from chainrule.inspection.story import Story, explain, facts
 from chainrule.inspection.story.rival import closest_rival, explained_answer, hidden_change, turn
 from chainrule.inspection.story.truth import label_names
 from chainrule.network.answers import decide, true_labels
@@ -21,7 +21,7 @@ from chainrule.studio.screens.why.asked import Asked, asked_about, label_of, rea
 from chainrule.studio.studio import Studio
 from chainrule.views import words
 from chainrule.views.chapters import Bars, Grid
-from chainrule.views.words import spoken_in
+from chainrule.views.words import LANGUAGES, spoken_in
 
 BLOCK = 1024
 """Samples that are looked through at a time for a wrong answer."""
@@ -167,15 +167,10 @@ def smallest(
 
 @command("why.story", reads=True)
 def story(studio: Studio, *, row: int | None = None, x: list[float] | None = None) -> dict[str, Any]:
-    """Return the evidence layer by layer, and the story of the answer in English, chapter by chapter."""
+    """Return the evidence layer by layer, and the story of the answer, chapter by chapter, in every language."""
     asked = asked_about(studio, row, x)
     told = explain(asked.model, asked.x, asked.y, shape=asked.shape)
     rival = told.rival
-    with spoken_in("en"):
-        chapters = [
-            {"title": chapter.title, "content": [made for part in chapter.content if (made := _told(part))]}
-            for chapter in told.parts()
-        ]
     return {
         "evidence": [
             {
@@ -195,12 +190,21 @@ def story(studio: Studio, *, row: int | None = None, x: list[float] | None = Non
             for layer in told.layers
             if layer.active is not None
         ],
-        "chapters": chapters,
+        "chapters": {language: _chapters(told, language) for language in LANGUAGES},
     }
 
 
+def _chapters(told: Story, language: str) -> list[dict[str, Any]]:
+    """Return the chapters of a story in a language, without its pictures, which the page has itself."""
+    with spoken_in(language):
+        return [
+            {"title": chapter.title, "content": [made for part in chapter.content if (made := _told(part))]}
+            for chapter in told.parts()
+        ]
+
+
 def _told(part: Any) -> dict[str, Any] | None:
-    """Return a part of a chapter as data; None for pictures, which the page has itself."""
+    """Return a part of a chapter as data; None for a picture."""
     if isinstance(part, str):
         return {"text": part}
     if isinstance(part, Grid):

@@ -1,4 +1,4 @@
-// The evidence layer by layer, and in English the whole story of the answer.
+// The evidence layer by layer, and the whole story of the answer.
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { number } from '../format.js';
@@ -56,7 +56,7 @@ export function evidence(root, store, state) {
     fill(root, h('h2', t(store, 'why.evidence')),
       told.no_rule === null ? [h('p', said), table(told)] : h('p', t(store, 'why.no_rule', { link: told.no_rule })),
       told.active.length ? h('p.soft', { dataset: { test: 'active' } }, told.active.map(({ name, active, neurons }) => t(store, 'why.active', { name, active, neurons })).join(store.get('lang') === 'en' ? ' ' : '')) : null,
-      store.get('lang') === 'en' ? h('details.story', { dataset: { test: 'story' } }, h('summary', t(store, 'why.story')), told.chapters.map(chapter)) : null);
+      h('details.story', { dataset: { test: 'story' } }, h('summary', t(store, 'why.story')), told.chapters[store.get('lang')].map(chapter)));
   }
 
   return { load };

@@ -1,0 +1,67 @@
+"""Numbers, lists and names as Chinese has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+YES, NO, NONE, NOTHING = "是", "否", "無", "-"
+UNDEFINED = "未定義"
+ACRONYMS = {
+    "f1": "F1 分數",
+    "auc": "AUC",
+    "mse": "均方誤差",
+    "rmse": "均方根誤差",
+    "mae": "平均絕對誤差",
+    "r2": "R²",
+    "accuracy": "準確率",
+    "precision": "精確率",
+    "recall": "召回率",
+    "loss": "損失",
+    "learning_rate": "學習率",
+    "batch_size": "批次大小",
+    "epochs": "週期",
+    "seed": "亂數種子",
+}
+"""Names that Chinese has a word for, and acronyms."""
+
+
+def percent(share: float) -> str:
+    """97.31 %, and no 100.00 % for what is only nearly sure."""
+    if 0 < share < 5e-5:
+        return "< 0.01 %"
+    return "> 99.99 %" if 0.99995 <= share < 1 else f"{100 * share:.2f} %"
+
+
+def several(names: Sequence[str]) -> str:
+    """a、b、c"""
+    return "、".join(names) if names else NONE
+
+
+def counted(count: int, noun: str) -> str:
+    """2 個週期"""
+    return f"{count:,} 個{noun}"
+
+
+def spoken(name: str) -> str:
+    """A setting, a metric or a column for people: learning_rate is 學習率, rmse is 均方根誤差."""
+    return ACRONYMS.get(name, name.replace("_", " "))
+
+
+def logarithmic(name: str) -> str:
+    """The name of an axis that is logarithmic."""
+    return f"{name}（對數刻度）"
+
+
+def duration(seconds: float) -> str:
+    """4.1 秒, or 3 分 12 秒."""
+    return f"{seconds:.1f} 秒" if seconds < 100 else f"{int(seconds // 60)} 分 {int(seconds % 60)} 秒"
+
+
+def samples(count: int) -> str:
+    """1,000 個樣本"""
+    return counted(count, "樣本")
+
+
+def neurons(count: int) -> str:
+    """8 個神經元"""
+    return counted(count, "神經元")
