@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from chainrule.errors import FormatError as FormatError
     from chainrule.errors import NonFiniteError as NonFiniteError
     from chainrule.errors import ShapeError as ShapeError
+    from chainrule.estimators import MLPClassifier as MLPClassifier
+    from chainrule.estimators import MLPRegressor as MLPRegressor
     from chainrule.estimators.tables.preprocessor import TablePreprocessor as TablePreprocessor
     from chainrule.formulas.initializers import Constant as Constant
     from chainrule.formulas.initializers import GlorotNormal as GlorotNormal
@@ -86,6 +88,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "network.blocks": ("Residual", "Skip"),
     "engines": ("ENGINES",),
+    "estimators": ("MLPClassifier", "MLPRegressor"),
     "estimators.tables.preprocessor": ("TablePreprocessor",),
     "errors": ("ChainruleError", "ConfigError", "DataError", "FormatError", "NonFiniteError", "ShapeError"),
     "formulas.initializers": (

@@ -18,7 +18,7 @@ from chainrule.core.shown import Shown, widget
 from chainrule.data import checks, frames
 from chainrule.data.samples import Samples, TargetScale, measure_targets
 from chainrule.engines import Plan
-from chainrule.errors import ChainruleError, ConfigError, DataError
+from chainrule.errors import ChainruleError, ConfigError, DataError, ShapeError
 from chainrule.formulas.layers import Layer
 from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import AnyOptimizer, GradientDescent, Optimizer, Solver
@@ -71,11 +71,34 @@ class Model(Trained, Shown):
         """the record of the last call of `fit`, also if Ctrl-C ended it; empty before the first, and after `load`"""
 
     @classmethod
+    def with_theta(cls, network: Network, theta: NDArray[Any], *, seed: int = 0) -> Self:
+        """Return a model of a network with all its parameters given: theta (size,), which is not copied.
+
+        Raises ShapeError unless theta has the network's size, and ConfigError unless it is float32 or float64.
+        """
+        if theta.shape != (network.size,):
+            raise ShapeError(f"theta must have shape ({network.size},), not {theta.shape}.")
+        checks.check_choice(theta.dtype.name, DTYPES, "dtype")
+        made = cls.__new__(cls)
+        Trained.__init__(
+            made, network, theta, network.initial_states(theta.dtype), seed=checks.check_seed(seed)
+        )
+        made.history = History()
+        return made
+
+    @classmethod
     def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Self:
         """Read a model from a file that `save` wrote; the same as `chainrule.load`."""
-        model = super().load(path, custom=custom)
+        return cls.load_with_extra(path, custom=custom)[0]
+
+    @classmethod
+    def load_with_extra(
+        cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None
+    ) -> tuple[Self, dict[str, Any]]:
+        """Read a model as `load` does, and the whole metadata of the file, what `save(extra=...)` put there too."""
+        model, extra = super().load_with_extra(path, custom=custom)
         model.history = History()
-        return model
+        return model, extra
 
     # --- training ------------------------------------------------------------------------------------------------
 

@@ -119,8 +119,14 @@ def test_a_network_needs_numpy_alone():
     assert loaded(code) == {"numpy"}
     code += "\nX, y = [[0, 1], [1, 0]], [0, 1]\nm.fit(X, y, epochs=1, validation_data=(X, y))\nm.predict(X)"
     assert loaded(code) == {"numpy"}
-    names = "set(chainrule.__all__) - {'TablePreprocessor'}"
+    names = "set(chainrule.__all__) - {'MLPClassifier', 'MLPRegressor', 'TablePreprocessor'}"
     assert loaded(f"import chainrule\nfor name in {names}: getattr(chainrule, name)") == {"numpy"}
+
+
+def test_the_estimators_load_scikit_learns_base_and_nothing_that_shows():
+    base = "import sklearn.base, sklearn.utils.validation, sklearn.model_selection"
+    assert "sklearn" in loaded("from chainrule import MLPClassifier")
+    assert loaded("from chainrule import MLPRegressor") <= loaded(base) | {"numpy"}
 
 
 def test_a_model_loads_nothing_that_shows_or_explains():

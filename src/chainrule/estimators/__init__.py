@@ -1,6 +1,7 @@
 """Estimators with scikit-learn's interface, and the preprocessor of tables.
 
-Each name is loaded when it is first asked for, because scikit-learn takes its time.
+The estimators hold no maths: a `Network` is built from their parameters and a `Model` trains it; the code here decides
+what the parameters mean. Each name is loaded when it is first asked for, because scikit-learn takes its time.
 """
 
 from __future__ import annotations
@@ -10,8 +11,17 @@ from typing import TYPE_CHECKING
 from chainrule.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from chainrule.estimators.classifier import MLPClassifier
+    from chainrule.estimators.regressor import MLPRegressor
     from chainrule.estimators.tables.preprocessor import TablePreprocessor
 
-__all__ = ["TablePreprocessor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "TablePreprocessor"]
 
-__getattr__, __dir__ = lazy(__name__, {"tables.preprocessor": ("TablePreprocessor",)})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "classifier": ("MLPClassifier",),
+        "regressor": ("MLPRegressor",),
+        "tables.preprocessor": ("TablePreprocessor",),
+    },
+)

@@ -24,7 +24,8 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from chainrule.core.arrays import Array, namespace
-from chainrule.core.settings import number_settings
+from chainrule.core.settings import check_number, number_settings
+from chainrule.errors import ConfigError
 from chainrule.formulas.activations import log_softmax, sigmoid, softmax
 
 
@@ -67,6 +68,10 @@ class Loss(ABC):
         A subclass does not inherit it.
         """
         return None
+
+    def check_outputs(self, outputs: int) -> None:
+        """Raise ConfigError if the loss is for another number of outputs; a network asks when it is made."""
+        return
 
     @abstractmethod
     def value(self, out: Array, y: Array) -> Array:
@@ -206,11 +211,12 @@ class MeanAbsoluteError(Loss):
         return absolute_error_gradient(out, y)
 
 
-def quantile(out: Array, y: Array, q: float) -> Array:
+def quantile(out: Array, y: Array, q: Array) -> Array:
     """The pinball loss, which is smallest where a fraction q of the targets lies below the output.
 
     sum_k  q |r_k| where r_k < 0, else (1 - q) |r_k|     gradient: -q where r < 0, 1 - q where r > 0
 
+    q: (), or (outputs,) for a quantile of its own by output.
     Written without a branch as |r| / 2 + (1/2 - q) r. At r = 0 the gradient is 1/2 - q, midway between them.
     Source: Koenker, Bassett, Regression Quantiles, 1978.
     """
@@ -218,22 +224,45 @@ def quantile(out: Array, y: Array, q: float) -> Array:
     return (0.5 * namespace(out).abs(r) + (0.5 - q) * r).sum(-1)
 
 
-def quantile_gradient(out: Array, y: Array, q: float) -> Array:
+def quantile_gradient(out: Array, y: Array, q: Array) -> Array:
     """sign(r) / 2 + 1/2 - q"""
     return 0.5 * namespace(out).sign(out - y) + (0.5 - q)
 
 
 @dataclass(frozen=True)
 class Quantile(Loss):
-    """`quantile`: predicts the quantile q; q = 0.5 is the median and half the absolute error."""
+    """`quantile`: predicts the quantile q; q = 0.5 is the median and half the absolute error.
+
+    q: between 0 and 1, or a tuple with one for each output: Quantile((0.1, 0.5, 0.9)) predicts three quantiles.
+    """
 
     kind, targets = "quantile", "real"
-    formula = by_kind
-    q: float = 0.5
+    q: float | tuple[float, ...] = 0.5
 
     def __post_init__(self) -> None:
-        """Check that q is between 0 and 1."""
-        number_settings(self, "q", above=0, below=1, hint="0.5 is the median")
+        """Check that each q is between 0 and 1."""
+        if not isinstance(self.q, (tuple, list)):
+            number_settings(self, "q", above=0, below=1, hint="0.5 is the median")
+            return
+        limits = {"above": 0.0, "below": 1.0, "text": "q of Quantile", "hint": "0.5 is the median"}
+        if not self.q:
+            raise ConfigError("q of Quantile must be a number, or one for each output, not an empty list.")
+        object.__setattr__(self, "q", tuple(check_number(q, "q", **limits) for q in self.q))  # type: ignore[arg-type]
+
+    def formula(self) -> Formula | None:
+        """quantile, with one q"""
+        return None if isinstance(self.q, tuple) else by_kind(self)
+
+    def check_outputs(self, outputs: int) -> None:
+        """Check that there is one quantile, or one for each output."""
+        if isinstance(self.q, tuple) and len(self.q) != outputs:
+            raise ConfigError(
+                f"Quantile has {len(self.q)} quantiles and the network {outputs} outputs; give one for each output."
+            )
+
+    def by_output(self, out: Array) -> Array:
+        """Return q, or q (outputs,) of out's type."""
+        return namespace(out).asarray(self.q, dtype=out.dtype) if isinstance(self.q, tuple) else self.q
 
     @property
     def kinks(self) -> tuple[float, ...]:
@@ -242,11 +271,11 @@ class Quantile(Loss):
 
     def value(self, out: Array, y: Array) -> Array:
         """Compute loss_i (batch,)."""
-        return quantile(out, y, self.q)
+        return quantile(out, y, self.by_output(out))
 
     def gradient(self, out: Array, y: Array) -> Array:
         """Compute d loss_i / d out_i (batch, outputs)."""
-        return quantile_gradient(out, y, self.q)
+        return quantile_gradient(out, y, self.by_output(out))
 
 
 def poisson(out: Array, y: Array) -> Array:
@@ -262,6 +291,12 @@ def poisson(out: Array, y: Array) -> Array:
 def poisson_gradient(out: Array, y: Array) -> Array:
     """exp(out) - y"""
     return namespace(out).exp(out) - y
+
+
+def saturated_poisson(y: Array) -> Array:
+    """sum_k  y_k log y_k - y_k (batch,), with 0 log 0 = 0: added to `poisson` it gives half the deviance, 0 at best."""
+    xp = namespace(y)
+    return (y * xp.log(xp.where(y > 0, y, 1)) - y).sum(-1)
 
 
 @dataclass(frozen=True)

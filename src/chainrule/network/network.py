@@ -91,6 +91,7 @@ class Network:
         self.slots = tuple(_slots(self.links))
         self.size = self.slots[-1].stop if self.slots else 0
         self.outputs = self.links[-1].fan_out
+        self.loss.check_outputs(self.outputs)
 
     def _check(self) -> None:
         wrong = [layer for layer in self.layers if not isinstance(layer, Layer)]

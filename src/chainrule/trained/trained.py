@@ -250,13 +250,16 @@ class Trained:
 
     # --- files ---------------------------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to a safetensors file, which `chainrule.load` reads back bit for bit."""
+    def save(self, path: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None) -> None:
+        """Write the model to a safetensors file, which `chainrule.load` reads back bit for bit.
+
+        extra: further JSON values for the file's metadata, which `load_with_extra` returns.
+        """
         classes = None if self.classes is None else self.classes.tolist()
         scale = None
         if self.target_scale is not None:
             scale = {name: part.tolist() for name, part in self.target_scale._asdict().items()}
-        extra = {
+        known = {
             "dtype": self.dtype.name,
             "seed": self.seed,
             "classes": classes,
@@ -266,7 +269,7 @@ class Trained:
             "epochs_trained": self.epochs_trained,
             "steps_trained": self.steps_trained,
         }
-        persistence.save(path, self.network, self.theta, self.states, extra)
+        persistence.save(path, self.network, self.theta, self.states, {**(extra or {}), **known})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Self:
@@ -274,6 +277,13 @@ class Trained:
 
         Raises FormatError with the file and its fault, and OSError if the file cannot be read.
         """
+        return cls.load_with_extra(path, custom=custom)[0]
+
+    @classmethod
+    def load_with_extra(
+        cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None
+    ) -> tuple[Self, dict[str, Any]]:
+        """Read a model as `load` does, and the whole metadata of the file."""
         saved = persistence.load(path, custom)
         extra, found = saved.extra, cls.__new__(cls)
         Trained.__init__(found, saved.network, saved.theta, saved.states)
@@ -294,7 +304,7 @@ class Trained:
             found.steps_trained = checks.check_seed(extra["steps_trained"], "steps_trained", 63)
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{path}: the metadata is malformed ({error}).") from error
-        return found
+        return found, extra
 
     def __repr__(self) -> str:
         """Show the widths of the dense layers and blocks, the number of parameters, and the epochs of training."""

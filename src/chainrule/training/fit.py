@@ -48,11 +48,13 @@ def fit(
     order: Callable[[Run], NDArray[np.int64]] | None = None,
     settings: Callable[[Run, NDArray[np.int64]], StepSettings] | None = None,
     optimizer_state: OptimizerState | None = None,
+    reported: Callable[[float, float], float] | None = None,
 ) -> History:
-    """Train a model in place and return its history. The arguments are those of `Model.fit`, checked, and three more.
+    """Train a model in place and return its history. The arguments are those of `Model.fit`, checked, and four more.
 
     order, settings: functions that each epoch begins with, see `Run`; they replace the shuffle, and the schedule.
     optimizer_state: what the optimizer begins with, of an earlier run (`Run.optimizer_state`); None for its start.
+    reported: what a solver minimizes, see `Run`.
     """
     before, steps_before = model.epochs_trained, 0 if optimizer_state is None else optimizer_state.steps
     trainer = trainer_for(optimizer, method)
@@ -81,6 +83,7 @@ def fit(
         method=method,
         order=order,
         settings=settings,
+        reported=reported,
         steps_before=steps_before,
     )
     trainer.check(run)

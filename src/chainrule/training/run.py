@@ -74,6 +74,8 @@ class Run:
     """order(run) -> rows (n,): the samples of the next epoch in order; None to shuffle by the seed"""
     settings: Callable[[Run, NDArray[np.int64]], StepSettings] | None = None
     """settings(run, rows) -> the settings (steps_per_epoch,) of the next epoch; None for the schedule's rates"""
+    reported: Callable[[float, float], float] | None = None
+    """reported(loss, penalty) -> what a solver minimizes and records in place of their sum; None for the sum"""
     steps_before: int = 0
     """steps that the optimizer had taken before this run"""
 

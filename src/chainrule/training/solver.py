@@ -8,57 +8,55 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.samples import Samples
-from chainrule.engines import Plan
-from chainrule.engines.step import gradient
+from chainrule.engines import Engine, Plan
 from chainrule.errors import ConfigError, NonFiniteError, option
 from chainrule.formulas.optimizers import Solver
-from chainrule.network import objective
 from chainrule.network.network import Network
 from chainrule.training.callbacks import Checkpoint
+from chainrule.training.full_batch import ByEngine, ByFormulas
 from chainrule.training.loop import finish_epoch, watching
 from chainrule.training.run import Run
 from chainrule.training.settings import named
 
 _ADAM = option("optimizer", "Adam", "adam")
-CHUNK = 4096
-"""The most samples in one walk; the weighted mean over the walks is the objective."""
 
 
 class FullBatch:
     """The objective over all samples as a function of the trained parameters."""
 
-    def __init__(self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int) -> None:
+    def __init__(
+        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
+    ) -> None:
         """Store the run's arrays, and find the trained entries of theta."""
-        self.plan, self.theta, self.states, self.step_offset = plan, theta, states, step_offset
+        self.engine, self.plan, self.theta, self.states = engine, plan, theta, states
+        self.step_offset = step_offset
         self.sums, self.row_sums, self.optimizer_state = np.zeros(3), np.zeros(2), None
-        self.params = plan.network.unflatten(theta)
-        self.next_states = states
+        self.find: ByFormulas | ByEngine | None = None
         is_trained = np.zeros(plan.network.size, np.bool_)  # (size,)
         for slot in plan.network.slots:
             is_trained[slot.start : slot.stop] = slot.link.name not in plan.frozen
         self.trained = np.flatnonzero(is_trained)
-        # Batch statistics are those of all samples at once, so such a network is walked in one piece.
-        in_one_walk = any(link.layer.mixes_samples for link in plan.network.walk())
-        self.chunk = None if in_one_walk else CHUNK
+
+    @property
+    def next_states(self) -> dict[str, Any]:
+        """The running statistics after the last evaluation."""
+        return self.states if self.find is None else self.find.next_states
 
     def synchronize(self) -> None:
         """Do nothing: theta and the states are always current."""
 
-    def value_and_gradient(
-        self, x: NDArray[np.float64], samples: Samples
-    ) -> tuple[float, NDArray[np.float64]]:
-        """Compute L and dL/dx at theta[trained] = x, in float64."""
+    def value_and_gradient(self, x: NDArray[np.float64], run: Run) -> tuple[float, NDArray[np.float64]]:
+        """Compute L and dL/dx at theta[trained] = x, in float64; `Run.reported` may replace L."""
+        if self.find is None:
+            self.find = (
+                ByFormulas(self.plan, self.theta, self.states)
+                if self.engine.name == "reference"
+                else ByEngine(self.engine, self.plan, self.theta, self.states, run.samples.n)
+            )
         self.theta[self.trained] = x
-        loss, g = 0.0, np.zeros(len(x))
-        for rows, share in objective.pieces(samples.weight, self.chunk or samples.n):
-            batch = samples.batch(rows, self.plan.dtype)
-            with np.errstate(all="ignore"):  # a line search may try too large a step, and recovers
-                found, part = gradient(self.plan, self.params, self.states, batch, 0)
-            loss += share * float(found.loss)
-            g += share * part[self.trained]
-            self.next_states = found.states
-        return loss, g
+        loss, penalty, g = self.find(run.samples)
+        value = loss + penalty if run.reported is None else run.reported(loss, penalty)
+        return value, g[self.trained]
 
 
 def check(network: Network, run: Run, solver: Solver) -> None:
@@ -110,7 +108,7 @@ def train(run: Run, solver: Solver) -> None:
         result = minimize(
             session.value_and_gradient,
             session.theta[session.trained].astype(np.float64),
-            args=(run.samples,),
+            args=(run,),
             jac=True,
             method=method,
             callback=after_iteration,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from chainrule.engines import Engine, Plan, native, select
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
 from chainrule.training import loop, solver
+from chainrule.training.full_batch import SPY, mixes_samples
 from chainrule.training.run import Run
 from chainrule.training.without_backprop import Method
 
@@ -83,19 +84,22 @@ class ByMethod(ByGradient):
 
 @dataclass(frozen=True)
 class BySolver:
-    """The trainer by a solver, run by SciPy on the reference engine."""
+    """The trainer by a solver, run by SciPy, which asks an engine for the objective and its gradient."""
 
     solver: Solver
 
     def engine(self, name: str, plan: Plan) -> Engine:
-        """Return the reference engine for any name: SciPy calls a function and its gradient in NumPy."""
-        return select("reference", plan)
+        """Return the engine of that name, or for "auto" the first that can; the reference with batch statistics.
+
+        Those are of all samples at once, which a native step on some of them cannot have.
+        """
+        return select("reference" if mixes_samples(plan) else name, plan._replace(optimizer=SPY))
 
     def session(
         self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
     ) -> Any:
         """Make the session, which computes the objective of all samples and its gradient."""
-        return solver.FullBatch(plan, theta, states, step_offset)
+        return solver.FullBatch(engine, plan, theta, states, step_offset)
 
     def check(self, run: Run) -> None:
         """Check that the plan suits the solver."""

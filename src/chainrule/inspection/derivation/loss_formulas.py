@@ -61,13 +61,13 @@ def derivative(trace: Walk, out: Variable, gradient: Floats, i: int, k: int) -> 
                 "softmax", letters.row(out.link, i), float(loss.predict(out.value)[i, k]), below=str(k)
             )
             return Sum(p, (-1, y))
-        made = formula(loss, a, y)
+        made = formula(loss, a, y, k)
     # A custom loss, or a probability that `clamped_log` keeps away from 0 and 1.
     return made or FunctionCall("loss", a, number, prime=True)
 
 
-def formula(loss: Loss, a: Symbol, y: Symbol) -> Expression | None:
-    """d loss / da of one output and its target, for a loss that takes each output by itself; None if it is clamped."""
+def formula(loss: Loss, a: Symbol, y: Symbol, k: int) -> Expression | None:
+    """d loss / da of output k and its target, for a loss that takes each output by itself; None if it is clamped."""
     one, r = Number(1.0), Sum(a, (-1, y))
     match loss:
         case MeanSquaredError():
@@ -77,7 +77,7 @@ def formula(loss: Loss, a: Symbol, y: Symbol) -> Expression | None:
         case MeanAbsoluteError():
             return _sign(r)
         case Quantile():
-            rest = 0.5 - loss.q
+            rest = 0.5 - (loss.q[k] if isinstance(loss.q, tuple) else loss.q)
             half = Fraction(_sign(r), Number(2.0))
             return Sum(half, (1 if rest > 0 else -1, Number(abs(rest)))) if rest else half
         case Poisson():

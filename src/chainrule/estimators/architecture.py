@@ -1,0 +1,104 @@
+"""The network that an estimator's parameters describe: scikit-learn's chain, and what can be added to it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ConfigError
+from chainrule.formulas.layers import ACTIVATIONS, Activation, BatchNorm, Dense, Dropout, Layer
+from chainrule.formulas.losses import Loss, MeanSquaredError
+from chainrule.network.blocks import Residual
+from chainrule.network.network import Network
+
+ACTIVATION_NAMES = {"logistic": ACTIVATIONS["sigmoid"]} | {
+    name: layer for name, layer in ACTIVATIONS.items() if name != "softmax"
+}
+"""Activations by name, scikit-learn's four among them."""
+
+
+def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
+    """Return the widths of the hidden layers, from one number or several. Raises ConfigError unless all are above 0."""
+    several = hidden_layer_sizes if hasattr(hidden_layer_sizes, "__iter__") else [hidden_layer_sizes]
+    sizes = [int(size) for size in several]
+    if any(size <= 0 for size in sizes):
+        raise ConfigError(
+            f"hidden_layer_sizes must be > 0, got {sizes}; give the number of neurons of each layer."
+        )
+    return sizes
+
+
+def hidden_layers(
+    sizes: list[int], activation: Any, dropout: Any, batch_norm: bool, residual: bool
+) -> Iterator[list[Layer]]:
+    """Iterate over the hidden layers: each Dense, BatchNorm, activation, Dropout, or a block of these if residual."""
+    rates = _by_layer(dropout, len(sizes), "dropout")
+    for size, function, rate in zip(sizes, activations(activation, len(sizes)), rates, strict=True):
+        layers: list[Layer] = [Dense(size)]
+        if batch_norm:
+            layers.append(BatchNorm())
+        if function.kind != "identity":
+            layers.append(function)
+        if rate:
+            layers.append(Dropout(rate))
+        yield [Residual(layers)] if residual else layers
+
+
+def activations(activation: Any, count: int) -> list[Activation]:
+    """Return the activation of each hidden layer, from a name, a layer, or one of these by hidden layer."""
+    several = [activation] * count if isinstance(activation, (str, Activation)) else list(activation)
+    if len(several) != count:
+        raise ConfigError(
+            f"activation must have one entry for each of the {count} hidden layers, not {len(several)}; "
+            "give one name for all of them, or a list."
+        )
+    unknown = [a for a in several if not isinstance(a, Activation) and a not in ACTIVATION_NAMES]
+    if unknown:
+        raise ConfigError(f"activation must be one of {', '.join(ACTIVATION_NAMES)}, not {unknown[0]!r}.")
+    return [a if isinstance(a, Activation) else ACTIVATION_NAMES[a]() for a in several]
+
+
+def build(inputs: int, hidden: list[Layer], outputs: int, loss: Loss) -> Network:
+    """Return the network: the hidden layers, and a Dense for the outputs."""
+    return Network(inputs, [*hidden, Dense(outputs)], loss)
+
+
+def leading(network: Network, count: int) -> Network:
+    """Return the first `count` layers as a network, whose parameters are the first of theta."""
+    return Network(network.inputs, network.layers[:count], MeanSquaredError())
+
+
+def with_penalty(network: Network, alpha: float, samples: float) -> Network:
+    """Return the network with scikit-learn's alpha as l2: alpha / samples, samples the sum of the weights of a batch.
+
+    scikit-learn divides its penalty by the samples of the batch: L = data loss + alpha / (2 samples) ||W||^2. A step
+    whose batch has another sum of weights gets the factor that `penalties` returns.
+    """
+    l2 = alpha / samples if samples > 0 else 0.0
+    if network.l2 == l2:
+        return network
+    made = copy.copy(network)
+    made.l2 = l2
+    return made
+
+
+def penalties(samples: float, batches: Any) -> Any:
+    """Return each step's factor of the penalty (steps,): samples / sum of the weights of its batch, 0 if that is 0.
+
+    samples: as in `with_penalty`.  batches (steps,): the sum of the weights of each batch.
+    """
+    return np.where(batches > 0, samples / np.where(batches > 0, batches, 1.0), 0.0)
+
+
+def _by_layer(value: Any, count: int, name: str) -> list[float]:
+    """Return one number by hidden layer, from one for all of them or a list."""
+    several = list(value) if hasattr(value, "__iter__") else [value] * count
+    if len(several) != count:
+        raise ConfigError(
+            f"{name} must have one entry for each of the {count} hidden layers, not {len(several)}; "
+            "give one number for all of them, or a list."
+        )
+    return several

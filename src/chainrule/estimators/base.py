@@ -1,0 +1,277 @@
+"""What the two estimators share: their parameters, the order of a fit, prediction, and the model beneath."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_sample_weight
+
+from chainrule.data.samples import Samples
+from chainrule.errors import ConfigError, DataError
+from chainrule.estimators import fitting
+from chainrule.estimators.architecture import build, hidden_layers, hidden_sizes
+from chainrule.estimators.fitted import Fitted
+from chainrule.estimators.protocol import CallbackSupportMixin, Tasks, tasks, with_callbacks
+from chainrule.estimators.rates import as_rates
+from chainrule.estimators.start import initial_theta
+from chainrule.formulas.losses import Loss
+from chainrule.formulas.optimizers import LBFGS, Solver
+from chainrule.model import Model
+
+
+def is_stochastic(estimator: Any) -> bool:
+    """Return whether the estimator trains by batches; a solver has no `partial_fit`."""
+    if estimator.optimizer is not None:
+        return not (isinstance(estimator.optimizer, Solver) or estimator.optimizer == LBFGS.kind)
+    return bool(estimator.solver != "lbfgs")
+
+
+def _has_partial_fit(estimator: Any) -> bool:
+    if not is_stochastic(estimator):
+        raise AttributeError(
+            f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
+        )
+    return True
+
+
+@dataclass(eq=False, repr=False)
+class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
+    """Base class of the estimators: scikit-learn's parameters of its MLP, and further ones."""
+
+    _: KW_ONLY
+    solver: Any = "adam"
+    alpha: Any = 0.0001
+    batch_size: Any = "auto"
+    learning_rate: Any = "constant"
+    learning_rate_init: Any = 0.001
+    power_t: Any = 0.5
+    max_iter: Any = 200
+    shuffle: Any = True
+    random_state: Any = None
+    tol: Any = 1e-4
+    verbose: Any = False
+    warm_start: Any = False
+    momentum: Any = 0.9
+    nesterovs_momentum: Any = True
+    early_stopping: Any = False
+    validation_fraction: Any = 0.1
+    beta_1: Any = 0.9
+    beta_2: Any = 0.999
+    epsilon: Any = 1e-8
+    n_iter_no_change: Any = 10
+    max_fun: Any = 15000
+    dropout: Any = 0.0
+    batch_norm: Any = False
+    residual: Any = False
+    optimizer: Any = None
+    schedule: Any = None
+    clip_norm: Any = None
+    scoring: Any = None
+    time_limit: Any = None
+    callbacks: Any = None
+    dtype: Any = None
+    engine: Any = "auto"
+
+    # --- what classifier and regressor say of themselves ------------------------------------------------------------
+
+    @abstractmethod
+    def _check_y(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        """Check X and y, and learn the labels; return X, and y as in `Samples`."""
+
+    @abstractmethod
+    def _encode(self, y: Any) -> NDArray[Any]:
+        """Return checked targets as in `Samples`."""
+
+    @abstractmethod
+    def _loss(self) -> Loss:
+        """Return the loss of the network."""
+
+    @abstractmethod
+    def _score(self, out: NDArray[Any], samples: Samples) -> float:
+        """Return the score that early stopping watches, from outputs (n, outputs)."""
+
+    # --- training ---------------------------------------------------------------------------------------------------
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
+        """Train on X and y, from the start, or with warm_start from the parameters reached; return the estimator.
+
+        X: (n, features) array, CSR or CSC matrix, or data frame.  y: (n,) labels or numbers, or (n, outputs).
+        sample_weight: (n,), the weight of each sample in the loss; None for 1 each.
+        X_val, y_val: samples to validate after each epoch, in place of a fraction of X; early_stopping watches them.
+        """
+        return self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        incremental: bool = False,
+    ) -> Self:
+        """Train: check, begin or continue, and fit by batches or by a solver."""
+        self._validate_params()
+        sizes = hidden_sizes(self.hidden_layer_sizes)
+        first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        X, y = self._check_y(X, y, incremental, first)
+        weight = np.ones(X.shape[0])
+        if sample_weight is not None:
+            weight = np.asarray(_check_sample_weight(sample_weight, X), np.float64)
+        weight = self._weighted(y, weight)
+        random = check_random_state(self.random_state)
+        watched = None if incremental else tasks(self, X, y, sample_weight)
+        y = y.reshape(len(y), -1) if y.dtype.kind == "f" else y
+        samples = Samples(X.tocsr() if hasattr(X, "tocsr") else X, y, weight, self.n_outputs_)
+        self._begin(sizes, X, random, first)
+        if not is_stochastic(self):
+            validation = self._given_validation(X_val, y_val)
+            fitting.by_solver(self, samples, validation, watched)
+            return self._finished(watched)
+        if not (incremental and hasattr(self, "_optimizer")):
+            self._optimizer = as_rates(self)
+        if self.early_stopping and incremental:
+            raise ConfigError("partial_fit does not support early_stopping=True")
+        samples, validation, score = self._validation(samples, random, X, X_val, y_val)
+        fitting.check_schedule(self, validation is not None)
+        fitting.by_batches(self, samples, validation, random, score, incremental, watched)
+        return self._finished(watched)
+
+    def _finished(self, watched: Tasks | None) -> Self:
+        """End the fit for scikit-learn's callbacks, if there are any."""
+        if watched is not None:
+            watched.finish()
+        return self
+
+    @available_if(_has_partial_fit)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train for one epoch on X and y, continuing with the optimizer's state; return the estimator."""
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def _weighted(self, y: NDArray[Any], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the weights, times those of the classes where there are any."""
+        return weight
+
+    def _begin(self, sizes: list[int], X: Any, random: Any, first: bool) -> None:
+        """Make the model, if this is the first fit or the parameters were given, and reset what a fit records."""
+        given = self.__dict__.pop("_given", {})
+        if first or "model_" not in self.__dict__:
+            self._make_model(sizes, X, random, given)
+        if not first and hasattr(self, "t_"):
+            if not hasattr(self, "validation_loss_curve_"):
+                self.validation_loss_curve_: list[float] = []
+            return
+        self.n_iter_, self.t_ = 0, 0
+        self.validation_loss_curve_ = []
+        self.loss_curve_: list[float] = []
+        if is_stochastic(self):
+            self._no_improvement_count = 0
+            watches = bool(self.early_stopping)
+            self.validation_scores_: list[float] | None = [] if watches else None
+            self.best_validation_score_ = -np.inf if watches else None
+            self.best_loss_ = None if watches else np.inf
+
+    def _make_model(self, sizes: list[int], X: Any, random: Any, given: dict[str, list[Any]]) -> None:
+        """Make a model with scikit-learn's start, or with parameters that were assigned before."""
+        groups = list(hidden_layers(sizes, self.activation, self.dropout, self.batch_norm, self.residual))
+        hidden = [layer for group in groups for layer in group]
+        network = build(X.shape[1], hidden, self.n_outputs_, self._loss())
+        self._group_sizes = tuple(map(len, groups))
+        dtype = np.dtype(self.dtype or (X.dtype if X.dtype == np.float32 else np.float64))
+        is_logistic = self.activation == "logistic"
+        theta = np.zeros(network.size, dtype) if given else initial_theta(network, random, dtype, is_logistic)
+        is_random = any(link.layer.is_random for link in network.walk())
+        seed = int(random.randint(2**32, dtype=np.uint32)) if is_random else 0
+        self.model_ = Model.with_theta(network, theta, seed=seed)
+        self.model_.classes = self._model_classes()
+        if hasattr(self, "feature_names_in_"):
+            self.model_.feature_names = self.feature_names_in_.tolist()
+        self.n_layers_ = len(sizes) + 2
+        if "_trunk" in self.__dict__:
+            self._take_trunk(*self._trunk)
+        for name, values in given.items():
+            setattr(self, name, values)
+
+    def _take_trunk(self, trunk: Model, freeze: bool) -> None:
+        """Copy the hidden layers of another model into this one, and freeze them if asked."""
+        model = self.model_
+        own = {slot.link.name: slot for slot in model.network.slots[:-2]}
+        theirs = {slot.link.name for slot in trunk.network.slots[:-2]}
+        stop = model.network.slots[-2].start
+        if trunk.network.inputs != model.network.inputs or own.keys() != theirs:
+            raise DataError(
+                f"X has {model.network.inputs} features but the hidden layers were trained on {trunk.network.inputs}; "
+                "select the same columns."
+            )
+        model.theta[:stop] = trunk.theta[:stop]
+        states = {name: trunk.states[name] for name in model.states}
+        model.states = {name: type(s)(*(np.array(v, model.dtype) for v in s)) for name, s in states.items()}
+        if freeze:
+            model.freeze(*own)
+
+    def _model_classes(self) -> NDArray[Any] | None:
+        """Return the labels that the model beneath predicts; None for numbers."""
+        return None
+
+    def _validation(
+        self, samples: Samples, random: Any, X: Any, X_val: Any, y_val: Any
+    ) -> tuple[Samples, Samples | None, Any]:
+        """Return the samples to train on and to validate on, and the score of a run that early stopping watches."""
+        validation, X_scored, y_scored = self._given_validation(X_val, y_val), X_val, y_val
+        if validation is None and self.early_stopping:
+            samples, validation = fitting.split(
+                samples, self.validation_fraction, random, self._stratify(samples)
+            )
+            X_scored, y_scored = validation.X, self._decoded(validation.y)
+        if validation is None:
+            return samples, None, None
+        if self.validation_scores_ is None:
+            self.validation_scores_ = []
+
+        def score(run: Any) -> float:
+            if self.scoring == "loss":
+                return -float(run.logs["val_loss"])
+            if self.scoring is None:
+                out = self._outputs(validation.X)
+                return float("nan") if not np.isfinite(out).all() else self._score(out, validation)
+            from sklearn.metrics import check_scoring
+
+            self.model_.states = run.states
+            with warnings.catch_warnings():  # arrays are scored, and the names of columns are known to match
+                warnings.filterwarnings("ignore", "X does not have valid feature names")
+                return float(check_scoring(self, self.scoring)(self, X_scored, y_scored))
+
+        return samples, validation, score
+
+    def _given_validation(self, X_val: Any, y_val: Any) -> Samples | None:
+        """Return the samples given for validation, checked. Raises DataError for X_val without y_val."""
+        if X_val is None and y_val is None:
+            return None
+        if X_val is None or y_val is None:
+            raise DataError("X_val and y_val belong together; pass both, or neither.")
+        X = self._check_X(X_val)
+        y = self._encode(self._check_val_y(X, y_val))
+        return Samples(
+            X, y.reshape(len(y), -1) if y.dtype.kind == "f" else y, np.ones(len(y)), self.n_outputs_
+        )
+
+    @abstractmethod
+    def _check_val_y(self, X: Any, y: Any) -> Any:
+        """Check the targets of validation samples X."""
+
+    def _decoded(self, y: NDArray[Any]) -> Any:
+        """Return encoded targets as the user gave them."""
+        return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def _stratify(self, samples: Samples) -> NDArray[Any] | None:
+        """Return what the split for early stopping keeps in proportion."""
+        return None

@@ -1,0 +1,172 @@
+"""The curve of a fit: what scikit-learn records after each epoch, and when it stops."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.engines import StepSettings
+from chainrule.estimators.architecture import penalties
+from chainrule.formulas.losses import MeanSquaredError, Poisson, saturated_poisson
+from chainrule.training.callbacks import Callback
+from chainrule.training.loop import learning_rates
+from chainrule.training.run import Run
+
+
+class LearningCurve(Callback):
+    """The order, settings and records of each epoch, as scikit-learn's MLP has them; the estimator's attributes.
+
+    loss_ is the mean over the samples of each batch's loss at its own step, penalty included; of several outputs of a
+    squared error it has the mean, while the gradient is that of their sum.
+    """
+
+    looks_inside = False
+
+    def __init__(self, estimator: Any, random: Any, is_weighted: bool, score: Any = None) -> None:
+        """Begin with the rows in order; score(run): what early stopping watches, higher is better."""
+        self.estimator, self.random, self.score = estimator, random, score
+        self.rates, self.is_weighted = estimator._optimizer, is_weighted
+        self.rows: NDArray[np.int64] | None = None
+        self.offset: Any = None  # (n,) what the reported loss of each sample has more than the trained one
+        self.factors: NDArray[np.float64] | None = None
+        self.best: dict[str, Any] | None = None
+        self.message = ""
+
+    # --- before an epoch -----------------------------------------------------------------------------------------
+
+    def order(self, run: Run) -> NDArray[np.int64]:
+        """Return the samples of the next epoch in order (n,), each shuffle made on the one before it."""
+        if self.rows is None:
+            self.rows = np.arange(run.samples.n)
+        if self.estimator.shuffle:
+            drawn = np.arange(run.samples.n)
+            self.random.shuffle(drawn)
+            self.rows = self.rows[drawn]
+        return self.rows
+
+    def settings(self, run: Run, rows: NDArray[np.int64]) -> StepSettings:
+        """Return the rate of the epoch, and each step's factor of the penalty: alpha / sum of the batch's weights."""
+        rate = np.full(run.steps_per_epoch, self.rates.learning_rate)
+        if self.estimator.optimizer is not None or self.estimator.schedule is not None:
+            rate = np.array(learning_rates(run))
+        ones = np.ones(len(rate))
+        if self.factors is None or self.is_weighted:
+            nominal = float(run.plan.batch_size)
+            self.factors = penalties(nominal, self.by_batch(run, run.samples.weight[rows]))
+        return StepSettings(rate, ones, ones, self.factors)
+
+    def by_batch(self, run: Run, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sum of each batch (steps,), from values (n,) in the epoch's order."""
+        starts = np.arange(0, len(values), run.plan.batch_size)
+        total: NDArray[np.float64] = np.add.reduceat(values, starts)
+        return total
+
+    # --- after an epoch ------------------------------------------------------------------------------------------
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Record the epoch, change the rate, and stop the run when nothing improves."""
+        p = self.estimator
+        p.n_iter_ += 1
+        p.loss_ = self.loss(run)
+        p.t_ += run.samples.n
+        p.loss_curve_.append(p.loss_)
+        if p.verbose:
+            print(f"Iteration {p.n_iter_}, loss = {p.loss_:.8f}")
+        self.watch(run)
+        rate = self.rates.learning_rate
+        self.rates.after_epoch(p.t_)
+        if p._no_improvement_count > p.n_iter_no_change:
+            what = "Validation score" if p.early_stopping else "Training loss"
+            self.message = (
+                f"{what} did not improve more than tol={p.tol:f} for {p.n_iter_no_change} consecutive epochs."
+            )
+            if self.rates.at_plateau():
+                run.stop(self.message)
+            else:
+                p._no_improvement_count = 0
+            if p.verbose:
+                print(f"{self.message} {self.ending(run)}")
+        if self.rates.learning_rate != rate and self.rates.mode != "constant":
+            run.scale_velocity(rate / self.rates.learning_rate)  # scikit-learn's velocity contains the rate
+
+    def ending(self, run: Run) -> str:
+        """Say what happens after a plateau."""
+        if run.history.stopped is None:
+            return f"Setting learning rate to {self.rates.learning_rate:f}"
+        return "Learning rate too small. Stopping." if self.rates.mode == "adaptive" else "Stopping."
+
+    def loss(self, run: Run, rows: int | None = None) -> float:
+        """Return the mean over the samples of the loss of their batch, as scikit-learn reports it."""
+        n = run.samples.n if rows is None else rows
+        total, penalty = run.session.row_sums.tolist()
+        loss, outputs = run.plan.network.loss, run.plan.network.outputs
+        if isinstance(loss, MeanSquaredError) and outputs > 1:
+            total = (total - penalty) / outputs + penalty
+        if isinstance(loss, Poisson) and self.rows is not None:
+            if self.offset is None:
+                self.offset = saturated_poisson(run.samples.y)
+            weight = run.samples.weight[self.rows]
+            sums = self.by_batch(run, weight), self.by_batch(run, weight * self.offset[self.rows])
+            counts = self.by_batch(run, np.ones(len(self.rows)))
+            total += float((sums[1] / np.where(sums[0] > 0, sums[0], 1) * counts).sum())
+        return float(total / n)
+
+    def watch(self, run: Run) -> None:
+        """Count the epochs without an improvement by tol, of the validation score or else of the training loss."""
+        p = self.estimator
+        if run.validation is not None:
+            p.validation_loss_curve_.append(run.logs["val_loss"])
+        if self.score is not None:
+            value = self.score(run)
+            p.validation_scores_.append(value)
+            if p.verbose:
+                print(f"Validation score: {value:f}")
+        if p.early_stopping:
+            self.count(value < p.best_validation_score_ + p.tol)
+            if value > p.best_validation_score_:
+                p.best_validation_score_, self.best = value, run.snapshot()
+            return
+        self.count(p.loss_ > p.best_loss_ - p.tol)
+        if p.loss_ < p.best_loss_:
+            p.best_loss_ = p.loss_
+
+    def count(self, is_worse: bool) -> None:
+        """Count an epoch without an improvement, or begin to count anew."""
+        p = self.estimator
+        p._no_improvement_count = p._no_improvement_count + 1 if is_worse else 0
+
+    def on_train_end(self, run: Run) -> None:
+        """Keep what the optimizer remembers; restore the parameters of the best epoch with early stopping."""
+        p = self.estimator
+        if p.n_iter_ == 0:  # ended within its first epoch
+            p.loss_ = self.loss(run, max(1, run.position * run.plan.batch_size))
+        self.rates.kept = run.optimizer_state
+        if self.best is not None:
+            run.restore(self.best)
+
+
+class TimeLimit(Callback):
+    """Stop a run after so many seconds, between two calls of the engine: about a tenth of a second late at most."""
+
+    looks_inside = False
+
+    def __init__(self, seconds: float) -> None:
+        """Store the limit; the clock starts with the training."""
+        self.seconds, self.end = seconds, math.inf
+
+    def on_train_begin(self, run: Run) -> None:
+        """Start the clock."""
+        self.end = time.monotonic() + self.seconds
+
+    def on_steps(self, run: Run) -> None:
+        """Stop when the time is over."""
+        if time.monotonic() > self.end and run.history.stopped is None:
+            run.stop(f"the time limit of {self.seconds:g} s is over")
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Stop when the time is over."""
+        self.on_steps(run)

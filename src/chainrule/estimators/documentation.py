@@ -1,0 +1,53 @@
+"""What the parameters that both estimators have mean: the end of their docstrings."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+Kind = TypeVar("Kind", bound=type)
+
+PARAMETERS = """
+    hidden_layer_sizes: the neurons of each hidden layer, a number or several.
+    activation: of the hidden layers: "identity", "logistic", "tanh", "relu", any other activation of the package by
+        name ("gelu", "silu", ...) or as a layer such as LeakyReLU(0.1), or a list with one of these by hidden layer.
+    solver: "adam", "sgd", or "lbfgs" for SciPy's L-BFGS on all samples at once.
+    alpha: the penalty alpha / 2 ||W||^2 of the weights, divided by the samples of a batch.
+    batch_size: the samples of a batch; "auto" for min(200, n).
+    learning_rate: of solver="sgd": "constant"; "invscaling" for learning_rate_init / t^power_t, with t the samples
+        seen; "adaptive" to divide the rate by 5 where nothing improves, until it is below 1e-6.
+    learning_rate_init: the learning rate.  power_t: see above.
+    max_iter: the most epochs, or iterations of "lbfgs".
+    shuffle: whether to draw a new order of the samples in each epoch.
+    random_state: an integer, a `RandomState` or None: the start, the orders, and the split for early stopping.
+    tol: the least improvement that counts; for "lbfgs" the largest gradient at which it ends.
+    verbose: whether to print a line for each epoch; `callbacks=ProgressBar()` draws a bar.
+    warm_start: whether `fit` begins with the parameters reached.
+    momentum, nesterovs_momentum: of solver="sgd".
+    early_stopping: whether to hold out a fraction of the samples, to stop when their score no longer improves, and to
+        return to the best epoch.
+    validation_fraction: the fraction held out.
+    beta_1, beta_2, epsilon: of solver="adam".
+    n_iter_no_change: the epochs in a row without an improvement by tol after which training ends.
+    max_fun: the most evaluations of "lbfgs".
+
+    Beyond scikit-learn's:
+    dropout: the rate of Dropout behind each hidden layer, a number or one by hidden layer.
+    batch_norm: whether to normalize each hidden layer before its activation.
+    residual: whether to add each hidden layer's input to its output.
+    optimizer: an optimizer such as AdamW(1e-3), or its name, whose rate is then learning_rate_init; in place of solver.
+    schedule: a learning rate schedule such as OneCycle(), or its name, over max_iter epochs.
+    clip_norm: the largest norm of the gradient, which is scaled down to it.
+    scoring: what early stopping watches: None for accuracy or R2, "loss" for the validation loss, the name of a
+        scikit-learn scorer, or a function scorer(estimator, X, y).
+    time_limit: the most seconds of training.
+    callbacks: `Callback` objects of the package, or functions of the run, called after each epoch; `set_callbacks`
+        takes those of scikit-learn's own protocol.
+    dtype: "float32" or "float64" to train in; None for float32 if X is, else float64.
+    engine: "native", "reference" or "auto", see `Model.fit`.
+"""
+
+
+def documented(kind: Kind) -> Kind:
+    """Add the parameters that both estimators have to the docstring of one."""
+    kind.__doc__ = f"{(kind.__doc__ or '').rstrip()}\n{PARAMETERS}    "
+    return kind

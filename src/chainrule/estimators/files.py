@@ -1,0 +1,139 @@
+"""An estimator as data for a model file: its parameters and what its fit recorded, as JSON, without any code."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.settings import check_choice
+from chainrule.errors import ChainruleError, FormatError
+from chainrule.estimators.labels import Labels
+from chainrule.formulas.layers import ACTIVATIONS, Activation
+from chainrule.formulas.losses import LOSSES, Loss
+from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer, Solver
+from chainrule.formulas.schedules import SCHEDULES, Schedule
+from chainrule.model import Model
+from chainrule.trained.persistence import encode
+from chainrule.training.fit import describe
+
+OBJECTS: dict[str, Any] = {
+    "activation": ACTIVATIONS,
+    "loss": LOSSES,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+}
+"""Where the objects among the parameters are looked up by kind."""
+NOT_KEPT = ("callbacks", "random_state", "scoring")
+"""Parameters that are kept as numbers or text only: they may be objects of somebody else."""
+RECORDS = (
+    *("n_iter_", "t_", "loss_", "best_loss_", "loss_curve_", "validation_loss_curve_", "validation_scores_"),
+    *("best_validation_score_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_"),
+)
+"""The attributes that a file keeps beside the model's own."""
+
+
+def described(estimator: Any) -> dict[str, Any]:
+    """Return an estimator as JSON values: its class, its parameters, its labels and its records."""
+    parameters = {name: _plain(name, value) for name, value in estimator.get_params(deep=False).items()}
+    labels: Labels | None = getattr(estimator, "_labels", None)
+    return {
+        "class": type(estimator).__name__,
+        "parameters": parameters,
+        "labels": None
+        if labels is None
+        else {"classes": labels.classes.tolist(), "dtype": labels.classes.dtype.str, "kind": labels.kind}
+        | {"is_sparse": labels.is_sparse},
+        "records": {name: _finite(getattr(estimator, name)) for name in RECORDS if hasattr(estimator, name)},
+        "group_sizes": list(estimator._group_sizes),
+    }
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return a parameter as JSON values; objects of this package by kind and settings, others as None."""
+    if isinstance(value, (Optimizer, Solver, Schedule)):
+        return describe(value)
+    if isinstance(value, (Activation, Loss)):
+        return encode(value)
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, (list, tuple, range)):
+        return [_plain(name, item) for item in value]
+    if isinstance(value, dict):
+        return [[_plain(name, key), _plain(name, item)] for key, item in value.items()]
+    if isinstance(value, np.generic):
+        value = value.item()
+    is_plain = value is None or isinstance(value, (str, int, float, bool))
+    return _finite(value) if is_plain else None
+
+
+def _finite(value: Any) -> Any:
+    """Return numbers as JSON has them: infinity and NaN as text."""
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return {"number": repr(value)} if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _number(value: Any) -> Any:
+    """Return what `_finite` wrote as numbers again."""
+    if isinstance(value, list):
+        return [_number(item) for item in value]
+    if isinstance(value, dict) and value.keys() == {"number"}:
+        return {"inf": np.inf, "-inf": -np.inf}.get(value["number"], np.nan)
+    return value
+
+
+def read(kind: type[Any], path: str | os.PathLike[str]) -> Any:
+    """Return the estimator in a file. Raises FormatError for a file without one, or one of another class."""
+    model, extra = Model.load_with_extra(path)
+    data = extra.get("estimator")
+    try:
+        if data is None:
+            raise FormatError(f"{path} contains a Model but no estimator; read it by chainrule.load.")
+        if data["class"] != kind.__name__:
+            raise FormatError(f"{path} contains an {str(data['class'])[:40]}; read it by its own load.")
+        made = kind(**{name: _object(name, value) for name, value in data["parameters"].items()})
+        made._validate_params()
+        made.model_ = model
+        made._group_sizes = tuple(int(size) for size in data["group_sizes"])
+        for name in RECORDS:
+            if name in data["records"]:
+                setattr(made, name, _number(data["records"][name]))
+        if data["labels"] is not None:
+            _put_labels(made, data["labels"])
+        if model.feature_names is not None:
+            made.feature_names_in_ = np.array(model.feature_names, dtype=object)
+        made._no_improvement_count = 0
+    except FormatError:
+        raise
+    except (ChainruleError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FormatError(f"{path}: the estimator in the metadata is malformed ({error}).") from error
+    return made
+
+
+def _put_labels(estimator: Any, data: dict[str, Any]) -> None:
+    """Set the labels of a classifier from a file."""
+    dtype = np.dtype(data["dtype"])
+    if dtype.kind not in "biufUO":
+        raise FormatError(f"labels of type {dtype} cannot be read from a file.")
+    kind = (
+        check_choice(data["kind"], dict.fromkeys(("binary", "multiclass", "multilabel")), "kind")
+        or data["kind"]
+    )
+    estimator._labels = Labels(np.array(data["classes"], dtype), kind, bool(data["is_sparse"]))
+    estimator.classes_ = estimator._labels.classes
+
+
+def _object(name: str, value: Any) -> Any:
+    """Return a parameter from JSON values."""
+    if isinstance(value, dict) and "kind" in value:
+        settings = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items() if key != "kind"}
+        return check_choice(value["kind"], OBJECTS[name], name)(**settings)
+    if name == "class_weight" and isinstance(value, list):
+        return {key: weight for key, weight in value}
+    if isinstance(value, list):
+        items = [_object(name, item) for item in value]
+        return items if name == "activation" else tuple(items)
+    return _number(value)

@@ -1,0 +1,179 @@
+"""What a fitted estimator offers: prediction, its parameters, its hidden layers' outputs, transfer, and its file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from chainrule.core.shown import view
+from chainrule.engines import Plan, select
+from chainrule.errors import ConfigError
+from chainrule.estimators import files
+from chainrule.estimators.architecture import leading
+from chainrule.estimators.start import views
+from chainrule.model import Model
+from chainrule.trained.evaluation import BATCH
+
+
+class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Base class of the estimators: all but the fit."""
+
+    model_: Model
+    engine: Any
+    _group_sizes: tuple[int, ...]
+
+    # --- prediction -------------------------------------------------------------------------------------------------
+
+    def _check_X(self, X: Any) -> Any:
+        """Return X checked against the features of the training: an array, or a CSR matrix."""
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        return X.tocsr() if hasattr(X, "tocsr") else X
+
+    def _outputs(self, X: Any) -> NDArray[Any]:
+        """Return the network's output (n, outputs) for checked X."""
+        model = self.model_
+        engine = select(self.engine, Plan(model.network))
+        return engine.predict(model.network, model.theta, model.states, X, BATCH)
+
+    def _predicted(self, X: Any) -> NDArray[Any]:
+        """Return what the loss makes of the output: probabilities or means (n, outputs)."""
+        check_is_fitted(self)
+        out = self._outputs(self._check_X(X))
+        with np.errstate(over="ignore"):
+            predicted: NDArray[Any] = self.model_.network.loss.predict(out)
+        return predicted
+
+    def transform(self, X: Any, layer: int = -1) -> NDArray[Any]:
+        """Return the output (n, width) of a hidden layer for X, after its activation.
+
+        layer: the number of the hidden layer from 0; -1 for the last one.
+        """
+        check_is_fitted(self)
+        X, model = self._check_X(X), self.model_
+        sizes = self._group_sizes
+        if not -len(sizes) <= layer < len(sizes):
+            raise ConfigError(
+                f"layer must be a number of the {len(sizes)} hidden layers, from 0, not {layer!r}."
+            )
+        network = leading(model.network, sum(sizes[: range(len(sizes))[layer] + 1]))
+        engine = select(self.engine, Plan(network))
+        return engine.predict(network, model.theta[: network.size], model.states, X, BATCH)
+
+    @property
+    def _n_features_out(self) -> int:
+        """The width of the last hidden layer, for the names of what `transform` returns."""
+        return leading(self.model_.network, sum(self._group_sizes)).outputs
+
+    # --- parameters -------------------------------------------------------------------------------------------------
+
+    @property
+    def coefs_(self) -> list[NDArray[Any]]:
+        """The weights (fan_in, fan_out) of each layer, as views of `model_`; what is assigned is copied into them."""
+        return self._parameters("coefs_", "W")
+
+    @coefs_.setter
+    def coefs_(self, values: Iterable[Any]) -> None:
+        self._assign("coefs_", "W", values)
+
+    @property
+    def intercepts_(self) -> list[NDArray[Any]]:
+        """The biases (fan_out,) of each layer, as views of `model_`; what is assigned is copied into them."""
+        return self._parameters("intercepts_", "b")
+
+    @intercepts_.setter
+    def intercepts_(self, values: Iterable[Any]) -> None:
+        self._assign("intercepts_", "b", values)
+
+    def _parameters(self, name: str, field: str) -> list[Any]:
+        if "model_" in self.__dict__:
+            return views(self.model_.network, self.model_.theta, field)
+        given = self.__dict__.get("_given", {})
+        if name not in given:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        found: list[Any] = given[name]
+        return found
+
+    def _assign(self, name: str, field: str, values: Iterable[Any]) -> None:
+        if "model_" not in self.__dict__:  # before the first fit they are its start
+            self.__dict__.setdefault("_given", {})[name] = list(values)
+            return
+        own = views(self.model_.network, self.model_.theta, field)
+        for index, value in enumerate(values):
+            own[index] = value
+
+    # --- transfer ---------------------------------------------------------------------------------------------------
+
+    def freeze(self, *names: str) -> Self:
+        """Exclude links from training, by name, or all: a `partial_fit` or a warm start leaves them as they are."""
+        check_is_fitted(self)
+        self.model_.freeze(*names)
+        return self
+
+    def unfreeze(self, *names: str) -> Self:
+        """Train these links again, by name, or all."""
+        check_is_fitted(self)
+        self.model_.unfreeze(*names)
+        return self
+
+    def replace_head(self, estimator: Any = None, *, freeze: bool = True) -> Any:
+        """Return an estimator for another task whose hidden layers are this one's (transfer learning).
+
+        estimator: an `MLPClassifier` or `MLPRegressor` that is not fitted yet, whose parameters of the architecture are
+        replaced by this one's; None for one like this.  freeze: whether its fit trains the last layer alone.
+        Its fit draws the last layer anew, and begins with the hidden layers as they are now.
+        """
+        check_is_fitted(self)
+        made = clone(self if estimator is None else estimator)
+        if not isinstance(made, Fitted):
+            raise ConfigError(f"estimator must be an MLPClassifier or MLPRegressor, not {estimator!r}.")
+        same = ("hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual")
+        made.set_params(
+            **{name: value for name, value in self.get_params(deep=False).items() if name in same}
+        )
+        made._trunk = self.model_, freeze
+        return made
+
+    # --- files and notebooks ----------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator to one safetensors file, which holds no code; `load` reads it back.
+
+        It has the parameters and what a fit records, but not the optimizer's state, callbacks or a `RandomState`.
+        `chainrule.load` reads the `Model` in it.
+        """
+        check_is_fitted(self)
+        self.model_.save(path, extra={"estimator": files.described(self)})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read an estimator of this class from a file that `save` wrote. Raises FormatError with the file's fault."""
+        made: Self = files.read(cls, path)
+        return made
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the state of a pickle; parameters that lie in a file that cannot be written are copied."""
+        super().__setstate__(state)
+        if "model_" in self.__dict__ and not self.model_.theta.flags.writeable:
+            self.model_.theta = self.model_.theta.copy()
+
+    def _html_repr(self) -> str:
+        """Return scikit-learn's diagram, and of a fitted estimator its architecture and its curve."""
+        diagram: str = super()._html_repr()
+        if "model_" not in self.__dict__:
+            return diagram
+        shown = [view(self.model_, "as_output")]
+        if len(self.model_.history):
+            shown.append(view(self.model_.history, "as_output"))
+        return "".join([diagram, *shown])
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that sparse matrices are taken."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -1,0 +1,232 @@
+"""Fit an estimator: its model is trained by `chainrule.training`, by batches or by a solver on all samples."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+
+from chainrule.data.samples import Samples
+from chainrule.engines import Plan
+from chainrule.errors import DataError, NonFiniteError
+from chainrule.estimators.architecture import with_penalty
+from chainrule.estimators.curve import LearningCurve, TimeLimit
+from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
+from chainrule.formulas.optimizers import LBFGS, GradientDescent, Optimizer
+from chainrule.formulas.schedules import ReduceOnPlateau
+from chainrule.training import fit as training
+from chainrule.training.callbacks import Callback, as_callbacks
+from chainrule.training.history import History
+from chainrule.training.run import Run
+from chainrule.training.settings import as_optimizer, as_schedule, check_clip
+
+AUTO_BATCH = 200
+"""The largest batch that batch_size="auto" makes."""
+DIVERGED = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+    "preprocessed."
+)
+
+
+def split(
+    samples: Samples, fraction: float, random: Any, stratify: NDArray[Any] | None
+) -> tuple[Samples, Samples]:
+    """Split samples into those to train on and those held out, as scikit-learn's early stopping does."""
+    train, held_out = train_test_split(
+        np.arange(samples.n), random_state=random, test_size=fraction, stratify=stratify
+    )
+    if len(held_out) < 2:
+        raise DataError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+        )
+    return samples.take(train), samples.take(held_out)
+
+
+def batch_size(estimator: Any, n: int) -> int:
+    """Return the samples of a batch, of n; batch_size larger than n is cut, with a warning."""
+    if isinstance(estimator.batch_size, str):
+        return min(AUTO_BATCH, n)
+    if estimator.batch_size > n:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=4
+        )
+    return min(int(estimator.batch_size), n)
+
+
+def is_weighted(samples: Samples) -> bool:
+    """Return whether a sample has another weight than 1."""
+    return bool((samples.weight != 1).any())
+
+
+def by_batches(
+    estimator: Any,
+    samples: Samples,
+    validation: Samples | None,
+    random: Any,
+    score: Callable[[Run], float] | None,
+    once: bool,
+    watched: Callback | None = None,
+) -> None:
+    """Train for max_iter epochs of batches, or for one; the estimator's attributes are kept by a `LearningCurve`."""
+    size = batch_size(estimator, samples.n)
+    curve = LearningCurve(estimator, random, is_weighted(samples), score)
+    estimator.n_iter_ = 0
+    epochs, others = 1 if once else int(estimator.max_iter), () if watched is None else (watched,)
+    history = run(estimator, curve.rates.optimizer, samples, validation, size, epochs, curve, others)
+    if history is not None and history.stopped is None and not once:
+        warnings.warn(
+            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't "
+            "converged yet.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+
+def run(
+    estimator: Any,
+    optimizer: Any,
+    samples: Samples,
+    validation: Samples | None,
+    size: int,
+    epochs: int,
+    curve: LearningCurve | None = None,
+    callbacks: tuple[Callback, ...] = (),
+) -> History | None:
+    """Train the estimator's model, and return its history; None if Ctrl-C ended the training.
+
+    size: samples of a batch.  curve: orders, settings and records of the epochs; None for a solver's.
+    Raises DataError where training produced NaN or infinity, unless early stopping has better parameters to return to.
+    """
+    model = estimator.model_
+    total = float(size) if curve is not None else float(samples.weight.sum())
+    model.network = with_penalty(model.network, float(estimator.alpha), total)
+    schedule = as_schedule(estimator.schedule, optimizer)
+    plan = Plan(
+        network=model.network,
+        optimizer=optimizer if isinstance(optimizer, Optimizer) else GradientDescent(),
+        batch_size=size,
+        seed=model.seed,
+        dtype=model.dtype,
+        clip_norm=check_clip("clip_norm", estimator.clip_norm),
+        frozen=model.frozen,
+    )
+    watchers = [*([] if curve is None else [curve]), *callbacks, *as_callbacks(estimator.callbacks)]
+    if estimator.time_limit is not None:
+        watchers.append(TimeLimit(float(estimator.time_limit)))
+    hooks: dict[str, Any] = {"reported": reported(model.network.loss, samples)}
+    if curve is not None:
+        hooks = {"order": curve.order, "settings": curve.settings, "optimizer_state": curve.rates.kept}
+    try:
+        return training.fit(
+            model,
+            plan,
+            optimizer,
+            samples,
+            validation,
+            epochs=epochs,
+            schedule=schedule,
+            metrics=(),
+            shuffle=bool(estimator.shuffle),
+            callbacks=watchers,
+            engine=estimator.engine,
+            resume=None,
+            **hooks,
+        )
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=5)
+        return None
+    except NonFiniteError as error:
+        if curve is None or curve.best is None:
+            raise DataError(f"{DIVERGED} {error}") from error
+        diverged(estimator, error)
+        return None
+
+
+def diverged(estimator: Any, error: NonFiniteError) -> None:
+    """Record NaN for the epoch in which training diverged, and warn that the best parameters before it are kept."""
+    estimator.n_iter_ += 1
+    estimator.loss_ = float("nan")
+    estimator.loss_curve_.append(estimator.loss_)
+    estimator.validation_scores_.append(float("nan"))
+    estimator.validation_loss_curve_.append(float("nan"))
+    warnings.warn(
+        f"training diverged, so it returned to its best epoch: {error}", ConvergenceWarning, stacklevel=5
+    )
+
+
+def by_solver(
+    estimator: Any, samples: Samples, validation: Samples | None, watched: Callback | None = None
+) -> None:
+    """Train by SciPy's L-BFGS on all samples at once, with scikit-learn's options for it."""
+    solver = LBFGS(
+        tolerance=float(estimator.tol),
+        max_evaluations=int(estimator.max_fun),
+        loss_tolerance=FTOL,
+    )
+    if estimator.optimizer is not None:
+        solver = as_optimizer(estimator.optimizer)  # type: ignore[assignment]
+    others = (Lines(estimator),) if watched is None else (Lines(estimator), watched)
+    history = run(
+        estimator, solver, samples, validation, samples.n, int(estimator.max_iter), callbacks=others
+    )
+    if history is None:
+        return
+    estimator.n_iter_ = len(history)
+    estimator.loss_curve_ = [record["loss"] for record in history]
+    if estimator.loss_curve_:
+        estimator.loss_ = estimator.loss_curve_[-1]
+    reason = history.stopped or "total no. of iterations reached limit"
+    if "convergence" not in reason and "time limit" not in reason:
+        warnings.warn(
+            f"lbfgs failed to converge after {estimator.n_iter_} iteration(s): {reason}. "
+            "Increase max_iter or max_fun, or scale the data.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+
+def reported(loss: Loss, samples: Samples) -> Callable[[float, float], float] | None:
+    """Return scikit-learn's value of the objective, from the loss and the penalty; None for their sum.
+
+    Of several outputs of a squared error it is the mean, though its gradient is that of the sum; of counts half the
+    deviance.
+    """
+    if isinstance(loss, MeanSquaredError) and samples.outputs > 1:
+        return lambda value, penalty: value / samples.outputs + penalty
+    if isinstance(loss, Poisson):
+        offset = float(np.average(saturated_poisson(samples.y), weights=samples.weight))
+        return lambda value, penalty: value + penalty + offset
+    return None
+
+
+FTOL = 1e7 * float(np.finfo(float).eps)
+"""SciPy's default, which scikit-learn leaves as it is."""
+
+
+class Lines(Callback):
+    """Print a line for each iteration of a solver, if the estimator is verbose."""
+
+    looks_inside = False
+
+    def __init__(self, estimator: Any) -> None:
+        """Store the estimator."""
+        self.estimator = estimator
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Print the line."""
+        if self.estimator.verbose:
+            print(f"Iteration {run.epoch}, loss = {run.logs['loss']:.8f}")
+
+
+def check_schedule(estimator: Any, is_validated: bool) -> None:
+    """Check that a schedule which watches a validation figure gets one."""
+    schedule = estimator.schedule
+    if isinstance(schedule, ReduceOnPlateau) and schedule.monitor.startswith("val_") and not is_validated:
+        raise DataError(
+            f"schedule watches {schedule.monitor!r}, which needs early_stopping=True or X_val and y_val."
+        )

@@ -1,0 +1,60 @@
+"""Labels to numbers and back, as scikit-learn's MLP sees them: two classes, several, or several labels a sample."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils.multiclass import type_of_target, unique_labels
+
+from chainrule.errors import DataError
+
+
+class Labels(NamedTuple):
+    """What the labels of a training set are."""
+
+    classes: NDArray[Any]
+    """the sorted labels; with several labels a sample the numbers of the columns"""
+    kind: str
+    """"binary" for one or two classes, "multiclass", or "multilabel" """
+    is_sparse: bool = False
+    """whether y was a sparse matrix, as predictions then are"""
+
+    @property
+    def outputs(self) -> int:
+        """The number of outputs of the network: 1 for two classes."""
+        return 1 if self.kind == "binary" else len(self.classes)
+
+    def encode(self, y: Any) -> NDArray[Any]:
+        """Return y as in `Samples`: (n,) class numbers, or (n, outputs) of 0 and 1."""
+        if self.kind == "multilabel":
+            dense: Any = y.toarray() if hasattr(y, "toarray") else y
+            return np.asarray(dense, np.float64)
+        y = np.asarray(y)
+        if self.kind == "multiclass":
+            return np.asarray(np.searchsorted(self.classes, y), np.int64)
+        is_second = np.asarray(y == self.classes[-1], np.float64)[:, None]
+        return is_second if len(self.classes) > 1 else np.zeros_like(is_second)
+
+    def decode(self, probability: NDArray[Any]) -> Any:
+        """Return predicted labels (n,), or 0 and 1 (n, labels), from probabilities or logits (n, outputs)."""
+        if self.kind == "multiclass":
+            return self.classes[probability.argmax(1)]
+        chosen = (probability > 0.5).astype(np.int64)
+        if self.kind == "multilabel":
+            return sparse.csr_matrix(chosen) if self.is_sparse else chosen
+        return self.classes[np.minimum(chosen[:, 0], len(self.classes) - 1)]
+
+
+def learn(y: Any) -> Labels:
+    """Return what the labels y are. Raises ValueError for numbers, and for several outputs of several classes."""
+    kind = type_of_target(y, input_name="y")
+    if "multioutput" in kind:
+        raise DataError(
+            "Multioutput target data is not supported: y must be labels (n,), or 0 and 1 (n, labels); "
+            "fit one classifier for each column."
+        )
+    classes = np.asarray(unique_labels(y))
+    return Labels(classes, kind.removesuffix("-indicator"), sparse.issparse(y))

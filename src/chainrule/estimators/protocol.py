@@ -1,0 +1,100 @@
+"""scikit-learn's callback protocol, where the release has it: each epoch is a task of the fit."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from chainrule.training.callbacks import Callback
+from chainrule.training.run import Run
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn before 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Base class for releases without callbacks."""
+
+    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the method as it is."""
+        return method
+
+
+FITTED = (
+    "classes_",
+    "_labels",
+    "n_outputs_",
+    "n_layers_",
+    "n_features_in_",
+    "feature_names_in_",
+    "_group_sizes",
+)
+"""The attributes beside `model_` that prediction needs."""
+
+
+class Tasks(Callback):
+    """The epochs of a fit as scikit-learn's callbacks see them; a callback that returns True ends the fit."""
+
+    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any) -> None:
+        """Set up the callbacks of the estimator, and begin the fit's own task."""
+        self.estimator = estimator
+        self.data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
+        self.context = estimator._init_callback_context(max_subtasks=estimator.max_iter)
+        self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
+        self.task: Any = None
+
+    def on_train_begin(self, run: Run) -> None:
+        """Begin the first epoch."""
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin the task of an epoch."""
+        self.task = self.context.subcontext(task_name="epoch")
+        self.task.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """End the task of the epoch, and begin the next one's unless the fit is over."""
+
+        def fitted() -> dict[str, Any]:
+            run.session.synchronize()
+            return reconstruction(self.estimator, run)
+
+        stop = self.task.call_on_fit_task_end(
+            estimator=self.estimator, **self.data, reconstruction_attributes=fitted
+        )
+        if stop and run.history.stopped is None:
+            run.stop("a callback asked to stop")
+        if run.history.stopped is None and run.epoch < run.epochs:
+            self.begin()
+
+    def finish(self) -> None:
+        """End the fit's own task."""
+        self.context.call_on_fit_task_end(
+            estimator=self.estimator,
+            **self.data,
+            reconstruction_attributes=lambda: attributes(self.estimator),
+        )
+
+
+def attributes(estimator: Any) -> dict[str, Any]:
+    """Return what prediction needs of a fitted estimator."""
+    return {name: getattr(estimator, name) for name in ("model_", *FITTED) if hasattr(estimator, name)}
+
+
+def reconstruction(estimator: Any, run: Run) -> dict[str, Any]:
+    """Return what prediction needs of an estimator in training, as copies."""
+    model = copy.copy(estimator.model_)
+    model.theta = run.theta.copy()
+    model.states = dict(run.states)
+    return attributes(estimator) | {"model_": model}
+
+
+def tasks(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Tasks | None:
+    """Return the bridge to scikit-learn's callbacks; None if the estimator has none."""
+    if not (getattr(estimator, "_skl_callbacks", None) or hasattr(estimator, "_parent_callback_ctx")):
+        return None
+    return Tasks(estimator, X, y, sample_weight)
+
+
+__all__ = ["CallbackSupportMixin", "Tasks", "tasks", "with_callbacks"]

@@ -1,0 +1,51 @@
+"""The start of training: scikit-learn's draws, in its order, so that one `random_state` gives one start in both."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.random import generator
+from chainrule.formulas.layers import Dense
+from chainrule.network.network import Network, Slot
+
+
+def initial_theta(network: Network, random: Any, dtype: Any, logistic: bool) -> NDArray[Any]:
+    """Draw the parameters (size,): those of every Dense as scikit-learn does, all others by their own initializers.
+
+    W and then b of each Dense, uniform in +-sqrt(6 / (fan_in + fan_out)), or +-sqrt(2 / ...) if logistic, in float64
+    and then rounded.  random: a `numpy.random.RandomState`.
+    """
+    theta = np.empty(network.size, dtype)
+    for number, (link, _, parameter, start, stop) in enumerate(network.slots):
+        if isinstance(link.layer, Dense):
+            bound = math.sqrt((2.0 if logistic else 6.0) / (link.fan_in + link.fan_out))
+            theta[start:stop] = random.uniform(-bound, bound, stop - start)
+        else:
+            draw = parameter.initializer(
+                generator(0, "weights", number), parameter.shape, link.fan_in, link.fan_out
+            )
+            theta[start:stop] = np.broadcast_to(draw, parameter.shape).ravel()
+    return theta
+
+
+def dense_slots(network: Network, field: str) -> list[Slot]:
+    """Return the places of W or b of every Dense, in the order of the chain."""
+    return [slot for slot in network.slots if isinstance(slot.link.layer, Dense) and slot.field == field]
+
+
+class Views(list[Any]):
+    """The views of a model's weights, or biases, by layer; an item that is assigned is copied into its view."""
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Copy the values into the view at this place."""
+        self[index][...] = value
+
+
+def views(network: Network, theta: NDArray[Any], field: str) -> Views:
+    """Return the views of theta that `dense_slots` places."""
+    slots = dense_slots(network, field)
+    return Views(theta[slot.start : slot.stop].reshape(slot.parameter.shape) for slot in slots)

@@ -1,0 +1,241 @@
+"""What the estimators have beyond scikit-learn's parameters."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris, make_regression
+
+import chainrule
+from chainrule import MLPClassifier, MLPRegressor
+from chainrule.errors import FormatError
+
+X, Y = load_iris(return_X_y=True)
+A, B = make_regression(200, 5, n_targets=1, noise=10, random_state=0)
+B = B / B.std()
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def net(**settings: Any) -> MLPClassifier:
+    return MLPClassifier(
+        **{"hidden_layer_sizes": (16, 16), "max_iter": 30, "learning_rate_init": 0.01, "random_state": 0}
+        | settings
+    )
+
+
+def kinds(estimator: Any) -> list[str]:
+    return [link.layer.kind for link in estimator.model_.network.walk()]
+
+
+def test_the_architecture():
+    made = net(activation=["gelu", "logistic"], dropout=[0.1, 0.0], batch_norm=True, max_iter=1).fit(X, Y)
+    assert kinds(made) == [
+        "dense",
+        "batch_norm",
+        "gelu",
+        "dropout",
+        "dense",
+        "batch_norm",
+        "sigmoid",
+        "dense",
+    ]
+    made = net(activation=chainrule.LeakyReLU(0.2), residual=True, max_iter=1).fit(X, Y)
+    assert kinds(made)[0] == "residual" and made.model_.network.layers[0].layers[1] == chainrule.LeakyReLU(
+        0.2
+    )
+    assert [W.shape for W in made.coefs_] == [(4, 16), (4, 16), (16, 16), (16, 3)]
+    with pytest.raises(
+        ValueError, match="activation must have one entry for each of the 2 hidden layers, not 1"
+    ):
+        net(activation=["relu"]).fit(X, Y)
+    with pytest.raises(
+        ValueError, match="dropout must have one entry for each of the 2 hidden layers, not 3"
+    ):
+        net(dropout=[0.1, 0.2, 0.3]).fit(X, Y)
+
+
+def test_an_optimizer_and_a_schedule():
+    made = net(optimizer=chainrule.AdamW(0.02), schedule="one_cycle", clip_norm=1.0).fit(X, Y)
+    rates = [record["learning_rate"] for record in made.model_.history]
+    assert max(rates) <= 0.02 and rates[-1] < rates[10] and made.score(X, Y) > 0.8
+    named = net(optimizer="rmsprop", learning_rate_init=0.003, max_iter=1).fit(X, Y)
+    assert named.model_.history[-1]["learning_rate"] == 0.003
+    solved = net(optimizer="lbfgs").fit(X, Y)
+    assert solved.score(X, Y) > 0.9 and not hasattr(net(optimizer="lbfgs"), "partial_fit")
+
+
+def test_class_weight_is_a_weight_by_row():
+    weight = np.array([1.0, 5.0, 0.5])
+    by_class = net(class_weight={0: 1.0, 1: 5.0, 2: 0.5}, max_iter=5).fit(X, Y)
+    by_row = net(max_iter=5).fit(X, Y, weight[Y])
+    assert by_class.loss_curve_ == by_row.loss_curve_
+    rare = np.concatenate([np.arange(100), [120, 130]])
+    balanced = net(class_weight="balanced", max_iter=60).fit(X[rare], Y[rare])
+    assert (balanced.predict(X) == 2).sum() > 10
+
+
+def test_label_smoothing_keeps_probabilities_from_the_ends():
+    sharp, smooth = (
+        net(max_iter=200, tol=0).fit(X, Y),
+        net(max_iter=200, tol=0, label_smoothing=0.3).fit(X, Y),
+    )
+    assert smooth.predict_proba(X).max() < 0.95 < sharp.predict_proba(X).max()
+
+
+@pytest.mark.parametrize("loss", ["huber", "absolute_error", "quantile", chainrule.Huber(0.3)])
+def test_losses(loss: Any):
+    made = MLPRegressor(loss=loss, max_iter=60, learning_rate_init=0.02, random_state=0).fit(A, B)
+    assert made.loss_curve_[-1] < 0.3 * made.loss_curve_[0] and made.score(A, B) > 0.9
+
+
+def test_several_quantiles():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (3000, 1))
+    y = x[:, 0] + rng.normal(size=3000)
+    made = MLPRegressor(
+        "quantile", 16, quantiles=(0.1, 0.5, 0.9), max_iter=40, learning_rate_init=0.01, random_state=0
+    ).fit(x, y)
+    low, middle, high = made.predict(x).T
+    assert [round(float((y < q).mean()), 1) for q in (low, middle, high)] == [0.1, 0.5, 0.9]
+    assert made.score(x, y) == pytest.approx(0.25, abs=0.1)  # R2 of the median
+    assert made.n_outputs_ == 3 and MLPRegressor("quantile", max_iter=2).fit(x, y).predict(x).shape == (3000,)
+    with pytest.raises(ValueError, match="q of Quantile must be"):
+        MLPRegressor("quantile", quantiles=(0.1, 1.5)).fit(x, y)
+
+
+def test_validation_samples_of_ones_own():
+    made = net(max_iter=8).fit(X[::2], Y[::2], X_val=X[1::2], y_val=Y[1::2])
+    assert len(made.validation_loss_curve_) == len(made.validation_scores_) == 8
+    assert made.validation_scores_[-1] == pytest.approx(made.score(X[1::2], Y[1::2]))
+    assert made.validation_loss_curve_[-1] == pytest.approx(
+        made.model_.evaluate(X[1::2], Y[1::2], metrics=["accuracy"])["loss"]
+    )
+    stopped = net(max_iter=300, early_stopping=True, tol=1e-2).fit(
+        X[::2], Y[::2], X_val=X[1::2], y_val=Y[1::2]
+    )
+    assert stopped.n_iter_ < 300 and stopped.best_validation_score_ == stopped.score(X[1::2], Y[1::2])
+    with pytest.raises(ValueError, match="X_val and y_val belong together"):
+        net().fit(X, Y, X_val=X)
+
+
+@pytest.mark.parametrize(
+    "scoring", ["loss", "roc_auc_ovr", lambda estimator, X, y: estimator.score(X, y) / 2]
+)
+def test_early_stopping_on_a_score(scoring: Any):
+    made = net(max_iter=12, early_stopping=True, validation_fraction=0.3, scoring=scoring).fit(X, Y)
+    assert len(made.validation_scores_) == made.n_iter_ == 12
+    if scoring == "loss":
+        np.testing.assert_allclose(made.validation_scores_, -np.array(made.validation_loss_curve_))
+    assert made.best_validation_score_ == max(made.validation_scores_)
+
+
+def test_a_time_limit():
+    begin = time.perf_counter()
+    made = net(max_iter=10**6, tol=0, n_iter_no_change=10**6, time_limit=0.2).fit(X, Y)
+    assert (
+        time.perf_counter() - begin < 2 and made.n_iter_ > 3 and "time limit" in made.model_.history.stopped
+    )
+
+
+def test_the_model_beneath_explains():
+    made = net().fit(X, Y)
+    assert made.model_.trace(X[:1], Y[:1]).loss > 0
+    assert (made.model_.predict(X) == made.predict(X)).all()
+    assert made.model_.attribute(X[:2], "saliency").values.shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    "target", [net(), MLPRegressor(max_iter=20, random_state=0)], ids=["same", "regressor"]
+)
+def test_transfer(target: Any):
+    trunk = net(max_iter=40, activation="tanh").fit(X, Y)
+    y = (Y == 1).astype(float) if isinstance(target, MLPRegressor) else Y == 1
+    made = trunk.replace_head(target).fit(X, y)
+    assert type(made) is type(target) and made.activation == "tanh"
+    np.testing.assert_array_equal(made.coefs_[0], trunk.coefs_[0])
+    np.testing.assert_array_equal(made.transform(X), trunk.transform(X))
+    tuned = trunk.replace_head(target, freeze=False).fit(X, y)
+    assert not np.array_equal(tuned.coefs_[0], trunk.coefs_[0])
+    with pytest.raises(ValueError, match="hidden layers were trained on 4"):
+        trunk.replace_head(target).fit(X[:, :3], y)
+
+
+def test_freeze():
+    made = net().fit(X, Y).freeze("dense_1")
+    before = [W.copy() for W in made.coefs_]
+    made.partial_fit(X, Y)
+    assert np.array_equal(before[0], made.coefs_[0]) and not np.array_equal(before[1], made.coefs_[1])
+    made.unfreeze().partial_fit(X, Y)
+    assert not np.array_equal(before[0], made.coefs_[0])
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        net(
+            activation=[chainrule.ELU(0.5), "relu"],
+            batch_norm=True,
+            optimizer=chainrule.AdamW(1e-2),
+            class_weight="balanced",
+        ),
+        MLPRegressor(
+            loss=chainrule.Huber(0.3),
+            schedule=chainrule.StepDecay(at=(0.5,)),
+            n_iter_no_change=np.inf,
+            max_iter=3,
+        ),
+    ],
+    ids=["classifier", "regressor"],
+)
+def test_a_file(made: Any, tmp_path: Path):
+    names = np.array(["setosa", "versicolor", "virginica"])
+    made.fit(X, names[Y] if isinstance(made, MLPClassifier) else Y)
+    path = tmp_path / "net.safetensors"
+    made.save(path)
+    again = type(made).load(path)
+    np.testing.assert_array_equal(again.predict(X), made.predict(X))
+    assert again.get_params() == made.get_params()
+    assert again.loss_curve_ == made.loss_curve_ and again.n_iter_ == made.n_iter_
+    assert again.partial_fit(X, made.predict(X)).n_iter_ == 1
+    assert (chainrule.load(path).predict(X) == made.predict(X)).all()
+    other = MLPRegressor if isinstance(made, MLPClassifier) else MLPClassifier
+    with pytest.raises(FormatError, match=f"contains an {type(made).__name__}"):
+        other.load(path)
+    made.model_.save(path)
+    with pytest.raises(FormatError, match="no estimator"):
+        type(made).load(path)
+
+
+def test_what_a_notebook_shows():
+    made = net()
+    assert (
+        "MLPClassifier" in made._repr_html_() and "<svg" not in made._repr_html_().split("</style>")[-1][:0]
+    )
+    text = made.fit(X, Y)._repr_html_()
+    assert "dense_1" in text and "polyline" in text and "sk-" in text
+
+
+def test_training_that_diverges_says_so():
+    with pytest.raises(ValueError, match="non-finite parameter weights"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net(solver="sgd", activation="identity", learning_rate_init=1e6).fit(X * 1e100, Y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"activation": "swish"}, "The 'activation' parameter"),
+        ({"optimizer": "lion"}, "The 'optimizer' parameter"),
+        ({"hidden_layer_sizes": (3, 0)}, "hidden_layer_sizes must be > 0"),
+        ({"schedule": chainrule.ReduceOnPlateau("val_loss")}, "needs early_stopping=True or X_val"),
+        ({"class_weight": {7: 2.0}}, "class"),
+    ],
+)
+def test_errors(settings: dict[str, Any], message: str):
+    with pytest.raises(ValueError, match=message):
+        net(**settings).fit(X, Y)

@@ -1,0 +1,47 @@
+"""scikit-learn's checks of estimators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from chainrule import MLPClassifier, MLPRegressor
+
+RICH: dict[str, Any] = {
+    "hidden_layer_sizes": (16, 16),
+    "activation": ["gelu", "silu"],
+    "batch_norm": True,
+    "residual": True,
+    "dropout": 0.1,
+    "optimizer": "adamw",
+    "schedule": "one_cycle",
+    "clip_norm": 1.0,
+    "learning_rate_init": 0.01,
+}
+
+
+def expected(estimator: Any) -> dict[str, str]:
+    """The checks that an estimator does not pass, with the reason."""
+    if not estimator.dropout:
+        return {}
+    reason = "dropout draws a mask for each row and batch_norm measures rows, so a weight of 2 is not the row twice"
+    return {
+        "check_sample_weight_equivalence_on_dense_data": reason,
+        "check_sample_weight_equivalence_on_sparse_data": reason,
+    }
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(
+    [
+        MLPClassifier(max_iter=100),
+        MLPRegressor(max_iter=100),
+        MLPClassifier(max_iter=30, **RICH),
+        MLPRegressor(max_iter=30, **RICH),
+    ],
+    expected_failed_checks=expected,
+)
+def test_checks(estimator: Any, check: Any):
+    check(estimator)
