@@ -162,7 +162,8 @@ def train(case: Case, engine: str, dtype: str = "float64", shake: int | None = N
         rng = np.random.default_rng(shake)
         model.theta *= 1 + 1e-15 * rng.normal(size=model.theta.shape)
         X = X.toarray() if hasattr(X, "toarray") else X
-        X = X * (1 + 1e-15 * rng.normal(size=X.shape))
+        codes = case.network.links[0].layer.reads_codes * np.eye(1, X.shape[1])  # they stay whole
+        X = X * (1 + 1e-15 * rng.normal(size=X.shape) * (1 - codes))
     if case.frozen:
         model.freeze(*case.frozen)
     error, records = None, []

@@ -168,7 +168,7 @@ class Model(Trained, Shown):
         and NonFiniteError at the step that produces NaN or infinity.
         """
         network = self.network
-        from chainrule.data.advice import on_targets
+        from chainrule.data.advice import on_codes, on_targets
         from chainrule.formulas.schedules import ReduceOnPlateau
         from chainrule.training import as_callbacks, settings
         from chainrule.training import fit as training
@@ -223,7 +223,8 @@ class Model(Trained, Shown):
         if not self.steps_trained and resume is None and epochs and not isinstance(optimizer, Solver):
             labels = None if classes is None else classes.tolist()
             is_known = self.classes is not None
-            for sentence in on_targets(network.layers, network.loss, samples, labels, is_known):
+            said = on_targets(network.layers, network.loss, samples, labels, is_known)
+            for sentence in (*on_codes(network.layers, samples), *said):
                 warnings.warn(sentence, stacklevel=2)
         before = (
             *(self.classes, self._feature_names, self.target_scale),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import chainrule as c
 from chainrule.formulas.layers import ACTIVATIONS
@@ -181,4 +182,25 @@ def test_a_model_that_was_never_trained(use: Callable[[c.Model], Any], tmp_path:
     assert (
         said(lambda: (fresh().outputs(X), fresh().trace(X[0], 1), fresh().evaluate(X, np.arange(60) % 2)))
         == []
+    )
+
+
+# --- codes
+
+
+@pytest.mark.parametrize("wrong", [3, -1, 0.5])
+@pytest.mark.parametrize("form", [np.asarray, scipy.sparse.csr_matrix], ids=["array", "CSR"])
+def test_codes_that_are_none(wrong: float, form: Callable[[Any], Any]):
+    codes = np.column_stack([X[:, 0], np.arange(60) % 3, np.arange(60) % 2]).astype(float)
+    columns = [(1, 3, 2), (2, 2, 2)]
+
+    def fit() -> None:
+        made = c.Model(c.Network(3, [c.Embedding(columns), c.Dense(2)], c.SoftmaxCrossEntropy()))
+        made.fit(form(codes), np.arange(60) % 2, epochs=1)
+
+    assert said(fit) == []
+    codes[7, 1] = wrong
+    (sentence,) = said(fit)
+    assert sentence.startswith(
+        f"column 1 of X has {wrong:g}, which is no code from 0 to 2 and is taken as 0, unknown"
     )

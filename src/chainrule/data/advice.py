@@ -1,4 +1,4 @@
-"""Warnings about targets that a network can be trained on but will hardly learn, one sentence each.
+"""Warnings about samples that a network can be trained on but will hardly learn, one sentence each.
 
 The sentences are warnings, not errors, because there may be a reason. `chainrule.network.advice` checks layers and
 losses.
@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.core.arrays import distinct
 from chainrule.data.samples import Samples
-from chainrule.formulas.layers import Layer, Rescale
+from chainrule.formulas.layers import Embedding, Layer, Rescale
 from chainrule.formulas.losses import Loss
 
 FAR = 20.0
@@ -22,6 +22,8 @@ NEAR = 0.01
 """The RMS of targets below which they are lost beside outputs of about 1."""
 UNEQUAL = 100.0
 """The ratio of two outputs' deviations from which on the loss depends on the larger one alone."""
+ROWS = 10_000
+"""The most samples whose codes are looked at."""
 FEW = 10
 """The fewest samples for a warning, and the fewest per class for one about a missing class."""
 
@@ -62,6 +64,21 @@ def on_targets(
             )
     elif loss.targets == "real" and samples.scale is None:
         yield from _on_units(layers, y[samples.weight > 0])
+
+
+def on_codes(layers: Sequence[Layer], samples: Samples) -> Iterator[str]:
+    """Iterate over warnings, one for each column of an embedding that has numbers besides codes in the first rows."""
+    if not isinstance(layers[0], Embedding) or samples.n < FEW:
+        return
+    for column, codes, _ in layers[0].columns:
+        part = samples.X[:ROWS][:, [column]]
+        x = np.asarray(part.toarray() if hasattr(part, "toarray") else part)[:, 0]
+        wrong = x[~((x >= 0) & (x < codes) & (x == np.floor(x)))]
+        if len(wrong):
+            yield (
+                f"column {column} of X has {float(wrong[0]):g}, which is no code from 0 to {codes - 1} and is taken as "
+                "0, unknown; give Embedding the number of codes, and X whole numbers."
+            )
 
 
 def _on_units(layers: Sequence[Layer], y: np.ndarray) -> Iterator[str]:
