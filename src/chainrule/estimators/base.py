@@ -9,18 +9,19 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, check_X_y
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from chainrule.data.samples import Samples
+from chainrule.data.samples import Samples, measure_targets
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators import fitting
+from chainrule.estimators import fitting, preprocessing
 from chainrule.estimators.architecture import build, hidden_layers, hidden_sizes
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.protocol import CallbackSupportMixin, Tasks, tasks, with_callbacks
 from chainrule.estimators.rates import as_rates
-from chainrule.estimators.start import initial_theta
+from chainrule.estimators.start import initial_theta, take_trunk
+from chainrule.formulas.layers import Embedding
 from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import LBFGS, Solver
 from chainrule.model import Model
@@ -78,6 +79,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     callbacks: Any = None
     dtype: Any = None
     engine: Any = "auto"
+    preprocess: Any = None
 
     # --- what classifier and regressor say of themselves ------------------------------------------------------------
 
@@ -133,6 +135,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         y = y.reshape(len(y), -1) if y.dtype.kind == "f" else y
         samples = Samples(X.tocsr() if hasattr(X, "tocsr") else X, y, weight, self.n_outputs_)
         self._begin(sizes, X, random, first)
+        samples = self._scaled(samples, first)
         if not is_stochastic(self):
             validation = self._given_validation(X_val, y_val)
             fitting.by_solver(self, samples, validation, watched)
@@ -145,6 +148,30 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         fitting.check_schedule(self, validation is not None)
         fitting.by_batches(self, samples, validation, random, score, incremental, watched)
         return self._finished(watched)
+
+    def _validated(self, X: Any, y: Any, reset: bool, **rules: Any) -> tuple[Any, Any]:
+        """Check X and y as scikit-learn does; with `preprocess` X is a table, which becomes an array first."""
+        rules = {
+            "accept_sparse": ["csr", "csc"],
+            "multi_output": True,
+            "dtype": (np.float64, np.float32),
+        } | rules
+        if self.preprocess is None:
+            self.__dict__.pop("preprocessor_", None)
+            found: tuple[Any, Any] = validate_data(self, X, y, reset=reset, **rules)
+            return found
+        if reset or "preprocessor_" not in self.__dict__:
+            self.preprocessor_ = preprocessing.fitted(self.preprocess, X, self.dtype)
+            preprocessing.publish(self)
+        checked: tuple[Any, Any] = check_X_y(self.preprocessor_.transform(X), y, **rules)
+        return checked
+
+    def _scaled(self, samples: Samples, first: bool) -> Samples:
+        """Return the samples with standardized targets, where the table is preprocessed and the loss allows it."""
+        model = self.model_
+        if first and self.preprocess is not None and model.network.loss.targets == "real":
+            model.target_scale = measure_targets(samples.y, samples.weight)
+        return samples.scaled(model.target_scale)
 
     def _finished(self, watched: Tasks | None) -> Self:
         """End the fit for scikit-learn's callbacks, if there are any."""
@@ -184,6 +211,9 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         """Make a model with scikit-learn's start, or with parameters that were assigned before."""
         groups = list(hidden_layers(sizes, self.activation, self.dropout, self.batch_norm, self.residual))
         hidden = [layer for group in groups for layer in group]
+        if "preprocessor_" in self.__dict__ and self.preprocessor_.embedded_:
+            groups[0] = [Embedding(self.preprocessor_.embedded_), *groups[0]]
+            hidden = [layer for group in groups for layer in group]
         network = build(X.shape[1], hidden, self.n_outputs_, self._loss())
         self._group_sizes = tuple(map(len, groups))
         dtype = np.dtype(self.dtype or (X.dtype if X.dtype == np.float32 else np.float64))
@@ -193,30 +223,15 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         seed = int(random.randint(2**32, dtype=np.uint32)) if is_random else 0
         self.model_ = Model.with_theta(network, theta, seed=seed)
         self.model_.classes = self._model_classes()
-        if hasattr(self, "feature_names_in_"):
+        if "preprocessor_" in self.__dict__:
+            self.model_.feature_names = self.preprocessor_.get_feature_names_out().tolist()
+        elif hasattr(self, "feature_names_in_"):
             self.model_.feature_names = self.feature_names_in_.tolist()
         self.n_layers_ = len(sizes) + 2
         if "_trunk" in self.__dict__:
-            self._take_trunk(*self._trunk)
+            take_trunk(self.model_, *self._trunk)
         for name, values in given.items():
             setattr(self, name, values)
-
-    def _take_trunk(self, trunk: Model, freeze: bool) -> None:
-        """Copy the hidden layers of another model into this one, and freeze them if asked."""
-        model = self.model_
-        own = {slot.link.name: slot for slot in model.network.slots[:-2]}
-        theirs = {slot.link.name for slot in trunk.network.slots[:-2]}
-        stop = model.network.slots[-2].start
-        if trunk.network.inputs != model.network.inputs or own.keys() != theirs:
-            raise DataError(
-                f"X has {model.network.inputs} features but the hidden layers were trained on {trunk.network.inputs}; "
-                "select the same columns."
-            )
-        model.theta[:stop] = trunk.theta[:stop]
-        states = {name: trunk.states[name] for name in model.states}
-        model.states = {name: type(s)(*(np.array(v, model.dtype) for v in s)) for name, s in states.items()}
-        if freeze:
-            model.freeze(*own)
 
     def _model_classes(self) -> NDArray[Any] | None:
         """Return the labels that the model beneath predicts; None for numbers."""
@@ -226,12 +241,14 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         self, samples: Samples, random: Any, X: Any, X_val: Any, y_val: Any
     ) -> tuple[Samples, Samples | None, Any]:
         """Return the samples to train on and to validate on, and the score of a run that early stopping watches."""
-        validation, X_scored, y_scored = self._given_validation(X_val, y_val), X_val, y_val
+        validation, y_scored = self._given_validation(X_val, y_val), y_val
         if validation is None and self.early_stopping:
             samples, validation = fitting.split(
                 samples, self.validation_fraction, random, self._stratify(samples)
             )
-            X_scored, y_scored = validation.X, self._decoded(validation.y)
+            y_scored = self._decoded(
+                validation.y if validation.scale is None else validation.scale.restore(validation.y)
+            )
         if validation is None:
             return samples, None, None
         if self.validation_scores_ is None:
@@ -248,7 +265,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             self.model_.states = run.states
             with warnings.catch_warnings():  # arrays are scored, and the names of columns are known to match
                 warnings.filterwarnings("ignore", "X does not have valid feature names")
-                return float(check_scoring(self, self.scoring)(self, X_scored, y_scored))
+                inner = preprocessing.without_table(self)
+                return float(check_scoring(inner, self.scoring)(inner, validation.X, y_scored))
 
         return samples, validation, score
 
@@ -260,9 +278,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             raise DataError("X_val and y_val belong together; pass both, or neither.")
         X = self._check_X(X_val)
         y = self._encode(self._check_val_y(X, y_val))
-        return Samples(
-            X, y.reshape(len(y), -1) if y.dtype.kind == "f" else y, np.ones(len(y)), self.n_outputs_
-        )
+        y = y.reshape(len(y), -1) if y.dtype.kind == "f" else y
+        return Samples(X, y, np.ones(len(y)), self.n_outputs_).scaled(self.model_.target_scale)
 
     @abstractmethod
     def _check_val_y(self, X: Any, y: Any) -> Any:

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 
 from chainrule.engines import ENGINES
 from chainrule.estimators.architecture import ACTIVATION_NAMES
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Activation
 from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer, Solver
 from chainrule.formulas.schedules import SCHEDULES, Schedule
@@ -55,6 +56,7 @@ SHARED: dict[str, list[Any]] = {
     "time_limit": [POSITIVE, None],
     "callbacks": ["array-like", callable, HasMethods("on_epoch_end"), None],
     "dtype": [StrOptions({"float32", "float64"}), None],
+    "preprocess": [StrOptions({"auto"}), TablePreprocessor, None],
     "engine": [StrOptions({"auto", *ENGINES})],
 }
 """The constraints of the parameters that classifier and regressor share, by name."""

@@ -10,6 +10,8 @@ import numpy as np
 from chainrule.core.settings import check_choice
 from chainrule.errors import ChainruleError, FormatError
 from chainrule.estimators.labels import Labels
+from chainrule.estimators.preprocessing import publish
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import ACTIVATIONS, Activation
 from chainrule.formulas.losses import LOSSES, Loss
 from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer, Solver
@@ -46,6 +48,7 @@ def described(estimator: Any) -> dict[str, Any]:
         else {"classes": labels.classes.tolist(), "dtype": labels.classes.dtype.str, "kind": labels.kind}
         | {"is_sparse": labels.is_sparse},
         "records": {name: _finite(getattr(estimator, name)) for name in RECORDS if hasattr(estimator, name)},
+        "table": estimator.preprocessor_.to_data() if hasattr(estimator, "preprocessor_") else None,
         "group_sizes": list(estimator._group_sizes),
     }
 
@@ -103,7 +106,11 @@ def read(kind: type[Any], path: str | os.PathLike[str]) -> Any:
                 setattr(made, name, _number(data["records"][name]))
         if data["labels"] is not None:
             _put_labels(made, data["labels"])
-        if model.feature_names is not None:
+        if data["table"] is not None:
+            made.preprocessor_ = TablePreprocessor.from_data(data["table"])
+            made.preprocess = made.preprocess or made.preprocessor_
+            publish(made)
+        elif model.feature_names is not None:
             made.feature_names_in_ = np.array(model.feature_names, dtype=object)
         made._no_improvement_count = 0
     except FormatError:

@@ -26,12 +26,17 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator): 
 
     model_: Model
     engine: Any
+    preprocess: Any
+    preprocessor_: Any
     _group_sizes: tuple[int, ...]
 
     # --- prediction -------------------------------------------------------------------------------------------------
 
     def _check_X(self, X: Any) -> Any:
         """Return X checked against the features of the training: an array, or a CSR matrix."""
+        if "preprocessor_" in self.__dict__:
+            table: NDArray[Any] = self.preprocessor_.transform(X)
+            return table
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         return X.tocsr() if hasattr(X, "tocsr") else X
 
@@ -45,6 +50,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator): 
         """Return what the loss makes of the output: probabilities or means (n, outputs)."""
         check_is_fitted(self)
         out = self._outputs(self._check_X(X))
+        if self.model_.target_scale is not None:
+            out = self.model_.target_scale.restore(out)
         with np.errstate(over="ignore"):
             predicted: NDArray[Any] = self.model_.network.loss.predict(out)
         return predicted
@@ -175,5 +182,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator): 
     def __sklearn_tags__(self) -> Any:
         """Say that sparse matrices are taken."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self.preprocess is None
+        if self.preprocess is not None:  # a table, with text and missing values in it
+            tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags

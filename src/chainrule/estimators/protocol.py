@@ -29,6 +29,7 @@ FITTED = (
     "n_features_in_",
     "feature_names_in_",
     "_group_sizes",
+    "preprocessor_",
 )
 """The attributes beside `model_` that prediction needs."""
 

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.random import generator
+from chainrule.errors import DataError
 from chainrule.formulas.layers import Dense
+from chainrule.model import Model
 from chainrule.network.network import Network, Slot
 
 
@@ -49,3 +51,20 @@ def views(network: Network, theta: NDArray[Any], field: str) -> Views:
     """Return the views of theta that `dense_slots` places."""
     slots = dense_slots(network, field)
     return Views(theta[slot.start : slot.stop].reshape(slot.parameter.shape) for slot in slots)
+
+
+def take_trunk(model: Model, trunk: Model, freeze: bool) -> None:
+    """Copy the hidden layers of another model into this one, and freeze them if asked. Raises DataError for others."""
+    own = {slot.link.name for slot in model.network.slots[:-2]}
+    theirs = {slot.link.name for slot in trunk.network.slots[:-2]}
+    stop = model.network.slots[-2].start
+    if trunk.network.inputs != model.network.inputs or own != theirs:
+        raise DataError(
+            f"X has {model.network.inputs} features but the hidden layers were trained on {trunk.network.inputs}; "
+            "select the same columns."
+        )
+    model.theta[:stop] = trunk.theta[:stop]
+    states = {name: trunk.states[name] for name in model.states}
+    model.states = {name: type(s)(*(np.array(v, model.dtype) for v in s)) for name, s in states.items()}
+    if freeze:
+        model.freeze(*own)

@@ -1,0 +1,41 @@
+"""The table in front of an estimator: what `preprocess` asks for, and what the estimator says of its columns."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from sklearn.base import clone
+
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
+
+PUBLISHED = ("n_features_in_", "feature_names_in_")
+"""The attributes of a preprocessor that are the estimator's too: its columns are the table's."""
+
+
+def fitted(preprocess: Any, X: Any, dtype: Any) -> TablePreprocessor:
+    """Return a preprocessor that has learned the table X: a new one for "auto", or a copy of the one given."""
+    if isinstance(preprocess, TablePreprocessor):
+        made: TablePreprocessor = clone(preprocess)
+    else:
+        made = TablePreprocessor(dtype=dtype or "float32")
+    return made.fit(X)
+
+
+def publish(estimator: Any) -> None:
+    """Set the estimator's number and names of features to those of the table."""
+    for name in PUBLISHED:
+        estimator.__dict__.pop(name, None)
+        if hasattr(estimator.preprocessor_, name):
+            setattr(estimator, name, getattr(estimator.preprocessor_, name))
+
+
+def without_table(estimator: Any) -> Any:
+    """Return the estimator for samples that were preprocessed before: a copy that shares its model."""
+    if "preprocessor_" not in estimator.__dict__:
+        return estimator
+    made = copy.copy(estimator)
+    for name in ("preprocessor_", *PUBLISHED):
+        made.__dict__.pop(name, None)
+    made.preprocess, made.n_features_in_ = None, estimator.model_.network.inputs
+    return made
