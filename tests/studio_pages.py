@@ -70,6 +70,7 @@ class Pages:
         context = self.context(
             (PHONE if phone else DESK) | {"reduced_motion": "no-preference" if motion else "reduce"} | options
         )
+        others = context.pages
         page, faults = self.watched(context, init)
         try:
             page.goto(
@@ -85,7 +86,8 @@ class Pages:
             assert not faults, "\n".join(faults)
         finally:
             for each in context.pages:
-                each.close()
+                if each not in others:
+                    each.close()
 
     def context(self, options: dict[str, Any]) -> BrowserContext:
         """The browser's context of these options, with the cookie that lets it in."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.inspection.derivation.cellwise import CellwiseEdge
+from chainrule.inspection.derivation.embedding import EmbeddingEdge
 from chainrule.inspection.derivation.local_derivatives import (
     BatchNormEdge,
     DenseEdge,
@@ -58,6 +59,8 @@ def _back(edge: Edge, counts: Floats, live: bool) -> Floats:
         case CellwiseEdge():
             own = counts[:, edge.offset : edge.offset + shape[1]]
             return own * (edge.factors != 0) if live else own
+        case EmbeddingEdge():
+            return edge.backward(counts)  # none through a code
         case BatchNormEdge():
             return np.broadcast_to(counts.sum(0), shape) if edge.training else counts
         case OwnEdge():
