@@ -263,6 +263,17 @@ def test_a_stroke_changes_the_answer_and_the_picture(pages: Pages, digits):
         assert page.locator("[data-test=prediction]").inner_text() == str(digits.model.predict(x[None])[0])
         assert float(page.locator("[data-test=latency]").get_attribute("data-value")) > 0
         assert float(page.locator("[data-test=forward]").get_attribute("data-value")) >= 0
+        page.wait_for_function("() => location.hash.includes('sample.drawn')")
+        page.reload()
+        settle(page)
+        assert np.abs(sample(page) - x).max() <= 255 / 30  # sixteen shades
+        page.evaluate("chainrule.store.set({ screen: 'why' })")
+        settle(page)
+        assert page.locator(".why-side h2").inner_text() == "Your drawing"
+        page.goto(page.url.replace("sample.drawn=", "sample.drawn=x"))
+        page.reload()
+        settle(page)
+        assert page.locator(".why-side h2").inner_text() == "Sample 0"  # a text that is no drawing
 
 
 def test_a_picture_from_a_file(pages: Pages, tmp_path):

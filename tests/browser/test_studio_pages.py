@@ -31,6 +31,19 @@ def test_a_page_opens_in_the_language_and_the_theme_of_its_address(pages: Pages)
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
+def test_the_screen_at_hand_is_in_sight_and_what_has_the_focus_keeps_it(pages: Pages):
+    with pages.open("glossary", lang="zh", phone=True) as page:
+        chosen = page.locator(".screens [aria-current]")
+        box = chosen.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+        chosen.focus()
+        page.evaluate(
+            "chainrule.store.set({ model: { ...chainrule.store.get('model') } })"
+        )  # as while it trains
+        settle(page)
+        assert page.evaluate("document.activeElement.dataset.screen") == "glossary"
+
+
 @pytest.mark.parametrize(
     ("script", "says"),
     [

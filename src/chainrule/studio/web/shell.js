@@ -2,6 +2,7 @@
 import { h, fill } from './dom.js';
 import { t, languages, preferred } from './i18n.js';
 import { readUrl, keepInUrl, parseValue } from './url.js';
+import { drawnIn, keepDrawing } from './drawing.js';
 import { makeNetwork } from './network.js';
 import { screens } from './screens.js';
 import { createStore } from './store.js';
@@ -9,7 +10,7 @@ import { startTour, stepsOf } from './tour.js';
 import { tours } from './tours.js';
 import { button } from './ui.js';
 
-const SHARED = ['screen', 'lang', 'theme', 'sample.index', 'neuron', 'weight'];
+const SHARED = ['screen', 'lang', 'theme', 'sample.index', 'sample.drawn', 'neuron', 'weight'];
 
 function initial(address) {
   const dark = typeof matchMedia === 'function' && matchMedia('(prefers-color-scheme: dark)').matches;
@@ -34,12 +35,21 @@ function stateOf(host) {
   return state;
 }
 
+// Fills a part of the frame anew; what has the focus in it keeps it.
+function anew(element, made) {
+  const { screen, lang, test } = element.contains(document.activeElement) ? document.activeElement.dataset : {};
+  fill(element, made());
+  const found = [['screen', screen], ['lang', lang], ['test', test]].find(([, value]) => value);
+  if (found) element.querySelector(`[data-${found[0]}="${found[1]}"]`)?.focus();
+}
+
 // Asks for the model and the data, and again when they change; new numbers of a network that learns leave the data alone.
 async function follow(store) {
   const refresh = (withData) => async () => {
     try {
       const [{ model }, found] = await Promise.all([store.call('model.get'), withData ? store.call('data.get') : null]);
-      store.set({ model, data: found ? found.data : store.get('data'), network: model ? makeNetwork(model) : null });
+      const network = model ? makeNetwork(model) : null;
+      store.set({ model, data: found ? found.data : store.get('data'), network, ...drawnIn(store, network) });
     } catch (error) {
       if (error.message !== 'lost') throw error;   // the socket is opened again, and says so
     }
@@ -74,7 +84,7 @@ function topBar(store) {
   t(store, store.get('theme') === 'dark' ? 'common.light' : 'common.dark'));
   const model = store.get('model');
   const line = model ? t(store, 'common.model_line', { name: model.name, size: model.size.toLocaleString('en-US') }) : t(store, 'common.no_model');
-  return h('header.bar', h('div.brand', h('strong', 'Chainrule'), h('span.model-line', { dataset: { test: 'model-line' } }, line)),
+  return h('header.top-bar', h('div.brand', h('strong', 'Chainrule'), h('span.model-line', { dataset: { test: 'model-line' } }, line)),
     store.get('connection') === 'lost' ? h('span.lost', { role: 'status' }, t(store, 'common.lost')) : null,
     store.host.kind === 'server' ? exportButton(store) : null,
     language, theme);
@@ -102,7 +112,7 @@ async function exported(store) {
 export function mount(root, host) {
   const address = host.kind === 'notebook' ? {} : readUrl();
   const store = createStore({ ...initial(address), ...stateOf(host), ...(host.kind === 'offline' ? parsed(address) : {}) }, host);
-  let stop = null, shown = null, leave = null;
+  let stop = null, shown = null, leave = null, placed = null;
   const bar = h('div.top'), aside = h('aside'), main = h('main', { tabindex: -1 });
   root.classList.add('chainrule');
   fill(root, bar, h('div.columns', aside, main));
@@ -113,8 +123,12 @@ export function mount(root, host) {
     root.dataset.theme = store.get('theme');
     root.setAttribute('lang', store.get('lang') === 'zh' ? 'zh-Hant-TW' : 'en');
     if (host.kind !== 'notebook') document.documentElement.lang = root.getAttribute('lang');
-    fill(bar, topBar(store));
-    fill(aside, navigation(store).list);
+    anew(bar, () => topBar(store));
+    const at = store.get('screen'), { list } = navigation(store), before = placed === at ? aside.firstChild.scrollLeft : null;
+    anew(aside, () => list);
+    placed = at;
+    const chosen = list.querySelector('[aria-current]');   // where the screens stand in a row that is too long, the one at hand is in sight
+    list.scrollLeft = before !== null || !chosen ? before : chosen.offsetLeft - list.offsetLeft - (list.clientWidth - chosen.offsetWidth) / 2;
   }
 
   function tourButton(name) {
@@ -146,6 +160,7 @@ export function mount(root, host) {
     store.on(SHARED, write),
     store.on([...new Set(Object.values(screens).flatMap((found) => found.url || []))], write),
   ];
+  if (host.kind === 'server') offs.push(keepDrawing(store));
   frame();
   screen();
   write();

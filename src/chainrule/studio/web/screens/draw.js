@@ -5,6 +5,7 @@ import { button, toggle, tabs, code, message } from '../ui.js';
 import { networkView } from '../netview.js';
 import { flatPainter } from '../flat.js';
 import { depthPainter, hasDepth } from '../depth.js';
+import { inkOf } from '../drawing.js';
 import { neuronPanel } from '../neuron.js';
 import { drawPad, pictureOf } from './draw_pad.js';
 import { tableInputs } from './draw_table.js';
@@ -12,12 +13,6 @@ import { sampleStrip } from './draw_samples.js';
 import { answerPanel } from './draw_answer.js';
 
 export const url = ['draw.keep', 'draw.view'];
-
-// The value of full ink: what the network's first layer scales to 1, or 255.
-function inkOf(network) {
-  const [first] = network.links;
-  return first.kind === 'rescale' && first.scale > 0 ? 1 / first.scale : 255;
-}
 
 const python = (network) => (network.model.shape
   ? `from chainrule import load
@@ -157,8 +152,9 @@ export function draw(root, store) {
     stops.forEach((stop) => stop());
     stops = [];
     built = null;
-    if (!network) fill(root, message(t(store, 'draw.no_model')));
-    else if (!network.runsHere) fill(root, message(t(store, 'draw.own_layers')));
+    const go = (names) => h('div.row', names.map((name) => button(t(store, `screen.${name}`), () => store.set({ screen: name }), { primary: true, 'data-go': name })));
+    if (!network) fill(root, message(t(store, 'draw.no_model')), store.can('train.start') ? go(['train']) : null);
+    else if (!network.runsHere) fill(root, message(t(store, 'draw.own_layers')), go(['backprop', 'neurons', 'why']));
     else built = { key, changed: build(network) };
   }
 
