@@ -91,11 +91,11 @@ def test_the_page_may_do_what_it_needs(context: BrowserContext, address: str):
     assert page.evaluate(upload) == 200
     assert page.evaluate("async () => (await fetch('/download/nothing')).status") == 404
     assert page.evaluate(SOCKET, f"{origin.replace('http', 'ws')}/ws") == "open"
-    large = """async () => {
-      const reply = await fetch('/upload/a.csv', {method: 'POST', body: new Blob([new Uint8Array(100 << 20)])});
-      return [reply.status, await reply.text()];
-    }"""
-    assert page.evaluate(large) == [413, "The request has more than 64 MiB; send a smaller file.\n"]
+    refused = """(size) => window.chainrule.store.upload(new File([new Uint8Array(size)], 'a.csv'))
+        .catch((error) => error.message)"""
+    assert page.evaluate(refused, 100 << 20) == "The request has more than 64 MiB; send a smaller file."
+    context.clear_cookies()
+    assert "open the address that chainrule studio printed" in page.evaluate(refused, 1)
 
 
 def test_another_browser_is_not_let_in(browser: Browser, context: BrowserContext, address: str):

@@ -280,8 +280,15 @@ def test_files_and_painted_points(pages: Pages, studio: Studio):
             )
             page.wait_for_selector("[data-test=data-line]:has-text('my_table')")
             page.locator("[data-test=file]").set_input_files(
+                {"name": "photo.png", "mimeType": "", "buffer": b"nothing"}
+            )
+            page.wait_for_selector(
+                "[data-test=failure] .error:has-text('photo.png is neither a .csv nor an .npz')"
+            )
+            page.locator("[data-test=file]").set_input_files(
                 {"name": "broken.npz", "mimeType": "", "buffer": b"nothing"}
             )
+            assert page.locator(".drop code").inner_text() == ".npz"
             broken = "[data-test=failure] .error:has-text('broken.npz')"
             page.wait_for_selector(broken)
             checked = int(page.locator(".screen").get_attribute("data-checked"))

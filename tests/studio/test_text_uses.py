@@ -31,7 +31,7 @@ PREFIXES = (
         "train.preset.",
         "train.points.",
     ),
-    *("train.layer.", "train.tile."),
+    *("train.layer.", "train.tile.", "train.name."),
 )
 """How keys begin that are put together from parts."""
 VOCABULARY = ("common.", "word.")

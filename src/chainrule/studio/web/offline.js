@@ -1,5 +1,6 @@
 // The page as a file: a model, some samples, and the answers that its screen had asked for. Nothing is sent anywhere.
 import { mount } from './shell.js';
+import { t } from './i18n.js';
 import { unpack } from './pack.js';
 import { keyOf } from './replay.js';
 
@@ -16,11 +17,17 @@ const names = new Set(boot.answers.map(([name]) => name));
 function samples({ start = 0, count = 1, rows = null }) {
   const wanted = rows || Array.from({ length: count }, (_, i) => start + i);
   const places = wanted.map((row) => boot.samples.rows.indexOf(row));
-  if (places.some((place) => place < 0)) throw new Error('offline');
+  if (places.some((place) => place < 0)) return null;
   const width = boot.samples.X.shape[1], X = new boot.samples.X.constructor(places.length * width);
   places.forEach((place, i) => X.set(boot.samples.X.subarray(place * width, (place + 1) * width), i * width));
   X.shape = [places.length, width];
   return { rows: wanted, X, y: places.map((place) => boot.samples.y[place]) };
+}
+
+// Said where only a server knows the answer; a screen may ask before the store is there.
+async function nobody() {
+  await null;
+  return new Error(t(store, 'common.offline'));
 }
 
 const host = {
@@ -33,10 +40,11 @@ const host = {
   async call(name, args) {
     const found = answers.get(keyOf(name, args));
     if (found) return found;
-    if (name === 'data.samples' && boot.samples) return samples(args);
-    throw new Error('offline');
+    const rows = name === 'data.samples' && boot.samples ? samples(args) : null;
+    if (!rows) throw await nobody();
+    return rows;
   },
-  async upload() { throw new Error('offline'); },
+  async upload() { throw await nobody(); },
   busy: 0,
 };
 const { store } = mount(document.getElementById('app'), host);

@@ -1,10 +1,11 @@
 // The host of a page that a server serves: commands and events over one WebSocket, which is opened again when it is lost.
 import { createPace } from './pace.js';
+import { t } from './i18n.js';
 import { unpack } from './pack.js';
 
 export function socketHost() {
   const waiting = new Map(), drawn = createPace();
-  let socket = null, number = 0, delay = 250, store = null, begun = false, first = null;
+  let socket = null, number = 0, uploads = 0, delay = 250, store = null, begun = false, first = null;
   let open = new Promise((resolve) => { first = resolve; });   // a screen may ask before there is a socket
 
   function connect() {
@@ -51,11 +52,17 @@ export function socketHost() {
     },
     async upload(file) {
       const name = file.name.replace(/[^\w.-]/g, '_').slice(-100) || 'file';
-      const answer = await fetch(`/upload/${name}`, { method: 'POST', body: file });
-      const found = await answer.json().catch(() => ({ error: answer.statusText }));
-      if (!answer.ok) throw new Error(found.error || answer.statusText);
-      return found.upload;
+      ++uploads;
+      try {
+        const answer = await fetch(`/upload/${name}`, { method: 'POST', body: file }).catch(() => { throw new Error(t(store, 'common.not_sent', { name: file.name })); });
+        const text = await answer.text();   // a refusal is a sentence, all else an object
+        const found = (answer.headers.get('content-type') || '').startsWith('application/json') ? JSON.parse(text) : { error: text.trim() };
+        if (!answer.ok) throw new Error(found.error || t(store, 'common.not_sent', { name: file.name }));
+        return found.upload;
+      } finally {
+        --uploads;
+      }
     },
-    get busy() { return waiting.size + (begun ? 0 : 1); },
+    get busy() { return waiting.size + uploads + (begun ? 0 : 1); },
   };
 }

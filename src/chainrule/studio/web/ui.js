@@ -69,6 +69,10 @@ export function code(title, text, copyLabel, copiedLabel) {
   return h('details.code', h('summary', title), h('div.code-body', copy, h('pre', { dataset: { test: 'code' } }, text)));
 }
 
+// A text in which `code` stands between grave accents, as elements; and without the accents, for where there are none.
+export const marked = (text) => text.split('`').map((part, k) => (k % 2 ? h('code', part) : part));
+export const plain = (text) => text.replaceAll('`', '');
+
 export function message(text, kind = '') {
-  return h(`p.message${kind ? `.${kind}` : ''}`, { role: kind === 'error' ? 'alert' : 'status' }, text);
+  return h(`p.message${kind ? `.${kind}` : ''}`, { role: kind === 'error' ? 'alert' : 'status' }, marked(text));
 }

@@ -32,6 +32,11 @@ def of_uploads(studio: Studio, names: list[str]) -> Data:
         paths = [studio.uploads[name] for name in names if name in studio.uploads]
     if not names or len(paths) < len(names):
         raise ConfigError("the file is no longer there; choose it again.")
+    kinds = {path.suffix.lower() for path in paths}
+    if len(paths) == 1 and not kinds <= {".csv", ".npz"}:
+        raise DataError(
+            f"{own_name(paths[0])} is neither a .csv nor an .npz; choose one of these, or the four IDX files at once."
+        )
     with tempfile.TemporaryDirectory(prefix="chainrule-", ignore_cleanup_errors=True) as folder:
         for path in paths:
             shutil.copyfile(path, Path(folder) / own_name(path))

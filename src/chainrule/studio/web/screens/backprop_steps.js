@@ -25,8 +25,7 @@ export function refill(root, ...children) {
 
 // What went wrong, for a person to read; null for what mends itself.
 export function told(store, error) {
-  if (error.message === 'lost') return null;
-  return error.message === 'offline' ? t(store, 'common.offline') : error.message;
+  return error.message === 'lost' ? null : error.message;
 }
 
 export function isDense(link) {

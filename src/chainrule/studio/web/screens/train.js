@@ -2,7 +2,7 @@
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { count, number, percent } from '../format.js';
-import { button, code, field, message, panel, select, toggle } from '../ui.js';
+import { button, code, field, message, panel, plain, select, toggle } from '../ui.js';
 import { charts, labelOf } from './train_charts.js';
 import { dataPanel } from './train_data.js';
 import { change, formOf, layersOf, mapLayers, nameOf, trainingFields, valueOf } from './train_form.js';
@@ -49,10 +49,11 @@ export function train(root, store) {
     }
   };
 
-  const { run, stop: unfollow } = followRun(store, (what) => {
+  function changed(what) {
     due.add(what);
     if (!drawing) drawing = requestAnimationFrame(draw);
-  });
+  }
+  const { run, stop: unfollow } = followRun(store, changed);
   const actions = {
     start: () => (run.state === 'paused' ? attempt('train.resume') : run.state === 'running' ? attempt('train.pause') : attempt('train.start', { form: formOf(store) })),
     step: () => attempt('train.step', { form: formOf(store) }),
@@ -113,6 +114,7 @@ export function train(root, store) {
     if (!stopped) {
       showForm();
       check();
+      changed('all');   // the curves wait for them
     }
   }
 
@@ -140,9 +142,9 @@ export function train(root, store) {
     const label = { running: 'word.pause', paused: 'train.resume' }[run.state] || 'word.start';
     fill(controls,
       button(t(store, label), actions.start, { primary: true, 'data-test': 'start', title: t(store, 'train.key_space') }),
-      button(t(store, 'word.step'), actions.step, { 'data-test': 'step', title: t(store, 'train.key_s') }),
+      button(t(store, 'word.step'), actions.step, { 'data-test': 'step', title: plain(t(store, 'train.key_s')) }),
       button(t(store, 'word.stop'), actions.stop, { 'data-test': 'stop', disabled: !isAlive(run) }),
-      button(t(store, 'train.rewind'), actions.rewind, { quiet: true, 'data-test': 'rewind', title: t(store, 'train.key_r') }),
+      button(t(store, 'train.rewind'), actions.rewind, { quiet: true, 'data-test': 'rewind', title: plain(t(store, 'train.key_r')) }),
       button(t(store, 'train.new_weights'), actions.weights, { quiet: true, 'data-test': 'weights' }));
     fill(save, h('a.button.primary', { href: '/download/model.safetensors?of=run', download: 'model.safetensors', dataset: { test: 'save' } }, t(store, 'train.save_run')),
       h('a.button', { href: '/download/model.safetensors', download: 'model.safetensors' }, t(store, 'train.save_shown')),
@@ -197,7 +199,7 @@ export function train(root, store) {
     const value = set !== null && set !== undefined && (NUMBERS.includes(knob) ? typeof set === 'number' : lists[knob].includes(set)) ? set : first[knob];
     const control = NUMBERS.includes(knob)
       ? h('input', { type: 'number', step: 'any', min: 0, value, dataset: { test: 'other' }, onchange: (event) => { if (event.target.value !== '') store.set({ 'train.other': Number(event.target.value) }); } })
-      : select(lists[knob].map((kind) => [kind, nameOf(kind)]), value, (found) => store.set({ 'train.other': found }), { 'data-test': 'other' });
+      : select(lists[knob].map((kind) => [kind, nameOf(store, kind)]), value, (found) => store.set({ 'train.other': found }), { 'data-test': 'other' });
     fill(compare, h('p', t(store, 'train.compare_says')), h('div.row.knobs',
       field(t(store, 'train.knob'), select(KNOBS.map((name) => [name, name === 'activation' ? t(store, 'train.activation') : t(store, `train.field.${name}`)]), knob,
         (name) => store.set({ 'train.knob': name, 'train.other': null }), { 'data-test': 'knob' })),

@@ -5,10 +5,10 @@ import { lineChart, lineColors } from '../chart.js';
 import { number } from '../format.js';
 import { nameOf } from './train_form.js';
 
-function shown(value) {
-  if (Array.isArray(value)) return value.map((layer) => layer.units ?? nameOf(layer.kind)).join(' ');
+function shown(store, value) {
+  if (Array.isArray(value)) return value.map((layer) => layer.units ?? nameOf(store, layer.kind)).join(' ');
   if (typeof value === 'number') return number(value, 3);
-  return value === null || value === undefined ? '–' : nameOf(String(value));
+  return value === null || value === undefined ? '–' : nameOf(store, String(value));
 }
 
 // What tells a form from the others, as "optimizer SGD".
@@ -16,7 +16,7 @@ export function labelOf(store, form, forms) {
   const options = store.get('train.options'), of = (one, name) => (name in one ? one[name] : options.defaults[name] ?? null);
   const names = [...new Set(forms.flatMap((one) => Object.keys(one)))];
   const apart = names.filter((name) => new Set(forms.map((one) => JSON.stringify(of(one, name)))).size > 1);
-  return apart.map((name) => `${t(store, `train.field.${name}`)} ${shown(of(form, name))}`).join(', ') || t(store, 'train.this_run');
+  return apart.map((name) => `${t(store, `train.field.${name}`)} ${shown(store, of(form, name))}`).join(', ') || t(store, 'train.this_run');
 }
 
 export function charts(store) {

@@ -4,7 +4,7 @@ import { t } from '../i18n.js';
 import { count } from '../format.js';
 import { css, palette, signedPlace } from '../colors.js';
 import { lineColors } from '../chart.js';
-import { button, tabs } from '../ui.js';
+import { button, marked, tabs } from '../ui.js';
 import { change } from './train_form.js';
 
 const SIZE = 240, GRID = 40, MOST = 150;   // of the plane in pixels, of its map in cells, of points in the address
@@ -111,8 +111,8 @@ export function dataPanel(store, fail) {
   }
 
   function fileArea() {
-    const input = h('input', { type: 'file', multiple: true, accept: '.csv,.npz,.gz,.idx1-ubyte,.idx3-ubyte,*', dataset: { test: 'file' }, onchange: () => { if (input.files.length) bring([...input.files]); } });
-    const zone = h('label.drop', h('strong', t(store, 'train.drop')), h('span', t(store, 'train.drop_help')), input);
+    const input = h('input.visually-hidden', { type: 'file', multiple: true, accept: '.csv,.npz,.gz,.idx1-ubyte,.idx3-ubyte,*', dataset: { test: 'file' }, onchange: () => { if (input.files.length) bring([...input.files]); input.value = ''; } });
+    const zone = h('label.drop', h('strong', t(store, 'train.drop')), h('span', marked(t(store, 'train.drop_help'))), input, h('span.button', t(store, 'train.choose')));
     zone.addEventListener('dragover', (event) => { event.preventDefault(); zone.classList.add('over'); });
     zone.addEventListener('dragleave', () => zone.classList.remove('over'));
     zone.addEventListener('drop', (event) => {

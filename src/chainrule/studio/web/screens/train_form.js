@@ -1,15 +1,15 @@
 // The settings of a run: what differs from the defaults is kept in the address.
 import { h } from '../dom.js';
-import { t } from '../i18n.js';
+import { has, t } from '../i18n.js';
 import { number } from '../format.js';
 import { field, select, numberInput } from '../ui.js';
 
 // Names of the library's classes, the same in every language.
 export const NAMES = { relu: 'ReLU', leaky_relu: 'leaky ReLU', prelu: 'PReLU', elu: 'ELU', selu: 'SELU', gelu: 'GELU', gelu_tanh: 'GELU (tanh)', silu: 'SiLU', mish: 'Mish',
   softplus: 'softplus', sigmoid: 'sigmoid', tanh: 'tanh', identity: 'identity', adam: 'Adam', adamw: 'AdamW', amsgrad: 'AMSGrad', nadam: 'Nadam', sgd: 'SGD', rmsprop: 'RMSprop',
-  adagrad: 'Adagrad', gradient_descent: 'Gradient descent', cmaes: 'CMA-ES' };
+  adagrad: 'Adagrad', cmaes: 'CMA-ES' };
 
-export const nameOf = (kind) => NAMES[kind] || kind.replaceAll('_', ' ');
+export const nameOf = (store, kind) => (has(`train.name.${kind}`) ? t(store, `train.name.${kind}`) : NAMES[kind] || kind.replaceAll('_', ' '));
 
 export const formOf = (store) => store.get('train.form') || {};
 
@@ -51,11 +51,12 @@ function numeric(store, name, { placeholder, ...props }) {
 // The fields of the panel "training". `checked` is the server's answer about the form, or null.
 export function trainingFields(store, checked) {
   const options = store.get('train.options'), optimizer = valueOf(store, 'optimizer'), own = options.optimizers[optimizer] || {};
-  const choose = (name, list, blank) => select([...(blank ? [['', blank]] : []), ...list.map((kind) => [kind, nameOf(kind)])], valueOf(store, name) ?? '',
+  const choose = (name, list, blank) => select([...(blank ? [['', blank]] : []), ...list.map((kind) => [kind, nameOf(store, kind)])], valueOf(store, name) ?? '',
     (value) => change(store, name === 'optimizer' ? { optimizer: value, lr: null, momentum: null, weight_decay: null } : { [name]: value || null }), { dataset: { field: name } });
-  const auto = checked ? nameOf(checked.default_loss) : '';
+  const auto = checked ? nameOf(store, checked.default_loss) : '';
   const samples = t(store, 'train.unit.samples'), epochs = t(store, 'train.unit.epochs');
   return [
+    setting(store, 'loss', choose('loss', options.losses, t(store, 'train.auto', { name: auto }))),
     setting(store, 'optimizer', choose('optimizer', Object.keys(options.optimizers))),
     setting(store, 'lr', numeric(store, 'lr', { min: 0, placeholder: number(own.learning_rate, 3) })),
     'momentum' in own ? setting(store, 'momentum', numeric(store, 'momentum', { min: 0, max: 1, placeholder: own.momentum })) : null,
@@ -65,7 +66,6 @@ export function trainingFields(store, checked) {
     setting(store, 'epochs', numeric(store, 'epochs', { min: 1, step: 1 }), epochs),
     setting(store, 'samples', numeric(store, 'samples', { min: 1, step: 1, placeholder: checked ? checked.all : '' }), samples),
     setting(store, 'seed', numeric(store, 'seed', { min: 0, step: 1 })),
-    setting(store, 'loss', choose('loss', options.losses, t(store, 'train.auto', { name: auto }))),
     setting(store, 'l2', numeric(store, 'l2', { min: 0, placeholder: 0 })),
     setting(store, 'clip_norm', numeric(store, 'clip_norm', { min: 0, placeholder: '∞' })),
     setting(store, 'validation_fraction', numeric(store, 'validation_fraction', { min: 0, max: 1, placeholder: checked && checked.held_out ? 0.2 : '–' })),

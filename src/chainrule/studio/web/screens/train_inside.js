@@ -14,7 +14,7 @@ function bar(share, text, value, test) {
 
 export function inside(store) {
   const strip = h('div.strip'), table = h('table.flow', { dataset: { test: 'flow' } });
-  const element = h('div.inside', strip, h('div.scroll', table));
+  const none = h('p.help', t(store, 'train.no_inside')), element = h('div.inside', none, strip, h('div.scroll', table));
   let laid = '', drawn = '';
   const canvases = new Map();
 
@@ -36,6 +36,7 @@ export function inside(store) {
     const look = run.look, key = look && `${run.run} ${look.step} ${run.state}`;
     if (!look || key === drawn) return;
     drawn = key;
+    none.hidden = true;
     const colors = palette(store.get('theme'));
     let start = 0;
     for (const link of run.layout) {

@@ -27,7 +27,7 @@ function made(kind, before) {
 function kinds(store, value, onchange) {
   const options = store.get('train.options');
   const group = (label, list) => h('optgroup', { label }, list.map((kind) => h('option', { value: kind, selected: kind === value },
-    kind in options.layers && OFFERED.includes(kind) ? t(store, `train.kind.${kind}`) : nameOf(kind))));
+    kind in options.layers && OFFERED.includes(kind) ? t(store, `train.kind.${kind}`) : nameOf(store, kind))));
   return h('select', { 'aria-label': t(store, 'train.layer_kind'), onchange: (event) => onchange(event.target.value) },
     group(t(store, 'train.layers_group'), OFFERED), group(t(store, 'train.activations_group'), options.activations));
 }

@@ -82,7 +82,7 @@ export function why(root, store) {
   const go = (row) => store.set({ sample: null, 'sample.index': row });
 
   function chooser() {
-    if (!found.n) return null;
+    if (!found.n || store.host.kind === 'offline') return null;   // a file has the sample that it was made of
     const row = found.row ?? -1, step = (by) => go((row + by + found.n) % found.n);
     const wrong = async () => {
       const { row: next } = await store.call('why.mistake', { after: row });
