@@ -138,7 +138,7 @@ export function lineChart(store, { label, height = 200 } = {}) {
       c.arc(px(point.x), py(point.y), 3.5, 0, 7);
       c.fill();
     }
-    tip.replaceChildren(h('b', number(found[0].x, 5)), ...found.map((point) => h('span', { style: { color: point.color } }, `${point.line.name} ${number(point.y, 4)}`)));
+    tip.replaceChildren(h('b', short(found[0].x, 5)), ...found.map((point) => h('span', { style: { color: point.color } }, `${point.line.name} ${number(point.y, 4)}`)));
     tip.hidden = false;
     tip.style.left = `${Math.min(width - 150, Math.max(LEFT, px(found[0].x) + 10))}px`;
   }

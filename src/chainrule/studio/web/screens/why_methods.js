@@ -85,7 +85,7 @@ export function methods(root, store, state) {
   // What the values add up to, what they should, and the difference; a method that promises nothing says so.
   function sums({ method, sum, expected, error, promise, absorbed, output, complete, sentence }) {
     const row = (key, name, value, text) => h('div', h('dt', name), h('dd', { dataset: { of: key, value } }, text));
-    const short = (v) => (Math.abs(v) < 1e-9 ? v.toExponential(0).replace('-', '−') : number(v, 3));
+    const short = (v) => (v !== 0 && Math.abs(v) < 1e-9 ? v.toExponential(0).replace('-', '−') : number(v, 3));
     if (method === 'saliency') return h('dl.sums', { title: sentence }, row('output', t(store, 'why.output'), output, number(output, 5)), h('p.promise', t(store, 'why.promise_none')));
     return h('dl.sums', { title: store.get('lang') === 'en' ? sentence : '' }, row('sum', t(store, 'why.sum'), sum, number(sum, 5)), row('expected', t(store, 'why.expected'), expected, number(expected, 5)),
       row('error', t(store, 'why.error'), error, short(error)),
