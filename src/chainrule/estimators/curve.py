@@ -14,7 +14,7 @@ from chainrule.estimators.architecture import penalties
 from chainrule.formulas.losses import MeanSquaredError, Poisson, saturated_poisson
 from chainrule.training.callbacks import Callback
 from chainrule.training.loop import learning_rates
-from chainrule.training.run import Run
+from chainrule.training.run import OptimizerState, Run
 
 
 class LearningCurve(Callback):
@@ -144,7 +144,8 @@ class LearningCurve(Callback):
         p = self.estimator
         if p.n_iter_ == 0:  # ended within its first epoch
             p.loss_ = self.loss(run, max(1, run.position * run.plan.batch_size))
-        self.rates.kept = run.optimizer_state
+        run.session.synchronize()  # the session ends here, so its state needs no copy
+        self.rates.kept = OptimizerState(run.session.optimizer_state, run.steps_before + run.step)
         if self.best is not None:
             run.restore(self.best)
 
