@@ -58,7 +58,8 @@ def place(command, tables, idx_folder, tmp_path) -> Path:
 
 CASES = [
     (("train", "nowhere"), "nowhere does not exist"),
-    (("train", "table.csv"), "is no data"),
+    (("train", "table.csv"), "name the column to predict by --target-column"),
+    (("train", "run/history.json"), "is no data"),
     (("train", "empty"), "needs one file"),
     (("train", "run"), "add --resume"),
     (("train", "cut.npz"), "cut.npz"),
@@ -136,7 +137,8 @@ CASES = [
     (("evaluate", "run", TABLE, "--engine", "gpu"), "engine must be one of"),
     (("predict", "run", "nowhere.npy"), "nowhere.npy does not exist"),
     (("predict", "run", "nowhere"), "nowhere does not exist"),
-    (("predict", "run", "table.csv"), "is no input"),
+    (("predict", "run", "table.csv"), "was trained on an array"),
+    (("predict", "run", "run/history.json"), "is no input"),
     (("predict", "run", "wide.npy"), "7 features"),
     (("predict", "run", "none.npy"), "no samples"),
     (("explain", "run", "none.npy"), "none.npy contains 0 samples"),

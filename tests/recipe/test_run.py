@@ -152,6 +152,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("target", 98, "target is an accuracy above 0, at most 1, not 98."),
     ("positive", "maybe", "positive must be 0 or 1, not 'maybe'."),
     ("engine", "gpu", "engine must be one of auto"),
+    ("target_column", "y", "target_column is of a table, and data has no columns with names; leave it out."),
     ("checkpoint_steps", 0, "checkpoint_steps must be an integer of at least 1"),
 ]
 
@@ -353,7 +354,7 @@ def test_a_failed_run_says_so_and_keeps_its_checkpoint(tmp_path: Path, monkeypat
 def test_a_failure_after_the_training_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     found: list[e.Event] = []
 
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise OSError("the disk is full")
 
     monkeypatch.setattr(c.Model, "save", full)

@@ -74,6 +74,7 @@ NOT_RESULTS = {
     },
     "on the way to a result": {
         *("Settings", "Data", "Parts", "Rows", "Checked", "Prepared", "Earlier"),  # a run
+        *("Defaults", "Known", "TableData", "TargetColumn"),  # a table
         *("Chord", "Absorbed", "Proportional", "Through", "Added", "Explained"),  # attribution
         *("Perturbation", "Cells", "Variable", "Part"),  # derivation
     },
@@ -201,6 +202,7 @@ def results() -> dict[str, Any]:
         described := TablePreprocessor().fit(X).columns_,
         described["0"],
         infer_task(y),
+        *table_run(),
         rates["chainrule"],
         row,
         row.comparison,
@@ -235,6 +237,25 @@ def experiments() -> list[Any]:
         features.pictures(found.model, "dense_1", other, 2, 0),
         vanishing._measure("sigmoid", 1, 4, digits, 0, 1),
     ]
+
+
+def table_run() -> list[Any]:
+    """What a run on a table finds: how it compares, which columns matter, and its calibration."""
+    from chainrule.recipe.importance import calibration, permutation_importance
+    from chainrule.recipe.run import begun, carry_out
+
+    X, y = samples()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        answers = np.where(y > 0, "yes", "no").tolist()
+        lines = [",".join(map(str, [*row, answer])) for row, answer in zip(X.tolist(), answers, strict=True)]
+        path.write_text("\n".join(["a,b,c,d,answer", *lines]))
+        settings = Settings(epochs=1, hidden=(4,), target_column="answer")
+        with begun(str(path), settings, Path(folder) / "run") as prepared:
+            outcome = carry_out(prepared)
+    assert outcome.comparison is not None and prepared.data.table is not None
+    found = permutation_importance(prepared.model, prepared.parts.judged, prepared.data.table)
+    return [outcome.comparison, outcome.comparison.models[0], found, calibration(outcome.judgement)]
 
 
 def events() -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.cli import options, output
 from chainrule.cli.flags import FLAGS
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from chainrule.datasets import Dataset
     from chainrule.model import Model
     from chainrule.recipe.data import Data
+    from chainrule.recipe.settings import Settings
+    from chainrule.recipe.tables import Known
 
 PARTS = ("train", "validation", "test", "all")
 
@@ -31,23 +33,26 @@ def evaluate(
     debug: options.Debug = False,
 ) -> None:
     """Print a model's metrics on data, and its confusion matrix."""
-    from chainrule.cli.models import load_model
+    from chainrule.cli.models import load_with_table
     from chainrule.data.checks import check_samples
     from chainrule.data.samples import Samples
-    from chainrule.recipe.data import NAMES, load
+    from chainrule.recipe.data import NAMES, TABLES, load
     from chainrule.recipe.judge import judge, positive_of
 
     if part is not None and part not in PARTS:
         raise ConfigError(f"--part must be train, validation, test or all, not {part!r}.")
-    chosen = load_model(model)
-    found = load(data, FLAGS)
-    run = parts_of_run(model, chosen, found)
+    chosen, table = load_with_table(model)
+    if data.lower().endswith(TABLES):
+        whole, found, run = table_of_run(model, chosen, table, data)
+    else:
+        found = load(data, FLAGS)
+        whole, run = found.train, parts_of_run(model, chosen, found)
     held = None if run is None else run.held_out
     parts: dict[str, Dataset | Samples | None] = {
         "train": found.train if run is None else run.train,
         "validation": found.validation if held is None else held,
         "test": found.test,
-        "all": found.train,
+        "all": whole,
     }
     name = part or ("test" if found.test is not None else "all" if held is None else "validation")
     samples = parts[name]
@@ -72,6 +77,24 @@ def evaluate(
     output.show_judgement(out, judgement)
 
 
+def table_of_run(
+    text: str, model: Model, table: Known | None, path: str
+) -> tuple[Dataset, Data, Learned | None]:
+    """Return a table as a model takes it, and how the model's run divided it; whole if it was not trained on it."""
+    from chainrule.recipe import tables
+    from chainrule.recipe.data import Data
+
+    whole, target = tables.judged_of(path, model, table)
+    found = config_of_run(text)
+    halves = None if found is None else tables.divided(whole, target, found[1].seed)
+    if halves is not None:
+        data = Data(whole.name, path, path, halves[0], None, halves[1])
+        run = parts_of_run(text, model, data)
+        if run is not None:
+            return whole, data, run
+    return whole, Data(whole.name, path, path, whole), None
+
+
 class Learned(NamedTuple):
     """The samples that a run was trained on, and those that it held out."""
 
@@ -82,20 +105,16 @@ class Learned(NamedTuple):
 
 def parts_of_run(text: str, model: Model, data: Data) -> Learned | None:
     """Return how a model's run divided these data; None if it was not trained on them, or if that is unknown."""
-    from chainrule.cli.models import run_folder
     from chainrule.data.checks import check_samples
-    from chainrule.recipe import folder
     from chainrule.recipe.data import split
-    from chainrule.recipe.settings import Settings
 
-    place = run_folder(text)
-    if place is None:
+    found = config_of_run(text)
+    if found is None:
         return None
+    config, settings = found
     try:
-        config = folder.read_config(place)
-        settings = Settings.from_json(config["resolved"], str(place / "config.json"))
         samples, _ = check_samples(model.network, data.train.X, data.train.y, classes=model.classes)
-    except (DataError, FormatError, ShapeError):  # other data, or another program's config.json
+    except (DataError, ShapeError):  # other data
         return None
     if config["data"].get("fingerprint") != samples.fingerprint():
         return None
@@ -103,6 +122,22 @@ def parts_of_run(text: str, model: Model, data: Data) -> Learned | None:
     if rows is None:
         return Learned(samples, data.validation)
     return Learned(samples.take(rows.train), samples.take(rows.held_out))
+
+
+def config_of_run(text: str) -> tuple[dict[str, Any], Settings] | None:
+    """Return the config.json of a model's run, and its settings; None if there is none that this version reads."""
+    from chainrule.cli.models import run_folder
+    from chainrule.recipe import folder
+    from chainrule.recipe.settings import Settings
+
+    place = run_folder(text)
+    if place is None:
+        return None
+    try:
+        config = folder.read_config(place)
+        return config, Settings.from_json(config["resolved"], str(place / "config.json"))
+    except FormatError:  # another program's
+        return None
 
 
 def explain_part(out: Console, run: Learned, name: str, is_asked: bool) -> None:

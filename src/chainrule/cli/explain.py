@@ -11,6 +11,7 @@ from chainrule.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from chainrule.model import Model
+    from chainrule.recipe.tables import Known
 
 
 class Sample(NamedTuple):
@@ -42,11 +43,11 @@ def explain(
         raise ConfigError(f"--out must end in .html, not {out.name!r}.")
     if lr <= 0:
         raise ConfigError(f"--lr must be above 0, not {lr:g}.")
-    from chainrule.cli.models import load_model
+    from chainrule.cli.models import load_with_table
     from chainrule.inspection import story
 
-    chosen = load_model(model)
-    found = read_sample(sample, row, chosen)
+    chosen, table = load_with_table(model)
+    found = read_sample(sample, row, chosen, table)
     truth = found.truth if true is None else parse_truth(true, chosen)
     told = story.explain(
         chosen,
@@ -69,8 +70,8 @@ def explain(
         console.print(f"Written to {out}", markup=False)
 
 
-def read_sample(text: str, row: int | None, model: Model) -> Sample:
-    """Read one row of INPUT."""
+def read_sample(text: str, row: int | None, model: Model, table: Known | None = None) -> Sample:
+    """Read one row of INPUT. table: what the model's file knows of the table that it was trained on."""
     from chainrule.cli.predict import PICTURES, read
     from chainrule.data.frames import places
     from chainrule.recipe.data import image_shape
@@ -84,6 +85,9 @@ def read_sample(text: str, row: int | None, model: Model) -> Sample:
 
         test = load_mnist()[1]
         X, truth, shape = test.X, test.y, image_shape(test)
+    elif table is not None:
+        X, truth = read_table_and_truth(text, model, table)
+        columns = list(model.feature_names or ()) or None
     elif suffix == ".csv":
         from chainrule.datasets.tables import read_csv
 
@@ -112,6 +116,22 @@ def read_sample(text: str, row: int | None, model: Model) -> Sample:
         )
     name = text if len(X) == 1 else f"{text}, row {row}"
     return Sample(name, X[row : row + 1], None if truth is None else truth[row], shape, columns)
+
+
+def read_table_and_truth(text: str, model: Model, table: Known) -> tuple[Any, list[Any] | None]:
+    """Return the rows of a table as a model takes them, and the target of each, None where it has none."""
+    from chainrule.cli.predict import read
+    from chainrule.recipe import tables
+
+    X = read(text, model, table)
+    try:
+        _, target = tables.judged_of(text, model, table)
+    except DataError:  # rows to predict have no target
+        return X, None
+    truth: list[Any] = [None] * len(X)
+    for at, value in zip(target.rows.tolist(), target.y.tolist(), strict=True):
+        truth[at] = value
+    return X, truth
 
 
 def picture_shape(text: str, X: Any, model: Model) -> tuple[int, int] | None:

@@ -37,10 +37,13 @@ def info(
     debug: options.Debug = False,
 ) -> None:
     """Print versions, engines, threads and folders; with MODEL, what it is and what it costs."""
-    from chainrule.cli.models import load_model
+    from chainrule.cli.models import load_with_table
 
-    chosen = None if model is None else load_model(model)
+    chosen, table = (None, None) if model is None else load_with_table(model)
     found: dict[str, Any] = installation() if chosen is None else describe(chosen)
+    if table is not None:
+        columns = table.preprocessor.columns_
+        found["table"] = {"target": table.target, "columns": columns.to_data()["columns"]}
     found["engines"] = engines(chosen)
     if as_json:
         output.print_json(found)
@@ -48,6 +51,15 @@ def info(
     out = output.console()
     if chosen is not None:
         out.print(f"{output.summary(out, chosen)}\n", markup=False, soft_wrap=not out.is_terminal)
+    if table is not None:
+        from chainrule.cli.tables import columns_table
+
+        del found["table"], found["feature_names"]
+        out.print(
+            f"Columns of its table, from which it predicts [bold]{output.plain(table.target or 'its target')}[/bold]:"
+        )
+        columns_table(out, columns, whole=True)
+        out.print()
     show(out, found)
 
 

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chainrule.errors import DataError
-from chainrule.model import Model, load
+from chainrule.model import Model
+
+if TYPE_CHECKING:
+    from chainrule.recipe.tables import Known
 
 
 def load_model(text: str) -> Model:
     """Read MODEL."""
+    return Model.load(model_file(text))
+
+
+def load_with_table(text: str) -> tuple[Model, Known | None]:
+    """Read MODEL, and what its file knows of the table that it was trained on; None where it was not."""
+    path = model_file(text)
+    model, metadata = Model.load_with_extra(path)
+    if "estimator" not in metadata:
+        return model, None
+    from chainrule.recipe import tables
+
+    return model, tables.known(metadata, path)
+
+
+def model_file(text: str) -> Path:
+    """Return the path of the model file that MODEL names."""
     path = Path(text)
     if not path.is_dir():
-        return load(path)
+        return path
     inside = path / "model.safetensors"
     if not inside.is_file():
         unfinished = (path / "config.json").is_file()
         hint = f"finish the run: chainrule train {path} --resume" if unfinished else "name the model's file"
         raise DataError(f"{path} contains no model.safetensors; {hint}.")
-    return load(inside)
+    return inside
 
 
 def run_folder(text: str) -> Path | None:

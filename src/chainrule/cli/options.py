@@ -18,14 +18,11 @@ _run = partial(Option, rich_help_panel="The run")
 
 # --- what several commands take
 
-Data = Annotated[
-    str,
-    Argument(
-        metavar="DATA",
-        help="mnist (comes with the package), a folder of IDX files, or an .npz with X and y, and X_test, y_test, "
-        "X_val, y_val where there are such.",
-    ),
-]
+_DATA = (
+    "mnist (comes with the package), a folder of IDX files, an .npz with X and y, and X_test, y_test, X_val, y_val "
+    "where there are such, or a table (.csv, .parquet, .arrow)"
+)
+Data = Annotated[str, Argument(metavar="DATA", help=f"{_DATA}.")]
 ModelFile = Annotated[str, Argument(metavar="MODEL", help="A model file, or the folder of a run.")]
 OptionalModelFile = Annotated[
     str | None, Argument(metavar="MODEL", help="A model file, or the folder of a run.")
@@ -38,17 +35,16 @@ Debug = Annotated[bool, Option("--debug", help="Show the traceback of an error."
 
 TrainData = Annotated[
     str,
-    Argument(
-        metavar="DATA",
-        help="mnist (comes with the package), a folder of IDX files, or an .npz with X and y, and X_test, y_test, "
-        "X_val, y_val where there are such; with --resume, the folder of a run.",
-    ),
+    Argument(metavar="DATA", help=f"{_DATA} with --target-column; with --resume, the folder of a run."),
+]
+TargetColumn = Annotated[
+    str | None, Option(help="Of a table, the column to predict.", rich_help_panel="The data")
 ]
 Hidden = Annotated[
     str | None,
     _network(
         help="Widths of the hidden layers, as 256,128; none for a linear model.",
-        show_default="256 for images, 64,64 for tables",
+        show_default="256 for images, 64,64 for arrays, 128,128 for tables",
     ),
 ]
 Activation = Annotated[
@@ -62,7 +58,10 @@ BatchNorm = Annotated[
     bool,
     _network("--batch-norm", help="Batch normalization between a hidden layer's weights and its activation."),
 ]
-Dropout = Annotated[float, _network(help="Probability of dropping a hidden neuron.")]
+Dropout = Annotated[
+    float | None,
+    _network(help="Probability of dropping a hidden neuron.", show_default="0.1 for tables, else 0"),
+]
 InputDropout = Annotated[float, _network(help="Probability of dropping an input.")]
 Residual = Annotated[
     bool,
@@ -104,7 +103,7 @@ LearningRate = Annotated[
         "--lr",
         help="Learning rate, which the schedule multiplies.",
         show_default="for adam, amsgrad, adamw and nadam with --schedule one_cycle 0.005 for images (0.008 with "
-        "--target and no --epochs), 0.002 for tables; else the optimizer's own",
+        "--target and no --epochs) and tables, 0.002 for arrays; else the optimizer's own",
     ),
 ]
 Schedule = Annotated[
@@ -119,11 +118,15 @@ Epochs = Annotated[
     _training(
         help="Walks over the training samples, those of a run that is resumed included: a larger number trains it "
         "longer.",
-        show_default="4 for images (3 with --target), 40 for tables",
+        show_default="4 for images (3 with --target), 40 for arrays, 60 for tables",
     ),
 ]
 BatchSize = Annotated[
-    int | None, _training(help="Samples a step.", show_default="128 for images, 32 for tables")
+    int | None,
+    _training(
+        help="Samples a step.",
+        show_default="128 for images, 32 for arrays, 32 to 256 for tables, by their rows",
+    ),
 ]
 Momentum = Annotated[float | None, _training(help="Of sgd and rmsprop.")]
 Nesterov = Annotated[bool, _training("--nesterov", help="Nesterov's momentum, of sgd.")]
@@ -145,14 +148,15 @@ ValidationFraction = Annotated[
     _training(
         help="Share of the training samples to hold out and validate on. Without it, and without a validation part "
         "in the data, the epochs are validated on the test set, which is for watching only; an .npz that has "
-        "neither is divided 80 to 20."
+        "neither is divided 80 to 20. Of a table a fifth is for testing, and of the rest 0.2 are held out."
     ),
 ]
 Patience = Annotated[
     int | None,
     _training(
         help="Stop when the validation loss has not fallen for so many epochs, and keep the best epoch's weights. "
-        "Needs samples that are held out."
+        "Needs samples that are held out.",
+        show_default="12 for tables, else none",
     ),
 ]
 Target = Annotated[
@@ -220,7 +224,8 @@ Inputs = Annotated[
     Argument(
         metavar="INPUT...",
         help="PNG or JPEG pictures of a digit, made into what MNIST would have made of them; .npy arrays "
-        "(samples, features); .npz archives with X.",
+        "(samples, features); .npz archives with X; of a model of a table, tables (.csv, .parquet, .arrow) with its "
+        "columns.",
     ),
 ]
 Predictions = Annotated[Path | None, Option("--out", help="Write all predictions to this .npy or .csv.")]
@@ -265,7 +270,7 @@ ExplainedInput = Annotated[
     Argument(
         metavar="INPUT",
         help="A PNG or JPEG picture of a digit; an .npy array; an .npz with X (and y); a .csv with names above its "
-        "numbers (and a column y); or mnist, its test images.",
+        "numbers (and a column y); of a model of a table, such a table; or mnist, its test images.",
     ),
 ]
 Row = Annotated[

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from chainrule.model import Model
+    from chainrule.recipe.tables import Known
 
 PICTURES, ARRAYS = (".png", ".jpg", ".jpeg"), (".npy", ".npz")
 SHOWN = 20
@@ -44,11 +45,11 @@ def predict(
     """Print what a model says to each input, and how sure it is."""
     if out is not None and out.suffix.lower() not in (".npy", ".csv"):
         raise ConfigError(f"--out must end in .npy or .csv, not {out.name!r}.")
-    from chainrule.cli.models import load_model
+    from chainrule.cli.models import load_with_table
 
-    chosen = load_model(model)
+    chosen, table = load_with_table(model)
     labels = [str(label) for label in chosen.labels]
-    answers, refused = answer_all(chosen, inputs, engine)
+    answers, refused = answer_all(chosen, table, inputs, engine)
     if out is not None:
         save(out, answers, labels)
     if as_json:
@@ -63,22 +64,24 @@ def predict(
         raise Several(refused)
 
 
-def answer_all(model: Model, paths: list[str], engine: str) -> tuple[list[Answers], list[Exception]]:
+def answer_all(
+    model: Model, table: Known | None, paths: list[str], engine: str
+) -> tuple[list[Answers], list[Exception]]:
     """Return the answers to all inputs that can be read, and the errors of the others. Raises them if none can be."""
     answers, refused = list[Answers](), list[Exception]()
     for path in paths:
         try:
-            answers.append(answer(model, path, engine))
-        except (DataError, FormatError, ShapeError, OSError) as error:
+            answers.append(answer(model, table, path, engine))
+        except (ConfigError, DataError, FormatError, ShapeError, OSError) as error:
             refused.append(error)
     if not answers:
         raise refused[0] if len(refused) == 1 else Several(refused)
     return answers, refused
 
 
-def answer(model: Model, path: str, engine: str) -> Answers:
-    """Predict all rows of one input."""
-    X = read(path, model)
+def answer(model: Model, table: Known | None, path: str, engine: str) -> Answers:
+    """Predict all rows of one input. table: what the model's file knows of the table that it was trained on."""
+    X = read(path, model, table)
     try:
         predicted = model.predict(X, engine=engine)
     except (ShapeError, DataError) as error:
@@ -88,10 +91,20 @@ def answer(model: Model, path: str, engine: str) -> Answers:
     )
 
 
-def read(path: str, model: Model) -> Any:
-    """Read an array (n, features) from a file. Raises DataError for other files."""
+def read(path: str, model: Model, table: Known | None = None) -> Any:
+    """Read an array (n, features) from a file; that of a table as the model takes it. Raises DataError for others."""
     from chainrule.datasets import read_digit, read_npy, read_npz
+    from chainrule.recipe.data import TABLES
 
+    if path.lower().endswith(TABLES):
+        from chainrule.recipe import tables
+
+        return tables.inputs_of(path, table)[1]
+    if table is not None:
+        Path(path).stat()
+        raise DataError(
+            f"{path} is no table, and the model was trained on one; predict reads {', '.join(TABLES)}."
+        )
     suffix, inputs = Path(path).suffix.lower(), model.network.inputs
     if suffix in PICTURES:
         if inputs != 784:
@@ -108,7 +121,7 @@ def read(path: str, model: Model) -> Any:
         X = next(iter(found.values()))
     else:
         Path(path).stat()  # says so where there is no file at all
-        raise DataError(f"{path} is no input; predict reads {', '.join((*PICTURES, *ARRAYS))}.")
+        raise DataError(f"{path} is no input; predict reads {', '.join((*PICTURES, *ARRAYS, *TABLES))}.")
     if X.ndim > 2 and math.prod(X.shape[1:]) == inputs:
         return X.reshape(len(X), inputs)
     return X.reshape(1, inputs) if X.ndim == 2 and X.shape[1] != inputs and X.size == inputs else X

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from chainrule.recipe.prepare import Prepared
     from chainrule.recipe.run import Outcome
     from chainrule.training.events import Event
+    from chainrule.views.report.tables import TableRun
 
 
 @guarded
@@ -29,7 +30,7 @@ def train(
     hidden: options.Hidden = None,
     activation: options.Activation = "relu",
     batch_norm: options.BatchNorm = False,
-    dropout: options.Dropout = 0.0,
+    dropout: options.Dropout = None,
     input_dropout: options.InputDropout = 0.0,
     residual: options.Residual = False,
     loss: options.Loss = None,
@@ -59,6 +60,7 @@ def train(
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     checkpoint_steps: options.CheckpointSteps = None,
+    target_column: options.TargetColumn = None,
     report: options.Report = False,
     as_json: options.RunAsJson = False,
     verbose: options.Verbose = False,
@@ -146,7 +148,20 @@ def write_report(run: Prepared, outcome: Outcome, page: Path) -> None:
         settings=as_json(dataclasses.asdict(run.settings)),
         command=run.command,
         versions=folder.versions(),
+        table=table_run(run, outcome),
     )
+
+
+def table_run(run: Prepared, outcome: Outcome) -> TableRun | None:
+    """Return what the report of a run on a table shows; None for other data."""
+    table = run.data.table
+    if table is None:
+        return None
+    from chainrule.recipe.importance import calibration, permutation_importance
+    from chainrule.views.report.tables import TableRun
+
+    importance = permutation_importance(run.model, run.parts.judged, table, engine=run.settings.engine)
+    return TableRun(table, outcome.comparison, importance, calibration(outcome.judgement))
 
 
 def set_on_command_line(context: typer.Context) -> list[str]:
@@ -190,10 +205,26 @@ def introduce(run: Prepared, out: Console, verbose: bool) -> None:
     out.print(f"[bold]{output.plain(run.data.name)}[/bold]  {parts.train.n:,} samples to train on{held}")
     if run.earlier:
         lines += (f"epochs {len(run.records) + 1} to {settings.epochs}: a new training from the run's model",)
+    if run.data.table is not None:
+        from chainrule.cli.tables import introduce_table
+
+        introduce_table(out, run.data.table, [str(label) for label in run.model.labels])
+        lines = (*lines, cost(run))
     out.print("\n".join(lines) + "\n", style="dim", markup=False)
     if verbose:
         text = output.summary(out, run.model, settings.batch_size or 128)
         out.print(f"{text}\n", markup=False, soft_wrap=not out.is_terminal)
+
+
+def cost(run: Prepared) -> str:
+    """Return what the network costs, in a line."""
+    from chainrule.network.summary import as_bytes
+
+    costs = run.model.summary(run.settings.batch_size or 128)
+    return (
+        f"{as_bytes(costs.training_bytes)} to train, {costs.training_operations:,} operations a row; "
+        f"to predict {costs.operations:,}"
+    )
 
 
 def show(run: Prepared, outcome: Outcome, page: Path | None, progress: Console, quiet: bool) -> None:
@@ -216,6 +247,10 @@ def show(run: Prepared, outcome: Outcome, page: Path | None, progress: Console, 
             f"The target of {output.percent(run.settings.target or 0)} was not reached.", style="orange1"
         )
     output.show_judgement(out, judgement)
+    if outcome.comparison is not None:
+        from chainrule.cli.tables import comparison_table
+
+        comparison_table(out, outcome.comparison)
     out.print(f"Run folder: {outcome.folder}", markup=False, soft_wrap=True)
     if page is not None:
         out.print(f"Report:     {page}", markup=False, soft_wrap=True)
@@ -236,4 +271,5 @@ def as_data(run: Prepared, outcome: Outcome, page: Path | None) -> dict[str, Any
         "target": run.settings.target,
         "reached": outcome.reached,
         **outcome.judgement.to_json(),
+        **({} if outcome.comparison is None else {"comparison": outcome.comparison.to_data()["models"]}),
     }

@@ -21,8 +21,8 @@ from chainrule.core.arrays import Array
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
 
-Purpose = Literal["weights", "shuffle", "split", "method"]
-PURPOSES: dict[Purpose, int] = {"weights": 1, "shuffle": 2, "split": 3, "method": 4}
+Purpose = Literal["weights", "shuffle", "split", "method", "judging"]
+PURPOSES: dict[Purpose, int] = {"weights": 1, "shuffle": 2, "split": 3, "method": 4, "judging": 5}
 
 
 def generator(seed: int, purpose: Purpose, index: int) -> np.random.Generator:

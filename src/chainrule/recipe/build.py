@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from chainrule.formulas.layers import (
     BatchNorm,
     Dense,
     Dropout,
+    Embedding,
     Layer,
     Rescale,
     Sigmoid,
@@ -33,15 +35,51 @@ from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings
 from chainrule.training.without_backprop import Method, Search
 
-PIXELS_RATE, TABLE_RATE = 5e-3, 2e-3
-"""Default peak learning rates of Adam and its variants in a one-cycle schedule, for images and for tables."""
+PIXELS_RATE, ARRAY_RATE, TABLE_RATE = 5e-3, 2e-3, 5e-3
+"""Default peak learning rates of Adam and its variants in a one-cycle schedule: images, other arrays, tables."""
 TARGET_RATE = 8e-3
 """The default peak for images if a target is to be reached early, in a cycle that is one epoch shorter."""
 
 
-def resolve(settings: Settings, train: Dataset, named: Names = PYTHON) -> Settings:
-    """Return the settings with all defaults that depend on the data."""
-    pixels = train.X.dtype == np.uint8
+class Defaults(NamedTuple):
+    """What a run does that is not told otherwise."""
+
+    hidden: tuple[int, ...]
+    epochs: int
+    batch_size: int
+    rate: float
+    """the peak of the learning rate of Adam and its variants in a one-cycle schedule"""
+    patience: int | None = None
+    validation_fraction: float | None = None
+    """the share of the training samples that decide when to stop"""
+    dropout: float = 0.0
+
+
+def defaults(train: Dataset, is_table: bool) -> Defaults:
+    """Return what suits images, arrays of other numbers, and tables of columns.
+
+    For tables the batch grows with the rows, so that an epoch of up to 32,768 rows has about a hundred steps at most,
+    and training ends when the validation loss no longer falls. Measured on ten tables of 263 to 8,645 rows (bicycle
+    counts, wages, visits to a doctor, incomes, sales, purchases, survival, graduation, salaries, insurance), two seeds
+    each, as the test error relative to histogram gradient boosting, geometric mean and worst table: 1.034 and 1.66
+    with rate 0.002 and no dropout, 0.995 and 1.17 with 0.005, 0.946 and 1.14 with dropout 0.1 too; 0.985 and 1.21
+    with 0.2; 0.976 and 1.12 with rate 0.008; 0.975 and 1.29 with batches of 128; 0.972 and 1.14 with SiLU; 0.942
+    and 1.10 with AdamW and decay 0.05, which is as good.
+    """
+    if train.X.dtype == np.uint8:
+        return Defaults((256,), 4, 128, PIXELS_RATE)
+    if not is_table:
+        return Defaults((64, 64), 40, 32, ARRAY_RATE)
+    size = next((size for size in (32, 64, 128) if len(train) <= 128 * size), 256)
+    return Defaults((128, 128), 60, size, TABLE_RATE, 12, 0.2, 0.1)
+
+
+def resolve(settings: Settings, train: Dataset, named: Names = PYTHON, *, is_table: bool = False) -> Settings:
+    """Return the settings with all defaults that depend on the data.
+
+    is_table: whether the inputs were made from the columns of a table, not given as an array.
+    """
+    pixels, usual = train.X.dtype == np.uint8, defaults(train, is_table)
     hurries = pixels and settings.target is not None and settings.epochs is None
     steers_itself = isinstance(method(settings, named), Search)
     if steers_itself:
@@ -53,16 +91,21 @@ def resolve(settings: Settings, train: Dataset, named: Names = PYTHON) -> Settin
     lr = settings.lr
     if lr is None and not no_cycle:
         one_cycle = issubclass(kind, AdamFamily) and schedule == "one_cycle"
-        peak = TARGET_RATE if hurries else PIXELS_RATE if pixels else TABLE_RATE
+        peak = TARGET_RATE if hurries else usual.rate
         lr = peak if one_cycle else kind().learning_rate
     return dataclasses.replace(
         settings,
         loss=loss,
         schedule=schedule,
         lr=lr,
-        hidden=((256,) if pixels else (64, 64)) if settings.hidden is None else settings.hidden,
-        epochs=(3 if hurries else 4 if pixels else 40) if settings.epochs is None else settings.epochs,
-        batch_size=(128 if pixels else 32) if settings.batch_size is None else settings.batch_size,
+        hidden=usual.hidden if settings.hidden is None else settings.hidden,
+        epochs=(3 if hurries else usual.epochs) if settings.epochs is None else settings.epochs,
+        batch_size=usual.batch_size if settings.batch_size is None else settings.batch_size,
+        validation_fraction=usual.validation_fraction
+        if settings.validation_fraction is None
+        else settings.validation_fraction,
+        patience=usual.patience if settings.patience is None and not no_cycle else settings.patience,
+        dropout=settings.dropout if settings.dropout is not None else 0.0 if no_cycle else usual.dropout,
     )
 
 
@@ -86,17 +129,26 @@ def default_loss(y: NDArray[Any], named: Names = PYTHON) -> str:
     return "sigmoid_cross_entropy" if classes <= 2 else "softmax_cross_entropy"
 
 
-def network(settings: Settings, train: Dataset, named: Names = PYTHON) -> Network:
+def network(
+    settings: Settings,
+    train: Dataset,
+    named: Names = PYTHON,
+    embedded: Sequence[tuple[int, int, int]] | None = None,
+) -> Network:
     """Build the network: input link, hidden layers, output layer.
 
     settings: resolved.  train: all of X, with the samples that will be held out, for their labels are learned too.
+    embedded: (column, codes, size) of each column of X that holds codes, where X was made from a table, which scales
+    its numbers itself; None for other data.
     """
     loss = make_loss(settings, named)
     y = train.y[:, 0] if train.y.ndim == 2 and train.y.shape[1] == 1 else train.y
     outputs = 1 if y.ndim == 1 else y.shape[1]
     if loss.targets == "classes" and y.ndim == 1:
         outputs = max(len(distinct(train.y)), 2)
-    layers: list[Layer] = [Rescale(1 / 255) if train.X.dtype == np.uint8 else Standardize()]
+    layers: list[Layer] = [Embedding(tuple(embedded))] if embedded else []
+    if embedded is None:
+        layers = [Rescale(1 / 255) if train.X.dtype == np.uint8 else Standardize()]
     layers += hidden_layers(settings, named)
     layers.append(Dense(outputs))
     if loss.domain == "probability":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,21 @@ from numpy.typing import NDArray
 from chainrule.data.checks import check_samples
 from chainrule.data.samples import Samples
 from chainrule.datasets import Dataset, load_idx_folder, load_mnist, load_npz
+from chainrule.datasets.table_files import ARROW, PARQUET
 from chainrule.errors import ConfigError, DataError
 from chainrule.network.network import Network
 from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.settings import Settings
 from chainrule.training.fit import split_rows
+
+if TYPE_CHECKING:
+    from chainrule.recipe.tables import TableData
 
 HELD_OUT = 0.2
 """The share of the samples to validate on if the data have neither a validation nor a test part."""
+
+TABLES = (".csv", ".tsv", *PARQUET, *ARROW)
+"""The endings of files that are tables."""
 
 NAMES = {"train": ("X", "y"), "validation": ("X_val", "y_val"), "test": ("X_test", "y_test")}
 """The names of the arrays of each part in an .npz."""
@@ -36,6 +44,8 @@ class Data(NamedTuple):
     train: Dataset
     validation: Dataset | None = None
     test: Dataset | None = None
+    table: TableData | None = None
+    """the table that they were made of; None for arrays of numbers"""
 
 
 class Parts(NamedTuple):
@@ -94,8 +104,15 @@ def from_arrays(
     return Data(name, "", "", *made)  # type: ignore[arg-type]
 
 
-def load(text: str, named: Names = PYTHON) -> Data:
-    """Load mnist, a folder of IDX files or an .npz. Raises DataError for other text, FormatError for a damaged file."""
+def load(text: str, named: Names = PYTHON, settings: Settings | None = None) -> Data:
+    """Load mnist, a folder of IDX files, an .npz or a table.
+
+    settings: of the run, which name the target of a table and decide how it is divided.
+    Raises DataError for other text, FormatError for a damaged file.
+    """
+    settings = Settings() if settings is None else settings
+    if text.lower().endswith(TABLES):
+        return _load_table(text, settings, named)
     if text == "mnist":
         train, test = load_mnist()
         return Data("mnist", text, "mnist", _as_text(train), None, _as_text(test))
@@ -108,14 +125,26 @@ def load(text: str, named: Names = PYTHON) -> Data:
         return Data(path.resolve().name, text, source, _as_text(train), None, _as_text(test))
     if not path.exists():
         raise DataError(
-            f"{text} does not exist; {named('data')} is mnist, a folder of IDX files, or an .npz."
+            f"{text} does not exist; {named('data')} is mnist, a folder of IDX files, an .npz or a table."
         )
     if path.suffix.lower() != ".npz":
         raise DataError(
-            f"{text} is no data; {named('data')} is mnist, a folder of IDX files, or an .npz with X and y."
+            f"{text} is no data; {named('data')} is mnist, a folder of IDX files, an .npz with X and y, or a table "
+            "(.csv, .parquet, .arrow)."
         )
     splits = load_npz(path)
     return Data(path.stem, text, source, *(part if part is None else _as_text(part) for part in splits))  # type: ignore[arg-type]
+
+
+def _load_table(text: str, settings: Settings, named: Names) -> Data:
+    """Load a table. What reads tables is imported here, for it takes its time."""
+    from chainrule.recipe import tables
+
+    path = Path(text)
+    fraction = HELD_OUT if settings.validation_fraction is None else settings.validation_fraction
+    train, test, table = tables.load(path, settings, fraction, named)
+    name = path.name.split(".")[0] or path.name
+    return Data(name, text, str(path.resolve()), train, None, test, table)
 
 
 def _as_text(part: Dataset) -> Dataset:
@@ -138,7 +167,7 @@ def split(data: Data, fraction: float | None, seed: int, named: Names = PYTHON) 
         raise ConfigError(
             f"{data.text or data.name} has a validation part; leave {named('validation_fraction')} out."
         )
-    if fraction is None and data.validation is None and data.test is None:
+    if fraction is None and data.validation is None and (data.test is None or data.table is not None):
         fraction = HELD_OUT
     return None if fraction is None else Rows(*split_rows(len(data.train), fraction, seed))
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from chainrule.core.arrays import distinct
 from chainrule.data.checks import check_seed
+from chainrule.errors import ConfigError
 from chainrule.model import Model
 from chainrule.recipe import build, commands
 from chainrule.recipe.data import Data, Parts, check, divide, is_held_out, split
@@ -84,16 +85,27 @@ def prepare(data: Data, given: Settings, resolved: Settings | None = None, named
     """
     given.check_types(named)
     check_seed(given.seed, named("seed"))
+    if given.target_column is not None and data.table is None:
+        raise ConfigError(
+            f"{named('target_column')} is of a table, and {data.name} has no columns with names; leave it out."
+        )
     rows = split(data, given.validation_fraction, given.seed, named)
     held_out = is_held_out(data, rows)
-    settings = build.resolve(given if resolved is None else resolved, data.train, named)
+    settings = build.resolve(
+        given if resolved is None else resolved, data.train, named, is_table=data.table is not None
+    )
     build.check(settings, held_out, named)
     if settings.positive is not None:
         is_label = (
             build.make_loss(settings, named).targets in ("binary", "classes") and data.train.y.ndim == 1
         )
         positive_class(settings.positive, distinct(data.train.y).tolist() if is_label else [], named)
-    model = Model(build.network(settings, data.train, named), seed=settings.seed, dtype=settings.dtype)
+    prepared = None if data.table is None else data.table.preprocessor
+    codes = None if prepared is None else prepared.embedded_
+    network = build.network(settings, data.train, named, codes)
+    model = Model(network, seed=settings.seed, dtype=settings.dtype)
+    if prepared is not None:
+        model.feature_names = prepared.get_feature_names_out().tolist()
     checked = check(data, model.network)
     model.classes = checked.classes
     method = build.method(settings, named)

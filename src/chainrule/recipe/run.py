@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.core import records
 from chainrule.errors import ChainruleError, ConfigError, DataError, ShapeError
@@ -34,6 +34,9 @@ from chainrule.recipe.prepare import Prepared, prepare
 from chainrule.recipe.settings import NAMES, Settings
 from chainrule.training import History
 from chainrule.training.events import Consumer, Event, failed
+
+if TYPE_CHECKING:
+    from chainrule.recipe.baselines import BaselineComparison
 
 REFUSED = (ConfigError, DataError, ShapeError)
 
@@ -58,7 +61,7 @@ class Judged(Event):
     metrics: Mapping[str, float]
 
 
-@records.kind("run_outcome", fields=("path", "reached", "seconds", "history", "judgement"))
+@records.kind("run_outcome", fields=("path", "reached", "seconds", "history", "judgement", "comparison"))
 class Outcome(NamedTuple):
     """The result of a run."""
 
@@ -68,6 +71,8 @@ class Outcome(NamedTuple):
     history: History
     reached: bool | None
     """whether the target was reached; None without one"""
+    comparison: BaselineComparison | None = None
+    """with simpler models, of a table; None for other data"""
 
     @property
     def path(self) -> str:
@@ -133,7 +138,7 @@ def begun(
     named: Names = PYTHON,
 ) -> Iterator[Prepared]:
     """Prepare a new run in its folder, which is locked within the `with`."""
-    found = load(data, named) if isinstance(data, str) else data
+    found = load(data, named, given) if isinstance(data, str) else data
     prepared = prepare(found, given, named=named)
     place = folder.choose(out, found.name, named)
 
@@ -217,7 +222,7 @@ def _agreed(
         raise ConfigError(
             f"{named('data')} is {name}, but the run in {place} was started with {source or 'arrays'}; name that."
         )
-    found = data if isinstance(data, Data) else load(source, named)._replace(text=text)
+    found = data if isinstance(data, Data) else load(source, named, asked)._replace(text=text)
     prepared = prepare(found, asked, resolved, named)._replace(place=place)
     return longer.taken_up(prepared, config, given.epochs if "epochs" in chosen else None, named)
 
@@ -240,7 +245,8 @@ def carry_out(
         listen(Judging(*epochs, part, parts.judged.n))
         positive = positive_of(prepared.model, settings.positive, named)
         judgement = judge(prepared.model, parts.judged, part=part, positive=positive, engine=settings.engine)
-        write(prepared, history, judgement)
+        comparison = compared(prepared, judgement, history)
+        write(prepared, history, judgement, comparison)
     except BaseException as error:
         listen(failed(*epochs, error))
         raise
@@ -248,18 +254,42 @@ def carry_out(
     reached = None
     if settings.target is not None:
         reached = bool(history.records) and history[-1].get("val_accuracy", 0.0) >= settings.target
-    return Outcome(prepared.place, prepared.model, judgement, history, reached)
+    return Outcome(prepared.place, prepared.model, judgement, history, reached, comparison)
 
 
 def _ignore(event: Event) -> None:
     """Do nothing with an event."""
 
 
-def write(prepared: Prepared, history: History, judgement: Judgement) -> None:
+def model_extra(prepared: Prepared, history: History) -> dict[str, Any] | None:
+    """Return what the model's file holds beside the model: of a table the estimator, and the name of the target."""
+    table = prepared.data.table
+    if table is None:
+        return None
+    from chainrule.estimators import files
+    from chainrule.recipe import as_estimator, tables
+
+    made = as_estimator.estimator(prepared, history)
+    return {"estimator": files.described(made), tables.TARGET: table.target.name}
+
+
+def compared(prepared: Prepared, judgement: Judgement, history: History) -> BaselineComparison | None:
+    """Compare the model of a table with simpler models; None for other data."""
+    if prepared.data.table is None:
+        return None
+    from chainrule.recipe import baselines
+
+    return baselines.compare(prepared, judgement, sum(record["seconds"] for record in history))
+
+
+def write(
+    prepared: Prepared, history: History, judgement: Judgement, comparison: BaselineComparison | None = None
+) -> None:
     """Write the model, its history and its metrics into the folder of the run."""
     place = prepared.place
-    prepared.model.save(place / "model.safetensors")
+    prepared.model.save(place / "model.safetensors", extra=model_extra(prepared, history))
     folder.write_json(place / "history.json", {"records": history.records, "stopped": history.stopped})
     if (matrix := judgement.matrix) is not None:
         folder.write_confusion(place / "confusion_matrix.csv", matrix, judgement.labels)
-    folder.write_json(place / "metrics.json", judgement.to_json())
+    compared = {} if comparison is None else {"comparison": comparison.to_data()["models"]}
+    folder.write_json(place / "metrics.json", judgement.to_json() | compared)

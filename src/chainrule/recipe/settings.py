@@ -32,7 +32,7 @@ class Settings:
     hidden: tuple[int, ...] | None = None
     activation: str = "relu"
     batch_norm: bool = False
-    dropout: float = 0.0
+    dropout: float | None = None
     input_dropout: float = 0.0
     residual: bool = False
     loss: str | None = None
@@ -59,6 +59,7 @@ class Settings:
     positive: str | None = None
     engine: str = "auto"
     checkpoint_steps: int | None = None
+    target_column: str | None = None
 
     def __post_init__(self) -> None:
         """Convert NumPy numbers and lists to Python numbers and tuples."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.core.files import write_whole
 from chainrule.model import Model
@@ -17,6 +17,9 @@ from chainrule.training import History
 from chainrule.views import words
 from chainrule.views.report.page import PAGE, page
 from chainrule.views.report.sections import curves, details, mistakes, outcome, tiles
+
+if TYPE_CHECKING:
+    from chainrule.views.report.tables import TableRun
 
 __all__ = ["PAGE", "page", "render", "write"]
 
@@ -38,6 +41,7 @@ def render(
     command: str = "",
     versions: Mapping[str, str] | None = None,
     rows: Any = None,
+    table: TableRun | None = None,
 ) -> str:
     """Return the page as HTML.
 
@@ -47,16 +51,30 @@ def render(
     metrics: of these samples; computed unless given.  positive: with two classes, the one of precision, recall, ...
     image_shape: (height, width) if samples are images.
     rows: (n,) the row number of each sample for display, as in a file; its row of X unless given.
+    table: what is known of the table that the model was trained on.
     """
     samples = model.check_samples(X, y)
     if judged is None:
         given = dict(metrics) if metrics else None
         judged = judge(model, samples, part=part, positive=positive, metrics=given)
+    parts = [
+        outcome(judged),
+        mistakes(judged, samples.X, image_shape, range(judged.n) if rows is None else rows),
+    ]
+    if table is not None:
+        from chainrule.views.report import tables
+
+        parts = [
+            tables.compared(table.comparison),
+            outcome(judged),
+            tables.outcome(table, judged),
+            tables.worst(table, judged),
+            tables.columns(table),
+        ]
     sections = [
         tiles(model, history, judged),
         curves(history, watched),
-        outcome(judged),
-        mistakes(judged, samples.X, image_shape, range(judged.n) if rows is None else rows),
+        *parts,
         details(model, settings or {}, command, versions or {}),
     ]
     subtitle = words.model.judged_on(model.network.size, judged.n, judged.part)

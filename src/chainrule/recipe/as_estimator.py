@@ -1,0 +1,89 @@
+"""The model of a run on a table as the estimator that its file holds: `MLPClassifier` or `MLPRegressor`.
+
+The file of a run is so the same as that of an estimator with `preprocess`: either can be read by the other's `load`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.estimators.architecture import ACTIVATION_NAMES
+from chainrule.estimators.labels import Labels
+from chainrule.estimators.preprocessing import publish
+from chainrule.formulas.layers import Activation
+from chainrule.formulas.optimizers import Adam
+from chainrule.recipe.prepare import Prepared
+from chainrule.recipe.settings import Settings
+from chainrule.training import History
+
+
+def estimator(run: Prepared, history: History) -> Any:
+    """Return the estimator whose fit the run was, as far as its parameters can say it.
+
+    run: on a table, trained.  A residual network's blocks are the model's own, and `residual` is False.
+    """
+    table, model, settings = run.data.table, run.model, run.settings
+    assert table is not None
+    kind = MLPRegressor if table.target.is_number else MLPClassifier
+    made = kind(**parameters(settings, run))
+    made.model_, made.preprocessor_ = model, table.preprocessor
+    publish(made)
+    made._group_sizes = group_sizes(run)
+    if not table.target.is_number:
+        assert model.classes is not None
+        made._labels = Labels(model.classes, "binary" if model.network.outputs == 1 else "multiclass")
+        made.classes_ = model.classes
+    made.n_iter_, made.t_ = len(history), len(history) * run.parts.train.n
+    made.loss_curve_ = [record["loss"] for record in history]
+    made.validation_loss_curve_ = [record["val_loss"] for record in history if "val_loss" in record]
+    if made.loss_curve_:
+        made.loss_, made.best_loss_ = made.loss_curve_[-1], min(made.loss_curve_)
+    made.n_layers_, made.n_outputs_ = len(settings.hidden or ()) + 2, model.network.outputs
+    made.out_activation_ = {"regression": "identity", "binary": "logistic", "multiclass": "softmax"}[
+        model.task
+    ]
+    return made
+
+
+def parameters(settings: Settings, run: Prepared) -> dict[str, Any]:
+    """Return the estimator's parameters that say what the settings of a run say. settings: resolved."""
+    known = settings.activation in ACTIVATION_NAMES
+    found: dict[str, Any] = {
+        "hidden_layer_sizes": tuple(settings.hidden or ()),
+        "activation": settings.activation if known else "relu",
+        "alpha": settings.l2 * run.parts.train.n,
+        "batch_size": settings.batch_size,
+        "max_iter": settings.epochs,
+        "random_state": settings.seed,
+        "early_stopping": settings.patience is not None,
+        "dropout": settings.dropout,
+        "batch_norm": settings.batch_norm,
+        "dtype": settings.dtype,
+        "preprocess": "auto",
+    }
+    if settings.lr is not None:
+        found["learning_rate_init"] = settings.lr
+    if settings.patience is not None:
+        found |= {"n_iter_no_change": settings.patience, "validation_fraction": settings.validation_fraction}
+    if settings.clip_norm is not None:
+        found["clip_norm"] = settings.clip_norm
+    if run.optimizer is not None and type(run.optimizer) is not Adam:
+        found["optimizer"] = run.optimizer
+    if run.schedule is not None and settings.schedule != "constant":
+        found["schedule"] = settings.schedule
+    if settings.loss not in ("mean_squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"):
+        found["loss"] = run.model.network.loss
+    return found
+
+
+def group_sizes(run: Prepared) -> tuple[int, ...]:
+    """Return the number of layers of each hidden layer's group: up to its activation and dropout."""
+    layers = run.model.network.layers
+    ends = [i for i, layer in enumerate(layers) if isinstance(layer, Activation)][
+        : len(run.settings.hidden or ())
+    ]
+    ends = [end + 2 if run.settings.dropout else end + 1 for end in ends]
+    return tuple(np.diff([0, *ends]).tolist())

@@ -1,0 +1,148 @@
+"""Compare a network that was trained on a table with simple models of scikit-learn on the same rows and inputs.
+
+    constant   the mean of the numbers, or the share of each class
+    linear     ridge regression (alpha 1), or logistic regression; codes of categories become one column each
+    boosting   histogram gradient boosting with its default settings; codes of categories are taken as such
+
+They learn from all rows that are not for testing, those for validation too, which the network used to decide when to
+stop.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core import records
+from chainrule.core.random import generator
+from chainrule.formulas import metrics
+from chainrule.network.answers import true_labels
+from chainrule.recipe.judge import Judgement
+from chainrule.recipe.prepare import Prepared
+
+MOST_ROWS = 100_000
+"""The most rows that the linear model and the boosting learn from; of more, so many are drawn."""
+FEW_ROWS = 10_000
+"""Up to so many rows one thread is as fast as several, and does not wait for others where the machine is busy."""
+MOST_TREES = 3000
+"""Boosting grows a tree a class and round, and so makes fewer rounds for many classes."""
+SHOWN = {"regression": ("rmse", "mae", "r2"), "classes": ("accuracy", "log_loss", "auc")}
+
+
+@records.kind("compared")
+class Compared(NamedTuple):
+    """One model and its metrics on the judged rows."""
+
+    model: str
+    """a code: network, constant, linear or boosting"""
+    metrics: dict[str, float]
+    seconds: float
+    """of its training"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+
+@records.kind("comparison")
+class BaselineComparison(NamedTuple):
+    """A network beside simpler models, by the same rows."""
+
+    models: tuple[Compared, ...]
+    names: tuple[str, ...]
+    """of the metrics"""
+    rows: int
+    """that the simpler models learned from"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+    def best(self, name: str) -> str:
+        """Return the code of the model that is best by a metric."""
+        sign = 1.0 if (metrics.METRICS[name].better == "higher") else -1.0
+        return max(self.models, key=lambda each: np.nan_to_num(sign * each.metrics[name], nan=-np.inf)).model
+
+
+def compare(prepared: Prepared, judgement: Judgement, seconds: float) -> BaselineComparison:
+    """Train the simpler models, and judge them by the rows that the network was judged by.
+
+    prepared: of a table.  seconds: that the network's training took.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    train, judged = prepared.parts.train, prepared.parts.judged
+    watched = prepared.parts.watched
+    is_number = judgement.task == "regression"
+    X = np.concatenate([train.X, watched.X])
+    y = np.concatenate([_plain(judgement.task, part.y) for part in (train, watched)])
+    if len(y) > MOST_ROWS:
+        rows = np.sort(generator(prepared.settings.seed, "judging", 0).permutation(len(y))[:MOST_ROWS])
+        X, y = X[rows], y[rows]
+    assert prepared.data.table is not None
+    codes = [(each.column, each.codes) for each in prepared.data.table.preprocessor.embedded_]
+    names = SHOWN["regression" if is_number else "classes"]
+    truth = _plain(judgement.task, judged.y)
+    found = [Compared("network", {name: judgement.metrics[name] for name in names}, seconds)]
+    for kind in ("constant", "linear", "boosting"):
+        start = time.perf_counter()
+        model = _model(kind, is_number, codes, X.shape[1], len(judgement.classes))
+        with warnings.catch_warnings(), threadpool_limits(1 if len(y) <= FEW_ROWS else None):
+            warnings.simplefilter("ignore")  # a baseline that has not converged is one all the same
+            model.fit(X, y)
+        said = model.predict(judged.X) if is_number else _shares(model, judged.X, len(judgement.classes))
+        found.append(
+            Compared(kind, _metrics(judgement.task, truth, said, names), time.perf_counter() - start)
+        )
+    return BaselineComparison(tuple(found), names, len(y))
+
+
+def _plain(task: str, y: NDArray[Any]) -> NDArray[Any]:
+    """Return targets of samples as numbers (n,) or class numbers (n,)."""
+    return np.asarray(true_labels(task, y))
+
+
+def _metrics(task: str, y: NDArray[Any], said: NDArray[Any], names: Sequence[str]) -> dict[str, float]:
+    """Return the metrics of predicted numbers (n,), or of probabilities (n, classes)."""
+    if task == "regression":
+        return metrics.evaluate(task, y, said, said, None, tuple(names), positive=1)
+    scores = said[:, 1] if task == "binary" else said
+    return metrics.evaluate(task, y, said.argmax(1), scores, None, tuple(names), positive=1)
+
+
+def _shares(model: Any, X: NDArray[Any], classes: int) -> NDArray[np.float64]:
+    """Return probabilities (n, classes), 0 for a class that the model has not seen."""
+    shares = np.zeros((len(X), classes))
+    shares[:, model.classes_.astype(int)] = model.predict_proba(X)
+    return shares
+
+
+def _model(kind: str, is_number: bool, codes: list[tuple[int, int]], inputs: int, classes: int) -> Any:
+    """Return a model of scikit-learn that is not fitted yet."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    if kind == "constant":
+        return DummyRegressor() if is_number else DummyClassifier(strategy="prior")
+    if kind == "linear":
+        linear = Ridge() if is_number else LogisticRegression(max_iter=200)
+        if not codes:
+            return linear
+        encoder = OneHotEncoder(handle_unknown="ignore")
+        places = [column for column, _ in codes]
+        return make_pipeline(make_column_transformer((encoder, places), remainder="passthrough"), linear)
+    few = [column for column, count in codes if count <= 255]
+    settings = {"categorical_features": few or None, "random_state": 0}
+    if is_number:
+        return HistGradientBoostingRegressor(**settings)
+    rounds = 100 if classes == 2 else min(100, max(10, MOST_TREES // classes))
+    return HistGradientBoostingClassifier(max_iter=rounds, **settings)

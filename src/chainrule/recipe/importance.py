@@ -1,0 +1,114 @@
+"""How much a model needs each column of its table, and how well its probabilities are meant."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core import records
+from chainrule.core.random import generator
+from chainrule.data.samples import Samples
+from chainrule.recipe.judge import Judgement
+from chainrule.recipe.tables import TableData
+from chainrule.trained.trained import Trained
+
+MOST_ROWS = 5000
+"""The most rows that are shuffled; of more, the first ones of the judged part, whose order is no rule."""
+REPEATS = 5
+BINS = 10
+
+
+@records.kind("permutation_importance")
+class Importance(NamedTuple):
+    """How much worse a metric becomes on average where the cells of one column are shuffled, by column.
+
+    The columns are those that the network sees, the most important first.
+    Source: Breiman, "Random forests", Machine Learning 45 (2001), section 10.
+    """
+
+    metric: str
+    """rmse or log_loss, of which less is better"""
+    base: float
+    """of the rows as they are"""
+    names: tuple[str, ...]
+    mean: NDArray[np.float64]  # (columns,) the metric with the column shuffled, less the base
+    std: NDArray[np.float64]  # (columns,) over the repeats
+    rows: int
+    repeats: int
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+
+def permutation_importance(
+    model: Trained, samples: Samples, table: TableData, *, repeats: int = REPEATS, engine: str = "auto"
+) -> Importance:
+    """Shuffle one column after the other among the samples, and measure what that costs the model.
+
+    All inputs that a column became are shuffled together. samples: rows of the table, checked for the model.
+    """
+    samples = samples.take(np.arange(min(samples.n, MOST_ROWS)))
+    metric = "rmse" if model.task == "regression" else "log_loss"
+
+    def measured(X: NDArray[Any]) -> float:
+        return model.evaluate(samples._replace(X=X), metrics=[metric], engine=engine)[metric]
+
+    base, blocks = measured(samples.X), table.blocks
+    found = np.zeros((len(blocks), repeats))
+    X = np.array(samples.X)
+    for i, block in enumerate(blocks.values()):
+        for r in range(repeats):
+            order = generator(model.seed, "judging", 1 + r).permutation(samples.n)
+            X[:, block] = samples.X[order, block]
+            found[i, r] = measured(X) - base
+        X[:, block] = samples.X[:, block]
+    mean, std = found.mean(1), found.std(1)
+    order = (-mean).argsort(kind="stable")
+    names = list(blocks)
+    return Importance(
+        metric, base, tuple(names[i] for i in order), mean[order], std[order], samples.n, repeats
+    )
+
+
+@records.kind("calibration")
+class Calibration(NamedTuple):
+    """Predicted probabilities beside how often they came true, in bins of as many samples each.
+
+    Of two classes the probability of the positive one, of more that of the class that was predicted.
+    """
+
+    label: str | None
+    """the positive class; None where the bins are of the predicted one"""
+    predicted: NDArray[np.float64]  # (bins,) the mean probability
+    observed: NDArray[np.float64]  # (bins,) the share of samples of that class
+    samples: NDArray[np.int64]  # (bins,)
+    error: float
+    """the mean distance of both over the samples, the expected calibration error"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+
+def calibration(judgement: Judgement, bins: int = BINS) -> Calibration | None:
+    """Return how well the probabilities of a judgement are meant; None for numbers and for many labels."""
+    if judgement.task not in ("binary", "multiclass") or judgement.shares is None:
+        return None
+    y, shares = judgement.y, judgement.shares
+    label = None
+    if len(judgement.classes) == 2:
+        k = judgement.classes.index(judgement.positive) if judgement.positive in judgement.classes else 1
+        label, said, true = str(judgement.classes[k]), shares[:, k], y == k
+    else:
+        said, true = shares.max(1), judgement.predicted == y
+    order = said.argsort(kind="stable")
+    parts = [part for part in np.array_split(order, min(bins, len(order))) if len(part)]
+    predicted = np.array([said[part].mean() for part in parts])
+    observed = np.array([true[part].mean() for part in parts])
+    count = np.array([len(part) for part in parts])
+    return Calibration(
+        label, predicted, observed, count, float((np.abs(predicted - observed) * count).sum() / count.sum())
+    )

@@ -1,0 +1,261 @@
+"""The data of a run on a table: its target column, its rows for testing, and its other columns as numbers.
+
+The rows are divided before anything is learned from them: a fifth to test on, and of the rest the share to validate on
+that `chainrule.recipe.data.split` draws. The preprocessor is fitted on the rows that are left for training. It goes
+into the model's file with the name of the target, so that the file alone can predict another table.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.random import generator
+from chainrule.data.frames import column_names, places, read_frame
+from chainrule.datasets import Dataset
+from chainrule.datasets.table_files import read_table
+from chainrule.errors import ConfigError, DataError, FormatError
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.model import Model
+from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.settings import Settings
+from chainrule.recipe.targets import TargetColumn, as_labels, read_target
+from chainrule.training.fit import split_rows
+
+TEST_SHARE = 0.2
+FEWEST = 10
+"""The fewest rows with a target that can be divided into three parts."""
+TARGET = "target_column"
+"""Where the metadata of a run's model file has the name of the target."""
+
+
+@dataclass(frozen=True)
+class TableData:
+    """A table of a run: its columns as they came, and how they became numbers."""
+
+    columns: Mapping[str, Any]
+    """all of the file's, by name, the target too"""
+    target: TargetColumn
+    preprocessor: TablePreprocessor
+    train: NDArray[np.int64]
+    """the numbers of the rows in the file that are not for testing, in the order of the training data"""
+    test: NDArray[np.int64]
+
+    def values(self, row: int, names: list[str]) -> list[str]:
+        """Return the cells of a row of the file, as text."""
+        return [shown(self.columns[name][int(row)]) for name in names]
+
+    @property
+    def left_out(self) -> int:
+        """The number of rows without a target."""
+        return len(self.columns[self.target.name]) - len(self.target.y)
+
+    @property
+    def blocks(self) -> dict[str, slice]:
+        """The columns of the network's inputs that each column of the table became, by its name."""
+        return blocks(self.preprocessor)
+
+
+class Known(NamedTuple):
+    """What a model's file knows of the table that it was trained on."""
+
+    preprocessor: TablePreprocessor
+    target: str | None
+    """the name of the column that it predicts; None where the file does not say it"""
+
+
+def blocks(preprocessor: TablePreprocessor) -> dict[str, slice]:
+    """Return the columns of the inputs that each column of a table became, by its name."""
+    found, at = {}, 0
+    for column in preprocessor.columns_:
+        if column.outputs:
+            found[column.name] = slice(at, at + column.outputs)
+        at += column.outputs
+    return found
+
+
+def shown(value: Any) -> str:
+    """Return a cell as text, a missing one as none."""
+    if value is None or value != value:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def read_columns(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the columns of a table by name: arrays, lists or series."""
+    found, name = read_table(path), os.fspath(path)
+    if isinstance(found, dict):
+        return found
+    frame = read_frame(found, name)
+    return {each: frame.get_column(each) for each in column_names(found, name) or ()}
+
+
+def read(
+    path: str | os.PathLike[str], settings: Settings, named: Names = PYTHON
+) -> tuple[dict[str, Any], TargetColumn]:
+    """Read the columns of a table, and its target as the settings of a run name it.
+
+    Raises ConfigError where they name no target, or one that is not there.
+    """
+    columns = read_columns(path)
+    asked = settings.target_column
+    if asked is None:
+        names = ", ".join(list(columns)[-4:])
+        raise ConfigError(
+            f"{path} is a table; name the column to predict by {named('target_column')}: "
+            f"{'it has' if len(columns) <= 4 else 'its last are'} {names}."
+        )
+    found = pick(asked, columns, f"{path}", named("target_column"))
+    if len(columns) < 2:
+        raise DataError(
+            f"{path} has the column {found!r} alone; other columns are needed to predict it from."
+        )
+    return columns, read_target(found, columns[found], f"{path}", settings.loss, named)
+
+
+def pick(asked: str, columns: Mapping[str, Any], source: str, option: str) -> str:
+    """Return the name of a column. Raises ConfigError with a near name where it is not there."""
+    if asked in columns:
+        return asked
+    from difflib import get_close_matches
+
+    plain = {name.casefold(): name for name in columns}
+    near = get_close_matches(asked.casefold(), plain, 1)
+    hint = f"did you mean {plain[near[0]]!r}?" if near else f"it has {', '.join(list(columns)[:20])}."
+    raise ConfigError(f"{option} is {asked!r}, which {source} has no column of; {hint}")
+
+
+def load(
+    path: Path, settings: Settings, held_out: float, named: Names = PYTHON
+) -> tuple[Dataset, Dataset, TableData]:
+    """Load a table to train on and to test on, with the preprocessor fitted on the rows for training alone.
+
+    held_out: the share of the rows to train on that the run will validate on.
+    """
+    columns, target = read(path, settings, named)
+    train, test = divide(target, settings.seed, f"{path}")
+    learned = train[split_rows(len(train), held_out, settings.seed)[0]]
+    inputs = {name: values for name, values in columns.items() if name != target.name}
+    weights = np.zeros(len(columns[target.name]))
+    weights[target.rows[learned]] = 1.0
+    preprocessor = TablePreprocessor(dtype=settings.dtype if settings.dtype == "float64" else "float32")
+    preprocessor.fit(inputs, sample_weight=weights)
+    X = preprocessor.transform(inputs)
+    table = TableData(columns, target, preprocessor, target.rows[train], target.rows[test])
+    return (
+        dataset(X[table.train], target.y[train], f"{path.stem} train"),
+        dataset(X[table.test], target.y[test], f"{path.stem} test"),
+        table,
+    )
+
+
+def dataset(X: NDArray[Any], y: NDArray[Any], name: str) -> Dataset:
+    """Return samples and targets as other data sets have them."""
+    return Dataset(X, y, X.shape[1:], name)
+
+
+def divide(target: TargetColumn, seed: int, source: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw which of the rows with a target to learn from and which to test on, each ascending.
+
+    Of classes, each one is divided in this ratio, and one of a single row is learned from.
+    Raises DataError for fewer than FEWEST rows.
+    """
+    n = len(target.y)
+    if n < FEWEST:
+        raise DataError(
+            f"{source} has {n} row{'s' * (n != 1)} with a target; {FEWEST} at least are needed to train on some, "
+            "and to validate and test on others."
+        )
+    order: NDArray[np.int64] = generator(seed, "split", 1).permutation(n)
+    if target.is_number:
+        count = round(TEST_SHARE * n)
+        return np.sort(order[count:]), np.sort(order[:count])
+    _, codes = np.unique(target.y, return_inverse=True)
+    order = order[
+        np.argsort(codes[order], kind="stable")
+    ]  # one class after the other, each in a random order
+    starts = np.searchsorted(codes[order], np.arange(codes.max() + 1))
+    place = np.arange(n) - starts[codes[order]]  # (n,) the number of each row within its class
+    test = np.floor((place + 0.5) * TEST_SHARE + 0.5) > np.floor((place - 0.5) * TEST_SHARE + 0.5)
+    if not test.any():
+        test[np.flatnonzero(place > 0)[:1]] = True
+    return np.sort(order[~test]), np.sort(order[test])
+
+
+def known(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Known | None:
+    """Return what a model's file knows of its table; None where it was not trained on one. Raises FormatError.
+
+    The file is that of a run or of an estimator with `preprocess`, which does not name its target.
+    """
+    found = metadata.get("estimator")
+    try:
+        data = None if found is None else found["table"]
+        target = metadata.get(TARGET)
+        if not isinstance(target, str | None):
+            raise TypeError("the target is no text")
+        return None if data is None else Known(TablePreprocessor.from_data(data), target)
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise FormatError(
+            f"{path}: what it has of its table is malformed ({error}); save it again."
+        ) from error
+
+
+def inputs_of(path: str | os.PathLike[str], table: Known | None) -> tuple[dict[str, Any], NDArray[Any]]:
+    """Return the columns of a table in a file, and the inputs (n, features) that a model takes of it.
+
+    Raises DataError for a model that was trained on no table, for a missing column and for values of another kind.
+    """
+    if table is None:
+        raise DataError(
+            f"{path} is a table, and the model was trained on an array of numbers; pass an .npy or .npz, "
+            "or train on a table."
+        )
+    columns = read_columns(path)
+    places(list(blocks(table.preprocessor)), list(columns), f"{path}")
+    try:
+        return columns, table.preprocessor.transform({k: v for k, v in columns.items() if k != table.target})
+    except DataError as error:  # which says what X has or lacks
+        raise DataError(f"{path}{f'{error}'.removeprefix('X')}") from error
+
+
+def judged_of(
+    path: str | os.PathLike[str], model: Model, table: Known | None
+) -> tuple[Dataset, TargetColumn]:
+    """Return the rows of a table that have a target, as a model takes them, and the target.
+
+    Raises DataError as `inputs_of`, and where there is no target.
+    """
+    columns, X = inputs_of(path, table)
+    assert table is not None
+    name, loss = table.target, model.network.loss.kind
+    if name is None:
+        raise DataError(
+            f"the model's file does not say which column of {path} it predicts; evaluate it by score, in Python."
+        )
+    if name not in columns:
+        raise DataError(
+            f"{path} lacks the column {name!r}, which the model predicts; add it to compare with it."
+        )
+    target = read_target(name, columns[name], f"{path}", loss, to_learn=False)
+    target = target._replace(y=as_labels(target, model.classes))
+    return dataset(X[target.rows], target.y, Path(path).stem), target
+
+
+def divided(whole: Dataset, target: TargetColumn, seed: int) -> tuple[Dataset, Dataset] | None:
+    """Return a table's rows to learn from and those to test on, as a run with this seed divided them.
+
+    None for fewer rows than a run divides.
+    """
+    if len(target.y) < FEWEST:
+        return None
+    rows = divide(target, seed, whole.name)
+    train, test = (dataset(whole.X[each], whole.y[each], whole.name) for each in rows)
+    return train, test

@@ -1,0 +1,111 @@
+"""Draw figures about a model that was trained on a table: its errors, its probabilities, the columns that matter."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from chainrule.recipe.importance import Calibration, Importance
+from chainrule.recipe.judge import Judgement
+from chainrule.views import words
+from chainrule.views.figures.base import BLUE, GREY, MAX_POINTS, shortened, style
+
+DIAGONAL = {"color": "rgba(128, 128, 128, 0.8)", "dash": "dot", "width": 2}
+MOST_COLUMNS = 20
+"""The most columns whose importance is drawn."""
+
+
+def residuals(judgement: Judgement) -> go.Figure:
+    """Draw the error of each prediction, predicted - true, over the prediction, and a line at 0."""
+    said = words.table_runs
+    predicted = judgement.predicted.reshape(judgement.n, -1)[:, 0]
+    error = predicted - judgement.y.reshape(judgement.n, -1)[:, 0]
+    rows = np.unique(np.linspace(0, judgement.n - 1, min(judgement.n, MAX_POINTS)).astype(np.int64))
+    figure = go.Figure()
+    figure.add_trace(
+        go.Scatter(
+            x=[float(predicted.min()), float(predicted.max())],
+            y=[0.0, 0.0],
+            mode="lines",
+            line=DIAGONAL,
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    )
+    figure.add_trace(
+        go.Scatter(
+            x=predicted[rows],
+            y=error[rows],
+            mode="markers",
+            showlegend=False,
+            marker={"color": BLUE, "size": 7, "opacity": 0.55},
+            hovertemplate=said.residual() + "<extra></extra>",
+        )
+    )
+    style(figure, said.RESIDUALS, said.PREDICTED, said.RESIDUAL)
+    figure.update_layout(height=420, hovermode="closest")
+    return figure
+
+
+def calibration(found: Calibration) -> go.Figure:
+    """Draw how often predictions came true over their probabilities, with the diagonal."""
+    said = words.table_runs
+    figure = go.Figure()
+    figure.add_trace(
+        go.Scatter(
+            x=[0, 1],
+            y=[0, 1],
+            mode="lines",
+            name=said.CALIBRATED,
+            line=DIAGONAL,
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    )
+    figure.add_trace(
+        go.Scatter(
+            x=found.predicted,
+            y=found.observed,
+            customdata=found.samples,
+            mode="lines+markers",
+            showlegend=False,
+            line={"color": BLUE, "width": 2.5},
+            marker={"size": 9},
+            hovertemplate=said.point("%{customdata}") + "<extra></extra>",
+        )
+    )
+    style(figure, said.CALIBRATION, said.PREDICTED_SHARE, said.OBSERVED_SHARE)
+    figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%", nticks=6)
+    figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%", nticks=6)
+    figure.update_layout(height=420, hovermode="closest")
+    return figure
+
+
+def importance(found: Importance) -> go.Figure:
+    """Draw what shuffling a column costs, as bars with their spread: the MOST_COLUMNS most important ones."""
+    said = words.table_runs
+    count = min(len(found.names), MOST_COLUMNS)
+    names = [shortened(name, 22) for name in found.names[:count]]
+    figure = go.Figure(
+        go.Bar(
+            x=found.mean[:count],
+            y=list(range(count)),
+            error_x={
+                "type": "data",
+                "array": found.std[:count],
+                "color": "rgba(128, 128, 128, 0.9)",
+                "thickness": 1.5,
+            },
+            orientation="h",
+            marker={"color": BLUE},
+            customdata=names,
+            hovertemplate="%{customdata}<br>%{x:+.4g}<extra></extra>",
+        )
+    )
+    style(figure, said.IMPORTANCE, said.grows(words.phrases.spoken(found.metric)), "")
+    figure.update_xaxes(zeroline=True, zerolinecolor=GREY, nticks=6)
+    figure.update_yaxes(
+        tickmode="array", tickvals=list(range(count)), ticktext=names, autorange="reversed", showgrid=False
+    )
+    figure.update_layout(height=130 + 24 * count, hovermode="closest")
+    return figure

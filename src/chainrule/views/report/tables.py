@@ -1,0 +1,95 @@
+"""The sections of a report that a run on a table has beside those of any model."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chainrule.recipe.baselines import BaselineComparison
+from chainrule.recipe.importance import Calibration, Importance
+from chainrule.recipe.judge import Judgement
+from chainrule.recipe.tables import TableData
+from chainrule.views import words
+from chainrule.views.figures import tables as figures
+from chainrule.views.report.sections import described, figure, numbers, section, table, text
+from chainrule.views.text.tables import cells
+
+CELLS = 6
+"""The columns whose cells are shown of the worst rows: those that matter most."""
+
+
+class TableRun(NamedTuple):
+    """What a report has of a run on a table."""
+
+    table: TableData
+    comparison: BaselineComparison | None
+    importance: Importance | None
+    calibration: Calibration | None
+
+
+def compared(comparison: BaselineComparison | None) -> str:
+    """Return a table of the network's metrics beside those of simpler models."""
+    if comparison is None:
+        return ""
+    said = words.table_runs
+    heads = (said.MODELS_HEAD, *map(words.phrases.spoken, comparison.names), said.SECONDS)
+    rows = [
+        (
+            said.MODELS[each.model],
+            *(f"{each.metrics[name]:.4g}" for name in comparison.names),
+            f"{each.seconds:.1f}",
+        )
+        for each in comparison.models
+    ]
+    return section(said.COMPARISON, f"<p>{text(said.compared(comparison.rows))}</p>", table(heads, rows))
+
+
+def outcome(run: TableRun, judgement: Judgement) -> str:
+    """Return the errors of a regression or the calibration of a classification, beside the columns that matter."""
+    said, drawn = words.table_runs, []
+    if judgement.task == "regression":
+        drawn.append(section("", figure(figures.residuals(judgement))))
+    elif run.calibration is not None:
+        about = said.calibration(run.calibration.label, words.phrases.percent(run.calibration.error))
+        drawn.append(section("", figure(figures.calibration(run.calibration)), f"<p>{text(about)}</p>"))
+    if run.importance is not None:
+        found = run.importance
+        metric = words.phrases.spoken(found.metric)
+        about = said.importance(metric, f"{found.base:.4g}", found.rows, found.repeats)
+        few = said.most_important(len(found.names), min(len(found.names), figures.MOST_COLUMNS))
+        note = f"<p>{text(few)}</p>" if few else ""
+        drawn.append(section("", figure(figures.importance(found)), note, f"<p>{text(about)}</p>"))
+    return f'<div class="pair top">{"".join(drawn)}</div>' if drawn else ""
+
+
+def worst(run: TableRun, judgement: Judgement) -> str:
+    """Return the rows with the largest errors, with the table's own cells of the columns that matter most."""
+    said, general = words.table_runs, words.model
+    is_number = judgement.task == "regression"
+    title = general.LARGEST_ERRORS if is_number else general.WORST
+    if not len(judgement.worst):
+        return section(title, f"<p>{text(general.NO_MISTAKES)}</p>")
+    names = list(run.importance.names if run.importance is not None else run.table.blocks)[:CELLS]
+    rows = []
+    for at in judgement.worst.tolist():
+        row = int(run.table.test[at])
+        if is_number:
+            true, predicted = judgement.y[at], judgement.predicted[at]
+            told = (numbers(true), numbers(predicted), numbers(predicted - true))
+        else:
+            told = described(judgement, at)
+        rows.append((f"{row + 1:,}", *told, *run.table.values(row, names)))
+    heads = (said.ROW, said.TRUE, said.PREDICTED, said.ERROR if is_number else said.PROBABILITY)
+    first = 4 if is_number else 1
+    left = {0, *range(first, len(heads) + len(names))} if not is_number else {0, *range(4, 4 + len(names))}
+    lead = f"<p>{text(said.worst_rows(len(names), len(run.table.blocks)))}</p>"
+    return section(title, lead, table((*heads, *names), rows, left))
+
+
+def columns(run: TableRun) -> str:
+    """Return what each column was taken for, and what became of it."""
+    described_table = run.table.preprocessor.columns_
+    heads, rows = cells(described_table)
+    outputs = sum(column.outputs for column in described_table)
+    totals = words.tables.totals(len(described_table), len(described_table.dropped), outputs)
+    lead = f"<p>{text(totals)}</p>"
+    return section(words.table_runs.COLUMNS, lead, table(heads, rows, range(len(heads))))

@@ -1,0 +1,416 @@
+"""A table from its file to a model, a report and predictions: train, predict, evaluate, info and explain."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chainrule import FormatError, MLPClassifier, MLPRegressor, load
+from chainrule.recipe import tables as recipe_tables
+
+FAST = ("--epochs", 4, "--hidden", 16, "--quiet")
+ROWS = 160
+
+
+def columns() -> dict[str, list[str]]:
+    """Houses: numbers with gaps, few and many categories, a date, a constant, and what they cost."""
+    r = np.random.default_rng(3)
+    area, town = r.uniform(40, 200, ROWS), r.integers(0, 12, ROWS)
+    garden = np.array(["yes", "no"])[(r.uniform(size=ROWS) < 0.5).astype(int)]
+    price = 2.0 * area + 9 * town + 30 * (garden == "yes") + r.normal(0, 5, ROWS)
+    return {
+        "area": [f"{value:.1f}" if k % 9 else "" for k, value in enumerate(area)],
+        "town": [f"town {k}" for k in town],
+        "garden": garden.tolist(),
+        "sold": [f"2024-{1 + k % 12:02d}-{1 + k % 28:02d}" for k in range(ROWS)],
+        "land": ["here"] * ROWS,
+        "price": [f"{value:.2f}" for value in price],
+        "size": np.where(price > 400, "large", np.where(price > 250, "mid", "small")).tolist(),
+        "cheap": np.where(price < 300, "1", "0").tolist(),
+    }
+
+
+def write(path: Path, table: dict[str, list[str]], names: list[str] | None = None) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names or list(table))
+        writer.writerows(zip(*(table[name] for name in names or table), strict=True))
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def houses(tmp_path: Path) -> dict[str, list[str]]:
+    """The columns of houses.csv, in the folder where the command runs."""
+    table = columns()
+    write(tmp_path / "houses.csv", {name: table[name] for name in table if name not in ("size", "cheap")})
+    write(tmp_path / "sizes.csv", {name: table[name] for name in table if name not in ("price", "cheap")})
+    return table
+
+
+def test_two_commands_from_a_table_to_predictions(command, houses, tmp_path):
+    """The parts are as said; the model file alone predicts; columns are matched by name, and others ignored."""
+    found = command("train", "houses.csv", "--target-column", "price", "--out", "run", *FAST, data=True)
+    assert (found["task"], found["part"], found["samples"]) == ("regression", "test", 32)
+    assert [each["model"] for each in found["comparison"]] == ["network", "constant", "linear", "boosting"]
+    assert all(set(each["metrics"]) == {"rmse", "mae", "r2"} for each in found["comparison"])
+    assert found["comparison"][0]["metrics"]["rmse"] == found["metrics"]["rmse"]
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["comparison"] == found["comparison"]
+
+    write(
+        tmp_path / "new.csv",
+        {"more": ["x"] * ROWS} | houses,
+        ["town", "more", "sold", "garden", "area", "land"],
+    )
+    command("predict", "run", "new.csv", "--out", "a.csv")
+    command("predict", "run/model.safetensors", "houses.csv", "--out", "b.csv")
+    first, second = read(tmp_path / "a.csv"), read(tmp_path / "b.csv")
+    assert list(first[0]) == ["input", "row", "predicted"]
+    assert [row["predicted"] for row in first] == [row["predicted"] for row in second]
+    predicted = np.array([float(row["predicted"]) for row in first])
+    true = np.array([float(value) for value in houses["price"]])
+    whole = command("evaluate", "run", "houses.csv", "--part", "all", data=True)
+    assert whole["metrics"]["rmse"] == pytest.approx(np.sqrt(np.mean((predicted - true) ** 2)), rel=1e-4)
+
+
+def test_only_the_rows_for_training_are_learned_from(houses, tmp_path):
+    """What the other rows hold changes nothing of the preprocessor, and no row is in two parts."""
+    from chainrule.recipe.data import load as load_data
+    from chainrule.recipe.prepare import prepare
+    from chainrule.recipe.settings import Settings
+
+    settings = Settings(target_column="price", seed=5)
+    path = tmp_path / "houses.csv"
+    run = prepare(load_data(str(path), settings=settings), settings)
+    table = run.data.table
+    assert sorted([*table.train, *table.test]) == list(range(ROWS))
+    assert (run.parts.train.n, run.parts.watched.n, run.parts.judged.n) == (102, 26, 32)
+    kept = set(run.parts.train.X[:, 0].tolist())
+    changed = {name: list(houses[name]) for name in ("area", "town", "garden", "sold", "land", "price")}
+    for row in table.test.tolist():
+        changed["area"][row], changed["town"][row] = "99999", "elsewhere"
+    write(path, changed)
+    again = prepare(load_data(str(path), settings=settings), settings)
+    assert again.data.table.preprocessor.to_data() == table.preprocessor.to_data()
+    assert set(again.parts.train.X[:, 0].tolist()) == kept
+
+
+def test_classes_have_probabilities_and_are_divided_class_by_class(command, houses, tmp_path):
+    command("train", "sizes.csv", "--target-column", "size", "--out", "run", *FAST)
+    command("predict", "run", "sizes.csv", "--out", "said.csv")
+    rows = read(tmp_path / "said.csv")
+    assert list(rows[0]) == ["input", "row", "predicted", "p(large)", "p(mid)", "p(small)"]
+    for row in rows[:20]:
+        shares = {name[2:-1]: float(row[name]) for name in list(row)[3:]}
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
+        assert row["predicted"] == max(shares, key=lambda name: shares[name])
+    matrix = command("evaluate", "run", "sizes.csv", data=True)["confusion_matrix"]
+    for label, count in zip(("large", "mid", "small"), map(sum, matrix), strict=True):
+        assert abs(count - 0.2 * houses["size"].count(label)) <= 1
+
+
+def test_evaluate_knows_the_parts_of_the_run(command, houses, tmp_path):
+    """Without --part the rows for testing, as train judged them; of another table all rows."""
+    trained = command("train", "houses.csv", "--target-column", "price", "--out", "run", *FAST, data=True)
+    found = command("evaluate", "run", "houses.csv", data=True)
+    assert (found["part"], found["samples"], found["learned_from"]) == ("test", 32, 0)
+    assert found["metrics"] == pytest.approx(trained["metrics"])
+    assert command("evaluate", "run", "houses.csv", "--part", "validation", data=True)["samples"] == 26
+    assert command("evaluate", "run", "houses.csv", "--part", "train", data=True)["samples"] == 102
+    few = {name: houses[name][:7] for name in houses}
+    write(tmp_path / "few.csv", few)
+    other = command("evaluate", "run", "few.csv", data=True)
+    assert (other["part"], other["samples"], other["learned_from"]) == ("given", 7, None)
+
+
+def test_a_run_on_a_table_is_resumed_to_the_same_bits(command, houses, tmp_path):
+    words = (
+        "train",
+        "houses.csv",
+        "--target-column",
+        "price",
+        "--schedule",
+        "constant",
+        "--hidden",
+        16,
+        "--quiet",
+    )
+    command(*words, "--epochs", 6, "--out", "whole")
+    command(*words, "--epochs", 3, "--out", "parts")
+    command("train", "parts", "--resume", "--epochs", 6, "--quiet")
+    models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts")]
+    assert models[0] == models[1]
+
+
+def test_parquet_and_csv_are_the_same_table(command, houses, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    typed = {
+        "area": [float(value) if value else None for value in houses["area"]],
+        **{name: houses[name] for name in ("town", "garden", "sold", "land")},
+        "price": [float(value) for value in houses["price"]],
+    }
+    parquet.write_table(pa.table(typed), tmp_path / "houses.parquet")
+    command("train", "houses.parquet", "--target-column", "price", "--out", "run", *FAST)
+    for name in ("houses.parquet", "houses.csv"):
+        command("predict", "run", name, "--out", f"{name}.npy")
+    first, second = (np.load(tmp_path / f"{name}.npy") for name in ("houses.parquet", "houses.csv"))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_the_columns_are_described_before_the_training(command, houses, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = command("train", "houses.csv", "--target-column", "price", "--epochs", 1, "--hidden", 8).stdout
+    before, after = text.split("epoch of", 1) if "epoch of" in text else text.split("\n  ", 1)
+    assert "predicts price: a number (regression)" in text
+    for line in ("area", "town", "garden", "sold"):
+        assert line in before
+    assert "every value is the same" in before and "dropped" in before
+    assert "inputs for a network" in before and "operations a row" in before
+    assert "boosted trees" in after and "linear model" in after
+    info = command("info", sorted(Path("runs").iterdir())[0]).stdout
+    assert "from which it predicts price" in info and "every value is the same" in info
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_description_fits_the_terminal(houses, tmp_path, width):
+    import io
+
+    from rich.console import Console
+
+    from chainrule.cli.tables import columns_table, comparison_table
+    from chainrule.estimators.tables.preprocessor import TablePreprocessor
+    from chainrule.recipe.baselines import BaselineComparison, Compared
+
+    described = (
+        TablePreprocessor()
+        .fit(houses | {"a name that is too long for any terminal": houses["area"]})
+        .columns_
+    )
+    metrics = {"accuracy": 0.81234, "log_loss": 0.51234, "auc": 0.9}
+    comparison = BaselineComparison(
+        tuple(Compared(name, metrics, 1.0) for name in ("network", "constant", "linear", "boosting")),
+        tuple(metrics),
+        1000,
+    )
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=True, color_system=None, highlight=False)
+    columns_table(console, described)
+    comparison_table(console, comparison)
+    text = out.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert "0.8123" in text and text.count("…") == 1  # in the long name
+    for name in ("garden", "one-hot"):
+        assert name in text
+
+
+def test_the_report_has_all_parts(command, houses, tmp_path):
+    """By the columns of the table, with its own cells, and each of them escaped."""
+    table = {name: list(houses[name]) for name in ("area", "town", "garden", "size")}
+    table["town"] = [f"<b>{name}</b>" for name in table["town"]]
+    write(tmp_path / "marked.csv", table)
+    command("train", "marked.csv", "--target-column", "size", "--report", "--out", "run", *FAST)
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    for words in ("boosted trees", "Which columns matter", "Are the probabilities right?", "Worst mistakes"):
+        assert words in page
+    assert "&lt;b&gt;town" in page and "<b>town" not in page
+    command("train", "houses.csv", "--target-column", "price", "--report", "--out", "numbers", *FAST)
+    assert "Errors by prediction" in (tmp_path / "numbers" / "report.html").read_text("utf-8")
+
+
+def test_importance_is_of_whole_columns(command, houses, tmp_path):
+    """The column that decides is first, all inputs of a column are shuffled together."""
+    from chainrule.recipe.data import load as load_data
+    from chainrule.recipe.importance import permutation_importance
+    from chainrule.recipe.prepare import prepare
+    from chainrule.recipe.settings import Settings
+
+    settings = Settings(target_column="price", epochs=40, hidden=(16,))
+    run = prepare(load_data(str(tmp_path / "houses.csv"), settings=settings), settings)
+    run.model.fit(run.parts.train, epochs=40, batch_size=32, scale_targets=True, optimizer=run.optimizer)
+    found = permutation_importance(run.model, run.parts.judged, run.data.table)
+    assert found.names[0] == "area" and set(found.names) == {"area", "town", "garden", "sold"}
+    assert found.mean[0] > 4 * abs(found.mean[found.names.index("sold")])
+    assert found.base == pytest.approx(run.model.evaluate(run.parts.judged)["rmse"])
+    assert found.to_data()["names"][0] == "area"
+
+
+def test_calibration_of_shares_that_are_right_and_wrong():
+    from chainrule.recipe.importance import calibration
+    from chainrule.recipe.judge import Judgement
+
+    said = np.repeat([0.1, 0.5, 0.9], 100)
+    y = np.concatenate([np.arange(100) < 100 * share for share in (0.1, 0.5, 0.9)]).astype(int)
+
+    def judged(shares):
+        both = np.stack([1 - shares, shares], 1)
+        return Judgement(
+            "test", "binary", {}, ["no", "yes"], y, (shares > 0.5).astype(int), both, np.array([0]), "yes"
+        )
+
+    right, wrong = calibration(judged(said), 3), calibration(judged(np.full(300, 0.9)), 3)
+    assert right.label == "yes" and right.error == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(right.observed, [0.1, 0.5, 0.9])
+    assert wrong.error == pytest.approx((0.8 + 0.4 + 0.0) / 3)
+
+
+def test_explain_tells_a_row(command, houses):
+    command("train", "sizes.csv", "--target-column", "size", "--out", "run", *FAST)
+    story = command("explain", "run", "sizes.csv", "--row", 3).stdout
+    assert "garden=yes" in story or "area" in story
+    assert "of 12,345" not in story
+    command("explain", "run", "sizes.csv", code=2)
+
+
+def test_the_model_file_is_a_model_and_knows_its_table(command, houses, tmp_path):
+    """chainrule.load reads it; what it has of the table is plain data, and damaged data are refused."""
+    command("train", "houses.csv", "--target-column", "price", "--out", "run", *FAST)
+    model, metadata = type(load(tmp_path / "run/model.safetensors")).load_with_extra(
+        tmp_path / "run/model.safetensors"
+    )
+    known = recipe_tables.known(metadata, "x")
+    assert known.target == "price"
+    X = known.preprocessor.transform(
+        {name: houses[name] for name in ("area", "town", "garden", "sold", "land")}
+    )
+    assert model.feature_names == tuple(known.preprocessor.get_feature_names_out())
+    command("predict", "run", "houses.csv", "--out", "said.npy")
+    np.testing.assert_array_equal(model.predict(X), np.load(tmp_path / "said.npy"))
+    for damage in ({"table": {}}, {"table": 3}):
+        with pytest.raises(FormatError, match=r"^x: "):
+            recipe_tables.known({"estimator": metadata["estimator"] | damage}, "x")
+    with pytest.raises(FormatError, match=r"^x: "):
+        recipe_tables.known(metadata | {"target_column": 3}, "x")
+
+
+def test_the_file_of_a_run_is_that_of_an_estimator_and_the_other_way_round(command, houses, tmp_path):
+    """An estimator reads a run's file and predicts the same, to the bit; the command reads an estimator's."""
+    names = ("area", "town", "garden", "sold", "land")
+    frame = {name: houses[name] for name in names}
+    for file, target, kind in (("houses", "price", MLPRegressor), ("sizes", "size", MLPClassifier)):
+        words = (
+            "--target-column",
+            target,
+            "--out",
+            file,
+            "--hidden",
+            "16,8",
+            "--batch-norm",
+            *FAST[:2],
+            "--quiet",
+        )
+        command("train", f"{file}.csv", *words)
+        found = kind.load(tmp_path / file / "model.safetensors")
+        command("predict", file, f"{file}.csv", "--out", "said.csv")
+        said = [row["predicted"] for row in read(tmp_path / "said.csv")]
+        assert [str(value) for value in found.predict(frame).tolist()] == said
+        assert (found.n_iter_, found.hidden_layer_sizes, found.n_layers_) == (4, (16, 8), 4)
+        assert len(found.loss_curve_) == len(found.validation_loss_curve_) == 4
+        assert found.transform(frame).shape == (ROWS, 8)
+        assert found.feature_names_in_.tolist() == list(names)
+        y = np.array(houses[target], float if target == "price" else str)
+        few = {"max_iter": 9, "tol": 1e9, "n_iter_no_change": 1, "random_state": 0}
+        made = kind(hidden_layer_sizes=(8,), preprocess="auto", **few).fit(frame, y)
+        made.save(tmp_path / "own.safetensors")
+        command("predict", "own.safetensors", f"{file}.csv", "--out", "said.csv")
+        rows = read(tmp_path / "said.csv")
+        assert [row["predicted"] for row in rows] == [str(value) for value in made.predict(frame).tolist()]
+        assert "from which it predicts" in command("info", "own.safetensors").stdout
+        refused = command("evaluate", "own.safetensors", f"{file}.csv", code=2)
+        assert "does not say which column" in refused.stderr
+
+
+BAD_TABLES = {
+    "empty.csv": "",
+    "names.csv": "a,b\n",
+    "one.csv": "a,b\n1,2\n",
+    "blank.csv": "a,b\n" + "1,\n" * 20,
+    "same.csv": "a,b\n" + "1,yes\n" * 20,
+    "alone.csv": "b\n" + "1\n2\n" * 20,
+    "twice.csv": "a,a\n1,2\n",
+    "cut.csv": "a,b\n1,2\n3\n",
+    "constant.csv": "a,b\n" + "1,2.5\n1,3.5\n" * 20,
+    "dates.csv": "a,b\n" + "".join(f"{k},2024-01-{k:02d}\n" for k in range(1, 25)),
+    "free.csv": "a,b\n" + "".join(f"{k},text number {k}\n" for k in range(40)),
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("houses.csv",), "name the column to predict by --target-column"),
+        (("houses.csv", "--target-column", "Prize"), "did you mean 'price'?"),
+        (("houses.csv", "--target-column", "x"), "it has area, town"),
+        (("mnist", "--target-column", "y"), "leave it out"),
+        (("empty.csv", "--target-column", "b"), "is empty"),
+        (("names.csv", "--target-column", "b"), "no rows"),
+        (("one.csv", "--target-column", "b"), "a target needs two that differ"),
+        (("blank.csv", "--target-column", "b"), "has no value in any row"),
+        (("same.csv", "--target-column", "b"), "a target needs two that differ"),
+        (("alone.csv", "--target-column", "b"), "other columns are needed"),
+        (("twice.csv", "--target-column", "a"), "two columns of the name 'a'"),
+        (("cut.csv", "--target-column", "b"), "in line 3"),
+        (("constant.csv", "--target-column", "b"), "no column"),
+        (("dates.csv", "--target-column", "b"), "holds dates"),
+        (("free.csv", "--target-column", "b"), "too many to be classes"),
+        (("binary.csv", "--target-column", "b"), "is no CSV file"),
+        (("cut.parquet", "--target-column", "b"), "no Parquet file"),
+        (("none.csv", "--target-column", "b"), "does not exist"),
+        (("sizes.csv", "--target-column", "size", "--loss", "mean_squared_error"), "must have numbers"),
+    ],
+    ids=lambda value: value[0] + " " + value[-1] if isinstance(value, tuple) else None,
+)
+def test_a_bad_table_is_refused_in_one_sentence(command, houses, tmp_path, words, said):
+    for name, text in BAD_TABLES.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "binary.csv").write_bytes(b"a,b\n\xff\xfe\x00\x00\n")
+    (tmp_path / "cut.parquet").write_bytes(b"PAR1 and no more")
+    result = command("train", *words, "--out", "run", code=2)
+    assert said in result.stderr and result.stderr.count("\n") == 1 and not result.stdout
+    assert "Traceback" not in result.stderr and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"town": None}, "lacks 'town'"),
+        ({"town": None, "Town": "town"}, "renamed to 'Town'?"),
+        ({"area": ["wide"] * ROWS}, "column 'area'"),
+    ],
+    ids=["missing", "renamed", "other kind"],
+)
+def test_changed_columns_are_refused_at_prediction(command, houses, tmp_path, change, said):
+    command("train", "houses.csv", "--target-column", "price", "--out", "run", *FAST)
+    table = {name: houses[name] for name in ("area", "town", "garden", "sold", "land")}
+    for name, new in change.items():
+        table[name] = houses[new] if isinstance(new, str) else new
+    write(tmp_path / "new.csv", {name: values for name, values in table.items() if values is not None})
+    result = command("predict", "run", "new.csv", "--out", "said.csv", code=2)
+    assert said in result.stderr and "new.csv" in result.stderr and not (tmp_path / "said.csv").exists()
+
+
+def test_a_model_of_a_table_and_one_of_an_array_refuse_each_other_s_inputs(command, houses, tables, tmp_path):
+    command("train", "houses.csv", "--target-column", "price", "--out", "run", *FAST)
+    command("train", tables["numbers"], "--out", "array", *FAST)
+    np.save(tmp_path / "x.npy", np.zeros((2, 6)))
+    assert "was trained on one" in command("predict", "run", "x.npy", code=2).stderr
+    assert "trained on an array" in command("predict", "array", "houses.csv", code=2).stderr
+    assert "trained on an array" in command("evaluate", "array", "houses.csv", code=2).stderr
+    few = {name: houses[name] for name in ("area", "town", "garden", "sold", "land")}
+    write(tmp_path / "few.csv", few)
+    assert "lacks the column 'price'" in command("evaluate", "run", "few.csv", code=2).stderr
+
+
+def test_parquet_without_pyarrow_says_what_to_install(command, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    assert "chainrule[tables]" in command("train", "t.parquet", "--target-column", "b", code=2).stderr
