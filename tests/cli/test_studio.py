@@ -137,5 +137,6 @@ def test_tables_and_their_targets(tmp_path):
 
     classes = read("a,b\n1.5,0\n2.5,1\n")
     assert np.array_equal(classes.X, [[1.5], [2.5]]) and classes.y.dtype == np.int64
+    assert open_data(str(tmp_path / "t.csv")).features == ("a",)
     assert read("y,a\nno,1\nyes,2\n").y.tolist() == ["no", "yes"]
     assert read("a,y\n1,0.5\n2,1.5\n").y.dtype == np.float64

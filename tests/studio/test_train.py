@@ -541,6 +541,23 @@ def test_a_csv_file(studio: Studio, tmp_path: Path):
     assert state["judged"] == {"name": "validation", "n": 12}
 
 
+def test_a_table_of_any_types(studio: Studio, tmp_path: Path):
+    """Text, dates and a missing cell: the model knows its inputs by the names of the columns."""
+    cells = (
+        f"{'' if i == 5 else i % 7},{('red', 'blue', 'green')[i % 3]},2024-0{1 + i % 9}-11,{('no', 'yes')[i % 3 == 1]}"
+        for i in range(60)
+    )
+    text = "\n".join(["size,colour,day,bought", *cells, ""])
+    key = upload(studio, tmp_path, "table.csv", text.encode())
+    found = do(studio, "train.data", kind="files", uploads=[key])
+    assert found["samples"] == 48 and found["features"] > 5
+    run_to_the_end(studio, {"epochs": 40, "batch_size": 16})
+    assert do(studio, "train.state")["labels"] == ["no", "yes"]
+    assert {"colour=red", "size", "size missing"} <= set(studio.model.feature_names)
+    accuracy = do(studio, "train.state")["records"][-1]["val_accuracy"]
+    assert accuracy > 0.8  # the colour alone says it
+
+
 def test_an_npz_of_numbers_is_a_regression(studio: Studio, tmp_path: Path):
     X = np.random.default_rng(0).normal(size=(80, 3))
     key = upload(studio, tmp_path, "prices.npz", npz(X=X, y=1000 + 50 * X.sum(1)))

@@ -20,7 +20,7 @@ def studio(
         str | None,
         typer.Argument(
             metavar="[MODEL|DATA]",
-            help="A model's file or the folder of a run; or mnist, a folder of IDX files, an .npz or a CSV file. "
+            help="A model's file or the folder of a run; or mnist, a folder of IDX files, an .npz or a table. "
             "MNIST and a network that is trained on it at once, unless given.",
         ),
     ] = None,

@@ -46,6 +46,8 @@ class Data(NamedTuple):
     test: Dataset | None = None
     table: TableData | None = None
     """the table that they were made of; None for arrays of numbers"""
+    features: tuple[str, ...] | None = None
+    """the names of the columns of X, where they have names"""
 
 
 class Parts(NamedTuple):

@@ -139,12 +139,24 @@ def load(
     held_out: the share of the rows to train on that the run will validate on.
     """
     columns, target = read(path, settings, named)
-    train, test = divide(target, settings.seed, f"{path}")
-    learned = train[split_rows(len(train), held_out, settings.seed)[0]]
+    preprocessor = TablePreprocessor(dtype=settings.dtype if settings.dtype == "float64" else "float32")
+    return prepared(path, columns, target, preprocessor, settings.seed, held_out)
+
+
+def prepared(
+    path: Path,
+    columns: Mapping[str, Any],
+    target: TargetColumn,
+    preprocessor: TablePreprocessor,
+    seed: int,
+    held_out: float,
+) -> tuple[Dataset, Dataset, TableData]:
+    """Divide a table that was read, fit the preprocessor on its rows for training, and return what `load` does."""
+    train, test = divide(target, seed, f"{path}")
+    learned = train[split_rows(len(train), held_out, seed)[0]]
     inputs = {name: values for name, values in columns.items() if name != target.name}
     weights = np.zeros(len(columns[target.name]))
     weights[target.rows[learned]] = 1.0
-    preprocessor = TablePreprocessor(dtype=settings.dtype if settings.dtype == "float64" else "float32")
     preprocessor.fit(inputs, sample_weight=weights)
     X = preprocessor.transform(inputs)
     table = TableData(columns, target, preprocessor, target.rows[train], target.rows[test])

@@ -15,7 +15,7 @@ from chainrule.formulas.layers import Dense, ReLU, Rescale
 from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.model import Model, load
 from chainrule.network.network import Network
-from chainrule.recipe.data import Data, from_arrays
+from chainrule.recipe.data import HELD_OUT, TABLES, Data, from_arrays
 from chainrule.recipe.data import load as load_data
 from chainrule.studio.studio import Studio
 from chainrule.training.callbacks import Callback
@@ -49,29 +49,54 @@ def known_data(model: Model) -> Data | None:
 
 
 def open_data(text: str) -> Data:
-    """Load mnist, a folder of IDX files, an .npz, or a CSV file with its targets in the column y or the last one."""
+    """Load mnist, a folder of IDX files, an .npz, or a table with its targets in the column y or the last one."""
+    if not text.lower().endswith(TABLES):
+        return load_data(text)
     path = Path(text)
-    return from_csv(path) if path.suffix.lower() == ".csv" else load_data(text)
-
-
-def from_csv(path: Path) -> Data:
-    """Read a CSV file of numbers: y is the column of that name, or else the last one."""
     if not path.exists():
         raise DataError(f"{path} does not exist; check the path.")
+    if path.suffix.lower() != ".csv":
+        return of_any_types(path)
+    try:
+        return of_numbers(path)
+    except DataError:  # text, dates or missing cells, or a file that the other reader says more of
+        return of_any_types(path)
+
+
+def of_numbers(path: Path) -> Data:
+    """Read a CSV file of numbers as they are. Raises DataError for other cells."""
     table = read_csv(path)
-    if table.y is not None:
-        y: Any = np.array(table.y)
-        X = table.X
-    elif table.X.shape[1] > 1:
-        X, y = table.X[:, :-1], table.X[:, -1]
-    else:
+    X, names = table.X, tuple(table.names)
+    y: Any = None if table.y is None else np.array(table.y)
+    if y is None and X.shape[1] > 1:
+        X, y, names = X[:, :-1], X[:, -1], names[:-1]
+    elif y is None:
         raise FormatError(f"{path} has one column; it must have features and a target.")
     try:
         y = np.asarray(y, np.float64)
     except ValueError:
-        return from_arrays(X, y, name=path.stem)
-    is_classes = bool((y == np.round(y)).all()) and np.unique(y).size <= 20
-    return from_arrays(X, y.astype(np.int64) if is_classes else y, name=path.stem)
+        is_classes = True
+    else:
+        is_classes = bool((y == np.round(y)).all()) and np.unique(y).size <= 20
+        y = y.astype(np.int64) if is_classes else y
+    is_named = len(set(names)) == len(names) == X.shape[1] and all(names)
+    return from_arrays(X, y, name=path.stem)._replace(features=names if is_named else None)
+
+
+def of_any_types(path: Path) -> Data:
+    """Read a table of any types as a `TablePreprocessor` makes numbers of it, each category an input of its own."""
+    from chainrule.estimators.tables.preprocessor import TablePreprocessor
+    from chainrule.recipe import tables
+    from chainrule.recipe.targets import read_target
+
+    columns = tables.read_columns(path)
+    if len(columns) < 2:
+        raise FormatError(f"{path} has one column; it must have features and a target.")
+    name = "y" if "y" in columns else list(columns)[-1]
+    target, preprocessor = read_target(name, columns[name], f"{path}"), TablePreprocessor(embeddings=False)
+    train, test, _ = tables.prepared(path, columns, target, preprocessor, 0, HELD_OUT)
+    features = tuple(preprocessor.get_feature_names_out())
+    return Data(path.stem, "", "", train, None, test, features=features)
 
 
 class PageUpdates(Callback):

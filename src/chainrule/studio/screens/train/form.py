@@ -182,7 +182,7 @@ def prepare(found: Planned) -> Fresh:
     rows = split(found.data, found.settings.validation_fraction, found.settings.seed)
     checked = check(found.data, found.network)
     model = Model(found.network, seed=found.settings.seed, dtype=found.settings.dtype)
-    model.classes = checked.classes
+    model.classes, model.feature_names = checked.classes, found.data.features
     parts = divide(checked, rows)
     labels = None if checked.classes is None else checked.classes.tolist()
     advice = on_targets(found.network.layers, found.network.loss, parts.train, labels, True)
