@@ -140,3 +140,19 @@ def test_tables_and_their_targets(tmp_path):
     assert open_data(str(tmp_path / "t.csv")).features == ("a",)
     assert read("y,a\nno,1\nyes,2\n").y.tolist() == ["no", "yes"]
     assert read("a,y\n1,0.5\n2,1.5\n").y.dtype == np.float64
+
+
+def test_a_run_comes_with_its_data(command, tmp_path):
+    """The rows that it was tested on, as its network takes them; without the file the model alone."""
+    from chainrule.studio.start import opened
+
+    lines = [f"{i % 7},{['red', 'blue'][i % 2]},{i % 2}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["size,colour,sold", *lines, ""]), "utf-8")
+    words = ("train", "t.csv", "--target-column", "sold", "--epochs", 2, "--out", "run", "--quiet")
+    command(*words)
+    found = opened(str(tmp_path / "run"))
+    assert found.data.test.X.shape == (12, found.model.network.inputs)
+    assert found.data.features == found.model.feature_names and "size" in found.data.features
+    assert found.model.evaluate(found.data.test.X, found.data.test.y)["loss"] > 0
+    (tmp_path / "t.csv").unlink()
+    assert not opened(str(tmp_path / "run")).has_data

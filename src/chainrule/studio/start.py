@@ -10,13 +10,15 @@ import numpy as np
 
 from chainrule.datasets.idx import Dataset
 from chainrule.datasets.tables import read_csv
-from chainrule.errors import DataError, FormatError
+from chainrule.errors import ChainruleError, DataError, FormatError
 from chainrule.formulas.layers import Dense, ReLU, Rescale
 from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.model import Model, load
 from chainrule.network.network import Network
 from chainrule.recipe.data import HELD_OUT, TABLES, Data, from_arrays
 from chainrule.recipe.data import load as load_data
+from chainrule.recipe.folder import read_config
+from chainrule.recipe.settings import Settings
 from chainrule.studio.studio import Studio
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
@@ -39,7 +41,21 @@ def with_model(path: Path) -> Studio:
     """Open a model, and the data that it was trained on where that can be known: of a run, or MNIST by its shape."""
     file = path / "model.safetensors" if path.is_dir() else path
     model = load(file)
-    return Studio(model, known_data(model), name=path.name)
+    data = data_of_run(path, model) if path.is_dir() else None
+    return Studio(model, known_data(model) if data is None else data, name=path.name)
+
+
+def data_of_run(place: Path, model: Model) -> Data | None:
+    """Load the data of a run, divided as they were for it; None where they are gone or have become others."""
+    config = read_config(place)
+    settings = Settings.from_json(config["settings"], f"{place / 'config.json'}")
+    try:
+        data = load_data(config["data"]["source"], settings=settings)
+    except (ChainruleError, OSError):
+        return None
+    if data.train.X.shape[1] != model.network.inputs:
+        return None
+    return data._replace(table=None, features=model.feature_names)
 
 
 def known_data(model: Model) -> Data | None:
