@@ -181,7 +181,7 @@ def test_freeze():
             activation=[chainrule.ELU(0.5), "relu"],
             batch_norm=True,
             optimizer=chainrule.AdamW(1e-2),
-            class_weight="balanced",
+            class_weight={"setosa": 1.0, "versicolor": 2.0, "virginica": 0.5},
         ),
         MLPRegressor(
             loss=chainrule.Huber(0.3),

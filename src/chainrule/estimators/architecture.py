@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +24,13 @@ ACTIVATION_NAMES = {"logistic": ACTIVATIONS["sigmoid"]} | {
 def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
     """Return the widths of the hidden layers, from one number or several. Raises ConfigError unless all are above 0."""
     several = hidden_layer_sizes if hasattr(hidden_layer_sizes, "__iter__") else [hidden_layer_sizes]
-    sizes = [int(size) for size in several]
+    try:
+        sizes = [operator.index(size) for size in several]
+    except TypeError as error:
+        raise ConfigError(
+            f"hidden_layer_sizes must be whole numbers, not {hidden_layer_sizes!r}; give the number of neurons of each "
+            "layer."
+        ) from error
     if any(size <= 0 for size in sizes):
         raise ConfigError(
             f"hidden_layer_sizes must be > 0, got {sizes}; give the number of neurons of each layer."

@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from chainrule.data.samples import Samples, measure_targets
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators import fitting, preprocessing
+from chainrule.estimators import continuing, fitting, preprocessing
 from chainrule.estimators.architecture import build, hidden_layers, hidden_sizes
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.protocol import CallbackSupportMixin, Tasks, tasks, with_callbacks
@@ -129,7 +129,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         weight = np.ones(X.shape[0])
         if sample_weight is not None:
             weight = np.asarray(_check_sample_weight(sample_weight, X), np.float64)
-        weight = self._weighted(y, weight)
+        weight = continuing.check_weights(self._weighted(y, weight))
         random = check_random_state(self.random_state)
         watched = None if incremental else tasks(self, X, y, sample_weight)
         y = y.reshape(len(y), -1) if y.dtype.kind == "f" else y
@@ -161,7 +161,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             found: tuple[Any, Any] = validate_data(self, X, y, reset=reset, **rules)
             return found
         if reset or "preprocessor_" not in self.__dict__:
-            self.preprocessor_ = preprocessing.fitted(self.preprocess, X, self.dtype)
+            self.preprocessor_ = preprocessing.fitted(self.preprocess, X, self.dtype, self._trunk)
             preprocessing.publish(self)
         checked: tuple[Any, Any] = check_X_y(self.preprocessor_.transform(X), y, **rules)
         return checked
@@ -171,6 +171,10 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         model = self.model_
         if first and self.preprocess is not None and model.network.loss.targets == "real":
             model.target_scale = measure_targets(samples.y, samples.weight)
+            if not np.isfinite(model.target_scale.std).all():
+                raise DataError(
+                    "y has numbers so large that their spread is infinite; divide them by a constant."
+                )
         return samples.scaled(model.target_scale)
 
     def _finished(self, watched: Tasks | None) -> Self:
@@ -190,22 +194,14 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
 
     def _begin(self, sizes: list[int], X: Any, random: Any, first: bool) -> None:
         """Make the model, if this is the first fit or the parameters were given, and reset what a fit records."""
+        continuing.check_unchanged(self, sizes, first)
         given = self.__dict__.pop("_given", {})
         if first or "model_" not in self.__dict__:
             self._make_model(sizes, X, random, given)
-        if not first and hasattr(self, "t_"):
-            if not hasattr(self, "validation_loss_curve_"):
-                self.validation_loss_curve_: list[float] = []
-            return
-        self.n_iter_, self.t_ = 0, 0
-        self.validation_loss_curve_ = []
-        self.loss_curve_: list[float] = []
+        first = first or not hasattr(self, "t_")
+        continuing.begin_records(self, first)
         if is_stochastic(self):
-            self._no_improvement_count = 0
-            watches = bool(self.early_stopping)
-            self.validation_scores_: list[float] | None = [] if watches else None
-            self.best_validation_score_ = -np.inf if watches else None
-            self.best_loss_ = None if watches else np.inf
+            continuing.begin_watching(self, first)
 
     def _make_model(self, sizes: list[int], X: Any, random: Any, given: dict[str, list[Any]]) -> None:
         """Make a model with scikit-learn's start, or with parameters that were assigned before."""
@@ -228,8 +224,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         elif hasattr(self, "feature_names_in_"):
             self.model_.feature_names = self.feature_names_in_.tolist()
         self.n_layers_ = len(sizes) + 2
-        if "_trunk" in self.__dict__:
-            take_trunk(self.model_, *self._trunk)
+        if self._trunk is not None:
+            take_trunk(self.model_, self._trunk)
         for name, values in given.items():
             setattr(self, name, values)
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils import column_or_1d
+from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 from sklearn.utils.validation import check_consistent_length
 
 from chainrule.data.samples import Samples
@@ -19,7 +19,7 @@ from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.base import MLPEstimator, _has_partial_fit
 from chainrule.estimators.constraints import SHARE, SHARED, StrOptions
 from chainrule.estimators.documentation import documented
-from chainrule.estimators.labels import learn
+from chainrule.estimators.labels import distinct, learn
 from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.formulas.metrics import accuracy
 from chainrule.network.answers import decide
@@ -53,7 +53,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
     label_smoothing: Any = 0.0
 
     _parameter_constraints: ClassVar[dict[str, Any]] = SHARED | {
-        "class_weight": [dict, list, StrOptions({"balanced"}), None],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "label_smoothing": [SHARE],
     }
 
@@ -67,7 +67,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
             self._labels = learn(y)
             self.classes_ = self._labels.classes
         else:
-            self._check_classes(unique_labels(y))
+            self._check_classes(distinct(y, "y")[1])
         self.n_outputs_ = self._labels.outputs
         self.out_activation_ = "softmax" if self._labels.kind == "multiclass" else "logistic"
         return X, self._labels.encode(y)
@@ -97,8 +97,12 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         y = np.asarray(y)
         y = column_or_1d(y) if y.ndim == 2 and y.shape[1] == 1 else y
         check_consistent_length(X, y)
-        unknown = np.setdiff1d(unique_labels(y), self.classes_)
-        if len(unknown):
+        assert_all_finite(y, input_name="y_val")
+        kind, classes = distinct(y, "y_val")
+        if kind.startswith("multilabel") != (self._labels.kind == "multilabel"):
+            raise DataError(f"y_val is {kind} and y is {self._labels.kind}; pass targets of the form of y.")
+        unknown = np.setdiff1d(classes, self.classes_).tolist()
+        if unknown:
             raise DataError(f"y_val has the label {unknown[0]!r}, which y has not; leave those rows out.")
         return y
 
@@ -126,6 +130,8 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         return kind(label_smoothing=float(self.label_smoothing))
 
     def _score(self, out: NDArray[Any], samples: Samples) -> float:
+        if self._labels.kind == "binary" and len(self.classes_) == 1:
+            return 1.0  # whatever the output, the only label is predicted
         y = samples.y[:, 0] if samples.y.ndim == 2 and samples.y.shape[1] == 1 else samples.y
         weight = None if (samples.weight == 1).all() else samples.weight
         return accuracy(y, decide(self.model_.network.loss, out), weight)
@@ -141,6 +147,11 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         if _check_partial_fit_first_call(self, classes):
             is_multilabel = type_of_target(y).startswith("multilabel")
             self._labels = learn(y if is_multilabel else classes)
+        if isinstance(self.class_weight, str):
+            raise ConfigError(
+                f"class_weight={self.class_weight!r} needs all samples at once, which partial_fit has not; pass "
+                "{label: weight}, as sklearn.utils.compute_class_weight returns for all of y."
+            )
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any) -> Any:

@@ -11,6 +11,7 @@ from chainrule.core.settings import check_choice
 from chainrule.errors import ChainruleError, FormatError
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.preprocessing import publish
+from chainrule.estimators.records import RECORDS, check_whole, checked
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import ACTIVATIONS, Activation
 from chainrule.formulas.losses import LOSSES, Loss
@@ -29,11 +30,6 @@ OBJECTS: dict[str, Any] = {
 """Where the objects among the parameters are looked up by kind."""
 NOT_KEPT = ("callbacks", "random_state", "scoring")
 """Parameters that are kept as numbers or text only: they may be objects of somebody else."""
-RECORDS = (
-    *("n_iter_", "t_", "loss_", "best_loss_", "loss_curve_", "validation_loss_curve_", "validation_scores_"),
-    *("best_validation_score_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_"),
-)
-"""The attributes that a file keeps beside the model's own."""
 
 
 def described(estimator: Any) -> dict[str, Any]:
@@ -92,18 +88,22 @@ def read(kind: type[Any], path: str | os.PathLike[str]) -> Any:
     """Return the estimator in a file. Raises FormatError for a file without one, or one of another class."""
     model, extra = Model.load_with_extra(path)
     data = extra.get("estimator")
+    if data is None:
+        raise FormatError(f"{path} contains a Model but no estimator; read it by chainrule.load.")
     try:
-        if data is None:
-            raise FormatError(f"{path} contains a Model but no estimator; read it by chainrule.load.")
-        if data["class"] != kind.__name__:
-            raise FormatError(f"{path} contains an {str(data['class'])[:40]}; read it by its own load.")
+        name = str(data["class"])[:40]
+    except (KeyError, TypeError) as error:
+        raise FormatError(f"{path}: the estimator in the metadata has no class; save it again.") from error
+    if name != kind.__name__:
+        raise FormatError(f"{path} contains an {name}; read it by its own load.")
+    try:
         made = kind(**{name: _object(name, value) for name, value in data["parameters"].items()})
         made._validate_params()
         made.model_ = model
         made._group_sizes = tuple(int(size) for size in data["group_sizes"])
         for name in RECORDS:
             if name in data["records"]:
-                setattr(made, name, _number(data["records"][name]))
+                setattr(made, name, checked(name, _number(data["records"][name])))
         if data["labels"] is not None:
             _put_labels(made, data["labels"])
         if data["table"] is not None:
@@ -113,10 +113,12 @@ def read(kind: type[Any], path: str | os.PathLike[str]) -> Any:
         elif model.feature_names is not None:
             made.feature_names_in_ = np.array(model.feature_names, dtype=object)
         made._no_improvement_count = 0
-    except FormatError:
-        raise
-    except (ChainruleError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FormatError(f"{path}: the estimator in the metadata is malformed ({error}).") from error
+        check_whole(made)
+    except (ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        fault = " ".join(str(error).split())[:200]
+        raise FormatError(
+            f"{path}: the estimator in the metadata is malformed ({fault}); save it again."
+        ) from error
     return made
 
 

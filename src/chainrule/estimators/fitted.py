@@ -8,27 +8,34 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _clone_parametrized,
+    clone,
+)
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.core.shown import view
 from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError
 from chainrule.estimators import files
-from chainrule.estimators.architecture import leading
-from chainrule.estimators.start import views
+from chainrule.estimators.hidden import HiddenLayers
+from chainrule.estimators.start import Trunk, views
 from chainrule.model import Model
 from chainrule.trained.evaluation import BATCH
 
 
-class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Base class of the estimators: all but the fit."""
 
     model_: Model
     engine: Any
     preprocess: Any
     preprocessor_: Any
-    _group_sizes: tuple[int, ...]
+    validation_scores_: list[float] | None
+    _trunk: Trunk | None = None
 
     # --- prediction -------------------------------------------------------------------------------------------------
 
@@ -55,27 +62,6 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator): 
         with np.errstate(over="ignore"):
             predicted: NDArray[Any] = self.model_.network.loss.predict(out)
         return predicted
-
-    def transform(self, X: Any, layer: int = -1) -> NDArray[Any]:
-        """Return the output (n, width) of a hidden layer for X, after its activation.
-
-        layer: the number of the hidden layer from 0; -1 for the last one.
-        """
-        check_is_fitted(self)
-        X, model = self._check_X(X), self.model_
-        sizes = self._group_sizes
-        if not -len(sizes) <= layer < len(sizes):
-            raise ConfigError(
-                f"layer must be a number of the {len(sizes)} hidden layers, from 0, not {layer!r}."
-            )
-        network = leading(model.network, sum(sizes[: range(len(sizes))[layer] + 1]))
-        engine = select(self.engine, Plan(network))
-        return engine.predict(network, model.theta[: network.size], model.states, X, BATCH)
-
-    @property
-    def _n_features_out(self) -> int:
-        """The width of the last hidden layer, for the names of what `transform` returns."""
-        return leading(self.model_.network, sum(self._group_sizes)).outputs
 
     # --- parameters -------------------------------------------------------------------------------------------------
 
@@ -133,17 +119,25 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator): 
 
         estimator: an `MLPClassifier` or `MLPRegressor` that is not fitted yet, whose parameters of the architecture are
         replaced by this one's; None for one like this.  freeze: whether its fit trains the last layer alone.
-        Its fit draws the last layer anew, and begins with the hidden layers as they are now.
+        Its fit draws the last layer anew, and begins with the hidden layers as they are now; so do clones of
+        it, which a search or a cross-validation makes. A table is prepared as this one's was.
         """
         check_is_fitted(self)
-        made = clone(self if estimator is None else estimator)
+        made = clone(self) if estimator is None else clone(estimator, safe=False)
         if not isinstance(made, Fitted):
             raise ConfigError(f"estimator must be an MLPClassifier or MLPRegressor, not {estimator!r}.")
-        same = ("hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual")
+        same = ("hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual", "preprocess")
         made.set_params(
             **{name: value for name, value in self.get_params(deep=False).items() if name in same}
         )
-        made._trunk = self.model_, freeze
+        made._trunk = Trunk(self.model_, freeze, self.__dict__.get("preprocessor_"))
+        return made
+
+    def __sklearn_clone__(self) -> Any:
+        """Return an estimator of the same parameters that is not fitted, with the hidden layers to begin with."""
+        made = _clone_parametrized(self)
+        if self._trunk is not None:
+            made._trunk = self._trunk
         return made
 
     # --- files and notebooks ----------------------------------------------------------------------------------------

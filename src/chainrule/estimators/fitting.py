@@ -37,6 +37,8 @@ def split(
     samples: Samples, fraction: float, random: Any, stratify: NDArray[Any] | None
 ) -> tuple[Samples, Samples]:
     """Split samples into those to train on and those held out, as scikit-learn's early stopping does."""
+    if not fraction:
+        raise DataError("validation_fraction must be above 0 for early_stopping=True; 0.1 is usual.")
     train, held_out = train_test_split(
         np.arange(samples.n), random_state=random, test_size=fraction, stratify=stratify
     )
@@ -178,6 +180,8 @@ def by_solver(
         return
     estimator.n_iter_ = len(history)
     estimator.loss_curve_ = [record["loss"] for record in history]
+    if validation is not None:
+        estimator.validation_loss_curve_ = [record["val_loss"] for record in history]
     if estimator.loss_curve_:
         estimator.loss_ = estimator.loss_curve_[-1]
     reason = history.stopped or "total no. of iterations reached limit"
@@ -226,6 +230,8 @@ class Lines(Callback):
 def check_schedule(estimator: Any, is_validated: bool) -> None:
     """Check that a schedule which watches a validation figure gets one."""
     schedule = estimator.schedule
+    if schedule == ReduceOnPlateau.kind:
+        schedule = ReduceOnPlateau()
     if isinstance(schedule, ReduceOnPlateau) and schedule.monitor.startswith("val_") and not is_validated:
         raise DataError(
             f"schedule watches {schedule.monitor!r}, which needs early_stopping=True or X_val and y_val."

@@ -50,11 +50,30 @@ class Labels(NamedTuple):
 
 def learn(y: Any) -> Labels:
     """Return what the labels y are. Raises ValueError for numbers, and for several outputs of several classes."""
-    kind = type_of_target(y, input_name="y")
+    kind, classes = distinct(y, "y")
+    return Labels(classes, kind.removesuffix("-indicator"), sparse.issparse(y))
+
+
+def distinct(y: Any, name: str) -> tuple[str, NDArray[Any]]:
+    """Return what labels are, in scikit-learn's words, and the sorted ones of them; with several a sample the columns.
+
+    name: the argument's, for errors.  Raises DataError for numbers that are no labels, several outputs of several
+    classes, and labels that have no order, as None and text.
+    """
+    kind: str = type_of_target(y, input_name=name)
+    if kind.startswith("continuous"):
+        raise DataError(
+            f"Unknown label type: {kind}. {name} has numbers that are not whole; use MLPRegressor to predict numbers."
+        )
     if "multioutput" in kind:
         raise DataError(
-            "Multioutput target data is not supported: y must be labels (n,), or 0 and 1 (n, labels); "
+            f"Multioutput target data is not supported: {name} must be labels (n,), or 0 and 1 (n, labels); "
             "fit one classifier for each column."
         )
-    classes = np.asarray(unique_labels(y))
-    return Labels(classes, kind.removesuffix("-indicator"), sparse.issparse(y))
+    try:
+        return kind, np.asarray(unique_labels(y))
+    except TypeError as error:
+        raise DataError(
+            f"{name} has labels that have no order ({error}); leave out the rows whose label is missing, and make all "
+            "labels text or all numbers."
+        ) from error

@@ -13,8 +13,14 @@ PUBLISHED = ("n_features_in_", "feature_names_in_")
 """The attributes of a preprocessor that are the estimator's too: its columns are the table's."""
 
 
-def fitted(preprocess: Any, X: Any, dtype: Any) -> TablePreprocessor:
-    """Return a preprocessor that has learned the table X: a new one for "auto", or a copy of the one given."""
+def fitted(preprocess: Any, X: Any, dtype: Any, trunk: Any = None) -> TablePreprocessor:
+    """Return a preprocessor that has learned the table X: a new one for "auto", or a copy of the one given.
+
+    trunk: the `Trunk` of a transfer, whose hidden layers know what its own preprocessor makes of a table; that one.
+    """
+    if trunk is not None and trunk.preprocessor is not None:
+        known: TablePreprocessor = trunk.preprocessor
+        return known
     if isinstance(preprocess, TablePreprocessor):
         made: TablePreprocessor = clone(preprocess)
     else:

@@ -14,9 +14,10 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
 from chainrule.data.samples import Samples
-from chainrule.errors import DataError
+from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.base import MLPEstimator
 from chainrule.estimators.constraints import SHARED, Interval, StrOptions
+from chainrule.estimators.continuing import check_outputs
 from chainrule.estimators.documentation import documented
 from chainrule.formulas.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError, Poisson, Quantile
 from chainrule.formulas.metrics import r2
@@ -29,6 +30,16 @@ LOSSES: dict[str, Loss | None] = {
     "quantile": None,
 }
 """The losses by name, the first two scikit-learn's; "quantile" has settings."""
+
+
+def as_numbers(y: Any) -> NDArray[np.float64]:
+    """Return targets as float64. Raises DataError for others than numbers."""
+    try:
+        return np.asarray(y, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"y must be numbers (n,) or (n, outputs) to predict ({error}); use MLPClassifier for labels."
+        ) from error
 
 
 @documented
@@ -63,17 +74,21 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
     }
 
     def _check_y(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        if y is not None and np.asarray(y).dtype.kind in "OUST":
+            y = as_numbers(y)
         X, y = self._validated(X, y, reset, y_numeric=True)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         y = self._encode(y)
+        if not reset and "model_" in self.__dict__:
+            check_outputs(self, y.shape[1])
         self.n_outputs_ = y.shape[1]
         loss = self._loss()
         self.out_activation_ = "exp" if isinstance(loss, Poisson) else "identity"
         return X, y
 
     def _encode(self, y: Any) -> NDArray[Any]:
-        y = np.asarray(y, np.float64)
+        y = as_numbers(y)
         if isinstance(self._loss(), Poisson) and (y < 0).any():
             raise DataError(
                 f"y of the loss 'poisson' must be at least 0, not {y.min():g}; use 'squared_error'."
@@ -93,6 +108,11 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         return y
 
     def _loss(self) -> Loss:
+        if isinstance(self.loss, Loss) and self.loss.targets not in ("real", "counts"):
+            raise ConfigError(
+                f"loss must be one for numbers, such as Huber(), not {type(self.loss).__name__}; use MLPClassifier for "
+                "labels."
+            )
         if self.loss == "quantile":
             q = self.quantiles
             return Quantile(tuple(q) if hasattr(q, "__iter__") else float(q))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,18 +53,36 @@ def views(network: Network, theta: NDArray[Any], field: str) -> Views:
     return Views(theta[slot.start : slot.stop].reshape(slot.parameter.shape) for slot in slots)
 
 
-def take_trunk(model: Model, trunk: Model, freeze: bool) -> None:
+class Trunk(NamedTuple):
+    """The hidden layers that another estimator begins with."""
+
+    model: Model
+    freeze: bool
+    """whether they stay as they are"""
+    preprocessor: Any = None
+    """the `TablePreprocessor` in front of them, if there is one"""
+
+
+def take_trunk(model: Model, taken: Trunk) -> None:
     """Copy the hidden layers of another model into this one, and freeze them if asked. Raises DataError for others."""
-    own = {slot.link.name for slot in model.network.slots[:-2]}
-    theirs = {slot.link.name for slot in trunk.network.slots[:-2]}
+    trunk = taken.model
+    own, theirs = (
+        {(slot.link.name, slot.field): slot.parameter.shape for slot in each.network.slots[:-2]}
+        for each in (model, trunk)
+    )
     stop = model.network.slots[-2].start
-    if trunk.network.inputs != model.network.inputs or own != theirs:
+    if trunk.network.inputs != model.network.inputs:
         raise DataError(
             f"X has {model.network.inputs} features but the hidden layers were trained on {trunk.network.inputs}; "
             "select the same columns."
         )
+    if own != theirs:
+        raise DataError(
+            "the hidden layers are others than those of the estimator that replace_head was called on; leave "
+            "hidden_layer_sizes, activation, batch_norm and residual as they were."
+        )
     model.theta[:stop] = trunk.theta[:stop]
     states = {name: trunk.states[name] for name in model.states}
     model.states = {name: type(s)(*(np.array(v, model.dtype) for v in s)) for name, s in states.items()}
-    if freeze:
-        model.freeze(*own)
+    if taken.freeze:
+        model.freeze(*(name for name, _ in own))

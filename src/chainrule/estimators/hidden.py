@@ -1,0 +1,72 @@
+"""The outputs of an estimator's hidden layers, as a transformer of scikit-learn returns them."""
+
+from __future__ import annotations
+
+import copy
+import operator
+from typing import Any
+
+from sklearn.utils._set_output import _wrap_data_with_container
+from sklearn.utils.validation import check_is_fitted
+
+from chainrule.engines import Plan, select
+from chainrule.errors import ConfigError
+from chainrule.estimators.architecture import leading
+from chainrule.model import Model
+from chainrule.network.network import Network
+from chainrule.trained.evaluation import BATCH
+
+
+class HiddenLayers:
+    """Base class of estimators whose hidden layers' outputs are features.
+
+    `transform` stands here, outside of scikit-learn's classes, because these would name the outputs of each hidden
+    layer as those of the last one, where `set_output` asks for frames.
+    """
+
+    model_: Model
+    engine: Any
+    _group_sizes: tuple[int, ...]
+    _layer: int = -1
+    """the hidden layer whose outputs `get_feature_names_out` names"""
+
+    def _check_X(self, X: Any) -> Any:
+        """Return X checked against the features of the training."""
+        raise NotImplementedError
+
+    def transform(self, X: Any, layer: int = -1) -> Any:
+        """Return the output (n, width) of a hidden layer for X, after its activation; a frame if `set_output` asks.
+
+        layer: the number of the hidden layer from 0; -1 for the last one.
+        """
+        check_is_fitted(self)
+        named = self
+        if layer != -1:
+            named = copy.copy(self)
+            named._layer = layer
+        network, checked = named._leading(), self._check_X(X)
+        engine = select(self.engine, Plan(network))
+        theta, states = self.model_.theta[: network.size], self.model_.states
+        return _wrap_data_with_container(
+            "transform", engine.predict(network, theta, states, checked, BATCH), X, named
+        )
+
+    @property
+    def _n_features_out(self) -> int:
+        """The width of the hidden layer, for the names of what `transform` returns."""
+        return self._leading().outputs
+
+    def _leading(self) -> Network:
+        """Return the network up to the hidden layer. Raises ConfigError where there is none."""
+        sizes = self._group_sizes
+        if not sizes:
+            raise ConfigError(
+                "hidden_layer_sizes is empty, so there is no hidden layer whose output to return; use predict."
+            )
+        try:
+            number = range(len(sizes))[operator.index(self._layer)]
+        except (TypeError, IndexError):
+            raise ConfigError(
+                f"layer must be a number of the {len(sizes)} hidden layers, from 0, not {self._layer!r}."
+            ) from None
+        return leading(self.model_.network, sum(sizes[: number + 1]))

@@ -1,0 +1,64 @@
+"""What a fit records, checked where a file says it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import FormatError
+
+COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_")
+NUMBERS = ("loss_", "best_loss_", "best_validation_score_")
+CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
+OUTPUTS = ("identity", "logistic", "softmax", "exp")
+RECORDS = (*COUNTS, *NUMBERS, *CURVES, "out_activation_")
+"""The attributes that a file keeps beside the model's own."""
+
+
+def checked(name: str, value: Any) -> Any:
+    """Return a record from a file. Raises FormatError for a value that no fit records."""
+    if name in COUNTS:
+        fits = type(value) is int and 0 <= value < 1 << 53
+    elif name in NUMBERS:
+        fits = value is None or _is_number(value)
+    elif name in CURVES:
+        is_left_out = value is None and name == "validation_scores_"
+        fits = is_left_out or (isinstance(value, list) and all(map(_is_number, value)))
+    else:
+        fits = value in OUTPUTS
+    if not fits:
+        raise FormatError(f"{name} is {value!r:.60}, which no fit records")
+    return value
+
+
+def check_whole(estimator: Any) -> None:
+    """Check that labels, table and hidden layers from a file are those of its network. Raises FormatError if not."""
+    for name in (*COUNTS, "loss_curve_"):
+        if not hasattr(estimator, name):
+            raise FormatError(f"{name} is missing")
+    network = estimator.model_.network
+    table = getattr(estimator, "preprocessor_", None)
+    inputs = estimator.n_features_in_ if table is None else len(table.get_feature_names_out())
+    sizes = estimator._group_sizes
+    labels = getattr(estimator, "_labels", None)
+    facts = {
+        "the features": inputs == network.inputs,
+        "the outputs": estimator.n_outputs_ == network.outputs,
+        "the hidden layers": all(size > 0 for size in sizes) and sum(sizes) < len(network.layers),
+        "the labels": (labels is None) == (not hasattr(estimator, "predict_proba"))
+        and (labels is None or _are_labels(labels.classes, labels.outputs, network.outputs)),
+    }
+    for what, fits in facts.items():
+        if not fits:
+            raise FormatError(f"{what} are not those of the network in the file")
+
+
+def _are_labels(classes: Any, outputs: int, trained: int) -> bool:
+    """Return whether these can be the labels of a network: sorted, different, and as many as its outputs say."""
+    is_sorted = classes.ndim == 1 and np.array_equal(np.unique(classes), classes)
+    return bool(is_sorted and len(classes) > 0 and outputs == trained and (trained > 1 or len(classes) <= 2))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

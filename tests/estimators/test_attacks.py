@@ -1,0 +1,216 @@
+"""What estimators are asked that they cannot do, and files that were changed: a sentence each, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.model_selection import cross_validate
+
+import chainrule
+from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
+from chainrule.errors import ChainruleError, FormatError
+
+X, Y = load_iris(return_X_y=True)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+SMALL: dict[str, Any] = {"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0}
+WORDS = np.array(["a", "b", "c"])[Y]
+
+
+def classifier(**settings: Any) -> MLPClassifier:
+    return MLPClassifier(**SMALL | settings)
+
+
+def regressor(**settings: Any) -> MLPRegressor:
+    return MLPRegressor(**SMALL | settings)
+
+
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame({"size": X[:, 0], "town": [f"t{i}" for i in rng.integers(0, 12, len(X))]})
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (
+            lambda: classifier().fit(X, X[:, 0]),
+            "Unknown label type: continuous. y has numbers that are not whole",
+        ),
+        (
+            lambda: classifier().fit(X, np.array([None, *WORDS[1:]], object)),
+            "y has labels that have no order",
+        ),
+        (lambda: classifier().fit(X, Y, -np.ones(150)), "must be at least 0, not -1"),
+        (lambda: classifier(class_weight={0: -2.0, 1: 1.0, 2: 1.0}).fit(X, Y), "must be at least 0, not -2"),
+        (lambda: classifier(class_weight=dict.fromkeys(range(3), 0.0)).fit(X, Y), "is 0 for every sample"),
+        (
+            lambda: classifier(class_weight="balanced").partial_fit(X, Y, classes=[0, 1, 2]),
+            "needs all samples",
+        ),
+        (lambda: classifier().fit(X, Y, X_val=X, y_val=Y * np.nan), "y_val contains NaN"),
+        (lambda: classifier().fit(X, Y, X_val=X, y_val=Y + 5), "y_val has the label 5, which y has not"),
+        (lambda: classifier().fit(X, Y, X_val=X, y_val=np.c_[Y, Y]), "y_val must be labels"),
+        (
+            lambda: classifier().fit(X, Y, X_val=X, y_val=np.eye(3, dtype=int)[Y]),
+            "y_val is multilabel-indicator",
+        ),
+        (lambda: regressor().fit(X, WORDS), "y must be numbers .* use MLPClassifier for labels"),
+        (lambda: regressor(loss=chainrule.SoftmaxCrossEntropy()).fit(X, Y), "loss must be one for numbers"),
+        (
+            lambda: regressor().partial_fit(X, Y).partial_fit(X, np.c_[Y, Y]),
+            "y has 2 outputs but the network",
+        ),
+        (lambda: regressor(preprocess="auto").fit(table(), X[:, 1] * 1e306), "their spread is infinite"),
+        (lambda: regressor(hidden_layer_sizes=(3.5,)).fit(X, Y), "hidden_layer_sizes must be whole numbers"),
+        (
+            lambda: regressor(hidden_layer_sizes=()).fit(X, Y).transform(X),
+            "there is no hidden layer whose output",
+        ),
+        (
+            lambda: regressor().fit(X, Y).transform(X, layer="last"),
+            "layer must be a number of the 1 hidden layers",
+        ),
+        (
+            lambda: regressor(early_stopping=True, validation_fraction=0.0).fit(X, Y),
+            "validation_fraction must be",
+        ),
+        (
+            lambda: regressor(schedule="reduce_on_plateau").partial_fit(X, Y),
+            "needs early_stopping=True or X_val",
+        ),
+        (
+            lambda: regressor(warm_start=True).fit(X, Y).set_params(hidden_layer_sizes=(5,)).fit(X, Y),
+            r"hidden_layer_sizes cannot change .* it was \(4,\) and is \(5,\)",
+        ),
+        (
+            lambda: regressor().fit(X, Y).replace_head(3),
+            "estimator must be an MLPClassifier or MLPRegressor, not 3",
+        ),
+        (
+            lambda: regressor().fit(X, Y).replace_head().set_params(hidden_layer_sizes=(5,)).fit(X, Y),
+            "leave hidden_layer_sizes, activation, batch_norm and residual as they were",
+        ),
+    ],
+)
+def test_a_sentence(act: Any, message: str):
+    with pytest.raises(ValueError, match=message) as found:
+        act()
+    assert "\n" not in str(found.value) or not isinstance(found.value, ChainruleError)
+
+
+def test_one_class_and_early_stopping():
+    net = classifier(early_stopping=True).fit(X, np.zeros(150))
+    assert net.validation_scores_ == [1.0, 1.0] and (net.predict(X) == 0).all()
+
+
+def test_a_warm_start_that_watches_something_else():
+    net = classifier(warm_start=True).fit(X, Y)
+    net.set_params(early_stopping=True).fit(X, Y)
+    assert len(net.validation_scores_) == 2 and net.best_loss_ is None
+    net.set_params(early_stopping=False).fit(X, Y)
+    assert net.best_loss_ == min(net.loss_curve_[-2:]) and net.validation_scores_ is None
+    assert len(net.set_params(solver="lbfgs").fit(X, Y).set_params(solver="adam").fit(X, Y).loss_curve_) == 4
+
+
+def test_a_solver_validates_too():
+    net = classifier(solver="lbfgs", max_iter=5).fit(X[::2], Y[::2], X_val=X[1::2], y_val=Y[1::2])
+    assert len(net.validation_loss_curve_) == net.n_iter_ == 5
+    found = net.model_.evaluate(X[1::2], Y[1::2])["loss"]
+    assert net.validation_loss_curve_[-1] == pytest.approx(found)
+
+
+def test_a_hidden_layer_as_a_frame():
+    net = classifier(hidden_layer_sizes=(6, 3)).set_output(transform="pandas").fit(X, Y)
+    first, last = net.transform(X, layer=0), net.transform(X)
+    assert list(first) == [f"mlpclassifier{i}" for i in range(6)] and list(last) == list(first)[:3]
+    np.testing.assert_array_equal(net.set_output(transform="default").transform(X, layer=0), first)
+
+
+def test_a_search_keeps_the_hidden_layers():
+    trunk = classifier(max_iter=20).fit(X, Y)
+    found = cross_validate(trunk.replace_head(), X, Y == 2, cv=2, return_estimator=True)
+    for net in found["estimator"]:
+        np.testing.assert_array_equal(net.coefs_[0], trunk.coefs_[0])
+
+
+def test_transfer_from_a_table():
+    frame = table()
+    maker = TablePreprocessor(max_one_hot=8, min_count=1)
+    trunk = classifier(preprocess=maker).fit(frame, WORDS)
+    net = trunk.replace_head(MLPRegressor(max_iter=2)).fit(frame[:50], X[:50, 1])
+    np.testing.assert_array_equal(net.transform(frame), trunk.transform(frame))
+    assert net.predict(frame).shape == (150,)
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def rewritten(path: Path, where: tuple[str | int, ...], value: Any) -> None:
+    """Write another value into the estimator that a file says."""
+    raw = path.read_bytes()
+    size = struct.unpack("<Q", raw[:8])[0]
+    head = json.loads(raw[8 : 8 + size])
+    said = json.loads(head["__metadata__"]["chainrule"])
+    part = said["estimator"]
+    for key in where[:-1]:
+        part = part[key]
+    part[where[-1]] = value
+    head["__metadata__"]["chainrule"] = json.dumps(said)
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + raw[8 + size :])
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("labels", "classes"), ["a"]),
+        (("labels", "classes"), "abc"),
+        (("labels", "classes", 0), "b"),
+        (("labels", "kind"), "binary"),
+        (("labels", "dtype"), "O8,f4"),
+        (("labels",), None),
+        (("records", "n_features_in_"), 10**30),
+        (("records", "n_features_in_"), 5),
+        (("records", "n_outputs_"), 2),
+        (("records", "loss_curve_"), [1.0, "x"]),
+        (("records", "loss_"), [[]]),
+        (("records",), {}),
+        (("records",), 3),
+        (("group_sizes",), [10**12]),
+        (("group_sizes",), [-1, 3]),
+        (("parameters", "alpha"), "x" * 9000),
+        (("parameters", "optimizer"), {"kind": "adam", "learning_rate": "fast"}),
+        (("parameters", "callbacks"), {"kind": "os.system"}),
+        (("parameters", "nothing"), 1),
+        (("table",), {"kind": "TablePreprocessor"}),
+        (("class",), ["MLPClassifier"]),
+    ],
+)
+def test_a_changed_file(tmp_path: Path, where: tuple[str | int, ...], value: Any):
+    path = tmp_path / "net"
+    classifier().fit(X, WORDS).save(path)
+    rewritten(path, ("records", "n_iter_"), 2)
+    assert MLPClassifier.load(path).predict(X).shape == (150,)
+    rewritten(path, where, value)
+    with pytest.raises(FormatError) as found:
+        MLPClassifier.load(path)
+    text = str(found.value).replace(str(path), "net")
+    assert text.endswith((".", "its own load.")) and len(text) < 500 and "\n" not in text
+
+
+def test_a_cut_file(tmp_path: Path):
+    path = tmp_path / "net"
+    regressor().fit(X, Y).save(path)
+    raw = path.read_bytes()
+    for length in range(0, len(raw), 400):
+        path.write_bytes(raw[:length])
+        with pytest.raises(FormatError):
+            MLPRegressor.load(path)
