@@ -200,6 +200,40 @@ def test_two_classes_and_many_labels(browser_page, tmp_path, labels):
     assert figures_fit(browser_page)
 
 
+@pytest.mark.parametrize("target", ["price", "size"])
+def test_a_table(browser_page, phone_page, tmp_path, target):
+    """Errors or calibration, the columns that matter and the worst rows fit a wide screen and a phone."""
+    from chainrule.recipe.importance import calibration, permutation_importance
+    from chainrule.recipe.run import begun, carry_out
+    from chainrule.recipe.settings import Settings
+    from chainrule.views.report.tables import TableRun
+
+    r = np.random.default_rng(0)
+    area = r.uniform(40, 200, 90)
+    names = ["area", "a name that is rather long for the axis of a figure", target]
+    cells = [
+        f"{value:.0f}" if target == "price" else "large" if value > 120 else "small" for value in area + 9
+    ]
+    rows = [
+        f"{value:.1f},{EVIL} {i % 3},{cell}" for i, (value, cell) in enumerate(zip(area, cells, strict=True))
+    ]
+    (tmp_path / "t.csv").write_text("\n".join([",".join(names), *rows]))
+    settings = Settings(target_column=target, epochs=2, hidden=(4,))
+    with begun(str(tmp_path / "t.csv"), settings, tmp_path / "run") as run:
+        outcome = carry_out(run)
+    importance = permutation_importance(run.model, run.parts.judged, run.data.table)
+    found = TableRun(run.data.table, outcome.comparison, importance, calibration(outcome.judgement))
+    page = tmp_path / "report.html"
+    write(
+        page, run.model, outcome.history, run.parts.judged, judged=outcome.judgement, title="t", table=found
+    )
+    for screen in (browser_page, phone_page):
+        show(screen, page)
+        check(screen)
+        assert screen.title() == "t - Chainrule"
+    assert browser_page.locator("text=boosted trees").count() > 0
+
+
 def test_no_mistakes_and_no_history(browser_page, tmp_path):
     X = np.array([[-1.0], [1.0]])
     model = Model(Network(1, [Dense(1)], SigmoidCrossEntropy()))

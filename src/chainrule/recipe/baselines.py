@@ -27,7 +27,7 @@ from chainrule.recipe.prepare import Prepared
 
 MOST_ROWS = 100_000
 """The most rows that the linear model and the boosting learn from; of more, so many are drawn."""
-FEW_ROWS = 10_000
+FEW_ROWS = 50_000
 """Up to so many rows one thread is as fast as several, and does not wait for others where the machine is busy."""
 MOST_TREES = 3000
 """Boosting grows a tree a class and round, and so makes fewer rounds for many classes."""

@@ -14,8 +14,10 @@ from chainrule.recipe.judge import Judgement
 from chainrule.recipe.tables import TableData
 from chainrule.trained.trained import Trained
 
-MOST_ROWS = 5000
-"""The most rows that are shuffled; of more, the first ones of the judged part, whose order is no rule."""
+MOST_ROWS, FEWEST_ROWS = 5000, 500
+"""The most rows that are shuffled, and the fewest where there are many columns; of more, the first ones are."""
+MOST_ANSWERS = 5_000_000
+"""The most predictions that are made for it, with many columns by fewer repeats and then fewer rows."""
 REPEATS = 5
 BINS = 10
 
@@ -50,7 +52,10 @@ def permutation_importance(
 
     All inputs that a column became are shuffled together. samples: rows of the table, checked for the model.
     """
-    samples = samples.take(np.arange(min(samples.n, MOST_ROWS)))
+    columns = max(len(table.blocks), 1)
+    repeats = max(1, min(repeats, MOST_ANSWERS // (columns * min(samples.n, MOST_ROWS))))
+    rows = max(FEWEST_ROWS, min(MOST_ROWS, MOST_ANSWERS // (columns * repeats)))
+    samples = samples.take(np.arange(min(samples.n, rows)))
     metric = "rmse" if model.task == "regression" else "log_loss"
 
     def measured(X: NDArray[Any]) -> float:

@@ -77,7 +77,7 @@ def worst(run: TableRun, judgement: Judgement) -> str:
             told = (numbers(true), numbers(predicted), numbers(predicted - true))
         else:
             told = described(judgement, at)
-        rows.append((f"{row + 1:,}", *told, *run.table.values(row, names)))
+        rows.append((f"{row:,}", *told, *run.table.values(row, names)))
     heads = (said.ROW, said.TRUE, said.PREDICTED, said.ERROR if is_number else said.PROBABILITY)
     first = 4 if is_number else 1
     left = {0, *range(first, len(heads) + len(names))} if not is_number else {0, *range(4, 4 + len(names))}

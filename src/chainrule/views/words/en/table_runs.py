@@ -104,4 +104,6 @@ def residual() -> str:
 def worst_rows(shown: int, columns: int) -> str:
     """What the table of the worst rows shows."""
     which = "all columns" if shown == columns else f"the {counted(shown, 'column')} that matter most"
-    return f"Rows of the file, counted from 1 below its names, with their cells of {which}."
+    return (
+        f"Rows of the table, counted from 0 as predict and explain count them, with their cells of {which}."
+    )
