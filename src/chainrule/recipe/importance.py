@@ -18,6 +18,7 @@ MOST_ROWS, FEWEST_ROWS = 5000, 500
 """The most rows that are shuffled, and the fewest where there are many columns; of more, the first ones are."""
 MOST_ANSWERS = 5_000_000
 """The most predictions that are made for it, with many columns by fewer repeats and then fewer rows."""
+MOST_SHUFFLES = 2000
 REPEATS = 5
 BINS = 10
 
@@ -53,7 +54,8 @@ def permutation_importance(
     All inputs that a column became are shuffled together. samples: rows of the table, checked for the model.
     """
     columns = max(len(table.blocks), 1)
-    repeats = max(1, min(repeats, MOST_ANSWERS // (columns * min(samples.n, MOST_ROWS))))
+    most = min(MOST_SHUFFLES // columns, MOST_ANSWERS // (columns * min(samples.n, MOST_ROWS)))
+    repeats = max(1, min(repeats, most))
     rows = max(FEWEST_ROWS, min(MOST_ROWS, MOST_ANSWERS // (columns * repeats)))
     samples = samples.take(np.arange(min(samples.n, rows)))
     metric = "rmse" if model.task == "regression" else "log_loss"

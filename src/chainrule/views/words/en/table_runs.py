@@ -67,8 +67,8 @@ def importance(metric: str, base: str, rows: int, repeats: int) -> str:
     """What the bars of importance show. metric: as it is spoken.  base: its value."""
     return (
         f"How much the {metric} ({base} on {counted(rows, 'row')}) grows where the cells of one column are shuffled, "
-        f"the mean of {repeats} times; the line says how far these differ. A column that says what another says too "
-        "seems to matter less than it does."
+        f"the mean of {counted(repeats, 'time')}; the line says how far these differ. A column that says what another "
+        "says too seems to matter less than it does."
     )
 
 
