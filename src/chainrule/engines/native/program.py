@@ -145,7 +145,7 @@ class Program:
     def put_states(self, session: Any, states: dict[str, Any], dtype: Any) -> None:
         """Copy running statistics and fitted constants to the session."""
         for number, name in enumerate(self.states):
-            first, second = (np.ascontiguousarray(value, dtype) for value in states[name][:2])
+            first, second = (np.array(value, dtype) for value in states[name][:2])  # they may be read-only
             session.set_state(number, first, second)
 
 
