@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 from chainrule.engines import ENGINES
 from chainrule.estimators.architecture import ACTIVATION_NAMES
@@ -61,4 +68,24 @@ SHARED: dict[str, list[Any]] = {
 }
 """The constraints of the parameters that classifier and regressor share, by name."""
 
-__all__ = ["SHARE", "SHARED", "Interval", "StrOptions"]
+
+def check(kind: type[Any], settings: dict[str, Any]) -> None:
+    """Check settings by the constraints of their class; plain values that passed before are not checked again."""
+    rules = check_once if all(map(is_plain, settings.values())) else check_once.__wrapped__
+    rules(kind, **settings)
+
+
+@lru_cache(maxsize=64, typed=True)
+def check_once(kind: type[Any], **settings: Any) -> None:
+    """Check settings by scikit-learn's rules. Raises its InvalidParameterError."""
+    validate_parameter_constraints(kind._parameter_constraints, settings, caller_name=kind.__name__)
+
+
+def is_plain(value: Any) -> bool:
+    """Return whether a value's type and equality say all of it: numbers, text, None, and tuples of these."""
+    if type(value) is tuple:
+        return all(map(is_plain, value))
+    return value is None or type(value) in (bool, int, float, str)
+
+
+__all__ = ["SHARE", "SHARED", "Interval", "StrOptions", "check"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +22,7 @@ from chainrule.core.shown import view
 from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError
 from chainrule.estimators import files
+from chainrule.estimators.constraints import check
 from chainrule.estimators.hidden import HiddenLayers
 from chainrule.estimators.start import Trunk, views
 from chainrule.model import Model
@@ -36,6 +38,19 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     preprocessor_: Any
     validation_scores_: list[float] | None
     _trunk: Trunk | None = None
+
+    # --- settings ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        """Return the names of the parameters, which scikit-learn would read off the signature at each call."""
+        names: list[str] = super()._get_param_names()
+        return names
+
+    def _validate_params(self) -> None:
+        """Check the parameters. Raises scikit-learn's InvalidParameterError."""
+        check(type(self), self.get_params(deep=False))
 
     # --- prediction -------------------------------------------------------------------------------------------------
 

@@ -60,6 +60,9 @@ def distinct(y: Any, name: str) -> tuple[str, NDArray[Any]]:
     name: the argument's, for errors.  Raises DataError for numbers that are no labels, several outputs of several
     classes, and labels that have no order, as None and text.
     """
+    found = plainly(y)
+    if found is not None:
+        return found
     kind: str = type_of_target(y, input_name=name)
     if kind.startswith("continuous"):
         raise DataError(
@@ -77,3 +80,16 @@ def distinct(y: Any, name: str) -> tuple[str, NDArray[Any]]:
             f"{name} has labels that have no order ({error}); leave out the rows whose label is missing, and make all "
             "labels text or all numbers."
         ) from error
+
+
+def plainly(y: Any) -> tuple[str, NDArray[Any]] | None:
+    """Return the same of labels (n,) of integers, booleans or text, looked through once; None to look closer.
+
+    More classes than half of the samples are looked at closer, where scikit-learn warns.
+    """
+    if not (isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "biuU"):
+        return None
+    classes = np.unique(y)
+    if 2 * len(classes) > len(y):
+        return None
+    return "binary" if len(classes) <= 2 else "multiclass", classes

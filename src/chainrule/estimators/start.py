@@ -14,6 +14,9 @@ from chainrule.formulas.layers import Dense
 from chainrule.model import Model
 from chainrule.network.network import Network, Slot
 
+PIECE = 1 << 14
+"""Numbers drawn at a time."""
+
 
 def initial_theta(network: Network, random: Any, dtype: Any, logistic: bool) -> NDArray[Any]:
     """Draw the parameters (size,): those of every Dense as scikit-learn does, all others by their own initializers.
@@ -25,7 +28,9 @@ def initial_theta(network: Network, random: Any, dtype: Any, logistic: bool) -> 
     for number, (link, _, parameter, start, stop) in enumerate(network.slots):
         if isinstance(link.layer, Dense):
             bound = math.sqrt((2.0 if logistic else 6.0) / (link.fan_in + link.fan_out))
-            theta[start:stop] = random.uniform(-bound, bound, stop - start)
+            for first in range(start, stop, PIECE):  # the float64 draws stay in the cache
+                part = theta[first : min(first + PIECE, stop)]
+                part[...] = random.uniform(-bound, bound, len(part))
         else:
             draw = parameter.initializer(
                 generator(0, "weights", number), parameter.shape, link.fan_in, link.fan_out
