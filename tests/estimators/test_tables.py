@@ -70,3 +70,18 @@ def test_a_classifier_of_a_table(scoring: Any):
     plain = MLPClassifier((16,), max_iter=2, random_state=0)
     with pytest.raises(ValueError):
         plain.fit(frame, label)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_rows_of_weight_0_are_not_learned_from(scale: float):
+    frame, price = table()
+    used = np.arange(N) < 200
+    frame.loc[~used, "kind"], frame.loc[~used, "size"] = "castle", 1e6
+    settings = {"hidden_layer_sizes": 8, "max_iter": 1, "random_state": 0, "preprocess": "auto"}
+    weighted = MLPRegressor(**settings).fit(frame, price, sample_weight=scale * used)
+    chosen = MLPRegressor(**settings).fit(frame[used], price[used])
+    rows = frame[used]
+    found, expected = (net.preprocessor_.transform(rows) for net in (weighted, chosen))
+    np.testing.assert_allclose(found, expected, 1e-5, 1e-5)
+    with pytest.raises(ValueError, match="sample_weight must have shape"):
+        MLPRegressor(**settings).fit(frame, price, sample_weight=np.ones(3))

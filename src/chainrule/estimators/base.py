@@ -84,8 +84,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     # --- what classifier and regressor say of themselves ------------------------------------------------------------
 
     @abstractmethod
-    def _check_y(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        """Check X and y, and learn the labels; return X, and y as in `Samples`."""
+    def _check_y(self, X: Any, y: Any, weight: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        """Check X and y, learn the labels, and a table by weight (n,); return X, and y as in `Samples`."""
 
     @abstractmethod
     def _encode(self, y: Any) -> NDArray[Any]:
@@ -125,7 +125,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         self._validate_params()
         sizes = hidden_sizes(self.hidden_layer_sizes)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        X, y = self._check_y(X, y, incremental, first)
+        X, y = self._check_y(X, y, sample_weight, incremental, first)
         weight = np.ones(X.shape[0])
         if sample_weight is not None:
             weight = np.asarray(_check_sample_weight(sample_weight, X), np.float64)
@@ -149,7 +149,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         fitting.by_batches(self, samples, validation, random, score, incremental, watched)
         return self._finished(watched)
 
-    def _validated(self, X: Any, y: Any, reset: bool, **rules: Any) -> tuple[Any, Any]:
+    def _validated(self, X: Any, y: Any, weight: Any, reset: bool, **rules: Any) -> tuple[Any, Any]:
         """Check X and y as scikit-learn does; with `preprocess` X is a table, which becomes an array first."""
         rules = {
             "accept_sparse": ["csr", "csc"],
@@ -161,7 +161,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             found: tuple[Any, Any] = validate_data(self, X, y, reset=reset, **rules)
             return found
         if reset or "preprocessor_" not in self.__dict__:
-            self.preprocessor_ = preprocessing.fitted(self.preprocess, X, self.dtype, self._trunk)
+            self.preprocessor_ = preprocessing.fitted(self.preprocess, X, weight, self.dtype, self._trunk)
             preprocessing.publish(self)
         checked: tuple[Any, Any] = check_X_y(self.preprocessor_.transform(X), y, **rules)
         return checked

@@ -59,8 +59,8 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
 
     # --- labels -----------------------------------------------------------------------------------------------------
 
-    def _check_y(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X, y = self._validated(X, y, reset)
+    def _check_y(self, X: Any, y: Any, weight: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        X, y = self._validated(X, y, weight, reset)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
@@ -13,9 +14,10 @@ PUBLISHED = ("n_features_in_", "feature_names_in_")
 """The attributes of a preprocessor that are the estimator's too: its columns are the table's."""
 
 
-def fitted(preprocess: Any, X: Any, dtype: Any, trunk: Any = None) -> TablePreprocessor:
+def fitted(preprocess: Any, X: Any, weight: Any, dtype: Any, trunk: Any = None) -> TablePreprocessor:
     """Return a preprocessor that has learned the table X: a new one for "auto", or a copy of the one given.
 
+    weight: (n,) or None. A row of the median weight counts as one row, whatever the sum: min_count counts rows.
     trunk: the `Trunk` of a transfer, whose hidden layers know what its own preprocessor makes of a table; that one.
     """
     if trunk is not None and trunk.preprocessor is not None:
@@ -25,7 +27,11 @@ def fitted(preprocess: Any, X: Any, dtype: Any, trunk: Any = None) -> TablePrepr
         made: TablePreprocessor = clone(preprocess)
     else:
         made = TablePreprocessor(dtype=dtype or "float32")
-    return made.fit(X)
+    if weight is None or np.ndim(weight) == 0:
+        return made.fit(X)
+    weight = np.asarray(weight, np.float64)
+    some = weight[weight > 0]
+    return made.fit(X, sample_weight=weight / np.median(some) if len(some) else weight)
 
 
 def publish(estimator: Any) -> None:

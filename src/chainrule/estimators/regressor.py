@@ -73,10 +73,10 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         "quantiles": [Interval(Real, 0, 1, closed="neither"), "array-like"],
     }
 
-    def _check_y(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+    def _check_y(self, X: Any, y: Any, weight: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
         if y is not None and np.asarray(y).dtype.kind in "OUST":
             y = as_numbers(y)
-        X, y = self._validated(X, y, reset, y_numeric=True)
+        X, y = self._validated(X, y, weight, reset, y_numeric=True)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         y = self._encode(y)
