@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from chainrule import MLPClassifier
+from chainrule.estimators.fitted import FEW
 from chainrule.estimators.labels import learn
 from chainrule.estimators.start import PIECE, initial_theta
 from chainrule.formulas.layers import Dense, ReLU
@@ -64,3 +66,16 @@ def test_the_start_is_drawn_in_pieces_as_if_at_once():
     ]
     found = initial_theta(network, np.random.RandomState(0), np.float32, logistic=False)
     np.testing.assert_array_equal(found, np.concatenate(expected).astype(np.float32))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("as_X", [np.asarray, sparse.csr_matrix], ids=["dense", "sparse"])
+def test_few_rows_are_predicted_as_many(as_X: Any):
+    rng = np.random.default_rng(0)
+    X = as_X(rng.normal(size=(4 * FEW, 6)))
+    net = MLPClassifier((7,), max_iter=2, random_state=0).fit(X, rng.integers(0, 3, 4 * FEW))
+    many = net.predict_proba(X)
+    for rows in (1, FEW):
+        np.testing.assert_allclose(net.predict_proba(X[:rows]), many[:rows], 1e-12)
+    net.coefs_[0][...] = 0
+    assert len(np.unique(net.predict_proba(X[:FEW]))) == 3

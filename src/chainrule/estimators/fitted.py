@@ -16,6 +16,7 @@ from sklearn.base import (
     _clone_parametrized,
     clone,
 )
+from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.core.shown import view
@@ -27,6 +28,9 @@ from chainrule.estimators.hidden import HiddenLayers
 from chainrule.estimators.start import Trunk, views
 from chainrule.model import Model
 from chainrule.trained.evaluation import BATCH
+
+FEW = 8
+"""Rows that NumPy has predicted before the parameters lie in the native engine."""
 
 
 class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -65,12 +69,14 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     def _outputs(self, X: Any) -> NDArray[Any]:
         """Return the network's output (n, outputs) for checked X."""
         model = self.model_
-        engine = select(self.engine, Plan(model.network))
+        few = self.engine == "auto" and X.shape[0] <= FEW
+        engine = select("reference" if few else self.engine, Plan(model.network))
         return engine.predict(model.network, model.theta, model.states, X, BATCH)
 
     def _predicted(self, X: Any) -> NDArray[Any]:
         """Return what the loss makes of the output: probabilities or means (n, outputs)."""
-        check_is_fitted(self)
+        if "model_" not in self.__dict__:
+            check_is_fitted(self)
         out = self._outputs(self._check_X(X))
         if self.model_.target_scale is not None:
             out = self.model_.target_scale.restore(out)
@@ -180,13 +186,17 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
 
     def _html_repr(self) -> str:
         """Return scikit-learn's diagram, and of a fitted estimator its architecture and its curve."""
-        diagram: str = super()._html_repr()
+        diagram: str = estimator_html_repr(self)
         if "model_" not in self.__dict__:
             return diagram
         shown = [view(self.model_, "as_output")]
         if len(self.model_.history):
             shown.append(view(self.model_.history, "as_output"))
         return "".join([diagram, *shown])
+
+    def _repr_html_inner(self) -> str:
+        """Return what a notebook shows; scikit-learn 1.6 calls this, later releases `_html_repr`."""
+        return self._html_repr()
 
     def __sklearn_tags__(self) -> Any:
         """Say that sparse matrices are taken."""
