@@ -67,7 +67,8 @@ def both(name: str, settings: dict[str, Any], weight: Any) -> tuple[Any, Any]:
     settings = common | {"batch_size": 64, "learning_rate_init": rate} | more | settings
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return Theirs(**settings).fit(X, y, weight), Ours(**settings).fit(X, y, weight)
+        given = {} if weight is None else {"sample_weight": weight}
+        return Theirs(**settings).fit(X, y, **given), Ours(**settings).fit(X, y, **given)
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
