@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any
@@ -71,14 +72,16 @@ SHARED: dict[str, list[Any]] = {
 
 def check(kind: type[Any], settings: dict[str, Any]) -> None:
     """Check settings by the constraints of their class; plain values that passed before are not checked again."""
-    rules = check_once if all(map(is_plain, settings.values())) else check_once.__wrapped__
+    rules: Callable[..., None] = check_once if all(map(is_plain, settings.values())) else check_all
     rules(kind, **settings)
 
 
-@lru_cache(maxsize=64, typed=True)
-def check_once(kind: type[Any], **settings: Any) -> None:
+def check_all(kind: Any, **settings: Any) -> None:
     """Check settings by scikit-learn's rules. Raises its InvalidParameterError."""
     validate_parameter_constraints(kind._parameter_constraints, settings, caller_name=kind.__name__)
+
+
+check_once = lru_cache(maxsize=64, typed=True)(check_all)
 
 
 def is_plain(value: Any) -> bool:
