@@ -329,6 +329,33 @@ def test_the_file_of_a_run_is_that_of_an_estimator_and_the_other_way_round(comma
         assert "does not say which column" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--loss", "binary_cross_entropy"),
+        ("--loss", "softmax_cross_entropy"),
+        ("--label-smoothing", "0.1", "--hidden", "none"),
+        ("--optimizer", "lbfgs"),
+        ("--residual", "--hidden", "8,8", "--activation", "prelu"),
+        ("--optimizer", "sgd", "--momentum", "0.9", "--schedule", "reduce_on_plateau", "--dtype", "float64"),
+    ],
+    ids=lambda options: " ".join(options),
+)
+def test_every_option_keeps_its_meaning_and_its_estimator(command, houses, tmp_path, options):
+    """Of two classes: what the command predicts is what the estimator of the same file does."""
+    names = ("area", "town", "garden", "sold", "land")
+    write(tmp_path / "cheap.csv", {name: houses[name] for name in (*names, "cheap")})
+    words = ("--target-column", "cheap", "--epochs", 2, "--quiet", "--out", "run")
+    command("train", "cheap.csv", *words, *options)
+    command("predict", "run", "cheap.csv", "--out", "said.csv")
+    rows = read(tmp_path / "said.csv")
+    found = MLPClassifier.load(tmp_path / "run" / "model.safetensors")
+    frame = {name: houses[name] for name in names}
+    assert [str(value) for value in found.predict(frame).tolist()] == [row["predicted"] for row in rows]
+    shares = np.array([[float(row["p(0)"]), float(row["p(1)"])] for row in rows])
+    np.testing.assert_allclose(found.predict_proba(frame), shares, atol=1e-6)
+
+
 BAD_TABLES = {
     "empty.csv": "",
     "names.csv": "a,b\n",

@@ -74,7 +74,9 @@ def parameters(settings: Settings, run: Prepared) -> dict[str, Any]:
         found["optimizer"] = run.optimizer
     if run.schedule is not None and settings.schedule != "constant":
         found["schedule"] = settings.schedule
-    if settings.loss not in ("mean_squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"):
+    if run.model.task != "regression":  # whose loss follows from the labels
+        found["label_smoothing"] = settings.label_smoothing
+    elif settings.loss != "mean_squared_error":
         found["loss"] = run.model.network.loss
     return found
 
