@@ -86,6 +86,7 @@ def test_every_layer_is_in_the_list():
 
 
 @pytest.mark.parametrize("layer", [layer for found in LAYER_LIST.values() for layer in found], ids=repr)
+@pytest.mark.filterwarnings("ignore:.*which is no code")
 def test_every_layer(layer: c.Layer, tmp_path: Path):
     made = model(layer)
     made.fit(X, Y, epochs=1, batch_size=8)
