@@ -85,7 +85,7 @@ class LearningCurve(Callback):
                 f"{what} did not improve more than tol={p.tol:f} for {p.n_iter_no_change} consecutive epochs."
             )
             if self.rates.at_plateau():
-                run.stop(self.message)
+                run.stop(self.message.rstrip("."))  # a sentence of its own is made of it
             else:
                 p._no_improvement_count = 0
             if p.verbose:

@@ -203,5 +203,6 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self.preprocess is None
         if self.preprocess is not None:  # a table, with text and missing values in it
+            tags.transformer_tags.preserves_dtype = []  # that of the preprocessor
             tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags
