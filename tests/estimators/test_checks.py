@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from chainrule import MLPClassifier, MLPRegressor
+from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
 
 RICH: dict[str, Any] = {
     "hidden_layer_sizes": (16, 16),
@@ -19,6 +19,12 @@ RICH: dict[str, Any] = {
     "schedule": "one_cycle",
     "clip_norm": 1.0,
     "learning_rate_init": 0.01,
+}
+OF_TABLES: dict[str, Any] = {
+    "hidden_layer_sizes": (16,),
+    "max_iter": 50,
+    "learning_rate_init": 0.01,
+    "preprocess": TablePreprocessor(dtype="float64"),  # float32 has not the digits that the checks compare
 }
 
 
@@ -40,6 +46,15 @@ def expected(estimator: Any) -> dict[str, str]:
         MLPRegressor(max_iter=100),
         MLPClassifier(max_iter=30, **RICH),
         MLPRegressor(max_iter=30, **RICH),
+        MLPClassifier(
+            (16,), max_iter=50, learning_rate_init=0.01, preprocess=TablePreprocessor(dtype="float64")
+        ),
+        MLPRegressor(
+            hidden_layer_sizes=(16,),
+            max_iter=50,
+            learning_rate_init=0.01,
+            preprocess=TablePreprocessor(dtype="float64"),
+        ),
     ],
     expected_failed_checks=expected,
 )

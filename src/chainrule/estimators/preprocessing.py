@@ -27,9 +27,9 @@ def fitted(preprocess: Any, X: Any, weight: Any, dtype: Any, trunk: Any = None) 
         made: TablePreprocessor = clone(preprocess)
     else:
         made = TablePreprocessor(dtype=dtype or "float32")
-    if weight is None or np.ndim(weight) == 0:
+    weight = np.asarray(1.0 if weight is None else weight, np.float64)
+    if weight.ndim == 0:
         return made.fit(X)
-    weight = np.asarray(weight, np.float64)
     some = weight[weight > 0]
     return made.fit(X, sample_weight=weight / np.median(some) if len(some) else weight)
 

@@ -1,0 +1,59 @@
+"""Hostile tables through the estimators: fitted, and then a prediction or a sentence, and nothing else."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule import ChainruleError, MLPClassifier, MLPRegressor
+from hostile_tables import COUNT, WIDE, hostile_table
+
+FAST = 140
+"""Tables of every run; the first one of 10,000 columns is a later one."""
+
+
+def target(kind: type[Any], y: list[Any]) -> list[Any]:
+    """A target that the estimator takes, so that the table is what is tried."""
+    is_text = any(isinstance(each, str) for each in y)
+    if kind is MLPRegressor:
+        return list(range(len(y))) if is_text else y
+    return y if is_text or all(isinstance(each, int) for each in y) else [each > 0 for each in y]
+
+
+def outcome(kind: type[Any], seed: int) -> str:
+    """What became of a table: "fitted", or the sentence; a warning is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pandas, while the table is made
+        case = hostile_table(seed)
+    settings = {"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0, "preprocess": "auto"}
+    try:
+        net = kind(**settings).fit(case.X, target(kind, case.y))
+        for X in (case.X, case.later):
+            assert len(net.predict(X)) == len(net.transform(X))
+            out = net.predict_proba(X) if kind is MLPClassifier else net.predict(X)
+            assert np.isfinite(out).all(), (seed, case.name)
+    except ChainruleError as error:
+        text = str(error)
+        assert 20 < len(text) < 500 and text.endswith((".", "?)")), (seed, case.name, text)
+        return text
+    return "fitted"
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_many_tables(kind: type[Any]):
+    found = [outcome(kind, seed) for seed in range(FAST)]
+    assert 0.3 < found.count("fitted") / FAST < 0.9 and len({text[:25] for text in found}) > 8
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_more_tables(kind: type[Any]):
+    seeds = range(0, COUNT, 3)  # among them one of 10,000 columns
+    found = [outcome(kind, seed) for seed in seeds]
+    assert any(seed % WIDE == WIDE - 1 for seed in seeds)
+    assert 0.3 < found.count("fitted") / len(seeds) < 0.9
