@@ -741,3 +741,14 @@ def test_edges_hand_back_what_layers_do(training: bool):
             for i, k in np.ndindex(source.value.shape):
                 rows, columns, factors = edge.cells(i, k)
                 assert factors @ delta[rows, columns] == pytest.approx(back[i, k], rel=1e-11, abs=1e-12)
+
+
+def test_the_difference_at_a_kink_away_from_0():
+    """|t - 1| at t = 1, where the smallest steps round to nothing: the mean of -1 and 1."""
+    from chainrule.inspection.derivation.difference import Perturbation, central_difference
+
+    def probe(t: float) -> Perturbation:
+        return Perturbation(np.array([abs(t - 1)]), 0.0, (np.array([t > 1, t < 1]),))
+
+    found = central_difference(probe, 1.0)
+    assert found.value == 0.0 and found.kink == 0.0

@@ -76,6 +76,8 @@ def central_difference(probe: Callable[[float], Perturbation], at: float) -> Dif
     for k in range(HALVINGS):
         h = start / 2**k
         high, low = at + h, at - h
+        if high == at or low == at:  # a step that rounds to nothing
+            break
         up, down = probe(high), probe(low)
         # Across a kink, or where the loss is not finite, this step and all larger ones are discarded.
         if not _same(here, up, down):
