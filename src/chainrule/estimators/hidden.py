@@ -61,7 +61,7 @@ class HiddenLayers:
         sizes = self._group_sizes
         if not sizes:
             raise ConfigError(
-                "hidden_layer_sizes is empty, so there is no hidden layer whose output to return; use predict."
+                "there is no hidden layer whose output to return; use predict, or give hidden_layer_sizes."
             )
         try:
             number = range(len(sizes))[operator.index(self._layer)]
