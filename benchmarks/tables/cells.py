@@ -1,0 +1,102 @@
+"""The file of results: a JSON line of the circumstances, and one a cell; a later line of the same cell counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from results import machine, rounded
+
+Key = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One contestant on one split of one table."""
+
+    table: str
+    who: str
+    seed: int
+    rows: int
+    columns: int
+    date: str
+    load: float
+    """what else the machine did: its average load"""
+    found: dict[str, float]
+    """scores, and seconds"""
+
+    @property
+    def key(self) -> Key:
+        """What a later cell replaces."""
+        return self.table, self.who, self.seed
+
+
+def circumstances() -> dict[str, Any]:
+    """The machine, and the versions of what is compared."""
+    names = ("chainrule", "scikit-learn", "numpy", "pandas")
+    return {"machine": machine(), "versions": {name: version(name) for name in names}}
+
+
+class Cells:
+    """The results of all runs that wrote into one file."""
+
+    def __init__(self, path: Path, about: dict[str, Any], cells: Iterable[Cell]) -> None:
+        """See `read`."""
+        self.path, self.about = path, about
+        self.by_key: dict[Key, Cell] = {cell.key: cell for cell in cells}
+
+    @classmethod
+    def read(cls, path: Path) -> Cells:
+        """Read the file, or begin without one; a last line that was cut off is left out."""
+        about: dict[str, Any] = {}
+        cells = []
+        for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+            try:
+                data = json.loads(line)
+            except ValueError:
+                continue
+            if "machine" in data:
+                about = data
+            else:
+                cells.append(Cell(**data))
+        return cls(path, about, cells)
+
+    def __contains__(self, key: Key) -> bool:
+        """Whether a cell was measured."""
+        return key in self.by_key
+
+    def put(self, cell: Cell) -> None:
+        """Keep a cell and write its line."""
+        self.by_key[cell.key] = cell
+        self._append(asdict(cell))
+
+    def describe(self, about: dict[str, Any]) -> None:
+        """Write the circumstances where they are others than before."""
+        if about != self.about:
+            self.about = about
+            self._append(about)
+
+    def of(self, table: str, who: str) -> list[Cell]:
+        """The splits of a table that a contestant has, in order."""
+        return sorted(
+            (cell for cell in self.by_key.values() if (cell.table, cell.who) == (table, who)),
+            key=lambda cell: cell.seed,
+        )
+
+    def middle(self, table: str, who: str, what: str) -> float | None:
+        """The median over the splits of a score or of seconds; None where there are none."""
+        values = [cell.found[what] for cell in self.of(table, who) if what in cell.found]
+        return median(values) if values else None
+
+    def _append(self, data: dict[str, Any]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps(rounded(data), ensure_ascii=False) + "\n"
+        with self.path.open("ab+") as file:
+            if file.tell() and file.seek(-1, 2) and file.read() != b"\n":  # the last line was cut off
+                line = "\n" + line
+            file.write(line.encode())

@@ -1,0 +1,90 @@
+"""Who is compared: scikit-learn's MLP and a linear model behind a pipeline made by hand, its trees, and ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+import chainrule
+
+MOST_COLUMNS = 50
+"""What a category becomes in the pipeline made by hand: at most so many columns, the rarest in one."""
+MOST_BINS = 250
+"""What the boosted trees take of a category, 255 at most; the rarest are one."""
+
+
+def is_category(X: pd.DataFrame) -> np.ndarray:
+    """Say of each column whether it has categories: text, or yes and no."""
+    return np.array([not pd.api.types.is_any_real_numeric_dtype(dtype) for dtype in X.dtypes])
+
+
+def by_hand(X: pd.DataFrame) -> Any:
+    """Return what one writes before scikit-learn's MLP: fill what is missing and say so, one-hot, standardize."""
+    category = is_category(X)
+    numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+    categories = OneHotEncoder(
+        handle_unknown="infrequent_if_exist",
+        min_frequency=10,
+        max_categories=MOST_COLUMNS,
+        sparse_output=False,
+    )
+    return ColumnTransformer([("numbers", numbers, ~category), ("categories", categories, category)])
+
+
+def linear(X: pd.DataFrame, is_numeric: bool, seed: int) -> Any:
+    """Logistic regression, or ridge regression, behind the pipeline."""
+    return make_pipeline(by_hand(X), Ridge() if is_numeric else LogisticRegression(max_iter=500))
+
+
+def mlp(X: pd.DataFrame, is_numeric: bool, seed: int) -> Any:
+    """scikit-learn's MLP behind the pipeline: its defaults with early stopping, and the target standardized."""
+    settings: dict[str, Any] = {"early_stopping": True, "random_state": seed}
+    if is_numeric:
+        return TransformedTargetRegressor(
+            make_pipeline(by_hand(X), MLPRegressor(**settings)), transformer=StandardScaler()
+        )
+    return make_pipeline(by_hand(X), MLPClassifier(**settings))
+
+
+def boosting(X: pd.DataFrame, is_numeric: bool, seed: int) -> Any:
+    """scikit-learn's boosted trees, with their own handling of categories and missing values, as they come."""
+    category = is_category(X)
+    codes = OrdinalEncoder(
+        handle_unknown="use_encoded_value",
+        unknown_value=np.nan,
+        encoded_missing_value=np.nan,
+        max_categories=MOST_BINS,
+    )
+    ready = ColumnTransformer([("codes", codes, category), ("numbers", "passthrough", ~category)])
+    kind = HistGradientBoostingRegressor if is_numeric else HistGradientBoostingClassifier
+    return make_pipeline(ready, kind(categorical_features=range(int(category.sum())), random_state=seed))
+
+
+def ours(X: pd.DataFrame, is_numeric: bool, seed: int) -> Any:
+    """The package's estimator, which takes the table as it is; nothing else is set."""
+    kind = chainrule.MLPRegressor if is_numeric else chainrule.MLPClassifier
+    return kind(preprocess="auto", random_state=seed)
+
+
+CONTESTANTS: dict[str, Callable[[pd.DataFrame, bool, int], Any]] = {
+    "ours": ours,
+    "mlp": mlp,
+    "boosting": boosting,
+    "linear": linear,
+}
+TITLES = {
+    "ours": "Chainrule",
+    "mlp": "scikit-learn's MLP",
+    "boosting": "HistGradientBoosting",
+    "linear": "linear",
+}
