@@ -15,13 +15,12 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from chainrule.data.samples import Samples, measure_targets
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators import continuing, fitting, preprocessing
+from chainrule.estimators import continuing, fitting, preprocessing, recipe
 from chainrule.estimators.architecture import build, hidden_layers, hidden_sizes
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.protocol import CallbackSupportMixin, Tasks, tasks, with_callbacks
 from chainrule.estimators.rates import as_rates
 from chainrule.estimators.start import initial_theta, take_trunk
-from chainrule.formulas.layers import Embedding
 from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import LBFGS, Solver
 from chainrule.model import Model
@@ -121,8 +120,13 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         y_val: Any = None,
         incremental: bool = False,
     ) -> Self:
-        """Train: check, begin or continue, and fit by batches or by a solver."""
+        """Train, by the recipe for tables if preprocess="auto" asks for it."""
         self._validate_params()
+        with recipe.in_use(self, len(y) if hasattr(y, "__len__") else 0, incremental):
+            return self._train(X, y, sample_weight, X_val, y_val, incremental)
+
+    def _train(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, incremental: bool) -> Self:
+        """Check, begin or continue, and fit by batches or by a solver."""
         sizes = hidden_sizes(self.hidden_layer_sizes)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, y = self._check_y(X, y, sample_weight, incremental, first)
@@ -206,10 +210,10 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     def _make_model(self, sizes: list[int], X: Any, random: Any, given: dict[str, list[Any]]) -> None:
         """Make a model with scikit-learn's start, or with parameters that were assigned before."""
         groups = list(hidden_layers(sizes, self.activation, self.dropout, self.batch_norm, self.residual))
-        hidden = [layer for group in groups for layer in group]
-        if "preprocessor_" in self.__dict__ and self.preprocessor_.embedded_:
-            groups[0] = [Embedding(self.preprocessor_.embedded_), *groups[0]]
-            hidden = [layer for group in groups for layer in group]
+        front = preprocessing.front(self)
+        if groups:
+            groups[0] = [*front, *groups[0]]
+        hidden = [layer for group in groups for layer in group] if groups else front
         network = build(X.shape[1], hidden, self.n_outputs_, self._loss())
         self._group_sizes = tuple(map(len, groups))
         dtype = np.dtype(self.dtype or (X.dtype if X.dtype == np.float32 else np.float64))

@@ -107,7 +107,11 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         return y
 
     def _stratify(self, samples: Samples) -> NDArray[Any] | None:
-        return samples.y == 1 if self._labels.kind == "binary" else None
+        if self._labels.kind != "binary":
+            return None
+        second: NDArray[Any] = samples.y == 1
+        is_rare = self.preprocess is not None and min(second.sum(), (~second).sum()) == 1
+        return None if is_rare else second  # of one sample there are no two parts
 
     def _model_classes(self) -> NDArray[Any] | None:
         is_plain = self._labels.kind != "multilabel" and len(self.classes_) > 1

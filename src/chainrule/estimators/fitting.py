@@ -80,7 +80,8 @@ def by_batches(
     estimator.n_iter_ = 0
     epochs, others = 1 if once else int(estimator.max_iter), () if watched is None else (watched,)
     history = run(estimator, curve.rates.optimizer, samples, validation, size, epochs, curve, others)
-    if history is not None and history.stopped is None and not once:
+    is_planned = estimator.schedule is not None  # whose last epoch is the end, not a failure
+    if history is not None and history.stopped is None and not once and not is_planned:
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't "
             "converged yet.",
