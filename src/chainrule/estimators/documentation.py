@@ -43,8 +43,9 @@ PARAMETERS = """
     callbacks: `Callback` objects of the package, or functions of the run, called after each epoch; `set_callbacks`
         takes those of scikit-learn's own protocol.
     dtype: "float32" or "float64" to train in; None for float32 if X is, else float64.
-    preprocess: "auto" to take X as a table of any types, by a `TablePreprocessor`, or one with settings of its own;
-        numbers to predict are standardized too. None takes arrays as scikit-learn does.
+    preprocess: "auto" to take X as a table of any types, by a `TablePreprocessor`, with a network and a training for
+        tables in place of the parameters that are at their defaults; a `TablePreprocessor` of your own to leave these
+        as they are. Numbers to predict are standardized too. None takes arrays as scikit-learn does.
     engine: "native", "reference" or "auto", see `Model.fit`.
 """
 
