@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.architecture import ACTIVATION_NAMES
@@ -50,7 +51,8 @@ def estimator(run: Prepared, history: History) -> Any:
 
 def parameters(settings: Settings, run: Prepared) -> dict[str, Any]:
     """Return the estimator's parameters that say what the settings of a run say. settings: resolved."""
-    known = settings.activation in ACTIVATION_NAMES
+    known, table = settings.activation in ACTIVATION_NAMES, run.data.table
+    assert table is not None
     found: dict[str, Any] = {
         "hidden_layer_sizes": tuple(settings.hidden or ()),
         "activation": settings.activation if known else "relu",
@@ -62,7 +64,7 @@ def parameters(settings: Settings, run: Prepared) -> dict[str, Any]:
         "dropout": settings.dropout,
         "batch_norm": settings.batch_norm,
         "dtype": settings.dtype,
-        "preprocess": "auto",
+        "preprocess": clone(table.preprocessor),  # "auto" would train another network
     }
     if settings.lr is not None:
         found["learning_rate_init"] = settings.lr
