@@ -11,6 +11,7 @@ from tables.loaders import TABLES
 
 COLORS = {"ours": "#d55e00", "mlp": "#0072b2", "boosting": "#009e73", "linear": "#8a8a8a"}
 LEFT, WIDTH, ROW, TOP = 150, 720, 22, 56
+LEGEND = (150, 250, 400, 570)
 MAIN = {"classification": "log_loss", "regression": "rmse"}
 """The score that a figure shows, whose zero is perfect."""
 
@@ -54,8 +55,7 @@ def drawn(rows: Rows, title: str, low: float, high: float) -> str:
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
         f'<text x="{LEFT}" y="18" fill="#222222">{escape(title)}</text>',
     ]
-    for index, who in enumerate(CONTESTANTS):
-        at = LEFT + 145 * index
+    for who, at in zip(CONTESTANTS, LEGEND, strict=True):
         parts.append(f'<circle cx="{at + 5}" cy="36" r="5" fill="{COLORS[who]}"/>')
         parts.append(f'<text x="{at + 15}" y="40" fill="#222222">{escape(TITLES[who])}</text>')
     for tick in ticks(low, high):
