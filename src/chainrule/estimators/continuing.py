@@ -10,7 +10,7 @@ from chainrule.errors import ConfigError, DataError
 
 ARCHITECTURE = (
     *("hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual"),
-    *("loss", "quantiles", "label_smoothing"),
+    *("loss", "quantiles", "label_smoothing", "preprocess"),
 )
 """The parameters that say what the network is, and so cannot change while it is trained on."""
 

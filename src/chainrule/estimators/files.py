@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.settings import check_choice
-from chainrule.errors import ChainruleError, FormatError
+from chainrule.errors import ChainruleError, DataError, FormatError
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.preprocessing import publish
 from chainrule.estimators.records import RECORDS, check_whole, checked
@@ -28,6 +28,8 @@ OBJECTS: dict[str, Any] = {
     "schedule": SCHEDULES,
 }
 """Where the objects among the parameters are looked up by kind."""
+KEPT = "biufUO"
+"""The kinds of NumPy's types that labels in a file may have."""
 NOT_KEPT = ("callbacks", "random_state", "scoring")
 """Parameters that are kept as numbers or text only: they may be objects of somebody else."""
 
@@ -36,6 +38,10 @@ def described(estimator: Any) -> dict[str, Any]:
     """Return an estimator as JSON values: its class, its parameters, its labels and its records."""
     parameters = {name: _plain(name, value) for name, value in estimator.get_params(deep=False).items()}
     labels: Labels | None = getattr(estimator, "_labels", None)
+    if labels is not None and labels.classes.dtype.kind not in KEPT:
+        raise DataError(
+            f"labels of type {labels.classes.dtype} cannot be kept in a file; fit with text, as by y.astype(str)."
+        )
     return {
         "class": type(estimator).__name__,
         "parameters": parameters,
@@ -125,7 +131,7 @@ def read(kind: type[Any], path: str | os.PathLike[str]) -> Any:
 def _put_labels(estimator: Any, data: dict[str, Any]) -> None:
     """Set the labels of a classifier from a file."""
     dtype = np.dtype(data["dtype"])
-    if dtype.kind not in "biufUO":
+    if dtype.kind not in KEPT:
         raise FormatError(f"labels of type {dtype} cannot be read from a file.")
     kind = (
         check_choice(data["kind"], dict.fromkeys(("binary", "multiclass", "multilabel")), "kind")

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.core.shown import view
 from chainrule.engines import Plan, select
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, ShapeError
 from chainrule.estimators import files
 from chainrule.estimators.constraints import check
 from chainrule.estimators.hidden import HiddenLayers
@@ -118,7 +118,10 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             self.__dict__.setdefault("_given", {})[name] = list(values)
             return
         own = views(self.model_.network, self.model_.theta, field)
-        for index, value in enumerate(values):
+        given = list(values)
+        if len(given) != len(own):
+            raise ShapeError(f"{name} must be {len(own)} arrays, one for each layer, not {len(given)}.")
+        for index, value in enumerate(given):
             own[index] = value
 
     # --- transfer ---------------------------------------------------------------------------------------------------

@@ -68,6 +68,11 @@ def distinct(y: Any, name: str) -> tuple[str, NDArray[Any]]:
         raise DataError(
             f"Unknown label type: {kind}. {name} has numbers that are not whole; use MLPRegressor to predict numbers."
         )
+    if kind == "unknown":
+        raise DataError(
+            f"Unknown label type: {kind}. {name} must be labels (n,) of one type; leave out the rows whose label is "
+            "missing, and convert other objects, as by y.astype(str)."
+        )
     if "multioutput" in kind:
         raise DataError(
             f"Multioutput target data is not supported: {name} must be labels (n,), or 0 and 1 (n, labels); "

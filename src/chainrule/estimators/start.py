@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.random import generator
-from chainrule.errors import DataError
+from chainrule.errors import DataError, ShapeError
 from chainrule.formulas.layers import Dense
 from chainrule.model import Model
 from chainrule.network.network import Network, Slot
@@ -49,6 +49,10 @@ class Views(list[Any]):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         """Copy the values into the view at this place."""
+        if np.shape(value) != self[index].shape:
+            raise ShapeError(
+                f"the parameters of layer {index} have the shape {self[index].shape}, not {np.shape(value)}."
+            )
         self[index][...] = value
 
 
