@@ -44,7 +44,7 @@ def table() -> pd.DataFrame:
             "Unknown label type: continuous. y has numbers that are not whole",
         ),
         (
-            lambda: classifier().fit(X, np.array([None, *WORDS[1:]], object)),
+            lambda: classifier().fit(X, np.array([*WORDS[1:], None], object)),
             "y has labels that have no order",
         ),
         (lambda: classifier().fit(X, Y, -np.ones(150)), "must be at least 0, not -1"),

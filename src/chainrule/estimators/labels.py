@@ -63,12 +63,19 @@ def distinct(y: Any, name: str) -> tuple[str, NDArray[Any]]:
     found = plainly(y)
     if found is not None:
         return found
-    kind: str = type_of_target(y, input_name=name)
+    try:
+        kind: str = type_of_target(y, input_name=name)
+        classes = unique_labels(y) if kind in ("binary", "multiclass", "multilabel-indicator") else None
+    except TypeError as error:
+        raise DataError(
+            f"{name} has labels that have no order ({error}); leave out the rows whose label is missing, and make all "
+            "labels text or all numbers."
+        ) from error
     if kind.startswith("continuous"):
         raise DataError(
             f"Unknown label type: {kind}. {name} has numbers that are not whole; use MLPRegressor to predict numbers."
         )
-    if kind == "unknown":
+    if classes is None and "multioutput" not in kind:
         raise DataError(
             f"Unknown label type: {kind}. {name} must be labels (n,) of one type; leave out the rows whose label is "
             "missing, and convert other objects, as by y.astype(str)."
@@ -78,13 +85,7 @@ def distinct(y: Any, name: str) -> tuple[str, NDArray[Any]]:
             f"Multioutput target data is not supported: {name} must be labels (n,), or 0 and 1 (n, labels); "
             "fit one classifier for each column."
         )
-    try:
-        return kind, np.asarray(unique_labels(y))
-    except TypeError as error:
-        raise DataError(
-            f"{name} has labels that have no order ({error}); leave out the rows whose label is missing, and make all "
-            "labels text or all numbers."
-        ) from error
+    return kind, np.asarray(classes)
 
 
 def plainly(y: Any) -> tuple[str, NDArray[Any]] | None:
