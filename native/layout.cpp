@@ -40,6 +40,8 @@ void check(const Program& program) {
     };
     require(program.widths.size() == program.ops.size() + 1, "it has another number of buffers than operations");
     for (const int64_t columns : program.widths) require(columns > 0, "a buffer has no columns");
+    require(program.loss_c.size() == 1 || program.loss_c.size() == static_cast<size_t>(program.widths.back()),
+            "the loss has neither one constant nor one for each output");
     for (const Slot& slot : program.slots)
         require(slot.start >= 0 && slot.rows > 0 && slot.columns > 0 && slot.start + slot.rows * slot.columns <= program.size,
                 "a parameter lies outside theta");

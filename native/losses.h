@@ -1,6 +1,8 @@
 // Losses: the value, and its gradient beneath. chainrule/formulas/losses.py in C++.
 #pragma once
 
+#include <vector>
+
 #include "activations.h"
 #include "simd.h"
 
@@ -66,9 +68,9 @@ inline void with_loss(Loss kind, F&& f) {
 }
 
 // value (LANES,) = loss(out, y) and delta = share d loss / d out, of count <= LANES samples. out, y, delta (n, LANES): output k
-// of all samples is one vector. y holds targets after smoothing.
+// of all samples is one vector. y holds targets after smoothing. settings: the loss's constant, of all outputs or of each.
 template <Loss kind, class T>
-void loss_lanes(const T* out, const T* y, T* delta, int64_t n, int64_t count, const T* share, T c, T* value) {
+void loss_lanes(const T* out, const T* y, T* delta, int64_t n, int64_t count, const T* share, const std::vector<double>& settings, T* value) {
     constexpr int L = Simd<T>::LANES;
     if constexpr (kind == Loss::softmax_cross_entropy) {
         // logsumexp(out) sum_k y_k - sum_k y_k out_k; softmax(out) sum_k y_k - y
@@ -94,11 +96,13 @@ void loss_lanes(const T* out, const T* y, T* delta, int64_t n, int64_t count, co
     }
     const int64_t end = is_arithmetic(kind) ? L : count;
     std::fill(value, value + L, T(0));
-    for (int64_t k = 0; k < n; ++k)
+    for (int64_t k = 0; k < n; ++k) {
+        const T c = T(settings[settings.size() > 1 ? k : 0]);
         for (int64_t i = 0; i < end; ++i) {
             value[i] += loss_value(kind, out[k * L + i], y[k * L + i], c);
             delta[k * L + i] = share[i] * loss_gradient(kind, out[k * L + i], y[k * L + i], c);
         }
+    }
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

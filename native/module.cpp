@@ -447,10 +447,10 @@ NB_MODULE(_native, m) {
         .def(
             "__init__",
             [](Program* self, std::vector<Op> ops, std::vector<Slot> slots, std::vector<int64_t> widths, std::vector<int64_t> states,
-               int64_t size, int loss, double loss_c, double smoothing, const std::string& targets, double l2, double l1,
+               int64_t size, int loss, std::vector<double> loss_c, double smoothing, const std::string& targets, double l2, double l1,
                double max_norm, double scale, double offset) {
                 new (self) Program{std::move(ops), std::move(slots), std::move(widths), std::move(states), size, member<Loss>(loss),
-                                   loss_c, smoothing, scale, offset, targets == "binary", targets == "classes", l2, l1, max_norm};
+                                   std::move(loss_c), smoothing, scale, offset, targets == "binary", targets == "classes", l2, l1, max_norm};
             },
             nb::kw_only(), "ops"_a, "slots"_a, "widths"_a, "states"_a, "size"_a, "loss"_a, "loss_c"_a, "smoothing"_a, "targets"_a,
             "l2"_a, "l1"_a, "max_norm"_a, "scale"_a, "offset"_a);

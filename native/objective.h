@@ -110,7 +110,7 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
             weight[i] = weight_of(samples, chosen[i]);
             share[i] = static_cast<T>(samples.weight == nullptr ? 1 / divisor : weight[i] / divisor);
         }
-        with_loss(kind, [&](auto which) { loss_lanes<which()>(z, y, delta, n, count, share, T(program_.loss_c), value); });
+        with_loss(kind, [&](auto which) { loss_lanes<which()>(z, y, delta, n, count, share, program_.loss_c, value); });
         from_lanes(delta, count, n, &out.grad[i0 * out.ld], out.ld);
         for (int64_t i = 0; i < count; ++i)
             row_scores_[i0 + i] = {double(share[i]) * double(value[i]), is_correct[i] ? weight[i] : 0.0};

@@ -46,7 +46,8 @@ struct Program {
     std::vector<int64_t> states;  // width of each pair (mean, var) or (mean, std)
     int64_t size;                 // of theta
     Loss loss;
-    double loss_c, smoothing;     // the loss's constant; label smoothing
+    std::vector<double> loss_c;   // the loss's constant: of all outputs, or of each
+    double smoothing;             // of labels
     double scale, offset;         // of the samples: a0 = scale X + offset
     bool y_binary, y_classes;     // whether y holds 0 and 1, or classes
     double l2, l1, max_norm;      // max_norm 0 for none

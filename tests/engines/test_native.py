@@ -28,6 +28,7 @@ from chainrule import (
     NonFiniteError,
     Poisson,
     PReLU,
+    Quantile,
     ReLU,
     Rescale,
     Residual,
@@ -426,11 +427,18 @@ def test_l1_leaves_a_weight_of_zero_alone():
 
 
 @pytest.mark.filterwarnings("ignore:.*expects probabilities")
-@pytest.mark.parametrize("kind", LOSSES)
-def test_every_loss_where_it_has_a_kink_or_a_bound(kind):
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        *((kind, {"q": 0.2} if kind == "quantile" else {}) for kind in LOSSES),
+        ("quantile", {"q": (0.1, 0.5, 0.9)}),
+    ],
+    ids=str,
+)
+def test_every_loss_where_it_has_a_kink_or_a_bound(kind, settings):
     """Residuals of 0 and of Huber's delta, probabilities of 0 and of 1, and the same output for several classes."""
     out = np.array([[0.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.5, 0.5, 1.0], [1.0, 0.0, 0.0], [2.0, -1.0, 1.0]])
-    loss = LOSSES[kind](**({"q": 0.2} if kind == "quantile" else {}))
+    loss = LOSSES[kind](**settings)
     if loss.domain == "probability":
         out = np.clip(out, 0, 1)
     y = (
@@ -447,6 +455,21 @@ def test_every_loss_where_it_has_a_kink_or_a_bound(kind):
         model.history = model.fit(out, y, engine=engine, **how)
         models.append(model)
     assert_same(*models, out, FLOAT64)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_several_quantiles_train_on_the_native_engine(dtype):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (300, 2))
+    y = np.repeat(x[:, :1] + rng.normal(size=(300, 1)), 3, 1)
+    network = Network(2, [Dense(9), Tanh(), Dense(3)], Quantile((0.1, 0.5, 0.9)))
+    models = []
+    for engine in ("reference", "native"):
+        model = Model(network, dtype=dtype, seed=1)
+        model.history = model.fit(x, y, epochs=5, batch_size=37, sample_weight=1 + x[:, 0], engine=engine)
+        models.append(model)
+    assert_same(*models, x, FLOAT64 if dtype == "float64" else FLOAT32)
+    assert select("auto", Plan(network)).name == "native"
 
 
 @pytest.mark.parametrize("z", [79.0, 81.0, 85.0, 88.0, 88.5, 88.72])

@@ -34,8 +34,8 @@ class Formula(NamedTuple):
 
     name: str
     """huber, poisson, ..."""
-    constants: Mapping[str, float] = {}
-    """its settings by name, label_smoothing among them"""
+    constants: Mapping[str, float | tuple[float, ...]] = {}
+    """its settings by name, label_smoothing among them; a tuple has one for each output"""
 
 
 class Loss(ABC):
@@ -249,9 +249,7 @@ class Quantile(Loss):
             raise ConfigError("q of Quantile must be a number, or one for each output, not an empty list.")
         object.__setattr__(self, "q", tuple(check_number(q, "q", **limits) for q in self.q))  # type: ignore[arg-type]
 
-    def formula(self) -> Formula | None:
-        """quantile, with one q"""
-        return None if isinstance(self.q, tuple) else by_kind(self)
+    formula = by_kind
 
     def check_outputs(self, outputs: int) -> None:
         """Check that there is one quantile, or one for each output."""

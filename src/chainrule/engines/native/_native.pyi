@@ -66,7 +66,7 @@ class Program:
         states: list[int],
         size: int,
         loss: int,
-        loss_c: float,
+        loss_c: list[float],
         smoothing: float,
         targets: str,
         l2: float,

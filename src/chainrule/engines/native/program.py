@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.engines.ops import Op, operations
 from chainrule.formulas.layers import Link
-from chainrule.formulas.losses import Loss
+from chainrule.formulas.losses import Formula, Loss
 from chainrule.formulas.optimizers import Optimizer
 from chainrule.network.network import Network
 
@@ -73,7 +73,7 @@ class Program:
             states=self.state_widths,
             size=network.size,
             loss=_native.LOSSES[loss.name],
-            loss_c=named_constants(loss.name, loss.constants)[0],
+            loss_c=loss_constant(loss),
             smoothing=loss.constants.get("label_smoothing", 0.0),
             targets=network.loss.targets,
             l2=network.l2,
@@ -163,6 +163,13 @@ def table_layout(shape: tuple[int, ...], column: int) -> dict[str, int]:
 def constants(op: Op) -> tuple[float, float]:
     """Return c0 and c1 of an operation: its constants in the order of native/enumerations.h."""
     return named_constants(op.function or op.name, op.constants)
+
+
+def loss_constant(loss: Formula) -> list[float]:
+    """Return the constant of a loss: one number for all outputs, or one for each."""
+    name, *_ = *_native.CONSTANTS[loss.name], None
+    given = 0.0 if name is None else loss.constants[name]
+    return [float(each) for each in (given if isinstance(given, tuple) else (given,))]
 
 
 def named_constants(name: str, given: Mapping[str, Any]) -> tuple[float, float]:
