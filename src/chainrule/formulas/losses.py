@@ -34,7 +34,7 @@ class Formula(NamedTuple):
 
     name: str
     """huber, poisson, ..."""
-    constants: Mapping[str, float | tuple[float, ...]] = {}
+    constants: Mapping[str, Any] = {}
     """its settings by name, label_smoothing among them; a tuple has one for each output"""
 
 
