@@ -47,6 +47,20 @@ def table() -> pd.DataFrame:
             lambda: classifier().fit(X, np.array([*WORDS[1:], None], object)),
             "y has labels that have no order",
         ),
+        (lambda: classifier().fit(X, Y.astype(object)), "Unknown label type: unknown. y must be labels"),
+        (lambda: setattr(classifier().fit(X, Y), "coefs_", [np.ones((4, 4))]), "coefs_ must be 2 arrays"),
+        (
+            lambda: setattr(classifier().fit(X, Y), "intercepts_", [[0.0], [0.0]]),
+            r"the shape \(4,\), not \(1,\)",
+        ),
+        (
+            lambda: classifier(warm_start=True).fit(X, Y).set_params(preprocess="auto").fit(X, Y),
+            "preprocess cannot change while a network is trained on",
+        ),
+        (
+            lambda: classifier().fit(X, np.array(["2020", "2021", "2022"], "M8[Y]")[Y]).save("x"),
+            "cannot be kept in",
+        ),
         (lambda: classifier().fit(X, Y, -np.ones(150)), "must be at least 0, not -1"),
         (lambda: classifier(class_weight={0: -2.0, 1: 1.0, 2: 1.0}).fit(X, Y), "must be at least 0, not -2"),
         (lambda: classifier(class_weight=dict.fromkeys(range(3), 0.0)).fit(X, Y), "is 0 for every sample"),

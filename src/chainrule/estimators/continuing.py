@@ -9,8 +9,8 @@ import numpy as np
 from chainrule.errors import ConfigError, DataError
 
 ARCHITECTURE = (
-    *("hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual"),
-    *("loss", "quantiles", "label_smoothing", "preprocess"),
+    *("preprocess", "hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual"),
+    *("loss", "quantiles", "label_smoothing"),
 )
 """The parameters that say what the network is, and so cannot change while it is trained on."""
 
