@@ -140,6 +140,12 @@ def test_a_solver_validates_too():
     assert net.validation_loss_curve_[-1] == pytest.approx(found)
 
 
+def test_a_solver_of_a_table_takes_the_sizes_of_the_recipe_alone():
+    net = regressor(solver="lbfgs", hidden_layer_sizes=(100,), preprocess="auto").fit(table(), X[:, 1])
+    assert [len(b) for b in net.intercepts_] == [256, 128, 64, 1]
+    assert not any(link.layer.is_random for link in net.model_.network.walk())
+
+
 def test_a_hidden_layer_as_a_frame():
     net = classifier(hidden_layer_sizes=(6, 3)).set_output(transform="pandas").fit(X, Y)
     first, last = net.transform(X, layer=0), net.transform(X)

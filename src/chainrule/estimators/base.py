@@ -19,18 +19,10 @@ from chainrule.estimators import continuing, fitting, preprocessing, recipe
 from chainrule.estimators.architecture import build, hidden_layers, hidden_sizes
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.protocol import CallbackSupportMixin, Tasks, tasks, with_callbacks
-from chainrule.estimators.rates import as_rates
+from chainrule.estimators.rates import as_rates, is_stochastic
 from chainrule.estimators.start import initial_theta, take_trunk
 from chainrule.formulas.losses import Loss
-from chainrule.formulas.optimizers import LBFGS, Solver
 from chainrule.model import Model
-
-
-def is_stochastic(estimator: Any) -> bool:
-    """Return whether the estimator trains by batches; a solver has no `partial_fit`."""
-    if estimator.optimizer is not None:
-        return not (isinstance(estimator.optimizer, Solver) or estimator.optimizer == LBFGS.kind)
-    return bool(estimator.solver != "lbfgs")
 
 
 def _has_partial_fit(estimator: Any) -> bool:

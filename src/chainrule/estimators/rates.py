@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.formulas.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
+from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer, Solver
 from chainrule.training.run import OptimizerState
 
 SMALLEST_RATE = 1e-6
@@ -37,6 +37,13 @@ class RateControl:
             return True
         self.learning_rate /= 5.0
         return False
+
+
+def is_stochastic(estimator: Any) -> bool:
+    """Return whether the estimator trains by batches; a solver has no `partial_fit`."""
+    if estimator.optimizer is not None:
+        return not (isinstance(estimator.optimizer, Solver) or estimator.optimizer == LBFGS.kind)
+    return bool(estimator.solver != "lbfgs")
 
 
 def as_rates(estimator: Any) -> RateControl:

@@ -37,6 +37,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
+from chainrule.estimators.rates import is_stochastic
 from chainrule.formulas.layers import Layer, Scale
 from chainrule.formulas.optimizers import AdamW
 from chainrule.formulas.schedules import Cosine
@@ -107,6 +108,8 @@ def in_use(estimator: Any, rows: int, incremental: bool) -> Iterator[None]:
         }
     if given & set(OPTIMIZING):
         found = {name: value for name, value in found.items() if name not in OPTIMIZING}
+    if not is_stochastic(estimator):  # its objective must be the same at each evaluation, and has no batches
+        found = {name: value for name, value in found.items() if name == "hidden_layer_sizes"}
     try:
         for name, value in found.items():
             if name not in given:
