@@ -2,7 +2,7 @@
 
 Blocks of Python in a page run in order, in one namespace, in an empty folder. A block of text straight beneath one is
 what it prints; numbers agree to one unit of the last digit shown. `<!-- slow -->` above a block leaves it to the slow
-test, which runs all of them.
+test, which runs all of them. `<!-- needs NAME -->` above one leaves it out where that package, of an extra, is not installed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import io
 import re
 import shlex
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +32,12 @@ from chainrule.trained.persistence import LAYERS
 
 ROOT = Path(__file__).parents[2]
 README, CHINESE = ROOT / "README.md", ROOT / "README.zh-TW.md"
-PAGES = (README, CHINESE, *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (
+    README,
+    CHINESE,
+    *(page for under in ("*.md", "gallery/*.md") for page in sorted((ROOT / "docs").glob(under))),
+)
+NEEDS = re.compile(r"<!-- needs (\w+) -->$")
 FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d*)?(?:e[-+]?\d+)?")
 
@@ -45,6 +51,7 @@ class Block(NamedTuple):
     code: str
     is_slow: bool
     prints: str | None
+    needs: str | None = None
 
 
 def name_of(page: Path) -> str:
@@ -66,6 +73,7 @@ def blocks(page: Path) -> list[Block]:
             block[2],
             text[: block.start()].rstrip().endswith("<!-- slow -->"),
             output,
+            needs[1] if (needs := NEEDS.search(text[: block.start()].rstrip())) else None,
         )
         for block, output in zip(found, [*outputs, None], strict=False)
     ]
@@ -102,7 +110,7 @@ def assert_prints(block: Block, printed: str) -> None:
 def run_page(page: Path, slow: bool) -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in python_blocks(page):
-        if block.is_slow and not slow:
+        if (block.is_slow and not slow) or (block.needs and find_spec(block.needs) is None):
             continue
         code = compile("\n" * block.line + block.code, str(page), "exec", dont_inherit=True)
         printed = io.StringIO()

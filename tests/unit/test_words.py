@@ -30,6 +30,7 @@ PYTHON = sorted((ROOT / "src" / "chainrule").rglob("*.py"))
 NATIVE = sorted(path for path in (ROOT / "native").rglob("*") if path.suffix in (".h", ".cpp"))
 PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "gallery").glob("*.md")),
     *(ROOT / f"{n}.md" for n in ("README", "CONTRIBUTING", "CHANGELOG")),
 ]
 
