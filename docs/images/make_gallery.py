@@ -69,10 +69,10 @@ def text(page: dict[str, Any]) -> Figures:
 
 
 def series(page: dict[str, Any]) -> Figures:
-    """The last five years of the seasonal series, and what was foretold."""
+    """The last five years of the seasonal series, and what was forecast."""
     figure = make_subplots(2, 1, subplot_titles=["orders (index)", "temperature, °C"], vertical_spacing=0.16)
-    for row, (name, (true, foretold)) in enumerate(page["lines"].items(), 1):
-        for values, label, color in ((true, "as it came", GREY), (foretold, "a month before", BLUE)):
+    for row, (name, (true, forecast)) in enumerate(page["lines"].items(), 1):
+        for values, label, color in ((true, "measured", GREY), (forecast, "forecast a month before", BLUE)):
             shown = np.exp(values[-60:] / 100) if name == "orders" else values[-60:]
             line = {"color": color, "width": 4 if color == GREY else 2}
             figure.add_trace(go.Scatter(y=shown, name=label, line=line, showlegend=row == 1), row, 1)
@@ -81,7 +81,7 @@ def series(page: dict[str, Any]) -> Figures:
 
 
 def tables(page: dict[str, Any]) -> Figures:
-    """What came over what was foretold."""
+    """What came over what was predicted."""
     late, figure = page["late"], go.Figure()
     for continent in sorted(set(late["continent"])):
         rows = np.flatnonzero(late["continent"].to_numpy() == continent)
@@ -89,8 +89,8 @@ def tables(page: dict[str, Any]) -> Figures:
             x=page["guess"][rows], y=page["y_test"][rows], name=continent, mode="markers", marker={"size": 6}
         )
     ends = [float(page["guess"].min()), float(page["guess"].max())]
-    figure.add_scatter(x=ends, y=ends, mode="lines", line={"color": GREY, "dash": "dot"}, name="as foretold")
-    figure.update_xaxes(title="foretold change, years").update_yaxes(title="change, years")
+    figure.add_scatter(x=ends, y=ends, mode="lines", line={"color": GREY, "dash": "dot"}, name="as predicted")
+    figure.update_xaxes(title="predicted change, years").update_yaxes(title="change, years")
     yield "", figure.update_layout(height=400)
 
 

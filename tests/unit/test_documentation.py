@@ -2,7 +2,7 @@
 
 Blocks of Python in a page run in order, in one namespace, in an empty folder. A block of text straight beneath one is
 what it prints; numbers agree to one unit of the last digit shown. `<!-- slow -->` above a block leaves it to the slow
-test, which runs all of them. `<!-- needs NAME -->` above one leaves it out where that package, of an extra, is not installed.
+test, which runs all of them. `<!-- needs NAME -->` above one leaves it out without that package.
 """
 
 from __future__ import annotations
