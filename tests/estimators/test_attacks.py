@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.datasets import load_iris
 from sklearn.model_selection import cross_validate
 
@@ -144,6 +145,21 @@ def test_a_solver_of_a_table_takes_the_sizes_of_the_recipe_alone():
     net = regressor(solver="lbfgs", hidden_layer_sizes=(100,), preprocess="auto").fit(table(), X[:, 1])
     assert [len(b) for b in net.intercepts_] == [256, 128, 64, 1]
     assert not any(link.layer.is_random for link in net.model_.network.walk())
+
+
+def test_the_recipe_counts_the_rows_of_any_target():
+    class Like:
+        def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+            return np.array(X[:, 1], dtype)
+
+    frame, several = table(), np.eye(3, dtype=int)[Y]
+    settings: dict[str, Any] = {"hidden_layer_sizes": (4,), "preprocess": "auto", "random_state": 0}
+    nets = [MLPRegressor(**settings, max_iter=2).fit(frame, y) for y in (Like(), X[:, 1], X[:, 1].tolist())]
+    assert nets[0].loss_curve_ == nets[1].loss_curve_ == nets[2].loss_curve_
+    dense, spread = (
+        MLPClassifier(**settings, max_iter=2).fit(frame, y) for y in (several, csr_matrix(several))
+    )
+    assert dense.loss_curve_ == spread.loss_curve_
 
 
 def test_a_hidden_layer_as_a_frame():

@@ -114,7 +114,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     ) -> Self:
         """Train, by the recipe for tables if preprocess="auto" asks for it."""
         self._validate_params()
-        with recipe.in_use(self, len(y) if hasattr(y, "__len__") else 0, incremental):
+        with recipe.in_use(self, recipe.rows_of(y), incremental):
             return self._train(X, y, sample_weight, X_val, y_val, incremental)
 
     def _train(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, incremental: bool) -> Self:

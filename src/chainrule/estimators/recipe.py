@@ -37,6 +37,8 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
+
 from chainrule.estimators.rates import is_stochastic
 from chainrule.formulas.layers import Layer, Scale
 from chainrule.formulas.optimizers import AdamW
@@ -66,6 +68,15 @@ def is_used(estimator: Any) -> bool:
 def front(estimator: Any) -> list[Layer]:
     """Return the layers that the recipe has in front of the first hidden one."""
     return [Scale(rate=FRONT_RATE)] if is_used(estimator) else []
+
+
+def rows_of(y: Any) -> int:
+    """Return the rows of a target that is not checked yet: a list, an array or what becomes one, a sparse matrix."""
+    if not hasattr(y, "shape") and not hasattr(y, "__len__") and hasattr(y, "__array__"):
+        y = np.asarray(y)
+    if hasattr(y, "shape"):  # a sparse matrix has no length
+        return int(y.shape[0]) if len(y.shape) else 0
+    return len(y) if hasattr(y, "__len__") else 0
 
 
 def values(rows: int) -> dict[str, Any]:
