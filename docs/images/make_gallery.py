@@ -111,9 +111,9 @@ def main() -> None:
         for name in sys.argv[1:] or makers:
             for ending, figure in makers[name](run(PAGES / f"{name}.md")):
                 figure.update_layout(
-                    template="plotly_white", margin={"l": 60, "r": 20, "t": 40, "b": 50}, font_size=13
+                    template="plotly_white", margin={"l": 60, "r": 20, "t": 60, "b": 50}, font_size=13
                 )
-                figure.update_layout(legend={"orientation": "h", "y": 1.12} if name != "tables" else {})
+                figure.update_layout(legend={"orientation": "h", "y": 1.14} if name != "tables" else {})
                 screen.set_content(figure.to_html(config={"displayModeBar": False}, include_mathjax=False))
                 drawn = Image.open(io.BytesIO(screen.locator(".svg-container").screenshot())).convert("RGB")
                 path = HERE / f"gallery-{name}{'-' * bool(ending)}{ending}.png"
