@@ -208,7 +208,7 @@ def load(path: str | os.PathLike[str], custom: Mapping[str, type[Layer]] | None 
                     config = completed(config, {kind: {} for kind in custom or ()})
                 network = network_from_config(config, custom)
             except ChainruleError as error:
-                raise FormatError(f"{path}: the architecture cannot be built: {error}") from error
+                raise FormatError(f"{path}: the architecture cannot be built: {str(error)[:300]}") from error
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
                 raise FormatError(
                     f"{path}: the architecture in the metadata is malformed ({error})."

@@ -303,7 +303,7 @@ class Trained:
             found.epochs_trained = checks.check_seed(extra["epochs_trained"], "epochs_trained", 63)
             found.steps_trained = checks.check_seed(extra["steps_trained"], "steps_trained", 63)
         except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"{path}: the metadata is malformed ({error}).") from error
+            raise FormatError(f"{path}: the metadata is malformed ({str(error)[:300]}).") from error
         return found, extra
 
     def __repr__(self) -> str:
