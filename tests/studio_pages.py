@@ -111,12 +111,16 @@ class Pages:
             if parts.scheme not in ("data", "blob") and parts.netloc != urlsplit(self.origin).netloc:
                 faults.append(f"asked {url}")
 
+        def failed(url: str, why: str | None) -> None:
+            if not (url.endswith("/icon.svg") and why == "net::ERR_ABORTED"):  # a reload drops the tab's icon
+                faults.append(f"failed: {url} {why}")
+
         page = context.new_page()
         if init:
             page.add_init_script(init)
         page.on("request", lambda request: asked(request.url))
         page.on("websocket", lambda socket: asked(socket.url))
-        page.on("requestfailed", lambda request: faults.append(f"failed: {request.url} {request.failure}"))
+        page.on("requestfailed", lambda request: failed(request.url, request.failure))
         page.on(
             "response",
             lambda reply: faults.append(f"{reply.status}: {reply.url}") if reply.status >= 400 else None,

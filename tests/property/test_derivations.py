@@ -83,7 +83,7 @@ def test_a_thousand_pairs(record_property):
 
     @given(problems(), st.booleans(), seeds)
     @settings(
-        max_examples=1200, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
+        max_examples=1350, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
     )
     def draw(problem: Problem, training: bool, seed: int) -> None:
         nonlocal others
