@@ -305,8 +305,8 @@ def test_a_pad_of_another_shape_is_read_cell_by_cell(browser):
         x = sample(page).reshape(6, 8)
         assert x[:, 3:5].sum() > 0.5 * x.sum() > 0 and x[4:].sum() == 0 and x.max() <= 255
         page.locator("[data-test=noise]").click()
+        page.wait_for_function("() => chainrule.store.get('sample').x.filter((v) => v > 0).length > 0.9 * 48")
         page.wait_for_function(f"() => {VIEW}.scene().progress >= 3")  # the wave has run through
-        assert (sample(page) > 0).mean() > 0.9
 
 
 # --- samples
