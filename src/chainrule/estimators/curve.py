@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.engines import StepSettings
 from chainrule.estimators.architecture import penalties
-from chainrule.formulas.losses import MeanSquaredError, Poisson, saturated_poisson
+from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
 from chainrule.training.callbacks import Callback
 from chainrule.training.loop import learning_rates
 from chainrule.training.run import OptimizerState, Run
@@ -104,7 +104,7 @@ class LearningCurve(Callback):
         n = run.samples.n if rows is None else rows
         total, penalty = run.session.row_sums.tolist()
         loss, outputs = run.plan.network.loss, run.plan.network.outputs
-        if isinstance(loss, MeanSquaredError) and outputs > 1:
+        if is_mean_over_outputs(loss, outputs):
             total = (total - penalty) / outputs + penalty
         if isinstance(loss, Poisson) and self.rows is not None:
             if self.offset is None:
@@ -148,6 +148,11 @@ class LearningCurve(Callback):
         self.rates.kept = OptimizerState(run.session.optimizer_state, run.steps_before + run.step)
         if self.best is not None:
             run.restore(self.best)
+
+
+def is_mean_over_outputs(loss: Loss, outputs: int) -> bool:
+    """Return whether scikit-learn reports the mean over several outputs, though its gradient is that of their sum."""
+    return isinstance(loss, MeanSquaredError) and outputs > 1
 
 
 class TimeLimit(Callback):

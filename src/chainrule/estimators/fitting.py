@@ -15,8 +15,8 @@ from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.errors import DataError, NonFiniteError
 from chainrule.estimators.architecture import with_penalty
-from chainrule.estimators.curve import LearningCurve, TimeLimit
-from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
+from chainrule.estimators.curve import LearningCurve, TimeLimit, is_mean_over_outputs
+from chainrule.formulas.losses import Loss, Poisson, saturated_poisson
 from chainrule.formulas.optimizers import LBFGS, GradientDescent, Optimizer
 from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.training import fit as training
@@ -201,7 +201,7 @@ def reported(loss: Loss, samples: Samples) -> Callable[[float, float], float] | 
     Of several outputs of a squared error it is the mean, though its gradient is that of the sum; of counts half the
     deviance.
     """
-    if isinstance(loss, MeanSquaredError) and samples.outputs > 1:
+    if is_mean_over_outputs(loss, samples.outputs):
         return lambda value, penalty: value / samples.outputs + penalty
     if isinstance(loss, Poisson):
         offset = float(np.average(saturated_poisson(samples.y), weights=samples.weight))

@@ -77,11 +77,8 @@ class Embedding(Layer):
 
     def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
         """dL/dEi as in `gradients`      dL/dx = delta_rest, and 0 for a code"""
-        xp, k = namespace(delta), len(self.columns)
-        kept = delta.shape[1] - sum(size for *_, size in self.columns)
-        of_rest = [delta[:, :kept], xp.zeros((delta.shape[0], k), dtype=delta.dtype)]
-        order = [*self.rest(kept + k), *(column for column, *_ in self.columns)]
-        return self.gradients(params, cache, delta, ctx), xp.concatenate(of_rest, 1)[:, np.argsort(order)]
+        of_codes = namespace(delta).zeros((delta.shape[0], len(self.columns)), dtype=delta.dtype)
+        return self.gradients(params, cache, delta, ctx), self.by_column(delta, of_codes)
 
     def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
         """dL/dEi[c] = sum of delta_i over the samples with code c"""
@@ -131,11 +128,15 @@ class Embedding(Layer):
 
     def fold(self, values: NDArray[Any]) -> NDArray[Any]:
         """Sum each vector's part: from values of the output (n, fan_out) to values of x (n, fan_in)."""
-        k = len(self.columns)
-        kept = values.shape[1] - sum(size for *_, size in self.columns)
-        order = [*self.rest(kept + k), *(column for column, *_ in self.columns)]
         sums = [part.sum(1, keepdims=True) for part in self.parts(values)]
-        return np.concatenate([values[:, :kept], *sums], 1)[:, np.argsort(order)]
+        folded: NDArray[Any] = self.by_column(values, np.concatenate(sums, 1))
+        return folded
+
+    def by_column(self, out: Array, of_codes: Array) -> Array:
+        """Return the rest of the output's columns (n, fan_out), and k for the codes (n, k), at their places in x."""
+        kept = out.shape[1] - sum(size for *_, size in self.columns)
+        order = [*self.rest(kept + len(self.columns)), *(column for column, *_ in self.columns)]
+        return namespace(out).concatenate([out[:, :kept], of_codes], 1)[:, np.argsort(order)]
 
     def width(self, fan_in: int) -> int:
         """Return features - k + sum of sizes. Raises ConfigError where x has no such column."""
