@@ -356,6 +356,29 @@ def test_every_option_keeps_its_meaning_and_its_estimator(command, houses, tmp_p
     np.testing.assert_allclose(found.predict_proba(frame), shares, atol=1e-6)
 
 
+def test_a_refit_of_the_estimator_has_the_penalty_of_the_run(command, houses, tmp_path):
+    names = ("area", "town", "garden", "sold", "land")
+    write(tmp_path / "cheap.csv", {name: houses[name] for name in (*names, "cheap")})
+    words = (
+        "--target-column",
+        "cheap",
+        "--epochs",
+        2,
+        "--quiet",
+        "--out",
+        "run",
+        "--l2",
+        0.01,
+        "--batch-size",
+        16,
+    )
+    command("train", "cheap.csv", *words)
+    found = MLPClassifier.load(tmp_path / "run" / "model.safetensors")
+    assert found.model_.network.l2 == 0.01
+    again = found.fit({name: houses[name] for name in names}, houses["cheap"])
+    assert again.model_.network.l2 == pytest.approx(0.01)
+
+
 BAD_TABLES = {
     "empty.csv": "",
     "names.csv": "a,b\n",

@@ -92,6 +92,11 @@ def with_penalty(network: Network, alpha: float, samples: float) -> Network:
     return made
 
 
+def alpha_of(l2: float, samples: int) -> float:
+    """Return the alpha that `with_penalty` makes this l2 of."""
+    return l2 * samples
+
+
 def penalties(samples: float, batches: Any) -> Any:
     """Return each step's factor of the penalty (steps,): samples / sum of the weights of its batch, 0 if that is 0.
 

@@ -11,11 +11,11 @@ import numpy as np
 from sklearn.base import clone
 
 from chainrule.estimators import MLPClassifier, MLPRegressor
-from chainrule.estimators.architecture import ACTIVATION_NAMES
+from chainrule.estimators.architecture import ACTIVATION_NAMES, alpha_of
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.preprocessing import publish
 from chainrule.formulas.layers import Activation
-from chainrule.formulas.optimizers import Adam
+from chainrule.formulas.optimizers import Adam, Solver
 from chainrule.recipe.prepare import Prepared
 from chainrule.recipe.settings import Settings
 from chainrule.training import History
@@ -52,11 +52,12 @@ def estimator(run: Prepared, history: History) -> Any:
 def parameters(settings: Settings, run: Prepared) -> dict[str, Any]:
     """Return the estimator's parameters that say what the settings of a run say. settings: resolved."""
     known, table = settings.activation in ACTIVATION_NAMES, run.data.table
+    is_solver, batch = isinstance(run.optimizer, Solver), settings.batch_size or run.parts.train.n
     assert table is not None
     found: dict[str, Any] = {
         "hidden_layer_sizes": tuple(settings.hidden or ()),
         "activation": settings.activation if known else "relu",
-        "alpha": settings.l2 * run.parts.train.n,
+        "alpha": alpha_of(settings.l2, run.parts.train.n if is_solver else batch),
         "batch_size": settings.batch_size,
         "max_iter": settings.epochs,
         "random_state": settings.seed,
