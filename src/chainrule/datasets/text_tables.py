@@ -15,6 +15,7 @@ import csv
 import io
 import os
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def read_text_table(path: PathLike) -> dict[str, NDArray[np.float64] | list[str 
     names = [cell.strip() for cell in first]
     if all(map(_is_number, names)):
         names = [f"x{k + 1}" for k in range(len(names))]
-        rows = _again(line, first, rows)
+        rows = chain([(line, first)], rows)
     names = [each or f"unnamed: {k}" for k, each in enumerate(names)]
     _check_names(name, names)
     return dict(zip(names, _columns(name, names, rows), strict=True))
@@ -111,24 +112,18 @@ def _rows(name: str, text: str, delimiter: str) -> Iterator[tuple[int, list[str]
         ) from error
 
 
-def _again(
-    line: int, first: list[str], rows: Iterator[tuple[int, list[str]]]
-) -> Iterator[tuple[int, list[str]]]:
-    yield line, first
-    yield from rows
-
-
 def _check_names(name: str, names: list[str]) -> None:
     if len(names) > MAX_COLUMNS:
         raise DataError(
             f"{name} has {len(names):,} columns, and at most {MAX_COLUMNS:,} are read; leave some out."
         )
-    if len(set(names)) < len(names):
-        twice = next(each for k, each in enumerate(names) if each in names[:k])
-        places = [k + 1 for k, each in enumerate(names) if each == twice][:2]
-        raise DataError(
-            f"{name} has two columns of the name {twice[:60]!r} ({places[0]} and {places[1]} of line 1); rename one."
-        )
+    places: dict[str, int] = {}
+    for k, each in enumerate(names):
+        first = places.setdefault(each, k)
+        if first != k:
+            raise DataError(
+                f"{name} has two columns of the name {each[:60]!r} ({first + 1} and {k + 1} of line 1); rename one."
+            )
 
 
 def _columns(

@@ -1,4 +1,8 @@
-"""Make the array of a network's inputs from the columns of a table and what was learned of them."""
+"""Make the array of a network's inputs from the columns of a table and what was learned of them.
+
+scikit-learn's encoders are not used: they count rows and not weights, and know a category only in the type that it had
+in training, where a column may come back as text or as numbers (`kinds.codes`).
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import Any
 from chainrule.errors import FormatError
 from chainrule.estimators.tables import calendar
 from chainrule.estimators.tables.column import LONGEST
-from chainrule.estimators.tables.fitting import MOST_CODES, MOST_ONE_HOT
+from chainrule.estimators.tables.fitting import MOST_CODES
 from chainrule.estimators.tables.learned import KINDS, OUTCOMES, WHYS, Lane, LearnedColumn
 from chainrule.estimators.tables.scaling import WAYS, Scaling
 
@@ -134,8 +134,6 @@ def _whole(made: LearnedColumn, where: str) -> None:
     }
     if not fits[made.became] or not {lane.part for lane in made.lanes} <= set(parts):
         raise FormatError(f"{where} is {made.became}, and its other values are not those of such a column.")
-    if made.became == "one_hot" and count > max(MOST_ONE_HOT, MOST_CODES):
-        raise _bad(f"{where}.categories", f"at most {MOST_CODES:,}")
 
 
 def _lanes(data: Any, where: str) -> tuple[Lane, ...]:
