@@ -89,9 +89,12 @@ def shown(value: Any) -> str:
 
 def read_columns(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read the columns of a table by name: arrays, lists or series."""
-    found, name = read_table(path), os.fspath(path)
-    if isinstance(found, dict):
-        return found
+    found = read_table(path)
+    return found if isinstance(found, dict) else columns_of(found, os.fspath(path))
+
+
+def columns_of(found: Any, name: str) -> dict[str, Any]:
+    """Return the columns of a data frame by name. name: of the frame, for errors."""
     frame = read_frame(found, name)
     return {each: frame.get_column(each) for each in column_names(found, name) or ()}
 

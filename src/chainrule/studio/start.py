@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.datasets.idx import Dataset
-from chainrule.datasets.tables import read_csv
+from chainrule.datasets.table_files import read_table
 from chainrule.errors import ChainruleError, DataError, FormatError
 from chainrule.formulas.layers import Dense, ReLU, Rescale
 from chainrule.formulas.losses import SoftmaxCrossEntropy
@@ -71,46 +71,46 @@ def open_data(text: str) -> Data:
     path = Path(text)
     if not path.exists():
         raise DataError(f"{path} does not exist; check the path.")
-    if path.suffix.lower() != ".csv":
-        return of_any_types(path)
-    try:
-        return of_numbers(path)
-    except DataError:  # text, dates or missing cells, or a file that the other reader says more of
-        return of_any_types(path)
+    table = read_table(path)
+    if not isinstance(table, dict):
+        from chainrule.recipe.tables import columns_of
 
-
-def of_numbers(path: Path) -> Data:
-    """Read a CSV file of numbers as they are. Raises DataError for other cells."""
-    table = read_csv(path)
-    X, names = table.X, tuple(table.names)
-    y: Any = None if table.y is None else np.array(table.y)
-    if y is None and X.shape[1] > 1:
-        X, y, names = X[:, :-1], X[:, -1], names[:-1]
-    elif y is None:
+        table = columns_of(table, text)
+    if len(table) < 2:
         raise FormatError(f"{path} has one column; it must have features and a target.")
-    try:
-        y = np.asarray(y, np.float64)
-    except ValueError:
-        is_classes = True
-    else:
-        is_classes = bool((y == np.round(y)).all()) and np.unique(y).size <= 20
-        y = y.astype(np.int64) if is_classes else y
-    is_named = len(set(names)) == len(names) == X.shape[1] and all(names)
-    return from_arrays(X, y, name=path.stem)._replace(features=names if is_named else None)
+    target = "y" if "y" in table else list(table)[-1]
+    return (
+        of_numbers(path, table, target) if are_numbers(table, target) else of_any_types(path, table, target)
+    )
 
 
-def of_any_types(path: Path) -> Data:
-    """Read a table of any types as a `TablePreprocessor` makes numbers of it, each category an input of its own."""
+def are_numbers(table: dict[str, Any], target: str) -> bool:
+    """Return whether a table is taken as it is: each cell beside the target is a number, and no target is missing."""
+    return all(
+        isinstance(values, np.ndarray) and bool(np.isfinite(values).all())
+        if name != target or isinstance(values, np.ndarray)
+        else None not in values
+        for name, values in table.items()
+    )
+
+
+def of_numbers(path: Path, table: dict[str, Any], target: str) -> Data:
+    """Make data of a table of numbers, X (n, features) as they are; y of whole numbers of few values are classes."""
+    y, features = np.asarray(table[target]), tuple(name for name in table if name != target)
+    if y.dtype.kind == "f" and (y == np.round(y)).all() and np.unique(y).size <= 20:
+        y = y.astype(np.int64)
+    X = np.stack([table[name] for name in features], 1)
+    return from_arrays(X, y, name=path.stem)._replace(features=features)
+
+
+def of_any_types(path: Path, table: dict[str, Any], target: str) -> Data:
+    """Make data of a table as a `TablePreprocessor` makes numbers of it, each category an input of its own."""
     from chainrule.estimators.tables.preprocessor import TablePreprocessor
     from chainrule.recipe import tables
     from chainrule.recipe.targets import read_target
 
-    columns = tables.read_columns(path)
-    if len(columns) < 2:
-        raise FormatError(f"{path} has one column; it must have features and a target.")
-    name = "y" if "y" in columns else list(columns)[-1]
-    target, preprocessor = read_target(name, columns[name], f"{path}"), TablePreprocessor(embeddings=False)
-    train, test, _ = tables.prepared(path, columns, target, preprocessor, 0, HELD_OUT)
+    y, preprocessor = read_target(target, table[target], f"{path}"), TablePreprocessor(embeddings=False)
+    train, test, _ = tables.prepared(path, table, y, preprocessor, 0, HELD_OUT)
     features = tuple(preprocessor.get_feature_names_out())
     return Data(path.stem, "", "", train, None, test, features=features)
 
