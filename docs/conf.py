@@ -13,7 +13,7 @@ from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
-import chainrule.model
+import chainrule.model.model
 from chainrule.inspection.attribution import Attribution
 from chainrule.inspection.flow import flow
 from chainrule.inspection.trace import gradient_check, trace
@@ -42,7 +42,7 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 
 # What a model imports for type checkers alone: in signatures each links to its own page.
-vars(chainrule.model).update(
+vars(chainrule.model.model).update(
     Attribution=Attribution,
     Flow=flow.Flow,
     GradientCheck=gradient_check.GradientCheck,

@@ -23,7 +23,7 @@ from chainrule.trained import persistence
 from chainrule.training import checkpoint
 from chainrule.training.history import History
 from chainrule.training.run import OptimizerState, Run, copied
-from chainrule.training.trainers import trainer_for
+from chainrule.training.trainers import Trainer, trainer_for
 from chainrule.training.without_backprop import Method
 
 NUMBERS = 1 << 18
@@ -49,15 +49,17 @@ def fit(
     settings: Callable[[Run, NDArray[np.int64]], StepSettings] | None = None,
     optimizer_state: OptimizerState | None = None,
     reported: Callable[[float, float], float] | None = None,
+    trainer: Trainer | None = None,
 ) -> History:
-    """Train a model in place and return its history. The arguments are those of `Model.fit`, checked, and four more.
+    """Train a model in place and return its history. The arguments are those of `Model.fit`, checked, and five more.
 
     order, settings: functions that each epoch begins with, see `Run`; they replace the shuffle, and the schedule.
     optimizer_state: what the optimizer begins with, of an earlier run (`Run.optimizer_state`); None for its start.
     reported: what a solver minimizes, see `Run`.
+    trainer: what makes the session, for more than one network; None for the one that suits optimizer and method.
     """
     before, steps_before = model.epochs_trained, 0 if optimizer_state is None else optimizer_state.steps
-    trainer = trainer_for(optimizer, method)
+    trainer = trainer_for(optimizer, method) if trainer is None else trainer
     chosen = trainer.engine(engine, plan)
     # The steps of the optimizer count in the draws too, so that two runs draw what a single one would have.
     session = trainer.session(chosen, plan, model.theta, model.states, model.steps_trained - steps_before)

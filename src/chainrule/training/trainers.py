@@ -116,7 +116,7 @@ def say_once(reason: str) -> None:
     warnings.warn(
         f"training runs on the reference engine, which is slower than the native one: {reason}; "
         "install a compiler and the package again, or pass engine='reference'.",
-        stacklevel=5,
+        stacklevel=6,
     )
 
 

@@ -7,7 +7,6 @@ What only some of its methods need is imported there: a process that predicts do
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,16 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.shown import Shown, widget
-from chainrule.data import checks, frames
-from chainrule.data.samples import Samples, TargetScale, measure_targets
-from chainrule.engines import Plan
-from chainrule.errors import ChainruleError, ConfigError, DataError, ShapeError
+from chainrule.data import checks
+from chainrule.data.samples import Samples
+from chainrule.errors import ConfigError, ShapeError
 from chainrule.formulas.layers import Layer
 from chainrule.formulas.losses import Loss
-from chainrule.formulas.optimizers import AnyOptimizer, GradientDescent, Optimizer, Solver
+from chainrule.formulas.optimizers import AnyOptimizer, Optimizer
 from chainrule.inspection.trace.memory import MEMORY_LIMIT
 from chainrule.network.network import Network, with_head
-from chainrule.trained.evaluation import metric_names
 from chainrule.trained.trained import Trained
 from chainrule.training.history import History
 
@@ -167,131 +164,32 @@ class Model(Trained, Shown):
         Raises ConfigError for invalid settings, ShapeError for shapes that do not match, DataError for unusable values,
         and NonFiniteError at the step that produces NaN or infinity.
         """
-        network = self.network
-        from chainrule.data.advice import on_codes, on_targets
-        from chainrule.formulas.schedules import ReduceOnPlateau
-        from chainrule.training import as_callbacks, settings
-        from chainrule.training import fit as training
+        from chainrule.training.arguments import checked_fit
 
-        method = settings.as_method(method, optimizer, schedule, engine)
-        optimizer = settings.as_optimizer(optimizer)
-        schedule = settings.as_schedule(schedule, optimizer)
-        if isinstance(X, Samples):
-            samples = checks.check_known(X, y, network, sample_weight, class_weight, self.target_scale)
-            features, classes = self._feature_names, self.classes
-        else:
-            features = self._feature_names or frames.column_names(X)
-            samples, classes = checks.check_samples(
-                network,
-                X,
-                y,
-                sample_weight=sample_weight,
-                class_weight=class_weight,
-                classes=self.classes,
-                features=features,
-            )
-        held_out = self._validation(validation_data, validation_fraction, classes, features)
-        if validation_fraction is not None:
-            samples, held_out = training.split(samples, validation_fraction, self.seed)
-        scale = self._scale(scale_targets, samples)
-        samples, held_out = samples.scaled(scale), None if held_out is None else held_out.scaled(scale)
-        if isinstance(schedule, ReduceOnPlateau) and schedule.monitor.startswith("val_") and held_out is None:
-            raise ConfigError(
-                f"ReduceOnPlateau watches {schedule.monitor!r}, which needs validation_data or validation_fraction."
-            )
-        plan = Plan(
-            network=network,
-            optimizer=optimizer if isinstance(optimizer, Optimizer) else GradientDescent(),
-            batch_size=min(
-                samples.n,
-                checks.check_count(samples.n if batch_size is None else batch_size, "batch_size"),
-            ),
-            seed=self.seed,
-            dtype=self.dtype,
-            clip_norm=settings.check_clip("clip_norm", clip_norm),
-            clip_value=settings.check_clip("clip_value", clip_value),
-            precision=settings.check_precision(precision, self.dtype, optimizer),
-            frozen=self.frozen,
+        return checked_fit(
+            self,
+            X,
+            y,
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            schedule=schedule,
+            validation_data=validation_data,
+            validation_fraction=validation_fraction,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            metrics=metrics,
+            callbacks=callbacks,
+            scale_targets=scale_targets,
+            shuffle=shuffle,
+            clip_norm=clip_norm,
+            clip_value=clip_value,
+            precision=precision,
+            resume=resume,
+            verbose=verbose,
+            engine=engine,
+            method=method,
         )
-        names = metric_names(metrics, self.task, each_epoch=True)
-        epochs = checks.check_count(epochs, "epochs", 0)
-        watchers = as_callbacks(callbacks)
-        if verbose:
-            from chainrule.training.progress import ProgressBar
-
-            watchers.insert(0, ProgressBar(verbose))
-        if not self.steps_trained and resume is None and epochs and not isinstance(optimizer, Solver):
-            labels = None if classes is None else classes.tolist()
-            is_known = self.classes is not None
-            said = on_targets(network.layers, network.loss, samples, labels, is_known)
-            for sentence in (*on_codes(network.layers, samples), *said):
-                warnings.warn(sentence, stacklevel=2)
-        before = (
-            *(self.classes, self._feature_names, self.target_scale),
-            *(self.states, self.history, self.steps_trained),
-        )
-        self.classes, self._feature_names, self.target_scale = classes, features, scale
-        self.states = training.fit_standardize(network, self.states, samples, self.dtype)
-        try:
-            return training.fit(
-                self,
-                plan,
-                optimizer,
-                samples,
-                held_out,
-                epochs=epochs,
-                schedule=schedule,
-                metrics=names,
-                shuffle=shuffle,
-                callbacks=watchers,
-                engine=engine,
-                resume=None if resume is None else os.fspath(resume),
-                method=method,
-            )
-        except ChainruleError:
-            if self.steps_trained == before[-1]:  # refused before its first step: the model is as it was
-                self.classes, self._feature_names, self.target_scale, self.states, self.history = before[:-1]
-            raise
-
-    def _scale(self, wanted: bool | None, samples: Samples) -> TargetScale | None:
-        """Return the scale of the targets: the one measured before, one measured now, or None."""
-        if wanted is not None and not isinstance(wanted, (bool, np.bool_)):
-            raise ConfigError(f"scale_targets must be True, False or None, not {wanted!r}.")
-        if wanted is None or wanted == (self.target_scale is not None):
-            return self.target_scale
-        if self.network.loss.targets != "real":
-            raise ConfigError(
-                f"scale_targets is for losses of numbers in any unit, not for {type(self.network.loss).__name__}; "
-                "leave it out."
-            )
-        if self.steps_trained:
-            how = "as they are" if wanted else "standardized"
-            raise ConfigError(
-                f"scale_targets is {wanted}, but the model was trained on targets {how}; "
-                "leave it out, or make a new model."
-            )
-        scale = measure_targets(samples.y, samples.weight) if wanted else None
-        if scale is not None and not np.isfinite(scale.std).all():
-            raise DataError("y contains numbers too large to be standardized; divide them first.")
-        return scale
-
-    def _validation(
-        self,
-        data: tuple[Any, Any] | Samples | None,
-        fraction: float | None,
-        classes: NDArray[Any] | None,
-        features: tuple[str, ...] | None,
-    ) -> Samples | None:
-        if data is None:
-            return None
-        if fraction is not None:
-            raise ConfigError("pass validation_data or validation_fraction, not both.")
-        if isinstance(data, Samples):
-            return checks.check_known(data, None, self.network, scale=self.target_scale)
-        if not isinstance(data, (tuple, list)) or len(data) != 2:
-            raise ConfigError("validation_data must be a pair (X, y).")
-        names = ("validation_data[0]", "validation_data[1]")
-        return checks.check_samples(self.network, *data, classes=classes, features=features, names=names)[0]
 
     def freeze(self, *names: str) -> Model:
         """Exclude links from training, by name, or all links with parameters; return the model.

@@ -1,0 +1,230 @@
+"""What a trained network and an ensemble of them share: prediction and evaluation by their outputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.data import checks, frames
+from chainrule.data.samples import Samples, TargetScale
+from chainrule.errors import ConfigError, FormatError, ShapeError
+from chainrule.formulas.metrics import confusion_matrix
+from chainrule.network.answers import decide, probabilities, task_of, true_labels
+from chainrule.network.network import Network
+from chainrule.trained.evaluation import BATCH, evaluate_outputs, metric_names
+
+
+class PredictionMixin:
+    """Prediction and evaluation by `_walk`, the outputs for checked rows, which a subclass has to define."""
+
+    network: Network
+    theta: NDArray[Any]
+    dtype: Any
+    seed: int
+    classes: NDArray[Any] | None
+    target_scale: TargetScale | None
+    frozen: frozenset[str]
+    epochs_trained: int
+    steps_trained: int
+    _feature_names: tuple[str, ...] | None
+
+    def _walk(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
+        """Compute the outputs (n, outputs) of checked rows, in the units of the loss."""
+        raise NotImplementedError
+
+    def _warn_if_untrained(self, stacklevel: int = 3) -> None:
+        """Warn if the parameters are the initial ones."""
+        raise NotImplementedError
+
+    @property
+    def task(self) -> str:
+        """The kind of prediction: "regression", "binary", "multiclass" or "multilabel"."""
+        return task_of(self.network.loss, self.network.outputs)
+
+    @property
+    def labels(self) -> list[Any]:
+        """The labels of the classes as in the data; without labels the numbers of the classes, or of the outputs."""
+        if self.classes is not None:
+            return list(self.classes.tolist())
+        return list(range(max(self.network.outputs, 2)))
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """The column names of the data frame that the model was trained on; None without one.
+
+        Columns of later data frames are matched by name: they are reordered, unknown ones are ignored, and a missing
+        one raises ShapeError. Arrays have no names and are used as they are.
+        Assign a list to name the inputs, or None to use the columns of data frames in their own order.
+        """
+        return self._feature_names
+
+    @feature_names.setter
+    def feature_names(self, names: Iterable[str] | None) -> None:
+        self._feature_names = frames.check_feature_names(names, self.network.inputs)
+
+    def check_samples(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        names: tuple[str, str] = ("X", "y"),
+    ) -> Samples:
+        """Check X and y against the inputs, labels and feature names of the model, and return them as `Samples`.
+
+        X may be `Samples` that were checked for this model before, without y: their values are not checked again.
+        names: the names of X and y in error messages.  Raises ShapeError or DataError.
+        """
+        if isinstance(X, Samples):
+            scale = self.target_scale
+            return checks.check_known(X, y, self.network, sample_weight, class_weight, scale).scaled(scale)
+        return checks.check_samples(
+            self.network,
+            X,
+            y,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            classes=self.classes,
+            features=self._feature_names,
+            scale=self.target_scale,
+            names=names,
+        )[0]
+
+    def outputs(self, X: Any, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
+        """Return the output of the last layer (n, outputs): logits, log rates or numbers, as the loss takes them.
+
+        With a `target_scale` these are numbers in the targets' units, in float64.
+        """
+        if isinstance(X, Samples):
+            X = checks.check_known(X, None, self.network, scale=X.scale).X
+        else:
+            X = checks.check_X(X, self.network.inputs, features=self._feature_names)
+        size = checks.check_count(batch_size, "batch_size")
+        out = self._walk(X, engine, size)
+        return out if self.target_scale is None else self.target_scale.restore(out)
+
+    def predict(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
+        """Predict labels (n,), 0 or 1 (n, labels) for multilabel, or numbers (n,) or (n, outputs) for regression."""
+        out = self.outputs(X, engine=engine)
+        self._warn_if_untrained()
+        predicted: NDArray[Any] = decide(self.network.loss, out)
+        return predicted if self.classes is None else self.classes[predicted]
+
+    def predict_proba(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
+        """Predict probabilities (n, classes), with two columns for two classes, or (n, labels) for multilabel."""
+        shares = probabilities(self.network.loss, self.outputs(X, engine=engine))
+        self._warn_if_untrained()
+        return shares
+
+    def evaluate(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        metrics: Iterable[str] | None = None,
+        positive: Any = None,
+        engine: str = "auto",
+        outputs: Any = None,
+    ) -> dict[str, float]:
+        """Compute the loss (weighted mean plus penalty) and the metrics on X and y; return them by name.
+
+        Classification has accuracy, balanced_accuracy, precision, recall, f1, auc, average_precision and log_loss;
+        multilabel the same without balanced_accuracy; regression mse, rmse, mae and r2.
+        metrics: names of the metrics to compute; None for all of the task.
+        positive: with two classes, the label that precision, recall, f1, auc and average_precision are computed for;
+        None for the one that sorts last (1 of 0 and 1, "yes" of "no" and "yes").  With more classes or labels they are
+        the mean over the classes, one against the rest, and so they are for SoftmaxCrossEntropy with two outputs unless
+        positive is given.
+        outputs: (n, outputs), the result of `outputs(X)` if it is known.  X may be `Samples` from `check_samples`.
+        """
+        chosen = None if positive is None else self._class_number(positive)
+        samples = self.check_samples(X, y, sample_weight=sample_weight, class_weight=class_weight)
+        names = metric_names(metrics, self.task)
+        out = self._outputs(samples.X, outputs, engine)
+        return evaluate_outputs(self.network, self.theta, out, samples, names, chosen)
+
+    def _class_number(self, label: Any) -> int:
+        """Return the class number, 0 or 1, of one of two labels. Raises ConfigError for another label."""
+        if self.task != "binary" and (self.task != "multiclass" or self.network.outputs != 2):
+            known = f"{self.network.outputs} classes" if self.task == "multiclass" else self.task
+            raise ConfigError(f"positive is for two classes; this network is for {known}; leave it out.")
+        if not any(known == label for known in self.labels):
+            raise ConfigError(f"positive must be {self.labels[0]!r} or {self.labels[1]!r}, not {label!r}.")
+        return self.labels.index(label)
+
+    def confusion_matrix(
+        self, X: Any, y: Any = None, *, engine: str = "auto", outputs: Any = None
+    ) -> NDArray[np.int64]:
+        """Count how often each true class (row) was predicted as each class (column): (classes, classes).
+
+        outputs: as in `evaluate`.
+        """
+        if self.task not in ("binary", "multiclass"):
+            raise ConfigError(
+                f"a confusion matrix needs one label a sample; this network is for {self.task}."
+            )
+        samples = self.check_samples(X, y)
+        classes = max(self.network.outputs, 2)
+        out = self._outputs(samples.X, outputs, engine)
+        return confusion_matrix(true_labels(self.task, samples.y), decide(self.network.loss, out), classes)
+
+    def _outputs(self, X: Any, outputs: Any, engine: str) -> NDArray[Any]:
+        """Return the given outputs if they have the shape for X, otherwise the network's output for X."""
+        if outputs is None:
+            return self._walk(X, engine, BATCH)
+        out, shape = np.asarray(outputs), (X.shape[0], self.network.outputs)
+        if out.shape != shape:
+            raise ShapeError(f"outputs must have shape {shape}, not {out.shape}; pass what outputs(X) gives.")
+        return out if self.target_scale is None else self.target_scale.standardize(out).astype(self.dtype)
+
+    def _link_names(self, names: tuple[str, ...]) -> frozenset[str]:
+        known = {slot.link.name for slot in self.network.slots}
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ConfigError(
+                f"there is no link {unknown[0]!r} with parameters; choose from {', '.join(sorted(known))}."
+            )
+        return frozenset(names) or frozenset(known)
+
+    def _metadata(self) -> dict[str, Any]:
+        """Return what a file has beside the network and its numbers, as JSON-ready data."""
+        classes = None if self.classes is None else self.classes.tolist()
+        scale = None
+        if self.target_scale is not None:
+            scale = {name: part.tolist() for name, part in self.target_scale._asdict().items()}
+        return {
+            "dtype": self.dtype.name,
+            "seed": self.seed,
+            "classes": classes,
+            **({} if self._feature_names is None else {"feature_names": self._feature_names}),
+            **({} if scale is None else {"target_scale": scale}),
+            "frozen": sorted(self.frozen),
+            "epochs_trained": self.epochs_trained,
+            "steps_trained": self.steps_trained,
+        }
+
+    def _take_metadata(self, path: str | os.PathLike[str], found: Mapping[str, Any]) -> None:
+        """Check and take over what `_metadata` wrote to a file. Raises FormatError with the path."""
+        try:
+            self.seed = checks.check_seed(found["seed"])
+            classes = found["classes"]
+            self.classes = None if classes is None else checks.check_classes(classes, self.network)
+            self.feature_names = found.get("feature_names")
+            scale = found.get("target_scale")
+            self.target_scale = (
+                None
+                if scale is None
+                else checks.check_scale(scale["mean"], scale["std"], self.network.outputs)
+            )
+            self.frozen = self._link_names(tuple(found["frozen"])) if found["frozen"] else frozenset()
+            self.epochs_trained = checks.check_seed(found["epochs_trained"], "epochs_trained", 63)
+            self.steps_trained = checks.check_seed(found["steps_trained"], "steps_trained", 63)
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"{path}: the metadata is malformed ({str(error)[:300]}).") from error

@@ -1,0 +1,193 @@
+"""Check the arguments of `fit`, of a model or an ensemble, and train."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.data import checks, frames
+from chainrule.data.advice import on_codes, on_targets
+from chainrule.data.samples import Samples, TargetScale, measure_targets
+from chainrule.engines import Plan
+from chainrule.errors import ChainruleError, ConfigError, DataError
+from chainrule.formulas.optimizers import AnyOptimizer, GradientDescent, Optimizer, Solver
+from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
+from chainrule.trained.evaluation import metric_names
+from chainrule.training import fit as training
+from chainrule.training import settings
+from chainrule.training.callbacks import as_callbacks
+from chainrule.training.history import History
+from chainrule.training.run import Run
+from chainrule.training.trainers import Trainer
+from chainrule.training.without_backprop import Method
+
+
+def checked_fit(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    epochs: int,
+    batch_size: int | None,
+    optimizer: AnyOptimizer | str | None,
+    schedule: Schedule | str | None,
+    validation_data: tuple[Any, Any] | Samples | None,
+    validation_fraction: float | None,
+    sample_weight: Any,
+    class_weight: Mapping[Any, float] | str | None,
+    metrics: Iterable[str] | None,
+    callbacks: Iterable[Any],
+    scale_targets: bool | None,
+    shuffle: bool,
+    clip_norm: float | None,
+    clip_value: float | None,
+    precision: str | None,
+    resume: str | os.PathLike[str] | None,
+    verbose: int,
+    engine: str,
+    method: Method | str | None = None,
+    members: Sequence[Any] | None = None,
+    trainer: Trainer | None = None,
+    order: Callable[[Run], NDArray[np.int64]] | None = None,
+) -> History:
+    """Train a model in place and return its history; the arguments are those of `Model.fit`, and three more.
+
+    members: the models of an ensemble, None for a single model.  trainer, order: see `training.fit.fit`.
+    A model that is refused before its first step is left as it was.
+    """
+    network = model.network
+    method = settings.as_method(method, optimizer, schedule, engine)
+    optimizer = settings.as_optimizer(optimizer)
+    schedule = settings.as_schedule(schedule, optimizer)
+    if isinstance(X, Samples):
+        samples = checks.check_known(X, y, network, sample_weight, class_weight, model.target_scale)
+        features, classes = model.feature_names, model.classes
+    else:
+        features = model.feature_names or frames.column_names(X)
+        samples, classes = checks.check_samples(
+            network,
+            X,
+            y,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            classes=model.classes,
+            features=features,
+        )
+    held_out = _validation(model, validation_data, validation_fraction, classes, features)
+    if validation_fraction is not None:
+        samples, held_out = training.split(samples, validation_fraction, model.seed)
+    scale = _scale(model, scale_targets, samples)
+    samples, held_out = samples.scaled(scale), None if held_out is None else held_out.scaled(scale)
+    if isinstance(schedule, ReduceOnPlateau) and schedule.monitor.startswith("val_") and held_out is None:
+        raise ConfigError(
+            f"ReduceOnPlateau watches {schedule.monitor!r}, which needs validation_data or validation_fraction."
+        )
+    plan = Plan(
+        network=network,
+        optimizer=optimizer if isinstance(optimizer, Optimizer) else GradientDescent(),
+        batch_size=min(
+            samples.n,
+            checks.check_count(samples.n if batch_size is None else batch_size, "batch_size"),
+        ),
+        seed=model.seed,
+        dtype=model.dtype,
+        clip_norm=settings.check_clip("clip_norm", clip_norm),
+        clip_value=settings.check_clip("clip_value", clip_value),
+        precision=settings.check_precision(precision, model.dtype, optimizer),
+        frozen=model.frozen,
+    )
+    names = metric_names(metrics, model.task, each_epoch=True)
+    epochs = checks.check_count(epochs, "epochs", 0)
+    watchers = as_callbacks(callbacks)
+    if verbose:
+        from chainrule.training.progress import ProgressBar
+
+        watchers.insert(0, ProgressBar(verbose))
+    if not model.steps_trained and resume is None and epochs and not isinstance(optimizer, Solver):
+        labels = None if classes is None else classes.tolist()
+        is_known = model.classes is not None
+        said = on_targets(network.layers, network.loss, samples, labels, is_known)
+        for sentence in (*on_codes(network.layers, samples), *said):
+            warnings.warn(sentence, stacklevel=3)
+    models = [model] if members is None else members
+    before = (
+        *(model.classes, model.feature_names, model.target_scale, model.history, model.steps_trained),
+        [one.states for one in models],
+    )
+    model.classes, model.feature_names, model.target_scale = classes, features, scale
+    for one in models:
+        one.states = training.fit_standardize(network, one.states, samples, model.dtype)
+    try:
+        return training.fit(
+            model,
+            plan,
+            optimizer,
+            samples,
+            held_out,
+            epochs=epochs,
+            schedule=schedule,
+            metrics=names,
+            shuffle=shuffle,
+            callbacks=watchers,
+            engine=engine,
+            resume=None if resume is None else os.fspath(resume),
+            method=method,
+            trainer=trainer,
+            order=order,
+        )
+    except ChainruleError:
+        *attributes, steps, states = before
+        if model.steps_trained == steps:
+            model.classes, model.feature_names, model.target_scale, model.history = attributes
+            for one, state in zip(models, states, strict=True):
+                one.states = state
+        raise
+
+
+def _scale(model: Any, wanted: bool | None, samples: Samples) -> TargetScale | None:
+    """Return the scale of the targets: the one measured before, one measured now, or None."""
+    known: TargetScale | None = model.target_scale
+    if wanted is not None and not isinstance(wanted, (bool, np.bool_)):
+        raise ConfigError(f"scale_targets must be True, False or None, not {wanted!r}.")
+    if wanted is None or wanted == (known is not None):
+        return known
+    if model.network.loss.targets != "real":
+        raise ConfigError(
+            f"scale_targets is for losses of numbers in any unit, not for {type(model.network.loss).__name__}; "
+            "leave it out."
+        )
+    if model.steps_trained:
+        how = "as they are" if wanted else "standardized"
+        raise ConfigError(
+            f"scale_targets is {wanted}, but the model was trained on targets {how}; "
+            "leave it out, or make a new model."
+        )
+    scale = measure_targets(samples.y, samples.weight) if wanted else None
+    if scale is not None and not np.isfinite(scale.std).all():
+        raise DataError("y contains numbers too large to be standardized; divide them first.")
+    return scale
+
+
+def _validation(
+    model: Any,
+    data: tuple[Any, Any] | Samples | None,
+    fraction: float | None,
+    classes: NDArray[Any] | None,
+    features: tuple[str, ...] | None,
+) -> Samples | None:
+    """Return the validation samples that were passed, checked; None if none were."""
+    if data is None:
+        return None
+    if fraction is not None:
+        raise ConfigError("pass validation_data or validation_fraction, not both.")
+    if isinstance(data, Samples):
+        return checks.check_known(data, None, model.network, scale=model.target_scale)
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise ConfigError("validation_data must be a pair (X, y).")
+    names = ("validation_data[0]", "validation_data[1]")
+    return checks.check_samples(model.network, *data, classes=classes, features=features, names=names)[0]
