@@ -201,8 +201,12 @@ def test_the_file_is_readable_by_others(tmp_path: Path):
     with safe_open(path, "numpy") as file:
         header = json.loads(file.metadata()["chainrule"])
     assert header["format"] == 2 and header["network"]["inputs"] == 4 and header["dtype"] == "float32"
-    assert header["network"]["layers"][1] == {"kind": "dense", "units": 3, "initializer": None}
-    assert header["network"]["layers"][2] == {"kind": "batch_norm", "momentum": 0.9, "eps": 1e-05}
+    _, dense, norm, _ = header["network"]["layers"]
+    factors = dict.fromkeys(("weight_rate", "bias_rate", "weight_decays", "bias_decays"), 1.0)
+    assert (
+        dense == {"kind": "dense", "units": 3, "initializer": None, "parametrization": "standard"} | factors
+    )
+    assert norm == {"kind": "batch_norm", "momentum": 0.9, "eps": 1e-05, "rate": 1.0, "decays": 1.0}
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 

@@ -110,8 +110,9 @@ def network_config(network: Network) -> dict[str, Any]:
 
 
 def completed(config: Any, custom: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Return a network as `network_config` does, from one of format 1, with the defaults of its time filled in.
+    """Return a network as `network_config` does, from one of an earlier version, with what that left out filled in.
 
+    Those are the defaults of format 1's time, and settings added since, whose defaults mean what there was before.
     custom: the defaults of custom layers by kind.
     """
     if isinstance(config, list):
@@ -121,8 +122,15 @@ def completed(config: Any, custom: Mapping[str, Mapping[str, Any]]) -> Any:
     kind = config.get("kind")
     defaults = {"l2": 0.0, "l1": 0.0, "max_norm": None} if "layers" in config and "loss" in config else {}
     if isinstance(kind, str):
-        defaults = dict(custom[kind] if kind in custom else DEFAULTS_1.get(kind, {}))
+        defaults = dict(custom[kind] if kind in custom else _defaults(kind) | DEFAULTS_1.get(kind, {}))
     return defaults | {name: completed(value, custom) for name, value in config.items()}
+
+
+def _defaults(kind: str) -> dict[str, Any]:
+    """Return the defaults of a layer's, a loss's or an initializer's settings, as `encode` writes them."""
+    known: Any = (LAYERS | LOSSES | INITIALIZERS).get(kind)
+    settings = dataclasses.fields(known) if dataclasses.is_dataclass(known) else ()
+    return {f.name: encode(f.default) for f in settings if f.default is not dataclasses.MISSING}
 
 
 def custom_defaults(network: Network) -> dict[str, dict[str, Any]]:

@@ -134,7 +134,8 @@ class PReLU(Activation):
     """The leaky ReLU with one learned slope per neuron: a = z where z > 0, else slope * z.
 
     dL/dslope = sum_i delta_i * z_i where z_i <= 0      dL/dz = delta where z > 0, else delta * slope
-    slope: the initial slope.  Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers", ICCV 2015.
+    slope: the initial slope.  rate, decays: at least 0, factors of the learning rate and of the weight decay of the
+    slopes; the source has no decay.  Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers", ICCV 2015.
     """
 
     kind = "prelu"
@@ -143,6 +144,13 @@ class PReLU(Activation):
     stacks = True
     knows_its_weights = True
     slope: float = 0.25
+    rate: float = 1.0
+    decays: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check that slope is a finite number, and rate and decays are of at least 0."""
+        number_settings(self, "slope")
+        number_settings(self, "rate", "decays", minimum=0)
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """a = z where z > 0, else slope * z"""
@@ -172,7 +180,7 @@ class PReLU(Activation):
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
         """slope (width,)"""
-        return PReLUParams(Parameter((fan_in,), Constant(self.slope)))
+        return PReLUParams(Parameter((fan_in,), Constant(self.slope), rate=self.rate, decays=self.decays))
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """prelu, with its slopes"""

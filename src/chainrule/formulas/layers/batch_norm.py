@@ -51,6 +51,7 @@ class BatchNorm(Layer):
 
     a, delta: (batch, width).  A batch of one has var = 0, so out = beta, dL/da = 0, and the running ones stay.
     eps: above 0.  momentum: in [0, 1), of the running statistics (PyTorch's momentum is 1 - this one).
+    rate, decays: at least 0, factors of the learning rate and of the weight decay of gamma and beta.
     Source: Ioffe, Szegedy, "Batch normalization", ICML 2015, algorithms 1 and 2.
     """
 
@@ -61,11 +62,14 @@ class BatchNorm(Layer):
     knows_its_weights = True
     momentum: float = 0.9
     eps: float = 1e-5
+    rate: float = 1.0
+    decays: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check that eps is above 0, and momentum in [0, 1)."""
+        """Check that eps is above 0, momentum in [0, 1), and rate and decays at least 0."""
         number_settings(self, "eps", above=0)
         number_settings(self, "momentum", minimum=0, below=1)
+        number_settings(self, "rate", "decays", minimum=0)
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = gamma (a - mu) / sqrt(var + eps) + beta"""
@@ -105,7 +109,10 @@ class BatchNorm(Layer):
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
         """Return gamma (width,), initially one, and beta (width,), initially zero."""
-        return BatchNormParams(Parameter((fan_in,), Constant(1.0)), Parameter((fan_in,), Constant(0.0)))
+        gamma, beta = (
+            Parameter((fan_in,), Constant(start), rate=self.rate, decays=self.decays) for start in (1.0, 0.0)
+        )
+        return BatchNormParams(gamma, beta)
 
     def state(self, fan_in: int) -> Any:
         """Return the initial running mean 0 and variance 1."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from chainrule.core.arrays import Array
-from chainrule.core.settings import count_settings
+from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError
-from chainrule.formulas.initializers import Constant, Initializer
+from chainrule.formulas.initializers import Constant, Initializer, LeCunNormal
 from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
 
 
@@ -27,9 +28,26 @@ class Dense(Layer):
 
     units: the number of neurons.
     initializer: of W, such as HeNormal(); None for the one that suits the activation that follows. b starts at 0.
+    weight_rate, bias_rate: at least 0, factors of the learning rate of W and of b; 0 leaves them at their start.
+    weight_decays, bias_decays: at least 0, factors of the optimizer's weight decay of W and of b.
+    parametrization: "standard", or "ntk" to train W as if it were V / sqrt(fan_in), see below.
     a: (batch, fan_in).  W: (fan_in, units).  b: (units,).  z, delta: (batch, units).
-    Raises ConfigError unless units is a positive integer and initializer an initializer or None.
+    Raises ConfigError unless units is a positive integer, initializer an initializer or None, and the rest as above.
     Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", Nature 1986.
+
+    The NTK parametrization, z = a V / sqrt(fan_in) + b with V ~ N(0, 1), lets one learning rate suit layers of any
+    width. W is stored here, and an optimizer whose steps do not depend on the gradient's unit (Adam and its family,
+    RMSprop, Adagrad, Adadelta) moves it as it would move V with
+
+        initializer LeCunNormal(), N(0, 1 / fan_in), unless another is given
+        rate of W    weight_rate / sqrt(fan_in)              a step of V is 1 / sqrt(fan_in) times as long in W
+        decays of W  weight_decays sqrt(fan_in)              so that W = (1 - lr weight_decay) W, as for V
+
+    but for eps: d loss / dV = (d loss / dW) / sqrt(fan_in), so eps here acts as eps / sqrt(fan_in) would there, and the
+    bounds of clipping, l2, l1 and max_norm see W and its gradient. A step of gradient descent, with momentum too, is
+    1 / fan_in times as long for V as for W: there pass weight_rate=1 / sqrt(fan_in) as well.
+    Source: Jacot, Gabriel, Hongler, "Neural tangent kernel", NeurIPS 2018; for tables, with a rate of 0.1 for biases:
+    Holzmüller, Grinsztajn, Steinwart, "Better by default", NeurIPS 2024.
     """
 
     is_affine = True
@@ -37,10 +55,20 @@ class Dense(Layer):
     knows_its_weights = True
     units: int
     initializer: Initializer | None = None
+    weight_rate: float = 1.0
+    bias_rate: float = 1.0
+    weight_decays: float = 1.0
+    bias_decays: float = 1.0
+    parametrization: str = "standard"
 
     def __post_init__(self) -> None:
-        """Check that units is a positive integer, and initializer an initializer or None."""
+        """Check units, the initializer, the factors and the parametrization."""
         count_settings(self, "units", hint="give the number of neurons")
+        number_settings(self, "weight_rate", "bias_rate", "weight_decays", "bias_decays", minimum=0)
+        if self.parametrization not in ("standard", "ntk"):
+            raise ConfigError(
+                f"parametrization of {type(self).__name__} must be 'standard' or 'ntk', not {self.parametrization!r}."
+            )
         if self.initializer is not None and not isinstance(self.initializer, Initializer):
             raise ConfigError(
                 f"initializer of {type(self).__name__} must be an initializer such as HeNormal(), or None, "
@@ -75,10 +103,19 @@ class Dense(Layer):
         return self.units
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
-        """Return W (fan_in, units) with its initializer, and b (units,), initially zero."""
+        """Return W (fan_in, units) with its initializer, and b (units,), initially 0, with their rates and decays."""
+        root = 1.0
+        if self.parametrization == "ntk":
+            root, default = math.sqrt(fan_in), LeCunNormal()
         return DenseParams(
-            W=Parameter((fan_in, self.units), self.initializer or default, is_weight=True),
-            b=Parameter((self.units,), Constant(0.0)),
+            W=Parameter(
+                (fan_in, self.units),
+                self.initializer or default,
+                is_weight=True,
+                rate=self.weight_rate / root,
+                decays=self.weight_decays * root,
+            ),
+            b=Parameter((self.units,), Constant(0.0), rate=self.bias_rate, decays=self.bias_decays),
         )
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:

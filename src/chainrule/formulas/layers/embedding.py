@@ -32,10 +32,11 @@ class Embedding(Layer):
     A code is a whole number from 0 to codes - 1. 0 stands for what is missing or unknown, and so is taken whatever else
     x has there; its vector is 0 until samples train it.
     std: above 0, of the start of the other codes' vectors, N(0, std^2).
+    rate, decays: at least 0, factors of the learning rate and of the weight decay of the vectors.
     x: (batch, features).  Ei: (codes, size).  out, delta: (batch, features - k + sum of sizes).
     It stands first in a network. l2, l1 and max_norm leave the vectors alone, which are a neuron's input and not its
-    weights; AdamW's decay acts on them, as on everything.
-    Raises ConfigError for columns that are no whole numbers in range or repeat, and for another std.
+    weights; AdamW's decay acts on them, as on everything, by the factor `decays`.
+    Raises ConfigError for columns that are no whole numbers in range or repeat, and for another std, rate or decays.
     Source: Guo, Berkhahn, "Entity embeddings of categorical variables", arXiv:1604.06737; N(0, 1) as in Holzmüller,
     Grinsztajn, Steinwart, "Better by default", NeurIPS 2024, appendix A.
     """
@@ -44,10 +45,13 @@ class Embedding(Layer):
     knows_its_weights = True
     columns: tuple[tuple[int, int, int], ...]
     std: float = 1.0
+    rate: float = 1.0
+    decays: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check std and the columns, and keep these as tuples of Python integers."""
+        """Check the numbers and the columns, and keep these as tuples of Python integers."""
         number_settings(self, "std", above=0)
+        number_settings(self, "rate", "decays", minimum=0)
         form = "a list of (column, codes, size), as [(3, 12, 4)]"
         try:
             given = [(column, codes, size) for column, codes, size in self.columns]
@@ -150,7 +154,10 @@ class Embedding(Layer):
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
         """E1 (codes, size), ..., Ek, of which row 0 is 0."""
-        return tables([Parameter((codes, size), Vectors(self.std)) for _, codes, size in self.columns])
+        start, rate, decays = Vectors(self.std), self.rate, self.decays
+        return tables(
+            [Parameter((codes, size), start, False, rate, decays) for _, codes, size in self.columns]
+        )
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """embedding, with its tables and the column that each of them reads"""

@@ -24,7 +24,8 @@ class Scale(Layer):
     dL/ds = sum_i delta_i a_i      dL/da = delta s
 
     In front of a network it learns how much each feature counts; l2, l1 and max_norm leave s alone.
-    rate: at least 0, a factor of the learning rate of s.  a, delta: (batch, width).  Raises ConfigError for a bad rate.
+    rate, decays: at least 0, factors of the learning rate and of the weight decay of s.  a, delta: (batch, width).
+    Raises ConfigError for a bad rate, or bad decays.
     Source: Holzmüller, Grinsztajn, Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular
     data", NeurIPS 2024, section 3.
     """
@@ -36,10 +37,11 @@ class Scale(Layer):
     multiplies_by = "s"
     knows_its_weights = True
     rate: float = 1.0
+    decays: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check that rate is a finite number of at least 0."""
-        number_settings(self, "rate", minimum=0)
+        """Check that rate and decays are finite numbers of at least 0."""
+        number_settings(self, "rate", "decays", minimum=0)
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = a s"""
@@ -65,7 +67,7 @@ class Scale(Layer):
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
         """s (width,), all 1."""
-        return ScaleParams(Parameter((fan_in,), Constant(1.0), rate=self.rate))
+        return ScaleParams(Parameter((fan_in,), Constant(1.0), rate=self.rate, decays=self.decays))
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """scale, with its factors"""
