@@ -50,7 +50,9 @@ if TYPE_CHECKING:
     from chainrule.formulas.optimizers import Optimizer as Optimizer
     from chainrule.formulas.optimizers import RMSprop as RMSprop
     from chainrule.formulas.schedules import Cosine as Cosine
+    from chainrule.formulas.schedules import CosLog as CosLog
     from chainrule.formulas.schedules import Exponential as Exponential
+    from chainrule.formulas.schedules import FlatCosine as FlatCosine
     from chainrule.formulas.schedules import InverseScaling as InverseScaling
     from chainrule.formulas.schedules import OneCycle as OneCycle
     from chainrule.formulas.schedules import ReduceOnPlateau as ReduceOnPlateau
@@ -124,8 +126,10 @@ _HOMES = {
         ),
     ),
     "formulas.schedules": (
+        "CosLog",
         "Cosine",
         "Exponential",
+        "FlatCosine",
         "InverseScaling",
         "OneCycle",
         "ReduceOnPlateau",

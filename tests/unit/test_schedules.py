@@ -16,7 +16,9 @@ from chainrule.formulas.schedules import (
     SCHEDULES,
     Constant,
     Cosine,
+    CosLog,
     Exponential,
+    FlatCosine,
     InverseScaling,
     OneCycle,
     PlateauState,
@@ -28,6 +30,8 @@ EVERY = [
     *(schedule() for schedule in SCHEDULES.values()),
     Cosine(warmup=0.1, floor=0.05),
     OneCycle(warmup=0.0),
+    CosLog(cycles=1),
+    FlatCosine(flat=0.0),
 ]
 every_schedule = pytest.mark.parametrize("schedule", EVERY, ids=repr)
 
@@ -40,6 +44,8 @@ ANY = st.one_of(
     st.builds(Exponential, st.floats(0.01, 1)),
     st.builds(Cosine, part_of_run, fraction),
     st.builds(OneCycle, part_of_run, fraction, fraction),
+    st.builds(CosLog, st.integers(1, 32)),
+    st.builds(FlatCosine, part_of_run),
     st.builds(InverseScaling, st.floats(0.01, 10)),
     st.builds(ReduceOnPlateau),
 )
@@ -62,7 +68,7 @@ def test_a_whole_run_at_once_is_its_steps_one_by_one(schedule, total):
     assert factors.dtype == np.float64
     np.testing.assert_allclose(factors, [schedule.factor(int(k), total, 5) for k in steps], rtol=1e-15)
     assert schedule.factor(steps.reshape(1, -1), total, 5).shape == (1, total)
-    assert factors.max() > 0
+    assert factors.max() > 0 or (total == 1 and isinstance(schedule, CosLog))  # which begins at 0
 
 
 @every_schedule
@@ -137,6 +143,32 @@ def test_one_cycle_of_a_run_too_short_to_rise_begins_at_the_peak(total, expected
     np.testing.assert_allclose(OneCycle().factor(np.arange(total), total, 1), expected, rtol=1e-10)
 
 
+def test_cos_log_by_hand():
+    """1 + 15 t = 1, 2, 4, 8, 16: zeros; sqrt(2): the angle 180; 2^(1/4): 90; 2^(7/6): 60; over the end the end."""
+    steps = np.array([0, 1, 3, 7, 15, 99]) * 2
+    np.testing.assert_allclose(CosLog().factor(steps, 30, 1), np.zeros(6), atol=1e-14)
+    t = (2.0 ** np.array([0.5, 0.25, 7 / 6, 2.5]) - 1) / 15
+    np.testing.assert_allclose(CosLog().factor(t * 1000, 1000, 1), [1, 0.5, 0.25, 1], rtol=1e-12)
+    # two cycles, 1 + 3 t: at t = 1/2 log2(5/2)
+    assert CosLog(2).factor(5, 10, 1) == pytest.approx(
+        (1 - math.cos(2 * math.pi * math.log2(2.5))) / 2, rel=1e-12
+    )
+    # of 256 epochs of 10 steps: least next to epochs 17.07, 51.2 and 119.5
+    factors = CosLog().factor(np.arange(2560), 2560, 10)
+    least = np.flatnonzero((factors[1:-1] < factors[:-2]) & (factors[1:-1] < factors[2:])) + 1
+    np.testing.assert_array_equal(least, [171, 512, 1195])
+
+
+def test_flat_cosine_by_hand():
+    factors = FlatCosine().factor(
+        np.array([0, 6, 8, 9, 10, 12, 99]), 12, 1
+    )  # the angles 0, 0, 60, 90, 120, 180
+    np.testing.assert_allclose(factors, [1, 1, 0.75, 0.5, 0.25, 0, 0], atol=1e-15)
+    np.testing.assert_allclose(
+        FlatCosine(0.0).factor(np.arange(9), 8, 1), Cosine().factor(np.arange(9), 8, 1), rtol=1e-15
+    )
+
+
 def test_reduce_on_plateau_waits_drops_and_stops_at_the_floor():
     schedule = ReduceOnPlateau(drop=0.5, patience=2, min_delta=0.1, floor=0.3)
     state = schedule.init()
@@ -188,6 +220,9 @@ def test_a_plateau_factor_never_rises_and_never_passes_the_floor(values, patienc
         (lambda: OneCycle(start=2), "start of OneCycle"),
         (lambda: OneCycle(end="low"), "end of OneCycle"),
         (lambda: InverseScaling(0), "power of InverseScaling"),
+        (lambda: CosLog(0), "cycles of CosLog must be an integer of at least 1"),
+        (lambda: CosLog(33), "cycles of CosLog must be at most 32"),
+        (lambda: FlatCosine(1.0), "flat of FlatCosine"),
         (lambda: ReduceOnPlateau(patience=0), "patience of ReduceOnPlateau"),
         (lambda: ReduceOnPlateau(drop=0), "drop of ReduceOnPlateau"),
         (lambda: ReduceOnPlateau(monitor=""), "monitor of ReduceOnPlateau"),

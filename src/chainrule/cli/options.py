@@ -109,7 +109,8 @@ LearningRate = Annotated[
 Schedule = Annotated[
     str | None,
     _training(
-        help="constant, step_decay, exponential, cosine, one_cycle, inverse_scaling, reduce_on_plateau.",
+        help="constant, step_decay, exponential, cosine, one_cycle, cos_log, flat_cosine, inverse_scaling, "
+        "reduce_on_plateau.",
         show_default="one_cycle",
     ),
 ]

@@ -1,3 +1,4 @@
+# Over 300 lines because nine schedules stand here, each with its formula beside its class, in one place.
 """Schedules: factors of the optimizer's learning rate, one per step of a run.
 
     lr of a step = optimizer.learning_rate * schedule.factor(step, total, steps_per_epoch)
@@ -20,7 +21,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from chainrule.core.arrays import Array, namespace
-from chainrule.core.settings import number_settings
+from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError
 
 
@@ -172,6 +173,60 @@ class OneCycle(Schedule):
 
 
 @dataclass(frozen=True)
+class CosLog(Schedule):
+    """Cycles that grow: a cosine over the logarithm of the run, whose periods are each twice as long as the one before.
+
+    factor = (1 - cos(2 pi log2(1 + (2^cycles - 1) t))) / 2          t = min(step / total, 1), of the run
+
+    It is 0 at t = (2^j - 1) / (2^cycles - 1) for j = 0 to cycles, at the first step too, and 1 midway between them in
+    log2; for 4 cycles at t = 0, 1/15, 1/5, 7/15 and 1. So the rate falls to 0 once in each cycle, and a run that is
+    ended there has a model that is as good as trained to its end.
+    cycles: at least 1.  With batches of one size t is the samples processed over those of the whole run.
+    Source: Holzmüller, Grinsztajn, Steinwart, "Better by default", NeurIPS 2024, section 3 (coslog_4).
+    """
+
+    kind: ClassVar[str] = "cos_log"
+    cycles: int = 4
+
+    def __post_init__(self) -> None:
+        """Check that cycles is an integer from 1 to 32."""
+        count_settings(self, "cycles")
+        if self.cycles > 32:
+            raise ConfigError(f"cycles of CosLog must be at most 32, not {self.cycles}; 4 is usual.")
+
+    def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
+        """(1 - cos(2 pi log2(1 + (2^cycles - 1) t))) / 2"""
+        step, xp = _steps(step)
+        t = xp.clip(step / total, 0.0, 1.0)
+        return 0.5 - 0.5 * xp.cos(2 * math.pi * xp.log2(1 + (2**self.cycles - 1) * t))
+
+
+@dataclass(frozen=True)
+class FlatCosine(Schedule):
+    """A flat part, then half a cosine from 1 to 0.
+
+    factor = 1 where t < flat, else (1 + cos(pi (t - flat) / (1 - flat))) / 2      t = min(step / total, 1)
+
+    flat: in [0, 1), the part of the run without a fall; 0 is `Cosine`.
+    With batches of one size t is the samples processed over those of the whole run.
+    Source: Holzmüller, Grinsztajn, Steinwart, "Better by default", NeurIPS 2024, section 3 (flat_cos), where it is the
+    course of dropout and of weight decay.
+    """
+
+    kind: ClassVar[str] = "flat_cosine"
+    flat: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check that flat is in [0, 1)."""
+        number_settings(self, "flat", minimum=0, below=1)
+
+    def factor(self, step: Array, total: int, steps_per_epoch: int) -> Array:
+        """1 before flat, half a cosine after it"""
+        step, xp = _steps(step)
+        return _half_cosine(1.0, 0.0, (step / total - self.flat) / (1 - self.flat), xp)
+
+
+@dataclass(frozen=True)
 class InverseScaling(Schedule):
     """Inverse scaling, as in stochastic approximation: factor = 1 / (step + 1)^power.
 
@@ -271,6 +326,9 @@ def _half_cosine(begin: float, end: float, p: Array, xp: Any) -> Array:
 
 SCHEDULES: dict[str, type[Schedule]] = {
     schedule.kind: schedule
-    for schedule in (Constant, StepDecay, Exponential, Cosine, OneCycle, InverseScaling, ReduceOnPlateau)
+    for schedule in (
+        *(Constant, StepDecay, Exponential, Cosine, OneCycle, CosLog, FlatCosine),
+        *(InverseScaling, ReduceOnPlateau),
+    )
 }
 """Every schedule by its `kind`, its name in files and for the command; the tests run over this table."""
