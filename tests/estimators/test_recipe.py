@@ -12,6 +12,11 @@ from sklearn.base import clone
 
 from chainrule import AdamW, MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.estimators import recipe
+from chainrule.estimators.labels import learn
+from chainrule.estimators.recipe import Facts, Proposal
+from chainrule.estimators.settings import RECIPES, FitSettings, resolved
+from chainrule.formulas.layers import Scale
+from chainrule.formulas.schedules import Cosine
 
 
 def table(n: int = 200) -> tuple[pd.DataFrame, Any]:
@@ -20,18 +25,24 @@ def table(n: int = 200) -> tuple[pd.DataFrame, Any]:
     return frame, frame["size"] * 3 + (frame["kind"] == "a") * 5 + 100
 
 
+def values(rows: int) -> dict[str, Any]:
+    return recipe.for_tables(Facts(rows, 2, "regression", {})).parameters
+
+
 def kinds(net: Any) -> list[str]:
     return [link.layer.kind for link in net.model_.network.walk()]
 
 
-def test_the_recipe_is_used_and_the_parameters_are_given_back():
+def test_the_recipe_is_used_and_the_parameters_stay_as_they_are_all_the_while():
     X, y = table()
+    seen = []
     net = MLPRegressor(preprocess="auto", random_state=0, max_iter=30)
+    net.set_params(callbacks=lambda run: seen.append((net.get_params(), clone(net).get_params())))
     before = dict(net.get_params())
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # the planned end of a schedule is no failure
         net.fit(X, y)
-    assert net.get_params() == before and clone(net).get_params() == before
+    assert seen and all(own == copied == before for own, copied in seen)
     assert kinds(net) == ["scale", *["dense", "relu", "dropout"] * 3, "dense"]
     assert [W.shape[1] for W in net.coefs_] == [256, 128, 64, 1] and net.n_layers_ == 5
     assert net.n_iter_ <= 30  # what is given stays
@@ -50,27 +61,68 @@ def test_a_preprocessor_of_ones_own_leaves_scikit_learns_defaults():
 
 
 def test_given_parameters_stay():
-    values = recipe.values(200)
-    assert {"optimizer", "schedule", "alpha"} <= set(values) and isinstance(values["optimizer"], AdamW)
+    assert {"optimizer", "schedule", "alpha"} <= set(values(200))
+    assert isinstance(values(200)["optimizer"], AdamW)
     net = MLPClassifier([100], preprocess="auto", dropout=0.2, solver="sgd")
-    with recipe.in_use(net, 200, incremental=False):
-        assert net.hidden_layer_sizes == [100] and net.dropout == 0.2 and net.batch_size == 64
-        assert (net.solver, net.optimizer, net.schedule, net.alpha) == ("sgd", None, None, 0.0001)
-        assert net.early_stopping and net.scoring == "loss"
+    net._labels = learn(np.array([0, 1]))
+    found = resolved(net, 200, 2, incremental=False)
+    assert found.hidden_layer_sizes == [100] and found.dropout == 0.2 and found.batch_size == 64
+    assert (found.solver, found.optimizer, found.schedule, found.alpha) == ("sgd", None, None, 0.0001)
+    assert (
+        found.early_stopping and found.scoring == "loss" and [each.kind for each in found.front] == ["scale"]
+    )
     assert not net.early_stopping and net.batch_size == "auto"
-    with recipe.in_use(clone(net).set_params(solver="adam"), 200, incremental=False) as nothing:
-        assert nothing is None
-    untouched = MLPClassifier(preprocess=None)
-    with recipe.in_use(untouched, 200, incremental=False):
-        assert untouched.optimizer is None
+    found = resolved(net.set_params(solver="adam"), 200, 2, incremental=True)
+    assert found.optimizer is not None and found.schedule is None and not found.early_stopping
+    plain = MLPClassifier(preprocess=None)
+    assert resolved(plain, 200, 2, incremental=False) == FitSettings(plain.get_params())
+    with pytest.raises(AttributeError, match="no setting 'epochs'"):
+        found.epochs  # noqa: B018
+    with pytest.raises(AttributeError):
+        found.front = ()
 
 
-def test_a_failed_fit_gives_the_parameters_back():
+def test_a_solver_keeps_its_objective():
+    found = resolved(MLPRegressor(preprocess="auto", solver="lbfgs"), 200, 2, incremental=False)
+    assert found.hidden_layer_sizes == (256, 128, 64) and (found.dropout, found.early_stopping) == (
+        0.0,
+        False,
+    )
+
+
+def test_a_recipe_knows_the_table_and_what_is_given(monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def own(facts: Facts) -> Proposal:
+        asked.append(facts)
+        return Proposal(
+            {"hidden_layer_sizes": (facts.features,), "max_iter": 2, "schedule": Cosine()}, (Scale(), Scale())
+        )
+
+    monkeypatch.setitem(RECIPES, "auto", own)
     X, y = table()
-    net = MLPRegressor(preprocess="auto")
+    net = MLPClassifier(preprocess="auto", random_state=0, tol=0.0).fit(X, y > 100)
+    width = len(net.preprocessor_.get_feature_names_out())
+    assert asked == [Facts(200, width, "binary", {"preprocess": "auto", "random_state": 0, "tol": 0.0})]
+    assert kinds(net) == ["scale", "scale", "dense", "relu", "dense"] and net.coefs_[0].shape == (
+        width,
+        width,
+    )
+    MLPClassifier(preprocess="auto", random_state=0).fit(X, X["kind"])
+    MLPRegressor(preprocess="auto", random_state=0).fit(X, y)
+    assert [facts.task for facts in asked[1:]] == ["multiclass", "regression"]
+
+
+def test_a_fit_that_fails_leaves_the_parameters():
+    X, y = table()
+
+    def fails(run: Any) -> None:
+        raise RuntimeError("in the midst of it")
+
+    net = MLPRegressor(preprocess="auto", callbacks=fails)
     before = dict(net.get_params())
-    with pytest.raises(ValueError):
-        net.fit(X, y[:-1])
+    with pytest.raises(RuntimeError, match="midst"):
+        net.fit(X, y)
     assert net.get_params() == before
 
 
@@ -104,8 +156,8 @@ def test_a_network_without_hidden_layers():
 
 
 def test_larger_tables_get_larger_batches_and_fewer_epochs():
-    found = [recipe.values(rows) for rows in (100, 10_000, 50_000, 1_000_000)]
+    found = [values(rows) for rows in (100, 10_000, 50_000, 1_000_000)]
     assert [each["batch_size"] for each in found] == [64, 128, 256, 512]
     assert [each["max_iter"] for each in found] == [100, 100, 45, 20]
     assert found[-1]["validation_fraction"] == 0.01 and found[0]["validation_fraction"] == 0.15
-    assert recipe.values(10)["batch_size"] == 8 and "early_stopping" not in recipe.values(10)
+    assert values(10)["batch_size"] == 8 and "early_stopping" not in values(10)

@@ -15,11 +15,12 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from chainrule.data.samples import Samples, measure_targets
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators import continuing, fitting, preprocessing, recipe
+from chainrule.estimators import continuing, fitting, preprocessing
 from chainrule.estimators.architecture import build, hidden_layers, hidden_sizes
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.protocol import CallbackSupportMixin, Tasks, tasks, with_callbacks
 from chainrule.estimators.rates import as_rates, is_stochastic
+from chainrule.estimators.settings import FitSettings, resolved
 from chainrule.estimators.start import initial_theta, take_trunk
 from chainrule.formulas.losses import Loss
 from chainrule.model import Model
@@ -82,8 +83,13 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     def _encode(self, y: Any) -> NDArray[Any]:
         """Return checked targets as in `Samples`."""
 
+    @property
     @abstractmethod
-    def _loss(self) -> Loss:
+    def _task(self) -> str:
+        """What is predicted, once the targets are checked: regression, binary, multiclass or multilabel."""
+
+    @abstractmethod
+    def _loss(self, settings: FitSettings) -> Loss:
         """Return the loss of the network."""
 
     @abstractmethod
@@ -112,37 +118,33 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         y_val: Any = None,
         incremental: bool = False,
     ) -> Self:
-        """Train, by the recipe for tables if preprocess="auto" asks for it."""
-        self._validate_params()
-        with recipe.in_use(self, recipe.rows_of(y), incremental):
-            return self._train(X, y, sample_weight, X_val, y_val, incremental)
-
-    def _train(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, incremental: bool) -> Self:
         """Check, begin or continue, and fit by batches or by a solver."""
-        sizes = hidden_sizes(self.hidden_layer_sizes)
+        self._validate_params()
+        hidden_sizes(self.hidden_layer_sizes)  # an error comes before a large table is read
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, y = self._check_y(X, y, sample_weight, incremental, first)
         weight = np.ones(X.shape[0])
         if sample_weight is not None:
             weight = np.asarray(_check_sample_weight(sample_weight, X), np.float64)
         weight = continuing.check_weights(self._weighted(y, weight))
-        random = check_random_state(self.random_state)
-        watched = None if incremental else tasks(self, X, y, sample_weight)
+        settings = resolved(self, X.shape[0], X.shape[1], incremental)
+        random = check_random_state(settings.random_state)
+        watched = None if incremental else tasks(self, settings.max_iter, X, y, sample_weight)
         y = y.reshape(len(y), -1) if y.dtype.kind == "f" else y
         samples = Samples(X.tocsr() if hasattr(X, "tocsr") else X, y, weight, self.n_outputs_)
-        self._begin(sizes, X, random, first)
+        self._begin(settings, X, random, first)
         samples = self._scaled(samples, first)
-        if not is_stochastic(self):
+        if not is_stochastic(settings):
             validation = self._given_validation(X_val, y_val)
-            fitting.by_solver(self, samples, validation, watched)
+            fitting.by_solver(self, settings, samples, validation, watched)
             return self._finished(watched)
         if not (incremental and hasattr(self, "_optimizer")):
-            self._optimizer = as_rates(self)
-        if self.early_stopping and incremental:
+            self._optimizer = as_rates(settings)
+        if settings.early_stopping and incremental:
             raise ConfigError("partial_fit does not support early_stopping=True")
-        samples, validation, score = self._validation(samples, random, X, X_val, y_val)
-        fitting.check_schedule(self, validation is not None)
-        fitting.by_batches(self, samples, validation, random, score, incremental, watched)
+        samples, validation, score = self._validation(settings, samples, random, X_val, y_val)
+        fitting.check_schedule(settings.schedule, validation is not None)
+        fitting.by_batches(self, settings, samples, validation, random, score, incremental, watched)
         return self._finished(watched)
 
     def _validated(self, X: Any, y: Any, weight: Any, reset: bool, **rules: Any) -> tuple[Any, Any]:
@@ -188,28 +190,32 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         """Return the weights, times those of the classes where there are any."""
         return weight
 
-    def _begin(self, sizes: list[int], X: Any, random: Any, first: bool) -> None:
+    def _begin(self, settings: FitSettings, X: Any, random: Any, first: bool) -> None:
         """Make the model, if this is the first fit or the parameters were given, and reset what a fit records."""
-        continuing.check_unchanged(self, sizes, first)
+        sizes = hidden_sizes(settings.hidden_layer_sizes)
+        continuing.check_unchanged(self, settings, sizes, first)
         given = self.__dict__.pop("_given", {})
         if first or "model_" not in self.__dict__:
-            self._make_model(sizes, X, random, given)
+            self._make_model(settings, sizes, X, random, given)
         first = first or not hasattr(self, "t_")
         continuing.begin_records(self, first)
-        if is_stochastic(self):
-            continuing.begin_watching(self, first)
+        if is_stochastic(settings):
+            continuing.begin_watching(self, bool(settings.early_stopping), first)
 
-    def _make_model(self, sizes: list[int], X: Any, random: Any, given: dict[str, list[Any]]) -> None:
+    def _make_model(
+        self, settings: FitSettings, sizes: list[int], X: Any, random: Any, given: dict[str, list[Any]]
+    ) -> None:
         """Make a model with scikit-learn's start, or with parameters that were assigned before."""
-        groups = list(hidden_layers(sizes, self.activation, self.dropout, self.batch_norm, self.residual))
-        front = preprocessing.front(self)
+        activation = settings.activation
+        layers = hidden_layers(sizes, activation, settings.dropout, settings.batch_norm, settings.residual)
+        groups, front = list(layers), [*preprocessing.embedding(self), *settings.front]
         if groups:
             groups[0] = [*front, *groups[0]]
         hidden = [layer for group in groups for layer in group] if groups else front
-        network = build(X.shape[1], hidden, self.n_outputs_, self._loss())
+        network = build(X.shape[1], hidden, self.n_outputs_, self._loss(settings))
         self._group_sizes = tuple(map(len, groups))
-        dtype = np.dtype(self.dtype or (X.dtype if X.dtype == np.float32 else np.float64))
-        is_logistic = self.activation == "logistic"
+        dtype = np.dtype(settings.dtype or (X.dtype if X.dtype == np.float32 else np.float64))
+        is_logistic = activation == "logistic"
         theta = np.zeros(network.size, dtype) if given else initial_theta(network, random, dtype, is_logistic)
         is_random = any(link.layer.is_random for link in network.walk())
         seed = int(random.randint(2**32, dtype=np.uint32)) if is_random else 0
@@ -230,13 +236,13 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         return None
 
     def _validation(
-        self, samples: Samples, random: Any, X: Any, X_val: Any, y_val: Any
+        self, settings: FitSettings, samples: Samples, random: Any, X_val: Any, y_val: Any
     ) -> tuple[Samples, Samples | None, Any]:
         """Return the samples to train on and to validate on, and the score of a run that early stopping watches."""
         validation, y_scored = self._given_validation(X_val, y_val), y_val
-        if validation is None and self.early_stopping:
+        if validation is None and settings.early_stopping:
             samples, validation = fitting.split(
-                samples, self.validation_fraction, random, self._stratify(samples)
+                samples, settings.validation_fraction, random, self._stratify(samples)
             )
             y_scored = self._decoded(
                 validation.y if validation.scale is None else validation.scale.restore(validation.y)
@@ -247,9 +253,9 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             self.validation_scores_ = []
 
         def score(run: Any) -> float:
-            if self.scoring == "loss":
+            if settings.scoring == "loss":
                 return -float(run.logs["val_loss"])
-            if self.scoring is None:
+            if settings.scoring is None:
                 out = self._outputs(validation.X)
                 return float("nan") if not np.isfinite(out).all() else self._score(out, validation)
             from sklearn.metrics import check_scoring
@@ -258,7 +264,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             with warnings.catch_warnings():  # arrays are scored, and the names of columns are known to match
                 warnings.filterwarnings("ignore", "X does not have valid feature names")
                 inner = preprocessing.without_table(self)
-                return float(check_scoring(inner, self.scoring)(inner, validation.X, y_scored))
+                return float(check_scoring(inner, settings.scoring)(inner, validation.X, y_scored))
 
         return samples, validation, score
 

@@ -20,6 +20,7 @@ from chainrule.estimators.base import MLPEstimator, _has_partial_fit
 from chainrule.estimators.constraints import SHARE, SHARED, StrOptions
 from chainrule.estimators.documentation import documented
 from chainrule.estimators.labels import distinct, learn
+from chainrule.estimators.settings import FitSettings
 from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.formulas.metrics import accuracy
 from chainrule.network.answers import decide
@@ -129,9 +130,13 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
 
     # --- the network ------------------------------------------------------------------------------------------------
 
-    def _loss(self) -> Loss:
+    @property
+    def _task(self) -> str:
+        return self._labels.kind
+
+    def _loss(self, settings: FitSettings) -> Loss:
         kind = SoftmaxCrossEntropy if self._labels.kind == "multiclass" else SigmoidCrossEntropy
-        return kind(label_smoothing=float(self.label_smoothing))
+        return kind(label_smoothing=float(settings.label_smoothing))
 
     def _score(self, out: NDArray[Any], samples: Samples) -> float:
         if self._labels.kind == "binary" and len(self.classes_) == 1:

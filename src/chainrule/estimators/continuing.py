@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ConfigError, DataError
+from chainrule.estimators.settings import FitSettings
 
 ARCHITECTURE = (
     *("preprocess", "hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual"),
@@ -24,9 +25,11 @@ def begin_records(estimator: Any, first: bool) -> None:
         estimator.validation_loss_curve_ = []
 
 
-def begin_watching(estimator: Any, first: bool) -> None:
-    """Set what training by batches counts to its start: on a first fit, or where another thing is watched now."""
-    watches = bool(estimator.early_stopping)
+def begin_watching(estimator: Any, watches: bool, first: bool) -> None:
+    """Set what training by batches counts to its start: on a first fit, or where another thing is watched now.
+
+    watches: whether early stopping watches a score.
+    """
     best = "best_validation_score_" if watches else "best_loss_"
     if not first and getattr(estimator, best, None) is not None:
         return
@@ -36,9 +39,9 @@ def begin_watching(estimator: Any, first: bool) -> None:
     estimator.best_loss_ = None if watches else np.inf
 
 
-def check_unchanged(estimator: Any, sizes: list[int], first: bool) -> None:
+def check_unchanged(estimator: Any, settings: FitSettings, sizes: list[int], first: bool) -> None:
     """Note what the network is; in a later call check that it is still asked for. Raises ConfigError otherwise."""
-    now = {name: repr(getattr(estimator, name)) for name in ARCHITECTURE if hasattr(estimator, name)}
+    now = {name: repr(settings.values[name]) for name in ARCHITECTURE if name in settings.values}
     now["hidden_layer_sizes"] = repr(tuple(sizes))
     before = now if first else estimator.__dict__.get("_architecture", now)
     for name, value in now.items():

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.engines import StepSettings
 from chainrule.estimators.architecture import penalties
+from chainrule.estimators.settings import FitSettings
 from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
 from chainrule.training.callbacks import Callback
 from chainrule.training.loop import learning_rates
@@ -26,9 +27,11 @@ class LearningCurve(Callback):
 
     looks_inside = False
 
-    def __init__(self, estimator: Any, random: Any, is_weighted: bool, score: Any = None) -> None:
+    def __init__(
+        self, estimator: Any, settings: FitSettings, random: Any, is_weighted: bool, score: Any = None
+    ) -> None:
         """Begin with the rows in order; score(run): what early stopping watches, higher is better."""
-        self.estimator, self.random, self.score = estimator, random, score
+        self.estimator, self.fit, self.random, self.score = estimator, settings, random, score
         self.rates, self.is_weighted = estimator._optimizer, is_weighted
         self.rows: NDArray[np.int64] | None = None
         self.offset: Any = None  # (n,) what the reported loss of each sample has more than the trained one
@@ -42,7 +45,7 @@ class LearningCurve(Callback):
         """Return the samples of the next epoch in order (n,), each shuffle made on the one before it."""
         if self.rows is None:
             self.rows = np.arange(run.samples.n)
-        if self.estimator.shuffle:
+        if self.fit.shuffle:
             drawn = np.arange(run.samples.n)
             self.random.shuffle(drawn)
             self.rows = self.rows[drawn]
@@ -51,7 +54,7 @@ class LearningCurve(Callback):
     def settings(self, run: Run, rows: NDArray[np.int64]) -> StepSettings:
         """Return the rate of the epoch, and each step's factor of the penalty: alpha / sum of the batch's weights."""
         rate = np.full(run.steps_per_epoch, self.rates.learning_rate)
-        if self.estimator.optimizer is not None or self.estimator.schedule is not None:
+        if self.fit.optimizer is not None or self.fit.schedule is not None:
             rate = np.array(learning_rates(run))
         ones = np.ones(len(rate))
         if self.factors is None or self.is_weighted:
@@ -69,26 +72,25 @@ class LearningCurve(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         """Record the epoch, change the rate, and stop the run when nothing improves."""
-        p = self.estimator
+        p, fit = self.estimator, self.fit
         p.n_iter_ += 1
         p.loss_ = self.loss(run)
         p.t_ += run.samples.n
         p.loss_curve_.append(p.loss_)
-        if p.verbose:
+        if fit.verbose:
             print(f"Iteration {p.n_iter_}, loss = {p.loss_:.8f}")
         self.watch(run)
         rate = self.rates.learning_rate
         self.rates.after_epoch(p.t_)
-        if p._no_improvement_count > p.n_iter_no_change:
-            what = "Validation score" if p.early_stopping else "Training loss"
-            self.message = (
-                f"{what} did not improve more than tol={p.tol:f} for {p.n_iter_no_change} consecutive epochs."
-            )
+        if p._no_improvement_count > fit.n_iter_no_change:
+            what = "Validation score" if fit.early_stopping else "Training loss"
+            least, epochs = f"tol={fit.tol:f}", fit.n_iter_no_change
+            self.message = f"{what} did not improve more than {least} for {epochs} consecutive epochs."
             if self.rates.at_plateau():
                 run.stop(self.message.rstrip("."))  # a sentence of its own is made of it
             else:
                 p._no_improvement_count = 0
-            if p.verbose:
+            if fit.verbose:
                 print(f"{self.message} {self.ending(run)}")
         if self.rates.learning_rate != rate and self.rates.mode != "constant":
             run.scale_velocity(rate / self.rates.learning_rate)  # scikit-learn's velocity contains the rate
@@ -117,20 +119,20 @@ class LearningCurve(Callback):
 
     def watch(self, run: Run) -> None:
         """Count the epochs without an improvement by tol, of the validation score or else of the training loss."""
-        p = self.estimator
+        p, fit = self.estimator, self.fit
         if run.validation is not None:
             p.validation_loss_curve_.append(run.logs["val_loss"])
         if self.score is not None:
             value = self.score(run)
             p.validation_scores_.append(value)
-            if p.verbose:
+            if fit.verbose:
                 print(f"Validation score: {value:f}")
-        if p.early_stopping:
-            self.count(value < p.best_validation_score_ + p.tol)
+        if fit.early_stopping:
+            self.count(value < p.best_validation_score_ + fit.tol)
             if value > p.best_validation_score_:
                 p.best_validation_score_, self.best = value, run.snapshot()
             return
-        self.count(p.loss_ > p.best_loss_ - p.tol)
+        self.count(p.loss_ > p.best_loss_ - fit.tol)
         if p.loss_ < p.best_loss_:
             p.best_loss_ = p.loss_
 

@@ -16,6 +16,7 @@ from chainrule.engines import Plan
 from chainrule.errors import DataError, NonFiniteError
 from chainrule.estimators.architecture import with_penalty
 from chainrule.estimators.curve import LearningCurve, TimeLimit, is_mean_over_outputs
+from chainrule.estimators.settings import FitSettings
 from chainrule.formulas.losses import Loss, Poisson, saturated_poisson
 from chainrule.formulas.optimizers import LBFGS, GradientDescent, Optimizer
 from chainrule.formulas.schedules import ReduceOnPlateau
@@ -49,15 +50,15 @@ def split(
     return samples.take(train), samples.take(held_out)
 
 
-def batch_size(estimator: Any, n: int) -> int:
-    """Return the samples of a batch, of n; batch_size larger than n is cut, with a warning."""
-    if isinstance(estimator.batch_size, str):
+def batch_size(size: Any, n: int) -> int:
+    """Return the samples of a batch, of n; a size larger than n is cut, with a warning."""
+    if isinstance(size, str):
         return min(AUTO_BATCH, n)
-    if estimator.batch_size > n:
+    if size > n:
         warnings.warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=4
         )
-    return min(int(estimator.batch_size), n)
+    return min(int(size), n)
 
 
 def is_weighted(samples: Samples) -> bool:
@@ -67,6 +68,7 @@ def is_weighted(samples: Samples) -> bool:
 
 def by_batches(
     estimator: Any,
+    settings: FitSettings,
     samples: Samples,
     validation: Samples | None,
     random: Any,
@@ -75,15 +77,17 @@ def by_batches(
     watched: Callback | None = None,
 ) -> None:
     """Train for max_iter epochs of batches, or for one; the estimator's attributes are kept by a `LearningCurve`."""
-    size = batch_size(estimator, samples.n)
-    curve = LearningCurve(estimator, random, is_weighted(samples), score)
+    size = batch_size(settings.batch_size, samples.n)
+    curve = LearningCurve(estimator, settings, random, is_weighted(samples), score)
     estimator.n_iter_ = 0
-    epochs, others = 1 if once else int(estimator.max_iter), () if watched is None else (watched,)
-    history = run(estimator, curve.rates.optimizer, samples, validation, size, epochs, curve, others)
-    is_planned = estimator.schedule is not None  # whose last epoch is the end, not a failure
+    epochs, others = 1 if once else int(settings.max_iter), () if watched is None else (watched,)
+    history = run(
+        estimator, settings, curve.rates.optimizer, samples, validation, size, epochs, curve, others
+    )
+    is_planned = settings.schedule is not None  # whose last epoch is the end, not a failure
     if history is not None and history.stopped is None and not once and not is_planned:
         warnings.warn(
-            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't "
+            f"Stochastic Optimizer: Maximum iterations ({settings.max_iter}) reached and the optimization hasn't "
             "converged yet.",
             ConvergenceWarning,
             stacklevel=4,
@@ -92,6 +96,7 @@ def by_batches(
 
 def run(
     estimator: Any,
+    settings: FitSettings,
     optimizer: Any,
     samples: Samples,
     validation: Samples | None,
@@ -107,20 +112,20 @@ def run(
     """
     model = estimator.model_
     total = float(size) if curve is not None else float(samples.weight.sum())
-    model.network = with_penalty(model.network, float(estimator.alpha), total)
-    schedule = as_schedule(estimator.schedule, optimizer)
+    model.network = with_penalty(model.network, float(settings.alpha), total)
+    schedule = as_schedule(settings.schedule, optimizer)
     plan = Plan(
         network=model.network,
         optimizer=optimizer if isinstance(optimizer, Optimizer) else GradientDescent(),
         batch_size=size,
         seed=model.seed,
         dtype=model.dtype,
-        clip_norm=check_clip("clip_norm", estimator.clip_norm),
+        clip_norm=check_clip("clip_norm", settings.clip_norm),
         frozen=model.frozen,
     )
-    watchers = [*([] if curve is None else [curve]), *callbacks, *as_callbacks(estimator.callbacks)]
-    if estimator.time_limit is not None:
-        watchers.append(TimeLimit(float(estimator.time_limit)))
+    watchers = [*([] if curve is None else [curve]), *callbacks, *as_callbacks(settings.callbacks)]
+    if settings.time_limit is not None:
+        watchers.append(TimeLimit(float(settings.time_limit)))
     hooks: dict[str, Any] = {"reported": reported(model.network.loss, samples)}
     if curve is not None:
         hooks = {"order": curve.order, "settings": curve.settings, "optimizer_state": curve.rates.kept}
@@ -134,9 +139,9 @@ def run(
             epochs=epochs,
             schedule=schedule,
             metrics=(),
-            shuffle=bool(estimator.shuffle),
+            shuffle=bool(settings.shuffle),
             callbacks=watchers,
-            engine=estimator.engine,
+            engine=settings.engine,
             resume=None,
             **hooks,
         )
@@ -163,20 +168,24 @@ def diverged(estimator: Any, error: NonFiniteError) -> None:
 
 
 def by_solver(
-    estimator: Any, samples: Samples, validation: Samples | None, watched: Callback | None = None
+    estimator: Any,
+    settings: FitSettings,
+    samples: Samples,
+    validation: Samples | None,
+    watched: Callback | None = None,
 ) -> None:
     """Train by SciPy's L-BFGS on all samples at once, with scikit-learn's options for it."""
     solver = LBFGS(
-        tolerance=float(estimator.tol),
-        max_evaluations=int(estimator.max_fun),
+        tolerance=float(settings.tol),
+        max_evaluations=int(settings.max_fun),
         loss_tolerance=FTOL,
     )
-    if estimator.optimizer is not None:
-        solver = as_optimizer(estimator.optimizer)  # type: ignore[assignment]
-    others = (Lines(estimator),) if watched is None else (Lines(estimator), watched)
-    history = run(
-        estimator, solver, samples, validation, samples.n, int(estimator.max_iter), callbacks=others
-    )
+    if settings.optimizer is not None:
+        solver = as_optimizer(settings.optimizer)  # type: ignore[assignment]
+    others: tuple[Callback, ...] = (Lines(),) if settings.verbose else ()
+    others += () if watched is None else (watched,)
+    epochs = int(settings.max_iter)
+    history = run(estimator, settings, solver, samples, validation, samples.n, epochs, callbacks=others)
     if history is None:
         return
     estimator.n_iter_ = len(history)
@@ -214,23 +223,17 @@ FTOL = 1e7 * float(np.finfo(float).eps)
 
 
 class Lines(Callback):
-    """Print a line for each iteration of a solver, if the estimator is verbose."""
+    """Print a line for each iteration of a solver."""
 
     looks_inside = False
 
-    def __init__(self, estimator: Any) -> None:
-        """Store the estimator."""
-        self.estimator = estimator
-
     def on_epoch_end(self, run: Run) -> None:
         """Print the line."""
-        if self.estimator.verbose:
-            print(f"Iteration {run.epoch}, loss = {run.logs['loss']:.8f}")
+        print(f"Iteration {run.epoch}, loss = {run.logs['loss']:.8f}")
 
 
-def check_schedule(estimator: Any, is_validated: bool) -> None:
+def check_schedule(schedule: Any, is_validated: bool) -> None:
     """Check that a schedule which watches a validation figure gets one."""
-    schedule = estimator.schedule
     if schedule == ReduceOnPlateau.kind:
         schedule = ReduceOnPlateau()
     if isinstance(schedule, ReduceOnPlateau) and schedule.monitor.startswith("val_") and not is_validated:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from chainrule.estimators import recipe
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
-from chainrule.formulas.layers import Embedding, Layer
+from chainrule.formulas.layers import Embedding
 
 PUBLISHED = ("n_features_in_", "feature_names_in_")
 """The attributes of a preprocessor that are the estimator's too: its columns are the table's."""
@@ -36,10 +35,10 @@ def fitted(preprocess: Any, X: Any, weight: Any, dtype: Any, trunk: Any = None) 
     return made.fit(X, sample_weight=weight / np.median(some) if len(some) else weight)
 
 
-def front(estimator: Any) -> list[Layer]:
-    """Return the layers in front of the first hidden one: the vectors of codes, and what the recipe has there."""
+def embedding(estimator: Any) -> list[Embedding]:
+    """Return the layer of the vectors of codes, if the table has columns of codes."""
     codes = estimator.preprocessor_.embedded_ if "preprocessor_" in estimator.__dict__ else ()
-    return [*([Embedding(codes)] if codes else []), *recipe.front(estimator)]
+    return [Embedding(codes)] if codes else []
 
 
 def publish(estimator: Any) -> None:

@@ -37,11 +37,11 @@ FITTED = (
 class Tasks(Callback):
     """The epochs of a fit as scikit-learn's callbacks see them; a callback that returns True ends the fit."""
 
-    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any) -> None:
+    def __init__(self, estimator: Any, epochs: int, X: Any, y: Any, sample_weight: Any) -> None:
         """Set up the callbacks of the estimator, and begin the fit's own task."""
         self.estimator = estimator
         self.data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
-        self.context = estimator._init_callback_context(max_subtasks=estimator.max_iter)
+        self.context = estimator._init_callback_context(max_subtasks=epochs)
         self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
         self.task: Any = None
 
@@ -91,11 +91,11 @@ def reconstruction(estimator: Any, run: Run) -> dict[str, Any]:
     return attributes(estimator) | {"model_": model}
 
 
-def tasks(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Tasks | None:
-    """Return the bridge to scikit-learn's callbacks; None if the estimator has none."""
+def tasks(estimator: Any, epochs: int, X: Any, y: Any, sample_weight: Any) -> Tasks | None:
+    """Return the bridge to scikit-learn's callbacks for at most so many epochs; None if the estimator has none."""
     if not (getattr(estimator, "_skl_callbacks", None) or hasattr(estimator, "_parent_callback_ctx")):
         return None
-    return Tasks(estimator, X, y, sample_weight)
+    return Tasks(estimator, epochs, X, y, sample_weight)
 
 
 __all__ = ["CallbackSupportMixin", "Tasks", "tasks", "with_callbacks"]

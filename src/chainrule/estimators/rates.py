@@ -39,16 +39,15 @@ class RateControl:
         return False
 
 
-def is_stochastic(estimator: Any) -> bool:
-    """Return whether the estimator trains by batches; a solver has no `partial_fit`."""
-    if estimator.optimizer is not None:
-        return not (isinstance(estimator.optimizer, Solver) or estimator.optimizer == LBFGS.kind)
-    return bool(estimator.solver != "lbfgs")
+def is_stochastic(p: Any) -> bool:
+    """Return whether to train by batches, from an estimator or `FitSettings`; a solver has no `partial_fit`."""
+    if p.optimizer is not None:
+        return not (isinstance(p.optimizer, Solver) or p.optimizer == LBFGS.kind)
+    return bool(p.solver != "lbfgs")
 
 
-def as_rates(estimator: Any) -> RateControl:
-    """Return the optimizer that the parameters of an estimator describe, at its start."""
-    p = estimator
+def as_rates(p: Any) -> RateControl:
+    """Return the optimizer that an estimator or `FitSettings` describe, at its start."""
     rate = float(p.learning_rate_init)
     if isinstance(p.optimizer, str):
         kind: Any = OPTIMIZERS[p.optimizer]

@@ -7,7 +7,7 @@ prepares itself the network is another one:
 
 trained by AdamW with a strong decay and half a cosine, on 85 % of the rows (all but 10,000 of many), and returned to
 the epoch with the least loss on the others. A parameter that has another value than its default keeps it; where one of
-the optimizer has, all of `OPTIMIZING` stay as they are.
+the optimizer has, all of `settings.OPTIMIZING` stay as they are.
 
 It was chosen on at most 8,250 rows of each table of `make bench-tables`, one split and one seed, by the test loss (log
 loss or RMSE) relative to that of scikit-learn's MLP behind a pipeline made by hand, as geometric mean. Over nine
@@ -32,24 +32,13 @@ and boosted trees on tabular data" (2024).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import fields
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from chainrule.estimators.rates import is_stochastic
 from chainrule.formulas.layers import Layer, Scale
 from chainrule.formulas.optimizers import AdamW
 from chainrule.formulas.schedules import Cosine
 
-AUTO = "auto"
-OPTIMIZING = (
-    *("solver", "alpha", "learning_rate", "learning_rate_init", "power_t", "momentum", "nesterovs_momentum"),
-    *("beta_1", "beta_2", "epsilon", "optimizer", "schedule"),
-)
-"""The parameters that say how to optimize: the recipe's own optimizer stands for all of them, or for none."""
 LEAST = 50
 """The rows from which some are held out."""
 BATCHES = ((4_000, 64), (16_000, 128), (60_000, 256))
@@ -60,27 +49,32 @@ MOST_HELD_OUT = 10_000
 FRONT_RATE = 6.0
 
 
-def is_used(estimator: Any) -> bool:
-    """Return whether an estimator asks for the recipe: preprocess="auto", not a preprocessor of its own."""
-    return isinstance(estimator.preprocess, str) and estimator.preprocess == AUTO
+class Facts(NamedTuple):
+    """What a recipe knows of a fit."""
+
+    rows: int
+    features: int
+    """the columns of the samples; a category that becomes a vector is one of them"""
+    task: str
+    """regression, binary, multiclass or multilabel"""
+    given: Mapping[str, Any]
+    """the parameters that have another value than their default, which they keep"""
 
 
-def front(estimator: Any) -> list[Layer]:
-    """Return the layers that the recipe has in front of the first hidden one."""
-    return [Scale(rate=FRONT_RATE)] if is_used(estimator) else []
+class Proposal(NamedTuple):
+    """What a recipe sets."""
+
+    parameters: dict[str, Any]
+    front: tuple[Layer, ...] = ()
+    """the layers in front of the first hidden one"""
 
 
-def rows_of(y: Any) -> int:
-    """Return the rows of a target that is not checked yet: a list, an array or what becomes one, a sparse matrix."""
-    if not hasattr(y, "shape") and not hasattr(y, "__len__") and hasattr(y, "__array__"):
-        y = np.asarray(y)
-    if hasattr(y, "shape"):  # a sparse matrix has no length
-        return int(y.shape[0]) if len(y.shape) else 0
-    return len(y) if hasattr(y, "__len__") else 0
+Recipe = Callable[[Facts], Proposal]
 
 
-def values(rows: int) -> dict[str, Any]:
-    """Return the recipe's parameters for a table of so many rows."""
+def for_tables(facts: Facts) -> Proposal:
+    """Return the network and the training of the recipe above."""
+    rows = facts.rows
     batch = next((size for most, size in BATCHES if rows <= most), 2 * BATCHES[-1][1])
     epochs = max(20, round(EPOCHS * min(1.0, MANY / max(rows, 1)) ** 0.5))
     found: dict[str, Any] = {
@@ -98,39 +92,4 @@ def values(rows: int) -> dict[str, Any]:
             "n_iter_no_change": max(10, epochs // 5),
             "scoring": "loss",
         }
-    return found
-
-
-@contextmanager
-def in_use(estimator: Any, rows: int, incremental: bool) -> Iterator[None]:
-    """Fit an estimator with the recipe, if it asks for it, and give its parameters back afterwards."""
-    if not is_used(estimator):
-        yield
-        return
-    defaults = {field.name: field.default for field in fields(estimator)}
-    kept = {name: getattr(estimator, name) for name in defaults}
-    given = {name for name, value in kept.items() if not _is_default(value, defaults[name])}
-    found = values(rows)
-    if incremental:  # an epoch at a time, which holds nothing out and has no end
-        found = {
-            name: value
-            for name, value in found.items()
-            if name not in ("early_stopping", "scoring", "schedule")
-        }
-    if given & set(OPTIMIZING):
-        found = {name: value for name, value in found.items() if name not in OPTIMIZING}
-    if not is_stochastic(estimator):  # its objective must be the same at each evaluation, and has no batches
-        found = {name: value for name, value in found.items() if name == "hidden_layer_sizes"}
-    try:
-        for name, value in found.items():
-            if name not in given:
-                setattr(estimator, name, value)
-        yield
-    finally:
-        for name in found:
-            setattr(estimator, name, kept[name])
-
-
-def _is_default(value: Any, default: Any) -> bool:
-    """Return whether a parameter has the value of its default; a list is not the tuple (100,)."""
-    return value is default or (type(value) is type(default) and bool(value == default))
+    return Proposal(found, (Scale(rate=FRONT_RATE),))

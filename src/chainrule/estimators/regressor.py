@@ -19,6 +19,7 @@ from chainrule.estimators.base import MLPEstimator
 from chainrule.estimators.constraints import SHARED, Interval, StrOptions
 from chainrule.estimators.continuing import check_outputs
 from chainrule.estimators.documentation import documented
+from chainrule.estimators.settings import FitSettings
 from chainrule.formulas.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError, Poisson, Quantile
 from chainrule.formulas.metrics import r2
 
@@ -40,6 +41,19 @@ def as_numbers(y: Any) -> NDArray[np.float64]:
         raise DataError(
             f"y must be numbers (n,) or (n, outputs) to predict ({error}); use MLPClassifier for labels."
         ) from error
+
+
+def as_loss(loss: Any, quantiles: Any) -> Loss:
+    """Return a loss from its name or itself. Raises ConfigError for one that is not for numbers."""
+    if isinstance(loss, Loss) and loss.targets not in ("real", "counts"):
+        raise ConfigError(
+            f"loss must be one for numbers, such as Huber(), not {type(loss).__name__}; use MLPClassifier for labels."
+        )
+    if isinstance(loss, str) and loss == "quantile":
+        return Quantile(tuple(quantiles) if hasattr(quantiles, "__iter__") else float(quantiles))
+    known = LOSSES[loss] if isinstance(loss, str) else loss
+    assert known is not None
+    return known
 
 
 @documented
@@ -83,13 +97,13 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         if not reset and "model_" in self.__dict__:
             check_outputs(self, y.shape[1])
         self.n_outputs_ = y.shape[1]
-        loss = self._loss()
+        loss = as_loss(self.loss, self.quantiles)
         self.out_activation_ = "exp" if isinstance(loss, Poisson) else "identity"
         return X, y
 
     def _encode(self, y: Any) -> NDArray[Any]:
         y = as_numbers(y)
-        if isinstance(self._loss(), Poisson) and (y < 0).any():
+        if isinstance(as_loss(self.loss, self.quantiles), Poisson) and (y < 0).any():
             raise DataError(
                 f"y of the loss 'poisson' must be at least 0, not {y.min():g}; use 'squared_error'."
             )
@@ -107,22 +121,16 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         check_consistent_length(X, y)
         return y
 
-    def _loss(self) -> Loss:
-        if isinstance(self.loss, Loss) and self.loss.targets not in ("real", "counts"):
-            raise ConfigError(
-                f"loss must be one for numbers, such as Huber(), not {type(self.loss).__name__}; use MLPClassifier for "
-                "labels."
-            )
-        if self.loss == "quantile":
-            q = self.quantiles
-            return Quantile(tuple(q) if hasattr(q, "__iter__") else float(q))
-        known = LOSSES[self.loss] if isinstance(self.loss, str) else self.loss
-        assert known is not None
-        return known
+    @property
+    def _task(self) -> str:
+        return "regression"
+
+    def _loss(self, settings: FitSettings) -> Loss:
+        return as_loss(settings.loss, settings.quantiles)
 
     def _quantiles(self) -> int:
         """Return how many quantiles are predicted of each sample; 1 for another loss."""
-        loss = self._loss()
+        loss = as_loss(self.loss, self.quantiles)
         return len(loss.q) if isinstance(loss, Quantile) and isinstance(loss.q, tuple) else 1
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -134,7 +142,7 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
 
     def _middle(self) -> int:
         """Return the number of the quantile next to the median."""
-        loss = self._loss()
+        loss = as_loss(self.loss, self.quantiles)
         assert isinstance(loss, Quantile)
         return int(np.abs(np.asarray(loss.q) - 0.5).argmin())
 
