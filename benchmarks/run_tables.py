@@ -1,4 +1,4 @@
-"""Chainrule against scikit-learn on real tables, into benchmarks/results/tables.jsonl and docs/tables.md.
+"""Chainrule, scikit-learn, boosted trees and other networks on real tables, into a file of results and docs/tables.md.
 
     python benchmarks/run_tables.py [--only NAME] [--rows N] [--seeds N] [--contestants LIST] [--again] [--page-only]
 
@@ -20,6 +20,7 @@ from tables.cells import Cell, Cells, circumstances
 from tables.contestants import CONTESTANTS
 from tables.loaders import TABLES, Table, TableError
 from tables.measure import measured, split
+from tables.peers import PeerError
 
 RESULTS = Path(__file__).parent / "results" / "tables.jsonl"
 
@@ -31,6 +32,7 @@ def arguments() -> argparse.Namespace:
     add("--only", action="append", metavar="NAME", help="tables whose names contain it; again for more")
     add("--rows", type=int, help="leave out tables of more rows")
     add("--seeds", type=int, default=3, help="splits of each table")
+    add("--most-seconds", type=float, help="leave out a contestant on a table where a split took it longer")
     add("--contestants", default=",".join(CONTESTANTS), help="some of them, with commas between")
     add("--again", action="store_true", help="measure anew what is asked for and is there already")
     add("--out", type=Path, default=RESULTS, help="file of the results")
@@ -57,9 +59,17 @@ def measure_table(table: Table, asked: argparse.Namespace, cells: Cells) -> None
         print(f"{table.name}: {len(X):,} rows, left out", file=sys.stderr)
         return
     for seed, who in todo:
+        if asked.most_seconds and any(
+            cell.found["fit"] > asked.most_seconds for cell in cells.of(table.name, who)
+        ):
+            continue
         rows = split(X, y, table.is_numeric, seed)
         started = time.monotonic()
-        found = measured(CONTESTANTS[who](rows.X, table.is_numeric, seed), rows, table.is_numeric)
+        try:
+            found = measured(CONTESTANTS[who](rows.X, table.is_numeric, seed), rows, table.is_numeric)
+        except PeerError as error:
+            print(f"{table.name}, split {seed}, {who} is left out: {error}", file=sys.stderr)
+            continue
         busy = os.getloadavg()[0]
         cells.put(Cell(table.name, who, seed, len(X), X.shape[1], today(), busy, found))
         score = ", ".join(f"{name} {value:.4g}" for name, value in found.items())

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -39,9 +39,27 @@ class Cell:
 
 def circumstances() -> dict[str, Any]:
     """The machine, the threads that a library takes, and the versions of what is compared."""
-    names = ("chainrule", "scikit-learn", "numpy", "pandas")
+    names = (
+        "chainrule",
+        "scikit-learn",
+        "numpy",
+        "pandas",
+        "catboost",
+        "lightgbm",
+        "xgboost",
+        "pytabkit",
+        "torch",
+    )
     threads = int(os.environ.get("OMP_NUM_THREADS", cores()))
-    return {"machine": machine(), "threads": threads, "versions": {name: version(name) for name in names}}
+    return {"machine": machine(), "threads": threads, "versions": dict(_versions(names))}
+
+
+def _versions(names: Iterable[str]) -> Iterable[tuple[str, str]]:
+    for name in names:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            continue
 
 
 class Cells:

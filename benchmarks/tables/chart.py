@@ -9,11 +9,29 @@ from tables.cells import Cells
 from tables.contestants import CONTESTANTS, TITLES
 from tables.loaders import TABLES
 
-COLORS = {"ours": "#d55e00", "mlp": "#0072b2", "boosting": "#009e73", "linear": "#8a8a8a"}
-LEFT, WIDTH, ROW, TOP = 150, 720, 22, 56
-LEGEND = (150, 250, 400, 570)
+COLORS = {
+    **{
+        "ours": "#d55e00",
+        "mlp": "#0072b2",
+        "boosting": "#009e73",
+        "linear": "#8a8a8a",
+        "catboost": "#e0b000",
+    },
+    **{
+        "lightgbm": "#66c2a5",
+        "xgboost": "#1b5e20",
+        "realmlp": "#7b3294",
+        "realmlp-s": "#c2a5cf",
+        "tabm": "#56b4e9",
+    },
+}
+LEFT, WIDTH, ROW, TOP = 150, 720, 22, 78
+BESIDE, APART = 5, 112
+"""The names in a row of the legend, and how far they are from each other."""
 MAIN = {"classification": "log_loss", "regression": "rmse"}
 """The score that a figure shows, whose zero is perfect."""
+SHORT = {"mlp": "sklearn's MLP", "boosting": "HistGB", "realmlp-s": "RealMLP-S"}
+"""Names that would not fit the legend."""
 
 Rows = list[tuple[str, dict[str, float]]]
 
@@ -55,9 +73,12 @@ def drawn(rows: Rows, title: str, low: float, high: float) -> str:
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
         f'<text x="{LEFT}" y="18" fill="#222222">{escape(title)}</text>',
     ]
-    for who, at in zip(CONTESTANTS, LEGEND, strict=True):
-        parts.append(f'<circle cx="{at + 5}" cy="36" r="5" fill="{COLORS[who]}"/>')
-        parts.append(f'<text x="{at + 15}" y="40" fill="#222222">{escape(TITLES[who])}</text>')
+    for place, who in enumerate(who for who in CONTESTANTS if any(who in values for _, values in rows)):
+        at, y = LEFT + APART * (place % BESIDE), 36 + 20 * (place // BESIDE)
+        parts.append(f'<circle cx="{at + 5}" cy="{y}" r="5" fill="{COLORS[who]}"/>')
+        parts.append(
+            f'<text x="{at + 13}" y="{y + 4}" fill="#222222">{escape(SHORT.get(who, TITLES[who]))}</text>'
+        )
     for tick in ticks(low, high):
         parts.append(
             f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{TOP}" y2="{height - 26}" stroke="#dddddd"/>'

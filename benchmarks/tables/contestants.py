@@ -1,4 +1,4 @@
-"""Who is compared: scikit-learn's MLP and a linear model behind a pipeline made by hand, its trees, and ours."""
+"""Who is compared: ours, models of scikit-learn, and the peers of other packages."""
 
 from __future__ import annotations
 
@@ -16,16 +16,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import chainrule
+from tables import peers
+from tables.peers import is_category
 
 MOST_COLUMNS = 50
 """What a category becomes in the pipeline made by hand: at most so many columns, the rarest in one."""
 MOST_BINS = 250
 """What the boosted trees take of a category, 255 at most; the rarest are one."""
-
-
-def is_category(X: pd.DataFrame) -> np.ndarray:
-    """Say of each column whether it has categories: text, or yes and no."""
-    return np.array([not pd.api.types.is_any_real_numeric_dtype(dtype) for dtype in X.dtypes])
 
 
 def by_hand(X: pd.DataFrame) -> Any:
@@ -81,10 +78,22 @@ CONTESTANTS: dict[str, Callable[[pd.DataFrame, bool, int], Any]] = {
     "mlp": mlp,
     "boosting": boosting,
     "linear": linear,
+    "catboost": peers.catboost,
+    "lightgbm": peers.lightgbm,
+    "xgboost": peers.xgboost,
+    "realmlp": peers.realmlp,
+    "realmlp-s": peers.realmlp_s,
+    "tabm": peers.tabm,
 }
 TITLES = {
     "ours": "Chainrule",
     "mlp": "scikit-learn's MLP",
     "boosting": "HistGradientBoosting",
     "linear": "linear",
+    "catboost": "CatBoost",
+    "lightgbm": "LightGBM",
+    "xgboost": "XGBoost",
+    "realmlp": "RealMLP-TD",
+    "realmlp-s": "RealMLP-TD-S",
+    "tabm": "TabM-mini",
 }
