@@ -379,6 +379,46 @@ def test_a_refit_of_the_estimator_has_the_penalty_of_the_run(command, houses, tm
     assert again.model_.network.l2 == pytest.approx(0.01)
 
 
+def test_columns_that_are_left_out_are_needed_no_more(command, houses, tmp_path):
+    """The run is that of a table without them; predict and evaluate ignore them, there or not, whatever they hold."""
+    names = [name for name in houses if name not in ("size", "cheap")]
+    houses["a,b"] = [str(k % 7) for k in range(ROWS)]
+    write(tmp_path / "more.csv", houses, [*names[:2], "a,b", *names[2:]])
+    words = ("--target-column", "price", *FAST)
+    left = ("--exclude-columns", '"a,b", Town,land')
+    refused = command("train", "more.csv", *words, *left, code=2)
+    assert (
+        "--exclude-columns is 'Town', which more.csv has no column of; did you mean 'town'?" in refused.stderr
+    )
+    left = ("--exclude-columns", '"a,b",town, land')
+    found = command("train", "more.csv", *words, *left, "--out", "run", data=True)
+    write(tmp_path / "less.csv", houses, ["area", "garden", "sold", "price"])
+    same = command("train", "less.csv", *words, "--out", "same", data=True)
+    assert found["metrics"] == same["metrics"] and found["parameters"] == same["parameters"]
+    houses["town"] = ["nowhere"] * ROWS
+    write(tmp_path / "other.csv", houses, ["sold", "town", "area", "garden", "price"])
+    command("predict", "run", "other.csv", "--out", "a.csv")
+    command("predict", "same", "less.csv", "--out", "b.csv")
+    a, b = ([row["predicted"] for row in read(tmp_path / name)] for name in ("a.csv", "b.csv"))
+    assert a == b
+    judged = command("evaluate", "run", "more.csv", data=True)
+    assert (judged["part"], judged["metrics"]) == ("test", pytest.approx(found["metrics"]))
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config["settings"]["exclude_columns"] == left[1]
+
+
+def test_numbers_that_differ_in_every_row_are_named(command, houses, tmp_path):
+    houses["customer, old"] = [str(9000 + 7 * k) for k in range(ROWS)]
+    write(tmp_path / "ids.csv", houses, ["area", "customer, old", "price"])
+    words = ("train", "ids.csv", "--target-column", "price", *FAST[:4])
+    said = " ".join(command(*words, "--out", "a").output.split())
+    assert "customer, old has another whole number in every row" in said and "area has" not in said
+    option = """leave it out by --exclude-columns '"customer, old"'"""
+    assert option in said
+    said = command(*words, "--exclude-columns", '"customer, old"', "--out", "b").output
+    assert "another whole number" not in said and "customer" not in said
+
+
 BAD_TABLES = {
     "empty.csv": "",
     "names.csv": "a,b\n",
@@ -401,6 +441,11 @@ BAD_TABLES = {
         (("houses.csv", "--target-column", "Prize"), "did you mean 'price'?"),
         (("houses.csv", "--target-column", "x"), "it has area, town"),
         (("mnist", "--target-column", "y"), "leave it out"),
+        (("mnist", "--exclude-columns", "y"), "--exclude-columns is of a table"),
+        (
+            ("houses.csv", "--target-column", "price", "--exclude-columns", "area,price"),
+            "the column to predict",
+        ),
         (("empty.csv", "--target-column", "b"), "is empty"),
         (("names.csv", "--target-column", "b"), "no rows"),
         (("one.csv", "--target-column", "b"), "a target needs two that differ"),

@@ -12,6 +12,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+_table = partial(Option, rich_help_panel="The data")
 _network = partial(Option, rich_help_panel="The network")
 _training = partial(Option, rich_help_panel="Training")
 _run = partial(Option, rich_help_panel="The run")
@@ -37,9 +38,8 @@ TrainData = Annotated[
     str,
     Argument(metavar="DATA", help=f"{_DATA} with --target-column; with --resume, the folder of a run."),
 ]
-TargetColumn = Annotated[
-    str | None, Option(help="Of a table, the column to predict.", rich_help_panel="The data")
-]
+TargetColumn = Annotated[str | None, _table(help="Of a table, the column to predict.")]
+ExcludeColumns = Annotated[str | None, _table(help="Of a table, the columns to leave out, as id,name.")]
 Hidden = Annotated[
     str | None,
     _network(

@@ -54,6 +54,7 @@ def columns_table(out: Console, described: DescribedTable, *, whole: bool = Fals
 
 def introduce_table(out: Console, table: TableData, classes: list[str]) -> None:
     """Print what is predicted, and what the columns were taken for."""
+    from chainrule.recipe.columns import like_identifiers
     from chainrule.views import words
 
     said, target = words.table_runs, table.target
@@ -64,6 +65,9 @@ def introduce_table(out: Console, table: TableData, classes: list[str]) -> None:
         out.print(said.left_out(table.left_out), markup=False)
     out.print()
     columns_table(out, table.preprocessor.columns_)
+    hints = like_identifiers(table.columns, table.preprocessor)
+    if hints:
+        out.print(output.plain(said.like_identifiers(hints)), markup=False, soft_wrap=True)
     out.print()
 
 

@@ -61,6 +61,7 @@ def train(
     resume: options.Resume = False,
     checkpoint_steps: options.CheckpointSteps = None,
     target_column: options.TargetColumn = None,
+    exclude_columns: options.ExcludeColumns = None,
     report: options.Report = False,
     as_json: options.RunAsJson = False,
     verbose: options.Verbose = False,

@@ -85,10 +85,11 @@ def prepare(data: Data, given: Settings, resolved: Settings | None = None, named
     """
     given.check_types(named)
     check_seed(given.seed, named("seed"))
-    if given.target_column is not None and data.table is None:
-        raise ConfigError(
-            f"{named('target_column')} is of a table, and {data.name} has no columns with names; leave it out."
-        )
+    for option in ("target_column", "exclude_columns"):
+        if getattr(given, option) is not None and data.table is None:
+            raise ConfigError(
+                f"{named(option)} is of a table, and {data.name} has no columns with names; leave it out."
+            )
     rows = split(data, given.validation_fraction, given.seed, named)
     held_out = is_held_out(data, rows)
     settings = build.resolve(

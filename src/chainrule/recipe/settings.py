@@ -27,6 +27,7 @@ class Settings:
     """The settings of a run: one field per option of `chainrule train`. None: chosen by the data, or not used.
 
     hidden: the widths of the hidden layers, (256, 128); () for a linear model.
+    exclude_columns: the columns of a table to leave out, by name, as "id,name".
     """
 
     hidden: tuple[int, ...] | None = None
@@ -60,6 +61,7 @@ class Settings:
     engine: str = "auto"
     checkpoint_steps: int | None = None
     target_column: str | None = None
+    exclude_columns: str | None = None
 
     def __post_init__(self) -> None:
         """Convert NumPy numbers and lists to Python numbers and tuples."""

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.random import generator
-from chainrule.data.frames import column_names, places, read_frame
+from chainrule.data.frames import places
 from chainrule.datasets import Dataset
-from chainrule.datasets.table_files import read_table
 from chainrule.errors import ConfigError, DataError, FormatError
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.model import Model
+from chainrule.recipe.columns import excluded, pick, read_columns
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings
 from chainrule.recipe.targets import TargetColumn, as_labels, read_target
@@ -40,7 +40,7 @@ class TableData:
     """A table of a run: its columns as they came, and how they became numbers."""
 
     columns: Mapping[str, Any]
-    """all of the file's, by name, the target too"""
+    """those of the file, by name, the target too; without those that the run leaves out"""
     target: TargetColumn
     preprocessor: TablePreprocessor
     train: NDArray[np.int64]
@@ -87,24 +87,12 @@ def shown(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def read_columns(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read the columns of a table by name: arrays, lists or series."""
-    found = read_table(path)
-    return found if isinstance(found, dict) else columns_of(found, os.fspath(path))
-
-
-def columns_of(found: Any, name: str) -> dict[str, Any]:
-    """Return the columns of a data frame by name. name: of the frame, for errors."""
-    frame = read_frame(found, name)
-    return {each: frame.get_column(each) for each in column_names(found, name) or ()}
-
-
 def read(
     path: str | os.PathLike[str], settings: Settings, named: Names = PYTHON
 ) -> tuple[dict[str, Any], TargetColumn]:
-    """Read the columns of a table, and its target as the settings of a run name it.
+    """Read the columns of a table but those that are left out, and its target as the settings of a run name it.
 
-    Raises ConfigError where they name no target, or one that is not there.
+    Raises ConfigError where they name no target, or a column that is not there.
     """
     columns = read_columns(path)
     asked = settings.target_column
@@ -115,23 +103,13 @@ def read(
             f"{'it has' if len(columns) <= 4 else 'its last are'} {names}."
         )
     found = pick(asked, columns, f"{path}", named("target_column"))
+    for each in excluded(settings.exclude_columns, columns, found, f"{path}", named):
+        del columns[each]
     if len(columns) < 2:
         raise DataError(
-            f"{path} has the column {found!r} alone; other columns are needed to predict it from."
+            f"{path} has the column {found!r} alone to learn from; other columns are needed to predict it from."
         )
     return columns, read_target(found, columns[found], f"{path}", settings.loss, named)
-
-
-def pick(asked: str, columns: Mapping[str, Any], source: str, option: str) -> str:
-    """Return the name of a column. Raises ConfigError with a near name where it is not there."""
-    if asked in columns:
-        return asked
-    from difflib import get_close_matches
-
-    plain = {name.casefold(): name for name in columns}
-    near = get_close_matches(asked.casefold(), plain, 1)
-    hint = f"did you mean {plain[near[0]]!r}?" if near else f"it has {', '.join(list(columns)[:20])}."
-    raise ConfigError(f"{option} is {asked!r}, which {source} has no column of; {hint}")
 
 
 def load(

@@ -73,7 +73,7 @@ def open_data(text: str) -> Data:
         raise DataError(f"{path} does not exist; check the path.")
     table = read_table(path)
     if not isinstance(table, dict):
-        from chainrule.recipe.tables import columns_of
+        from chainrule.recipe.columns import columns_of
 
         table = columns_of(table, text)
     if len(table) < 2:

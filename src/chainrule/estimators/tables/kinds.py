@@ -86,12 +86,16 @@ def is_identifier(name: str, taken: Taken) -> bool:
 
     The values alone would not do: a price or a population may differ in every row too.
     """
-    if taken.kind != "number" or not (_IDENTIFIER.fullmatch(name.strip()) or _CAMEL.fullmatch(name.strip())):
-        return False
+    says_so = _IDENTIFIER.fullmatch(name.strip()) or _CAMEL.fullmatch(name.strip())
+    return says_so is not None and differ(taken)
+
+
+def differ(taken: Taken) -> bool:
+    """Return whether a column is of whole numbers, none missing and no two the same."""
     values = taken.values
-    if len(values) < 3 or np.isnan(values).any() or (values != np.floor(values)).any():
+    if taken.kind != "number" or len(values) < 3 or np.isnan(values).any():
         return False
-    return len(np.unique(values)) == len(values)
+    return bool((values == np.floor(values)).all()) and len(np.unique(values)) == len(values)
 
 
 def categories(column: Column) -> tuple[NDArray[np.float64], tuple[str, ...]]:

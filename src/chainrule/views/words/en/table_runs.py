@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from chainrule.views.words.en.phrases import counted
@@ -31,6 +32,17 @@ ROW, TRUE, ERROR, PROBABILITY = "row", "true", "error", "probability"
 def more(columns: int) -> str:
     """How many columns are not shown."""
     return f"... and {counted(columns, 'column')} more; chainrule info lists all of a run's."
+
+
+def like_identifiers(names: Sequence[str]) -> str:
+    """What is said of columns in which no two rows have the same whole number."""
+    told = "has" if len(names) == 1 else "have"
+    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    option = ",".join(f'"{name}"' if "," in name else name for name in names[:5])
+    return (
+        f"{shown} {told} another whole number in every row. A number that only tells rows apart, as an identifier "
+        f"does, says nothing of others: leave it out by --exclude-columns {shlex.quote(option)}"
+    )
 
 
 def numbers(why: str) -> str:

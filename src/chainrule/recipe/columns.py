@@ -1,0 +1,72 @@
+"""The columns of a table by name: read from a file, found by what somebody calls them, left out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chainrule.data.frames import column_names, read_frame
+from chainrule.datasets.table_files import read_table
+from chainrule.errors import ConfigError
+from chainrule.estimators.tables import kinds, reading
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
+from chainrule.recipe.naming import PYTHON, Names
+
+FEWEST_TOLD = 20
+"""The fewest rows of which it says something that no two have the same number."""
+
+
+def read_columns(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the columns of a table by name: arrays, lists or series."""
+    found = read_table(path)
+    return found if isinstance(found, dict) else columns_of(found, os.fspath(path))
+
+
+def columns_of(found: Any, name: str) -> dict[str, Any]:
+    """Return the columns of a data frame by name. name: of the frame, for errors."""
+    frame = read_frame(found, name)
+    return {each: frame.get_column(each) for each in column_names(found, name) or ()}
+
+
+def pick(asked: str, columns: Iterable[str], source: str, option: str) -> str:
+    """Return the name of a column. Raises ConfigError with a near name where it is not there."""
+    columns = list(columns)
+    if asked in columns:
+        return asked
+    from difflib import get_close_matches
+
+    plain = {name.casefold(): name for name in columns}
+    near = get_close_matches(asked.casefold(), plain, 1)
+    hint = f"did you mean {plain[near[0]]!r}?" if near else f"it has {', '.join(columns[:20])}."
+    raise ConfigError(f"{option} is {asked!r}, which {source} has no column of; {hint}")
+
+
+def excluded(
+    asked: str | None, columns: Iterable[str], target: str, source: str, named: Names = PYTHON
+) -> list[str]:
+    """Return the names of the columns to leave out, from text such as "id,name"; a name with a comma in quotes.
+
+    Raises ConfigError for a column that is not there, and for the target.
+    """
+    columns, option = list(columns), named("exclude_columns")
+    if asked is None:
+        return []
+    given = [asked] if asked in columns else next(csv.reader(io.StringIO(asked, newline="")), [])
+    names = [each if each in columns else pick(each.strip(), columns, source, option) for each in given]
+    if target in names:
+        raise ConfigError(f"{option} names {target!r}, the column to predict; leave others out.")
+    return list(dict.fromkeys(names))
+
+
+def like_identifiers(columns: Mapping[str, Any], preprocessor: TablePreprocessor) -> list[str]:
+    """Return the columns learned from that may only tell the rows apart: whole numbers, no two the same."""
+    found = []
+    for column in preprocessor.columns_:
+        if column.became == "scaled" and column.taken_for == "number" and not column.missing:
+            values = reading.read({column.name: columns[column.name]}).columns[0]
+            if len(values.values) >= FEWEST_TOLD and kinds.differ(kinds.take(values)):
+                found.append(column.name)
+    return found
