@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from chainrule.formulas.schedules import Schedule as Schedule
     from chainrule.formulas.schedules import StepDecay as StepDecay
     from chainrule.inspection.flow.callback import GradientFlow as GradientFlow
+    from chainrule.model import Ensemble as Ensemble
     from chainrule.model import Model as Model
     from chainrule.model import load as load
     from chainrule.network.blocks import Residual as Residual
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from chainrule.training import History as History
     from chainrule.training import ProgressBar as ProgressBar
     from chainrule.training import StopAt as StopAt
+    from chainrule.training import TimeLimit as TimeLimit
     from chainrule.training.without_backprop import CMAES as CMAES
     from chainrule.training.without_backprop import METHODS as METHODS
     from chainrule.training.without_backprop import SPSA as SPSA
@@ -109,7 +111,7 @@ _HOMES = {
         ),
         *("Poisson", "Quantile", "SigmoidCrossEntropy", "SoftmaxCrossEntropy"),
     ),
-    "model": ("Model", "load"),
+    "model": ("Ensemble", "Model", "load"),
     "network.network": ("Network",),
     "formulas.optimizers": (
         *(
@@ -136,7 +138,10 @@ _HOMES = {
         "Schedule",
         "StepDecay",
     ),
-    "training": ("CSVLog", "Callback", "Checkpoint", "EarlyStopping", "History", "ProgressBar", "StopAt"),
+    "training": (
+        *("CSVLog", "Callback", "Checkpoint", "EarlyStopping", "History", "ProgressBar", "StopAt"),
+        "TimeLimit",
+    ),
     "training.without_backprop": (
         *(
             "CMAES",

@@ -263,3 +263,45 @@ def test_the_slope_or_its_slope_jumps_at_kinks(loss):
         jump = abs(slopes[2] - slopes[1])
         bend = abs(slopes[3] - slopes[2] - slopes[1] + slopes[0]) / h
         assert jump > 0.1 or bend > 0.1
+
+
+# --- the average over an ensemble
+
+
+@every_loss
+@both_precisions
+def test_the_average_predicts_the_mean_of_the_predictions(loss: Loss, dtype: Any):
+    rng = np.random.default_rng(4)
+    z = rng.normal(scale=3, size=(5, 20, 3))
+    if loss.domain == "probability":
+        z = np.exp(z) / np.exp(z).sum(-1, keepdims=True)
+    z = z.astype(dtype)
+    expected = np.mean([loss.predict(one) for one in z], 0)
+    assert_allclose(loss.predict(loss.average(z)), expected, rtol=1e-5 if dtype == np.float32 else 1e-13)
+    assert_allclose(jax.jit(loss.average)(z.astype(np.float32)), loss.average(z), rtol=2e-4, atol=1e-5)
+
+
+def test_the_average_of_extreme_logits_is_finite():
+    z = np.array([[[1000.0, -1000.0]], [[-1000.0, 1000.0]]])  # (members, batch, outputs)
+    assert_allclose(SoftmaxCrossEntropy().average(z), np.log([[0.5, 0.5]]))
+    assert_allclose(SigmoidCrossEntropy().average(z), [[0.0, 0.0]], atol=1e-12)
+    assert_allclose(SigmoidCrossEntropy().average(np.full((2, 1, 1), 1000.0)), [[1000.0]])
+    assert_allclose(Poisson().average(np.array([[[1000.0]], [[0.0]]])), [[1000 - np.log(2)]])
+
+
+def test_the_average_by_hand():
+    """p = (1/2 + 4/5) / 2 = 13/20, whose log-odds are log(13/7); rates (1 + 3) / 2 = 2."""
+    assert_allclose(SigmoidCrossEntropy().average(np.log([[[1.0]], [[4.0]]])), np.log([[13 / 7]]))
+    assert_allclose(Poisson().average(np.log([[[1.0]], [[3.0]]])), np.log([[2.0]]))
+    assert_allclose(Quantile(0.9).average(np.array([[[1.0]], [[4.0]]])), [[2.5]])
+
+
+def test_a_loss_that_predicts_in_its_own_way_has_to_average():
+    class Exponential(MeanSquaredError):
+        def predict(self, out: Any) -> Any:
+            return np.exp(out)
+
+    with pytest.raises(
+        ConfigError, match="Exponential has a prediction of its own and no average of several"
+    ):
+        Exponential().average(np.zeros((2, 1, 1)))

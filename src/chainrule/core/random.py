@@ -21,13 +21,25 @@ from chainrule.core.arrays import Array
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
 
-Purpose = Literal["weights", "shuffle", "split", "method", "judging"]
-PURPOSES: dict[Purpose, int] = {"weights": 1, "shuffle": 2, "split": 3, "method": 4, "judging": 5}
+Purpose = Literal["weights", "shuffle", "split", "method", "judging", "member"]
+PURPOSES: dict[Purpose, int] = {
+    "weights": 1,
+    "shuffle": 2,
+    "split": 3,
+    "method": 4,
+    "judging": 5,
+    "member": 6,
+}
 
 
 def generator(seed: int, purpose: Purpose, index: int) -> np.random.Generator:
     """Return NumPy's generator for one purpose; index: the number of the parameter, the epoch or the step."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, PURPOSES[purpose], index])))
+
+
+def member_seed(seed: int, member: int) -> int:
+    """Return the seed of a member of an ensemble, an integer in [0, 2^32): its weights, shuffles and masks."""
+    return int(generator(seed, "member", member).integers(1 << 32))
 
 
 def threefry2x32(

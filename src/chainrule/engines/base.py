@@ -26,6 +26,8 @@ class Plan(NamedTuple):
     frozen: frozenset[str] = frozenset()
     precision: str | None = None
     """"bf16" to round the factors of products to bfloat16; None for the precision of theta"""
+    threads: int | None = None
+    """the most threads of a session; None for all that the engine may use, on which no result depends"""
 
 
 class StepSettings(NamedTuple):
@@ -64,6 +66,8 @@ class Session(Protocol):
     """steps ever taken before this run: they offset its random draws"""
     call_steps: int | None
     """the number of steps of a call, except an epoch's last one, if it is compiled for so many; None for any"""
+    turns: int
+    """how many sessions of an ensemble take turns on a core: a call may take so many times as long as another one"""
     sums: NDArray[np.float64]
     """(3,) sums over the steps since it was last set to zero: loss * weight, weight, weight of the correct samples"""
     row_sums: NDArray[np.float64]
@@ -103,10 +107,23 @@ class Engine(Protocol):
         """Make a session that trains theta in place. step_offset: steps taken before, by which its draws are offset."""
         ...
 
+    def workers(self) -> int:
+        """Return how many sessions it is worthwhile to run at once, each on one thread."""
+        ...
+
     def predict(
-        self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int
+        self,
+        network: Network,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        X: Any,
+        batch_size: int,
+        threads: int | None = None,
     ) -> NDArray[Any]:
-        """Compute the network's output (n, outputs) for X (n, features), in theta's precision."""
+        """Compute the network's output (n, outputs) for X (n, features), in theta's precision.
+
+        threads: the most threads; None for all that the engine may use.
+        """
         ...
 
     def bind(

@@ -35,10 +35,20 @@ class ReferenceEngine:
         """Train theta in place."""
         return ReferenceSession(plan, theta, states, optimizer_state, step_offset)
 
+    def workers(self) -> int:
+        """Return 1: NumPy uses the cores by itself, and Python the interpreter lock."""
+        return 1
+
     def predict(
-        self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int
+        self,
+        network: Network,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        X: Any,
+        batch_size: int,
+        threads: int | None = None,
     ) -> NDArray[Any]:
-        """Compute the outputs (n, outputs) in batches."""
+        """Compute the outputs (n, outputs) in batches, on the threads that NumPy uses."""
         params, ctx = network.unflatten(theta), Context(states=states)
         out = np.empty((X.shape[0], network.outputs), theta.dtype)
         for start in range(0, X.shape[0], batch_size):
@@ -61,6 +71,7 @@ class ReferenceSession:
     """Training steps by NumPy. See `Session`."""
 
     call_steps: int | None = None
+    turns = 1
 
     def __init__(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from typing import Any
 
 import numpy as np
@@ -155,26 +153,3 @@ class LearningCurve(Callback):
 def is_mean_over_outputs(loss: Loss, outputs: int) -> bool:
     """Return whether scikit-learn reports the mean over several outputs, though its gradient is that of their sum."""
     return isinstance(loss, MeanSquaredError) and outputs > 1
-
-
-class TimeLimit(Callback):
-    """Stop a run after so many seconds, between two calls of the engine: about a tenth of a second late at most."""
-
-    looks_inside = False
-
-    def __init__(self, seconds: float) -> None:
-        """Store the limit; the clock starts with the training."""
-        self.seconds, self.end = seconds, math.inf
-
-    def on_train_begin(self, run: Run) -> None:
-        """Start the clock."""
-        self.end = time.monotonic() + self.seconds
-
-    def on_steps(self, run: Run) -> None:
-        """Stop when the time is over."""
-        if time.monotonic() > self.end and run.history.stopped is None:
-            run.stop(f"the time limit of {self.seconds:g} s is over")
-
-    def on_epoch_end(self, run: Run) -> None:
-        """Stop when the time is over."""
-        self.on_steps(run)

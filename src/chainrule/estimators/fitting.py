@@ -15,13 +15,13 @@ from chainrule.data.samples import Samples
 from chainrule.engines import Plan
 from chainrule.errors import DataError, NonFiniteError
 from chainrule.estimators.architecture import with_penalty
-from chainrule.estimators.curve import LearningCurve, TimeLimit, is_mean_over_outputs
+from chainrule.estimators.curve import LearningCurve, is_mean_over_outputs
 from chainrule.estimators.settings import FitSettings
 from chainrule.formulas.losses import Loss, Poisson, saturated_poisson
 from chainrule.formulas.optimizers import LBFGS, GradientDescent, Optimizer
 from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.training import fit as training
-from chainrule.training.callbacks import Callback, as_callbacks
+from chainrule.training.callbacks import Callback, TimeLimit, as_callbacks
 from chainrule.training.history import History
 from chainrule.training.run import Run
 from chainrule.training.settings import as_optimizer, as_schedule, check_clip

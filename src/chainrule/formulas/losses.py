@@ -26,7 +26,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 from chainrule.core.arrays import Array, namespace
 from chainrule.core.settings import check_number, number_settings
 from chainrule.errors import ConfigError
-from chainrule.formulas.activations import log_softmax, sigmoid, softmax
+from chainrule.formulas.activations import log_sigmoid, log_softmax, sigmoid, softmax
 
 
 class Formula(NamedTuple):
@@ -89,10 +89,28 @@ class Loss(ABC):
         """Return the mean or the probabilities (batch, outputs); out itself unless a subclass overrides it."""
         return out
 
+    def average(self, out: Array) -> Array:
+        """Return the output (batch, outputs) whose prediction is the mean of those of out (members, batch, outputs).
+
+        predict(average(out)) = mean_i predict(out_i)
+        Raises ConfigError for a subclass that overrides `predict` alone.
+        """
+        if type(self).predict is not Loss.predict:
+            raise ConfigError(
+                f"{type(self).__name__} has a prediction of its own and no average of several; define `average`."
+            )
+        return out.mean(0)
+
 
 def by_kind(loss: Any) -> Formula:
     """Return the formula named after a loss's kind, with the loss's settings as constants."""
     return Formula(loss.kind, {setting.name: getattr(loss, setting.name) for setting in fields(loss)})
+
+
+def log_mean_exp(z: Array) -> Array:
+    """log mean_i exp(z_i) over the first axis, which does not overflow: m + log mean_i exp(z_i - m), m = max_i z_i"""
+    xp, m = namespace(z), z.max(0)
+    return m + xp.log(xp.exp(z - m).mean(0))
 
 
 def squared_error(out: Array, y: Array) -> Array:
@@ -316,6 +334,10 @@ class Poisson(Loss):
         """exp(out)"""
         return namespace(out).exp(out)
 
+    def average(self, out: Array) -> Array:
+        """log mean_i exp(out_i)"""
+        return log_mean_exp(out)
+
 
 Function: TypeAlias = Callable[[Array, Array], Array]
 
@@ -377,6 +399,10 @@ class SigmoidCrossEntropy(CrossEntropy):
         """sigmoid(out)"""
         return sigmoid(out)
 
+    def average(self, out: Array) -> Array:
+        """log p / (1 - p), p = mean_i sigmoid(out_i), from log p and log(1 - p), neither of which cancels"""
+        return log_mean_exp(log_sigmoid(out)) - log_mean_exp(log_sigmoid(-out))
+
 
 def softmax_cross_entropy(z: Array, y: Array) -> Array:
     """Minus the log-likelihood of the true class, in nats, from logits.
@@ -404,6 +430,10 @@ class SoftmaxCrossEntropy(CrossEntropy):
     def predict(self, out: Array) -> Array:
         """softmax(out)"""
         return softmax(out)
+
+    def average(self, out: Array) -> Array:
+        """log mean_i softmax(out_i)"""
+        return log_mean_exp(log_softmax(out))
 
 
 def clamped_log(a: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Models: a trained network that trains, and the door to everything else that is done with one.
+"""Models: a trained network that trains, the door to everything else that is done with one, and several that average.
 
 Each name is loaded when it is first asked for.
 """
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from chainrule.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from chainrule.model.ensemble import Ensemble
     from chainrule.model.model import Model, load
 
-__all__ = ["Model", "load"]
+__all__ = ["Ensemble", "Model", "load"]
 
-__getattr__, __dir__ = lazy(__name__, {"model": ("Model", "load")})
+__getattr__, __dir__ = lazy(__name__, {"ensemble": ("Ensemble",), "model": ("Model", "load")})

@@ -59,6 +59,8 @@ def evaluate_outputs(
 ) -> dict[str, float]:
     """Compute the same from outputs (n, outputs). A loss or metric that overflows is inf or NaN, without a warning.
 
+    theta: (size,), or (members, size) of an ensemble, whose penalty is the mean of its members'.
+
     positive: with two classes, the one that precision, recall and the like are of; 1 for None. For two outputs of a
     multiclass loss these metrics are means over both classes unless it is given.
     """
@@ -77,7 +79,7 @@ def _evaluate_outputs(
     if not np.isfinite(out).all():
         return dict.fromkeys(("loss", *names), math.nan)
     sums = _weighted_losses(network, theta.dtype, out, samples)
-    penalty = network.penalty(network.unflatten(theta))
+    penalty = np.mean([network.penalty(network.unflatten(own)) for own in np.atleast_2d(theta)])
     loss = objective.total(sums, float(samples.weight.sum()), penalty)
     task = task_of(network.loss, network.outputs)
     y, predicted, score = samples.y, out, scores(network.loss, out)

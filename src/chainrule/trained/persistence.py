@@ -1,3 +1,4 @@
+# Over 300 lines because what writes a file and what reads it are checked against each other.
 """Write and read models as safetensors files: parameters by name, the architecture as JSON in the metadata.
 
     metadata["chainrule"] = {"format": 2, "network": {...}, "dtype": "float32", "seed": 0, ...}
@@ -186,22 +187,35 @@ def save(
     path: str | os.PathLike[str],
     network: Network,
     theta: NDArray[Any],
-    states: Mapping[str, Any],
+    states: Any,
     extra: Mapping[str, Any],
 ) -> None:
-    """Write a model; the file is replaced in one step."""
+    """Write a model; the file is replaced in one step.
+
+    theta: (size,), or of an ensemble (members, size), whose states are a list with those of each member.
+    """
     from safetensors.numpy import save as to_bytes
 
     header = {"format": FORMAT, "network": network_config(network), **extra}
+    if theta.ndim == 1:
+        tensors = named_tensors(network, theta, states)
+    else:
+        each = [named_tensors(network, *one) for one in zip(theta, states, strict=True)]
+        tensors = {name: np.stack([one[name] for one in each]) for name in each[0]}
     tensors = {
         name: np.ascontiguousarray(value).reshape(np.shape(value))  # or a () array would become (1,)
-        for name, value in named_tensors(network, theta, states).items()
+        for name, value in tensors.items()
     }
     write_whole(path, to_bytes(tensors, metadata={"chainrule": json.dumps(header)}))
 
 
-def load(path: str | os.PathLike[str], custom: Mapping[str, type[Layer]] | None = None) -> Saved:
-    """Read a model. Raises FormatError with the file and what is wrong in it, and OSError if it cannot be read."""
+def load(
+    path: str | os.PathLike[str], custom: Mapping[str, type[Layer]] | None = None, *, ensemble: bool = False
+) -> Saved:
+    """Read a model. Raises FormatError with the file and what is wrong in it, and OSError if it cannot be read.
+
+    ensemble: whether the file must have an ensemble; theta is then (members, size), and states have as many rows.
+    """
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
@@ -223,7 +237,9 @@ def load(path: str | os.PathLike[str], custom: Mapping[str, type[Layer]] | None 
                 ) from error
             found = set(file.keys())
             dtype = np.dtype(header["dtype"])
-            for name, shape in _shapes(network, path.stat().st_size):
+            members = _members(path, header, ensemble)
+            for name, of_one in _shapes(network, path.stat().st_size):
+                shape = (*members, *of_one)
                 if name not in found:
                     raise FormatError(f"{path}: the tensor {name} is missing.")
                 tensor = file.get_slice(name)
@@ -234,15 +250,17 @@ def load(path: str | os.PathLike[str], custom: Mapping[str, type[Layer]] | None 
                     raise FormatError(
                         f"{path}: the tensor {name} should be {dtype} but is {tensor.get_dtype()}."
                     )
-            theta = np.empty(network.size, dtype)
+            theta = np.empty((*members, network.size), dtype)
             for slot in network.slots:
-                theta[slot.start : slot.stop] = file.get_tensor(f"{slot.link.name}.{slot.field}").ravel()
-            states = {
-                link.name: type(state)(*(file.get_tensor(f"{link.name}.{f}").reshape(np.shape(v)) for f, v in
-                                         state._asdict().items()))
-                for link in network.walk()
-                if (state := link.layer.state(link.fan_in)) != ()
-            }  # fmt: skip
+                tensor = file.get_tensor(f"{slot.link.name}.{slot.field}")
+                theta[..., slot.start : slot.stop] = tensor.reshape(*members, -1)
+            states = {}
+            for link in network.walk():
+                state = link.layer.state(link.fan_in)
+                if state != ():
+                    tensors = (file.get_tensor(f"{link.name}.{f}") for f in state._fields)
+                    shapes = ((*members, *np.shape(value)) for value in state)
+                    states[link.name] = type(state)(*map(np.reshape, tensors, shapes))
     except SafetensorError as error:
         raise FormatError(
             f"{path} is not a whole safetensors file ({error}); save the model again."
@@ -274,6 +292,18 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     if header.get("dtype") not in ("float32", "float64"):
         raise FormatError(f"{path}: dtype must be float32 or float64, not {str(header.get('dtype'))[:20]!r}.")
     return header
+
+
+def _members(path: Path, header: Mapping[str, Any], ensemble: bool) -> tuple[int, ...]:
+    """Return the axis that every tensor begins with: (members,) in an ensemble's file, () in a model's."""
+    seeds = header.get("seeds")
+    if seeds is not None and not ensemble:
+        raise FormatError(f"{path} has an ensemble; read it with Ensemble.load.")
+    if seeds is None and ensemble:
+        raise FormatError(f"{path} has a single model; read it with chainrule.load.")
+    if ensemble and not (isinstance(seeds, list) and seeds):
+        raise FormatError(f"{path}: the metadata should have a list of the members' seeds.")
+    return () if seeds is None else (len(seeds),)
 
 
 def _shapes(network: Network, max_bytes: int) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         EarlyStopping,
         FunctionCallback,
         StopAt,
+        TimeLimit,
         as_callbacks,
     )
     from chainrule.training.history import History
@@ -34,6 +35,7 @@ __all__ = [
     "ProgressBar",
     "Run",
     "StopAt",
+    "TimeLimit",
     "as_callbacks",
 ]
 
@@ -46,6 +48,7 @@ __getattr__, __dir__ = lazy(
             "EarlyStopping",
             "FunctionCallback",
             "StopAt",
+            "TimeLimit",
             "as_callbacks",
         ),
         "history": ("History",),

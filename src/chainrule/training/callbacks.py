@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,11 +96,18 @@ class EarlyStopping(Callback):
     """Stop training when `monitor` has not improved by more than min_delta for `patience` epochs in a row.
 
     restore_best: restore the parameters and running statistics of the best epoch at the end, however the run ends.
+    last_best: whether an equal value is an improvement too, so that of equally good epochs the last one is the best;
+    accuracy and other counts take the same value often.
     Source: Prechelt, "Early stopping - but when?", 1998.
     """
 
     def __init__(
-        self, monitor: str = "val_loss", patience: int = 10, min_delta: float = 0.0, restore_best: bool = True
+        self,
+        monitor: str = "val_loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+        last_best: bool = False,
     ) -> None:
         """Check the settings; the metric decides whether higher or lower values are better."""
         _check_monitor(monitor, "EarlyStopping")
@@ -111,6 +119,7 @@ class EarlyStopping(Callback):
             min_delta,
             restore_best,
         )
+        self.last_best = last_best
         self.sign = better(monitor)
         self.best, self.best_epoch, self.waited = -math.inf, 0, 0
         self.kept: dict[str, Any] | None = None
@@ -123,7 +132,7 @@ class EarlyStopping(Callback):
     def on_epoch_end(self, run: Run) -> None:
         """Compare the monitored value with the best one, and stop the run when patience is exhausted."""
         value = self.sign * watched(run, self.monitor)
-        if value > self.best + self.min_delta:
+        if value > self.best + self.min_delta or (self.last_best and value == self.best):
             self.best, self.best_epoch, self.waited = value, run.epoch, 0
             if self.restore_best:
                 self.kept = run.snapshot()
@@ -171,6 +180,29 @@ class StopAt(Callback):
         """Stop the run if the value is reached."""
         if self.sign * watched(run, self.monitor) >= self.sign * self.value:
             run.stop(f"{self.monitor} reached {self.value:g}")
+
+
+class TimeLimit(Callback):
+    """Stop a run after so many seconds, between two calls of the engine: about a tenth of a second late at most."""
+
+    looks_inside = False
+
+    def __init__(self, seconds: float) -> None:
+        """Check the limit; the clock starts with the training."""
+        self.seconds, self.end = check_number(seconds, "seconds of TimeLimit", above=0), math.inf
+
+    def on_train_begin(self, run: Run) -> None:
+        """Start the clock."""
+        self.end = time.monotonic() + self.seconds
+
+    def on_steps(self, run: Run) -> None:
+        """Stop when the time is over."""
+        if time.monotonic() > self.end and run.history.stopped is None:
+            run.stop(f"the time limit of {self.seconds:g} s is over")
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Stop when the time is over."""
+        self.on_steps(run)
 
 
 class Checkpoint(Callback):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +76,10 @@ def fit(
         metrics=metrics,
         shuffle=shuffle,
         epochs_before=before,
-        identify=partial(
-            fingerprint, plan, optimizer, samples, validation, epochs, schedule, shuffle, method
+        validate=trainer.validate,
+        identify=lambda: (
+            fingerprint(plan, optimizer, samples, validation, epochs, schedule, shuffle, method)
+            | trainer.identity()
         ),
         plateau=schedule.init() if isinstance(schedule, ReduceOnPlateau) else None,
         callbacks=callbacks,

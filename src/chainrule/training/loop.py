@@ -14,7 +14,6 @@ from chainrule.core.random import generator
 from chainrule.engines import StepSettings
 from chainrule.errors import ConfigError
 from chainrule.formulas.schedules import ReduceOnPlateau
-from chainrule.trained.evaluation import evaluate
 from chainrule.training.callbacks import Callback, better, watched
 from chainrule.training.run import Run
 from chainrule.training.without_backprop import Search
@@ -72,7 +71,8 @@ def train_epoch(run: Run) -> None:
             elapsed = time.perf_counter() - start
             run.position, run.seconds, run.rate = end, run.seconds + elapsed, float(settings.rate[end - 1])
             # Double the steps per call until a call takes POLL_SECONDS; the division into calls changes no result.
-            run.chunk = min(2 * run.chunk, max(1, int((end - begin) * POLL_SECONDS / max(elapsed, 1e-9))))
+            longest = POLL_SECONDS * run.session.turns
+            run.chunk = min(2 * run.chunk, max(1, int((end - begin) * longest / max(elapsed, 1e-9))))
             if run.position < run.steps_per_epoch:
                 look(run)
     finally:  # an error or Ctrl-C may skip the line above that counts the completed steps
@@ -92,10 +92,13 @@ def look(run: Run) -> None:
 
 
 def epoch_order(run: Run) -> NDArray[np.int64]:
-    """Return the order of the samples in the epoch: (n,). Raises ConfigError if `run.order` returns another number."""
+    """Return the order of the samples in the epoch: (n,), or (n, members) of an ensemble.
+
+    Raises ConfigError if `run.order` returns another number.
+    """
     if run.order is not None:
-        order = np.ascontiguousarray(run.order(run), np.int64)
-        if order.shape != (run.samples.n,):
+        order = np.asarray(run.order(run), np.int64)
+        if order.shape not in ((run.samples.n,), (run.samples.n, *run.theta.shape[:-1])):
             raise ConfigError(
                 f"order must return a vector of {run.samples.n} rows, not an array {order.shape}."
             )
@@ -151,9 +154,7 @@ def finish_epoch(run: Run, record: dict[str, float]) -> None:
     """Validate, append the record, and call on_epoch_end of the callbacks."""
     start = time.perf_counter()
     if run.validation is not None:
-        network, session = run.plan.network, run.session
-        found = evaluate(network, run.engine, session.theta, session.states, run.validation, run.metrics)
-        record = record | {f"val_{name}": value for name, value in found.items()}
+        record = record | {f"val_{name}": value for name, value in run.validate(run).items()}
     record["seconds"] = run.seconds + time.perf_counter() - start
     # No call between these, so Ctrl-C interrupts none of them, and a checkpoint contains a record for each epoch.
     run.history.records += [record]

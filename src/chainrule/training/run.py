@@ -49,6 +49,8 @@ class Run:
     shuffle: bool
     epochs_before: int
     """epochs that the model was trained for by earlier calls: they offset the shuffles"""
+    validate: Callable[[Run], dict[str, float]]
+    """computes the loss and the metrics of the validation samples"""
     identify: Callable[[], dict[str, Any]]
     """computes the fingerprint, which reads the data and so is computed only when needed"""
     callbacks: list[Any] = field(default_factory=list)

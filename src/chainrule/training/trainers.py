@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.engines import Engine, Plan, native, select
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
+from chainrule.trained.evaluation import evaluate
 from chainrule.training import loop, solver
 from chainrule.training.full_batch import SPY, mixes_samples
 from chainrule.training.run import Run
@@ -38,9 +39,31 @@ class Trainer(Protocol):
         """Advance a run, fresh or resumed, to its end."""
         ...
 
+    def validate(self, run: Run) -> dict[str, float]:
+        """Compute the loss and the metrics of the validation samples."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """Return what of this trainer decides the bits of a run, by name, as JSON-ready data."""
+        ...
+
+
+class OfOneNetwork:
+    """What the trainers of one network share."""
+
+    def validate(self, run: Run) -> dict[str, float]:
+        """Compute the loss and the metrics of the validation samples."""
+        session, samples = run.session, run.validation
+        assert samples is not None
+        return evaluate(run.plan.network, run.engine, session.theta, session.states, samples, run.metrics)
+
+    def identity(self) -> dict[str, Any]:
+        """Return {}: the optimizer and the method are known."""
+        return {}
+
 
 @dataclass(frozen=True)
-class ByGradient:
+class ByGradient(OfOneNetwork):
     """The trainer by gradient: the optimizer's steps on an engine."""
 
     def engine(self, name: str, plan: Plan) -> Engine:
@@ -83,7 +106,7 @@ class ByMethod(ByGradient):
 
 
 @dataclass(frozen=True)
-class BySolver:
+class BySolver(OfOneNetwork):
     """The trainer by a solver, run by SciPy, which asks an engine for the objective and its gradient."""
 
     solver: Solver

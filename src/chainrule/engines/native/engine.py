@@ -23,7 +23,6 @@ from chainrule.network.network import Network
 
 CHUNK = 1 << 24
 """Numbers converted at a time where the samples do not lie as the kernels read them: wide sparse rows stay few."""
-
 try:
     from chainrule.engines.native import _native
 except ImportError:
@@ -79,11 +78,16 @@ class NativeEngine:
         """Train theta in place."""
         return NativeSession(plan, theta, states, optimizer_state, step_offset)
 
+    def workers(self) -> int:
+        """Return the number of cores that may be used."""
+        return workers()
+
     def predict(
-        self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int
-    ) -> NDArray[Any]:
+        self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int,
+        threads: int | None = None,
+    ) -> NDArray[Any]:  # fmt: skip
         """Compute the outputs (n, outputs), with the rows shared among threads."""
-        return self.bind(network, theta, states, min(X.shape[0], max(batch_size, 256)))(X)
+        return NativeWalk(network, theta, states, min(X.shape[0], max(batch_size, 256)), threads)(X)
 
     def bind(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
@@ -95,10 +99,13 @@ class NativeEngine:
 class NativeWalk:
     """The forward walk with its parameters uploaded to the kernels."""
 
-    def __init__(self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int) -> None:
+    def __init__(
+        self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int,
+        threads: int | None = None,
+    ) -> None:  # fmt: skip
         """Copy theta and the states; later changes of them do not count."""
         self.inputs, self.outputs, self.dtype = network.inputs, network.outputs, theta.dtype
-        run = _native.Run(batch_size=capacity, threads=workers())
+        run = _native.Run(batch_size=capacity, threads=min(workers(), threads or workers()))
         program = Program(network, frozenset())
         self.native = _native.Session(
             isa=instruction_set(),
@@ -147,6 +154,7 @@ class NativeSession:
     """
 
     call_steps: int | None = None
+    turns = 1
 
     def __init__(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
@@ -168,7 +176,7 @@ class NativeSession:
             clip_value=plan.clip_value or 0.0,
             batch_size=plan.batch_size,
             seed=plan.seed,
-            threads=workers(),
+            threads=min(workers(), plan.threads or workers()),
             bf16=plan.precision == "bf16",
         )
         self.native = _native.Session(

@@ -1,0 +1,45 @@
+"""Run several jobs at once on a few threads, piece by piece, for work that releases the interpreter lock."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+
+def in_turns(jobs: Iterable[Iterator[object]], workers: int) -> None:
+    """Run jobs to their ends; each is an iterator, and to advance it is to run its next piece.
+
+    A thread takes the job that has waited longest, runs a piece, and puts it back, so that jobs of equal pieces end
+    together although there are fewer threads than jobs. With one worker the pieces run in the calling thread.
+    Raises what a job raises, and KeyboardInterrupt, when the pieces that have begun are done; no other piece begins.
+    """
+    queue, ended = deque(jobs), Event()
+    workers = min(workers, len(queue))
+
+    def work() -> None:
+        while not ended.is_set():
+            try:
+                job = queue.popleft()
+            except IndexError:
+                return
+            try:
+                next(job)
+            except StopIteration:
+                continue
+            except BaseException:
+                ended.set()
+                raise
+            queue.append(job)
+
+    if workers <= 1:
+        work()
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        threads = [pool.submit(work) for _ in range(workers)]
+        try:
+            for thread in threads:
+                thread.result()
+        finally:
+            ended.set()

@@ -1,0 +1,356 @@
+# Over 300 lines because it is a public interface: one method per use, each a docstring and a few calls.
+"""Ensembles: several models of one network whose predictions are averaged, trained in lock-step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.random import member_seed
+from chainrule.data import checks
+from chainrule.data.samples import Samples
+from chainrule.engines import Plan, select
+from chainrule.errors import ConfigError, FormatError
+from chainrule.formulas.layers import Layer
+from chainrule.formulas.optimizers import AnyOptimizer, Solver
+from chainrule.model.model import Model
+from chainrule.network.answers import decide, probabilities
+from chainrule.network.network import Network
+from chainrule.network.summary import Summary, counted
+from chainrule.trained import persistence
+from chainrule.trained.averaged import average, outputs_of_each
+from chainrule.trained.evaluation import BATCH
+from chainrule.trained.prediction import PredictionMixin
+from chainrule.training.history import History
+
+if TYPE_CHECKING:
+    from chainrule.formulas.schedules import Schedule
+
+
+def _of_members(name: str, doc: str) -> Any:
+    """Return a property whose value is that of the first member, and which sets it in all of them."""
+
+    def get(self: Ensemble) -> Any:
+        return getattr(self.members[0], name)
+
+    def put(self: Ensemble, value: Any) -> None:
+        for member in self.members:
+            setattr(member, name, value)
+
+    return property(get, put, doc=doc)
+
+
+class Ensemble(PredictionMixin):
+    """Several models of one network, from different initial weights, that predict by their average.
+
+        ensemble = Ensemble(Network(8, [Dense(64), ReLU(), Dense(1)], MeanSquaredError()), 5)
+        ensemble.fit(X, y, validation_fraction=0.2, callbacks=[EarlyStopping()], epochs=100)
+        ensemble.predict(X), ensemble.spread(X), ensemble.members[0].trace(X[0], y[0])
+
+    network: the architecture of every member.  n_members: how many.
+    seed: integer in [0, 2^32) from which the members' seeds are drawn: the same seed, data and settings give the same
+        bits for any number of cores.
+    dtype: "float32" or "float64".
+
+    The average is that of the predictions: of probabilities in classification, of numbers in regression. `members` is a
+    list of `Model`, each of which can be traced, explained and saved alone.
+    Source: Lakshminarayanan, Pritzel, Blundell, Simple and Scalable Predictive Uncertainty Estimation using Deep
+    Ensembles, 2017.
+    """
+
+    classes = _of_members(
+        "classes", "The label of each class number; None before training, and if y is numbers."
+    )
+    target_scale = _of_members("target_scale", "Mean and std of the targets; None without `scale_targets`.")
+    frozen = _of_members("frozen", "The names of the links that are excluded from training.")
+    epochs_trained = _of_members("epochs_trained", "The epochs that the members were trained for.")
+    steps_trained = _of_members("steps_trained", "The steps that the members were trained for.")
+    _feature_names = _of_members("_feature_names", "The names of the inputs; None without a data frame.")
+
+    def __init__(
+        self, network: Network, n_members: int = 5, *, seed: int = 0, dtype: Any = "float32"
+    ) -> None:
+        """Draw the initial parameters of each member."""
+        count = checks.check_count(n_members, "n_members")
+        self.seed = checks.check_seed(seed)
+        self._hold([Model(network, seed=member_seed(self.seed, i), dtype=dtype) for i in range(count)])
+
+    @classmethod
+    def of(cls, models: Sequence[Model], *, seed: int = 0) -> Self:
+        """Return an ensemble of models that exist, which are not copied: those of a cross-validation, for example.
+
+        Raises ConfigError unless they have one network, dtype, target scale, and the same labels and feature names.
+        """
+        models = list(models)
+        if not models or not all(isinstance(model, Model) for model in models):
+            raise ConfigError(f"models must be a list of Model, at least one, not {models!r}.")
+        first = _described(models[0])
+        for i, model in enumerate(models):
+            for name, value in _described(model).items():
+                if value != first[name]:
+                    raise ConfigError(f"models must have the same {name}, but those of model {i} differ.")
+        made = cls.__new__(cls)
+        made.seed = checks.check_seed(seed)
+        made._hold(models)
+        return made
+
+    def _hold(self, members: list[Model]) -> None:
+        self.members = members
+        self.network, self.dtype = members[0].network, members[0].dtype
+        self.history = History()
+        """the record of the last call of `fit`"""
+        self._in_training = np.ones(len(members), bool)
+        self._theta = np.empty((0, 0))
+
+    # --- its members ---------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """Return the number of members."""
+        return len(self.members)
+
+    def __getitem__(self, i: int) -> Model:
+        """Return a member."""
+        return self.members[i]
+
+    def __iter__(self) -> Iterator[Model]:
+        """Iterate over the members."""
+        return iter(self.members)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seed of each member."""
+        return [member.seed for member in self.members]
+
+    @property
+    def theta(self) -> NDArray[Any]:  # type: ignore[override]
+        """All parameters (members, size); row i is the theta of member i, in the same memory."""
+        rows = [member.theta for member in self.members]
+        is_shared = len(self._theta) == len(rows) and all(map(_is_same, rows, self._theta))
+        if not is_shared:  # a member is another, or has another theta
+            self._theta = np.stack(rows)
+            for member, row in zip(self.members, self._theta, strict=True):
+                member.theta = row
+        return self._theta
+
+    @property
+    def states(self) -> dict[str, Any]:
+        """The running statistics of all members: those of member 2 under "2/batch_norm_1"."""
+        from chainrule.training.ensemble import joined
+
+        return joined([member.states for member in self.members])
+
+    @states.setter
+    def states(self, states: dict[str, Any]) -> None:
+        from chainrule.training.ensemble import own
+
+        for i, member in enumerate(self.members):
+            member.states = own(states, i)
+        self._in_training = np.array(states["members"].in_training)
+
+    # --- training ------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        epochs: int = 10,
+        batch_size: int | None = 128,
+        optimizer: AnyOptimizer | str | None = None,
+        schedule: Schedule | str | None = None,
+        validation_data: tuple[Any, Any] | Samples | None = None,
+        validation_fraction: float | None = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        metrics: Iterable[str] | None = None,
+        callbacks: Iterable[Any] = (),
+        scale_targets: bool | None = None,
+        shuffle: bool = True,
+        own_batches: bool = True,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        precision: str | None = None,
+        resume: str | os.PathLike[str] | None = None,
+        verbose: int = 0,
+        engine: str = "auto",
+    ) -> History:
+        """Train all members on X and y, epoch by epoch together, and return the history of the run.
+
+        The arguments are those of `Model.fit`, and one more; `callbacks=[TimeLimit(60)]` bounds the seconds.
+        own_batches: whether each member has an order of the samples of its own, that of a `Model` of its seed;
+            otherwise all have the same batches.
+
+        As many members are trained at once as there are cores, each on one. A record of the history has the members'
+        mean loss in training, and the validation loss and metrics of the average; so early stopping, its best epoch and
+        `ReduceOnPlateau` go by the average, for all members together. A run that ends within an epoch, by Ctrl-C, a
+        time limit or an error, returns to the last whole epoch. A member whose step gives NaN or infinity leaves the
+        ensemble with a warning.
+
+        Raises ConfigError for a solver such as LBFGS and for invalid settings, ShapeError for shapes that do not match,
+        DataError for unusable values, and NonFiniteError if the last member diverges.
+        """
+        from chainrule.training import as_callbacks, settings
+        from chainrule.training.arguments import checked_fit
+        from chainrule.training.ensemble import ByMembers, WholeEpochs
+
+        if isinstance(settings.as_optimizer(optimizer), Solver):
+            raise ConfigError(
+                "an ensemble is trained by a first-order optimizer such as Adam, not by a solver."
+            )
+        trainer = ByMembers(tuple(self.seeds), bool(own_batches))
+        self._in_training = np.ones(len(self.members), bool)
+        try:
+            return checked_fit(
+                self,
+                X,
+                y,
+                epochs=epochs,
+                batch_size=batch_size,
+                optimizer=optimizer,
+                schedule=schedule,
+                validation_data=validation_data,
+                validation_fraction=validation_fraction,
+                sample_weight=sample_weight,
+                class_weight=class_weight,
+                metrics=metrics,
+                callbacks=[WholeEpochs(), *as_callbacks(callbacks)],
+                scale_targets=scale_targets,
+                shuffle=shuffle,
+                clip_norm=clip_norm,
+                clip_value=clip_value,
+                precision=precision,
+                resume=resume,
+                verbose=verbose,
+                engine=engine,
+                members=self.members,
+                trainer=trainer,
+                order=trainer.order if shuffle and own_batches else None,
+            )
+        finally:
+            self.members = self._live()
+            self._in_training = np.ones(len(self.members), bool)
+
+    def _live(self) -> list[Model]:
+        """Return the members without those that diverged in the run that is under way."""
+        return [m for m, in_training in zip(self.members, self._in_training, strict=True) if in_training]
+
+    def freeze(self, *names: str) -> Ensemble:
+        """Exclude links from training in all members, by name, or all links with parameters; return the ensemble."""
+        self.frozen |= self._link_names(names)
+        return self
+
+    def unfreeze(self, *names: str) -> Ensemble:
+        """Train these links again, by name, or all links; return the ensemble."""
+        self.frozen -= self._link_names(names)
+        return self
+
+    # --- prediction ----------------------------------------------------------------------------------------------
+
+    def outputs_of_each(self, X: Any, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
+        """Return the outputs of every member (members, n, outputs), as `Model.outputs` gives them."""
+        if isinstance(X, Samples):
+            X = checks.check_known(X, None, self.network, scale=X.scale).X
+        else:
+            X = checks.check_X(X, self.network.inputs, features=self._feature_names)
+        out = self._walk_each(X, engine, checks.check_count(batch_size, "batch_size"))
+        return out if self.target_scale is None else self.target_scale.restore(out)
+
+    def spread(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
+        """Return how far the members disagree: the standard deviation of their predictions, as an uncertainty.
+
+        Of numbers (n,) or (n, outputs), in the units of y, in regression; of probabilities, in the shape of
+        `predict_proba`, in classification. It is 0 for a single member, and tells of what the data leave open about the
+        function, not of noise in y.
+        """
+        out = self.outputs_of_each(X, engine=engine)
+        self._warn_if_untrained()
+        loss = self.network.loss
+        if self.task == "regression":
+            each = np.stack([np.asarray(decide(loss, one), np.float64) for one in out])
+        else:
+            each = np.stack([probabilities(loss, one.astype(np.float64)) for one in out])
+        spread: NDArray[Any] = each.std(0)
+        return spread
+
+    def _walk_each(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
+        chosen, members = select(engine, Plan(self.network)), self._live()
+        thetas, states = [m.theta for m in members], [m.states for m in members]
+        return outputs_of_each(chosen, self.network, thetas, states, X, batch_size)
+
+    def _walk(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
+        return average(self.network, self._walk_each(X, engine, batch_size))
+
+    def _warn_if_untrained(self, stacklevel: int = 3) -> None:
+        self.members[0]._warn_if_untrained(stacklevel + 1)
+
+    # --- files and reports ---------------------------------------------------------------------------------------
+
+    def summary(self, batch_size: int = 128) -> Summary:
+        """Return the table of the layers of one member. Print it."""
+        return self.members[0].summary(batch_size)
+
+    def save(self, path: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None) -> None:
+        """Write all members to one safetensors file, which `Ensemble.load` reads back bit for bit.
+
+        A tensor of it has that of every member: dense_1.W is (members, fan_in, fan_out).
+        extra: further JSON values for the file's metadata, which `load_with_extra` returns.
+        """
+        known = {**(extra or {}), **self._metadata(), "seeds": self.seeds}
+        persistence.save(path, self.network, self.theta, [member.states for member in self.members], known)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None) -> Self:
+        """Read an ensemble from a file that `save` wrote. custom: classes of custom layers, by kind.
+
+        Raises FormatError with the file and its fault, and OSError if the file cannot be read.
+        """
+        return cls.load_with_extra(path, custom=custom)[0]
+
+    @classmethod
+    def load_with_extra(
+        cls, path: str | os.PathLike[str], *, custom: Mapping[str, type[Layer]] | None = None
+    ) -> tuple[Self, dict[str, Any]]:
+        """Read an ensemble as `load` does, and the whole metadata of the file."""
+        saved = persistence.load(path, custom, ensemble=True)
+        try:
+            seeds = [checks.check_seed(seed, "seeds") for seed in saved.extra["seeds"]]
+        except ConfigError as error:
+            raise FormatError(f"{path}: the metadata is malformed ({error})") from error
+        members = []
+        for i, seed in enumerate(seeds):
+            member = Model.with_theta(saved.network, saved.theta[i], seed=seed)
+            member.states = {
+                name: type(s)(*(np.asarray(value[i]) for value in s)) for name, s in saved.states.items()
+            }
+            member._is_fresh = False
+            members.append(member)
+        found = cls.__new__(cls)
+        found._hold(members)
+        found._take_metadata(path, saved.extra)
+        return found, saved.extra
+
+    def __repr__(self) -> str:
+        """Show the number of members, and what each of them is."""
+        return f"<Ensemble of {counted(len(self), 'member')}, each a {repr(self.members[0])[1:]}"
+
+
+def _is_same(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Return whether two vectors are the same memory."""
+    return a.dtype == b.dtype and a.__array_interface__ == b.__array_interface__
+
+
+def _described(model: Model) -> dict[str, Any]:
+    """Return what members of one ensemble must have in common, by name."""
+    scale = model.target_scale
+    return {
+        "network": persistence.network_config(model.network),
+        "dtype": model.dtype.name,
+        "labels": None if model.classes is None else model.classes.tolist(),
+        "feature_names": model.feature_names,
+        "target_scale": None if scale is None else [part.tolist() for part in scale],
+        "frozen links": model.frozen,
+    }

@@ -1,0 +1,237 @@
+"""Train the members of an ensemble in lock-step: each by a session of its own, as many at once as there are cores.
+
+To the loop they are one session: its theta is (members, size), its sums are means over the members, and a call is taken
+by all of them. So callbacks, schedules and checkpoints see one run, whose validation is that of the average.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.random import generator
+from chainrule.core.turns import in_turns
+from chainrule.data.samples import Samples
+from chainrule.engines import Engine, Plan, StepSettings
+from chainrule.errors import ConfigError, NonFiniteError
+from chainrule.trained.averaged import average, outputs_of_each
+from chainrule.trained.evaluation import BATCH, evaluate_outputs
+from chainrule.training.callbacks import Callback, Checkpoint
+from chainrule.training.run import Run
+from chainrule.training.trainers import ByGradient
+
+
+class Members(NamedTuple):
+    """The members that are still in training: a state of the ensemble beside the running statistics of its links."""
+
+    in_training: NDArray[np.bool_]  # (members,), False for one that diverged
+
+
+def joined(states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the states of all members as one dict: those of member 2 under "2/batch_norm_1"."""
+    return {f"{i}/{name}": state for i, own in enumerate(states) for name, state in own.items()}
+
+
+def own(states: Mapping[str, Any], member: int) -> dict[str, Any]:
+    """Return the states of one member from those of all."""
+    start = f"{member}/"
+    return {name.removeprefix(start): s for name, s in states.items() if name.startswith(start)}
+
+
+class EnsembleSession:
+    """The sessions of all members as one. See `Session`; theta is (members, size), rows are (n,) or (n, members).
+
+    A member whose step gives NaN or infinity leaves the training with a warning, and its numbers become zero; the
+    error of the last one is raised.
+    """
+
+    call_steps: int | None = None
+
+    def __init__(
+        self,
+        engine: Engine,
+        plan: Plan,
+        seeds: Sequence[int],
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        step_offset: int,
+    ) -> None:
+        """Make a session for each member, which trains its row of theta in place by draws of its seed."""
+        self.plan, self.theta, self.workers, self.taken = plan, theta, engine.workers(), 0
+        # Calls are so long that a member keeps its core as a single model does, and its weights the core's cache.
+        self.turns = -(-len(seeds) // self.workers)
+        self.in_training = np.ones(len(seeds), bool)
+        each = plan._replace(threads=max(1, self.workers // len(seeds)))
+        self.sessions = [
+            engine.session(
+                each._replace(seed=seed), row, own(states, i), plan.optimizer.init(row), step_offset
+            )
+            for i, (seed, row) in enumerate(zip(seeds, theta, strict=True))
+        ]
+        self.sums, self.row_sums = np.zeros(3), np.zeros(2)
+
+    @property
+    def members(self) -> list[int]:
+        """The numbers of the members in training."""
+        found: list[int] = np.flatnonzero(self.in_training).tolist()
+        return found
+
+    def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
+        """Take the steps of a call by every member. rows: the same for all (n,), or a column for each (n, members).
+
+        Raises the NonFiniteError of the last member in training.
+        """
+        chosen = self.members
+        if not (self.sums.any() or self.row_sums.any()):  # set to zero at the start of an epoch
+            for i in chosen:
+                self.sessions[i].sums[...] = 0
+                self.sessions[i].row_sums[...] = 0
+        pieces = 1 if len(chosen) % self.workers == 0 else self.workers  # so that no core waits in the end
+        errors: dict[int, NonFiniteError] = {}
+        in_turns(
+            [self._pieces(i, samples, rows, settings, first, pieces, errors) for i in chosen], self.workers
+        )
+        for i in sorted(errors):
+            self._drop(i, errors[i])
+        chosen = self.members
+        self.sums[...] = np.mean([self.sessions[i].sums for i in chosen], 0)
+        self.row_sums[...] = np.mean([self.sessions[i].row_sums for i in chosen], 0)
+        self.taken += len(settings.rate)
+
+    def _pieces(
+        self,
+        i: int,
+        samples: Samples,
+        rows: NDArray[np.int64],
+        settings: StepSettings,
+        first: int,
+        pieces: int,
+        errors: dict[int, NonFiniteError],
+    ) -> Iterator[None]:
+        """Take the steps of member i in so many pieces."""
+        mine, size = rows if rows.ndim == 1 else rows[:, i], self.plan.batch_size
+        cuts = np.unique(np.linspace(0, len(settings.rate), pieces + 1).astype(int)).tolist()
+        try:
+            for begin, end in pairwise(cuts):
+                part = settings.part(begin, end)
+                self.sessions[i].steps(samples, mine[begin * size : end * size], part, first + begin)
+                yield
+        except NonFiniteError as error:
+            errors[i] = error
+
+    def _drop(self, i: int, error: NonFiniteError) -> None:
+        """Take a member out of the training."""
+        if self.members == [i]:
+            raise error
+        self.in_training[i] = False
+        self.theta[i] = 0
+        self.sessions[i].states = self.plan.network.initial_states(self.theta.dtype)
+        warnings.warn(f"member {i} diverged and is left out of the ensemble: {error}", stacklevel=9)
+
+    def synchronize(self) -> None:
+        """Make theta and the states current."""
+        for session in self.sessions:
+            session.synchronize()
+
+    @property
+    def step_offset(self) -> int:
+        """Steps ever taken before this run."""
+        return self.sessions[0].step_offset
+
+    @step_offset.setter
+    def step_offset(self, steps: int) -> None:
+        for session in self.sessions:
+            session.step_offset = steps
+
+    @property
+    def states(self) -> dict[str, Any]:
+        """The running statistics of all members, as `joined` names them, and under "members" who is in training."""
+        return joined([s.states for s in self.sessions]) | {"members": Members(self.in_training)}
+
+    @states.setter
+    def states(self, states: dict[str, Any]) -> None:
+        for i, session in enumerate(self.sessions):
+            session.states = own(states, i)
+        self.in_training = np.array(states["members"].in_training)
+
+    @property
+    def optimizer_state(self) -> Any:
+        """The optimizer's NamedTuple, of arrays (members, size); its numbers () are the same for all members."""
+        states = [session.optimizer_state for session in self.sessions]
+        now = states[self.members[0]]
+        leaves = zip(now, zip(*states, strict=True), strict=True)
+        return type(now)(*(np.stack(each) if np.ndim(one) else one for one, each in leaves))
+
+    @optimizer_state.setter
+    def optimizer_state(self, state: Any) -> None:
+        for i, session in enumerate(self.sessions):
+            session.optimizer_state = type(state)(*(leaf[i] if np.ndim(leaf) else leaf for leaf in state))
+
+
+@dataclass(frozen=True)
+class ByMembers(ByGradient):
+    """The trainer of an ensemble by gradient."""
+
+    seeds: tuple[int, ...]
+    own_batches: bool
+    """whether each member has an order of the samples of its own"""
+
+    def session(
+        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
+    ) -> Any:
+        """Make the sessions of all members. theta: (members, size)."""
+        return EnsembleSession(engine, plan, self.seeds, theta, states, step_offset)
+
+    def check(self, run: Run) -> None:
+        """Check that checkpoints are written at the end of an epoch alone."""
+        if any(isinstance(callback, Checkpoint) and callback.every_steps for callback in run.callbacks):
+            raise ConfigError(
+                "every_steps of Checkpoint is for one model; an ensemble has a checkpoint after each epoch."
+            )
+
+    def identity(self) -> dict[str, Any]:
+        """Return the members' seeds, and whether they have batches of their own."""
+        return {"members": list(self.seeds), "own batches": self.own_batches}
+
+    def validate(self, run: Run) -> dict[str, float]:
+        """Compute the loss and the metrics of the average over the members in training, and their mean penalty."""
+        session: Any = run.session
+        samples = run.validation
+        assert samples is not None
+        chosen, network = session.members, run.plan.network
+        thetas, states = session.theta[chosen], [session.sessions[i].states for i in chosen]
+        out = outputs_of_each(run.engine, network, list(thetas), states, samples.X, BATCH)
+        return evaluate_outputs(network, thetas, average(network, out), samples, run.metrics)
+
+    def order(self, run: Run) -> NDArray[np.int64]:
+        """Draw the order of the samples for each member (n, members): that of a model of its seed."""
+        n, epoch = run.samples.n, run.epochs_before + run.epoch
+        orders = np.empty((n, len(self.seeds)), np.int64, order="F")
+        for i, seed in enumerate(self.seeds):
+            orders[:, i] = generator(seed, "shuffle", epoch).permutation(n)
+        return orders
+
+
+class WholeEpochs(Callback):
+    """Return to the end of the last whole epoch when a run ends within one, where members may be at different steps."""
+
+    def on_train_begin(self, run: Run) -> None:
+        """Keep the parameters and states."""
+        self.kept = run.snapshot()
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Keep those of this epoch, and let the ensemble see its members' states."""
+        self.kept = run.snapshot()
+        run.model.states = run.states
+
+    def on_train_end(self, run: Run) -> None:
+        """Return to them."""
+        if run.position or run.error is not None:
+            run.restore(self.kept)
+            run.position = 0
