@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from pyarrow import feather, parquet
 
 import chainrule as c
-from chainrule.datasets import read_table, table_files, text_tables
+from chainrule.datasets import idx, read_table, table_files, text_tables
 from chainrule.estimators.tables.target import infer_task
 
 
@@ -100,6 +102,80 @@ def test_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(table_files, "MAX_CELLS", 5)
     with pytest.raises(c.DataError, match="has 9 rows of 1 columns, and at most 5 cells are read"):
         read_table(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,x\n2,y\n", "a;b\n1;x\n2;y\n".encode("utf-16")])
+def test_packed_files(tmp_path: Path, text: str | bytes):
+    data = text if isinstance(text, bytes) else text.encode()
+    for name in ("t.csv.gz", "T.TSV.GZ", "t.csv"):  # by its first bytes
+        assert columns(read_table(written(tmp_path, gzip.compress(data), name))) == {
+            "a": [1, 2],
+            "b": ["x", "y"],
+        }
+    assert columns(read_table(written(tmp_path, data, "plain.csv.gz"))) == {"a": [1, 2], "b": ["x", "y"]}
+    for damaged in (
+        gzip.compress(data)[:-9],
+        gzip.compress(data)[:-1],
+        gzip.compress(data) + b"more",
+        b"\x1f\x8b",
+    ):
+        with pytest.raises(c.FormatError, match=r"d.csv.gz cannot be unpacked past byte \d+ of its contents"):
+            read_table(written(tmp_path, damaged, "d.csv.gz"))
+
+
+def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    bomb = gzip.compress(b"a\n" + b"1\n" * 1_000_000, 9)
+    assert len(bomb) < 10_000
+    monkeypatch.setattr(idx, "SAFE_BYTES", 1 << 20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(c.FormatError, match="over 200 times"):
+            read_table(written(tmp_path, bomb, "t.csv.gz"))
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    monkeypatch.setattr(text_tables, "MAX_BYTES", 1 << 10)
+    with pytest.raises(c.DataError, match="is larger than"):
+        read_table(written(tmp_path, gzip.compress(np.random.default_rng(0).bytes(4096)), "t.csv.gz"))
+    text = pa.table({"a": pa.array(["x" * 1_000_000 + str(k) for k in range(4)])})
+    parquet.write_table(text, tmp_path / "t.parquet", compression="zstd", use_dictionary=False)
+    with pytest.raises(c.FormatError, match="over 200 times"):
+        read_table(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("late", ["x", "007", "1,5", "inf"])
+@pytest.mark.parametrize("rows", [0, 1, 9, 10])
+def test_a_column_is_what_all_of_its_cells_say(tmp_path, monkeypatch, late: str, rows: int):
+    """Read in pieces, of which the first say less than the last does."""
+    text = "a;b;c\n" + "1;;z\n" * rows + f"{late};2;\n"
+    at_once = read_table(written(tmp_path, text))
+    monkeypatch.setattr(text_tables, "CHUNK", 6)
+    found = read_table(written(tmp_path, text))
+    assert columns(found) == columns(at_once) and columns(found)["b"] == [None] * rows + [2]
+    first = {"x": "1", "007": "1", "1,5": 1, "inf": 1}[late]
+    assert columns(found)["a"] == [first] * rows + [{"1,5": 1.5, "inf": math.inf}.get(late, late)]
+
+
+def test_rows_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(text_tables, "MAX_ROW", 1 << 20)
+    for row in ("1," * (1 << 20), '"\n",' * (1 << 19)):  # one line, and a row of many lines
+        with pytest.raises(c.DataError, match=r"a row of more than 1 million characters at line \d+"):
+            read_table(written(tmp_path, "a\n1\n" + row))
+
+
+def test_memory_stays_near_that_of_the_array(tmp_path: Path):
+    width, height = 50, 4000
+    row = ",".join(["12"] * width + ["a label of some length"])
+    path = written(tmp_path, "\n".join([",".join([*(f"x{k}" for k in range(width)), "y"]), *[row] * height]))
+    tracemalloc.start()
+    try:
+        table = read_table(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert table.pop("y") == ["a label of some length"] * height
+    assert (np.stack(list(table.values())) == 12).all()
+    assert peak < 8 * 50 * 4000 + 3 * path.stat().st_size + 12 * text_tables.CHUNK * 8
 
 
 def test_files_of_arrow(tmp_path: Path):

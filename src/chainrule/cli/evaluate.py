@@ -36,7 +36,8 @@ def evaluate(
     from chainrule.cli.models import load_with_table
     from chainrule.data.checks import check_samples
     from chainrule.data.samples import Samples
-    from chainrule.recipe.data import NAMES, TABLES, load
+    from chainrule.datasets.table_files import TABLES
+    from chainrule.recipe.data import NAMES, load
     from chainrule.recipe.judge import judge, positive_of
 
     if part is not None and part not in PARTS:

@@ -21,7 +21,7 @@ _run = partial(Option, rich_help_panel="The run")
 
 _DATA = (
     "mnist (comes with the package), a folder of IDX files, an .npz with X and y, and X_test, y_test, X_val, y_val "
-    "where there are such, or a table (.csv, .parquet, .arrow)"
+    "where there are such, or a table (.csv, .csv.gz, .parquet, .arrow)"
 )
 Data = Annotated[str, Argument(metavar="DATA", help=f"{_DATA}.")]
 ModelFile = Annotated[str, Argument(metavar="MODEL", help="A model file, or the folder of a run.")]
@@ -225,8 +225,8 @@ Inputs = Annotated[
     Argument(
         metavar="INPUT...",
         help="PNG or JPEG pictures of a digit, made into what MNIST would have made of them; .npy arrays "
-        "(samples, features); .npz archives with X; of a model of a table, tables (.csv, .parquet, .arrow) with its "
-        "columns.",
+        "(samples, features); .npz archives with X; of a model of a table, tables (.csv, .csv.gz, .parquet, .arrow) "
+        "with its columns.",
     ),
 ]
 Predictions = Annotated[Path | None, Option("--out", help="Write all predictions to this .npy or .csv.")]
@@ -270,8 +270,8 @@ ExplainedInput = Annotated[
     str,
     Argument(
         metavar="INPUT",
-        help="A PNG or JPEG picture of a digit; an .npy array; an .npz with X (and y); a .csv with names above its "
-        "numbers (and a column y); of a model of a table, such a table; or mnist, its test images.",
+        help="A PNG or JPEG picture of a digit; an .npy array; an .npz with X (and y); a table of numbers with their "
+        "names (and a column y); of a model of a table, such a table; or mnist, its test images.",
     ),
 ]
 Row = Annotated[

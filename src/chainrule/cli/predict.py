@@ -94,7 +94,7 @@ def answer(model: Model, table: Known | None, path: str, engine: str) -> Answers
 def read(path: str, model: Model, table: Known | None = None) -> Any:
     """Read an array (n, features) from a file; that of a table as the model takes it. Raises DataError for others."""
     from chainrule.datasets import read_digit, read_npy, read_npz
-    from chainrule.recipe.data import TABLES
+    from chainrule.datasets.table_files import TABLES
 
     if path.lower().endswith(TABLES):
         from chainrule.recipe import tables

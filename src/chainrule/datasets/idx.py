@@ -88,6 +88,27 @@ def refuse_bomb(where: str, unpacked: int, packed: int) -> None:
         )
 
 
+def unpack(name: str, file: BinaryIO, most: int) -> bytes:
+    """Return the contents of a gzip file, cut after `most` bytes and one more.
+
+    Raises FormatError for a damaged file, and for one that `refuse_bomb` refuses.
+    """
+    import gzip
+    import zlib
+
+    packed = os.fstat(file.fileno()).st_size
+    safe = max(SAFE_BYTES, MAX_RATIO * packed)
+    with gzip.GzipFile(fileobj=file) as stream:
+        try:
+            data = read_growing(stream.read, min(safe, most) + 1)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise FormatError(
+                f"{name} cannot be unpacked past byte {stream.tell()} of its contents: {error}; get the file again."
+            ) from error
+    refuse_bomb(name, len(data), packed)
+    return bytes(data)
+
+
 def read_idx(path: PathLike) -> NDArray[Any]:
     """Read the array in an IDX file, plain or gzip (by its first bytes, not by its name).
 

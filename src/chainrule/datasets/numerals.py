@@ -26,6 +26,8 @@ _COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?", re.ASCII)
 _CODE = re.compile(r"0\d+", re.ASCII)
 _AROUND = re.compile(r"[$€£¥]?\s*(.*?)\s*%?", re.DOTALL)
 _DIGITS = re.compile(r"[0-9+\-.eE\n]+")
+_CODES = re.compile(r"\n0[0-9]+\n")
+_SIGNS = b"0123456789+-.eE\n"
 POINT, COMMA = ".", ","
 
 
@@ -73,6 +75,26 @@ def read_numbers(texts: Sequence[str], decimal: str = POINT) -> NDArray[np.float
         [text for text in texts if not is_missing(text)] if missing.any() else texts, decimal
     )
     return read
+
+
+def read_cells(cells: Sequence[str]) -> list[float]:
+    """Return the numbers that cells say with a decimal point, NaN for missing ones.
+
+    Raises ValueError where one is neither, or digits that are a code.
+    """
+    full = [cell for cell in cells if cell]  # a missing cell is empty as a rule
+    joined = "\n".join(["", *full, ""])
+    if joined.isascii() and not joined.encode().translate(None, _SIGNS) and not _CODES.search(joined):
+        try:
+            if len(full) == len(cells):
+                return list(map(float, cells))
+            return [float(cell) if cell else math.nan for cell in cells]
+        except ValueError:  # such as "1-2" or "e"
+            pass
+    texts = [cell.strip() for cell in cells]
+    if any(map(_CODE.fullmatch, texts)):
+        raise ValueError("digits that begin with a zero are a code")
+    return list(read_numbers(texts))
 
 
 def _read(texts: Sequence[str], decimal: str) -> list[float]:

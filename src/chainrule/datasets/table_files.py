@@ -1,4 +1,4 @@
-"""Read a table from a file: CSV by the standard library, Parquet, Arrow, Feather and IPC by PyArrow."""
+"""Read a table from a file: CSV by the standard library, plain or gzip, Parquet, Arrow, Feather and IPC by PyArrow."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from chainrule.datasets.idx import PathLike, open_regular
+from chainrule.datasets.idx import PathLike, open_regular, refuse_bomb
 from chainrule.datasets.text_tables import MAX_CELLS, read_text_table
 from chainrule.errors import DataError, FormatError
 
-TEXT = (".csv", ".tsv", ".txt")
+TEXT = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc")
+TABLES = (*TEXT, *PARQUET, *ARROW)
+"""The endings of files that are tables; .txt is one only where a table is asked for."""
 
 
 def read_table(path: PathLike) -> Any:
@@ -22,10 +24,10 @@ def read_table(path: PathLike) -> Any:
     Raises FormatError for damaged files and other endings, DataError for a table without rows or columns.
     """
     name, ending = os.fspath(path), Path(path).suffix.lower()
-    if ending in TEXT:
+    if name.lower().endswith((*TEXT, ".txt")):
         return read_text_table(path)
     if ending not in (*PARQUET, *ARROW):
-        known = ", ".join((*TEXT, *PARQUET, *ARROW))
+        known = ", ".join(TABLES)
         raise FormatError(f"{name} has the ending {ending or 'of no kind'!r}; a table's is one of {known}.")
     try:
         import pyarrow as pa
@@ -53,7 +55,10 @@ def _parquet(file: Any, name: str) -> Any:
     from pyarrow import parquet
 
     opened = parquet.ParquetFile(file)
-    _check_size(name, opened.metadata.num_rows, opened.metadata.num_columns)
+    found = opened.metadata
+    _check_size(name, found.num_rows, found.num_columns)
+    unpacked = sum(found.row_group(k).total_byte_size for k in range(found.num_row_groups))
+    refuse_bomb(name, unpacked, os.fstat(file.fileno()).st_size)
     return opened.read()
 
 

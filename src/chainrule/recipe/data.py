@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.data.checks import check_samples
 from chainrule.data.samples import Samples
 from chainrule.datasets import Dataset, load_idx_folder, load_mnist, load_npz
-from chainrule.datasets.table_files import ARROW, PARQUET
+from chainrule.datasets.table_files import TABLES
 from chainrule.errors import ConfigError, DataError
 from chainrule.network.network import Network
 from chainrule.recipe.naming import PYTHON, Names
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 HELD_OUT = 0.2
 """The share of the samples to validate on if the data have neither a validation nor a test part."""
-
-TABLES = (".csv", ".tsv", *PARQUET, *ARROW)
-"""The endings of files that are tables."""
 
 NAMES = {"train": ("X", "y"), "validation": ("X_val", "y_val"), "test": ("X_test", "y_test")}
 """The names of the arrays of each part in an .npz."""
@@ -132,7 +129,7 @@ def load(text: str, named: Names = PYTHON, settings: Settings | None = None) -> 
     if path.suffix.lower() != ".npz":
         raise DataError(
             f"{text} is no data; {named('data')} is mnist, a folder of IDX files, an .npz with X and y, or a table "
-            "(.csv, .parquet, .arrow)."
+            "(.csv, .csv.gz, .parquet, .arrow)."
         )
     splits = load_npz(path)
     return Data(path.stem, text, source, *(part if part is None else _as_text(part) for part in splits))  # type: ignore[arg-type]

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.datasets.idx import Dataset
-from chainrule.datasets.table_files import read_table
+from chainrule.datasets.table_files import TABLES, read_table
 from chainrule.errors import ChainruleError, DataError, FormatError
 from chainrule.formulas.layers import Dense, ReLU, Rescale
 from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.model import Model, load
 from chainrule.network.network import Network
-from chainrule.recipe.data import HELD_OUT, TABLES, Data, from_arrays
+from chainrule.recipe.data import HELD_OUT, Data, from_arrays
 from chainrule.recipe.data import load as load_data
 from chainrule.recipe.folder import read_config
 from chainrule.recipe.settings import Settings
