@@ -134,15 +134,17 @@ def test_the_learning_rate_is_used(command, digits):
         (("letter.txt",), "letter.txt is no input"),
         (
             ("words.csv",),
-            "words.csv contains 'red' in row 0 (line 2), column 'b'; encode text as numbers first.",
+            "words.csv contains 'red' in row 0, column 'b'; encode text as numbers first.",
         ),
-        (("ragged.csv",), "ragged.csv has 1 cells in row 1 (line 3), and 2 names above; make them equal."),
-        (("short.csv",), "short.csv needs a line of the features' names and at least one row of numbers."),
+        (("ragged.csv",), "ragged.csv has 1 cells in line 3, and 2 names in line 1"),
+        (("short.csv",), "short.csv has a line of names and no rows; add at least one."),
         (
             ("few.csv",),
             "few.csv contains samples of 2 features, but the model takes 784; select the same columns.",
         ),
-        (("binary.csv",), "binary.csv is no CSV file of UTF-8 text"),
+        (("binary.csv",), "binary.csv is no CSV file: byte 0 is 0"),
+        (("alone.csv",), "alone.csv has the column 'y' alone; the model's features are needed."),
+        (("holes.csv",), "x contains nan at row 0, column 0"),
     ],
 )
 def test_bad_input(command, digits, tmp_path, arguments, message):
@@ -151,7 +153,9 @@ def test_bad_input(command, digits, tmp_path, arguments, message):
     (tmp_path / "ragged.csv").write_text("a,b\n1,2\n3\n")
     (tmp_path / "short.csv").write_text("a,b\n")
     (tmp_path / "few.csv").write_text("a,b\n1,2\n")
-    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x81")
+    (tmp_path / "binary.csv").write_bytes(b"\x00\x81")
+    (tmp_path / "alone.csv").write_text("y\n1\n")
+    (tmp_path / "holes.csv").write_text(",".join(f"p{k}" for k in range(784)) + "\n" + "," * 783 + "\n")
     result = command("explain", digits, *arguments, code=2)
     assert message in " ".join(result.stderr.split())
     assert "Traceback" not in result.output and len(result.stderr.strip().splitlines()) == 1

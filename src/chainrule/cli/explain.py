@@ -73,7 +73,7 @@ def explain(
 def read_sample(text: str, row: int | None, model: Model, table: Known | None = None) -> Sample:
     """Read one row of INPUT. table: what the model's file knows of the table that it was trained on."""
     from chainrule.cli.predict import PICTURES, read
-    from chainrule.data.frames import places
+    from chainrule.datasets.table_files import TABLES
     from chainrule.recipe.data import image_shape
 
     if row is not None and row < 0:
@@ -88,13 +88,8 @@ def read_sample(text: str, row: int | None, model: Model, table: Known | None = 
     elif table is not None:
         X, truth = read_table_and_truth(text, model, table)
         columns = list(model.feature_names or ()) or None
-    elif suffix == ".csv":
-        from chainrule.datasets.tables import read_csv
-
-        columns, X, truth = read_csv(text)
-        if model.feature_names is not None:
-            X = X[:, places(model.feature_names, columns, text)]
-            columns = list(model.feature_names)
+    elif text.lower().endswith(TABLES):
+        columns, X, truth = read_numbers(text, model)
     else:
         X = read(text, model)
         shape = picture_shape(text, X, model)
@@ -116,6 +111,25 @@ def read_sample(text: str, row: int | None, model: Model, table: Known | None = 
         )
     name = text if len(X) == 1 else f"{text}, row {row}"
     return Sample(name, X[row : row + 1], None if truth is None else truth[row], shape, columns)
+
+
+def read_numbers(text: str, model: Model) -> tuple[list[str], Any, list[Any] | None]:
+    """Return the features' names, the rows of a table as numbers, and its column y if there is one."""
+    from chainrule.data.frames import places
+    from chainrule.estimators.tables.column import plain
+    from chainrule.recipe.columns import as_numbers, read_columns
+
+    columns = read_columns(text)
+    truth = columns.pop("y", None)
+    if model.feature_names is not None:
+        places(model.feature_names, list(columns), text)
+        columns = {name: columns[name] for name in model.feature_names}
+    if not columns:
+        raise DataError(f"{text} has the column 'y' alone; the model's features are needed.")
+    if truth is not None:
+        is_text = model.classes is not None and model.classes.dtype.kind not in "biuf"
+        truth = [plain(y) if is_text and isinstance(y, float) else y for y in truth]
+    return list(columns), as_numbers(columns, text), truth
 
 
 def read_table_and_truth(text: str, model: Model, table: Known) -> tuple[Any, list[Any] | None]:

@@ -8,9 +8,12 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chainrule.data.frames import column_names, read_frame
 from chainrule.datasets.table_files import read_table
-from chainrule.errors import ConfigError
+from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.tables import kinds, reading
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.recipe.naming import PYTHON, Names
@@ -59,6 +62,22 @@ def excluded(
     if target in names:
         raise ConfigError(f"{option} names {target!r}, the column to predict; leave others out.")
     return list(dict.fromkeys(names))
+
+
+def as_numbers(columns: Mapping[str, Any], source: str) -> NDArray[np.float64]:
+    """Return columns as (n, columns) numbers, NaN for missing ones. Raises DataError where one is something else."""
+    made = []
+    for column in reading.read(columns, source).columns:
+        there = np.flatnonzero(~column.missing)
+        if column.form not in ("number", "boolean") and len(there):
+            row = int(there[0])
+            cell = columns[column.name][row]
+            raise DataError(
+                f"{source} contains {str(cell)[:40]!r} in row {row}, column {column.name!r}; encode text as numbers "
+                "first."
+            )
+        made.append(np.where(column.missing, np.nan, column.values))
+    return np.stack(made, 1)
 
 
 def like_identifiers(columns: Mapping[str, Any], preprocessor: TablePreprocessor) -> list[str]:
