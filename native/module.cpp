@@ -270,7 +270,7 @@ class PySession {
     int64_t taken() const { return taken_; }
 
     std::tuple<int64_t, const char*> steps(nb::object X, nb::object labels, nb::object y, nb::object weight, const Ints& rows,
-                                            const Doubles& rate, const Doubles& decay, const Doubles& dropout, const Doubles& penalty,
+                                            const Doubles& rate, const Doubles& decay, const Doubles& dropout, const Doubles& penalty, const Doubles& smoothing,
                                             int64_t first, int64_t step_offset, const Sums& sums) {
         const Alone alone(turns_, trains_);
         PySamples given(X, program_.widths.front());
@@ -280,7 +280,7 @@ class PySession {
         nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> y_array;
         Doubles weights;
         bool fits = sums.shape(0) == 5;
-        for (const Doubles* each : {&decay, &dropout, &penalty}) fits &= each->shape(0) == rate.shape(0);
+        for (const Doubles* each : {&decay, &dropout, &penalty, &smoothing}) fits &= each->shape(0) == rate.shape(0);
         if (!weight.is_none()) {
             weights = nb::cast<Doubles>(weight);
             samples.weight = weights.data();
@@ -306,7 +306,7 @@ class PySession {
             Unlocked unlocked;
             Signals signals(unlocked);
             outcome = session_->steps(samples, rows.data(), static_cast<int64_t>(rows.shape(0)),
-                                      {rate.data(), decay.data(), dropout.data(), penalty.data()}, static_cast<int64_t>(rate.shape(0)), first, step_offset, sums.data(), std::ref(signals));
+                                      {rate.data(), decay.data(), dropout.data(), penalty.data(), smoothing.data()}, static_cast<int64_t>(rate.shape(0)), first, step_offset, sums.data(), std::ref(signals));
             taken_ += outcome.steps;
         }
         refuse_error();
@@ -477,7 +477,7 @@ NB_MODULE(_native, m) {
         .def("set_mu_product", &PySession::set_mu_product)
         .def("taken", &PySession::taken)
         .def("steps", &PySession::steps, nb::kw_only(), "X"_a, "labels"_a.none(), "y"_a.none(), "weight"_a.none(), "rows"_a, "rate"_a,
-             "decay"_a, "dropout"_a, "penalty"_a, "first"_a, "step_offset"_a, "sums"_a)
+             "decay"_a, "dropout"_a, "penalty"_a, "smoothing"_a, "first"_a, "step_offset"_a, "sums"_a)
         .def("predict", &PySession::predict)
         .def("predict_row", &PySession::predict_row);
 }

@@ -68,16 +68,17 @@ inline int64_t label_of(const Samples& samples, int64_t row, int64_t n) {
     return label;
 }
 
-// delta_i = s_i / total d loss_i / d out_i for rows r0 to r1 of the buffers, s the samples' weights; and the rows' scores.
+// delta_i = s_i / batch.total d loss_i / d out_i for rows r0 to r1 of the buffers, s the samples' weights; and the rows' scores.
 template <class T>
-void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* tile) {
+void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Batch& batch, T* tile) {
     constexpr int L = Simd<T>::LANES;
     Buffer<T>& out = buffers_.back();
     const int64_t n = out.width;
     const Loss kind = program_.loss;
     const T threshold = kind == Loss::sigmoid_cross_entropy ? T(0) : T(0.5);
-    const T keep = T(1 - program_.smoothing), floor = T(program_.smoothing / (program_.y_binary ? 2.0 : double(n)));
-    const double divisor = std::max(total, std::numeric_limits<double>::min());
+    const double smoothing = batch.smoothing * program_.smoothing;
+    const T keep = T(1 - smoothing), floor = T(smoothing / (program_.y_binary ? 2.0 : double(n)));
+    const double divisor = std::max(batch.total, std::numeric_limits<double>::min());
     T *z = tile, *y = z + padded<T>(n) * L, *delta = y + padded<T>(n) * L;
     for (int64_t i0 = r0; i0 < r1; i0 += L) {
         const int64_t count = std::min<int64_t>(L, r1 - i0), *chosen = rows + i0 - r0;
@@ -101,7 +102,7 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
             for (int64_t k = 0; k < n; ++k)
                 for (int i = 0; i < L; ++i) is_correct[i] &= (z[k * L + i] > threshold) == (y[k * L + i] > T(0.5));
         }
-        if (program_.smoothing > 0)
+        if (smoothing > 0)
             for (int64_t k = 0; k < n * L; ++k) y[k] = keep * y[k] + floor;
 
         double weight[L];

@@ -67,9 +67,10 @@ struct Run {
     bool bf16;  // operands of products are rounded to bfloat16; sums, weights and the update are not
 };
 
-// The settings of each step: the learning rate, and the factors of the weight decay, of every dropout's rate and of the penalty.
+// The settings of each step: the learning rate, and the factors of the weight decay, of every dropout's rate, of the penalty and
+// of the label smoothing.
 struct StepSettings {
-    const double *rate, *decay, *dropout, *penalty;  // (n_steps,)
+    const double *rate, *decay, *dropout, *penalty, *smoothing;  // (n_steps,)
 };
 
 // The samples that are read next, to prefetch them.

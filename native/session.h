@@ -141,6 +141,7 @@ struct Batch {
     double total;   // sum of the samples' weights
     double dropout;  // factor of every dropout's rate
     double penalty;  // factor of the penalty
+    double smoothing;  // factor of the label smoothing
 };
 
 // What a step's random draws depend on: the run's seed, the step's number, the index in the batch of the first of some rows,
@@ -263,7 +264,7 @@ class Engine final : public Session {
     void product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz,
                  int64_t N, int64_t r0, int64_t r1, Workspace<T>& own, const Finish& finish);
     // objective.h
-    void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, double total, T* tile);
+    void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Batch& batch, T* tile);
     void backward(const Op& op, Cache<T>& cache, const Block& block, Workspace<T>& own);
     void sums_over_batch(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch, bool is_forth);
     // update.h

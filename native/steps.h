@@ -45,7 +45,7 @@ template <class T>
 Batch Engine<T>::batch_of(const Call& call, int64_t k) const {
     const int64_t begin = k * run_.batch_size, size = std::min(run_.batch_size, call.n_rows - begin);
     Batch batch{begin, call.rows + begin, size, static_cast<uint32_t>(call.step_offset + call.first + k), double(size),
-                call.settings.dropout[k], call.settings.penalty[k]};
+                call.settings.dropout[k], call.settings.penalty[k], call.settings.smoothing[k]};
     if (const double* weight = call.samples.weight; weight != nullptr) {
         batch.total = 0;
         for (int64_t i = 0; i < size; ++i) batch.total += weight[batch.rows[i]];

@@ -115,7 +115,7 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
             if (buffers_[op.out].is_multiplied) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
         });
     }
-    phases_.attempt([&] { loss(call.samples, rows, r0, r1, batch.total, own.tile.data()); });
+    phases_.attempt([&] { loss(call.samples, rows, r0, r1, batch, own.tile.data()); });
     for (size_t o = program_.ops.size(); o-- > 0;) {
         const Op& op = program_.ops[o];
         const Buffer<T>& out = buffers_[op.out];

@@ -24,12 +24,15 @@ from chainrule import (
     Network,
     ReLU,
     Residual,
+    Sigmoid,
+    Softmax,
 )
 from chainrule import SoftmaxCrossEntropy as Loss
 from chainrule.data.samples import Samples
 from chainrule.engines import ENGINES, Plan, StepSettings, native
 from chainrule.engines.step import step
 from chainrule.formulas.layers import Layer, Operation, Parameter
+from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
 
 RULES = [rule for rule in OPTIMIZERS.values() if rule is not LBFGS]
@@ -41,6 +44,7 @@ VARIANTS = [
     AdamW(weight_decay=0.5),
     *(OPTIMIZERS[name](eps=1e-2, uncorrected_eps=True) for name in ("adam", "amsgrad", "adamw", "nadam")),
 ]
+CROSS_ENTROPIES = [kind for kind, loss in LOSSES.items() if hasattr(loss, "label_smoothing")]
 NAMES = ["native"] * (native.REASON is None) + ["reference"]
 
 
@@ -98,7 +102,7 @@ def own(rates=((0.5, 3.0), (1.0, 0.1)), decays=((True, False), (0.25, True))) ->
 
 def falling(steps: int = 6) -> StepSettings:
     at = np.arange(steps)
-    return StepSettings(0.01 / (1 + at), 1 / (1 + at), 1 - at / 10, np.ones(steps))
+    return StepSettings.of(0.01 / (1 + at), decay=1 / (1 + at), dropout=1 - at / 10)
 
 
 @pytest.mark.skipif(native.REASON is not None, reason=str(native.REASON))
@@ -131,9 +135,9 @@ def test_decay_shrinks_what_decays_and_nothing_else(engine):
     network, lr = own(rates=((1, 1), (1, 1))), np.array([0.01])
     zero, ones = np.zeros(1), np.ones(1)
     start = Model(network, seed=3, dtype=np.float64).theta
-    without = after(network, AdamW(weight_decay=0.5), StepSettings(lr, zero, ones, ones), engine)
+    without = after(network, AdamW(weight_decay=0.5), StepSettings.of(lr, decay=zero), engine)
     for factor in (1.0, 0.5):
-        found = after(network, AdamW(weight_decay=0.5), StepSettings(lr, factor * ones, ones, ones), engine)
+        found = after(network, AdamW(weight_decay=0.5), StepSettings.of(lr, decay=factor * ones), engine)
         for slot in network.slots:
             part = slice(slot.start, slot.stop)
             expected = without[part] - 0.01 * 0.5 * factor * slot.decays * start[part]
@@ -146,10 +150,10 @@ def test_dropout_by_a_factor_is_dropout_at_that_rate(engine):
         return Network(6, [Dense(32), ReLU(), Dropout(rate), Dense(3)], Loss())
 
     rate, ones = np.full(4, 0.1), np.ones(4)
-    found = after(network(0.5), GradientDescent(), StepSettings(rate, ones, 0.5 * ones, ones), engine)
+    found = after(network(0.5), GradientDescent(), StepSettings.of(rate, dropout=0.5 * ones), engine)
     expected = after(network(0.25), GradientDescent(), StepSettings.of(rate), engine)
     assert found.tobytes() == expected.tobytes()
-    none = after(network(0.5), GradientDescent(), StepSettings(rate, ones, 0 * ones, ones), engine)
+    none = after(network(0.5), GradientDescent(), StepSettings.of(rate, dropout=0 * ones), engine)
     assert none.tobytes() == after(network(0.0), GradientDescent(), StepSettings.of(rate), engine).tobytes()
 
 
@@ -165,7 +169,7 @@ def test_a_step_with_a_factor_of_the_penalty_by_hand(engine):
     plan = Plan(network, GradientDescent(), 2, 0, np.float64)
     session = ENGINES[engine].session(plan, theta, {}, plan.optimizer.init(theta), 0)
     samples = Samples(np.ones((2, 1)), np.zeros((2, 1)), np.array([1.0, 3.0]), 1)
-    session.steps(samples, np.arange(2), StepSettings(0.1 * ones, ones, ones, 3 * ones), 1)
+    session.steps(samples, np.arange(2), StepSettings.of(0.1 * ones, penalty=3 * ones), 1)
     session.synchronize()
     np.testing.assert_allclose(theta, [2 - 0.313, 0.5 - 0.25], rtol=1e-14)
     np.testing.assert_allclose(session.sums, [4 * 3.785, 4, 0], rtol=1e-14)
@@ -198,7 +202,7 @@ def test_both_engines_agree_on_penalties_by_step(how, form, dtype):
     layers = [Dense(20), *norm, ReLU(), Dropout(0.3), Dense(3)]
     network = Network(6, layers, Loss(), l2=0.02, l1=0.003)
     at, rows, found = np.arange(steps), draws.permutation(len(X)), []
-    settings = StepSettings(0.01 / (1 + at), np.ones(steps), 1 - at / 10, np.array([1, 0, 3, 0.5, 7, 2]))
+    settings = StepSettings.of(0.01 / (1 + at), dropout=1 - at / 10, penalty=np.array([1, 0, 3, 0.5, 7, 2]))
     for engine in ("native", "reference"):
         model = Model(network, seed=3, dtype=dtype)
         plan = Plan(network, Adam(eps=1e-3, uncorrected_eps=True), size, 3, model.theta.dtype, **how)
@@ -220,7 +224,7 @@ def test_a_factor_of_the_penalty_is_that_of_l2_and_l1(engine):
         return Network(6, [Dense(32), ReLU(), Dense(3)], Loss(), l2=0.5 * factor, l1=0.25 * factor)
 
     ones = np.ones(4)
-    by_step = StepSettings(0.1 * ones, ones, ones, 0.5 * ones)
+    by_step = StepSettings.of(0.1 * ones, penalty=0.5 * ones)
     for dtype in (np.float32, np.float64):
         found = after(network(1.0), Adam(), by_step, engine, dtype)
         expected = after(network(0.5), Adam(), StepSettings.of(0.1 * ones), engine, dtype)
@@ -250,6 +254,83 @@ def test_jax_compiles_a_step_with_a_factor_of_the_penalty(dtype):
     assert not np.allclose(expected, one(model.theta, state, 0.01, 1, 1.0)[0], rtol=1e-6)
 
 
+@pytest.mark.parametrize("engine", NAMES)
+def test_a_step_with_a_factor_of_the_label_smoothing_by_hand(engine):
+    """W = 0, b = 0, so softmax(out) is 1/4 each; y = class 0, smoothing 0.2 * 0.5 = 0.1, y' = 0.9 + 0.025, 0.025, ...
+
+    loss -log(1/4) = log 4, whatever y'; db = 1/4 - y' = -0.675, 0.225, 0.225, 0.225
+    """
+    network = Network(1, [Dense(4)], Loss(label_smoothing=0.2))
+    theta, ones = np.zeros(8), np.ones(1)
+    plan = Plan(network, GradientDescent(), 2, 0, np.float64)
+    session = ENGINES[engine].session(plan, theta, {}, plan.optimizer.init(theta), 0)
+    samples = Samples(np.zeros((2, 1)), np.zeros(2, np.int64), np.ones(2), 4)
+    session.steps(samples, np.arange(2), StepSettings.of(ones, smoothing=0.5 * ones), 1)
+    session.synchronize()
+    np.testing.assert_allclose(theta, [0, 0, 0, 0, 0.675, -0.225, -0.225, -0.225], rtol=1e-14)
+    np.testing.assert_allclose(session.sums, [2 * np.log(4), 2, 2], rtol=1e-14)
+
+
+@pytest.mark.parametrize("loss", CROSS_ENTROPIES)
+@pytest.mark.parametrize("engine", NAMES)
+def test_a_factor_of_the_smoothing_is_that_of_label_smoothing(engine, loss):
+    def network(smoothing: float) -> Network:
+        end = {"binary_cross_entropy": [Sigmoid()], "categorical_cross_entropy": [Softmax()]}.get(loss, [])
+        return Network(6, [Dense(8), ReLU(), Dense(3), *end], LOSSES[loss](label_smoothing=smoothing))
+
+    rate = np.full(4, 0.1)
+    for dtype in (np.float32, np.float64):
+        found = after(network(0.25), Adam(), StepSettings.of(rate, smoothing=rate * 5), engine, dtype)
+        expected = after(network(0.125), Adam(), StepSettings.of(rate), engine, dtype)
+        assert found.tobytes() == expected.tobytes()
+        whole = after(network(0.25), Adam(), StepSettings.of(rate), engine, dtype)
+        assert not np.allclose(found, whole, rtol=1e-4)
+        none = after(network(0.25), Adam(), StepSettings.of(rate, smoothing=0 * rate), engine, dtype)
+        assert none.tobytes() == after(network(0.0), Adam(), StepSettings.of(rate), engine, dtype).tobytes()
+
+
+@pytest.mark.skipif(native.REASON is not None, reason=str(native.REASON))
+@pytest.mark.parametrize("how", HOW, ids=str)
+def test_both_engines_agree_on_smoothing_by_step(how):
+    size, steps = how.get("batch_size", 8), 6
+    how = {name: value for name, value in how.items() if name != "batch_size"}
+    draws = np.random.default_rng(5)
+    X = draws.normal(size=(size * steps, 6))
+    samples = Samples(X, np.arange(len(X)) % 3, draws.uniform(0.5, 2, len(X)), 3)
+    network = Network(6, [Dense(20), ReLU(), Dense(3)], Loss(label_smoothing=0.3))
+    rows = draws.permutation(len(X))
+    settings = StepSettings.of(np.full(steps, 0.01), smoothing=np.array([1, 0, 0.5, 0.25, 0.1, 0.9]))
+    found = []
+    for engine in ("native", "reference"):
+        model = Model(network, seed=3, dtype="float64")
+        plan = Plan(network, Adam(), size, 3, np.float64, **how)
+        session = ENGINES[engine].session(plan, model.theta, {}, plan.optimizer.init(model.theta), 0)
+        session.steps(samples, rows, settings, 1)
+        session.synchronize()
+        found.append([model.theta, session.sums, session.row_sums])
+    for mine, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", CROSS_ENTROPIES)
+def test_jax_compiles_a_step_with_a_factor_of_the_smoothing(loss):
+    end = {"binary_cross_entropy": [Sigmoid()], "categorical_cross_entropy": [Softmax()]}.get(loss, [])
+    network = Network(6, [Dense(5), ReLU(), Dense(3), *end], LOSSES[loss](label_smoothing=0.3))
+    model = Model(network, seed=3, dtype="float32")
+    plan = Plan(network, GradientDescent(), 8, 3, model.theta.dtype)
+    batch = SAMPLES.batch(np.arange(8), model.theta.dtype)
+
+    def one(theta, factor):
+        return step(plan, theta, plan.optimizer.init(theta), {}, batch, 0.1, 1, smoothing=factor)[0]
+
+    compiled = jax.jit(one)
+    for factor in (0.0, 0.4, 1.0):
+        found, expected = compiled(jnp.asarray(model.theta), jnp.asarray(factor)), one(model.theta, factor)
+        assert found.dtype == "float32"
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    assert not np.allclose(one(model.theta, 0.4), one(model.theta, 1.0), rtol=1e-4)
+
+
 @pytest.mark.parametrize("optimizer", VARIANTS, ids=repr)
 def test_the_pure_step_is_the_reference_engines(optimizer):
     """`step`, which JAX compiles as it stands, from the same start."""
@@ -257,8 +338,8 @@ def test_the_pure_step_is_the_reference_engines(optimizer):
     model = Model(network, seed=3, dtype=np.float64)
     plan = Plan(network, optimizer, 8, 3, np.float64)
     state, batch = optimizer.init(model.theta), SAMPLES.batch(np.arange(8), np.float64)
-    lr, decay, dropout, penalty = (float(values[0]) for values in settings)
-    found = step(plan, model.theta.copy(), state, model.states, batch, lr, 1, decay, dropout, penalty)
+    lr, *factors = (float(values[0]) for values in settings)
+    found = step(plan, model.theta.copy(), state, model.states, batch, lr, 1, *factors)
     np.testing.assert_allclose(
         found.theta, after(own(), optimizer, settings, "reference"), rtol=1e-12, atol=1e-14
     )

@@ -41,12 +41,14 @@ class StepSettings(NamedTuple):
     """(steps,) a factor of the rate of every Dropout, from 0 to 1"""
     penalty: NDArray[np.float64]
     """(steps,) a factor of the network's penalty, of at least 0"""
+    smoothing: NDArray[np.float64]
+    """(steps,) a factor of the loss's label smoothing, from 0 to 1"""
 
     @classmethod
-    def of(cls, rate: NDArray[np.float64]) -> StepSettings:
-        """Make settings of learning rates, with weight decay, dropout and penalty unchanged."""
+    def of(cls, rate: NDArray[np.float64], **factors: NDArray[np.float64]) -> StepSettings:
+        """Make settings of learning rates and of some factors (steps,) by name; the others are 1."""
         ones = np.ones(len(rate))
-        return cls(rate, ones, ones, ones)
+        return cls(rate, ones, ones, ones, ones)._replace(**factors)
 
     def part(self, begin: int, end: int) -> StepSettings:
         """Return the settings of steps `begin` to `end`."""

@@ -25,11 +25,12 @@ def of_gradient(
     lr: float,
     dropout: float = 1.0,
     penalty: float = 1.0,
+    smoothing: float = 1.0,
 ) -> NonFiniteError:
     """Return the error of step t, whose loss or gradient is not finite; it names the first link with such a number.
 
     params, states: as they were before the step.  step_offset: steps ever taken before the run.
-    lr, dropout, penalty: the step's own.
+    lr, dropout, penalty, smoothing: the step's own.
     """
     bad: dict[str, str] = {}  # walk: the first link on it with a bad number
 
@@ -39,7 +40,7 @@ def of_gradient(
 
     with np.errstate(all="ignore"):
         objective, _ = gradient(
-            plan, params, states, batch, step_offset + t, watch, dropout=dropout, penalty=penalty
+            plan, params, states, batch, step_offset + t, watch, True, None, dropout, penalty, smoothing
         )
     if not np.isfinite(batch.a).all():
         where = "input"

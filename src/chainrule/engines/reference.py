@@ -97,7 +97,7 @@ class ReferenceSession:
         """Take the steps: gradient, update, constraint. Raises NonFiniteError."""
         size, max_norm = self.plan.batch_size, self.plan.network.max_norm
         for k, each in enumerate(zip(*(values.tolist() for values in settings), strict=True)):
-            (lr, decay, dropout, penalty), t = each, first + k
+            (lr, decay, dropout, penalty, smoothing), t = each, first + k
             with np.errstate(all="ignore"):  # what overflows is found and named
                 batch = samples.batch(rows[k * size : (k + 1) * size], self.plan.dtype)
                 objective, g = gradient(
@@ -109,10 +109,12 @@ class ReferenceSession:
                     out=self.g,
                     dropout=dropout,
                     penalty=penalty,
+                    smoothing=smoothing,
                 )
                 if not (np.isfinite(objective.loss) and is_finite(g)):
+                    factors = dropout, penalty, smoothing
                     raise diagnosis.of_gradient(
-                        self.plan, self.params, self.states, batch, self.step_offset, t, lr, dropout, penalty
+                        self.plan, self.params, self.states, batch, self.step_offset, t, lr, *factors
                     )
                 self.update(g, lr, t, decay)
                 if max_norm is not None:

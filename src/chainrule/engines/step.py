@@ -38,11 +38,13 @@ def gradient(
     out: Any = None,
     dropout: Array = 1.0,
     penalty: Array = 1.0,
+    smoothing: Array = 1.0,
 ) -> tuple[Objective, Array]:
     """Compute the objective of a batch, and its clipped gradient (size,) in theta's layout. t keys the dropout masks.
 
     out: a NumPy vector (size,) for the gradient, for a caller that takes many.
-    dropout: a factor of the rate of every Dropout.  penalty: a factor of the network's penalty.
+    dropout, penalty, smoothing: factors of the rate of every Dropout, of the network's penalty and of the loss's label
+    smoothing.
     """
     ctx = Context(
         training=training,
@@ -53,7 +55,7 @@ def gradient(
         watch=watch,
         dropout=dropout,
     )
-    objective = plan.network.objective(params, batch.a, batch.y, batch.s, ctx, penalty)
+    objective = plan.network.objective(params, batch.a, batch.y, batch.s, ctx, penalty, smoothing)
     g = plan.network.flatten(objective.grads, out)
     if plan.frozen:  # what is not trained must not count in the norm either
         g = namespace(g).where(is_frozen(plan, g), 0, g)
@@ -110,13 +112,15 @@ def step(
     decay: Array = 1.0,
     dropout: Array = 1.0,
     penalty: Array = 1.0,
+    smoothing: Array = 1.0,
 ) -> StepResult:
     """Take one step, gradient, update and constraint, and return everything after it.
 
-    t counts from 1.  lr, decay, dropout, penalty: as in `StepSettings`; a parameter may have factors of the first two.
+    t counts from 1.  lr, decay, dropout, penalty, smoothing: as in `StepSettings`; a parameter may have factors of the
+    first two.
     """
     params = plan.network.unflatten(theta)
-    objective, g = gradient(plan, params, states, batch, t, dropout=dropout, penalty=penalty)
+    objective, g = gradient(plan, params, states, batch, t, None, True, None, dropout, penalty, smoothing)
     rates, decays = (by_parameter(plan.network, setting) for setting in ("rate", "decays"))
     lr = lr if rates is None else lr * namespace(theta).asarray(rates, dtype=theta.dtype)
     decay = decay if decays is None else decay * namespace(theta).asarray(decays, dtype=theta.dtype)

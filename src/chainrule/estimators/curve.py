@@ -54,11 +54,10 @@ class LearningCurve(Callback):
         rate = np.full(run.steps_per_epoch, self.rates.learning_rate)
         if self.fit.optimizer is not None or self.fit.schedule is not None:
             rate = np.array(learning_rates(run))
-        ones = np.ones(len(rate))
         if self.factors is None or self.is_weighted:
             nominal = float(run.plan.batch_size)
             self.factors = penalties(nominal, self.by_batch(run, run.samples.weight[rows]))
-        return StepSettings(rate, ones, ones, self.factors)
+        return StepSettings.of(rate, penalty=self.factors)
 
     def by_batch(self, run: Run, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sum of each batch (steps,), from values (n,) in the epoch's order."""

@@ -18,6 +18,7 @@ over the outputs and r = out - y. Each pair is followed by the class that names 
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -84,6 +85,10 @@ class Loss(ABC):
     def smooth(self, y: Array) -> Array:
         """Return y as the formula takes it: with smoothed labels, or y itself."""
         return y
+
+    def smoothed(self, factor: Array) -> Loss:
+        """Return the loss with its label smoothing times a factor from 0 to 1; itself if it has none."""
+        return self
 
     def predict(self, out: Array) -> Array:
         """Return the mean or the probabilities (batch, outputs); out itself unless a subclass overrides it."""
@@ -359,7 +364,19 @@ class CrossEntropy(Loss):
         Source: Szegedy and others, Rethinking the Inception Architecture, arXiv:1512.00567, section 7.
         """
         e, K = self.label_smoothing, 2 if self.targets == "binary" else y.shape[-1]
-        return (1 - e) * y + e / K if e else y
+        if not isinstance(e, float):  # a tracer of JAX, which must not make y more precise
+            e = namespace(e).asarray(e, dtype=y.dtype)
+        elif e == 0:
+            return y
+        return (1 - e) * y + e / K
+
+    def smoothed(self, factor: Array) -> Loss:
+        """Return the loss with label_smoothing times a factor, which may be a number or a tracer of JAX."""
+        if self.label_smoothing == 0 or (isinstance(factor, float) and factor == 1):
+            return self
+        made = copy.copy(self)
+        object.__setattr__(made, "label_smoothing", factor * self.label_smoothing)
+        return made
 
     def value(self, out: Array, y: Array) -> Array:
         """Compute loss_i (batch,)."""

@@ -108,6 +108,9 @@ class Model(Trained, Shown):
         batch_size: int | None = 128,
         optimizer: AnyOptimizer | str | None = None,
         schedule: Schedule | str | None = None,
+        decay_schedule: Schedule | str | None = None,
+        dropout_schedule: Schedule | str | None = None,
+        smoothing_schedule: Schedule | str | None = None,
         validation_data: tuple[Any, Any] | Samples | None = None,
         validation_fraction: float | None = None,
         sample_weight: Any = None,
@@ -141,6 +144,9 @@ class Model(Trained, Shown):
         optimizer: an optimizer such as `SGD(0.1)`, or its name, "sgd", for the default settings; None for `Adam(1e-3)`.
         schedule: a learning rate schedule such as `OneCycle()`, or its name, whose factor multiplies the optimizer's
             learning rate at each step; None for a constant rate.
+        decay_schedule, dropout_schedule, smoothing_schedule: schedules whose factors, from 0 to 1, multiply the
+            optimizer's weight decay, the rate of every Dropout and the loss's label smoothing; None for constant ones.
+            The decay of a step has the factors of both its own schedule and of the learning rate.
         validation_data: a pair (X, y) to evaluate after each epoch; the history then has `val_loss` and metrics.
         validation_fraction: fraction of the samples to hold out for validation instead; the seed decides which.
         sample_weight: (n,) nonnegative weight of each sample in the loss; None for 1 each.
@@ -174,6 +180,9 @@ class Model(Trained, Shown):
             batch_size=batch_size,
             optimizer=optimizer,
             schedule=schedule,
+            decay_schedule=decay_schedule,
+            dropout_schedule=dropout_schedule,
+            smoothing_schedule=smoothing_schedule,
             validation_data=validation_data,
             validation_fraction=validation_fraction,
             sample_weight=sample_weight,

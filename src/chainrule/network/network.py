@@ -159,17 +159,26 @@ class Network:
         return backprop.forward(self.links, params, a, ctx)[0]
 
     def objective(
-        self, params: Sequence[Any], a: Array, y: Array, s: Array, ctx: Context, factor: Array = 1.0
+        self,
+        params: Sequence[Any],
+        a: Array,
+        y: Array,
+        s: Array,
+        ctx: Context,
+        factor: Array = 1.0,
+        smoothing: Array = 1.0,
     ) -> Objective:
         """Compute the objective, its gradients and the next states, in one walk forward and one back.
 
         a: (batch, inputs).  y: (batch, outputs).  s: (batch,) weights with a positive sum.  factor: of the penalty.
+        smoothing: a factor of the loss's label smoothing.
         """
+        of_loss = self.loss.smoothed(smoothing)
         out, caches = backprop.forward(self.links, params, a, ctx)
         share = objective.shares(s)  # (batch,)
         penalty = self.penalty(params, factor)
-        loss = objective.value(self.loss.value(out, y), share, penalty)
-        delta = objective.gradient(self.loss.gradient(out, y), share)  # (batch, outputs)
+        loss = objective.value(of_loss.value(out, y), share, penalty)
+        delta = objective.gradient(of_loss.gradient(out, y), share)  # (batch, outputs)
         grads = backprop.gradients(self.links, params, caches, delta, ctx)
         grads = self.add_penalty(params, grads, factor)
         return Objective(loss, out, grads, backprop.next_states(self.links, caches, ctx), penalty)

@@ -51,6 +51,9 @@ def checked_fit(
     verbose: int,
     engine: str,
     method: Method | str | None = None,
+    decay_schedule: Schedule | str | None = None,
+    dropout_schedule: Schedule | str | None = None,
+    smoothing_schedule: Schedule | str | None = None,
     members: Sequence[Any] | None = None,
     trainer: Trainer | None = None,
     order: Callable[[Run], NDArray[np.int64]] | None = None,
@@ -64,6 +67,8 @@ def checked_fit(
     method = settings.as_method(method, optimizer, schedule, engine)
     optimizer = settings.as_optimizer(optimizer)
     schedule = settings.as_schedule(schedule, optimizer)
+    given = {"decay": decay_schedule, "dropout": dropout_schedule, "smoothing": smoothing_schedule}
+    factors = settings.as_factors(given, optimizer, network)
     if isinstance(X, Samples):
         samples = checks.check_known(X, y, network, sample_weight, class_weight, model.target_scale)
         features, classes = model.feature_names, model.classes
@@ -139,6 +144,7 @@ def checked_fit(
             method=method,
             trainer=trainer,
             order=order,
+            factors=factors,
         )
     except ChainruleError:
         *attributes, steps, states = before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +47,14 @@ def fit(
     order: Callable[[Run], NDArray[np.int64]] | None = None,
     settings: Callable[[Run, NDArray[np.int64]], StepSettings] | None = None,
     optimizer_state: OptimizerState | None = None,
+    factors: Mapping[str, Schedule] | None = None,
     reported: Callable[[float, float], float] | None = None,
     trainer: Trainer | None = None,
 ) -> History:
-    """Train a model in place and return its history. The arguments are those of `Model.fit`, checked, and five more.
+    """Train a model in place and return its history. The arguments are those of `Model.fit`, checked, and six more.
 
     order, settings: functions that each epoch begins with, see `Run`; they replace the shuffle, and the schedule.
+    factors: schedules of the factors of the weight decay, of dropout and of label smoothing, see `Run`.
     optimizer_state: what the optimizer begins with, of an earlier run (`Run.optimizer_state`); None for its start.
     reported: what a solver minimizes, see `Run`.
     trainer: what makes the session, for more than one network; None for the one that suits optimizer and method.
@@ -78,7 +80,9 @@ def fit(
         epochs_before=before,
         validate=trainer.validate,
         identify=lambda: (
-            fingerprint(plan, optimizer, samples, validation, epochs, schedule, shuffle, method)
+            fingerprint(
+                plan, optimizer, samples, validation, epochs, schedule, shuffle, method, factors or {}
+            )
             | trainer.identity()
         ),
         plateau=schedule.init() if isinstance(schedule, ReduceOnPlateau) else None,
@@ -86,6 +90,7 @@ def fit(
         method=method,
         order=order,
         settings=settings,
+        factors=factors or {},
         reported=reported,
         steps_before=steps_before,
     )
@@ -127,17 +132,23 @@ def fingerprint(
     schedule: Schedule,
     shuffle: bool,
     method: Method | None = None,
+    factors: Mapping[str, Schedule] = {},
 ) -> dict[str, Any]:
     """Return everything that determines the bits of a run; a checkpoint is resumed only if all of it is the same.
 
-    It contains the epochs only if the schedule depends on them: with a constant rate a run can be resumed for more.
+    It contains the epochs only if a schedule depends on them: with a constant rate a run can be resumed for more.
     """
+    ahead = any(each.looks_ahead for each in (schedule, *factors.values()))
     return {
         "network": persistence.network_config(plan.network),
         "method": None if method is None else describe(method),
         "optimizer": describe(optimizer),
         "schedule": describe(schedule),
-        "epochs": epochs if schedule.looks_ahead else None,
+        **{
+            f"{name} schedule": None if factors.get(name) is None else describe(factors[name])
+            for name in ("decay", "dropout", "smoothing")
+        },
+        "epochs": epochs if ahead else None,
         "batch_size": plan.batch_size,
         "seed": plan.seed,
         "dtype": np.dtype(plan.dtype).name,

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from chainrule.core.random import generator
 from chainrule.engines import StepSettings
 from chainrule.errors import ConfigError
-from chainrule.formulas.schedules import ReduceOnPlateau
+from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
 from chainrule.training.callbacks import Callback, better, watched
 from chainrule.training.run import Run
 from chainrule.training.without_backprop import Search
 
 POLL_SECONDS = 0.1
 """The duration of one call of the engine in seconds, after which callbacks, progress bar and Ctrl-C are served."""
+ROUNDING = 1e-9
+"""By how much a schedule's factor may be above 1, by rounding."""
 
 
 def train(run: Run) -> None:
@@ -111,7 +113,8 @@ def epoch_order(run: Run) -> NDArray[np.int64]:
 def step_settings(run: Run, order: NDArray[np.int64]) -> StepSettings:
     """Return the settings of each step of the epoch. Raises ConfigError if `run.settings` returns another number."""
     if run.settings is None:
-        return StepSettings.of(learning_rates(run))
+        factors = {name: factors_of(run, name, schedule) for name, schedule in run.factors.items()}
+        return StepSettings.of(learning_rates(run), **factors)
     settings = StepSettings(*(np.asarray(values, np.float64) for values in run.settings(run, order)))
     if any(values.shape != (run.steps_per_epoch,) for values in settings):
         raise ConfigError(
@@ -123,10 +126,26 @@ def step_settings(run: Run, order: NDArray[np.int64]) -> StepSettings:
 
 def learning_rates(run: Run) -> NDArray[np.float64]:
     """Return the learning rate of each step of the epoch: (steps_per_epoch,)"""
-    steps = np.arange(run.epoch * run.steps_per_epoch, (run.epoch + 1) * run.steps_per_epoch)
-    factors = run.schedule.factor(steps, run.epochs * run.steps_per_epoch, run.steps_per_epoch)
     scale = run.plan.optimizer.learning_rate * (1.0 if run.plateau is None else run.plateau.factor)
-    return np.broadcast_to(np.asarray(factors, np.float64), steps.shape) * scale
+    return by_step(run, run.schedule) * scale
+
+
+def factors_of(run: Run, name: str, schedule: Schedule) -> NDArray[np.float64]:
+    """Return a factor of each step of the epoch (steps_per_epoch,). Raises ConfigError unless it is from 0 to 1."""
+    factors = by_step(run, schedule)
+    if not (factors.min() >= 0 and factors.max() <= 1 + ROUNDING):
+        raise ConfigError(
+            f"{name}_schedule must give factors from 0 to 1, not {factors.min():g} to {factors.max():g}; use another "
+            "schedule, or a larger setting with a smaller factor."
+        )
+    return np.minimum(factors, 1.0)
+
+
+def by_step(run: Run, schedule: Schedule) -> NDArray[np.float64]:
+    """Return a schedule's factor at each step of the epoch: (steps_per_epoch,)"""
+    steps = np.arange(run.epoch * run.steps_per_epoch, (run.epoch + 1) * run.steps_per_epoch)
+    factors = schedule.factor(steps, run.epochs * run.steps_per_epoch, run.steps_per_epoch)
+    return np.broadcast_to(np.asarray(factors, np.float64), steps.shape)
 
 
 def epoch_record(run: Run) -> dict[str, float]:

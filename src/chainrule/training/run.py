@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -75,7 +75,9 @@ class Run:
     order: Callable[[Run], NDArray[np.int64]] | None = None
     """order(run) -> rows (n,): the samples of the next epoch in order; None to shuffle by the seed"""
     settings: Callable[[Run, NDArray[np.int64]], StepSettings] | None = None
-    """settings(run, rows) -> the settings (steps_per_epoch,) of the next epoch; None for the schedule's rates"""
+    """settings(run, rows) -> the settings (steps_per_epoch,) of the next epoch; None for the schedules'"""
+    factors: Mapping[str, Schedule] = field(default_factory=dict)
+    """schedules of the factors of a step's settings by name: decay, dropout, smoothing"""
     reported: Callable[[float, float], float] | None = None
     """reported(loss, penalty) -> what a solver minimizes and records in place of their sum; None for the sum"""
     steps_before: int = 0

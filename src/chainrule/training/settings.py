@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from chainrule.core.settings import check_choice, check_number
 from chainrule.errors import ConfigError, instead, option
+from chainrule.formulas.layers import Dropout
 from chainrule.formulas.optimizers import OPTIMIZERS, Adam, AnyOptimizer, Optimizer, Solver
-from chainrule.formulas.schedules import SCHEDULES, Constant, Schedule
+from chainrule.formulas.schedules import SCHEDULES, Constant, ReduceOnPlateau, Schedule
+from chainrule.network.network import Network
 from chainrule.training.without_backprop import Method, Search
 
 
@@ -40,6 +43,48 @@ def as_schedule(schedule: Schedule | str | None, optimizer: AnyOptimizer) -> Sch
     if isinstance(optimizer, Solver) and not isinstance(schedule, Constant):
         raise ConfigError(f"{named(optimizer)} finds its own step lengths; leave {option('schedule')} out.")
     return schedule
+
+
+def as_factors(
+    given: Mapping[str, Schedule | str | None], optimizer: AnyOptimizer, network: Network
+) -> dict[str, Schedule]:
+    """Return schedules of a step's factors from schedules, their names, or None for those that stay 1.
+
+    given: by name, decay, dropout or smoothing.  Raises ConfigError where a factor would change nothing.
+    """
+    changed = {
+        "decay": (
+            isinstance(optimizer, Optimizer) and optimizer.decays,
+            "needs an optimizer with weight decay, such as AdamW",
+        ),
+        "dropout": (
+            any(isinstance(link.layer, Dropout) for link in network.walk()),
+            "needs a Dropout in the network",
+        ),
+        "smoothing": (
+            network.loss.smoothed(0.5) is not network.loss,
+            "needs a loss with label_smoothing above 0, such as SoftmaxCrossEntropy(label_smoothing=0.1)",
+        ),
+    }
+    made = {}
+    for name, schedule in given.items():
+        argument, (does, needs) = f"{name}_schedule", changed[name]
+        if schedule is None:
+            continue
+        if isinstance(schedule, str):
+            schedule = check_choice(schedule, SCHEDULES, argument)()
+        if not isinstance(schedule, Schedule) or isinstance(schedule, ReduceOnPlateau):
+            raise ConfigError(
+                f"{argument} must be a schedule of the step such as FlatCosine(), or a name, not {schedule!r}."
+            )
+        if isinstance(optimizer, Solver):
+            raise ConfigError(
+                f"{named(optimizer)} needs the same objective at each step; leave {argument} out."
+            )
+        if not does:
+            raise ConfigError(f"{argument} {needs}; leave it out.")
+        made[name] = schedule
+    return made
 
 
 def as_method(method: Method | str | None, optimizer: Any, schedule: Any, engine: str) -> Method | None:

@@ -120,6 +120,7 @@ class Session:
         decay: Any,
         dropout: Any,
         penalty: Any,
+        smoothing: Any,
         first: int,
         step_offset: int,
         sums: Any,

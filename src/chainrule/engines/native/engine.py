@@ -206,7 +206,9 @@ class NativeSession:
         done, each = 0, all_steps if direct else max(1, CHUNK // (size * samples.X.shape[1]))
         while done < all_steps:
             count = min(each, all_steps - done)
-            rate, decay, dropout, penalty = map(np.ascontiguousarray, settings.part(done, done + count))
+            rate, decay, dropout, penalty, smoothing = map(
+                np.ascontiguousarray, settings.part(done, done + count)
+            )
             chosen = rows[done * size : (done + count) * size]
             part = samples if direct else samples.take(chosen)
             where = chosen if direct else np.arange(len(chosen))
@@ -222,6 +224,7 @@ class NativeSession:
                 decay=decay,
                 dropout=dropout,
                 penalty=penalty,
+                smoothing=smoothing,
                 first=first + done,
                 step_offset=self.step_offset,
                 sums=self.all_sums,
@@ -290,11 +293,11 @@ class NativeSession:
     ) -> NonFiniteError:
         """Walk the step once more by the reference, and say where the first bad number is."""
         network, theta = self.plan.network, self.theta
-        lr, _, dropout, penalty = (float(values[0]) for values in settings)
+        lr, _, *factors = (float(values[0]) for values in settings)
         if end == "update" and not np.isfinite(theta).all():
             return diagnosis.of_update(network, theta, t, lr)
         with np.errstate(all="ignore"):
             batch = samples.batch(rows, self.plan.dtype)
         return diagnosis.of_gradient(
-            self.plan, network.unflatten(theta), self.states, batch, self.step_offset, t, lr, dropout, penalty
+            self.plan, network.unflatten(theta), self.states, batch, self.step_offset, t, lr, *factors
         )

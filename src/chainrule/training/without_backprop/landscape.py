@@ -41,12 +41,15 @@ class Landscape:
         fixed: Any = None,
         dropout: float = 1.0,
         factor: float = 1.0,
+        smoothing: float = 1.0,
     ) -> None:
         """Walk forward once at the current parameters: for the recorded loss and the batch's statistics.
 
-        dropout, factor: the step's factors of the rate of every Dropout and of the penalty.
+        dropout, factor, smoothing: the step's factors of the rate of every Dropout, of the penalty and of the loss's
+        label smoothing.
         """
-        self.factor = factor
+        self.factor, self.smoothing = factor, smoothing
+        self.of_loss = plan.network.loss.smoothed(smoothing)
         self.plan, self.network, self.batch, self.trained, self.fixed = (
             plan,
             plan.network,
@@ -100,12 +103,12 @@ class Landscape:
 
     def _loss(self, out: NDArray[Any], params: Any) -> float:
         """Compute L from an output and the parameters that made it."""
-        losses = self.network.loss.value(out, self.batch.y)
+        losses = self.of_loss.value(out, self.batch.y)
         return float(objective.value(losses, self.share, self.network.penalty(params, self.factor)))
 
     def _output_gradient(self) -> NDArray[np.float64]:
         """Compute dL/d out (batch, outputs) at the current parameters."""
-        slopes = self.network.loss.gradient(self.out, self.batch.y)
+        slopes = self.of_loss.gradient(self.out, self.batch.y)
         return np.asarray(objective.gradient(slopes, self.share))
 
     def _single(self, theta: NDArray[np.float64]) -> list[float]:
@@ -128,7 +131,7 @@ class Landscape:
                 arrays.append(theta[:, slot.start : slot.stop].reshape(len(theta), *shape))
             params = type(link.params)(*arrays) if arrays else ()
             a = link.layer.forward(params, a, self.ctx.at(link))[0]  # (k, batch, width)
-        losses = self.network.loss.value(np.broadcast_to(a, (len(theta), *a.shape[-2:])), self.batch.y)
+        losses = self.of_loss.value(np.broadcast_to(a, (len(theta), *a.shape[-2:])), self.batch.y)
         penalty: Any = 0.0
         if self.network.l2 or self.network.l1:
             penalty = [self.network.penalty(self.network.unflatten(row), self.factor) for row in theta]

@@ -48,9 +48,9 @@ class MethodSession(ReferenceSession):
         """Take the steps one by one. Raises NonFiniteError."""
         size = self.plan.batch_size
         for k, each in enumerate(zip(*(values.tolist() for values in settings), strict=True)):
-            (lr, decay, dropout, penalty), t = each, first + k
+            (lr, decay, dropout, penalty, smoothing), t = each, first + k
             with np.errstate(all="ignore"):  # what overflows is found and named
-                here = self.look(samples, rows[k * size : (k + 1) * size], t, dropout, penalty)
+                here = self.look(samples, rows[k * size : (k + 1) * size], t, dropout, penalty, smoothing)
                 if not np.isfinite(here.value):
                     raise self.diagnosis(here, t, lr)
                 self.advance(here, t, lr, decay)
@@ -67,7 +67,13 @@ class MethodSession(ReferenceSession):
             self.taken += 1
 
     def look(
-        self, samples: Samples, rows: NDArray[np.int64], t: int, dropout: float = 1.0, penalty: float = 1.0
+        self,
+        samples: Samples,
+        rows: NDArray[np.int64],
+        t: int,
+        dropout: float = 1.0,
+        penalty: float = 1.0,
+        smoothing: float = 1.0,
     ) -> Landscape:
         """Return the landscape of these samples at step t."""
         batch, clock = samples.batch(rows, np.float64), self.step_offset + t
@@ -81,6 +87,7 @@ class MethodSession(ReferenceSession):
             self.fixed,
             dropout,
             penalty,
+            smoothing,
         )
 
     def advance(self, here: Landscape, t: int, lr: float, decay: float) -> None:
@@ -113,6 +120,7 @@ class MethodSession(ReferenceSession):
             lr,
             dropout,
             here.factor,
+            here.smoothing,
         )
 
 
