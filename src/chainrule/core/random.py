@@ -21,7 +21,7 @@ from chainrule.core.arrays import Array
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
 
-Purpose = Literal["weights", "shuffle", "split", "method", "judging", "member"]
+Purpose = Literal["weights", "shuffle", "split", "method", "judging", "member", "start"]
 PURPOSES: dict[Purpose, int] = {
     "weights": 1,
     "shuffle": 2,
@@ -29,6 +29,7 @@ PURPOSES: dict[Purpose, int] = {
     "method": 4,
     "judging": 5,
     "member": 6,
+    "start": 7,
 }
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.settings import check_number
 from chainrule.core.shown import Shown, widget
 from chainrule.data import checks
 from chainrule.data.samples import Samples
@@ -22,6 +23,7 @@ from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import AnyOptimizer, Optimizer
 from chainrule.inspection.trace.memory import MEMORY_LIMIT
 from chainrule.network.network import Network, with_head
+from chainrule.network.start import MEMORY, rows_to_start_on, start_on
 from chainrule.trained.trained import Trained
 from chainrule.training.history import History
 
@@ -199,6 +201,34 @@ class Model(Trained, Shown):
             engine=engine,
             method=method,
         )
+
+    def start_on(self, X: Any, *, memory: float = MEMORY) -> Self:
+        """Start a model that is not trained yet on samples, with parameters that suit each layer's inputs; return it.
+
+        For every `Dense`, those in blocks too, in the order of the forward walk in prediction:
+        W: the drawn weights, divided so that each neuron's z - b = a W has a standard deviation of 1 on the samples.
+        b: so that each neuron's kink, z = 0, passes through a point between five samples that the seed draws.
+        Other layers keep their start, and frozen links all they have. A `Standardize` is measured, as `fit` would.
+
+        X: (n, features), as in `fit`, best the training samples.
+        memory: the most bytes that the inputs and outputs of all links may take in float64; for more samples, the seed
+            draws as many as fit.
+        Raises ConfigError for a model that was trained, ShapeError and DataError for X as in `fit`.
+        """
+        from chainrule.training.fit import fit_standardize
+
+        if self.steps_trained:
+            raise ConfigError("start_on is for a model that is not trained yet; make a new one.")
+        memory = check_number(memory, "memory", above=0)
+        if isinstance(X, Samples):
+            samples = checks.check_known(X, None, self.network, scale=X.scale)
+        else:
+            X = checks.check_X(X, self.network.inputs, features=self._feature_names)
+            samples = Samples(X, np.zeros((X.shape[0], 1)), np.ones(X.shape[0]), 1)
+        self.states = fit_standardize(self.network, self.states, samples, self.dtype)
+        a = samples.batch(rows_to_start_on(self.network, samples.n, self.seed, memory), np.float64).a
+        self.theta[...] = start_on(self.network, self.theta, self.states, a, self.seed, self.frozen)
+        return self
 
     def freeze(self, *names: str) -> Model:
         """Exclude links from training, by name, or all links with parameters; return the model.

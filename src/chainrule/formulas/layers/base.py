@@ -21,6 +21,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chainrule.core.arrays import Array
 from chainrule.formulas.initializers import Initializer
 
@@ -111,7 +114,7 @@ class Context(NamedTuple):
         return self.states[self.link.name]
 
 
-OF_A_CLASS = ("ops", "per_sample", "stacks", "multiplies_by", "knows_its_weights")
+OF_A_CLASS = ("ops", "per_sample", "start_on", "stacks", "multiplies_by", "knows_its_weights")
 """Attributes that a subclass does not inherit, because it may compute something else, unless it states them again."""
 
 
@@ -201,6 +204,13 @@ class Layer(ABC):
     def parameters(self, fan_in: int, default: Initializer) -> Any:
         """Return a NamedTuple of `Parameter`, or () for none. `default` suits the activation that follows."""
         return ()
+
+    def start_on(self, params: Any, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
+        """Return the parameters to start with, given drawn ones and the layer's inputs a (n, fan_in) on some samples.
+
+        Those drawn, unless a layer overrides it: see `Model.start_on`. A subclass does not inherit it.
+        """
+        return params
 
     def state(self, fan_in: int) -> Any:
         """Return a NamedTuple of NumPy arrays that prediction needs and no gradient changes, or () for none."""

@@ -6,10 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chainrule.core.arrays import Array
 from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError
-from chainrule.formulas.initializers import Constant, Initializer, LeCunNormal
+from chainrule.formulas.initializers import Constant, Initializer, LeCunNormal, kinks_among, unit_std
 from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
 
 
@@ -118,6 +121,11 @@ class Dense(Layer):
             b=Parameter((self.units,), Constant(0.0), rate=self.bias_rate, decays=self.bias_decays),
         )
 
+    def start_on(self, params: Any, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
+        """W such that each a W has a standard deviation of 1, and b such that each kink lies among the inputs."""
+        W = unit_std(params.W, a)
+        return DenseParams(W, kinks_among(a @ W, generator))
+
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """dense, with W and b"""
         return (Operation("dense", parameters=("W", "b")),)
@@ -164,7 +172,11 @@ class Projection(Dense):
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
         """Return W (fan_in, units) with its initializer."""
-        return ProjectionParams(Parameter((fan_in, self.units), self.initializer or default, is_weight=True))
+        return ProjectionParams(super().parameters(fan_in, default).W)
+
+    def start_on(self, params: Any, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
+        """W such that each a W has a standard deviation of 1."""
+        return ProjectionParams(unit_std(params.W, a))
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """dense, with W alone"""
