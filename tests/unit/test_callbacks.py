@@ -197,6 +197,28 @@ def test_early_stopping_restores_the_best_epoch():
     assert np.array_equal(made.states["batch_norm_1"].mean, means[1])
 
 
+@pytest.mark.parametrize(
+    ("values", "growth", "patience", "epochs"),
+    [
+        ([1, *[2] * 30], 2, 4, 7),  # best 1: after 1 + 4 + 2
+        ([3, 2, 1, *[2] * 30], 2, 4, 13),  # best 3: after 3 + 4 + 6, the first epoch > 3 * 3 + 3
+        ([3, 2, 1, *[2] * 30], 0.5, 4, 9),  # 3 + 4 + 1.5, and epochs are whole
+        ([3, 2, 1, *[2] * 30], 0, 4, 7),
+        ([3, 2, 1, 2, 2, 2, 2, 0.5, *[2] * 30], 1, 2, 18),  # an improvement at 8 < 3 + 2 + 3 + 1: 8 + 2 + 8
+        ([np.nan] * 9, 2, 4, 4),  # none was the best
+    ],
+)
+def test_patience_grows_with_the_best_epoch(values: list[float], growth: float, patience: int, epochs: int):
+    stopping = c.EarlyStopping("watched", patience, growth=growth)
+    assert len(fit(Values("watched", values), stopping, epochs=30)) == epochs
+
+
+@pytest.mark.parametrize("bad", [-1, np.nan, "2"])
+def test_growth_is_a_number(bad: Any):
+    with pytest.raises(c.ConfigError, match="growth of EarlyStopping must be a finite number of at least 0"):
+        c.EarlyStopping(growth=bad)
+
+
 def test_early_stopping_restores_also_at_the_last_epoch_and_after_an_interrupt():
     def interrupt(run: Any) -> None:
         thetas.append(run.theta.copy())

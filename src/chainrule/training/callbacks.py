@@ -98,7 +98,11 @@ class EarlyStopping(Callback):
     restore_best: restore the parameters and running statistics of the best epoch at the end, however the run ends.
     last_best: whether an equal value is an improvement too, so that of equally good epochs the last one is the best;
     accuracy and other counts take the same value often.
-    Source: Prechelt, "Early stopping - but when?", 1998.
+    growth: at least 0, what the patience grows by for each epoch up to the best one: a run whose best epoch is b ends
+    after epoch b + patience + growth b. With a learning rate that goes in cycles, growth=2 outlasts one that is twice
+    as long as all before it. (The rule epoch > m b + k of others is growth m - 1 and patience k + 1.)
+    Source: Prechelt, "Early stopping - but when?", 1998; for last_best and growth: Holzmüller, Grinsztajn, Steinwart,
+    "Better by default", NeurIPS 2024.
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class EarlyStopping(Callback):
         min_delta: float = 0.0,
         restore_best: bool = True,
         last_best: bool = False,
+        growth: float = 0.0,
     ) -> None:
         """Check the settings; the metric decides whether higher or lower values are better."""
         _check_monitor(monitor, "EarlyStopping")
@@ -119,7 +124,8 @@ class EarlyStopping(Callback):
             min_delta,
             restore_best,
         )
-        self.last_best = last_best
+        check_number(growth, "growth of EarlyStopping", minimum=0)
+        self.last_best, self.growth = last_best, growth
         self.sign = better(monitor)
         self.best, self.best_epoch, self.waited = -math.inf, 0, 0
         self.kept: dict[str, Any] | None = None
@@ -138,7 +144,7 @@ class EarlyStopping(Callback):
                 self.kept = run.snapshot()
             return
         self.waited += 1
-        if self.waited >= self.patience:
+        if self.waited >= self.patience + self.growth * self.best_epoch:
             run.stop(self.reason())
 
     def reason(self) -> str:
