@@ -57,6 +57,67 @@ def test_the_scale_by_hand():
     np.testing.assert_array_equal(scale.restore(scale.standardize(y)), y)
 
 
+def test_the_bounds_by_hand():
+    """Of targets that count: 99 has a weight of 0."""
+    y, weight = np.array([[1.0, 5.0], [3.0, 7.0], [99.0, 5.0]]), np.array([1.0, 2.0, 0.0])
+    scale = measure_targets(y, weight, clamp=True)
+    np.testing.assert_array_equal([scale.low, scale.high], [[1, 5], [3, 7]])
+    np.testing.assert_array_equal(scale.clamp(np.array([[0.0, 8.0], [2.0, 6.0]])), [[1, 7], [2, 6]])
+    np.testing.assert_array_equal(scale.restore(scale.standardize(y)), y)  # targets are not clamped
+    assert measure_targets(y, weight).clamp(y) is y and not measure_targets(y, weight).clamps
+
+
+@pytest.mark.parametrize("engine", ["reference", "auto"])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_predictions_are_kept_within_the_training_targets(engine: str, outputs: int, tmp_path: Path):
+    y, far = Y[:, :outputs], 20 * X
+    plain, made = (model(outputs, dtype="float64") for _ in range(2))
+    for one, how in ((plain, True), (made, "clamp")):
+        one.fit(X[:300], y[:300], epochs=20, optimizer=c.Adam(1e-2), scale_targets=how)
+    assert made.theta.tobytes() == plain.theta.tobytes()  # training is the same
+    low, high = y[:300].min(0), y[:300].max(0)
+    free, kept = (one.predict(far, engine=engine).reshape(400, -1) for one in (plain, made))
+    assert ((free < low) | (free > high)).any(0).all()
+    np.testing.assert_array_equal(kept, np.clip(free, low, high))
+    np.testing.assert_array_equal(made.outputs(far), plain.outputs(far))
+    bound = made.bind(engine=engine)
+    np.testing.assert_allclose(bound.predict(far).reshape(400, -1), kept, rtol=1e-12)
+    np.testing.assert_allclose(bound.predict(far[:1]).reshape(1, -1), kept[:1], rtol=1e-12)
+    found, unbound = (one.evaluate(far, y, engine=engine) for one in (made, plain))
+    assert found["loss"] == unbound["loss"]
+    assert found["mae"] == pytest.approx(np.abs(kept - y).mean()) and found["mae"] < unbound["mae"]
+    trace = made.trace(far[:3], y[:3])
+    np.testing.assert_allclose(trace.prediction, kept[:3], rtol=1e-9)
+    np.testing.assert_allclose(trace.target, y[:3], rtol=1e-12)
+    made.save(tmp_path / "model.safetensors")
+    again = c.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.predict(far, engine=engine).reshape(400, -1), kept)
+    again.fit(X, y, epochs=1)  # goes on as it began
+    assert again.target_scale is not None and again.target_scale.clamps
+    for how, sentence in ((True, "with predictions within their range"), (False, "targets standardized")):
+        with pytest.raises(
+            c.ConfigError, match=f"scale_targets is {how}, but the model was trained on .*{sentence}"
+        ):
+            again.fit(X, y, scale_targets=how)
+    with pytest.raises(c.ConfigError, match=r"scale_targets is 'clamp', .* with predictions of any size"):
+        plain.fit(X, y, scale_targets="clamp")
+    with pytest.raises(c.ConfigError, match="scale_targets must be True, False, 'clamp' or None, not 'clip'"):
+        model(outputs).fit(X, y, scale_targets="clip")
+
+
+def test_bounds_in_a_file_that_are_none(tmp_path: Path):
+    from chainrule.data.checks import check_scale
+
+    for low, high in (
+        ([0.0], [1.0, 2.0]),
+        ([2.0, 0.0], [1.0, 1.0]),
+        ([0.0, np.nan], [1.0, 1.0]),
+        ([0.0, 0.0], None),
+    ):
+        with pytest.raises(c.ConfigError, match="target_scale must contain"):
+            check_scale([0.0, 1.0], [1.0, 1.0], 2, low, high)
+
+
 @pytest.mark.parametrize("loss", LOSSES, ids=repr)
 def test_outputs_of_very_different_units_are_all_learned(loss: c.Loss):
     made = fitted(loss=loss)
@@ -211,7 +272,7 @@ def test_where_it_cannot_be():
         model(loss=c.Poisson()).fit(X, np.abs(SIGNAL), scale_targets=True)
     with pytest.raises(c.ConfigError, match="not for SigmoidCrossEntropy"):
         model(loss=c.SigmoidCrossEntropy()).fit(X, SIGNAL > 0, scale_targets=True)
-    with pytest.raises(c.ConfigError, match="scale_targets must be True, False or None, not 'yes'"):
+    with pytest.raises(c.ConfigError, match="scale_targets must be True, False, 'clamp' or None, not 'yes'"):
         model().fit(X, Y, scale_targets="yes")
     with pytest.raises(c.DataError, match="too large to be standardized"):
         model().fit(X, SIGNAL * 1e300, scale_targets=True)

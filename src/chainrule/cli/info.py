@@ -137,9 +137,7 @@ def describe(model: Model) -> dict[str, Any]:
         "outputs": model.network.outputs,
         "classes": None if model.classes is None else model.classes.tolist(),
         "feature_names": None if model.feature_names is None else list(model.feature_names),
-        "target_scale": None
-        if model.target_scale is None
-        else {name: part.tolist() for name, part in model.target_scale._asdict().items()},
+        "target_scale": None if model.target_scale is None else model.target_scale.to_data(),
         "loss": model.network.loss.kind,
         "dtype": model.dtype.name,
         "seed": model.seed,

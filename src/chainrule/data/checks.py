@@ -405,22 +405,28 @@ def check_known(
             f"{wanted[1]}; check them for this network."
         )
     mine, theirs = scale, samples.scale
-    if theirs is not None and (mine is None or not all(map(np.array_equal, mine, theirs))):
+    if theirs is not None and (mine is None or mine.to_data() != theirs.to_data()):
         raise DataError(
             "the targets of the checked samples were standardized for another model; check them again."
         )
     return samples
 
 
-def check_scale(mean: Any, std: Any, outputs: int) -> TargetScale:
-    """Check the target scale in a file: two finite numbers per output, the deviations above 0. Raises ConfigError."""
+def check_scale(mean: Any, std: Any, outputs: int, low: Any = None, high: Any = None) -> TargetScale:
+    """Check the target scale in a file: two or four finite numbers per output. Raises ConfigError.
+
+    The deviations are above 0, and a prediction's bounds, where there are any, low <= high.
+    """
+    parts = (mean, std) if low is None and high is None else (mean, std, low, high)
     is_whole = all(
         isinstance(part, list) and len(part) == outputs and all(type(v) in (int, float) for v in part)
-        for part in (mean, std)
+        for part in parts
     )
-    if not is_whole or not np.isfinite([*mean, *std]).all() or min(std) <= 0:
+    if not is_whole or not np.isfinite(parts).all() or min(std) <= 0:
         raise ConfigError(f"target_scale must contain {outputs} finite means and deviations above 0.")
-    return TargetScale(np.asarray(mean, np.float64), np.asarray(std, np.float64))
+    if len(parts) == 4 and np.greater(low, high).any():
+        raise ConfigError("target_scale must contain low of at most high for each output.")
+    return TargetScale(*(np.asarray(part, np.float64) for part in parts))
 
 
 __all__ = [

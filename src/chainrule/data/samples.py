@@ -26,10 +26,19 @@ class TargetScale(NamedTuple):
     """y = mean + std * t by output: the network learns the standardized t, and predictions are in the units of y.
 
     Measured over the training targets with their weights; a constant output has std 1.
+    low, high: the least and the greatest training target by output, between which predictions are kept; None for
+    predictions as they are.
     """
 
     mean: NDArray[np.float64]  # (outputs,)
     std: NDArray[np.float64]  # (outputs,), above 0
+    low: NDArray[np.float64] | None = None  # (outputs,)
+    high: NDArray[np.float64] | None = None  # (outputs,)
+
+    @property
+    def clamps(self) -> bool:
+        """Whether predictions are kept between the least and the greatest training target."""
+        return self.low is not None
 
     def standardize(self, y: NDArray[Any]) -> NDArray[np.float64]:
         """t = (y - mean) / std, (n, outputs) in float64: a float32 network loses no digits to a mean far from 0."""
@@ -41,14 +50,27 @@ class TargetScale(NamedTuple):
         y: NDArray[np.float64] = np.asarray(t, np.float64) * self.std + self.mean
         return y
 
+    def clamp(self, y: NDArray[Any]) -> NDArray[Any]:
+        """min(max(y, low), high), for predictions y (n, outputs) in the targets' units; y itself without bounds."""
+        return y if self.low is None else np.clip(y, self.low, self.high)
 
-def measure_targets(y: NDArray[np.float64], weight: NDArray[np.float64]) -> TargetScale:
-    """Measure the scale of targets y (n, outputs) with weights (n,), of which at least one is above 0."""
+    def to_data(self) -> dict[str, list[float]]:
+        """Return the scale as JSON-ready data, with bounds where it has them."""
+        return {name: part.tolist() for name, part in self._asdict().items() if part is not None}
+
+
+def measure_targets(y: NDArray[np.float64], weight: NDArray[np.float64], clamp: bool = False) -> TargetScale:
+    """Measure the scale of targets y (n, outputs) with weights (n,), of which at least one is above 0.
+
+    clamp: whether to measure the bounds of predictions too, over the targets with a weight above 0.
+    """
     share = weight / weight.sum()
     with np.errstate(over="ignore", invalid="ignore"):  # std overflows for numbers near the largest float
         mean = share @ y
         std = np.sqrt(share @ np.square(y - mean))
-    return TargetScale(mean, np.where(std <= 1e-12 * np.abs(mean), 1.0, std))
+    scale = TargetScale(mean, np.where(std <= 1e-12 * np.abs(mean), 1.0, std))
+    counted = y[weight > 0]
+    return scale._replace(low=counted.min(0), high=counted.max(0)) if clamp else scale
 
 
 class Samples(NamedTuple):
@@ -103,7 +125,7 @@ class Samples(NamedTuple):
         parts: tuple[Any, ...] = (self.X,)
         if not isinstance(self.X, np.ndarray):  # a CSR matrix
             parts = (self.X.indptr.astype(np.int64), self.X.indices, self.X.data)
-        for part in (*parts, self.y, self.weight, *(self.scale or ())):
+        for part in (*parts, self.y, self.weight, *(part for part in self.scale or () if part is not None)):
             crc = _checksum(part, crc)
         return crc
 

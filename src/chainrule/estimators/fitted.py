@@ -78,8 +78,8 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         if "model_" not in self.__dict__:
             check_is_fitted(self)
         out = self._outputs(self._check_X(X))
-        if self.model_.target_scale is not None:
-            out = self.model_.target_scale.restore(out)
+        if (scale := self.model_.target_scale) is not None:
+            out = scale.clamp(scale.restore(out))
         with np.errstate(over="ignore"):
             predicted: NDArray[Any] = self.model_.network.loss.predict(out)
         return predicted

@@ -119,7 +119,7 @@ class Model(Trained, Shown):
         class_weight: Mapping[Any, float] | str | None = None,
         metrics: Iterable[str] | None = None,
         callbacks: Iterable[Any] = (),
-        scale_targets: bool | None = None,
+        scale_targets: bool | str | None = None,
         shuffle: bool = True,
         clip_norm: float | None = None,
         clip_value: float | None = None,
@@ -157,7 +157,8 @@ class Model(Trained, Shown):
         callbacks: `Callback` objects such as `EarlyStopping()`, or functions `f(run)` that are called after each epoch.
         scale_targets: whether to train on y standardized by output, (y - mean) / std, for targets in units of their own
             such as prices. The model keeps mean and std as `target_scale`; losses and gradients are then those of the
-            standardized targets, predictions and metrics are in the units of y. None: as the model was first trained.
+            standardized targets, predictions and metrics are in the units of y. "clamp": also keep `predict` and the
+            metrics within the range of the training targets, output by output. None: as the model was first trained.
         shuffle: whether to draw a new order of the samples in each epoch.
         clip_norm: largest norm of the gradient, which is scaled down to it.
         clip_value: largest absolute value of each component of the gradient.

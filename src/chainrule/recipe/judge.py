@@ -106,7 +106,8 @@ def _judgement(
 ) -> Judgement:
     loss, y = model.network.loss, samples.y
     if model.task == "regression":
-        y = y if samples.scale is None else samples.scale.restore(y)
+        if (scale := samples.scale) is not None:
+            y, out = scale.restore(y), scale.clamp(out)
         said = np.asarray(decide(loss, out)).reshape(y.shape)  # (n, outputs)
         worst = (-np.square(said - y).sum(1)).argsort(kind="stable")[:WORST]
         return Judgement(part, model.task, metrics, classes, y, said, None, worst)

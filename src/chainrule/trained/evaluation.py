@@ -84,7 +84,7 @@ def _evaluate_outputs(
     task = task_of(network.loss, network.outputs)
     y, predicted, score = samples.y, out, scores(network.loss, out)
     if samples.scale is not None:  # metrics are in the targets' own units, unlike the loss
-        y, predicted = samples.scale.restore(y), samples.scale.restore(out)
+        y, predicted = samples.scale.restore(y), samples.scale.clamp(samples.scale.restore(out))
     y, predicted = true_labels(task, y), decide(network.loss, predicted)
     weight = None if (samples.weight == 1).all() else samples.weight
     if positive is not None and task == "multiclass":

@@ -109,9 +109,13 @@ class PredictionMixin:
         return out if self.target_scale is None else self.target_scale.restore(out)
 
     def predict(self, X: Any, *, engine: str = "auto") -> NDArray[Any]:
-        """Predict labels (n,), 0 or 1 (n, labels) for multilabel, or numbers (n,) or (n, outputs) for regression."""
+        """Predict labels (n,), 0 or 1 (n, labels) for multilabel, or numbers (n,) or (n, outputs) for regression.
+
+        A model of `fit(scale_targets="clamp")` keeps numbers within the range of its training targets.
+        """
         out = self.outputs(X, engine=engine)
         self._warn_if_untrained()
+        out = out if self.target_scale is None else self.target_scale.clamp(out)
         predicted: NDArray[Any] = decide(self.network.loss, out)
         return predicted if self.classes is None else self.classes[predicted]
 
@@ -196,9 +200,7 @@ class PredictionMixin:
     def _metadata(self) -> dict[str, Any]:
         """Return what a file has beside the network and its numbers, as JSON-ready data."""
         classes = None if self.classes is None else self.classes.tolist()
-        scale = None
-        if self.target_scale is not None:
-            scale = {name: part.tolist() for name, part in self.target_scale._asdict().items()}
+        scale = None if self.target_scale is None else self.target_scale.to_data()
         return {
             "dtype": self.dtype.name,
             "seed": self.seed,
@@ -221,7 +223,9 @@ class PredictionMixin:
             self.target_scale = (
                 None
                 if scale is None
-                else checks.check_scale(scale["mean"], scale["std"], self.network.outputs)
+                else checks.check_scale(
+                    scale["mean"], scale["std"], self.network.outputs, scale.get("low"), scale.get("high")
+                )
             )
             self.frozen = self._link_names(tuple(found["frozen"])) if found["frozen"] else frozenset()
             self.epochs_trained = checks.check_seed(found["epochs_trained"], "epochs_trained", 63)

@@ -65,7 +65,9 @@ class Predictor:
             best = self._row(X, empty(self._shape, self.dtype))
             if best >= 0:
                 return self._labels[best : best + 1].copy()
-        predicted: NDArray[Any] = decide(self.network.loss, self.outputs(X))
+        out = self.outputs(X)
+        out = out if self.target_scale is None else self.target_scale.clamp(out)
+        predicted: NDArray[Any] = decide(self.network.loss, out)
         return predicted if self.classes is None else self.classes[predicted]
 
     def predict_proba(self, X: Any) -> NDArray[Any]:

@@ -42,7 +42,7 @@ def checked_fit(
     class_weight: Mapping[Any, float] | str | None,
     metrics: Iterable[str] | None,
     callbacks: Iterable[Any],
-    scale_targets: bool | None,
+    scale_targets: bool | str | None,
     shuffle: bool,
     clip_norm: float | None,
     clip_value: float | None,
@@ -155,12 +155,12 @@ def checked_fit(
         raise
 
 
-def _scale(model: Any, wanted: bool | None, samples: Samples) -> TargetScale | None:
+def _scale(model: Any, wanted: bool | str | None, samples: Samples) -> TargetScale | None:
     """Return the scale of the targets: the one measured before, one measured now, or None."""
     known: TargetScale | None = model.target_scale
-    if wanted is not None and not isinstance(wanted, (bool, np.bool_)):
-        raise ConfigError(f"scale_targets must be True, False or None, not {wanted!r}.")
-    if wanted is None or wanted == (known is not None):
+    if wanted is not None and wanted != "clamp" and not isinstance(wanted, (bool, np.bool_)):
+        raise ConfigError(f"scale_targets must be True, False, 'clamp' or None, not {wanted!r}.")
+    if wanted is None or wanted == ("clamp" if known is not None and known.clamps else known is not None):
         return known
     if model.network.loss.targets != "real":
         raise ConfigError(
@@ -168,12 +168,16 @@ def _scale(model: Any, wanted: bool | None, samples: Samples) -> TargetScale | N
             "leave it out."
         )
     if model.steps_trained:
-        how = "as they are" if wanted else "standardized"
+        how = "standardized" if known is not None else "as they are"
+        if known is not None and wanted:
+            how += (
+                ", with predictions within their range" if known.clamps else ", with predictions of any size"
+            )
         raise ConfigError(
-            f"scale_targets is {wanted}, but the model was trained on targets {how}; "
+            f"scale_targets is {wanted!r}, but the model was trained on targets {how}; "
             "leave it out, or make a new model."
         )
-    scale = measure_targets(samples.y, samples.weight) if wanted else None
+    scale = measure_targets(samples.y, samples.weight, wanted == "clamp") if wanted else None
     if scale is not None and not np.isfinite(scale.std).all():
         raise DataError("y contains numbers too large to be standardized; divide them first.")
     return scale

@@ -166,6 +166,7 @@ def answers(model: Trained, out: Floats, labels: list[str]) -> tuple[Answer, ...
     loss, task = model.network.loss, model.task
     if task == "regression":
         numbers = loss.predict(out[None])[0]
+        numbers = numbers if model.target_scale is None else model.target_scale.clamp(numbers)
         return tuple(Answer(label, float(v), None, True) for label, v in zip(labels, numbers, strict=True))
     said = np.atleast_1d(
         decide(loss, out[None])[0] if task != "multilabel" else np.ravel(decide(loss, out[None]))

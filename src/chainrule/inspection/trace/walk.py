@@ -122,7 +122,7 @@ class Walk:
     def prediction(self) -> NDArray[Any]:
         """The prediction (batch, outputs): probabilities, or numbers in the targets' own units."""
         said: NDArray[Any] = self.network.loss.predict(self.out)
-        return said if self.scale is None else self.scale.restore(said)
+        return said if self.scale is None else self.scale.clamp(self.scale.restore(said))
 
     @property
     def target(self) -> NDArray[Any]:

@@ -53,7 +53,7 @@ def described(model: Model, name: str, shape: tuple[int, ...] | None = None) -> 
         "loss": encode(network.loss),
         "scale": None
         if model.target_scale is None
-        else {k: v for k, v in model.target_scale._asdict().items()},
+        else {k: v for k, v in model.target_scale._asdict().items() if v is not None},
         "arrays": arrays_of(model, model.theta),
     }
 

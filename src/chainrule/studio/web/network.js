@@ -38,6 +38,8 @@ export const functions = {
   identity: (z) => z,
 };
 
+const within = (y, scale, j) => (scale.low ? Math.min(Math.max(y, scale.low[j]), scale.high[j]) : y);
+
 function dense(a, W, b) {
   const [inputs, outputs] = W.shape, z = new Float64Array(outputs);
   if (b) z.set(b);
@@ -142,7 +144,7 @@ export function makeNetwork(model) {
       if (model.task === 'multiclass') return model.loss.kind === 'categorical_cross_entropy' ? out : softmax(out);
       if (model.task === 'regression') {
         return model.loss.kind === 'poisson' ? out.map(Math.exp)
-          : model.scale ? Float32Array.from(out, (v, j) => v * model.scale.std[j] + model.scale.mean[j]) : out;
+          : model.scale ? Float32Array.from(out, (v, j) => within(v * model.scale.std[j] + model.scale.mean[j], model.scale, j)) : out;
       }
       const p = model.loss.kind === 'binary_cross_entropy' ? out : out.map(sigmoid);
       return model.task === 'binary' ? Float32Array.from([1 - p[0], p[0]]) : p;

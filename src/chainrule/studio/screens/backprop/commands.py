@@ -94,7 +94,9 @@ def _target(model: Model, label: int | None, y: list[float] | None, n: int) -> N
 
 
 def _own_answer(model: Model, X: NDArray[Any]) -> NDArray[Any]:
-    said = np.asarray(decide(model.network.loss, model.outputs(X)))
+    out = model.outputs(X)
+    out = out if model.target_scale is None else model.target_scale.clamp(out)
+    said = np.asarray(decide(model.network.loss, out))
     return said if model.classes is None or model.task == "multilabel" else model.classes[said]
 
 
