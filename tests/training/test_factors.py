@@ -85,6 +85,15 @@ def test_a_resumed_run_has_the_same_bits(engine: str, tmp_path: Path):
             made().fit(X, Y, engine=engine, resume=tmp_path / "cut", **other, **SETTINGS)
 
 
+def test_members_of_an_ensemble_have_them_too():
+    for engine in NAMES:
+        ensemble = c.Ensemble(made().network, 2, seed=4).start_on(X)
+        alone = c.Model(made().network, seed=ensemble.seeds[1]).start_on(X)
+        for model in (ensemble, alone):
+            model.fit(X, Y, engine=engine, **SCHEDULES, **SETTINGS)
+        assert_array_equal(ensemble.members[1].theta, alone.theta)
+
+
 def test_a_schedule_that_looks_ahead_fixes_the_epochs(tmp_path: Path):
     path = tmp_path / "run"
     settings = {name: value for name, value in SETTINGS.items() if name != "epochs"}

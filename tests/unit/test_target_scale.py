@@ -105,6 +105,15 @@ def test_predictions_are_kept_within_the_training_targets(engine: str, outputs: 
         model(outputs).fit(X, y, scale_targets="clip")
 
 
+def test_an_ensemble_keeps_its_average_within_the_training_targets():
+    ensemble = c.Ensemble(model().network, 2, seed=1)
+    ensemble.fit(X[:300], Y[:300], epochs=5, optimizer=c.Adam(1e-2), scale_targets="clamp")
+    free = ensemble.outputs(20 * X)
+    kept = np.clip(free, Y[:300].min(0), Y[:300].max(0))
+    assert (kept != free).any()
+    np.testing.assert_array_equal(ensemble.predict(20 * X), kept)
+
+
 def test_bounds_in_a_file_that_are_none(tmp_path: Path):
     from chainrule.data.checks import check_scale
 

@@ -20,6 +20,7 @@ from chainrule.formulas.optimizers import AnyOptimizer, Solver
 from chainrule.model.model import Model
 from chainrule.network.answers import decide, probabilities
 from chainrule.network.network import Network
+from chainrule.network.start import MEMORY
 from chainrule.network.summary import Summary, counted
 from chainrule.trained import persistence
 from chainrule.trained.averaged import average, outputs_of_each
@@ -162,13 +163,16 @@ class Ensemble(PredictionMixin):
         batch_size: int | None = 128,
         optimizer: AnyOptimizer | str | None = None,
         schedule: Schedule | str | None = None,
+        decay_schedule: Schedule | str | None = None,
+        dropout_schedule: Schedule | str | None = None,
+        smoothing_schedule: Schedule | str | None = None,
         validation_data: tuple[Any, Any] | Samples | None = None,
         validation_fraction: float | None = None,
         sample_weight: Any = None,
         class_weight: Mapping[Any, float] | str | None = None,
         metrics: Iterable[str] | None = None,
         callbacks: Iterable[Any] = (),
-        scale_targets: bool | None = None,
+        scale_targets: bool | str | None = None,
         shuffle: bool = True,
         own_batches: bool = True,
         clip_norm: float | None = None,
@@ -212,6 +216,9 @@ class Ensemble(PredictionMixin):
                 batch_size=batch_size,
                 optimizer=optimizer,
                 schedule=schedule,
+                decay_schedule=decay_schedule,
+                dropout_schedule=dropout_schedule,
+                smoothing_schedule=smoothing_schedule,
                 validation_data=validation_data,
                 validation_fraction=validation_fraction,
                 sample_weight=sample_weight,
@@ -237,6 +244,12 @@ class Ensemble(PredictionMixin):
     def _live(self) -> list[Model]:
         """Return the members without those that diverged in the run that is under way."""
         return [m for m, in_training in zip(self.members, self._in_training, strict=True) if in_training]
+
+    def start_on(self, X: Any, *, memory: float = MEMORY) -> Ensemble:
+        """Start each member on samples, by its own seed, as `Model.start_on`; return the ensemble."""
+        for member in self.members:
+            member.start_on(X, memory=memory)
+        return self
 
     def freeze(self, *names: str) -> Ensemble:
         """Exclude links from training in all members, by name, or all links with parameters; return the ensemble."""
@@ -351,6 +364,6 @@ def _described(model: Model) -> dict[str, Any]:
         "dtype": model.dtype.name,
         "labels": None if model.classes is None else model.classes.tolist(),
         "feature_names": model.feature_names,
-        "target_scale": None if scale is None else [part.tolist() for part in scale],
+        "target_scale": None if scale is None else scale.to_data(),
         "frozen links": model.frozen,
     }
