@@ -206,9 +206,7 @@ class NativeSession:
         done, each = 0, all_steps if direct else max(1, CHUNK // (size * samples.X.shape[1]))
         while done < all_steps:
             count = min(each, all_steps - done)
-            rate, decay, dropout, penalty, smoothing = map(
-                np.ascontiguousarray, settings.part(done, done + count)
-            )
+            by_step = settings.part(done, done + count)._asdict()
             chosen = rows[done * size : (done + count) * size]
             part = samples if direct else samples.take(chosen)
             where = chosen if direct else np.arange(len(chosen))
@@ -220,11 +218,7 @@ class NativeSession:
                 y=numbers,
                 weight=np.ascontiguousarray(part.weight) if self.is_weighted(samples) else None,
                 rows=np.ascontiguousarray(where),
-                rate=rate,
-                decay=decay,
-                dropout=dropout,
-                penalty=penalty,
-                smoothing=smoothing,
+                **{name: np.ascontiguousarray(values) for name, values in by_step.items()},
                 first=first + done,
                 step_offset=self.step_offset,
                 sums=self.all_sums,
