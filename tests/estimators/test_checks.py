@@ -44,6 +44,8 @@ def expected(estimator: Any) -> dict[str, str]:
     [
         MLPClassifier(max_iter=100),
         MLPRegressor(max_iter=100),
+        MLPClassifier(max_iter=50, n_members=2),
+        MLPRegressor(max_iter=50, n_members=2),
         MLPClassifier(max_iter=30, **RICH),
         MLPRegressor(max_iter=30, **RICH),
         MLPClassifier(

@@ -21,9 +21,8 @@ from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.protocol import CallbackSupportMixin, Tasks, tasks, with_callbacks
 from chainrule.estimators.rates import as_rates, is_stochastic
 from chainrule.estimators.settings import FitSettings, resolved
-from chainrule.estimators.start import initial_theta, take_trunk
+from chainrule.estimators.start import take_trunk, untrained
 from chainrule.formulas.losses import Loss
-from chainrule.model import Model
 
 
 def _has_partial_fit(estimator: Any) -> bool:
@@ -72,6 +71,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     dtype: Any = None
     engine: Any = "auto"
     preprocess: Any = None
+    n_members: Any = 1
+    own_batches: Any = True
 
     # --- what classifier and regressor say of themselves ------------------------------------------------------------
 
@@ -135,6 +136,10 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         self._begin(settings, X, random, first)
         samples = self._scaled(samples, first)
         if not is_stochastic(settings):
+            if settings.n_members > 1:
+                raise ConfigError(
+                    "n_members above 1 needs training by batches, as by solver='adam'; a solver has one network."
+                )
             validation = self._given_validation(X_val, y_val)
             fitting.by_solver(self, settings, samples, validation, watched)
             return self._finished(watched)
@@ -216,10 +221,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         self._group_sizes = tuple(map(len, groups))
         dtype = np.dtype(settings.dtype or (X.dtype if X.dtype == np.float32 else np.float64))
         is_logistic = activation == "logistic"
-        theta = np.zeros(network.size, dtype) if given else initial_theta(network, random, dtype, is_logistic)
-        is_random = any(link.layer.is_random for link in network.walk())
-        seed = int(random.randint(2**32, dtype=np.uint32)) if is_random else 0
-        self.model_ = Model.with_theta(network, theta, seed=seed)
+        count = int(settings.n_members)
+        self.model_ = untrained(network, random, dtype, is_logistic, count, not given)
         self.model_.classes = self._model_classes()
         if "preprocessor_" in self.__dict__:
             self.model_.feature_names = self.preprocessor_.get_feature_names_out().tolist()
@@ -227,7 +230,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             self.model_.feature_names = self.feature_names_in_.tolist()
         self.n_layers_ = len(sizes) + 2
         if self._trunk is not None:
-            take_trunk(self.model_, self._trunk)
+            for member in self.members_:
+                take_trunk(member, self._trunk)
         for name, values in given.items():
             setattr(self, name, values)
 
@@ -253,6 +257,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             self.validation_scores_ = []
 
         def score(run: Any) -> float:
+            self.model_.states = run.states
             if settings.scoring == "loss":
                 return -float(run.logs["val_loss"])
             if settings.scoring is None:
@@ -260,7 +265,6 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
                 return float("nan") if not np.isfinite(out).all() else self._score(out, validation)
             from sklearn.metrics import check_scoring
 
-            self.model_.states = run.states
             with warnings.catch_warnings():  # arrays are scored, and the names of columns are known to match
                 warnings.filterwarnings("ignore", "X does not have valid feature names")
                 inner = preprocessing.without_table(self)

@@ -66,6 +66,8 @@ SHARED: dict[str, list[Any]] = {
     "dtype": [StrOptions({"float32", "float64"}), None],
     "preprocess": [StrOptions({"auto"}), TablePreprocessor, None],
     "engine": [StrOptions({"auto", *ENGINES})],
+    "n_members": [COUNT],
+    "own_batches": ["boolean"],
 }
 """The constraints of the parameters that classifier and regressor share, by name."""
 

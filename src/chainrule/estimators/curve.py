@@ -40,14 +40,19 @@ class LearningCurve(Callback):
     # --- before an epoch -----------------------------------------------------------------------------------------
 
     def order(self, run: Run) -> NDArray[np.int64]:
-        """Return the samples of the next epoch in order (n,), each shuffle made on the one before it."""
+        """Return the samples of the next epoch in order (n,), each shuffle made on the one before it.
+
+        Of an ensemble with batches of its members' own it is (n, members), drawn for one member after the other.
+        """
         if self.rows is None:
-            self.rows = np.arange(run.samples.n)
+            own = len(self.estimator.members_) if self.fit.own_batches else 1
+            self.rows = np.repeat(np.arange(run.samples.n)[:, None], own, 1)
         if self.fit.shuffle:
-            drawn = np.arange(run.samples.n)
-            self.random.shuffle(drawn)
-            self.rows = self.rows[drawn]
-        return self.rows
+            for member in range(self.rows.shape[1]):
+                drawn = np.arange(run.samples.n)
+                self.random.shuffle(drawn)
+                self.rows[:, member] = self.rows[drawn, member]
+        return self.rows[:, 0] if self.rows.shape[1] == 1 else self.rows
 
     def settings(self, run: Run, rows: NDArray[np.int64]) -> StepSettings:
         """Return the rate of the epoch, and each step's factor of the penalty: alpha / sum of the batch's weights."""
@@ -60,10 +65,10 @@ class LearningCurve(Callback):
         return StepSettings.of(rate, penalty=self.factors)
 
     def by_batch(self, run: Run, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the sum of each batch (steps,), from values (n,) in the epoch's order."""
+        """Return the sum of each batch (steps,), from values (n,) in the epoch's order; of (n, members) their mean."""
         starts = np.arange(0, len(values), run.plan.batch_size)
         total: NDArray[np.float64] = np.add.reduceat(values, starts)
-        return total
+        return total if total.ndim == 1 else total.mean(1)
 
     # --- after an epoch ------------------------------------------------------------------------------------------
 
@@ -142,7 +147,7 @@ class LearningCurve(Callback):
         """Keep what the optimizer remembers; restore the parameters of the best epoch with early stopping."""
         p = self.estimator
         if p.n_iter_ == 0:  # ended within its first epoch
-            p.loss_ = self.loss(run, max(1, run.position * run.plan.batch_size))
+            p.loss_ = self.loss(run, max(1, run.session.taken * run.plan.batch_size))
         run.session.synchronize()  # the session ends here, so its state needs no copy
         self.rates.kept = OptimizerState(run.session.optimizer_state, run.steps_before + run.step)
         if self.best is not None:

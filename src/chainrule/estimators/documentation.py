@@ -47,6 +47,10 @@ PARAMETERS = """
         tables in place of the parameters that are at their defaults; a `TablePreprocessor` of your own to leave these
         as they are. Numbers to predict are standardized too. None takes arrays as scikit-learn does.
     engine: "native", "reference" or "auto", see `Model.fit`.
+    n_members: the networks of an ensemble, which begin with other weights and are trained together, each on a core of
+        its own; their average is predicted, and watched by early stopping. `members_` is a list of them, `model_` is an
+        `Ensemble`, coefs_ and intercepts_ have an axis of members in front, and `spread` says how far they disagree.
+    own_batches: whether each of several members has an order of the samples of its own.
 """
 
 

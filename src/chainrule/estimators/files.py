@@ -17,8 +17,8 @@ from chainrule.formulas.layers import ACTIVATIONS, Activation
 from chainrule.formulas.losses import LOSSES, Loss
 from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer, Solver
 from chainrule.formulas.schedules import SCHEDULES, Schedule
-from chainrule.model import Model
-from chainrule.trained.persistence import encode
+from chainrule.model import Ensemble, Model
+from chainrule.trained.persistence import encode, has_ensemble
 from chainrule.training.fit import describe
 
 OBJECTS: dict[str, Any] = {
@@ -92,7 +92,8 @@ def _number(value: Any) -> Any:
 
 def read(kind: type[Any], path: str | os.PathLike[str]) -> Any:
     """Return the estimator in a file. Raises FormatError for a file without one, or one of another class."""
-    model, extra = Model.load_with_extra(path)
+    model: Any
+    model, extra = (Ensemble if has_ensemble(path) else Model).load_with_extra(path)
     data = extra.get("estimator")
     if data is None:
         raise FormatError(f"{path} contains a Model but no estimator; read it by chainrule.load.")

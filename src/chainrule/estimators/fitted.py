@@ -20,13 +20,12 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.core.shown import view
-from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.estimators import files
 from chainrule.estimators.constraints import check
 from chainrule.estimators.hidden import HiddenLayers
 from chainrule.estimators.start import Trunk, views
-from chainrule.model import Model
+from chainrule.model import Ensemble
 from chainrule.trained.evaluation import BATCH
 
 FEW = 8
@@ -36,7 +35,8 @@ FEW = 8
 class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Base class of the estimators: all but the fit."""
 
-    model_: Model
+    model_: Any
+    """the `Model` beneath, or the `Ensemble` of n_members"""
     engine: Any
     preprocess: Any
     preprocessor_: Any
@@ -70,8 +70,8 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         """Return the network's output (n, outputs) for checked X."""
         model = self.model_
         few = self.engine == "auto" and X.shape[0] <= FEW
-        engine = select("reference" if few else self.engine, Plan(model.network))
-        return engine.predict(model.network, model.theta, model.states, X, BATCH)
+        out: NDArray[Any] = model._walk(X, "reference" if few else self.engine, BATCH)
+        return out
 
     def _predicted(self, X: Any) -> NDArray[Any]:
         """Return what the loss makes of the output: probabilities or means (n, outputs)."""
@@ -83,6 +83,20 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         with np.errstate(over="ignore"):
             predicted: NDArray[Any] = self.model_.network.loss.predict(out)
         return predicted
+
+    def spread(self, X: Any) -> NDArray[Any]:
+        """Return how far the members of an ensemble disagree: the standard deviation of their predictions.
+
+        Of numbers (n,) or (n, outputs), in the units of y, for a regressor; of probabilities, in the shape of
+        `predict_proba`, for a classifier. Raises ConfigError for a single network.
+        """
+        check_is_fitted(self)
+        if not isinstance(self.model_, Ensemble):
+            raise ConfigError(
+                "spread compares the members of an ensemble; fit with n_members=5, for example."
+            )
+        found: NDArray[Any] = self.model_.spread(self._check_X(X), engine=self.engine)
+        return found
 
     # --- parameters -------------------------------------------------------------------------------------------------
 
@@ -147,6 +161,8 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         it, which a search or a cross-validation makes. A table is prepared as this one's was.
         """
         check_is_fitted(self)
+        if isinstance(self.model_, Ensemble):
+            raise ConfigError("replace_head is for one network; fit with n_members=1.")
         made = clone(self) if estimator is None else clone(estimator, safe=False)
         if not isinstance(made, Fitted):
             raise ConfigError(f"estimator must be an MLPClassifier or MLPRegressor, not {estimator!r}.")
@@ -170,7 +186,7 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         """Write the fitted estimator to one safetensors file, which holds no code; `load` reads it back.
 
         It has the parameters and what a fit records, but not the optimizer's state, callbacks or a `RandomState`.
-        `chainrule.load` reads the `Model` in it.
+        `chainrule.load` reads the `Model` in it, and `Ensemble.load` an ensemble.
         """
         check_is_fitted(self)
         self.model_.save(path, extra={"estimator": files.described(self)})
@@ -184,15 +200,16 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the state of a pickle; parameters that lie in a file that cannot be written are copied."""
         super().__setstate__(state)
-        if "model_" in self.__dict__ and not self.model_.theta.flags.writeable:
-            self.model_.theta = self.model_.theta.copy()
+        for member in self.members_ if "model_" in self.__dict__ else ():
+            if not member.theta.flags.writeable:
+                member.theta = member.theta.copy()
 
     def _html_repr(self) -> str:
         """Return scikit-learn's diagram, and of a fitted estimator its architecture and its curve."""
         diagram: str = estimator_html_repr(self)
         if "model_" not in self.__dict__:
             return diagram
-        shown = [view(self.model_, "as_output")]
+        shown = [view(self.members_[0], "as_output")]
         if len(self.model_.history):
             shown.append(view(self.model_.history, "as_output"))
         return "".join([diagram, *shown])

@@ -20,8 +20,10 @@ from chainrule.estimators.settings import FitSettings
 from chainrule.formulas.losses import Loss, Poisson, saturated_poisson
 from chainrule.formulas.optimizers import LBFGS, GradientDescent, Optimizer
 from chainrule.formulas.schedules import ReduceOnPlateau
+from chainrule.model import Ensemble
 from chainrule.training import fit as training
 from chainrule.training.callbacks import Callback, TimeLimit, as_callbacks
+from chainrule.training.ensemble import ByMembers, WholeEpochs
 from chainrule.training.history import History
 from chainrule.training.run import Run
 from chainrule.training.settings import as_optimizer, as_schedule, check_clip
@@ -129,6 +131,9 @@ def run(
     hooks: dict[str, Any] = {"reported": reported(model.network.loss, samples)}
     if curve is not None:
         hooks = {"order": curve.order, "settings": curve.settings, "optimizer_state": curve.rates.kept}
+    if isinstance(model, Ensemble):
+        watchers.insert(0, WholeEpochs())
+        hooks["trainer"] = ByMembers(tuple(model.seeds), bool(settings.own_batches))
     try:
         return training.fit(
             model,
@@ -153,6 +158,11 @@ def run(
             raise DataError(f"{DIVERGED} {error}") from error
         diverged(estimator, error)
         return None
+    finally:
+        if isinstance(model, Ensemble):
+            model.leave_out_diverged()
+            if curve is not None and len(model) < int(settings.n_members):
+                curve.rates.kept = None  # it is of more members
 
 
 def diverged(estimator: Any, error: NonFiniteError) -> None:

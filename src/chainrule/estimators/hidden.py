@@ -6,13 +6,14 @@ import copy
 import operator
 from typing import Any
 
+import numpy as np
 from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule.engines import Plan, select
 from chainrule.errors import ConfigError
 from chainrule.estimators.architecture import leading
-from chainrule.model import Model
+from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network
 from chainrule.trained.evaluation import BATCH
 
@@ -24,11 +25,17 @@ class HiddenLayers:
     layer as those of the last one, where `set_output` asks for frames.
     """
 
-    model_: Model
+    model_: Any
     engine: Any
     _group_sizes: tuple[int, ...]
     _layer: int = -1
     """the hidden layer whose outputs `get_feature_names_out` names"""
+
+    @property
+    def members_(self) -> list[Model]:
+        """The networks of the estimator as models: one, or n_members."""
+        model = self.model_
+        return list(model.members) if isinstance(model, Ensemble) else [model]
 
     def _check_X(self, X: Any) -> Any:
         """Return X checked against the features of the training."""
@@ -37,7 +44,8 @@ class HiddenLayers:
     def transform(self, X: Any, layer: int = -1) -> Any:
         """Return the output (n, width) of a hidden layer for X, after its activation; a frame if `set_output` asks.
 
-        layer: the number of the hidden layer from 0; -1 for the last one.
+        layer: the number of the hidden layer from 0; -1 for the last one.  Of an ensemble those of the members stand
+        side by side, (n, members * width).
         """
         check_is_fitted(self)
         named = self
@@ -46,15 +54,17 @@ class HiddenLayers:
             named._layer = layer
         network, checked = named._leading(), self._check_X(X)
         engine = select(self.engine, Plan(network))
-        theta, states = self.model_.theta[: network.size], self.model_.states
-        return _wrap_data_with_container(
-            "transform", engine.predict(network, theta, states, checked, BATCH), X, named
-        )
+        found = [
+            engine.predict(network, member.theta[: network.size], member.states, checked, BATCH)
+            for member in self.members_
+        ]
+        out = found[0] if len(found) == 1 else np.hstack(found)
+        return _wrap_data_with_container("transform", out, X, named)
 
     @property
     def _n_features_out(self) -> int:
         """The width of the hidden layer, for the names of what `transform` returns."""
-        return self._leading().outputs
+        return self._leading().outputs * len(self.members_)
 
     def _leading(self) -> Network:
         """Return the network up to the hidden layer. Raises ConfigError where there is none."""

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from chainrule.model import Ensemble
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
@@ -85,8 +86,11 @@ def attributes(estimator: Any) -> dict[str, Any]:
 
 def reconstruction(estimator: Any, run: Run) -> dict[str, Any]:
     """Return what prediction needs of an estimator in training, as copies."""
-    model = copy.copy(estimator.model_)
-    model.theta = run.theta.copy()
+    if isinstance(estimator.model_, Ensemble):
+        model: Any = copy.deepcopy(estimator.model_)
+    else:
+        model = copy.copy(estimator.model_)
+        model.theta = run.theta.copy()
     model.states = dict(run.states)
     return attributes(estimator) | {"model_": model}
 

@@ -8,21 +8,41 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.random import generator
+from chainrule.core.random import generator, member_seed
 from chainrule.errors import DataError, ShapeError
 from chainrule.formulas.layers import Dense
-from chainrule.model import Model
+from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network, Slot
 
 PIECE = 1 << 14
 """Numbers drawn at a time."""
 
 
-def initial_theta(network: Network, random: Any, dtype: Any, logistic: bool) -> NDArray[Any]:
+def untrained(
+    network: Network, random: Any, dtype: Any, logistic: bool, members: int, drawn: bool
+) -> Model | Ensemble:
+    """Return a model, or an ensemble of several, with the start that scikit-learn draws; with zeros unless drawn.
+
+    The members' draws follow each other, so the first one begins as a single network does.
+    """
+    thetas = [
+        initial_theta(network, random, dtype, logistic, member) if drawn else np.zeros(network.size, dtype)
+        for member in range(members)
+    ]
+    is_random = any(link.layer.is_random for link in network.walk())
+    seed = int(random.randint(2**32, dtype=np.uint32)) if is_random else 0
+    models = [
+        Model.with_theta(network, theta, seed=member_seed(seed, member) if member else seed)
+        for member, theta in enumerate(thetas)
+    ]
+    return models[0] if members == 1 else Ensemble.of(models, seed=seed)
+
+
+def initial_theta(network: Network, random: Any, dtype: Any, logistic: bool, member: int = 0) -> NDArray[Any]:
     """Draw the parameters (size,): those of every Dense as scikit-learn does, all others by their own initializers.
 
     W and then b of each Dense, uniform in +-sqrt(6 / (fan_in + fan_out)), or +-sqrt(2 / ...) if logistic, in float64
-    and then rounded.  random: a `numpy.random.RandomState`.
+    and then rounded.  random: a `numpy.random.RandomState`.  member: the number of the network in an ensemble.
     """
     theta = np.empty(network.size, dtype)
     for number, (link, _, parameter, start, stop) in enumerate(network.slots):
@@ -33,7 +53,7 @@ def initial_theta(network: Network, random: Any, dtype: Any, logistic: bool) -> 
                 part[...] = random.uniform(-bound, bound, len(part))
         else:
             draw = parameter.initializer(
-                generator(0, "weights", number), parameter.shape, link.fan_in, link.fan_out
+                generator(member, "weights", number), parameter.shape, link.fan_in, link.fan_out
             )
             theta[start:stop] = np.broadcast_to(draw, parameter.shape).ravel()
     return theta
@@ -57,9 +77,12 @@ class Views(list[Any]):
 
 
 def views(network: Network, theta: NDArray[Any], field: str) -> Views:
-    """Return the views of theta that `dense_slots` places."""
+    """Return the views of theta, (size,) or (members, size), that `dense_slots` places."""
     slots = dense_slots(network, field)
-    return Views(theta[slot.start : slot.stop].reshape(slot.parameter.shape) for slot in slots)
+    members = theta.shape[:-1]
+    return Views(
+        theta[..., slot.start : slot.stop].reshape(*members, *slot.parameter.shape) for slot in slots
+    )
 
 
 class Trunk(NamedTuple):

@@ -63,6 +63,7 @@ class Ensemble(PredictionMixin):
     Ensembles, 2017.
     """
 
+    network = _of_members("network", "The architecture of every member.")
     classes = _of_members(
         "classes", "The label of each class number; None before training, and if y is numbers."
     )
@@ -101,7 +102,7 @@ class Ensemble(PredictionMixin):
 
     def _hold(self, members: list[Model]) -> None:
         self.members = members
-        self.network, self.dtype = members[0].network, members[0].dtype
+        self.dtype = members[0].dtype
         self.history = History()
         """the record of the last call of `fit`"""
         self._in_training = np.ones(len(members), bool)
@@ -238,8 +239,12 @@ class Ensemble(PredictionMixin):
                 order=trainer.order if shuffle and own_batches else None,
             )
         finally:
-            self.members = self._live()
-            self._in_training = np.ones(len(self.members), bool)
+            self.leave_out_diverged()
+
+    def leave_out_diverged(self) -> None:
+        """Keep the members that did not diverge in the last run; `fit` ends with it."""
+        self.members = self._live()
+        self._in_training = np.ones(len(self.members), bool)
 
     def _live(self) -> list[Model]:
         """Return the members without those that diverged in the run that is under way."""
@@ -345,6 +350,10 @@ class Ensemble(PredictionMixin):
         found._hold(members)
         found._take_metadata(path, saved.extra)
         return found, saved.extra
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle keeps: the numbers of the members once, which is with them."""
+        return self.__dict__ | {"_theta": np.empty((0, 0))}
 
     def __repr__(self) -> str:
         """Show the number of members, and what each of them is."""

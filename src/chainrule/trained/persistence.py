@@ -270,6 +270,17 @@ def load(
     return Saved(network, theta, states, header)
 
 
+def has_ensemble(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file has an ensemble rather than a single model. Raises FormatError for another file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            return "seeds" in _header(Path(path), file.metadata())
+    except (SafetensorError, OSError):  # said by whoever reads it
+        return False
+
+
 def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     text = (metadata or {}).get("chainrule")
     if text is None:
