@@ -156,14 +156,25 @@ def test_the_page_looks_up_an_embedding(browser):
                 settle(other)
 
 
-@pytest.mark.parametrize("loss", [cr.SoftmaxCrossEntropy, cr.SigmoidCrossEntropy, cr.MeanSquaredError])
-def test_the_answer_is_that_of_the_model(browser, loss):
+@pytest.mark.parametrize(
+    ("loss", "bound"),
+    [
+        (cr.SoftmaxCrossEntropy, None),
+        (cr.SigmoidCrossEntropy, None),
+        (cr.MeanSquaredError, None),
+        (cr.MeanSquaredError, 100.0),
+    ],
+)
+def test_the_answer_is_that_of_the_model(browser, loss, bound):
+    """bound: the least prediction of a model of numbers, above all that the network gives."""
     rng = np.random.default_rng(1)
     X = rng.normal(size=(60, 3))
     y = 40 + 7 * X[:, 0] if loss is cr.MeanSquaredError else (X[:, 0] > 0).astype(int)
     outputs = 2 if loss is cr.SoftmaxCrossEntropy else 1
     model = Model(Network(3, [Standardize(), Dense(5), cr.Tanh(), Dense(outputs)], loss()), seed=0)
     model.fit(X, y, epochs=5, scale_targets=loss is cr.MeanSquaredError)
+    if bound is not None:
+        model.target_scale = model.target_scale._replace(low=np.array([bound]), high=np.array([bound + 1]))
     with (
         studio_pages(browser, Studio(model, from_arrays(X, y, name="table"), name="table")) as pages,
         pages.open() as page,
@@ -181,6 +192,7 @@ def test_the_answer_is_that_of_the_model(browser, loss):
         ]
         expected = model.predict(x[None]) if loss is cr.MeanSquaredError else model.predict_proba(x[None])
         assert close(np.array(rows), np.asarray(expected, float).ravel())
+        assert bound is None or rows == [bound]
 
 
 # --- the pad
