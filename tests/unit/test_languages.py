@@ -226,5 +226,49 @@ def test_no_word_of_an_experiment_stands_elsewhere(name: str):
     assert {where: found for where, found in left.items() if found} == {}
 
 
+@pytest.mark.parametrize("target", ["price", "kind"])
+def test_the_report_of_a_table_is_chinese(target: str, tmp_path: Path):
+    """What is left of English is the table's own: names of columns, classes, layers and versions."""
+    from chainrule.recipe.importance import calibration, permutation_importance
+    from chainrule.recipe.run import begun, carry_out
+    from chainrule.recipe.settings import Settings
+    from chainrule.views.report.tables import TableRun
+    from chainrule.views.text.tables import table as described
+
+    area = np.random.default_rng(0).uniform(40, 200, 60)
+    rows = [f"{a:.1f},{300 + 2 * a:.1f},{'oak' if a > 120 else 'elm'}" for a in area]
+    (tmp_path / "t.csv").write_text("\n".join(["area,price,kind", *rows]), "utf-8")
+    settings = Settings(target_column=target, epochs=1, hidden=(4,))
+    with begun(str(tmp_path / "t.csv"), settings, tmp_path / "run") as run:
+        outcome = carry_out(run)
+    importance = permutation_importance(run.model, run.parts.judged, run.data.table)
+    found = TableRun(run.data.table, outcome.comparison, importance, calibration(outcome.judgement))
+    page = tmp_path / "report.html"
+    with words.spoken_in("zh"):
+        report.write(
+            page,
+            run.model,
+            outcome.history,
+            run.parts.judged,
+            judged=outcome.judgement,
+            title="t",
+            table=found,
+        )
+        columns = described(run.data.table.preprocessor.columns_)
+    shown = unescape(TAGS.sub(" ", page.read_text("utf-8"))) + columns
+    own = {
+        *("area", "price", "kind", "oak", "elm"),
+        *("Adam", "AUC", "scikit", "learn"),
+    }
+    own |= {
+        *("Dropout", "dropout_", "dense_", "relu_", "rate"),
+        *("predict", "explain"),
+    }  # a network's, and commands
+    left = set(WORD.findall(TEMPLATES.sub(" ", shown))) - DATA - own
+    assert left == set()
+    said = ("永遠相同的答案", "梯度提升樹", "測試", "個欄位", "這個網頁是完整的")
+    assert [each for each in said if each not in shown] == []
+
+
 def test_a_word_that_is_not_marked_is_seen():
     assert unmarked("<p class='answer'>⟦what was found⟧ dense_1: two words %{x:.2f}</p>") == {"two", "words"}

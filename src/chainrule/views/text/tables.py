@@ -31,7 +31,7 @@ def cells(described: DescribedTable) -> tuple[tuple[str, ...], list[tuple[str, .
     rows: list[tuple[str, ...]] = [
         (
             _short(column.name),
-            column.taken_for,
+            said.KINDS[column.taken_for],
             said.WHYS[column.why],
             said.infinite(
                 words.phrases.percent(column.missing) if column.missing else nothing, column.infinite

@@ -5,6 +5,13 @@ from __future__ import annotations
 from chainrule.views.words.en.phrases import counted
 
 HEADS = ("column", "taken for", "because", "missing", "categories", "becomes")
+KINDS = {
+    "number": "number",
+    "boolean": "boolean",
+    "category": "category",
+    "date": "date",
+    "duration": "duration",
+}
 WHYS = {
     "numbers": "its values are numbers",
     "text_numbers": "its text reads as numbers",

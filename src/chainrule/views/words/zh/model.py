@@ -1,0 +1,135 @@
+"""What is said of a model: its summary, its history, and the page that judges it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chainrule.views.words.zh.phrases import spoken
+
+SUMMARY_HEADS = ("環節", "層", "輸出", "參數", "運算")
+INPUT = "輸入"
+PARAMETERS, OPERATIONS, MEMORY = "參數", "運算", "記憶體"
+HISTORY, NO_EPOCH = "訓練歷程", "還沒有記錄任何週期。"
+EPOCH, TRAINING, VALIDATION = "週期", "訓練", "驗證"
+POSITIVE, EPOCHS, TIME = "正類別", "週期", "訓練時間"
+BY_CLASS = "各類別"
+CLASS, LABEL = "類別", "標籤"
+RATES = ("樣本", "召回率", "精確率")
+WORST, LARGEST_ERRORS = "錯得最離譜的", "最大的誤差"
+NO_MISTAKES = "沒有錯誤：每個樣本都預測正確。"
+ERROR_HEADS = ("列", "實際", "預測", "誤差")
+MISTAKE_HEADS = ("列", "實際", "預測", "機率")
+NO_LABEL = "無"
+AGAIN, COPY, COPIED = "再做一次", "複製", "已複製"
+NETWORK, SETTINGS, VERSIONS = "網路", "設定", "版本"
+PARTS = {"training": "訓練", "validation": "驗證", "test": "測試", "given": "指定的"}
+"""What the samples are that a model is judged by."""
+DARK, LIGHT = "深色", "淺色"
+TO_DARK, TO_LIGHT = "改用深色佈景主題", "改用淺色佈景主題"
+
+
+def frozen(parameters: str) -> str:
+    """The parameters of a frozen link."""
+    return f"{parameters}（凍結）"
+
+
+def parameters(count: int, frozen: int, size: str) -> str:
+    """The parameters of a network, how many of them are frozen, and the bytes that they take."""
+    some = f"，其中 {frozen:,} 個凍結" if frozen else ""
+    return f"{count:,}{some}：{size}"
+
+
+def operations(predicting: int, training: int) -> str:
+    """The operations for a sample."""
+    return f"每個樣本預測 {predicting:,}，訓練 {training:,}"
+
+
+def memory(size: str, batch: int) -> str:
+    """The bytes that training takes."""
+    return f"以 Adam 訓練，批次大小 {batch}，約 {size}"
+
+
+def totals(sums: Mapping[str, str]) -> str:
+    """The sums in one sentence."""
+    return "；".join(f"{name} {value}" for name, value in sums.items()) + "。"
+
+
+def title(parameters: int, dtype: str) -> str:
+    """The heading of a model."""
+    return f"{parameters_of(parameters)}的模型，{dtype}"
+
+
+def parameters_of(count: int) -> str:
+    """1,234 個參數"""
+    return f"{count:,} 個參數"
+
+
+def about(task: str, loss: str, seed: int, epochs: int, steps: int) -> str:
+    """What a model is for, and how far it was trained."""
+    trained = f"訓練了 {epochs:,} 個週期、{steps:,} 步" if steps else "尚未訓練"
+    return f"任務：{task}；損失函數 {loss}；亂數種子 {seed}；{trained}。"
+
+
+def last_epoch(values: Mapping[str, float]) -> str:
+    """The last record of a history."""
+    return f"最後一個週期：{'、'.join(f'{name} {value:.4g}' for name, value in values.items())}。"
+
+
+def history_of(epochs: int) -> str:
+    """The heading of a history."""
+    return f"{epochs:,} 個週期的訓練歷程"
+
+
+def stopped(reason: str) -> str:
+    """Why training ended before its last epoch."""
+    return f"提前停止：{reason}。"
+
+
+def judged_on(parameters: int, samples: int, part: str) -> str:
+    """What a page is about, under its heading."""
+    return f"全連接神經網路，{parameters_of(parameters)}，以 {samples:,} 個{PARTS.get(part, part)}樣本評估。"
+
+
+def of_part(part: str, metric: str) -> str:
+    """The name of a metric of the judged samples."""
+    return f"{PARTS.get(part, part)}{spoken(metric)}"
+
+
+def missed(count: int, of: int) -> str:
+    """How many samples were predicted wrong, and which of them are shown."""
+    return f"{of:,} 個樣本中有 {count:,} 個預測錯誤。以下是模型給實際標籤的機率最低的幾個。"
+
+
+def mistake(sample: int, true: str, predicted: str) -> str:
+    """What a picture shows, for who does not see it."""
+    return f"樣本 {sample}：實際是 {true}，預測為 {predicted}"
+
+
+def taken_for(true: str, predicted: str) -> str:
+    """The caption of a mistake; both names are HTML."""
+    return f"{true} 當成 {predicted}"
+
+
+def sure(share: float) -> str:
+    """How sure a prediction was."""
+    return f"機率 {100 * share:.1f} %"
+
+
+def footer(version: str) -> str:
+    """The last line of a page."""
+    return f"由 Chainrule {version} 產生。這個網頁是完整的，不需要網路連線。"
+
+
+def more_rows(count: int) -> str:
+    """What stands in place of the middle of a long table."""
+    return f"……還有 {count:,} 列……"
+
+
+def by_epoch(title: str) -> str:
+    """What curves show, for who does not see them."""
+    return f"{title}隨週期的變化"
+
+
+def first_epoch() -> str:
+    """The left end of the epochs."""
+    return "週期 1"
