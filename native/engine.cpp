@@ -27,7 +27,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         buffers_.push_back({width, distance<T>(width), needs_gradient, {}, {}, is_multiplied, {}});
     }
     consumers_of_input_ = layout.values[0].readers;
-    first_trained_ = layout.first_trained, growth_ = layout.growth;
+    first_trained_ = layout.first_trained, growth_ = layout.growth, own_growth_ = layout.own_growth;
     count_operations();
     const int most = trains ? team_size(run_.batch_size, WORK_A_THREAD / 2) : 0;
     if (trains) {
@@ -86,6 +86,7 @@ void Engine<T>::allocate_caches(const Layout& layout, int64_t capacity) {
         cache.accumulates = part.accumulates, cache.accumulates2 = part.accumulates2, cache.is_delta = part.is_delta;
         if (part.completes >= 0) cache.before = &program_.ops[part.completes];
         if (op.kind == Kind::dropout && trains_) cache.mask.resize(capacity * in.ld);
+        if (op.kind == Kind::parametric && trains_) cache.f.resize(capacity * in.ld);
         if (op.kind == Kind::batch_norm) {
             if (trains_) cache.x_hat.resize(capacity * in.ld);
             for (Array<T>* array : {&cache.mean, &cache.inv_std, &cache.next_mean, &cache.next_var,

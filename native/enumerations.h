@@ -15,6 +15,7 @@ namespace chainrule {
     X(dense, 1, 1, false, "", "") \
     X(elementwise, 1, 0, false, "", "") \
     X(prelu, 1, 1, false, "", "") \
+    X(parametric, 1, 1, false, "", "") \
     X(scale, 1, 1, false, "", "") \
     X(softmax, 1, 0, false, "", "") \
     X(batch_norm, 1, 2, true, "eps", "momentum") \

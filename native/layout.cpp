@@ -70,8 +70,11 @@ void check(const Program& program) {
     }
 }
 
+// |f(z)| and |f'(z)| are at most this much times max(1, |z|) and 1, for every activation with constant c.
+double bound_of_function(const Op& op) { return 2 * std::max(1.0, std::abs(op.c0)); }
+
 // Layout::growth. For a (n, K) and W (K, N): |a W + b| <= (K + 1) max|W, b| max(1, |a|), and |delta W^T| <= N max|W| |delta|.
-// An embedding makes max(1, |a|) at most USUAL_PARAMETER times as large. For every activation with constant c: |f(z)| <= 2 max(1, |c|) max(1, |z|), |f'(z)| <= 2 max(1, |c|).
+// An embedding makes max(1, |a|) at most USUAL_PARAMETER times as large.
 double growth_from(const Program& program, int first) {
     double growth = 1;
     for (size_t o = static_cast<size_t>(first); o < program.ops.size(); ++o) {
@@ -82,7 +85,7 @@ double growth_from(const Program& program, int first) {
             continue;
         }
         if (!follows || (op.kind != Kind::dense && op.kind != Kind::elementwise)) return std::numeric_limits<double>::infinity();
-        const double activation = 2 * std::max(1.0, std::abs(op.c0));
+        const double activation = bound_of_function(op);
         growth *= activation * activation;
         if (op.kind != Kind::dense) continue;
         growth *= double(program.widths[o] + 1) * USUAL_PARAMETER * (double(program.widths[o + 1]) * USUAL_PARAMETER);
@@ -120,6 +123,8 @@ Layout analyze(const Program& program, bool trains) {
                                     [&](const Op& op) { return is_trained(op.slot0) || is_trained(op.slot1); });
     layout.first_trained = static_cast<int>(first - program.ops.begin());
     layout.growth = growth_from(program, layout.first_trained);
+    for (const Op& op : program.ops)  // delta (f(z) - z)
+        if (op.kind == Kind::parametric) layout.own_growth = std::max(layout.own_growth, bound_of_function(op) + 1);
     return layout;
 }
 

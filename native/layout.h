@@ -27,6 +27,8 @@ struct Layout {
     // A bound on the growth of max(1, |a|) forward times that of |delta| backward, from first_trained to the last operation,
     // while every |parameter| <= USUAL_PARAMETER. Infinity if none is known.
     double growth = 1;
+    // A bound on |dL/d parameter| of one sample over max(1, |a|) |delta|, of the operation that the parameter is of.
+    double own_growth = 1;
 };
 constexpr double USUAL_PARAMETER = 16;
 

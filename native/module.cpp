@@ -149,7 +149,7 @@ nb::dict analyzed(const Program& program, bool trains) {
     nb::dict found;
     found["needs_gradient"] = needs_gradient, found["readers"] = readers, found["accumulates"] = accumulates;
     found["accumulates2"] = accumulates2, found["completes"] = completes, found["is_delta"] = is_delta;
-    found["first_trained"] = layout.first_trained, found["growth"] = layout.growth;
+    found["first_trained"] = layout.first_trained, found["growth"] = layout.growth, found["own_growth"] = layout.own_growth;
     return found;
 }
 

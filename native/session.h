@@ -62,6 +62,7 @@ struct Table {
 template <class T>
 struct Cache {
     Array<T> mask;                               // dropout: (batch, ld)
+    Array<T> f;                                  // parametric: f(z) (batch, ld)
     std::vector<Table> tables;                   // embedding
     std::vector<int64_t> rest;                   // embedding: the columns that no table reads
     Array<int32_t> codes;                        // embedding: (tables, batch)
@@ -359,8 +360,8 @@ class Engine final : public Session {
     std::atomic<bool> overflow_{false};               // whether a gradient or an updated parameter is not finite
     std::atomic<bool> are_weights_large_{false};      // whether a |w| reaches LARGE_WEIGHT
     std::atomic<bool> measures_all_{true};            // see measures
-    int first_trained_ = 0;                           // this and growth_: see layout.h
-    double growth_ = 1;
+    int first_trained_ = 0;                           // this, growth_ and own_growth_: see layout.h
+    double growth_ = 1, own_growth_ = 1;
     double mu_product_ = 1;
     int consumers_of_input_ = 0;
     double operations_ = 0;         // arithmetic operations of a step for each sample

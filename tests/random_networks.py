@@ -24,6 +24,7 @@ from chainrule import (
     Model,
     Network,
     NonFiniteError,
+    ParametricActivation,
     Rescale,
     Residual,
     Scale,
@@ -35,6 +36,7 @@ from chainrule.formulas.layers import ACTIVATIONS, Sigmoid, Softmax
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
 
+ELEMENTWISE = sorted(set(ACTIVATIONS) - {"prelu", "softmax"})
 CLOSE = 1e-10
 """Bound in float64 of a difference over 1 + |what is compared|, where nothing enlarges the last digits."""
 LOST = 1e-9
@@ -91,6 +93,7 @@ def draw(seed: int, many_samples: bool = False) -> Case:
             lambda: BatchNorm(),
             lambda: Dropout(one_of(0.0, 0.2, 0.6)),
             lambda: Scale(one_of(0.0, 0.5, 1.0)),
+            lambda: ParametricActivation(ACTIVATIONS[one_of(*ELEMENTWISE)](), one_of(0.0, 0.1, 1.0)),
         ]
         if depth > 0:
             block = one_of(Residual, Skip)

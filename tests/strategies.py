@@ -17,6 +17,7 @@ from chainrule import (
     Loss,
     Model,
     Network,
+    ParametricActivation,
     Rescale,
     Residual,
     Skip,
@@ -35,6 +36,9 @@ batch_sizes = st.integers(1, 6)
 penalties = st.sampled_from([0.0, 0.0, 0.01, 0.1])
 activations = st.sampled_from(sorted(ACTIVATIONS)).map(lambda kind: ACTIVATIONS[kind]())
 losses = st.sampled_from(sorted(LOSSES)).map(lambda kind: LOSSES[kind]())
+elementwise = st.sampled_from(sorted(set(ACTIVATIONS) - {"prelu", "softmax"})).map(
+    lambda kind: ACTIVATIONS[kind]()
+)
 dense_layers = widths.map(Dense)
 dropouts = st.sampled_from([0.0, 0.2, 0.7]).map(Dropout)
 rescales = st.sampled_from([Rescale(0.5), Rescale(-1.5, 0.25), Rescale(2.0, -1.0)])
@@ -45,7 +49,14 @@ input_layers = st.sampled_from(
 
 def plain_layers(row_by_row: bool = False, dropout: bool = True) -> st.SearchStrategy[Layer]:
     """One layer that is no block. row_by_row: none in which a sample feels the others, or its place among them."""
-    kinds = [dense_layers, dense_layers, activations, activations, rescales]
+    kinds = [
+        dense_layers,
+        dense_layers,
+        activations,
+        activations,
+        elementwise.map(ParametricActivation),
+        rescales,
+    ]
     if not row_by_row:
         kinds += [st.just(BatchNorm()), *([dropouts] if dropout else [])]
     return st.one_of(*kinds)

@@ -8,6 +8,7 @@
 #include "elementwise.h"
 #include "embedding.h"
 #include "joins.h"
+#include "parametric.h"
 #include "rescale.h"
 #include "softmax.h"
 #include "standardize.h"

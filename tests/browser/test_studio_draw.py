@@ -97,7 +97,14 @@ def every_kind() -> Network:
         Residual([cr.BatchNorm(), ReLU(), Dense(6), cr.Tanh()]),
         Residual([Dense(5), cr.Sigmoid()]),
     ]
-    chain += [Rescale(0.5, 0.1), Skip([Dense(3), cr.Tanh()]), cr.PReLU(), Dense(3), Softmax()]
+    chain += [
+        Rescale(0.5, 0.1),
+        Skip([Dense(3), cr.Tanh()]),
+        cr.PReLU(),
+        cr.ParametricActivation(cr.ELU(0.5)),
+        Dense(3),
+        Softmax(),
+    ]
     return Network(4, chain, cr.CategoricalCrossEntropy())
 
 
@@ -124,7 +131,9 @@ def test_the_page_computes_every_kind_of_link(browser):
             found = forward(page, x32)
             for name, step in found.items():
                 kind = name.rpartition("_")[0]
-                assert close(step["from" if kind in ACTIVATIONS else "a"], trace.z[name][0]), name
+                assert close(
+                    step["from" if kind in (*ACTIVATIONS, "parametric_activation") else "a"], trace.z[name][0]
+                ), name
             assert close(found["softmax_1"]["a"], model.outputs(x32[None])[0])
             page.evaluate(f"(x) => {VIEW}.draw({{network: chainrule.store.get('network'), x}})", x32.tolist())
             assert {"standardize_1", "dropout_1", "residual_1", "rescale_1", "prelu_2", "softmax_1"} <= set(

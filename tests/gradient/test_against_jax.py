@@ -29,6 +29,7 @@ EXAMPLES: dict[str, list[Layer]] = {
     "rescale": [l.Rescale(0.7, -0.2)],
     "dense": [Dense(4)],
     "dropout": [l.Dropout(0.3)],
+    "parametric_activation": [l.ParametricActivation(l.ELU(0.5)), l.ParametricActivation(l.Mish())],
     "embedding": [l.Embedding([(2, 3, 2), (0, 4, 3)])],
     "residual": [
         Residual([Dense(3), l.Tanh()]),

@@ -45,6 +45,7 @@ EXAMPLES: dict[str, tuple[Layer, ...]] = {
     "skip": (Skip([Dense(2), Tanh()]),),
     "leaky_relu": (layers.LeakyReLU(0.3),),
     "elu": (layers.ELU(0.5),),
+    "parametric_activation": (layers.ParametricActivation(layers.ELU(0.5)),),
     "embedding": (layers.Embedding([(1, 3, 2)]),),
 }
 """Layers by kind. A kind that is not here is made without arguments."""

@@ -13,6 +13,7 @@ from chainrule.formulas.layers.base import OF_A_CLASS
 from chainrule.network import backprop
 
 SETTINGS: dict[str, Any] = {"dense": {"units": 3}, "rescale": {"scale": 0.7, "offset": 0.2}}
+SETTINGS["parametric_activation"] = {"function": c.SELU()}
 SETTINGS["embedding"] = {"columns": [(3, 3, 2), (1, 4, 1)]}
 MADE: list[Layer] = [layer(**SETTINGS.get(kind, {})) for kind, layer in LAYERS.items()]
 BLOCKS: list[Layer] = [

@@ -70,6 +70,10 @@ LAYER_LIST: dict[str, list[c.Layer]] = {kind: [layer()] for kind, layer in ACTIV
     "standardize": [c.Standardize()],
     "scale": [c.Scale(), c.Scale(6)],
     "embedding": [c.Embedding([(1, 3, 2)]), c.Embedding([(2, 5, 1), (0, 3, 2)], std=0.1)],
+    "parametric_activation": [
+        c.ParametricActivation(c.Mish()),
+        c.ParametricActivation(c.ELU(0.5), rate=0.1, decays=0.3),
+    ],
     "dense": [c.Dense(4)],
     "batch_norm": [c.BatchNorm(), c.BatchNorm(momentum=0.99, eps=1e-3)],
     "dropout": [c.Dropout(), c.Dropout(0.0)],

@@ -165,6 +165,8 @@ def _decode(config: Any, known: Mapping[str, Any], what: str) -> Any:
     settings = {name: value for name, value in config.items() if name != "kind"}
     if what == "layer" and "layers" in settings:
         settings["layers"] = [_decode(layer, known, "layer") for layer in settings["layers"]]
+    if what == "layer" and isinstance(settings.get("function"), dict):
+        settings["function"] = _decode(settings["function"], known, "layer")
     if settings.get("initializer") is not None:
         settings["initializer"] = _decode(settings["initializer"], INITIALIZERS, "initializer")
     return known[config["kind"]](**settings)

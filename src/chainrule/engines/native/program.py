@@ -108,7 +108,8 @@ class Program:
     def is_fused(self, dense: Op, following: Op) -> bool:
         """Return whether the operation after a dense is written over its output."""
         return (
-            following.function in _native.FUSED
+            following.name == "elementwise"
+            and following.function in _native.FUSED
             and following.inputs == (dense.output,)
             and self.reads[dense.output] == 1
             and constants(following)[0] >= 0

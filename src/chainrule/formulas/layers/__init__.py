@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from chainrule.formulas.layers.dense import Projection as Projection
     from chainrule.formulas.layers.dropout import Dropout as Dropout
     from chainrule.formulas.layers.embedding import Embedding as Embedding
+    from chainrule.formulas.layers.parametric_activation import ParametricActivation as ParametricActivation
     from chainrule.formulas.layers.rescale import Rescale as Rescale
     from chainrule.formulas.layers.scale import Scale as Scale
     from chainrule.formulas.layers.standardize import Standardize as Standardize
@@ -59,6 +60,7 @@ __all__ = [
     "Mish",
     "PReLU",
     "Parameter",
+    "ParametricActivation",
     "ReLU",
     "Rescale",
     "Scale",

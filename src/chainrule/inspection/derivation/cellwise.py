@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from chainrule.formulas.activations import prelu_slope_prime
+from chainrule.formulas.layers import Activation, Identity
 from chainrule.inspection.derivation.local_derivatives import Cells, Edge, Floats
-from chainrule.inspection.derivation.markup import Expression, Fraction, FunctionCall, Number
+from chainrule.inspection.derivation.markup import Expression, Fraction, FunctionCall, Number, Product, Sum
 
 
 @dataclass(eq=False)
@@ -71,6 +72,33 @@ class PReLUEdge(ActivationEdge):
         """z, where it is not above 0"""
         z = self.source.symbol(row, index[0])
         return Number(0.0) if z.value > 0 else z
+
+
+@dataclass(eq=False)
+class ParametricEdge(ActivationEdge):
+    """a = z + alpha (f(z) - z)      da/dz = 1 + alpha (f'(z) - 1)      da/dalpha = f(z) - z"""
+
+    params: Any = None
+    function: Activation = field(default_factory=Identity)  # f
+
+    def factor(self, i: int, k: int, row: int, column: int) -> Expression:
+        """1 + alpha[k] (f'(z) - 1)"""
+        z, alpha = self.source.value[i, k], float(self.params.alpha[k])
+        slope = float(self.function.prime(z, self.function.f(z)))
+        prime = FunctionCall(self.function.kind, self.source.symbol(i, k), slope, prime=True)
+        factor = self.source.letters.parameter(self.link, "alpha", (k,), alpha)
+        return Sum(Number(1.0), Product(factor, Sum(prime, (-1, Number(1.0)))))
+
+    def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
+        """Return all cells of one column."""
+        z = self.source.value[:, index[0]]
+        return self.down_the_batch(index[0], self.function.f(z) - z)
+
+    def parameter_factor(self, name: str, index: tuple[int, ...], row: int, column: int) -> Expression:
+        """f(z) - z"""
+        z = self.source.symbol(row, index[0])
+        f = FunctionCall(self.function.kind, z, float(self.function.f(np.float64(z.value))))
+        return Sum(f, (-1, z))
 
 
 @dataclass(eq=False)

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.formulas.activations import prelu_prime
-from chainrule.formulas.layers import Activation, BatchNorm, Context, Link, Operation
+from chainrule.formulas.layers import ACTIVATIONS, Activation, BatchNorm, Context, Link, Operation
 from chainrule.inspection.derivation.cellwise import (
     ActivationEdge,
     CellwiseEdge,
     MaskEdge,
     MultipliedEdge,
     OverDeviationEdge,
+    ParametricEdge,
     PReLUEdge,
 )
 from chainrule.inspection.derivation.embedding import EmbeddingEdge
@@ -49,6 +50,10 @@ def edge_of_link(link: Link, source: Variable, target: Variable, params: Any, ct
             return DenseEdge(link, source, target, params)
         case ("prelu", ("slope",)):
             return PReLUEdge(link, source, target, prelu_prime(z, a, params.slope), params=params)
+        case ("parametric", ("alpha",)):
+            f = ACTIVATIONS[op.function or ""](**op.constants)
+            slope = 1 + params.alpha * (f.prime(z, f.f(z)) - 1)
+            return ParametricEdge(link, source, target, slope, params=params, function=f)
         case ("softmax", ()):
             return SoftmaxEdge(link, source, target)
         case ("batch_norm", ("gamma", "beta")):

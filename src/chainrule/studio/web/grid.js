@@ -1,5 +1,5 @@
 // The forward pass over many points at once: a network's answer, and that of every neuron, on a grid of the plane.
-import { functions } from './network.js';
+import { functions, parametric } from './network.js';
 
 // The centres of size x size pixels of the square from -edge to edge, rows from the top: [x1, x2], each (size * size,).
 export function gridPoints(size, edge) {
@@ -56,6 +56,7 @@ function step(link, a, arrays, n) {
     }
     case 'scale': return each(a, n, (x, j) => x * of('s')[j]);
     case 'prelu': return each(a, n, (x, j) => (x > 0 ? x : of('slope')[j] * x));
+    case 'parametric_activation': return each(a, n, (z, j) => parametric(z, link, of('alpha')[j]));
     case 'dropout': return a;
     case 'softmax': return softmaxOf(a, n);
     default: return a.map((z) => functions[link.kind](z, link));

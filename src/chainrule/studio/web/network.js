@@ -40,6 +40,11 @@ export const functions = {
 
 const within = (y, scale, j) => (scale.low ? Math.min(Math.max(y, scale.low[j]), scale.high[j]) : y);
 
+// z + alpha (f(z) - z)
+export function parametric(z, link, alpha) {
+  return z + alpha * (functions[link.function.kind](z, link.function) - z);
+}
+
 function dense(a, W, b) {
   const [inputs, outputs] = W.shape, z = new Float64Array(outputs);
   if (b) z.set(b);
@@ -89,6 +94,10 @@ function step(link, a, arrays) {
       const slope = of('slope');
       return a.map((x, j) => (x > 0 ? x : slope[j] * x));
     }
+    case 'parametric_activation': {
+      const alpha = of('alpha');
+      return a.map((z, j) => parametric(z, link, alpha[j]));
+    }
     case 'embedding': return embedding(a, link.columns, of);
     case 'dropout': return a;
     case 'softmax': return softmax(a);
@@ -104,7 +113,7 @@ function step(link, a, arrays) {
 export function runsHere(links) {
   return links.every((link) => (link.branches.length
     ? (link.kind === 'residual' || link.kind === 'skip') && link.branches.every(runsHere)
-    : link.kind in functions || ['dense', 'projection', 'rescale', 'standardize', 'batch_norm', 'scale', 'prelu', 'dropout', 'softmax', 'embedding'].includes(link.kind)));
+    : link.kind in functions || (link.kind === 'parametric_activation' && link.function.kind in functions) || ['dense', 'projection', 'rescale', 'standardize', 'batch_norm', 'scale', 'prelu', 'dropout', 'softmax', 'embedding'].includes(link.kind)));
 }
 
 // Walks through a chain; `seen` gets {name, kind, link, a} of each link, those of a block's branches before the block itself.

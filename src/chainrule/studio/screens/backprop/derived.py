@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.formulas.layers import Activation, Dense, Link
+from chainrule.formulas.layers import Activation, Dense, Link, ParametricActivation
 from chainrule.formulas.losses import MeanSquaredError
 from chainrule.inspection.derivation.derivation import Derivation
 from chainrule.inspection.derivation.letters import Letters
@@ -112,6 +112,11 @@ def _forward(trace: Any, link: Link, letters: Letters) -> dict[str, Any] | None:
         bias = float(params.b[0])
         if bias:
             right = Sum(right, letters.parameter(link, "b", (0,), bias))
+    elif isinstance(link.layer, ParametricActivation):
+        f = link.layer.function
+        alpha = letters.parameter(link, "alpha", (0,), float(trace.parameters[link.name].alpha[0]))
+        of_a = FunctionCall(f.kind, a, float(f.f(source[0, 0])))
+        right = Sum(a, Product(alpha, Sum(of_a, (-1, a))))
     elif isinstance(link.layer, Activation):
         right = FunctionCall(link.layer.kind, a, value)
     else:

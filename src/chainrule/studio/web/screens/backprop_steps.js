@@ -33,7 +33,7 @@ export function isDense(link) {
 }
 
 export function isActivation(link) {
-  return (link.kind in functions && link.kind !== 'identity') || link.kind === 'prelu';
+  return (link.kind in functions && link.kind !== 'identity') || link.kind === 'prelu' || link.kind === 'parametric_activation';
 }
 
 export function stepsOf(walk) {
