@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
 from chainrule import (
     Adam,
@@ -208,6 +209,23 @@ def test_frames_are_small_few_and_all_is_told(studio: Studio, monkeypatch: pytes
     assert {event for event, _ in page.events} >= {"train.mark", "model.changed"}
 
 
+def test_a_look_takes_one_thread_and_leaves_the_others_as_they_were(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+):
+    def blas() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    found: list[list[int]] = []
+    measured = look.flow_of
+    monkeypatch.setattr(look, "flow_of", lambda run: (found.append(blas()), measured(run))[1])
+    before = blas()
+    if not before or max(before) == 1:
+        pytest.skip("NumPy's products take one thread here")
+    run_to_the_end(studio, SMALL)
+    assert found and all(set(each) == {1} for each in found)
+    assert blas() == before
+
+
 def test_the_pace_is_that_of_the_pages(studio: Studio):
     desk = desk_of(studio)
     assert desk.pace() is None
@@ -215,7 +233,7 @@ def test_the_pace_is_that_of_the_pages(studio: Studio):
         studio.tabs.add(page)  # type: ignore[arg-type]
     do(studio, "train.watch", page="one", visible=True)
     do(studio, "train.watch", page="two", visible=False)
-    assert desk.pace() == 30
+    assert desk.pace() == 31
     do(studio, "train.watch", page="one", visible=False)
     assert desk.pace() == 1
     for page in "abc":

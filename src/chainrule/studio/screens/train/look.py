@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from chainrule.data.samples import Samples
 from chainrule.engines import Engine
@@ -180,6 +181,7 @@ class Looks:
         self.found: dict[str, Any] | None = None
         self.confusion: NDArray[np.int32] | None = None
         self.hints: list[dict[str, Any]] = []
+        self.blas = ThreadpoolController().select(user_api="blas")
         self.at = self.cost = 0.0
         """when the last look was, and how many seconds it took"""
 
@@ -188,12 +190,16 @@ class Looks:
         return now - self.at > max(SECONDS, self.cost / SHARE)
 
     def look(self, run: Run, losses: Sequence[float], records: Sequence[dict[str, float]]) -> None:
-        """Measure the gradients of few samples and the activations of the pinned one, and what they say."""
+        """Measure the gradients of few samples and the activations of the pinned one, and what they say.
+
+        The products take one thread: those of OpenBLAS spin for some 25 ms after each, on the cores of the training.
+        """
         start = time.perf_counter()
         session = run.session
         session.synchronize()
-        flow = flow_of(run)
-        a = activations(self.network, session.theta, session.states, self.pinned, self.layout)
+        with self.blas.limit(limits=1):
+            flow = flow_of(run)
+            a = activations(self.network, session.theta, session.states, self.pinned, self.layout)
         self.found = rows_of(flow) | {"layers": names_of(flow), "step": run.step, "activations": a}
         self.hints = [*hints_of_loss(losses, records), *hints_of_flow(flow)]
         self.at = time.perf_counter()
