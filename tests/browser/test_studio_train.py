@@ -128,6 +128,57 @@ def test_a_curve_that_is_drawn_on_is_the_one_that_is_drawn_anew(pages: Pages):
     assert found["size"][0] == found["size"][1] and found["differ"] < 200
 
 
+def test_an_axis_ends_in_round_numbers(pages: Pages):
+    with pages.open("train") as page:
+        found = page.evaluate(
+            """async () => {
+              const { rounded } = await import(new URL('chart.js', document.querySelector('script').src));
+              const linear = [rounded(0.31, 0.97, false), rounded(0, 2.31, false)];
+              return [...linear, rounded(0.013, 2.3, true), rounded(0.1, 1, true)];
+            }"""
+        )
+    np.testing.assert_allclose(found, [[0.3, 1], [0, 2.5], [0.01, 5], [0.1, 1]], rtol=1e-12)
+
+
+def test_a_frame_draws_what_is_new_and_numbers_change_as_fast_as_one_reads(pages: Pages):
+    with pages.open("train", state={"train.form": FORM}) as page:
+        found = page.evaluate(
+            """async () => {
+              const { store } = window.chainrule, next = () => new Promise(requestAnimationFrame);
+              const point = (k) => [100 * k, 2 / k, k === 1 ? 0.3 : 0.95 - 0.01 * (k % 3)];
+              const still = { labels: [], layout: [], form: {}, shown: null };
+              const state = { run: 7, state: 'running', samples: 1000, epochs: 10, ...still };
+              store.emit('train.state', { ...state, records: [{ val_loss: 0.5, val_accuracy: 0.8 }] });
+              await next();
+              const canvas = CanvasRenderingContext2D.prototype, clear = canvas.clearRect;
+              let cleared = 0, written = 0;
+              canvas.clearRect = function (...box) { ++cleared; clear.apply(this, box); };
+              const watch = new MutationObserver(() => { ++written; });
+              watch.observe(document.querySelector('.tiles'), { subtree: true, childList: true, characterData: true });
+              const begun = performance.now(), drawn = window.chainrule.frames;
+              for (let k = 1; k <= 60; ++k) {
+                const tail = [];
+                for (let i = Math.max(1, k - 31); i <= k; ++i) tail.push(...point(i));
+                const at = { run: 7, step: k, seen: 100 * k };
+                store.emit('train.frame', { ...at, epoch: 0, rate: 0.1, loss: 2 / k, accuracy: 0.9,
+                  speed: { samples: k, steps: k }, points: k, tail: Float32Array.from(tail) });
+                store.emit('train.mark', at);
+                await next();
+              }
+              const spent = performance.now() - begun, frames = window.chainrule.frames - drawn;
+              const marks = () => Number(document.querySelector('[data-test=timeline]').max);
+              while (marks() < 59) await next();   // the last mark is not forgotten
+              watch.disconnect();
+              canvas.clearRect = clear;
+              store.emit('train.state', { ...state, state: 'done', records: [] });
+              return { cleared, written, frames, spent };
+            }"""
+        )
+    assert found["frames"] == 60
+    assert found["cleared"] <= 12  # of 120
+    assert 2 <= found["written"] <= found["spent"] / 200 + 3
+
+
 def test_a_page_asks_for_frames_as_often_as_it_can_draw_them(pages: Pages):
     with pages.open("train") as page:
         found = page.evaluate(

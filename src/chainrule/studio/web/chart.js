@@ -6,28 +6,64 @@ import { number } from './format.js';
 const LEFT = 52, RIGHT = 12, TOP = 10, BOTTOM = 26;
 export const lineColors = { light: ['#0072b2', '#d55e00', '#00735a', '#a8478b', '#8a6d00', '#566270'], dark: ['#56b4e9', '#f0a35e', '#4fc9a6', '#e39ccb', '#e0c64f', '#a0adba'] };
 
+// The distance of round numbers of which about `most` go from low to high.
+function stepOf(low, high, most) {
+  const raw = (high - low) / most, power = 10 ** Math.floor(Math.log10(raw));
+  return [1, 2, 5, 10].find((factor) => factor * power >= raw) * power;
+}
+
 // The round numbers of an axis from low to high, about `most` of them.
 export function ticks(low, high, most) {
   if (!(high > low)) return [low];
-  const raw = (high - low) / most, power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].find((factor) => factor * power >= raw) * power;
-  const found = [];
+  const step = stepOf(low, high, most), found = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; ++k) found.push(k * step);
   return found;
+}
+
+const inksOf = {};   // by theme: to ask for a style costs the page's styles
+
+function inks(theme, element) {
+  if (!inksOf[theme]) {
+    const style = getComputedStyle(element), ink = style.getPropertyValue('--soft'), grid = style.getPropertyValue('--line');
+    if (!ink) return { ink, grid };   // the element is not in the page yet
+    inksOf[theme] = { ink, grid };
+  }
+  return inksOf[theme];
 }
 
 // A number of an axis, without zeros at its end.
 const short = (value, digits) => number(value, digits).replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '');
 
-function extent(series, axis, isLog) {
-  let low = Infinity, high = -Infinity;
-  for (const line of series)
-    for (const value of line[axis]) {
-      if (!Number.isFinite(value) || (isLog && value <= 0)) continue;
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
+// The least and the greatest number of a line that an axis can show. before: what this gave for the same array when it was shorter.
+function extent(values, isLog, before) {
+  const goes = before && before.values === values && before.n <= values.length;
+  let { low, high } = goes ? before : { low: Infinity, high: -Infinity };
+  for (let k = goes ? before.n : 0; k < values.length; ++k) {
+    const value = values[k];
+    if (!Number.isFinite(value) || (isLog && value <= 0)) continue;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return { values, n: values.length, low, high };
+}
+
+// The extents of all lines as one.
+function whole(extents, isLog) {
+  const low = Math.min(...extents.map((one) => one.low)), high = Math.max(...extents.map((one) => one.high));
   return low > high ? [isLog ? 0.1 : 0, 1] : [low, high];
+}
+
+// The ends of an axis as round numbers, so that it stays while the numbers on it change a little.
+export function rounded(low, high, isLog) {
+  if (isLog) {
+    const found = (value, up) => {
+      const power = 10 ** Math.floor(Math.log10(value)), share = value / power;
+      return power * (up ? [1, 2, 5, 10].find((k) => k >= share - 1e-9) : [5, 2, 1].find((k) => k <= share + 1e-9));
+    };
+    return [found(low, false), found(high, true)];
+  }
+  const step = stepOf(low, high, 8);
+  return [Math.floor(low / step + 1e-9) * step, Math.ceil(high / step - 1e-9) * step];
 }
 
 // series: [{name, x, y, color?, dashed?}], x and y arrays of numbers. Options: logY, from (a number that y's axis includes), until (one that x's axis reaches from 0), yLabel, xLabel, marks: [x].
@@ -63,8 +99,10 @@ export function lineChart(store, { label, height = 200 } = {}) {
 
   // Whether the same lines are on the canvas, with the same axes and fewer points, none of them dashed or thinned out.
   function grows(form, series, width) {
-    return drawn !== null && at === null && drawn.form === form && series.every((line, i) => line.y === drawn.lines[i].y && line.y.length >= drawn.lines[i].n
-      && (line.y.length === drawn.lines[i].n || (!line.dashed && line.y.length < 4 * width)));
+    return drawn !== null && at === null && drawn.form === form && series.every((line, i) => {
+      const { values, n } = drawn.lines[i].y;
+      return line.y === values && line.y.length >= n && (line.y.length === n || (!line.dashed && line.y.length < 4 * width));
+    });
   }
 
   function draw(series, options = {}) {
@@ -72,23 +110,26 @@ export function lineChart(store, { label, height = 200 } = {}) {
     if (!seen) seen = element.clientWidth;   // to ask for it costs a layout; the observer below keeps it
     const width = seen || 300, ratio = Math.min(2, window.devicePixelRatio || 1), theme = store.get('theme'), colors = lineColors[theme];
     const log = Boolean(options.logY), marks = options.marks || [];
-    let [x0, x1] = extent(series, 'x', false), [y0, y1] = extent(series, 'y', log);
+    const before = drawn && drawn.log === log ? drawn.lines : [];
+    const lines = series.map((line, i) => ({ x: extent(line.x, false, before[i]?.x), y: extent(line.y, log, before[i]?.y) }));
+    let [x0, x1] = whole(lines.map((line) => line.x), false), [y0, y1] = whole(lines.map((line) => line.y), log);
     if (options.until !== undefined) [x0, x1] = [Math.min(x0, 0), Math.max(x1, options.until)];
     if (options.from !== undefined) [y0, y1] = [Math.min(y0, options.from), Math.max(y1, options.from)];
     if (x0 === x1) x1 = x0 + 1;
     if (y0 === y1) [y0, y1] = log ? [y0 / 2, y1 * 2] : [y0 - Math.abs(y0) * 0.1 - 1e-9, y1 + Math.abs(y1) * 0.1 + 1e-9];
+    [y0, y1] = rounded(y0, y1, log);
     const f = log ? Math.log10 : (v) => v;
     const px = (v) => LEFT + ((width - LEFT - RIGHT) * (v - x0)) / (x1 - x0);
     const py = (v) => height - BOTTOM - ((height - TOP - BOTTOM) * (f(v) - f(y0))) / (f(y1) - f(y0));
     const scale = { px, py, log, width }, color = (line, i) => line.color || colors[i % colors.length];
     const form = [width, ratio, theme, log, x0, x1, y0, y1, ...marks, series.map((line, i) => color(line, i) + Boolean(line.dashed))].join();
     const c = canvas.getContext('2d'), on = grows(form, series, width) ? drawn.lines : null;
-    drawn = { form, lines: series.map((line) => ({ y: line.y, n: line.y.length })) };
+    drawn = { form, log, lines };
     if (on) {
-      series.forEach((line, i) => { if (line.y.length > on[i].n) trace(c, line, color(line, i), Math.max(0, on[i].n - 1), scale); });
+      series.forEach((line, i) => { if (line.y.length > on[i].y.n) trace(c, line, color(line, i), Math.max(0, on[i].y.n - 1), scale); });
       return;
     }
-    const style = getComputedStyle(element), ink = style.getPropertyValue('--soft'), grid = style.getPropertyValue('--line');
+    const { ink, grid } = inks(theme, element);
     if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio);
     if (canvas.height !== Math.round(height * ratio)) canvas.height = Math.round(height * ratio);
     c.setTransform(ratio, 0, 0, ratio, 0, 0);

@@ -16,6 +16,8 @@ export function percent(share, digits = 1) {
   return `${(100 * share).toFixed(digits)} %`;
 }
 
+const groups = new Intl.NumberFormat('en-US');   // toLocaleString makes one each time
+
 export function count(value) {
-  return value.toLocaleString('en-US').replace(/,/g, '\u202f');
+  return groups.format(value).replace(/,/g, '\u202f');
 }

@@ -14,7 +14,8 @@ import { followRun, isAlive } from './train_run.js';
 export const url = ['train.form', 'train.data', 'train.points', 'train.knob', 'train.other', 'train.log'];
 
 const KNOBS = ['optimizer', 'lr', 'activation', 'batch_size', 'schedule', 'seed', 'epochs'];
-const NUMBERS_MS = 100;   // between two numbers that nobody could read faster, while the curves go on
+const READ_MS = 200;   // between two changes of what is read, while the curves go on: nobody reads faster
+const LIVE = ['frame', 'look', 'epoch', 'mark'];
 const NUMBERS = ['lr', 'batch_size', 'seed', 'epochs'];
 
 // The changed setting of a second run; activation stands for all of the hidden layers'.
@@ -30,7 +31,7 @@ function typing(event) {
 }
 
 export function train(root, store) {
-  let checked = null, asked = 0, written = 0, due = new Set(), drawing = 0, stopped = false, timer = 0;
+  let checked = null, asked = 0, read = 0, due = new Set(), drawing = 0, late = 0, stopped = false, timer = 0;
   const failure = h('div.failure', { role: 'alert', dataset: { test: 'failure' } });
   const failures = new Map();   // by what failed: an answer about one thing does not take away what is said of another
   const failing = (source) => (text) => {
@@ -49,9 +50,12 @@ export function train(root, store) {
     }
   };
 
+  const soon = () => { drawing = drawing || requestAnimationFrame(draw); };
+  const isLive = (what) => run.state === 'running' && LIVE.includes(what);   // another is on its way
   function changed(what) {
     due.add(what);
-    if (!drawing) drawing = requestAnimationFrame(draw);
+    if (what === 'frame' || !isLive(what)) soon();
+    else late = late || setTimeout(soon, READ_MS);   // a frame comes first, as a rule
   }
   const { run, stop: unfollow } = followRun(store, changed);
   const actions = {
@@ -213,19 +217,22 @@ export function train(root, store) {
       }))));
   }
   function draw() {
-    drawing = 0;
+    clearTimeout(late);
+    drawing = late = 0;
     if (stopped) return;
-    const what = due, all = what.has('all');
-    due = new Set();
     if (window.chainrule) window.chainrule.frames += 1;
-    const now = performance.now();
-    if (!(what.has('frame') && what.size === 1 && isAlive(run)) || now - written > NUMBERS_MS) {
-      written = now;
-      showStatus();
-      showTiles();
-    }
-    if (all) showControls();
     if (store.get('train.options')) curves.draw(run, { log: Boolean(store.get('train.log')) });
+    due.delete('frame');
+    const now = performance.now(), what = due, all = what.has('all');
+    if (now - read < READ_MS && run.state === 'running' && [...what].every(isLive)) {
+      if (what.size) late = setTimeout(soon, READ_MS);
+      return;
+    }
+    read = now;
+    due = new Set();
+    showStatus();
+    showTiles();
+    if (all) showControls();
     if (all || what.has('look')) within.draw(run);
     if (all || what.has('epoch')) matrix.draw(run);
     if (all || what.has('mark') || what.has('shown')) showTimeline();
@@ -251,6 +258,7 @@ export function train(root, store) {
   return () => {
     stopped = true;
     clearTimeout(timer);
+    clearTimeout(late);
     cancelAnimationFrame(drawing);
     document.removeEventListener('keydown', onkey);
     offs.forEach((off) => off());

@@ -19,6 +19,16 @@ export function labelOf(store, form, forms) {
   return apart.map((name) => `${t(store, `train.field.${name}`)} ${shown(store, of(form, name))}`).join(', ') || t(store, 'train.this_run');
 }
 
+// A number of all records. The same array for the same records: a chart draws on what it knows.
+const columnsOf = new WeakMap();
+
+function column(records, name) {
+  if (!columnsOf.has(records)) columnsOf.set(records, new Map());
+  const columns = columnsOf.get(records);
+  if (!columns.has(name)) columns.set(name, records.map((record, k) => (name === 'epoch' ? k + 1 : record[name] ?? NaN)));
+  return columns.get(name);
+}
+
 export function charts(store) {
   const lossChart = lineChart(store, { label: t(store, 'train.loss_chart'), height: 230 });
   const scoreChart = lineChart(store, { label: t(store, 'train.score_chart'), height: 230 });
@@ -33,11 +43,11 @@ export function charts(store) {
     const losses = [], scores = [], rows = [];
     all.forEach((one, i) => {
       const name = all.length > 1 ? labelOf(store, forms[i], forms) : t(store, 'train.training'), color = colors[(2 * i) % colors.length], other = colors[(2 * i + 1) % colors.length];
-      const x = one.curve.seen.map((seen) => seen / run.samples), epochs = one.records.map((_, k) => k + 1);
+      const x = one.curve.epochs, epochs = column(one.records, 'epoch');
       const held = all.length > 1 ? `${name}, ${t(store, 'train.validation')}` : t(store, 'train.validation');
-      losses.push({ name, x, y: one.curve.loss, color }, { name: held, x: epochs, y: one.records.map((record) => record.val_loss), color: other, dashed: true });
+      losses.push({ name, x, y: one.curve.loss, color }, { name: held, x: epochs, y: column(one.records, 'val_loss'), color: other, dashed: true });
       if (monitor === 'val_accuracy') scores.push({ name, x, y: one.curve.accuracy, color });
-      scores.push({ name: held, x: epochs, y: one.records.map((record) => record[monitor] ?? NaN), color: other, dashed: true });
+      scores.push({ name: held, x: epochs, y: column(one.records, monitor), color: other, dashed: true });
       rows.push([color, name], [other, held]);
     });
     const at = run.shown === null ? [] : [(run.marks.seen[run.shown] ?? 0) / run.samples];

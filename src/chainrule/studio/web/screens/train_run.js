@@ -1,13 +1,13 @@
 // What the page knows of the training run: asked for once, then kept up to date by what the server sends.
 
-const fresh = () => ({ state: 'none', run: 0, curve: { seen: [], loss: [], accuracy: [] }, records: [], marks: { step: [], seen: [] }, others: [], hints: [], advice: [],
+const fresh = () => ({ state: 'none', run: 0, curve: columns(null, 1), records: [], marks: { step: [], seen: [] }, others: [], hints: [], advice: [],
   layout: [], look: null, confusion: null, labels: [], shown: null, form: {}, samples: 1, step: 0, seen: 0, epoch: 0, epochs: 1, speed: { samples: 0, steps: 0 } });
 
-// Rows of (points, 3) as arrays by name.
-export function columns(points) {
-  const n = points && points.length ? points.length / 3 : 0, found = { seen: [], loss: [], accuracy: [] };
+// Rows of (points, 3) as arrays by name. samples: of an epoch.
+function columns(points, samples) {
+  const n = points && points.length ? points.length / 3 : 0, found = { epochs: [], loss: [], accuracy: [] };
   for (let i = 0; i < n; ++i) {
-    found.seen.push(points[3 * i]);
+    found.epochs.push(points[3 * i] / samples);
     found.loss.push(points[3 * i + 1]);
     found.accuracy.push(points[3 * i + 2]);
   }
@@ -15,9 +15,9 @@ export function columns(points) {
 }
 
 // Puts points into curves from a place on.
-function put(curve, start, points) {
-  const found = columns(points);
-  for (const name of ['seen', 'loss', 'accuracy']) curve[name].splice(start, curve[name].length, ...found[name]);
+function put({ curve, samples }, start, points) {
+  const found = columns(points, samples);
+  for (const name of ['epochs', 'loss', 'accuracy']) curve[name].splice(start, curve[name].length, ...found[name]);
 }
 
 export const isAlive = (run) => run.state === 'running' || run.state === 'paused';
@@ -28,9 +28,9 @@ export function followRun(store, changed) {
   let filling = false;
 
   function take(data) {
-    const curve = columns(data.curve), marks = data.timeline || { step: [], seen: [] };
+    const curve = columns(data.curve, data.samples), marks = data.timeline || { step: [], seen: [] };
     Object.assign(run, fresh(), data, { curve, marks });
-    run.others = (data.others || []).map((other) => ({ ...other, curve: columns(other.curve) }));
+    run.others = (data.others || []).map((other) => ({ ...other, curve: columns(other.curve, data.samples) }));
     changed('all');
   }
 
@@ -46,8 +46,8 @@ export function followRun(store, changed) {
     if (filling) return;
     filling = true;
     try {
-      const { start, points } = await store.call('train.curve', { start: run.curve.seen.length });
-      put(run.curve, start, points);
+      const { start, points } = await store.call('train.curve', { start: run.curve.epochs.length });
+      put(run, start, points);
       changed('frame');
     } catch (error) {
       if (error.message !== 'lost') throw error;
@@ -58,11 +58,11 @@ export function followRun(store, changed) {
 
   function frame(data) {
     if (data.run !== run.run) return refresh();
-    if (!isAlive(run) || data.step < run.step || data.points < run.curve.seen.length) return undefined;   // it waited longer than what came after it
+    if (!isAlive(run) || data.step < run.step || data.points < run.curve.epochs.length) return undefined;   // it waited longer than what came after it
     for (const name of ['step', 'seen', 'epoch', 'rate', 'loss', 'accuracy', 'speed']) run[name] = data[name];
     const start = data.points - data.tail.length / 3;
-    if (start > run.curve.seen.length) fillGap();
-    else put(run.curve, start, data.tail);
+    if (start > run.curve.epochs.length) fillGap();
+    else put(run, start, data.tail);
     return changed('frame');
   }
 
