@@ -37,11 +37,17 @@ def test_the_screen_at_hand_is_in_sight_and_what_has_the_focus_keeps_it(pages: P
         box = chosen.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 390
         chosen.focus()
-        page.evaluate(
-            "chainrule.store.set({ model: { ...chainrule.store.get('model') } })"
-        )  # as while it trains
-        settle(page)
-        assert page.evaluate("document.activeElement.dataset.screen") == "glossary"
+        page.evaluate("() => { window.button = document.activeElement; }")
+        set_model = "(more) => chainrule.store.set({ model: { ...chainrule.store.get('model'), ...more } })"
+        for more, is_same in (
+            ({}, True),
+            ({"name": "other"}, False),
+        ):  # new numbers, as while it trains; a new model
+            page.evaluate(set_model, more)
+            settle(page)
+            assert page.evaluate("document.activeElement.dataset.screen") == "glossary"
+            assert page.evaluate("document.activeElement === window.button") == is_same
+        assert "other" in page.locator("[data-test=model-line]").inner_text()
 
 
 @pytest.mark.parametrize(

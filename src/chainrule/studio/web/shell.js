@@ -112,7 +112,7 @@ async function exported(store) {
 export function mount(root, host) {
   const address = host.kind === 'notebook' ? {} : readUrl();
   const store = createStore({ ...initial(address), ...stateOf(host), ...(host.kind === 'offline' ? parsed(address) : {}) }, host);
-  let stop = null, shown = null, leave = null, placed = null;
+  let stop = null, shown = null, framed = null, leave = null, placed = null;
   const bar = h('div.top'), aside = h('aside'), main = h('main', { tabindex: -1 });
   root.classList.add('chainrule');
   fill(root, bar, h('div.columns', aside, main));
@@ -120,6 +120,9 @@ export function mount(root, host) {
   const write = host.kind === 'notebook' ? () => {} : keepInUrl(store, keys);
 
   function frame() {
+    const { name, size } = store.get('model') || {}, form = JSON.stringify([...['theme', 'lang', 'screen', 'connection'].map(store.get), name, size]);
+    if (form === framed) return;   // new numbers of the same model
+    framed = form;
     root.dataset.theme = store.get('theme');
     root.setAttribute('lang', store.get('lang') === 'zh' ? 'zh-Hant-TW' : 'en');
     if (host.kind !== 'notebook') document.documentElement.lang = root.getAttribute('lang');

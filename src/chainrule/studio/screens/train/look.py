@@ -29,7 +29,7 @@ MAX_ROWS = 16
 """Layers in a frame."""
 SHARE = 0.02
 """The share of the time that may go into looking."""
-SECONDS = 0.4
+SECONDS = 0.5
 """The least time between two looks."""
 JUDGED = 2000
 """Samples of the confusion matrix after an epoch."""

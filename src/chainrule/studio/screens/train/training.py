@@ -22,7 +22,7 @@ from chainrule.training.run import Run
 Phase = Literal["ready", "running", "paused", "done", "stopped", "failed"]
 PER_SECOND, PER_SECOND_HIDDEN = 31, 1
 """Frames that are sent while a page is looked at, and while none is: 30 and one that may be late."""
-SHOW_SECONDS, EPOCH_SECONDS = 2.0, 0.4
+SHOW_SECONDS, EPOCH_SECONDS = 2.0, 0.5
 """The least time between two models that are put on show, and between two confusion matrices."""
 ON_REQUEST = "stopped on request"
 
