@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from chainrule import Model, load
 from chainrule.datasets import load_mnist
@@ -330,16 +334,24 @@ def test_files_and_painted_points(pages: Pages, studio: Studio):
                 {"name": "my table.csv", "mimeType": "text/csv", "buffer": f"a,b,y\n{rows}\n".encode()}
             )
             page.wait_for_selector("[data-test=data-line]:has-text('my_table')")
+            parquet.write_table(pa.table({"a": range(50), "b": ["no", "yes"] * 25}), stream := io.BytesIO())
+            packed = gzip.compress(f"a,b,y\n{rows}\n".encode())
+            for name, content in (("packed.csv.gz", packed), ("columns.parquet", stream.getvalue())):
+                page.locator("[data-test=file]").set_input_files(
+                    {"name": name, "mimeType": "", "buffer": content}
+                )
+                page.wait_for_selector(f"[data-test=data-line]:has-text('{name.split('.')[0]}')")
+            assert studio.data.features == ("a",) and studio.data.train.y.tolist()[:2] == ["no", "yes"]
             page.locator("[data-test=file]").set_input_files(
                 {"name": "photo.png", "mimeType": "", "buffer": b"nothing"}
             )
             page.wait_for_selector(
-                "[data-test=failure] .error:has-text('photo.png is neither a .csv nor an .npz')"
+                "[data-test=failure] .error:has-text('photo.png is neither a table (.csv, .csv.gz, .parquet, .arrow)')"
             )
             page.locator("[data-test=file]").set_input_files(
                 {"name": "broken.npz", "mimeType": "", "buffer": b"nothing"}
             )
-            assert page.locator(".drop code").inner_text() == ".npz"
+            assert page.locator(".drop code").all_inner_texts()[-1] == ".npz"
             broken = "[data-test=failure] .error:has-text('broken.npz')"
             page.wait_for_selector(broken)
             checked = int(page.locator(".screen").get_attribute("data-checked"))

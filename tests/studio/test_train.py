@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import feather, parquet
 from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
 from chainrule import (
@@ -559,6 +561,35 @@ def test_a_csv_file(studio: Studio, tmp_path: Path):
     assert state["judged"] == {"name": "validation", "n": 12}
 
 
+@pytest.mark.parametrize("ending", ["csv.gz", "parquet", "arrow", "feather"])
+def test_every_file_of_a_table_is_the_same_data(studio: Studio, tmp_path: Path, ending: str):
+    """Numbers as they are, and text with a missing cell as inputs of its own."""
+    columns = {
+        "one": [float(i % 7) for i in range(60)],
+        "two": [i % 3 for i in range(60)],
+        "hue": [(None, "red", "blue")[i % 3] for i in range(60)],
+        "y": ["ab"[i % 2] for i in range(60)],
+    }
+    for names in (("one", "two", "y"), ("one", "two", "hue", "y")):
+        table = pa.table({name: columns[name] for name in names})
+        text = "\n".join([",".join(names), *(",".join(map(str, row.values())) for row in table.to_pylist())])
+        key = upload(studio, tmp_path, "table.csv", text.replace("None", "").encode())
+        found = do(studio, "train.data", kind="files", uploads=[key])
+        X, y, features = studio.data.train.X, studio.data.train.y, studio.data.features
+        stream = io.BytesIO()
+        if ending == "csv.gz":
+            stream.write(gzip.compress(text.replace("None", "").encode()))
+        elif ending == "parquet":
+            parquet.write_table(table, stream)
+        else:
+            feather.write_feather(table, stream)
+        key = upload(studio, tmp_path, f"table.{ending}", stream.getvalue())
+        assert do(studio, "train.data", kind="files", uploads=[key]) == found
+        np.testing.assert_array_equal(studio.data.train.X, X)
+        np.testing.assert_array_equal(studio.data.train.y, y)
+        assert studio.data.features == features and studio.data.name == "table"
+
+
 def test_a_table_of_any_types(studio: Studio, tmp_path: Path):
     """Text, dates and a missing cell: the model knows its inputs by the names of the columns."""
     cells = (
@@ -607,6 +638,9 @@ def test_an_idx_folder_in_four_files(studio: Studio, tmp_path: Path):
         ("a.csv", b"x,y\n1,2\n3\n"),
         ("a.csv", b"x,y\nred,1\n"),
         ("a.csv", b"\xff\xfe\x00"),
+        ("a.csv.gz", b"\x1f\x8b\x08"),
+        ("a.parquet", b"PAR1"),
+        ("a.arrow", b"ARROW1 and no more"),
         ("a.npz", b"PK\x03\x04 and no more"),
         ("a.npz", npz(A=np.zeros(3))),
         ("a.npz", npz(X=np.zeros((3, 2)), y=np.zeros(4))),

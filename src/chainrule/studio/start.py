@@ -75,13 +75,19 @@ def open_data(text: str) -> Data:
     if not isinstance(table, dict):
         from chainrule.recipe.columns import columns_of
 
-        table = columns_of(table, text)
+        table = {name: as_array(values) for name, values in columns_of(table, text).items()}
     if len(table) < 2:
         raise FormatError(f"{path} has one column; it must have features and a target.")
     target = "y" if "y" in table else list(table)[-1]
     return (
         of_numbers(path, table, target) if are_numbers(table, target) else of_any_types(path, table, target)
     )
+
+
+def as_array(values: Any) -> Any:
+    """Return a column of a data frame as a CSV file has it: numbers as an array, others as they are."""
+    is_number = values.dtype.is_integer() or values.dtype.is_float()
+    return np.asarray(values.to_numpy(), np.float64) if is_number else values
 
 
 def are_numbers(table: dict[str, Any], target: str) -> bool:

@@ -1,4 +1,4 @@
-"""Data that pages bring: a CSV file, an .npz, the four files of an IDX folder, or points that were painted."""
+"""Data that pages bring: a table, an .npz, the four files of an IDX folder, or points that were painted."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainrule.datasets.idx import Dataset
+from chainrule.datasets.table_files import TABLES
 from chainrule.errors import ChainruleError, ConfigError, DataError
 from chainrule.recipe.data import Data, from_arrays, load
 from chainrule.studio.start import open_data
@@ -32,10 +33,10 @@ def of_uploads(studio: Studio, names: list[str]) -> Data:
         paths = [studio.uploads[name] for name in names if name in studio.uploads]
     if not names or len(paths) < len(names):
         raise ConfigError("the file is no longer there; choose it again.")
-    kinds = {path.suffix.lower() for path in paths}
-    if len(paths) == 1 and not kinds <= {".csv", ".npz"}:
+    if len(paths) == 1 and not paths[0].name.lower().endswith((*TABLES, ".npz")):
         raise DataError(
-            f"{own_name(paths[0])} is neither a .csv nor an .npz; choose one of these, or the four IDX files at once."
+            f"{own_name(paths[0])} is neither a table (.csv, .csv.gz, .parquet, .arrow) nor an .npz; choose one of "
+            "these, or the four IDX files at once."
         )
     with tempfile.TemporaryDirectory(prefix="chainrule-", ignore_cleanup_errors=True) as folder:
         for path in paths:
@@ -44,7 +45,8 @@ def of_uploads(studio: Studio, names: list[str]) -> Data:
         where = home / own_name(paths[0]) if len(paths) == 1 else home
         try:
             data = open_data(str(where))
-            return in_memory(data)._replace(name=where.stem if len(paths) == 1 else "IDX", text="", source="")
+            name = where.name.removesuffix(".gz").rsplit(".", 1)[0] if len(paths) == 1 else "IDX"
+            return in_memory(data)._replace(name=name, text="", source="")
         except (ChainruleError, OSError) as error:
             raise type(error)(
                 str(error).replace(f"{folder}{os.sep}", "").replace(folder, "the folder")
