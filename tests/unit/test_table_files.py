@@ -100,8 +100,10 @@ def test_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
                 read_table(path)
     parquet.write_table(pa.table({"a": range(9)}), tmp_path / "t.parquet")
     monkeypatch.setattr(table_files, "MAX_CELLS", 5)
-    with pytest.raises(c.DataError, match="has 9 rows of 1 columns, and at most 5 cells are read"):
-        read_table(tmp_path / "t.parquet")
+    feather.write_feather(pa.table({"a": range(9)}), tmp_path / "t.arrow")
+    for name in ("t.parquet", "t.arrow"):
+        with pytest.raises(c.DataError, match="has 9 rows of 1 columns, and at most 5 cells are read"):
+            read_table(tmp_path / name)
 
 
 @pytest.mark.parametrize("text", ["a,b\n1,x\n2,y\n", "a;b\n1;x\n2;y\n".encode("utf-16")])
@@ -141,6 +143,9 @@ def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     parquet.write_table(text, tmp_path / "t.parquet", compression="zstd", use_dictionary=False)
     with pytest.raises(c.FormatError, match="over 200 times"):
         read_table(tmp_path / "t.parquet")
+    feather.write_feather(pa.table({"a": np.zeros(1 << 20)}), tmp_path / "t.arrow", "zstd", chunksize=1 << 14)
+    with pytest.raises(c.FormatError, match="over 200 times"):
+        read_table(tmp_path / "t.arrow")
 
 
 @pytest.mark.parametrize("late", ["x", "007", "1,5", "inf"])

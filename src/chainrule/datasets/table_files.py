@@ -67,11 +67,19 @@ def _arrow(file: Any, name: str) -> Any:
 
     start = file.read(6)
     file.seek(0)
-    if start == b"ARROW1":
-        return pa.ipc.open_file(file).read_all()
     if start[:4] == b"FEA1":
         raise FormatError(f"{name} is a Feather file of version 1; write it anew as version 2 or as Parquet.")
-    return pa.ipc.open_stream(file).read_all()
+    opened = pa.ipc.open_file(file) if start == b"ARROW1" else pa.ipc.open_stream(file)
+    batches = opened
+    if start == b"ARROW1":
+        batches = (opened.get_batch(k) for k in range(opened.num_record_batches))
+    kept, rows, unpacked, packed = [], 0, 0, os.fstat(file.fileno()).st_size
+    for batch in batches:  # one after the other: the head does not say how large they are
+        kept.append(batch)
+        rows, unpacked = rows + batch.num_rows, unpacked + batch.nbytes
+        _check_size(name, rows, batch.num_columns)
+        refuse_bomb(name, unpacked, packed)
+    return pa.Table.from_batches(kept, opened.schema)
 
 
 def _check_size(name: str, rows: int, columns: int) -> None:
