@@ -149,6 +149,19 @@ def test_a_rate_of_0_keeps_the_start(engine: str):
     assert (model.parameters["dense_2"].W != start["dense_2"].W).all()
 
 
+@pytest.mark.parametrize("how", [{"optimizer": "lbfgs"}, {"method": "cma_es"}, {"method": "spsa"}], ids=str)
+def test_a_rate_of_0_holds_for_other_methods_too(how: dict[str, Any]):
+    """Of dense_1.W, with a rate of 0, or of 0.5, with which all of these train it."""
+    zero, half = (made([c.Dense(6, weight_rate=rate), c.Tanh(), c.Dense(3)]) for rate in (0, 0.5))
+    start = zero.theta.copy()
+    for model in (zero, half):
+        model.fit(X, Y, epochs=3, **how)
+    assert_array_equal(zero.parameters["dense_1"].W.ravel(), start[:30])
+    assert (zero.theta[30:] != start[30:]).any() and (
+        half.parameters["dense_1"].W.ravel() != start[:30]
+    ).any()
+
+
 def test_files_and_code_have_them(tmp_path: Path):
     model = made(ALL)
     model.save(tmp_path / "model.safetensors")

@@ -486,6 +486,7 @@ class Solver(ABC):
 class LBFGS(Solver):
     """L-BFGS with a line search, run by SciPy over the whole of theta: these are its settings.
 
+    It finds the length of its steps, so a parameter's rate counts only where it is 0 (`Parameter.rate`).
     history_size: pairs of differences kept, at least 1.
     tolerance: stop when the largest |dL/dtheta| falls below it.
     max_line_search: evaluations in one line search, at least 1.

@@ -34,7 +34,7 @@ class FullBatch:
         self.find: ByFormulas | ByEngine | None = None
         is_trained = np.zeros(plan.network.size, np.bool_)  # (size,)
         for slot in plan.network.slots:
-            is_trained[slot.start : slot.stop] = slot.link.name not in plan.frozen
+            is_trained[slot.start : slot.stop] = slot.link.name not in plan.frozen and slot.rate > 0
         self.trained = np.flatnonzero(is_trained)
 
     @property

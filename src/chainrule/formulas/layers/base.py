@@ -36,7 +36,8 @@ class Parameter(NamedTuple):
     is_weight: bool = False
     """whether the penalties l2 and l1 and the bound max_norm act on it"""
     rate: float = 1.0
-    """a factor of the optimizer's learning rate"""
+    """a factor of the optimizer's learning rate; 0 keeps it at its start. What makes its own steps, L-BFGS or a search,
+    knows no other factor than 0"""
     decays: float = True
     """whether the optimizer's weight decay acts on it, or a factor of that"""
 

@@ -11,7 +11,7 @@ from chainrule.core.arrays import states_in
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, StepSettings, diagnosis
 from chainrule.engines.reference import ReferenceSession, is_finite
-from chainrule.engines.step import is_frozen
+from chainrule.engines.step import by_parameter, is_frozen
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.formulas import regularizers
 from chainrule.formulas.clipping import clip_by_norm, clip_by_value
@@ -32,6 +32,8 @@ class MethodSession(ReferenceSession):
         """Find the trained entries of theta, and prepare the method. Raises ConfigError if it cannot train them."""
         plan = plan._replace(frozen=plan.frozen | method.freezes(plan.network))
         trained = ~is_frozen(plan, theta) if len(theta) else theta
+        if (rates := by_parameter(plan.network, "rate")) is not None:
+            trained &= rates > 0
         self.method, self.trained = method, np.flatnonzero(trained)
         check(method, plan, len(self.trained))
         state = (
