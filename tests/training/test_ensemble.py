@@ -311,6 +311,8 @@ def test_a_run_that_is_refused_leaves_the_ensemble_as_it_was():
         refused(optimizer="lbfgs")
     with pytest.raises(c.ConfigError, match="every_steps of Checkpoint is for one model"):
         refused(callbacks=c.Checkpoint("run", every_steps=3))
+    with pytest.raises(c.ConfigError, match="GradientFlow looks at one network"):
+        refused(callbacks=c.GradientFlow())
     with pytest.raises(c.ConfigError, match="there is no checkpoint"):
         refused(resume="nowhere")
     assert ensemble.classes is None and ensemble.steps_trained == 0

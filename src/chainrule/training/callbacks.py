@@ -23,6 +23,8 @@ class Callback:
     """call on_steps after every this many steps of the run too; None for the default times alone"""
     looks_inside = True
     """whether it reads parameters before the end of training; False saves copying them back from the engine"""
+    of_one_network = False
+    """whether it reads theta (size,) of a single network, and so cannot look at an ensemble's run"""
 
     def on_train_begin(self, run: Run) -> None:
         """Run before the first step, also of a resumed run."""

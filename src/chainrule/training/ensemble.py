@@ -189,7 +189,13 @@ class ByMembers(ByGradient):
         return EnsembleSession(engine, plan, self.seeds, theta, states, step_offset)
 
     def check(self, run: Run) -> None:
-        """Check that checkpoints are written at the end of an epoch alone."""
+        """Check that checkpoints are written at the end of an epoch alone, and no callback is for one network."""
+        for callback in run.callbacks:
+            if callback.of_one_network:
+                raise ConfigError(
+                    f"{type(callback).__name__} looks at one network; leave it out of an ensemble's fit, or train a "
+                    "Model of a member's seed with it."
+                )
         if any(isinstance(callback, Checkpoint) and callback.every_steps for callback in run.callbacks):
             raise ConfigError(
                 "every_steps of Checkpoint is for one model; an ensemble has a checkpoint after each epoch."

@@ -29,6 +29,8 @@ class GradientFlow(Callback, Shown):
     Raises ConfigError unless both are positive integers.
     """
 
+    of_one_network = True
+
     def __init__(self, every: int = 1, samples: int = 256) -> None:
         """Check the settings; nothing is measured yet."""
         self.every, self.samples = check_count(every, "every"), check_count(samples, "samples")
