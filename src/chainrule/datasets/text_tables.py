@@ -129,7 +129,7 @@ def _rows(name: str, text: TextIO, delimiter: str) -> Iterator[tuple[int, list[s
 
     def lines() -> Iterator[str]:
         nonlocal pending
-        while line := text.readline(MAX_ROW + 1):
+        for line in text:
             pending += len(line)
             if pending > MAX_ROW:
                 raise DataError(
@@ -224,7 +224,9 @@ class _Columns:
     def code(self, k: int, cells: Sequence[str]) -> None:
         """Add cells to a column of texts; equal ones are one object."""
         known = self.known[k]
-        self.codes[k].extend([known.setdefault(cell, len(known)) for cell in cells])
+        for cell in dict.fromkeys(cells):
+            known.setdefault(cell, len(known))
+        self.codes[k].extend(map(known.__getitem__, cells))
 
     def found(self) -> dict[str, NDArray[np.float64] | list[str | None]]:
         """Return the columns by name."""
