@@ -246,6 +246,20 @@ def test_no_files_import_each_other():
         pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
+def test_no_folders_of_the_studio_import_each_other():
+    """Nor in a circle of several folders, of which each file beside them counts as one."""
+    studio = PACKAGE / "studio"
+    homes = {module_of(path): path if path.parent == studio else path.parent for path in studio.rglob("*.py")}
+    graph: dict[Path, set[Path]] = {home: set() for home in homes.values()}
+    for path in studio.rglob("*.py"):
+        home = homes[module_of(path)]
+        graph[home] |= {homes[name] for name in imports(path) if name in homes} - {home}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(relative(home) for home in reversed(error.args[1])))
+
+
 def test_the_top_of_the_package_is_small():
     entries = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
     assert len(entries) <= 20
