@@ -26,6 +26,12 @@ Over nineteen tables 256, 128 and 64 have 0.89, for 100 epochs 0.87; HistGradien
 ratio is 1.06, on the flights' delays; there a skip of the inputs to the last layer and a logarithmic squashing of
 numbers were tried, which changed it by 0.02 at most.
 
+The vectors of categories start as N(0, 1), as published for RealMLP. On five tables with more than 8 categories in a
+column, 6,600 rows to train on and five splits each, another start changed the test loss by less than the splits do. The
+ratio to that of N(0, 1), where up to 64 categories are one-hot (three of the tables have more): 1.006 for N(0, 0.3^2),
+1.007 for N(0, 0.1^2), on storms worse in each split; where up to 8 are: 0.993, 0.993, and 0.998 for N(0, 0.03^2), on
+adult better in each split.
+
 Source of Scale and the strong decay: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs
 and boosted trees on tabular data" (2024).
 """
