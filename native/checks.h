@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pairs.h"
+#include "sparse.h"
 
 namespace chainrule::CHAINRULE_ISA {
 
@@ -78,7 +79,7 @@ struct Recorder {
 
 // The largest differences of forward_rows (with a bias and without), gradient_strip and transpose_strip from the naive
 // versions, on numbers in [-1, 1), a third of a being 0. Infinity if a tile is finished twice, never or in part, or if
-// forward_row, backward_row, a product that skips zeros or one of pairs has other bits.
+// forward_row, backward_row, a product that skips zeros, one of entries or one of pairs has other bits.
 template <class T>
 std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, uint64_t seed) {
     constexpr int P = PANEL<T>;
@@ -104,7 +105,7 @@ std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, u
         if (i % 3 == 0 || i % lda % 4 == 1) a[i] = T(0);  // whole columns too
     to_panels(W.data(), panels.data(), K, N);
     std::vector<int32_t> at(K);  // scratch of forward_row
-    Array<T> row(padded<T>(N));
+    Array<T> row(padded<T>(N)), row_of_entries(padded<T>(N)), values(K);
     for (const T* bias : {static_cast<const T*>(b.data()), static_cast<const T*>(nullptr)}) {
         Array<T> z(rows * ldz), expected(rows * N), finished(rows * ldz);
         forward_naive(a.data(), lda, W.data(), bias, expected.data(), N, rows, K, N);
@@ -115,10 +116,14 @@ std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, u
                               Recorder<T>{finished_without.data(), without.data(), ldz, false}, true);
         for (int64_t i = 0; i < rows; ++i) {
             forward_row(&a[i * lda], panels.data(), bias, row.data(), K, N, at.data());
+            const int64_t count = std::count_if(&a[i * lda], &a[i * lda] + K, [](T x) { return x != 0; });
+            for (int64_t c = 0; c < count; ++c) values[c] = a[i * lda + at[c]];
+            forward_row(Terms<T>{at.data(), values.data(), count}, panels.data(), bias, row_of_entries.data(), K, N);
             for (int64_t n = 0; n < N; ++n) {
                 compare(largest[0], z[i * ldz + n], expected[i * N + n]);
                 const int64_t at = i * ldz + n;
-                if (finished[at] != z[at] || finished_without[at] != z[at] || without[at] != z[at] || row[n] != z[at])
+                if (finished[at] != z[at] || finished_without[at] != z[at] || without[at] != z[at] || row[n] != z[at] ||
+                    row_of_entries[n] != z[at])
                     largest[0] = bad;
             }
         }
@@ -142,8 +147,15 @@ std::array<double, 3> check(int64_t rows, int64_t K, int64_t N, int64_t batch, u
         }
     }
     g = again[0];
+    Array<StripEntry<T>> entries;
+    for (int64_t s = 0; s < batch; ++s)
+        for (int64_t k = 0; k < K; ++k)
+            if (const T x = samples[s * lda + k]; x != 0) entries.push_back({static_cast<int32_t>(s), static_cast<int32_t>(k), x});
+    Array<T> of_entries(g.size());
+    for (int64_t n = 0; n < N; n += P)
+        add_entries(entries.data(), entries.data() + entries.size(), &delta[n], ldz, N - n, &of_entries[n * K]);
     for (size_t i = 0; i < g.size(); ++i)
-        if (again[1][i] != g[i] || again[2][i] != g[i]) largest[1] = bad;
+        if (again[1][i] != g[i] || again[2][i] != g[i] || of_entries[i] != g[i]) largest[1] = bad;
     from_panels(g.data(), found.data(), K, N);
     for (int64_t i = 0; i < K * N; ++i) compare(largest[1], found[i], dW[i]);
 

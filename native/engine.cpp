@@ -11,6 +11,7 @@ namespace chainrule::CHAINRULE_ISA {
 
 constexpr double WORK_OF_ONE_ROW = 1e7; // operations per thread for a single row, where waking a thread counts
 constexpr double WORK_A_THREAD = 1e6;  // operations per thread of a step, at first; TeamSize goes down to half of it
+constexpr double WORTH_OF_AN_ENTRY = 6;  // numbers of a dense row that take as long as an entry
 constexpr double WORK_AN_UPDATE = 24;  // operations that take as long as the update of a weight
 
 template <class T>
@@ -260,6 +261,7 @@ bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop
     // At most one thread per row of the buffers: a thread without a row would never come to its end.
     Workers workers(static_cast<int>(std::clamp<int64_t>(capacity, 1, wanted)));
     const int present = workers.count();
+    is_sparse_ = is_mostly_zero(samples, nullptr, n);
     const bool in_place = reads_samples(samples), is_long = operations_ * double(capacity) > LONG_STEP;
     std::atomic<bool> is_finite{true};
     reserve_workspaces(present);
@@ -281,9 +283,13 @@ bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop
             const Rows<T> input = in_place ? X : rows_of(0);
             phases_.attempt([&] {
                 passes(Place::gather);
-                if (!in_place) gather(part, nullptr, r0, r1);
-                for (int64_t i = r0; i < r1; ++i)
-                    if (!all_finite(input.row(i), program_.widths.front())) is_finite.store(false, std::memory_order_relaxed);
+                if (!in_place) gather(part, nullptr, r0, r1, workspaces_[number]);
+                bool are_finite = true;
+                if (is_sparse_)
+                    are_finite = workspaces_[number].entries.are_finite();
+                else
+                    for (int64_t i = r0; i < r1; ++i) are_finite &= all_finite(input.row(i), program_.widths.front());
+                if (!are_finite) is_finite.store(false, std::memory_order_relaxed);
             });
             Cut cut{*this, number, present, n <= capacity ? n : std::numeric_limits<int64_t>::max(), {r0, r1}};
             for (size_t o = 0; o < program_.ops.size(); ++o) {
@@ -314,6 +320,24 @@ bool Engine<T>::reads_samples(const Samples& samples) const {
     if (samples.indptr != nullptr || samples.column != 1) return false;
     if (samples.type != (sizeof(T) == 4 ? 1 : 2) || program_.scale != 1 || program_.offset != 0) return false;
     return consumers_of_input_ == 1 && samples.stride % static_cast<int64_t>(sizeof(T)) == 0;
+}
+
+// Whether X is a CSR matrix of few entries that the first dense alone reads, without an offset: its products then take the
+// entries. Of more, dense rows are faster.
+template <class T>
+bool Engine<T>::is_mostly_zero(const Samples& samples, const int64_t* rows, int64_t n) const {
+    const int64_t width = program_.widths.front();
+    const bool may_be = samples.indptr != nullptr && !program_.ops.empty() && program_.ops[0].kind == Kind::dense &&
+                        consumers_of_input_ == 1 && program_.offset == 0 && !run_.bf16 && width <= INT32_MAX;
+    if (!may_be) return false;
+    int64_t all = 0;
+    with_types(samples, [&](auto*, auto*, auto* indptr) {
+        for (int64_t i = 0; i < n; ++i) {
+            const Entries entries(indptr, rows ? rows[i] : i, samples.entries);
+            all += entries.end - entries.begin;
+        }
+    });
+    return double(all) * WORTH_OF_AN_ENTRY < double(n) * double(width);
 }
 
 Session* make(const Program& program, const Run& run, int64_t capacity, bool trains, bool is_double) {

@@ -245,10 +245,18 @@ void forward_rows(const E* a, int64_t lda, const E* panels, const T* b, T* z, in
         }
 }
 
+// The terms of one row's sums: the k at which it is not 0, ascending, and its values there.
+template <class T>
+struct Terms {
+    const int32_t* at;
+    const T* values;
+    int64_t count;
+};
+
 // z = a W + b for one row of a and PANELS panels, over the `count` k in `at`, at which a is not 0. After a ReLU or in an image
-// most numbers are 0, and their rows of W are not read. Several panels give enough independent sums.
-template <class T, int PANELS>
-inline void forward_row_tile(const T* a, const int32_t* at, int64_t count, const T* panels, const T* b, T* z, int64_t K) {
+// most numbers are 0, and their rows of W are not read. Several panels give enough independent sums. value(c): a at k = at[c].
+template <class T, int PANELS, class Value>
+inline void forward_row_tile(Value value, const int32_t* at, int64_t count, const T* panels, const T* b, T* z, int64_t K) {
     using S = Simd<T>;
     using V = typename S::Vector;
     constexpr int L = S::LANES;
@@ -256,7 +264,7 @@ inline void forward_row_tile(const T* a, const int32_t* at, int64_t count, const
     for (int j = 0; j < PANELS * 2; ++j) sum[j] = b ? S::load(b + j * L) : V{};
     for (int64_t c = 0; c < count; ++c) {
         const int64_t k = at[c];
-        const T x = a[k];
+        const T x = value(c);
 #pragma GCC unroll 8
         for (int j = 0; j < PANELS * 2; ++j)
             sum[j] = multiply_add(x, S::load(panels + (j / 2 * K + k) * PANEL<T> + j % 2 * L), sum[j]);
@@ -264,25 +272,37 @@ inline void forward_row_tile(const T* a, const int32_t* at, int64_t count, const
     for (int j = 0; j < PANELS * 2; ++j) S::store(z + j * L, sum[j]);
 }
 
+// z = a W + b for one row and all panels, over the `count` k in `at`.
+template <class T, class Value>
+void forward_terms(Value value, const int32_t* at, int64_t count, const T* panels, const T* b, T* z, int64_t K, int64_t N) {
+    constexpr int P = PANEL<T>;
+    const int64_t all = (N + P - 1) / P;
+    for (int64_t p = 0; p < all;) {
+        const T *from = panels + p * P * K, *with = b ? b + p * P : nullptr;
+        if (all - p >= 4)
+            forward_row_tile<T, 4>(value, at, count, from, with, z + p * P, K), p += 4;
+        else if (all - p >= 2)
+            forward_row_tile<T, 2>(value, at, count, from, with, z + p * P, K), p += 2;
+        else
+            forward_row_tile<T, 1>(value, at, count, from, with, z + p * P, K), p += 1;
+    }
+}
+
 // z = a W + b for one row, with the bits of forward_rows if W is finite. at (K,) is scratch.
 template <class T>
 void forward_row(const T* a, const T* panels, const T* b, T* z, int64_t K, int64_t N, int32_t* at) {
-    constexpr int P = PANEL<T>;
     int64_t count = 0;
     for (int64_t k = 0; k < K; ++k) {
         at[count] = static_cast<int32_t>(k);
         count += a[k] != 0;
     }
-    const int64_t all = (N + P - 1) / P;
-    for (int64_t p = 0; p < all;) {
-        const T *from = panels + p * P * K, *with = b ? b + p * P : nullptr;
-        if (all - p >= 4)
-            forward_row_tile<T, 4>(a, at, count, from, with, z + p * P, K), p += 4;
-        else if (all - p >= 2)
-            forward_row_tile<T, 2>(a, at, count, from, with, z + p * P, K), p += 2;
-        else
-            forward_row_tile<T, 1>(a, at, count, from, with, z + p * P, K), p += 1;
-    }
+    forward_terms([=](int64_t c) { return a[at[c]]; }, at, count, panels, b, z, K, N);
+}
+
+// The same for a row of entries.
+template <class T>
+void forward_row(const Terms<T>& a, const T* panels, const T* b, T* z, int64_t K, int64_t N) {
+    forward_terms([values = a.values](int64_t c) { return values[c]; }, a.at, a.count, panels, b, z, K, N);
 }
 
 // sum + sum_j W[:, j] delta[j] for a block (LANES, LANES) of a panel, of which `rows` rows and `columns` columns are used.

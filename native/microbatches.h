@@ -52,7 +52,7 @@ void Engine<T>::walk_microbatches(const Call& call, const Batch& batch, const Me
                 passes(Place::gradient);
                 score = sum(&row_scores_[r0], r1 - r0, score);
                 const Buffer<T>& input = buffers_[0];
-                const bool gaps = has_gaps(&input.a[r0 * input.ld], input.ld, r1 - r0, input.width);
+                const bool gaps = !is_sparse_ && has_gaps(&input.a[r0 * input.ld], input.ld, r1 - r0, input.width);
                 own.forget();
                 for (const Task& task : tasks_) gradient_of(task, r0, r1, gaps, first > begin, gradients + task.at, own);
             });

@@ -71,21 +71,23 @@ struct Outer {
     T operator()(int64_t k, int64_t j) const { return a[k] * delta[j]; }
 };
 
-// Updates w (rows, PANEL) in place from g, and the rule's moments s0, s1, s2 of the same shape; null if it has fewer. Returns
-// max |w|, NaN if there is one.
-template <class T, class G>
-T update(Rule rule, const Step<T>& p, int64_t rows, G gradient, T* __restrict w, T* __restrict s0, T* __restrict s1,
+// Updates the rows `which` of w (rows, PANEL) in place from g, and of the rule's moments s0, s1, s2 of the same shape; null if it
+// has fewer. Returns max |w|, NaN if there is one.
+template <class T, class Which, class G>
+T update(Rule rule, const Step<T>& p, Which which, G gradient, T* __restrict w, T* __restrict s0, T* __restrict s1,
          T* __restrict s2) {
     constexpr int64_t P = PANEL<T>;
     Magnitude<T> largest[P] = {};
     // next(i, g): updates the moments at i, and returns the new w
     const auto each = [&](auto&& next) {
-        for (int64_t k = 0; k < rows; ++k)
+        for (int64_t c = 0; c < which.count; ++c) {
+            const int64_t k = which[c];
             for (int64_t j = 0; j < P; ++j) {
                 const T value = next(k * P + j, gradient(k, j));
                 largest[j] = std::max(largest[j], magnitude(value));
                 w[k * P + j] = value;
             }
+        }
     };
     switch (rule) {
         case Rule::gradient_descent:

@@ -129,6 +129,23 @@ void gather_sparse(const Samples& samples, const int64_t* rows, int64_t r0, int6
     }
 }
 
+// Calls f(values, columns, indptr) with the arrays of a CSR matrix, of their types.
+template <class F>
+void with_types(const Samples& samples, F&& f) {
+    const auto with = [&](auto* values) {
+        if (samples.wide)
+            f(values, static_cast<const int64_t*>(samples.indices), static_cast<const int64_t*>(samples.indptr));
+        else
+            f(values, static_cast<const int32_t*>(samples.indices), static_cast<const int32_t*>(samples.indptr));
+    };
+    if (samples.type == 0)
+        with(static_cast<const uint8_t*>(samples.X));
+    else if (samples.type == 1)
+        with(static_cast<const float*>(samples.X));
+    else
+        with(static_cast<const double*>(samples.X));
+}
+
 template <class U, class T>
 void gather_as(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, Following following, const Target<T>& to) {
     if (samples.indptr != nullptr && samples.wide)

@@ -14,6 +14,7 @@
 #include "pairs.h"
 #include "phases.h"
 #include "program.h"
+#include "sparse.h"
 #include "team_size.h"
 
 namespace chainrule::CHAINRULE_ISA {
@@ -94,6 +95,7 @@ struct Workspace {
     Array<T> scratch;  // (rows, ld): dL/da before it is added to another operation's contribution
     Array<T> tile;     // (3, padded outputs, LANES): outputs, targets and gradients of LANES samples
     std::vector<int32_t> nonzero;  // (widest layer,) the k at which a single row is not 0
+    SparseRows<T> entries;           // the thread's rows of X, if the first dense reads entries
     std::vector<Reader<T>> readers;  // one for each strip of a layer, or a single one for all strips in turn
     Largest<T> largest_a, largest_delta;  // max |a| and max |delta| over the thread's rows, see measures
     Largest<T> largest_gradient;          // max |g| over the thread's parts of a batch (microbatches.h)
@@ -103,6 +105,9 @@ struct Workspace {
         for (Reader<T>& reader : readers) reader.columns.a = nullptr, reader.paired.forget();
     }
 };
+
+// Rows of W in a strip of the update: whole tiles, and whole panels of W^T, on every instruction set.
+constexpr int64_t STRIP_ROWS = 96;
 
 // While every |w| is below this, neither the penalty of a strip nor its gradient overflows.
 template <class T>
@@ -259,7 +264,7 @@ class Engine final : public Session {
     void sum_parts(const Task& task, int64_t parts, T* g) const;
     int64_t parts_of(int64_t batch) const { return (batch + part_rows_ - 1) / part_rows_; }
     // walks.h: each works on rows r0 to r1 of the buffers, or on a block
-    void gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, Following following = {});
+    void gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, Workspace<T>& own, Following following = {});
     void forward(const Op& op, Cache<T>& cache, const Block& block, const Draw* draw, Rows<T> from, Workspace<T>& own);
     template <bool MAY_HAVE_GAPS, class Finish>
     void product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz,
@@ -273,6 +278,9 @@ class Engine final : public Session {
     bool shares_samples(int64_t columns) const;
     bool is_packed(int64_t columns) const;
     int64_t table_width() const;
+    void gradient_of_entries(const Task& task, bool more, T* g, const Workspace<T>& own) const;
+    bool visits_rows(const Task& task) const;
+    void apply_to_rows(const Task& task, const T* g);
     int64_t first_task(int thread, int count) const;
     void ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const;
     void gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Workspace<T>& own);
@@ -281,8 +289,8 @@ class Engine final : public Session {
     void count_frozen_penalty();
     double penalty_of(const Batch& batch) const;
     void add_penalty_and_clip(const Task& task, int64_t n0, double factor, T* g);
-    template <class G>
-    void apply(const Task& task, int64_t n0, int64_t rows, G g);
+    template <class Which, class G>
+    void apply(const Task& task, int64_t n0, Which which, G g);
     void apply_all(const Task& task, const T* g);
     bool apply_outer(const Task& task);
     void bound_norms(int slot, int64_t n0);
@@ -323,6 +331,9 @@ class Engine final : public Session {
     Rows<T> rows_of(int buffer) const { return {buffers_[buffer].a.data(), buffers_[buffer].ld}; }
     Rows<T> gradient_rows_of(int buffer) const { return {buffers_[buffer].grad.data(), buffers_[buffer].ld}; }
     bool reads_samples(const Samples& samples) const;
+    bool is_mostly_zero(const Samples& samples, const int64_t* rows, int64_t n) const;
+    // Whether an operation is the first dense and reads the entries of a CSR matrix, in this call.
+    bool reads_entries(const Op& op) const { return is_sparse_ && op.in == 0; }
     void count_operations();
     void reserve_workspaces(int count);
     void reserve(Workspace<T>& own, int number, int most) const;
@@ -364,6 +375,8 @@ class Engine final : public Session {
     double growth_ = 1, own_growth_ = 1;
     double mu_product_ = 1;
     int consumers_of_input_ = 0;
+    bool is_sparse_ = false;        // of the current call: whether X is read as entries, and buffer 0 is not written
+    int present_ = 1;               // threads of the current steps
     double operations_ = 0;         // arithmetic operations of a step for each sample
     double update_operations_ = 0;  // those of its update, whatever the batch
 };

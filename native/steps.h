@@ -28,10 +28,11 @@ Outcome Engine<T>::steps(const Samples& samples, const int64_t* rows, int64_t n_
                          int64_t n_steps, int64_t first, int64_t step_offset, double* sums, const Stop& stop) {
     Call call{samples, rows, n_rows, settings, first, step_offset, sums, stop, {0, End::done}};
     count_frozen_penalty();
+    is_sparse_ = is_mostly_zero(samples, rows, n_rows);
     while (call.goes_on() && call.outcome.steps < n_steps) {
         const int64_t k0 = call.outcome.steps, k1 = std::min(n_steps, k0 + team_.steps());
         Workers workers(team_.count());
-        phases_.begin(workers.count());
+        phases_.begin(present_ = workers.count());
         const auto start = std::chrono::steady_clock::now();
         workers.run([&](int number) { some_steps(call, k0, k1, {number, workers.count()}); });
         const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;

@@ -8,7 +8,6 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-constexpr int64_t STRIP_ROWS = 96;  // of W: whole tiles, and whole panels of W^T, on every instruction set
 constexpr int64_t SHORT_BATCH = 512;  // largest batch for which reading a again is faster than reading W again
 constexpr int64_t NEAR_BATCH = 512;  // samples whose columns of a strip stay in the L2 cache
 constexpr int64_t GROUP = 4;         // panels that read these samples together
@@ -106,8 +105,10 @@ void Engine<T>::count_penalty(int slot, int64_t k0, int64_t k1, int64_t n0) {
     const int64_t columns = std::min<int64_t>(PANEL<T>, W.columns - n0);
     double square[PANEL<T>], absolute[PANEL<T>], *penalty = &column_penalty_[place(slot, k0, n0)];
     sum_columns(panel, k1 - k0, columns, square, [](T sum, T w) { return fused(w, w, sum); });
+    for (int64_t j = 0; j < columns; ++j) penalty[j] = program_.l2 / 2 * square[j];
+    if (program_.l1 == 0) return;
     sum_columns(panel, k1 - k0, columns, absolute, [](T sum, T w) { return sum + std::abs(w); });
-    for (int64_t j = 0; j < columns; ++j) penalty[j] = program_.l2 / 2 * square[j] + program_.l1 * absolute[j];
+    for (int64_t j = 0; j < columns; ++j) penalty[j] += program_.l1 * absolute[j];
 }
 
 // The penalty in a batch's loss: the sum of what is stored, times the step's factor.
@@ -160,6 +161,7 @@ void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_g
     const Cache<T>& cache = caches_[task.op];
     const int64_t K = task.k1 - task.k0;
     if (op.kind == Kind::dense && task.slot == op.slot0) {  // dL/dW = a^T delta
+        if (reads_entries(op)) return gradient_of_entries(task, more, g, own);
         const bool is_far = in.width * out.width * static_cast<int64_t>(sizeof(T)) > NEAR;
         const Reading reading = op.in == 0 && has_gaps          ? Reading::sparse
                                 : is_packed(out.width)         ? Reading::packed
@@ -202,6 +204,21 @@ void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_g
     }
 }
 
+// gradient_of for a dense that reads entries: those of all threads' rows, or of its own thread's with micro-batches. Threads have
+// rows in the order of their numbers. A strip's few entries leave no time to prefetch in, and the processor follows the strips.
+template <class T>
+void Engine<T>::gradient_of_entries(const Task& task, bool more, T* g, const Workspace<T>& own) const {
+    const Buffer<T>& out = buffers_[program_.ops[task.op].out];
+    const int64_t K = task.k1 - task.k0, strip = task.k0 / STRIP_ROWS;
+    const Workspace<T>* first = microbatch_ > 0 ? &own : workspaces_.data();
+    const Workspace<T>* last = first + (microbatch_ > 0 ? 1 : present_);
+    for (int64_t n = task.n0; n < task.n1; n += PANEL<T>, g += K * PANEL<T>) {
+        if (!more) std::fill_n(g, K * PANEL<T>, T(0));
+        for (const Workspace<T>* each = first; each != last; ++each)
+            add_entries(each->entries.begin(strip), each->entries.end(strip), out.grad.data() + n, out.ld, out.width - n, g);
+    }
+}
+
 // g = clip(g + factor (l2 W + l1 sign(W)), -clip_value, clip_value) for a panel of a task. Stores the penalty of W before the
 // step, without the factor.
 template <class T>
@@ -212,7 +229,10 @@ void Engine<T>::add_penalty_and_clip(const Task& task, int64_t n0, double factor
         const T l2 = T(program_.l2 * factor), l1 = T(program_.l1 * factor);
         const T* W = &parameters_[task.slot].value[n0 * slot.rows + task.k0 * PANEL<T>];
         count_penalty(task.slot, task.k0, task.k1, n0);
-        for (int64_t i = 0; i < n; ++i) g[i] += l2 * W[i] + (W[i] > 0 ? l1 : W[i] < 0 ? -l1 : T(0));
+        if (l1 == 0)
+            for (int64_t i = 0; i < n; ++i) g[i] += l2 * W[i];
+        else
+            for (int64_t i = 0; i < n; ++i) g[i] += l2 * W[i] + (W[i] > 0 ? l1 : W[i] < 0 ? -l1 : T(0));
     }
     if (run_.clip_value > 0) {
         const T limit = T(run_.clip_value);
@@ -255,14 +275,14 @@ void Engine<T>::refresh(int slot, int64_t k0, int64_t k1, int64_t n0) {
         transpose_strip(W, parameter.transposed.data(), k0, k1, n0, program_.slots[slot].columns);
 }
 
-// Applies the rule to `rows` rows of a task's panel that begins at column n0.
+// Applies the rule to the rows `which` of a task's panel that begins at column n0.
 template <class T>
-template <class G>
-void Engine<T>::apply(const Task& task, int64_t n0, int64_t rows, G g) {
+template <class Which, class G>
+void Engine<T>::apply(const Task& task, int64_t n0, Which which, G g) {
     Parameter<T>& parameter = parameters_[task.slot];
     const int64_t at = n0 * program_.slots[task.slot].rows + task.k0 * PANEL<T>;
     auto moment = [&](int k) { return parameter.moment[k].empty() ? nullptr : &parameter.moment[k][at]; };
-    const T largest = update(settings_.rule, step_of(task.slot), rows, g, &parameter.value[at], moment(0), moment(1), moment(2));
+    const T largest = update(settings_.rule, step_of(task.slot), which, g, &parameter.value[at], moment(0), moment(1), moment(2));
     if (!std::isfinite(largest) || passes(Place::rule)) overflow_.store(true, std::memory_order_relaxed);
     note_parameter(largest);
     refresh(task.slot, task.k0, task.k1, n0);
@@ -273,8 +293,28 @@ void Engine<T>::apply(const Task& task, int64_t n0, int64_t rows, G g) {
 template <class T>
 void Engine<T>::apply_all(const Task& task, const T* g) {
     const int64_t K = task.k1 - task.k0;
-    if (program_.slots[task.slot].size > 0) return apply(task, task.n0, padded<T>(task.n1 - task.n0) / PANEL<T>, Stored<T>{g});
-    for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) apply(task, n, K, Stored<T>{g + (n - task.n0) * K});
+    if (visits_rows(task) && microbatch_ == 0) return apply_to_rows(task, g);
+    if (program_.slots[task.slot].size > 0) return apply(task, task.n0, All{padded<T>(task.n1 - task.n0) / PANEL<T>}, Stored<T>{g});
+    for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) apply(task, n, All{K}, Stored<T>{g + (n - task.n0) * K});
+}
+
+// Whether the rule changes nothing where the gradient is 0, so that only rows of W with an entry in the batch need a visit.
+template <class T>
+bool Engine<T>::visits_rows(const Task& task) const {
+    const Op& op = program_.ops[task.op];
+    return reads_entries(op) && task.slot == op.slot0 && settings_.rule == Rule::gradient_descent && column_penalty_.empty();
+}
+
+// apply_all for these rows.
+template <class T>
+void Engine<T>::apply_to_rows(const Task& task, const T* g) {
+    bool is_there[STRIP_ROWS] = {};
+    uint8_t at[STRIP_ROWS];
+    for (int number = 0; number < present_; ++number) workspaces_[number].entries.mark(task.k0 / STRIP_ROWS, is_there);
+    int64_t count = 0;
+    for (int64_t k = 0; k < task.k1 - task.k0; ++k) at[count] = static_cast<uint8_t>(k), count += is_there[k];
+    for (int64_t n = task.n0; n < task.n1; n += PANEL<T>)
+        apply(task, n, Places{at, count}, Stored<T>{g + (n - task.n0) * (task.k1 - task.k0)});
 }
 
 // The update of a dense's W from one sample: the rule computes dL/dW[k, n] = a[k] delta[n] itself. Returns false, and does
@@ -283,9 +323,9 @@ template <class T>
 bool Engine<T>::apply_outer(const Task& task) {
     const Op& op = program_.ops[task.op];
     const bool is_wanted = run_.clip_value > 0 || program_.l2 > 0 || program_.l1 > 0;
-    if (is_wanted || microbatch_ > 0 || op.kind != Kind::dense || task.slot != op.slot0) return false;
+    if (is_wanted || microbatch_ > 0 || op.kind != Kind::dense || task.slot != op.slot0 || reads_entries(op)) return false;
     const T *a = &buffers_[op.in].a[task.k0], *delta = &buffers_[op.out].grad[task.n0];
-    for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) apply(task, n, task.k1 - task.k0, Outer<T>{a, delta + n - task.n0});
+    for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) apply(task, n, All{task.k1 - task.k0}, Outer<T>{a, delta + n - task.n0});
     return true;
 }
 
@@ -313,7 +353,7 @@ template <class Use>
 void Engine<T>::each_gradient(const Batch& batch, const Member& me, Use&& use) {
     alignas(64) T group[GROUP * STRIP<T>];
     const Buffer<T>& input = buffers_[0];
-    const bool gaps = microbatch_ == 0 && has_gaps(input.a.data(), input.ld, batch.size, input.width);
+    const bool gaps = microbatch_ == 0 && !is_sparse_ && has_gaps(input.a.data(), input.ld, batch.size, input.width);
     Workspace<T>& own = workspaces_[me.number];
     own.forget();
     for (int64_t t; (t = take(task_shares_, me.number, me.present)) >= 0;) {
@@ -373,7 +413,7 @@ void Engine<T>::update_clipped(const Member& me) noexcept {
         for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) {
             T* g = kept_gradient(task, n);
             for (int64_t i = 0; i < (task.k1 - task.k0) * PANEL<T>; ++i) g[i] *= scale;
-            apply(task, n, task.k1 - task.k0, Stored<T>{g});
+            apply(task, n, All{task.k1 - task.k0}, Stored<T>{g});
         }
     }
 }

@@ -11,10 +11,16 @@ namespace chainrule::CHAINRULE_ISA {
 constexpr int64_t FEW_ROWS = 256;            // rows per thread up to which threads share columns
 constexpr int64_t WORTH_WAITING = 1 << 19;  // multiplications for which sharing an operation's columns is worth two barriers
 
-// a0 = scale X[rows] + offset for rows r0 to r1 of the buffers, in the network's precision: the only copy of the samples.
+// a0 = scale X[rows] + offset for rows r0 to r1 of the buffers, in the network's precision: the only copy of the samples. Or
+// their entries, if the first dense reads those.
 template <class T>
-void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, Following following) {
+void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, Workspace<T>& own, Following following) {
     Buffer<T>& input = buffers_[0];
+    if (is_sparse_) {
+        own.entries.read(samples, rows, r0, r1, input.width, T(program_.scale));
+        if (is_trained(program_.ops[0].slot0)) own.entries.template sort<STRIP_ROWS>(input.width);
+        return;
+    }
     const Target<T> to{input.a.data(), input.ld, input.width, T(program_.scale), T(program_.offset)};
     if (samples.type == 0)
         gather_as<uint8_t>(samples, rows, r0, r1, following, to);
@@ -79,7 +85,7 @@ void Engine<T>::sums_over_batch(const Op& op, Cache<T>& cache, int64_t n0, int64
 // whole.
 template <class T>
 bool Engine<T>::shares_columns(const Op& op, int64_t rows, int present, bool is_forth) const {
-    if (present == 1 || op.kind != Kind::dense || run_.bf16 || rows > FEW_ROWS * present) return false;
+    if (present == 1 || op.kind != Kind::dense || run_.bf16 || rows > FEW_ROWS * present || reads_entries(op)) return false;
     const Buffer<T>&in = buffers_[op.in], &out = buffers_[op.out];
     if (rows * in.width * out.width < WORTH_WAITING) return false;
     if (is_forth) return op.out + 1 < static_cast<int>(buffers_.size()) && out.width > PANEL<T> * present;
@@ -102,7 +108,7 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
     };
     phases_.attempt([&] {
         passes(Place::gather);
-        gather(call.samples, rows, r0, r1, part.following);
+        gather(call.samples, rows, r0, r1, own, part.following);
     });
     for (size_t o = 0; o < program_.ops.size(); ++o) {
         const Op& op = program_.ops[o];
@@ -110,7 +116,10 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
         const Block block = block_of(op, caches_[o], true);
         phases_.attempt([&] {
             passes(Place::forward);
-            if (measures(op, true)) measure(own.largest_a, in.a, in.ld);
+            if (measures(op, true) && reads_entries(op))
+                own.entries.measure(own.largest_a);
+            else if (measures(op, true))
+                measure(own.largest_a, in.a, in.ld);
             forward(op, caches_[o], block, &draw, rows_of(op.in), own);
             if (buffers_[op.out].is_multiplied) round_rows(buffers_[op.out].a, buffers_[op.out], r0, r1);
         });

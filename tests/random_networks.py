@@ -51,6 +51,7 @@ FORMS: dict[str, Callable[[np.ndarray], Any]] = {
     "bytes": lambda X: np.clip(40 * X + 128, 0, 255).astype(np.uint8),
     "int32": lambda X: (3 * X).astype(np.int32),
     "CSR": lambda X: scipy.sparse.csr_matrix(X * (np.abs(X) > 1)),
+    "CSR of few entries": lambda X: scipy.sparse.csr_matrix(X * (np.abs(X) > 1.8)),
 }
 
 

@@ -1,5 +1,5 @@
 // dense: formulas/layers/dense.py in C++, by the products of matmul.h. An activation after it is fused into forward, f'(z) of
-// the dense before it into backward (Layout::Part).
+// the dense before it into backward (Layout::Part). The first one may read the entries of a CSR matrix (sparse.h).
 #pragma once
 
 #include "../epilogues.h"
@@ -18,6 +18,13 @@ struct dense {
         const int64_t n0 = at.block.n0, N = std::min(at.block.n1, engine.buffers_[at.op.out].width) - n0;
         T* to = at.row(at.r0) + n0;
         const Activate<T> over_z{at.op.function, at.c0(), to, at.ld};
+        if (engine.reads_entries(at.op)) {
+            for (int64_t i = at.r0; i < at.r1; ++i, to += at.ld) {
+                forward_row(at.own.entries.row(i), panels, b, to, at.width, N);
+                for (int64_t n = 0; n < N; n += PANEL<T>) over_z(i - at.r0, i - at.r0 + 1, n);
+            }
+            return;
+        }
         engine.template product<true>(engine.buffers_[at.op.in], at.a, panels + n0 * at.width, W.pairs, b ? b + n0 : b, to, at.ld, N,
                                       at.r0, at.r1, at.own, over_z);
     }
