@@ -247,6 +247,16 @@ void Engine<T>::get_moment(int number, void* values) const {
 }
 
 template <class T>
+void Engine<T>::keep_moments() {
+    for (Parameter<T>& parameter : parameters_) {
+        for (Array<T>* array : {&parameter.value, &parameter.transposed, &parameter.rounded, &parameter.g}) Array<T>().swap(*array);
+        for (Array<Pair>* array : {&parameter.pairs, &parameter.transposed_pairs}) Array<Pair>().swap(*array);
+    }
+    std::vector<Buffer<T>>().swap(buffers_), std::vector<Cache<T>>().swap(caches_);
+    std::vector<Workspace<T>>().swap(workspaces_), Array<T>().swap(part_gradients_);
+}
+
+template <class T>
 int Engine<T>::team_size(int64_t batch, double work_a_thread) const {
     const double work = (operations_ * double(batch) + update_operations_) / work_a_thread;
     return std::max(1, std::min<int>(run_.threads, static_cast<int>(std::min(work, 1024.0))));

@@ -234,28 +234,38 @@ class PySession {
 
     void set_theta(const Any& theta) {
         const Alone alone(turns_, trains_);
+        require_whole();
         session_->set_theta(vector(theta, program_.size));
     }
     void get_theta(const Any& theta) const {
         const Alone alone(turns_, trains_);
+        require_whole();
         session_->get_theta(vector(theta, program_.size));
     }
     void set_state(int number, const Any& a, const Any& b) {
         const Alone alone(turns_, trains_);
+        require_whole();
         session_->set_state(number, vector(a, program_.states.at(number)), vector(b, program_.states.at(number)));
     }
     void get_state(int number, const Any& a, const Any& b) const {
         const Alone alone(turns_, trains_);
+        require_whole();
         session_->get_state(number, vector(a, program_.states.at(number)), vector(b, program_.states.at(number)));
     }
     int moments() const { return session_->moments(); }
     void set_moment(int number, const Any& values) {
         const Alone alone(turns_, trains_);
+        require_whole();
         session_->set_moment(check_moment(number), vector(values, program_.size));
     }
     void get_moment(int number, const Any& values) const {
         const Alone alone(turns_, trains_);
         session_->get_moment(check_moment(number), vector(values, program_.size));
+    }
+    void keep_moments() {
+        const Alone alone(turns_, trains_);
+        session_->keep_moments();
+        is_whole_ = false;
     }
     double mu_product() const {
         const Alone alone(turns_, trains_);
@@ -273,6 +283,7 @@ class PySession {
                                             const Doubles& rate, const Doubles& decay, const Doubles& dropout, const Doubles& penalty, const Doubles& smoothing,
                                             int64_t first, int64_t step_offset, const Sums& sums) {
         const Alone alone(turns_, trains_);
+        require_whole();
         PySamples given(X, program_.widths.front());
         Samples& samples = given.samples;
         const int64_t n = given.n;
@@ -319,6 +330,7 @@ class PySession {
     // output is not finite. Uses Python's buffers, which cost a tenth of nanobind's arrays.
     int64_t predict_row(nb::handle x, nb::handle out) {
         const Alone alone(turns_, trains_);
+        require_whole();
         if (Py_TYPE(x.ptr()) != plain_ && PyObject_HasAttrString(x.ptr(), "mask")) return -1;  // the mask is not in its memory
         const int64_t inputs = program_.widths.front(), outputs = program_.widths.back();
         const Buffer read(x, PyBUF_ND | PyBUF_FORMAT), write(out, PyBUF_ND | PyBUF_FORMAT | PyBUF_WRITABLE);
@@ -338,6 +350,7 @@ class PySession {
     // Writes out (n, outputs). Returns whether the samples are finite.
     bool predict(nb::object X, const Any& out) {
         const Alone alone(turns_, trains_);
+        require_whole();
         const PySamples given(X, program_.widths.front());
         const int64_t n = given.n;
         check(given, nullptr, n);
@@ -356,6 +369,9 @@ class PySession {
     }
 
    private:
+    void require_whole() const {
+        if (!is_whole_) throw std::runtime_error("this session is over; only its moments are left");
+    }
     template <class T>
     static int64_t greatest(const T* out, int64_t n) {
         bool finite = true;
@@ -382,7 +398,7 @@ class PySession {
     }
 
     Program program_;
-    bool is_double_, trains_;
+    bool is_double_, trains_, is_whole_ = true;
     std::unique_ptr<Session> session_;
     std::atomic<int64_t> taken_{0};
     mutable Turns turns_;
@@ -473,6 +489,7 @@ NB_MODULE(_native, m) {
         .def("moments", &PySession::moments)
         .def("set_moment", &PySession::set_moment)
         .def("get_moment", &PySession::get_moment)
+        .def("keep_moments", &PySession::keep_moments)
         .def("mu_product", &PySession::mu_product)
         .def("set_mu_product", &PySession::set_mu_product)
         .def("taken", &PySession::taken)

@@ -131,6 +131,7 @@ class Session {
     virtual int moments() const = 0;                               // number of the rule's moments
     virtual void set_moment(int number, const void* values) = 0;   // (size,) in theta's order
     virtual void get_moment(int number, void* values) const = 0;
+    virtual void keep_moments() = 0;                               // frees all else; only get_moment may follow
     virtual double mu_product() const = 0;
     virtual void set_mu_product(double value) = 0;
     // Throws nothing once it has begun: the outcome holds the exception, and the step that failed changes nothing.

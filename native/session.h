@@ -229,6 +229,7 @@ class Engine final : public Session {
     int moments() const override;
     void set_moment(int number, const void* values) override;
     void get_moment(int number, void* values) const override;
+    void keep_moments() override;
     double mu_product() const override { return mu_product_; }
     void set_mu_product(double value) override { mu_product_ = value; }
     Outcome steps(const Samples& samples, const int64_t* rows, int64_t n_rows, const StepSettings& settings, int64_t n_steps,

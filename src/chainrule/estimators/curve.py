@@ -13,7 +13,7 @@ from chainrule.estimators.settings import FitSettings
 from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
 from chainrule.training.callbacks import Callback
 from chainrule.training.loop import learning_rates
-from chainrule.training.run import OptimizerState, Run
+from chainrule.training.run import Run
 
 
 class LearningCurve(Callback):
@@ -148,8 +148,7 @@ class LearningCurve(Callback):
         p = self.estimator
         if p.n_iter_ == 0:  # ended within its first epoch
             p.loss_ = self.loss(run, max(1, run.session.taken * run.plan.batch_size))
-        run.session.synchronize()  # the session ends here, so its state needs no copy
-        self.rates.kept = OptimizerState(run.session.optimizer_state, run.steps_before + run.step)
+        self.rates.keep(run)
         if self.best is not None:
             run.restore(self.best)
 

@@ -162,7 +162,7 @@ def run(
         if isinstance(model, Ensemble):
             model.leave_out_diverged()
             if curve is not None and len(model) < int(settings.n_members):
-                curve.rates.kept = None  # it is of more members
+                curve.rates.session = None  # it is of more members
 
 
 def diverged(estimator: Any, error: NonFiniteError) -> None:

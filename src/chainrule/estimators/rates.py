@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer, Solver
-from chainrule.training.run import OptimizerState
+from chainrule.training.run import OptimizerState, Run
 
 SMALLEST_RATE = 1e-6
 """`learning_rate="adaptive"` ends the training below this rate."""
+
+
+class Remembered(NamedTuple):
+    """What an optimizer remembers, where the session that had it is no longer needed."""
+
+    optimizer_state: Any
 
 
 @dataclass
@@ -24,7 +30,31 @@ class RateControl:
     mode: str = "constant"
     """constant, invscaling or adaptive"""
     power: float = 0.5
-    kept: OptimizerState | None = None
+    session: Any = None
+    """the last fit's session, which is over, or what it remembers; None before the first"""
+    steps: int = 0
+    """the steps that the optimizer has taken"""
+
+    @property
+    def kept(self) -> OptimizerState | None:
+        """What the optimizer remembers, read from the session when it is first asked for; None before the first fit."""
+        if self.session is None:
+            return None
+        self.session = Remembered(self.session.optimizer_state)
+        return OptimizerState(self.session.optimizer_state, self.steps)
+
+    def keep(self, run: Run) -> None:
+        """End the session of a run. Its engine may keep what the optimizer remembers, which most fits never ask for."""
+        run.session.synchronize()
+        self.session, self.steps = run.session, run.steps_before + run.step
+        if hasattr(run.session, "end"):
+            run.session.end()
+        else:
+            self.session = Remembered(run.session.optimizer_state)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes, with what the optimizer remembers in place of the session."""
+        return self.__dict__ | {"session": None if self.kept is None else self.session}
 
     def after_epoch(self, samples: int) -> None:
         """Set the rate of the next epoch for "invscaling"; samples: those seen so far."""

@@ -134,13 +134,8 @@ class NativeWalk:
 
     def unchecked(self, X: Any) -> NDArray[Any] | None:
         """Compute the output for unvalidated rows; None if the kernels cannot read them or one is not finite."""
-        if (
-            type(X) is not np.ndarray
-            or X.ndim != 2
-            or X.shape[1] != self.inputs
-            or not len(X)
-            or not is_direct(X)
-        ):
+        is_plain = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.inputs
+        if not (is_plain and len(X) and is_direct(X)):
             return None
         out = np.empty((len(X), self.outputs), self.dtype)
         return out if self.native.predict(X, out) else None
@@ -261,6 +256,12 @@ class NativeSession:
             self.native.get_state(number, *new)
             self.states = self.states | {name: type(state)(*new, *state[2:])}
         self.theta_is_stale = False
+
+    def end(self) -> None:
+        """Free what steps need: no step may follow. `optimizer_state` is still read back when it is asked for."""
+        self.synchronize()
+        self.weights_checked_for = None
+        self.native.keep_moments()
 
     @property
     def optimizer_state(self) -> Any:
