@@ -96,8 +96,12 @@ def reconstruction(estimator: Any, run: Run) -> dict[str, Any]:
 
 
 def tasks(estimator: Any, epochs: int, X: Any, y: Any, sample_weight: Any) -> Tasks | None:
-    """Return the bridge to scikit-learn's callbacks for at most so many epochs; None if the estimator has none."""
-    if not (getattr(estimator, "_skl_callbacks", None) or hasattr(estimator, "_parent_callback_ctx")):
+    """Return the bridge to scikit-learn's callbacks for at most so many epochs; None if nobody would be called.
+
+    A search hands its context to each estimator, also one without callbacks; a task an epoch is a sixth of a short fit.
+    """
+    parent = getattr(estimator, "_parent_callback_ctx", None)
+    if not (getattr(estimator, "_skl_callbacks", None) or getattr(parent, "_callbacks", parent)):
         return None
     return Tasks(estimator, epochs, X, y, sample_weight)
 

@@ -88,7 +88,7 @@ class Run:
         """The settings and data that must be the same for a checkpoint to be resumed."""
         return self.identify()
 
-    @property
+    @cached_property
     def steps_per_epoch(self) -> int:
         """The number of batches per epoch, the last partial one included."""
         return -(-self.samples.n // self.plan.batch_size)
