@@ -22,10 +22,16 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
       trains_(trains),
       is_one_row_(capacity == 1) {
     const Layout layout = analyze(program, trains);
+    int64_t room = 0;  // behind each row: a product of a grouped dense's last group writes whole panels
+    for (const Op& op : program_.ops)
+        for (const int buffer : {op.in, op.out}) {
+            const int64_t each = program_.widths[buffer] / op.groups;
+            if (op.groups > 1) room = std::max(room, padded<T>(each) - each);
+        }
     for (size_t i = 0; i < program_.widths.size(); ++i) {
         const int64_t width = program_.widths[i];
         const auto& [needs_gradient, is_multiplied, readers] = layout.values[i];
-        buffers_.push_back({width, distance<T>(width), needs_gradient, {}, {}, is_multiplied, {}});
+        buffers_.push_back({width, distance<T>(width + room), needs_gradient, {}, {}, is_multiplied, {}});
     }
     consumers_of_input_ = layout.values[0].readers;
     first_trained_ = layout.first_trained, growth_ = layout.growth, own_growth_ = layout.own_growth;
@@ -95,17 +101,20 @@ void Engine<T>::allocate_caches(const Layout& layout, int64_t capacity) {
                 array->resize(in.ld);
         }
         if (op.kind == Kind::embedding) plan_tables(op, cache, capacity);
-        if (op.kind != Kind::dense) continue;
-        Parameter<T>& W = parameters_[op.slot0];
-        const Buffer<T>& out = buffers_[op.out];
-        if (multiplies_pairs()) {
-            W.pairs.resize(halved(in.width) * padded<T>(out.width));
-            if (in.needs_gradient) W.transposed_pairs.resize(padded<T>(in.width) * halved(out.width));
+        if (!op.is_dense()) continue;
+        if (multiplies_pairs())
             for (Buffer<T>* buffer : {&buffers_[op.in], &buffers_[op.out]})
                 buffer->pairs.resize(capacity * distance<Pair>(halved(buffer->width)));
-        } else {
-            if (run_.bf16) W.rounded.resize(W.value.size());
-            if (trains_ && in.needs_gradient && !is_one_row_) W.transposed.resize(padded<T>(in.width) * out.width);
+        const int64_t K = in.width / op.groups, N = buffers_[op.out].width / op.groups;
+        for (int group = 0; group < op.copies(); ++group) {
+            Parameter<T>& W = parameters_[op.slot0 + group];
+            if (multiplies_pairs()) {
+                W.pairs.resize(halved(K) * padded<T>(N));
+                if (in.needs_gradient) W.transposed_pairs.resize(padded<T>(K) * halved(N));
+            } else {
+                if (run_.bf16) W.rounded.resize(W.value.size());
+                if (trains_ && in.needs_gradient && !is_one_row_) W.transposed.resize(padded<T>(K) * N);
+            }
         }
     }
 }
@@ -130,8 +139,9 @@ void Engine<T>::plan_tables(const Op& op, Cache<T>& cache, int64_t capacity) con
 template <class T>
 void Engine<T>::count_operations() {
     for (const Op& op : program_.ops) {
+        if (op.shares) sharing_ = std::max<int64_t>(sharing_, op.groups);
         const double width = double(program_.widths[op.in]);
-        operations_ += op.kind == Kind::dense ? width * double(program_.widths[op.out]) * (trains_ ? 6 : 2) : width * 8;
+        operations_ += op.is_dense() ? width * double(program_.widths[op.out]) / op.groups * (trains_ ? 6 : 2) : width * 8;
     }
     for (const Slot& slot : program_.slots)
         if (trains_ && slot.is_trained) update_operations_ += double(slot.rows * padded<T>(slot.columns)) * WORK_AN_UPDATE;
@@ -144,7 +154,7 @@ void Engine<T>::reserve_workspaces(int count) {
     workspaces_.reserve(count);
     while (static_cast<int>(workspaces_.size()) < count) {
         Workspace<T>& own = workspaces_.emplace_back();
-        own.tile.resize(3 * padded<T>(buffers_.back().width) * Simd<T>::LANES);
+        own.tile.resize(4 * padded<T>(buffers_.back().width) * Simd<T>::LANES);
         if (is_one_row_) own.nonzero.resize(*std::max_element(program_.widths.begin(), program_.widths.end()));
         if (trains_) reserve(own, static_cast<int>(workspaces_.size()) - 1, count);
     }
@@ -159,17 +169,18 @@ void Engine<T>::reserve(Workspace<T>& own, int number, int most) const {
     const int64_t samples = microbatch_ > 0 ? microbatch_ : batch;  // samples that a strip of dL/dW sums over
     int64_t scratch = 0, strips = 1;
     for (const Op& op : program_.ops) {
-        if (op.kind != Kind::dense) continue;
+        if (!op.is_dense()) continue;
         const Buffer<T>& in = buffers_[op.in];
         if (in.needs_gradient && caches_[&op - program_.ops.data()].accumulates) scratch = std::max(scratch, rows * in.ld);
-        if (is_trained(op.slot0) && batch <= SHORT_BATCH) strips = std::max(strips, (in.width + STRIP_ROWS - 1) / STRIP_ROWS);
+        if (is_trained(op.slot0) && samples_of(op) <= SHORT_BATCH)
+            strips = std::max(strips, (in.width / op.groups + STRIP_ROWS - 1) / STRIP_ROWS);
     }
     own.scratch.resize(scratch);
     own.readers.resize(strips);
     for (const Op& op : program_.ops) {
-        if (op.kind != Kind::dense || !is_trained(op.slot0)) continue;
-        const int64_t width = buffers_[op.in].width, outputs = buffers_[op.out].width;
-        const int64_t together = shares_samples(outputs) ? std::min(NEAR_BATCH, samples) : samples;
+        if (!op.is_dense() || !is_trained(op.slot0)) continue;
+        const int64_t width = buffers_[op.in].width / op.groups, outputs = buffers_[op.out].width / op.groups;
+        const int64_t together = shares_samples(op, outputs) ? std::min(NEAR_BATCH, samples) : samples;
         for (int64_t strip = 0; strip < (width + STRIP_ROWS - 1) / STRIP_ROWS; ++strip) {
             const int64_t K = std::min(STRIP_ROWS, width - strip * STRIP_ROWS);
             Reader<T>& reader = own.reader(strip);
@@ -326,7 +337,7 @@ bool Engine<T>::predict(const Samples& samples, int64_t n, void* out, const Stop
 // Whether the first dense reads the samples in place: they have its type and layout, and no other operation reads them.
 template <class T>
 bool Engine<T>::reads_samples(const Samples& samples) const {
-    if (program_.ops.empty() || program_.ops[0].kind != Kind::dense) return false;
+    if (program_.ops.empty() || !program_.ops[0].is_dense()) return false;
     if (samples.indptr != nullptr || samples.column != 1) return false;
     if (samples.type != (sizeof(T) == 4 ? 1 : 2) || program_.scale != 1 || program_.offset != 0) return false;
     return consumers_of_input_ == 1 && samples.stride % static_cast<int64_t>(sizeof(T)) == 0;

@@ -40,7 +40,8 @@ void check(const Program& program) {
     };
     require(program.widths.size() == program.ops.size() + 1, "it has another number of buffers than operations");
     for (const int64_t columns : program.widths) require(columns > 0, "a buffer has no columns");
-    require(program.loss_c.size() == 1 || program.loss_c.size() == static_cast<size_t>(program.widths.back()),
+    require(program.members > 0 && program.widths.back() % program.members == 0, "the last buffer has parts of another width");
+    require(program.loss_c.size() == 1 || program.loss_c.size() == static_cast<size_t>(program.outputs()),
             "the loss has neither one constant nor one for each output");
     for (const Slot& slot : program.slots)
         require(slot.start >= 0 && slot.rows > 0 && slot.columns > 0 && slot.start + slot.rows * slot.columns <= program.size,
@@ -53,13 +54,21 @@ void check(const Program& program) {
         const int64_t in = width(op.in), out = width(op.out);
         const int64_t made = op.kind == Kind::concat      ? in + width(op.in2)
                              : op.kind == Kind::embedding ? embedded_width(program, op, in)
-                             : op.kind == Kind::dense     ? out
+                             : op.kind == Kind::take      ? static_cast<int64_t>(op.columns.size())
+                             : op.is_dense()              ? out
                                                           : in;
         require(out == made && (op.kind != Kind::add || width(op.in2) == in), "an operation makes another width");
-        if (op.kind == Kind::dense) {
-            require(op.slot0 >= 0 && op.slot0 < static_cast<int>(program.slots.size()), "a dense has no W");
-            const Slot& W = program.slots[static_cast<size_t>(op.slot0)];
-            require(W.rows == in && W.columns == out && (op.slot1 == -1 || is_vector(op.slot1, out)), "W or b has another shape");
+        for (const int32_t column : op.columns) require(column >= 0 && column < in, "a take reads another column");
+        require(op.groups > 0 && (op.groups == 1 || op.kind == Kind::grouped_dense), "another operation has groups");
+        if (op.is_dense()) {
+            require(in % op.groups == 0 && out % op.groups == 0, "a dense has groups of another width");
+            require(op.slot0 >= 0 && op.slot0 + op.copies() <= static_cast<int>(program.slots.size()), "a dense has no W");
+            for (int group = 0; group < op.copies(); ++group) {
+                const Slot& W = program.slots[static_cast<size_t>(op.slot0 + group)];
+                require(W.rows == in / op.groups && W.columns == out / op.groups &&
+                            (op.slot1 == -1 || is_vector(op.slot1 + group, out / op.groups)),
+                        "W or b has another shape");
+            }
         } else if (op.kind != Kind::embedding) {
             require(shape.parameters > 0 ? is_vector(op.slot0, in) : op.slot0 == -1, "a parameter has another shape");
             require(shape.parameters > 1 ? is_vector(op.slot1, in) : op.slot1 == -1, "a parameter has another shape");
@@ -74,21 +83,28 @@ void check(const Program& program) {
 double bound_of_function(const Op& op) { return 2 * std::max(1.0, std::abs(op.c0)); }
 
 // Layout::growth. For a (n, K) and W (K, N): |a W + b| <= (K + 1) max|W, b| max(1, |a|), and |delta W^T| <= N max|W| |delta|.
-// An embedding makes max(1, |a|) at most USUAL_PARAMETER times as large.
+// An embedding makes max(1, |a|) at most USUAL_PARAMETER times as large, a scale |delta| too, a shift max(1, |a|) by one more;
+// a take sums at most all delta.
 double growth_from(const Program& program, int first) {
     double growth = 1;
     for (size_t o = static_cast<size_t>(first); o < program.ops.size(); ++o) {
         const Op& op = program.ops[o];
         const bool follows = op.in == static_cast<int>(o);
-        if (follows && op.kind == Kind::embedding) {
-            growth *= USUAL_PARAMETER;
+        const double known = op.kind == Kind::embedding ? USUAL_PARAMETER
+                             : op.kind == Kind::scale   ? USUAL_PARAMETER * USUAL_PARAMETER
+                             : op.kind == Kind::shift   ? USUAL_PARAMETER + 1
+                             : op.kind == Kind::take    ? double(op.columns.size())
+                                                        : 0;
+        if (follows && known > 0) {
+            growth *= known;
             continue;
         }
-        if (!follows || (op.kind != Kind::dense && op.kind != Kind::elementwise)) return std::numeric_limits<double>::infinity();
+        if (!follows || (!op.is_dense() && op.kind != Kind::elementwise)) return std::numeric_limits<double>::infinity();
         const double activation = bound_of_function(op);
         growth *= activation * activation;
-        if (op.kind != Kind::dense) continue;
-        growth *= double(program.widths[o] + 1) * USUAL_PARAMETER * (double(program.widths[o + 1]) * USUAL_PARAMETER);
+        if (!op.is_dense()) continue;
+        const int64_t K = program.widths[o] / op.groups, N = program.widths[o + 1] / op.groups;
+        growth *= double(K + 1) * USUAL_PARAMETER * (double(N) * USUAL_PARAMETER);
     }
     return growth;
 }
@@ -103,7 +119,7 @@ Layout analyze(const Program& program, bool trains) {
     for (const Op& op : program.ops) {
         Layout::Values& in = layout.values[op.in];
         ++in.readers;
-        in.is_multiplied |= op.kind == Kind::dense;
+        in.is_multiplied |= op.is_dense();
         if (op.in2 >= 0) ++layout.values[op.in2].readers;
         layout.values[op.out].needs_gradient = is_trained(op.slot0) || is_trained(op.slot1) || in.needs_gradient ||
                                                (op.in2 >= 0 && layout.values[op.in2].needs_gradient);
@@ -116,7 +132,7 @@ Layout analyze(const Program& program, bool trains) {
         if (op.in2 >= 0) part.accumulates2 = begun[op.in2], begun[op.in2] = true;
         part.accumulates = begun[op.in], begun[op.in] = true;
         const int before = op.in - 1;  // the operation that writes buffer op.in: operation k writes buffer k + 1
-        if (op.kind != Kind::dense || before < 0 || program.ops[before].kind != Kind::dense) continue;
+        if (!op.is_dense() || before < 0 || !program.ops[before].is_dense()) continue;
         if (layout.values[op.in].readers == 1) part.completes = before, layout.parts[before].is_delta = true;
     }
     const auto first = std::find_if(program.ops.begin(), program.ops.end(),

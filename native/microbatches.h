@@ -22,10 +22,12 @@ template <class T>
 void Engine<T>::plan_microbatches() {
     const int64_t batch = run_.batch_size;
     const int64_t widths = std::accumulate(program_.widths.begin(), program_.widths.end(), int64_t{0});
+    // A row of groups that share weights counts as so many.
+    const int64_t most = std::max<int64_t>(1, MOST_ROWS / sharing_), fewest = std::max<int64_t>(1, FEWEST_ROWS / sharing_);
     const bool is_small = program_.size <= SMALL_THETA;
-    const int64_t near = is_small ? NEAR_ACTIVATIONS / widths : MOST_ROWS;
-    const int64_t rows = std::min({batch / FEWEST_PARTS, near, MOST_ROWS}) / FEWEST_ROWS * FEWEST_ROWS;
-    if (rows == 0 || program_.size > LARGE_THETA || (!is_small && rows < MOST_ROWS)) return;
+    const int64_t near = is_small ? NEAR_ACTIVATIONS / widths : most;
+    const int64_t rows = std::min({batch / FEWEST_PARTS, near, most}) / fewest * fewest;
+    if (rows == 0 || program_.size > LARGE_THETA || (!is_small && rows < most)) return;
     if (std::any_of(program_.ops.begin(), program_.ops.end(), [&](const Op& op) { return normalizes(op); })) return;
     microbatch_ = rows;
     part_rows_ = ((batch + rows - 1) / rows + MOST_PARTS - 1) / MOST_PARTS * rows;

@@ -302,12 +302,12 @@ class PySession {
             samples.labels = label_array.data();
             fits &= static_cast<int64_t>(label_array.shape(0)) == n;
             for (int64_t i = 0; i < n && fits; ++i)
-                fits &= samples.labels[i] >= 0 && samples.labels[i] < program_.widths.back();
+                fits &= samples.labels[i] >= 0 && samples.labels[i] < program_.outputs();
         } else {
             y_array = nb::cast<decltype(y_array)>(y);
             samples.y = y_array.data();
             fits &= static_cast<int64_t>(y_array.shape(0)) == n &&
-                    static_cast<int64_t>(y_array.shape(1)) == program_.widths.back();
+                    static_cast<int64_t>(y_array.shape(1)) == program_.outputs();
         }
         for (size_t i = 0; i < rows.shape(0) && fits; ++i) fits &= rows.data()[i] >= 0 && rows.data()[i] < n;
         if (!fits) throw std::invalid_argument("samples of shapes that do not fit");
@@ -446,11 +446,12 @@ NB_MODULE(_native, m) {
     nb::class_<Op>(m, "Op").def(
         "__init__",
         [](Op* self, int kind, int in, int in2, int out, int slot0, int slot1, int state, int function, double c0, double c1,
-           uint32_t stream, bool in_training) {
-            new (self) Op{member<Kind>(kind), in, in2, out, slot0, slot1, state, member<Activation>(function), c0, c1, stream, in_training};
+           uint32_t stream, bool in_training, int groups, bool shares, std::vector<int32_t> columns) {
+            new (self) Op{member<Kind>(kind), in, in2, out, slot0, slot1, state, member<Activation>(function), c0, c1, stream,
+                          in_training, groups, shares, std::move(columns)};
         },
         nb::kw_only(), "kind"_a, "in_"_a, "in2"_a, "out"_a, "slot0"_a, "slot1"_a, "state"_a, "function"_a, "c0"_a, "c1"_a,
-        "stream"_a, "in_training"_a);
+        "stream"_a, "in_training"_a, "groups"_a = 1, "shares"_a = false, "columns"_a = std::vector<int32_t>{});
     nb::class_<Slot>(m, "Slot").def(
         "__init__",
         [](Slot* self, int64_t start, int64_t rows, int64_t columns, bool is_weight, bool is_trained, double rate, double decays,
@@ -463,13 +464,13 @@ NB_MODULE(_native, m) {
         .def(
             "__init__",
             [](Program* self, std::vector<Op> ops, std::vector<Slot> slots, std::vector<int64_t> widths, std::vector<int64_t> states,
-               int64_t size, int loss, std::vector<double> loss_c, double smoothing, const std::string& targets, double l2, double l1,
-               double max_norm, double scale, double offset) {
+               int64_t size, int loss, std::vector<double> loss_c, double smoothing, const std::string& targets, int64_t members,
+               double l2, double l1, double max_norm, double scale, double offset) {
                 new (self) Program{std::move(ops), std::move(slots), std::move(widths), std::move(states), size, member<Loss>(loss),
-                                   std::move(loss_c), smoothing, scale, offset, targets == "binary", targets == "classes", l2, l1, max_norm};
+                                   std::move(loss_c), smoothing, scale, offset, targets == "binary", targets == "classes", members, l2, l1, max_norm};
             },
             nb::kw_only(), "ops"_a, "slots"_a, "widths"_a, "states"_a, "size"_a, "loss"_a, "loss_c"_a, "smoothing"_a, "targets"_a,
-            "l2"_a, "l1"_a, "max_norm"_a, "scale"_a, "offset"_a);
+            "members"_a = 1, "l2"_a, "l1"_a, "max_norm"_a, "scale"_a, "offset"_a);
     nb::class_<Run>(m, "Run").def(
         "__init__",
         [](Run* self, int rule, double beta1, double beta2, double eps, double decay, bool uncorrected_eps, double clip_norm,

@@ -68,22 +68,48 @@ inline int64_t label_of(const Samples& samples, int64_t row, int64_t n) {
     return label;
 }
 
-// delta_i = s_i / batch.total d loss_i / d out_i for rows r0 to r1 of the buffers, s the samples' weights; and the rows' scores.
+// mean (n, LANES) = the members' predictions of `count` samples, averaged. out (members, n, LANES).
+template <class T>
+void mean_prediction(Loss kind, const T* out, int64_t members, int64_t n, int64_t count, T* mean) {
+    constexpr int L = Simd<T>::LANES;
+    std::fill(mean, mean + n * L, T(0));
+    for (int64_t m = 0; m < members; ++m, out += n * L) {
+        T top[L], sum[L] = {};
+        std::copy(out, out + L, top);
+        for (int64_t k = 1; k < n; ++k)
+            for (int i = 0; i < L; ++i) top[i] = std::max(top[i], out[k * L + i]);
+        const auto each = [&](auto&& use) {
+            for (int64_t k = 0; k < n; ++k)
+                for (int64_t i = 0; i < count; ++i) use(k * L + i, i);
+        };
+        if (kind == Loss::softmax_cross_entropy) {
+            each([&](int64_t at, int64_t i) { sum[i] += exp_(out[at] - top[i]); });
+            each([&](int64_t at, int64_t i) { mean[at] += exp_(out[at] - top[i]) / sum[i] / T(members); });
+        } else {
+            each([&](int64_t at, int64_t) { mean[at] += (kind == Loss::sigmoid_cross_entropy ? sigmoid(out[at]) : out[at]) / T(members); });
+        }
+    }
+}
+
+// delta_i = s_i / batch.total d loss_i / d out_i for rows r0 to r1 of the buffers, s the samples' weights; and the rows' scores. Of
+// several members side by side: the mean of their losses, and the score of their averaged prediction.
 template <class T>
 void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Batch& batch, T* tile) {
     constexpr int L = Simd<T>::LANES;
     Buffer<T>& out = buffers_.back();
-    const int64_t n = out.width;
+    const int64_t members = program_.members, n = program_.outputs();
     const Loss kind = program_.loss;
-    const T threshold = kind == Loss::sigmoid_cross_entropy ? T(0) : T(0.5);
+    const T threshold = kind == Loss::sigmoid_cross_entropy && members == 1 ? T(0) : T(0.5);
     const double smoothing = batch.smoothing * program_.smoothing;
     const T keep = T(1 - smoothing), floor = T(smoothing / (program_.y_binary ? 2.0 : double(n)));
     const double divisor = std::max(batch.total, std::numeric_limits<double>::min());
-    T *z = tile, *y = z + padded<T>(n) * L, *delta = y + padded<T>(n) * L;
+    T *z = tile, *y = z + padded<T>(out.width) * L, *delta = y + padded<T>(out.width) * L, *mean = delta + padded<T>(out.width) * L;
     for (int64_t i0 = r0; i0 < r1; i0 += L) {
         const int64_t count = std::min<int64_t>(L, r1 - i0), *chosen = rows + i0 - r0;
         for (int64_t i = L; i < std::min<int64_t>(r1 - i0, 2 * L); ++i) ask_for_target(samples, chosen[i], n);
-        to_lanes(&out.a[i0 * out.ld], out.ld, count, n, z);
+        to_lanes(&out.a[i0 * out.ld], out.ld, count, out.width, z);
+        const T* said = z;
+        if (members > 1 && (program_.y_classes || program_.y_binary)) mean_prediction(kind, z, members, n, count, mean), said = mean;
 
         Magnitude<T> label[L] = {}, is_correct[L] = {};
         if (samples.labels != nullptr || count < L) std::fill(y, y + n * L, T(0));
@@ -95,24 +121,30 @@ void Engine<T>::loss(const Samples& samples, const int64_t* rows, int64_t r0, in
         if (program_.y_classes) {
             Magnitude<T> found[L];
             if (samples.labels == nullptr) greatest(y, n, label);
-            greatest(z, n, found);
+            greatest(said, n, found);
             for (int i = 0; i < L; ++i) is_correct[i] = found[i] == label[i];
         } else if (program_.y_binary) {
             std::fill(is_correct, is_correct + L, 1);
             for (int64_t k = 0; k < n; ++k)
-                for (int i = 0; i < L; ++i) is_correct[i] &= (z[k * L + i] > threshold) == (y[k * L + i] > T(0.5));
+                for (int i = 0; i < L; ++i) is_correct[i] &= (said[k * L + i] > threshold) == (y[k * L + i] > T(0.5));
         }
         if (smoothing > 0)
             for (int64_t k = 0; k < n * L; ++k) y[k] = keep * y[k] + floor;
 
         double weight[L];
-        T share[L] = {}, value[L];
+        T share[L] = {}, value[L] = {};
         for (int64_t i = 0; i < count; ++i) {
             weight[i] = weight_of(samples, chosen[i]);
-            share[i] = static_cast<T>(samples.weight == nullptr ? 1 / divisor : weight[i] / divisor);
+            share[i] = static_cast<T>((samples.weight == nullptr ? 1 : weight[i]) / divisor / double(members));
         }
-        with_loss(kind, [&](auto which) { loss_lanes<which()>(z, y, delta, n, count, share, program_.loss_c, value); });
-        from_lanes(delta, count, n, &out.grad[i0 * out.ld], out.ld);
+        with_loss(kind, [&](auto which) {
+            for (int64_t m = 0; m < members; ++m) {
+                T of_member[L];
+                loss_lanes<which()>(z + m * n * L, y, delta + m * n * L, n, count, share, program_.loss_c, of_member);
+                for (int i = 0; i < L; ++i) value[i] = m > 0 ? value[i] + of_member[i] : of_member[i];
+            }
+        });
+        from_lanes(delta, count, out.width, &out.grad[i0 * out.ld], out.ld);
         for (int64_t i = 0; i < count; ++i)
             row_scores_[i0 + i] = {double(share[i]) * double(value[i]), is_correct[i] ? weight[i] : 0.0};
     }

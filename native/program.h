@@ -14,19 +14,29 @@ namespace chainrule {
 struct Op {
     Kind kind;
     int in, in2, out;      // buffers; in2 is -1 if there is none
-    int slot0, slot1;      // parameters: W and b, gamma and beta, slope; the first and the last table; -1 if there is none
+    int slot0, slot1;      // parameters: W and b, gamma and beta, slope; the first and the last table; the W and the b of the
+                           // first group, which those of the others follow; -1 if there is none
     int state;             // running statistics: its number, or -1
     Activation function;   // of an elementwise; of a dense, the activation fused into it
     double c0, c1;         // its constants, or those of its function: enumerations.h names them
     uint32_t stream;       // key of its random draws
     bool in_training;      // false for a frozen link, which behaves as in prediction
+    int groups = 1;        // of a grouped dense: equal parts of the columns of in and of out, each multiplied by its own W
+    bool shares = false;   // whether all groups have one W and one b
+    std::vector<int32_t> columns{};  // of a take: for each column of out, the column of in
+
+    bool is_dense() const { return kind == Kind::dense || kind == Kind::grouped_dense; }
+    // The number of its W, or of its b.
+    int copies() const { return shares ? 1 : groups; }
+    // The slot of a group's W (first: slot0) or b (slot1).
+    int of_group(int first, int group) const { return shares ? first : first + group; }
 
     // Its parameters: those of an embedding are all from the first table to the last.
     std::vector<int> slots() const {
         std::vector<int> found;
         for (int s = slot0; kind == Kind::embedding && s <= slot1; ++s) found.push_back(s);
-        for (const int s : {slot0, slot1})
-            if (kind != Kind::embedding && s >= 0) found.push_back(s);
+        for (const int first : {slot0, slot1})
+            for (int s = first; kind != Kind::embedding && first >= 0 && s < first + copies(); ++s) found.push_back(s);
         return found;
     }
 };
@@ -50,8 +60,10 @@ struct Program {
     double smoothing;             // of labels
     double scale, offset;         // of the samples: a0 = scale X + offset
     bool y_binary, y_classes;     // whether y holds 0 and 1, or classes
+    int64_t members;              // networks side by side in the last buffer; the loss is the mean of theirs
     double l2, l1, max_norm;      // max_norm 0 for none
 
+    int64_t outputs() const { return widths.back() / members; }  // of a member, and the columns of y
     ~Program();
 };
 

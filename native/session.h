@@ -37,7 +37,7 @@ struct Parameter {
 // before it is trained.
 template <class T>
 struct Buffer {
-    int64_t width, ld;
+    int64_t width, ld;  // buffers of one width have one ld
     bool needs_gradient = false;
     Array<T> a, grad;
     bool is_multiplied = false;  // a is the operand of a dense
@@ -93,7 +93,7 @@ struct Reader {
 template <class T>
 struct Workspace {
     Array<T> scratch;  // (rows, ld): dL/da before it is added to another operation's contribution
-    Array<T> tile;     // (3, padded outputs, LANES): outputs, targets and gradients of LANES samples
+    Array<T> tile;     // (4, padded outputs, LANES): outputs, targets, gradients and predictions of LANES samples
     std::vector<int32_t> nonzero;  // (widest layer,) the k at which a single row is not 0
     SparseRows<T> entries;           // the thread's rows of X, if the first dense reads entries
     std::vector<Reader<T>> readers;  // one for each strip of a layer, or a single one for all strips in turn
@@ -269,14 +269,15 @@ class Engine final : public Session {
     void forward(const Op& op, Cache<T>& cache, const Block& block, const Draw* draw, Rows<T> from, Workspace<T>& own);
     template <bool MAY_HAVE_GAPS, class Finish>
     void product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz,
-                 int64_t N, int64_t r0, int64_t r1, Workspace<T>& own, const Finish& finish);
+                 int64_t K, int64_t N, int64_t r0, int64_t r1, Workspace<T>& own, const Finish& finish);
     // objective.h
     void loss(const Samples& samples, const int64_t* rows, int64_t r0, int64_t r1, const Batch& batch, T* tile);
     void backward(const Op& op, Cache<T>& cache, const Block& block, Workspace<T>& own);
     void sums_over_batch(const Op& op, Cache<T>& cache, int64_t n0, int64_t n1, int64_t batch, bool is_forth);
     // update.h
     void plan_tasks();
-    bool shares_samples(int64_t columns) const;
+    int64_t samples_of(const Op& op) const { return run_.batch_size * (op.shares ? op.groups : 1); }
+    bool shares_samples(const Op& op, int64_t columns) const;
     bool is_packed(int64_t columns) const;
     int64_t table_width() const;
     void gradient_of_entries(const Task& task, bool more, T* g, const Workspace<T>& own) const;
@@ -378,6 +379,7 @@ class Engine final : public Session {
     int consumers_of_input_ = 0;
     bool is_sparse_ = false;        // of the current call: whether X is read as entries, and buffer 0 is not written
     int present_ = 1;               // threads of the current steps
+    int64_t sharing_ = 1;           // the most groups of a grouped dense that share weights
     double operations_ = 0;         // arithmetic operations of a step for each sample
     double update_operations_ = 0;  // those of its update, whatever the batch
 };

@@ -125,7 +125,7 @@ bool Engine<T>::is_bounded(const Batch& batch, int present) {
         a.add(workspaces_[number].largest_a), delta.add(workspaces_[number].largest_delta);
     const double factor = a.value() < 1 ? 1 : double(a.value());  // a bias has a = 1
     const double growth = measures_all_.load(std::memory_order_relaxed) ? own_growth_ : growth_;
-    if (!(double(batch.size) * factor * double(delta.value()) * growth < LIMIT)) {  // or NaN
+    if (!(double(batch.size * sharing_) * factor * double(delta.value()) * growth < LIMIT)) {  // or NaN
         measures_all_.store(true, std::memory_order_relaxed);
         return false;
     }

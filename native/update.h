@@ -17,10 +17,11 @@ static_assert(STRIP_ROWS % TILE_ROWS == 0 && STRIP_ROWS % PANEL<float> == 0 && S
 template <class T>
 constexpr int64_t STRIP = STRIP_ROWS * PANEL<T>;
 
-// Whether a task has GROUP panels and takes NEAR_BATCH samples at a time, rather than one panel and the whole batch.
+// Whether a task has GROUP panels and takes NEAR_BATCH samples at a time, rather than one panel and the whole batch. A shared W
+// takes the samples once for each group.
 template <class T>
-bool Engine<T>::shares_samples(int64_t columns) const {
-    return run_.batch_size > NEAR_BATCH && columns < MANY_PANELS * PANEL<T>;
+bool Engine<T>::shares_samples(const Op& op, int64_t columns) const {
+    return samples_of(op) > NEAR_BATCH && columns < MANY_PANELS * PANEL<T>;
 }
 
 // The numbers of a task of an embedding's table. A task looks at every code of the batch.
@@ -42,9 +43,9 @@ void Engine<T>::plan_tasks() {
         for (const int number : program_.ops[o].slots()) {
             if (!program_.slots[number].is_trained) continue;
             const Slot& slot = program_.slots[number];
-            const int64_t width = slot.size > 0                    ? table_width()
-                                  : shares_samples(slot.columns) ? GROUP * PANEL<T>
-                                                                 : PANEL<T>;
+            const int64_t width = slot.size > 0                                     ? table_width()
+                                  : shares_samples(program_.ops[o], slot.columns) ? GROUP * PANEL<T>
+                                                                                   : PANEL<T>;
             const auto add = [&](int64_t k0, int64_t n0) {
                 const int64_t k1 = std::min(slot.rows, k0 + STRIP_ROWS), n1 = std::min(slot.columns, n0 + width);
                 tasks_.push_back({o, number, n0, n1, k0, k1, gradient_size_, cost});
@@ -52,7 +53,7 @@ void Engine<T>::plan_tasks() {
                 const auto panels = double(padded<T>(n1 - n0) / PANEL<T>);
                 cost += slot.size > 0 ? panels + 4 : double(k1 - k0 + 4) * panels;
             };
-            if (run_.batch_size <= SHORT_BATCH)  // panel by panel, as the walks read W
+            if (samples_of(program_.ops[o]) <= SHORT_BATCH)  // panel by panel, as the walks read W
                 for (int64_t n0 = 0; n0 < slot.columns; n0 += width)
                     for (int64_t k0 = 0; k0 < slot.rows; k0 += STRIP_ROWS) add(k0, n0);
             else  // a strip's columns of a stay in the cache for all panels
@@ -151,6 +152,15 @@ void Engine<T>::ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const {
         prefetch(parameter.transposed.data() + (k / P * program_.slots[slot].columns + n0 + k % P) * P, BYTES);
 }
 
+// Sets what a gradient g (panels, K, PANEL) has beyond its columns to 0: the last panel of a group has read the next group's delta.
+template <class T>
+void clear_padding(const Op& op, T* g, int64_t K, int64_t columns) {
+    constexpr int64_t P = PANEL<T>;
+    if (op.groups == 1 || columns % P == 0) return;
+    T* last = g + columns / P * P * K;
+    for (int64_t k = 0; k < K; ++k) std::fill(last + k * P + columns % P, last + (k + 1) * P, T(0));
+}
+
 // g (panels, k1 - k0, PANEL) = the gradient of a task's parameter from rows r0 to r1 of the buffers, added to g if `more`.
 // has_gaps: many numbers of the input are 0.
 template <class T>
@@ -159,36 +169,41 @@ void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_g
     const Op& op = program_.ops[task.op];
     const Buffer<T>&in = buffers_[op.in], &out = buffers_[op.out];
     const Cache<T>& cache = caches_[task.op];
-    const int64_t K = task.k1 - task.k0;
-    if (op.kind == Kind::dense && task.slot == op.slot0) {  // dL/dW = a^T delta
+    const int64_t K = task.k1 - task.k0, N = program_.slots[task.slot].columns;
+    const bool is_first = task.slot >= op.slot0 && task.slot < op.slot0 + op.copies();  // W, gamma, ...
+    const int g0 = op.shares ? 0 : task.slot - (is_first ? op.slot0 : op.slot1), g1 = op.shares ? op.groups : g0 + 1;
+    if (op.is_dense() && is_first) {  // dL/dW = a^T delta, summed over the groups that share W
         if (reads_entries(op)) return gradient_of_entries(task, more, g, own);
-        const bool is_far = in.width * out.width * static_cast<int64_t>(sizeof(T)) > NEAR;
-        const Reading reading = op.in == 0 && has_gaps          ? Reading::sparse
-                                : is_packed(out.width)         ? Reading::packed
-                                                               : Reading::in_place;
+        const int64_t width = in.width / op.groups;
+        const bool is_far = width * N * static_cast<int64_t>(sizeof(T)) > NEAR;
+        const Reading reading = op.in == 0 && has_gaps ? Reading::sparse
+                                : is_packed(N)         ? Reading::packed
+                                                       : Reading::in_place;
         Reader<T>& reader = own.reader(task.k0 / STRIP_ROWS);
-        const int64_t most = shares_samples(out.width) ? NEAR_BATCH : r1 - r0;
-        for (int64_t s = r0; s < r1; s += most) {
-            const int64_t size = std::min(most, r1 - s);
-            const T* a = &in.a[s * in.ld + task.k0];
-            for (int64_t n = task.n0; n < task.n1; n += P) {
-                const T* delta = &out.grad[s * out.ld + n];
-                const auto strip = [&](const auto& columns, const auto* panel, int64_t ld, int64_t samples) {
-                    gradient_strip(columns, panel, ld, g + (n - task.n0) * K, samples, K, out.width - n, more || s > r0,
-                                   [&](int64_t k0, int64_t k1) {
-                                       if (is_far && s == r0) ask_for(task.slot, task.k0 + k0, task.k0 + k1, n);
-                                   });
-                };
-                if (!multiplies_pairs()) {
-                    reader.columns.read(a, in.ld, size, K, reading);
-                    strip(reader.columns, delta, out.ld, size);
-                } else if constexpr (PAIRED<T>) {
-                    reader.paired.read(a, in.ld, size, K, reading);
-                    strip(reader.paired.columns, reader.paired.panel(delta, out.ld), P, halved(size));
+        const int64_t most = shares_samples(op, N) ? NEAR_BATCH : r1 - r0;
+        for (int group = g0; group < g1; ++group)
+            for (int64_t s = r0; s < r1; s += most) {
+                const int64_t size = std::min(most, r1 - s);
+                const bool begins = s == r0 && group == g0;
+                const T* a = &in.a[s * in.ld + group * width + task.k0];
+                for (int64_t n = task.n0; n < task.n1; n += P) {
+                    const T* delta = &out.grad[s * out.ld + group * N + n];
+                    const auto strip = [&](const auto& columns, const auto* panel, int64_t ld, int64_t samples) {
+                        gradient_strip(columns, panel, ld, g + (n - task.n0) * K, samples, K, N - n, more || !begins,
+                                       [&](int64_t k0, int64_t k1) {
+                                           if (is_far && begins) ask_for(task.slot, task.k0 + k0, task.k0 + k1, n);
+                                       });
+                    };
+                    if (!multiplies_pairs()) {
+                        reader.columns.read(a, in.ld, size, K, reading);
+                        strip(reader.columns, delta, out.ld, size);
+                    } else if constexpr (PAIRED<T>) {
+                        reader.paired.read(a, in.ld, size, K, reading);
+                        strip(reader.paired.columns, reader.paired.panel(delta, out.ld), P, halved(size));
+                    }
                 }
             }
-        }
-        return;
+        return clear_padding(op, g, K, task.n1 - task.n0);
     }
     if (op.kind == Kind::embedding) {
         const auto t = static_cast<size_t>(task.slot - op.slot0), batch = cache.codes.size() / cache.tables.size();
@@ -196,12 +211,14 @@ void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_g
         return ops::embedding::sum_by_code(cache.tables[t], &cache.codes[t * batch], gradient_rows_of(op.out), r0, r1, task.n0,
                                            task.n1, g);
     }
-    for (int64_t n = task.n0; n < task.n1; n += P, g += P) {
-        T sum[P] = {};
-        if (more) std::copy(g, g + P, sum);
-        ops::gradient(ops::Gradient<T>{op, cache, task.slot, rows_of(op.in), gradient_rows_of(op.out), r0, r1, n}, sum);
-        std::copy(sum, sum + P, g);
+    for (int64_t n = task.n0; n < task.n1; n += P) {
+        T sum[P] = {}, *to = g + n - task.n0;
+        if (more) std::copy(to, to + P, sum);
+        for (int group = g0; group < g1; ++group)
+            ops::gradient(ops::Gradient<T>{op, cache, task.slot, rows_of(op.in), gradient_rows_of(op.out), r0, r1, group * N + n}, sum);
+        std::copy(sum, sum + P, to);
     }
+    clear_padding(op, g, 1, task.n1 - task.n0);
 }
 
 // gradient_of for a dense that reads entries: those of all threads' rows, or of its own thread's with micro-batches. Threads have

@@ -31,26 +31,26 @@ void Engine<T>::gather(const Samples& samples, const int64_t* rows, int64_t r0, 
     if (input.is_multiplied) round_rows(input.a, input, r0, r1);
 }
 
-// z (r1 - r0, N) = a[r0 : r1] W + b. a is the buffer's a or its grad, W (width, N) is in panels of numbers or of pairs. finish
-// as in forward_rows.
+// z (r1 - r0, N) = a[r0 : r1] W + b. a is K columns of the buffer's a or of its grad, W (K, N) is in panels of numbers or of
+// pairs. finish as in forward_rows.
 template <class T>
 template <bool MAY_HAVE_GAPS, class Finish>
 void Engine<T>::product(Buffer<T>& buffer, Rows<T> a, const T* panels, const Array<Pair>& pairs, const T* b, T* z, int64_t ldz,
-                        int64_t N, int64_t r0, int64_t r1, Workspace<T>& own, const Finish& finish) {
+                        int64_t K, int64_t N, int64_t r0, int64_t r1, Workspace<T>& own, const Finish& finish) {
     if (r0 == r1) return;
-    const auto rows = [&](const auto* from, int64_t ld, const auto* W, int64_t K) {
-        const bool gaps = MAY_HAVE_GAPS && &buffer == &buffers_[0] && has_gaps(from, ld, r1 - r0, K);
-        forward_rows<MAY_HAVE_GAPS>(from, ld, W, b, z, ldz, r1 - r0, K, N, finish, gaps);
+    const auto rows = [&](const auto* from, int64_t ld, const auto* W, int64_t terms) {
+        const bool gaps = MAY_HAVE_GAPS && &buffer == &buffers_[0] && has_gaps(from, ld, r1 - r0, terms);
+        forward_rows<MAY_HAVE_GAPS>(from, ld, W, b, z, ldz, r1 - r0, terms, N, finish, gaps);
     };
     if constexpr (PAIRED<T>)
         if (multiplies_pairs()) {
-            const int64_t ld = distance<Pair>(halved(buffer.width));
-            Pair* paired = &buffer.pairs[r0 * ld];
-            pair_columns(a.row(r0), a.ld, paired, ld, r1 - r0, buffer.width);
-            return rows(paired, ld, pairs.data(), halved(buffer.width));
+            const int64_t ld = distance<Pair>(halved(K));
+            Pair* paired = &buffer.pairs[r0 * distance<Pair>(halved(buffer.width))];
+            pair_columns(a.row(r0), a.ld, paired, ld, r1 - r0, K);
+            return rows(paired, ld, pairs.data(), halved(K));
         }
-    if (!is_one_row_) return rows(a.row(r0), a.ld, panels, buffer.width);
-    forward_row(a.row(r0), panels, b, z, buffer.width, N, own.nonzero.data());
+    if (!is_one_row_) return rows(a.row(r0), a.ld, panels, K);
+    forward_row(a.row(r0), panels, b, z, K, N, own.nonzero.data());
     for (int64_t n = 0; n < N; n += PANEL<T>) finish(0, 1, n);
 }
 
@@ -102,7 +102,7 @@ void Engine<T>::walk(const Call& call, const Batch& batch, const Part& part, Wor
     const int64_t* rows = batch.rows + part.first;
     const Draw draw{run_.seed, batch.step, part.first, batch.dropout};
     for (int64_t i = 0; i < std::min<int64_t>(r1 - r0, Simd<T>::LANES); ++i)
-        ask_for_target(call.samples, rows[i], buffers_.back().width);
+        ask_for_target(call.samples, rows[i], program_.outputs());
     const auto measure = [&](Largest<T>& largest, const Array<T>& values, int64_t ld) {
         largest.add(values.data() + r0 * ld, (r1 - r0) * ld);
     };

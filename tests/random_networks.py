@@ -19,8 +19,10 @@ from chainrule import (
     Dense,
     Dropout,
     Embedding,
+    GroupedDense,
     Layer,
     Loss,
+    MeanOverMembers,
     Model,
     Network,
     NonFiniteError,
@@ -28,8 +30,10 @@ from chainrule import (
     Rescale,
     Residual,
     Scale,
+    Shift,
     Skip,
     Standardize,
+    Take,
     Tanh,
 )
 from chainrule.formulas.layers import ACTIVATIONS, Sigmoid, Softmax
@@ -95,11 +99,21 @@ def draw(seed: int, many_samples: bool = False) -> Case:
             lambda: Dropout(one_of(0.0, 0.2, 0.6)),
             lambda: Scale(one_of(0.0, 0.5, 1.0)),
             lambda: ParametricActivation(ACTIVATIONS[one_of(*ELEMENTWISE)](), one_of(0.0, 0.1, 1.0)),
+            lambda: Shift(one_of(0.0, 0.5, 1.0)),
         ]
         if depth > 0:
             block = one_of(Residual, Skip)
             kinds += [lambda: block([layer(depth - 1), *layers(2, depth - 1)])] * 3
         return one_of(*kinds)()
+
+    def side_by_side(members: int) -> list[Layer]:
+        """Members of an ensemble: columns taken with repeats, and dense layers for each group of them."""
+        inputs, each = width(), width()
+        taken = Take(rng.integers(0, inputs, members * each).tolist())
+        grouped = [GroupedDense(width(), members, one_of(True, False), one_of(True, False)) for _ in range(2)]
+        between = [ACTIVATIONS[one_of(*sorted(ACTIVATIONS))](), *layers(1, 0)]
+        between = [layer for layer in between if not isinstance(layer, Dense)]
+        return [Dense(inputs), taken, grouped[0], *between, grouped[1]]
 
     def width() -> int:
         return int(one_of(1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 96, 97))
@@ -115,10 +129,20 @@ def draw(seed: int, many_samples: bool = False) -> Case:
         *([], [Rescale(0.5, 1.0)], [Standardize()], [Rescale(0.5), Rescale(2.0, -1.0), Standardize()]),
         [Embedding([(0, int(one_of(1, 5, 40)), width())])],
     )
-    chain = [*front, *layers(6, 3), Tanh(), Dense(one_of(1, 2, 3, 10, 17))]
+    members = int(one_of(1, 1, 1, 2, 3, 5))
+    inside = side_by_side(members) if members > 1 or rng.random() < 0.1 else []
+    outputs = int(one_of(1, 2, 3, 10, 17))
+    if (
+        members > 1
+        and not (loss.domain == "probability" and loss.targets == "classes")
+        and rng.random() < 0.7
+    ):
+        loss = MeanOverMembers(loss, members)
+    head = Dense(outputs) if loss.members == 1 else GroupedDense(outputs, members, one_of(True, False))
+    chain = [*front, *layers(6, 3), *inside, Tanh(), head]
     if loss.domain == "probability":
         chain.append(Softmax() if loss.targets == "classes" else Sigmoid())
-    else:
+    elif loss.members == 1:
         chain += [layer(1)] if rng.random() < 0.3 else []
     penalties = {"l2": one_of(0.0, 0.0, 0.01), "l1": one_of(0.0, 0.0, 0.003)}
     with warnings.catch_warnings():

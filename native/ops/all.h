@@ -12,6 +12,7 @@
 #include "rescale.h"
 #include "softmax.h"
 #include "standardize.h"
+#include "take.h"
 
 namespace chainrule::CHAINRULE_ISA::ops {
 

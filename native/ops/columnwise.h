@@ -65,4 +65,33 @@ struct scale {
     }
 };
 
+// Shift of formulas/layers/shift.py.
+struct shift {
+    // out = a + b
+    template <class T>
+    static void forward(const Forward<T>& at) {
+        const T* b = at.parameter(at.op.slot0);
+        for (int64_t i = at.r0; i < at.r1; ++i) {
+            const T* a = at.a.row(i);
+            T* out = at.row(i);
+            for (int64_t j = 0; j < at.width; ++j) out[j] = a[j] + b[j];
+        }
+    }
+    // dL/da = delta
+    template <class T>
+    static void backward(const Backward<T>& at) {
+        if (at.to == nullptr) return;
+        for (int64_t i = at.r0; i < at.r1; ++i) {
+            const T* delta = at.delta.row(i);
+            T* to = at.row(i);
+            for (int64_t j = 0; j < at.width; ++j) at.put(to, j, delta[j]);
+        }
+    }
+    // dL/db = sum_i delta_i
+    template <class T>
+    static void gradient(const Gradient<T>& at, T* sum) {
+        at.add(sum, [](T, T delta) { return delta; });
+    }
+};
+
 }  // namespace chainrule::CHAINRULE_ISA::ops

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from chainrule.formulas.initializers import HeUniform as HeUniform
     from chainrule.formulas.initializers import LeCunNormal as LeCunNormal
     from chainrule.formulas.initializers import LeCunUniform as LeCunUniform
+    from chainrule.formulas.initializers import Normal as Normal
     from chainrule.formulas.initializers import Orthogonal as Orthogonal
+    from chainrule.formulas.initializers import PerFeature as PerFeature
+    from chainrule.formulas.initializers import RandomSign as RandomSign
+    from chainrule.formulas.initializers import SameForMembers as SameForMembers
+    from chainrule.formulas.initializers import Uniform as Uniform
     from chainrule.formulas.layers import *  # noqa: F403
     from chainrule.formulas.losses import BinaryCrossEntropy as BinaryCrossEntropy
     from chainrule.formulas.losses import CategoricalCrossEntropy as CategoricalCrossEntropy
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
     from chainrule.formulas.losses import Quantile as Quantile
     from chainrule.formulas.losses import SigmoidCrossEntropy as SigmoidCrossEntropy
     from chainrule.formulas.losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
+    from chainrule.formulas.mean_over_members import MeanOverMembers as MeanOverMembers
     from chainrule.formulas.optimizers import LBFGS as LBFGS
     from chainrule.formulas.optimizers import SGD as SGD
     from chainrule.formulas.optimizers import Adagrad as Adagrad
@@ -97,7 +103,8 @@ _HOMES = {
     "errors": ("ChainruleError", "ConfigError", "DataError", "FormatError", "NonFiniteError", "ShapeError"),
     "formulas.initializers": (
         *("Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform"),
-        *("LeCunNormal", "LeCunUniform", "Orthogonal"),
+        *("LeCunNormal", "LeCunUniform", "Normal", "Orthogonal", "PerFeature"),
+        *("RandomSign", "SameForMembers", "Uniform"),
     ),
     "inspection.flow.callback": ("GradientFlow",),
     "formulas.losses": (
@@ -111,6 +118,7 @@ _HOMES = {
         ),
         *("Poisson", "Quantile", "SigmoidCrossEntropy", "SoftmaxCrossEntropy"),
     ),
+    "formulas.mean_over_members": ("MeanOverMembers",),
     "model": ("Ensemble", "Model", "load"),
     "network.network": ("Network",),
     "formulas.optimizers": (

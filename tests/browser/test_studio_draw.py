@@ -95,6 +95,7 @@ def every_kind() -> Network:
     chain += [
         cr.Scale(),
         Residual([cr.BatchNorm(), ReLU(), Dense(6), cr.Tanh()]),
+        *(cr.Take([0, 2, 4, 1, 1, 5]), cr.GroupedDense(2, 3), cr.GroupedDense(3, 2, shared=True), cr.Shift()),
         Residual([Dense(5), cr.Sigmoid()]),
     ]
     chain += [
@@ -174,13 +175,15 @@ def test_the_page_looks_up_an_embedding(browser):
         (cr.MeanSquaredError, 100.0),
     ],
 )
-def test_the_answer_is_that_of_the_model(browser, loss, bound):
+@pytest.mark.parametrize("members", [1, 3])
+def test_the_answer_is_that_of_the_model(browser, loss, bound, members):
     """bound: the least prediction of a model of numbers, above all that the network gives."""
     rng = np.random.default_rng(1)
     X = rng.normal(size=(60, 3))
     y = 40 + 7 * X[:, 0] if loss is cr.MeanSquaredError else (X[:, 0] > 0).astype(int)
     outputs = 2 if loss is cr.SoftmaxCrossEntropy else 1
-    model = Model(Network(3, [Standardize(), Dense(5), cr.Tanh(), Dense(outputs)], loss()), seed=0)
+    of_all = loss() if members == 1 else cr.MeanOverMembers(loss(), members)
+    model = Model(Network(3, [Standardize(), Dense(5), cr.Tanh(), Dense(outputs * members)], of_all), seed=0)
     model.fit(X, y, epochs=5, scale_targets=loss is cr.MeanSquaredError)
     if bound is not None:
         model.target_scale = model.target_scale._replace(low=np.array([bound]), high=np.array([bound + 1]))

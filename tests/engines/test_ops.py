@@ -78,6 +78,7 @@ def test_operations_stand_in_the_order_of_the_walk():
 def layer_of(kind: type[Layer]) -> Layer:
     settings = {"dense": (2,), "projection": (2,), "rescale": (2.0,), "embedding": ([(1, 3, 2), (0, 5, 4)],)}
     settings["parametric_activation"] = (LeakyReLU(0.2),)
+    settings |= {"take": ([1, 0, 1],), "grouped_dense": (2, 2)}
     return kind(*settings.get(kind.kind, ([Tanh()],) if kind.kind in ("residual", "skip") else ()))
 
 

@@ -70,8 +70,8 @@ def test_the_same_bits_on_any_number_of_threads(numbers, monkeypatch):
 
 
 def test_a_network_of_any_kind_is_drawn():
-    """Every layer, loss and optimizer is among the first thousand, and a Rescale first in a block that stands first."""
-    drawn = [draw(seed) for seed in range(1000)]
+    """Every layer, loss and optimizer is among the first 2,000, and a Rescale first in a block that stands first."""
+    drawn = [draw(seed) for seed in range(2000)]
     links = [link for case in drawn for link in case.network.walk()]
     kinds = {link.layer.kind for link in links}
     assert kinds == {*LAYERS, "projection"}
@@ -79,10 +79,12 @@ def test_a_network_of_any_kind_is_drawn():
         "standardize",
         "embedding",
         "projection",
+        "take",
+        "grouped_dense",
     }
     firsts = [case.network.links[0] for case in drawn]
     assert "rescale" in {link.branches[0][0].layer.kind for link in firsts if link.branches}
-    assert {case.network.loss.kind for case in drawn} == set(LOSSES)
+    assert {case.network.loss.kind for case in drawn} == {*LOSSES, "mean_over_members"}
     assert {case.how["optimizer"].kind for case in drawn} == set(OPTIMIZERS) - {"lbfgs"}
     assert {type(case.X) for case in drawn} > {np.ndarray}
     assert {bool(case.frozen) for case in drawn} == {True, False}

@@ -20,6 +20,7 @@ from chainrule.engines.step import step
 from chainrule.formulas import layers as l
 from chainrule.formulas.layers import ACTIVATIONS, Context, Dense, Layer
 from chainrule.formulas.losses import LOSSES, SoftmaxCrossEntropy
+from chainrule.formulas.mean_over_members import MeanOverMembers
 from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer
 from chainrule.network.blocks import Residual, Skip
 from chainrule.network.network import Network
@@ -31,6 +32,13 @@ EXAMPLES: dict[str, list[Layer]] = {
     "dropout": [l.Dropout(0.3)],
     "parametric_activation": [l.ParametricActivation(l.ELU(0.5)), l.ParametricActivation(l.Mish())],
     "embedding": [l.Embedding([(2, 3, 2), (0, 4, 3)])],
+    "take": [l.Take([2, 0, 2, 1])],
+    "grouped_dense": [
+        l.GroupedDense(2, 3),
+        l.GroupedDense(4, 3, shared=True),
+        l.GroupedDense(1, 1, bias=False),
+        l.GroupedDense(2, 3, shared=True, bias=False),
+    ],
     "residual": [
         Residual([Dense(3), l.Tanh()]),
         Residual([Dense(2), l.BatchNorm(), l.Tanh(), l.Dropout(0.2)]),
@@ -92,6 +100,9 @@ def test_every_loss(kind):
     }[loss.targets]
     head = [l.Softmax() if loss.targets == "classes" else l.Sigmoid()] if loss.domain == "probability" else []
     check_gradient(Network(3, [Dense(4), l.Tanh(), Dense(3), *head], loss, l2=0.02), y)
+    if loss.domain == "real" or loss.targets == "binary":
+        members = [Dense(4), l.Tanh(), l.GroupedDense(3, 2), *head]
+        check_gradient(Network(3, members, MeanOverMembers(loss, 2), l2=0.02), y)
 
 
 def every_kind_of_layer() -> list[Layer]:
@@ -104,8 +115,9 @@ def every_kind_of_layer() -> list[Layer]:
         layer
         for kind in LAYERS
         for layer in examples(kind)
-        if kind not in {*ACTIVATIONS, "standardize", "embedding"}
+        if kind not in {*ACTIVATIONS, "standardize", "embedding", "take", "grouped_dense"}
     ]
+    chain += [Dense(3), *EXAMPLES["take"], Dense(6), l.GroupedDense(2, 3), l.GroupedDense(4, 2, shared=True)]
     for count, kind in enumerate(ACTIVATIONS):
         chain += [Dense(3)] * (count % 3 == 0) + examples(kind)
     return [*chain, Dense(3)]

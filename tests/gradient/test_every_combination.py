@@ -47,6 +47,8 @@ EXAMPLES: dict[str, tuple[Layer, ...]] = {
     "elu": (layers.ELU(0.5),),
     "parametric_activation": (layers.ParametricActivation(layers.ELU(0.5)),),
     "embedding": (layers.Embedding([(1, 3, 2)]),),
+    "take": (layers.Take([1, 0, 1]),),
+    "grouped_dense": (layers.GroupedDense(2, WIDTH), layers.GroupedDense(2, WIDTH, shared=True)),
 }
 """Layers by kind. A kind that is not here is made without arguments."""
 

@@ -17,7 +17,12 @@ from chainrule.formulas.initializers import (
     HeUniform,
     LeCunNormal,
     LeCunUniform,
+    Normal,
     Orthogonal,
+    PerFeature,
+    RandomSign,
+    SameForMembers,
+    Uniform,
 )
 
 EVERY = [initializer() for initializer in INITIALIZERS.values()]
@@ -31,11 +36,15 @@ VARIANCES = [
     (GlorotNormal(), 2 / 300),
     (LeCunUniform(), 1 / 200),
     (LeCunNormal(), 1 / 200),
+    (Normal(0.1), 0.01),
+    (Uniform(0.3), 0.03),
+    (RandomSign(), 1),
 ]
 BOUNDS = [
     (HeUniform(), math.sqrt(0.03)),
     (GlorotUniform(), math.sqrt(0.02)),
     (LeCunUniform(), math.sqrt(0.015)),
+    (Uniform(0.3), 0.3),
 ]
 
 
@@ -104,3 +113,37 @@ def test_settings_that_cannot_be_are_refused(make, named):
 def test_the_registry_names_its_initializers(kind, initializer):
     assert initializer.kind == kind
     assert initializer() == initializer()
+
+
+def test_one_draw_for_each_feature_of_each_member():
+    """Two members of three columns: a feature of two, and one of one."""
+    drawn = PerFeature(Normal(), (2, 1))(np.random.default_rng(0), (6,), 6, 6).reshape(2, 3)
+    assert (drawn[:, 0] == drawn[:, 1]).all()
+    assert len(np.unique(drawn)) == 4
+    assert set(PerFeature(RandomSign(), (1,))(np.random.default_rng(0), (40,), 40, 40)) == {-1.0, 1.0}
+
+
+def test_the_same_draw_for_each_member():
+    drawn = SameForMembers(Normal(), 3)(np.random.default_rng(0), (12,), 12, 12).reshape(3, 4)
+    assert (drawn == drawn[0]).all() and len(np.unique(drawn)) == 4
+
+
+def test_sizes_and_members_that_do_not_fit():
+    for make, message in [
+        (
+            lambda: PerFeature(Normal(), ()),
+            "sizes of PerFeature must be a list with the columns of each feature",
+        ),
+        (lambda: PerFeature(Normal(), (0,)), "sizes of PerFeature must be an integer of at least 1"),
+        (lambda: PerFeature(None, (1,)), "initializer of PerFeature must be an initializer such as Normal"),
+        (lambda: SameForMembers(Normal(), 0), "members of SameForMembers must be an integer of at least 1"),
+        (
+            lambda: draw(PerFeature(Normal(), (2, 1)), (7,)),
+            "add up to 3, which does not divide the 7 columns",
+        ),
+        (lambda: draw(SameForMembers(Normal(), 2), (7,)), "must divide the 7 columns, which 2 does not"),
+        (lambda: Normal(0), "std of Normal must be a finite number above 0"),
+        (lambda: Uniform(-1), "r of Uniform must be a finite number above 0"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            make()

@@ -14,6 +14,7 @@ from chainrule.network import backprop
 
 SETTINGS: dict[str, Any] = {"dense": {"units": 3}, "rescale": {"scale": 0.7, "offset": 0.2}}
 SETTINGS["parametric_activation"] = {"function": c.SELU()}
+SETTINGS |= {"take": {"columns": [3, 0, 3]}, "grouped_dense": {"units": 3, "groups": 2}}
 SETTINGS["embedding"] = {"columns": [(3, 3, 2), (1, 4, 1)]}
 MADE: list[Layer] = [layer(**SETTINGS.get(kind, {})) for kind, layer in LAYERS.items()]
 BLOCKS: list[Layer] = [

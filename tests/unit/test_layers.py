@@ -96,6 +96,42 @@ def test_embedding():
     assert_array_equal(grad_x, [[0, 1, 0], [0, 2, 0], [0, 3, 0], [0, 4, 0]])
 
 
+def test_take():
+    """out = a[:, (2, 0, 2)]; dL/da sums what column 2 has twice, and column 1 has none."""
+    out, g, grad_a = walk(
+        network(3, every.Take([2, 0, 2])), [], [[1, 2, 3], [4, 5, 6]], [[1, 10, 100], [2, 20, 200]]
+    )
+    assert_array_equal(out, [[3, 1, 3], [6, 4, 6]])
+    assert_array_equal(g, [])
+    assert_array_equal(grad_a, [[10, 0, 101], [20, 0, 202]])
+
+
+def test_grouped_dense():
+    """W_1 = ((1, 2)), b_1 = (1, 0); W_2 = ((3, -1)), b_2 = (0, 5): a group is one column in and two out."""
+    a, delta = [[2, 10], [3, 20]], [[1, 0, 1, 1], [0, 1, 2, 0]]
+    out, g, grad_a = walk(network(2, every.GroupedDense(2, 2)), [1, 2, 3, -1, 1, 0, 0, 5], a, delta)
+    assert_array_equal(out, [[3, 4, 30, -5], [4, 6, 60, -15]])
+    dW = [2, 3, 50, 10]  # (2*1 + 3*0, 2*0 + 3*1), (10*1 + 20*2, 10*1 + 0)
+    assert_array_equal(g, [*dW, 1, 1, 3, 1])
+    assert_array_equal(grad_a, [[1, 2], [2, 6]])  # 1*1 + 0, 3*1 - 1; 0 + 2*1, 3*2 - 0
+
+    out, g, grad_a = walk(network(2, every.GroupedDense(2, 2, shared=True)), [1, 2, 1, 0], a, delta)
+    assert_array_equal(out, [[3, 4, 11, 20], [4, 6, 21, 40]])
+    assert_array_equal(g, [52, 13, 4, 2])  # the sums over the groups
+    assert_array_equal(grad_a, [[1, 3], [2, 2]])
+
+    out, g, _ = walk(network(2, every.GroupedDense(2, 2, bias=False)), [1, 2, 3, -1], a, delta)
+    assert_array_equal(out, [[2, 4, 30, -10], [3, 6, 60, -20]])
+    assert_array_equal(g, dW)
+
+
+def test_shift():
+    out, g, grad_a = walk(network(2, every.Shift()), [5, -1], [[1, 2], [3, 4]], [[1, 2], [10, 20]])
+    assert_array_equal(out, [[6, 1], [8, 3]])
+    assert_array_equal(g, [11, 22])
+    assert_array_equal(grad_a, [[1, 2], [10, 20]])
+
+
 def test_rescale():
     out, g, grad_a = walk(network(2, Rescale(0.5, 1.0)), [], [[2, 4]], [[1, 2]])
     assert_array_equal(out, [[2, 3]])

@@ -69,6 +69,12 @@ LAYER_LIST: dict[str, list[c.Layer]] = {kind: [layer()] for kind, layer in ACTIV
     "rescale": [c.Rescale(1 / 255), c.Rescale(-2, offset=0.5)],
     "standardize": [c.Standardize()],
     "scale": [c.Scale(), c.Scale(6)],
+    "take": [c.Take([1, 0, 1])],
+    "grouped_dense": [
+        c.GroupedDense(2, 1),
+        c.GroupedDense(3, 1, True, False, c.HeNormal(), 0.5, 2.0, 0.1, 0.0, "ntk"),
+    ],
+    "shift": [c.Shift(), c.Shift(2.0, 0.5, c.SameForMembers(c.Uniform(0.1), 2))],
     "embedding": [c.Embedding([(1, 3, 2)]), c.Embedding([(2, 5, 1), (0, 3, 2)], std=0.1)],
     "parametric_activation": [
         c.ParametricActivation(c.Mish()),
@@ -112,6 +118,14 @@ def test_every_loss(loss: Any, tmp_path: Path):
 
 
 @pytest.mark.parametrize("initializer", INITIALIZERS.values(), ids=INITIALIZERS)
+def test_a_loss_of_members(tmp_path: Path):
+    layers = [c.GroupedDense(3, 2)]
+    loss = c.MeanOverMembers(c.SoftmaxCrossEntropy(0.1), 2)
+    made = c.Model(c.Network(4, layers, loss))
+    made.save(tmp_path / "model.safetensors")
+    assert c.load(tmp_path / "model.safetensors").network.loss == loss
+
+
 def test_every_initializer(initializer: Any, tmp_path: Path):
     settings = {"orthogonal": {"gain": 2.0}, "constant": {"value": -0.5}}
     for made in (initializer(), initializer(**settings.get(initializer.kind, {}))):

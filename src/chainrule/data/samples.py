@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,21 +43,30 @@ class TargetScale(NamedTuple):
 
     def standardize(self, y: NDArray[Any]) -> NDArray[np.float64]:
         """t = (y - mean) / std, (n, outputs) in float64: a float32 network loses no digits to a mean far from 0."""
-        t: NDArray[np.float64] = (np.asarray(y, np.float64) - self.mean) / self.std
+        mean, std = side_by_side(y, self.mean, self.std)
+        t: NDArray[np.float64] = (np.asarray(y, np.float64) - mean) / std
         return t
 
     def restore(self, t: NDArray[Any]) -> NDArray[np.float64]:
         """y = mean + std * t, (n, outputs) in float64"""
-        y: NDArray[np.float64] = np.asarray(t, np.float64) * self.std + self.mean
+        mean, std = side_by_side(t, self.mean, self.std)
+        y: NDArray[np.float64] = np.asarray(t, np.float64) * std + mean
         return y
 
     def clamp(self, y: NDArray[Any]) -> NDArray[Any]:
         """min(max(y, low), high), for predictions y (n, outputs) in the targets' units; y itself without bounds."""
-        return y if self.low is None else np.clip(y, self.low, self.high)
+        if self.low is None or self.high is None:
+            return y
+        return np.clip(y, *side_by_side(y, self.low, self.high))
 
     def to_data(self) -> dict[str, list[float]]:
         """Return the scale as JSON-ready data, with bounds where it has them."""
         return {name: part.tolist() for name, part in self._asdict().items() if part is not None}
+
+
+def side_by_side(values: NDArray[Any], *parts: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Iterate over numbers by output, repeated where values are the outputs of several networks, side by side."""
+    return (np.tile(part, max(np.shape(values)[-1] // len(part), 1)) for part in parts)
 
 
 def measure_targets(y: NDArray[np.float64], weight: NDArray[np.float64], clamp: bool = False) -> TargetScale:

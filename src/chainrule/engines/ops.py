@@ -34,7 +34,11 @@ class Op(NamedTuple):
     has_state: bool
     """whether it reads the running statistics or fitted constants of its link"""
     columns: tuple[int, ...]
-    """of an embedding: the column of its input that each of its parameters is looked up by"""
+    """columns of its input: of an embedding, the one that each of its parameters is looked up by; of a take, its own"""
+    groups: int
+    """of a grouped dense: the number of its groups of columns"""
+    shared: bool
+    """whether all groups have one W and one b, and not each its own"""
     link: Link
     """the link that it comes from"""
 
@@ -78,6 +82,8 @@ def operations(network: Network) -> Ops:
                 constants=operation.constants,
                 has_state=operation.has_state,
                 columns=operation.columns,
+                groups=operation.groups,
+                shared=operation.shared,
                 link=link,
             )
         )

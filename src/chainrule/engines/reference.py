@@ -14,6 +14,7 @@ from chainrule.engines.base import Plan, StepSettings
 from chainrule.engines.step import by_parameter, gradient, update
 from chainrule.formulas import regularizers
 from chainrule.formulas.layers import Context
+from chainrule.network.answers import likeliest
 from chainrule.network.network import Network
 
 BLOCK = 1 << 15
@@ -48,9 +49,9 @@ class ReferenceEngine:
         batch_size: int,
         threads: int | None = None,
     ) -> NDArray[Any]:
-        """Compute the outputs (n, outputs) in batches, on the threads that NumPy uses."""
+        """Compute the outputs (n, fan_out) in batches, on the threads that NumPy uses."""
         params, ctx = network.unflatten(theta), Context(states=states)
-        out = np.empty((X.shape[0], network.outputs), theta.dtype)
+        out = np.empty((X.shape[0], network.fan_out), theta.dtype)
         for start in range(0, X.shape[0], batch_size):
             rows = X[start : start + batch_size]
             a = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
@@ -156,11 +157,11 @@ class ReferenceSession:
 
     def correct(self, out: NDArray[Any], batch: Batch) -> float:
         """Return the weight of the samples whose class, or whose labels, all are predicted right; 0 for numbers."""
-        targets = self.plan.network.loss.targets
-        if targets == "classes":
-            right = out.argmax(1) == batch.y.argmax(1)
-        elif targets == "binary":
-            right = ((self.plan.network.loss.predict(out) > 0.5) == (batch.y > 0.5)).all(1)
+        loss = self.plan.network.loss
+        if loss.targets == "classes":
+            right = likeliest(loss, out) == batch.y.argmax(1)
+        elif loss.targets == "binary":
+            right = ((loss.predict(out) > 0.5) == (batch.y > 0.5)).all(1)
         else:
             return 0.0
         return float(batch.s @ right)

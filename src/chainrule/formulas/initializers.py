@@ -1,3 +1,4 @@
+# Over 300 lines because every initializer stands here, in one place.
 """Initializers: the distributions of a network's initial parameters.
 
 Each is a frozen dataclass, called as `initializer(generator, shape, fan_in, fan_out)`, that returns a float64
@@ -13,12 +14,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.settings import number_settings
+from chainrule.core.settings import check_count, count_settings, number_settings
 from chainrule.errors import ConfigError
 
 Floats = NDArray[np.float64]
@@ -34,6 +35,15 @@ class Initializer(ABC):
     @abstractmethod
     def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
         """Draw an array of `shape`."""
+
+
+def check_initializer(owner: Any) -> None:
+    """Check that the setting `initializer` of a layer is an initializer or None. Raises ConfigError."""
+    if owner.initializer is not None and not isinstance(owner.initializer, Initializer):
+        raise ConfigError(
+            f"initializer of {type(owner).__name__} must be an initializer such as HeNormal(), or None, "
+            f"not {owner.initializer!r}."
+        )
 
 
 @dataclass(frozen=True)
@@ -167,6 +177,124 @@ class Constant(Initializer):
         return np.full(shape, self.value, dtype=np.float64)
 
 
+@dataclass(frozen=True)
+class Normal(Initializer):
+    """N(0, std^2), whatever the layer's width; std above 0."""
+
+    kind: ClassVar[str] = "normal"
+    std: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check that std is above 0."""
+        number_settings(self, "std", above=0)
+
+    def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
+        """N(0, std^2)"""
+        return generator.normal(0.0, self.std, shape)
+
+
+@dataclass(frozen=True)
+class Uniform(Initializer):
+    """U(-r, r), whatever the layer's width; r above 0."""
+
+    kind: ClassVar[str] = "uniform"
+    r: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check that r is above 0."""
+        number_settings(self, "r", above=0)
+
+    def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
+        """U(-r, r)"""
+        return generator.uniform(-self.r, self.r, shape)
+
+
+@dataclass(frozen=True)
+class RandomSign(Initializer):
+    """-1 or 1, with equal probabilities.
+
+    Source: Wen, Tran, Ba, "BatchEnsemble", ICLR 2020, appendix B.
+    """
+
+    kind: ClassVar[str] = "random_sign"
+
+    def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
+        """-1 or 1"""
+        return generator.choice((-1.0, 1.0), shape)
+
+
+@dataclass(frozen=True)
+class PerFeature(Initializer):
+    """One draw for each feature of each member, repeated over the feature's columns.
+
+    The columns are those of one or more members, member after member, and a member's are those of its features:
+    sizes=(3, 1) for a feature of three columns, such as an embedding's, and one of one. The sum of sizes divides the
+    width.  initializer: what is drawn, as Normal() or RandomSign().
+    Raises ConfigError for other sizes, and at the draw where they do not fit the width.
+    Source: Gorishniy, Kotelnikov, Babenko, "TabM", ICLR 2025, of the first scaling.
+    """
+
+    kind: ClassVar[str] = "per_feature"
+    initializer: Initializer = RandomSign()
+    sizes: tuple[int, ...] = (1,)
+
+    def __post_init__(self) -> None:
+        """Check the initializer and the sizes, and keep these as a tuple of Python integers."""
+        _check_inner(self)
+        if not isinstance(self.sizes, (tuple, list)) or not self.sizes:
+            raise ConfigError(
+                f"sizes of PerFeature must be a list with the columns of each feature, not {self.sizes!r}."
+            )
+        text = "sizes of PerFeature"
+        object.__setattr__(self, "sizes", tuple(check_count(size, "sizes", text=text) for size in self.sizes))
+
+    def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
+        """Draw (members, features), and repeat each number over its columns."""
+        width, each = math.prod(shape), sum(self.sizes)
+        if width % each:
+            raise ConfigError(
+                f"sizes of PerFeature add up to {each}, which does not divide the {width} columns."
+            )
+        draw = self.initializer(generator, (width // each, len(self.sizes)), fan_in, fan_out)
+        return np.repeat(draw, self.sizes, axis=1).reshape(shape)
+
+
+@dataclass(frozen=True)
+class SameForMembers(Initializer):
+    """The same draw for each of `members`, whose columns stand side by side.
+
+    initializer: what is drawn for one, as Uniform(0.1).  Raises ConfigError for a bad setting, and at the draw where
+    members does not divide the width.
+    """
+
+    kind: ClassVar[str] = "same_for_members"
+    initializer: Initializer = Uniform()
+    members: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the initializer, and that members is a positive integer."""
+        _check_inner(self)
+        count_settings(self, "members", hint="give the number of members")
+
+    def __call__(self, generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Floats:
+        """Draw the columns of one member, and repeat them."""
+        width = math.prod(shape)
+        if width % self.members:
+            raise ConfigError(
+                f"members of SameForMembers must divide the {width} columns, which {self.members} does not."
+            )
+        draw = self.initializer(generator, (width // self.members,), fan_in, fan_out)
+        return np.tile(draw, self.members).reshape(shape)
+
+
+def _check_inner(owner: Any) -> None:
+    check_initializer(owner)
+    if owner.initializer is None:
+        raise ConfigError(
+            f"initializer of {type(owner).__name__} must be an initializer such as Normal(), not None."
+        )
+
+
 POINTS = 5
 """The samples between which `kinks_among` places a neuron's kink."""
 
@@ -210,6 +338,11 @@ INITIALIZERS: dict[str, type[Initializer]] = {
         LeCunNormal,
         Orthogonal,
         Constant,
+        Normal,
+        Uniform,
+        RandomSign,
+        PerFeature,
+        SameForMembers,
     )
 }
 """Every initializer by its `kind`, its name in files and for the command; the tests run over this table."""

@@ -37,6 +37,8 @@ class Formula(NamedTuple):
     """huber, poisson, ..."""
     constants: Mapping[str, Any] = {}
     """its settings by name, label_smoothing among them; a tuple has one for each output"""
+    members: int = 1
+    """the networks side by side in the output, of whose losses it is the mean"""
 
 
 class Loss(ABC):
@@ -46,11 +48,13 @@ class Loss(ABC):
     targets: the content of y: "real" numbers, "counts" 0, 1, 2 ..., "binary" labels 0 or 1, "classes" one-hot.
     domain: the content of out: any "real" number, or a "probability" from 0 to 1.
     kinks: the residuals out - y at which the slope jumps, or its slope.
+    members: the number of networks side by side in out, which is members times as wide as y.
     """
 
     kind: ClassVar[str]
     targets: ClassVar[str]
     domain: ClassVar[str] = "real"
+    members: int = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Forget the formula of the class above: what a subclass overrides may compute something else."""
@@ -62,6 +66,11 @@ class Loss(ABC):
     def kinks(self) -> tuple[float, ...]:
         """The residuals out - y at which the slope, or its slope, jumps."""
         return ()
+
+    @property
+    def of_member(self) -> Loss:
+        """The loss of each of the networks side by side; itself where there is one."""
+        return self
 
     def formula(self) -> Formula | None:
         """Return the loss as a formula that engines know by name; for None the reference engine alone can train on it.

@@ -35,10 +35,10 @@ def max_norm(W: Array, limit: float) -> Array:
 
     W_j = W_j min(1, limit / ||W_j||) for each column j
 
-    W: (fan_in, fan_out).  limit: a Python float above 0.  Returns (fan_in, fan_out).
+    W: (fan_in, fan_out), or (groups, fan_in, fan_out).  limit: a Python float above 0.  Returns W's shape.
     A column that is short enough keeps its bits.
     Source: Srebro, Shraibman, COLT 2005; Srivastava et al., "Dropout", JMLR 15, 2014, section 5.1.
     """
     xp = namespace(W)
-    norm = xp.sqrt(xp.sum(W * W, axis=0))  # (fan_out,)
+    norm = xp.sqrt(xp.sum(W * W, axis=-2, keepdims=True))  # (1, fan_out)
     return W * (limit / xp.maximum(norm, limit))

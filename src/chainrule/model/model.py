@@ -207,7 +207,7 @@ class Model(Trained, Shown):
     def start_on(self, X: Any, *, memory: float = MEMORY) -> Self:
         """Start a model that is not trained yet on samples, with parameters that suit each layer's inputs; return it.
 
-        For every `Dense`, those in blocks too, in the order of the forward walk in prediction:
+        For every `Dense`, and group of a `GroupedDense`, in blocks too, in the order of the walk in prediction:
         W: the drawn weights, divided so that each neuron's z - b = a W has a standard deviation of 1 on the samples.
         b: so that each neuron's kink, z = 0, passes through a point between five samples that the seed draws.
         Other layers keep their start, and frozen links all they have. A `Standardize` is measured, as `fit` would.

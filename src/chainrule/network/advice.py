@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from chainrule.formulas.layers import ACTIVATIONS, BatchNorm, Dense, Layer
+from chainrule.formulas.layers import ACTIVATIONS, BatchNorm, Dense, GroupedDense, Layer
 from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 
 NOT_PROBABILITIES = (
     Dense,
+    GroupedDense,
     BatchNorm,
     *(kind for kind in ACTIVATIONS.values() if not kind.gives_probabilities),
 )

@@ -20,11 +20,16 @@ def task_of(loss: Loss, outputs: int) -> str:
     return "regression"
 
 
+def likeliest(loss: Loss, out: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the number of the likeliest class (n,): of one network that of the largest output."""
+    return np.asarray((out if loss.members == 1 else loss.predict(out)).argmax(1))
+
+
 def decide(loss: Loss, out: NDArray[Any]) -> Any:
     """Compute predictions from outputs: class numbers (n,), 0 or 1 (n, labels), or numbers (n,) or (n, outputs)."""
-    task = task_of(loss, out.shape[1])
+    task = task_of(loss, out.shape[1] // loss.members)
     if task == "multiclass":
-        return out.argmax(1)
+        return likeliest(loss, out)
     prediction = loss.predict(out)
     if task != "regression":
         prediction = (prediction > 0.5).astype(np.int64)
@@ -53,6 +58,6 @@ def probabilities(loss: Loss, out: NDArray[Any]) -> NDArray[Any]:
     if loss.targets not in ("classes", "binary"):
         raise DataError(f"{type(loss).__name__} is a regression loss: use predict.")
     probability = scores(loss, out)
-    if task_of(loss, out.shape[1]) != "binary":
+    if task_of(loss, out.shape[1] // loss.members) != "binary":
         return np.asarray(probability)
     return np.stack([1 - probability, probability], 1)

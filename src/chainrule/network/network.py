@@ -21,7 +21,16 @@ from chainrule.core.settings import check_number
 from chainrule.errors import ConfigError
 from chainrule.formulas import regularizers
 from chainrule.formulas.initializers import GlorotUniform, Initializer
-from chainrule.formulas.layers import Activation, Context, Dense, Layer, Link, Parameter, Standardize
+from chainrule.formulas.layers import (
+    Activation,
+    Context,
+    Dense,
+    GroupedDense,
+    Layer,
+    Link,
+    Parameter,
+    Standardize,
+)
 from chainrule.formulas.losses import Loss
 from chainrule.network import advice, backprop, objective, tree
 from chainrule.network.objective import Objective
@@ -63,7 +72,8 @@ class Network:
     Raises ConfigError if the parts do not fit, for more than 10,000 links, and for one wider than 2^31 - 1.
 
     A network has no state: `Model` adds the parameters. `links` are the layers at their places, named dense_1, relu_1,
-    ...; `outputs` is the width of the last one, and `size` the number of parameters.
+    ...; `fan_out` is the width of the last one, `outputs` that of a prediction, the same unless the loss is a
+    MeanOverMembers, and `size` the number of parameters.
     """
 
     def __init__(
@@ -90,8 +100,9 @@ class Network:
         tree.check_places(self.links)
         self.slots = tuple(_slots(self.links))
         self.size = self.slots[-1].stop if self.slots else 0
-        self.outputs = self.links[-1].fan_out
-        self.loss.check_outputs(self.outputs)
+        self.fan_out = self.links[-1].fan_out
+        self.loss.check_outputs(self.fan_out)
+        self.outputs = self.fan_out // self.loss.members
 
     def _check(self) -> None:
         wrong = [layer for layer in self.layers if not isinstance(layer, Layer)]
@@ -105,7 +116,7 @@ class Network:
         heads = [layer.changes_units for layer in self.layers]
         if any(isinstance(layer, Standardize) and not all(heads[:i]) for i, layer in enumerate(self.layers)):
             raise ConfigError("Standardize must come before all layers that learn; after them use BatchNorm.")
-        for sentence in advice.on_network(self.layers, self.loss):
+        for sentence in advice.on_network(self.layers, self.loss.of_member):
             warnings.warn(sentence, stacklevel=3)
 
     # --- theta ---------------------------------------------------------------------------------------------------
@@ -155,7 +166,7 @@ class Network:
     # --- the objective -------------------------------------------------------------------------------------------
 
     def predict(self, params: Sequence[Any], a: Array, ctx: Context) -> Array:
-        """Compute the output (batch, outputs), before the output activation of the loss."""
+        """Compute the output (batch, fan_out), before the output activation of the loss."""
         return backprop.forward(self.links, params, a, ctx)[0]
 
     def objective(
@@ -235,7 +246,7 @@ def _build(
         defaults.append(after)
         if isinstance(layer, Activation):
             after = layer.suits
-        elif isinstance(layer, Dense) or layer.branches(1):
+        elif isinstance(layer, (Dense, GroupedDense)) or layer.defines("branches"):
             after = GlorotUniform()
     links = []
     for layer, default in zip(layers, reversed(defaults), strict=True):

@@ -24,11 +24,11 @@ def outputs_of_each(
     X: Any,
     batch_size: int,
 ) -> NDArray[Any]:
-    """Compute the outputs (members, n, outputs) for X (n, features): as many members at once as there are cores.
+    """Compute the outputs (members, n, fan_out) for X (n, features): as many members at once as there are cores.
 
     thetas, states: those of each member.
     """
-    out = np.empty((len(thetas), X.shape[0], network.outputs), thetas[0].dtype)
+    out = np.empty((len(thetas), X.shape[0], network.fan_out), thetas[0].dtype)
     workers = engine.workers() if X.shape[0] > FEW_ROWS else 1
     threads = max(1, workers // len(thetas))
 
@@ -41,7 +41,7 @@ def outputs_of_each(
 
 
 def average(network: Network, out: NDArray[Any]) -> NDArray[Any]:
-    """Return the outputs (n, outputs) that predict the mean over the members of out (members, n, outputs).
+    """Return the outputs (n, fan_out) that predict the mean over the members of out (members, n, fan_out).
 
     Worked out in float64, member after member, so no bit depends on which of them was ready first.
     """

@@ -30,6 +30,7 @@ from chainrule.formulas import layers
 from chainrule.formulas.initializers import INITIALIZERS, Initializer
 from chainrule.formulas.layers import Layer
 from chainrule.formulas.losses import LOSSES, Loss
+from chainrule.formulas.mean_over_members import MeanOverMembers
 from chainrule.network import blocks
 from chainrule.network.network import MAX_LINKS, Network
 
@@ -152,7 +153,7 @@ def network_from_config(
     return Network(
         config["inputs"],
         [_decode(layer, known, "layer") for layer in config["layers"]],
-        _decode(config["loss"], LOSSES, "loss"),
+        _decode(config["loss"], LOSSES | {MeanOverMembers.kind: MeanOverMembers}, "loss"),
         **settings,
     )
 
@@ -167,6 +168,8 @@ def _decode(config: Any, known: Mapping[str, Any], what: str) -> Any:
         settings["layers"] = [_decode(layer, known, "layer") for layer in settings["layers"]]
     if what == "layer" and isinstance(settings.get("function"), dict):
         settings["function"] = _decode(settings["function"], known, "layer")
+    if what == "loss" and "loss" in settings:
+        settings["loss"] = _decode(settings["loss"], LOSSES, "loss")
     if settings.get("initializer") is not None:
         settings["initializer"] = _decode(settings["initializer"], INITIALIZERS, "initializer")
     return known[config["kind"]](**settings)

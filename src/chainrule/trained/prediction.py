@@ -33,7 +33,7 @@ class PredictionMixin:
     _feature_names: tuple[str, ...] | None
 
     def _walk(self, X: Any, engine: str, batch_size: int) -> NDArray[Any]:
-        """Compute the outputs (n, outputs) of checked rows, in the units of the loss."""
+        """Compute the outputs (n, fan_out) of checked rows, in the units of the loss."""
         raise NotImplementedError
 
     def _warn_if_untrained(self, stacklevel: int = 3) -> None:
@@ -96,7 +96,7 @@ class PredictionMixin:
         )[0]
 
     def outputs(self, X: Any, *, engine: str = "auto", batch_size: int = BATCH) -> NDArray[Any]:
-        """Return the output of the last layer (n, outputs): logits, log rates or numbers, as the loss takes them.
+        """Return the output of the last layer (n, fan_out): logits, log rates or numbers, as the loss takes them.
 
         With a `target_scale` these are numbers in the targets' units, in float64.
         """
@@ -146,7 +146,7 @@ class PredictionMixin:
         None for the one that sorts last (1 of 0 and 1, "yes" of "no" and "yes").  With more classes or labels they are
         the mean over the classes, one against the rest, and so they are for SoftmaxCrossEntropy with two outputs unless
         positive is given.
-        outputs: (n, outputs), the result of `outputs(X)` if it is known.  X may be `Samples` from `check_samples`.
+        outputs: (n, fan_out), the result of `outputs(X)` if it is known.  X may be `Samples` from `check_samples`.
         """
         chosen = None if positive is None else self._class_number(positive)
         samples = self.check_samples(X, y, sample_weight=sample_weight, class_weight=class_weight)
@@ -183,7 +183,7 @@ class PredictionMixin:
         """Return the given outputs if they have the shape for X, otherwise the network's output for X."""
         if outputs is None:
             return self._walk(X, engine, BATCH)
-        out, shape = np.asarray(outputs), (X.shape[0], self.network.outputs)
+        out, shape = np.asarray(outputs), (X.shape[0], self.network.fan_out)
         if out.shape != shape:
             raise ShapeError(f"outputs must have shape {shape}, not {out.shape}; pass what outputs(X) gives.")
         return out if self.target_scale is None else self.target_scale.standardize(out).astype(self.dtype)

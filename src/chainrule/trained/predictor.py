@@ -43,8 +43,8 @@ class Predictor:
         self._walk = chosen.bind(network, theta, states, BATCH)
         self._rows: Callable[[Any], NDArray[Any] | None] | None = getattr(self._walk, "unchecked", None)
         self._row = getattr(chosen.bind(network, theta, states, 1), "row", None)
-        self._shape = (1, network.outputs)
-        is_multiclass = task_of(network.loss, network.outputs) == "multiclass"
+        self._shape = (1, network.fan_out)
+        is_multiclass = task_of(network.loss, network.outputs) == "multiclass" and network.loss.members == 1
         labels = np.arange(network.outputs) if classes is None else classes
         self._labels = labels if is_multiclass else None
 

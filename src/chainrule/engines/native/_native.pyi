@@ -39,6 +39,9 @@ class Op:
         c1: float,
         stream: int,
         in_training: bool,
+        groups: int = 1,
+        shares: bool = False,
+        columns: list[int] = ...,
     ) -> None: ...
 
 class Slot:
@@ -69,6 +72,7 @@ class Program:
         loss_c: list[float],
         smoothing: float,
         targets: str,
+        members: int = 1,
         l2: float,
         l1: float,
         max_norm: float,

@@ -86,7 +86,7 @@ class NativeEngine:
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], X: Any, batch_size: int,
         threads: int | None = None,
     ) -> NDArray[Any]:  # fmt: skip
-        """Compute the outputs (n, outputs), with the rows shared among threads."""
+        """Compute the outputs (n, fan_out), with the rows shared among threads."""
         return NativeWalk(network, theta, states, min(X.shape[0], max(batch_size, 256)), threads)(X)
 
     def bind(
@@ -104,7 +104,7 @@ class NativeWalk:
         threads: int | None = None,
     ) -> None:  # fmt: skip
         """Copy theta and the states; later changes of them do not count."""
-        self.inputs, self.outputs, self.dtype = network.inputs, network.outputs, theta.dtype
+        self.inputs, self.outputs, self.dtype = network.inputs, network.fan_out, theta.dtype
         run = _native.Run(batch_size=capacity, threads=min(workers(), threads or workers()))
         program = Program(network, frozenset())
         self.native = _native.Session(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,10 @@ try:
     from chainrule.engines.native import _native
 except ImportError:  # not built: the engine refuses everything
     _native = None  # type: ignore[assignment]
+
+
+DENSE = ("dense", "grouped_dense")
+"""The operations over whose output an activation may be written."""
 
 
 def unknown(network: Network) -> Link | None:
@@ -52,22 +57,27 @@ class Program:
         """the factor and the offset of the samples as they are read"""
         loss = network.loss.formula()
         assert loss is not None
-        layouts = [layout(slot.parameter.shape) for slot in network.slots]
+        layouts = [[layout(slot.parameter.shape)] for slot in network.slots]
         for op in self.graph.ops:
-            for number, column in zip(op.slots if op.columns else (), op.columns, strict=True):
-                layouts[number] = table_layout(network.slots[number].parameter.shape, column)
+            for number, column in zip(op.slots, op.columns, strict=True) if op.name == "embedding" else ():
+                layouts[number] = [table_layout(network.slots[number].parameter.shape, column)]
+            for number in op.slots if op.groups > 1 and not op.shared else ():
+                layouts[number] = [layout(network.slots[number].parameter.shape[1:])] * op.groups
+        self.first = list(accumulate(map(len, layouts), initial=0))
+        """the first of the kernels' slots of each parameter: a grouped dense has one for each group"""
         self.native = _native.Program(
             ops=list(self.native_ops()),
             slots=[
                 _native.Slot(
-                    start=slot.start,
+                    start=slot.start + i * (slot.stop - slot.start) // len(parts),
                     is_weight=slot.parameter.is_weight,
                     is_trained=slot.link.name not in frozen,
                     rate=slot.rate,
                     decays=slot.decays,
-                    **layouts[number],
+                    **part,
                 )
-                for number, slot in enumerate(network.slots)
+                for slot, parts in zip(network.slots, layouts, strict=True)
+                for i, part in enumerate(parts)
             ],
             widths=self.widths,
             states=self.state_widths,
@@ -76,6 +86,7 @@ class Program:
             loss_c=loss_constant(loss),
             smoothing=loss.constants.get("label_smoothing", 0.0),
             targets=network.loss.targets,
+            members=loss.members,
             l2=network.l2,
             l1=network.l1,
             max_norm=network.max_norm or 0.0,
@@ -97,7 +108,7 @@ class Program:
                 scale, offset = op.constants["scale"], op.constants["offset"]
                 self.scale, self.offset = self.scale * scale, self.offset * scale + offset
                 self.buffers[op.output] = 0
-            elif op.name == "dense" and following is not None and self.is_fused(op, following):
+            elif op.name in DENSE and following is not None and self.is_fused(op, following):
                 yield self.native_op(op, following)
                 self.buffers[following.output] = self.buffers[op.output]
                 following = next(ops)
@@ -125,7 +136,8 @@ class Program:
         self.widths.append(self.graph.widths[op.output])
         self.buffers[op.output] = len(self.widths) - 1
         first, second, *_ = *(self.buffers[value] for value in op.inputs), -1
-        slot0, slot1, *_ = *(op.slots[:1] + op.slots[-1:] if op.columns else op.slots), -1, -1
+        slots = op.slots[:1] + op.slots[-1:] if op.name == "embedding" else op.slots
+        slot0, slot1, *_ = *(self.first[number] for number in slots), -1, -1
         function = (over or op).function or "identity"
         c0, c1 = constants(over or op)
         return _native.Op(
@@ -141,6 +153,9 @@ class Program:
             c1=c1,
             stream=op.link.number,
             in_training=op.link.name not in self.frozen,
+            groups=op.groups,
+            shares=op.shared,
+            columns=list(op.columns) if op.name == "take" else [],
         )
 
     def put_states(self, session: Any, states: dict[str, Any], dtype: Any) -> None:
@@ -152,7 +167,7 @@ class Program:
 
 def layout(shape: tuple[int, ...]) -> dict[str, int]:
     """Return a matrix as the kernels take it; a vector is one row."""
-    return {"rows": shape[0] if len(shape) == 2 else 1, "columns": shape[-1]}
+    return {"rows": shape[-2] if len(shape) > 1 else 1, "columns": shape[-1]}
 
 
 def table_layout(shape: tuple[int, ...], column: int) -> dict[str, int]:

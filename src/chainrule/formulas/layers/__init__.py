@@ -37,10 +37,13 @@ if TYPE_CHECKING:
     from chainrule.formulas.layers.dense import Projection as Projection
     from chainrule.formulas.layers.dropout import Dropout as Dropout
     from chainrule.formulas.layers.embedding import Embedding as Embedding
+    from chainrule.formulas.layers.grouped_dense import GroupedDense as GroupedDense
     from chainrule.formulas.layers.parametric_activation import ParametricActivation as ParametricActivation
     from chainrule.formulas.layers.rescale import Rescale as Rescale
     from chainrule.formulas.layers.scale import Scale as Scale
+    from chainrule.formulas.layers.shift import Shift as Shift
     from chainrule.formulas.layers.standardize import Standardize as Standardize
+    from chainrule.formulas.layers.take import Take as Take
 
     LAYERS: dict[str, type[Layer]]
 
@@ -54,6 +57,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "GELUTanh",
+    "GroupedDense",
     "Identity",
     "Layer",
     "LeakyReLU",
@@ -64,11 +68,13 @@ __all__ = [
     "ReLU",
     "Rescale",
     "Scale",
+    "Shift",
     "SiLU",
     "Sigmoid",
     "Softmax",
     "Softplus",
     "Standardize",
+    "Take",
     "Tanh",
 ]
 """The public names; `chainrule` has them too."""

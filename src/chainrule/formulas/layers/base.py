@@ -62,7 +62,11 @@ class Operation(NamedTuple):
     width: int | None = None
     """the columns of its output; None for those of the layer's output"""
     columns: tuple[int, ...] = ()
-    """of an embedding: the column of its input that each of its parameters is looked up by"""
+    """columns of its input: of an embedding, the one that each of its parameters is looked up by; of a take, its own"""
+    groups: int = 1
+    """of a grouped dense: the number of its groups of columns"""
+    shared: bool = False
+    """whether all groups have one W and one b, and not each its own"""
 
 
 class Link(NamedTuple):

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from chainrule.core.arrays import Array
 from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError
-from chainrule.formulas.initializers import Constant, Initializer, LeCunNormal, kinks_among, unit_std
+from chainrule.formulas.initializers import (
+    Constant,
+    Initializer,
+    LeCunNormal,
+    check_initializer,
+    kinks_among,
+    unit_std,
+)
 from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
 
 
@@ -66,17 +73,7 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         """Check units, the initializer, the factors and the parametrization."""
-        count_settings(self, "units", hint="give the number of neurons")
-        number_settings(self, "weight_rate", "bias_rate", "weight_decays", "bias_decays", minimum=0)
-        if self.parametrization not in ("standard", "ntk"):
-            raise ConfigError(
-                f"parametrization of {type(self).__name__} must be 'standard' or 'ntk', not {self.parametrization!r}."
-            )
-        if self.initializer is not None and not isinstance(self.initializer, Initializer):
-            raise ConfigError(
-                f"initializer of {type(self).__name__} must be an initializer such as HeNormal(), or None, "
-                f"not {self.initializer!r}."
-            )
+        check_dense(self)
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """z = a W + b"""
@@ -133,6 +130,17 @@ class Dense(Layer):
     def operations(self, fan_in: int) -> int:
         """Count one multiplication and one addition per weight."""
         return 2 * fan_in * self.units
+
+
+def check_dense(layer: Any) -> None:
+    """Check the settings that a Dense has, of a layer that has them too."""
+    count_settings(layer, "units", hint="give the number of neurons")
+    number_settings(layer, "weight_rate", "bias_rate", "weight_decays", "bias_decays", minimum=0)
+    if layer.parametrization not in ("standard", "ntk"):
+        raise ConfigError(
+            f"parametrization of {type(layer).__name__} must be 'standard' or 'ntk', not {layer.parametrization!r}."
+        )
+    check_initializer(layer)
 
 
 class ProjectionParams(NamedTuple):

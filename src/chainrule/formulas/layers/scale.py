@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from chainrule.core.arrays import Array
 from chainrule.core.settings import number_settings
-from chainrule.formulas.initializers import Constant, Initializer
+from chainrule.formulas.initializers import Constant, Initializer, check_initializer
 from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
 
 
@@ -19,13 +19,15 @@ class ScaleParams(NamedTuple):
 
 @dataclass(frozen=True)
 class Scale(Layer):
-    """One learned factor per column, initially 1: out = a s.
+    """One learned factor per column, initially 1 unless said otherwise: out = a s.
 
     dL/ds = sum_i delta_i a_i      dL/da = delta s
 
     In front of a network it learns how much each feature counts; l2, l1 and max_norm leave s alone.
+    Over the columns of members of an ensemble that share weights it gives each its own, as in TabM.
     rate, decays: at least 0, factors of the learning rate and of the weight decay of s.  a, delta: (batch, width).
-    Raises ConfigError for a bad rate, or bad decays.
+    initializer: of s, as PerFeature(Normal(), sizes); None for 1.
+    Raises ConfigError for a bad rate, bad decays, and unless initializer is an initializer or None.
     Source: Holzmüller, Grinsztajn, Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular
     data", NeurIPS 2024, section 3.
     """
@@ -38,10 +40,12 @@ class Scale(Layer):
     knows_its_weights = True
     rate: float = 1.0
     decays: float = 1.0
+    initializer: Initializer | None = None
 
     def __post_init__(self) -> None:
-        """Check that rate and decays are finite numbers of at least 0."""
+        """Check that rate and decays are finite numbers of at least 0, and the initializer."""
         number_settings(self, "rate", "decays", minimum=0)
+        check_initializer(self)
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """out = a s"""
@@ -66,8 +70,9 @@ class Scale(Layer):
         return a * v.s if a_dot is None else a_dot * params.s + a * v.s
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
-        """s (width,), all 1."""
-        return ScaleParams(Parameter((fan_in,), Constant(1.0), rate=self.rate, decays=self.decays))
+        """s (width,), all 1 unless an initializer is given."""
+        start = self.initializer or Constant(1.0)
+        return ScaleParams(Parameter((fan_in,), start, rate=self.rate, decays=self.decays))
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
         """scale, with its factors"""

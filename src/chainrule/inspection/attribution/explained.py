@@ -1,3 +1,4 @@
+# Over 300 lines because f is chosen here for every task, from the arguments that all methods share.
 """The attributed function: one number per sample, f(x), with its forward and backward walk.
 
 f_i(x) = sum_k v_ik out_k(x)
@@ -64,7 +65,7 @@ class Explained(NamedTuple):
     ctx: Context
     X: Floats  # (n, inputs)
     baseline: Floats  # (n, inputs)
-    V: Floats  # (n, outputs) the coefficients v of f
+    V: Floats  # (n, fan_out) the coefficients v of f
     labels: tuple[Any, ...]
     """the target of each sample: 3"""
     targets: tuple[Target, ...]
@@ -160,7 +161,7 @@ def explained(
         ctx,
         rows,
         _check_baseline(origin, rows.shape),
-        np.zeros((len(rows), network.outputs)),
+        np.zeros((len(rows), network.fan_out)),
         (),
         (),
         names,
@@ -170,6 +171,8 @@ def explained(
     if model.target_scale is not None:
         made = made._replace(offset=V @ model.target_scale.mean)
         V = V * model.target_scale.std
+    members = network.loss.members  # of an ensemble, f is the mean of its members'
+    V = np.tile(V, members) / members if members > 1 else V
     return made._replace(V=V, labels=labels, targets=targets)
 
 
@@ -270,6 +273,10 @@ def _default(model: Trained, f: Explained, task: str, outputs: int) -> NDArray[n
                 f"the network has {outputs} outputs; say which one to attribute, as target=0 for the first."
             )
         return np.zeros(len(f.X), np.int64)
+    if model.network.loss.members > 1:
+        exact = model.in_float64()
+        shares = exact.network.loss.predict(exact.outputs(f.X, engine="reference"))
+        return np.asarray(shares[:, 0] > 0.5 if task == "binary" else shares.argmax(1), np.int64)
     parts = [f.forward(f.X[rows])[0] for rows in chunks(len(f.X))]
     out = np.concatenate(parts)
     if task == "binary":

@@ -137,7 +137,8 @@ def prober(
             out, caches = backprop.forward(network.links, tree, x, ctx)
             parts = objective.parts(network.loss.value(out, trace.y), trace.share)
         moved[place] = at
-        sides = [*_sides(network.links, caches), *(out - trace.y > kink for kink in network.loss.kinks)]
+        residual = out - np.tile(trace.y, network.loss.members)
+        sides = [*_sides(network.links, caches), *(residual > kink for kink in network.loss.kinks)]
         if l1:
             sides.append(np.array([t > 0]))
         return Perturbation(parts, 0.5 * l2 * t * t + l1 * abs(t), tuple(sides))

@@ -28,6 +28,7 @@ from chainrule.inspection.derivation.local_derivatives import (
     SoftmaxEdge,
     Variable,
 )
+from chainrule.inspection.derivation.members import GroupedDenseEdge, ShiftEdge, TakeEdge
 from chainrule.inspection.derivation.own_layers import OwnEdge
 
 
@@ -48,6 +49,12 @@ def edge_of_link(link: Link, source: Variable, target: Variable, params: Any, ct
     match op.name, op.parameters:
         case ("dense", ("W", "b") | ("W",)):
             return DenseEdge(link, source, target, params)
+        case ("grouped_dense", ("W", "b") | ("W",)):
+            return GroupedDenseEdge(link, source, target, params, op.groups, op.shared)
+        case ("take", ()):
+            return TakeEdge(link, source, target, op.columns)
+        case ("shift", ("b",)):
+            return ShiftEdge(link, source, target, ones)
         case ("prelu", ("slope",)):
             return PReLUEdge(link, source, target, prelu_prime(z, a, params.slope), params=params)
         case ("parametric", ("alpha",)):

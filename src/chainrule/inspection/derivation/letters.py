@@ -55,9 +55,10 @@ class Letters:
             return Symbol(f"a{number}", "a", "", number, value)
         return self._output(link, self.index(i, k), value)
 
-    def row(self, link: Link | None, i: int) -> Symbol:
-        """Return the symbol of all outputs of a link for sample i."""
-        return self._output(link, self.index(i), 0.0)
+    def row(self, link: Link | None, i: int, columns: str = "") -> Symbol:
+        """Return the symbol of all outputs of a link for sample i, or of some, as "0:3"."""
+        where = self.index(i)
+        return self._output(link, f"{where},{columns}" if where and columns else where or columns, 0.0)
 
     def _output(self, link: Link | None, where: str, value: float) -> Symbol:
         if link is None:

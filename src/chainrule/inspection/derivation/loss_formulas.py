@@ -49,21 +49,26 @@ def share(trace: Walk, letters: Letters, i: int) -> Expression:
 
 
 def derivative(trace: Walk, out: Variable, gradient: Floats, i: int, k: int) -> Expression:
-    """d loss_i / d out[i,k] as a formula; gradient (batch, outputs): its values."""
-    loss, letters = trace.network.loss, out.letters
-    a, number = out.symbol(i, k), float(gradient[i, k])
+    """d loss_i / d out[i,k] as a formula; gradient (batch, fan_out): its values.
+
+    Of an ensemble it is 1 / members times that of the member's loss, whose outputs are n of the columns.
+    """
+    members, loss, n = trace.network.loss.members, trace.network.loss.of_member, trace.network.outputs
+    letters, a, number = out.letters, out.symbol(i, k), float(gradient[i, k]) * members
+    first, k = k // n * n, k % n
     targets = loss.smooth(trace.y)
-    y = letters.target(i, k, trace.network.outputs, float(targets[i, k]), targets is not trace.y)
-    made = None
+    y = letters.target(i, k, n, float(targets[i, k]), targets is not trace.y)
+    made: Expression | None = None
     if LOSSES.get(loss.kind) is type(loss):
         if isinstance(loss, SoftmaxCrossEntropy):
-            p = FunctionCall(
-                "softmax", letters.row(out.link, i), float(loss.predict(out.value)[i, k]), below=str(k)
-            )
-            return Sum(p, (-1, y))
-        made = formula(loss, a, y, k)
+            own = loss.predict(out.value[i : i + 1, first : first + n])
+            row = letters.row(out.link, i, f"{first}:{first + n}" if members > 1 else "")
+            made = Sum(FunctionCall("softmax", row, float(own[0, k]), below=str(k)), (-1, y))
+        else:
+            made = formula(loss, a, y, k)
     # A custom loss, or a probability that `clamped_log` keeps away from 0 and 1.
-    return made or FunctionCall("loss", a, number, prime=True)
+    made = made or FunctionCall("loss", a, number, prime=True)
+    return made if members == 1 else Product(Fraction(Number(1.0), Number(float(members))), made)
 
 
 def formula(loss: Loss, a: Symbol, y: Symbol, k: int) -> Expression | None:

@@ -165,8 +165,9 @@ def answers(model: Trained, out: Floats, labels: list[str]) -> tuple[Answer, ...
     """Return all possible answers for outputs (outputs,), the most likely first; numbers in their order."""
     loss, task = model.network.loss, model.task
     if task == "regression":
-        numbers = loss.predict(out[None])[0]
-        numbers = numbers if model.target_scale is None else model.target_scale.clamp(numbers)
+        numbers = loss.predict((out if model.target_scale is None else model.target_scale.clamp(out))[None])[
+            0
+        ]
         return tuple(Answer(label, float(v), None, True) for label, v in zip(labels, numbers, strict=True))
     said = np.atleast_1d(
         decide(loss, out[None])[0] if task != "multilabel" else np.ravel(decide(loss, out[None]))
@@ -188,7 +189,8 @@ def answers(model: Trained, out: Floats, labels: list[str]) -> tuple[Answer, ...
 
 
 def out_of(model: Trained, out: Floats) -> Floats:
-    """Return logits (outputs,) from outputs that may be probabilities."""
+    """Return logits (outputs,) from outputs that may be probabilities: of an ensemble the mean of its members'."""
+    out = out.reshape(model.network.loss.members, -1).mean(0)
     if model.network.loss.domain != "probability":
         return out
     p = np.clip(out, np.finfo(np.float64).tiny, 1.0)

@@ -121,8 +121,9 @@ class Walk:
     @property
     def prediction(self) -> NDArray[Any]:
         """The prediction (batch, outputs): probabilities, or numbers in the targets' own units."""
-        said: NDArray[Any] = self.network.loss.predict(self.out)
-        return said if self.scale is None else self.scale.clamp(self.scale.restore(said))
+        out = self.out if self.scale is None else self.scale.clamp(self.scale.restore(self.out))
+        said: NDArray[Any] = self.network.loss.predict(out)
+        return said
 
     @property
     def target(self) -> NDArray[Any]:

@@ -1,7 +1,8 @@
-// The layers that pictures of a network show: the inputs, every link with weights, every block, each with the links behind it
+// The layers that pictures of a network show: the inputs, every link with weights, every take, every block, each with the links behind it
 // that work neuron by neuron; and what is known of a neuron: its numbers and what comes into it.
 
 const WITH_WEIGHTS = new Set(['dense', 'projection']);
+const OWN_COLUMNS = new Set([...WITH_WEIGHTS, 'grouped_dense', 'take']);
 const NEVER_NEGATIVE = new Set(['relu', 'sigmoid', 'softplus', 'softmax']);
 const KEEPS = new Set(['dropout']);
 
@@ -13,7 +14,7 @@ export function layersOf(network) {
   function chain(links, at, isOwn) {
     for (const link of links) {
       if (link.branches.length) at = add(link, link.branches.map((branch) => chain(branch, at, false)));
-      else if (WITH_WEIGHTS.has(link.kind) || !isOwn) at = add(link, [at]);
+      else if (OWN_COLUMNS.has(link.kind) || !isOwn) at = add(link, [at]);
       else layers[at].links.push(link);
       isOwn = true;
     }
@@ -48,6 +49,12 @@ export function eachInput(network, layers, place, j, f) {
   if (WITH_WEIGHTS.has(layer.kind)) {
     const W = network.arrays[`${layer.name}.W`], columns = layer.width, rows = layers[layer.from[0]].width;
     for (let i = 0; i < rows; ++i) f(layer.from[0], i, W[i * columns + j]);
+  } else if (layer.kind === 'grouped_dense') {
+    const { groups, shared } = layer.link, W = network.arrays[`${layer.name}.W`], rows = layers[layer.from[0]].width / groups;
+    const columns = layer.width / groups, group = Math.floor(j / columns), at = shared ? 0 : group * rows * columns;
+    for (let i = 0; i < rows; ++i) f(layer.from[0], group * rows + i, W[at + i * columns + (j % columns)]);
+  } else if (layer.kind === 'take') {
+    f(layer.from[0], layer.link.columns[j], 1);
   } else if (layer.kind === 'skip') {
     const first = layers[layer.from[0]].width;
     if (j < first) f(layer.from[0], j, 1);

@@ -56,6 +56,17 @@ function dense(a, W, b) {
   return Float32Array.from(z);
 }
 
+// Each of `groups` parts of a times its own W (groups, inputs, outputs), or all times one W (inputs, outputs).
+function groupedDense(a, { groups, shared }, W, b) {
+  const [inputs, outputs] = W.shape.slice(-2), size = shared ? 0 : inputs * outputs;
+  const parts = Array.from({ length: groups }, (_, g) => {
+    const own = Object.assign(W.subarray(g * size, g * size + inputs * outputs), { shape: [inputs, outputs] });
+    const from = shared ? 0 : g * outputs;
+    return [...dense(a.subarray(g * inputs, (g + 1) * inputs), own, b && b.subarray(from, from + outputs))];
+  });
+  return Float32Array.from(parts.flat());
+}
+
 export function softmax(z) {
   const most = Math.max(...z), out = Float32Array.from(z, (v) => Math.exp(v - most));
   const sum = out.reduce((all, v) => all + v, 0);
@@ -90,6 +101,12 @@ function step(link, a, arrays) {
       const scale = of('s');
       return a.map((x, j) => x * scale[j]);
     }
+    case 'shift': {
+      const b = of('b');
+      return a.map((x, j) => x + b[j]);
+    }
+    case 'take': return Float32Array.from(link.columns, (k) => a[k]);
+    case 'grouped_dense': return groupedDense(a, link, of('W'), link.bias ? of('b') : null);
     case 'prelu': {
       const slope = of('slope');
       return a.map((x, j) => (x > 0 ? x : slope[j] * x));
@@ -113,7 +130,7 @@ function step(link, a, arrays) {
 export function runsHere(links) {
   return links.every((link) => (link.branches.length
     ? (link.kind === 'residual' || link.kind === 'skip') && link.branches.every(runsHere)
-    : link.kind in functions || (link.kind === 'parametric_activation' && link.function.kind in functions) || ['dense', 'projection', 'rescale', 'standardize', 'batch_norm', 'scale', 'prelu', 'dropout', 'softmax', 'embedding'].includes(link.kind)));
+    : link.kind in functions || (link.kind === 'parametric_activation' && link.function.kind in functions) || ['dense', 'projection', 'rescale', 'standardize', 'batch_norm', 'scale', 'prelu', 'dropout', 'softmax', 'embedding', 'take', 'grouped_dense', 'shift'].includes(link.kind)));
 }
 
 // Walks through a chain; `seen` gets {name, kind, link, a} of each link, those of a block's branches before the block itself.
@@ -135,6 +152,16 @@ function flat(links) {
   return links.flatMap((link) => [...link.branches.flatMap(flat), link]);
 }
 
+function answerOf(model, kind, out) {
+  if (model.task === 'multiclass') return kind === 'categorical_cross_entropy' ? out : softmax(out);
+  if (model.task === 'regression') {
+    return kind === 'poisson' ? out.map(Math.exp)
+      : model.scale ? Float32Array.from(out, (v, j) => within(v * model.scale.std[j] + model.scale.mean[j], model.scale, j)) : out;
+  }
+  const p = kind === 'binary_cross_entropy' ? out : out.map(sigmoid);
+  return model.task === 'binary' ? Float32Array.from([1 - p[0], p[0]]) : p;
+}
+
 export function makeNetwork(model) {
   const links = flat(model.links);
   return {
@@ -148,15 +175,12 @@ export function makeNetwork(model) {
       walk(model.links, Float32Array.from(x), model.arrays, seen);
       return seen;
     },
-    // What the outputs mean: probabilities of classes or labels, or numbers in the targets' units.
+    // What the outputs mean, of an ensemble on average: probabilities of classes or labels, or numbers in the targets' units.
     answer(out) {
-      if (model.task === 'multiclass') return model.loss.kind === 'categorical_cross_entropy' ? out : softmax(out);
-      if (model.task === 'regression') {
-        return model.loss.kind === 'poisson' ? out.map(Math.exp)
-          : model.scale ? Float32Array.from(out, (v, j) => within(v * model.scale.std[j] + model.scale.mean[j], model.scale, j)) : out;
-      }
-      const p = model.loss.kind === 'binary_cross_entropy' ? out : out.map(sigmoid);
-      return model.task === 'binary' ? Float32Array.from([1 - p[0], p[0]]) : p;
+      const { kind, loss, members } = model.loss;
+      if (kind !== 'mean_over_members') return answerOf(model, kind, out);
+      const n = out.length / members, answers = Array.from({ length: members }, (_, g) => answerOf(model, loss.kind, out.slice(g * n, (g + 1) * n)));
+      return answers[0].map((_, k) => answers.reduce((sum, answer) => sum + answer[k], 0) / members);
     },
     labels: () => model.classes || Array.from({ length: model.task === 'binary' ? 2 : model.outputs }, (_, i) => String(i)),
   };

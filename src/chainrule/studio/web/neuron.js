@@ -8,6 +8,7 @@ import { eachInput, strongest } from './layers.js';
 import { sumFormula, stepFormula, joinFormula, probabilityFormula } from './steps.js';
 
 const TERMS = 3, INPUTS = 8;
+const hasWeights = ({ kind }) => kind === 'dense' || kind === 'projection' || kind === 'grouped_dense';
 
 function sourceName(store, layer, index) {
   if (layer.link) return `${layer.name} · ${index}`;
@@ -18,10 +19,10 @@ function sourceName(store, layer, index) {
 // The formulas of a neuron, one below the other.
 function formulas(store, scene, { place, index }, all) {
   const { network, layers, values } = scene, layer = layers[place], { z, a } = values[place], found = [];
-  if (layer.kind === 'dense' || layer.kind === 'projection') {
+  if (hasWeights(layer)) {
     const terms = all.slice(0, TERMS).map(({ layer: from, index: i, weight }) => ({ weight, a: values[from].a[i] }));
-    const b = network.arrays[`${layer.name}.b`], bias = b ? b[index] : null, known = terms.reduce((sum, term) => sum + term.weight * term.a, 0);
-    const n = layers[layer.from[0]].width - terms.length;
+    const b = network.arrays[`${layer.name}.b`], bias = b ? b[index % b.length] : null, known = terms.reduce((sum, term) => sum + term.weight * term.a, 0);
+    const n = layers[layer.from[0]].width / (layer.link.groups || 1) - terms.length;
     found.push(...sumFormula({ terms, others: z[index] - known - (bias || 0), count: n, bias, z: z[index], more: t(store, 'network.more', { n: count(n) }) }));
   } else if (layer.kind === 'residual') {
     found.push(joinFormula(layer.from.map((from) => values[from].a[index]), z[index]));
@@ -61,7 +62,7 @@ export function neuronPanel(store) {
 
   // What stays while the numbers change: built for each neuron that is chosen.
   function build(scene, chosen) {
-    const layer = scene.layers[chosen.place], hasWeights = layer.kind === 'dense' || layer.kind === 'projection';
+    const layer = scene.layers[chosen.place];
     const title = chosen.place === 0 ? sourceName(store, layer, chosen.index) : t(store, 'network.neuron_of', { layer: layer.name, index: chosen.index });
     parts = { z: h('b', { dataset: { test: 'neuron-z' } }), a: h('b', { dataset: { test: 'neuron-a' } }), lines: h('div.formulas', { dataset: { test: 'formula' } }), body: h('tbody'),
       label: h('span.neuron-label') };
@@ -69,7 +70,7 @@ export function neuronPanel(store) {
     const inputs = layer.from.length ? h('div', h('h3', t(store, 'network.strongest')), h('table.inputs', h('thead', h('tr', h('th', t(store, 'network.from')),
       h('th.number', 'w'), h('th.number', 'a'), h('th.number', 'w · a'), h('th'))), parts.body)) : null;
     fill(element, h('div.neuron-head', h('h2', title, parts.label), h('span', 'z = ', parts.z), h('span', 'a = ', parts.a), close),
-      h('div.neuron-body', h('div.neuron-words', parts.lines, inputs), hasWeights ? weights(scene, chosen) : null));
+      h('div.neuron-body', h('div.neuron-words', parts.lines, inputs), hasWeights(layer) ? weights(scene, chosen) : null));
   }
 
   return {

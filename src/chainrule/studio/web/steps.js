@@ -51,6 +51,7 @@ export function stepFormula(link, arrays, j, x, out, name) {
     case 'rescale': return is(row(times(link.scale, x), ...(link.offset ? [plus(link.offset)] : [])));
     case 'standardize': return is(frac(row(mn(x), mo('−'), mn(of('mean'))), mn(of('std'))));
     case 'scale': return is(times(of('s'), x));
+    case 'shift': return is(row(mn(x), plus(of('b'))));
     case 'prelu': return is(x > 0 ? mn(x) : times(of('slope'), x));
     case 'parametric_activation': return is(row(mn(x), mo(of('alpha') < 0 ? '−' : '+'), mn(Math.abs(of('alpha'))), mo('·'), mo('('), piece[link.function.kind](x, link.function), plus(-x), mo(')')));
     case 'batch_norm': return is(row(mn(of('gamma')), mo('·'),

@@ -16,6 +16,7 @@ from chainrule.inspection.derivation.local_derivatives import (
     Floats,
     SoftmaxEdge,
 )
+from chainrule.inspection.derivation.members import GroupedDenseEdge, TakeEdge
 from chainrule.inspection.derivation.own_layers import OwnEdge
 from chainrule.inspection.derivation.tree import Node
 
@@ -59,8 +60,10 @@ def _back(edge: Edge, counts: Floats, live: bool) -> Floats:
         case CellwiseEdge():
             own = counts[:, edge.offset : edge.offset + shape[1]]
             return own * (edge.factors != 0) if live else own
-        case EmbeddingEdge():
+        case EmbeddingEdge() | TakeEdge():
             return edge.backward(counts)  # none through a code
+        case GroupedDenseEdge():
+            return edge.by_group(counts, (edge.W != 0) | (not live))
         case BatchNormEdge():
             return np.broadcast_to(counts.sum(0), shape) if edge.training else counts
         case OwnEdge():

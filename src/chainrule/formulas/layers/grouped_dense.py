@@ -1,0 +1,174 @@
+"""GroupedDense: a dense layer for each group of columns, the members of an ensemble side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.arrays import Array
+from chainrule.core.settings import count_settings
+from chainrule.errors import ConfigError
+from chainrule.formulas.initializers import Initializer
+from chainrule.formulas.layers.base import Context, Layer, Operation
+from chainrule.formulas.layers.dense import Dense, DenseParams, check_dense
+
+
+class GroupedDenseParams(NamedTuple):
+    """The parameters of a grouped dense layer; shared ones have no axis of groups."""
+
+    W: Any  # (groups, fan_in / groups, units), or (fan_in / groups, units)
+    b: Any  # (groups, units), or (units,)
+
+
+class GroupedProjectionParams(NamedTuple):
+    """The parameters of a grouped dense layer without biases."""
+
+    W: Any  # (groups, fan_in / groups, units), or (fan_in / groups, units)
+
+
+@dataclass(frozen=True)
+class GroupedDense(Layer):
+    r"""A dense layer for each of equal groups of columns: z_g = a_g W_g + b_g, without an activation.
+
+    dL/dW_g = a_g^T delta_g      dL/db_g = sum_i delta_g,i      dL/da_g = delta_g W_g^T
+    shared: one W and one b, whose gradients are the sums of these over the groups.
+
+    units: the number of neurons of a group.  groups: their number, which divides the width of what comes in.
+    shared: whether all groups have the same W and b.  bias: whether there is a b.
+    initializer, weight_rate, bias_rate, weight_decays, bias_decays, parametrization: as of a Dense, for each group.
+    a: (batch, groups * n), group after group.  W: (groups, n, units).  b: (groups, units).
+    z, delta: (batch, groups * units).  shared: W (n, units), b (units,).
+    Raises ConfigError for settings out of range, and where groups does not divide the width of what comes in.
+    Source: Wen, Tran, Ba, "BatchEnsemble", ICLR 2020; Gorishniy, Kotelnikov, Babenko, "TabM", ICLR 2025, section 3.
+    """
+
+    is_affine = True
+    knows_its_weights = True
+    units: int
+    groups: int
+    shared: bool = False
+    bias: bool = True
+    initializer: Initializer | None = None
+    weight_rate: float = 1.0
+    bias_rate: float = 1.0
+    weight_decays: float = 1.0
+    bias_decays: float = 1.0
+    parametrization: str = "standard"
+
+    def __post_init__(self) -> None:
+        """Check groups, shared and bias, and the settings that a Dense has."""
+        check_dense(self)
+        count_settings(self, "groups", hint="give the number of members")
+        for name in ("shared", "bias"):
+            value = getattr(self, name)
+            if not isinstance(value, (bool, np.bool_)):
+                raise ConfigError(f"{name} of {type(self).__name__} must be True or False, not {value!r}.")
+            object.__setattr__(self, name, bool(value))
+
+    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """z_g = a_g W_g + b_g"""
+        return self.affine(params, self.split(a)), a
+
+    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/dW, dL/db as in `gradients`      dL/da_g = delta_g W_g^T"""
+        grads = self.gradients(params, cache, delta, ctx)
+        return grads, joined(self.split(delta) @ params.W.swapaxes(-1, -2))
+
+    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+        """dL/dW_g = a_g^T delta_g      dL/db_g = sum_i delta_g,i      shared: summed over g"""
+        a, d = self.split(cache), self.split(delta)
+        return self.made(a.swapaxes(1, 2) @ d, d.sum(1), 0)
+
+    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+        """dL_i/dW_g = a_g,i^T delta_g,i (batch, groups, n, units)      dL_i/db_g = delta_g,i"""
+        a, d = (self.split(part).swapaxes(0, 1) for part in (a, delta))
+        return self.made(a[..., None] * d[:, :, None], d.copy(), 1)
+
+    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+        """z_g' = a_g' W_g + a_g W_g' + b_g'"""
+        own = self.affine(v, self.split(cache))
+        return own if a_dot is None else joined(self.split(a_dot) @ params.W) + own
+
+    def split(self, a: Array) -> Array:
+        """Return the groups of columns (groups, batch, n) of a (batch, groups * n)."""
+        return a.reshape(a.shape[0], self.groups, -1).swapaxes(0, 1)
+
+    def affine(self, params: Any, a: Array) -> Array:
+        """Compute a_g W_g + b_g, (batch, groups * units), for a (groups, batch, n)."""
+        z = a @ params.W
+        if self.bias:
+            z = z + (params.b if self.shared else params.b[:, None])
+        return joined(z)
+
+    def made(self, W: Array, b: Array, groups: int) -> Any:
+        """Return gradients by group as the parameters are; groups: their axis, over which shared ones are summed."""
+        if self.shared:
+            W, b = W.sum(groups), b.sum(groups)
+        return GroupedDenseParams(W, b) if self.bias else GroupedProjectionParams(W)
+
+    def width(self, fan_in: int) -> int:
+        """Return groups * units. Raises ConfigError where groups does not divide fan_in."""
+        if fan_in % self.groups:
+            raise ConfigError(
+                f"groups of GroupedDense must divide the {fan_in} columns that come in, which {self.groups} does not; "
+                "each member has as many, side by side."
+            )
+        return self.groups * self.units
+
+    def parameters(self, fan_in: int, default: Initializer) -> Any:
+        """Return W and b: for each group, or for all, those of a Dense."""
+        factors = (self.weight_rate, self.bias_rate, self.weight_decays, self.bias_decays)
+        one = Dense(self.units, self.initializer, *factors, self.parametrization)
+        groups = () if self.shared else (self.groups,)
+        W, b = one.parameters(fan_in // self.groups, default)
+        W = W._replace(shape=(*groups, *W.shape), initializer=EachGroup(W.initializer, self.groups))
+        b = b._replace(shape=(*groups, *b.shape))
+        return GroupedDenseParams(W, b) if self.bias else GroupedProjectionParams(W)
+
+    def start_on(self, params: Any, a: NDArray[np.float64], generator: np.random.Generator) -> Any:
+        """As a Dense does, by group; groups that share W and b start on all their inputs together."""
+        one = Dense(self.units)
+        groups, b = self.split(a), np.zeros(self.units)
+        if self.shared:
+            W, b = one.start_on(DenseParams(params.W, b), groups.reshape(-1, groups.shape[-1]), generator)
+        else:
+            made = [
+                one.start_on(DenseParams(W, b), a_g, generator)
+                for W, a_g in zip(params.W, groups, strict=True)
+            ]
+            W, b = (np.stack(parts) for parts in zip(*made, strict=True))
+        return GroupedDenseParams(W, b) if self.bias else GroupedProjectionParams(W)
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """grouped_dense, with W and b"""
+        names = ("W", "b") if self.bias else ("W",)
+        return (Operation("grouped_dense", parameters=names, groups=self.groups, shared=self.shared),)
+
+    def operations(self, fan_in: int) -> int:
+        """Count a multiplication and an addition per weight and group."""
+        return 2 * fan_in * self.units
+
+
+@dataclass(frozen=True)
+class EachGroup(Initializer):
+    """The weights of each group, drawn by an initializer as those of a dense layer of its own."""
+
+    each: Initializer
+    groups: int
+
+    def __call__(
+        self, generator: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> NDArray[np.float64]:
+        """Draw (fan_in / groups, units), or that for one group after the other."""
+        fans = fan_in // self.groups, fan_out // self.groups
+        if len(shape) == 2:
+            return self.each(generator, shape, *fans)
+        return np.stack([self.each(generator, shape[1:], *fans) for _ in range(shape[0])])
+
+
+def joined(z: Array) -> Array:
+    """Return groups (groups, batch, units) side by side, (batch, groups * units)."""
+    return z.swapaxes(0, 1).reshape(z.shape[1], -1)

@@ -1,0 +1,73 @@
+"""Take: some columns of the input, in any order and as often as wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.arrays import Array, sums_by
+from chainrule.core.settings import check_count
+from chainrule.errors import ConfigError
+from chainrule.formulas.layers.base import Context, Layer, Operation
+
+
+@dataclass(frozen=True)
+class Take(Layer):
+    """Columns of the input, in any order and with repeats: out[:, j] = a[:, columns[j]].
+
+    dL/da[:, k] = sum of delta[:, j] over the j with columns[j] = k; 0 for a column that is not taken
+
+    columns: whole numbers, counted from 0. With the input's columns k times, one after the other, the k members of an
+    ensemble begin, side by side: Take(list(range(20)) * 8), and a GroupedDense with 8 groups behind it.
+    a: (batch, width).  out, delta: (batch, number of columns).
+    Raises ConfigError for columns that are no whole numbers of at least 0, and where the input has no such column.
+    """
+
+    is_affine = True
+    stacks = True
+    knows_its_weights = True
+    columns: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Check the columns, and keep them as a tuple of Python integers."""
+        given = list(self.columns) if isinstance(self.columns, Iterable) else []
+        if not given or isinstance(self.columns, (str, bytes)):
+            raise ConfigError(
+                f"columns of Take must be a list of columns, as [0, 1, 0, 1], not {self.columns!r}."
+            )
+        checked = (
+            check_count(column, "columns", 0, text="columns of Take", hint="columns count from 0")
+            for column in given
+        )
+        object.__setattr__(self, "columns", tuple(checked))
+
+    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """out[:, j] = a[:, columns[j]]"""
+        return a[..., np.array(self.columns)], a.shape[-1]
+
+    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/da[:, k] = sum of delta[:, j] over the j with columns[j] = k, in the order of j"""
+        return (), sums_by(np.array(self.columns), delta.T, cache).T
+
+    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+        """Return (): nothing is learned."""
+        return ()
+
+    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Array, ctx: Context) -> Array:
+        """out'[:, j] = a'[:, columns[j]]"""
+        return a_dot[..., np.array(self.columns)]
+
+    def width(self, fan_in: int) -> int:
+        """Return the number of columns. Raises ConfigError where the input has no such column."""
+        if max(self.columns) >= fan_in:
+            raise ConfigError(
+                f"columns of Take has column {max(self.columns)}, but what comes in has columns 0 to {fan_in - 1}."
+            )
+        return len(self.columns)
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """take, with its columns"""
+        return (Operation("take", columns=self.columns),)
