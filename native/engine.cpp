@@ -101,6 +101,7 @@ void Engine<T>::allocate_caches(const Layout& layout, int64_t capacity) {
                 array->resize(in.ld);
         }
         if (op.kind == Kind::embedding) plan_tables(op, cache, capacity);
+        if (op.kind == Kind::piecewise_linear) plan_columns(op, cache, capacity);
         if (!op.is_dense()) continue;
         if (multiplies_pairs())
             for (Buffer<T>* buffer : {&buffers_[op.in], &buffers_[op.out]})
@@ -136,11 +137,43 @@ void Engine<T>::plan_tables(const Op& op, Cache<T>& cache, int64_t capacity) con
     if (trains_) cache.codes.resize(cache.tables.size() * static_cast<size_t>(capacity));
 }
 
+// The columns of a piecewise_linear, those that it leaves as they are, the sums of its weights, and room for a batch.
+template <class T>
+void Engine<T>::plan_columns(const Op& op, Cache<T>& cache, int64_t capacity) {
+    const int64_t width = buffers_[op.in].width;
+    std::vector<int> reader(static_cast<size_t>(width), -1);
+    const int k = op.embeds();
+    int64_t first = 0, from = 0;
+    for (int t = 0; t < k; ++t) {
+        const int E = op.slot0 + 2 * k + t;
+        const Slot& slot = program_.slots[E];
+        cache.embedded.push_back({op.slot0 + t, op.slot0 + k + t, E, slot.column, slot.size, slot.columns / slot.size, first, 0});
+        parameters_[E].sums.resize(slot.columns);
+        reader[static_cast<size_t>(slot.column)] = t;
+        first += slot.columns / slot.size;
+    }
+    for (int64_t j = 0; j < width; ++j) {
+        if (const int t = reader[static_cast<size_t>(j)]; t >= 0) {
+            cache.embedded[static_cast<size_t>(t)].from = from;
+            from += cache.embedded[static_cast<size_t>(t)].size;
+        } else {
+            if (!cache.kept.empty() && cache.kept.back().column + cache.kept.back().count == j)
+                ++cache.kept.back().count;
+            else
+                cache.kept.push_back({j, from, 1});
+            ++from;
+        }
+    }
+    if (!trains_) return;
+    cache.codes.resize(cache.embedded.size() * static_cast<size_t>(capacity));
+    cache.parts.resize(cache.codes.size());
+}
+
 template <class T>
 void Engine<T>::count_operations() {
     for (const Op& op : program_.ops) {
         if (op.shares) sharing_ = std::max<int64_t>(sharing_, op.groups);
-        const double width = double(program_.widths[op.in]);
+        const double width = double(program_.widths[op.kind == Kind::piecewise_linear ? op.out : op.in]);
         operations_ += op.is_dense() ? width * double(program_.widths[op.out]) / op.groups * (trains_ ? 6 : 2) : width * 8;
     }
     for (const Slot& slot : program_.slots)
@@ -167,7 +200,12 @@ void Engine<T>::reserve(Workspace<T>& own, int number, int most) const {
     const bool may_share_columns = most > 1 && batch <= FEW_ROWS * most;
     const int64_t rows = microbatch_ > 0 ? microbatch_ : may_share_columns ? batch : (batch + number) / (number + 1);
     const int64_t samples = microbatch_ > 0 ? microbatch_ : batch;  // samples that a strip of dL/dW sums over
-    int64_t scratch = 0, strips = 1;
+    int64_t scratch = 0, strips = 1, gradient = GROUP * STRIP<T>, whole = 0;
+    for (const Task& task : tasks_) {
+        gradient = std::max(gradient, (task.k1 - task.k0) * padded<T>(task.n1 - task.n0));
+        if (!parameters_[task.slot].sums.empty()) whole = std::max(whole, task.n1);
+    }
+    own.gradient.resize(gradient), own.whole.resize(whole);
     for (const Op& op : program_.ops) {
         if (!op.is_dense()) continue;
         const Buffer<T>& in = buffers_[op.in];

@@ -30,6 +30,30 @@ int64_t embedded_width(const Program& program, const Op& op, int64_t in) {
     return made;
 }
 
+// The columns that a piecewise_linear makes of `in`, if each of its parameters is whole, its columns are different ones and its
+// state has the edges of all bins.
+int64_t piecewise_width(const Program& program, const Op& op, int64_t in) {
+    const int k = op.embeds();
+    require(op.slot0 >= 0 && k > 0 && op.slot1 == op.slot0 + 3 * k - 1 && op.slot1 < static_cast<int>(program.slots.size()),
+            "a piecewise_linear has no columns");
+    std::vector<bool> is_read(static_cast<size_t>(in), false);
+    int64_t made = in, bins = 0;
+    for (int t = 0; t < k; ++t) {
+        const auto slot = [&](int kind) { return program.slots[static_cast<size_t>(op.slot0 + kind * k + t)]; };
+        const Slot E = slot(2);
+        require(E.rows == 1 && E.size > 0 && E.columns % E.size == 0 && E.columns / E.size < INT32_MAX, "an E of bins has another shape");
+        for (const Slot& line : {slot(0), slot(1)})
+            require(line.rows == 1 && line.size == E.size && line.columns == E.size, "a line has another shape");
+        require(E.column >= 0 && E.column < in && !is_read[static_cast<size_t>(E.column)], "an E of bins reads another column");
+        is_read[static_cast<size_t>(E.column)] = true;
+        made += E.size - 1, bins += E.columns / E.size;
+    }
+    require(op.state >= 0 && op.state < static_cast<int>(program.states.size()) &&
+                program.states[static_cast<size_t>(op.state)] == bins,
+            "a piecewise_linear has edges of other bins");
+    return made;
+}
+
 // The kernels check nothing: an error that is missed here reads or writes out of bounds.
 void check(const Program& program) {
     const auto width = [&](int buffer) { return program.widths[static_cast<size_t>(buffer)]; };
@@ -54,6 +78,7 @@ void check(const Program& program) {
         const int64_t in = width(op.in), out = width(op.out);
         const int64_t made = op.kind == Kind::concat      ? in + width(op.in2)
                              : op.kind == Kind::embedding ? embedded_width(program, op, in)
+                             : op.kind == Kind::piecewise_linear ? piecewise_width(program, op, in)
                              : op.kind == Kind::take      ? static_cast<int64_t>(op.columns.size())
                              : op.is_dense()              ? out
                                                           : in;
@@ -69,12 +94,12 @@ void check(const Program& program) {
                             (op.slot1 == -1 || is_vector(op.slot1 + group, out / op.groups)),
                         "W or b has another shape");
             }
-        } else if (op.kind != Kind::embedding) {
+        } else if (!op.has_many()) {
             require(shape.parameters > 0 ? is_vector(op.slot0, in) : op.slot0 == -1, "a parameter has another shape");
             require(shape.parameters > 1 ? is_vector(op.slot1, in) : op.slot1 == -1, "a parameter has another shape");
         }
         const bool is_there = op.state >= 0 && op.state < static_cast<int>(program.states.size());
-        require(shape.has_state ? is_there && program.states[static_cast<size_t>(op.state)] == in : op.state == -1,
+        require(shape.has_state ? is_there && (op.has_many() || program.states[static_cast<size_t>(op.state)] == in) : op.state == -1,
                 "a state has another width");
     }
 }

@@ -14,7 +14,7 @@ namespace chainrule {
 struct Op {
     Kind kind;
     int in, in2, out;      // buffers; in2 is -1 if there is none
-    int slot0, slot1;      // parameters: W and b, gamma and beta, slope; the first and the last table; the W and the b of the
+    int slot0, slot1;      // parameters: W and b, gamma and beta, slope; of `has_many` the first and the last; the W and the b of the
                            // first group, which those of the others follow; -1 if there is none
     int state;             // running statistics: its number, or -1
     Activation function;   // of an elementwise; of a dense, the activation fused into it
@@ -31,12 +31,15 @@ struct Op {
     // The slot of a group's W (first: slot0) or b (slot1).
     int of_group(int first, int group) const { return shares ? first : first + group; }
 
-    // Its parameters: those of an embedding are all from the first table to the last.
+    // Whether all parameters from slot0 to slot1 are its own: an embedding's tables; of a piecewise_linear w0 of each of its k
+    // columns, then b0 of each, then E of each.
+    bool has_many() const { return kind == Kind::embedding || kind == Kind::piecewise_linear; }
+    int embeds() const { return (slot1 - slot0 + 1) / 3; }  // columns, of a piecewise_linear
     std::vector<int> slots() const {
         std::vector<int> found;
-        for (int s = slot0; kind == Kind::embedding && s <= slot1; ++s) found.push_back(s);
+        for (int s = slot0; has_many() && s <= slot1; ++s) found.push_back(s);
         for (const int first : {slot0, slot1})
-            for (int s = first; kind != Kind::embedding && first >= 0 && s < first + copies(); ++s) found.push_back(s);
+            for (int s = first; !has_many() && first >= 0 && s < first + copies(); ++s) found.push_back(s);
         return found;
     }
 };
@@ -46,7 +49,7 @@ struct Slot {
     int64_t start, rows, columns;
     bool is_weight, is_trained;
     double rate, decays;  // factors of the learning rate and of the weight decay
-    int64_t column = -1, size = 0;  // a table, row after row: the input's column that it is looked up by, and its row's numbers
+    int64_t column = -1, size = 0;  // of `has_many`: the input's column that it is looked up by, and a vector's numbers
 };
 
 struct Program {

@@ -28,6 +28,7 @@ template <class T>
 struct Parameter {
     Array<T> value, moment[3];
     Array<T> transposed;  // panels of W^T, for dL/da = delta W^T; empty if no operation needs dL/da
+    Array<T> sums;        // of a piecewise_linear's E (bins, size): the sum of the bins below each
     Array<T> rounded;     // W rounded to bfloat16, which the products read; empty without bf16 and with pairs
     Array<Pair> pairs, transposed_pairs;  // with bf16, if the processor multiplies pairs: replace the two above
     Array<T> g;           // dL/dW; empty without clip_norm, which needs the norm of all gradients before the update
@@ -59,6 +60,18 @@ struct Table {
     int64_t column, size, codes, from;  // the column that it is looked up by; codes of `size` numbers; its first output column
 };
 
+// A column that a piecewise_linear embeds.
+struct Embedded {
+    int w0, b0, E;                // slots
+    int64_t column, size, bins;   // in the input; numbers of its vector; bins
+    int64_t first, from;          // its first bin in the state; its first output column
+};
+
+// Neighboring columns that it leaves as they are: in the input and in the output.
+struct Kept {
+    int64_t column, from, count;
+};
+
 // What an operation keeps from forward for backward and for the update.
 template <class T>
 struct Cache {
@@ -66,7 +79,10 @@ struct Cache {
     Array<T> f;                                  // parametric: f(z) (batch, ld)
     std::vector<Table> tables;                   // embedding
     std::vector<int64_t> rest;                   // embedding: the columns that no table reads
-    Array<int32_t> codes;                        // embedding: (tables, batch)
+    Array<int32_t> codes;                        // embedding: (tables, batch); piecewise_linear: bins (columns, batch)
+    std::vector<Embedded> embedded;              // piecewise_linear
+    std::vector<Kept> kept;                      // piecewise_linear
+    Array<T> parts;                              // piecewise_linear: the part of its bin below each x (columns, batch)
     Array<T> x_hat;                              // batch norm: (batch, ld)
     Array<T> mean, inv_std;                      // (ld,) of the batch
     Array<T> next_mean, next_var;                // (ld,) running statistics after this step
@@ -79,7 +95,8 @@ struct Cache {
 
 template <class T>
 struct State {
-    Array<T> a, b;  // (ld,): running mean and variance of a batch norm, mean and std of a standardize
+    Array<T> a, b;  // running mean and variance of a batch norm, mean and std of a standardize; of a piecewise_linear's bins,
+                    // column after column, the left edges and the reciprocals of the widths
 };
 
 // The columns of a that a strip of dL/dW = a^T delta reads, prepared by a thread: as numbers or as pairs.
@@ -94,6 +111,8 @@ template <class T>
 struct Workspace {
     Array<T> scratch;  // (rows, ld): dL/da before it is added to another operation's contribution
     Array<T> tile;     // (4, padded outputs, LANES): outputs, targets, gradients and predictions of LANES samples
+    Array<T> gradient;  // of a task
+    Array<T> whole;     // (bins, size) of a piecewise_linear's column: the sums of delta
     std::vector<int32_t> nonzero;  // (widest layer,) the k at which a single row is not 0
     SparseRows<T> entries;           // the thread's rows of X, if the first dense reads entries
     std::vector<Reader<T>> readers;  // one for each strip of a layer, or a single one for all strips in turn
@@ -238,6 +257,7 @@ class Engine final : public Session {
 
     // For the operations (ops/): a vector parameter, and an operation's state.
     const T* value_of(int slot) const { return parameters_[slot].value.data(); }
+    const T* sums_of(int slot) const { return parameters_[slot].sums.data(); }
     const State<T>& state_of(const Op& op) const { return states_[op.state]; }
 
    private:
@@ -248,6 +268,7 @@ class Engine final : public Session {
     void allocate_parameters();
     void allocate_caches(const Layout& layout, int64_t capacity);
     void plan_tables(const Op& op, Cache<T>& cache, int64_t capacity) const;
+    void plan_columns(const Op& op, Cache<T>& cache, int64_t capacity);
     // steps.h
     void some_steps(Call& call, int64_t k0, int64_t k1, const Member& me) noexcept;
     Batch batch_of(const Call& call, int64_t k) const;
@@ -279,10 +300,11 @@ class Engine final : public Session {
     int64_t samples_of(const Op& op) const { return run_.batch_size * (op.shares ? op.groups : 1); }
     bool shares_samples(const Op& op, int64_t columns) const;
     bool is_packed(int64_t columns) const;
-    int64_t table_width() const;
+    int64_t task_width(const Op& op, const Slot& slot) const;
     void gradient_of_entries(const Task& task, bool more, T* g, const Workspace<T>& own) const;
     bool visits_rows(const Task& task) const;
     void apply_to_rows(const Task& task, const T* g);
+    void column_gradient(const Task& task, int64_t r0, int64_t r1, T* g, Workspace<T>& own) const;
     int64_t first_task(int thread, int count) const;
     void ask_for(int slot, int64_t k0, int64_t k1, int64_t n0) const;
     void gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_gaps, bool more, T* g, Workspace<T>& own);

@@ -24,10 +24,13 @@ bool Engine<T>::shares_samples(const Op& op, int64_t columns) const {
     return samples_of(op) > NEAR_BATCH && columns < MANY_PANELS * PANEL<T>;
 }
 
-// The numbers of a task of an embedding's table. A task looks at every code of the batch.
+// The columns of a task. One of an embedding's table looks at every code of the batch; one of a column's bins has all of them,
+// because dL/dW of a bin is a sum over the bins above it too.
 template <class T>
-int64_t Engine<T>::table_width() const {
-    return run_.batch_size > SHORT_BATCH ? GROUP * STRIP<T> : STRIP<T>;
+int64_t Engine<T>::task_width(const Op& op, const Slot& slot) const {
+    if (op.kind == Kind::piecewise_linear) return padded<T>(slot.columns);
+    if (op.kind == Kind::embedding) return run_.batch_size > SHORT_BATCH ? GROUP * STRIP<T> : STRIP<T>;
+    return shares_samples(op, slot.columns) ? GROUP * PANEL<T> : PANEL<T>;
 }
 
 // Whether the columns of a are packed for dL/dW (K, columns).
@@ -43,9 +46,7 @@ void Engine<T>::plan_tasks() {
         for (const int number : program_.ops[o].slots()) {
             if (!program_.slots[number].is_trained) continue;
             const Slot& slot = program_.slots[number];
-            const int64_t width = slot.size > 0                                     ? table_width()
-                                  : shares_samples(program_.ops[o], slot.columns) ? GROUP * PANEL<T>
-                                                                                   : PANEL<T>;
+            const int64_t width = task_width(program_.ops[o], slot);
             const auto add = [&](int64_t k0, int64_t n0) {
                 const int64_t k1 = std::min(slot.rows, k0 + STRIP_ROWS), n1 = std::min(slot.columns, n0 + width);
                 tasks_.push_back({o, number, n0, n1, k0, k1, gradient_size_, cost});
@@ -211,6 +212,10 @@ void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_g
         return ops::embedding::sum_by_code(cache.tables[t], &cache.codes[t * batch], gradient_rows_of(op.out), r0, r1, task.n0,
                                            task.n1, g);
     }
+    if (op.kind == Kind::piecewise_linear) {
+        if (!more) std::fill_n(g, padded<T>(task.n1 - task.n0), T(0));
+        return column_gradient(task, r0, r1, g, own);
+    }
     for (int64_t n = task.n0; n < task.n1; n += P) {
         T sum[P] = {}, *to = g + n - task.n0;
         if (more) std::copy(to, to + P, sum);
@@ -234,6 +239,23 @@ void Engine<T>::gradient_of_entries(const Task& task, bool more, T* g, const Wor
         for (const Workspace<T>* each = first; each != last; ++each)
             add_entries(each->entries.begin(strip), each->entries.end(strip), out.grad.data() + n, out.ld, out.width - n, g);
     }
+}
+
+// g += the gradient of one of a piecewise_linear's parameters.
+template <class T>
+void Engine<T>::column_gradient(const Task& task, int64_t r0, int64_t r1, T* g, Workspace<T>& own) const {
+    const Op& op = program_.ops[task.op];
+    const Cache<T>& cache = caches_[task.op];
+    const auto t = static_cast<size_t>((task.slot - op.slot0) % op.embeds());
+    const auto batch = cache.codes.size() / cache.embedded.size();
+    const Embedded& of = cache.embedded[t];
+    const Rows<T> a = rows_of(op.in), delta = gradient_rows_of(op.out);
+    if (task.slot == of.E)
+        ops::piecewise_linear::weights(of, &cache.codes[t * batch], &cache.parts[t * batch], delta, r0, r1, g, own.whole.data());
+    else if (task.slot == of.w0)
+        ops::piecewise_linear::line(of, delta, r0, r1, g, [&](int64_t i) { return a.row(i)[of.column]; });
+    else
+        ops::piecewise_linear::line(of, delta, r0, r1, g, [](int64_t) { return T(1); });
 }
 
 // g = clip(g + factor (l2 W + l1 sign(W)), -clip_value, clip_value) for a panel of a task. Stores the penalty of W before the
@@ -274,10 +296,16 @@ void Engine<T>::refresh_pairs(int slot, int64_t k0, int64_t k1, int64_t n0) {
     }
 }
 
-// Updates the copies of W that products read (rounded, transposed, paired), after a change of rows k0 to k1 of its panel at n0.
+// Updates the copies of W that products read (rounded, transposed, paired), after a change of rows k0 to k1 of its panel at n0;
+// and a column's sums of bins, whose panels change together.
 template <class T>
 void Engine<T>::refresh(int slot, int64_t k0, int64_t k1, int64_t n0) {
     Parameter<T>& parameter = parameters_[slot];
+    if (!parameter.sums.empty()) {
+        const int64_t size = program_.slots[slot].size, numbers = program_.slots[slot].columns;
+        for (int64_t n = size; n < numbers && n0 == 0; ++n) parameter.sums[n] = parameter.sums[n - size] + parameter.value[n - size];
+        return;
+    }
     const int64_t at = n0 * program_.slots[slot].rows + k0 * PANEL<T>, n = (k1 - k0) * PANEL<T>;
     const T* W = &parameter.value[at];
     if constexpr (PAIRED<T>)
@@ -368,7 +396,7 @@ void Engine<T>::bound_norms(int slot, int64_t n0) {
 template <class T>
 template <class Use>
 void Engine<T>::each_gradient(const Batch& batch, const Member& me, Use&& use) {
-    alignas(64) T group[GROUP * STRIP<T>];
+    T* group = workspaces_[me.number].gradient.data();
     const Buffer<T>& input = buffers_[0];
     const bool gaps = microbatch_ == 0 && !is_sparse_ && has_gaps(input.a.data(), input.ld, batch.size, input.width);
     Workspace<T>& own = workspaces_[me.number];
@@ -427,10 +455,13 @@ void Engine<T>::update_clipped(const Member& me) noexcept {
     const T scale = T(norm > run_.clip_norm ? run_.clip_norm / norm : 1.0);
     for (int64_t t = first_task(me.number, me.present); t < first_task(me.number + 1, me.present); ++t) {
         const Task& task = tasks_[t];
-        for (int64_t n = task.n0; n < task.n1; n += PANEL<T>) {
-            T* g = kept_gradient(task, n);
-            for (int64_t i = 0; i < (task.k1 - task.k0) * PANEL<T>; ++i) g[i] *= scale;
-            apply(task, n, All{task.k1 - task.k0}, Stored<T>{g});
+        const int64_t panels = padded<T>(task.n1 - task.n0) / PANEL<T>, rows = task.k1 - task.k0;
+        const bool is_table = program_.slots[task.slot].size > 0;  // its panels, of one row each, lie side by side
+        for (int64_t p = 0; p < (is_table ? 1 : panels); ++p) {
+            T* g = kept_gradient(task, task.n0 + p * PANEL<T>);
+            const int64_t together = is_table ? panels : rows;
+            for (int64_t i = 0; i < together * PANEL<T>; ++i) g[i] *= scale;
+            apply(task, task.n0 + p * PANEL<T>, All{together}, Stored<T>{g});
         }
     }
 }

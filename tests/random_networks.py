@@ -27,6 +27,7 @@ from chainrule import (
     Network,
     NonFiniteError,
     ParametricActivation,
+    PiecewiseLinearEmbedding,
     Rescale,
     Residual,
     Scale,
@@ -78,6 +79,18 @@ class Trained(NamedTuple):
     history: np.ndarray  # (epochs, what is recorded)
     states: np.ndarray  # all of them, one after the other
     error: tuple[int, str] | None  # step and link
+
+
+def numbers(rng: np.random.Generator, front: list[Layer], inputs: int) -> list[Layer]:
+    """An embedding of some or all of the numbers that come from the front, now and then; none if there are none."""
+    free = inputs - sum(isinstance(layer, Embedding) for layer in front)
+    if rng.random() < 0.75 or not free:
+        return []
+    some = tuple(map(int, rng.permutation(free)[: rng.integers(1, free + 1)]))
+    columns = None if free == inputs and rng.random() < 0.5 else some
+    return [
+        PiecewiseLinearEmbedding(int(rng.choice([1, 3, 8, 16, 21])), int(rng.choice([1, 2, 7, 48])), columns)
+    ]
 
 
 def draw(seed: int, many_samples: bool = False) -> Case:
@@ -147,7 +160,11 @@ def draw(seed: int, many_samples: bool = False) -> Case:
     penalties = {"l2": one_of(0.0, 0.0, 0.01), "l1": one_of(0.0, 0.0, 0.003)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a Softmax before a loss that applies it too
-        network = Network(width(), chain, loss, **penalties, max_norm=one_of(None, None, 0.8))
+        inputs = width()
+        chain[len(front) : len(front)] = numbers(
+            np.random.default_rng([seed, many_samples, 1]), front, inputs
+        )
+        network = Network(inputs, chain, loss, **penalties, max_norm=one_of(None, None, 0.8))
     n = int(one_of(1100, 2500) if many_samples else one_of(1, 2, 7, 30, 64, 131))
     X, outputs = rng.normal(size=(n, network.inputs)), network.outputs
     if network.links[0].layer.reads_codes:

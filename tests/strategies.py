@@ -18,6 +18,7 @@ from chainrule import (
     Model,
     Network,
     ParametricActivation,
+    PiecewiseLinearEmbedding,
     Rescale,
     Residual,
     Skip,
@@ -43,7 +44,10 @@ dense_layers = widths.map(Dense)
 dropouts = st.sampled_from([0.0, 0.2, 0.7]).map(Dropout)
 rescales = st.sampled_from([Rescale(0.5), Rescale(-1.5, 0.25), Rescale(2.0, -1.0)])
 input_layers = st.sampled_from(
-    [[], [Rescale(0.5)], [Standardize()], [Rescale(0.5, 1.0), Standardize()], [Embedding([(0, 3, 2)])]]
+    [
+        *([], [Rescale(0.5)], [Standardize()], [Rescale(0.5, 1.0), Standardize()], [Embedding([(0, 3, 2)])]),
+        [Standardize(), PiecewiseLinearEmbedding(3, 4)],
+    ]
 )
 
 

@@ -89,7 +89,8 @@ def every_kind() -> Network:
     """A network with every kind of link, each activation among them, and both forms of a residual block."""
     made = [cr.LeakyReLU(0.2), cr.ELU(0.7)]
     made += [kind() for kind in ACTIVATIONS.values() if kind not in (cr.LeakyReLU, cr.ELU, Softmax)]
-    chain: list[Any] = [Standardize(), Dense(6), cr.BatchNorm(), cr.Dropout(0.2)]
+    chain: list[Any] = [Standardize(), cr.PiecewiseLinearEmbedding(3, 5, columns=(2, 0))]
+    chain += [Dense(6), cr.BatchNorm(), cr.Dropout(0.2)]
     for activation in made:
         chain += [Dense(6), activation]
     chain += [
@@ -137,9 +138,14 @@ def test_the_page_computes_every_kind_of_link(browser):
                 ), name
             assert close(found["softmax_1"]["a"], model.outputs(x32[None])[0])
             page.evaluate(f"(x) => {VIEW}.draw({{network: chainrule.store.get('network'), x}})", x32.tolist())
-            assert {"standardize_1", "dropout_1", "residual_1", "rescale_1", "prelu_2", "softmax_1"} <= set(
-                layers(page)
-            )
+            assert {
+                "piecewise_linear_embedding_1",
+                "dropout_1",
+                "residual_1",
+                "rescale_1",
+                "parametric_activation_1",
+                "softmax_1",
+            } <= set(layers(page))
             for name, a in layers(page).items():
                 assert close(a, trace.a[name][0]), name
 
@@ -164,6 +170,22 @@ def test_the_page_looks_up_an_embedding(browser):
         for screen in ("backprop", "neurons", "why"):
             with pages.open(screen) as other:
                 settle(other)
+
+
+def test_the_screens_show_embedded_numbers(browser):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.integers(0, 3, 60)
+    X[:, 2] = 3.0  # a column without bins
+    chain = [cr.PiecewiseLinearEmbedding(2, 4), Dense(5), cr.Tanh(), Dense(3)]
+    model = Model(Network(3, chain, cr.SoftmaxCrossEntropy()), seed=1)
+    model.fit(X, y, epochs=3)
+    data = from_arrays(X, y, name="table")
+    with studio_pages(browser, Studio(model, data, name="table")) as pages:
+        for screen in ("backprop", "neurons", "why"):
+            with pages.open(screen) as other:
+                settle(other)
+                for x in 2 * X[:5].astype(np.float32):
+                    assert close(forward(other, x)["dense_2"]["a"], model.outputs(x[None])[0])
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ def test_a_network_of_any_kind_is_drawn():
     assert {link.branches[0][0].layer.kind for link in links if link.branches} == kinds - {
         "standardize",
         "embedding",
+        "piecewise_linear_embedding",
         "projection",
         "take",
         "grouped_dense",

@@ -25,6 +25,7 @@ from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer
 from chainrule.network.blocks import Residual, Skip
 from chainrule.network.network import Network
 from chainrule.trained.persistence import LAYERS
+from states import drawn_states, stands_first
 
 EXAMPLES: dict[str, list[Layer]] = {
     "rescale": [l.Rescale(0.7, -0.2)],
@@ -38,6 +39,10 @@ EXAMPLES: dict[str, list[Layer]] = {
         l.GroupedDense(4, 3, shared=True),
         l.GroupedDense(1, 1, bias=False),
         l.GroupedDense(2, 3, shared=True, bias=False),
+    ],
+    "piecewise_linear_embedding": [
+        l.PiecewiseLinearEmbedding(4, 5),
+        l.PiecewiseLinearEmbedding(2, 1, columns=(2, 0)),
     ],
     "residual": [
         Residual([Dense(3), l.Tanh()]),
@@ -58,10 +63,7 @@ def check_gradient(network: Network, y: np.ndarray, training: bool = True) -> No
     a, s = rng.normal(size=(6, network.inputs)), rng.uniform(0.5, 2, 6)
     if network.links[0].layer.reads_codes:
         a[:, ::2] = rng.integers(0, 4, (6, 2))
-    states = {
-        name: type(state)(*(rng.uniform(0.5, 1.5, value.shape) for value in state))
-        for name, state in network.initial_states(np.float64).items()
-    }
+    states = drawn_states(network, rng)
     ctx = Context(training=training, seed=4, step=7, states=states)
     by_hand = network.objective(network.unflatten(theta), a, y, s, ctx)
 
@@ -84,7 +86,7 @@ def one_hot(rng: np.random.Generator, samples: int, classes: int) -> np.ndarray:
 @pytest.mark.parametrize("kind", LAYERS)
 def test_every_layer_and_activation(kind, training):
     for layer in examples(kind):
-        first = [layer] if kind == "standardize" or layer.reads_codes else [Dense(3), layer]
+        first = [layer] if stands_first(layer) else [Dense(3), layer]
         network = Network(3, [*first, Dense(2)], LOSSES["mean_squared_error"](), l2=0.02, l1=0.01)
         check_gradient(network, np.random.default_rng(1).normal(size=(6, 2)), training)
 
@@ -108,14 +110,22 @@ def test_every_loss(kind):
 def every_kind_of_layer() -> list[Layer]:
     """A deep chain: input links, all layers, nested blocks included, and every activation, three behind a Dense.
 
-    All but the embedding, which stands first and alone.
+    All but Embedding, which stands first and alone.
     """
-    chain: list[Layer] = [l.Rescale(0.5), l.Standardize(), Dense(4)]
+    chain: list[Layer] = [l.Rescale(0.5), l.Standardize(), l.PiecewiseLinearEmbedding(3, 4), Dense(4)]
     chain += [
         layer
         for kind in LAYERS
         for layer in examples(kind)
-        if kind not in {*ACTIVATIONS, "standardize", "embedding", "take", "grouped_dense"}
+        if kind
+        not in {
+            *ACTIVATIONS,
+            "standardize",
+            "embedding",
+            "piecewise_linear_embedding",
+            "take",
+            "grouped_dense",
+        }
     ]
     chain += [Dense(3), *EXAMPLES["take"], Dense(6), l.GroupedDense(2, 3), l.GroupedDense(4, 2, shared=True)]
     for count, kind in enumerate(ACTIVATIONS):

@@ -23,12 +23,13 @@ import numpy as np
 import pytest
 
 from chainrule.formulas import layers, losses
-from chainrule.formulas.layers import ACTIVATIONS, Context, Dense, Layer, Standardize, Tanh
+from chainrule.formulas.layers import ACTIVATIONS, Context, Dense, Layer, Tanh
 from chainrule.formulas.losses import LOSSES, Loss, MeanSquaredError
 from chainrule.network import backprop
 from chainrule.network.blocks import Residual, Skip
 from chainrule.network.network import Network
 from chainrule.trained.persistence import LAYERS
+from states import drawn_states, stands_first
 
 INPUTS, WIDTH, BATCH = 2, 3, 4
 STEPS = (1e-4, 1e-5, 1e-6)
@@ -49,6 +50,7 @@ EXAMPLES: dict[str, tuple[Layer, ...]] = {
     "embedding": (layers.Embedding([(1, 3, 2)]),),
     "take": (layers.Take([1, 0, 1]),),
     "grouped_dense": (layers.GroupedDense(2, WIDTH), layers.GroupedDense(2, WIDTH, shared=True)),
+    "piecewise_linear_embedding": (layers.PiecewiseLinearEmbedding(2, 4, columns=(1,)),),
 }
 """Layers by kind. A kind that is not here is made without arguments."""
 
@@ -71,8 +73,8 @@ def examples(kind: str) -> tuple[Layer, ...]:
 
 
 def chain(layer: Layer, activation: Layer, outputs: int) -> list[Layer]:
-    """A short network around a layer and an activation. Standardize must precede what learns, an Embedding all."""
-    if isinstance(layer, Standardize) or layer.reads_codes:
+    """A short network around a layer and an activation. What is measured must precede what learns, an Embedding all."""
+    if stands_first(layer):
         return [layer, Dense(WIDTH), activation, Dense(outputs)]
     return [Dense(WIDTH), layer, activation, Dense(outputs)]
 
@@ -114,10 +116,7 @@ def make_case(layer: Layer, activation: Layer, outputs: int, training: bool) -> 
     x = rng.normal(size=(BATCH, INPUTS))
     if layer.reads_codes:
         x[:, 1] = np.arange(BATCH) % 3
-    states = {
-        name: type(state)(*(rng.uniform(0.5, 1.5, value.shape) for value in state))
-        for name, state in network.initial_states(np.float64).items()
-    }
+    states = drawn_states(network, rng)
     ctx = Context(training=training, seed=3, step=5, states=states)
     point = np.concatenate([theta, x.ravel()])
     perturbed = np.empty((len(STEPS), 2, point.size, BATCH, outputs))

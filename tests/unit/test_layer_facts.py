@@ -11,11 +11,13 @@ import chainrule as c
 from chainrule.formulas.layers import LAYERS, Context, Layer, Projection
 from chainrule.formulas.layers.base import OF_A_CLASS
 from chainrule.network import backprop
+from states import drawn_states
 
 SETTINGS: dict[str, Any] = {"dense": {"units": 3}, "rescale": {"scale": 0.7, "offset": 0.2}}
 SETTINGS["parametric_activation"] = {"function": c.SELU()}
 SETTINGS |= {"take": {"columns": [3, 0, 3]}, "grouped_dense": {"units": 3, "groups": 2}}
 SETTINGS["embedding"] = {"columns": [(3, 3, 2), (1, 4, 1)]}
+SETTINGS["piecewise_linear_embedding"] = {"size": 2, "bins": 5, "columns": (2, 0)}
 MADE: list[Layer] = [layer(**SETTINGS.get(kind, {})) for kind, layer in LAYERS.items()]
 BLOCKS: list[Layer] = [
     c.Residual([c.Dense(4), c.PReLU(), c.BatchNorm()]),
@@ -31,10 +33,7 @@ def at(layer: Layer, training: bool = False) -> tuple[c.Network, tuple[Any, ...]
     network = c.Network(4, [layer], c.MeanSquaredError())
     random = np.random.default_rng(2)
     theta = random.normal(size=network.size)
-    states = {
-        name: type(state)(*(np.abs(value + random.uniform(0.1, 1, np.shape(value))) for value in state))
-        for name, state in network.initial_states(np.float64).items()
-    }
+    states = drawn_states(network, random)
     return network, network.unflatten(theta), Context(training, 3, 1, states)
 
 

@@ -42,10 +42,11 @@ from chainrule import (
 from chainrule.data.samples import Samples
 from chainrule.formulas import layers as every
 from chainrule.formulas.layers import ACTIVATIONS, Context
+from chainrule.formulas.layers.piecewise_linear_embedding import PiecewiseLinearState
 from chainrule.formulas.layers.standardize import StandardizeState
 from chainrule.network.backprop import backward, forward, gradients, next_states
 from chainrule.trained.persistence import LAYERS
-from chainrule.training.fit import NUMBERS, fit_standardize
+from chainrule.training.fit import NUMBERS, measure
 
 
 def network(inputs: int, *layers: Layer) -> Network:
@@ -130,6 +131,27 @@ def test_shift():
     assert_array_equal(out, [[6, 1], [8, 3]])
     assert_array_equal(g, [11, 22])
     assert_array_equal(grad_a, [[1, 2], [10, 20]])
+
+
+def test_piecewise_linear_embedding():
+    """Column 1 of two, with edges 0, 1, 3: w0 = (1, 0), b0 = (0, 1), E = ((2, 0), (0, 4), (9, 9)); column 0 is kept.
+
+    x = 0.5: half of bin 0.  x = 2: bin 0, and half of bin 1.  x = -1 and 5: on the outer lines.  x = 1: an edge.
+    """
+    state = PiecewiseLinearState(np.array([[0.0, 1, 3, 3]]), np.array([2.0]), np.array(1.0))
+    x = [[7, 0.5], [8, 2], [9, -1], [6, 5], [5, 1]]
+    delta = [[1, 1, 10], [2, 2, 20], [3, 3, 30], [4, 4, 40], [5, 5, 50]]
+    net = network(2, every.PiecewiseLinearEmbedding(2, 3, columns=(1,)))
+    theta = [1, 0, 0, 1, 2, 0, 0, 4, 9, 9]
+    out, g, grad_x = walk(net, theta, x, delta, states={"piecewise_linear_embedding_1": state})
+    # x w0 + b0 + h_0 E_0 + h_1 E_1, with h_0 = (1/2, 1, -1, 1, 1) and h_1 = (0, 1/2, 0, 2, 0)
+    assert_array_equal(out, [[7, 1.5, 1], [8, 4, 3], [9, -3, 1], [6, 7, 9], [5, 3, 1]])
+    dw0 = [0.5 + 4 - 3 + 20 + 5, 5 + 40 - 30 + 200 + 50]
+    db0 = [15, 150]
+    dE = [[0.5 + 2 - 3 + 4 + 5, 5 + 20 - 30 + 40 + 50], [1 + 8, 10 + 80], [0, 0]]
+    assert_array_equal(g, dw0 + db0 + np.ravel(dE).tolist())
+    # delta . (w0 + E_j / width_j): (1 + 2, 0) in bin 0, (1, 2) in bin 1
+    assert_array_equal(grad_x, [[1, 3], [2, 2 + 40], [3, 9], [4, 4 + 80], [5, 5 + 100]])
 
 
 def test_rescale():
@@ -388,10 +410,10 @@ def test_standardize_measures_wide_sparse_samples_a_few_rows_at_a_time():
     made = network(X.shape[1], Standardize(), Dense(1))
     samples = Samples(X, np.zeros((200, 1)), np.ones(200), 1)
     states = made.initial_states(np.float64)
-    fit_standardize(made, states, samples, np.float64)  # what is imported at first is not counted
+    measure(made, states, samples, np.float64)  # what is imported at first is not counted
     tracemalloc.start()
     try:
-        state = fit_standardize(made, states, samples, np.float64)["standardize_1"]
+        state = measure(made, states, samples, np.float64)["standardize_1"]
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -80,6 +80,10 @@ LAYER_LIST: dict[str, list[c.Layer]] = {kind: [layer()] for kind, layer in ACTIV
         c.ParametricActivation(c.Mish()),
         c.ParametricActivation(c.ELU(0.5), rate=0.1, decays=0.3),
     ],
+    "piecewise_linear_embedding": [
+        c.PiecewiseLinearEmbedding(3, 4),
+        c.PiecewiseLinearEmbedding(columns=(2, 0), decays=0.5, linear_decays=1.0, rate=0.1),
+    ],
     "dense": [c.Dense(4)],
     "batch_norm": [c.BatchNorm(), c.BatchNorm(momentum=0.99, eps=1e-3)],
     "dropout": [c.Dropout(), c.Dropout(0.0)],

@@ -75,7 +75,16 @@ NOT_RESULTS = {
     "on the way to a result": {
         *("Settings", "Data", "Parts", "Rows", "Checked", "Prepared", "Earlier"),  # a run
         *("Defaults", "Known", "TableData", "TargetColumn"),  # a table
-        *("Chord", "Absorbed", "Proportional", "Through", "Added", "Explained"),  # attribution
+        *(
+            "Chord",
+            "Chords",
+            "Absorbed",
+            "Proportional",
+            "Through",
+            "Gathered",
+            "Added",
+            "Explained",
+        ),  # attribution
         *("Perturbation", "Cells", "Variable", "Part"),  # derivation
     },
     "what a view draws": {"Grid", "Bar", "Bars", "Signed", "Picture", "Part"},

@@ -210,14 +210,14 @@ class Model(Trained, Shown):
         For every `Dense`, and group of a `GroupedDense`, in blocks too, in the order of the walk in prediction:
         W: the drawn weights, divided so that each neuron's z - b = a W has a standard deviation of 1 on the samples.
         b: so that each neuron's kink, z = 0, passes through a point between five samples that the seed draws.
-        Other layers keep their start, and frozen links all they have. A `Standardize` is measured, as `fit` would.
+        Other layers keep their start, and frozen links all they have. What `fit` measures (`Standardize`) is measured.
 
         X: (n, features), as in `fit`, best the training samples.
         memory: the most bytes that the inputs and outputs of all links may take in float64; for more samples, the seed
             draws as many as fit.
         Raises ConfigError for a model that was trained, ShapeError and DataError for X as in `fit`.
         """
-        from chainrule.training.fit import fit_standardize
+        from chainrule.training.fit import measure
 
         if self.steps_trained:
             raise ConfigError("start_on is for a model that is not trained yet; make a new one.")
@@ -227,7 +227,7 @@ class Model(Trained, Shown):
         else:
             X = checks.check_X(X, self.network.inputs, features=self._feature_names)
             samples = Samples(X, np.zeros((X.shape[0], 1)), np.ones(X.shape[0]), 1)
-        self.states = fit_standardize(self.network, self.states, samples, self.dtype)
+        self.states = measure(self.network, self.states, samples, self.dtype)
         a = samples.batch(rows_to_start_on(self.network, samples.n, self.seed, memory), np.float64).a
         self.theta[...] = start_on(self.network, self.theta, self.states, a, self.seed, self.frozen)
         return self

@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers import Activation, Layer, Link, Standardize
+from chainrule.formulas.layers import (
+    Activation,
+    Embedding,
+    Layer,
+    Link,
+    PiecewiseLinearEmbedding,
+    Standardize,
+)
 
 Value = TypeVar("Value")
 
@@ -48,6 +55,32 @@ def check_places(links: Sequence[Link]) -> None:
                 f"{type(link.layer).__name__} must be the first layer: it reads the codes in the columns of X; "
                 "scale the other columns of X beforehand."
             )
+    for i, link in enumerate(links):
+        if isinstance(link.layer, PiecewiseLinearEmbedding):
+            _check_measured(link, links[:i])
+    if any(isinstance(link.layer, PiecewiseLinearEmbedding) and link not in links for link in walk(links)):
+        raise ConfigError("PiecewiseLinearEmbedding cannot stand in a block; put it among the first layers.")
+
+
+def _check_measured(link: Link, before: Sequence[Link]) -> None:
+    """Check that what a PiecewiseLinearEmbedding reads does not change in training: its edges are measured once."""
+    layer = link.layer
+    assert isinstance(layer, PiecewiseLinearEmbedding)
+    if not all(each.layer.changes_units or each.layer.reads_codes for each in before):
+        raise ConfigError(
+            "PiecewiseLinearEmbedding must come before all layers that learn but Embedding: its edges are measured on "
+            "the data."
+        )
+    looked_up = [each.layer for each in before if isinstance(each.layer, Embedding)]
+    kept = link.fan_in - sum(size for each in looked_up for *_, size in each.columns)
+    last = int(layer.embedded(link.fan_in).max())
+    if last >= kept:
+        raise ConfigError(
+            f"columns of PiecewiseLinearEmbedding has column {last}, which the Embedding before it looks up; name the "
+            f"columns that hold numbers, which are 0 to {kept - 1} there."
+            if kept
+            else "PiecewiseLinearEmbedding has no numbers to read: the Embedding before it looks up all columns."
+        )
 
 
 def _places(

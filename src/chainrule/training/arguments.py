@@ -126,7 +126,7 @@ def checked_fit(
     )
     model.classes, model.feature_names, model.target_scale = classes, features, scale
     for one in models:
-        one.states = training.fit_standardize(network, one.states, samples, model.dtype)
+        one.states = training.measure(network, one.states, samples, model.dtype)
     try:
         return training.fit(
             model,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.arrays import states_in
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, StepSettings
 from chainrule.errors import ConfigError, DataError, instead, option
-from chainrule.formulas.layers import Context, Standardize
+from chainrule.formulas.layers import Context, PiecewiseLinearEmbedding, Standardize
 from chainrule.formulas.optimizers import AnyOptimizer
 from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
 from chainrule.network.network import Network
@@ -26,7 +27,9 @@ from chainrule.training.trainers import Trainer, trainer_for
 from chainrule.training.without_backprop import Method
 
 NUMBERS = 1 << 18
-"""The most numbers, in float64, that a Standardize is measured on at a time."""
+"""The most numbers, in float64, that an input layer is measured on at a time."""
+SORTED = 1 << 23
+"""The most numbers of whole columns that are kept to find their edges; a single column may have more."""
 
 
 def fit(
@@ -168,21 +171,44 @@ def describe(value: Any) -> dict[str, Any]:
     return {"kind": value.kind} | {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
 
 
-def fit_standardize(network: Network, states: dict[str, Any], samples: Samples, dtype: Any) -> dict[str, Any]:
-    """Measure every Standardize on the samples, unless it was measured before, and return the states."""
+def measure(network: Network, states: dict[str, Any], samples: Samples, dtype: Any) -> dict[str, Any]:
+    """Measure every Standardize and PiecewiseLinearEmbedding, unless that was done, and return the states."""
     for i, link in enumerate(network.links):
-        if not isinstance(link.layer, Standardize) or states[link.name].count > 0:
+        layer = link.layer
+        if not isinstance(layer, (Standardize, PiecewiseLinearEmbedding)) or states[link.name].count > 0:
             continue
-        state, before = link.layer.state(link.fan_in), network.links[:i]
-        rows = max(1, NUMBERS // network.inputs)
-        for start in range(0, samples.n, rows):
-            a = samples.batch(slice(start, start + rows), np.float64).a
-            for earlier in before:
-                a, _ = earlier.layer.forward((), a, Context(states=states).at(earlier))
-            state = link.layer.merge(state, a)
-        state = link.layer.finish(state)
+        state = layer.state(link.fan_in)
+        if isinstance(layer, Standardize):
+            for _, a in _inputs(network, i, states, samples, np.float64):
+                state = layer.merge(state, a)
+            state = layer.finish(state)
+        else:
+            columns = layer.embedded(link.fan_in)
+            together = max(1, SORTED // samples.n)
+            for first in range(0, len(columns), together):
+                some = columns[first : first + together]
+                x = np.empty((len(some), samples.n), dtype)
+                for rows, a in _inputs(network, i, states, samples, dtype):
+                    x[:, rows] = a[:, some].T
+                for place, column in enumerate(x, first):
+                    state = layer.measured(state, place, column)
         states = states | {link.name: type(state)(*(np.asarray(value, dtype) for value in state))}
     return states
+
+
+def _inputs(
+    network: Network, place: int, states: dict[str, Any], samples: Samples, dtype: Any
+) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Iterate over some rows at a time of what reaches a link; what an Embedding looks up is 0 in it."""
+    links, states = network.links[:place], states_in(dtype, states)
+    params = [type(link.params)(*(np.zeros(p.shape, dtype) for p in link.params)) for link in links]
+    rows = max(1, NUMBERS // network.inputs)
+    for start in range(0, samples.n, rows):
+        some = slice(start, min(start + rows, samples.n))
+        a = samples.batch(some, dtype).a
+        for link, theta in zip(links, params, strict=True):
+            a, _ = link.layer.forward(theta, a, Context(states=states).at(link))
+        yield some, a
 
 
 def split_rows(n: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -250,11 +250,7 @@ class NativeSession:
         if not self.theta_is_stale:
             return
         self.native.get_theta(self.theta)
-        for number, name in enumerate(self.program.states):
-            state = self.states[name]
-            new = [np.empty_like(value) for value in state[:2]]
-            self.native.get_state(number, *new)
-            self.states = self.states | {name: type(state)(*new, *state[2:])}
+        self.states = self.program.take_states(self.native, self.states)
         self.theta_is_stale = False
 
     def end(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
@@ -43,6 +44,7 @@ class Program:
 
     def __init__(self, network: Network, frozen: frozenset[str]) -> None:
         """Assign a buffer to each value of the operations; 0 is the input."""
+        self.layers = {link.name: link.layer for link in network.walk()}
         self.states: list[str] = []
         """names of the links whose states the program uses, in the session's order"""
         self.frozen = frozen
@@ -59,12 +61,13 @@ class Program:
         assert loss is not None
         layouts = [[layout(slot.parameter.shape)] for slot in network.slots]
         for op in self.graph.ops:
-            for number, column in zip(op.slots, op.columns, strict=True) if op.name == "embedding" else ():
-                layouts[number] = [table_layout(network.slots[number].parameter.shape, column)]
+            for i, number in enumerate(op.slots if op.name in ("embedding", "piecewise_linear") else ()):
+                layouts[number] = table_layouts(op, i, network.slots[number].parameter.shape)
             for number in op.slots if op.groups > 1 and not op.shared else ():
                 layouts[number] = [layout(network.slots[number].parameter.shape[1:])] * op.groups
         self.first = list(accumulate(map(len, layouts), initial=0))
-        """the first of the kernels' slots of each parameter: a grouped dense has one for each group"""
+        """the first of the kernels' slots of each parameter: a grouped dense has one for each group, a piecewise_linear
+        one for each column"""
         self.native = _native.Program(
             ops=list(self.native_ops()),
             slots=[
@@ -132,12 +135,15 @@ class Program:
         if op.has_state:
             state = len(self.states)
             self.states.append(op.link.name)
-            self.state_widths.append(self.graph.widths[op.inputs[0]])
+            layer = op.link.layer
+            self.state_widths.append(np.size(layer.engine_state(layer.state(op.link.fan_in))[0]))
         self.widths.append(self.graph.widths[op.output])
         self.buffers[op.output] = len(self.widths) - 1
         first, second, *_ = *(self.buffers[value] for value in op.inputs), -1
-        slots = op.slots[:1] + op.slots[-1:] if op.name == "embedding" else op.slots
-        slot0, slot1, *_ = *(self.first[number] for number in slots), -1, -1
+        slots = [self.first[number] for number in op.slots]
+        if op.name in ("embedding", "piecewise_linear"):  # all from the first to the last
+            slots = [slots[0], self.first[op.slots[-1] + 1] - 1]
+        slot0, slot1, *_ = *slots, -1, -1
         function = (over or op).function or "identity"
         c0, c1 = constants(over or op)
         return _native.Op(
@@ -161,8 +167,21 @@ class Program:
     def put_states(self, session: Any, states: dict[str, Any], dtype: Any) -> None:
         """Copy running statistics and fitted constants to the session."""
         for number, name in enumerate(self.states):
-            first, second = (np.array(value, dtype) for value in states[name][:2])  # they may be read-only
-            session.set_state(number, first, second)
+            state = type(states[name])(
+                *(np.array(value, dtype) for value in states[name])
+            )  # they may be read-only
+            session.set_state(number, *map(np.ravel, self.layers[name].engine_state(state)))
+
+    def take_states(self, session: Any, states: dict[str, Any]) -> dict[str, Any]:
+        """Return the states with the session's running statistics; no step changes what others are made of."""
+        for number, name in enumerate(self.states):
+            if self.layers[name].defines("engine_state"):
+                continue
+            state = states[name]
+            new = [np.empty_like(value) for value in state[:2]]
+            session.get_state(number, *new)
+            states = states | {name: type(state)(*new, *state[2:])}
+        return states
 
 
 def layout(shape: tuple[int, ...]) -> dict[str, int]:
@@ -170,10 +189,16 @@ def layout(shape: tuple[int, ...]) -> dict[str, int]:
     return {"rows": shape[-2] if len(shape) > 1 else 1, "columns": shape[-1]}
 
 
-def table_layout(shape: tuple[int, ...], column: int) -> dict[str, int]:
-    """Return a table of an embedding as the kernels take it, row after row; column: the input's that it reads."""
-    codes, size = shape
-    return {"rows": 1, "columns": codes * size, "column": column, "size": size}
+def table_layouts(op: Op, place: int, shape: tuple[int, ...]) -> list[dict[str, int]]:
+    """Return a parameter of vectors as the kernels take it, row after row, with the input's column that it belongs to.
+
+    An embedding has a parameter for each column. A piecewise_linear's are cut into equal parts, one for each.
+    """
+    size = shape[-1]
+    if op.name == "embedding":
+        return [{"rows": 1, "columns": math.prod(shape), "column": op.columns[place], "size": size}]
+    numbers = math.prod(shape[1:])
+    return [{"rows": 1, "columns": numbers, "column": column, "size": size} for column in op.columns]
 
 
 def constants(op: Op) -> tuple[float, float]:

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from chainrule.formulas.layers.embedding import Embedding as Embedding
     from chainrule.formulas.layers.grouped_dense import GroupedDense as GroupedDense
     from chainrule.formulas.layers.parametric_activation import ParametricActivation as ParametricActivation
+    from chainrule.formulas.layers.piecewise_linear_embedding import (
+        PiecewiseLinearEmbedding as PiecewiseLinearEmbedding,
+    )
     from chainrule.formulas.layers.rescale import Rescale as Rescale
     from chainrule.formulas.layers.scale import Scale as Scale
     from chainrule.formulas.layers.shift import Shift as Shift
@@ -65,6 +68,7 @@ __all__ = [
     "PReLU",
     "Parameter",
     "ParametricActivation",
+    "PiecewiseLinearEmbedding",
     "ReLU",
     "Rescale",
     "Scale",

@@ -62,7 +62,8 @@ class Operation(NamedTuple):
     width: int | None = None
     """the columns of its output; None for those of the layer's output"""
     columns: tuple[int, ...] = ()
-    """columns of its input: of an embedding, the one that each of its parameters is looked up by; of a take, its own"""
+    """columns of its input: of an embedding, the one that each of its parameters is looked up by; of a take or a
+    piecewise_linear, its own"""
     groups: int = 1
     """of a grouped dense: the number of its groups of columns"""
     shared: bool = False
@@ -237,6 +238,22 @@ class Layer(ABC):
     def arrays(self, training: bool) -> int:
         """Count the arrays (batch, fan_out) made by the two walks: out, dL/d out, and those that only the cache has."""
         return 2
+
+    def engine_state(self, state: Any) -> tuple[Array, Array]:
+        """Return the two arrays of one size that the layer's operation takes of its state."""
+        first, second, *_ = state
+        return first, second
+
+    def from_kinks(self, cache: Any, ctx: Context) -> list[Array]:
+        """Return arrays (batch, any width) whose sign says on which side of each kink a number of the input is."""
+        return [cache[0] - kink for kink in self.kinks]
+
+    def sources(self, fan_in: int) -> NDArray[np.int64] | None:
+        """Return the one input that each output is a function of (fan_out,), for a layer with more outputs than inputs.
+
+        None for a layer of which that does not hold.
+        """
+        return None
 
     def branches(self, fan_in: int) -> tuple[tuple[Layer, ...], ...]:
         """Return the chains inside a block; () for a plain layer."""

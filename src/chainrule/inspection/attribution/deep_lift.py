@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.arrays import sums_by
 from chainrule.formulas.layers import Context, Layer, Link
 from chainrule.inspection.attribution.explained import Explained, Floats, explained
 from chainrule.inspection.attribution.result import Attribution, result
@@ -44,11 +45,38 @@ class Chord(Layer):
         return (), delta * np.concatenate([slope, slope])
 
 
+@dataclass(frozen=True)
+class Chords(Layer):
+    """The rescale rule of a layer whose outputs are functions of one input each, of which several share one.
+
+    m_x = sum of m_e (e - e') / (x - x') over the outputs e of x; de/dx where x = x'. The batch is as for a `Chord`.
+    """
+
+    layer: Layer
+
+    def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
+        """Call the layer's forward; the cache also has x, e and de/dx."""
+        out, cache = self.layer.forward(params, a, ctx)
+        still = type(params)(*map(np.zeros_like, params)) if params else params
+        return out, (a, out, self.layer.tangent(params, still, cache, np.ones_like(a), ctx))
+
+    def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
+        """Compute m_x from m_e."""
+        x, e, tangent = cache
+        n, of = len(x) // 2, self.layer.sources(x.shape[1])
+        run, rise = (x[:n] - x[n:])[:, of], e[:n] - e[n:]  # (n, fan_out)
+        is_same = np.abs(run) < SAME
+        slope = np.where(is_same, tangent[:n], rise / np.where(is_same, 1.0, run))
+        return (), sums_by(of, (delta * np.concatenate([slope, slope])).T, x.shape[1]).T
+
+
 def stand_in(link: Link) -> Layer | None:
-    """Return the rule of a link: a `Chord` if it is elementwise, its own layer if affine, None for neither."""
+    """Return the rule of a link: `Chord` if elementwise, `Chords` if by column, its own layer if affine, else None."""
     layer = link.layer
     if layer.is_affine or (isinstance(layer, Block) and layer.joins_linearly):
         return layer
+    if layer.sources(link.fan_in) is not None:
+        return Chords(layer)
     return Chord(layer) if layer.is_elementwise else None
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core.arrays import sums_by
 from chainrule.core.settings import check_number
 from chainrule.formulas.layers import Context, Layer, Link
 from chainrule.inspection.attribution.explained import Explained, Floats, explained, input_links
@@ -76,6 +77,19 @@ class Through(Layer):
 
 
 @dataclass(frozen=True)
+class Gathered(Through):
+    """The rule of a layer whose outputs are functions of one input each: an input has the sum of its outputs' R."""
+
+    def forward(self, params: Any, a: Any, ctx: Context) -> tuple[Any, Any]:
+        """Call the layer's forward; the cache is the number of inputs."""
+        return self.layer.forward(params, a, ctx)[0], a.shape[1]
+
+    def backward(self, params: Any, cache: Any, delta: Any, ctx: Context) -> tuple[Any, Any]:
+        """Compute R (batch, fan_in) from R (batch, fan_out)."""
+        return super().backward(params, cache, sums_by(self.layer.sources(cache), delta.T, cache).T, ctx)
+
+
+@dataclass(frozen=True)
 class Added(Layer):
     """The rule of a residual block: R is divided in proportion to the contributions of its chains to the sum.
 
@@ -121,6 +135,8 @@ def rule(epsilon: float, passed: frozenset[str]) -> Any:
             return Added(layer, epsilon)
         if layer.is_affine:
             return Proportional(layer, epsilon)
+        if layer.sources(link.fan_in) is not None:
+            return Gathered(layer)
         return Through(layer) if layer.is_elementwise else None
 
     return stand_in
@@ -162,7 +178,8 @@ def epsilon_lrp(
     X: (n, inputs).  epsilon: bounds the relevances of a neuron whose z is nearly 0; the result states what epsilon and
     the biases absorb.  Rescale and Standardize at the input only change units, and pass relevance on.  Activations
     pass it on to their z, batch norm is the affine map of prediction, and a residual block divides it in proportion to
-    its two chains' outputs.  For ReLU networks it is input x gradient as epsilon goes to 0.
+    its two chains' outputs.  A number that is embedded has the sum of its vector's.  For ReLU networks it is input x
+    gradient as epsilon goes to 0.
     Raises ConfigError for a layer without a rule (softmax inside the network, a custom layer).
     Source: Bach et al., "On pixel-wise explanations for non-linear classifier decisions ...", PLOS ONE 2015, eq. 58;
     Ancona et al., "Towards better understanding of gradient-based attribution methods", ICLR 2018, proposition 1.

@@ -9,10 +9,9 @@ import numpy as np
 
 from chainrule.data.checks import check_count
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers import Link
 from chainrule.inspection.attribution.explained import ROWS, Explained, Floats, explained
 from chainrule.inspection.attribution.result import Attribution, result
-from chainrule.network.tree import places, walk
+from chainrule.network.tree import places
 from chainrule.trained.trained import Trained
 
 NODES = 8
@@ -109,12 +108,12 @@ def _adaptive(f: Explained, i: int, tolerance: float) -> tuple[Floats, int]:
 
 
 def turning_points(f: Explained, i: int) -> Floats:
-    """Return 0, 1, and the sorted places on sample i's line where the z of an activation passes a kink."""
+    """Return 0, 1, and the sorted places on sample i's line where an activation's z, or a number, passes a kink."""
     t = np.array([0.0, 1.0])
-    count = sum(len(link.layer.kinks) for link in walk(f.links))
-    for number in range(count):
-        _, caches = f.forward(_along(f, i, t))
-        z = list(_beside_kinks(f.links, caches))[number]  # (len(t), width)
+    number = 0
+    while number < len(found_at := list(_beside_kinks(f, f.forward(_along(f, i, t))[1]))):
+        z = found_at[number]  # (len(t), width)
+        number += 1
         turns = (z[:-1] > 0) != (z[1:] > 0)
         piece, unit = np.nonzero(turns)
         a, b = z[piece, unit], z[piece + 1, unit]
@@ -128,11 +127,10 @@ def turning_points(f: Explained, i: int) -> Floats:
     return t
 
 
-def _beside_kinks(links: Sequence[Link], caches: Sequence[Any]) -> Iterator[Floats]:
-    """Iterate over z minus each kink (rows, width) of the activations, in the order of the walk."""
-    for link, *_, (cache,) in places(links, caches):
-        for kink in link.layer.kinks:
-            yield cache[0] - kink
+def _beside_kinks(f: Explained, caches: Sequence[Any]) -> Iterator[Floats]:
+    """Iterate over z minus each kink (rows, width) of the layers, in the order of the walk."""
+    for link, *_, (cache,) in places(f.links, caches):
+        yield from link.layer.from_kinks(cache, f.ctx.at(link))
 
 
 def _along(f: Explained, i: int, t: Floats) -> Floats:

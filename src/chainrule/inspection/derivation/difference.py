@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.core import records
 from chainrule.core.shown import view
-from chainrule.formulas.layers import Link
+from chainrule.formulas.layers import Context, Link
 from chainrule.inspection.trace.walk import Walk
 from chainrule.network import backprop, objective
 from chainrule.network.tree import places
@@ -138,7 +138,7 @@ def prober(
             parts = objective.parts(network.loss.value(out, trace.y), trace.share)
         moved[place] = at
         residual = out - np.tile(trace.y, network.loss.members)
-        sides = [*_sides(network.links, caches), *(residual > kink for kink in network.loss.kinks)]
+        sides = [*_sides(network.links, caches, ctx), *(residual > kink for kink in network.loss.kinks)]
         if l1:
             sides.append(np.array([t > 0]))
         return Perturbation(parts, 0.5 * l2 * t * t + l1 * abs(t), tuple(sides))
@@ -146,6 +146,10 @@ def prober(
     return probe, at
 
 
-def _sides(links: Sequence[Link], caches: Sequence[Any]) -> list[Any]:
-    """Return the side of each z on each kink of its activation."""
-    return [cache[0] > kink for link, *_, (cache,) in places(links, caches) for kink in link.layer.kinks]
+def _sides(links: Sequence[Link], caches: Sequence[Any], ctx: Context) -> list[Any]:
+    """Return the side of each number on each kink of the layer that reads it."""
+    return [
+        distance > 0
+        for link, *_, (cache,) in places(links, caches)
+        for distance in link.layer.from_kinks(cache, ctx.at(link))
+    ]

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from chainrule.formulas.activations import prelu_prime
-from chainrule.formulas.layers import ACTIVATIONS, Activation, BatchNorm, Context, Link, Operation
+from chainrule.formulas.layers import (
+    ACTIVATIONS,
+    Activation,
+    BatchNorm,
+    Context,
+    Link,
+    Operation,
+    PiecewiseLinearEmbedding,
+)
 from chainrule.inspection.derivation.cellwise import (
     ActivationEdge,
     CellwiseEdge,
@@ -30,6 +38,7 @@ from chainrule.inspection.derivation.local_derivatives import (
 )
 from chainrule.inspection.derivation.members import GroupedDenseEdge, ShiftEdge, TakeEdge
 from chainrule.inspection.derivation.own_layers import OwnEdge
+from chainrule.inspection.derivation.piecewise_linear import PiecewiseLinearEdge
 
 
 def edge_of_link(link: Link, source: Variable, target: Variable, params: Any, ctx: Context) -> Edge:
@@ -72,6 +81,8 @@ def edge_of_link(link: Link, source: Variable, target: Variable, params: Any, ct
             return made(link, source, target, layer.forward((), ones, ctx)[0])
         case ("embedding", _):
             return EmbeddingEdge(link, source, target, params)
+        case ("piecewise_linear", _) if isinstance(layer, PiecewiseLinearEmbedding):
+            return PiecewiseLinearEdge(link, source, target, params, layer.find(z, ctx.state))
         case ("rescale", ()):
             return CellwiseEdge(link, source, target, op.constants["scale"] * ones)
         case ("standardize", ()):

@@ -83,6 +83,25 @@ function embedding(a, columns, of) {
   return Float32Array.from([...a.filter((_, j) => !read.has(j)), ...vectors.flatMap((vector) => [...vector])]);
 }
 
+// x w0 + b0 + (E of the bins below x's) + (the part of x's bin below x) E in place of each x of the columns, or of all.
+function piecewiseLinear(a, { size, bins: most, columns }, of) {
+  const [edges, bins, w0, b0, E] = ['edges', 'bins', 'w0', 'b0', 'E'].map(of);
+  const place = new Map((columns ?? [...a.keys()]).map((column, t) => [column, t]));
+  return Float32Array.from([...a].flatMap((x, column) => {
+    if (!place.has(column)) return [x];
+    const t = place.get(column), edge = (b) => edges[t * (most + 1) + b];
+    let j = 0;
+    while (j + 1 < bins[t] && x >= edge(j + 1)) ++j;
+    const width = edge(j + 1) - edge(j), part = bins[t] > 0 && width > 0 ? (x - edge(j)) / width : 0;
+    return Array.from({ length: size }, (_, k) => {
+      const at = (b) => E[(t * most + b) * size + k];
+      let e = x * w0[t * size + k] + b0[t * size + k] + part * at(j);
+      for (let b = 0; b < j; ++b) e += at(b);
+      return e;
+    });
+  }));
+}
+
 function step(link, a, arrays) {
   const of = (field) => arrays[`${link.name}.${field}`];
   switch (link.kind) {
@@ -116,6 +135,7 @@ function step(link, a, arrays) {
       return a.map((z, j) => parametric(z, link, alpha[j]));
     }
     case 'embedding': return embedding(a, link.columns, of);
+    case 'piecewise_linear_embedding': return piecewiseLinear(a, link, of);
     case 'dropout': return a;
     case 'softmax': return softmax(a);
     default: {
@@ -130,7 +150,7 @@ function step(link, a, arrays) {
 export function runsHere(links) {
   return links.every((link) => (link.branches.length
     ? (link.kind === 'residual' || link.kind === 'skip') && link.branches.every(runsHere)
-    : link.kind in functions || (link.kind === 'parametric_activation' && link.function.kind in functions) || ['dense', 'projection', 'rescale', 'standardize', 'batch_norm', 'scale', 'prelu', 'dropout', 'softmax', 'embedding', 'take', 'grouped_dense', 'shift'].includes(link.kind)));
+    : link.kind in functions || (link.kind === 'parametric_activation' && link.function.kind in functions) || ['dense', 'projection', 'rescale', 'standardize', 'batch_norm', 'scale', 'prelu', 'dropout', 'softmax', 'embedding', 'piecewise_linear_embedding', 'take', 'grouped_dense', 'shift'].includes(link.kind)));
 }
 
 // Walks through a chain; `seen` gets {name, kind, link, a} of each link, those of a block's branches before the block itself.

@@ -18,6 +18,7 @@ from chainrule.inspection.derivation.local_derivatives import (
 )
 from chainrule.inspection.derivation.members import GroupedDenseEdge, TakeEdge
 from chainrule.inspection.derivation.own_layers import OwnEdge
+from chainrule.inspection.derivation.piecewise_linear import PiecewiseLinearEdge
 from chainrule.inspection.derivation.tree import Node
 
 
@@ -64,6 +65,8 @@ def _back(edge: Edge, counts: Floats, live: bool) -> Floats:
             return edge.backward(counts)  # none through a code
         case GroupedDenseEdge():
             return edge.by_group(counts, (edge.W != 0) | (not live))
+        case PiecewiseLinearEdge():
+            return edge.gathered(counts * (edge.factors != 0) if live else counts)
         case BatchNormEdge():
             return np.broadcast_to(counts.sum(0), shape) if edge.training else counts
         case OwnEdge():

@@ -1,0 +1,287 @@
+"""PiecewiseLinearEmbedding: a learned piecewise linear curve of each numeric column, with its bends at quantiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.arrays import Array, namespace, sums_by
+from chainrule.core.settings import check_count, count_settings, number_settings
+from chainrule.errors import ConfigError
+from chainrule.formulas.initializers import Constant, Initializer, Uniform
+from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
+
+MAX_BINS = 1 << 16
+"""The most bins of a column."""
+
+
+class PiecewiseLinearParams(NamedTuple):
+    """The parameters of the embedding of k columns."""
+
+    w0: Any  # (k, size), as is b0
+    b0: Any
+    E: Any  # (k, bins, size); a column with fewer bins leaves the last ones at 0
+
+
+class PiecewiseLinearState(NamedTuple):
+    """The edges of the bins, which are measured on the training data; count is 0 before."""
+
+    edges: Any  # (k, bins + 1), rising; a column with fewer bins repeats its last edge
+    bins: Any  # (k,) the number of its bins
+    count: Any  # () the number of samples measured
+
+
+class Located(NamedTuple):
+    """Where each number lies: (batch, k) each."""
+
+    x: Any
+    bin: Any  # its bin's number, from 0
+    part: Any  # how much of its bin lies below it: (x - left edge) / width, outside of the edges below 0 or above 1
+    slope: Any  # 1 / width of its bin; 0 where the column has no bins
+
+
+@dataclass(frozen=True)
+class PiecewiseLinearEmbedding(Layer):
+    """A vector in place of each number x of a column, a continuous function of x that is linear in each of its bins.
+
+    e = x w0 + b0 + sum_b h_b E_b      h_b = (x - edge_b) / (edge_b+1 - edge_b), clipped to [0, 1]
+
+    but h is not clipped below in the first bin, nor above in the last, so that e goes on linearly outside of the edges.
+    With x in bin j this is e = x w0 + b0 + (E_0 + ... + E_j-1) + h_j E_j, which is how it is computed.
+
+    dL/dE_b = sum_i h_ib delta_i      dL/dw0 = sum_i x_i delta_i      dL/db0 = sum_i delta_i
+    dL/dx = delta . (w0 + E_j / (edge_j+1 - edge_j)); at an edge j is the bin above it
+
+    size: the numbers of a vector.  bins: the most bins of a column.  columns: the columns that are embedded, counted
+    from 0; None for all. The other columns stay as they are, and each column keeps its place among them.
+    The edges are the quantiles 0, 1/bins, ..., 1 of the training data, equal ones taken once. They are measured when
+    `Model.fit` first runs, stored with the model, and constant from then on, as the statistics of `Standardize`, which
+    may come before it, as may `Rescale` and `Embedding`. A constant column has no bins: x w0 + b0.
+    rate: a factor of the learning rate of w0, b0 and E.  decays: a factor of the weight decay of E.  linear_decays: of
+    that of w0 and b0, which have none in the source.  All are at least 0. l2, l1 and max_norm leave all three alone.
+    E starts at 0, w0 and b0 in U(-1/sqrt(size), 1/sqrt(size)).
+    x: (batch, features).  out, delta: (batch, features + k (size - 1)).
+    Raises ConfigError for sizes, factors or columns that are not as above.
+    Source: Gorishniy, Rubachev, Babenko, "On embeddings for numerical features in tabular deep learning", NeurIPS 2022,
+    section 3.2; with w0 and b0 as in Gorishniy, Kotelnikov, Babenko, "TabM", ICLR 2025.
+    """
+
+    size: int = 16
+    bins: int = 48
+    columns: tuple[int, ...] | None = None
+    rate: float = 1.0
+    decays: float = 1.0
+    linear_decays: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the numbers and the columns, and keep these as a tuple of Python integers."""
+        count_settings(self, "size", "bins")
+        number_settings(self, "rate", "decays", "linear_decays", minimum=0)
+        if self.bins > MAX_BINS:
+            raise ConfigError(f"bins of PiecewiseLinearEmbedding must be at most {MAX_BINS:,}; 48 are usual.")
+        if self.columns is None:
+            return
+        given = tuple(self.columns) if isinstance(self.columns, Iterable) else ()
+        if not given or len(set(given)) < len(given):
+            raise ConfigError(
+                "columns of PiecewiseLinearEmbedding must be a list of columns, each once, as [0, 2], or None for all, "
+                f"not {self.columns!r}."
+            )
+        text, hint = "column of PiecewiseLinearEmbedding", "columns count from 0"
+        columns = tuple(check_count(each, "column", 0, text=text, hint=hint) for each in given)
+        object.__setattr__(self, "columns", columns)
+
+    def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
+        """e = x w0 + b0 + (E_0 + ... + E_j-1) + h_j E_j in place of x"""
+        found = self.find(a, ctx.state)
+        return self.put(a, self._embed(params, found)), found
+
+    def backward(self, params: Any, cache: Any, delta: Array, ctx: Context) -> tuple[Any, Array]:
+        """dL/dw0, dL/db0, dL/dE as in `gradients`      dL/dx = delta . (w0 + E_j / (edge_j+1 - edge_j))"""
+        rest, parts = self.take(delta)
+        of_x = (parts * self.slopes(params, cache)).sum(2)  # (batch, k)
+        return self.gradients(params, cache, delta, ctx), self._by_column(rest, of_x)
+
+    def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
+        """dL/dE_b = sum of h_b delta over the samples in bin b, + sum of delta over those in later bins
+
+        dL/dw0 = sum_i x_i delta_i      dL/db0 = sum_i delta_i
+        """
+        xp, (k, bins, size) = namespace(delta), params.E.shape
+        _, parts = self.take(delta)  # (batch, k, size)
+        codes = (cache.bin + bins * np.arange(k, dtype=np.int32)).reshape(-1)
+        inside, whole = (
+            sums_by(codes, values.reshape(-1, size), k * bins).reshape(k, bins, size)
+            for values in (cache.part[:, :, None] * parts, parts)
+        )
+        later = xp.flip(xp.cumsum(xp.flip(whole[:, 1:], 1), 1), 1)
+        dE = inside + xp.concatenate([later, xp.zeros_like(whole[:, :1])], 1)
+        return PiecewiseLinearParams((cache.x[:, :, None] * parts).sum(0), parts.sum(0), dE)
+
+    def per_sample(self, params: Any, a: Array, delta: Array, ctx: Context) -> Any:
+        """dL_i/dE_b = h_ib delta_i      dL_i/dw0 = x_i delta_i      dL_i/db0 = delta_i"""
+        found, (_, parts) = self.find(a, ctx.state), self.take(delta)
+        h = heights(found, params.E.shape[1])  # (batch, k, bins)
+        dE = h[:, :, :, None] * parts[:, :, None, :]
+        return PiecewiseLinearParams(found.x[:, :, None] * parts, parts, dE)
+
+    def tangent(self, params: Any, v: Any, cache: Any, a_dot: Any, ctx: Context) -> Array:
+        """e' = x w0' + b0' + (E'_0 + ... + E'_j-1) + h_j E'_j + x' (w0 + E_j / (edge_j+1 - edge_j))"""
+        made = self._embed(v, cache)
+        if a_dot is None:
+            assert ctx.link is not None
+            a_dot = namespace(made).zeros((made.shape[0], ctx.link.fan_in), dtype=made.dtype)
+        x_dot = a_dot[:, self.embedded(a_dot.shape[1])]
+        return self.put(a_dot, made + x_dot[:, :, None] * self.slopes(params, cache))
+
+    def _embed(self, params: Any, found: Located) -> Array:
+        """x w0 + b0 + (E_0 + ... + E_j-1) + h_j E_j (batch, k, size)"""
+        xp, E = namespace(found.x), params.E
+        before = xp.concatenate([xp.zeros_like(E[:, :1]), xp.cumsum(E[:, :-1], 1)], 1)
+        at = np.arange(E.shape[0]), found.bin
+        return before[at] + found.part[:, :, None] * E[at] + found.x[:, :, None] * params.w0 + params.b0
+
+    def slopes(self, params: Any, found: Located) -> Array:
+        """de/dx = w0 + E_j / (edge_j+1 - edge_j), (batch, k, size)"""
+        return params.w0 + found.slope[:, :, None] * params.E[np.arange(params.E.shape[0]), found.bin]
+
+    def find(self, a: Array, state: Any) -> Located:
+        """Find the bin of each number of the embedded columns of a (batch, features)."""
+        x = a[:, self.embedded(a.shape[1])]  # (batch, k)
+        left, slope = self.engine_state(state)  # (k, bins)
+        number = namespace(a).sum(x[:, :, None] >= left[:, 1:], axis=2).astype(np.int32)
+        at = np.arange(left.shape[0]), number
+        return Located(x, number, (x - left[at]) * slope[at], slope[at])
+
+    def engine_state(self, state: Any) -> tuple[Array, Array]:
+        """Return each bin's left edge and 1 / width (k, bins): infinity and 0 where a column has fewer bins.
+
+        A column without bins has its one edge, or 0 before it is measured. A bin too narrow for 1 / width has 0.
+        """
+        xp, edges = namespace(state.edges), state.edges
+        number = np.arange(edges.shape[1] - 1)
+        is_there = number < state.bins[:, None]
+        width = edges[:, 1:] - edges[:, :-1]
+        is_wide = is_there & (width > float(np.finfo(edges.dtype).tiny))
+        left = xp.where(is_there | (number == 0), edges[:, :-1], float("inf"))
+        return left, xp.where(is_wide, 1 / xp.where(is_wide, width, 1.0), 0.0)
+
+    def embedded(self, fan_in: int) -> NDArray[np.int64]:
+        """Return the columns that are embedded."""
+        return np.arange(fan_in) if self.columns is None else np.array(self.columns)
+
+    def sources(self, fan_in: int) -> NDArray[np.int64] | None:
+        """Return the column of x that each column of the output is a function of."""
+        return _column_places(self.columns, self.size, fan_in).sources
+
+    def put(self, a: Array, vectors: Array) -> Array:
+        """Return a (batch, features) with vectors (batch, k, size) in place of the embedded columns."""
+        at = _column_places(self.columns, self.size, a.shape[1])
+        flat = vectors.reshape(vectors.shape[0], -1)
+        both = namespace(a).concatenate([a[:, at.rest], flat], 1)
+        return both[:, np.argsort(np.concatenate([at.places, at.vectors]))]
+
+    def take(self, out: Array) -> tuple[Array, Array]:
+        """Return of the output's columns (batch, fan_out) those that are kept, and the vectors (batch, k, size)."""
+        at = _column_places(self.columns, self.size, self.fan_in(out.shape[1]))
+        return out[:, at.places], out[:, at.vectors].reshape(out.shape[0], -1, self.size)
+
+    def _by_column(self, rest: Array, of_x: Array) -> Array:
+        """Return values of the kept columns and of the embedded ones (batch, k) at their places in x."""
+        fan_in = rest.shape[1] + of_x.shape[1]
+        at = _column_places(self.columns, self.size, fan_in)
+        order = np.argsort(np.concatenate([at.rest, self.embedded(fan_in)]))
+        return namespace(rest).concatenate([rest, of_x], 1)[:, order]
+
+    def fan_in(self, fan_out: int) -> int:
+        """Return the features of an output's columns."""
+        if self.columns is None:
+            return fan_out // self.size
+        return fan_out - len(self.columns) * (self.size - 1)
+
+    def from_kinks(self, cache: Any, ctx: Context) -> list[Array]:
+        """Return x minus each edge at which the slope changes: (batch, k (bins - 1)); 1 where there is none."""
+        inner = ctx.state.edges[:, 1:-1]
+        is_there = np.arange(1, inner.shape[1] + 1) < ctx.state.bins[:, None]
+        distance = namespace(cache.x).where(is_there, cache.x[:, :, None] - inner, 1.0)
+        return [distance.reshape(distance.shape[0], -1)]
+
+    def width(self, fan_in: int) -> int:
+        """Return features + k (size - 1). Raises ConfigError where x has no such column."""
+        if self.columns is not None and max(self.columns) >= fan_in:
+            raise ConfigError(
+                f"columns of PiecewiseLinearEmbedding has column {max(self.columns)}, but its inputs are 0 to "
+                f"{fan_in - 1}; give each column's place, counted from 0."
+            )
+        return fan_in + (fan_in if self.columns is None else len(self.columns)) * (self.size - 1)
+
+    def parameters(self, fan_in: int, default: Initializer) -> Any:
+        """w0 and b0 (k, size), E (k, bins, size)."""
+        k = fan_in if self.columns is None else len(self.columns)
+        line = Parameter((k, self.size), Uniform(self.size**-0.5), rate=self.rate, decays=self.linear_decays)
+        E = Parameter((k, self.bins, self.size), Constant(0.0), rate=self.rate, decays=self.decays)
+        return PiecewiseLinearParams(line, line, E)
+
+    def state(self, fan_in: int) -> Any:
+        """Return no bins, before anything is measured."""
+        k, nothing = fan_in if self.columns is None else len(self.columns), np.zeros(())
+        return PiecewiseLinearState(np.broadcast_to(nothing, (k, self.bins + 1)), np.zeros(k), nothing)
+
+    def measured(self, state: Any, place: int, x: NDArray[Any]) -> Any:
+        """Return the state with the edges of one column, from its numbers x (n,), in their type."""
+        distinct = np.unique(quantiles(x, min(self.bins, len(x) - 1)).astype(x.dtype))
+        edges, bins = np.array(state.edges), np.array(state.bins)
+        edges[place], edges[place, : len(distinct)], bins[place] = distinct[-1], distinct, len(distinct) - 1
+        return PiecewiseLinearState(edges, bins, np.asarray(float(len(x))))
+
+    def ops(self, fan_in: int) -> tuple[Operation, ...]:
+        """piecewise_linear, with the columns that it reads, its parameters and its edges"""
+        columns = tuple(self.embedded(fan_in).tolist())
+        return (Operation("piecewise_linear", parameters=("w0", "b0", "E"), has_state=True, columns=columns),)
+
+    def operations(self, fan_in: int) -> int:
+        """Count two multiplications and three additions a number of a vector, without the search of the bin."""
+        return 5 * len(self.embedded(fan_in)) * self.size
+
+
+def quantiles(x: NDArray[Any], count: int) -> NDArray[np.float64]:
+    """Return the quantiles 0, 1/count, ..., 1 of x (n,), linear between its sorted numbers; x_0 for a count of 0.
+
+    Quantile k/count lies at place k (n - 1)/count, whose whole part and rest are exact, so equal quantiles are equal.
+    """
+    ordered = np.sort(x)
+    low, rest = np.divmod(np.arange(count + 1) * (len(x) - 1), max(count, 1))
+    a, b = (ordered[np.minimum(place, len(x) - 1)].astype(np.float64) for place in (low, low + 1))
+    made: NDArray[np.float64] = a + (b - a) * (rest / max(count, 1))
+    return made
+
+
+def heights(found: Located, bins: int) -> Array:
+    """h_b of each bin (batch, k, bins): 1 below x's bin, its part there, 0 above."""
+    xp, number = namespace(found.x), np.arange(bins)
+    own = xp.where(number == found.bin[:, :, None], found.part[:, :, None], 0.0)
+    return xp.where(number < found.bin[:, :, None], 1.0, own)
+
+
+class ColumnPlaces(NamedTuple):
+    """Places of columns in x and in the output."""
+
+    rest: NDArray[np.int64]  # (features - k,) the other columns, in x
+    places: NDArray[np.int64]  # (features - k,) the same in the output
+    vectors: NDArray[np.int64]  # (k size,) the vectors' in the output
+    sources: NDArray[np.int64]  # (fan_out,) the column of x of each column of the output
+
+
+@cache
+def _column_places(columns: tuple[int, ...] | None, size: int, fan_in: int) -> ColumnPlaces:
+    embedded = np.arange(fan_in) if columns is None else np.array(columns)
+    widths = np.ones(fan_in, np.int64)
+    widths[embedded] = size
+    starts, rest = np.cumsum(widths) - widths, np.setdiff1d(np.arange(fan_in), embedded)
+    vectors = (starts[embedded][:, None] + np.arange(size)).ravel()
+    return ColumnPlaces(rest, starts[rest], vectors, np.repeat(np.arange(fan_in), widths))
