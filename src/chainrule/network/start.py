@@ -6,14 +6,14 @@ output of them, so that every link sees inputs from links that are set already.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.random import generator
-from chainrule.formulas.layers import Context, Link
+from chainrule.formulas.layers import Context
+from chainrule.network import tree
 from chainrule.network.network import MAX_LINKS, Network
 
 MEMORY = 1 << 30
@@ -33,21 +33,17 @@ def start_on(
     theta: the drawn parameters.  states: as in prediction.  frozen: names of links that keep their parameters.
     All sums are in float64, and a link's random draws depend on the seed and the link's place alone.
     """
-    exact = theta.astype(np.float64)
-    _walk(network.links, network.unflatten(exact), a, Context(states=states, frozen=frozen), seed)
-    return exact.astype(theta.dtype)
-
-
-def _walk(links: Sequence[Link], params: Sequence[Any], a: Any, ctx: Context, seed: int) -> None:
-    for link, own in zip(links, params, strict=True):
-        if link.branches:
-            for branch, inner in zip(link.branches, own, strict=True):
-                _walk(branch, inner, a, ctx, seed)
-        elif link.params and link.name not in ctx.frozen:
-            wanted = link.layer.start_on(own, a, generator(seed, "start", link.number))
+    exact, ctx = theta.astype(np.float64), Context(states=states, frozen=frozen)
+    outputs: dict[str | None, Any] = {None: a}
+    for place in tree.places(network.links, network.unflatten(exact), inner_first=True):
+        link, own = place.link, place.parts[0]
+        x = outputs[place.source and place.source.name]
+        if link.params and not link.branches and link.name not in frozen:
+            wanted = link.layer.start_on(own, x, generator(seed, "start", link.number))
             for array, value in zip(own, wanted, strict=True):
                 array[...] = value  # a view of theta
-        a, _ = link.layer.forward(own, a, ctx.at(link))
+        outputs[link.name], _ = link.layer.forward(own, x, ctx.at(link))
+    return exact.astype(theta.dtype)
 
 
 def rows_to_start_on(network: Network, n: int, seed: int, memory: float = MEMORY) -> NDArray[np.int64]:
