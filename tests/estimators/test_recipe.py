@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from chainrule import AdamW, MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.estimators import recipe
 from chainrule.estimators.labels import learn
 from chainrule.estimators.recipe import Facts, Proposal
-from chainrule.estimators.settings import RECIPES, FitSettings, resolved
+from chainrule.estimators.settings import PRESETS, FitSettings, resolved
 from chainrule.formulas.layers import Scale
 from chainrule.formulas.schedules import Cosine
+
+EMBEDDING = "piecewise_linear_embedding"
 
 
 def table(n: int = 200) -> tuple[pd.DataFrame, Any]:
@@ -26,7 +29,7 @@ def table(n: int = 200) -> tuple[pd.DataFrame, Any]:
 
 
 def values(rows: int) -> dict[str, Any]:
-    return recipe.for_tables(Facts(rows, 2, "regression", {})).parameters
+    return recipe.fast(Facts(rows, 2, "regression", {})).parameters
 
 
 def kinds(net: Any) -> list[str]:
@@ -43,7 +46,7 @@ def test_the_recipe_is_used_and_the_parameters_stay_as_they_are_all_the_while():
         warnings.simplefilter("error")  # the planned end of a schedule is no failure
         net.fit(X, y)
     assert seen and all(own == copied == before for own, copied in seen)
-    assert kinds(net) == ["scale", *["dense", "relu", "dropout"] * 3, "dense"]
+    assert kinds(net) == [EMBEDDING, "scale", *["dense", "relu", "dropout"] * 3, "dense"]
     assert [W.shape[1] for W in net.coefs_] == [256, 128, 64, 1] and net.n_layers_ == 5
     assert net.n_iter_ <= 30  # what is given stays
     assert len(net.validation_scores_) == len(net.validation_loss_curve_) == net.n_iter_
@@ -99,11 +102,12 @@ def test_a_recipe_knows_the_table_and_what_is_given(monkeypatch: pytest.MonkeyPa
             {"hidden_layer_sizes": (facts.features,), "max_iter": 2, "schedule": Cosine()}, (Scale(), Scale())
         )
 
-    monkeypatch.setitem(RECIPES, "auto", own)
+    monkeypatch.setitem(PRESETS, "fast", own)
     X, y = table()
     net = MLPClassifier(preprocess="auto", random_state=0, tol=0.0).fit(X, y > 100)
     width = len(net.preprocessor_.get_feature_names_out())
-    assert asked == [Facts(200, width, "binary", {"preprocess": "auto", "random_state": 0, "tol": 0.0})]
+    given = {"preprocess": "auto", "random_state": 0, "tol": 0.0}
+    assert asked == [Facts(200, width, "binary", given, (0,))]  # size is a number, and its rank is none
     assert kinds(net) == ["scale", "scale", "dense", "relu", "dense"] and net.coefs_[0].shape == (
         width,
         width,
@@ -146,13 +150,13 @@ def test_more_epochs_one_at_a_time():
     net = MLPRegressor(hidden_layer_sizes=(8,), preprocess="auto", random_state=0)
     for _ in range(3):
         net.partial_fit(X, y)
-    assert net.t_ == 600 and kinds(net)[0] == "scale" and net.get_params()["optimizer"] is None
+    assert net.t_ == 600 and kinds(net)[:2] == [EMBEDDING, "scale"] and net.get_params()["optimizer"] is None
 
 
 def test_a_network_without_hidden_layers():
     X, y = table()
     net = MLPRegressor(hidden_layer_sizes=(), preprocess="auto", random_state=0, max_iter=20).fit(X, y)
-    assert kinds(net) == ["scale", "dense"] and net.score(X, y) > 0.3
+    assert kinds(net) == [EMBEDDING, "scale", "dense"] and net.score(X, y) > 0.3
 
 
 def test_larger_tables_get_larger_batches_and_fewer_epochs():
@@ -161,3 +165,53 @@ def test_larger_tables_get_larger_batches_and_fewer_epochs():
     assert [each["max_iter"] for each in found] == [100, 100, 45, 20]
     assert found[-1]["validation_fraction"] == 0.01 and found[0]["validation_fraction"] == 0.15
     assert values(10)["batch_size"] == 8 and "early_stopping" not in values(10)
+
+
+def test_numbers_are_embedded_and_neither_their_ranks_nor_codes():
+    rng = np.random.default_rng(0)
+    n = 2000
+    X = pd.DataFrame(
+        {
+            "place": [f"p{k}" for k in rng.integers(0, 90, n)],  # codes, which the Embedding puts last
+            "size": rng.normal(size=n),
+            "kind": rng.choice(["a", "b"], n),
+            "age": rng.integers(0, 80, n).astype(float),
+        }
+    )
+    net = MLPRegressor(preprocess="auto", random_state=0, max_iter=2).fit(X, X["size"])
+    names = net.preprocessor_.get_feature_names_out().tolist()
+    assert [names[place] for place in net.preprocessor_.numbers_] == ["size", "age"]
+    front = net.model_.network.layers[:3]
+    assert [layer.kind for layer in front] == ["embedding", EMBEDDING, "scale"]
+    rest = [name for name in names if name != "place"]
+    assert [rest[place] for place in front[1].columns] == ["size", "age"]
+    state = net.model_.states[net.model_.network.links[1].name]
+    assert state.bins.tolist() == [48, pytest.approx(48, abs=2)]  # some ages are two of the edges
+
+
+def test_a_preset_is_asked_for_by_name_whoever_prepares_the_table():
+    X, y = table()
+    own = MLPRegressor(preprocess=TablePreprocessor(), preset="fast", random_state=0, max_iter=2).fit(X, y)
+    auto = MLPRegressor(preprocess="auto", preset="fast", random_state=0, max_iter=2).fit(X, y)
+    assert kinds(own) == kinds(auto) and (own.predict(X) == auto.predict(X)).all()
+    array = np.asarray(X[["size"]])
+    plain = MLPRegressor(preset="fast", random_state=0, max_iter=2).fit(array, y)  # an array as it is
+    assert kinds(plain)[0] == "scale"
+    with pytest.raises(ValueError, match="The 'preset' parameter"):
+        MLPRegressor(preset="slow").fit(array, y)
+
+
+def test_a_table_of_very_many_numbers_has_no_embedding():
+    assert [layer.kind for layer in recipe.fast(Facts(900, 300, "binary", {}, tuple(range(300)))).front] == [
+        "scale"
+    ]
+    assert recipe.fast(Facts(15, 1, "binary", {}, (0,))).front[0].bins == 2
+
+
+def test_each_member_has_the_edges(tmp_path: Path):
+    X, y = table(400)
+    net = MLPRegressor(preprocess="auto", random_state=0, n_members=2, max_iter=3).fit(X, y)
+    edges = [member.states[f"{EMBEDDING}_1"].edges for member in net.members_]
+    assert (edges[0] == edges[1]).all() and edges[0][0, 0] < edges[0][0, 1]
+    net.save(tmp_path / "net.safetensors")
+    assert (MLPRegressor.load(tmp_path / "net.safetensors").predict(X) == net.predict(X)).all()

@@ -73,6 +73,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     preprocess: Any = None
     n_members: Any = 1
     own_batches: Any = True
+    preset: Any = None
 
     # --- what classifier and regressor say of themselves ------------------------------------------------------------
 

@@ -65,6 +65,7 @@ SHARED: dict[str, list[Any]] = {
     "callbacks": ["array-like", callable, HasMethods("on_epoch_end"), None],
     "dtype": [StrOptions({"float32", "float64"}), None],
     "preprocess": [StrOptions({"auto"}), TablePreprocessor, None],
+    "preset": [StrOptions({"fast"}), None],
     "engine": [StrOptions({"auto", *ENGINES})],
     "n_members": [COUNT],
     "own_batches": ["boolean"],

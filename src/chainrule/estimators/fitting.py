@@ -115,6 +115,8 @@ def run(
     model = estimator.model_
     total = float(size) if curve is not None else float(samples.weight.sum())
     model.network = with_penalty(model.network, float(settings.alpha), total)
+    for one in estimator.members_:
+        one.states = training.measure(model.network, one.states, samples, model.dtype)
     schedule = as_schedule(settings.schedule, optimizer)
     plan = Plan(
         network=model.network,

@@ -41,6 +41,15 @@ def embedding(estimator: Any) -> list[Embedding]:
     return [Embedding(codes)] if codes else []
 
 
+def numbers(estimator: Any) -> tuple[int, ...]:
+    """Return the places of the table's scaled numbers behind the layer of `embedding`, which puts codes last."""
+    if "preprocessor_" not in estimator.__dict__:
+        return ()
+    made = estimator.preprocessor_
+    codes = np.array([each[0] for each in made.embedded_], np.int64)
+    return tuple(int(place - (codes < place).sum()) for place in made.numbers_)
+
+
 def publish(estimator: Any) -> None:
     """Set the estimator's number and names of features to those of the table."""
     for name in PUBLISHED:

@@ -3,7 +3,8 @@
 scikit-learn's defaults are those of its MLP, which expects numbers prepared by hand. For a table that the estimator
 prepares itself the network is another one:
 
-    Embedding of the codes, Scale(6), then Dense, ReLU, Dropout for each of three layers, Dense
+    Embedding of the codes, PiecewiseLinearEmbedding of the numbers, Scale(6), then Dense, ReLU, Dropout for each of
+    three layers, Dense
 
 trained by AdamW with a strong decay and half a cosine, on 85 % of the rows (all but 10,000 of many), and returned to
 the epoch with the least loss on the others. A parameter that has another value than its default keeps it; where one of
@@ -32,6 +33,13 @@ ratio to that of N(0, 1), where up to 64 categories are one-hot (three of the ta
 1.007 for N(0, 0.1^2), on storms worse in each split; where up to 8 are: 0.993, 0.993, and 0.998 for N(0, 0.03^2), on
 adult better in each split.
 
+The embedding of the numbers was chosen after that, on at most 6,000 rows of six tables (phoneme, satimage, Bikeshare,
+penbased, loans_full_schema, wa_churn), as the mean of two networks, relative to the same without it:
+
+    vectors of 8, 48 bins                        0.92    the worst table 0.99
+    vectors of 8, 16 bins                        0.96    of the ranks in place of the numbers 0.97
+    vectors of 4, 32 bins                        0.97
+
 Source of Scale and the strong decay: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs
 and boosted trees on tabular data" (2024).
 """
@@ -41,7 +49,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from chainrule.formulas.layers import Layer, Scale
+from chainrule.formulas.layers import Layer, PiecewiseLinearEmbedding, Scale
 from chainrule.formulas.optimizers import AdamW
 from chainrule.formulas.schedules import Cosine
 
@@ -53,6 +61,10 @@ EPOCHS, MANY = 100, 10_000
 """The epochs of up to so many rows; of more rows they fall with the root of their number."""
 MOST_HELD_OUT = 10_000
 FRONT_RATE = 6.0
+VECTOR, BINS, ROWS_OF_A_BIN = 8, 48, 10
+"""The numbers of a vector in place of a number, the most bins, and the fewest rows of the table for each of them."""
+MOST_NUMBERS = 256
+"""A table of more numbers is wide enough as it is."""
 
 
 class Facts(NamedTuple):
@@ -65,6 +77,8 @@ class Facts(NamedTuple):
     """regression, binary, multiclass or multilabel"""
     given: Mapping[str, Any]
     """the parameters that have another value than their default, which they keep"""
+    numbers: tuple[int, ...] = ()
+    """the places of the table's scaled numbers among the inputs of the layers in front"""
 
 
 class Proposal(NamedTuple):
@@ -99,3 +113,13 @@ def for_tables(facts: Facts) -> Proposal:
             "scoring": "loss",
         }
     return Proposal(found, (Scale(rate=FRONT_RATE),))
+
+
+def fast(facts: Facts) -> Proposal:
+    """Return the recipe above with a piecewise linear embedding of each number."""
+    proposal = for_tables(facts)
+    if not 0 < len(facts.numbers) <= MOST_NUMBERS:
+        return proposal
+    bins = min(BINS, max(2, facts.rows // ROWS_OF_A_BIN))
+    embedding = PiecewiseLinearEmbedding(VECTOR, bins, columns=facts.numbers)
+    return Proposal(proposal.parameters, (embedding, *proposal.front))

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from chainrule.estimators import recipe
+from chainrule.estimators import preprocessing, recipe
 from chainrule.estimators.rates import is_stochastic
 from chainrule.formulas.layers import Layer
 
-RECIPES: dict[str, recipe.Recipe] = {"auto": recipe.for_tables}
-"""The recipes, by the name that `preprocess` has for them."""
+PRESETS: dict[str, recipe.Recipe] = {"fast": recipe.fast}
+"""The recipes, by the name that `preset` has for them."""
+DEFAULT = "fast"
+"""The one of preprocess="auto" alone."""
 OPTIMIZING = (
     *("solver", "alpha", "learning_rate", "learning_rate_init", "power_t", "momentum", "nesterovs_momentum"),
     *("beta_1", "beta_2", "epsilon", "optimizer", "schedule"),
@@ -46,12 +48,13 @@ class FitSettings:
 def resolved(estimator: Any, rows: int, features: int, incremental: bool) -> FitSettings:
     """Return the settings of a fit on so many rows and features; incremental: of one epoch, by `partial_fit`."""
     values = estimator.get_params(deep=False)
-    wanted = values["preprocess"]
-    if not isinstance(wanted, str):  # a preprocessor of one's own, or none
+    wanted = values["preset"] or (DEFAULT if isinstance(values["preprocess"], str) else None)
+    if wanted is None:  # a preprocessor of one's own, or none
         return FitSettings(values)
     defaults = {field.name: field.default for field in fields(estimator)}
     given = {name: value for name, value in values.items() if not _is_default(value, defaults[name])}
-    proposal = RECIPES[wanted](recipe.Facts(rows, features, estimator._task, given))
+    numbers = preprocessing.numbers(estimator)
+    proposal = PRESETS[wanted](recipe.Facts(rows, features, estimator._task, given, numbers))
     left_out = set(given) | set(WHOLE if incremental else ())
     if not given.keys().isdisjoint(OPTIMIZING):
         left_out |= set(OPTIMIZING)

@@ -38,6 +38,16 @@ def embedded(learned: Sequence[LearnedColumn]) -> tuple[Embedded, ...]:
     return tuple(found)
 
 
+def numbers(learned: Sequence[LearnedColumn]) -> tuple[int, ...]:
+    """Return the columns of the output that hold scaled numbers, one for each: not what another scale makes of it."""
+    found, at = [], 0
+    for each in learned:
+        parts = [lane.part for lane in each.lanes]
+        found += [at + k for k, part in enumerate(parts) if part not in parts[:k]]
+        at += len(each.outputs())
+    return tuple(found)
+
+
 def encode(
     columns: Mapping[str, Column], learned: Sequence[LearnedColumn], rows: int, dtype: str
 ) -> NDArray[np.floating]:

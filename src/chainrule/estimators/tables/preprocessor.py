@@ -15,7 +15,7 @@ from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.estimators.tables import fitting, kinds, reading, state
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.description import DescribedTable, describe
-from chainrule.estimators.tables.encoding import Embedded, embedded, encode
+from chainrule.estimators.tables.encoding import Embedded, embedded, encode, numbers
 from chainrule.estimators.tables.learned import LearnedColumn
 from chainrule.estimators.tables.scaling import SCALES
 
@@ -191,6 +191,12 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """The outputs that are codes: (column of the output, codes with 0, size of the embedding)."""
         self._check_fitted()
         return embedded(self._learned)
+
+    @property
+    def numbers_(self) -> tuple[int, ...]:
+        """The outputs that are scaled numbers, each column's own, and the parts of its dates; not their ranks again."""
+        self._check_fitted()
+        return numbers(self._learned)
 
     def _publish(self) -> None:
         self.n_features_in_ = len(self._learned)
