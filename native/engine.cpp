@@ -34,7 +34,7 @@ Engine<T>::Engine(const Program& program, const Run& run, int64_t capacity, bool
         buffers_.push_back({width, distance<T>(width + room), needs_gradient, {}, {}, is_multiplied, {}});
     }
     consumers_of_input_ = layout.values[0].readers;
-    first_trained_ = layout.first_trained, growth_ = layout.growth, own_growth_ = layout.own_growth;
+    first_trained_ = layout.first_trained, growth_ = layout.growth, own_growth_ = layout.own_growth * (layout.multiplies_weights ? double(LARGE_WEIGHT<T>) : 1);
     count_operations();
     const int most = trains ? team_size(run_.batch_size, WORK_A_THREAD / 2) : 0;
     if (trains) {
@@ -102,6 +102,7 @@ void Engine<T>::allocate_caches(const Layout& layout, int64_t capacity) {
         }
         if (op.kind == Kind::embedding) plan_tables(op, cache, capacity);
         if (op.kind == Kind::piecewise_linear) plan_columns(op, cache, capacity);
+        if (op.kind == Kind::periodic) plan_waves(op, cache, capacity);
         if (!op.is_dense()) continue;
         if (multiplies_pairs())
             for (Buffer<T>* buffer : {&buffers_[op.in], &buffers_[op.out]})
@@ -137,36 +138,60 @@ void Engine<T>::plan_tables(const Op& op, Cache<T>& cache, int64_t capacity) con
     if (trains_) cache.codes.resize(cache.tables.size() * static_cast<size_t>(capacity));
 }
 
+// The first output column of each input column j, in whose place sizes[j] numbers stand; those of 0 stay, and go to `kept`.
+inline std::vector<int64_t> places(const std::vector<int64_t>& sizes, std::vector<Kept>& kept) {
+    std::vector<int64_t> found;
+    int64_t from = 0;
+    for (const int64_t size : sizes) {
+        const auto j = static_cast<int64_t>(found.size());
+        if (size == 0 && !kept.empty() && kept.back().column + kept.back().count == j)
+            ++kept.back().count;
+        else if (size == 0)
+            kept.push_back({j, from, 1});
+        found.push_back(from);
+        from += std::max<int64_t>(size, 1);
+    }
+    return found;
+}
+
 // The columns of a piecewise_linear, those that it leaves as they are, the sums of its weights, and room for a batch.
 template <class T>
 void Engine<T>::plan_columns(const Op& op, Cache<T>& cache, int64_t capacity) {
-    const int64_t width = buffers_[op.in].width;
-    std::vector<int> reader(static_cast<size_t>(width), -1);
+    std::vector<int64_t> sizes(static_cast<size_t>(buffers_[op.in].width));
     const int k = op.embeds();
-    int64_t first = 0, from = 0;
+    int64_t first = 0;
     for (int t = 0; t < k; ++t) {
         const int E = op.slot0 + 2 * k + t;
         const Slot& slot = program_.slots[E];
         cache.embedded.push_back({op.slot0 + t, op.slot0 + k + t, E, slot.column, slot.size, slot.columns / slot.size, first, 0});
         parameters_[E].sums.resize(slot.columns);
-        reader[static_cast<size_t>(slot.column)] = t;
+        sizes[static_cast<size_t>(slot.column)] = slot.size;
         first += slot.columns / slot.size;
     }
-    for (int64_t j = 0; j < width; ++j) {
-        if (const int t = reader[static_cast<size_t>(j)]; t >= 0) {
-            cache.embedded[static_cast<size_t>(t)].from = from;
-            from += cache.embedded[static_cast<size_t>(t)].size;
-        } else {
-            if (!cache.kept.empty() && cache.kept.back().column + cache.kept.back().count == j)
-                ++cache.kept.back().count;
-            else
-                cache.kept.push_back({j, from, 1});
-            ++from;
-        }
-    }
+    const std::vector<int64_t> from = places(sizes, cache.kept);
+    for (Embedded& each : cache.embedded) each.from = from[static_cast<size_t>(each.column)];
     if (!trains_) return;
     cache.codes.resize(cache.embedded.size() * static_cast<size_t>(capacity));
     cache.parts.resize(cache.codes.size());
+}
+
+// The columns of a periodic, those that it leaves as they are, its W2^T, and room for a batch.
+template <class T>
+void Engine<T>::plan_waves(const Op& op, Cache<T>& cache, int64_t capacity) {
+    std::vector<int64_t> sizes(static_cast<size_t>(buffers_[op.in].width));
+    const int k = op.embeds();
+    for (int t = 0; t < k; ++t) {
+        const int w1 = op.slot0 + t, b1 = w1 + k, W2 = b1 + k, b2 = W2 + k;
+        const Slot& wave = program_.slots[w1];
+        cache.wavy.push_back({w1, b1, W2, b2, wave.column, wave.columns, program_.slots[b2].columns, 0});
+        parameters_[W2].transposed.resize(padded<T>(wave.columns) * program_.slots[b2].columns);
+        sizes[static_cast<size_t>(wave.column)] = program_.slots[b2].columns + 1;
+        cache.waves_ld += padded<T>(wave.columns);
+    }
+    const std::vector<int64_t> from = places(sizes, cache.kept);
+    for (Wavy& each : cache.wavy) each.from = from[static_cast<size_t>(each.column)];
+    cache.waves_ld = distance<T>(cache.waves_ld);
+    if (trains_) cache.cosines.resize(capacity * cache.waves_ld), cache.sines.resize(capacity * cache.waves_ld);
 }
 
 template <class T>
@@ -175,6 +200,8 @@ void Engine<T>::count_operations() {
         if (op.shares) sharing_ = std::max<int64_t>(sharing_, op.groups);
         const double width = double(program_.widths[op.kind == Kind::piecewise_linear ? op.out : op.in]);
         operations_ += op.is_dense() ? width * double(program_.widths[op.out]) / op.groups * (trains_ ? 6 : 2) : width * 8;
+        if (op.kind == Kind::periodic)
+            operations_ += double(op.embeds()) * double(program_.slots[op.slot0].columns) * (trains_ ? 80 : 30);
     }
     for (const Slot& slot : program_.slots)
         if (trains_ && slot.is_trained) update_operations_ += double(slot.rows * padded<T>(slot.columns)) * WORK_AN_UPDATE;

@@ -6,14 +6,15 @@
 namespace chainrule {
 
 // Operations (ops/): the number of buffers that one reads, its least number of parameters (a dense may have a bias too, an
-// embedding more tables, a piecewise_linear three for each column, a grouped dense those of each group), whether it has a state,
-// and the names of its two constants.
+// embedding more tables, a piecewise_linear three for each column, a periodic four, a grouped dense those of each group), whether
+// it has a state, and the names of its two constants.
 #define CHAINRULE_OPS(X) \
     X(rescale, 1, 0, false, "scale", "offset") \
     X(standardize, 1, 0, true, "", "") \
     X(embedding, 1, 1, false, "", "") \
     X(take, 1, 0, false, "", "") \
     X(piecewise_linear, 1, 3, true, "", "") \
+    X(periodic, 1, 4, false, "", "") \
     X(dense, 1, 1, false, "", "") \
     X(grouped_dense, 1, 1, false, "", "") \
     X(elementwise, 1, 0, false, "", "") \

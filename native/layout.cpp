@@ -54,6 +54,28 @@ int64_t piecewise_width(const Program& program, const Op& op, int64_t in) {
     return made;
 }
 
+// The columns that a periodic makes of `in`, if each of its parameters is whole and its columns are different ones.
+int64_t periodic_width(const Program& program, const Op& op, int64_t in) {
+    const int k = op.embeds();
+    require(op.slot0 >= 0 && k > 0 && op.slot1 == op.slot0 + 4 * k - 1 && op.slot1 < static_cast<int>(program.slots.size()),
+            "a periodic has no columns");
+    const int64_t frequencies = program.slots[static_cast<size_t>(op.slot0)].columns;
+    require(frequencies <= MAX_FREQUENCIES, "a periodic has too many frequencies");
+    std::vector<bool> is_read(static_cast<size_t>(in), false);
+    int64_t made = in;
+    for (int t = 0; t < k; ++t) {
+        const auto slot = [&](int kind) { return program.slots[static_cast<size_t>(op.slot0 + kind * k + t)]; };
+        const int64_t sums = slot(3).columns, column = slot(0).column;
+        const int64_t numbers[] = {frequencies, frequencies, frequencies * sums, sums};
+        for (int kind = 0; kind < 4; ++kind)
+            require(slot(kind).rows == 1 && slot(kind).size > 0 && slot(kind).columns == numbers[kind], "a wave has another shape");
+        require(column >= 0 && column < in && !is_read[static_cast<size_t>(column)], "a periodic reads another column");
+        is_read[static_cast<size_t>(column)] = true;
+        made += sums;
+    }
+    return made;
+}
+
 // The kernels check nothing: an error that is missed here reads or writes out of bounds.
 void check(const Program& program) {
     const auto width = [&](int buffer) { return program.widths[static_cast<size_t>(buffer)]; };
@@ -79,6 +101,7 @@ void check(const Program& program) {
         const int64_t made = op.kind == Kind::concat      ? in + width(op.in2)
                              : op.kind == Kind::embedding ? embedded_width(program, op, in)
                              : op.kind == Kind::piecewise_linear ? piecewise_width(program, op, in)
+                             : op.kind == Kind::periodic  ? periodic_width(program, op, in)
                              : op.kind == Kind::take      ? static_cast<int64_t>(op.columns.size())
                              : op.is_dense()              ? out
                                                           : in;
@@ -164,8 +187,14 @@ Layout analyze(const Program& program, bool trains) {
                                     [&](const Op& op) { return is_trained(op.slot0) || is_trained(op.slot1); });
     layout.first_trained = static_cast<int>(first - program.ops.begin());
     layout.growth = growth_from(program, layout.first_trained);
-    for (const Op& op : program.ops)  // delta (f(z) - z)
-        if (op.kind == Kind::parametric) layout.own_growth = std::max(layout.own_growth, bound_of_function(op) + 1);
+    for (const Op& op : program.ops) {
+        if (op.kind == Kind::parametric)  // delta (f(z) - z)
+            layout.own_growth = std::max(layout.own_growth, bound_of_function(op) + 1);
+        if (op.kind == Kind::periodic) {  // 2 pi x sin(...) sum_k delta_k W2_k
+            layout.own_growth = std::max(layout.own_growth, 7.0 * double(program.slots[static_cast<size_t>(op.slot1)].columns));
+            layout.multiplies_weights = true;
+        }
+    }
     return layout;
 }
 

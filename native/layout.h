@@ -29,6 +29,7 @@ struct Layout {
     double growth = 1;
     // A bound on |dL/d parameter| of one sample over max(1, |a|) |delta|, of the operation that the parameter is of.
     double own_growth = 1;
+    bool multiplies_weights = false;  // times the largest weight
 };
 constexpr double USUAL_PARAMETER = 16;
 

@@ -32,9 +32,12 @@ struct Op {
     int of_group(int first, int group) const { return shares ? first : first + group; }
 
     // Whether all parameters from slot0 to slot1 are its own: an embedding's tables; of a piecewise_linear w0 of each of its k
-    // columns, then b0 of each, then E of each.
-    bool has_many() const { return kind == Kind::embedding || kind == Kind::piecewise_linear; }
-    int embeds() const { return (slot1 - slot0 + 1) / 3; }  // columns, of a piecewise_linear
+    // columns, then b0 of each, then E of each; of a periodic likewise w1, b1, W2 and b2.
+    bool has_many() const { return kind == Kind::embedding || kind == Kind::piecewise_linear || kind == Kind::periodic; }
+    // The columns that such a one embeds.
+    int embeds() const {
+        return (slot1 - slot0 + 1) / (kind == Kind::piecewise_linear ? 3 : kind == Kind::periodic ? 4 : 1);
+    }
     std::vector<int> slots() const {
         std::vector<int> found;
         for (int s = slot0; has_many() && s <= slot1; ++s) found.push_back(s);
@@ -43,6 +46,8 @@ struct Op {
         return found;
     }
 };
+
+constexpr int64_t MAX_FREQUENCIES = 1024;  // of a periodic's column
 
 // A parameter in theta: (rows, columns), a vector has one row.
 struct Slot {

@@ -27,7 +27,8 @@ struct dense;
 template <class T>
 struct Parameter {
     Array<T> value, moment[3];
-    Array<T> transposed;  // panels of W^T, for dL/da = delta W^T; empty if no operation needs dL/da
+    Array<T> transposed;  // panels of W^T, for dL/da = delta W^T; empty if no operation needs dL/da. Of a periodic's W2 the rows
+                          // of W2^T, (size - 1, padded frequencies)
     Array<T> sums;        // of a piecewise_linear's E (bins, size): the sum of the bins below each
     Array<T> rounded;     // W rounded to bfloat16, which the products read; empty without bf16 and with pairs
     Array<Pair> pairs, transposed_pairs;  // with bf16, if the processor multiplies pairs: replace the two above
@@ -67,7 +68,13 @@ struct Embedded {
     int64_t first, from;          // its first bin in the state; its first output column
 };
 
-// Neighboring columns that it leaves as they are: in the input and in the output.
+// A column that a periodic embeds.
+struct Wavy {
+    int w1, b1, W2, b2;                        // slots
+    int64_t column, frequencies, sums, from;   // in the input; numbers beside x in the output; its first output column
+};
+
+// Neighboring columns that these leave as they are: in the input and in the output.
 struct Kept {
     int64_t column, from, count;
 };
@@ -81,8 +88,11 @@ struct Cache {
     std::vector<int64_t> rest;                   // embedding: the columns that no table reads
     Array<int32_t> codes;                        // embedding: (tables, batch); piecewise_linear: bins (columns, batch)
     std::vector<Embedded> embedded;              // piecewise_linear
-    std::vector<Kept> kept;                      // piecewise_linear
+    std::vector<Kept> kept;                      // piecewise_linear, periodic
     Array<T> parts;                              // piecewise_linear: the part of its bin below each x (columns, batch)
+    std::vector<Wavy> wavy;                      // periodic
+    Array<T> cosines, sines;                     // periodic: (batch, waves_ld); column after column, each of padded frequencies
+    int64_t waves_ld = 0;
     Array<T> x_hat;                              // batch norm: (batch, ld)
     Array<T> mean, inv_std;                      // (ld,) of the batch
     Array<T> next_mean, next_var;                // (ld,) running statistics after this step
@@ -258,6 +268,7 @@ class Engine final : public Session {
     // For the operations (ops/): a vector parameter, and an operation's state.
     const T* value_of(int slot) const { return parameters_[slot].value.data(); }
     const T* sums_of(int slot) const { return parameters_[slot].sums.data(); }
+    const T* transposed_of(int slot) const { return parameters_[slot].transposed.data(); }
     const State<T>& state_of(const Op& op) const { return states_[op.state]; }
 
    private:
@@ -269,6 +280,7 @@ class Engine final : public Session {
     void allocate_caches(const Layout& layout, int64_t capacity);
     void plan_tables(const Op& op, Cache<T>& cache, int64_t capacity) const;
     void plan_columns(const Op& op, Cache<T>& cache, int64_t capacity);
+    void plan_waves(const Op& op, Cache<T>& cache, int64_t capacity);
     // steps.h
     void some_steps(Call& call, int64_t k0, int64_t k1, const Member& me) noexcept;
     Batch batch_of(const Call& call, int64_t k) const;

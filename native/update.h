@@ -25,10 +25,10 @@ bool Engine<T>::shares_samples(const Op& op, int64_t columns) const {
 }
 
 // The columns of a task. One of an embedding's table looks at every code of the batch; one of a column's bins has all of them,
-// because dL/dW of a bin is a sum over the bins above it too.
+// because dL/dW of a bin is a sum over the bins above it too; one of a column's waves too.
 template <class T>
 int64_t Engine<T>::task_width(const Op& op, const Slot& slot) const {
-    if (op.kind == Kind::piecewise_linear) return padded<T>(slot.columns);
+    if (op.kind == Kind::piecewise_linear || op.kind == Kind::periodic) return padded<T>(slot.columns);
     if (op.kind == Kind::embedding) return run_.batch_size > SHORT_BATCH ? GROUP * STRIP<T> : STRIP<T>;
     return shares_samples(op, slot.columns) ? GROUP * PANEL<T> : PANEL<T>;
 }
@@ -212,7 +212,7 @@ void Engine<T>::gradient_of(const Task& task, int64_t r0, int64_t r1, bool has_g
         return ops::embedding::sum_by_code(cache.tables[t], &cache.codes[t * batch], gradient_rows_of(op.out), r0, r1, task.n0,
                                            task.n1, g);
     }
-    if (op.kind == Kind::piecewise_linear) {
+    if (op.kind == Kind::piecewise_linear || op.kind == Kind::periodic) {
         if (!more) std::fill_n(g, padded<T>(task.n1 - task.n0), T(0));
         return column_gradient(task, r0, r1, g, own);
     }
@@ -241,12 +241,17 @@ void Engine<T>::gradient_of_entries(const Task& task, bool more, T* g, const Wor
     }
 }
 
-// g += the gradient of one of a piecewise_linear's parameters.
+// g += the gradient of one of a piecewise_linear's or a periodic's parameters.
 template <class T>
 void Engine<T>::column_gradient(const Task& task, int64_t r0, int64_t r1, T* g, Workspace<T>& own) const {
     const Op& op = program_.ops[task.op];
     const Cache<T>& cache = caches_[task.op];
     const auto t = static_cast<size_t>((task.slot - op.slot0) % op.embeds());
+    if (op.kind == Kind::periodic) {
+        const int64_t first = static_cast<int64_t>(t) * padded<T>(cache.wavy[t].frequencies);
+        return ops::periodic::gradient_of_column(cache.wavy[t], first, (task.slot - op.slot0) / op.embeds(), cache, rows_of(op.in),
+                                                 gradient_rows_of(op.out), r0, r1, g);
+    }
     const auto batch = cache.codes.size() / cache.embedded.size();
     const Embedded& of = cache.embedded[t];
     const Rows<T> a = rows_of(op.in), delta = gradient_rows_of(op.out);
@@ -297,13 +302,20 @@ void Engine<T>::refresh_pairs(int slot, int64_t k0, int64_t k1, int64_t n0) {
 }
 
 // Updates the copies of W that products read (rounded, transposed, paired), after a change of rows k0 to k1 of its panel at n0;
-// and a column's sums of bins, whose panels change together.
+// and a column's sums of bins or W2^T, whose panels change together.
 template <class T>
 void Engine<T>::refresh(int slot, int64_t k0, int64_t k1, int64_t n0) {
     Parameter<T>& parameter = parameters_[slot];
     if (!parameter.sums.empty()) {
         const int64_t size = program_.slots[slot].size, numbers = program_.slots[slot].columns;
         for (int64_t n = size; n < numbers && n0 == 0; ++n) parameter.sums[n] = parameter.sums[n - size] + parameter.value[n - size];
+        return;
+    }
+    if (program_.slots[slot].size > 0) {
+        if (parameter.transposed.empty() || n0 > 0) return;
+        const int64_t sums = program_.slots[slot].size, frequencies = program_.slots[slot].columns / sums;
+        for (int64_t k = 0; k < sums; ++k)
+            for (int64_t f = 0; f < frequencies; ++f) parameter.transposed[k * padded<T>(frequencies) + f] = parameter.value[f * sums + k];
         return;
     }
     const int64_t at = n0 * program_.slots[slot].rows + k0 * PANEL<T>, n = (k1 - k0) * PANEL<T>;

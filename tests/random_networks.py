@@ -27,6 +27,7 @@ from chainrule import (
     Network,
     NonFiniteError,
     ParametricActivation,
+    PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     Rescale,
     Residual,
@@ -111,6 +112,7 @@ def draw(seed: int, many_samples: bool = False) -> Case:
             lambda: BatchNorm(),
             lambda: Dropout(one_of(0.0, 0.2, 0.6)),
             lambda: Scale(one_of(0.0, 0.5, 1.0)),
+            lambda: PeriodicEmbedding(int(one_of(1, 3, 16, 17, 40)), int(one_of(2, 4, 9)), sigma=0.3),
             lambda: ParametricActivation(ACTIVATIONS[one_of(*ELEMENTWISE)](), one_of(0.0, 0.1, 1.0)),
             lambda: Shift(one_of(0.0, 0.5, 1.0)),
         ]

@@ -18,6 +18,7 @@ from chainrule import (
     Model,
     Network,
     ParametricActivation,
+    PeriodicEmbedding,
     PiecewiseLinearEmbedding,
     Rescale,
     Residual,
@@ -40,6 +41,7 @@ losses = st.sampled_from(sorted(LOSSES)).map(lambda kind: LOSSES[kind]())
 elementwise = st.sampled_from(sorted(set(ACTIVATIONS) - {"prelu", "softmax"})).map(
     lambda kind: ACTIVATIONS[kind]()
 )
+waves = st.sampled_from([PeriodicEmbedding(2, 3), PeriodicEmbedding(1, 2, columns=(0,))])
 dense_layers = widths.map(Dense)
 dropouts = st.sampled_from([0.0, 0.2, 0.7]).map(Dropout)
 rescales = st.sampled_from([Rescale(0.5), Rescale(-1.5, 0.25), Rescale(2.0, -1.0)])
@@ -59,6 +61,7 @@ def plain_layers(row_by_row: bool = False, dropout: bool = True) -> st.SearchStr
         activations,
         activations,
         elementwise.map(ParametricActivation),
+        waves,
         rescales,
     ]
     if not row_by_row:

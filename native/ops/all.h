@@ -9,6 +9,7 @@
 #include "embedding.h"
 #include "joins.h"
 #include "parametric.h"
+#include "periodic.h"
 #include "piecewise_linear.h"
 #include "rescale.h"
 #include "softmax.h"

@@ -104,6 +104,7 @@ def every_kind() -> Network:
         Skip([Dense(3), cr.Tanh()]),
         cr.PReLU(),
         cr.ParametricActivation(cr.ELU(0.5)),
+        cr.PeriodicEmbedding(3, columns=(1,)),
         Dense(3),
         Softmax(),
     ]

@@ -103,6 +103,10 @@ def test_a_skip_around_an_activation():
     assert found["accumulates"] == [False, True, False, False]
 
 
+def waves(*columns: int) -> Operation:
+    return Operation("periodic", parameters=("p0", "p1", "p2", "p3"), columns=columns)
+
+
 class Wrong(Layer):
     """Written in operations that do not fit what it is."""
 
@@ -134,6 +138,12 @@ class Wrong(Layer):
         ((Operation("prelu"),), (), "a parameter has another shape"),
         ((Operation("prelu", parameters=("p0",)),), ((5,),), "a parameter has another shape"),
         ((Operation("softmax", parameters=("p0",)),), ((4,),), "a parameter has another shape"),
+        ((Operation("parametric", function="relu"),), (), "a parameter has another shape"),
+        ((waves(0),), ((1, 5), (1, 5), (1, 5, 2), (1, 3)), "a wave has another shape"),
+        ((waves(4),), ((1, 5), (1, 5), (1, 5, 2), (1, 2)), "a periodic reads another column"),
+        ((waves(1, 1),), ((2, 5), (2, 5), (2, 5, 2), (2, 2)), "a periodic reads another column"),
+        ((waves(0),), ((1, 1025), (1, 1025), (1, 1025, 2), (1, 2)), "a periodic has too many frequencies"),
+        ((waves(0),), ((1, 5), (1, 5), (1, 5, 2), (1, 2)), "an operation makes another width"),
         ((Operation("standardize"),), (), "a state has another width"),
         ((Operation("add"),), (), "another number of inputs"),
         ((Operation("softmax", width=5), Operation("softmax")), (), "an operation makes another width"),

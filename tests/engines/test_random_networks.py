@@ -70,8 +70,8 @@ def test_the_same_bits_on_any_number_of_threads(numbers, monkeypatch):
 
 
 def test_a_network_of_any_kind_is_drawn():
-    """Every layer, loss and optimizer is among the first 2,000, and a Rescale first in a block that stands first."""
-    drawn = [draw(seed) for seed in range(2000)]
+    """Every layer, loss and optimizer is among the first 4,000, and a Rescale first in a block that stands first."""
+    drawn = [draw(seed) for seed in range(4000)]
     links = [link for case in drawn for link in case.network.walk()]
     kinds = {link.layer.kind for link in links}
     assert kinds == {*LAYERS, "projection"}

@@ -5,6 +5,7 @@ The stored values are in pytabkit.npz; make_pytabkit.py made it.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import chainrule as c
 from chainrule.engines.native import REASON
 
 STORED = dict(np.load(Path(__file__).with_name("pytabkit.npz")))
+EMBEDDINGS = json.loads(str(STORED["about"]))["embeddings"]
 LAYERS: dict[str, c.Layer] = {
     "scale": c.Scale(),
     "selu": c.ParametricActivation(c.SELU()),
@@ -41,13 +43,23 @@ class Given(NamedTuple):
 
 
 def stored(name: str) -> Given:
+    """pytabkit has the learned numbers of all columns first, and then the columns; here each stands with its own."""
     of = {part: STORED[f"{name}/{part}"] for part in ("X", "delta", "out", "dX")}
-    field = "s" if name == "scale" else "alpha"
-    theta = (STORED[f"{name}/{field}"].ravel(), STORED[f"{name}/d{field}"].ravel())
-    return Given(LAYERS[name], of["X"], of["delta"], of["out"], of["dX"], *theta)
+    if name not in EMBEDDINGS:
+        field = "s" if name == "scale" else "alpha"
+        theta = (STORED[f"{name}/{field}"].ravel(), STORED[f"{name}/d{field}"].ravel())
+        return Given(LAYERS[name], of["X"], of["delta"], of["out"], of["dX"], *theta)
+    columns, frequencies, sums = STORED[f"{name}/weight_2"].shape
+    order = [
+        place for k in range(columns) for place in (*range(k * sums, (k + 1) * sums), columns * sums + k)
+    ]
+    fields = ("weight_1", "bias_1", "weight_2", "bias_2")
+    theta = (np.concatenate([STORED[f"{name}/{d}{field}"].ravel() for field in fields]) for d in ("", "d"))
+    layer = c.PeriodicEmbedding(frequencies, sums + 1)
+    return Given(layer, of["X"], of["delta"][:, order], of["out"][:, order], of["dX"], *theta)
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", [*LAYERS, *EMBEDDINGS])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_outputs_and_gradients(name: str, engine: str):
     """The loss of outputs out and targets out - n delta / 2 has the gradient delta; a step of rate 1 takes it away.

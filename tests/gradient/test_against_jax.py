@@ -32,6 +32,7 @@ EXAMPLES: dict[str, list[Layer]] = {
     "dense": [Dense(4)],
     "dropout": [l.Dropout(0.3)],
     "parametric_activation": [l.ParametricActivation(l.ELU(0.5)), l.ParametricActivation(l.Mish())],
+    "periodic_embedding": [l.PeriodicEmbedding(3, 4), l.PeriodicEmbedding(2, 3, columns=(2, 0))],
     "embedding": [l.Embedding([(2, 3, 2), (0, 4, 3)])],
     "take": [l.Take([2, 0, 2, 1])],
     "grouped_dense": [

@@ -47,6 +47,7 @@ EXAMPLES: dict[str, tuple[Layer, ...]] = {
     "leaky_relu": (layers.LeakyReLU(0.3),),
     "elu": (layers.ELU(0.5),),
     "parametric_activation": (layers.ParametricActivation(layers.ELU(0.5)),),
+    "periodic_embedding": (layers.PeriodicEmbedding(2, 3, columns=(1,)),),
     "embedding": (layers.Embedding([(1, 3, 2)]),),
     "take": (layers.Take([1, 0, 1]),),
     "grouped_dense": (layers.GroupedDense(2, WIDTH), layers.GroupedDense(2, WIDTH, shared=True)),

@@ -16,6 +16,7 @@ from states import drawn_states
 SETTINGS: dict[str, Any] = {"dense": {"units": 3}, "rescale": {"scale": 0.7, "offset": 0.2}}
 SETTINGS["parametric_activation"] = {"function": c.SELU()}
 SETTINGS |= {"take": {"columns": [3, 0, 3]}, "grouped_dense": {"units": 3, "groups": 2}}
+SETTINGS["periodic_embedding"] = {"frequencies": 3, "size": 3, "columns": (2, 0)}
 SETTINGS["embedding"] = {"columns": [(3, 3, 2), (1, 4, 1)]}
 SETTINGS["piecewise_linear_embedding"] = {"size": 2, "bins": 5, "columns": (2, 0)}
 MADE: list[Layer] = [layer(**SETTINGS.get(kind, {})) for kind, layer in LAYERS.items()]

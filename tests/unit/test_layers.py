@@ -154,6 +154,28 @@ def test_piecewise_linear_embedding():
     assert_array_equal(grad_x, [[1, 3], [2, 2 + 40], [3, 9], [4, 4 + 80], [5, 5 + 100]])
 
 
+def test_periodic_embedding():
+    """w1 = 1/4 and b1 = 0 in column 1: cos(pi x / 2) is 0 at 1 and -1 at 2, its derivative -pi/2 sin(pi x / 2).
+
+    e = z W2 + b2 with W2 = (3, 5), b2 = (10, 20). At x = 1 with delta = (1, 2, 7): u = -1 (3 + 10) = -13.
+    """
+    net = network(2, every.PeriodicEmbedding(1, 3, columns=(1,)))
+    out, g, grad_x = walk(net, [0.25, 0, 3, 5, 10, 20], [[8, 1], [9, 2]], [[4, 1, 2, 7], [5, 3, 1, 6]])
+    assert_allclose(out, [[8, 10, 20, 1], [9, 10 - 3, 20 - 5, 2]], atol=1e-14)  # column 0, e, x
+    dw1, db1 = 2 * np.pi * -13, -13  # sample 1 adds nothing: sin(pi) = 0
+    assert_allclose(g, [dw1, db1, -3, -1, 1 + 3, 2 + 1], atol=1e-13)  # dL/dW2 = 0 (1, 2) - 1 (3, 1)
+    assert_allclose(grad_x, [[4, 7 - 13 * np.pi / 2], [5, 6]], atol=1e-13)
+
+
+def test_parametric_activation():
+    """f = ReLU, alpha = (1/2, 3): a = z + alpha (f(z) - z); dL/dalpha = sum delta (f(z) - z), -delta z where z <= 0."""
+    net = network(2, every.ParametricActivation(ReLU()))
+    out, g, grad_a = walk(net, [0.5, 3], [[-4, 1], [2, -3]], [[1, 1], [1, 10]])
+    assert_array_equal(out, [[-2, 1], [2, 6]])
+    assert_array_equal(g, [4, 30])
+    assert_array_equal(grad_a, [[0.5, 1], [1, -20]])
+
+
 def test_rescale():
     out, g, grad_a = walk(network(2, Rescale(0.5, 1.0)), [], [[2, 4]], [[1, 2]])
     assert_array_equal(out, [[2, 3]])

@@ -76,6 +76,10 @@ LAYER_LIST: dict[str, list[c.Layer]] = {kind: [layer()] for kind, layer in ACTIV
     ],
     "shift": [c.Shift(), c.Shift(2.0, 0.5, c.SameForMembers(c.Uniform(0.1), 2))],
     "embedding": [c.Embedding([(1, 3, 2)]), c.Embedding([(2, 5, 1), (0, 3, 2)], std=0.1)],
+    "periodic_embedding": [
+        c.PeriodicEmbedding(3),
+        c.PeriodicEmbedding(8, 3, columns=(2, 0), sigma=0.5, rate=0.1, decays=0.5),
+    ],
     "parametric_activation": [
         c.ParametricActivation(c.Mish()),
         c.ParametricActivation(c.ELU(0.5), rate=0.1, decays=0.3),

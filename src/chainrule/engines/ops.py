@@ -34,8 +34,8 @@ class Op(NamedTuple):
     has_state: bool
     """whether it reads the running statistics or fitted constants of its link"""
     columns: tuple[int, ...]
-    """columns of its input: of an embedding, the one that each of its parameters is looked up by; of a take or a
-    piecewise_linear, its own"""
+    """columns of its input: of an embedding, the one that each of its parameters is looked up by; of a take, a
+    piecewise_linear or a periodic, its own"""
     groups: int
     """of a grouped dense: the number of its groups of columns"""
     shared: bool

@@ -24,6 +24,8 @@ except ImportError:  # not built: the engine refuses everything
 
 DENSE = ("dense", "grouped_dense")
 """The operations over whose output an activation may be written."""
+BY_COLUMN = ("embedding", "piecewise_linear", "periodic")
+"""The operations whose parameters belong to columns of their input."""
 
 
 def unknown(network: Network) -> Link | None:
@@ -61,7 +63,7 @@ class Program:
         assert loss is not None
         layouts = [[layout(slot.parameter.shape)] for slot in network.slots]
         for op in self.graph.ops:
-            for i, number in enumerate(op.slots if op.name in ("embedding", "piecewise_linear") else ()):
+            for i, number in enumerate(op.slots if op.name in BY_COLUMN else ()):
                 layouts[number] = table_layouts(op, i, network.slots[number].parameter.shape)
             for number in op.slots if op.groups > 1 and not op.shared else ():
                 layouts[number] = [layout(network.slots[number].parameter.shape[1:])] * op.groups
@@ -141,7 +143,7 @@ class Program:
         self.buffers[op.output] = len(self.widths) - 1
         first, second, *_ = *(self.buffers[value] for value in op.inputs), -1
         slots = [self.first[number] for number in op.slots]
-        if op.name in ("embedding", "piecewise_linear"):  # all from the first to the last
+        if op.name in BY_COLUMN:  # all from the first to the last
             slots = [slots[0], self.first[op.slots[-1] + 1] - 1]
         slot0, slot1, *_ = *slots, -1, -1
         function = (over or op).function or "identity"
@@ -192,7 +194,8 @@ def layout(shape: tuple[int, ...]) -> dict[str, int]:
 def table_layouts(op: Op, place: int, shape: tuple[int, ...]) -> list[dict[str, int]]:
     """Return a parameter of vectors as the kernels take it, row after row, with the input's column that it belongs to.
 
-    An embedding has a parameter for each column. A piecewise_linear's are cut into equal parts, one for each.
+    An embedding has a parameter for each column. Those of a piecewise_linear and a periodic are cut into equal parts,
+    one for each.
     """
     size = shape[-1]
     if op.name == "embedding":

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from chainrule.formulas.layers.embedding import Embedding as Embedding
     from chainrule.formulas.layers.grouped_dense import GroupedDense as GroupedDense
     from chainrule.formulas.layers.parametric_activation import ParametricActivation as ParametricActivation
+    from chainrule.formulas.layers.periodic_embedding import PeriodicEmbedding as PeriodicEmbedding
     from chainrule.formulas.layers.piecewise_linear_embedding import (
         PiecewiseLinearEmbedding as PiecewiseLinearEmbedding,
     )
@@ -68,6 +69,7 @@ __all__ = [
     "PReLU",
     "Parameter",
     "ParametricActivation",
+    "PeriodicEmbedding",
     "PiecewiseLinearEmbedding",
     "ReLU",
     "Rescale",

@@ -62,8 +62,8 @@ class Operation(NamedTuple):
     width: int | None = None
     """the columns of its output; None for those of the layer's output"""
     columns: tuple[int, ...] = ()
-    """columns of its input: of an embedding, the one that each of its parameters is looked up by; of a take or a
-    piecewise_linear, its own"""
+    """columns of its input: of an embedding, the one that each of its parameters is looked up by; of a take, a
+    piecewise_linear or a periodic, its own"""
     groups: int = 1
     """of a grouped dense: the number of its groups of columns"""
     shared: bool = False

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.arrays import Array, namespace, sums_by
-from chainrule.core.settings import check_count, count_settings, number_settings
+from chainrule.core.settings import count_settings, number_settings
 from chainrule.errors import ConfigError
 from chainrule.formulas.initializers import Constant, Initializer, Uniform
-from chainrule.formulas.layers.base import Context, Layer, Operation, Parameter
+from chainrule.formulas.layers.base import Context, Operation, Parameter
+from chainrule.formulas.layers.in_place import InPlace
 
 MAX_BINS = 1 << 16
 """The most bins of a column."""
@@ -46,7 +45,7 @@ class Located(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PiecewiseLinearEmbedding(Layer):
+class PiecewiseLinearEmbedding(InPlace):
     """A vector in place of each number x of a column, a continuous function of x that is linear in each of its bins.
 
     e = x w0 + b0 + sum_b h_b E_b      h_b = (x - edge_b) / (edge_b+1 - edge_b), clipped to [0, 1]
@@ -84,17 +83,7 @@ class PiecewiseLinearEmbedding(Layer):
         number_settings(self, "rate", "decays", "linear_decays", minimum=0)
         if self.bins > MAX_BINS:
             raise ConfigError(f"bins of PiecewiseLinearEmbedding must be at most {MAX_BINS:,}; 48 are usual.")
-        if self.columns is None:
-            return
-        given = tuple(self.columns) if isinstance(self.columns, Iterable) else ()
-        if not given or len(set(given)) < len(given):
-            raise ConfigError(
-                "columns of PiecewiseLinearEmbedding must be a list of columns, each once, as [0, 2], or None for all, "
-                f"not {self.columns!r}."
-            )
-        text, hint = "column of PiecewiseLinearEmbedding", "columns count from 0"
-        columns = tuple(check_count(each, "column", 0, text=text, hint=hint) for each in given)
-        object.__setattr__(self, "columns", columns)
+        self.check_columns()
 
     def forward(self, params: Any, a: Array, ctx: Context) -> tuple[Array, Any]:
         """e = x w0 + b0 + (E_0 + ... + E_j-1) + h_j E_j in place of x"""
@@ -105,7 +94,7 @@ class PiecewiseLinearEmbedding(Layer):
         """dL/dw0, dL/db0, dL/dE as in `gradients`      dL/dx = delta . (w0 + E_j / (edge_j+1 - edge_j))"""
         rest, parts = self.take(delta)
         of_x = (parts * self.slopes(params, cache)).sum(2)  # (batch, k)
-        return self.gradients(params, cache, delta, ctx), self._by_column(rest, of_x)
+        return self.gradients(params, cache, delta, ctx), self.by_column(rest, of_x)
 
     def gradients(self, params: Any, cache: Any, delta: Array, ctx: Context) -> Any:
         """dL/dE_b = sum of h_b delta over the samples in bin b, + sum of delta over those in later bins
@@ -171,54 +160,12 @@ class PiecewiseLinearEmbedding(Layer):
         left = xp.where(is_there | (number == 0), edges[:, :-1], float("inf"))
         return left, xp.where(is_wide, 1 / xp.where(is_wide, width, 1.0), 0.0)
 
-    def embedded(self, fan_in: int) -> NDArray[np.int64]:
-        """Return the columns that are embedded."""
-        return np.arange(fan_in) if self.columns is None else np.array(self.columns)
-
-    def sources(self, fan_in: int) -> NDArray[np.int64] | None:
-        """Return the column of x that each column of the output is a function of."""
-        return _column_places(self.columns, self.size, fan_in).sources
-
-    def put(self, a: Array, vectors: Array) -> Array:
-        """Return a (batch, features) with vectors (batch, k, size) in place of the embedded columns."""
-        at = _column_places(self.columns, self.size, a.shape[1])
-        flat = vectors.reshape(vectors.shape[0], -1)
-        both = namespace(a).concatenate([a[:, at.rest], flat], 1)
-        return both[:, np.argsort(np.concatenate([at.places, at.vectors]))]
-
-    def take(self, out: Array) -> tuple[Array, Array]:
-        """Return of the output's columns (batch, fan_out) those that are kept, and the vectors (batch, k, size)."""
-        at = _column_places(self.columns, self.size, self.fan_in(out.shape[1]))
-        return out[:, at.places], out[:, at.vectors].reshape(out.shape[0], -1, self.size)
-
-    def _by_column(self, rest: Array, of_x: Array) -> Array:
-        """Return values of the kept columns and of the embedded ones (batch, k) at their places in x."""
-        fan_in = rest.shape[1] + of_x.shape[1]
-        at = _column_places(self.columns, self.size, fan_in)
-        order = np.argsort(np.concatenate([at.rest, self.embedded(fan_in)]))
-        return namespace(rest).concatenate([rest, of_x], 1)[:, order]
-
-    def fan_in(self, fan_out: int) -> int:
-        """Return the features of an output's columns."""
-        if self.columns is None:
-            return fan_out // self.size
-        return fan_out - len(self.columns) * (self.size - 1)
-
     def from_kinks(self, cache: Any, ctx: Context) -> list[Array]:
         """Return x minus each edge at which the slope changes: (batch, k (bins - 1)); 1 where there is none."""
         inner = ctx.state.edges[:, 1:-1]
         is_there = np.arange(1, inner.shape[1] + 1) < ctx.state.bins[:, None]
         distance = namespace(cache.x).where(is_there, cache.x[:, :, None] - inner, 1.0)
         return [distance.reshape(distance.shape[0], -1)]
-
-    def width(self, fan_in: int) -> int:
-        """Return features + k (size - 1). Raises ConfigError where x has no such column."""
-        if self.columns is not None and max(self.columns) >= fan_in:
-            raise ConfigError(
-                f"columns of PiecewiseLinearEmbedding has column {max(self.columns)}, but its inputs are 0 to "
-                f"{fan_in - 1}; give each column's place, counted from 0."
-            )
-        return fan_in + (fan_in if self.columns is None else len(self.columns)) * (self.size - 1)
 
     def parameters(self, fan_in: int, default: Initializer) -> Any:
         """w0 and b0 (k, size), E (k, bins, size)."""
@@ -266,22 +213,3 @@ def heights(found: Located, bins: int) -> Array:
     xp, number = namespace(found.x), np.arange(bins)
     own = xp.where(number == found.bin[:, :, None], found.part[:, :, None], 0.0)
     return xp.where(number < found.bin[:, :, None], 1.0, own)
-
-
-class ColumnPlaces(NamedTuple):
-    """Places of columns in x and in the output."""
-
-    rest: NDArray[np.int64]  # (features - k,) the other columns, in x
-    places: NDArray[np.int64]  # (features - k,) the same in the output
-    vectors: NDArray[np.int64]  # (k size,) the vectors' in the output
-    sources: NDArray[np.int64]  # (fan_out,) the column of x of each column of the output
-
-
-@cache
-def _column_places(columns: tuple[int, ...] | None, size: int, fan_in: int) -> ColumnPlaces:
-    embedded = np.arange(fan_in) if columns is None else np.array(columns)
-    widths = np.ones(fan_in, np.int64)
-    widths[embedded] = size
-    starts, rest = np.cumsum(widths) - widths, np.setdiff1d(np.arange(fan_in), embedded)
-    vectors = (starts[embedded][:, None] + np.arange(size)).ravel()
-    return ColumnPlaces(rest, starts[rest], vectors, np.repeat(np.arange(fan_in), widths))

@@ -17,6 +17,7 @@ from chainrule.formulas.layers import (
     Context,
     Link,
     Operation,
+    PeriodicEmbedding,
     PiecewiseLinearEmbedding,
 )
 from chainrule.inspection.derivation.cellwise import (
@@ -38,6 +39,7 @@ from chainrule.inspection.derivation.local_derivatives import (
 )
 from chainrule.inspection.derivation.members import GroupedDenseEdge, ShiftEdge, TakeEdge
 from chainrule.inspection.derivation.own_layers import OwnEdge
+from chainrule.inspection.derivation.periodic import PeriodicEdge
 from chainrule.inspection.derivation.piecewise_linear import PiecewiseLinearEdge
 
 
@@ -83,6 +85,8 @@ def edge_of_link(link: Link, source: Variable, target: Variable, params: Any, ct
             return EmbeddingEdge(link, source, target, params)
         case ("piecewise_linear", _) if isinstance(layer, PiecewiseLinearEmbedding):
             return PiecewiseLinearEdge(link, source, target, params, layer.find(z, ctx.state))
+        case ("periodic", _) if isinstance(layer, PeriodicEmbedding):
+            return PeriodicEdge(link, source, target, params, layer.waves(params, z))
         case ("rescale", ()):
             return CellwiseEdge(link, source, target, op.constants["scale"] * ones)
         case ("standardize", ()):

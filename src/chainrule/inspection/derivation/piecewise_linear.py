@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from chainrule.core.arrays import sums_by
 from chainrule.formulas.layers import PiecewiseLinearEmbedding
 from chainrule.formulas.layers.piecewise_linear_embedding import Located, heights
-from chainrule.inspection.derivation.local_derivatives import Cells, Edge, Floats, Variable
+from chainrule.inspection.derivation.in_place import InPlaceEdge
+from chainrule.inspection.derivation.local_derivatives import Cells, Floats
 from chainrule.inspection.derivation.markup import Expression, Fraction, Number, Sum
 
 
 @dataclass(eq=False)
-class PiecewiseLinearEdge(Edge):
+class PiecewiseLinearEdge(InPlaceEdge):
     """e = x w0 + b0 + sum_b h_b E_b      de/dx = w0 + E_j / width_j, j the bin of x
 
     de/dw0 = x      de/db0 = 1      de/dE_b = h_b
     """
 
-    source: Variable
-    params: Any
     found: Located
 
     @property
@@ -33,41 +30,11 @@ class PiecewiseLinearEdge(Edge):
         return self.link.layer
 
     @cached_property
-    def sources(self) -> list[int]:
-        """The column of x of each column of the output."""
-        found = self.layer.sources(self.link.fan_in)
-        assert found is not None
-        return [int(k) for k in found]
-
-    @cached_property
-    def places(self) -> dict[int, int]:
-        """The place of each embedded column of x among the parameters."""
-        return {int(k): t for t, k in enumerate(self.layer.embedded(self.link.fan_in))}
-
-    @cached_property
     def factors(self) -> Floats:
         """d out[i, column] / d x[i, sources[column]], (batch, fan_out)"""
         slopes = self.layer.slopes(self.params, self.found)
         made: Floats = self.layer.put(np.ones(self.source.value.shape), slopes)
         return made
-
-    def backward(self, delta: Floats) -> Floats:
-        """sum over the column's numbers of factor delta"""
-        return self.gathered(self.factors * delta)
-
-    def backward_size(self, size: Floats) -> Floats:
-        """sum over the column's numbers of |factor| size"""
-        return self.gathered(np.abs(self.factors) * size)
-
-    def gathered(self, values: Floats) -> Floats:
-        """Sum values of the output (batch, fan_out) by the column of x that they are functions of."""
-        summed: Floats = sums_by(np.array(self.sources), values.T, self.link.fan_in).T
-        return summed
-
-    def cells(self, i: int, k: int) -> Cells:
-        """Return the vector of a column that is embedded; the one cell that another is kept in."""
-        at = np.flatnonzero(np.array(self.sources) == k)
-        return Cells(np.full(len(at), i), at, self.factors[i, at])
 
     def factor(self, i: int, k: int, row: int, column: int) -> Expression:
         """w0 + E_j / width_j, w0 for a column without bins, or 1"""
@@ -75,8 +42,8 @@ class PiecewiseLinearEdge(Edge):
             return Number(1.0)
         t, j = self.places[k], column - self.sources.index(k)
         b, slope = int(self.found.bin[i, t]), float(self.found.slope[i, t])
-        w0 = self._parameter("w0", t, j)
-        return Sum(w0, Fraction(self._parameter("E", t, b, j), Number(1 / slope))) if slope else w0
+        w0 = self.parameter("w0", t, j)
+        return Sum(w0, Fraction(self.parameter("E", t, b, j), Number(1 / slope))) if slope else w0
 
     def parameter_cells(self, name: str, index: tuple[int, ...]) -> Cells:
         """Return the parameter's column of the output: all of it; for E_b the samples in or above bin b."""
@@ -102,7 +69,3 @@ class PiecewiseLinearEdge(Edge):
     def _heights(self) -> Floats:
         made: Floats = heights(self.found, self.layer.bins)
         return made
-
-    def _parameter(self, name: str, *index: int) -> Expression:
-        number = float(getattr(self.params, name)[index])
-        return self.source.letters.parameter(self.link, name, index, number)

@@ -102,6 +102,21 @@ function piecewiseLinear(a, { size, bins: most, columns }, of) {
   }));
 }
 
+// [cos(2 pi w1 x + b1) W2 + b2, x] in place of each x of the columns, or of all.
+function periodic(a, { frequencies, size, columns }, of) {
+  const [w1, b1, W2, b2] = ['w1', 'b1', 'W2', 'b2'].map(of), sums = size - 1;
+  const place = new Map((columns ?? [...a.keys()]).map((column, t) => [column, t]));
+  return Float32Array.from([...a].flatMap((x, column) => {
+    if (!place.has(column)) return [x];
+    const t = place.get(column), e = [...b2.subarray(t * sums, (t + 1) * sums)];
+    for (let f = t * frequencies; f < (t + 1) * frequencies; ++f) {
+      const z = Math.cos(2 * Math.PI * w1[f] * x + b1[f]);
+      for (let k = 0; k < sums; ++k) e[k] += z * W2[f * sums + k];
+    }
+    return [...e, x];
+  }));
+}
+
 function step(link, a, arrays) {
   const of = (field) => arrays[`${link.name}.${field}`];
   switch (link.kind) {
@@ -136,6 +151,7 @@ function step(link, a, arrays) {
     }
     case 'embedding': return embedding(a, link.columns, of);
     case 'piecewise_linear_embedding': return piecewiseLinear(a, link, of);
+    case 'periodic_embedding': return periodic(a, link, of);
     case 'dropout': return a;
     case 'softmax': return softmax(a);
     default: {
@@ -150,7 +166,7 @@ function step(link, a, arrays) {
 export function runsHere(links) {
   return links.every((link) => (link.branches.length
     ? (link.kind === 'residual' || link.kind === 'skip') && link.branches.every(runsHere)
-    : link.kind in functions || (link.kind === 'parametric_activation' && link.function.kind in functions) || ['dense', 'projection', 'rescale', 'standardize', 'batch_norm', 'scale', 'prelu', 'dropout', 'softmax', 'embedding', 'piecewise_linear_embedding', 'take', 'grouped_dense', 'shift'].includes(link.kind)));
+    : link.kind in functions || (link.kind === 'parametric_activation' && link.function.kind in functions) || ['dense', 'projection', 'rescale', 'standardize', 'batch_norm', 'scale', 'prelu', 'dropout', 'softmax', 'embedding', 'piecewise_linear_embedding', 'periodic_embedding', 'take', 'grouped_dense', 'shift'].includes(link.kind)));
 }
 
 // Walks through a chain; `seen` gets {name, kind, link, a} of each link, those of a block's branches before the block itself.

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.inspection.derivation.cellwise import CellwiseEdge
 from chainrule.inspection.derivation.embedding import EmbeddingEdge
+from chainrule.inspection.derivation.in_place import InPlaceEdge
 from chainrule.inspection.derivation.local_derivatives import (
     BatchNormEdge,
     DenseEdge,
@@ -18,7 +19,6 @@ from chainrule.inspection.derivation.local_derivatives import (
 )
 from chainrule.inspection.derivation.members import GroupedDenseEdge, TakeEdge
 from chainrule.inspection.derivation.own_layers import OwnEdge
-from chainrule.inspection.derivation.piecewise_linear import PiecewiseLinearEdge
 from chainrule.inspection.derivation.tree import Node
 
 
@@ -65,7 +65,7 @@ def _back(edge: Edge, counts: Floats, live: bool) -> Floats:
             return edge.backward(counts)  # none through a code
         case GroupedDenseEdge():
             return edge.by_group(counts, (edge.W != 0) | (not live))
-        case PiecewiseLinearEdge():
+        case InPlaceEdge():
             return edge.gathered(counts * (edge.factors != 0) if live else counts)
         case BatchNormEdge():
             return np.broadcast_to(counts.sum(0), shape) if edge.training else counts
