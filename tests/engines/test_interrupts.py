@@ -143,7 +143,7 @@ def test_a_callback_ends_a_run_within_an_epoch(engine, tmp_path):
 def test_ctrl_c_while_validating_leaves_a_checkpoint_that_resumes(engine, monkeypatch, tmp_path):
     """The epoch's steps are done and its record is not: a resumed run validates first, and ends with the same bits."""
     path, calls = tmp_path / "run.ckpt", []
-    evaluate = chainrule.training.loop.evaluate
+    evaluate = chainrule.training.trainers.evaluate
 
     def interrupted_once(*arguments):
         calls.append(1)
@@ -157,7 +157,7 @@ def test_ctrl_c_while_validating_leaves_a_checkpoint_that_resumes(engine, monkey
 
     how = {"engine": engine, "n": 400, "validation_fraction": 0.2}
     whole, history = fit([], **how)
-    monkeypatch.setattr(chainrule.training.loop, "evaluate", interrupted_once)
+    monkeypatch.setattr(chainrule.training.trainers, "evaluate", interrupted_once)
     with pytest.raises(KeyboardInterrupt):
         fit([Last()], **how)
     resumed, other = fit([], resume=path, **how)

@@ -612,7 +612,7 @@ def test_each_mutant_is_read_or_refused(name: str) -> None:
     assert refused > FORMATS[name].mutants / 5 or name == "history.json", (
         f"only {refused} refused: the mutations do not reach the reader"
     )
-    assert read > 0
+    assert read > 0 or name == "checkpoint"  # whose checksum finds all but what changes nothing
     assert grown < ALLOWED_BYTES
 
 
