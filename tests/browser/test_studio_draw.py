@@ -144,7 +144,7 @@ def test_the_page_computes_every_kind_of_link(browser):
                 "dropout_1",
                 "residual_1",
                 "rescale_1",
-                "parametric_activation_1",
+                "periodic_embedding_1",
                 "softmax_1",
             } <= set(layers(page))
             for name, a in layers(page).items():

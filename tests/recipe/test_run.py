@@ -153,7 +153,11 @@ BAD: list[tuple[str, Any, str]] = [
     ("positive", "maybe", "positive must be 0 or 1, not 'maybe'."),
     ("engine", "gpu", "engine must be one of auto"),
     ("target_column", "y", "target_column is of a table, and data has no columns with names; leave it out."),
-    ("exclude_columns", "y", "exclude_columns is of a table, and data has no columns with names; leave it out."),
+    (
+        "exclude_columns",
+        "y",
+        "exclude_columns is of a table, and data has no columns with names; leave it out.",
+    ),
     ("checkpoint_steps", 0, "checkpoint_steps must be an integer of at least 1"),
 ]
 
