@@ -177,6 +177,8 @@ def circumstances(cells: Cells) -> list[str]:
         ["cells", len(found)],
         ["average load meanwhile, median", f"{loads[len(loads) // 2]:.1f}" if loads else "-"],
     ]
+    if absent := [TITLES[who] for who in CONTESTANTS if who not in contestants(cells)]:
+        rows.append(["not measured", ", ".join(absent)])
     if note := cells.about.get("note"):
         rows.append(["note", note])
     return table(["what", ""], rows, texts=2)
