@@ -50,8 +50,12 @@ def circumstances() -> dict[str, Any]:
         "pytabkit",
         "torch",
     )
-    threads = int(os.environ.get("OMP_NUM_THREADS", cores()))
-    return {"machine": machine(), "threads": threads, "versions": dict(_versions(names))}
+    return {"machine": machine(), "threads": threads(), "versions": dict(_versions(names))}
+
+
+def threads() -> int:
+    """The threads that each contestant may take."""
+    return int(os.environ.get("OMP_NUM_THREADS", cores()))
 
 
 def _versions(names: Iterable[str]) -> Iterable[tuple[str, str]]:

@@ -10,20 +10,16 @@ from tables.contestants import CONTESTANTS, TITLES
 from tables.loaders import TABLES
 
 COLORS = {
-    **{
-        "ours": "#d55e00",
-        "mlp": "#0072b2",
-        "boosting": "#009e73",
-        "linear": "#8a8a8a",
-        "catboost": "#e0b000",
-    },
-    **{
-        "lightgbm": "#66c2a5",
-        "xgboost": "#1b5e20",
-        "realmlp": "#7b3294",
-        "realmlp-s": "#c2a5cf",
-        "tabm": "#56b4e9",
-    },
+    "ours": "#d55e00",
+    "mlp": "#0072b2",
+    "boosting": "#009e73",
+    "linear": "#8a8a8a",
+    "catboost": "#e0b000",
+    "lightgbm": "#66c2a5",
+    "xgboost": "#1b5e20",
+    "realmlp": "#7b3294",
+    "realmlp-s": "#c2a5cf",
+    "tabm": "#56b4e9",
 }
 LEFT, WIDTH, ROW, TOP = 150, 720, 22, 78
 BESIDE, APART = 5, 112

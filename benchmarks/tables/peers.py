@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from results import cores
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder
+
+from tables.cells import threads
 
 MISSING = "missing"
 
@@ -26,11 +26,6 @@ def named(module: str, name: str) -> Any:
         return getattr(import_module(module), name)
     except ImportError as error:
         raise PeerError(f"{module} cannot be imported ({error}); `make bench-tables` installs it.") from error
-
-
-def threads() -> int:
-    """Return the threads that each contestant may take."""
-    return int(os.environ.get("OMP_NUM_THREADS", cores()))
 
 
 def is_category(X: pd.DataFrame) -> np.ndarray:

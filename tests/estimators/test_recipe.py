@@ -12,6 +12,7 @@ import pytest
 from sklearn.base import clone
 
 from chainrule import AdamW, MLPClassifier, MLPRegressor, TablePreprocessor
+from chainrule.errors import ConfigError
 from chainrule.estimators import recipe
 from chainrule.estimators.labels import learn
 from chainrule.estimators.recipe import Facts, Proposal
@@ -195,8 +196,8 @@ def test_a_preset_is_asked_for_by_name_whoever_prepares_the_table():
     auto = MLPRegressor(preprocess="auto", preset="fast", random_state=0, max_iter=2).fit(X, y)
     assert kinds(own) == kinds(auto) and (own.predict(X) == auto.predict(X)).all()
     array = np.asarray(X[["size"]])
-    plain = MLPRegressor(preset="fast", random_state=0, max_iter=2).fit(array, y)  # an array as it is
-    assert kinds(plain)[0] == "scale"
+    with pytest.raises(ConfigError, match=r"preset='fast' is for a table .* pass preprocess='auto'"):
+        MLPRegressor(preset="fast").fit(array, y)
     with pytest.raises(ValueError, match="The 'preset' parameter"):
         MLPRegressor(preset="slow").fit(array, y)
 

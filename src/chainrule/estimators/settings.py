@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from chainrule.errors import ConfigError
 from chainrule.estimators import preprocessing, recipe
 from chainrule.estimators.rates import is_stochastic
 from chainrule.formulas.layers import Layer
@@ -51,6 +52,11 @@ def resolved(estimator: Any, rows: int, features: int, incremental: bool) -> Fit
     wanted = values["preset"] or (DEFAULT if isinstance(values["preprocess"], str) else None)
     if wanted is None:  # a preprocessor of one's own, or none
         return FitSettings(values)
+    if values["preprocess"] is None:  # nobody scales the inputs, or numbers to predict
+        raise ConfigError(
+            f"preset={wanted!r} is for a table that the estimator prepares; pass preprocess='auto' or a "
+            "TablePreprocessor too."
+        )
     defaults = {field.name: field.default for field in fields(estimator)}
     given = {name: value for name, value in values.items() if not _is_default(value, defaults[name])}
     numbers = preprocessing.numbers(estimator)
