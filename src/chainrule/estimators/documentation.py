@@ -46,8 +46,8 @@ PARAMETERS = """
     preprocess: "auto" to take X as a table of any types, by a `TablePreprocessor`, with a network and a training for
         tables in place of the parameters that are at their defaults; a `TablePreprocessor` of your own to leave these
         as they are. Numbers to predict are standardized too. None takes arrays as scikit-learn does.
-    preset: the network and the training for tables by name, which needs preprocess: "fast" embeds each number by a curve. None
-        for the one of preprocess="auto", which is "fast", and for none without it.
+    preset: the network and the training for tables by name: "fast" embeds each number by a piecewise linear curve. None
+        for the one of preprocess="auto", which is "fast". Raises ConfigError without preprocess.
     engine: "native", "reference" or "auto", see `Model.fit`.
     n_members: the networks of an ensemble, which begin with other weights and are trained together, each on a core of
         its own; their average is predicted, and watched by early stopping. `members_` is a list of them, `model_` is an
