@@ -6,6 +6,7 @@ optimizers, batches of one sample and of many, forms of X. From the command line
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from collections.abc import Callable, Iterable
@@ -47,6 +48,8 @@ CLOSE = 1e-10
 """Bound in float64 of a difference over 1 + |what is compared|, where nothing enlarges the last digits."""
 LOST = 1e-9
 """So far last digits of the numbers given may move what comes out, for there to be something to compare."""
+LARGEST = 100_000
+"""Parameters of a network that is drawn: embeddings of embeddings would have hundreds of millions."""
 
 FORMS: dict[str, Callable[[np.ndarray], Any]] = {
     "C": lambda X: X,
@@ -167,6 +170,8 @@ def draw(seed: int, many_samples: bool = False) -> Case:
             np.random.default_rng([seed, many_samples, 1]), front, inputs
         )
         network = Network(inputs, chain, loss, **penalties, max_norm=one_of(None, None, 0.8))
+    if sum(math.prod(parameter.shape) for link in network.walk() for parameter in link.params) > LARGEST:
+        return draw(seed + 1_000_000, many_samples)
     n = int(one_of(1100, 2500) if many_samples else one_of(1, 2, 7, 30, 64, 131))
     X, outputs = rng.normal(size=(n, network.inputs)), network.outputs
     if network.links[0].layer.reads_codes:
