@@ -11,7 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import chainrule as c
 from chainrule.engines import native
-from chainrule.network.side_by_side import side_by_side
+from chainrule.formulas.layers import Context
+from chainrule.network.side_by_side import joined_theta, side_by_side
+from chainrule.trained.persistence import LAYERS
 
 RNG = np.random.default_rng(8)
 X = RNG.normal(size=(60, 4))
@@ -26,8 +28,32 @@ CHAINS: dict[str, list[c.Layer]] = {
     "projected": [c.Residual([c.Dense(5), c.Tanh()]), c.Dense(3)],
     "skip": [c.Skip([c.Dense(5), c.ReLU(), c.Skip([c.Dense(2)])]), c.ReLU(), c.Dense(3)],
     "taken": [c.Take([1, 0, 3]), c.Dense(4), c.ReLU(), c.Take([3, 3, 0]), c.Dense(3)],
+    "numbers": [c.PiecewiseLinearEmbedding(3, 4, [1, 0]), c.Scale(), c.Dense(5), c.ReLU(), c.Dense(3)],
+    "all numbers": [c.PiecewiseLinearEmbedding(2, 8), c.Dense(5), c.ReLU(), c.Dense(3)],
+    "waves": [c.PeriodicEmbedding(5, 3, [0, 3]), c.Dense(5), c.Tanh(), c.Dense(3)],
+    "all waves": [c.Standardize(), c.PeriodicEmbedding(4), c.Dense(3)],
+    "codes and numbers": [
+        *(c.Embedding([(2, 3, 2), (3, 2, 3)]), c.PiecewiseLinearEmbedding(4, 5, [1]), c.Scale()),
+        *(c.Dense(5), c.ReLU(), c.Dense(3)),
+    ],
+    "codes and waves": [c.Embedding([(2, 3, 2)]), c.PeriodicEmbedding(5, 3, [1]), c.Dense(3)],
+    "numbers and waves": [c.PiecewiseLinearEmbedding(2, 4, [1]), c.PeriodicEmbedding(3, 2, [3]), c.Dense(3)],
+    "inside": [c.Residual([c.PeriodicEmbedding(3, 2), c.Dense(4)]), c.Dense(3)],
     "grouped": [c.Take([0, 1] * 2), c.GroupedDense(3, 2), c.GroupedDense(2, 2, shared=True), c.Dense(3)],
 }
+MADE: dict[str, c.Layer] = {
+    "rescale": c.Rescale(0.5),
+    "dense": c.Dense(3),
+    "grouped_dense": c.GroupedDense(2, 2),
+    "embedding": c.Embedding([(2, 3, 2)]),
+    "take": c.Take([3, 0]),
+    "parametric_activation": c.ParametricActivation(c.Mish()),
+    "residual": c.Residual([c.Dense(4)]),
+    "skip": c.Skip([c.Dense(2)]),
+}
+"""Layers that need arguments, by kind."""
+REFUSED = {"softmax"}
+"""Kinds of layers without a form in which the members stand side by side."""
 engines = pytest.mark.parametrize(
     "engine",
     [
@@ -90,6 +116,68 @@ def test_standardize_of_other_samples_is_refused():
         model.fit(X[rows], Y[rows], epochs=1)
     with pytest.raises(c.ConfigError, match="Standardize was measured on other samples in each member"):
         c.Ensemble.of(models).pack()
+
+
+@pytest.mark.filterwarnings("ignore:column . of X has .*, which is no code")
+@pytest.mark.parametrize("kind", sorted(LAYERS))
+def test_every_kind_of_layer_is_packed_or_refused(kind: str):
+    ensemble = fitted([MADE.get(kind) or LAYERS[kind](), c.Dense(3)], 2)
+    if kind in REFUSED:
+        with pytest.raises(c.ConfigError, match="has no form for networks side by side"):
+            ensemble.pack()
+    else:
+        assert_allclose(ensemble.pack().predict_proba(X), ensemble.predict_proba(X), rtol=1e-12, atol=1e-15)
+
+
+@engines
+@pytest.mark.filterwarnings("ignore:column . of X has .*, which is no code")
+@pytest.mark.parametrize("name", ["numbers", "all numbers", "codes and numbers"])
+def test_edges_of_other_samples(name: str, engine: str):
+    net = c.Network(4, CHAINS[name], c.SoftmaxCrossEntropy())
+    models = [c.Model(net, seed=i, dtype="float64") for i in range(2)]
+    for model, rows in zip(models, (slice(0, 30), slice(30, 60)), strict=True):
+        model.fit(X[rows], Y[rows], epochs=1)
+    ensemble = c.Ensemble.of(models)
+    assert_allclose(
+        ensemble.pack().predict_proba(X, engine=engine), ensemble.predict_proba(X), rtol=1e-12, atol=1e-15
+    )
+
+
+def test_edges_of_the_same_samples_are_looked_up_once():
+    packed = fitted(CHAINS["codes and numbers"]).pack()
+    numbers = packed.network.layers[1]
+    assert isinstance(numbers, c.PiecewiseLinearEmbedding)
+    assert (numbers.size, numbers.columns) == (12, (1,))
+
+
+@pytest.mark.filterwarnings("ignore:column . of X has .*, which is no code")
+@pytest.mark.parametrize("name", sorted(CHAINS.keys() - {"grouped", "projected"}))
+def test_the_gradient_is_that_of_each_member(name: str):
+    """That of its own loss, divided by the members: L is their mean. Shared weights and projections have others too."""
+    layers = [layer for layer in CHAINS[name] if layer.kind not in ("dropout", "batch_norm")]
+    ensemble = fitted(layers)
+    packed = ensemble.pack()
+    gradients = [gradient(member) / len(ensemble) for member in ensemble]
+    expected = joined_theta(ensemble.network, packed.network, gradients)
+    assert_allclose(gradient(packed), expected, rtol=1e-9, atol=1e-13)
+
+
+def gradient(model: c.Model) -> Any:
+    """Return dL/dtheta (size,) on all samples."""
+    network, y = model.network, np.eye(3)[Y]
+    params = network.unflatten(model.theta)
+    found = network.objective(params, X, y, np.ones(len(X)), Context(states=model.states))
+    return network.flatten(found.grads)
+
+
+@pytest.mark.parametrize("name", ["codes and numbers", "all waves", "numbers and waves"])
+@pytest.mark.filterwarnings("ignore:column . of X has .*, which is no code")
+def test_a_file_of_the_packed_model(name: str, tmp_path: Path):
+    packed = fitted(CHAINS[name]).pack()
+    packed.save(tmp_path / "packed.safetensors")
+    again = c.load(tmp_path / "packed.safetensors")
+    assert again.network.layers == packed.network.layers
+    assert_array_equal(again.predict_proba(X), packed.predict_proba(X))
 
 
 def test_the_penalty_is_the_mean_of_the_members():

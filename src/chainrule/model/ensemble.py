@@ -309,13 +309,14 @@ class Ensemble(PredictionMixin):
         """Return one model that predicts what the ensemble does, to rounding: the members side by side in columns.
 
         A single network is bound for one row in microseconds, traced, exported and kept in one file. A Dense becomes a
-        `GroupedDense`; `Standardize` and the like stay as they are where all members have the same numbers.
+        `GroupedDense`; `Standardize` and the like stay as they are where all members have the same numbers, and where
+        they have the same edges a `PiecewiseLinearEmbedding` looks up the vectors of all at once.
         The numbers are copied. Raises ConfigError for a layer that has no such form, such as Softmax.
         """
-        from chainrule.network.side_by_side import joined_states, joined_theta, shared_layers, side_by_side
+        from chainrule.network.side_by_side import joined_states, joined_theta, same_states, side_by_side
 
         network, states = self.network, [member.states for member in self.members]
-        packed = side_by_side(network, len(self), shared_layers(network, states))
+        packed = side_by_side(network, len(self), same_states(network, states))
         made = Model.with_theta(
             packed, joined_theta(network, packed, [m.theta for m in self.members]), seed=self.seed
         )

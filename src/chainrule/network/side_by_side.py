@@ -6,7 +6,7 @@ of the members: a Dense becomes a `GroupedDense`, and `MeanOverMembers` is aroun
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -14,31 +14,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ConfigError
-from chainrule.formulas.layers import Dense, Embedding, GroupedDense, Layer, Standardize, Take
+from chainrule.formulas.layers import (
+    Dense,
+    Embedding,
+    GroupedDense,
+    Layer,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
+    Standardize,
+    Take,
+)
 from chainrule.formulas.mean_over_members import MeanOverMembers
 from chainrule.network.blocks import Residual, Skip
 from chainrule.network.network import Network
 
+IN_PLACE = (PiecewiseLinearEmbedding, PeriodicEmbedding)
 
-def side_by_side(network: Network, members: int, shared: int = 0) -> Network:
+
+def side_by_side(network: Network, members: int, same: Collection[str] = ()) -> Network:
     """Return the network of so many members of one architecture.
 
-    shared: the number of leading layers that are the same in all members, numbers included; they stay as they are.
+    same: the links whose state is the same in all members (`same_states`). Of these, the leading ones that change units
+    stay as they are, and a number's bin in a piecewise linear embedding of inputs is found once for all members.
     Raises ConfigError for a layer that has no such form: one that mixes columns and is no dense layer.
     """
-    layers, rest = list(network.layers[:shared]), network.layers[shared:]
-    width = network.links[shared - 1].fan_out if shared else network.inputs
-    if rest and type(rest[0]) is Embedding:
-        layers += _embedded(rest[0], width, members)
-        width, rest = rest[0].width(width), rest[1:]
-    else:
-        layers.append(Take(tuple(range(width)) * members))
+    links = list(network.links)
+    while links and links[0].layer.changes_units and links[0].name in same:
+        links.pop(0)
+    front = [link.layer for link in network.links[: len(network.links) - len(links)]]
+    width = links[0].fan_in if links else network.fan_out
+    at = np.tile(np.arange(width), (members, 1))  # each member's columns, which are the same at first
+    while links:
+        layer = links[0].layer
+        if type(layer) is Embedding:
+            tables = tuple((column, codes, size * members) for column, codes, size in layer.columns)
+            front.append(replace(layer, columns=tables))
+            at = _behind_codes(layer, at)
+        elif type(layer) is PiecewiseLinearEmbedding and links[0].name in same:
+            columns = tuple(int(column) for column in at[0, layer.embedded(at.shape[1])])
+            front.append(replace(layer, size=layer.size * members, columns=columns))
+            at = _behind_numbers(layer, at)
+        else:
+            break
+        links.pop(0)
+    rest, fan_in = [link.layer for link in links], at.shape[1]
     loss, each = network.loss, 1
     if isinstance(loss, MeanOverMembers):  # every member is several already
         loss, each = loss.loss, loss.members
     return Network(
         network.inputs,
-        [*layers, *_chain(rest, width, members)],
+        [*front, Take(tuple(at.ravel().tolist())), *_chain(rest, fan_in, members)],
         MeanOverMembers(loss, each * members),
         l2=network.l2 / members,  # so that the penalty is the mean of the members'
         l1=network.l1 / members,
@@ -67,7 +92,10 @@ def _beside(layer: Layer, fan_in: int, members: int) -> list[Layer]:
         branch = Skip(list(_chain(layer.layers, fan_in, members)))
         return [branch, _regrouped([layer.branch_width(fan_in), fan_in], members)]
     if isinstance(layer, Take) and kind is Take:
-        return [Take(tuple(column + i * fan_in for i in range(members) for column in layer.columns))]
+        return [Take(_columns_of_each(layer.columns, fan_in, members))]
+    if isinstance(layer, (PiecewiseLinearEmbedding, PeriodicEmbedding)) and kind in IN_PLACE:
+        columns = layer.columns and _columns_of_each(layer.columns, fan_in, members)
+        return [replace(layer, columns=columns)]
     if isinstance(layer, Standardize):
         raise ConfigError("Standardize was measured on other samples in each member; train them together.")
     if layer.is_elementwise:
@@ -77,20 +105,35 @@ def _beside(layer: Layer, fan_in: int, members: int) -> list[Layer]:
     )
 
 
-def _embedded(layer: Embedding, fan_in: int, members: int) -> list[Layer]:
-    """Return the embedding of which a code's vectors are those of all members, and what puts them to their members."""
-    sizes = [size for *_, size in layer.columns]
-    columns = tuple((column, codes, size * members) for column, codes, size in layer.columns)
-    wide = Embedding(columns, layer.std)
-    rest = fan_in - len(sizes)
-    order: list[int] = []
-    for i in range(members):
-        order += range(rest)
-        start = rest
-        for size in sizes:
-            order += range(start + i * size, start + (i + 1) * size)
-            start += members * size
-    return [wide, Take(tuple(order))]
+def _columns_of_each(columns: Sequence[int], fan_in: int, members: int) -> tuple[int, ...]:
+    """Return a member's columns in each of the members."""
+    return tuple(column + i * fan_in for i in range(members) for column in columns)
+
+
+def _behind_codes(layer: Embedding, at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where each member's columns are behind the widened layer, from where they are in front of it."""
+    members, fan_in = at.shape
+    rest = fan_in - len(layer.columns)
+    parts, start = [np.tile(np.arange(rest), (members, 1))], rest
+    for *_, size in layer.columns:
+        parts.append(start + np.arange(members * size).reshape(members, size))
+        start += members * size
+    return np.hstack(parts)
+
+
+def _behind_numbers(layer: PiecewiseLinearEmbedding, at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where each member's columns are behind the widened layer, from where they are in front of it."""
+    members, fan_in = at.shape
+    embedded, size = layer.embedded(fan_in), layer.size
+    widths = np.ones(at.max() + 1, np.int64)
+    widths[at[0, embedded]] = size * members
+    starts = (np.cumsum(widths) - widths)[at]  # (members, fan_in)
+    starts[:, embedded] += np.arange(members)[:, None] * size
+    own = np.ones(fan_in, np.int64)
+    own[embedded] = size
+    inside = np.arange(own.sum()) - np.repeat(np.cumsum(own) - own, own)
+    made: NDArray[np.int64] = np.repeat(starts, own, axis=1) + inside
+    return made
 
 
 def _regrouped(widths: Sequence[int], members: int) -> Take:
@@ -105,16 +148,17 @@ def _regrouped(widths: Sequence[int], members: int) -> Take:
     return Take(tuple(order))
 
 
-def shared_layers(network: Network, states: Sequence[dict[str, Any]]) -> int:
-    """Count the leading layers that only change units, with the same numbers in all members."""
-    count = 0
-    for link in network.links:
-        own = [one.get(link.name, ()) for one in states]
-        is_same = all(np.array_equal(a, b) for each in own for a, b in zip(each, own[0], strict=True))
-        if not (link.layer.changes_units and is_same):
-            break
-        count += 1
-    return count
+def same_states(network: Network, states: Sequence[dict[str, Any]]) -> set[str]:
+    """Return the links whose state is the same in all members, those without a state among them."""
+    return {
+        link.name
+        for link in network.walk()
+        if all(
+            np.array_equal(a, b)
+            for own in states
+            for a, b in zip(own.get(link.name, ()), states[0].get(link.name, ()), strict=True)
+        )
+    }
 
 
 def joined_theta(network: Network, packed: Network, thetas: Sequence[NDArray[Any]]) -> NDArray[Any]:

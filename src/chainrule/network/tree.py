@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import (
     Activation,
@@ -17,6 +19,7 @@ from chainrule.formulas.layers import (
     Link,
     PiecewiseLinearEmbedding,
     Standardize,
+    Take,
 )
 
 Value = TypeVar("Value")
@@ -66,20 +69,28 @@ def _check_measured(link: Link, before: Sequence[Link]) -> None:
     """Check that what a PiecewiseLinearEmbedding reads does not change in training: its edges are measured once."""
     layer = link.layer
     assert isinstance(layer, PiecewiseLinearEmbedding)
-    if not all(each.layer.changes_units or each.layer.reads_codes for each in before):
+    is_number = np.ones(before[0].fan_in if before else link.fan_in, bool)
+    for each in before:
+        if isinstance(each.layer, Embedding):
+            rest = each.layer.rest(each.fan_in)
+            is_number = np.arange(each.fan_out) < len(rest)
+        elif isinstance(each.layer, Take):
+            is_number = is_number[list(each.layer.columns)]
+        elif not each.layer.changes_units:
+            raise ConfigError(
+                "PiecewiseLinearEmbedding must come before all layers that learn but Embedding: its edges are measured "
+                "on the data."
+            )
+    wrong = [int(column) for column in layer.embedded(link.fan_in) if not is_number[column]]
+    if wrong and not is_number.any():
         raise ConfigError(
-            "PiecewiseLinearEmbedding must come before all layers that learn but Embedding: its edges are measured on "
-            "the data."
+            "PiecewiseLinearEmbedding has no numbers to read: the Embedding before it looks up all columns."
         )
-    looked_up = [each.layer for each in before if isinstance(each.layer, Embedding)]
-    kept = link.fan_in - sum(size for each in looked_up for *_, size in each.columns)
-    last = int(layer.embedded(link.fan_in).max())
-    if last >= kept:
+    if wrong:
+        numbers = ", ".join(map(str, np.flatnonzero(is_number)[:20]))
         raise ConfigError(
-            f"columns of PiecewiseLinearEmbedding has column {last}, which the Embedding before it looks up; name the "
-            f"columns that hold numbers, which are 0 to {kept - 1} there."
-            if kept
-            else "PiecewiseLinearEmbedding has no numbers to read: the Embedding before it looks up all columns."
+            f"columns of PiecewiseLinearEmbedding has column {max(wrong)}, which the Embedding before it looks up; "
+            f"name the columns that hold numbers: {numbers}."
         )
 
 
