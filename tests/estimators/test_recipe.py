@@ -11,14 +11,17 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from chainrule import AdamW, MLPClassifier, MLPRegressor, TablePreprocessor
+from chainrule import AdamW, MLPClassifier, MLPRegressor, Model, TablePreprocessor
 from chainrule.errors import ConfigError
-from chainrule.estimators import recipe
+from chainrule.estimators.curve import LearningCurve
 from chainrule.estimators.labels import learn
-from chainrule.estimators.recipe import Facts, Proposal
-from chainrule.estimators.settings import PRESETS, FitSettings, resolved
-from chainrule.formulas.layers import Scale
-from chainrule.formulas.schedules import Cosine
+from chainrule.estimators.recipes import PRESETS, fast
+from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
+from chainrule.estimators.settings import FitSettings, resolved
+from chainrule.formulas.initializers import LeCunNormal
+from chainrule.formulas.layers import Dense, Dropout, Scale, Tanh
+from chainrule.formulas.mean_over_members import MeanOverMembers
+from chainrule.formulas.schedules import Cosine, FlatCosine
 
 EMBEDDING = "piecewise_linear_embedding"
 
@@ -30,7 +33,7 @@ def table(n: int = 200) -> tuple[pd.DataFrame, Any]:
 
 
 def values(rows: int) -> dict[str, Any]:
-    return recipe.fast(Facts(rows, 2, "regression", {})).parameters
+    return fast.fast(Facts(rows, 2, "regression", {})).parameters
 
 
 def kinds(net: Any) -> list[str]:
@@ -73,7 +76,9 @@ def test_given_parameters_stay():
     assert found.hidden_layer_sizes == [100] and found.dropout == 0.2 and found.batch_size == 64
     assert (found.solver, found.optimizer, found.schedule, found.alpha) == ("sgd", None, None, 0.0001)
     assert (
-        found.early_stopping and found.scoring == "loss" and [each.kind for each in found.front] == ["scale"]
+        found.early_stopping
+        and found.scoring == "loss"
+        and [each.kind for each in found.proposal.front] == ["scale"]
     )
     assert not net.early_stopping and net.batch_size == "auto"
     found = resolved(net.set_params(solver="adam"), 200, 2, incremental=True)
@@ -83,7 +88,7 @@ def test_given_parameters_stay():
     with pytest.raises(AttributeError, match="no setting 'epochs'"):
         found.epochs  # noqa: B018
     with pytest.raises(AttributeError):
-        found.front = ()
+        found.proposal = None
 
 
 def test_a_solver_keeps_its_objective():
@@ -100,10 +105,11 @@ def test_a_recipe_knows_the_table_and_what_is_given(monkeypatch: pytest.MonkeyPa
     def own(facts: Facts) -> Proposal:
         asked.append(facts)
         return Proposal(
-            {"hidden_layer_sizes": (facts.features,), "max_iter": 2, "schedule": Cosine()}, (Scale(), Scale())
+            {"hidden_layer_sizes": (facts.features,), "max_iter": 2, "schedule": Cosine()},
+            front=(Scale(), Scale()),
         )
 
-    monkeypatch.setitem(PRESETS, "fast", own)
+    monkeypatch.setitem(PRESETS, "fast", Recipe(own))
     X, y = table()
     net = MLPClassifier(preprocess="auto", random_state=0, tol=0.0).fit(X, y > 100)
     width = len(net.preprocessor_.get_feature_names_out())
@@ -116,6 +122,87 @@ def test_a_recipe_knows_the_table_and_what_is_given(monkeypatch: pytest.MonkeyPa
     MLPClassifier(preprocess="auto", random_state=0).fit(X, X["kind"])
     MLPRegressor(preprocess="auto", random_state=0).fit(X, y)
     assert [facts.task for facts in asked[1:]] == ["multiclass", "regression"]
+
+
+def whole_proposal(facts: Facts) -> Proposal:
+    return Proposal(
+        {"batch_size": 64, "max_iter": 4, "early_stopping": True, "validation_fraction": 0.2, "tol": 0.0}
+        | {"optimizer": AdamW(0.01), "schedule": Cosine(), "n_iter_no_change": 9},
+        consumed={"n_members": 1},
+        hidden=((Dense(6), Dropout(0.2), Tanh()), (Dense(5, LeCunNormal()), Tanh())),
+        head=lambda outputs: (Dense(3 * outputs),),
+        loss=lambda loss: MeanOverMembers(loss, 3),
+        start="samples",
+        factors={"decay": FlatCosine(), "dropout": Cosine()},
+        drop_last=True,
+        last_best=True,
+        clamp=True,
+    )
+
+
+def test_a_recipe_may_set_the_whole_network_and_its_training(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(PRESETS, "fast", Recipe(whole_proposal, {"scale": "robust", "max_one_hot": 8}))
+    X, y = table(203)
+    net = MLPRegressor(preprocess="auto", n_members=7, random_state=0)
+    started, steps = [], []
+    monkeypatch.setattr(
+        Model, "start_on", lambda self, samples: started.append((samples.n, self.theta.copy()))
+    )
+    net.set_params(callbacks=lambda run: steps.append((run.step, run.rows_per_epoch))).fit(X, y)
+    rows = 203 - 41  # a fifth is held out
+    assert kinds(net) == ["dense", "dropout", "tanh", "dense", "tanh", "dense"]
+    assert [n for n, _ in started] == [rows] and not started[0][1][net.model_.network.slots[1].start]
+    assert net.preprocessor_.max_one_hot == 8 and net.preprocessor_.scale == "robust"
+    assert (
+        steps == [(2 * epoch, 128) for epoch in (1, 2, 3, 4)] and net.t_ == 4 * 128
+    )  # 34 rows fill no batch
+    assert isinstance(net.model_, Model) and isinstance(net.model_.network.loss, MeanOverMembers)
+    assert net.model_.target_scale.high == [y.max()] and net.predict(X).shape == (203,)
+    assert net.transform(X, 0).shape == (203, 6) and net.transform(X).shape == (203, 5)
+    assert net.get_params()["n_members"] == 7
+    net.partial_fit(X, y)
+    assert net.t_ == 4 * 128 + 192 and len(started) == 1
+
+
+def test_the_factors_of_a_recipe_reach_each_step(monkeypatch: pytest.MonkeyPatch):
+    seen: list[Any] = []
+    original = LearningCurve.settings
+
+    def settings(self: Any, run: Any, rows: Any) -> Any:
+        found = original(self, run, rows)
+        seen.append((found.decay.tolist(), found.dropout.tolist(), found.smoothing.tolist()))
+        return found
+
+    monkeypatch.setattr(LearningCurve, "settings", settings)
+    monkeypatch.setitem(PRESETS, "fast", Recipe(whole_proposal))
+    X, y = table(203)
+    MLPRegressor(preprocess="auto", random_state=0).fit(X, y)
+    decay = [factor for part, *_ in seen for factor in part]
+    dropout = [factor for _, part, _ in seen for factor in part]
+    steps = np.arange(8)
+    assert decay == pytest.approx(FlatCosine().factor(steps, 8, 2).tolist()) and min(decay) < 1
+    assert dropout == pytest.approx(Cosine().factor(steps, 8, 2).tolist()) and seen[0][2] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("last_best", [False, True])
+def test_of_equally_good_epochs_the_first_or_the_last_is_the_best(
+    monkeypatch: pytest.MonkeyPatch, last_best: bool
+):
+    monkeypatch.setitem(
+        PRESETS, "fast", Recipe(lambda facts: whole_proposal(facts)._replace(last_best=last_best))
+    )
+    X, y = table(200)
+    thetas: list[Any] = []
+    net = MLPRegressor(preprocess="auto", random_state=0, scoring=lambda *_: 1.0)
+    net.set_params(callbacks=lambda run: thetas.append(run.theta.copy())).fit(X, y)
+    assert (net.model_.theta == thetas[-1 if last_best else 0]).all() and len(thetas) == 4
+
+
+def test_a_solver_has_no_network_of_a_recipe(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(PRESETS, "fast", Recipe(whole_proposal))
+    X, y = table()
+    with pytest.raises(ConfigError, match="trains by batches"):
+        MLPRegressor(preprocess="auto", solver="lbfgs").fit(X, y)
 
 
 def test_a_fit_that_fails_leaves_the_parameters():
@@ -135,7 +222,7 @@ def test_a_fit_that_fails_leaves_the_parameters():
 def test_few_rows_hold_nothing_out(rows: int):
     X, y = table(rows)
     net = MLPRegressor(preprocess="auto", random_state=0, max_iter=3, hidden_layer_sizes=(8,)).fit(X, y)
-    assert (net.validation_scores_ is not None) == (rows >= recipe.LEAST)
+    assert (net.validation_scores_ is not None) == (rows >= fast.LEAST)
     assert np.isfinite(net.predict(X)).all()
 
 
@@ -203,10 +290,10 @@ def test_a_preset_is_asked_for_by_name_whoever_prepares_the_table():
 
 
 def test_a_table_of_many_numbers_has_no_embedding():
-    assert [layer.kind for layer in recipe.fast(Facts(900, 25, "binary", {}, tuple(range(25)))).front] == [
+    assert [layer.kind for layer in fast.fast(Facts(900, 25, "binary", {}, tuple(range(25)))).front] == [
         "scale"
     ]
-    assert recipe.fast(Facts(15, 1, "binary", {}, (0,))).front[0].bins == 2
+    assert fast.fast(Facts(15, 1, "binary", {}, (0,))).front[0].bins == 2
 
 
 def test_each_member_has_the_edges(tmp_path: Path):

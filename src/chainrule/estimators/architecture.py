@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ConfigError
+from chainrule.estimators.settings import FitSettings
 from chainrule.formulas.layers import ACTIVATIONS, Activation, BatchNorm, Dense, Dropout, Layer
 from chainrule.formulas.losses import Loss, MeanSquaredError
 from chainrule.network.blocks import Residual
@@ -68,9 +69,25 @@ def activations(activation: Any, count: int) -> list[Activation]:
     return [a if isinstance(a, Activation) else ACTIVATION_NAMES[a]() for a in several]
 
 
-def build(inputs: int, hidden: list[Layer], outputs: int, loss: Loss) -> Network:
-    """Return the network: the hidden layers, and a Dense for the outputs."""
-    return Network(inputs, [*hidden, Dense(outputs)], loss)
+def build(
+    settings: FitSettings, sizes: list[int], inputs: int, front: list[Layer], outputs: int, loss: Loss
+) -> tuple[Network, tuple[int, ...]]:
+    """Return the network of a fit, and how many layers each of its hidden ones is.
+
+    sizes: the widths of the hidden layers.  front: the layers before all others.  loss: that of the parameters.
+    """
+    proposal = settings.proposal
+    given = proposal.hidden
+    if given is None:
+        how = (settings.activation, settings.dropout, settings.batch_norm, settings.residual)
+        given = tuple(map(tuple, hidden_layers(sizes, *how)))
+    groups, front = [list(group) for group in given], [*front, *proposal.front]
+    if groups:
+        groups[0] = [*front, *groups[0]]
+    hidden = [layer for group in groups for layer in group] if groups else front
+    head = (Dense(outputs),) if proposal.head is None else proposal.head(outputs)
+    loss = loss if proposal.loss is None else proposal.loss(loss)
+    return Network(inputs, [*hidden, *head], loss), tuple(map(len, groups))
 
 
 def leading(network: Network, count: int) -> Network:

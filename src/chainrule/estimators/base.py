@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -16,11 +16,12 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from chainrule.data.samples import Samples, measure_targets
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import continuing, fitting, preprocessing
-from chainrule.estimators.architecture import build, hidden_layers, hidden_sizes
+from chainrule.estimators.architecture import build, hidden_sizes
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.protocol import CallbackSupportMixin, Tasks, tasks, with_callbacks
 from chainrule.estimators.rates import as_rates, is_stochastic
-from chainrule.estimators.settings import FitSettings, resolved
+from chainrule.estimators.scoring import score
+from chainrule.estimators.settings import FitSettings, resolved, table_settings
 from chainrule.estimators.start import take_trunk, untrained
 from chainrule.formulas.losses import Loss
 
@@ -134,8 +135,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         watched = None if incremental else tasks(self, settings.max_iter, X, y, sample_weight)
         y = y.reshape(len(y), -1) if y.dtype.kind == "f" else y
         samples = Samples(X.tocsr() if hasattr(X, "tocsr") else X, y, weight, self.n_outputs_)
-        self._begin(settings, X, random, first)
-        samples = self._scaled(samples, first)
+        is_drawn = self._begin(settings, X, random, first)
+        samples = self._scaled(samples, first, settings.proposal.clamp)
         if not is_stochastic(settings):
             if settings.n_members > 1:
                 raise ConfigError(
@@ -149,6 +150,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         if settings.early_stopping and incremental:
             raise ConfigError("partial_fit does not support early_stopping=True")
         samples, validation, score = self._validation(settings, samples, random, X_val, y_val)
+        if is_drawn and settings.proposal.start == "samples":
+            self.model_.start_on(samples)
         fitting.check_schedule(settings.schedule, validation is not None)
         fitting.by_batches(self, settings, samples, validation, random, score, incremental, watched)
         return self._finished(watched)
@@ -165,16 +168,22 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             found: tuple[Any, Any] = validate_data(self, X, y, reset=reset, **rules)
             return found
         if reset or "preprocessor_" not in self.__dict__:
-            self.preprocessor_ = preprocessing.fitted(self.preprocess, X, weight, self.dtype, self._trunk)
+            table = table_settings(self)
+            self.preprocessor_ = preprocessing.fitted(
+                self.preprocess, X, weight, self.dtype, self._trunk, table
+            )
             preprocessing.publish(self)
         checked: tuple[Any, Any] = check_X_y(self.preprocessor_.transform(X), y, **rules)
         return checked
 
-    def _scaled(self, samples: Samples, first: bool) -> Samples:
-        """Return the samples with standardized targets, where the table is preprocessed and the loss allows it."""
+    def _scaled(self, samples: Samples, first: bool, clamp: bool) -> Samples:
+        """Return the samples with standardized targets, where the table is preprocessed and the loss allows it.
+
+        clamp: whether predictions are to stay within the range of the targets.
+        """
         model = self.model_
         if first and self.preprocess is not None and model.network.loss.targets == "real":
-            model.target_scale = measure_targets(samples.y, samples.weight)
+            model.target_scale = measure_targets(samples.y, samples.weight, clamp)
             if not np.isfinite(model.target_scale.std).all():
                 raise DataError(
                     "y has numbers so large that their spread is infinite; divide them by a constant."
@@ -196,34 +205,35 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         """Return the weights, times those of the classes where there are any."""
         return weight
 
-    def _begin(self, settings: FitSettings, X: Any, random: Any, first: bool) -> None:
-        """Make the model, if this is the first fit or the parameters were given, and reset what a fit records."""
+    def _begin(self, settings: FitSettings, X: Any, random: Any, first: bool) -> bool:
+        """Make the model, if this is the first fit or the parameters were given, and reset what a fit records.
+
+        Returns whether all of its parameters were drawn.
+        """
         sizes = hidden_sizes(settings.hidden_layer_sizes)
         continuing.check_unchanged(self, settings, sizes, first)
         given = self.__dict__.pop("_given", {})
-        if first or "model_" not in self.__dict__:
+        is_new = first or "model_" not in self.__dict__
+        if is_new:
             self._make_model(settings, sizes, X, random, given)
         first = first or not hasattr(self, "t_")
         continuing.begin_records(self, first)
         if is_stochastic(settings):
             continuing.begin_watching(self, bool(settings.early_stopping), first)
+        return is_new and not given and self._trunk is None
 
     def _make_model(
         self, settings: FitSettings, sizes: list[int], X: Any, random: Any, given: dict[str, list[Any]]
     ) -> None:
         """Make a model with scikit-learn's start, or with parameters that were assigned before."""
-        activation = settings.activation
-        layers = hidden_layers(sizes, activation, settings.dropout, settings.batch_norm, settings.residual)
-        groups, front = list(layers), [*preprocessing.embedding(self), *settings.front]
-        if groups:
-            groups[0] = [*front, *groups[0]]
-        hidden = [layer for group in groups for layer in group] if groups else front
-        network = build(X.shape[1], hidden, self.n_outputs_, self._loss(settings))
-        self._group_sizes = tuple(map(len, groups))
+        front, outputs = preprocessing.embedding(self), self.n_outputs_
+        loss = self._loss(settings)
+        network, self._group_sizes = build(settings, sizes, X.shape[1], [*front], outputs, loss)
         dtype = np.dtype(settings.dtype or (X.dtype if X.dtype == np.float32 else np.float64))
-        is_logistic = activation == "logistic"
+        is_logistic = settings.activation == "logistic"
         count = int(settings.n_members)
-        self.model_ = untrained(network, random, dtype, is_logistic, count, not given)
+        by_layers = settings.proposal.start != "sklearn"
+        self.model_ = untrained(network, random, dtype, is_logistic, count, not given, by_layers)
         self.model_.classes = self._model_classes()
         if "preprocessor_" in self.__dict__:
             self.model_.feature_names = self.preprocessor_.get_feature_names_out().tolist()
@@ -257,21 +267,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         if self.validation_scores_ is None:
             self.validation_scores_ = []
 
-        def score(run: Any) -> float:
-            self.model_.states = run.states
-            if settings.scoring == "loss":
-                return -float(run.logs["val_loss"])
-            if settings.scoring is None:
-                out = self._outputs(validation.X)
-                return float("nan") if not np.isfinite(out).all() else self._score(out, validation)
-            from sklearn.metrics import check_scoring
-
-            with warnings.catch_warnings():  # arrays are scored, and the names of columns are known to match
-                warnings.filterwarnings("ignore", "X does not have valid feature names")
-                inner = preprocessing.without_table(self)
-                return float(check_scoring(inner, settings.scoring)(inner, validation.X, y_scored))
-
-        return samples, validation, score
+        return samples, validation, partial(score, self, settings.scoring, validation, y_scored)
 
     def _given_validation(self, X_val: Any, y_val: Any) -> Samples | None:
         """Return the samples given for validation, checked. Raises DataError for X_val without y_val."""

@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import (
 
 from chainrule.engines import ENGINES
 from chainrule.estimators.architecture import ACTIVATION_NAMES
-from chainrule.estimators.settings import PRESETS
+from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Activation
 from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer, Solver

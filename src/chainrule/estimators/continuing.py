@@ -11,7 +11,7 @@ from chainrule.estimators.settings import FitSettings
 
 ARCHITECTURE = (
     *("preprocess", "hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual"),
-    *("loss", "quantiles", "label_smoothing", "n_members"),
+    *("loss", "quantiles", "label_smoothing", "n_members", "preset"),
 )
 """The parameters that say what the network is, and so cannot change while it is trained on."""
 

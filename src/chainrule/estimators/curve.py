@@ -12,7 +12,7 @@ from chainrule.estimators.architecture import penalties
 from chainrule.estimators.settings import FitSettings
 from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
 from chainrule.training.callbacks import Callback
-from chainrule.training.loop import learning_rates
+from chainrule.training.loop import factors_of, learning_rates
 from chainrule.training.run import Run
 
 
@@ -62,12 +62,15 @@ class LearningCurve(Callback):
         if self.factors is None or self.is_weighted:
             nominal = float(run.plan.batch_size)
             self.factors = penalties(nominal, self.by_batch(run, run.samples.weight[rows]))
-        return StepSettings.of(rate, penalty=self.factors)
+        schedules = self.fit.proposal.factors.items()
+        return StepSettings.of(
+            rate, penalty=self.factors, **{name: factors_of(run, name, each) for name, each in schedules}
+        )
 
     def by_batch(self, run: Run, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sum of each batch (steps,), from values (n,) in the epoch's order; of (n, members) their mean."""
-        starts = np.arange(0, len(values), run.plan.batch_size)
-        total: NDArray[np.float64] = np.add.reduceat(values, starts)
+        starts = np.arange(0, run.rows_per_epoch, run.plan.batch_size)
+        total: NDArray[np.float64] = np.add.reduceat(values[: run.rows_per_epoch], starts)
         return total if total.ndim == 1 else total.mean(1)
 
     # --- after an epoch ------------------------------------------------------------------------------------------
@@ -77,7 +80,7 @@ class LearningCurve(Callback):
         p, fit = self.estimator, self.fit
         p.n_iter_ += 1
         p.loss_ = self.loss(run)
-        p.t_ += run.samples.n
+        p.t_ += run.rows_per_epoch
         p.loss_curve_.append(p.loss_)
         if fit.verbose:
             print(f"Iteration {p.n_iter_}, loss = {p.loss_:.8f}")
@@ -105,7 +108,7 @@ class LearningCurve(Callback):
 
     def loss(self, run: Run, rows: int | None = None) -> float:
         """Return the mean over the samples of the loss of their batch, as scikit-learn reports it."""
-        n = run.samples.n if rows is None else rows
+        n = run.rows_per_epoch if rows is None else rows
         total, penalty = run.session.row_sums.tolist()
         loss, outputs = run.plan.network.loss, run.plan.network.outputs
         if is_mean_over_outputs(loss, outputs):
@@ -131,7 +134,8 @@ class LearningCurve(Callback):
                 print(f"Validation score: {value:f}")
         if fit.early_stopping:
             self.count(value < p.best_validation_score_ + fit.tol)
-            if value > p.best_validation_score_:
+            is_equal = fit.proposal.last_best and value == p.best_validation_score_
+            if value > p.best_validation_score_ or is_equal:
                 p.best_validation_score_, self.best = value, run.snapshot()
             return
         self.count(p.loss_ > p.best_loss_ - fit.tol)

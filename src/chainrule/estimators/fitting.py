@@ -150,6 +150,7 @@ def run(
             callbacks=watchers,
             engine=settings.engine,
             resume=None,
+            drop_last=settings.proposal.drop_last,
             **hooks,
         )
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,12 @@ PUBLISHED = ("n_features_in_", "feature_names_in_")
 """The attributes of a preprocessor that are the estimator's too: its columns are the table's."""
 
 
-def fitted(preprocess: Any, X: Any, weight: Any, dtype: Any, trunk: Any = None) -> TablePreprocessor:
+def fitted(
+    preprocess: Any, X: Any, weight: Any, dtype: Any, trunk: Any = None, settings: Mapping[str, Any] = {}
+) -> TablePreprocessor:
     """Return a preprocessor that has learned the table X: a new one for "auto", or a copy of the one given.
 
+    settings: of the new one.
     weight: (n,) or None. A row of the median weight counts as one row, whatever the sum: min_count counts rows.
     trunk: the `Trunk` of a transfer, whose hidden layers know what its own preprocessor makes of a table; that one.
     """
@@ -27,7 +31,7 @@ def fitted(preprocess: Any, X: Any, weight: Any, dtype: Any, trunk: Any = None) 
     if isinstance(preprocess, TablePreprocessor):
         made: TablePreprocessor = clone(preprocess)
     else:
-        made = TablePreprocessor(dtype=dtype or "float32")
+        made = TablePreprocessor(dtype=dtype or "float32", **settings)
     weight = np.asarray(1.0 if weight is None else weight, np.float64)
     if weight.ndim == 0:
         return made.fit(X)

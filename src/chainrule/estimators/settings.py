@@ -11,14 +11,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from chainrule.errors import ConfigError
-from chainrule.estimators import preprocessing, recipe
+from chainrule.estimators import preprocessing
 from chainrule.estimators.rates import is_stochastic
-from chainrule.formulas.layers import Layer
+from chainrule.estimators.recipes import DEFAULT, PRESETS
+from chainrule.estimators.recipes.base import NOTHING, Facts, Proposal
 
-PRESETS: dict[str, recipe.Recipe] = {"fast": recipe.fast}
-"""The recipes, by the name that `preset` has for them."""
-DEFAULT = "fast"
-"""The one of preprocess="auto" alone."""
 OPTIMIZING = (
     *("solver", "alpha", "learning_rate", "learning_rate_init", "power_t", "momentum", "nesterovs_momentum"),
     *("beta_1", "beta_2", "epsilon", "optimizer", "schedule"),
@@ -32,11 +29,11 @@ WHOLE = ("early_stopping", "scoring", "schedule")
 class FitSettings:
     """The settings of one fit, as attributes with the names of the estimator's parameters.
 
-    values: by name.  front: the layers in front of the first hidden one, behind the vectors of categories.
+    values: by name.  proposal: what a recipe sets beyond these; that of none without a recipe.
     """
 
     values: Mapping[str, Any]
-    front: tuple[Layer, ...] = ()
+    proposal: Proposal = NOTHING
 
     def __getattr__(self, name: str) -> Any:
         """Return the setting of this name."""
@@ -49,7 +46,7 @@ class FitSettings:
 def resolved(estimator: Any, rows: int, features: int, incremental: bool) -> FitSettings:
     """Return the settings of a fit on so many rows and features; incremental: of one epoch, by `partial_fit`."""
     values = estimator.get_params(deep=False)
-    wanted = values["preset"] or (DEFAULT if isinstance(values["preprocess"], str) else None)
+    wanted = name_of_recipe(values["preset"], values["preprocess"])
     if wanted is None:  # a preprocessor of one's own, or none
         return FitSettings(values)
     if values["preprocess"] is None:  # nobody scales the inputs, or numbers to predict
@@ -60,14 +57,32 @@ def resolved(estimator: Any, rows: int, features: int, incremental: bool) -> Fit
     defaults = {field.name: field.default for field in fields(estimator)}
     given = {name: value for name, value in values.items() if not _is_default(value, defaults[name])}
     numbers = preprocessing.numbers(estimator)
-    proposal = PRESETS[wanted](recipe.Facts(rows, features, estimator._task, given, numbers))
+    proposal = PRESETS[wanted].propose(Facts(rows, features, estimator._task, given, numbers))
     left_out = set(given) | set(WHOLE if incremental else ())
     if not given.keys().isdisjoint(OPTIMIZING):
         left_out |= set(OPTIMIZING)
     found = {name: value for name, value in proposal.parameters.items() if name not in left_out}
     if not is_stochastic(estimator):  # its objective must be the same at each evaluation, and has no batches
+        if proposal.hidden is not None:
+            raise ConfigError(
+                f"preset={wanted!r} trains by batches, which a solver such as L-BFGS does not; leave solver and "
+                "optimizer out, or take preset='fast'."
+            )
         found = {name: value for name, value in found.items() if name == "hidden_layer_sizes"}
-    return FitSettings(values | found, proposal.front)
+    if incremental:  # one epoch is no run, whose course the schedules are
+        proposal = proposal._replace(factors={})
+    return FitSettings(values | found | dict(proposal.consumed), proposal)
+
+
+def table_settings(estimator: Any) -> Mapping[str, Any]:
+    """Return the settings of the `TablePreprocessor` that preprocess="auto" makes, but those at their defaults."""
+    wanted = name_of_recipe(estimator.preset, estimator.preprocess)
+    return {} if wanted is None else PRESETS[wanted].table
+
+
+def name_of_recipe(preset: str | None, preprocess: Any) -> str | None:
+    """Return the recipe that is asked for by these parameters; None for none."""
+    return preset or (DEFAULT if isinstance(preprocess, str) else None)
 
 
 def _is_default(value: Any, default: Any) -> bool:

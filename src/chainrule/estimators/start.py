@@ -19,12 +19,26 @@ PIECE = 1 << 14
 
 
 def untrained(
-    network: Network, random: Any, dtype: Any, logistic: bool, members: int, drawn: bool
+    network: Network,
+    random: Any,
+    dtype: Any,
+    logistic: bool,
+    members: int,
+    drawn: bool,
+    by_layers: bool = False,
 ) -> Model | Ensemble:
     """Return a model, or an ensemble of several, with the start that scikit-learn draws; with zeros unless drawn.
 
     The members' draws follow each other, so the first one begins as a single network does.
+    by_layers: whether each layer's own initializers draw it in place of this, from a seed that `random` draws.
     """
+    if by_layers:
+        seed = int(random.randint(2**32, dtype=np.uint32))
+        made = [
+            Model(network, seed=member_seed(seed, member) if member else seed, dtype=dtype)
+            for member in range(members)
+        ]
+        return made[0] if members == 1 else Ensemble.of(made, seed=seed)
     thetas = [
         initial_theta(network, random, dtype, logistic, member) if drawn else np.zeros(network.size, dtype)
         for member in range(members)

@@ -53,14 +53,16 @@ def fit(
     factors: Mapping[str, Schedule] | None = None,
     reported: Callable[[float, float], float] | None = None,
     trainer: Trainer | None = None,
+    drop_last: bool = False,
 ) -> History:
-    """Train a model in place and return its history. The arguments are those of `Model.fit`, checked, and six more.
+    """Train a model in place and return its history. The arguments are those of `Model.fit`, checked, and seven more.
 
     order, settings: functions that each epoch begins with, see `Run`; they replace the shuffle, and the schedule.
     factors: schedules of the factors of the weight decay, of dropout and of label smoothing, see `Run`.
     optimizer_state: what the optimizer begins with, of an earlier run (`Run.optimizer_state`); None for its start.
     reported: what a solver minimizes, see `Run`.
     trainer: what makes the session, for more than one network; None for the one that suits optimizer and method.
+    drop_last: whether an epoch leaves out the last samples of its order, where they fill no batch.
     """
     before, steps_before = model.epochs_trained, 0 if optimizer_state is None else optimizer_state.steps
     trainer = trainer_for(optimizer, method) if trainer is None else trainer
@@ -87,6 +89,7 @@ def fit(
                 plan, optimizer, samples, validation, epochs, schedule, shuffle, method, factors or {}
             )
             | trainer.identity()
+            | ({"drop_last": True} if drop_last else {})
         ),
         plateau=schedule.init() if isinstance(schedule, ReduceOnPlateau) else None,
         callbacks=callbacks,
@@ -96,6 +99,7 @@ def fit(
         factors=factors or {},
         reported=reported,
         steps_before=steps_before,
+        drop_last=drop_last,
     )
     trainer.check(run)
     if resume is not None:

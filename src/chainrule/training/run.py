@@ -82,6 +82,8 @@ class Run:
     """reported(loss, penalty) -> what a solver minimizes and records in place of their sum; None for the sum"""
     steps_before: int = 0
     """steps that the optimizer had taken before this run"""
+    drop_last: bool = False
+    """whether an epoch leaves out the samples that fill no batch, the last ones of its order"""
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
@@ -90,8 +92,14 @@ class Run:
 
     @cached_property
     def steps_per_epoch(self) -> int:
-        """The number of batches per epoch, the last partial one included."""
-        return -(-self.samples.n // self.plan.batch_size)
+        """The number of batches per epoch, the last partial one included unless `drop_last`."""
+        return -(-self.rows_per_epoch // self.plan.batch_size)
+
+    @property
+    def rows_per_epoch(self) -> int:
+        """The number of samples that an epoch takes."""
+        n, size = self.samples.n, self.plan.batch_size
+        return n - n % size if self.drop_last and n > size else n
 
     @property
     def step(self) -> int:

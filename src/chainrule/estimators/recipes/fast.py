@@ -1,4 +1,4 @@
-"""The recipe of a network for tables: what `preprocess="auto"` sets of the parameters that are at their defaults.
+"""The recipe "fast": what `preprocess="auto"` sets of the parameters that are at their defaults.
 
 scikit-learn's defaults are those of its MLP, which expects numbers prepared by hand. For a table that the estimator
 prepares itself the network is another one:
@@ -51,10 +51,10 @@ and boosted trees on tabular data" (2024).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from chainrule.formulas.layers import Layer, PiecewiseLinearEmbedding, Scale
+from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
+from chainrule.formulas.layers import PiecewiseLinearEmbedding, Scale
 from chainrule.formulas.optimizers import AdamW
 from chainrule.formulas.schedules import Cosine
 
@@ -70,31 +70,6 @@ VECTOR, BINS, ROWS_OF_A_BIN = 8, 48, 10
 """The numbers of a vector in place of a number, the most bins, and the fewest rows of the table for each of them."""
 MOST_NUMBERS = 24
 """A table of more numbers has no embedding."""
-
-
-class Facts(NamedTuple):
-    """What a recipe knows of a fit."""
-
-    rows: int
-    features: int
-    """the columns of the samples; a category that becomes a vector is one of them"""
-    task: str
-    """regression, binary, multiclass or multilabel"""
-    given: Mapping[str, Any]
-    """the parameters that have another value than their default, which they keep"""
-    numbers: tuple[int, ...] = ()
-    """the places of the table's scaled numbers among the inputs of the layers in front"""
-
-
-class Proposal(NamedTuple):
-    """What a recipe sets."""
-
-    parameters: dict[str, Any]
-    front: tuple[Layer, ...] = ()
-    """the layers in front of the first hidden one"""
-
-
-Recipe = Callable[[Facts], Proposal]
 
 
 def for_tables(facts: Facts) -> Proposal:
@@ -117,7 +92,7 @@ def for_tables(facts: Facts) -> Proposal:
             "n_iter_no_change": max(10, epochs // 5),
             "scoring": "loss",
         }
-    return Proposal(found, (Scale(rate=FRONT_RATE),))
+    return Proposal(found, front=(Scale(rate=FRONT_RATE),))
 
 
 def fast(facts: Facts) -> Proposal:
@@ -127,4 +102,7 @@ def fast(facts: Facts) -> Proposal:
         return proposal
     bins = min(BINS, max(2, facts.rows // ROWS_OF_A_BIN))
     embedding = PiecewiseLinearEmbedding(VECTOR, bins, columns=facts.numbers)
-    return Proposal(proposal.parameters, (embedding, *proposal.front))
+    return proposal._replace(front=(embedding, *proposal.front))
+
+
+RECIPE = Recipe(fast)

@@ -1,0 +1,65 @@
+"""What a recipe is: how a table is prepared, and what a fit then sets, from what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from chainrule.formulas.layers import Layer
+from chainrule.formulas.losses import Loss
+from chainrule.formulas.schedules import Schedule
+
+
+class Facts(NamedTuple):
+    """What a recipe knows of a fit."""
+
+    rows: int
+    features: int
+    """the columns of the samples; a category that becomes a vector is one of them"""
+    task: str
+    """regression, binary, multiclass or multilabel"""
+    given: Mapping[str, Any]
+    """the parameters that have another value than their default, which they keep"""
+    numbers: tuple[int, ...] = ()
+    """the places of the table's scaled numbers among the inputs of the layers in front"""
+
+
+class Proposal(NamedTuple):
+    """What a recipe sets. All but `parameters` is at first as an estimator without a recipe has it."""
+
+    parameters: Mapping[str, Any] = {}
+    """parameters of the estimator by name, for those that are at their defaults"""
+    consumed: Mapping[str, Any] = {}
+    """parameters that the recipe has put into the network itself, also if they were given, and what they are then"""
+    front: tuple[Layer, ...] = ()
+    """the layers in front of the first hidden one"""
+    hidden: tuple[tuple[Layer, ...], ...] | None = None
+    """the layers of each hidden layer; None for those that the parameters describe"""
+    head: Callable[[int], tuple[Layer, ...]] | None = None
+    """head(outputs) -> the last layers; None for a Dense"""
+    loss: Callable[[Loss], Loss] | None = None
+    """loss(loss of the parameters) -> the network's; None for that one"""
+    start: str = "sklearn"
+    """the first parameters: drawn as "sklearn" does, by the layers' "own" initializers, or by these and then set on the
+    training "samples" (`Model.start_on`)"""
+    factors: Mapping[str, Schedule] = {}
+    """schedules of the weight decay, dropout and label smoothing: "decay", "dropout", "smoothing" """
+    drop_last: bool = False
+    """whether an epoch leaves out the samples that fill no batch, others in each epoch"""
+    last_best: bool = False
+    """whether early stopping returns to the last of several epochs with the best score"""
+    clamp: bool = False
+    """whether predicted numbers stay within the range of the training targets"""
+
+
+NOTHING = Proposal()
+"""What is set without a recipe."""
+
+
+class Recipe(NamedTuple):
+    """A network for tables, by a name."""
+
+    propose: Callable[[Facts], Proposal]
+    """what it sets for a fit"""
+    table: Mapping[str, Any] = {}
+    """the settings of the `TablePreprocessor` of preprocess="auto" that are not the default"""
