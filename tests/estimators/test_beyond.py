@@ -21,6 +21,12 @@ B = B / B.std()
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
+class EachStep(chainrule.Callback):
+    """Makes each step a call of the engine."""
+
+    every_steps = 1
+
+
 def net(**settings: Any) -> MLPClassifier:
     return MLPClassifier(
         **{"hidden_layer_sizes": (16, 16), "max_iter": 30, "learning_rate_init": 0.01, "random_state": 0}
@@ -140,6 +146,24 @@ def test_a_time_limit():
     assert (
         time.perf_counter() - begin < 2 and made.n_iter_ > 3 and "time limit" in made.model_.history.stopped
     )
+
+
+def test_a_time_limit_scores_the_end_of_its_schedule(monkeypatch: pytest.MonkeyPatch):
+    ticks = iter(range(10_000))
+    monkeypatch.setattr("chainrule.training.time_limit.MEASURED", 0.0)
+    made = net(
+        early_stopping=True,
+        schedule="cosine",
+        max_iter=50,
+        batch_size=8,
+        time_limit=5.0,
+        callbacks=EachStep(),
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr("chainrule.training.time_limit.time.monotonic", lambda: next(ticks) / 10)
+        made.fit(X, Y)
+    assert "time limit" in made.model_.history.stopped and made.n_iter_ < 5
+    assert len(made.validation_scores_) == made.n_iter_ + 1  # the last one of a part of an epoch
 
 
 def test_the_model_beneath_explains():

@@ -236,7 +236,7 @@ def test_ctrl_c_within_a_call_leaves_whole_epochs(monkeypatch: pytest.MonkeyPatc
 
 def test_a_time_limit_leaves_whole_epochs(monkeypatch: pytest.MonkeyPatch):
     clock = iter(range(1000))
-    monkeypatch.setattr("chainrule.training.callbacks.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("chainrule.training.time_limit.time.monotonic", lambda: float(next(clock)))
     ensemble = fitted(2, epochs=50, callbacks=[c.TimeLimit(7.5)])
     assert "time limit" in ensemble.history.stopped
     epochs = len(ensemble.history)

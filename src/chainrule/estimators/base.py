@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 from typing import Any, Self
 
@@ -122,6 +123,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         incremental: bool = False,
     ) -> Self:
         """Check, begin or continue, and fit by batches or by a solver."""
+        begun = time.monotonic()
         self._validate_params()
         hidden_sizes(self.hidden_layer_sizes)  # an error comes before a large table is read
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
@@ -130,7 +132,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         if sample_weight is not None:
             weight = np.asarray(_check_sample_weight(sample_weight, X), np.float64)
         weight = continuing.check_weights(self._weighted(y, weight))
-        settings = resolved(self, X.shape[0], X.shape[1], incremental)
+        settings = replace(resolved(self, X.shape[0], X.shape[1], incremental), begun=begun)
         random = check_random_state(settings.random_state)
         watched = None if incremental else tasks(self, settings.max_iter, X, y, sample_weight)
         y = y.reshape(len(y), -1) if y.dtype.kind == "f" else y

@@ -22,11 +22,12 @@ from chainrule.formulas.optimizers import LBFGS, GradientDescent, Optimizer
 from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.model import Ensemble
 from chainrule.training import fit as training
-from chainrule.training.callbacks import Callback, TimeLimit, as_callbacks
+from chainrule.training.callbacks import Callback, as_callbacks
 from chainrule.training.ensemble import ByMembers, WholeEpochs
 from chainrule.training.history import History
 from chainrule.training.run import Run
 from chainrule.training.settings import as_optimizer, as_schedule, check_clip
+from chainrule.training.time_limit import TimeLimit
 
 AUTO_BATCH = 200
 """The largest batch that batch_size="auto" makes."""
@@ -129,7 +130,8 @@ def run(
     )
     watchers = [*([] if curve is None else [curve]), *callbacks, *as_callbacks(settings.callbacks)]
     if settings.time_limit is not None:
-        watchers.append(TimeLimit(float(settings.time_limit)))
+        shorten = curve is not None and schedule.looks_ahead
+        watchers.append(TimeLimit(float(settings.time_limit), shorten=shorten, since=settings.begun))
     hooks: dict[str, Any] = {"reported": reported(model.network.loss, samples)}
     if curve is not None:
         hooks = {"order": curve.order, "settings": curve.settings, "optimizer_state": curve.rates.kept}

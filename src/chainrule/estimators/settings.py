@@ -30,10 +30,12 @@ class FitSettings:
     """The settings of one fit, as attributes with the names of the estimator's parameters.
 
     values: by name.  proposal: what a recipe sets beyond these; that of none without a recipe.
+    begun: the `time.monotonic()` from which the seconds of time_limit count; None for the start of the training.
     """
 
     values: Mapping[str, Any]
     proposal: Proposal = NOTHING
+    begun: float | None = None
 
     def __getattr__(self, name: str) -> Any:
         """Return the setting of this name."""

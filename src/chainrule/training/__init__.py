@@ -16,13 +16,13 @@ if TYPE_CHECKING:
         EarlyStopping,
         FunctionCallback,
         StopAt,
-        TimeLimit,
         as_callbacks,
     )
     from chainrule.training.history import History
     from chainrule.training.listeners import CSVLog, Listener
     from chainrule.training.progress import ProgressBar
     from chainrule.training.run import Run
+    from chainrule.training.time_limit import TimeLimit
 
 __all__ = [
     "CSVLog",
@@ -48,12 +48,12 @@ __getattr__, __dir__ = lazy(
             "EarlyStopping",
             "FunctionCallback",
             "StopAt",
-            "TimeLimit",
             "as_callbacks",
         ),
         "history": ("History",),
         "listeners": ("CSVLog", "Listener"),
         "progress": ("ProgressBar",),
         "run": ("Run",),
+        "time_limit": ("TimeLimit",),
     },
 )

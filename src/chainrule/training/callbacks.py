@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -188,29 +187,6 @@ class StopAt(Callback):
         """Stop the run if the value is reached."""
         if self.sign * watched(run, self.monitor) >= self.sign * self.value:
             run.stop(f"{self.monitor} reached {self.value:g}")
-
-
-class TimeLimit(Callback):
-    """Stop a run after so many seconds, between two calls of the engine: about a tenth of a second late at most."""
-
-    looks_inside = False
-
-    def __init__(self, seconds: float) -> None:
-        """Check the limit; the clock starts with the training."""
-        self.seconds, self.end = check_number(seconds, "seconds of TimeLimit", above=0), math.inf
-
-    def on_train_begin(self, run: Run) -> None:
-        """Start the clock."""
-        self.end = time.monotonic() + self.seconds
-
-    def on_steps(self, run: Run) -> None:
-        """Stop when the time is over."""
-        if time.monotonic() > self.end and run.history.stopped is None:
-            run.stop(f"the time limit of {self.seconds:g} s is over")
-
-    def on_epoch_end(self, run: Run) -> None:
-        """Stop when the time is over."""
-        self.on_steps(run)
 
 
 class Checkpoint(Callback):

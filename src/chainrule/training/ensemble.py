@@ -225,7 +225,10 @@ class ByMembers(ByGradient):
 
 
 class WholeEpochs(Callback):
-    """Return to the end of the last whole epoch when a run ends within one, where members may be at different steps."""
+    """Return to the end of the last whole epoch when a run ends within one, where members may be at different steps.
+
+    A run whose plan for a time limit ends within an epoch ends there, with all members at one step.
+    """
 
     def on_train_begin(self, run: Run) -> None:
         """Keep the parameters and states."""
@@ -238,6 +241,6 @@ class WholeEpochs(Callback):
 
     def on_train_end(self, run: Run) -> None:
         """Return to them."""
-        if run.position or run.error is not None:
+        if run.error is not None or (run.position and run.shortened is None):
             run.restore(self.kept)
             run.position = 0

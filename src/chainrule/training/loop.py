@@ -59,12 +59,16 @@ def train_epoch(run: Run) -> None:
         run.session.sums[...] = 0
         run.session.row_sums[...] = 0
     before = run.session.taken - run.position
+    total = run.total_steps
     try:
         while run.position < run.steps_per_epoch and run.history.stopped is None:
+            if run.total_steps != total:  # planned anew, and the schedules with it
+                total, settings = run.total_steps, step_settings(run, order)
             begin = run.position
             end = min(
                 begin + (run.session.call_steps or run.chunk),
                 run.steps_per_epoch,
+                max(total - first, begin + 1),
                 *(_next_stop(run, first, every) for every in _stops(run)),
             )
             start = time.perf_counter()
@@ -144,7 +148,7 @@ def factors_of(run: Run, name: str, schedule: Schedule) -> NDArray[np.float64]:
 def by_step(run: Run, schedule: Schedule) -> NDArray[np.float64]:
     """Return a schedule's factor at each step of the epoch: (steps_per_epoch,)"""
     steps = np.arange(run.epoch * run.steps_per_epoch, (run.epoch + 1) * run.steps_per_epoch)
-    factors = schedule.factor(steps, run.epochs * run.steps_per_epoch, run.steps_per_epoch)
+    factors = schedule.factor(steps, run.total_steps, run.steps_per_epoch)
     return np.broadcast_to(np.asarray(factors, np.float64), steps.shape)
 
 

@@ -84,6 +84,8 @@ class Run:
     """steps that the optimizer had taken before this run"""
     drop_last: bool = False
     """whether an epoch leaves out the samples that fill no batch, the last ones of its order"""
+    shortened: int | None = None
+    """the steps after which the run ends within an epoch, by a plan for a time limit; None for whole epochs"""
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
@@ -105,6 +107,12 @@ class Run:
     def step(self) -> int:
         """The number of steps completed in the whole run."""
         return self.epoch * self.steps_per_epoch + self.position
+
+    @property
+    def total_steps(self) -> int:
+        """The number of steps of the whole run, which the schedules are over."""
+        total = self.epochs * self.steps_per_epoch
+        return total if self.shortened is None else min(total, self.shortened)
 
     @property
     def theta(self) -> NDArray[Any]:
@@ -151,9 +159,8 @@ class Run:
     def __repr__(self) -> str:
         """Show the progress and the last record."""
         last = "".join(f", {name} {value:.4g}" for name, value in self.logs.items())
-        steps = self.epochs * self.steps_per_epoch
         return (
-            f"<Run: epoch {self.epoch} of {self.epochs}, step {self.step:,} of {steps:,}, "
+            f"<Run: epoch {self.epoch} of {self.epochs}, step {self.step:,} of {self.total_steps:,}, "
             f"{self.engine.name} engine{last}>"
         )
 
