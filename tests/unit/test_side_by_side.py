@@ -227,9 +227,18 @@ def test_one_member_is_packed_too():
     assert_allclose(ensemble.pack().predict_proba(X), ensemble.predict_proba(X), rtol=1e-12)
 
 
+def test_an_ensemble_is_bound_as_its_packed_model():
+    ensemble = fitted(CHAINS["codes and numbers"], y=np.array(["x", "y", "z"])[Y])
+    bound = ensemble.bind()
+    assert_array_equal(bound.predict(X), ensemble.predict(X))
+    assert_allclose(bound.predict_proba(X[3]), ensemble.predict_proba(X[3:4]), rtol=1e-12)
+
+
 def test_a_layer_that_mixes_columns_is_refused():
     net = c.Network(4, [c.Dense(4), c.Softmax(), c.Dense(3)], c.SoftmaxCrossEntropy())
     with pytest.raises(c.ConfigError, match=r"Softmax\(\) has no form for networks side by side"):
         side_by_side(net, 2)
     with pytest.raises(c.ConfigError, match="has no form"):
         c.Ensemble(net, 2).pack()
+    with pytest.raises(c.ConfigError, match="has no form"):
+        c.Ensemble(net, 2).bind()
