@@ -154,11 +154,23 @@ def test_hidden_layers_stand_side_by_side():
 def test_what_is_for_one_network():
     with pytest.raises(ValueError, match="n_members above 1 needs training by batches"):
         classifier(solver="lbfgs").fit(X, Y)
-    with pytest.raises(ValueError, match="replace_head is for one network"):
-        classifier().fit(X, Y).replace_head()
     for wrong in (0, 1.5, "3"):
         with pytest.raises(ValueError, match="The 'n_members' parameter"):
             classifier(n_members=wrong).fit(X, Y)
+
+
+def test_transfer():
+    made = classifier(max_iter=3).fit(X, Y)
+    other = made.replace_head(MLPRegressor(max_iter=3, random_state=1)).fit(X, X[:, 0])
+    assert len(other.members_) == 3 and other.get_params()["n_members"] is None
+    assert_array_equal(other.coefs_[0], made.coefs_[0])
+    assert other.coefs_[1].shape == (3, 8, 1) and np.ptp(other.coefs_[1], axis=0).all()
+    free = clone(made.replace_head(freeze=False)).fit(X, Y > 0)
+    assert len(free.members_) == 3 and not np.array_equal(free.coefs_[0], made.coefs_[0])
+    one = classifier(n_members=1, max_iter=3).fit(X, Y)
+    assert type(one.replace_head(classifier()).fit(X, Y).model_) is Model
+    with pytest.raises(ValueError, match="n_members above 1 needs training by batches"):
+        made.replace_head(MLPRegressor(solver="lbfgs")).fit(X, X[:, 0])
 
 
 def test_a_member_that_diverges_is_left_out():

@@ -84,7 +84,7 @@ def test_given_parameters_stay():
     found = resolved(net.set_params(solver="adam"), 200, 2, incremental=True)
     assert found.optimizer is not None and found.schedule is None and not found.early_stopping
     plain = MLPClassifier(preprocess=None)
-    assert resolved(plain, 200, 2, incremental=False) == FitSettings(plain.get_params())
+    assert resolved(plain, 200, 2, incremental=False) == FitSettings(plain.get_params() | {"n_members": 1})
     with pytest.raises(AttributeError, match="no setting 'epochs'"):
         found.epochs  # noqa: B018
     with pytest.raises(AttributeError):

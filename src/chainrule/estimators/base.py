@@ -73,7 +73,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     dtype: Any = None
     engine: Any = "auto"
     preprocess: Any = None
-    n_members: Any = 1
+    n_members: Any = None
     own_batches: Any = True
     preset: Any = None
 
@@ -140,7 +140,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         is_drawn = self._begin(settings, X, random, first)
         samples = self._scaled(samples, first, settings.proposal.clamp)
         if not is_stochastic(settings):
-            if settings.n_members > 1:
+            if len(self.members_) > 1:
                 raise ConfigError(
                     "n_members above 1 needs training by batches, as by solver='adam'; a solver has one network."
                 )
@@ -233,7 +233,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         network, self._group_sizes = build(settings, sizes, X.shape[1], [*front], outputs, loss)
         dtype = np.dtype(settings.dtype or (X.dtype if X.dtype == np.float32 else np.float64))
         is_logistic = settings.activation == "logistic"
-        count = int(settings.n_members)
+        trunks = () if self._trunk is None else self._trunk.models
+        count = len(trunks) or int(settings.n_members)
         by_layers = settings.proposal.start != "sklearn"
         self.model_ = untrained(network, random, dtype, is_logistic, count, not given, by_layers)
         self.model_.classes = self._model_classes()
@@ -243,8 +244,8 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             self.model_.feature_names = self.feature_names_in_.tolist()
         self.n_layers_ = len(sizes) + 2
         if self._trunk is not None:
-            for member in self.members_:
-                take_trunk(member, self._trunk)
+            for member, trunk in zip(self.members_, trunks, strict=True):
+                take_trunk(member, trunk, self._trunk.freeze)
         for name, values in given.items():
             setattr(self, name, values)
 

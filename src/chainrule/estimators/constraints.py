@@ -68,7 +68,7 @@ SHARED: dict[str, list[Any]] = {
     "preprocess": [StrOptions({"auto"}), TablePreprocessor, None],
     "preset": [StrOptions(set(PRESETS)), None],
     "engine": [StrOptions({"auto", *ENGINES})],
-    "n_members": [COUNT],
+    "n_members": [COUNT, None],
     "own_batches": ["boolean"],
 }
 """The constraints of the parameters that classifier and regressor share, by name."""

@@ -51,8 +51,9 @@ PARAMETERS = """
         for the one of preprocess="auto", which is "fast". Raises ConfigError without preprocess.
     engine: "native", "reference" or "auto", see `Model.fit`.
     n_members: the networks of an ensemble, which begin with other weights and are trained together, each on a core of
-        its own; their average is predicted, and watched by early stopping. `members_` is a list of them, `model_` is an
-        `Ensemble`, coefs_ and intercepts_ have an axis of members in front, and `spread` says how far they disagree.
+        its own; None for one, or as many as the preset has. Their average is predicted, and watched by early stopping.
+        `members_` is a list of them, `model_` is an `Ensemble`, coefs_ and intercepts_ have an axis of members in
+        front, and `spread` says how far they disagree.
     own_batches: whether each of several members has an order of the samples of its own.
 """
 

@@ -158,11 +158,10 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         estimator: an `MLPClassifier` or `MLPRegressor` that is not fitted yet, whose parameters of the architecture are
         replaced by this one's; None for one like this.  freeze: whether its fit trains the last layer alone.
         Its fit draws the last layer anew, and begins with the hidden layers as they are now; so do clones of
-        it, which a search or a cross-validation makes. A table is prepared as this one's was.
+        it, which a search or a cross-validation makes. A table is prepared as this one's was. Of an ensemble
+        it is an ensemble again, whose members begin with the layers of one member each.
         """
         check_is_fitted(self)
-        if isinstance(self.model_, Ensemble):
-            raise ConfigError("replace_head is for one network; fit with n_members=1.")
         made = clone(self) if estimator is None else clone(estimator, safe=False)
         if not isinstance(made, Fitted):
             raise ConfigError(f"estimator must be an MLPClassifier or MLPRegressor, not {estimator!r}.")
@@ -170,7 +169,7 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         made.set_params(
             **{name: value for name, value in self.get_params(deep=False).items() if name in same}
         )
-        made._trunk = Trunk(self.model_, freeze, self.__dict__.get("preprocessor_"))
+        made._trunk = Trunk(tuple(self.members_), freeze, self.__dict__.get("preprocessor_"))
         return made
 
     def __sklearn_clone__(self) -> Any:

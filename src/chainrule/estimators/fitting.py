@@ -113,7 +113,7 @@ def run(
     size: samples of a batch.  curve: orders, settings and records of the epochs; None for a solver's.
     Raises DataError where training produced NaN or infinity, unless early stopping has better parameters to return to.
     """
-    model = estimator.model_
+    model, members = estimator.model_, len(estimator.members_)
     total = float(size) if curve is not None else float(samples.weight.sum())
     model.network = with_penalty(model.network, float(settings.alpha), total)
     for one in estimator.members_:
@@ -166,7 +166,7 @@ def run(
     finally:
         if isinstance(model, Ensemble):
             model.leave_out_diverged()
-            if curve is not None and len(model) < int(settings.n_members):
+            if curve is not None and len(model) < members:
                 curve.rates.session = None  # it is of more members
 
 

@@ -50,7 +50,7 @@ def resolved(estimator: Any, rows: int, features: int, incremental: bool) -> Fit
     values = estimator.get_params(deep=False)
     wanted = name_of_recipe(values["preset"], values["preprocess"])
     if wanted is None:  # a preprocessor of one's own, or none
-        return FitSettings(values)
+        return FitSettings(_of_so_many(values))
     if values["preprocess"] is None:  # nobody scales the inputs, or numbers to predict
         raise ConfigError(
             f"preset={wanted!r} is for a table that the estimator prepares; pass preprocess='auto' or a "
@@ -73,7 +73,12 @@ def resolved(estimator: Any, rows: int, features: int, incremental: bool) -> Fit
         found = {name: value for name, value in found.items() if name == "hidden_layer_sizes"}
     if incremental:  # one epoch is no run, whose course the schedules are
         proposal = proposal._replace(factors={})
-    return FitSettings(values | found | dict(proposal.consumed), proposal)
+    return FitSettings(_of_so_many(values | found | dict(proposal.consumed)), proposal)
+
+
+def _of_so_many(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values with one member where neither user nor recipe says how many."""
+    return {**values, "n_members": values["n_members"] or 1}
 
 
 def table_settings(estimator: Any) -> Mapping[str, Any]:

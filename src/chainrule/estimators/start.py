@@ -102,16 +102,16 @@ def views(network: Network, theta: NDArray[Any], field: str) -> Views:
 class Trunk(NamedTuple):
     """The hidden layers that another estimator begins with."""
 
-    model: Model
+    models: tuple[Model, ...]
+    """one for each member"""
     freeze: bool
     """whether they stay as they are"""
     preprocessor: Any = None
     """the `TablePreprocessor` in front of them, if there is one"""
 
 
-def take_trunk(model: Model, taken: Trunk) -> None:
+def take_trunk(model: Model, trunk: Model, freeze: bool) -> None:
     """Copy the hidden layers of another model into this one, and freeze them if asked. Raises DataError for others."""
-    trunk = taken.model
     own, theirs = (
         {(slot.link.name, slot.field): slot.parameter.shape for slot in each.network.slots[:-2]}
         for each in (model, trunk)
@@ -130,5 +130,5 @@ def take_trunk(model: Model, taken: Trunk) -> None:
     model.theta[:stop] = trunk.theta[:stop]
     states = {name: trunk.states[name] for name in model.states}
     model.states = {name: type(s)(*(np.array(v, model.dtype) for v in s)) for name, s in states.items()}
-    if taken.freeze:
+    if freeze:
         model.freeze(*(name for name, _ in own))
