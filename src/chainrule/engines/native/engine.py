@@ -23,6 +23,8 @@ from chainrule.network.network import Network
 
 CHUNK = 1 << 24
 """Numbers converted at a time where the samples do not lie as the kernels read them: wide sparse rows stay few."""
+ROWS = 256
+"""The rows of a thread that are predicted at a time: their numbers stay in its cache, and are soon allocated."""
 try:
     from chainrule.engines.native import _native
 except ImportError:
@@ -87,7 +89,9 @@ class NativeEngine:
         threads: int | None = None,
     ) -> NDArray[Any]:  # fmt: skip
         """Compute the outputs (n, fan_out), with the rows shared among threads."""
-        return NativeWalk(network, theta, states, min(X.shape[0], max(batch_size, 256)), threads)(X)
+        threads = min(workers(), threads or workers())
+        capacity = min(X.shape[0], max(batch_size, ROWS), ROWS * threads)
+        return NativeWalk(network, theta, states, capacity, threads)(X)
 
     def bind(
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int
