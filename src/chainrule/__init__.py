@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from chainrule.data.source import ArraySource as ArraySource
+    from chainrule.data.source import BatchSource as BatchSource
+    from chainrule.data.source import Source as Source
     from chainrule.engines import ENGINES as ENGINES
     from chainrule.errors import ChainruleError as ChainruleError
     from chainrule.errors import ConfigError as ConfigError
@@ -97,6 +100,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "network.blocks": ("Residual", "Skip"),
+    "data.source": ("ArraySource", "BatchSource", "Source"),
     "engines": ("ENGINES",),
     "estimators": ("MLPClassifier", "MLPRegressor"),
     "estimators.tables.preprocessor": ("TablePreprocessor",),

@@ -21,7 +21,7 @@ from chainrule.core.arrays import Array
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
 
-Purpose = Literal["weights", "shuffle", "split", "method", "judging", "member", "start"]
+Purpose = Literal["weights", "shuffle", "split", "method", "judging", "member", "start", "window"]
 PURPOSES: dict[Purpose, int] = {
     "weights": 1,
     "shuffle": 2,
@@ -30,6 +30,7 @@ PURPOSES: dict[Purpose, int] = {
     "judging": 5,
     "member": 6,
     "start": 7,
+    "window": 8,
 }
 
 

@@ -70,13 +70,19 @@ def _unmasked(value: NDArray[Any], name: str) -> NDArray[Any]:
     return np.asarray(value)
 
 
-def check_X(X: Any, inputs: int, name: str = "X", features: Sequence[str] | None = None) -> Any:
+def check_X(
+    X: Any,
+    inputs: int,
+    name: str = "X",
+    features: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+) -> Any:
     """Check that X (n, inputs) contains finite real numbers; a single sample (inputs,) becomes (1, inputs).
 
     features: the names of the model's features: a data frame's columns are taken by name, in this order.
+    names: those of an array's columns, for errors.
     Raises ShapeError, or DataError for text, complex numbers, NaN, infinity or missing columns.
     """
-    names = None
     if frames.is_frame(X) and not hasattr(X, "tocsr"):
         X, names = frames.to_array(X, name, features)
     X = as_array(X, name)
@@ -214,8 +220,8 @@ def _as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
     return values.astype(np.float64)
 
 
-def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: str) -> Targets:
-    """Convert labels to class numbers. Without known classes, integers in [0, outputs) are class numbers already."""
+def as_labels(y: NDArray[Any], name: str = "y") -> NDArray[Any]:
+    """Return labels (n,) as numbers or as text. Raises DataError for missing ones and for other types."""
     if y.dtype.kind == "O":
         y = _plain(y, name)
     if y.dtype.kind == "T":  # NumPy's strings of any length
@@ -225,6 +231,12 @@ def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: s
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         at = int(np.isfinite(y).argmin())
         raise DataError(f"{name} contains NaN or infinity at row {at}; drop the samples without a label.")
+    return y
+
+
+def _labels(y: NDArray[Any], outputs: int, classes: NDArray[Any] | None, name: str) -> Targets:
+    """Convert labels to class numbers. Without known classes, integers in [0, outputs) are class numbers already."""
+    y = as_labels(y, name)
     if y.dtype.kind == "f" and (y == np.floor(y)).all() and (np.abs(y) < 2.0**63).all():
         y = y.astype(np.int64)
     if (
@@ -299,14 +311,21 @@ def _some(labels: NDArray[Any]) -> str:
 
 
 def check_weight(
-    sample_weight: Any, class_weight: Mapping[Any, float] | str | None, targets: Targets, outputs: int
+    sample_weight: Any,
+    class_weight: Mapping[Any, float] | str | None,
+    targets: Targets,
+    outputs: int,
+    name: str = "sample_weight",
+    *,
+    is_part: bool = False,
 ) -> Any:
     """Multiply sample weights by the weights of their classes: s (n,), not negative, with a positive sum.
 
+    is_part: whether these are some of the samples, all of which may have a weight of 0.
     class_weight: {label: weight} (1 for labels not named), or "balanced" for n / (classes * count of the class).
     """
     n = len(targets.y)
-    weight = np.ones(n) if sample_weight is None else as_array(sample_weight, "sample_weight")
+    weight = np.ones(n) if sample_weight is None else as_array(sample_weight, name)
     try:
         is_text = weight.dtype.kind == "O" and any(isinstance(value, str) for value in weight.flat)
         if is_text or weight.dtype.kind not in "biufO":
@@ -314,14 +333,15 @@ def check_weight(
         s = _as_numbers(weight)
     except (AttributeError, TypeError, ValueError) as error:
         raise DataError(
-            "sample_weight must contain one number a sample, no text, dates or complex numbers."
+            f"{name} must contain one number a sample, no text, dates or complex numbers."
         ) from error
     if s.shape != (n,):
-        raise ShapeError(f"sample_weight must be ({n},), one number a sample, not {s.shape}.")
-    if not np.isfinite(s).all() or (s < 0).any() or not s.sum() > 0:
+        raise ShapeError(f"{name} must be ({n},), one number a sample, not {s.shape}.")
+    if not np.isfinite(s).all() or (s < 0).any() or not (is_part or s.sum() > 0):
         good = np.isfinite(s) & (s >= 0)
         where = "" if good.all() else f"; it is {s[good.argmin()]} at row {int(good.argmin())}"
-        raise DataError(f"sample_weight must be finite, not negative, and not zero for every sample{where}.")
+        rule = "finite and not negative" if is_part else "finite, not negative, and not zero for every sample"
+        raise DataError(f"{name} must be {rule}{where}.")
     if class_weight is None:
         return s
     y = targets.y
@@ -348,7 +368,7 @@ def check_weight(
         weights = np.asarray(list(table.values()), np.float64)
     except (TypeError, ValueError) as error:
         raise ConfigError("class_weight must contain one number a label.") from error
-    if not np.isfinite(weights).all() or (weights < 0).any() or not (s * weights[y]).sum() > 0:
+    if not np.isfinite(weights).all() or (weights < 0).any() or not (is_part or (s * weights[y]).sum() > 0):
         raise ConfigError(
             "class_weight must contain finite numbers of at least 0 that leave some sample a weight."
         )
@@ -432,6 +452,7 @@ def check_scale(mean: Any, std: Any, outputs: int, low: Any = None, high: Any = 
 __all__ = [
     "Targets",
     "as_array",
+    "as_labels",
     "check_X",
     "check_choice",
     "check_classes",

@@ -17,6 +17,7 @@ from chainrule.core.settings import check_number
 from chainrule.core.shown import Shown, widget
 from chainrule.data import checks
 from chainrule.data.samples import Samples
+from chainrule.data.source import Source
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.formulas.layers import Layer
 from chainrule.formulas.losses import Loss
@@ -114,7 +115,7 @@ class Model(Trained, Shown):
         decay_schedule: Schedule | str | None = None,
         dropout_schedule: Schedule | str | None = None,
         smoothing_schedule: Schedule | str | None = None,
-        validation_data: tuple[Any, Any] | Samples | None = None,
+        validation_data: tuple[Any, Any] | Samples | Source | None = None,
         validation_fraction: float | None = None,
         sample_weight: Any = None,
         class_weight: Mapping[Any, float] | str | None = None,
@@ -140,8 +141,10 @@ class Model(Trained, Shown):
         A second call continues from the current parameters with a new optimizer state; columns of a data frame are then
         matched by the names of the first call.
 
-        X: (n, features) array, memory map, CSR matrix or data frame, whose column names become `feature_names`.
-        y: (n,) class labels or numbers, or (n, outputs) of either; None if X is `Samples` from `check_samples`.
+        X: (n, features) array, memory map, CSR matrix or data frame, whose column names become `feature_names`; or a
+            `Source`, such as `ParquetSource("train/", target="price")`, of which some rows are in memory at a time.
+        y: (n,) class labels or numbers, or (n, outputs) of either; None if X is a `Source`, or `Samples` from
+            `check_samples`.
         epochs: number of passes over the samples.
         batch_size: samples per update of the parameters; None for all samples in one batch.
         optimizer: an optimizer such as `SGD(0.1)`, or its name, "sgd", for the default settings; None for `Adam(1e-3)`.
@@ -150,7 +153,8 @@ class Model(Trained, Shown):
         decay_schedule, dropout_schedule, smoothing_schedule: schedules whose factors, from 0 to 1, multiply the
             optimizer's weight decay, the rate of every Dropout and the loss's label smoothing; None for constant ones.
             The decay of a step has the factors of both its own schedule and of the learning rate.
-        validation_data: a pair (X, y) to evaluate after each epoch; the history then has `val_loss` and metrics.
+        validation_data: a pair (X, y), or a `Source`, to evaluate after each epoch; the history then has `val_loss` and
+            metrics.
         validation_fraction: fraction of the samples to hold out for validation instead; the seed decides which.
         sample_weight: (n,) nonnegative weight of each sample in the loss; None for 1 each.
         class_weight: {label: weight}, or "balanced" for n / (classes * samples of the class).

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.checks import check_choice
 from chainrule.data.samples import Samples, one_hot
+from chainrule.data.stream import Stream
 from chainrule.engines import Engine
 from chainrule.errors import ConfigError
 from chainrule.formulas import metrics
@@ -41,10 +42,16 @@ def evaluate(
     engine: Engine,
     theta: NDArray[Any],
     states: dict[str, Any],
-    samples: Samples,
+    samples: Samples | Stream,
     names: tuple[str, ...],
 ) -> dict[str, float]:
-    """Compute the training objective as "loss", and the named metrics; all are NaN if an output is not finite."""
+    """Compute the training objective as "loss", and the named metrics; all are NaN if an output is not finite.
+
+    Of a stream the features are read block by block, and the outputs and targets of all rows are kept.
+    """
+    if isinstance(samples, Stream):
+        out, samples = samples.evaluated(lambda X: engine.predict(network, theta, states, X, BATCH))
+        return evaluate_outputs(network, theta, out, samples, names)
     out = engine.predict(network, theta, states, samples.X, BATCH)
     return evaluate_outputs(network, theta, out, samples, names)
 

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from chainrule.data import checks, frames
 from chainrule.data.advice import on_codes, on_targets
 from chainrule.data.samples import Samples, TargetScale, measure_targets
+from chainrule.data.source import ArraySource, Source
+from chainrule.data.stream import Stream
 from chainrule.engines import Plan
 from chainrule.errors import ChainruleError, ConfigError, DataError
 from chainrule.formulas.optimizers import AnyOptimizer, GradientDescent, Optimizer, Solver
 from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
 from chainrule.trained.evaluation import metric_names
 from chainrule.training import fit as training
-from chainrule.training import settings
+from chainrule.training import settings, sources
 from chainrule.training.callbacks import as_callbacks
 from chainrule.training.history import History
 from chainrule.training.run import Run
@@ -36,7 +38,7 @@ def checked_fit(
     batch_size: int | None,
     optimizer: AnyOptimizer | str | None,
     schedule: Schedule | str | None,
-    validation_data: tuple[Any, Any] | Samples | None,
+    validation_data: tuple[Any, Any] | Samples | Source | None,
     validation_fraction: float | None,
     sample_weight: Any,
     class_weight: Mapping[Any, float] | str | None,
@@ -69,7 +71,22 @@ def checked_fit(
     schedule = settings.as_schedule(schedule, optimizer)
     given = {"decay": decay_schedule, "dropout": dropout_schedule, "smoothing": smoothing_schedule}
     factors = settings.as_factors(given, optimizer, network)
-    if isinstance(X, Samples):
+    clips = settings.check_clip("clip_norm", clip_norm), settings.check_clip("clip_value", clip_value)
+    precision = settings.check_precision(precision, model.dtype, optimizer)
+    names = metric_names(metrics, model.task, each_epoch=True)
+    epochs = checks.check_count(epochs, "epochs", 0)
+    size = None if batch_size is None else checks.check_count(batch_size, "batch_size")
+    samples: Samples | Stream
+    if isinstance(X, ArraySource) and not X.functions:
+        X, y, sample_weight = sources.arrays(X, y, sample_weight)
+    if isinstance(X, Source):
+        beside = {"y": y, "sample_weight": sample_weight, "validation_fraction": validation_fraction}
+        sources.check(beside, size, optimizer, members is not None)
+        samples = sources.stream(X, model, model.classes, model.feature_names, class_weight)
+        # The first pass over the rows measures what the network needs, and learns all else.
+        measured = [training.measure(network, model.states, samples, model.dtype)]
+        features, classes = samples.features, samples.classes
+    elif isinstance(X, Samples):
         samples = checks.check_known(X, y, network, sample_weight, class_weight, model.target_scale)
         features, classes = model.feature_names, model.classes
     else:
@@ -84,7 +101,7 @@ def checked_fit(
             features=features,
         )
     held_out = _validation(model, validation_data, validation_fraction, classes, features)
-    if validation_fraction is not None:
+    if validation_fraction is not None and isinstance(samples, Samples):
         samples, held_out = training.split(samples, validation_fraction, model.seed)
     scale = _scale(model, scale_targets, samples)
     samples, held_out = samples.scaled(scale), None if held_out is None else held_out.scaled(scale)
@@ -97,36 +114,37 @@ def checked_fit(
         optimizer=optimizer if isinstance(optimizer, Optimizer) else GradientDescent(),
         batch_size=min(
             samples.n,
-            checks.check_count(samples.n if batch_size is None else batch_size, "batch_size"),
+            samples.n if size is None else size,
         ),
         seed=model.seed,
         dtype=model.dtype,
-        clip_norm=settings.check_clip("clip_norm", clip_norm),
-        clip_value=settings.check_clip("clip_value", clip_value),
-        precision=settings.check_precision(precision, model.dtype, optimizer),
+        clip_norm=clips[0],
+        clip_value=clips[1],
+        precision=precision,
         frozen=model.frozen,
     )
-    names = metric_names(metrics, model.task, each_epoch=True)
-    epochs = checks.check_count(epochs, "epochs", 0)
     watchers = as_callbacks(callbacks)
     if verbose:
         from chainrule.training.progress import ProgressBar
 
         watchers.insert(0, ProgressBar(verbose))
-    if not model.steps_trained and resume is None and epochs and not isinstance(optimizer, Solver):
+    is_new = not model.steps_trained and resume is None and epochs and not isinstance(optimizer, Solver)
+    if is_new and isinstance(samples, Samples):
         labels = None if classes is None else classes.tolist()
         is_known = model.classes is not None
         said = on_targets(network.layers, network.loss, samples, labels, is_known)
         for sentence in (*on_codes(network.layers, samples), *said):
             warnings.warn(sentence, stacklevel=3)
     models = [model] if members is None else members
+    if isinstance(samples, Samples):
+        measured = [training.measure(network, one.states, samples, model.dtype) for one in models]
     before = (
         *(model.classes, model.feature_names, model.target_scale, model.history, model.steps_trained),
         [one.states for one in models],
     )
     model.classes, model.feature_names, model.target_scale = classes, features, scale
-    for one in models:
-        one.states = training.measure(network, one.states, samples, model.dtype)
+    for one, states in zip(models, measured, strict=True):
+        one.states = states
     try:
         return training.fit(
             model,
@@ -147,15 +165,15 @@ def checked_fit(
             factors=factors,
         )
     except ChainruleError:
-        *attributes, steps, states = before
+        *attributes, steps, formers = before
         if model.steps_trained == steps:
             model.classes, model.feature_names, model.target_scale, model.history = attributes
-            for one, state in zip(models, states, strict=True):
-                one.states = state
+            for one, former in zip(models, formers, strict=True):
+                one.states = former
         raise
 
 
-def _scale(model: Any, wanted: bool | str | None, samples: Samples) -> TargetScale | None:
+def _scale(model: Any, wanted: bool | str | None, samples: Samples | Stream) -> TargetScale | None:
     """Return the scale of the targets: the one measured before, one measured now, or None."""
     known: TargetScale | None = model.target_scale
     if wanted is not None and wanted != "clamp" and not isinstance(wanted, (bool, np.bool_)):
@@ -177,7 +195,13 @@ def _scale(model: Any, wanted: bool | str | None, samples: Samples) -> TargetSca
             f"scale_targets is {wanted!r}, but the model was trained on targets {how}; "
             "leave it out, or make a new model."
         )
-    scale = measure_targets(samples.y, samples.weight, wanted == "clamp") if wanted else None
+    scale = None
+    if wanted:
+        scale = (
+            samples.measure_targets(wanted == "clamp")
+            if isinstance(samples, Stream)
+            else measure_targets(samples.y, samples.weight, wanted == "clamp")
+        )
     if scale is not None and not np.isfinite(scale.std).all():
         raise DataError("y contains numbers too large to be standardized; divide them first.")
     return scale
@@ -185,11 +209,11 @@ def _scale(model: Any, wanted: bool | str | None, samples: Samples) -> TargetSca
 
 def _validation(
     model: Any,
-    data: tuple[Any, Any] | Samples | None,
+    data: tuple[Any, Any] | Samples | Source | None,
     fraction: float | None,
     classes: NDArray[Any] | None,
     features: tuple[str, ...] | None,
-) -> Samples | None:
+) -> Samples | Stream | None:
     """Return the validation samples that were passed, checked; None if none were."""
     if data is None:
         return None
@@ -197,7 +221,15 @@ def _validation(
         raise ConfigError("pass validation_data or validation_fraction, not both.")
     if isinstance(data, Samples):
         return checks.check_known(data, None, model.network, scale=model.target_scale)
+    if isinstance(data, ArraySource) and not data.functions:
+        X, y, weight = data.given
+        names = ("X of validation_data", "y of validation_data")
+        return checks.check_samples(
+            model.network, X, y, sample_weight=weight, classes=classes, features=features, names=names
+        )[0]
+    if isinstance(data, Source):
+        return sources.stream(data, model, classes, features)
     if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise ConfigError("validation_data must be a pair (X, y).")
+        raise ConfigError("validation_data must be a pair (X, y), or a source.")
     names = ("validation_data[0]", "validation_data[1]")
     return checks.check_samples(model.network, *data, classes=classes, features=features, names=names)[0]

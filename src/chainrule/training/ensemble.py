@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from chainrule.core.random import generator
 from chainrule.core.turns import in_turns
 from chainrule.data.samples import Samples
+from chainrule.data.stream import Stream
 from chainrule.engines import Engine, Plan, StepSettings
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.trained.averaged import average, outputs_of_each
@@ -212,7 +213,13 @@ class ByMembers(ByGradient):
         assert samples is not None
         chosen, network = session.members, run.plan.network
         thetas, states = session.theta[chosen], [session.sessions[i].states for i in chosen]
-        out = outputs_of_each(run.engine, network, list(thetas), states, samples.X, BATCH)
+
+        def predict(X: Any) -> NDArray[Any]:
+            return outputs_of_each(run.engine, network, list(thetas), states, X, BATCH)
+
+        out, samples = (
+            samples.evaluated(predict) if isinstance(samples, Stream) else (predict(samples.X), samples)
+        )
         return evaluate_outputs(network, thetas, average(network, out), samples, run.metrics)
 
     def order(self, run: Run) -> NDArray[np.int64]:

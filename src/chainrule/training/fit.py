@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import states_in
 from chainrule.core.random import generator
-from chainrule.data.samples import Samples
+from chainrule.data.samples import Samples, dense
+from chainrule.data.stream import Stream
 from chainrule.engines import Plan, StepSettings
 from chainrule.errors import ConfigError, DataError, instead, option
 from chainrule.formulas.layers import Context, PiecewiseLinearEmbedding, Standardize
@@ -36,8 +37,8 @@ def fit(
     model: Any,
     plan: Plan,
     optimizer: AnyOptimizer,
-    samples: Samples,
-    validation: Samples | None,
+    samples: Samples | Stream,
+    validation: Samples | Stream | None,
     *,
     epochs: int,
     schedule: Schedule,
@@ -133,8 +134,8 @@ def checked_state(state: Any, fresh: Any, optimizer: AnyOptimizer) -> Any:
 def fingerprint(
     plan: Plan,
     optimizer: AnyOptimizer,
-    samples: Samples,
-    validation: Samples | None,
+    samples: Samples | Stream,
+    validation: Samples | Stream | None,
     epochs: int,
     schedule: Schedule,
     shuffle: bool,
@@ -175,8 +176,13 @@ def describe(value: Any) -> dict[str, Any]:
     return {"kind": value.kind} | {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
 
 
-def measure(network: Network, states: dict[str, Any], samples: Samples, dtype: Any) -> dict[str, Any]:
-    """Measure every Standardize and PiecewiseLinearEmbedding, unless that was done, and return the states."""
+def measure(
+    network: Network, states: dict[str, Any], samples: Samples | Stream, dtype: Any
+) -> dict[str, Any]:
+    """Measure every Standardize and PiecewiseLinearEmbedding, unless that was done, and return the states.
+
+    A stream is passed over once for each. Raises ConfigError for an embedding that would need its whole columns.
+    """
     for i, link in enumerate(network.links):
         layer = link.layer
         if not isinstance(layer, (Standardize, PiecewiseLinearEmbedding)) or states[link.name].count > 0:
@@ -186,6 +192,11 @@ def measure(network: Network, states: dict[str, Any], samples: Samples, dtype: A
             for _, a in _inputs(network, i, states, samples, np.float64):
                 state = layer.merge(state, a)
             state = layer.finish(state)
+        elif isinstance(samples, Stream):
+            raise ConfigError(
+                f"{link.name} is measured on whole columns, which a source does not keep in memory; measure it first "
+                "by model.start_on(X), on rows that fit."
+            )
         else:
             columns = layer.embedded(link.fan_in)
             together = max(1, SORTED // samples.n)
@@ -201,18 +212,20 @@ def measure(network: Network, states: dict[str, Any], samples: Samples, dtype: A
 
 
 def _inputs(
-    network: Network, place: int, states: dict[str, Any], samples: Samples, dtype: Any
+    network: Network, place: int, states: dict[str, Any], samples: Samples | Stream, dtype: Any
 ) -> Iterator[tuple[slice, NDArray[Any]]]:
     """Iterate over some rows at a time of what reaches a link; what an Embedding looks up is 0 in it."""
     links, states = network.links[:place], states_in(dtype, states)
     params = [type(link.params)(*(np.zeros(p.shape, dtype) for p in link.params)) for link in links]
-    rows = max(1, NUMBERS // network.inputs)
-    for start in range(0, samples.n, rows):
-        some = slice(start, min(start + rows, samples.n))
-        a = samples.batch(some, dtype).a
-        for link, theta in zip(links, params, strict=True):
-            a, _ = link.layer.forward(theta, a, Context(states=states).at(link))
-        yield some, a
+    rows, first = max(1, NUMBERS // network.inputs), 0
+    for X in (samples.X,) if isinstance(samples, Samples) else samples.inputs():
+        for start in range(0, X.shape[0], rows):
+            some = slice(start, min(start + rows, X.shape[0]))
+            a = dense(X[some], dtype)
+            for link, theta in zip(links, params, strict=True):
+                a, _ = link.layer.forward(theta, a, Context(states=states).at(link))
+            yield slice(first + some.start, first + some.stop), a
+        first += X.shape[0]
 
 
 def split_rows(n: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

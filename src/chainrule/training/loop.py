@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.random import generator
+from chainrule.data.samples import Samples
+from chainrule.data.stream import Stream
+from chainrule.data.windows import Piece
 from chainrule.engines import StepSettings
 from chainrule.errors import ConfigError
 from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
@@ -51,29 +54,36 @@ def watching(run: Run) -> Iterator[None]:
 
 def train_epoch(run: Run) -> None:
     """Take the remaining steps of one epoch."""
-    order = epoch_order(run)
+    order, pieces = epoch_pieces(run)
     settings = step_settings(run, order)
     first, size = run.epoch * run.steps_per_epoch, run.plan.batch_size
     run.rate = float(settings.rate[max(run.position, 1) - 1])
     if run.position == 0:
         run.session.sums[...] = 0
         run.session.row_sums[...] = 0
-    before = run.session.taken - run.position
+    before, last = run.session.taken - run.position, run.position
     total = run.total_steps
     try:
         while run.position < run.steps_per_epoch and run.history.stopped is None:
             if run.total_steps != total:  # planned anew, and the schedules with it
                 total, settings = run.total_steps, step_settings(run, order)
             begin = run.position
+            if begin == last:  # the steps of the piece are taken
+                start = time.perf_counter()
+                piece = next(pieces)
+                last = min(piece.begin - (-len(piece.rows) // size), run.steps_per_epoch)
+                run.seconds += time.perf_counter() - start
             end = min(
                 begin + (run.session.call_steps or run.chunk),
-                run.steps_per_epoch,
+                last,
                 max(total - first, begin + 1),
                 *(_next_stop(run, first, every) for every in _stops(run)),
             )
             start = time.perf_counter()
-            rows, t = order[begin * size : end * size], run.steps_before + first + begin + 1
-            run.session.steps(run.samples, rows, settings.part(begin, end), t)
+            rows = piece.rows[(begin - piece.begin) * size : (end - piece.begin) * size]
+            run.session.steps(
+                piece.samples, rows, settings.part(begin, end), run.steps_before + first + begin + 1
+            )
             elapsed = time.perf_counter() - start
             run.position, run.seconds, run.rate = end, run.seconds + elapsed, float(settings.rate[end - 1])
             # Double the steps per call until a call takes POLL_SECONDS; the division into calls changes no result.
@@ -83,6 +93,7 @@ def train_epoch(run: Run) -> None:
                 look(run)
     finally:  # an error or Ctrl-C may skip the line above that counts the completed steps
         run.position = run.session.taken - before
+        pieces.close()
     if run.validation is not None or any(callback.looks_inside for callback in run.callbacks):
         run.session.synchronize()
 
@@ -97,21 +108,29 @@ def look(run: Run) -> None:
         callback.on_steps(run)
 
 
-def epoch_order(run: Run) -> NDArray[np.int64]:
+def epoch_pieces(run: Run) -> tuple[NDArray[np.int64], Generator[Piece]]:
+    """Return the order of the samples in the epoch, and its pieces: of samples in memory one; a stream has no order."""
+    if isinstance(run.samples, Stream):
+        epoch = run.epochs_before + run.epoch
+        pieces = run.samples.pieces(run.plan.batch_size, epoch, run.position, run.shuffle)
+        return np.empty(0, np.int64), pieces
+    order = epoch_order(run, run.samples)
+    return order, (piece for piece in (Piece(run.samples, order, 0),))
+
+
+def epoch_order(run: Run, samples: Samples) -> NDArray[np.int64]:
     """Return the order of the samples in the epoch: (n,), or (n, members) of an ensemble.
 
     Raises ConfigError if `run.order` returns another number.
     """
     if run.order is not None:
         order = np.asarray(run.order(run), np.int64)
-        if order.shape not in ((run.samples.n,), (run.samples.n, *run.theta.shape[:-1])):
-            raise ConfigError(
-                f"order must return a vector of {run.samples.n} rows, not an array {order.shape}."
-            )
+        if order.shape not in ((samples.n,), (samples.n, *run.theta.shape[:-1])):
+            raise ConfigError(f"order must return a vector of {samples.n} rows, not an array {order.shape}.")
         return order
     if not run.shuffle:
-        return np.arange(run.samples.n)
-    return generator(run.plan.seed, "shuffle", run.epochs_before + run.epoch).permutation(run.samples.n)
+        return np.arange(samples.n)
+    return generator(run.plan.seed, "shuffle", run.epochs_before + run.epoch).permutation(samples.n)
 
 
 def step_settings(run: Run, order: NDArray[np.int64]) -> StepSettings:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.samples import Samples
+from chainrule.data.stream import Stream
 from chainrule.engines import Engine, Plan, Session, StepSettings
 from chainrule.errors import ConfigError
 from chainrule.formulas.optimizers import NoState, SGDState
@@ -41,8 +42,9 @@ class Run:
     plan: Plan
     engine: Engine
     session: Session
-    samples: Samples
-    validation: Samples | None
+    samples: Any
+    """`Samples`, or the `Stream` of a source"""
+    validation: Samples | Stream | None
     epochs: int
     schedule: Schedule
     metrics: tuple[str, ...]
@@ -100,7 +102,8 @@ class Run:
     @property
     def rows_per_epoch(self) -> int:
         """The number of samples that an epoch takes."""
-        n, size = self.samples.n, self.plan.batch_size
+        n: int = self.samples.n
+        size = self.plan.batch_size
         return n - n % size if self.drop_last and n > size else n
 
     @property

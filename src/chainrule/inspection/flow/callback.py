@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.core import records
 from chainrule.core.shown import Shown, view
 from chainrule.data.checks import check_count
+from chainrule.data.stream import Stream
 from chainrule.inspection.flow.diagnosis import LayerFlow
 from chainrule.inspection.flow.flow import Flow, frame, measure, thinned
 from chainrule.training.callbacks import Callback
@@ -23,9 +24,9 @@ class GradientFlow(Callback, Shown):
     """Measure the gradient flow before training and after epochs: flow[0], flow.figure(), print(flow).
 
     every: measure after every this many epochs, and after the last one.  samples: largest number of training samples to
-    use, evenly spaced, in one batch.  The update-to-weight ratio is that of the next step of the optimizer on these, at
-    the epoch's last learning rate (its first before training); there is none with L-BFGS and with methods other than
-    backpropagation. Measuring does not change the results of the run.
+    use, evenly spaced, in one batch; of a source those of its first block.  The update-to-weight ratio is that of the
+    next step of the optimizer on these, at the epoch's last learning rate (its first before training); there is none
+    with L-BFGS and with methods other than backpropagation. Measuring does not change the results of the run.
     Raises ConfigError unless both are positive integers.
     """
 
@@ -59,7 +60,9 @@ class GradientFlow(Callback, Shown):
                 run.plan,
                 session.theta,
                 session.states,
-                thinned(run.samples, self.samples),
+                thinned(
+                    run.samples.first() if isinstance(run.samples, Stream) else run.samples, self.samples
+                ),
                 session.step_offset + run.step + 1,
                 session.optimizer_state if stepwise else None,
                 lr=lr,

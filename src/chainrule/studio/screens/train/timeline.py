@@ -47,7 +47,8 @@ def marks(steps: int) -> list[int]:
 
 def seen(run: Run) -> int:
     """Return how many samples a run has trained on."""
-    return run.epoch * run.samples.n + min(run.position * run.plan.batch_size, run.samples.n)
+    n: int = run.samples.n
+    return run.epoch * n + min(run.position * run.plan.batch_size, n)
 
 
 def taken(run: Run) -> Snapshot:

@@ -1,0 +1,69 @@
+"""Work ahead of an iterator in a thread, for reading that releases the interpreter lock."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+POLL_SECONDS = 0.05
+"""How often a thread that waits looks whether the other one has ended."""
+JOIN_SECONDS = 5.0
+"""How long the end waits for the thread, which may be in the middle of a read that does not return."""
+
+
+def prefetch(items: Iterator[T], depth: int = 2) -> Generator[T]:
+    """Iterate over the same items, of which a thread makes the next ones, at most `depth` ahead and one in the making.
+
+    What the iterator raises is raised here, after the items before it. The thread ends with the iteration, also when it
+    is closed or left by an error; `items` is then closed in it.
+    """
+    queue: Queue[tuple[Any, BaseException | None]] = Queue(depth)
+    ended, done = Event(), object()
+
+    def put(item: Any, error: BaseException | None = None) -> bool:
+        while not ended.is_set():
+            try:
+                queue.put((item, error), timeout=POLL_SECONDS)
+            except Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not put(item) or ended.is_set():
+                    break
+            else:
+                put(done)
+        except BaseException as error:
+            put(done, error)
+        finally:
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
+
+    thread = Thread(target=work, name="chainrule-prefetch", daemon=True)
+    thread.start()
+    try:
+        while True:
+            try:
+                item, error = queue.get(timeout=POLL_SECONDS)
+            except Empty:
+                continue
+            if error is not None:
+                raise error
+            if item is done:
+                return
+            yield item
+            del item  # or its memory would live until the next one is there
+    finally:
+        ended.set()
+        with suppress(Empty):  # a thread that waits for a place goes on at once
+            while True:
+                queue.get_nowait()
+        thread.join(JOIN_SECONDS)

@@ -1,0 +1,147 @@
+"""The order of an epoch of a stream: windows of rows that are in memory together, and pieces of whole batches.
+
+Which row is where is a function of the seed, the epoch and the sizes of the blocks. So a run that is resumed within an
+epoch skips windows by counting, and reads the one that it stopped in again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.random import generator
+from chainrule.data.exact import EPOCH_BITS, exact_windows
+from chainrule.data.samples import Samples, joined
+from chainrule.data.source import CheckedSource, SourceBlock, rows_of
+from chainrule.errors import DataError
+
+
+class Piece(NamedTuple):
+    """Some steps of an epoch: rows of samples in order, whole batches but for the last of the epoch."""
+
+    samples: Samples
+    rows: NDArray[np.int64]
+    """(n,) or, of an ensemble, (n, members)"""
+    begin: int
+    """the number of steps of the epoch before it"""
+
+
+class Group(NamedTuple):
+    """The blocks of a window, not read yet where they need not be."""
+
+    n: int
+    read: Callable[[], list[Samples]]
+
+
+def pieces(stream: CheckedSource, size: int, epoch: int, position: int, shuffle: bool) -> Iterator[Piece]:
+    """Iterate over the pieces of an epoch from a step on. size: of a batch.
+
+    A batch of which some rows lie in one window and some in the next is a piece of its own.
+    Raises DataError if the source has other rows than before.
+    """
+    rest: Samples | None = None  # rows of the last window that fill no batch
+    n, done, begin = stream.n, position * size, position
+    for samples, order in windows(stream, epoch, done, shuffle):
+        done += len(order)
+        if done > n:
+            break
+        if rest is not None:
+            lacking = size - rest.n
+            rest, order = joined([rest, samples.take(order[:lacking])]), order[lacking:]
+            if rest.n < size:
+                continue
+            yield Piece(rest, np.arange(size), begin)
+            begin, rest = begin + 1, None
+        steps = len(order) // size
+        if steps:
+            yield Piece(samples, order[: steps * size], begin)
+            begin += steps
+        if steps * size < len(order):
+            rest = samples.take(order[steps * size :])
+        del samples  # or it would live until the next window is read
+    if done != n:
+        raise DataError(
+            f"the source has {'more' if done > n else f'{done:,}'} rows in epoch {epoch + 1}, and had {n:,} before; "
+            "give the same rows in each epoch."
+        )
+    if rest is not None:
+        yield Piece(rest, np.arange(rest.n), begin)
+
+
+def windows(
+    stream: CheckedSource, epoch: int, start: int, shuffle: bool
+) -> Iterator[tuple[Samples, NDArray[np.int64]]]:
+    """Iterate over the rows that are in memory together, with their order, from a row of the epoch on."""
+    source, seed = stream.source, stream.seed
+    if shuffle and source.is_gathered:
+        yield from _gathered(stream, epoch, start)
+        return
+    if shuffle and source.shuffle == "exact":
+        yield from exact_windows(stream, epoch, start)
+        return
+    sizes, place = source.sizes, 0
+    if sizes is None:
+        groups = _as_they_come(stream, epoch)
+    else:
+        blocks = np.arange(len(sizes))
+        groups = _of_blocks(
+            stream, sizes, generator(seed, "shuffle", epoch).permutation(blocks) if shuffle else blocks, epoch
+        )
+    for number, group in enumerate(groups):
+        if place + group.n > start:
+            order = np.arange(group.n)
+            if shuffle:
+                order = generator(seed, "window", (epoch << EPOCH_BITS) + number).permutation(order)
+            yield joined(group.read()), order[max(0, start - place) :]
+        place += group.n
+
+
+def _gathered(stream: CheckedSource, epoch: int, start: int) -> Iterator[tuple[Samples, NDArray[np.int64]]]:
+    """Iterate over windows of rows in the order that an epoch of arrays has."""
+    order = generator(stream.seed, "shuffle", epoch).permutation(stream.n)
+    for first in range(start, stream.n, stream.source.window):
+        rows = order[first : first + stream.source.window]
+        block = stream.mapped(stream.source.gather(rows), epoch, rows)
+        yield stream.samples(0, block), np.arange(len(rows))
+
+
+def _of_blocks(
+    stream: CheckedSource, sizes: NDArray[np.int64], blocks: NDArray[np.int64], epoch: int
+) -> Iterator[Group]:
+    """Iterate over windows of blocks in an order: as many as have the rows of a window."""
+    starts = np.cumsum(sizes) - sizes
+
+    def group(chosen: list[int]) -> Group:
+        def one(k: int) -> Samples:
+            return stream.samples(k, stream.mapped(stream.read(k, int(sizes[k])), epoch, int(starts[k])))
+
+        return Group(int(sizes[chosen].sum()), lambda: list(map(one, chosen)))
+
+    chosen, count = list[int](), 0
+    for k in blocks[sizes[blocks] > 0].tolist():
+        chosen, count = [*chosen, k], count + int(sizes[k])
+        if count >= stream.source.window:
+            yield group(chosen)
+            chosen, count = [], 0
+    if chosen:
+        yield group(chosen)
+
+
+def _as_they_come(stream: CheckedSource, epoch: int) -> Iterator[Group]:
+    """Iterate over windows of blocks that come in one order and are read to be counted."""
+
+    def group(kept: list[tuple[int, SourceBlock]]) -> Group:
+        n = sum(rows_of(block) for _, block in kept)
+        return Group(n, lambda: [stream.samples(k, block) for k, block in kept])
+
+    kept, count = list[tuple[int, SourceBlock]](), 0
+    for k, block in stream.stored(epoch):
+        kept, count = [*kept, (k, block)], count + rows_of(block)
+        if count >= stream.source.window:
+            yield group(kept)
+            kept, count = [], 0
+    if kept:
+        yield group(kept)

@@ -1,0 +1,65 @@
+"""A source as an argument of `fit`: what it may be given with, and the stream that the loop reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from chainrule.data.source import ArraySource, Source
+from chainrule.data.stream import Stream
+from chainrule.errors import ConfigError
+from chainrule.formulas.optimizers import AnyOptimizer, Solver
+from chainrule.training.settings import named
+
+
+def arrays(source: ArraySource, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    """Return the arrays of a source as X, y and sample_weight. Raises ConfigError if one is given beside it."""
+    refuse({"y": y, "sample_weight": sample_weight})
+    return source.given
+
+
+def refuse(given: Mapping[str, Any]) -> None:
+    """Raise ConfigError for an argument that a source has itself, or cannot have."""
+    for name, value in given.items():
+        if value is not None:
+            way_out = (
+                "pass other rows as validation_data"
+                if name == "validation_fraction"
+                else f"the source has its own {'y' if name == 'y' else 'weight'}"
+            )
+            raise ConfigError(f"{name} is for arrays; {way_out}, and leave {name} out.")
+
+
+def check(
+    given: Mapping[str, Any],
+    batch_size: int | None,
+    optimizer: AnyOptimizer,
+    is_ensemble: bool,
+) -> None:
+    """Raise ConfigError for settings that need all rows in memory. given: arguments that must be None."""
+    refuse(given)
+    if is_ensemble:
+        raise ConfigError("an ensemble is trained on arrays; train a Model on a source, or pass X and y.")
+    if isinstance(optimizer, Solver):
+        raise ConfigError(
+            f"{named(optimizer)} needs all rows at each step, which a source has in pieces; use Adam, or pass arrays."
+        )
+    if batch_size is None:
+        raise ConfigError(
+            "batch_size=None takes all rows in one batch, which a source does not; give a number."
+        )
+
+
+def stream(
+    source: Source,
+    model: Any,
+    classes: NDArray[Any] | None,
+    features: tuple[str, ...] | None,
+    class_weight: Any = None,
+) -> Stream:
+    """Return the stream of a source for a model. classes, features: the labels and columns that are known."""
+    return Stream(
+        source, model.network, model.seed, classes=classes, class_weight=class_weight, features=features
+    )

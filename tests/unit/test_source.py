@@ -1,0 +1,454 @@
+"""Sources: the bits of arrays, every row once in an epoch, resumed anywhere, and what is wrong said with its place."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+import chainrule as c
+from chainrule.core.prefetch import prefetch
+from chainrule.data.source import SourceBlock
+from chainrule.data.stream import Stream
+
+R = np.random.default_rng(0)
+N = 300
+X = R.normal(size=(N, 4)).astype(np.float32)
+Y, WEIGHT = R.integers(0, 3, N), R.random(N)
+LOSS = c.SoftmaxCrossEntropy()
+
+
+def as_it_is(block: SourceBlock, seed: int, epoch: int, numbers: np.ndarray[Any, Any]) -> SourceBlock:
+    return block
+
+
+def model(*layers: c.Layer, loss: c.Loss = LOSS, inputs: int = 4) -> c.Model:
+    return c.Model(
+        c.Network(inputs, [*layers, c.Dense(5), c.ReLU(), c.Dense(3 if loss is LOSS else 1)], loss), seed=3
+    )
+
+
+def trained(*data: Any, layers: tuple[c.Layer, ...] = (), loss: c.Loss = LOSS, **settings: Any) -> c.Model:
+    made = model(*layers, loss=loss)
+    made.fit(*data, **{"epochs": 3, "batch_size": 32} | settings)
+    return made
+
+
+def bits(made: c.Model) -> tuple[bytes, list[dict[str, float]]]:
+    records = [{k: v for k, v in record.items() if k != "seconds"} for record in made.history.records]
+    return made.theta.tobytes(), records
+
+
+def in_batches(size: int, *arrays: Any) -> list[tuple[Any, ...]]:
+    return [tuple(a[k : k + size] for a in arrays) for k in range(0, arrays[0].shape[0], size)]
+
+
+# --- the bits of arrays
+
+
+@pytest.mark.parametrize(
+    "rows", [X, sparse.csr_array(X), np.asfortranarray(X), (X * 20 + 100).astype(np.uint8)]
+)
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_arrays_as_a_source(rows: Any, shuffle: bool):
+    settings: dict[str, Any] = {"shuffle": shuffle, "layers": (c.Dropout(0.1),)}
+    alone = trained(rows, Y, sample_weight=WEIGHT, validation_data=(rows, Y), **settings)
+    for source in (c.ArraySource(rows, Y, WEIGHT), c.ArraySource(rows, Y, WEIGHT, window=70).map(as_it_is)):
+        held_out = c.ArraySource(rows, Y, window=40).map(as_it_is)
+        assert bits(trained(source, validation_data=held_out, **settings)) == bits(alone)
+
+
+def test_labels_and_their_weights():
+    labels, settings = np.array(["no", "so so", "yes"])[Y], {"class_weight": "balanced"}
+    alone = trained(X, labels, **settings)
+    made = trained(c.ArraySource(X, labels, window=50).map(as_it_is), **settings)
+    assert bits(made) == bits(alone)
+    assert made.classes is not None and made.classes.tolist() == ["no", "so so", "yes"]
+
+
+def test_probabilities_are_no_labels():
+    p = np.concatenate([np.zeros(150), R.random(150)])
+    loss = c.SigmoidCrossEntropy()
+    alone = trained(X, p, loss=loss)
+    assert bits(trained(c.ArraySource(X, p, window=50).map(as_it_is), loss=loss)) == bits(alone)
+
+
+@pytest.mark.parametrize("clamp", [True, "clamp"])
+def test_what_is_measured_in_one_pass(clamp: Any):
+    y = 1e3 * R.normal(size=N) + 1e6
+    settings: dict[str, Any] = {
+        "scale_targets": clamp,
+        "layers": (c.Standardize(),),
+        "loss": c.MeanSquaredError(),
+    }
+    far = X.astype(np.float64) * 1e-3 + 1e3
+    passes = []
+
+    def counted() -> Iterator[Any]:
+        passes.append(1)
+        yield from in_batches(37, far, y, WEIGHT)
+
+    made = trained(c.BatchSource(counted), epochs=1, **settings)
+    alone = trained(far, y, sample_weight=WEIGHT, epochs=1, **settings)
+    assert made.target_scale is not None and alone.target_scale is not None
+    for mine, theirs in zip(made.target_scale, alone.target_scale, strict=True):
+        assert (mine is None and theirs is None) or np.allclose(mine, theirs, rtol=1e-12, atol=0)
+    measured, before = made.states["standardize_1"], alone.states["standardize_1"]
+    assert np.allclose(measured.mean, before.mean, rtol=1e-7) and np.allclose(
+        measured.std, before.std, rtol=1e-6
+    )
+    assert len(passes) == 2  # one for all that is measured, and one to train
+
+
+def test_statistics_are_those_of_arrays():
+    from chainrule.training.fit import measure
+
+    made = model(c.Standardize())
+    far = X.astype(np.float64) * 1e-3 + 1e3
+    stream = Stream(c.BatchSource(in_batches(37, far, Y)), made.network, 0)
+    found = measure(made.network, made.network.initial_states(np.float64), stream, np.float64)[
+        "standardize_1"
+    ]
+    assert np.allclose(found.mean, far.mean(0), rtol=1e-12, atol=0)
+    assert np.allclose(found.std, far.std(0), rtol=1e-9, atol=0)  # the deviation is 1e-6 of the mean
+    whole = measure(
+        made.network, made.network.initial_states(np.float64), made.check_samples(far, Y), np.float64
+    )
+    assert np.allclose(found.std, whole["standardize_1"].std, rtol=1e-9, atol=0)
+
+
+def test_a_memory_map_is_not_copied(tmp_path: Path):
+    import tracemalloc
+
+    np.save(tmp_path / "X.npy", R.normal(size=(20_000, 100)).astype(np.float32))
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    made, labels = model(inputs=100), np.arange(20_000) % 3
+    tracemalloc.start()
+    try:
+        made.fit(c.ArraySource(mapped, labels), epochs=1, validation_data=c.ArraySource(mapped, labels))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < mapped.nbytes / 2
+    assert bits(made) == bits((whole := model(inputs=100), whole.fit(
+        np.array(mapped), labels, epochs=1, validation_data=(np.array(mapped), labels)))[0])  # fmt: skip
+
+
+# --- batches and their order
+
+
+@given(
+    st.integers(1, 400), st.integers(1, 60), st.integers(1, 400), st.sampled_from([np.float32, np.float64])
+)
+@settings(max_examples=15)
+def test_batches_of_any_sizes(size: int, batch_size: int, window: int, dtype: Any):
+    rows = X.astype(dtype)
+    source = c.BatchSource(in_batches(size, rows, Y, WEIGHT), window=window)
+    options: dict[str, Any] = {"shuffle": False, "epochs": 2, "batch_size": batch_size}
+    assert bits(trained(source, **options)) == bits(trained(rows, Y, sample_weight=WEIGHT, **options))
+
+
+class Blocks(c.Source):
+    """Rows whose only feature is their number, in blocks of any sizes that can be read in any order."""
+
+    def __init__(self, sizes: list[int], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.of = np.array(sizes)
+        self.reads = Counter[int]()
+
+    @property
+    def sizes(self) -> np.ndarray[Any, Any]:
+        return self.of
+
+    def read(self, block: int) -> SourceBlock:
+        self.reads[block] += 1
+        start = int(self.of[:block].sum())
+        numbers = np.arange(start, start + self.of[block])
+        return SourceBlock(numbers[:, None].astype(np.float64), numbers.astype(np.float64), numbers + 1.0)
+
+
+def network() -> c.Network:
+    return c.Network(1, [c.Dense(1)], c.MeanSquaredError())
+
+
+def rows_of(
+    stream: Stream, size: int, epoch: int, position: int = 0, shuffle: bool = True
+) -> list[list[int]]:
+    """The numbers of the rows in each batch of an epoch, from a step on; y and weights are of the same rows."""
+    found = []
+    for piece in stream.pieces(size, epoch, position, shuffle):
+        assert piece.begin == position + len(found)
+        X, y, weight = (part[piece.rows] for part in piece.samples[:3])
+        assert (y == X).all() and (weight == y[:, 0] + 1).all()
+        found += [X[k : k + size, 0].astype(int).tolist() for k in range(0, len(X), size)]
+    return found
+
+
+@given(
+    st.lists(st.integers(0, 12), min_size=1, max_size=8).filter(any),
+    st.integers(1, 30),
+    st.integers(1, 9),
+    st.sampled_from(["blocks", "exact", "sequential", "unshuffled"]),
+    st.integers(0, 3),
+)
+@settings(max_examples=60)
+def test_every_row_once_and_from_any_step(sizes: list[int], window: int, size: int, kind: str, epoch: int):
+    source: c.Source = Blocks(sizes, window=window, shuffle="exact" if kind == "exact" else "blocks")
+    if kind == "sequential":
+        source = c.BatchSource([tuple(source.read(k)) for k in range(len(sizes))], window=window)
+    stream, shuffle = Stream(source, network(), 5), kind != "unshuffled"
+    whole = rows_of(stream, size, epoch, 0, shuffle)
+    flat = [row for batch in whole for row in batch]
+    assert sorted(flat) == list(range(sum(sizes))) and all(len(batch) == size for batch in whole[:-1])
+    assert shuffle or flat == sorted(flat)
+    for position in range(len(whole)):
+        assert rows_of(stream, size, epoch, position, shuffle) == whole[position:]
+
+
+def test_epochs_and_seeds_have_orders_of_their_own():
+    orders = [
+        rows_of(Stream(Blocks([40] * 5, window=80, shuffle=shuffle), network(), seed), 200, epoch)[0]
+        for shuffle in ("blocks", "exact")
+        for seed in (0, 1)
+        for epoch in (0, 1)
+    ]
+    assert len(set(map(tuple, orders))) == 8
+
+
+def test_a_window_has_whole_blocks_in_a_random_order():
+    flat = rows_of(Stream(Blocks([10] * 6, window=20), network(), 0), 60, 0)[0]
+    windows = [{row // 10 for row in flat[k : k + 20]} for k in range(0, 60, 20)]
+    assert [len(blocks) for blocks in windows] == [2, 2, 2] and set().union(*windows) == set(range(6))
+    assert windows != [{0, 1}, {2, 3}, {4, 5}]
+    assert flat[:20] != sorted(flat[:20]) and flat[:10] != sorted(flat[:10])
+
+
+def test_a_resumed_epoch_reads_one_window_again():
+    source = Blocks([10] * 10, window=20)
+    rows_of(Stream(source, network(), 0), 10, 0, position=7)
+    assert sum(source.reads.values()) == 4  # the window of step 7, and the last one
+
+
+def test_exact_orders_are_equally_likely():
+    counts = Counter(
+        tuple(rows_of(Stream(Blocks([2, 2], window=2, shuffle="exact"), network(), seed), 4, 0)[0])
+        for seed in range(1200)
+    )
+    assert len(counts) == 24
+    assert sum((count - 50) ** 2 / 50 for count in counts.values()) < 49.7  # the 0.1 % quantile of chi2(23)
+
+
+def test_the_row_cache_is_deleted(tmp_path: Path):
+    source = Blocks([10] * 10, window=20, shuffle="exact")
+    source.folder = str(tmp_path)
+    pieces = Stream(source, network(), 0).pieces(10, 0, 0, True)
+    next(pieces)
+    assert any(tmp_path.iterdir())
+    pieces.close()
+    assert not any(tmp_path.iterdir())
+
+
+def test_map_sees_seed_epoch_and_row_numbers():
+    seen = []
+
+    def noted(block: SourceBlock, seed: int, epoch: int, numbers: np.ndarray[Any, Any]) -> SourceBlock:
+        assert (block.X[:, 0] == numbers).all()
+        seen.append((seed, epoch))
+        return block._replace(X=block.X + 1000 * epoch)
+
+    source = Blocks([7, 8, 9], window=10).map(noted)
+    assert Blocks([7]).functions == () and source.functions == (noted,)
+    found = [batch for batch in rows_of_mapped(Stream(source, network(), 4), 2)]
+    assert sorted(found) == [2000 + k for k in range(24)] and set(seen) == {(4, 2)}
+    mapped = c.ArraySource(np.arange(24.0)[:, None], np.arange(24.0), window=5).map(noted)
+    assert sorted(rows_of_mapped(Stream(mapped, network(), 4), 2)) == [2000 + k for k in range(24)]
+
+
+def rows_of_mapped(stream: Stream, epoch: int) -> list[int]:
+    return [int(x) for p in stream.pieces(5, epoch, 0, True) for x in p.samples.X[p.rows, 0]]
+
+
+# --- resumed
+
+
+class Killed(Exception):
+    pass
+
+
+class RaiseAt(c.Callback):
+    """Raises at a step."""
+
+    every_steps = 1
+
+    def __init__(self, step: int, error: type[BaseException]) -> None:
+        self.step, self.error = step, error
+
+    def on_steps(self, run: Any) -> None:
+        if run.step == self.step:
+            raise self.error
+
+
+class Sixths(c.Source):
+    """X, Y and WEIGHT in six blocks that can be read in any order."""
+
+    @property
+    def sizes(self) -> np.ndarray[Any, Any]:
+        return np.full(6, 50)
+
+    def read(self, block: int) -> SourceBlock:
+        rows = slice(50 * block, 50 * block + 50)
+        return SourceBlock(X[rows], Y[rows], WEIGHT[rows])
+
+
+@pytest.mark.parametrize("kind", ["blocks", "exact", "batches"])
+def test_resume_within_an_epoch(kind: str, tmp_path: Path):
+    path = tmp_path / "checkpoint.safetensors"
+
+    def source() -> c.Source:
+        if kind == "batches":
+            return c.BatchSource(in_batches(41, X, Y, WEIGHT), window=100)
+        return Sixths(shuffle=kind, window=120)
+
+    layers = (c.Standardize(), c.Dropout(0.2))
+    whole = trained(source(), layers=layers, epochs=4, callbacks=[c.Checkpoint(tmp_path / "other", 5)])
+    with pytest.raises(Killed):
+        trained(source(), layers=layers, epochs=4, callbacks=[RaiseAt(25, Killed), c.Checkpoint(path, 5)])
+    resumed = trained(source(), layers=layers, epochs=4, callbacks=[c.Checkpoint(path, 5)], resume=path)
+    assert bits(resumed) == bits(whole)
+    others = c.BatchSource(in_batches(41, X + 1, Y, WEIGHT), window=100)
+    with pytest.raises(c.ConfigError, match="another data"):
+        trained(others, layers=layers, epochs=4, callbacks=[c.Checkpoint(path, 5)], resume=path)
+
+
+# --- errors
+
+
+def test_settings_that_need_all_rows():
+    source = c.BatchSource([(X, Y)])
+    for asked, said in (
+        ({"batch_size": None}, "one batch"),
+        ({"optimizer": "lbfgs"}, "needs all rows"),
+        ({"validation_fraction": 0.1}, "validation_data"),
+        ({"sample_weight": WEIGHT}, "its own weight"),
+    ):
+        with pytest.raises(c.ConfigError, match=said):
+            trained(source, **asked)
+    with pytest.raises(c.ConfigError, match="its own y"):
+        trained(source, Y)
+    with pytest.raises(c.ConfigError, match="its own y"):
+        trained(c.ArraySource(X, Y), Y)
+    with pytest.raises(c.ConfigError, match="an ensemble is trained on arrays"):
+        c.Ensemble(model().network, n_members=2).fit(source)
+    with pytest.raises(c.ConfigError, match="start_on"):
+        trained(source, layers=(c.PiecewiseLinearEmbedding(4, bins=2),))
+
+
+def test_sources_that_are_refused():
+    with pytest.raises(c.ConfigError, match="used up after one"):
+        c.BatchSource(iter([(X, Y)]))
+    with pytest.raises(c.ConfigError, match="a function that returns an iterator"):
+        c.BatchSource(5)  # type: ignore[arg-type]
+    with pytest.raises(c.ConfigError, match="shuffle must be one of blocks, exact"):
+        c.BatchSource([], shuffle="rows")
+    with pytest.raises(c.ShapeError, match="the same number of rows"):
+        c.ArraySource(X, Y[:-1])
+    with pytest.raises(c.ConfigError, match="function must be callable"):
+        c.ArraySource(X, Y).map(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("batches", "said"),
+    [
+        ([], "has no rows"),
+        ([X], "batch 0 of the source must be"),
+        ([(X, Y), (X[:, :3], Y)], "batch 1 of the source has 3 features"),
+        ([(X, Y), (X, Y[:-1])], "batch 1 of the source has 300 rows of X but 299 of y"),
+        ([(X, Y), (np.where(X[7, 2] == X, np.nan, X), Y)], "batch 1 of the source contains nan at row 7, column 2"),
+        ([(X, Y), (X, Y + 0.5 * (Y == 1))], "y in batch 1 of the source has 4 classes"),
+        ([(X, Y, -WEIGHT)], "the weight in batch 0 of the source must be finite and not negative"),
+        ([(X, Y, 0 * WEIGHT)], "every row of the source has a weight of 0"),
+        ([(X, Y), (X, np.eye(3)[Y])], "y has labels in some blocks"),
+    ],
+)  # fmt: skip
+def test_faults_are_named_with_their_place(batches: list[Any], said: str):
+    with pytest.raises((c.DataError, c.ShapeError), match=said):
+        trained(c.BatchSource(batches))
+
+
+def test_other_rows_in_a_later_epoch():
+    sizes = iter([N, N, N - 1])
+    with pytest.raises(c.DataError, match="299 rows in epoch 2, and had 300 before"):
+        trained(c.BatchSource(lambda: [(X[: (n := next(sizes))], Y[:n])]))
+    with pytest.raises(c.DataError, match="more rows in epoch 1, and had 100 before"):
+        trained(c.BatchSource([(X, Y)], n=100))
+
+
+def test_a_function_that_loses_rows():
+    source = c.ArraySource(X, Y).map(
+        lambda block, seed, epoch, numbers: SourceBlock(block.X[1:], block.y[1:])
+    )
+    with pytest.raises(c.DataError, match="made 299 rows of 300"):
+        trained(source)
+
+
+def test_columns_of_another_model():
+    made = trained(c.BatchSource([(X, Y)], feature_names="abcd"))
+    assert made.feature_names == ("a", "b", "c", "d")
+    with pytest.raises(
+        c.DataError, match="the source has the columns b, a, c, d, but the model was trained on a, b"
+    ):
+        made.fit(c.BatchSource([(X, Y)], feature_names="bacd"))
+
+
+def test_a_model_that_is_refused_is_left_as_it_was():
+    made = model()
+    with pytest.raises(c.DataError):
+        made.fit(c.BatchSource([(X, np.array(["a", "b", "c"])[Y]), (X * np.nan, Y)]))
+    assert made.classes is None and made.steps_trained == 0
+
+
+def test_gradient_flow_looks_at_the_first_block():
+    flow = c.GradientFlow(samples=16)
+    trained(c.BatchSource(in_batches(100, X, Y)), callbacks=[flow], epochs=1)
+    assert flow.epochs == [0, 1]
+
+
+# --- the thread
+
+
+def threads() -> int:
+    return sum(thread.name == "chainrule-prefetch" for thread in threading.enumerate())
+
+
+def test_prefetch_gives_the_same_and_ends():
+    assert list(prefetch(iter(range(50)))) == list(range(50)) and threads() == 0
+    endless = prefetch(iter(int, 1))
+    assert next(endless) == 0 and threads() == 1
+    endless.close()
+    assert threads() == 0
+
+
+def test_prefetch_raises_after_what_came_before():
+    def items() -> Iterator[int]:
+        yield 1
+        raise OSError("the server went away")
+
+    found = []
+    with pytest.raises(OSError, match="went away"):
+        for item in prefetch(items()):
+            found.append(item)
+    assert found == [1] and threads() == 0
+
+
+def test_no_thread_outlives_a_run_that_fails():
+    with pytest.raises(KeyboardInterrupt):
+        trained(c.BatchSource(in_batches(10, X, Y), window=20), callbacks=[RaiseAt(2, KeyboardInterrupt)])
+    assert threads() == 0
