@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from chainrule.data.source import ArraySource as ArraySource
     from chainrule.data.source import BatchSource as BatchSource
     from chainrule.data.source import Source as Source
+    from chainrule.datasets.parquet_source import ParquetSource as ParquetSource
     from chainrule.engines import ENGINES as ENGINES
     from chainrule.errors import ChainruleError as ChainruleError
     from chainrule.errors import ConfigError as ConfigError
@@ -101,6 +102,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "network.blocks": ("Residual", "Skip"),
     "data.source": ("ArraySource", "BatchSource", "Source"),
+    "datasets.parquet_source": ("ParquetSource",),
     "engines": ("ENGINES",),
     "estimators": ("MLPClassifier", "MLPRegressor"),
     "estimators.tables.preprocessor": ("TablePreprocessor",),

@@ -1,0 +1,177 @@
+"""Parquet and Arrow files read in row groups: local paths, folders, patterns, and URLs that fsspec knows."""
+
+from __future__ import annotations
+
+import glob
+import os
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.datasets.table_files import ARROW, PARQUET
+from chainrule.errors import ConfigError, DataError, FormatError
+
+ENDINGS = (*PARQUET, *ARROW)
+
+
+@dataclass(frozen=True)
+class ColumnFile:
+    """A file whose rows can be read group by group: row groups of Parquet, record batches of Arrow."""
+
+    path: str
+    system: Any
+    """the file system of fsspec; None for a local file"""
+    sizes: tuple[int, ...]
+    """the rows of each group"""
+    schema: Any
+    """of PyArrow"""
+    checksum: int
+    """of its length and its footer, which says where each column of each group lies"""
+    metadata: Any = None
+    """the footer of a Parquet file, so that it is read once"""
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether it is a Parquet file."""
+        return self.path.lower().endswith(PARQUET)
+
+    def where(self, group: int) -> str:
+        """Return the name of a group in an error."""
+        return f"{'row group' if self.is_parquet else 'record batch'} {group} of {self.path}"
+
+    def read(self, group: int, columns: Sequence[str]) -> Any:
+        """Read columns of a group as a PyArrow table. Raises FormatError that names file, group and column."""
+        try:
+            return self._read(group, columns)
+        except Exception as error:  # of Arrow, of the system, and of a server whatever its client raises
+            for name in columns if len(columns) > 1 else ():
+                self.read(group, [name])  # the first that fails says so
+            said = " ".join(f"{error}".split())[:160] or type(error).__name__
+            raise FormatError(
+                f"{self.where(group)}, column {columns[0]!r}, cannot be read ({said}); look whether the file is whole "
+                "and its place can be reached."
+            ) from error
+
+    def _read(self, group: int, columns: Sequence[str]) -> Any:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        with opened(self.path, self.system) as file:
+            if self.is_parquet:
+                return parquet.ParquetFile(file, metadata=self.metadata).read_row_group(
+                    group, columns=list(columns)
+                )
+            batch = pa.ipc.open_file(file).get_batch(group)
+            return pa.Table.from_batches([batch]).select(list(columns))
+
+
+def opened(path: str, system: Any) -> Any:
+    """Open a file to read as Arrow does: local ones by the system's own calls, without Python between them."""
+    import pyarrow as pa
+
+    return pa.OSFile(path) if system is None else pa.PythonFile(system.open(path, "rb"), mode="r")
+
+
+def look_into(path: str, system: Any) -> ColumnFile:
+    """Read what a file says of itself: its columns and groups. Raises FormatError for a damaged one."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    kind = "Parquet" if path.lower().endswith(PARQUET) else "Arrow"
+    try:
+        with opened(path, system) as file:
+            size = file.size()
+            if kind == "Parquet":
+                found = parquet.ParquetFile(file)
+                footer, metadata = found.metadata.serialized_size + 8, found.metadata
+                sizes = [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
+                schema = found.schema_arrow
+            else:
+                reader = pa.ipc.open_file(file)
+                sizes = [reader.get_batch(k).num_rows for k in range(reader.num_record_batches)]
+                schema, metadata = reader.schema, None
+                footer = 1 << 12
+            file.seek(max(0, size - footer))
+            crc = zlib.crc32(file.read(), zlib.crc32(f"{size}".encode()))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist; name a file or a folder that does.") from error
+    except Exception as error:
+        said = " ".join(f"{error}".split())[:160] or type(error).__name__
+        raise FormatError(f"{path} is damaged or no {kind} file ({said}); write it anew.") from error
+    return ColumnFile(path, system, tuple(sizes), schema, crc, metadata)
+
+
+def find_files(paths: Any) -> list[ColumnFile]:
+    """Return the files of paths, each a file, a folder with files in it, a pattern (part-*.parquet) or a URL.
+
+    Files of a folder or a pattern come in the order of their names. Raises DataError where there is none.
+    """
+    try:
+        import pyarrow  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "Parquet and Arrow files are read by PyArrow, which is not installed; install chainrule[data]."
+        ) from error
+    is_one = isinstance(paths, (str, os.PathLike))
+    many: list[Any] = [paths] if is_one else list(paths) if isinstance(paths, Iterable) else []
+    if not many or not all(isinstance(each, (str, os.PathLike)) for each in many):
+        raise ConfigError(f"paths must be a path or a list of paths, not {paths!r}.")
+    found: list[tuple[str, Any]] = []
+    for each in (os.fspath(one) for one in many):
+        here = _remote(each) if "://" in each else _local(each)
+        if not here:
+            raise DataError(
+                f"{each} has no file that ends in {', '.join(ENDINGS)}; name a file or a folder with some."
+            )
+        found += here
+    return [look_into(*each) for each in found]
+
+
+def _local(path: str) -> list[tuple[str, Any]]:
+    if os.path.isdir(path):
+        names = (str(each) for each in Path(path).rglob("*") if each.is_file())
+        return [
+            (name, None)
+            for name in sorted(names)
+            if name.lower().endswith(ENDINGS) and not _is_hidden(name, path)
+        ]
+    if glob.has_magic(path) and not os.path.exists(path):
+        return [pair for name in sorted(glob.glob(path, recursive=True)) for pair in _local(name)]
+    if os.path.exists(path) and not path.lower().endswith(ENDINGS):
+        return []
+    return [(path, None)]
+
+
+def _is_hidden(name: str, folder: str) -> bool:
+    """Return whether a part of a path below the folder begins with a dot or an underscore, as unfinished files do."""
+    return any(part.startswith((".", "_")) for part in Path(name).relative_to(folder).parts)
+
+
+def _remote(url: str) -> list[tuple[str, Any]]:
+    try:
+        from fsspec.core import url_to_fs
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{url} is opened by fsspec, which is not installed; install chainrule[data] and what fsspec needs for it."
+        ) from error
+    try:
+        system, path = url_to_fs(url)
+        find = (
+            system.glob if glob.has_magic(path) else system.find if system.isdir(path) else lambda one: [one]
+        )
+        names = find(path)
+    except Exception as error:
+        said = " ".join(f"{error}".split())[:160] or type(error).__name__
+        raise DataError(f"{url} cannot be reached ({said}); see whether the address is right.") from error
+    return [(name, system) for name in sorted(names) if name.lower().endswith(ENDINGS)]
+
+
+def first_null(column: Any) -> int:
+    """Return the row of the first null of a PyArrow column that has one."""
+    missing: NDArray[np.bool_] = column.is_null().to_numpy()
+    return int(missing.argmax())

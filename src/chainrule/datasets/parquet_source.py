@@ -1,0 +1,281 @@
+"""`ParquetSource`: the rows of Parquet and Arrow files, row group by row group."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.prefetch import prefetch
+from chainrule.core.settings import check_choice, check_count
+from chainrule.data.source import Source, SourceBlock
+from chainrule.datasets.column_files import ColumnFile, find_files, first_null
+from chainrule.errors import ConfigError, DataError
+
+WINDOW_BYTES = 1 << 27
+"""The bytes of the rows that are shuffled together unless another number of rows is asked for."""
+MOST_CATEGORIES = 1 << 20
+DTYPES: dict[str, Any] = {"uint8": np.uint8, "float32": np.float32, "float64": np.float64}
+
+
+class ParquetSource(Source):
+    """Rows of Parquet or Arrow files (.parquet, .pq; .arrow, .feather, .ipc), of which some row groups are in memory.
+
+        source = ParquetSource("train/", target="price", weight="count")
+        net = Network(source.inputs, [Standardize(), Dense(64), ReLU(), Dense(1)], loss=MeanSquaredError())
+        Model(net).fit(source, validation_data=ParquetSource("held_out/*.parquet", target="price", weight="count"))
+
+    paths: a file, a folder, a pattern or a URL that fsspec knows ("s3://bucket/train/"), or a list of these. All files
+        must have the columns that are used, of one kind.
+    target: the column of y, or a list of columns for several outputs.
+    weight: the column of the rows' weights; None for 1 each.
+    columns: the columns of X in order; None for all but target and weight, as the first file has them.
+    dtype: of X. None for the smallest of uint8, float32 and float64 that keeps every number: uint8 if all columns are
+        bytes or booleans, float32 up to integers of 16 bits, float64 for larger ones. "float32" halves the memory.
+    categories: the texts of each column of text, {"city": ("Aarhus", "Oslo")}, as `learn_categories` finds them. A text
+        becomes its place among them from 1 on, for an `Embedding`; another one, and a null, becomes 0.
+    shuffle, window: as of `Source`; None for as many rows as have 128 MB.
+    folder: where shuffle="exact" keeps the rows of an epoch; None for the system's folder of temporary files.
+
+    Raises DataError for missing columns, columns of other types and files that differ, FormatError for damaged files.
+    Nulls, and NaN among the features, are errors that name file, row group and column when they are read.
+    """
+
+    def __init__(
+        self,
+        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        target: str | Sequence[str],
+        weight: str | None = None,
+        columns: Sequence[str] | None = None,
+        dtype: str | None = None,
+        categories: Mapping[str, Sequence[str]] | None = None,
+        shuffle: str = "blocks",
+        window: int | None = None,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Read the footers of all files, and no rows."""
+        self.files = find_files(paths)
+        self.targets = [target] if isinstance(target, str) else list(target)
+        self.weight = weight
+        first, beside = self.files[0], {*self.targets, weight}
+        names = (
+            [name for name in first.schema.names if name not in beside] if columns is None else list(columns)
+        )
+        if not names:
+            raise DataError(
+                f"{first.path} has no column beside the target to learn from; name some by columns."
+            )
+        if len({*names, *self.targets, weight}) < len(names) + len(self.targets) + 1:
+            raise ConfigError("columns, target and weight must name different columns, each once.")
+        self.names = names
+        self.feature_names = tuple(names)
+        self.target_name = self.targets[0] if len(self.targets) == 1 else ", ".join(self.targets)
+        for file in self.files:
+            _check_schema(file, first, [*names, *self.targets, *([] if weight is None else [weight])])
+        self.texts = [name for name in names if _is_text(first.schema.field(name).type)]
+        for name in (*names, *([] if weight is None else [weight])):
+            kind = first.schema.field(name).type
+            if not (_is_number(kind) or name in self.texts):
+                raise DataError(
+                    f"{first.path} has the column {name!r} of type {kind}, which is neither numbers nor text; convert "
+                    "it to numbers, or leave it out by columns."
+                )
+        unknown = [name for name in categories or {} if name not in self.texts]
+        if unknown:
+            raise ConfigError(
+                f"categories has {unknown[0]!r}, which is no column of text among the features."
+            )
+        self.categories = {name: tuple(texts) for name, texts in (categories or {}).items()}
+        self.dtype = _smallest([file.schema.field(name).type for file in self.files for name in names])
+        if dtype is not None:
+            self.dtype = np.dtype(check_choice(dtype, DTYPES, "dtype"))
+        rows = WINDOW_BYTES // (len(names) * self.dtype.itemsize + 8 * len(self.targets) + 8)
+        super().__init__(
+            shuffle=shuffle, window=max(1, rows) if window is None else check_count(window, "window")
+        )
+        self.folder = None if folder is None else os.fspath(folder)
+        self.places = [(file, k) for file in self.files for k in range(len(file.sizes))]
+
+    @property
+    def inputs(self) -> int:
+        """The number of features."""
+        return len(self.names)
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """The number of rows of each row group."""
+        return np.array([file.sizes[k] for file, k in self.places], np.int64)
+
+    def where(self, block: int) -> str:
+        """Return the row group and its file."""
+        file, group = self.places[block]
+        return file.where(group)
+
+    def fingerprint(self) -> int:
+        """Return a checksum of the files' footers and lengths, of the columns, and of the categories."""
+        said = ([file.checksum for file in self.files], self.names, self.targets, self.weight, self.dtype.str)
+        return zlib.crc32(repr((*said, sorted(self.categories.items()))).encode())
+
+    def read(self, block: int) -> SourceBlock:
+        """Read a row group: X (n, features) in C order. Raises DataError for nulls, FormatError for damage."""
+        lacking = [name for name in self.texts if name not in self.categories]
+        if lacking:
+            raise DataError(
+                f"{self.files[0].path} has text in the column {lacking[0]!r}; call learn_categories() before training, "
+                "pass categories, or leave it out by columns."
+            )
+        file, group = self.places[block]
+        beside = [*self.targets, *([] if self.weight is None else [self.weight])]
+        table = file.read(group, [*self.names, *beside])
+        X = np.empty((table.num_rows, len(self.names)), self.dtype)
+        for k, name in enumerate(self.names):
+            if name in self.categories:
+                X[:, k] = _codes(table.column(name), self.categories[name])
+            else:
+                at = 0
+                for chunk in self._whole(table, name, block).chunks:
+                    X[at : at + len(chunk), k] = _numbers(chunk)
+                    at += len(chunk)
+        y: list[NDArray[Any]] = [_values(self._whole(table, name, block)) for name in self.targets]
+        weight = None if self.weight is None else _values(self._whole(table, self.weight, block))
+        return SourceBlock(X, y[0] if len(y) == 1 else np.stack(y, 1), weight)
+
+    def learn_categories(self) -> dict[str, tuple[str, ...]]:
+        """Find the texts of each column of text in one pass over these columns, in order; return and keep them.
+
+        Raises DataError for a column with more than a million, which are no categories.
+        """
+        found: dict[str, set[str]] = {name: set() for name in self.texts}
+        if self.texts:
+            for table in prefetch(self._tables(self.texts)):
+                for name, known in found.items():
+                    texts = _as_text(table.column(name)).unique().to_pylist()
+                    known.update(text for text in texts if text is not None)
+                    if len(known) > MOST_CATEGORIES:
+                        raise DataError(
+                            f"{self.files[0].path} has more than {MOST_CATEGORIES:,} texts in the column {name!r}, too "
+                            "many to be categories; leave it out by columns."
+                        )
+        self.categories = {name: tuple(sorted(known)) for name, known in found.items()}
+        return dict(self.categories)
+
+    def embedded(self, size: int = 4) -> tuple[tuple[int, int, int], ...]:
+        """Return (column, codes, size) of each column of text, as `Embedding` takes them."""
+        check_count(size, "size")
+        return tuple(
+            (k, len(self.categories[name]) + 1, size)
+            for k, name in enumerate(self.names)
+            if name in self.categories
+        )
+
+    def _tables(self, names: Sequence[str]) -> Iterator[Any]:
+        return (file.read(group, names) for file, group in self.places)
+
+    def _whole(self, table: Any, name: str, block: int) -> Any:
+        """Return a column of a row group. Raises DataError if it has a null."""
+        column = table.column(name)
+        if column.null_count:
+            raise DataError(
+                f"{self.where(block)} has a null at row {first_null(column)}, column {name!r}; fill it in, or drop its "
+                "row, first."
+            )
+        return column
+
+
+def _check_schema(file: ColumnFile, first: ColumnFile, names: Sequence[str]) -> None:
+    """Raise DataError unless a file has the columns, of the kinds that the first one has."""
+    there = file.schema.names
+    for name in names:
+        if name not in there:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, there, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(there[:20])}."
+            whose = "" if file is first else f", which {first.path} has"
+            raise DataError(f"{file.path} lacks the column {name!r}{whose}; {hint}")
+    for name in names:
+        mine, theirs = file.schema.field(name).type, first.schema.field(name).type
+        if _kind(mine) != _kind(theirs):
+            raise DataError(
+                f"{file.path} has the column {name!r} of type {mine}, and {first.path} of type {theirs}; write them "
+                "alike."
+            )
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow.types as t
+
+    return bool(
+        t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind)
+        or (t.is_dictionary(kind) and _is_text(kind.value_type))
+    )  # fmt: skip
+
+
+def _is_number(kind: Any) -> bool:
+    import pyarrow.types as t
+
+    return bool(t.is_integer(kind) or t.is_floating(kind) or t.is_boolean(kind) or t.is_decimal(kind))
+
+
+def _kind(kind: Any) -> str:
+    """Return what a type is for: numbers, text, or itself."""
+    return "number" if _is_number(kind) else "text" if _is_text(kind) else str(kind)
+
+
+def _smallest(kinds: Sequence[Any]) -> np.dtype[Any]:
+    """Return the smallest of the types of X that keeps every number of columns of these types."""
+    import pyarrow.types as t
+
+    numbers = [kind for kind in kinds if not _is_text(kind)]
+    if kinds and all(t.is_boolean(kind) or t.is_uint8(kind) for kind in kinds):
+        return np.dtype(np.uint8)
+    is_small = all(
+        t.is_boolean(k) or t.is_float16(k) or t.is_float32(k) or (t.is_integer(k) and k.bit_width <= 16)
+        for k in numbers
+    )
+    return np.dtype(np.float32 if is_small else np.float64)
+
+
+def _numbers(chunk: Any) -> NDArray[Any]:
+    """Return the numbers of a part of a column."""
+    import pyarrow as pa
+
+    if pa.types.is_decimal(chunk.type):
+        chunk = chunk.cast(pa.float64())
+    values: NDArray[Any] = chunk.to_numpy(zero_copy_only=False)
+    return values
+
+
+def _as_text(column: Any) -> Any:
+    """Return a column of text as PyArrow's strings."""
+    import pyarrow as pa
+
+    return column.cast(pa.large_string())
+
+
+def _codes(column: Any, texts: Sequence[str]) -> NDArray[Any]:
+    """Return the place of each text among the known ones, from 1 on; 0 for another one and for a null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    known = pa.array(texts, pa.large_string())
+    places_of: NDArray[Any] = (
+        pc.index_in(_as_text(column), value_set=known, skip_nulls=True).fill_null(-1).to_numpy()
+    )
+    return places_of + 1
+
+
+def _values(column: Any) -> NDArray[Any]:
+    """Return a column of numbers or of text, each text once in memory."""
+    if not _is_text(column.type):
+        parts = [_numbers(chunk) for chunk in column.chunks]
+        return np.concatenate(parts) if parts else np.empty(0)
+    coded = _as_text(column).combine_chunks().dictionary_encode()
+    texts = np.array(coded.dictionary.to_pylist() or [""])
+    found: NDArray[Any] = texts[coded.indices.to_numpy()]
+    return found

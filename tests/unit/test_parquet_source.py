@@ -1,0 +1,324 @@
+"""Parquet and Arrow files as a source: the numbers of the file, every row once, and each fault with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+import chainrule as c
+from chainrule.data.stream import Stream
+from chainrule.datasets.parquet_source import ParquetSource
+
+R = np.random.default_rng(1)
+N = 400
+X = R.normal(size=(N, 3)).astype(np.float32)
+Y, WEIGHT = R.integers(0, 3, N), R.random(N)
+TABLE = pa.table({"a": X[:, 0], "y": Y, "b": X[:, 1], "w": WEIGHT, "c": X[:, 2]})
+
+
+def write(path: Path, table: pa.Table = TABLE, rows: int = 64) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".parquet":
+        parquet.write_table(table, path, row_group_size=rows)
+    else:
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table, rows)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for k in range(3):
+        write(tmp_path / "train" / f"part-{k}.parquet", TABLE.slice(150 * k, 150))
+    return tmp_path / "train"
+
+
+def source(paths: Any, **settings: Any) -> ParquetSource:
+    return ParquetSource(paths, **{"target": "y", "weight": "w"} | settings)
+
+
+def model(*layers: c.Layer, inputs: int = 3) -> c.Model:
+    return c.Model(
+        c.Network(inputs, [*layers, c.Dense(6), c.ReLU(), c.Dense(3)], c.SoftmaxCrossEntropy()), seed=2
+    )
+
+
+def rows_of(of: ParquetSource) -> tuple[Any, Any, Any]:
+    blocks = [of.read(k) for k in range(len(of.sizes))]
+    X, y, weight = zip(*blocks, strict=True)
+    return np.concatenate(X), np.concatenate(y), None if weight[0] is None else np.concatenate(weight)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_the_rows_of_a_file(ending: str, tmp_path: Path):
+    of = source(write(tmp_path / f"all.{ending}"))
+    assert of.sizes.tolist() == [64] * 6 + [16] and of.feature_names == ("a", "b", "c") and of.inputs == 3
+    block = of.read(2)
+    assert block.X.flags.c_contiguous and block.X.dtype == np.float32
+    for mine, theirs in zip(rows_of(of), (X, Y, WEIGHT), strict=True):
+        assert (mine == theirs).all() and mine.dtype == theirs.dtype
+
+
+@pytest.mark.parametrize("how", ["folder", "pattern", "list", "text"])
+def test_files_in_the_order_of_their_names(folder: Path, how: str):
+    write(folder / "_temporary" / "part-9.parquet")
+    (folder / "notes.txt").write_text("none")
+    paths = {
+        "folder": folder,
+        "pattern": str(folder / "part-*.parquet"),
+        "list": [folder / f"part-{k}.parquet" for k in range(3)],
+        "text": str(folder),
+    }[how]
+    assert (rows_of(source(paths))[0] == X).all()
+
+
+def test_fit_is_that_of_arrays_without_a_shuffle(folder: Path):
+    kept, settings = [], {"shuffle": False, "epochs": 3, "batch_size": 32, "class_weight": {0: 2.0}}
+    for data, others in (
+        ((source(folder),), source(folder)),
+        ((X, Y), c.ArraySource(X, Y, WEIGHT)),
+    ):
+        made = model()
+        weight = {} if len(data) == 1 else {"sample_weight": WEIGHT}
+        made.fit(*data, validation_data=others, **settings, **weight)
+        kept.append((made.theta.tobytes(), [record["val_loss"] for record in made.history.records]))
+        assert made.feature_names == (("a", "b", "c") if len(data) == 1 else None)
+    assert kept[0] == kept[1]
+
+
+@pytest.mark.parametrize("shuffle", ["blocks", "exact"])
+def test_every_row_once(folder: Path, shuffle: str):
+    stream = Stream(source(folder, shuffle=shuffle, window=100), model().network, 0)
+    found = np.concatenate([p.samples.X[p.rows] for p in stream.pieces(32, 0, 0, True)])
+    assert not (found == X).all() and (np.sort(found, 0) == np.sort(X, 0)).all()
+    assert set(map(bytes, found)) == set(map(bytes, X))
+
+
+def test_standardize_is_that_of_arrays(folder: Path):
+    made, other = model(c.Standardize()), model(c.Standardize())
+    made.fit(source(folder), epochs=1)
+    other.fit(X, Y, epochs=1)
+    for mine, theirs in zip(made.states["standardize_1"], other.states["standardize_1"], strict=True):
+        assert np.allclose(mine, theirs, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("columns", "dtype"),
+    [
+        ([R.integers(0, 255, N).astype(np.uint8), Y == 1], "uint8"),
+        ([X[:, 0], Y.astype(np.int16), Y == 1], "float32"),
+        ([X[:, 0], Y.astype(np.int32)], "float64"),
+        ([X[:, 0].astype(np.float64)], "float64"),
+    ],
+)
+def test_the_smallest_type_that_keeps_all_numbers(columns: list[Any], dtype: str, tmp_path: Path):
+    table = pa.table({f"x{k}": values for k, values in enumerate(columns)} | {"y": Y})
+    of = ParquetSource(write(tmp_path / "of.parquet", table), target="y")
+    found = rows_of(of)[0]
+    assert found.dtype == dtype and (found == np.stack(columns, 1)).all()
+    small = ParquetSource(tmp_path / "of.parquet", target="y", dtype="float32", columns=["x0"])
+    assert small.read(0).X.dtype == np.float32 and small.inputs == 1
+
+
+def test_decimals_and_several_targets(tmp_path: Path):
+    price = pa.array([f"{k}.25" for k in range(N)]).cast(pa.decimal128(12, 2))
+    table = pa.table({"price": price, "y": X[:, 0], "z": X[:, 1], "text": ["a"] * N})
+    of = ParquetSource(write(tmp_path / "of.parquet", table), target=["y", "z"], columns=["price"])
+    found, y, _ = zip(*(of.read(k) for k in range(len(of.sizes))), strict=True)
+    assert (np.concatenate(found)[:, 0] == np.arange(N) + 0.25).all() and (
+        np.concatenate(y) == X[:, :2]
+    ).all()
+
+
+# --- text
+
+
+def test_text_becomes_codes_and_labels(tmp_path: Path):
+    cities = np.array(["Oslo", "Aarhus", "Taipei", "Bern"])[R.integers(0, 4, N)].astype(object)
+    cities[:100] = np.where(cities[:100] == "Bern", "Oslo", cities[:100])  # not in the first row groups
+    cities[7] = None
+    answers = np.array(["no", "perhaps", "yes"])[Y]
+    table = pa.table({"x": X[:, 0], "city": pa.array(cities).dictionary_encode(), "y": answers})
+    of = ParquetSource(write(tmp_path / "of.parquet", table), target="y")
+    with pytest.raises(c.DataError, match=r"text in the column 'city'; call learn_categories"):
+        model(inputs=2).fit(of)
+    assert of.learn_categories() == {"city": ("Aarhus", "Bern", "Oslo", "Taipei")}
+    assert of.embedded(3) == ((1, 5, 3),)
+    codes = np.array([0 if city is None else 1 + of.categories["city"].index(city) for city in cities])
+    found, y, _ = zip(*(of.read(k) for k in range(len(of.sizes))), strict=True)
+    assert (np.concatenate(found)[:, 1] == codes).all() and (np.concatenate(y) == answers).all()
+    made = model(c.Embedding(of.embedded(3)), inputs=2)
+    made.fit(of, epochs=2)
+    assert made.classes is not None and made.classes.tolist() == ["no", "perhaps", "yes"]
+    fewer = ParquetSource(tmp_path / "of.parquet", target="y", categories={"city": ("Oslo",)})
+    assert set(np.unique(fewer.read(0).X[:, 1])) == {0, 1}
+
+
+# --- faults
+
+
+def test_columns_that_are_not_there(folder: Path):
+    for settings, said in (
+        ({"target": "z"}, "part-0.parquet lacks the column 'z'; it has a, y, b, w, c"),
+        ({"columns": ["a", "bb"]}, "lacks the column 'bb'; did you mean 'b'"),
+        ({"columns": ["a", "a"]}, "different columns, each once"),
+        ({"columns": ["a", "y"]}, "different columns, each once"),
+        ({"columns": []}, "no column beside the target"),
+        ({"dtype": "int8"}, "dtype must be one of"),
+        ({"categories": {"a": ("x",)}}, "no column of text"),
+        ({"window": 0}, "window must be an integer"),
+    ):
+        with pytest.raises((c.DataError, c.ConfigError), match=said):
+            source(folder, **settings)
+
+
+def test_files_that_differ(folder: Path):
+    write(folder / "part-3.parquet", TABLE.drop(["b"]))
+    with pytest.raises(c.DataError, match=r"part-3.parquet lacks the column 'b', which .*part-0.parquet has"):
+        source(folder)
+    write(folder / "part-3.parquet", TABLE.set_column(2, "b", pa.array(["x"] * N)))
+    with pytest.raises(
+        c.DataError, match=r"part-3.parquet has the column 'b' of type string, and .* of type float"
+    ):
+        source(folder)
+    write(folder / "part-3.parquet", TABLE.set_column(2, "b", pa.array(X[:, 1].astype(np.float64))))
+    assert source(folder).dtype == np.float64
+
+
+def test_types_that_are_neither_numbers_nor_text(tmp_path: Path):
+    table = TABLE.append_column("day", pa.array([0] * N).cast(pa.timestamp("s")))
+    with pytest.raises(c.DataError, match=r"the column 'day' of type timestamp\[ms\], which is neither"):
+        source(write(tmp_path / "of.parquet", table))
+
+
+def test_nothing_there(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    for path, said in (
+        (tmp_path / "none.parquet", "does not exist"),
+        (tmp_path / "empty", "has no file that ends in .parquet"),
+        (str(tmp_path / "*.parquet"), "has no file that ends in"),
+        ([], "a path or a list of paths"),
+        (5, "a path or a list of paths"),
+    ):
+        with pytest.raises((c.DataError, c.ConfigError), match=said):
+            source(path)
+
+
+@pytest.mark.parametrize("column", ["b", "y", "w"])
+def test_a_null_is_named_with_its_place(folder: Path, column: str):
+    values = [None if k == 70 else v for k, v in enumerate(TABLE[column].to_pylist())]
+    place = TABLE.schema.names.index(column)
+    write(folder / "part-1.parquet", TABLE.set_column(place, column, pa.array(values)))
+    made = model()
+    with pytest.raises(
+        c.DataError, match=f"row group 1 of .*part-1.parquet has a null at row 6, column '{column}'"
+    ):
+        made.fit(source(folder))
+
+
+def test_nan_is_named_with_its_column(folder: Path):
+    values = X[:, 1].copy()
+    values[70] = np.nan
+    write(folder / "part-1.parquet", TABLE.set_column(2, "b", pa.array(values)))
+    with pytest.raises(
+        c.DataError, match=r"row group 1 of .*part-1.parquet contains nan at row 6, column 'b'"
+    ):
+        model().fit(source(folder))
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_a_file_cut_short(ending: str, tmp_path: Path):
+    path = write(tmp_path / f"of.{ending}")
+    whole = path.read_bytes()
+    for length in (0, 3, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(c.FormatError, match=f"of.{ending} is damaged or no"):
+            source(path)
+
+
+def test_a_damaged_column_is_named(tmp_path: Path):
+    path = write(tmp_path / "of.parquet")
+    chunk = parquet.ParquetFile(path).metadata.row_group(1).column(2)  # b
+    damaged = bytearray(path.read_bytes())
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    damaged[start : start + chunk.total_compressed_size] = b"\xff" * chunk.total_compressed_size
+    path.write_bytes(damaged)
+    of = source(path)
+    of.read(0)
+    with pytest.raises(c.FormatError, match=r"row group 1 of .*of.parquet, column 'b', cannot be read"):
+        of.read(1)
+
+
+def test_a_file_that_changes_while_it_is_read(folder: Path):
+    of = source(folder)
+    write(folder / "part-1.parquet", TABLE.slice(0, 10))
+    with pytest.raises((c.FormatError, c.DataError), match=r"row group \d of .*part-1.parquet"):
+        model().fit(of, epochs=2)
+
+
+# --- behind a URL
+
+
+@pytest.fixture
+def remote(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A file system of fsspec in memory, whose server can vanish."""
+    fsspec = pytest.importorskip("fsspec")
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    class Server:
+        reads, last = 0, 10**9
+
+    opens = MemoryFileSystem.open
+
+    def opened(system: Any, path: str, mode: str = "rb", **settings: Any) -> Any:
+        Server.reads += 1
+        if Server.reads > Server.last:
+            raise ConnectionResetError("the server closed the connection")
+        return opens(system, path, mode, **settings)
+
+    system = fsspec.filesystem("memory")
+    for k in range(3):
+        with system.open(f"/bucket/part-{k}.parquet", "wb") as file:
+            parquet.write_table(TABLE.slice(150 * k, 150), file, row_group_size=64)
+    monkeypatch.setattr(MemoryFileSystem, "open", opened)
+    yield Server
+    system.rm("/bucket", recursive=True)
+
+
+@pytest.mark.parametrize("url", ["memory://bucket", "memory://bucket/part-*.parquet"])
+def test_urls(remote: Any, url: str):
+    of = source(url)
+    assert (rows_of(of)[0] == X).all()
+    made = model()
+    made.fit(of, epochs=1)
+    assert made.epochs_trained == 1
+
+
+def test_a_server_that_vanishes(remote: Any, tmp_path: Path):
+    def fit(**settings: Any) -> c.Model:
+        made = model()
+        saves = c.Checkpoint(tmp_path / "checkpoint", every_steps=1)
+        made.fit(source("memory://bucket", window=64), epochs=3, batch_size=32, callbacks=[saves], **settings)
+        return made
+
+    whole = fit()
+    remote.last = remote.reads + 25  # three footers, a pass to find the labels, and most of two epochs
+    with pytest.raises(
+        c.FormatError, match=r"row group \d of /bucket/part-\d.parquet, column 'a', cannot be read"
+    ):
+        fit()
+    remote.last = 10**9
+    assert fit(resume=tmp_path / "checkpoint").theta.tobytes() == whole.theta.tobytes()
+
+
+def test_an_address_that_is_wrong(remote: Any):
+    with pytest.raises(c.DataError, match="nowhere has no file that ends in"):
+        source("memory://nowhere")
+    with pytest.raises(c.DataError, match="cannot be reached"):
+        source("unheardof://bucket")
