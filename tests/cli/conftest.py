@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from chainrule.cli import app
 from chainrule.datasets import load_mnist
+from house_tables import columns, write
 
 Command = Callable[..., Any]
 
@@ -75,3 +76,12 @@ def idx_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_idx(folder / f"{half}-images-idx3-ubyte.gz", part.images[:n])
         write_idx(folder / f"{half}-labels-idx1-ubyte", part.y[:n])
     return folder
+
+
+@pytest.fixture
+def houses(tmp_path: Path) -> dict[str, list[str]]:
+    """The columns of houses.csv, in the folder where the command runs."""
+    table = columns()
+    write(tmp_path / "houses.csv", {name: table[name] for name in table if name not in ("size", "cheap")})
+    write(tmp_path / "sizes.csv", {name: table[name] for name in table if name not in ("price", "cheap")})
+    return table

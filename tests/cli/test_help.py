@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from typer.main import get_command
 
-from chainrule.cli import EXAMPLES, app, options
+from chainrule.cli import EXAMPLES, app, options, table_options
 from chainrule.datasets import load_mnist
+from chainrule.estimators.recipes import PRESETS
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS
@@ -71,8 +72,9 @@ def test_documented_options_exist():
         (options.Optimizer, OPTIMIZERS),
         (options.TrainMethod, METHODS),
         (options.Schedule, SCHEDULES),
+        (table_options.Preset, PRESETS),
     ],
-    ids=["activation", "loss", "optimizer", "method", "schedule"],
+    ids=["activation", "loss", "optimizer", "method", "schedule", "preset"],
 )
 def test_help_lists_the_registry(annotation, registry):
     text = annotation.__metadata__[0].help

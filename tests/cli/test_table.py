@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from pathlib import Path
@@ -12,48 +11,9 @@ import pytest
 
 from chainrule import FormatError, MLPClassifier, MLPRegressor, load
 from chainrule.recipe import tables as recipe_tables
+from house_tables import ROWS, read, write
 
 FAST = ("--epochs", 4, "--hidden", 16, "--quiet")
-ROWS = 160
-
-
-def columns() -> dict[str, list[str]]:
-    """Houses: numbers with gaps, few and many categories, a date, a constant, and what they cost."""
-    r = np.random.default_rng(3)
-    area, town = r.uniform(40, 200, ROWS), r.integers(0, 12, ROWS)
-    garden = np.array(["yes", "no"])[(r.uniform(size=ROWS) < 0.5).astype(int)]
-    price = 2.0 * area + 9 * town + 30 * (garden == "yes") + r.normal(0, 5, ROWS)
-    return {
-        "area": [f"{value:.1f}" if k % 9 else "" for k, value in enumerate(area)],
-        "town": [f"town {k}" for k in town],
-        "garden": garden.tolist(),
-        "sold": [f"2024-{1 + k % 12:02d}-{1 + k % 28:02d}" for k in range(ROWS)],
-        "land": ["here"] * ROWS,
-        "price": [f"{value:.2f}" for value in price],
-        "size": np.where(price > 400, "large", np.where(price > 250, "mid", "small")).tolist(),
-        "cheap": np.where(price < 300, "1", "0").tolist(),
-    }
-
-
-def write(path: Path, table: dict[str, list[str]], names: list[str] | None = None) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(names or list(table))
-        writer.writerows(zip(*(table[name] for name in names or table), strict=True))
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-@pytest.fixture
-def houses(tmp_path: Path) -> dict[str, list[str]]:
-    """The columns of houses.csv, in the folder where the command runs."""
-    table = columns()
-    write(tmp_path / "houses.csv", {name: table[name] for name in table if name not in ("size", "cheap")})
-    write(tmp_path / "sizes.csv", {name: table[name] for name in table if name not in ("price", "cheap")})
-    return table
 
 
 def test_two_commands_from_a_table_to_predictions(command, houses, tmp_path):

@@ -73,7 +73,7 @@ NOT_RESULTS = {
         *("Remedy", "Split"),
     },
     "on the way to a result": {
-        *("Settings", "Data", "Parts", "Rows", "Checked", "Prepared", "Earlier"),  # a run
+        *("Settings", "Data", "Parts", "Rows", "Checked", "Prepared", "PresetRun", "Earlier"),  # a run
         *("Defaults", "Known", "TableData", "TargetColumn"),  # a table
         *(
             "Chord",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from chainrule.data.samples import Samples
     from chainrule.datasets import Dataset
-    from chainrule.model import Model
+    from chainrule.model import Ensemble, Model
     from chainrule.recipe.data import Data
     from chainrule.recipe.settings import Settings
     from chainrule.recipe.tables import Known
@@ -79,7 +79,7 @@ def evaluate(
 
 
 def table_of_run(
-    text: str, model: Model, table: Known | None, path: str
+    text: str, model: Model | Ensemble, table: Known | None, path: str
 ) -> tuple[Dataset, Data, Learned | None]:
     """Return a table as a model takes it, and how the model's run divided it; whole if it was not trained on it."""
     from chainrule.recipe import tables
@@ -104,7 +104,7 @@ class Learned(NamedTuple):
     """a part of X, or the validation part of the data; None for neither"""
 
 
-def parts_of_run(text: str, model: Model, data: Data) -> Learned | None:
+def parts_of_run(text: str, model: Model | Ensemble, data: Data) -> Learned | None:
     """Return how a model's run divided these data; None if it was not trained on them, or if that is unknown."""
     from chainrule.data.checks import check_samples
     from chainrule.recipe.data import split
@@ -119,6 +119,8 @@ def parts_of_run(text: str, model: Model, data: Data) -> Learned | None:
         return None
     if config["data"].get("fingerprint") != samples.fingerprint():
         return None
+    if settings.preset is not None:  # whose estimator holds out what it likes
+        return Learned(samples, None)
     rows = split(data, settings.validation_fraction, settings.seed, FLAGS)
     if rows is None:
         return Learned(samples, data.validation)

@@ -43,10 +43,11 @@ def explain(
         raise ConfigError(f"--out must end in .html, not {out.name!r}.")
     if lr <= 0:
         raise ConfigError(f"--lr must be above 0, not {lr:g}.")
-    from chainrule.cli.models import load_with_table
+    from chainrule.cli.models import as_one, load_with_table
     from chainrule.inspection import story
 
-    chosen, table = load_with_table(model)
+    loaded, table = load_with_table(model)
+    chosen, what = as_one(loaded)
     found = read_sample(sample, row, chosen, table)
     truth = found.truth if true is None else parse_truth(true, chosen)
     told = story.explain(
@@ -65,6 +66,8 @@ def explain(
         output.print_json(told.to_json())
         return
     console = output.console()
+    if what:
+        console.print(what, style="dim")
     told.show(console)
     if out is not None:
         console.print(f"Written to {out}", markup=False)

@@ -13,7 +13,7 @@ from chainrule.cli.guard import guarded
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from chainrule.model import Model
+    from chainrule.model import Ensemble, Model
 
 PACKAGES = (
     "numpy",
@@ -50,6 +50,8 @@ def info(
         return
     out = output.console()
     if chosen is not None:
+        if "members" in found:
+            out.print(f"An ensemble of {found['members']} networks that predict by their average, each:\n")
         out.print(f"{output.summary(out, chosen)}\n", markup=False, soft_wrap=not out.is_terminal)
     if table is not None:
         from chainrule.cli.tables import columns_table
@@ -107,7 +109,7 @@ def threads() -> dict[str, Any]:
     }
 
 
-def engines(model: Model | None) -> list[dict[str, Any]]:
+def engines(model: Model | Ensemble | None) -> list[dict[str, Any]]:
     """Return each engine, whether it runs this model (by default a plain network), and if not the reason."""
     from chainrule.engines import ENGINES, Plan
     from chainrule.formulas.layers import Dense, ReLU, Rescale
@@ -126,13 +128,14 @@ def engines(model: Model | None) -> list[dict[str, Any]]:
     return rows
 
 
-def describe(model: Model) -> dict[str, Any]:
+def describe(model: Model | Ensemble) -> dict[str, Any]:
     """Return a model's metadata and costs."""
     from chainrule.trained.persistence import network_config
 
-    costs = model.summary()
+    costs, members = model.summary(), getattr(model, "members", None)
     return {
         "task": model.task,
+        **({} if members is None else {"members": len(members)}),
         "inputs": model.network.inputs,
         "outputs": model.network.outputs,
         "classes": None if model.classes is None else model.classes.tolist(),
@@ -144,8 +147,8 @@ def describe(model: Model) -> dict[str, Any]:
         "epochs_trained": model.epochs_trained,
         "steps_trained": model.steps_trained,
         "frozen": sorted(model.frozen),
-        "parameters": costs.parameters,
-        "operations": costs.operations,
+        "parameters": model.theta.size,
+        "operations": costs.operations * (1 if members is None else len(members)),
         "network": network_config(model.network),
     }
 

@@ -5,27 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chainrule.errors import DataError
-from chainrule.model import Model
+from chainrule.errors import ConfigError, DataError
+from chainrule.model import Ensemble, Model
+from chainrule.trained.persistence import has_ensemble
 
 if TYPE_CHECKING:
     from chainrule.recipe.tables import Known
 
 
-def load_model(text: str) -> Model:
-    """Read MODEL."""
-    return Model.load(model_file(text))
-
-
-def load_with_table(text: str) -> tuple[Model, Known | None]:
+def load_with_table(text: str) -> tuple[Model | Ensemble, Known | None]:
     """Read MODEL, and what its file knows of the table that it was trained on; None where it was not."""
     path = model_file(text)
-    model, metadata = Model.load_with_extra(path)
+    model: Model | Ensemble
+    model, metadata = (Ensemble if has_ensemble(path) else Model).load_with_extra(path)
     if "estimator" not in metadata:
         return model, None
     from chainrule.recipe import tables
 
     return model, tables.known(metadata, path)
+
+
+def as_one(model: Model | Ensemble) -> tuple[Model, str]:
+    """Return one network to look into, and what it is in a sentence; an empty one for a model.
+
+    That of an ensemble is all members side by side, or the first one, if a layer has no form for that.
+    """
+    if isinstance(model, Model):
+        return model, ""
+    try:
+        return model.pack(), f"This is an ensemble of {len(model)} networks, side by side in one."
+    except ConfigError:
+        return model.members[0], f"This is the first of an ensemble's {len(model)} networks."
 
 
 def model_file(text: str) -> Path:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from chainrule.model import Model
+    from chainrule.model import Ensemble, Model
     from chainrule.recipe.judge import Judgement
 
 MAX_CLASSES = 20
@@ -31,7 +31,7 @@ def console(quiet: bool = False) -> Console:
     return Console(quiet=quiet, highlight=False)
 
 
-def summary(out: Console, model: Model, batch_size: int = 128) -> str:
+def summary(out: Console, model: Model | Ensemble, batch_size: int = 128) -> str:
     """Return a model's summary, as wide as the terminal."""
     return model.summary(batch_size).text(out.width if out.is_terminal else None)
 

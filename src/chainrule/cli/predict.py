@@ -8,14 +8,14 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chainrule.cli import options, output
+from chainrule.cli import options, output, table_options
 from chainrule.cli.guard import Several, guarded
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from chainrule.model import Model
+    from chainrule.model import Ensemble, Model
     from chainrule.recipe.tables import Known
 
 PICTURES, ARRAYS = (".png", ".jpg", ".jpeg"), (".npy", ".npz")
@@ -31,6 +31,7 @@ class Answers(NamedTuple):
     source: str
     predicted: Any  # (n,) or (n, outputs)
     probabilities: Any  # (n, classes), or None for numbers
+    spread: Any = None  # of the members of an ensemble, in the shape of the numbers or of the probabilities
 
 
 @guarded
@@ -38,6 +39,7 @@ def predict(
     model: options.ModelFile,
     inputs: options.Inputs,
     out: options.Predictions = None,
+    spread: table_options.Spread = False,
     engine: options.Engine = "auto",
     as_json: options.AsJson = False,
     debug: options.Debug = False,
@@ -46,10 +48,15 @@ def predict(
     if out is not None and out.suffix.lower() not in (".npy", ".csv"):
         raise ConfigError(f"--out must end in .npy or .csv, not {out.name!r}.")
     from chainrule.cli.models import load_with_table
+    from chainrule.model import Model
 
     chosen, table = load_with_table(model)
+    if spread and isinstance(chosen, Model):
+        raise ConfigError(
+            f"--spread compares the members of an ensemble, and {model} is one network; train with --members."
+        )
     labels = [str(label) for label in chosen.labels]
-    answers, refused = answer_all(chosen, table, inputs, engine)
+    answers, refused = answer_all(chosen, table, inputs, engine, spread)
     if out is not None:
         save(out, answers, labels)
     if as_json:
@@ -65,13 +72,13 @@ def predict(
 
 
 def answer_all(
-    model: Model, table: Known | None, paths: list[str], engine: str
+    model: Model | Ensemble, table: Known | None, paths: list[str], engine: str, spread: bool = False
 ) -> tuple[list[Answers], list[Exception]]:
     """Return the answers to all inputs that can be read, and the errors of the others. Raises them if none can be."""
     answers, refused = list[Answers](), list[Exception]()
     for path in paths:
         try:
-            answers.append(answer(model, table, path, engine))
+            answers.append(answer(model, table, path, engine, spread))
         except (ConfigError, DataError, FormatError, ShapeError, OSError) as error:
             refused.append(error)
     if not answers:
@@ -79,19 +86,21 @@ def answer_all(
     return answers, refused
 
 
-def answer(model: Model, table: Known | None, path: str, engine: str) -> Answers:
+def answer(
+    model: Model | Ensemble, table: Known | None, path: str, engine: str, spread: bool = False
+) -> Answers:
     """Predict all rows of one input. table: what the model's file knows of the table that it was trained on."""
     X = read(path, model, table)
     try:
         predicted = model.predict(X, engine=engine)
     except (ShapeError, DataError) as error:
         raise type(error)(f"{path}: {error}") from error
-    return Answers(
-        path, predicted, None if model.task == "regression" else model.predict_proba(X, engine=engine)
-    )
+    shares = None if model.task == "regression" else model.predict_proba(X, engine=engine)
+    apart = model.spread(X, engine=engine) if spread and hasattr(model, "spread") else None
+    return Answers(path, predicted, shares, apart)
 
 
-def read(path: str, model: Model, table: Known | None = None) -> Any:
+def read(path: str, model: Model | Ensemble, table: Known | None = None) -> Any:
     """Read an array (n, features) from a file; that of a table as the model takes it. Raises DataError for others."""
     from chainrule.datasets import read_digit, read_npy, read_npz
     from chainrule.datasets.table_files import TABLES
@@ -134,6 +143,10 @@ def as_data(answers: Answers, labels: list[str]) -> list[dict[str, Any]]:
         row = {"input": answers.source, "row": i, "predicted": predicted}
         if answers.probabilities is not None:
             row["probabilities"] = dict(zip(labels, answers.probabilities[i].tolist(), strict=True))
+        if answers.spread is not None:
+            apart = answers.spread[i].tolist()
+            by_label = answers.probabilities is not None
+            row["spread"] = dict(zip(labels, apart, strict=True)) if by_label else apart
         rows.append(row)
     return rows
 
@@ -148,9 +161,12 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
     for i in range(min(count, SHOWN)):
         name = f"row {i}" if many else output.plain(answers.source)
         if answers.probabilities is None:
-            values = answers.predicted[i].tolist()
-            numbers = values if isinstance(values, list) else [values]
-            table.add_row(Text(name), Text("  ".join(f"{number:.6g}" for number in numbers), "bold"))
+            numbers = as_list(answers.predicted[i].tolist())
+            said = [f"{number:.6g}" for number in numbers]
+            if answers.spread is not None:
+                apart = as_list(answers.spread[i].tolist())
+                said = [f"{each} ± {number:.2g}" for each, number in zip(said, apart, strict=True)]
+            table.add_row(Text(name), Text("  ".join(said), "bold"))
             continue
         shares = answers.probabilities[i]
         is_one_label = answers.predicted.ndim == 1
@@ -160,6 +176,7 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
                 Text(name if rank == 0 else ""),
                 Text(output.plain(labels[k]), "bold" if chosen else "dim"),
                 Text(output.percent(float(shares[k])), "bold" if chosen else "dim", justify="right"),
+                *([] if answers.spread is None else [Text(f"± {100 * answers.spread[i, k]:.2f}", "dim")]),
                 Text(output.bar(float(shares[k])), "bright_blue" if chosen else "dim"),
             )
     if many:
@@ -169,6 +186,11 @@ def show(out: Console, answers: Answers, labels: list[str]) -> None:
         out.print(
             f"... and {count - SHOWN:,} rows more; --out writes them all, --json prints them.", style="dim"
         )
+
+
+def as_list(values: Any) -> list[Any]:
+    """Return one value or several as a list."""
+    return values if isinstance(values, list) else [values]
 
 
 def save(path: Path, answers: list[Answers], labels: list[str]) -> None:
@@ -187,10 +209,14 @@ def save(path: Path, answers: list[Answers], labels: list[str]) -> None:
     has_shares = answers[0].probabilities is not None
     outputs = answers[0].predicted.shape[1:]
     heads = [f"predicted {k}" for k in range(*outputs)] if outputs else ["predicted"]
-    writer.writerow(["input", "row", *heads, *([f"p({label})" for label in labels] if has_shares else [])])
+    heads += [f"p({label})" for label in labels] if has_shares else []
+    if answers[0].spread is not None:
+        apart = [f"spread {k}" for k in range(*outputs)] if outputs else ["spread"]
+        heads += [f"spread({label})" for label in labels] if has_shares else apart
+    writer.writerow(["input", "row", *heads])
     for each in answers:
         for i, predicted in enumerate(each.predicted.tolist()):
             shares = each.probabilities[i].tolist() if has_shares else []
-            values = predicted if isinstance(predicted, list) else [predicted]
-            writer.writerow(cells([each.source, i, *values, *shares]))
+            apart = [] if each.spread is None else as_list(each.spread[i].tolist())
+            writer.writerow(cells([each.source, i, *as_list(predicted), *shares, *apart]))
     write_whole(path, text.getvalue().encode())

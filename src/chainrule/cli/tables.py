@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from chainrule.cli import output
@@ -11,7 +12,9 @@ if TYPE_CHECKING:
 
     from chainrule.estimators.tables.description import DescribedTable
     from chainrule.recipe.baselines import BaselineComparison
+    from chainrule.recipe.presets import PresetRun
     from chainrule.recipe.tables import TableData
+    from chainrule.training.events import Started
 
 SHOWN = 24
 """The most columns that are described before a training; `chainrule info` has all of them."""
@@ -69,6 +72,36 @@ def introduce_table(out: Console, table: TableData, classes: list[str]) -> None:
     if hints:
         out.print(output.plain(said.like_identifiers(hints)), markup=False, soft_wrap=True)
     out.print()
+
+
+def introduce_preset(out: Console, run: PresetRun, started: Started, verbose: bool) -> None:
+    """Print the table, and what the preset made of it, when its training begins."""
+    from chainrule.network.summary import counted
+
+    estimator, settings = run.estimator, run.settings
+    made, table = estimator.members_[0], run.table
+    held = len(table.train) - started.samples
+    held_out = f", {held:,} to validate on" if held > 0 else ""
+    out.print(
+        f"[bold]{output.plain(run.data.name)}[/bold]  {started.samples:,} samples to train on{held_out}, "
+        f"{len(table.test):,} to test on"
+    )
+    classes = [] if made.classes is None else made.classes.tolist()
+    shown = dataclasses.replace(table, preprocessor=estimator.preprocessor_)
+    introduce_table(out, shown, [str(label) for label in classes])
+    count, loss = len(estimator.members_), made.network.loss.kind
+    several = f"{count} networks, " if count > 1 else ""
+    each = f"{made.network.size:,} parameters{' each' * (count > 1)}"
+    limit = "" if settings.time_limit is None else f", {settings.time_limit:g} s at most"
+    out.print(
+        f"preset {settings.preset}: {several}{each}, {loss}\n"
+        f"batches of {started.batch_size}, {counted(started.epochs, 'epoch')} at most{limit}\n",
+        style="dim",
+        markup=False,
+    )
+    if verbose:
+        text = output.summary(out, made, started.batch_size)
+        out.print(f"{text}\n", markup=False, soft_wrap=not out.is_terminal)
 
 
 def comparison_table(out: Console, comparison: BaselineComparison) -> None:

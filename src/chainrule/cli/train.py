@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from chainrule.cli import options, output
+from chainrule.cli import options, output, table_options
 from chainrule.cli.flags import FLAGS, hidden_widths
 from chainrule.cli.guard import InterruptedRun, guarded
 from chainrule.errors import ConfigError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from chainrule.recipe.prepare import Prepared
+    from chainrule.recipe.presets import PresetRun
     from chainrule.recipe.run import Outcome
     from chainrule.training.events import Event
     from chainrule.views.report.tables import TableRun
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 def train(
     context: typer.Context,
     data: options.TrainData,
+    preset: table_options.Preset = None,
+    members: table_options.Members = None,
     hidden: options.Hidden = None,
     activation: options.Activation = "relu",
     batch_norm: options.BatchNorm = False,
@@ -53,6 +56,7 @@ def train(
     seed: options.Seed = 0,
     validation_fraction: options.ValidationFraction = None,
     patience: options.Patience = None,
+    time_limit: table_options.TimeLimit = None,
     target: options.Target = None,
     positive: options.TrainPositive = None,
     engine: options.TrainEngine = "auto",
@@ -90,20 +94,28 @@ def train(
     with begun as run:
         outcome, page = carry_out(run, progress, verbose, report)
     if as_json:
-        output.print_json(as_data(run, outcome, page))
+        output.print_json(as_data(outcome, page))
     else:
-        show(run, outcome, page, progress, quiet)
+        show(outcome, page, progress)
     if outcome.reached is False:
         raise typer.Exit(1)
+    from chainrule.recipe.longer import BY_HAND
+
+    if outcome.history.stopped == BY_HAND:
+        raise InterruptedRun(f"Interrupted; {outcome.folder} has what was reached.")
 
 
-def carry_out(run: Prepared, out: Console, verbose: bool, report: bool) -> tuple[Outcome, Path | None]:
+def carry_out(
+    run: Prepared | PresetRun, out: Console, verbose: bool, report: bool
+) -> tuple[Outcome, Path | None]:
     """Carry out a run and print its progress; return its outcome, and the path of its report if there is one."""
     from chainrule.cli.progress import EpochTable
+    from chainrule.cli.tables import introduce_preset
     from chainrule.recipe import run as recipe
+    from chainrule.recipe.prepare import Prepared
     from chainrule.training.events import Started
 
-    table = EpochTable(out, "val" if run.parts.held_out else run.parts.judged_name)
+    table = EpochTable(out, "val" if run.watched == "validation" else run.watched)
     page = run.place / "report.html" if report else None
     if run.done is not None:
         say_done(run, out)
@@ -112,8 +124,10 @@ def carry_out(run: Prepared, out: Console, verbose: bool, report: bool) -> tuple
 
             def listen(event: Event) -> None:
                 status.close()
-                if isinstance(event, Started):
+                if isinstance(event, Started) and isinstance(run, Prepared):
                     introduce(run, out, verbose)
+                elif isinstance(event, Started) and not isinstance(run, Prepared):
+                    introduce_preset(out, run, event, verbose)
                 elif isinstance(event, recipe.Judging):
                     status.enter_context(out.status("evaluating"))
                 table.on_event(event)
@@ -121,13 +135,13 @@ def carry_out(run: Prepared, out: Console, verbose: bool, report: bool) -> tuple
             outcome = recipe.carry_out(run, listen, named=FLAGS)
         if page is not None:
             with out.status("writing the report"):
-                write_report(run, outcome, page)
+                write_report(outcome, page)
     except KeyboardInterrupt:
         raise InterruptedRun(f"Interrupted; go on with: {FLAGS.resume(run.place)}") from None
     return outcome, page
 
 
-def write_report(run: Prepared, outcome: Outcome, page: Path) -> None:
+def write_report(outcome: Outcome, page: Path) -> None:
     """Write the report of a run."""
     import dataclasses
 
@@ -136,6 +150,7 @@ def write_report(run: Prepared, outcome: Outcome, page: Path) -> None:
     from chainrule.recipe.settings import as_json
     from chainrule.views import report
 
+    run = outcome.run
     report.write(
         page,
         run.model,
@@ -149,12 +164,13 @@ def write_report(run: Prepared, outcome: Outcome, page: Path) -> None:
         settings=as_json(dataclasses.asdict(run.settings)),
         command=run.command,
         versions=folder.versions(),
-        table=table_run(run, outcome),
+        table=table_run(outcome),
     )
 
 
-def table_run(run: Prepared, outcome: Outcome) -> TableRun | None:
+def table_run(outcome: Outcome) -> TableRun | None:
     """Return what the report of a run on a table shows; None for other data."""
+    run = outcome.run
     table = run.data.table
     if table is None:
         return None
@@ -171,19 +187,23 @@ def set_on_command_line(context: typer.Context) -> list[str]:
     return [name for name, source in sources if source is not None and source.name == "COMMANDLINE"]
 
 
-def say_done(run: Prepared, out: Console) -> None:
+def say_done(run: Prepared | PresetRun, out: Console) -> None:
     """Print that a run is finished, and how to train it longer."""
     from chainrule.recipe.commands import resume_command
 
     done = run.done
     assert done is not None
     why = f" ({done.stopped})" if done.stopped else ""
-    again = resume_command(run.place, 2 * max(len(done), run.settings.epochs or 0))
-    lines = (
-        f"This run is done: {len(done)} of {run.settings.epochs} epochs{why}.",
-        "Nothing is left to train; its results are written again.",
-        f"To train it longer: {again}",
+    asked, again = (
+        run.settings.epochs,
+        resume_command(run.place, 2 * max(len(done), run.settings.epochs or 0)),
     )
+    lines = [
+        f"This run is done: {len(done)} {'' if asked is None else f'of {asked} '}epochs{why}.",
+        "Nothing is left to train; its results are written again.",
+    ]
+    if run.settings.preset is None:
+        lines.append(f"To train it longer: {again}")
     for line in lines:
         out.print(line, markup=False, soft_wrap=True)
 
@@ -228,7 +248,7 @@ def cost(run: Prepared) -> str:
     )
 
 
-def show(run: Prepared, outcome: Outcome, page: Path | None, progress: Console, quiet: bool) -> None:
+def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
     """Print the result, for people."""
     from chainrule.network.summary import counted
 
@@ -245,7 +265,8 @@ def show(run: Prepared, outcome: Outcome, page: Path | None, progress: Console, 
         out.print(f"[bold]On {judgement.n:,} {judgement.part} samples[/bold]")
     if outcome.reached is False:
         out.print(
-            f"The target of {output.percent(run.settings.target or 0)} was not reached.", style="orange1"
+            f"The target of {output.percent(outcome.run.settings.target or 0)} was not reached.",
+            style="orange1",
         )
     output.show_judgement(out, judgement)
     if outcome.comparison is not None:
@@ -257,15 +278,16 @@ def show(run: Prepared, outcome: Outcome, page: Path | None, progress: Console, 
         out.print(f"Report:     {page}", markup=False, soft_wrap=True)
 
 
-def as_data(run: Prepared, outcome: Outcome, page: Path | None) -> dict[str, Any]:
+def as_data(outcome: Outcome, page: Path | None) -> dict[str, Any]:
     """Return the result, for programs."""
+    run = outcome.run
     return {
         "run": str(outcome.folder),
         "model": str(outcome.folder / "model.safetensors"),
         "report": None if page is None else str(page),
         "data": run.data.name,
         "task": run.model.task,
-        "parameters": run.model.network.size,
+        "parameters": run.model.theta.size,
         "epochs": len(outcome.history),
         "stopped": outcome.history.stopped,
         "seconds": outcome.seconds,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core.arrays import distinct
+from chainrule.core.settings import check_number
 from chainrule.data.checks import check_choice, check_count
 from chainrule.datasets import Dataset
 from chainrule.errors import ConfigError, DataError
@@ -264,6 +265,8 @@ def check(settings: Settings, held_out: bool, named: Names = PYTHON) -> None:
     for name in ("epochs", "batch_size", "patience", "checkpoint_steps"):
         if getattr(settings, name) is not None:
             check_count(getattr(settings, name), named(name))
+    if settings.time_limit is not None:
+        check_number(settings.time_limit, named("time_limit"), above=0, hint="it is in seconds")
     if settings.precision not in (None, "bf16"):
         raise ConfigError(
             f"{named('precision')} must be bf16, not {settings.precision!r}; leave it out for the dtype's own."

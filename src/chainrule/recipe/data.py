@@ -141,6 +141,7 @@ def _load_table(text: str, settings: Settings, named: Names) -> Data:
 
     path = Path(text)
     fraction = HELD_OUT if settings.validation_fraction is None else settings.validation_fraction
+    fraction = fraction if settings.preset is None else 0.0  # the preset's estimator holds out its own
     train, test, table = tables.load(path, settings, fraction, named)
     name = path.name.split(".")[0] or path.name
     return Data(name, text, str(path.resolve()), train, None, test, table)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chainrule.formulas.optimizers import Solver
+from chainrule.model import Model
 from chainrule.recipe import folder, longer
 from chainrule.recipe.prepare import Prepared
 from chainrule.training import (
@@ -19,6 +20,7 @@ from chainrule.training import (
     Listener,
     Run,
     StopAt,
+    TimeLimit,
     checkpoint,
 )
 from chainrule.training.events import Consumer, Event, Started
@@ -26,16 +28,17 @@ from chainrule.training.events import Consumer, Event, Started
 
 def train(prepared: Prepared, listen: Consumer, stop: threading.Event | None = None) -> History:
     """Fit the model, from the last checkpoint of this training if there is one; return the history of the whole run."""
-    settings, parts = prepared.settings, prepared.parts
+    settings, parts, model = prepared.settings, prepared.parts, prepared.model
+    assert isinstance(model, Model)  # an ensemble is of a preset
     path, before = prepared.place / "checkpoint.safetensors", len(prepared.records)
-    history = prepared.model.fit(
+    history = model.fit(
         parts.train,
         epochs=(settings.epochs or 0) - before,
         batch_size=settings.batch_size,
         optimizer=prepared.optimizer,
         schedule=prepared.schedule,
         validation_data=parts.watched,
-        scale_targets=True if prepared.model.network.loss.targets == "real" else None,
+        scale_targets=True if model.network.loss.targets == "real" else None,
         callbacks=callbacks(prepared, listen, stop),
         clip_norm=settings.clip_norm,
         precision=settings.precision,
@@ -66,6 +69,8 @@ def callbacks(prepared: Prepared, listen: Consumer, stop: threading.Event | None
         watch = ("val_loss", settings.patience)
         is_longer = bool(prepared.earlier)
         chosen.append(longer.LongerStopping(*watch, prepared.records) if is_longer else EarlyStopping(*watch))
+    if settings.time_limit is not None:
+        chosen.append(TimeLimit(settings.time_limit))
     if can_resume:
         chosen.append(Checkpoint(path, settings.checkpoint_steps))
     if stop is not None:

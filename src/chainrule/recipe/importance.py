@@ -12,7 +12,7 @@ from chainrule.core.random import generator
 from chainrule.data.samples import Samples
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.tables import TableData
-from chainrule.trained.trained import Trained
+from chainrule.trained.prediction import PredictionMixin
 
 MOST_ROWS, FEWEST_ROWS = 5000, 500
 """The most rows that are shuffled, and the fewest where there are many columns; of more, the first ones are."""
@@ -47,7 +47,12 @@ class Importance(NamedTuple):
 
 
 def permutation_importance(
-    model: Trained, samples: Samples, table: TableData, *, repeats: int = REPEATS, engine: str = "auto"
+    model: PredictionMixin,
+    samples: Samples,
+    table: TableData,
+    *,
+    repeats: int = REPEATS,
+    engine: str = "auto",
 ) -> Importance:
     """Shuffle one column after the other among the samples, and measure what that costs the model.
 

@@ -13,7 +13,7 @@ from chainrule.errors import ConfigError
 from chainrule.formulas.metrics import confusion_matrix
 from chainrule.network.answers import decide, probabilities, true_labels
 from chainrule.recipe.naming import PYTHON, Names
-from chainrule.trained.trained import Trained
+from chainrule.trained.prediction import PredictionMixin
 
 WORST = 24
 """The number of mistakes that are kept."""
@@ -67,7 +67,7 @@ class Judgement(NamedTuple):
 
 
 def judge(
-    model: Trained,
+    model: PredictionMixin,
     samples: Samples,
     *,
     part: str = "given",
@@ -79,9 +79,9 @@ def judge(
     """Compare the predictions of a model for n samples with their targets, and find the worst mistakes.
 
     The worst mistakes have the smallest probability of the true class, or the largest squared error.
-    samples: from `Trained.check_samples`; their values are not checked again.  part: their name, such as test.
+    samples: from `Model.check_samples`; their values are not checked again.  part: their name, such as test.
     positive: of two classes the label that precision, recall and their like are of, by default the one that sorts last.
-    outputs: (n, outputs) of `Trained.outputs` for them, computed unless given.  metrics: likewise.
+    outputs: (n, outputs) of `Model.outputs` for them, computed unless given.  metrics: likewise.
     """
     out = model.outputs(samples, engine=engine) if outputs is None else outputs
     if metrics is None:
@@ -96,7 +96,7 @@ def judge(
 
 
 def _judgement(
-    model: Trained,
+    model: PredictionMixin,
     samples: Samples,
     out: NDArray[Any],
     part: str,
@@ -134,7 +134,7 @@ def positive_class(text: str, classes: list[Any], named: Names = PYTHON) -> Any:
     raise ConfigError(f"{named('positive')} must be {classes[0]} or {classes[1]}, not {text!r}.")
 
 
-def positive_of(model: Trained, text: str | None, named: Names = PYTHON) -> Any:
+def positive_of(model: PredictionMixin, text: str | None, named: Names = PYTHON) -> Any:
     """Return the label of a model's two classes that a text names; None for None."""
     if text is None:
         return None

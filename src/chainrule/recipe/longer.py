@@ -24,6 +24,8 @@ from chainrule.training import EarlyStopping, History, Run, checkpoint
 
 ON_REQUEST = "on request"
 """The reason of a stop after which a resumed run goes on as if it had never been stopped."""
+BY_HAND = "by Ctrl-C"
+"""The reason of a stop by which a run of a preset ends with what it has."""
 
 
 def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:
@@ -67,6 +69,7 @@ def taken_up(run: Prepared, config: dict[str, Any], epochs: int | None, named: N
             f"{place / 'history.json'} does not contain the {before} epochs before this training; bring it back."
         )
     if before or done is not None:
+        assert isinstance(run.model, Model)
         model = read_model(place, run.model)
         if model.labels != run.model.labels:  # by which the samples were checked
             raise ConfigError(f"the run in {place} was made with other data; bring those back.")

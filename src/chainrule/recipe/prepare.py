@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from chainrule.core.arrays import distinct
 from chainrule.data.checks import check_seed
 from chainrule.errors import ConfigError
-from chainrule.model import Model
+from chainrule.model import Ensemble, Model
 from chainrule.recipe import build, commands
 from chainrule.recipe.data import Data, Parts, check, divide, is_held_out, split
 from chainrule.recipe.judge import positive_class
@@ -29,7 +29,7 @@ class Prepared(NamedTuple):
     given: Settings
     settings: Settings
     """with all defaults that depend on the data"""
-    model: Model
+    model: Model | Ensemble
     optimizer: Any
     """None, like the schedule, if the method makes its own steps"""
     schedule: Any
@@ -45,6 +45,8 @@ class Prepared(NamedTuple):
     """the folder"""
     done: History | None = None
     """the history of a run that was done before"""
+    estimator: Any = None
+    """of a preset, fitted, whose model it is; None for other runs"""
 
     @property
     def command(self) -> str:
@@ -85,6 +87,10 @@ def prepare(data: Data, given: Settings, resolved: Settings | None = None, named
     """
     given.check_types(named)
     check_seed(given.seed, named("seed"))
+    if given.members is not None:
+        raise ConfigError(
+            f"{named('members')} is of a preset; add {named.given('preset', 'fast')}, or leave it out."
+        )
     for option in ("target_column", "exclude_columns"):
         if getattr(given, option) is not None and data.table is None:
             raise ConfigError(

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.core import records
 from chainrule.errors import ChainruleError, ConfigError, DataError, ShapeError
-from chainrule.model import Model
-from chainrule.recipe import folder, longer
+from chainrule.model import Ensemble, Model
+from chainrule.recipe import folder, longer, results
 from chainrule.recipe.data import Data, load
 from chainrule.recipe.fit import train
 from chainrule.recipe.judge import Judgement, judge, positive_of
@@ -37,6 +37,7 @@ from chainrule.training.events import Consumer, Event, failed
 
 if TYPE_CHECKING:
     from chainrule.recipe.baselines import BaselineComparison
+    from chainrule.recipe.presets import PresetRun
 
 REFUSED = (ConfigError, DataError, ShapeError)
 
@@ -66,11 +67,13 @@ class Outcome(NamedTuple):
     """The result of a run."""
 
     folder: Path
-    model: Model
+    model: Model | Ensemble
     judgement: Judgement
     history: History
     reached: bool | None
     """whether the target was reached; None without one"""
+    run: Prepared
+    """the run as it was carried out"""
     comparison: BaselineComparison | None = None
     """with simpler models, of a table; None for other data"""
 
@@ -136,13 +139,13 @@ def begun(
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     named: Names = PYTHON,
-) -> Iterator[Prepared]:
+) -> Iterator[Prepared | PresetRun]:
     """Prepare a new run in its folder, which is locked within the `with`."""
     found = load(data, named, given) if isinstance(data, str) else data
-    prepared = prepare(found, given, named=named)
+    prepared = _checked(found, given, None, named)
     place = folder.choose(out, found.name, named)
 
-    def begin() -> Prepared:
+    def begin() -> Prepared | PresetRun:
         folder.empty(place, overwrite, named)
         placed = prepared._replace(place=place)
         folder.write_config(place, placed.config())
@@ -159,14 +162,14 @@ def resumed(
     chosen: Sequence[str],
     data: Data | str | None = None,
     named: Names = PYTHON,
-) -> Iterator[Prepared]:
+) -> Iterator[Prepared | PresetRun]:
     """Prepare the run of a folder to be continued; the folder is locked within the `with`.
 
     chosen: names of the settings that must equal the run's own; only the epochs may be more.
     data: None for those named in the folder.
     """
 
-    def begin() -> Prepared:
+    def begin() -> Prepared | PresetRun:
         found = _agreed(place, given, chosen, data, named)
         folder.clean(place)
         return found
@@ -176,7 +179,9 @@ def resumed(
 
 
 @contextmanager
-def _in_folder(place: Path, begin: Callable[[], Prepared], named: Names) -> Iterator[Prepared]:
+def _in_folder(
+    place: Path, begin: Callable[[], Prepared | PresetRun], named: Names
+) -> Iterator[Prepared | PresetRun]:
     """Lock a folder, and delete it if the run is refused before its first step."""
     try:
         with folder.locked(place, named):
@@ -194,7 +199,7 @@ def _in_folder(place: Path, begin: Callable[[], Prepared], named: Names) -> Iter
 
 def _agreed(
     place: Path, given: Settings, chosen: Sequence[str], data: Data | str | None, named: Names
-) -> Prepared:
+) -> Prepared | PresetRun:
     """Check the given settings and data against those of the run in a folder, and return that run."""
     config = folder.read_config(place)
     path = f"{place / 'config.json'}"
@@ -223,12 +228,25 @@ def _agreed(
             f"{named('data')} is {name}, but the run in {place} was started with {source or 'arrays'}; name that."
         )
     found = data if isinstance(data, Data) else load(source, named, asked)._replace(text=text)
-    prepared = prepare(found, asked, resolved, named)._replace(place=place)
-    return longer.taken_up(prepared, config, given.epochs if "epochs" in chosen else None, named)
+    prepared, epochs = _checked(found, asked, resolved, named), given.epochs if "epochs" in chosen else None
+    if not isinstance(prepared, Prepared):
+        from chainrule.recipe import presets
+
+        return presets.done_before(prepared._replace(place=place), epochs, named)
+    return longer.taken_up(prepared._replace(place=place), config, epochs, named)
+
+
+def _checked(data: Data, given: Settings, resolved: Settings | None, named: Names) -> Prepared | PresetRun:
+    """Return the run that the settings describe; that of a preset is made where its estimator can be imported."""
+    if given.preset is None:
+        return prepare(data, given, resolved, named)
+    from chainrule.recipe import presets
+
+    return presets.prepare(data, given, named)
 
 
 def carry_out(
-    prepared: Prepared,
+    begun: Prepared | PresetRun,
     listen: Consumer | None = None,
     stop: threading.Event | None = None,
     named: Names = PYTHON,
@@ -238,15 +256,15 @@ def carry_out(
     A run that was done before is evaluated again. listen, stop: as in `run`.
     """
     listen = _ignore if listen is None else listen
+    prepared, history = trained(begun, listen, stop)
     settings, parts = prepared.settings, prepared.parts
-    history = train(prepared, listen, stop) if prepared.done is None else prepared.done
     epochs, part = (len(history), settings.epochs or 0), parts.judged_name
     try:
         listen(Judging(*epochs, part, parts.judged.n))
         positive = positive_of(prepared.model, settings.positive, named)
         judgement = judge(prepared.model, parts.judged, part=part, positive=positive, engine=settings.engine)
-        comparison = compared(prepared, judgement, history)
-        write(prepared, history, judgement, comparison)
+        comparison = results.compared(prepared, judgement, history)
+        results.write(prepared, history, judgement, comparison)
     except BaseException as error:
         listen(failed(*epochs, error))
         raise
@@ -254,42 +272,19 @@ def carry_out(
     reached = None
     if settings.target is not None:
         reached = bool(history.records) and history[-1].get("val_accuracy", 0.0) >= settings.target
-    return Outcome(prepared.place, prepared.model, judgement, history, reached, comparison)
+    return Outcome(prepared.place, prepared.model, judgement, history, reached, prepared, comparison)
+
+
+def trained(
+    begun: Prepared | PresetRun, listen: Consumer, stop: threading.Event | None
+) -> tuple[Prepared, History]:
+    """Train a run unless it is done; return it with its trained model, and its history."""
+    if isinstance(begun, Prepared):
+        return begun, train(begun, listen, stop) if begun.done is None else begun.done
+    from chainrule.recipe import presets
+
+    return presets.carry_out(begun, listen, stop)
 
 
 def _ignore(event: Event) -> None:
     """Do nothing with an event."""
-
-
-def model_extra(prepared: Prepared, history: History) -> dict[str, Any] | None:
-    """Return what the model's file holds beside the model: of a table the estimator, and the name of the target."""
-    table = prepared.data.table
-    if table is None:
-        return None
-    from chainrule.estimators import files
-    from chainrule.recipe import as_estimator, tables
-
-    made = as_estimator.estimator(prepared, history)
-    return {"estimator": files.described(made), tables.TARGET: table.target.name}
-
-
-def compared(prepared: Prepared, judgement: Judgement, history: History) -> BaselineComparison | None:
-    """Compare the model of a table with simpler models; None for other data."""
-    if prepared.data.table is None:
-        return None
-    from chainrule.recipe import baselines
-
-    return baselines.compare(prepared, judgement, sum(record["seconds"] for record in history))
-
-
-def write(
-    prepared: Prepared, history: History, judgement: Judgement, comparison: BaselineComparison | None = None
-) -> None:
-    """Write the model, its history and its metrics into the folder of the run."""
-    place = prepared.place
-    prepared.model.save(place / "model.safetensors", extra=model_extra(prepared, history))
-    folder.write_json(place / "history.json", {"records": history.records, "stopped": history.stopped})
-    if (matrix := judgement.matrix) is not None:
-        folder.write_confusion(place / "confusion_matrix.csv", matrix, judgement.labels)
-    compared = {} if comparison is None else {"comparison": comparison.to_data()["models"]}
-    folder.write_json(place / "metrics.json", judgement.to_json() | compared)

@@ -28,6 +28,8 @@ class Settings:
 
     hidden: the widths of the hidden layers, (256, 128); () for a linear model.
     exclude_columns: the columns of a table to leave out, by name, as "id,name".
+    preset: of a table, the network and the training of an estimator's `preset`, where what is not set is its own.
+    members: with a preset, the networks whose predictions are averaged.  time_limit: the most seconds of training.
     """
 
     hidden: tuple[int, ...] | None = None
@@ -62,6 +64,9 @@ class Settings:
     checkpoint_steps: int | None = None
     target_column: str | None = None
     exclude_columns: str | None = None
+    preset: str | None = None
+    members: int | None = None
+    time_limit: float | None = None
 
     def __post_init__(self) -> None:
         """Convert NumPy numbers and lists to Python numbers and tuples."""

@@ -21,11 +21,11 @@ from chainrule.data.frames import places
 from chainrule.datasets import Dataset
 from chainrule.errors import ConfigError, DataError, FormatError
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
-from chainrule.model import Model
 from chainrule.recipe.columns import excluded, pick, read_columns
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings
 from chainrule.recipe.targets import TargetColumn, as_labels, read_target
+from chainrule.trained.prediction import PredictionMixin
 from chainrule.training.fit import split_rows
 
 TEST_SHARE = 0.2
@@ -117,7 +117,7 @@ def load(
 ) -> tuple[Dataset, Dataset, TableData]:
     """Load a table to train on and to test on, with the preprocessor fitted on the rows for training alone.
 
-    held_out: the share of the rows to train on that the run will validate on.
+    held_out: the share of the rows to train on that the run will validate on; 0 for none.
     """
     columns, target = read(path, settings, named)
     preprocessor = TablePreprocessor(dtype=settings.dtype if settings.dtype == "float64" else "float32")
@@ -134,7 +134,7 @@ def prepared(
 ) -> tuple[Dataset, Dataset, TableData]:
     """Divide a table that was read, fit the preprocessor on its rows for training, and return what `load` does."""
     train, test = divide(target, seed, f"{path}")
-    learned = train[split_rows(len(train), held_out, seed)[0]]
+    learned = train[split_rows(len(train), held_out, seed)[0]] if held_out else train
     inputs = {name: values for name, values in columns.items() if name != target.name}
     weights = np.zeros(len(columns[target.name]))
     weights[target.rows[learned]] = 1.0
@@ -220,7 +220,7 @@ def inputs_of(path: str | os.PathLike[str], table: Known | None) -> tuple[dict[s
 
 
 def judged_of(
-    path: str | os.PathLike[str], model: Model, table: Known | None
+    path: str | os.PathLike[str], model: PredictionMixin, table: Known | None
 ) -> tuple[Dataset, TargetColumn]:
     """Return the rows of a table that have a target, as a model takes them, and the target.
 

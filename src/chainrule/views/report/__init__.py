@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from chainrule.core.files import write_whole
-from chainrule.model import Model
+from chainrule.model import Ensemble, Model
 from chainrule.recipe.judge import Judgement, judge
 from chainrule.training import History
 from chainrule.views import words
@@ -25,7 +25,7 @@ __all__ = ["PAGE", "page", "render", "write"]
 
 
 def render(
-    model: Model,
+    model: Model | Ensemble,
     history: History,
     X: Any,
     y: Any = None,
@@ -77,7 +77,7 @@ def render(
         *parts,
         details(model, settings or {}, command, versions or {}),
     ]
-    subtitle = words.model.judged_on(model.network.size, judged.n, judged.part)
+    subtitle = words.model.judged_on(model.theta.size, judged.n, judged.part)
     return page(title, title, subtitle, sections)
 
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.formulas.metrics import confusion_matrix
-from chainrule.model import Model
+from chainrule.model import Ensemble, Model
 from chainrule.recipe.judge import Judgement
 from chainrule.training import History
 from chainrule.views import figures, words
 from chainrule.views.pictures import image_png
 
 
-def tiles(model: Model, history: History, judgement: Judgement) -> str:
+def tiles(model: Model | Ensemble, history: History, judgement: Judgement) -> str:
     """Return tiles with the most important numbers."""
     said, metrics, positive = words.model, judgement.metrics, judgement.positive
     chief = "accuracy" if "accuracy" in metrics else "r2" if "r2" in metrics else "loss"
@@ -31,7 +31,7 @@ def tiles(model: Model, history: History, judgement: Judgement) -> str:
     if positive is not None:
         shown[said.POSITIVE] = str(positive)
     shown |= {
-        said.PARAMETERS: f"{model.network.size:,}",
+        said.PARAMETERS: f"{model.theta.size:,}",
         said.EPOCHS: f"{len(history):,}",
         said.TIME: words.phrases.duration(sum(record.get("seconds", 0.0) for record in history)),
     }
@@ -141,7 +141,9 @@ def described(judgement: Judgement, row: int) -> tuple[str, str, str]:
     return true, said, ", ".join(f"{labels[k]} {100 * float(shares[k]):.1f} %" for k in off)
 
 
-def details(model: Model, settings: Mapping[str, Any], command: str, versions: Mapping[str, str]) -> str:
+def details(
+    model: Model | Ensemble, settings: Mapping[str, Any], command: str, versions: Mapping[str, str]
+) -> str:
     """Return the settings, the command, the model's summary and the versions."""
     said, parts = words.model, []
     if command:

@@ -12,6 +12,8 @@ FEATURES = 12
 """Features that a story lists."""
 RIVALS = 4
 """Answers that a story lists."""
+LONG = 40
+"""Characters beyond which a story leaves out a layer's settings."""
 
 # --- vanishing gradients
 

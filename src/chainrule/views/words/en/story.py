@@ -12,7 +12,7 @@ from chainrule.views.words.en.phrases import percent, several
 from chainrule.views.words.en.story_change import would_change
 from chainrule.views.words.en.story_names import introduced, named, output
 from chainrule.views.words.en.story_reasons import why
-from chainrule.views.words.facts import FEATURES, RIVALS
+from chainrule.views.words.facts import FEATURES, LONG, RIVALS
 
 
 def parts(story: Story) -> tuple[Chapter, ...]:
@@ -112,5 +112,6 @@ def _layer_row(layer: LayerFacts) -> tuple[str, ...]:
 
 
 def short(layer: str) -> str:
-    """A layer as it is written, with numbers of many digits rounded."""
-    return re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4g}", layer)
+    """A layer as it is written, with numbers of many digits rounded; a long one by its name alone."""
+    text = re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4g}", layer)
+    return text if len(text) <= LONG else f"{text.partition('(')[0]}(...)"

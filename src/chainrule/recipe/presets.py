@@ -1,0 +1,204 @@
+"""Carry out a run of a preset: an estimator prepares the table, trains on its rows, and is the model of the run.
+
+The rows to test on are those of any run on this table and seed. All others go to the estimator, which holds out what
+its preset holds out. It has no checkpoints: a run that was stopped begins again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from chainrule.data.checks import check_samples
+from chainrule.errors import ConfigError
+from chainrule.estimators import files
+from chainrule.recipe import folder, longer
+from chainrule.recipe.columns import take
+from chainrule.recipe.data import Data, Parts
+from chainrule.recipe.fit import StopOnRequest
+from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.prepare import Prepared
+from chainrule.recipe.settings import Settings, as_json
+from chainrule.recipe.tables import TableData, dataset
+from chainrule.recipe.to_estimator import estimator
+from chainrule.trained.persistence import network_config
+from chainrule.training import CSVLog, History, Listener
+from chainrule.training.events import Consumer, Event, Interrupted
+
+
+class PresetRun(NamedTuple):
+    """A run of a preset with its settings checked, before its first file is written."""
+
+    data: Data
+    given: Settings
+    estimator: Any
+    """not fitted yet; a fit that has begun has its `model_` and `preprocessor_`"""
+    place: Path = Path()
+    """the folder"""
+    before: Prepared | None = None
+    """the run as it was done before, if it was"""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as given: what they leave open is the preset's."""
+        return self.given
+
+    @property
+    def done(self) -> History | None:
+        """The history of a run that was done before."""
+        return None if self.before is None else self.before.model.history
+
+    @property
+    def watched(self) -> str:
+        """The samples of the val_ columns of the history."""
+        return "validation"
+
+    @property
+    def command(self) -> str:
+        """The command that repeats the run."""
+        return self.given.command(self.data.text) if self.data.text else ""
+
+    @property
+    def table(self) -> TableData:
+        """The table."""
+        assert self.data.table is not None
+        return self.data.table
+
+    def config(self) -> dict[str, Any]:
+        """Return the content of config.json before the training."""
+        return configuration(self.data, self.given, self.command, None, 0)
+
+
+def configuration(
+    data: Data, given: Settings, command: str, network: Any, fingerprint: int
+) -> dict[str, Any]:
+    """Return the content of config.json. network: None before the training."""
+    return {
+        "command": command,
+        "data": {
+            "name": data.name,
+            "text": data.text,
+            "source": data.source,
+            "fingerprint": fingerprint,
+        },
+        "settings": as_json(given.given()),
+        "resolved": as_json(dataclasses.asdict(given)),
+        "earlier": [],
+        "network": network,
+        "optimizer": None,
+        "schedule": None,
+        "method": None,
+    }
+
+
+def prepare(data: Data, given: Settings, named: Names = PYTHON) -> PresetRun:
+    """Check the settings, and make the estimator."""
+    if data.table is None:
+        raise ConfigError(
+            f"{named('preset')} is of a table, and {data.name} has no columns with names; leave it out."
+        )
+    return PresetRun(data, given, estimator(given, data.table.target, named))
+
+
+def with_model(run: PresetRun, estimator: Any) -> Prepared:
+    """Return the run with its estimator, which is fitted: its samples are what the estimator makes of the table."""
+    data, model = with_preprocessor(run.data, estimator.preprocessor_), estimator.model_
+    assert data.test is not None
+    train, judged = (
+        check_samples(model.network, part.X, part.y, classes=model.classes)[0]
+        for part in (data.train, data.test)
+    )
+    nothing = train.take(np.arange(0))
+    return Prepared(
+        data,
+        Parts(train, nothing, judged, "test", True),
+        run.given,
+        run.given,
+        model,
+        None,
+        None,
+        None,
+        fingerprint=train.fingerprint(),
+        place=run.place,
+        estimator=estimator,
+    )
+
+
+def with_preprocessor(data: Data, preprocessor: Any) -> Data:
+    """Return the data of a table as numbers that another preprocessor makes of it."""
+    table = data.table
+    assert table is not None and data.test is not None
+    X = preprocessor.transform({k: v for k, v in table.columns.items() if k != table.target.name})
+    train, test = (
+        dataset(X[rows], part.y, part.name)
+        for rows, part in ((table.train, data.train), (table.test, data.test))
+    )
+    return data._replace(train=train, test=test, table=dataclasses.replace(table, preprocessor=preprocessor))
+
+
+def fitted(run: PresetRun, listen: Consumer, stop: threading.Event | None = None) -> tuple[Prepared, History]:
+    """Fit the estimator to the rows that are not for testing; return the run with it, and its history.
+
+    Ctrl-C ends the training: what it has is kept, unless there is no whole epoch.
+    """
+    interrupted, log = list[bool](), CSVLog(run.place / "history.csv")
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Interrupted):
+            interrupted.append(True)
+        listen(event)
+        log.on_event(event)
+
+    estimator, table = run.estimator, run.table
+    watchers = [Listener(tell), *([] if stop is None else [StopOnRequest(stop)])]
+    estimator.set_params(callbacks=watchers)
+    X = take({k: v for k, v in table.columns.items() if k != table.target.name}, table.train)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are as many as were asked for
+            warnings.filterwarnings("ignore", "Training interrupted by user")  # which the run's end says
+            estimator.fit(X, run.data.train.y)
+    finally:
+        estimator.set_params(callbacks=None)
+    history = estimator.model_.history
+    if not len(history) and (interrupted or history.stopped is None):
+        raise KeyboardInterrupt
+    if interrupted:
+        history = History(history.records, longer.BY_HAND)
+    return with_model(run, estimator), history
+
+
+def done_before(run: PresetRun, asked: int | None, named: Names = PYTHON) -> PresetRun:
+    """Return the run of a folder with its estimator, if it was done; otherwise it begins again.
+
+    asked: the number of epochs to train it to.  Raises ConfigError where that is another than the run's.
+    """
+    if asked is not None and asked != run.given.epochs:
+        raise ConfigError(
+            f"a run of a preset is not trained longer; leave {named('epochs')} out, or start another run."
+        )
+    history = longer.recorded(run.place)
+    if history is None or history.stopped == longer.ON_REQUEST:
+        return run
+    found = files.read(type(run.estimator), run.place / "model.safetensors")
+    found.model_.history = history
+    return run._replace(before=with_model(run, found))
+
+
+def carry_out(
+    run: PresetRun, listen: Consumer, stop: threading.Event | None = None
+) -> tuple[Prepared, History]:
+    """Return the run with its fitted estimator, and its history; what was done before is not done again."""
+    if run.before is not None:
+        return run.before, run.before.model.history
+    prepared, history = fitted(run, listen, stop)
+    network = network_config(prepared.model.network)
+    config = configuration(prepared.data, run.given, run.command, network, prepared.fingerprint)
+    folder.write_config(run.place, config)
+    return prepared, history

@@ -1,0 +1,48 @@
+"""Write the results of a run into its folder: the model, its history and its metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chainrule.recipe import folder
+from chainrule.recipe.judge import Judgement
+from chainrule.recipe.prepare import Prepared
+from chainrule.training import History
+
+if TYPE_CHECKING:
+    from chainrule.recipe.baselines import BaselineComparison
+
+
+def write(
+    prepared: Prepared, history: History, judgement: Judgement, comparison: BaselineComparison | None = None
+) -> None:
+    """Write the model, its history and its metrics into the folder of the run."""
+    place = prepared.place
+    prepared.model.save(place / "model.safetensors", extra=model_extra(prepared, history))
+    folder.write_json(place / "history.json", {"records": history.records, "stopped": history.stopped})
+    if (matrix := judgement.matrix) is not None:
+        folder.write_confusion(place / "confusion_matrix.csv", matrix, judgement.labels)
+    compared = {} if comparison is None else {"comparison": comparison.to_data()["models"]}
+    folder.write_json(place / "metrics.json", judgement.to_json() | compared)
+
+
+def model_extra(prepared: Prepared, history: History) -> dict[str, Any] | None:
+    """Return what the model's file holds beside the model: of a table the estimator, and the name of the target."""
+    table = prepared.data.table
+    if table is None:
+        return None
+    from chainrule.estimators import files
+    from chainrule.recipe import as_estimator, tables
+
+    made = prepared.estimator
+    made = as_estimator.estimator(prepared, history) if made is None else made
+    return {"estimator": files.described(made), tables.TARGET: table.target.name}
+
+
+def compared(prepared: Prepared, judgement: Judgement, history: History) -> BaselineComparison | None:
+    """Compare the model of a table with simpler models; None for other data."""
+    if prepared.data.table is None:
+        return None
+    from chainrule.recipe import baselines
+
+    return baselines.compare(prepared, judgement, sum(record["seconds"] for record in history))

@@ -1,0 +1,123 @@
+"""Make the estimator that the settings of a run ask for: `MLPClassifier` or `MLPRegressor`, which is not fitted yet."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from sklearn.utils._param_validation import InvalidParameterError
+
+from chainrule.core.arrays import distinct
+from chainrule.data.checks import check_choice, check_count, check_seed
+from chainrule.engines import ENGINES
+from chainrule.errors import ConfigError, DataError
+from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.estimators.recipes import PRESETS
+from chainrule.formulas.layers import ACTIVATIONS
+from chainrule.formulas.losses import LOSSES
+from chainrule.formulas.schedules import SCHEDULES
+from chainrule.recipe import build
+from chainrule.recipe.judge import positive_class
+from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.settings import Settings
+from chainrule.recipe.targets import TargetColumn
+
+DIRECT = {
+    "hidden": "hidden_layer_sizes",
+    "batch_norm": "batch_norm",
+    "dropout": "dropout",
+    "residual": "residual",
+    "schedule": "schedule",
+    "epochs": "max_iter",
+    "batch_size": "batch_size",
+    "clip_norm": "clip_norm",
+    "validation_fraction": "validation_fraction",
+    "patience": "n_iter_no_change",
+    "label_smoothing": "label_smoothing",
+    "members": "n_members",
+    "time_limit": "time_limit",
+    "engine": "engine",
+}
+"""The estimator's parameter of each setting that it has as it is."""
+CHOICES: dict[str, Any] = {
+    "preset": PRESETS,
+    "activation": {name: layer for name, layer in ACTIVATIONS.items() if name != "softmax"},
+    "loss": LOSSES,
+    "schedule": SCHEDULES,
+    "engine": {"auto": None, **ENGINES},
+}
+"""What a setting may be, of those that name something."""
+OPTIMIZING = ("optimizer", "lr", "momentum", "nesterov", "weight_decay")
+OTHERS = {"preset", "activation", "loss", "dtype", "seed", "positive", "target_column", "exclude_columns"}
+
+
+def estimator(settings: Settings, target: TargetColumn, named: Names = PYTHON) -> Any:
+    """Return the estimator of a preset for a target, with the parameters that the settings give.
+
+    Raises ConfigError for settings that it cannot have.
+    """
+    check(settings, named)
+    chosen = settings.given()
+    parameters: dict[str, Any] = {DIRECT[name]: value for name, value in chosen.items() if name in DIRECT}
+    if "activation" in chosen:
+        parameters["activation"] = "logistic" if settings.activation == "sigmoid" else settings.activation
+    if settings.loss is not None and target.is_number:
+        parameters["loss"] = LOSSES[settings.loss]()
+    elif settings.loss not in (None, "sigmoid_cross_entropy", "softmax_cross_entropy"):
+        raise ConfigError(f"a preset has no {named.given('loss', settings.loss)} for classes; leave it out.")
+    if not target.is_number and target.y.dtype.kind == "f":
+        raise DataError(
+            f"the column {target.name!r} has numbers that are not whole, and those are no classes; leave "
+            f"{named('loss')} out."
+        )
+    if target.is_number and settings.label_smoothing:
+        raise ConfigError(f"numbers have no labels to smooth; leave {named('label_smoothing')} out.")
+    if settings.positive is not None:
+        positive_class(settings.positive, [] if target.is_number else distinct(target.y).tolist(), named)
+    if settings.optimizer == "lbfgs" and (settings.members or 1) > 1:
+        raise ConfigError(
+            f"{named('members')} are trained by batches, and lbfgs has none; leave it out, or name another "
+            f"{named('optimizer')}."
+        )
+    if "optimizer" in chosen:
+        parameters["optimizer"] = build.optimizer(settings, named)
+    if settings.dtype != Settings().dtype:
+        parameters["dtype"] = settings.dtype
+    kind = MLPRegressor if target.is_number else MLPClassifier
+    made = kind(preprocess="auto", preset=settings.preset, random_state=settings.seed, **parameters)
+    try:
+        made._validate_params()
+    except InvalidParameterError as error:
+        raise ConfigError(_in_settings(f"{error}", named)) from None
+    return made
+
+
+def check(settings: Settings, named: Names = PYTHON) -> None:
+    """Check types and values. Raises ConfigError for an unknown preset, and for settings that none has."""
+    settings.check_types(named)
+    check_seed(settings.seed, named("seed"))
+    for name, known in CHOICES.items():
+        if getattr(settings, name) is not None:
+            check_choice(getattr(settings, name), known, named(name))
+    chosen = settings.given()
+    strange = [name for name in chosen if name not in {*DIRECT, *OPTIMIZING, *OTHERS}]
+    if strange:
+        raise ConfigError(f"a preset has no {named(strange[0])}; leave it or {named('preset')} out.")
+    if not chosen.keys().isdisjoint(OPTIMIZING) and settings.optimizer == Settings().optimizer:
+        first = next(name for name in OPTIMIZING if name in chosen)
+        raise ConfigError(
+            f"{named(first)} would be of the preset's own optimizer; name one by {named('optimizer')} too, as "
+            f"{named.given('optimizer', 'adamw')}, or leave it out."
+        )
+    if settings.members is not None:
+        check_count(settings.members, named("members"))
+    build.check(dataclasses.replace(settings, dropout=settings.dropout or 0.0), True, named)
+
+
+def _in_settings(message: str, named: Names) -> str:
+    """Return scikit-learn's message about a parameter as one about the setting that it came from."""
+    parameter, rest = message.split("'")[1], message.partition(" must be ")[2]
+    setting = next((name for name, known in DIRECT.items() if known == parameter), parameter)
+    return (
+        f"{named(setting)} must be {' '.join(rest.split()).replace('. Got', ', not').replace(' instead', '')}"
+    )

@@ -1,0 +1,232 @@
+"""A table trained by a preset: its folder, its file, an ensemble in each command, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from chainrule import Ensemble, MLPClassifier, MLPRegressor
+from chainrule.recipe.columns import take
+from chainrule.recipe.data import load
+from chainrule.recipe.run import run
+from chainrule.recipe.settings import Settings
+from house_tables import read
+
+FAST = ("--preset", "fast", "--epochs", 3, "--hidden", 16, "--quiet")
+PRICE = ("--target-column", "price", "--out", "run")
+
+
+def test_the_run_is_the_fit_of_the_estimator(command, houses, tmp_path):
+    """The file, the metrics and the predictions are those of the estimator that is fitted by hand on the same rows."""
+    found = command("train", "houses.csv", *PRICE, *FAST, "--members", 2, "--seed", 3, data=True)
+    assert (found["task"], found["part"], found["samples"], found["epochs"]) == ("regression", "test", 32, 3)
+    table = load(str(tmp_path / "houses.csv"), settings=Settings(target_column="price", seed=3)).table
+    assert table is not None
+    inputs = {name: values for name, values in table.columns.items() if name != "price"}
+    y = np.asarray(table.columns["price"])
+    by_hand = MLPRegressor(
+        preprocess="auto",
+        preset="fast",
+        hidden_layer_sizes=(16,),
+        max_iter=3,
+        n_members=2,
+        random_state=3,
+    ).fit(take(inputs, table.train), y[table.train])
+    said = by_hand.predict(take(inputs, table.test))
+    assert found["metrics"]["rmse"] == pytest.approx(np.sqrt(np.mean((said - y[table.test]) ** 2)), rel=1e-6)
+
+    kept = MLPRegressor.load(tmp_path / "run" / "model.safetensors")
+    assert isinstance(kept.model_, Ensemble) and kept.n_members == 2 and kept.preset == "fast"
+    np.testing.assert_array_equal(kept.predict(inputs), by_hand.predict(inputs))
+    command("predict", "run", "houses.csv", "--spread", "--out", "said.csv")
+    rows = read(tmp_path / "said.csv")
+    assert list(rows[0]) == ["input", "row", "predicted", "spread"]
+    np.testing.assert_allclose([float(row["predicted"]) for row in rows], by_hand.predict(inputs), rtol=1e-6)
+    np.testing.assert_allclose([float(row["spread"]) for row in rows], by_hand.spread(inputs), rtol=1e-5)
+    assert len(read(tmp_path / "run" / "history.csv")) == 3
+
+
+def test_every_command_takes_an_ensemble(command, houses, tmp_path):
+    command(
+        "train", "sizes.csv", "--target-column", "size", "--out", "run", *FAST, "--members", 2, "--report"
+    )
+    assert "<h1>sizes</h1>" in (tmp_path / "run" / "report.html").read_text("utf-8")
+    judged = command("evaluate", "run", "sizes.csv", data=True)
+    kept = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert judged["metrics"] == pytest.approx(kept["metrics"]) and judged["part"] == "test"
+    assert judged["learned_from"] == 0
+    whole = command("evaluate", "run", "sizes.csv", "--part", "all", data=True)
+    assert (whole["samples"], whole["learned_from"]) == (160, 128)
+    told = command("info", "run", data=True)
+    model = MLPClassifier.load(tmp_path / "run" / "model.safetensors").model_
+    assert told["members"] == 2 and told["parameters"] == model.theta.size == 2 * model.network.size
+    assert "An ensemble of 2 networks" in command("info", "run").stdout
+    row = command("predict", "run", "sizes.csv", "--spread", data=True)[0]
+    assert list(row["spread"]) == list(row["probabilities"]) == ["large", "mid", "small"]
+    assert "±" in command("predict", "run", "sizes.csv", "--spread").stdout
+    command("predict", "run", "sizes.csv", "--spread", "--out", "said.csv")
+    assert list(read(tmp_path / "said.csv")[0])[-3:] == ["spread(large)", "spread(mid)", "spread(small)"]
+    story = command("explain", "run", "sizes.csv", "--row", 0, data=True)
+    shares = {each["label"]: each["share"] for each in story["answers"]}
+    assert shares == pytest.approx(row["probabilities"], abs=1e-5)
+    assert "an ensemble of 2 networks" in command("explain", "run", "sizes.csv", "--row", 0).stdout
+
+
+def test_the_studio_opens_it(command, houses, tmp_path):
+    """One of the members, and the table's rows as the estimator makes numbers of them."""
+    from chainrule.studio.start import opened
+
+    command("train", "houses.csv", *PRICE, *FAST, "--members", 2)
+    studio = opened(str(tmp_path / "run"))
+    kept = MLPRegressor.load(tmp_path / "run" / "model.safetensors")
+    assert studio.name == "run (1 / 2)"
+    np.testing.assert_array_equal(studio.model.theta, kept.model_.members[0].theta)
+    assert studio.data.train.X.shape == (128, kept.model_.network.inputs)
+
+
+def test_a_run_that_is_done_is_judged_again_and_others_begin_again(command, houses, tmp_path):
+    command("train", "houses.csv", *PRICE, *FAST)
+    first = (tmp_path / "run" / "model.safetensors").read_bytes()
+    metrics = (tmp_path / "run" / "metrics.json").read_text()
+    text = command("train", "run", "--resume").stdout
+    assert "This run is done: 3 of 3 epochs." in text and "longer" not in text
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == first
+    assert (
+        json.loads((tmp_path / "run" / "metrics.json").read_text())["metrics"]
+        == json.loads(metrics)["metrics"]
+    )
+    refused = command("train", "run", "--resume", "--epochs", 9, code=2).stderr
+    assert "Error: a run of a preset is not trained longer; leave --epochs out" in refused
+    (tmp_path / "run" / "metrics.json").unlink()
+    command("train", "run", "--resume", "--quiet")
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == first
+
+
+def test_ctrl_c_keeps_what_is_there(command, houses, tmp_path, monkeypatch):
+    """The model and its results are written and the exit code says that it was ended; without an epoch nothing is."""
+    from chainrule.cli.progress import EpochTable
+    from chainrule.training.events import EpochEnd, Started
+
+    for kind, epoch, message in (
+        (EpochEnd, 2, "Interrupted; run has what was reached."),
+        (Started, 0, "Interrupted; go on with: chainrule train run --resume"),
+    ):
+
+        def listened(self, event, kind=kind, epoch=epoch):
+            if isinstance(event, kind) and event.epoch == epoch:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(EpochTable, "on_event", listened)
+        said = command("train", "houses.csv", *PRICE, *FAST, "--overwrite", code=130)
+        assert message in said.stderr
+        assert (tmp_path / "run" / "model.safetensors").exists() == (kind is EpochEnd)
+    assert (tmp_path / "run" / "config.json").exists()
+
+
+def test_a_time_limit_ends_any_run(houses, tmp_path):
+    """Also that of a preset, whose schedule is planned for it."""
+    for settings in (
+        Settings(target_column="price", epochs=100_000, patience=100_000, time_limit=0.3),
+        Settings(target_column="price", preset="fast", epochs=100_000, time_limit=0.3),
+    ):
+        outcome = run(str(tmp_path / "houses.csv"), settings, out=tmp_path / f"run {settings.preset}")
+        assert 0 < len(outcome.history) < 90_000
+        assert outcome.seconds < 20
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--members 3", "--members is of a preset; add --preset fast, or leave it out."),
+        ("--preset best-of-all", "--preset must be one of"),
+        ("--preset fast --members 0", "--members must be an integer of at least 1, not 0."),
+        (
+            "--preset fast --time-limit 0",
+            "--time-limit must be a finite number above 0, not 0.0; it is in seconds.",
+        ),
+        (
+            "--preset fast --lr 0.1",
+            "--lr would be of the preset's own optimizer; name one by --optimizer too",
+        ),
+        ("--preset fast --l1 0.1", "a preset has no --l1; leave it or --preset out."),
+        (
+            "--preset fast --clip-norm -1",
+            "--clip-norm must be a float in the range (0.0, inf) or None, not -1.0.",
+        ),
+        ("--preset fast --activation softmax", "--activation must be one of identity, relu"),
+        ("--preset fast --engine gpu", "--engine must be one of auto, "),
+        ("--preset fast --loss huge", "--loss must be one of"),
+        ("--preset fast --loss softmax_cross_entropy", "'price' has numbers that are not whole"),
+        (
+            "--preset fast --label-smoothing 0.1",
+            "numbers have no labels to smooth; leave --label-smoothing out.",
+        ),
+        ("--preset fast --positive yes", "--positive is for two classes; leave it out."),
+        (
+            "--preset fast --optimizer lbfgs --members 2",
+            "--members are trained by batches, and lbfgs has none",
+        ),
+    ],
+)
+def test_refused(command, houses, tmp_path, options, message):
+    said = command("train", "houses.csv", *PRICE, *options.split(), code=2).stderr
+    assert f"Error: {message}" in said.replace("the column ", "") and said.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_refused_elsewhere(command, houses, tables):
+    assert (
+        "--preset is of a table, and two has no columns"
+        in command("train", tables["two"], "--preset", "fast", code=2).stderr
+    )
+    command("train", "houses.csv", *PRICE, *FAST)
+    assert (
+        "--spread compares the members of an ensemble, and run is one network"
+        in command("predict", "run", "houses.csv", "--spread", code=2).stderr
+    )
+
+
+def test_a_preset_takes_what_an_estimator_has(houses, tmp_path):
+    """Each option becomes the parameter of its meaning, and what is not given stays the preset's."""
+    settings = Settings(
+        target_column="price",
+        preset="fast",
+        hidden=(8, 4),
+        activation="sigmoid",
+        loss="huber",
+        optimizer="sgd",
+        lr=0.01,
+        momentum=0.5,
+        schedule="cosine",
+        epochs=2,
+        batch_size=16,
+        patience=5,
+        validation_fraction=0.3,
+        dtype="float64",
+        members=2,
+    )
+    outcome = run(str(tmp_path / "houses.csv"), settings, out=tmp_path / "run")
+    made = outcome.run.estimator
+    assert made.get_params() | {"preprocess": None} == MLPRegressor(
+        hidden_layer_sizes=(8, 4),
+        activation="logistic",
+        loss=made.loss,
+        optimizer=made.optimizer,
+        schedule="cosine",
+        max_iter=2,
+        batch_size=16,
+        n_iter_no_change=5,
+        validation_fraction=0.3,
+        dtype="float64",
+        n_members=2,
+        preset="fast",
+        random_state=0,
+    ).get_params() | {"preprocess": None}
+    assert (made.loss.kind, made.optimizer.kind) == ("huber", "sgd")
+    assert (made.optimizer.learning_rate, made.optimizer.momentum) == (0.01, 0.5)
+    assert outcome.model.theta.dtype == np.float64
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert "--preset fast" in config["command"] and "--members 2" in config["command"]
+    assert config["network"] is not None
