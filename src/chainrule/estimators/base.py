@@ -18,11 +18,12 @@ from chainrule.data.samples import Samples, measure_targets
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import continuing, fitting, preprocessing
 from chainrule.estimators.architecture import build, hidden_sizes
+from chainrule.estimators.best import race
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.protocol import CallbackSupportMixin, Tasks, tasks, with_callbacks
 from chainrule.estimators.rates import as_rates, is_stochastic
 from chainrule.estimators.scoring import score
-from chainrule.estimators.settings import FitSettings, resolved, table_settings
+from chainrule.estimators.settings import BEST, FitSettings, resolved, table_settings
 from chainrule.estimators.start import take_trunk, untrained
 from chainrule.formulas.losses import Loss
 
@@ -125,6 +126,10 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         """Check, begin or continue, and fit by batches or by a solver."""
         begun = time.monotonic()
         self._validate_params()
+        race.forget(self)
+        if self.preset == BEST:
+            race.fit(self, X, y, sample_weight, X_val, y_val, begun, incremental)
+            return self
         hidden_sizes(self.hidden_layer_sizes)  # an error comes before a large table is read
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, y = self._check_y(X, y, sample_weight, incremental, first)
@@ -274,10 +279,9 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
 
     def _given_validation(self, X_val: Any, y_val: Any) -> Samples | None:
         """Return the samples given for validation, checked. Raises DataError for X_val without y_val."""
-        if X_val is None and y_val is None:
+        continuing.check_pair(X_val, y_val)
+        if X_val is None:
             return None
-        if X_val is None or y_val is None:
-            raise DataError("X_val and y_val belong together; pass both, or neither.")
         X = self._check_X(X_val)
         y = self._encode(self._check_val_y(X, y_val))
         y = y.reshape(len(y), -1) if y.dtype.kind == "f" else y

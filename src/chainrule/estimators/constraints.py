@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import (
 from chainrule.engines import ENGINES
 from chainrule.estimators.architecture import ACTIVATION_NAMES
 from chainrule.estimators.recipes import PRESETS
+from chainrule.estimators.settings import BEST
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Activation
 from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer, Solver
@@ -66,7 +67,7 @@ SHARED: dict[str, list[Any]] = {
     "callbacks": ["array-like", callable, HasMethods("on_epoch_end"), None],
     "dtype": [StrOptions({"float32", "float64"}), None],
     "preprocess": [StrOptions({"auto"}), TablePreprocessor, None],
-    "preset": [StrOptions(set(PRESETS)), None],
+    "preset": [StrOptions({*PRESETS, BEST}), None],
     "engine": [StrOptions({"auto", *ENGINES})],
     "n_members": [COUNT, None],
     "own_batches": ["boolean"],

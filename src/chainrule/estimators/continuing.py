@@ -62,6 +62,12 @@ def check_outputs(estimator: Any, outputs: int) -> None:
         )
 
 
+def check_pair(X_val: Any, y_val: Any) -> None:
+    """Check that samples for validation have targets, and targets samples. Raises DataError otherwise."""
+    if (X_val is None) != (y_val is None):
+        raise DataError("X_val and y_val belong together; pass both, or neither.")
+
+
 def check_weights(weight: Any) -> Any:
     """Return the weights (n,) of the samples, those of their classes included, if they can be used."""
     if (weight < 0).any():

@@ -48,7 +48,9 @@ PARAMETERS = """
         tables in place of the parameters that are at their defaults; a `TablePreprocessor` of your own to leave these
         as they are. Numbers to predict are standardized too. None takes arrays as scikit-learn does.
     preset: the network and the training for tables by name: "fast" embeds each number by a piecewise linear curve. None
-        for the one of preprocess="auto", which is "fast". Raises ConfigError without preprocess.
+        for the one of preprocess="auto", which is "fast". "best" fits several recipes within time_limit, or 60 s, and
+        predicts by a weighted average, `blend_`, of which model_ is the heaviest network; `report_` has a record of
+        each. Raises ConfigError without preprocess.
     engine: "native", "reference" or "auto", see `Model.fit`.
     n_members: the networks of an ensemble, which begin with other weights and are trained together, each on a core of
         its own; None for one, or as many as the preset has. Their average is predicted, and watched by early stopping.

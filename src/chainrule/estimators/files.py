@@ -90,8 +90,11 @@ def _number(value: Any) -> Any:
     return value
 
 
-def read(kind: type[Any], path: str | os.PathLike[str]) -> Any:
-    """Return the estimator in a file. Raises FormatError for a file without one, or one of another class."""
+def read(kind: type[Any], path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
+    """Return the estimator in a file, and the file's metadata.
+
+    Raises FormatError for a file without one, or with one of another class.
+    """
     model: Any
     model, extra = (Ensemble if has_ensemble(path) else Model).load_with_extra(path)
     data = extra.get("estimator")
@@ -126,7 +129,7 @@ def read(kind: type[Any], path: str | os.PathLike[str]) -> Any:
         raise FormatError(
             f"{path}: the estimator in the metadata is malformed ({fault}); save it again."
         ) from error
-    return made
+    return made, extra
 
 
 def _put_labels(estimator: Any, data: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from chainrule.core.shown import view
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.estimators import files
+from chainrule.estimators.best import files as best_files
 from chainrule.estimators.constraints import check
 from chainrule.estimators.hidden import HiddenLayers
 from chainrule.estimators.start import Trunk, views
@@ -41,7 +42,13 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     preprocess: Any
     preprocessor_: Any
     validation_scores_: list[float] | None
+    blend_: Any
+    """the `Blend` that predicts, after a fit of preset="best" """
     _trunk: Trunk | None = None
+    _variant: str | None = None
+    """the recipe in place of the preset's, in a race"""
+    _threads: int | None = None
+    """the most threads of the training, in a race"""
 
     # --- settings ---------------------------------------------------------------------------------------------------
 
@@ -77,7 +84,14 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         """Return what the loss makes of the output: probabilities or means (n, outputs)."""
         if "model_" not in self.__dict__:
             check_is_fitted(self)
-        out = self._outputs(self._check_X(X))
+        if "blend_" in self.__dict__:
+            average: NDArray[Any] = self.blend_.predicted(X, self._task == "multiclass")
+            return average
+        return self._decided(self._check_X(X))
+
+    def _decided(self, X: Any) -> NDArray[Any]:
+        """Return the same of the model beneath, for checked X."""
+        out = self._outputs(X)
         if (scale := self.model_.target_scale) is not None:
             out = scale.clamp(scale.restore(out))
         with np.errstate(over="ignore"):
@@ -91,6 +105,11 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         `predict_proba`, for a classifier. Raises ConfigError for a single network.
         """
         check_is_fitted(self)
+        if "blend_" in self.__dict__:
+            of_parts: NDArray[Any] = self.blend_.spread(X)
+            if of_parts.shape[1] > 1:
+                return of_parts
+            return np.hstack([of_parts, of_parts]) if hasattr(self, "_labels") else of_parts[:, 0]
         if not isinstance(self.model_, Ensemble):
             raise ConfigError(
                 "spread compares the members of an ensemble; fit with n_members=5, for example."
@@ -188,12 +207,18 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         `chainrule.load` reads the `Model` in it, and `Ensemble.load` an ensemble.
         """
         check_is_fitted(self)
+        if "blend_" in self.__dict__:
+            best_files.save(self, path)
+            return
         self.model_.save(path, extra={"estimator": files.described(self)})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read an estimator of this class from a file that `save` wrote. Raises FormatError with the file's fault."""
-        made: Self = files.read(cls, path)
+        made: Self
+        made, extra = files.read(cls, path)
+        if (average := extra.get(best_files.KEY)) is not None:
+            best_files.restore(made, path, average)
         return made
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -208,7 +233,8 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         diagram: str = estimator_html_repr(self)
         if "model_" not in self.__dict__:
             return diagram
-        shown = [view(self.members_[0], "as_output")]
+        shown = [] if "report_" not in self.__dict__ else [self.report_._repr_html_()]
+        shown.append(view(self.members_[0], "as_output"))
         if len(self.model_.history):
             shown.append(view(self.model_.history, "as_output"))
         return "".join([diagram, *shown])

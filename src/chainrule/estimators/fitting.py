@@ -127,6 +127,7 @@ def run(
         dtype=model.dtype,
         clip_norm=check_clip("clip_norm", settings.clip_norm),
         frozen=model.frozen,
+        threads=estimator._threads,
     )
     watchers = [*([] if curve is None else [curve]), *callbacks, *as_callbacks(settings.callbacks)]
     if settings.time_limit is not None:

@@ -63,7 +63,9 @@ class HiddenLayers:
 
     @property
     def _n_features_out(self) -> int:
-        """The width of the hidden layer, for the names of what `transform` returns."""
+        """The width of the hidden layer, for the names of what `transform` returns; 0 where there is none."""
+        if not self._group_sizes:
+            return 0  # `dir` asks for every attribute
         return self._leading().outputs * len(self.members_)
 
     def _leading(self) -> Network:

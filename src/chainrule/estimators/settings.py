@@ -14,8 +14,11 @@ from chainrule.errors import ConfigError
 from chainrule.estimators import preprocessing
 from chainrule.estimators.rates import is_stochastic
 from chainrule.estimators.recipes import DEFAULT, PRESETS
-from chainrule.estimators.recipes.base import NOTHING, Facts, Proposal
+from chainrule.estimators.recipes.base import NOTHING, Facts, Proposal, Recipe
+from chainrule.estimators.recipes.variants import VARIANTS
 
+BEST = "best"
+"""The preset that is a race of several recipes; its table is prepared as that of the default one."""
 OPTIMIZING = (
     *("solver", "alpha", "learning_rate", "learning_rate_init", "power_t", "momentum", "nesterovs_momentum"),
     *("beta_1", "beta_2", "epsilon", "optimizer", "schedule"),
@@ -57,9 +60,9 @@ def resolved(estimator: Any, rows: int, features: int, incremental: bool) -> Fit
             "TablePreprocessor too."
         )
     defaults = {field.name: field.default for field in fields(estimator)}
-    given = {name: value for name, value in values.items() if not _is_default(value, defaults[name])}
+    given = {name: value for name, value in values.items() if not is_default(value, defaults[name])}
     numbers = preprocessing.numbers(estimator)
-    proposal = PRESETS[wanted].propose(Facts(rows, features, estimator._task, given, numbers))
+    proposal = _recipe(estimator, wanted).propose(Facts(rows, features, estimator._task, given, numbers))
     left_out = set(given) | set(WHOLE if incremental else ())
     if not given.keys().isdisjoint(OPTIMIZING):
         left_out |= set(OPTIMIZING)
@@ -84,7 +87,7 @@ def _of_so_many(values: Mapping[str, Any]) -> Mapping[str, Any]:
 def table_settings(estimator: Any) -> Mapping[str, Any]:
     """Return the settings of the `TablePreprocessor` that preprocess="auto" makes, but those at their defaults."""
     wanted = name_of_recipe(estimator.preset, estimator.preprocess)
-    return {} if wanted is None else PRESETS[wanted].table
+    return {} if wanted is None else _recipe(estimator, wanted).table
 
 
 def name_of_recipe(preset: str | None, preprocess: Any) -> str | None:
@@ -92,6 +95,13 @@ def name_of_recipe(preset: str | None, preprocess: Any) -> str | None:
     return preset or (DEFAULT if isinstance(preprocess, str) else None)
 
 
-def _is_default(value: Any, default: Any) -> bool:
+def _recipe(estimator: Any, name: str) -> Recipe:
+    """Return the recipe of this name, or the variant of it that a race has asked for."""
+    if estimator._variant is not None:
+        return VARIANTS[estimator._variant]
+    return PRESETS[DEFAULT if name == BEST else name]
+
+
+def is_default(value: Any, default: Any) -> bool:
     """Return whether a parameter has the value of its default; a list is not the tuple (100,)."""
     return value is default or (type(value) is type(default) and bool(value == default))

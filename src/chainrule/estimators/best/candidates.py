@@ -1,0 +1,44 @@
+"""What races, in the order in which it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from chainrule.estimators.recipes import PRESETS
+
+
+class Candidate(NamedTuple):
+    """A recipe, and the parameters that it changes of those that are at their defaults."""
+
+    name: str
+    preset: str = "fast"
+    variant: str | None = None
+    """one of `recipes.variants.VARIANTS` in place of the preset"""
+    changed: Mapping[str, Any] = {}
+    cost: float = 1.0
+    """about how many times the seconds of "fast" it takes"""
+
+
+WIDE = {"hidden_layer_sizes": (512, 256, 128), "dropout": 0.2}
+CANDIDATES = (
+    Candidate("fast"),
+    Candidate("ranks", variant="ranks"),
+    Candidate("dropout", changed={"dropout": 0.3}),
+    Candidate("wide", changed=WIDE, cost=3.0),
+    Candidate("additive", changed={"hidden_layer_sizes": ()}, cost=0.2),
+    Candidate("plain", variant="plain"),
+    Candidate("periodic", variant="periodic", cost=1.5),
+    Candidate("linear", variant="plain", changed={"hidden_layer_sizes": ()}, cost=0.2),
+    Candidate("robust", variant="robust"),
+    Candidate("realmlp", "realmlp", changed={"scoring": "loss"}, cost=8.0),
+    Candidate("tabm", "tabm", changed={"scoring": "loss"}, cost=30.0),
+    Candidate("ranks, wide", variant="ranks", changed=WIDE, cost=3.0),
+    Candidate("fast, again"),
+)
+"""The race, in order; what stands first is what a short limit allows."""
+
+
+def known() -> tuple[Candidate, ...]:
+    """Return the candidates whose preset there is."""
+    return tuple(each for each in CANDIDATES if each.preset in PRESETS)

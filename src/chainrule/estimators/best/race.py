@@ -1,0 +1,233 @@
+"""The race of preset="best": recipes are fitted in a fixed order, judged on rows held out, weighted, and fitted again.
+
+What is random is drawn from the estimator's random_state before the clock is looked at, and the clock only says how
+many fits there are, and how many epochs those at the end of the time have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight
+
+from chainrule.data.samples import measure_targets
+from chainrule.errors import ConfigError
+from chainrule.estimators import continuing
+from chainrule.estimators.best.blend import Blend, BlendPart
+from chainrule.estimators.best.candidates import known
+from chainrule.estimators.best.folds import deal
+from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.report import RaceReport, Record
+from chainrule.estimators.best.runner import RacedRows, Runner, Task
+from chainrule.estimators.best.weights import greedy, temperature, tempered
+
+USED = 0.95
+"""The part of the limit that fits are planned for."""
+RACE = 0.5
+"""The part of it for the race; the rest is for the folds of those that were chosen."""
+FOLDS, FEW, LEAST, MOST_HELD_OUT = 5, 2_000, 20, 10_000
+"""The folds; up to FEW rows the race is over all of them; no race below LEAST rows; the most rows of a fold."""
+
+
+def check(estimator: Any, incremental: bool) -> None:
+    """Check that an estimator may race. Raises ConfigError for what belongs to a single network."""
+    faults = {
+        "partial_fit": incremental,
+        "warm_start=True": estimator.warm_start,
+        "callbacks": estimator.callbacks is not None,
+        "n_members": estimator.n_members is not None,
+        "replace_head": estimator._trunk is not None,
+        "solver='lbfgs'": estimator.solver == "lbfgs",
+        "scoring": estimator.scoring not in (None, "loss"),
+        "parameters to begin with": "_given" in estimator.__dict__,
+    }
+    for what, is_there in faults.items():
+        if is_there:
+            raise ConfigError(
+                f"preset='best' trains networks of several recipes, which {what} cannot be for; use preset='fast' with "
+                "it, or leave it out."
+            )
+    if estimator.preprocess is None:
+        raise ConfigError(
+            "preset='best' is for a table that the estimator prepares; pass preprocess='auto' or a TablePreprocessor "
+            "too."
+        )
+
+
+def forget(estimator: Any) -> None:
+    """Take from an estimator what an earlier race has left."""
+    estimator.__dict__.pop("blend_", None)
+    estimator.__dict__.pop("report_", None)
+
+
+def fit(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    X_val: Any,
+    y_val: Any,
+    begun: float,
+    incremental: bool,
+) -> None:
+    """Fit an estimator of preset="best". begun: the `time.monotonic()` at which its fit began."""
+    check(estimator, incremental)
+    _, encoded = estimator._check_y(X, y, sample_weight, False, True)
+    weight = np.ones(len(encoded))
+    if sample_weight is not None:
+        weight = np.asarray(_check_sample_weight(sample_weight, encoded), np.float64)
+    weight = continuing.check_weights(estimator._weighted(encoded, weight))
+    random = check_random_state(estimator.random_state)
+    given = None
+    judged, judged_weight = encoded, weight
+    if X_val is not None or y_val is not None:
+        continuing.check_pair(X_val, y_val)
+        given = X_val, y_val
+        judged = estimator._encode(estimator._check_val_y(estimator._check_X(X_val), y_val))
+        judged_weight = _class_weights(estimator, encoded, judged)
+    fold, raced, later = _folds(estimator, encoded, given is not None, random)
+    candidates = known()
+    seeds = random.randint(2**31 - 1, size=(len(candidates), FOLDS)).tolist()
+    race = Race(estimator, RacedRows(X, y, sample_weight, given, fold), begun, candidates)
+    race.judges = {
+        one: _judge(estimator, encoded, weight, judged, judged_weight, None if given else fold == one)
+        for one in (*raced, *later)
+    }
+    if raced and not len(race.judges[raced[0]].y):  # too few rows to hold some out
+        candidates = candidates[:1]
+
+    def tasks(numbers: list[int], folds: list[int]) -> Iterator[Task]:
+        for one, number in product(folds, numbers):
+            yield Task(candidates[number], number, one, seeds[number][max(one, 0)])
+
+    end = begun + USED * race.seconds
+    half = begun + USED * race.seconds * RACE if later else end
+    race.run(
+        [*chain(*(tasks([number], raced) for number in range(len(candidates))))], half, end, len(raced) > 1
+    )
+    numbers = race.complete(raced)
+    weights, degree = race.weigh(numbers, raced)
+    order = np.argsort(-weights, kind="stable")
+    race.run([*tasks([numbers[i] for i in order if weights[i]], later)], end, end)
+    race.finish(dict(zip(numbers, weights.tolist(), strict=True)), raced, degree)
+
+
+def _folds(
+    estimator: Any, encoded: NDArray[Any], is_given: bool, random: Any
+) -> tuple[NDArray[np.int64], list[int], list[int]]:
+    """Return the fold of each row, the folds of the race, and those that the chosen recipes are fitted to later."""
+    n = len(encoded)
+    if is_given or n < LEAST:
+        return np.full(n, -1), [0], []
+    folds = max(FOLDS, -(-n // MOST_HELD_OUT))
+    labels = None
+    if estimator._task in ("binary", "multiclass"):
+        labels = encoded if encoded.ndim == 1 else encoded[:, 0]
+    fold = deal(n, folds, labels, random)
+    return fold, *(([*range(FOLDS)], []) if n <= FEW else ([0], [*range(1, FOLDS)]))
+
+
+def _class_weights(estimator: Any, encoded: NDArray[Any], judged: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the weights of the classes of judged targets, as they are for those of the training."""
+    of_rows = estimator._weighted(encoded, np.ones(len(encoded)))
+    if (of_rows == 1).all():
+        return np.ones(len(judged))
+    labels, first = np.unique(encoded.reshape(len(encoded), -1)[:, 0], return_index=True)
+    return np.asarray(of_rows[first][np.searchsorted(labels, judged.reshape(len(judged), -1)[:, 0])])
+
+
+def _judge(
+    estimator: Any, encoded: Any, weight: Any, judged: Any, judged_weight: Any, rows: NDArray[np.bool_] | None
+) -> Judge:
+    """Return the judge of some rows of the targets; of all of them for None."""
+    y, of_rows = (judged, judged_weight) if rows is None else (judged[rows], judged_weight[rows])
+    if not of_rows.any():
+        of_rows = np.ones(len(y))
+    if estimator._task != "regression":
+        return Judge(y, of_rows)
+    loss, columns = estimator._loss(estimator), encoded.reshape(len(encoded), -1)
+    scale = measure_targets(columns, weight) if loss.targets == "real" else None
+    return Judge(y.reshape(len(y), -1), of_rows, loss, scale)
+
+
+class Race(Runner):
+    """A race: its fits, the weights of the recipes, and what the estimator has in the end."""
+
+    def complete(self, folds: list[int]) -> list[int]:
+        """Return the candidates that were fitted to all of the folds. Raises the error of the first fit if none was."""
+        numbers = sorted({number for number, _ in self.fits})
+        found = [number for number in numbers if all((number, fold) in self.fits for fold in folds)]
+        if not found and numbers:  # the time was over within the first one
+            found = numbers[:1]
+        if not found:
+            raise self.errors[0]
+        return found
+
+    def weigh(self, numbers: list[int], raced: list[int]) -> tuple[NDArray[np.float64], float]:
+        """Return the weights of candidates on the rows held out, and the temperature."""
+        folds = [fold for fold in raced if all((number, fold) in self.fits for number in numbers)]
+        judge = _joined([self.judges[fold] for fold in folds])
+        if not len(judge.y):
+            return np.eye(len(numbers))[0], 1.0
+        truths = [np.concatenate([self.fits[number, fold].truth for fold in folds]) for number in numbers]
+        weights = greedy(truths, judge.mean_loss)
+        if judge.loss is not None:
+            return weights, 1.0
+        predicted = [np.concatenate([self.fits[n, fold].predicted for fold in folds]) for n in numbers]
+        mean = np.tensordot(weights, np.stack(predicted), 1)
+        exclusive = judge.y.ndim == 1
+
+        def loss(degree: float) -> float:
+            return judge.mean_loss(judge.truth(tempered(mean, degree, exclusive)))
+
+        return weights, temperature(loss)
+
+    def finish(self, weights: dict[int, float], raced: list[int], degree: float) -> None:
+        """Set what the estimator has after its fit."""
+        parts, report = [], RaceReport()
+        for number, candidate in enumerate(self.candidates):
+            own = [made for (other, _), made in sorted(self.fits.items()) if other == number]
+            if not own:
+                continue
+            weight = weights.get(number, 0.0)
+            folds = [fold for fold in raced if (number, fold) in self.fits]
+            judge = _joined([self.judges[fold] for fold in folds])
+            truth = np.concatenate([self.fits[number, fold].truth for fold in folds])
+            report.append(
+                Record(
+                    candidate.name,
+                    dict(candidate.changed),
+                    len(own),
+                    own[0].estimator.n_iter_,
+                    sum(made.seconds for made in own),
+                    judge.mean_loss(truth) if len(truth) else float("nan"),
+                    weight,
+                )
+            )
+            if weight:
+                parts += [BlendPart(weight / len(own), made.estimator, candidate.name) for made in own]
+        parts.sort(key=lambda part: -part.weight)
+        take(self.estimator, Blend(parts, degree), report)
+        if self.estimator.verbose:
+            print(report)
+
+
+def _joined(judges: list[Judge]) -> Judge:
+    """Return the judge of the rows of several."""
+    return judges[0]._replace(
+        y=np.concatenate([judge.y for judge in judges]),
+        weight=np.concatenate([judge.weight for judge in judges]),
+    )
+
+
+def take(estimator: Any, blend: Blend, report: RaceReport) -> None:
+    """Give an estimator what the heaviest part of a blend has learned, the blend itself, and the report."""
+    own = set(estimator.get_params(deep=False)) | {"_variant", "_threads"}
+    heaviest = blend.parts[0].estimator
+    estimator.__dict__.update({name: value for name, value in heaviest.__dict__.items() if name not in own})
+    estimator.blend_, estimator.report_ = blend, report

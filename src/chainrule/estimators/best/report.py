@@ -1,0 +1,56 @@
+"""What a race did: a record for each recipe, as data, as text and as a table of a notebook."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+HEADS = ("recipe", "changed parameters", "networks", "epochs", "seconds", "loss held out", "weight")
+
+
+class Record(NamedTuple):
+    """A recipe of the race."""
+
+    recipe: str
+    parameters: Mapping[str, Any]
+    """what it changes of the preset"""
+    networks: int
+    """the fits of it, each on other rows"""
+    epochs: int
+    """of the first fit"""
+    seconds: float
+    """of all its fits"""
+    loss: float
+    """on the rows held out"""
+    weight: float
+    """in the average that predicts; 0 for one that is left out"""
+
+    def cells(self) -> tuple[str, ...]:
+        """Return what a table shows of it."""
+        changed = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
+        counts = f"{self.networks}", f"{self.epochs}", f"{self.seconds:.1f}"
+        return self.recipe, changed, *counts, f"{self.loss:.5g}", f"{self.weight:.2f}"
+
+
+class RaceReport(list[Record]):
+    """The records of a race in its order. Print it for a table."""
+
+    def __repr__(self) -> str:
+        """Show a line for each recipe."""
+        lines = [HEADS, *(each.cells() for each in self)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(HEADS))]
+        aligned = (
+            [
+                cell.ljust(width) if i < 2 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ]
+            for line in lines
+        )
+        return "\n".join("  ".join(line).rstrip() for line in aligned)
+
+    def _repr_html_(self) -> str:
+        """Return a table for a notebook."""
+        rows = [(HEADS, "th"), *((each.cells(), "td") for each in self)]
+        made = ("".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) for cells, tag in rows)
+        return f"<table>{''.join(f'<tr>{cells}</tr>' for cells in made)}</table>"

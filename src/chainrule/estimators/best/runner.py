@@ -1,0 +1,211 @@
+"""The fits of a race: in threads, each of which trains on one core, within a time limit."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from chainrule.engines import Plan, select
+from chainrule.errors import ChainruleError
+from chainrule.estimators.best.candidates import Candidate
+from chainrule.estimators.best.folds import rows_of
+from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.settings import is_default
+from chainrule.formulas.layers import Dense
+from chainrule.formulas.losses import MeanSquaredError
+from chainrule.network.network import Network
+from chainrule.training.callbacks import Callback
+from chainrule.training.run import Run
+
+SECONDS = 60.0
+"""The time limit, where none is given."""
+ENOUGH = 0.5
+"""The least part of the seconds that a fit is expected to take which it must be given to begin."""
+
+
+class Task(NamedTuple):
+    """A fit of the race."""
+
+    candidate: Candidate
+    number: int
+    """of the candidate"""
+    fold: int
+    seed: int
+
+
+class RaceFit(NamedTuple):
+    """A fit that was made."""
+
+    estimator: Any
+    truth: NDArray[np.float64]
+    """what `Judge.truth` makes of its predictions of the rows that were held out"""
+    predicted: NDArray[np.float64]
+    seconds: float
+
+
+class RaceOver(Callback):
+    """Stops a fit when the race is over, by Ctrl-C."""
+
+    looks_inside = False
+
+    def __init__(self, event: threading.Event) -> None:
+        """Keep the event."""
+        self.event = event
+
+    def on_steps(self, run: Run) -> None:
+        """Stop the run."""
+        if self.event.is_set() and run.history.stopped is None:
+            run.stop("the race was interrupted")
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Stop the run."""
+        self.on_steps(run)
+
+
+class RacedRows(NamedTuple):
+    """The rows of a race."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    given: tuple[Any, Any] | None
+    """the samples that the user holds out"""
+    fold: NDArray[np.int64]
+    """the fold of each row"""
+
+    def parts(self, fold: int) -> tuple[Any, ...]:
+        """Return X, y, weights, X and y held out of a fold; all rows and what is given, where there is something."""
+        if self.given is not None:
+            return self.X, self.y, self.sample_weight, *self.given
+        train, out = np.flatnonzero(self.fold != fold), np.flatnonzero(self.fold == fold)
+        if not len(out):
+            return self.X, self.y, self.sample_weight, None, None
+        some = (rows_of(each, train) for each in (self.X, self.y, self.sample_weight))
+        return *some, rows_of(self.X, out), rows_of(self.y, out)
+
+
+class Runner:
+    """Fits in threads, each of which trains on one core, until the time is over."""
+
+    judges: dict[int, Judge]
+
+    def __init__(
+        self, estimator: Any, table: RacedRows, begun: float, candidates: tuple[Candidate, ...]
+    ) -> None:
+        """Begin without a fit. begun: the `time.monotonic()` from which the time limit counts."""
+        self.candidates = candidates
+        self.estimator, self.table, self.begun = estimator, table, begun
+        self.seconds = SECONDS if estimator.time_limit is None else float(estimator.time_limit)
+        network = Network(1, [Dense(1)], MeanSquaredError())
+        self.workers = select(estimator.engine, Plan(network)).workers()
+        self.fits: dict[tuple[int, int], RaceFit] = {}
+        """by the number of the candidate and the fold"""
+        self.errors: list[Exception] = []
+        self.ended, self.lock = threading.Event(), threading.Lock()
+
+    def run(self, tasks: list[Task], stage: float, end: float, shared: bool = False) -> None:
+        """Run tasks in their order, those that can end by `stage`; each core's first of all may go on until `end`.
+
+        shared: whether the tasks of one candidate, which count together, share the time.
+        """
+        queue = self._begun_in_time(tasks, stage, end, shared)
+        with warnings.catch_warnings(), ThreadPoolExecutor(self.workers) as pool:
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            threads = [pool.submit(self._work, queue) for _ in range(min(self.workers, len(tasks)))]
+            try:
+                for thread in threads:
+                    thread.result()
+            except KeyboardInterrupt:
+                self.ended.set()
+                for thread in threads:
+                    thread.exception()
+                if not self.fits:
+                    raise
+                warnings.warn("Training interrupted by user.", stacklevel=5)
+
+    def _work(self, queue: Iterator[tuple[Task | None, float]]) -> None:
+        while not self.ended.is_set():
+            with self.lock:
+                task, seconds = next(queue, (None, 0.0))
+            if task is None:
+                return
+            try:
+                made = self._fit(task, seconds)
+            except (ChainruleError, FloatingPointError, ValueError) as error:
+                self.errors.append(error)
+                continue
+            with self.lock:
+                self.fits[task.number, task.fold] = made
+                self._say(task, made)
+
+    def _begun_in_time(
+        self, tasks: list[Task], stage: float, end: float, shared: bool
+    ) -> Iterator[tuple[Task | None, float]]:
+        """Iterate over the tasks that there is time for, and the seconds of each."""
+        left = {number: sum(task.number == number for task in tasks) for number in {t.number for t in tasks}}
+        for place, task in enumerate(tasks):
+            is_first = place < self.workers and not self.fits
+            seconds = (end if is_first else stage) - time.monotonic()
+            if shared:
+                seconds /= -(-left[task.number] // self.workers)
+                left[task.number] -= 1
+            expected = self._expected(task) or 0.0
+            if seconds > ENOUGH * expected or not (place or self.fits):
+                yield task, max(seconds, 1e-3)
+
+    def _expected(self, task: Task) -> float | None:
+        """Return the seconds that a task will take, by those of fits before it; None without any."""
+        own = [made.seconds for (number, _), made in self.fits.items() if number == task.number]
+        if own:
+            return float(np.mean(own))
+        others = [made.seconds / self.candidates[number].cost for (number, _), made in self.fits.items()]
+        return float(np.median(others)) * task.candidate.cost if others else None
+
+    def _fit(self, task: Task, seconds: float) -> RaceFit:
+        """Fit a candidate to a fold, in so many seconds."""
+        begin = time.monotonic()
+        made = clone(self.estimator)
+        defaults = {field.name: field.default for field in fields(made)}
+        changed = {
+            name: value
+            for name, value in task.candidate.changed.items()
+            if is_default(getattr(made, name), defaults[name])
+        }
+        made.set_params(
+            **changed,
+            preset=task.candidate.preset,
+            random_state=task.seed,
+            time_limit=seconds,
+            verbose=False,
+            callbacks=[RaceOver(self.ended)],
+        )
+        made._variant = task.candidate.variant
+        made._threads = 1 if self.workers > 1 else None
+        X, y, sample_weight, X_val, y_val = self.table.parts(task.fold)
+        made._fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
+        made.set_params(callbacks=None, time_limit=self.estimator.time_limit)
+        made.__dict__.pop("_optimizer", None)  # a part is not trained any further
+        predicted = np.empty((0, made.n_outputs_)) if X_val is None else made._predicted(X_val)
+        truth = self.judges[task.fold].truth(predicted)
+        if not np.isfinite(truth).all():
+            raise ChainruleError(f"{task.candidate.name} predicts NaN or infinity.")
+        return RaceFit(made, truth, np.asarray(predicted, np.float64), time.monotonic() - begin)
+
+    def _say(self, task: Task, made: RaceFit) -> None:
+        """Print a line of a fit."""
+        if self.estimator.verbose:
+            loss = self.judges[task.fold].mean_loss(made.truth) if len(made.truth) else float("nan")
+            print(
+                f"{time.monotonic() - self.begun:6.1f} s  {task.candidate.name}, fold {task.fold + 1}: "
+                f"loss {loss:.5g} held out, {made.estimator.n_iter_} epochs in {made.seconds:.1f} s"
+            )

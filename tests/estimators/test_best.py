@@ -1,0 +1,356 @@
+"""preset="best": the weights, the folds, the race and its clock, the average that predicts, and its file."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
+
+from chainrule import ConfigError, DataError, FormatError, MLPClassifier, MLPRegressor, Model, load
+from chainrule.estimators.best import candidates, race, runner
+from chainrule.estimators.best.candidates import Candidate
+from chainrule.estimators.best.folds import ALWAYS, deal, rows_of
+from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.weights import greedy, temperature, tempered
+from chainrule.formulas.losses import MeanSquaredError, Poisson
+
+RNG = np.random.default_rng(0)
+N = 60
+TABLE = pd.DataFrame({"size": RNG.normal(size=N), "kind": RNG.choice(["a", "b", "c"], N)})
+NUMBER = 100 * (TABLE["size"] + (TABLE["kind"] == "a"))
+LABEL = pd.Series(np.where(NUMBER > 20, "high", "low"))
+THREE = pd.cut(TABLE["size"], [-9, -0.5, 0.5, 9], labels=["x", "y", "z"]).astype(str)
+SMALL = (
+    Candidate("fast", changed={"hidden_layer_sizes": (8,)}),
+    Candidate("ranks", variant="ranks", changed={"hidden_layer_sizes": (4,)}),
+    Candidate("linear", variant="plain", changed={"hidden_layer_sizes": ()}),
+)
+
+
+@pytest.fixture(autouse=True)
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "CANDIDATES", SMALL)
+
+
+def best(kind: type[Any] = MLPClassifier, **settings: Any) -> Any:
+    return kind(**{"preprocess": "auto", "preset": "best", "max_iter": 4, "random_state": 3} | settings)
+
+
+# --- weights --------------------------------------------------------------------------------------------------------
+
+
+def squared(mean: np.ndarray) -> float:
+    return float(np.square(mean).mean())
+
+
+def test_greedy_weights_by_hand():
+    parts = [np.array([3.0]), np.array([1.0]), np.array([-1.0]), np.array([9.0])]
+    np.testing.assert_array_equal(greedy(parts, squared), [0, 0.5, 0.5, 0])
+    # 2 alone, then 2 and -1 with the mean 0.5, then 2, -1 and -1 with the mean 0
+    np.testing.assert_allclose(greedy([np.array([-1.0]), np.array([2.0])], squared), [2 / 3, 1 / 3])
+    np.testing.assert_array_equal(greedy([np.array([1.0]), np.array([1.0004])], squared), [1, 0])
+
+
+def test_greedy_weights_pass_over_what_is_not_finite():
+    np.testing.assert_array_equal(greedy([np.array([np.nan]), np.array([5.0])], squared), [0, 1])
+
+
+@given(st.lists(st.lists(st.floats(-5, 5), min_size=3, max_size=3), min_size=1, max_size=5))
+def test_greedy_weights_are_no_worse_than_the_best_member(rows: list[list[float]]):
+    parts = [np.array(row) for row in rows]
+    weights = greedy(parts, squared, rounds=8)
+    assert (weights >= 0).all() and weights.sum() == pytest.approx(1)
+    least = min(map(squared, parts))
+    assert squared(np.tensordot(weights, np.stack(parts), 1)) <= least * 1.002 + 1e-12
+
+
+def test_temperature_by_hand():
+    p = np.array([[0.8, 0.2], [0.5, 0.5]])
+    np.testing.assert_allclose(tempered(p, 2.0, True), [[2 / 3, 1 / 3], [0.5, 0.5]])
+    np.testing.assert_allclose(tempered(p[:, :1], 2.0, False), [[2 / 3], [0.5]])
+    assert tempered(p, 1.0, True) is p
+    sure = tempered(np.array([[1.0, 0.0]]), 0.25, False)
+    assert np.isfinite(sure).all() and sure[0, 0] == 1
+
+    # 9 to 1 is said and 3 to 1 is true: log 9 / log 3 = 2
+    said, y = np.full((4, 1), 0.9), np.array([1.0, 1.0, 1.0, 0.0])[:, None]
+    judge = Judge(y, np.ones(4))
+    found = temperature(lambda degree: judge.mean_loss(judge.truth(tempered(said, degree, False))))
+    assert found == pytest.approx(2, rel=1e-3)
+    assert temperature(lambda degree: abs(math.log(degree))) == 1.0
+
+
+def test_the_loss_of_predictions_by_hand():
+    judge = Judge(np.array([1, 0]), np.array([3.0, 1.0]))
+    p = np.array([[0.2, 0.8], [0.5, 0.5]])
+    np.testing.assert_allclose(judge.truth(p), [[0.8], [0.5]])
+    assert judge.mean_loss(judge.truth(p)) == pytest.approx(-(3 * math.log(0.8) + math.log(0.5)) / 4)
+    several = Judge(np.array([[1.0, 0.0]]), np.ones(1))
+    assert several.mean_loss(several.truth(np.array([[0.5, 0.25]]))) == pytest.approx(-math.log(0.5 * 0.75))
+    numbers = Judge(np.array([[1.0], [3.0]]), np.ones(2), MeanSquaredError())
+    assert numbers.mean_loss(numbers.truth(np.array([[2.0], [3.0]]))) == 0.5
+    counts = Judge(np.array([[2.0]]), np.ones(1), Poisson())
+    assert counts.mean_loss(np.array([[math.e]])) == pytest.approx(math.e - 2)  # e^z - y z at z = 1
+
+
+# --- folds ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 3), min_size=20, max_size=60), st.integers(2, 5))
+def test_each_label_is_outside_of_every_fold(labels: list[int], folds: int):
+    y = np.array(labels)
+    fold = deal(len(y), folds, y, np.random.RandomState(0))
+    sizes = np.bincount(fold[fold != ALWAYS], minlength=folds)
+    assert sizes.max() - sizes.min() <= 1
+    for label, count in zip(*np.unique(y, return_counts=True), strict=True):
+        own = fold[y == label]
+        assert (own == ALWAYS).all() if count == 1 else (own != ALWAYS).all()
+        assert all((own != one).any() for one in range(folds))
+
+
+def test_folds_of_numbers_are_of_equal_sizes():
+    fold = deal(23, 5, None, np.random.RandomState(0))
+    assert sorted(np.bincount(fold).tolist()) == [4, 4, 5, 5, 5]
+
+
+def test_rows_of_every_table():
+    rows = np.array([2, 0])
+    for table in ([[1], [2], [3]], np.array([[1], [2], [3]])):
+        assert np.asarray(rows_of(table, rows)).tolist() == [[3], [1]]
+    for frame in (pd.DataFrame({"a": [1, 2, 3]}, index=[7, 8, 9]), pl.DataFrame({"a": [1, 2, 3]})):
+        assert list(rows_of(frame, rows)["a"]) == [3, 1]
+    assert rows_of({"a": [1, 2, 3]}, rows) == {"a": [3, 1]} and rows_of(None, rows) is None
+
+
+# --- the whole ------------------------------------------------------------------------------------------------------
+
+
+def test_a_classifier(tmp_path: Path):
+    made = best().fit(TABLE, LABEL)
+    assert [each.recipe for each in made.report_] == ["fast", "ranks", "linear"]
+    assert all(each.networks == race.FOLDS and each.epochs == 4 for each in made.report_)
+    assert sum(each.weight for each in made.report_) == pytest.approx(1)
+    p = made.predict_proba(TABLE)
+    np.testing.assert_allclose(p.sum(1), 1)
+    assert (made.predict(TABLE) == made.classes_[p.argmax(1)]).all() and made.score(TABLE, LABEL) > 0.4
+    parts = made.blend_.parts
+    mean = sum(part.weight * part.estimator.predict_proba(TABLE)[:, 1:] for part in parts)
+    np.testing.assert_allclose(p[:, 1:], tempered(mean, made.blend_.temperature, False), rtol=1e-6)
+    assert made.model_ is parts[0].estimator.model_ and parts[0].weight == max(each.weight for each in parts)
+    assert isinstance(made.model_, Model) and made.feature_names_in_.tolist() == ["size", "kind"]
+    assert made.spread(TABLE).shape == (N, 2) and (made.spread(TABLE) > 0).any()
+    assert "ranks" in repr(made.report_) and "<td>ranks</td>" in made._repr_html_()
+    assert "networks: " in repr(made.blend_)
+
+    again = best().fit(TABLE, LABEL)
+    np.testing.assert_array_equal(again.predict_proba(TABLE), p)
+    other = best(random_state=4).fit(TABLE, LABEL)
+    assert (other.predict_proba(TABLE) != p).any()
+
+    path = tmp_path / "best.safetensors"
+    made.save(path)
+    read = MLPClassifier.load(path)
+    np.testing.assert_array_equal(read.predict_proba(TABLE), p)
+    assert read.preset == "best" and [each[4:] for each in read.report_] == [
+        each[4:] for each in made.report_
+    ]
+    read.save(path)
+    np.testing.assert_array_equal(MLPClassifier.load(path).predict_proba(TABLE), p)
+    np.testing.assert_array_equal(load(path).theta, made.model_.theta)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(made)).predict_proba(TABLE), p)
+
+
+def test_scikit_learn_takes_it():
+    made = best(n_iter_no_change=2)
+    assert len(cross_val_score(made, TABLE, LABEL, cv=2)) == 2
+    copied = clone(made.fit(TABLE, LABEL))
+    assert not hasattr(copied, "blend_") and copied.get_params() == made.get_params()
+    made.set_params(preset=None).fit(TABLE, LABEL)
+    assert not hasattr(made, "blend_") and not hasattr(made, "report_")
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "poisson"])
+def test_a_regressor_of_several_outputs(loss: str, tmp_path: Path):
+    y = np.column_stack([NUMBER.abs(), NUMBER.abs() / 7])
+    weight = np.linspace(0, 1, N)
+    made = best(MLPRegressor, loss=loss).fit(TABLE, y, weight)
+    found = made.predict(TABLE)
+    assert found.shape == (N, 2) and np.isfinite(found).all() and made.blend_.temperature == 1
+    mean = sum(part.weight * part.estimator.predict(TABLE) for part in made.blend_.parts)
+    np.testing.assert_allclose(found, mean, rtol=1e-5)
+    made.save(tmp_path / "made")
+    np.testing.assert_array_equal(MLPRegressor.load(tmp_path / "made").predict(TABLE), found)
+    one = best(MLPRegressor, loss=loss).fit(TABLE, y[:, 0])
+    assert one.predict(TABLE).shape == one.spread(TABLE).shape == (N,)
+
+
+def test_weights_of_samples_and_classes_decide():
+    with_weights = best(class_weight={"high": 9.0, "low": 1.0}).fit(TABLE, LABEL)
+    without = best().fit(TABLE, LABEL)
+    assert with_weights.predict_proba(TABLE)[:, 0].mean() > without.predict_proba(TABLE)[:, 0].mean() + 0.1
+
+
+def test_several_classes_and_several_labels():
+    made = best(max_iter=8).fit(TABLE, THREE)
+    np.testing.assert_allclose(made.predict_proba(TABLE).sum(1), 1)
+    labels = np.column_stack([LABEL == "high", THREE == "x", THREE == "z"]).astype(int)
+    several = best().fit(TABLE, labels)
+    assert several.predict(TABLE).shape == several.predict_proba(TABLE).shape == several.spread(TABLE).shape
+
+
+def test_rows_of_your_own_are_held_out():
+    made = best(class_weight="balanced").fit(TABLE[:40], LABEL[:40], X_val=TABLE[40:], y_val=LABEL[40:])
+    assert all(each.networks == 1 for each in made.report_)
+    truth = np.where(LABEL[40:] == "high", 0, 1)
+    share = (LABEL[:40] == "high").mean()
+    weight = np.where(truth == 0, 1 / share, 1 / (1 - share))
+    for each, part in zip(made.report_, made.blend_.parts, strict=False):
+        if each.recipe == part.recipe:
+            p = part.estimator.predict_proba(TABLE[40:])[np.arange(20), truth]
+            assert each.loss == pytest.approx(-(weight @ np.log(p)) / weight.sum(), rel=1e-5)
+    with pytest.raises(DataError, match="belong together"):
+        best().fit(TABLE, LABEL, X_val=TABLE)
+
+
+def test_the_chosen_are_fitted_to_the_other_folds_of_a_larger_table(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(race, "FEW", 0)
+    made = best(MLPRegressor).fit(TABLE, NUMBER)
+    for each in made.report_:
+        assert each.networks == (race.FOLDS if each.weight else 1)
+    assert len({part.estimator.random_state for part in made.blend_.parts}) == len(made.blend_)
+
+
+def test_a_table_of_a_few_rows_and_a_class_of_one():
+    few = best().fit(TABLE[:6], ["a", "b"] * 3)
+    assert len(few.report_) == 1 and math.isnan(few.report_[0].loss) and len(few.predict(TABLE)) == N
+    rare = best().fit(TABLE, ["rare", *LABEL[1:]])
+    assert rare.predict_proba(TABLE).shape == (N, 3)
+
+
+def test_what_it_says(capsys: pytest.CaptureFixture[str]):
+    best(verbose=True).fit(TABLE, LABEL)
+    said = capsys.readouterr().out
+    assert "fast, fold 1: loss " in said and "Iteration" not in said and said.count("\n") == 15 + 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"warm_start": True}, "warm_start=True"),
+        ({"callbacks": [lambda run: None]}, "callbacks"),
+        ({"n_members": 2}, "n_members"),
+        ({"solver": "lbfgs"}, "solver='lbfgs'"),
+        ({"scoring": "accuracy"}, "scoring"),
+        ({"preprocess": None}, "preprocess"),
+    ],
+)
+def test_what_does_not_go_with_it(settings: dict[str, Any], name: str):
+    with pytest.raises(ConfigError, match=f"preset='best'.*{name}"):
+        best(**settings).fit(TABLE, LABEL)
+
+
+def test_errors():
+    with pytest.raises(ConfigError, match="partial_fit"):
+        best().partial_fit(TABLE, LABEL, classes=["high", "low"])
+    with pytest.raises(ValueError, match="time_limit"):
+        best(time_limit=0).fit(TABLE, LABEL)
+    with pytest.raises(ValueError, match="dropout must have one entry"):
+        best(dropout=[0.1, 0.2, 0.3], hidden_layer_sizes=(4,)).fit(TABLE, LABEL)
+
+
+@pytest.mark.parametrize("damage", ["weights", "temperature", "part", "report"])
+def test_a_damaged_file(damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from chainrule.estimators.best import files
+
+    made = best().fit(TABLE, LABEL)
+    described = files._described(made)
+    if damage == "weights":
+        described["weights"][0] += 0.5
+    elif damage == "temperature":
+        described["temperature"] = 50.0
+    elif damage == "report":
+        described["report"] = [{"recipe": "x"}]
+    else:
+        monkeypatch.setattr(files, "_name", lambda number: f"other_{number}")
+    monkeypatch.setattr(files, "_described", lambda estimator: described)
+    made.save(tmp_path / "made")
+    monkeypatch.undo()
+    with pytest.raises(FormatError, match="the average in the file is malformed"):
+        MLPClassifier.load(tmp_path / "made")
+
+
+# --- the clock ------------------------------------------------------------------------------------------------------
+
+
+def a_runner(fits: dict[tuple[int, int], float], workers: int = 1) -> runner.Runner:
+    table = runner.RacedRows(TABLE, LABEL, None, None, np.zeros(N))
+    made = runner.Runner(best(time_limit=100), table, 0.0, (SMALL[0], SMALL[1]._replace(cost=4.0)))
+    made.workers = workers
+    made.fits = {key: runner.RaceFit(None, None, None, seconds) for key, seconds in fits.items()}  # type: ignore[arg-type]
+    return made
+
+
+def test_a_task_begins_if_it_can_have_half_of_its_time(monkeypatch: pytest.MonkeyPatch):
+    clock = iter([0.0, 10.0, 48.0])
+    monkeypatch.setattr("chainrule.estimators.best.runner.time.monotonic", lambda: next(clock))
+    made = a_runner({(0, 0): 20.0})
+    first, second = SMALL[0], SMALL[1]._replace(cost=4.0)
+    tasks = [
+        runner.Task(first, 0, 1, 0),  # 20 s of 50
+        runner.Task(second, 1, 0, 0),  # 80 s, of which 40 are left
+        runner.Task(first, 0, 2, 0),  # 20 s, of which 2 are left
+    ]
+    found = list(made._begun_in_time(tasks, 50.0, 95.0, False))
+    assert [(task.number, task.fold, seconds) for task, seconds in found] == [(0, 1, 50.0)]
+
+
+def test_the_folds_of_a_candidate_share_the_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("chainrule.estimators.best.runner.time.monotonic", lambda: 0.0)
+    tasks = [runner.Task(SMALL[0], 0, fold, 0) for fold in range(5)]
+    found = [seconds for _, seconds in a_runner({}, 2)._begun_in_time(tasks, 60.0, 60.0, True)]
+    assert found == [20, 30, 30, 60, 60]
+
+
+def test_the_first_fit_begins_whatever_the_time(monkeypatch: pytest.MonkeyPatch):
+    made = best(time_limit=1e-6).fit(TABLE, LABEL)
+    assert len(made.report_) == 1 and len(made.predict(TABLE)) == N
+
+
+def test_an_interrupted_race_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch):
+    original = runner.Runner._fit
+
+    def interrupted(self: Any, task: Any, seconds: float) -> Any:
+        if task.number == 1:
+            raise KeyboardInterrupt
+        return original(self, task, seconds)
+
+    monkeypatch.setattr(runner.Runner, "_fit", interrupted)
+    with pytest.warns(UserWarning, match="interrupted"):
+        made = best().fit(TABLE, LABEL)
+    assert made.report_[0].recipe == "fast" and len(made.predict(TABLE)) == N
+    event = threading.Event()
+    event.set()
+    ended = best(preset=None, callbacks=[runner.RaceOver(event)]).fit(TABLE, LABEL)
+    assert ended.n_iter_ < 2 and "interrupted" in ended.model_.history.stopped
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rows", "columns"), [(300, 5), (3000, 10), (60_000, 10), (3000, 800)])
+def test_the_time_limit(rows: int, columns: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.undo()  # the whole race
+    X = RNG.normal(size=(rows, columns))
+    begin = time.monotonic()
+    made = MLPRegressor(preprocess="auto", preset="best", time_limit=5, random_state=0).fit(X, X[:, 0] ** 2)
+    assert time.monotonic() - begin < 10 and len(made.predict(X[:3])) == 3
