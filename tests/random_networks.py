@@ -253,10 +253,10 @@ class Agreement(NamedTuple):
         return self.bound is None or self.difference <= self.bound
 
 
-def agreement(case: Case) -> Agreement:
-    """The native engine's difference from the reference, and what changes in the last digits make of the reference."""
+def agreement(case: Case, engine: str = "native") -> Agreement:
+    """An engine's difference from the reference, and what changes in the last digits make of the reference."""
     reference = train(case, "reference")
-    found = difference(train(case, "native"), reference)
+    found = difference(train(case, engine), reference)
     if found <= CLOSE:
         return Agreement(found, CLOSE)
     felt = max(difference(train(case, "reference", shake=shake), reference) for shake in range(4))

@@ -48,7 +48,8 @@ def test_the_reference_engine_refuses_another_precision():
 def test_where_no_engine_can_each_says_why():
     expected = (
         r"no engine can run this: native, because it does not know the layer own_1 \(Own\); "
-        r"reference, because precision 'bf16' runs on the native engine; leave out what the last one lacks\."
+        r"reference, because precision 'bf16' runs on the native engine; "
+        r"xla, because precision 'bf16' runs on the native engine; leave out what the last one lacks\."
     )
     with pytest.raises(ConfigError, match=expected):
         Model(OWN).fit(X, Y, precision="bf16", epochs=1)
@@ -56,7 +57,7 @@ def test_where_no_engine_can_each_says_why():
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_unknown_engine_is_refused(engine):
-    with pytest.raises(ConfigError, match="engine must be one of auto, native, reference, not 'gpu'"):
+    with pytest.raises(ConfigError, match="engine must be one of auto, native, reference, xla, not 'gpu'"):
         select("gpu", Plan(NETWORK))
 
 

@@ -494,7 +494,11 @@ SETTINGS: dict[str, Case] = {
         c.ConfigError,
         "clip_value must be a finite number above 0, or None, not '1'",
     ),
-    "engine": (lambda: fit(engine="gpu"), c.ConfigError, "engine must be one of auto, native, reference"),
+    "engine": (
+        lambda: fit(engine="gpu"),
+        c.ConfigError,
+        "engine must be one of auto, native, reference, xla",
+    ),
     "metric": (
         lambda: fit(metrics=["gini"]),
         c.ConfigError,

@@ -5,9 +5,12 @@ from __future__ import annotations
 from chainrule.engines.base import Engine, Plan, Session, StepSettings
 from chainrule.engines.native import NativeEngine
 from chainrule.engines.reference import ReferenceEngine
+from chainrule.engines.xla import XlaEngine
 from chainrule.errors import ConfigError, option
 
-ENGINES: dict[str, Engine] = {"native": NativeEngine(), "reference": ReferenceEngine()}
+ENGINES: dict[str, Engine] = {
+    engine.name: engine for engine in (NativeEngine(), ReferenceEngine(), XlaEngine())
+}
 """All engines, in the order in which "auto" tries them."""
 
 __all__ = [
@@ -18,6 +21,7 @@ __all__ = [
     "ReferenceEngine",
     "Session",
     "StepSettings",
+    "XlaEngine",
     "select",
 ]
 
@@ -32,7 +36,7 @@ def select(name: str, plan: Plan) -> Engine:
         for engine in ENGINES.values():
             reason = engine.refusal(plan)
             if reason is None:
-                return engine
+                return engine.on(plan.device)
             reasons[engine.name] = reason
         why = "; ".join(f"{name}, because {reason}" for name, reason in reasons.items())
         raise ConfigError(f"no engine can run this: {why}; leave out what the last one lacks.")
@@ -42,4 +46,4 @@ def select(name: str, plan: Plan) -> Engine:
     if reason is not None:
         asked, auto = option("engine", f"engine {name!r}", name), option("engine", "engine='auto'", "auto")
         raise ConfigError(f"{asked} cannot run this network: {reason}; use {auto}.")
-    return ENGINES[name]
+    return ENGINES[name].on(plan.device)

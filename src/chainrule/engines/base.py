@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,10 @@ class Plan(NamedTuple):
     """"bf16" to round the factors of products to bfloat16; None for the precision of theta"""
     threads: int | None = None
     """the most threads of a session; None for all that the engine may use, on which no result depends"""
+    device: str | None = None
+    """the device that an engine of accelerators runs on, as "cpu" or "cuda:0"; None for its choice"""
+    streamed: int | None = None
+    """the samples of an epoch that come in pieces of any sizes; None where all are in memory"""
 
 
 class StepSettings(NamedTuple):
@@ -103,6 +107,10 @@ class Engine(Protocol):
         """Return why the engine does not support a plan, or None if it does."""
         ...
 
+    def on(self, device: str | None) -> Engine:
+        """Return the engine on a device of that name: itself, if it knows no other than the processor."""
+        ...
+
     def session(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
     ) -> Session:
@@ -133,3 +141,17 @@ class Engine(Protocol):
     ) -> Callable[[Any], NDArray[Any]]:
         """Return the same as a function of X alone, prepared for calls of up to `capacity` rows at a time."""
         ...
+
+
+class OnProcessor:
+    """What the engines share that run on the processor alone."""
+
+    def on(self, device: str | None) -> Self:
+        """Return itself."""
+        return self
+
+    def no_device(self, plan: Plan) -> str | None:
+        """Return why it refuses the device of a plan, or None."""
+        if plan.device in (None, "cpu"):
+            return None
+        return f"device {plan.device!r} is for the xla engine, this one runs on the processor"

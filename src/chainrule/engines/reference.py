@@ -8,27 +8,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.samples import Batch, Samples
+from chainrule.data.samples import Samples
 from chainrule.engines import diagnosis
-from chainrule.engines.base import Plan, StepSettings
-from chainrule.engines.step import by_parameter, gradient, update
+from chainrule.engines.base import OnProcessor, Plan, StepSettings
+from chainrule.engines.step import by_parameter, correct, gradient, update
 from chainrule.formulas import regularizers
 from chainrule.formulas.layers import Context
-from chainrule.network.answers import likeliest
 from chainrule.network.network import Network
 
 BLOCK = 1 << 15
 """Elements of theta that the optimizer updates at a time, so that its temporaries stay in the second-level cache."""
 
 
-class ReferenceEngine:
+class ReferenceEngine(OnProcessor):
     """The engine that runs any network and any optimizer by NumPy, custom layers included."""
 
     name = "reference"
 
     def refusal(self, plan: Plan) -> str | None:
-        """Return None for every network and optimizer; a reason for a precision other than theta's."""
-        return None if plan.precision is None else f"precision {plan.precision!r} runs on the native engine"
+        """Return None for every network and optimizer; a reason for a precision other than theta's, or a device."""
+        if plan.precision is not None:
+            return f"precision {plan.precision!r} runs on the native engine"
+        return self.no_device(plan)
 
     def session(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
@@ -126,8 +127,9 @@ class ReferenceSession:
             self.states = objective.states
             weight = float(batch.s.sum())
             loss, n = float(objective.loss), len(batch.s)
-            correct, penalty = self.correct(objective.out, batch), float(objective.penalty)
-            self.all_sums += (loss * weight, weight, correct, loss * n, penalty * n)
+            right = float(correct(self.plan.network.loss, objective.out, batch.y, batch.s))
+            penalty = float(objective.penalty)
+            self.all_sums += (loss * weight, weight, right, loss * n, penalty * n)
             self.taken += 1
 
     def synchronize(self) -> None:
@@ -154,17 +156,6 @@ class ReferenceSession:
                 t,
                 decay if self.decays is None else decay * self.decays[block],
             )
-
-    def correct(self, out: NDArray[Any], batch: Batch) -> float:
-        """Return the weight of the samples whose class, or whose labels, all are predicted right; 0 for numbers."""
-        loss = self.plan.network.loss
-        if loss.targets == "classes":
-            right = likeliest(loss, out) == batch.y.argmax(1)
-        elif loss.targets == "binary":
-            right = ((loss.predict(out) > 0.5) == (batch.y > 0.5)).all(1)
-        else:
-            return 0.0
-        return float(batch.s @ right)
 
 
 def is_finite(vector: NDArray[Any]) -> bool:

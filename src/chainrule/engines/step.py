@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,9 +11,12 @@ from numpy.typing import NDArray
 from chainrule.core.arrays import Array, namespace
 from chainrule.engines.base import Plan
 from chainrule.formulas import regularizers
-from chainrule.formulas.clipping import clip_by_norm, clip_by_value
+from chainrule.formulas.clipping import clip_by_norm, clip_by_value, shortening
 from chainrule.formulas.layers import Context
+from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import Optimizer
+from chainrule.network import tree
+from chainrule.network.answers import likeliest
 from chainrule.network.network import Network
 from chainrule.network.objective import Objective
 
@@ -25,6 +29,7 @@ class StepResult(NamedTuple):
     states: dict[str, Any]
     loss: Array
     out: Array
+    penalty: Array = 0.0
 
 
 def gradient(
@@ -101,6 +106,15 @@ def update(
     return optimizer.update(g, state, theta, lr, t, **settings)
 
 
+def correct(loss: Loss, out: Array, y: Array, s: Array) -> Array:
+    """Compute the weight of the samples whose class, or whose labels, all are predicted right; 0 for numbers."""
+    if loss.targets == "classes":
+        return s @ (likeliest(loss, out) == y.argmax(1))
+    if loss.targets == "binary":
+        return s @ ((loss.predict(out) > 0.5) == (y > 0.5)).all(1)
+    return 0.0
+
+
 def step(
     plan: Plan,
     theta: Array,
@@ -129,3 +143,47 @@ def step(
     if plan.frozen:
         new = namespace(theta).where(is_frozen(plan, theta), theta, new)
     return StepResult(new, optimizer_state, objective.states, objective.loss, objective.out)
+
+
+def step_by_parameter(
+    plan: Plan,
+    theta: Sequence[Array],
+    optimizer_states: Sequence[Any],
+    states: dict[str, Any],
+    batch: Any,
+    lr: Array,
+    t: Array,
+    draw: Array,
+    decay: Array = 1.0,
+    dropout: Array = 1.0,
+    penalty: Array = 1.0,
+    smoothing: Array = 1.0,
+) -> StepResult:
+    """Take the same step of parameters in arrays of their own, which are not cut from theta and joined again.
+
+    theta, and theta of the result: a vector (n,) for each of `Network.slots`.  optimizer_states: the optimizer's of
+    each; those of frozen parameters are not read.  draw: the number of the step that keys the dropout masks.
+    """
+    network = plan.network
+    ctx = Context(
+        training=True, seed=plan.seed, step=draw, states=states, frozen=plan.frozen, dropout=dropout
+    )
+    objective = network.objective(network.fill(theta), batch.a, batch.y, batch.s, ctx, penalty, smoothing)
+    g = [leaf.reshape(-1) for leaf in tree.leaves(objective.grads)]
+    new, after = list(theta), list(optimizer_states)
+    trained = [i for i, slot in enumerate(network.slots) if slot.link.name not in plan.frozen]
+    if plan.clip_value is not None:
+        g = [clip_by_value(part, plan.clip_value) for part in g]
+    if plan.clip_norm is not None and trained:
+        square = sum(namespace(g[i]).sum(g[i] * g[i]) for i in trained)
+        g = [part * shortening(square, plan.clip_norm) for part in g]
+    for i in trained:
+        slot = network.slots[i]
+        factors = lr * slot.rate, t, decay * slot.decays
+        new[i], after[i] = update(plan.optimizer, g[i], after[i], theta[i], *factors)
+        if network.max_norm is not None and slot.parameter.is_weight:
+            W = new[i].reshape(slot.parameter.shape)
+            new[i] = regularizers.max_norm(W, network.max_norm).reshape(-1)
+    return StepResult(
+        tuple(new), tuple(after), objective.states, objective.loss, objective.out, objective.penalty
+    )

@@ -13,9 +13,16 @@ def clip_by_norm(g: Array, max_norm: float) -> Array:
     NaN or infinity in g makes NaN.  In float32 the square of |g| above 1.8e19 overflows: all becomes 0.
     Source: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks", ICML 2013.
     """
-    xp = namespace(g)
-    norm = xp.sqrt(xp.sum(g * g))  # ()  a pairwise sum: unlike BLAS, its order does not depend on the threads
-    return g * (max_norm / xp.maximum(norm, max_norm))
+    square = namespace(g).sum(
+        g * g
+    )  # ()  a pairwise sum: unlike BLAS, its order does not depend on the threads
+    return g * shortening(square, max_norm)
+
+
+def shortening(square: Array, max_norm: float) -> Array:
+    """Return the factor max_norm / max(||g||, max_norm), at most 1.  square: ||g||^2, ().  Returns ()."""
+    xp = namespace(square)
+    return max_norm / xp.maximum(xp.sqrt(square), max_norm)
 
 
 def clip_by_value(g: Array, limit: float) -> Array:

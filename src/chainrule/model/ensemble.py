@@ -183,6 +183,7 @@ class Ensemble(PredictionMixin):
         resume: str | os.PathLike[str] | None = None,
         verbose: int = 0,
         engine: str = "auto",
+        device: str | None = None,
     ) -> History:
         """Train all members on X and y, epoch by epoch together, and return the history of the run.
 
@@ -235,6 +236,7 @@ class Ensemble(PredictionMixin):
                 resume=resume,
                 verbose=verbose,
                 engine=engine,
+                device=device,
                 members=self.members,
                 trainer=trainer,
                 order=trainer.order if shuffle and own_batches else None,

@@ -129,6 +129,7 @@ class Model(Trained, Shown):
         resume: str | os.PathLike[str] | None = None,
         verbose: int = 0,
         engine: str = "auto",
+        device: str | None = None,
         method: Method | str | None = None,
     ) -> History:
         """Train the model on X and y in place, and return the history of the run.
@@ -171,7 +172,9 @@ class Model(Trained, Shown):
             engine only; faster on processors with AVX-512 BF16).
         resume: path of a checkpoint to continue from.
         verbose: 0 prints nothing, 1 a progress bar, 2 a line per epoch.
-        engine: "native" for C++, "reference" for NumPy, or "auto" for the first that supports the network.
+        engine: "native" for C++, "reference" for NumPy, "xla" for what JAX compiles, or "auto" for the first that
+            supports the network.
+        device: what the xla engine runs on, as "cpu", "gpu" or "cuda:0"; None for JAX's choice.
         method: a training method other than backpropagation, by name ("spsa") or as an object (`SPSA(c=1e-3)`); the
             history then has the `forward_passes` of each epoch.
 
@@ -205,6 +208,7 @@ class Model(Trained, Shown):
             resume=resume,
             verbose=verbose,
             engine=engine,
+            device=device,
             method=method,
         )
 

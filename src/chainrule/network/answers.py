@@ -22,7 +22,8 @@ def task_of(loss: Loss, outputs: int) -> str:
 
 def likeliest(loss: Loss, out: NDArray[Any]) -> NDArray[np.int64]:
     """Return the number of the likeliest class (n,): of one network that of the largest output."""
-    return np.asarray((out if loss.members == 1 else loss.predict(out)).argmax(1))
+    found: NDArray[np.int64] = (out if loss.members == 1 else loss.predict(out)).argmax(1)
+    return found
 
 
 def decide(loss: Loss, out: NDArray[Any]) -> Any:

@@ -142,10 +142,12 @@ class Network:
 
     def unflatten(self, theta: Array) -> tuple[Any, ...]:
         """Return the tree of parameters that the walks take, as views of theta (NumPy) or slices (JAX)."""
-        arrays = iter(
-            [theta[start:stop].reshape(parameter.shape) for _, _, parameter, start, stop in self.slots]
-        )
-        return _fill(self.links, arrays)
+        return self.fill(theta[slot.start : slot.stop] for slot in self.slots)
+
+    def fill(self, vectors: Iterable[Array]) -> tuple[Any, ...]:
+        """Return the same tree of one vector (n,) for each parameter, in theta's order."""
+        pairs = zip(vectors, self.slots, strict=True)
+        return _fill(self.links, iter([vector.reshape(slot.parameter.shape) for vector, slot in pairs]))
 
     def flatten(self, params: Sequence[Any], out: Any = None) -> Array:
         """Concatenate parameters, or a tree that mirrors them, to (size,) in theta's order; into `out` under NumPy."""

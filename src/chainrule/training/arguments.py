@@ -52,6 +52,7 @@ def checked_fit(
     resume: str | os.PathLike[str] | None,
     verbose: int,
     engine: str,
+    device: str | None = None,
     method: Method | str | None = None,
     decay_schedule: Schedule | str | None = None,
     dropout_schedule: Schedule | str | None = None,
@@ -122,6 +123,8 @@ def checked_fit(
         clip_value=clips[1],
         precision=precision,
         frozen=model.frozen,
+        device=settings.check_device(device),
+        streamed=samples.n if isinstance(samples, Stream) else None,
     )
     watchers = as_callbacks(callbacks)
     if verbose:

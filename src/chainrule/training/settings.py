@@ -127,6 +127,13 @@ def check_clip(name: str, bound: Any) -> float | None:
     return check_number(bound, name, above=0, also=instead(", or None", ""))
 
 
+def check_device(name: Any) -> str | None:
+    """Check that a device is named by text or None, and return it; the engine knows which there are."""
+    if name is None or isinstance(name, str):
+        return name
+    raise ConfigError(f"{option('device')} must be a name such as 'cpu' or 'cuda:0', or None, not {name!r}.")
+
+
 def check_precision(precision: Any, dtype: Any, optimizer: Any) -> str | None:
     """Check that precision is "bf16" or None and suits dtype and optimizer, and return it."""
     if precision is None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.samples import Samples
 from chainrule.engines import diagnosis
-from chainrule.engines.base import Plan, StepSettings
+from chainrule.engines.base import OnProcessor, Plan, StepSettings
 from chainrule.engines.native.program import Program, knows_loss, knows_optimizer, settings_of, unknown
 from chainrule.engines.native.samples import as_it_lies, as_rows, is_direct
 from chainrule.engines.native.threads import announce, cores, threads
@@ -52,7 +52,7 @@ def workers() -> int:
     return min(threads(), cores())
 
 
-class NativeEngine:
+class NativeEngine(OnProcessor):
     """The engine in C++, for all layers, losses and first-order optimizers of the package.
 
     Custom ones run on it if they say which known operations, formula or rule they are.
@@ -72,7 +72,7 @@ class NativeEngine:
             return f"it does not know the loss {type(network.loss).__name__}"
         if not knows_optimizer(optimizer):
             return f"it does not know the optimizer {type(optimizer).__name__}"
-        return None
+        return self.no_device(plan)
 
     def session(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int

@@ -74,5 +74,6 @@ def threshold(rate: Array, xp: Any) -> Array:
     """Return the 32-bit word below which a neuron is dropped: rate * 2^32, rounded, and at most the largest word."""
     if isinstance(rate, Real):
         return xp.uint32(min(round(float(rate) * 2**32), 2**32 - 1))
-    # Under jax.jit, and in float32 if need be: the largest float32 below 2^32 is a word.
-    return xp.minimum(xp.round(rate * 2.0**32), 2.0**32 - 256).astype(xp.uint32)
+    # Under jax.jit, and in float32 if need be, whose largest number below 2^32 is a word too.
+    largest = 2.0**32 - (1 if rate.dtype.itemsize == 8 else 256)
+    return xp.minimum(xp.round(rate * 2.0**32), largest).astype(xp.uint32)

@@ -11,7 +11,7 @@ from chainrule.core.arrays import states_in
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, StepSettings, diagnosis
 from chainrule.engines.reference import ReferenceSession, is_finite
-from chainrule.engines.step import by_parameter, is_frozen
+from chainrule.engines.step import by_parameter, correct, is_frozen
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.formulas import regularizers
 from chainrule.formulas.clipping import clip_by_norm, clip_by_value
@@ -64,7 +64,8 @@ class MethodSession(ReferenceSession):
             self.states = states_in(self.plan.dtype, here.next_states)
             weight = float(here.batch.s.sum())
             n = len(here.batch.s)
-            self.sums += (here.value * weight, weight, self.correct(here.out, here.batch), here.passes)
+            right = float(correct(self.plan.network.loss, here.out, here.batch.y, here.batch.s))
+            self.sums += (here.value * weight, weight, right, here.passes)
             self.row_sums += (here.value * n, here.penalty * n)
             self.taken += 1
 

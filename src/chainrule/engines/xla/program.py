@@ -1,0 +1,190 @@
+"""What JAX compiles: a loop of training steps over samples that lie on the device, and the forward walk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.core.arrays import Array, namespace
+from chainrule.data.samples import Batch
+from chainrule.engines.base import Plan
+from chainrule.engines.step import correct, step_by_parameter
+from chainrule.errors import ConfigError, option
+from chainrule.formulas.layers import Context
+from chainrule.network.network import Network
+
+PROGRAMS = 16
+"""Compiled programs that are kept, for further runs of the same network in the same way."""
+
+
+class Carry(NamedTuple):
+    """The numbers that a step changes."""
+
+    theta: tuple[Array, ...]  # a vector (n,) for each of the network's slots
+    moments: tuple[Any, ...]  # the optimizer's NamedTuple for each of them, () for a frozen one
+    states: dict[str, Any]  # running statistics by link name
+
+
+class DeviceData(NamedTuple):
+    """Samples on the device, as they are stored there."""
+
+    X: Array  # (n, features): floats of the network's type, or smaller numbers of any type
+    y: Array  # (n,) int32 class numbers, or (n, outputs) of the network's type
+    weight: Array  # (n,)
+
+
+class Span(NamedTuple):
+    """The steps of one call: which, and under which settings; `rows` and `settings` have room for the longest."""
+
+    rows: Array  # (room * batch_size,) the samples, in order
+    settings: Array  # (5, room) float64, in the order of `StepSettings`
+    samples: Any  # () the number of rows that count
+    steps: Any  # () the number of steps in the loop, which the program works out
+    first: Any  # () the number of the first one
+    offset: Any  # () steps ever taken before the run
+    seed: Any  # () uint32
+
+
+class CompiledSteps:
+    """The steps of a plan, compiled once for each shape of the samples and not again for another number of steps."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Look at the plan; nothing is compiled yet. Its seed does not count."""
+        self.plan = plan
+        self.compiled: dict[Any, Any] = {}
+        self.mixes = any(link.layer.mixes_samples for link in plan.network.walk())
+
+    def __call__(self, carry: Carry, data: DeviceData, span: Span, tail: int) -> tuple[Carry, Array, Array]:
+        """Take steps: return the carry after them, their sums (5,) float64, and whether all is finite.
+
+        tail: the samples in an epoch's last batch, 0 if it is full.
+        The last step of a network in which samples mix has a batch of exactly the rows left; in others it has a full
+        one in which the rows beyond the last have the weight 0, which adds 0 to every sum.
+        """
+        size, samples = self.plan.batch_size, int(span.samples)
+        tail = (samples % size or tail) if self.mixes else 0
+        steps = samples // size if self.mixes else -(-samples // size)
+        span = span._replace(steps=np.int64(steps))
+        key = tail, data.X.device, *((leaf.shape, leaf.dtype) for leaf in (*data, span.rows))
+        if key not in self.compiled:
+            self.compiled[key] = self.compile(carry, data, span, tail)
+        result: tuple[Carry, Array, Array] = self.compiled[key](carry, data, span)
+        return result
+
+    def compile(self, carry: Carry, data: DeviceData, span: Span, tail: int) -> Any:
+        """Compile the steps for arrays of these shapes. Raises ConfigError if a formula cannot run under JAX."""
+        import jax
+
+        errors = (
+            jax.errors.TracerArrayConversionError,
+            jax.errors.TracerBoolConversionError,
+            jax.errors.TracerIntegerConversionError,
+            jax.errors.ConcretizationTypeError,
+            jax.errors.NonConcreteBooleanIndexError,
+        )
+
+        def chainrule_steps(carry: Carry, data: DeviceData, span: Span) -> tuple[Carry, Array, Array]:
+            return self.steps(carry, data, span, tail)
+
+        try:
+            return jax.jit(chainrule_steps).lower(carry, data, span).compile()
+        except errors as error:
+            engine = option("engine", "engine='reference'", "reference")
+            raise ConfigError(
+                f"{option('engine', 'engine xla', 'xla')} cannot compile this network: a layer, loss or optimizer of "
+                "your own calls NumPy or branches on a value, where functions of the array's own namespace are needed "
+                f"(chainrule.core.arrays.namespace); use {engine}."
+            ) from error
+
+    def steps(self, carry: Carry, data: DeviceData, span: Span, tail: int) -> tuple[Carry, Array, Array]:
+        """Take the steps of the loop, and one of `tail` samples if that is not 0 and rows are left for it."""
+        import jax
+        import jax.numpy as jnp
+
+        size = self.plan.batch_size
+        start = carry, jnp.zeros(5, jnp.float64)
+
+        def step(i: Array, now: Any, samples: int = size) -> Any:
+            rows = jax.lax.dynamic_slice(span.rows, (i * size,), (samples,))  # (samples,)
+            count = samples if self.mixes else jnp.minimum(size, span.samples - i * size)
+            return self.step(now, self.batch(data, rows, count), count, i, span)
+
+        carry, sums = jax.lax.fori_loop(0, span.steps, step, start)
+        if tail:
+            carry, sums = jax.lax.cond(
+                span.samples > span.steps * size,
+                lambda now: step(span.steps, now, tail),
+                lambda now: now,
+                (carry, sums),
+            )
+        finite = jnp.isfinite(sums).all()
+        for part in carry.theta:
+            finite &= jnp.isfinite(part).all()
+        return carry, sums, finite
+
+    def batch(self, data: DeviceData, rows: Array, count: Array) -> Batch:
+        """Gather rows; those from `count` on are the first one again, with the weight 0."""
+        import jax.numpy as jnp
+
+        dtype = self.plan.dtype
+        real = jnp.arange(len(rows)) < count
+        rows = jnp.where(real, rows, rows[0])
+
+        def take(values: Array) -> Array:
+            return values.at[rows].get(mode="promise_in_bounds")
+
+        y = take(data.y)
+        if y.ndim == 1:
+            y = y[:, None] == jnp.arange(self.plan.network.outputs, dtype=y.dtype)
+        s = jnp.where(real, take(data.weight), 0)
+        return Batch(take(data.X).astype(dtype), y.astype(dtype), s.astype(dtype))
+
+    def step(self, now: Any, batch: Batch, count: Array, i: Array, span: Span) -> Any:
+        """Take one step, and add to the sums what `Session.sums` and `row_sums` are of it."""
+        import jax
+        import jax.numpy as jnp
+
+        carry, sums = now
+        lr, decay, dropout, penalty, smoothing = jax.lax.dynamic_slice(span.settings, (0, i), (5, 1))[:, 0]
+        t = span.first + i
+        plan = self.plan._replace(seed=span.seed)
+        numbers, factors = (carry.theta, carry.moments, carry.states), (decay, dropout, penalty, smoothing)
+        after = step_by_parameter(plan, *numbers, batch, lr, t, span.offset + t, *factors)
+        new = Carry(after.theta, after.optimizer_state, after.states)
+        new = jax.tree.map(lambda value, old: jnp.asarray(value, old.dtype), new, carry)
+        right = correct(plan.network.loss, after.out, batch.y, batch.s)
+        loss, weight, right, part = (
+            jnp.asarray(value, jnp.float64) for value in (after.loss, batch.s.sum(), right, after.penalty)
+        )
+        return new, sums + jnp.stack([loss * weight, weight, right, loss * count, part * count])
+
+
+def program(plan: Plan) -> CompiledSteps:
+    """Return the program of a plan, the same one for another seed."""
+    key = plan._replace(seed=0, threads=None)
+    network = plan.network
+    try:
+        return _program(key, (network.l2, network.l1, network.max_norm, network.loss))
+    except TypeError:  # a custom optimizer or loss that cannot be hashed
+        return CompiledSteps(key)
+
+
+@lru_cache(PROGRAMS)
+def _program(plan: Plan, settings: tuple[Any, ...]) -> CompiledSteps:
+    return CompiledSteps(plan)
+
+
+@lru_cache(PROGRAMS)
+def forward(network: Network) -> Callable[[tuple[Array, ...], Mapping[str, Any], Array], Array]:
+    """Return the forward walk in prediction of a network, compiled for each number of rows when it first comes."""
+    import jax
+
+    def chainrule_outputs(theta: tuple[Array, ...], states: Mapping[str, Any], a: Array) -> Array:
+        out = network.predict(network.fill(theta), a, Context(states=states))
+        return namespace(a).asarray(out, dtype=a.dtype)
+
+    compiled: Callable[..., Array] = jax.jit(chainrule_outputs)
+    return compiled
