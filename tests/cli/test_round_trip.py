@@ -380,6 +380,7 @@ def test_info(command):
     found = command("info", data=True)
     assert found["packages"]["numpy"] == np.__version__
     assert sum(engine["auto"] for engine in found["engines"]) == 1
+    assert "cpu:0" in found["devices"]
     assert "engines" in command("info").stdout
 
 

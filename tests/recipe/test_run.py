@@ -152,6 +152,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("target", 98, "target is an accuracy above 0, at most 1, not 98."),
     ("positive", "maybe", "positive must be 0 or 1, not 'maybe'."),
     ("engine", "gpu", "engine must be one of auto"),
+    ("device", "cuda:99", "device must be one of"),
     ("target_column", "y", "target_column is of a table, and data has no columns with names; leave it out."),
     (
         "exclude_columns",

@@ -75,6 +75,7 @@ def installation() -> dict[str, Any]:
         "platform": platform.platform(terse=True),
         "packages": {name: installed(name) for name in PACKAGES},
         "threads": threads(),
+        "devices": accelerators(),
         "cache": str(cache_folder()),
     }
 
@@ -107,6 +108,13 @@ def threads() -> dict[str, Any]:
             if pool["user_api"] == "blas"
         ],
     }
+
+
+def accelerators() -> list[str]:
+    """Return the names of the devices that JAX has, for the xla engine; none where it is not installed."""
+    from chainrule.engines.xla import devices
+
+    return [] if devices.missing() else devices.names()
 
 
 def engines(model: Model | Ensemble | None) -> list[dict[str, Any]]:

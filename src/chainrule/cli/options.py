@@ -28,7 +28,8 @@ ModelFile = Annotated[str, Argument(metavar="MODEL", help="A model file, or the 
 OptionalModelFile = Annotated[
     str | None, Argument(metavar="MODEL", help="A model file, or the folder of a run.")
 ]
-Engine = Annotated[str, Option(help="auto, or the name of an engine that `chainrule info` lists.")]
+_ENGINE = "auto, or the name of an engine that `chainrule info` lists."
+Engine = Annotated[str, Option(help=_ENGINE)]
 AsJson = Annotated[bool, Option("--json", help="Print the result as JSON, and nothing else.")]
 Debug = Annotated[bool, Option("--debug", help="Show the traceback of an error.")]
 
@@ -175,9 +176,9 @@ TrainPositive = Annotated[
         show_default="the one that sorts last",
     ),
 ]
-TrainEngine = Annotated[
-    str, _training("--engine", help="auto, or the name of an engine that `chainrule info` lists.")
-]
+TrainEngine = Annotated[str, _training("--engine", help=_ENGINE)]
+_DEVICE = "What the xla engine runs on: cpu, gpu or cuda:0; `chainrule info` lists what there is."
+TrainDevice = Annotated[str | None, _training("--device", help=_DEVICE)]
 
 Out = Annotated[Path | None, _run(help="Folder of the run.", show_default="runs/DATA-DATE-TIME")]
 Overwrite = Annotated[bool, _run("--overwrite", help="Replace the run that --out contains.")]

@@ -60,6 +60,7 @@ def train(
     target: options.Target = None,
     positive: options.TrainPositive = None,
     engine: options.TrainEngine = "auto",
+    device: options.TrainDevice = None,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,

@@ -44,6 +44,7 @@ def train(prepared: Prepared, listen: Consumer, stop: threading.Event | None = N
         precision=settings.precision,
         resume=path if longer.is_of_this_training(path, before) else None,
         engine=settings.engine,
+        device=settings.device,
         method=prepared.method,
     )
     return History([*prepared.records, *history.records], history.stopped)

@@ -61,6 +61,7 @@ class Settings:
     target: float | None = None
     positive: str | None = None
     engine: str = "auto"
+    device: str | None = None
     checkpoint_steps: int | None = None
     target_column: str | None = None
     exclude_columns: str | None = None

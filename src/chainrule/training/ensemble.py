@@ -78,6 +78,11 @@ class EnsembleSession:
         self.sums, self.row_sums = np.zeros(3), np.zeros(2)
 
     @property
+    def compiles(self) -> bool:
+        """Whether its first step waits for a compiler."""
+        return getattr(self.sessions[0], "compiles", False)
+
+    @property
     def members(self) -> list[int]:
         """The numbers of the members in training."""
         found: list[int] = np.flatnonzero(self.in_training).tolist()

@@ -48,6 +48,8 @@ class Started(Event):
     engine: str
     records: tuple[Mapping[str, float], ...] = ()
     """the records of the epochs completed before, in a run that is resumed"""
+    compiles: bool = False
+    """whether the first step waits for a compiler"""
 
 
 @records.kind("run_progress")
@@ -131,6 +133,7 @@ def started(run: Run) -> Started:
         batch_size=run.plan.batch_size,
         engine=run.engine.name,
         records=tuple(map(dict, run.history.records)),
+        compiles=getattr(run.session, "compiles", False),
     )
 
 

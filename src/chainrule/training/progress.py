@@ -114,7 +114,8 @@ class ProgressBar(Listener):
                 TextColumn("{task.fields[left]}"),
             )
             bar: Any = Bar(*columns, console=self.console, transient=True)
-            self.task = bar.add_task(self.title(event), total=event.steps_per_epoch, left="")
+            title = "compiling" if event.compiles else self.title(event)
+            self.task = bar.add_task(title, total=event.steps_per_epoch, left="")
             bar.start()
             self.bar = bar
 
