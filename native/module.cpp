@@ -13,6 +13,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "distort.h"
 #include "engine.h"
 #include "faults.h"
 #include "interpreter.h"
@@ -31,6 +32,8 @@ using Any = nb::ndarray<nb::c_contig, nb::device::cpu>;
 using Ints = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Sums = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Maps = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Streams = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Values = nb::ndarray<nb::ro, nb::device::cpu>;
 
 // The member of an enumeration with this number.
@@ -89,6 +92,7 @@ struct Choice {
     bool runs;  // on this processor
     decltype(&baseline::make) make;
     decltype(&baseline::check_kernels) check_kernels;
+    decltype(&baseline::distort) distort;
 };
 
 // The engines of this module, the best first.
@@ -97,19 +101,19 @@ const std::vector<Choice>& choices() {
         std::vector<Choice> found;
         [[maybe_unused]] const Processor here = processor();
 #if defined(CHAINRULE_HAS_avx512bf16)
-        found.push_back({"avx512bf16", here.avx512bf16, avx512bf16::make, avx512bf16::check_kernels});
+        found.push_back({"avx512bf16", here.avx512bf16, avx512bf16::make, avx512bf16::check_kernels, avx512bf16::distort});
 #endif
 #if defined(CHAINRULE_HAS_avx512)
-        found.push_back({"avx512", here.avx512, avx512::make, avx512::check_kernels});
+        found.push_back({"avx512", here.avx512, avx512::make, avx512::check_kernels, avx512::distort});
 #endif
 #if defined(CHAINRULE_HAS_avx2)
-        found.push_back({"avx2", here.avx2, avx2::make, avx2::check_kernels});
+        found.push_back({"avx2", here.avx2, avx2::make, avx2::check_kernels, avx2::distort});
 #endif
 #if defined(CHAINRULE_HAS_baseline)
-        found.push_back({"baseline", true, baseline::make, baseline::check_kernels});
+        found.push_back({"baseline", true, baseline::make, baseline::check_kernels, baseline::distort});
 #endif
 #if defined(CHAINRULE_HAS_wide)
-        found.push_back({"wide", here.avx2, wide::make, wide::check_kernels});
+        found.push_back({"wide", here.avx2, wide::make, wide::check_kernels, wide::distort});
 #endif
         return found;
     }();
@@ -135,6 +139,24 @@ std::tuple<double, double, double> check_kernels(const std::string& isa, int64_t
     if (rows < 1 || K < 1 || N < 1 || batch < 1) throw std::invalid_argument("sizes must be at least 1");
     const auto found = chosen(isa).check_kernels(rows, K, N, batch, seed, is_double);
     return {found[0], found[1], found[2]};
+}
+
+// Distorts images (n, height * width * channels) into `out` of their type, by maps (n, 6) and random streams (n,).
+void distort(const std::string& isa, const Any& in, const Any& out, const std::vector<int64_t>& shape, const Maps& maps,
+             const Streams& streams, const std::vector<float>& taps, double alpha, uint32_t key, double fill, bool is_nearest, int threads) {
+    const bool is_image = shape.size() == 3 && std::all_of(shape.begin(), shape.end(), [](int64_t side) { return side > 0; });
+    const bool fits = is_image && in.ndim() == 2 && static_cast<int64_t>(in.shape(1)) == shape[0] * shape[1] * shape[2] && out.ndim() == 2 &&
+                      out.shape(0) == in.shape(0) && out.shape(1) == in.shape(1) && out.dtype() == in.dtype() && maps.shape(0) == in.shape(0) &&
+                      maps.shape(1) == 6 && streams.shape(0) == in.shape(0) && (taps.empty() || taps.size() % 2 == 1);
+    if (!fits) throw std::invalid_argument("images, maps and streams that do not fit each other");
+    Pixel type = Pixel::uint8;
+    if (in.dtype() == nb::dtype<float>()) type = Pixel::float32;
+    else if (in.dtype() == nb::dtype<double>()) type = Pixel::float64;
+    else if (in.dtype() != nb::dtype<uint8_t>()) throw std::invalid_argument("images must be uint8, float32 or float64");
+    const Distortion given{shape[0], shape[1], shape[2], fill, is_nearest, taps, static_cast<float>(alpha), key};
+    const auto run = chosen(isa).distort;
+    const nb::gil_scoped_release released;
+    run(given, type, in.data(), out.data(), static_cast<int64_t>(in.shape(0)), maps.data(), streams.data(), threads);
 }
 
 // analyze() of layout.h as a dict, for its test.
@@ -421,6 +443,8 @@ void plan_named_fault(const std::string& place, const std::string& fault, int64_
 NB_MODULE(_native, m) {
     m.def("instruction_sets", &instruction_sets);
     m.def("check_kernels", &check_kernels, "isa"_a, "rows"_a, "K"_a, "N"_a, "batch"_a, "seed"_a, "is_double"_a);
+    m.def("distort", &distort, nb::kw_only(), "isa"_a, "images"_a, "out"_a, "shape"_a, "maps"_a, "streams"_a, "taps"_a, "alpha"_a, "key"_a,
+          "fill"_a, "is_nearest"_a, "threads"_a);
     m.def("thread_limit", &chainrule_get_num_threads);
     m.def("plan_fault", &plan_named_fault, "place"_a, "fault"_a, "first"_a = 0, "times"_a = 1);
     m.def("passes_of_fault", &passes_of_fault);

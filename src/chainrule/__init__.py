@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from chainrule.network.blocks import Residual as Residual
     from chainrule.network.blocks import Skip as Skip
     from chainrule.network.network import Network as Network
+    from chainrule.training import Augment as Augment
     from chainrule.training import Callback as Callback
     from chainrule.training import Checkpoint as Checkpoint
     from chainrule.training import CSVLog as CSVLog
@@ -153,7 +154,7 @@ _HOMES = {
         "StepDecay",
     ),
     "training": (
-        *("CSVLog", "Callback", "Checkpoint", "EarlyStopping", "History", "ProgressBar", "StopAt"),
+        *("Augment", "CSVLog", "Callback", "Checkpoint", "EarlyStopping", "History", "ProgressBar", "StopAt"),
         "TimeLimit",
     ),
     "training.without_backprop": (

@@ -21,7 +21,9 @@ from chainrule.core.arrays import Array
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
 
-Purpose = Literal["weights", "shuffle", "split", "method", "judging", "member", "start", "window"]
+Purpose = Literal[
+    "weights", "shuffle", "split", "method", "judging", "member", "start", "window", "augmentation"
+]
 PURPOSES: dict[Purpose, int] = {
     "weights": 1,
     "shuffle": 2,
@@ -31,6 +33,7 @@ PURPOSES: dict[Purpose, int] = {
     "member": 6,
     "start": 7,
     "window": 8,
+    "augmentation": 9,
 }
 
 

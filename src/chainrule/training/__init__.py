@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from chainrule.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from chainrule.training.augmentation import Augment
     from chainrule.training.callbacks import (
         Callback,
         Checkpoint,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from chainrule.training.time_limit import TimeLimit
 
 __all__ = [
+    "Augment",
     "CSVLog",
     "Callback",
     "Checkpoint",
@@ -42,6 +44,7 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "augmentation": ("Augment",),
         "callbacks": (
             "Callback",
             "Checkpoint",

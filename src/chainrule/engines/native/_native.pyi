@@ -7,6 +7,21 @@ def check_kernels(
     isa: str, rows: int, K: int, N: int, batch: int, seed: int, is_double: bool
 ) -> tuple[float, float, float]: ...
 def thread_limit() -> int: ...
+def distort(
+    *,
+    isa: str,
+    images: Any,
+    out: Any,
+    shape: list[int],
+    maps: Any,
+    streams: Any,
+    taps: list[float],
+    alpha: float,
+    key: int,
+    fill: float,
+    is_nearest: bool,
+    threads: int,
+) -> None: ...
 
 OPS: dict[str, int]
 ACTIVATIONS: dict[str, int]
