@@ -66,7 +66,8 @@ def gaussian(sigma: float) -> Floats:
     reach = round(REACH * sigma)
     k = np.arange(-reach, reach + 1)
     taps: NDArray[np.float64] = np.exp(-(k**2) / (2 * sigma**2))
-    return (taps / taps.sum()).astype(np.float32)
+    found: Floats = (taps / taps.sum()).astype(np.float32)
+    return found
 
 
 def smoothed(fields: Floats, taps: Floats) -> Floats:
