@@ -32,6 +32,7 @@ using Any = nb::ndarray<nb::c_contig, nb::device::cpu>;
 using Ints = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Sums = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Images = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 using Maps = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Streams = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Values = nb::ndarray<nb::ro, nb::device::cpu>;
@@ -142,7 +143,7 @@ std::tuple<double, double, double> check_kernels(const std::string& isa, int64_t
 }
 
 // Distorts images (n, height * width * channels) into `out` of their type, by maps (n, 6) and random streams (n,).
-void distort(const std::string& isa, const Any& in, const Any& out, const std::vector<int64_t>& shape, const Maps& maps,
+void distort(const std::string& isa, const Images& in, const Any& out, const std::vector<int64_t>& shape, const Maps& maps,
              const Streams& streams, const std::vector<float>& taps, double alpha, uint32_t key, double fill, bool is_nearest, int threads) {
     const bool is_image = shape.size() == 3 && std::all_of(shape.begin(), shape.end(), [](int64_t side) { return side > 0; });
     const bool fits = is_image && in.ndim() == 2 && static_cast<int64_t>(in.shape(1)) == shape[0] * shape[1] * shape[2] && out.ndim() == 2 &&

@@ -138,7 +138,9 @@ def test_an_image_depends_on_its_number_the_seed_and_the_epoch_alone(data):
 
 def test_nothing_to_do_changes_nothing():
     X = np.random.default_rng(4).integers(0, 256, (3, 49), np.uint8)
+    X.flags.writeable = False
     assert np.array_equal(Augment().images(X, seed=0, epoch=0, rows=np.arange(3)), X)
+    assert np.array_equal(Augment().images(X[::-1], seed=0, epoch=0, rows=np.arange(3)), X[::-1])
     assert Augment().images(X[:0], seed=0, epoch=0, rows=[]).shape == (0, 49)
     assert Augment().images(X.astype(int).tolist(), seed=0, epoch=0, rows=np.arange(3)).dtype == np.float32
 
