@@ -124,6 +124,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("hidden", 64, "hidden must be widths such as (256, 128)"),
     ("activation", "rleu", "activation must be one of identity, relu"),
     ("batch_norm", 1, "batch_norm must be True or False, not 1."),
+    ("augment", True, "augment distorts images, and data has none; leave it out."),
     ("dropout", 1.5, "dropout must be a probability"),
     ("input_dropout", -1, "input_dropout must be a probability"),
     ("residual", True, "residual spans hidden layers from the second on; give two, as in hidden=(256, 256)."),

@@ -1,3 +1,4 @@
+# Over 300 lines because it is one list: an annotation for each option of the commands, with its help.
 """Define the options and arguments of the subcommands with their help, which `--help` prints and docs/cli.md lists.
 
 The names of activations, losses and so on are listed as text, so that --help does not load them; a test compares them
@@ -41,6 +42,13 @@ TrainData = Annotated[
 ]
 TargetColumn = Annotated[str | None, _table(help="Of a table, the column to predict.")]
 ExcludeColumns = Annotated[str | None, _table(help="Of a table, the columns to leave out, as id,name.")]
+Augment = Annotated[
+    bool,
+    _table(
+        "--augment",
+        help="Of images, turn, scale, shear, shift and bend each anew in each epoch.",
+    ),
+]
 Hidden = Annotated[
     str | None,
     _network(

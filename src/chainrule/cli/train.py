@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from chainrule.training.events import Event
     from chainrule.views.report.tables import TableRun
 
+EXAMPLES = (8, 4)
+"""Images that a report shows distorted, and in how many epochs."""
+
 
 @guarded
 def train(
@@ -67,6 +70,7 @@ def train(
     checkpoint_steps: options.CheckpointSteps = None,
     target_column: options.TargetColumn = None,
     exclude_columns: options.ExcludeColumns = None,
+    augment: options.Augment = False,
     report: options.Report = False,
     as_json: options.RunAsJson = False,
     verbose: options.Verbose = False,
@@ -146,12 +150,14 @@ def write_report(outcome: Outcome, page: Path) -> None:
     """Write the report of a run."""
     import dataclasses
 
-    from chainrule.recipe import folder
-    from chainrule.recipe.data import image_shape
+    from chainrule.recipe import augmented, folder
     from chainrule.recipe.settings import as_json
     from chainrule.views import report
 
     run = outcome.run
+    image, examples = run.image, None
+    if run.settings.augment and image is not None:
+        examples = augmented.examples(run.parts.train, image, run.settings.seed, *EXAMPLES)
     report.write(
         page,
         run.model,
@@ -160,12 +166,13 @@ def write_report(outcome: Outcome, page: Path) -> None:
         judged=outcome.judgement,
         title=run.data.name,
         watched=run.watched,
-        image_shape=image_shape(run.data.train),
+        image_shape=image,
         rows=run.parts.rows,
         settings=as_json(dataclasses.asdict(run.settings)),
         command=run.command,
         versions=folder.versions(),
         table=table_run(outcome),
+        distorted=examples,
     )
 
 

@@ -7,6 +7,7 @@ measured before the first step.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -104,7 +105,7 @@ class Stream:
         found = source.fingerprint()
         if found is None and self.survey is not None:
             found = self.survey.checksum
-        names = [getattr(each, "__qualname__", type(each).__name__) for each in source.functions]
+        names = [described(each) for each in source.functions]
         scale = None if self.scale is None else self.scale.to_data()
         weights = self.weights
         said = (type(source).__name__, found, self.n, source.shuffle, source.window, names, scale, weights)
@@ -236,6 +237,14 @@ class Stream:
             yield X
         if surveyor is not None:
             self.survey = surveyor.done()
+
+
+def described(function: Any) -> str:
+    """Return a function of a source for a fingerprint: its name, or a dataclass with its settings."""
+    if dataclasses.is_dataclass(function):
+        return repr(function)
+    name: str = getattr(function, "__qualname__", type(function).__name__)
+    return name
 
 
 def _few(names: Sequence[str]) -> str:

@@ -7,9 +7,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from chainrule.data.samples import Samples
+from chainrule.data.source import ArraySource
 from chainrule.formulas.optimizers import Solver
 from chainrule.model import Model
-from chainrule.recipe import folder, longer
+from chainrule.recipe import augmented, folder, longer
 from chainrule.recipe.prepare import Prepared
 from chainrule.training import (
     Callback,
@@ -31,8 +33,11 @@ def train(prepared: Prepared, listen: Consumer, stop: threading.Event | None = N
     settings, parts, model = prepared.settings, prepared.parts, prepared.model
     assert isinstance(model, Model)  # an ensemble is of a preset
     path, before = prepared.place / "checkpoint.safetensors", len(prepared.records)
+    samples: Samples | ArraySource = parts.train
+    if settings.augment and prepared.image is not None:
+        samples = augmented.source(parts.train, prepared.image, model.classes)
     history = model.fit(
-        parts.train,
+        samples,
         epochs=(settings.epochs or 0) - before,
         batch_size=settings.batch_size,
         optimizer=prepared.optimizer,

@@ -11,7 +11,7 @@ from chainrule.data.checks import check_seed
 from chainrule.errors import ConfigError
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import build, commands
-from chainrule.recipe.data import Data, Parts, check, divide, is_held_out, split
+from chainrule.recipe.data import Data, Parts, check, divide, image_shape, is_held_out, split
 from chainrule.recipe.judge import positive_class
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings, as_json
@@ -56,6 +56,11 @@ class Prepared(NamedTuple):
         return commands.command(self.given, self.data.text, self.place, self.earlier)
 
     @property
+    def image(self) -> tuple[int, int] | None:
+        """(height, width) of a sample; None if the samples are no images."""
+        return image_shape(self.data.train)
+
+    @property
     def watched(self) -> str:
         """The samples of the val_ columns of the history: validation or test."""
         return "validation" if self.parts.held_out else self.parts.judged_name
@@ -96,6 +101,8 @@ def prepare(data: Data, given: Settings, resolved: Settings | None = None, named
             raise ConfigError(
                 f"{named(option)} is of a table, and {data.name} has no columns with names; leave it out."
             )
+    if given.augment and image_shape(data.train) is None:
+        raise ConfigError(f"{named('augment')} distorts images, and {data.name} has none; leave it out.")
     rows = split(data, given.validation_fraction, given.seed, named)
     held_out = is_held_out(data, rows)
     settings = build.resolve(

@@ -30,6 +30,7 @@ class Settings:
     exclude_columns: the columns of a table to leave out, by name, as "id,name".
     preset: of a table, the network and the training of an estimator's `preset`, where what is not set is its own.
     members: with a preset, the networks whose predictions are averaged.  time_limit: the most seconds of training.
+    augment: whether the images are distorted anew in each epoch, by `chainrule.recipe.augmented.IMAGES`.
     """
 
     hidden: tuple[int, ...] | None = None
@@ -68,6 +69,7 @@ class Settings:
     preset: str | None = None
     members: int | None = None
     time_limit: float | None = None
+    augment: bool = False
 
     def __post_init__(self) -> None:
         """Convert NumPy numbers and lists to Python numbers and tuples."""

@@ -10,13 +10,15 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from chainrule.core.files import write_whole
 from chainrule.model import Ensemble, Model
 from chainrule.recipe.judge import Judgement, judge
 from chainrule.training import History
 from chainrule.views import words
 from chainrule.views.report.page import PAGE, page
-from chainrule.views.report.sections import curves, details, mistakes, outcome, tiles
+from chainrule.views.report.sections import augmentation, curves, details, mistakes, outcome, tiles
 
 if TYPE_CHECKING:
     from chainrule.views.report.tables import TableRun
@@ -42,6 +44,7 @@ def render(
     versions: Mapping[str, str] | None = None,
     rows: Any = None,
     table: TableRun | None = None,
+    distorted: NDArray[Any] | None = None,
 ) -> str:
     """Return the page as HTML.
 
@@ -52,6 +55,7 @@ def render(
     image_shape: (height, width) if samples are images.
     rows: (n,) the row number of each sample for display, as in a file; its row of X unless given.
     table: what is known of the table that the model was trained on.
+    distorted: (images, 1 + epochs, pixels), training images as they are and in some epochs.
     """
     samples = model.check_samples(X, y)
     if judged is None:
@@ -75,6 +79,7 @@ def render(
         tiles(model, history, judged),
         curves(history, watched),
         *parts,
+        augmentation(distorted, image_shape),
         details(model, settings or {}, command, versions or {}),
     ]
     subtitle = words.model.judged_on(model.theta.size, judged.n, judged.part)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.formulas.metrics import confusion_matrix
 from chainrule.model import Ensemble, Model
@@ -139,6 +140,23 @@ def described(judgement: Judgement, row: int) -> tuple[str, str, str]:
     )
     off = np.flatnonzero(judgement.y[row] != judgement.predicted[row])
     return true, said, ", ".join(f"{labels[k]} {100 * float(shares[k]):.1f} %" for k in off)
+
+
+def augmentation(distorted: NDArray[Any] | None, shape: tuple[int, int] | None) -> str:
+    """Return training images as they are and distorted, one below the other; none without them."""
+    if distorted is None or shape is None:
+        return ""
+    said, (height, width) = words.model, shape
+    items = ""
+    for i, image in enumerate(distorted):
+        tall = (height * len(image), width)
+        encoded = base64.b64encode(image_png(image.reshape(-1), tall)).decode()
+        items += (
+            f'<li><figure><img src="data:image/png;base64,{encoded}" width="{width}" height="{tall[0]}" '
+            f'alt="{text(said.distorted_image(i))}"></figure></li>'
+        )
+    lead = f"<p>{text(said.distorted(distorted.shape[1] - 1))}</p>"
+    return section(said.AUGMENTATION, lead, f'<ul class="mistakes">{items}</ul>')
 
 
 def details(

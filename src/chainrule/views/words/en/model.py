@@ -24,8 +24,19 @@ AGAIN, COPY, COPIED = "Do it again", "Copy", "Copied"
 NETWORK, SETTINGS, VERSIONS = "The network", "Settings", "Versions"
 PARTS = {"training": "training", "validation": "validation", "test": "test", "given": "given"}
 """What the samples are that a model is judged by."""
+AUGMENTATION = "Distorted anew in each epoch"
 DARK, LIGHT = "Dark", "Light"
 TO_DARK, TO_LIGHT = "Switch to the dark theme", "Switch to the light theme"
+
+
+def distorted(epochs: int) -> str:
+    """What the rows of images are."""
+    return f"Training images: as they are in the first row, and below as they are seen in the first {epochs} epochs."
+
+
+def distorted_image(number: int) -> str:
+    """A training image and its distortions."""
+    return f"training image {number} and its distortions"
 
 
 def frozen(parameters: str) -> str:

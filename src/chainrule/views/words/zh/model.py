@@ -24,8 +24,19 @@ AGAIN, COPY, COPIED = "再做一次", "複製", "已複製"
 NETWORK, SETTINGS, VERSIONS = "網路", "設定", "版本"
 PARTS = {"training": "訓練", "validation": "驗證", "test": "測試", "given": "指定的"}
 """What the samples are that a model is judged by."""
+AUGMENTATION = "每個週期重新變形"
 DARK, LIGHT = "深色", "淺色"
 TO_DARK, TO_LIGHT = "改用深色佈景主題", "改用淺色佈景主題"
+
+
+def distorted(epochs: int) -> str:
+    """What the rows of images are."""
+    return f"訓練影像：第一列是原樣，以下是前 {epochs} 個週期實際用來訓練的樣子。"
+
+
+def distorted_image(number: int) -> str:
+    """A training image and its distortions."""
+    return f"第 {number} 張訓練影像與它的變形"
 
 
 def frozen(parameters: str) -> str:
