@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from chainrule.training.events import Event
     from chainrule.views.report.tables import TableRun
 
-EXAMPLES = (8, 4)
-"""Images that a report shows distorted, and in how many epochs."""
-
 
 @guarded
 def train(
@@ -155,9 +152,6 @@ def write_report(outcome: Outcome, page: Path) -> None:
     from chainrule.views import report
 
     run = outcome.run
-    image, examples = run.image, None
-    if run.settings.augment and image is not None:
-        examples = augmented.examples(run.parts.train, image, run.settings.seed, *EXAMPLES)
     report.write(
         page,
         run.model,
@@ -166,13 +160,13 @@ def write_report(outcome: Outcome, page: Path) -> None:
         judged=outcome.judgement,
         title=run.data.name,
         watched=run.watched,
-        image_shape=image,
+        image_shape=run.image,
         rows=run.parts.rows,
         settings=as_json(dataclasses.asdict(run.settings)),
         command=run.command,
         versions=folder.versions(),
         table=table_run(outcome),
-        distorted=examples,
+        distorted=augmented.shown(run),
     )
 
 

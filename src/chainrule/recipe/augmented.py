@@ -13,9 +13,20 @@ from chainrule.training import Augment
 
 if TYPE_CHECKING:
     from chainrule.data.samples import Samples
+    from chainrule.recipe.prepare import Prepared
 
 IMAGES = Augment(rotate=15, scale=0.15, shear=10, shift=1, elastic=(36, 5), fill=None)
 """What `augment` does with images, for small ones such as those of MNIST."""
+
+SHOWN = (8, 4)
+"""Images that a report shows distorted, and in how many epochs."""
+
+
+def shown(run: Prepared) -> NDArray[Any] | None:
+    """Return what a report shows: the first training images with their distortions; None without augmentation."""
+    if not run.settings.augment or run.image is None:
+        return None
+    return examples(run.parts.train, run.image, run.settings.seed, *SHOWN)
 
 
 def source(samples: Samples, shape: tuple[int, int], classes: NDArray[Any] | None) -> ArraySource:
