@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 import chainrule
 from chainrule.cli.bench import bench
+from chainrule.cli.data import data
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.explain import explain
 from chainrule.cli.info import info
@@ -26,6 +27,7 @@ EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (evaluate, "chainrule evaluate runs/mnist mnist"),
     (predict, "chainrule predict runs/mnist digit.png"),
     (info, "chainrule info runs/mnist"),
+    (data, "chainrule data shuffle train/ shuffled/"),
     (explain, "chainrule explain runs/mnist digit.png --out why.html"),
     (lab, "chainrule lab vanishing --budget 0.1"),
     (studio, "chainrule studio runs/mnist"),

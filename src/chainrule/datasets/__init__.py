@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from chainrule.datasets.images import center_digit, read_digit
     from chainrule.datasets.mnist import cache_folder, load_mnist
     from chainrule.datasets.npz import Splits, load_npz, read_npy, read_npz
+    from chainrule.datasets.shuffled_copy import ShuffledCopy, shuffled_copy
     from chainrule.datasets.table_files import read_table
 
 __all__ = [
     "Dataset",
+    "ShuffledCopy",
     "Splits",
     "cache_folder",
     "center_digit",
@@ -29,6 +31,7 @@ __all__ = [
     "read_npy",
     "read_npz",
     "read_table",
+    "shuffled_copy",
 ]
 
 __getattr__, __dir__ = lazy(
@@ -38,6 +41,7 @@ __getattr__, __dir__ = lazy(
         "images": ("center_digit", "read_digit"),
         "mnist": ("cache_folder", "load_mnist"),
         "npz": ("Splits", "load_npz", "read_npy", "read_npz"),
+        "shuffled_copy": ("ShuffledCopy", "shuffled_copy"),
         "table_files": ("read_table",),
     },
 )

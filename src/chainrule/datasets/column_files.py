@@ -30,6 +30,7 @@ class ColumnFile:
     """the rows of each group"""
     schema: Any
     """of PyArrow"""
+    bytes: int
     checksum: int
     """of its length and its footer, which says where each column of each group lies"""
     metadata: Any = None
@@ -103,7 +104,7 @@ def look_into(path: str, system: Any) -> ColumnFile:
     except Exception as error:
         said = " ".join(f"{error}".split())[:160] or type(error).__name__
         raise FormatError(f"{path} is damaged or no {kind} file ({said}); write it anew.") from error
-    return ColumnFile(path, system, tuple(sizes), schema, crc, metadata)
+    return ColumnFile(path, system, tuple(sizes), schema, size, crc, metadata)
 
 
 def find_files(paths: Any) -> list[ColumnFile]:
@@ -175,3 +176,13 @@ def first_null(column: Any) -> int:
     """Return the row of the first null of a PyArrow column that has one."""
     missing: NDArray[np.bool_] = column.is_null().to_numpy()
     return int(missing.argmax())
+
+
+def is_text(kind: Any) -> bool:
+    """Return whether a type of PyArrow is text."""
+    import pyarrow.types as t
+
+    return bool(
+        t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind)
+        or (t.is_dictionary(kind) and is_text(kind.value_type))
+    )  # fmt: skip

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.core.prefetch import prefetch
 from chainrule.core.settings import check_choice, check_count
 from chainrule.data.source import Source, SourceBlock
-from chainrule.datasets.column_files import ColumnFile, find_files, first_null
+from chainrule.datasets.column_files import ColumnFile, find_files, first_null, is_text
 from chainrule.errors import ConfigError, DataError
 
 WINDOW_BYTES = 1 << 27
@@ -77,7 +77,7 @@ class ParquetSource(Source):
         self.target_name = self.targets[0] if len(self.targets) == 1 else ", ".join(self.targets)
         for file in self.files:
             _check_schema(file, first, [*names, *self.targets, *([] if weight is None else [weight])])
-        self.texts = [name for name in names if _is_text(first.schema.field(name).type)]
+        self.texts = [name for name in names if is_text(first.schema.field(name).type)]
         for name in (*names, *([] if weight is None else [weight])):
             kind = first.schema.field(name).type
             if not (_is_number(kind) or name in self.texts):
@@ -207,15 +207,6 @@ def _check_schema(file: ColumnFile, first: ColumnFile, names: Sequence[str]) -> 
             )
 
 
-def _is_text(kind: Any) -> bool:
-    import pyarrow.types as t
-
-    return bool(
-        t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind)
-        or (t.is_dictionary(kind) and _is_text(kind.value_type))
-    )  # fmt: skip
-
-
 def _is_number(kind: Any) -> bool:
     import pyarrow.types as t
 
@@ -224,14 +215,14 @@ def _is_number(kind: Any) -> bool:
 
 def _kind(kind: Any) -> str:
     """Return what a type is for: numbers, text, or itself."""
-    return "number" if _is_number(kind) else "text" if _is_text(kind) else str(kind)
+    return "number" if _is_number(kind) else "text" if is_text(kind) else str(kind)
 
 
 def _smallest(kinds: Sequence[Any]) -> np.dtype[Any]:
     """Return the smallest of the types of X that keeps every number of columns of these types."""
     import pyarrow.types as t
 
-    numbers = [kind for kind in kinds if not _is_text(kind)]
+    numbers = [kind for kind in kinds if not is_text(kind)]
     if kinds and all(t.is_boolean(kind) or t.is_uint8(kind) for kind in kinds):
         return np.dtype(np.uint8)
     is_small = all(
@@ -272,7 +263,7 @@ def _codes(column: Any, texts: Sequence[str]) -> NDArray[Any]:
 
 def _values(column: Any) -> NDArray[Any]:
     """Return a column of numbers or of text, each text once in memory."""
-    if not _is_text(column.type):
+    if not is_text(column.type):
         parts = [_numbers(chunk) for chunk in column.chunks]
         return np.concatenate(parts) if parts else np.empty(0)
     coded = _as_text(column).combine_chunks().dictionary_encode()

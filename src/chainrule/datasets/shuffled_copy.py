@@ -1,0 +1,180 @@
+"""An exactly shuffled copy of Parquet and Arrow files, of any columns and of any size.
+
+Two passes, as of `chainrule.data.exact`: each row is written to a bucket that is drawn for it, and each bucket is
+shuffled.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.core.random import generator
+from chainrule.core.settings import check_count
+from chainrule.data.exact import MOST_BUCKETS, bucket_of_rows
+from chainrule.datasets.column_files import ColumnFile, find_files, is_text
+from chainrule.errors import ConfigError, DataError
+
+BUCKET_BYTES = 1 << 28
+FILE_ROWS = 1 << 23
+"""The most rows of a file of the copy."""
+
+
+class ShuffledCopy(NamedTuple):
+    """What was written."""
+
+    path: Path
+    rows: int
+    files: int
+    row_groups: int
+    seconds: float
+
+
+def shuffled_copy(
+    paths: Any,
+    out: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    row_group_size: int = 1 << 17,
+    progress: Callable[[float, str], Any] | None = None,
+) -> ShuffledCopy:
+    """Write the rows of files to Parquet files in a new folder, every order of them equally likely, drawn by the seed.
+
+    paths: as of `ParquetSource`.  progress(share, what) is called along the way.
+    A quarter of a gigabyte of rows, or a 256th of them if that is more, is in memory at a time, and twice the size of
+    the rows is needed on the disk of `out`. The folder appears when it is whole.
+    Raises ConfigError for a folder that has files, and where the disk has too little left; errors of files as
+    `ParquetSource`.
+    """
+    check_count(row_group_size, "row_group_size")
+    start, out, tell = time.perf_counter(), Path(out), progress or (lambda share, what: None)
+    files = find_files(paths)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out} is there already; name a folder that is new or empty.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    size = sum(map(_bytes_of, files))
+    free = shutil.disk_usage(out.parent).free
+    if 2 * size > free:
+        raise ConfigError(
+            f"a shuffled copy takes up to {2 * size >> 20:,} MB while it is made, and {out.parent} has "
+            f"{free >> 20:,} MB free; name a folder on another disk."
+        )
+    count = min(MOST_BUCKETS, max(1, -(-size // BUCKET_BYTES)))
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as folder:
+        buckets, made = [Path(folder) / f"{k}" for k in range(count)], Path(folder) / "made"
+        made.mkdir()
+        rows = _deal(files, buckets, seed, tell)
+        written = _write(buckets, made, files[0].schema, seed, row_group_size, rows, tell)
+        if out.exists():
+            out.rmdir()
+        os.replace(made, out)
+    return ShuffledCopy(out, rows, *written, time.perf_counter() - start)
+
+
+def _bytes_of(file: ColumnFile) -> int:
+    """Return the bytes of a file's rows without compression, where its footer says it."""
+    if file.metadata is None:
+        return file.bytes
+    return sum(file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups))
+
+
+def _deal(files: list[ColumnFile], buckets: list[Path], seed: int, tell: Callable[[float, str], Any]) -> int:
+    """Write each row to its bucket, and return their number."""
+    import pyarrow as pa
+
+    schema, total, done = files[0].schema, sum(sum(file.sizes) for file in files), 0
+    places = [(file, group) for file in files for group in range(len(file.sizes))]
+    with ExitStack() as stack:
+        writers = []
+        for path in buckets:
+            sink = stack.enter_context(pa.OSFile(str(path), "wb"))
+            writers.append(stack.enter_context(pa.ipc.new_stream(sink, schema)))
+        for number, (file, group) in enumerate(places):
+            table = _like(file, group, schema)
+            drawn = bucket_of_rows(seed, 0, number, len(table), len(buckets))
+            table = table.take(np.argsort(drawn, kind="stable")).combine_chunks()
+            ends = np.cumsum(np.bincount(drawn, minlength=len(buckets))).tolist()
+            for writer, begin, end in zip(writers, [0, *ends[:-1]], ends, strict=True):
+                if end > begin:
+                    writer.write_table(table.slice(begin, end - begin))
+            done += len(table)
+            tell(done / total / 2 if total else 0.5, file.path)
+    return done
+
+
+def _like(file: ColumnFile, group: int, schema: Any) -> Any:
+    """Read a group with the columns and types of the first file. Raises DataError if the file has others."""
+    lacking = [name for name in schema.names if name not in file.schema.names]
+    if lacking:
+        raise DataError(
+            f"{file.path} lacks the column {lacking[0]!r}, which the first file has; write them alike."
+        )
+    table = file.read(group, schema.names)
+    try:
+        return table.cast(schema)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        said = " ".join(f"{error}".split())[:160]
+        raise DataError(
+            f"{file.where(group)} does not fit the columns of the first file ({said})."
+        ) from error
+
+
+def _shuffled(buckets: list[Path], seed: int) -> Iterator[Any]:
+    """Iterate over the rows of each bucket as a shuffled table, and delete its file."""
+    import pyarrow as pa
+
+    for k, path in enumerate(buckets):
+        with pa.OSFile(str(path)) as file:
+            table = pa.ipc.open_stream(file).read_all()
+        path.unlink()
+        yield table.take(generator(seed, "window", k).permutation(len(table)))
+
+
+def _write(
+    buckets: list[Path],
+    folder: Path,
+    schema: Any,
+    seed: int,
+    row_group_size: int,
+    rows: int,
+    tell: Callable[[float, str], Any],
+) -> tuple[int, int]:
+    """Write the buckets' rows to files of whole row groups, but for the last; return how many files and groups."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    texts = [name for name in schema.names if is_text(schema.field(name).type)]
+    per_file = max(1, FILE_ROWS // row_group_size)
+    writer: Any = None
+    groups = done = 0
+
+    def write(table: Any) -> None:
+        nonlocal writer, groups, done
+        if groups % per_file == 0:
+            if writer is not None:
+                writer.close()
+            path = folder / f"part-{groups // per_file:05}.parquet"
+            writer = parquet.ParquetWriter(path, schema, compression="lz4", use_dictionary=texts or False)
+        writer.write_table(table, row_group_size=row_group_size)
+        groups, done = groups + 1, done + len(table)
+        tell(0.5 + done / rows / 2, "writing")
+
+    kept = schema.empty_table()
+    for table in _shuffled(buckets, seed):
+        kept = pa.concat_tables([kept, table])
+        whole = len(kept) // row_group_size * row_group_size
+        for begin in range(0, whole, row_group_size):
+            write(kept.slice(begin, row_group_size))
+        kept = kept.slice(whole)
+    if len(kept) or not groups:
+        write(kept)
+    writer.close()
+    return -(-groups // per_file), groups
