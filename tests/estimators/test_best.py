@@ -6,6 +6,7 @@ import math
 import pickle
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,23 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
-from chainrule import ConfigError, DataError, FormatError, MLPClassifier, MLPRegressor, Model, load
+from chainrule import (
+    ChainruleError,
+    ConfigError,
+    DataError,
+    FormatError,
+    MLPClassifier,
+    MLPRegressor,
+    Model,
+    load,
+)
 from chainrule.estimators.best import candidates, race, runner
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.folds import ALWAYS, deal, rows_of
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.formulas.losses import MeanSquaredError, Poisson
+from hostile_tables import hostile_table
 
 RNG = np.random.default_rng(0)
 N = 60
@@ -235,8 +246,26 @@ def test_the_chosen_are_fitted_to_the_other_folds_of_a_larger_table(monkeypatch:
 def test_a_table_of_a_few_rows_and_a_class_of_one():
     few = best().fit(TABLE[:6], ["a", "b"] * 3)
     assert len(few.report_) == 1 and math.isnan(few.report_[0].loss) and len(few.predict(TABLE)) == N
+    assert len(best(MLPRegressor).fit(TABLE[:6], NUMBER[:6]).predict(TABLE)) == N
     rare = best().fit(TABLE, ["rare", *LABEL[1:]])
     assert rare.predict_proba(TABLE).shape == (N, 3)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_hostile_tables(kind: type[Any]):
+    fitted = 0
+    for seed in range(14):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pandas, while the table is made
+            case = hostile_table(seed)
+        y = list(range(len(case.y))) if kind is MLPRegressor else [i % 2 == 0 for i in range(len(case.y))]
+        try:
+            made = best(kind, max_iter=1, hidden_layer_sizes=(3,)).fit(case.X, y)
+            assert np.isfinite(made._predicted(case.X)).all()
+            fitted += 1
+        except ChainruleError as error:
+            assert str(error).endswith((".", "?)"))
+    assert 4 < fitted < 14
 
 
 def test_what_it_says(capsys: pytest.CaptureFixture[str]):

@@ -152,7 +152,7 @@ def _judge(
         return Judge(y, of_rows)
     loss, columns = estimator._loss(estimator), encoded.reshape(len(encoded), -1)
     scale = measure_targets(columns, weight) if loss.targets == "real" else None
-    return Judge(y.reshape(len(y), -1), of_rows, loss, scale)
+    return Judge(y.reshape(len(y), columns.shape[1]), of_rows, loss, scale)
 
 
 class Race(Runner):
