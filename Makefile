@@ -58,9 +58,12 @@ clean:  ## remove .venv and everything built, but no run folder
 	rm -rf $(VENV) build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP)core: pyproject.toml CMakeLists.txt $(wildcard native/* native/ops/*)
+$(STAMP)venv:
 	@echo "Setting up, once. 1 of 3: the environment in $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(STAMP)core: pyproject.toml CMakeLists.txt $(wildcard native/* native/ops/*) | $(STAMP)venv
 	@echo "2 of 3: NumPy, SciPy and the other packages that are needed, tens of megabytes"
 	@$(BIN)/python -c 'import tomllib; \
 		print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > $(VENV)/core.txt
@@ -81,8 +84,10 @@ $(STAMP)bench-tables: $(STAMP)core
 	$(PIP) "pandas>=2.2" --requirement $(VENV)/bench-tables-peers.txt
 	@touch $@
 
-# The extra's packages alone: the package itself is there, and is not built again.
-$(STAMP)studio $(STAMP)test $(STAMP)lint $(STAMP)docs $(STAMP)bench $(STAMP)sanitize: $(STAMP)%: $(STAMP)core
+# The extra's packages alone: the package itself is there, and is not built again. What builds sanitized modules needs none of it.
+$(STAMP)studio $(STAMP)test $(STAMP)lint $(STAMP)docs $(STAMP)bench: $(STAMP)core
+$(STAMP)sanitize: pyproject.toml | $(STAMP)venv
+$(STAMP)studio $(STAMP)test $(STAMP)lint $(STAMP)docs $(STAMP)bench $(STAMP)sanitize: $(STAMP)%:
 	$(BIN)/python -c 'import tomllib; \
 		print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$*"], sep="\n")' \
 		> $(VENV)/$*.txt
