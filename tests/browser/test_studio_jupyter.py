@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
-import jupyterlab
 import numpy as np
 import psutil
 import pytest
@@ -48,6 +47,8 @@ print("it has", "learned")""",
 
 def shared(folder: str) -> Path:
     """A folder of JupyterLab's installation, which need not be that of this interpreter."""
+    import jupyterlab  # seconds, which every worker would take to collect this file
+
     for parent in Path(jupyterlab.__file__).resolve().parents:
         if (parent / "share" / "jupyter" / folder).is_dir():
             return parent / "share" / "jupyter" / folder

@@ -6,6 +6,7 @@ begin as one of PREFIXES does.
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import tokenize as python_tokens
@@ -81,18 +82,21 @@ def strings(path: Path) -> set[str]:
     return {str(literal_eval(string)) for string in plain}
 
 
-USES = [(path, *use) for path, text in modules().items() if path != "texts.js" for use in asked(text)]
+@functools.cache
+def uses() -> list[tuple[str, int, str, bool]]:
+    """Read in a test, not by every worker that collects this file."""
+    return [(path, *use) for path, text in modules().items() if path != "texts.js" for use in asked(text)]
 
 
 def test_every_key_that_is_asked_for_is_there():
     missing = [
-        f"{path}:{line}: {key}" for path, line, key, is_whole in USES if is_whole and key not in texts()
+        f"{path}:{line}: {key}" for path, line, key, is_whole in uses() if is_whole and key not in texts()
     ]
     assert missing == []
 
 
 def test_keys_of_parts_begin_as_declared():
-    parts = [(path, line, key) for path, line, key, is_whole in USES if not is_whole]
+    parts = [(path, line, key) for path, line, key, is_whole in uses() if not is_whole]
     undeclared = [
         f"{path}:{line}: {key}" for path, line, key in parts if not key.startswith(PREFIXES + VOCABULARY)
     ]
