@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import chainrule as c
+from chainrule.core.buffers import Buffers
 from chainrule.core.prefetch import prefetch
 from chainrule.data.source import SourceBlock
 from chainrule.data.stream import Stream
@@ -421,7 +422,25 @@ def test_gradient_flow_looks_at_the_first_block():
     assert flow.epochs == [0, 1]
 
 
-# --- the thread
+# --- memory and the thread
+
+
+def test_memory_is_used_again_when_nobody_refers_to_it():
+    buffers = Buffers(most=2)
+    first = buffers.empty((10, 3), np.float32)
+    place, row = first.ctypes.data, first[2]
+    second = buffers.empty((10, 3), np.float32)
+    assert second.ctypes.data != place
+    del first
+    assert buffers.empty((4, 4), np.float64).ctypes.data not in (
+        place,
+        second.ctypes.data,
+    )  # row is a view of it
+    del row
+    again = buffers.empty((5, 3), np.float64)
+    assert again.ctypes.data == place and again.shape == (5, 3) and again.dtype == np.float64
+    del again, second
+    assert buffers.empty((100, 100), np.float64).shape == (100, 100) and len(buffers.kept) <= 2
 
 
 def threads() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -144,8 +144,11 @@ def dense(X: Any, dtype: Any) -> NDArray[Any]:
     return rows.astype(dtype, copy=False)
 
 
-def joined(parts: Sequence[Samples]) -> Samples:
-    """Return several samples of one kind as one; a single one as it is. Raises DataError for y of other shapes."""
+def joined(parts: Sequence[Samples], empty: Callable[..., NDArray[Any]] = np.empty) -> Samples:
+    """Return several samples of one kind as one; a single one as it is. Raises DataError for y of other shapes.
+
+    empty: what allocates X.
+    """
     if len(parts) == 1:
         return parts[0]
     if len({part.y.shape[1:] for part in parts}) != 1:
@@ -154,7 +157,8 @@ def joined(parts: Sequence[Samples]) -> Samples:
         )
     X: Any = [part.X for part in parts]
     if all(isinstance(each, np.ndarray) for each in X):
-        X = np.concatenate(X)
+        shape = (sum(map(len, X)), X[0].shape[1])
+        X = np.concatenate(X, out=empty(shape, np.result_type(*X)))
     else:
         from scipy import sparse
 

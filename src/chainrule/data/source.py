@@ -17,6 +17,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.buffers import Buffers
 from chainrule.core.settings import check_choice, check_count
 from chainrule.data.checks import as_array
 from chainrule.data.samples import Samples, checksum
@@ -115,6 +116,7 @@ class CheckedSource(Protocol):
 
     source: Source
     seed: int
+    buffers: Buffers
 
     @property
     def n(self) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.buffers import Buffers
 from chainrule.core.prefetch import prefetch
 from chainrule.data import checks
 from chainrule.data.samples import Samples, TargetScale, joined
@@ -49,6 +50,7 @@ class Stream:
         self.source, self.network, self.seed, self.scale = source, network, seed, scale
         self.known, self.class_weight, self.outputs = classes, class_weight, network.outputs
         self.survey: Survey | None = None
+        self.buffers = Buffers()
         names = source.feature_names
         if names is not None and features is not None and tuple(names) != tuple(features):
             raise DataError(

@@ -95,7 +95,7 @@ def windows(
             order = np.arange(group.n)
             if shuffle:
                 order = generator(seed, "window", (epoch << EPOCH_BITS) + number).permutation(order)
-            yield joined(group.read()), order[max(0, start - place) :]
+            yield joined(group.read(), stream.buffers.empty), order[max(0, start - place) :]
         place += group.n
 
 

@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.buffers import Buffers
 from chainrule.core.prefetch import prefetch
 from chainrule.core.settings import check_choice, check_count
 from chainrule.data.source import Source, SourceBlock
 from chainrule.datasets.column_files import ColumnFile, find_files, first_null, is_text
 from chainrule.errors import ConfigError, DataError
 
-WINDOW_BYTES = 1 << 27
+WINDOW_BYTES = 1 << 26
 """The bytes of the rows that are shuffled together unless another number of rows is asked for."""
 MOST_CATEGORIES = 1 << 20
+TILE = 1 << 14
+"""The rows of which columns become rows at a time: they stay in the cache."""
 DTYPES: dict[str, Any] = {"uint8": np.uint8, "float32": np.float32, "float64": np.float64}
 
 
@@ -38,7 +41,7 @@ class ParquetSource(Source):
         bytes or booleans, float32 up to integers of 16 bits, float64 for larger ones. "float32" halves the memory.
     categories: the texts of each column of text, {"city": ("Aarhus", "Oslo")}, as `learn_categories` finds them. A text
         becomes its place among them from 1 on, for an `Embedding`; another one, and a null, becomes 0.
-    shuffle, window: as of `Source`; None for as many rows as have 128 MB.
+    shuffle, window: as of `Source`; None for as many rows as have 64 MB.
     folder: where shuffle="exact" keeps the rows of an epoch; None for the system's folder of temporary files.
 
     Raises DataError for missing columns, columns of other types and files that differ, FormatError for damaged files.
@@ -99,6 +102,7 @@ class ParquetSource(Source):
             shuffle=shuffle, window=max(1, rows) if window is None else check_count(window, "window")
         )
         self.folder = None if folder is None else os.fspath(folder)
+        self.buffers = Buffers()
         self.places = [(file, k) for file in self.files for k in range(len(file.sizes))]
 
     @property
@@ -132,15 +136,16 @@ class ParquetSource(Source):
         file, group = self.places[block]
         beside = [*self.targets, *([] if self.weight is None else [self.weight])]
         table = file.read(group, [*self.names, *beside])
-        X = np.empty((table.num_rows, len(self.names)), self.dtype)
-        for k, name in enumerate(self.names):
-            if name in self.categories:
-                X[:, k] = _codes(table.column(name), self.categories[name])
-            else:
-                at = 0
-                for chunk in self._whole(table, name, block).chunks:
-                    X[at : at + len(chunk), k] = _numbers(chunk)
-                    at += len(chunk)
+        columns = [
+            _codes(table.column(name), self.categories[name])
+            if name in self.categories
+            else _numbers(self._whole(table, name, block))
+            for name in self.names
+        ]
+        X = self.buffers.empty((table.num_rows, len(columns)), self.dtype)
+        for first in range(0, len(X), TILE):
+            rows = slice(first, first + TILE)
+            X[rows] = np.stack([each[rows] for each in columns], dtype=self.dtype, casting="unsafe").T
         y: list[NDArray[Any]] = [_values(self._whole(table, name, block)) for name in self.targets]
         weight = None if self.weight is None else _values(self._whole(table, self.weight, block))
         return SourceBlock(X, y[0] if len(y) == 1 else np.stack(y, 1), weight)
@@ -232,14 +237,15 @@ def _smallest(kinds: Sequence[Any]) -> np.dtype[Any]:
     return np.dtype(np.float32 if is_small else np.float64)
 
 
-def _numbers(chunk: Any) -> NDArray[Any]:
-    """Return the numbers of a part of a column."""
+def _numbers(column: Any) -> NDArray[Any]:
+    """Return the numbers of a column, not copied where they lie in one piece."""
     import pyarrow as pa
 
-    if pa.types.is_decimal(chunk.type):
-        chunk = chunk.cast(pa.float64())
-    values: NDArray[Any] = chunk.to_numpy(zero_copy_only=False)
-    return values
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.float64())
+    parts = [chunk.to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    found: NDArray[Any] = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty(0)])
+    return found
 
 
 def _as_text(column: Any) -> Any:
@@ -264,8 +270,7 @@ def _codes(column: Any, texts: Sequence[str]) -> NDArray[Any]:
 def _values(column: Any) -> NDArray[Any]:
     """Return a column of numbers or of text, each text once in memory."""
     if not is_text(column.type):
-        parts = [_numbers(chunk) for chunk in column.chunks]
-        return np.concatenate(parts) if parts else np.empty(0)
+        return _numbers(column)
     coded = _as_text(column).combine_chunks().dictionary_encode()
     texts = np.array(coded.dictionary.to_pylist() or [""])
     found: NDArray[Any] = texts[coded.indices.to_numpy()]
