@@ -237,9 +237,19 @@ def test_rows_of_your_own_are_held_out():
 
 def test_the_chosen_are_fitted_to_the_other_folds_of_a_larger_table(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(race, "FEW", 0)
+    seen: list[tuple[int, list[int], int]] = []
+    original = race.Race.weigh
+
+    def noted(self: Any, numbers: list[int], wanted: list[int]) -> Any:
+        seen.append((len(numbers), wanted, len(self.fits)))
+        return original(self, numbers, wanted)
+
+    monkeypatch.setattr(race.Race, "weigh", noted)
     made = best(MLPRegressor).fit(TABLE, NUMBER)
-    for each in made.report_:
-        assert each.networks == (race.FOLDS if each.weight else 1)
+    (raced, first, _), (chosen, every, fits) = seen
+    assert raced == len(SMALL) and first == [0] and every == [*range(race.FOLDS)]
+    assert 1 <= chosen <= raced and fits == raced + chosen * (race.FOLDS - 1)
+    assert all(each.networks == race.FOLDS for each in made.report_ if each.weight)
     assert len({part.estimator.random_state for part in made.blend_.parts}) == len(made.blend_)
 
 

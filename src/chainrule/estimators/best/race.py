@@ -39,7 +39,7 @@ def check(estimator: Any, incremental: bool) -> None:
     faults = {
         "partial_fit": incremental,
         "warm_start=True": estimator.warm_start,
-        "callbacks": estimator.callbacks is not None,
+        "callbacks": estimator.callbacks is not None or getattr(estimator, "_skl_callbacks", None),
         "n_members": estimator.n_members is not None,
         "replace_head": estimator._trunk is not None,
         "solver='lbfgs'": estimator.solver == "lbfgs",
@@ -112,8 +112,10 @@ def fit(
     )
     numbers = race.complete(raced)
     weights, degree = race.weigh(numbers, raced)
-    order = np.argsort(-weights, kind="stable")
-    race.run([*tasks([numbers[i] for i in order if weights[i]], later)], end, end)
+    if later:
+        numbers = [numbers[i] for i in np.argsort(-weights, kind="stable") if weights[i]]
+        race.run([*tasks(numbers, later)], end, end)
+        weights, degree = race.weigh(numbers, [*raced, *later])  # on more rows than chose them
     race.finish(dict(zip(numbers, weights.tolist(), strict=True)), raced, degree)
 
 
@@ -168,9 +170,9 @@ class Race(Runner):
             raise self.errors[0]
         return found
 
-    def weigh(self, numbers: list[int], raced: list[int]) -> tuple[NDArray[np.float64], float]:
-        """Return the weights of candidates on the rows held out, and the temperature."""
-        folds = [fold for fold in raced if all((number, fold) in self.fits for number in numbers)]
+    def weigh(self, numbers: list[int], wanted: list[int]) -> tuple[NDArray[np.float64], float]:
+        """Return the weights of candidates on the rows held out of the folds that all have, and the temperature."""
+        folds = [fold for fold in wanted if all((number, fold) in self.fits for number in numbers)]
         judge = _joined([self.judges[fold] for fold in folds])
         if not len(judge.y):
             return np.eye(len(numbers))[0], 1.0
