@@ -221,6 +221,30 @@ def test_pause_step_and_go_on_give_the_same_numbers(pages: Pages, studio: Studio
         np.testing.assert_array_equal(desk_of(studio).current().model.theta, stepped.theta)
 
 
+def test_an_answer_that_is_older_than_what_was_told_is_not_shown(pages: Pages):
+    with pages.open("train", state={"train.form": FORM}) as page:
+        page.click("[data-test=step]")
+        page.wait_for_selector(".screen[data-state=paused][data-step='1']")
+        settle(page)
+        page.evaluate(
+            """async () => {
+              const { store } = chainrule, { host } = store, state = await store.call('train.state'), { call } = host;
+              let answer = null;
+              const late = new Promise((resolve) => { answer = resolve; });
+              host.call = (name, args) => (name === 'train.state' ? late : call(name, args));
+              store.emit('connected');   // the page asks
+              store.emit('train.state', { ...state, step: 2 });
+              answer({ ...state, state: 'running' });
+              await late;
+              host.call = call;
+            }"""
+        )
+        settle(page)
+        page.wait_for_selector(".screen[data-state=paused][data-step='2']")
+        page.click("[data-test=stop]")
+        comes_to(page, "stopped")
+
+
 def test_the_timeline_puts_earlier_weights_on_show(pages: Pages, studio: Studio):
     with pages.open("train", state={"train.form": FORM}) as page:
         page.click("[data-test=start]")

@@ -25,7 +25,7 @@ export const isAlive = (run) => run.state === 'running' || run.state === 'paused
 // Calls changed(what) after each change: 'all', 'frame', 'look', 'epoch', 'mark' or 'shown'. Returns {run, refresh, stop}.
 export function followRun(store, changed) {
   const run = fresh(), page = String(Math.random()).slice(2);
-  let filling = false;
+  let filling = false, told = 0;   // told: how often the server has told the whole state
 
   function take(data) {
     const curve = columns(data.curve, data.samples), marks = data.timeline || { step: [], seen: [] };
@@ -34,9 +34,12 @@ export function followRun(store, changed) {
     changed('all');
   }
 
+  // Answers are made in threads of their own: one may come behind an event that is newer.
   async function refresh() {
+    const before = told;
     try {
-      take(await store.call('train.state'));
+      const data = await store.call('train.state');
+      if (told === before) take(data);
     } catch (error) {
       if (error.message !== 'lost') throw error;
     }
@@ -91,7 +94,7 @@ export function followRun(store, changed) {
   const seen = () => watch(!document.hidden);
   document.addEventListener('visibilitychange', seen);
   const offs = [
-    store.listen('train.state', take),
+    store.listen('train.state', (data) => { told += 1; take(data); }),
     store.listen('train.frame', frame),
     store.listen('train.look', look),
     store.listen('train.epoch', epoch),
