@@ -50,6 +50,23 @@ def test_the_screen_at_hand_is_in_sight_and_what_has_the_focus_keeps_it(pages: P
         assert "other" in page.locator("[data-test=model-line]").inner_text()
 
 
+def test_a_page_is_idle_when_the_last_answer_is_drawn(pages: Pages):
+    """An answer that comes behind a frame is drawn in the next one, and changes the page there."""
+    with pages.open() as page:
+        assert page.evaluate(
+            """async () => {
+              const { store } = chainrule;
+              let busy = 1, drawn = false;
+              Object.defineProperty(store.host, 'busy', { get: () => busy });
+              const idle = chainrule.idle();
+              await store.settled();
+              requestAnimationFrame(() => { busy = 0; requestAnimationFrame(() => { drawn = true; }); });
+              await idle;
+              return drawn;
+            }"""
+        )
+
+
 @pytest.mark.parametrize(
     ("script", "says"),
     [

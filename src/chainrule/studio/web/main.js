@@ -5,14 +5,16 @@ import { socketHost } from './socket.js';
 const host = socketHost();
 const { store } = mount(document.getElementById('app'), host);
 
-// For the tests: the store, and a promise that settles when nothing is under way.
+// For the tests: the store, and a promise that settles when nothing is under way and what came last has been drawn.
 window.chainrule = {
   store,
   frames: 0,
   async idle() {
+    let before = 0;
     do {
+      before = host.busy;
       await store.settled();
       await new Promise((resolve) => { requestAnimationFrame(() => setTimeout(resolve)); });
-    } while (host.busy > 0);
+    } while (before > 0 || host.busy > 0);   // an answer that came behind the frame is drawn in the next one
   },
 };
