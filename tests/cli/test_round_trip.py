@@ -376,6 +376,19 @@ def test_many_classes_are_shown_by_their_largest_confusions(command, tmp_path):
     assert len((tmp_path / "run/confusion_matrix.csv").read_text().splitlines()) == 31
 
 
+def test_the_xla_engine(command, tables, tmp_path):
+    """A run on a device, which is judged like any other, and repeated by the command in its folder."""
+    how = ("--hidden", 4, "--epochs", 2, "--dtype", "float64")
+    given = command(
+        "train", tables["two"], *how, "--engine", "xla", "--device", "cpu", "--out", "run", data=True
+    )
+    expected = command("train", tables["two"], *how, "--engine", "reference", "--out", "other", data=True)
+    assert given["metrics"] == pytest.approx(expected["metrics"], rel=1e-9)
+    assert (
+        "--engine xla --device cpu" in json.loads((tmp_path / "run" / "config.json").read_text())["command"]
+    )
+
+
 def test_info(command):
     found = command("info", data=True)
     assert found["packages"]["numpy"] == np.__version__

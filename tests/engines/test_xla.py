@@ -39,6 +39,7 @@ from chainrule import (
 )
 from chainrule.engines import ENGINES, Plan, StepSettings, select
 from chainrule.engines.xla import devices, samples
+from chainrule.engines.xla.program import program
 from chainrule.formulas.layers import Layer
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS
@@ -448,9 +449,38 @@ def test_without_being_asked_for_it_imports_no_jax():
     assert run.stdout == "False\n"
 
 
+class Times(Layer):
+    """A layer with a number that is no field: two of them are equal to Python."""
+
+    def __init__(self, number):
+        object.__setattr__(self, "number", number)
+
+    def forward(self, params, a, ctx):
+        return self.number * a, None
+
+    def backward(self, params, cache, delta, ctx):
+        return (), self.number * delta
+
+
+def test_equal_networks_share_a_program():
+    """A search or a further `partial_fit` makes new ones; custom layers may differ although they are equal."""
+
+    def made(*layers: Layer, **more) -> object:
+        return program(Plan(Network(6, [Dense(3), *layers], SoftmaxCrossEntropy(), **more), Adam(), 10))
+
+    assert made(ReLU()) is made(ReLU())
+    assert made(ReLU()) is not made(Tanh())
+    assert made(ReLU()) is not made(ReLU(), l2=0.1)
+    assert Times(2) == Times(3)
+    assert made(Times(2)) is not made(Times(3))
+    outputs = [
+        Model(Network(6, [Dense(3), Times(k)], SoftmaxCrossEntropy()), seed=1).outputs(X, engine="xla")
+        for k in (2, 3)
+    ]
+    np.testing.assert_allclose(outputs[0] * 1.5, outputs[1], rtol=1e-5)
+
+
 def test_seeds_do_not_make_another_program():
     plan = Plan(NETWORK, Adam(), 10, 1, np.float64)
-    from chainrule.engines.xla.program import program
-
     assert program(plan) is program(plan._replace(seed=2, threads=1))
     assert program(plan) is not program(plan._replace(optimizer=replace(Adam(), beta1=0.5)))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import chainrule as c
-from chainrule.training.events import EpochEnd, Started
+from chainrule.training.events import EpochEnd, Finished, Progress, Started
 
 GENERATOR = np.random.default_rng(5)
 X = GENERATOR.normal(size=(40, 3))
@@ -422,6 +422,24 @@ def test_the_table_of_epochs_fits_the_terminal(width: int, columns: int):
         assert all(f"{RECORD[n]:.4f}" in lines[-1] for n in names if n.startswith(("loss", "acc", "val_")))
     if width >= 80 and columns == 6:
         assert all(name in lines[0] for name in names)
+
+
+def test_the_bar_says_that_an_engine_compiles():
+    from io import StringIO
+
+    from rich.console import Console
+
+    screen = StringIO()
+    bar = c.ProgressBar(1, console=Console(file=screen, force_terminal=True, color_system=None, width=80))
+    bar.on_event(
+        Started(0, 3, step=0, steps_per_epoch=3, samples=40, batch_size=16, engine="xla", compiles=True)
+    )
+    bar.bar.refresh()
+    assert "compiling" in screen.getvalue() and "epoch 1/3" not in screen.getvalue()
+    bar.on_event(Progress(0, 3, step=1, of=3, loss=0.5, rate=0.1, seconds=1.0))
+    bar.bar.refresh()
+    assert "epoch 1/3" in screen.getvalue()
+    bar.on_event(Finished(3, 3))
 
 
 def test_a_table_without_a_terminal_has_every_column(capsys: pytest.CaptureFixture[str]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from chainrule.formulas.layers import Context
 from chainrule.network.network import Network
 
 PROGRAMS = 16
-"""Compiled programs that are kept, for further runs of the same network in the same way."""
+"""Compiled programs that are kept, for further runs of an equal network in the same way."""
 
 
 class Carry(NamedTuple):
@@ -163,28 +162,52 @@ class CompiledSteps:
 
 
 def program(plan: Plan) -> CompiledSteps:
-    """Return the program of a plan, the same one for another seed."""
-    key = plan._replace(seed=0, threads=None)
-    network = plan.network
-    try:
-        return _program(key, (network.l2, network.l1, network.max_norm, network.loss))
-    except TypeError:  # a custom optimizer or loss that cannot be hashed
-        return CompiledSteps(key)
+    """Return the program of a plan: the same one for another seed, and for another network of equal layers."""
+    key = plan._replace(network=structure(plan.network), seed=0, threads=None)
+    found: CompiledSteps = _kept(_STEPS, key, lambda: CompiledSteps(plan))
+    return found
 
 
-@lru_cache(PROGRAMS)
-def _program(plan: Plan, settings: tuple[Any, ...]) -> CompiledSteps:
-    return CompiledSteps(plan)
-
-
-@lru_cache(PROGRAMS)
 def forward(network: Network) -> Callable[[tuple[Array, ...], Mapping[str, Any], Array], Array]:
     """Return the forward walk in prediction of a network, compiled for each number of rows when it first comes."""
-    import jax
 
-    def chainrule_outputs(theta: tuple[Array, ...], states: Mapping[str, Any], a: Array) -> Array:
-        out = network.predict(network.fill(theta), a, Context(states=states))
-        return namespace(a).asarray(out, dtype=a.dtype)
+    def make() -> Any:
+        import jax
 
-    compiled: Callable[..., Array] = jax.jit(chainrule_outputs)
-    return compiled
+        def chainrule_outputs(theta: tuple[Array, ...], states: Mapping[str, Any], a: Array) -> Array:
+            out = network.predict(network.fill(theta), a, Context(states=states))
+            return namespace(a).asarray(out, dtype=a.dtype)
+
+        return jax.jit(chainrule_outputs)
+
+    walk: Callable[[tuple[Array, ...], Mapping[str, Any], Array], Array] = _kept(
+        _WALKS, structure(network), make
+    )
+    return walk
+
+
+def structure(network: Network) -> Any:
+    """Return what decides a network's program: equal settings of the package's own layers and loss.
+
+    Custom ones may have more to them than their fields, so a network with such is itself alone.
+    """
+    parts = [*(link.layer for link in network.walk()), network.loss, network.loss.of_member]
+    if all(type(part).__module__.startswith("chainrule.") for part in parts):
+        return network.inputs, network.layers, network.loss, network.l2, network.l1, network.max_norm
+    return network, network.l2, network.l1, network.max_norm
+
+
+_STEPS: dict[Any, Any] = {}
+_WALKS: dict[Any, Any] = {}
+
+
+def _kept(programs: dict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
+    """Return a program that was made before, or make it and forget the one that was not used for longest."""
+    try:
+        found = programs.pop(key, None)
+    except TypeError:  # a custom optimizer or loss that cannot be hashed
+        return make()
+    programs[key] = found = make() if found is None else found
+    for oldest in list(programs)[:-PROGRAMS]:
+        programs.pop(oldest, None)
+    return found
