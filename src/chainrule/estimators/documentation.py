@@ -51,7 +51,7 @@ PARAMETERS = """
         for the one of preprocess="auto", which is "fast". "best" fits several recipes within time_limit, or 60 s, and
         predicts by a weighted average, `blend_`, of which model_ is the heaviest network; `report_` has a record of
         each. Raises ConfigError without preprocess.
-    engine: "native", "reference" or "auto", see `Model.fit`.
+    engine: "native", "reference", "xla" or "auto", see `Model.fit`.
     n_members: the networks of an ensemble, which begin with other weights and are trained together, each on a core of
         its own; None for one, or as many as the preset has. Their average is predicted, and watched by early stopping.
         `members_` is a list of them, `model_` is an `Ensemble`, coefs_ and intercepts_ have an axis of members in
