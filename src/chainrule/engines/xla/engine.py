@@ -7,8 +7,9 @@ device. This file moves numbers between theta's layout and the device, and finds
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from chainrule.engines.base import Plan, StepSettings
 from chainrule.engines.step import gradient
 from chainrule.engines.xla import devices
 from chainrule.engines.xla.program import Carry, Span, forward, program
-from chainrule.engines.xla.samples import DevicePart, DeviceSamples, dense, fetch, put, source
+from chainrule.engines.xla.samples import DevicePart, DeviceSamples, Shared, dense, fetch, put, source
 from chainrule.errors import NonFiniteError
 from chainrule.network.network import Network
 
@@ -33,10 +34,11 @@ class XlaEngine:
 
     name = "xla"
     device: str | None = None
+    shared: Shared = field(default_factory=WeakValueDictionary, repr=False, compare=False)
 
     def on(self, device: str | None) -> XlaEngine:
-        """Return the engine on a device."""
-        return replace(self, device=device)
+        """Return an engine on a device, for one run."""
+        return XlaEngine(device)
 
     def refusal(self, plan: Plan) -> str | None:
         """Return why it cannot run a plan, or None. Raises ConfigError for a device that there is not."""
@@ -52,7 +54,8 @@ class XlaEngine:
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
     ) -> XlaSession:
         """Train theta in place."""
-        return XlaSession(plan, theta, states, optimizer_state, step_offset, devices.find(self.device))
+        device = devices.find(self.device)
+        return XlaSession(plan, theta, states, optimizer_state, step_offset, device, self.shared)
 
     def workers(self) -> int:
         """Return 1: a compiled program uses the cores by itself."""
@@ -120,9 +123,11 @@ class XlaSession:
         optimizer_state: Any,
         step_offset: int,
         device: Any,
+        shared: Shared,
     ) -> None:
         """Look the program up. Numbers are put on the device, and the program is compiled, at the first step."""
-        self.plan, self.theta, self.step_offset, self.device = plan, theta, step_offset, device
+        self.plan, self.theta, self.step_offset = plan, theta, step_offset
+        self.device, self.shared = device, shared
         self.states, self._optimizer_state = states, optimizer_state
         self.all_sums, self.taken = np.zeros(5), 0
         self.sums, self.row_sums = self.all_sums[:3], self.all_sums[3:]
@@ -143,7 +148,7 @@ class XlaSession:
         with devices.settings():
             self.push()
             if self.source is None or self.source.samples is not samples:
-                self.source = source(samples, self.plan, self.device)
+                self.source = source(self.shared, samples, self.plan, self.device)
             size, room = self.plan.batch_size, self.source.room
             for begin in range(0, len(settings.rate), room):
                 some = settings.part(begin, begin + room)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -74,15 +74,19 @@ def dense(X: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
         return a if is_small else a.astype(dtype, copy=False)
 
 
-_SOURCES: WeakValueDictionary[Any, DeviceSamples] = WeakValueDictionary()
+Shared: TypeAlias = WeakValueDictionary[Any, DeviceSamples]
+"""The samples that the sessions of one run have on a device."""
 
 
-def source(samples: Samples, plan: Plan, device: Any) -> DeviceSamples:
-    """Return the samples on a device, the same for all sessions that train on them at a time, as an ensemble's do."""
-    key = (*map(id, samples[:3]), plan.batch_size, np.dtype(plan.dtype), device)
-    found = _SOURCES.get(key)
-    if found is None or any(a is not b for a, b in zip(found.samples[:3], samples[:3], strict=True)):
-        found = _SOURCES[key] = DeviceSamples(samples, plan, device)
+def source(shared: Shared, samples: Samples, plan: Plan, device: Any) -> DeviceSamples:
+    """Return the samples on a device, the same for all members of an ensemble.
+
+    shared: of one run alone, between two of which the caller may write into the arrays.
+    """
+    key = id(samples), plan.batch_size, np.dtype(plan.dtype), device
+    found = shared.get(key)
+    if found is None or found.samples is not samples:
+        found = shared[key] = DeviceSamples(samples, plan, device)
     return found
 
 
