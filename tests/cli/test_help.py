@@ -44,6 +44,7 @@ def test_commands():
         "predict",
         "studio",
         "train",
+        "tune",
     ]
 
 
@@ -124,10 +125,10 @@ def test_help_fits_the_terminal(command, monkeypatch, name, width):
 def test_the_examples_run(command, tmp_path):
     Image.fromarray(load_mnist()[1].images[0]).save(tmp_path / "digit.png")
     ending = [
-        # The studio serves until Ctrl-C, and there are no files to shuffle.
+        # The studio serves until Ctrl-C, and there are no files to shuffle or to search on.
         example
         for function, example in EXAMPLES
-        if function.__name__ not in ("studio", "data")
+        if function.__name__ not in ("studio", "data", "tune")
     ]
     printed = [command(*shlex.split(example)[1:]).stdout for example in ending]
     assert float(re.search(r"Test accuracy ([\d.]+) %", printed[0])[1]) >= 98

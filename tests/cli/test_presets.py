@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from chainrule import Ensemble, MLPClassifier, MLPRegressor
-from chainrule.recipe.columns import take
+from chainrule import Ensemble, MLPClassifier, MLPRegressor, Model
+from chainrule.estimators.tuning.rows import take
 from chainrule.recipe.data import load
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
@@ -176,12 +176,18 @@ def test_refused(command, houses, tmp_path, options, message):
     assert not (tmp_path / "run").exists()
 
 
-def test_refused_elsewhere(command, houses, tables):
+def test_refused_elsewhere(command, houses, tables, tmp_path):
     assert (
         "--preset is of a table, and two has no columns"
         in command("train", tables["two"], "--preset", "fast", code=2).stderr
     )
     command("train", "houses.csv", *PRICE, *FAST)
+    model, extra = Model.load_with_extra(tmp_path / "run" / "model.safetensors")
+    model.save(tmp_path / "blend.safetensors", extra={"estimator": extra["estimator"], "blend": {}})
+    for name in ("predict", "evaluate"):
+        said = command(name, "blend.safetensors", "houses.csv", code=2).stderr
+        assert "blend.safetensors has an average of several architectures" in said
+        assert "MLPRegressor.load(...)" in said
     assert (
         "--spread compares the members of an ensemble, and run is one network"
         in command("predict", "run", "houses.csv", "--spread", code=2).stderr

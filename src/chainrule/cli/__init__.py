@@ -21,9 +21,11 @@ from chainrule.cli.lab import lab
 from chainrule.cli.predict import predict
 from chainrule.cli.studio import studio
 from chainrule.cli.train import train
+from chainrule.cli.tune import tune
 
 EXAMPLES: tuple[tuple[Callable[..., None], str], ...] = (
     (train, "chainrule train mnist --report --out runs/mnist"),
+    (tune, "chainrule tune table.csv --target-column y --trials 30 --out runs/tuned"),
     (evaluate, "chainrule evaluate runs/mnist mnist"),
     (predict, "chainrule predict runs/mnist digit.png"),
     (info, "chainrule info runs/mnist"),

@@ -42,7 +42,7 @@ def evaluate(
 
     if part is not None and part not in PARTS:
         raise ConfigError(f"--part must be train, validation, test or all, not {part!r}.")
-    chosen, table = load_with_table(model)
+    chosen, table = load_with_table(model, whole=True)
     if data.lower().endswith(TABLES):
         whole, found, run = table_of_run(model, chosen, table, data)
     else:

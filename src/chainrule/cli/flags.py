@@ -13,7 +13,9 @@ from chainrule.recipe.settings import as_text, flag, widths
 class Flags(Names):
     """The names of the command: `--batch-size`, `--batch-size 32`."""
 
-    others = frozenset({"clip_value", "repeats", "budget", "row_group_size"})
+    others = frozenset(
+        {"clip_value", "repeats", "budget", "row_group_size", "trials", "folds", "pruner", "jobs"}
+    )
 
     def __call__(self, option: str) -> str:
         """Return the flag of an option; DATA, as in the usage, for the data, which have none."""

@@ -26,6 +26,7 @@ PACKAGES = (
     "typer",
     "rich",
     "jax",
+    "optuna",
 )
 THREAD_VARIABLES = ("CHAINRULE_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 

@@ -13,15 +13,25 @@ if TYPE_CHECKING:
     from chainrule.recipe.tables import Known
 
 
-def load_with_table(text: str) -> tuple[Model | Ensemble, Known | None]:
-    """Read MODEL, and what its file knows of the table that it was trained on; None where it was not."""
+def load_with_table(text: str, *, whole: bool = False) -> tuple[Model | Ensemble, Known | None]:
+    """Read MODEL, and what its file knows of the table that it was trained on; None where it was not.
+
+    whole: whether it must be all that predicts, not the first of several networks of other architectures.
+    """
     path = model_file(text)
     model: Model | Ensemble
     model, metadata = (Ensemble if has_ensemble(path) else Model).load_with_extra(path)
     if "estimator" not in metadata:
         return model, None
+    from chainrule.estimators.best.files import KEY
     from chainrule.recipe import tables
 
+    if whole and KEY in metadata:
+        kind = metadata["estimator"]["class"]
+        raise ConfigError(
+            f"{path} has an average of several architectures (preset='best'), which predicts in Python alone: "
+            f"{kind}.load(...)."
+        )
     return model, tables.known(metadata, path)
 
 

@@ -50,7 +50,7 @@ def predict(
     from chainrule.cli.models import load_with_table
     from chainrule.model import Model
 
-    chosen, table = load_with_table(model)
+    chosen, table = load_with_table(model, whole=True)
     if spread and isinstance(chosen, Model):
         raise ConfigError(
             f"--spread compares the members of an ensemble, and {model} is one network; train with --members."

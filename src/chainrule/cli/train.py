@@ -143,8 +143,8 @@ def carry_out(
     return outcome, page
 
 
-def write_report(outcome: Outcome, page: Path) -> None:
-    """Write the report of a run."""
+def write_report(outcome: Outcome, page: Path, command: str | None = None) -> None:
+    """Write the report of a run. command: that repeats it; the run's own for None."""
     import dataclasses
 
     from chainrule.recipe import augmented, folder
@@ -163,7 +163,7 @@ def write_report(outcome: Outcome, page: Path) -> None:
         image_shape=run.image,
         rows=run.parts.rows,
         settings=as_json(dataclasses.asdict(run.settings)),
-        command=run.command,
+        command=run.command if command is None else command,
         versions=folder.versions(),
         table=table_run(outcome),
         distorted=augmented.shown(run),

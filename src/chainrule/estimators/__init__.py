@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from chainrule.estimators.classifier import MLPClassifier
     from chainrule.estimators.regressor import MLPRegressor
     from chainrule.estimators.tables.preprocessor import TablePreprocessor
+    from chainrule.estimators.tuning.search import tune
 
-__all__ = ["MLPClassifier", "MLPRegressor", "TablePreprocessor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "TablePreprocessor", "tune"]
 
 __getattr__, __dir__ = lazy(
     __name__,
@@ -23,5 +24,6 @@ __getattr__, __dir__ = lazy(
         "classifier": ("MLPClassifier",),
         "regressor": ("MLPRegressor",),
         "tables.preprocessor": ("TablePreprocessor",),
+        "tuning.search": ("tune",),
     },
 )

@@ -64,14 +64,6 @@ def excluded(
     return list(dict.fromkeys(names))
 
 
-def take(columns: Mapping[str, Any], rows: NDArray[np.int64]) -> dict[str, Any]:
-    """Return the given rows of columns, which are arrays, lists or series."""
-    return {
-        name: [values[row] for row in rows.tolist()] if isinstance(values, list) else values[rows]
-        for name, values in columns.items()
-    }
-
-
 def as_numbers(columns: Mapping[str, Any], source: str) -> NDArray[np.float64]:
     """Return columns as (n, columns) numbers, NaN for missing ones. Raises DataError where one is something else."""
     made = []

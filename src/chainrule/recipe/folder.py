@@ -4,6 +4,7 @@ config.json             all settings of the run, written before the first step
 checkpoint.safetensors  the state of the training
 history.csv             one line per epoch, as it ends
 model.safetensors  history.json  metrics.json  confusion_matrix.csv  report.html    at its end
+journal.log  trials.csv of a search: its trials, as they end
 .lock                   locked while a process trains in it: no other may write there, all may read
 """
 
@@ -31,6 +32,7 @@ FORMAT = 1
 FILES = (
     *("config.json", "checkpoint.safetensors", "history.csv", "model.safetensors", "history.json"),
     *("metrics.json", "confusion_matrix.csv", "report.html"),
+    *("trials.csv", "journal.log", "journal.log.lock"),
 )
 LOCK = ".lock"
 MAX_CONFIG_BYTES = 1 << 20

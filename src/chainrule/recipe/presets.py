@@ -17,9 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.data.checks import check_samples
 from chainrule.errors import ConfigError
-from chainrule.estimators import files
+from chainrule.estimators.tuning.rows import take
 from chainrule.recipe import folder, longer
-from chainrule.recipe.columns import take
 from chainrule.recipe.data import Data, Parts
 from chainrule.recipe.fit import StopOnRequest
 from chainrule.recipe.naming import PYTHON, Names
@@ -186,7 +185,7 @@ def done_before(run: PresetRun, asked: int | None, named: Names = PYTHON) -> Pre
     history = longer.recorded(run.place)
     if history is None or history.stopped == longer.ON_REQUEST:
         return run
-    found = files.read(type(run.estimator), run.place / "model.safetensors")
+    found = type(run.estimator).load(run.place / "model.safetensors")
     found.model_.history = history
     return run._replace(before=with_model(run, found))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from chainrule.recipe import folder
@@ -14,16 +15,20 @@ if TYPE_CHECKING:
 
 
 def write(
-    prepared: Prepared, history: History, judgement: Judgement, comparison: BaselineComparison | None = None
+    prepared: Prepared,
+    history: History,
+    judgement: Judgement,
+    comparison: BaselineComparison | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the model, its history and its metrics into the folder of the run."""
+    """Write the model, its history and its metrics into the folder of the run. more: more entries of metrics.json."""
     place = prepared.place
     prepared.model.save(place / "model.safetensors", extra=model_extra(prepared, history))
     folder.write_json(place / "history.json", {"records": history.records, "stopped": history.stopped})
     if (matrix := judgement.matrix) is not None:
         folder.write_confusion(place / "confusion_matrix.csv", matrix, judgement.labels)
     compared = {} if comparison is None else {"comparison": comparison.to_data()["models"]}
-    folder.write_json(place / "metrics.json", judgement.to_json() | compared)
+    folder.write_json(place / "metrics.json", judgement.to_json() | compared | dict(more or {}))
 
 
 def model_extra(prepared: Prepared, history: History) -> dict[str, Any] | None:

@@ -202,6 +202,8 @@ def _agreed(
 ) -> Prepared | PresetRun:
     """Check the given settings and data against those of the run in a folder, and return that run."""
     config = folder.read_config(place)
+    if "search" in config:
+        raise ConfigError(f"{place} has a search; go on with it by: chainrule tune {place} --resume")
     path = f"{place / 'config.json'}"
     asked = Settings.from_json(config["settings"], path)
     resolved = Settings.from_json(config["resolved"], path)

@@ -1,0 +1,231 @@
+"""`chainrule tune`: search for the best settings of a network for a table, and print the search."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from chainrule.cli import options, output, table_options
+from chainrule.cli.flags import FLAGS
+from chainrule.cli.guard import InterruptedRun, guarded
+from chainrule.errors import ConfigError
+from chainrule.recipe.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from chainrule.estimators.tuning.study import TrialRecord
+    from chainrule.recipe.tune import TuneOutcome, TuneRun
+
+SETTINGS = ("preset", "members", "loss", "epochs", "seed", "positive", "target_column", "exclude_columns")
+"""The options that are settings of a run."""
+SEARCH = ("trials", "time_limit", "folds", "pruner", "jobs")
+
+
+@guarded
+def tune(
+    context: typer.Context,
+    data: table_options.TunedData,
+    target_column: options.TargetColumn = None,
+    exclude_columns: options.ExcludeColumns = None,
+    preset: table_options.TunedPreset = None,
+    members: table_options.TunedMembers = None,
+    loss: options.Loss = None,
+    epochs: table_options.TunedEpochs = None,
+    seed: table_options.TunedSeed = 0,
+    positive: options.TrainPositive = None,
+    trials: table_options.Trials = None,
+    time_limit: table_options.SearchLimit = None,
+    folds: table_options.Folds = None,
+    pruner: table_options.Pruner = "median",
+    jobs: table_options.Jobs = 1,
+    out: table_options.TunedOut = None,
+    overwrite: table_options.TunedOverwrite = False,
+    resume: table_options.TunedResume = False,
+    report: options.Report = False,
+    as_json: options.RunAsJson = False,
+    quiet: options.Quiet = False,
+    debug: options.RunDebug = False,
+) -> None:
+    """Search for the best settings of a network for a table, and leave a folder with it.
+
+    Each setting is tried on rows that are held out; the best is trained on all rows that are not for testing.
+    """
+    values = locals()
+    from chainrule.recipe import tune as recipe
+
+    given = Settings(**{name: values[name] for name in SETTINGS})
+    if resume and overwrite:
+        raise ConfigError("--resume goes on with a search, --overwrite replaces it; choose one.")
+    place = (out or Path(data)) if resume else None
+    if place is not None and (place / "config.json").is_file():
+        chosen = {n for n in values if _was_given(context, n)}
+        anew = {name: values[name] for name in SEARCH if name in chosen}
+        begun = recipe.resumed(place, given, [n for n in SETTINGS if n in chosen], anew, FLAGS)
+    elif place is not None and out is None:
+        raise ConfigError(
+            f"{place} contains no search to go on with; name its folder, or give DATA and --out."
+        )
+    else:
+        how = recipe.SearchSettings(**{name: values[name] for name in SEARCH})
+        begun = recipe.begun(data, given, how, out, overwrite, FLAGS)
+    console = output.console(quiet=quiet or as_json)
+    with begun as search:
+        found, page = carry_out(search, console, report)
+    if as_json:
+        output.print_json(as_result(found, page))
+    else:
+        show(found, page, console)
+    if found.tuned.stopped == "interrupted":
+        raise InterruptedRun(f"Interrupted; go on with: {again(search)}")
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def again(search: TuneRun) -> str:
+    """Return the command that goes on with a search."""
+    import shlex
+
+    return shlex.join(["chainrule", "tune", str(search.run.place), "--resume"])
+
+
+def carry_out(search: TuneRun, out: Console, report: bool) -> tuple[TuneOutcome, Path | None]:
+    """Carry out a search and print its trials; return its outcome, and the path of its report if there is one."""
+    from chainrule.cli.train import write_report
+    from chainrule.recipe import tune as recipe
+
+    introduce(search, out)
+    lines, page = TrialLines(out), search.run.place / "report.html" if report else None
+    try:
+        with ExitStack() as status:
+
+            def judging() -> None:
+                status.close()
+                status.enter_context(out.status("evaluating"))
+
+            def listen(record: TrialRecord) -> None:
+                status.close()
+                lines.add(record)
+                status.enter_context(out.status("trying settings"))
+
+            found = recipe.carry_out(search, listen, judging)
+            if page is not None:
+                write_report(found.outcome, page, found.command)
+    except KeyboardInterrupt:
+        raise InterruptedRun(f"Interrupted; go on with: {again(search)}") from None
+    return found, page
+
+
+def introduce(search: TuneRun, out: Console) -> None:
+    """Print the table and how it is searched."""
+    from chainrule.cli.tables import introduce_table
+
+    run, how = search.run, search.settings
+    table = run.table
+    out.print(
+        f"[bold]{output.plain(run.data.name)}[/bold]  {len(table.train):,} samples to search on, "
+        f"{len(table.test):,} to test on"
+    )
+    y = run.data.train.y
+    labels = [] if table.target.is_number else sorted({str(label) for label in y.tolist()})
+    introduce_table(out, table, labels)
+    ends = [f"{how.trials:,} trials"] if how.trials is not None else []
+    ends += [] if how.time_limit is None else [f"{how.time_limit:g} s"]
+    held = "a fifth held out" if how.folds is None else f"{how.folds} folds"
+    at_once = f", {how.jobs} at a time" if how.jobs > 1 else ""
+    out.print(
+        f"preset {run.given.preset}: {' or '.join(ends) or '50 trials'}, {held}, pruner {how.pruner}{at_once}\n",
+        style="dim",
+        markup=False,
+    )
+
+
+class TrialLines:
+    """A line for each trial: its number, its value, the best so far, seconds and settings."""
+
+    def __init__(self, out: Console) -> None:
+        """Print to a console."""
+        self.out, self.best = out, float("inf")
+        self.is_new = True
+
+    def add(self, record: TrialRecord) -> None:
+        """Print a trial."""
+        from rich.text import Text
+
+        if self.is_new:
+            self.out.print(f"{'trial':>5} {'value':>10} {'best':>10} {'seconds':>8}  settings", style="dim")
+            self.is_new = False
+        is_best = record.value is not None and record.value < self.best
+        self.best = record.value if is_best and record.value is not None else self.best
+        value = record.state if record.value is None else f"{record.value:.5g}"
+        best = "" if self.best == float("inf") else f"{self.best:.5g}"
+        line = Text(f"{record.number:>5} {value:>10} {best:>10} {record.seconds:>8.1f}  ")
+        line.append(settings_text(record.settings), "bold" if is_best else "dim")
+        self.out.print(line, no_wrap=True, overflow="ellipsis", crop=self.out.is_terminal)
+
+
+def settings_text(settings: dict[str, Any]) -> str:
+    """Return settings in a line: their values, with the names of numbers between 0 and 1."""
+    said = []
+    for name, value in settings.items():
+        if isinstance(value, bool):
+            said += [name] if value else []
+        elif isinstance(value, str):
+            said.append(value)
+        else:
+            said.append(f"{name} {value:.2g}" if isinstance(value, float) else f"{name} {value}")
+    return ", ".join(said)
+
+
+def show(found: TuneOutcome, page: Path | None, progress: Console) -> None:
+    """Print the result of the search, and that of the run with the best settings."""
+    from rich import box
+    from rich.table import Table
+
+    from chainrule.cli.train import show as show_run
+    from chainrule.network.summary import counted
+
+    tuned, out = found.tuned, output.console()
+    progress.print()
+    count = counted(len(tuned.trials), "trial")
+    out.print(f"[bold]{count}[/bold] in {tuned.seconds:.1f} s, ended by: {tuned.stopped}")
+    value, metric = tuned.best.value or 0.0, tuned.metric.replace("_", " ")
+    line = f"best {metric} on held-out rows {value:.5g}"
+    if tuned.default is not None and tuned.default.value:
+        change = 100 * (value / tuned.default.value - 1)
+        line += f", of the preset as it is {tuned.default.value:.5g} ({change:+.1f} %)"
+    out.print(line, markup=False)
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False)
+    shown = tuned.importances
+    for head in ("setting", "best", "preset", *(["importance"] if shown else [])):
+        grid.add_column(head, justify="left" if head == "setting" else "right")
+    default = {} if tuned.default is None else tuned.default.settings
+    for name in sorted(tuned.best.settings, key=lambda each: -shown.get(each, 0.0)):
+        cells = [_cell(tuned.best.settings[name]), _cell(default.get(name, ""))]
+        grid.add_row(name, *cells, *([output.percent(shown.get(name, 0.0))] if shown else []))
+    out.print(grid)
+    show_run(found.outcome, page, progress)
+
+
+def _cell(value: Any) -> str:
+    return (
+        ("yes" if value else "no")
+        if isinstance(value, bool)
+        else f"{value:.3g}"
+        if isinstance(value, float)
+        else f"{value}"
+    )
+
+
+def as_result(found: TuneOutcome, page: Path | None) -> dict[str, Any]:
+    """Return the result, for programs."""
+    from chainrule.cli.train import as_data
+    from chainrule.recipe import tune as recipe
+
+    return as_data(found.outcome, page) | {"search": recipe.as_data(found.tuned)}

@@ -1,0 +1,286 @@
+"""Search for the best settings of an estimator of tables, by asking for a setting, trying it, and telling its value.
+
+tuned = tune(MLPRegressor(preprocess="auto", random_state=0), X, y, trials=50, time_limit=600)
+tuned.estimator.predict(new), tuned.best, tuned.trials
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from chainrule.core.settings import check_count, check_number
+from chainrule.data.checks import check_seed
+from chainrule.errors import ConfigError, DataError
+from chainrule.estimators.base import MLPEstimator
+from chainrule.estimators.settings import is_default, name_of_recipe
+from chainrule.estimators.tuning import rows, study
+from chainrule.estimators.tuning.spaces import SPACES, Space
+from chainrule.estimators.tuning.study import TrialRecord
+from chainrule.estimators.tuning.trial import Problem, Tried, metric_of, tried
+
+TRIALS = 50
+"""The trials of a search that has neither a number of them nor a time limit."""
+FIRST_SHARE = 0.4
+"""The most of the time limit that the first trial takes; its fits are shortened to it."""
+MARGIN = 1.15
+"""The seconds kept for the last fit, by those of the best trial's."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The result of a search."""
+
+    estimator: Any
+    """with the best settings, fitted to all rows; as fitted in its trial where Ctrl-C ended the search"""
+    best: TrialRecord
+    default: TrialRecord | None
+    """the trial of the settings as they were; None where it did not come to its end"""
+    trials: list[TrialRecord]
+    importances: dict[str, float]
+    """the share of the differences between trials that each setting explains, largest first; empty for few trials"""
+    metric: str
+    """what a value is: log_loss, rmse, or loss"""
+    seconds: float
+    """of the whole search, with its last fit"""
+    stopped: str
+    """why it ended: "trials", "time limit" or "interrupted" """
+
+
+class _Search:
+    """The state of a running search, which its threads share."""
+
+    def __init__(self, estimator: Any, problem: Problem, space: Space, seed: int, jobs: int) -> None:
+        self.estimator, self.problem, self.space, self.seed, self.jobs = estimator, problem, space, seed, jobs
+        defaults = {field.name: field.default for field in fields(estimator)}
+        given = {n for n, v in estimator.get_params(deep=False).items() if not is_default(v, defaults[n])}
+        self.dimensions = space.without(given)
+        self.lock, self.study = threading.Lock(), None
+        self.listen: Callable[[TrialRecord], object] = _ignore
+        self.wanted, self.end, self.begun = math.inf, math.inf, time.monotonic()
+        self.best: Tried | None = None
+        self.times = list[float]()
+        self.at_work = 0
+        self.out_of_time = False
+
+    def reserve(self) -> float:
+        """Return the seconds to keep for the last fit."""
+        if self.best is not None:
+            return MARGIN * self.best.seconds
+        return MARGIN * max(self.times, default=0.0)
+
+    def ask(self) -> Any:
+        """Return the next trial; None if there is none."""
+        with self.lock:
+            if self.problem.stop.is_set() or study.ended(self.study) + self.at_work >= self.wanted:
+                return None
+            left = self.end - time.monotonic() - self.reserve()
+            needed = 0.3 * statistics.median(self.times) if self.times else 0.0
+            if left <= needed * len(self.problem.folds):
+                self.out_of_time = True
+                return None
+            self.at_work += 1
+            return study.ask(self.study, self.dimensions, self.seed, self.jobs > 1)
+
+    def work(self) -> None:
+        """Try one setting after the other until there is none."""
+        while (trial := self.ask()) is not None:
+            self.try_one(trial)
+
+    def try_one(self, trial: Any) -> None:
+        """Try the setting of a trial, and tell its value."""
+        found = Tried(None, "interrupted", 0, 0.0)
+        is_default = trial.params == study.defaults(self.dimensions)
+        try:
+            parameters, deadline = self.space.parameters(trial.params), self.end - self.reserve()
+            if is_default and math.isfinite(self.end):
+                parameters["time_limit"] = FIRST_SHARE * (self.end - self.begun) / len(self.problem.folds)
+            found = tried(self.estimator, parameters, self.problem, trial, deadline)
+        finally:
+            with self.lock:
+                self.at_work -= 1
+                study.tell(self.study, trial, found.state, found.value, found.epochs, found.seconds)
+                self.keep(found, trial.number, is_default)
+
+    def keep(self, found: Tried, number: int, is_default: bool) -> None:
+        """Note the best trial, and tell of this one."""
+        if found.state == "complete":
+            self.times.append(found.seconds)
+            assert found.value is not None
+            if self.best is None or self.best.value is None or found.value < self.best.value:
+                self.best = found
+        elif found.state == "failed" and is_default:
+            raise DataError(f"the settings as they are fail: {found.error}")
+        self.listen(next(each for each in study.records(self.study) if each.number == number))
+
+
+def _ignore(record: TrialRecord) -> None:
+    """Do nothing with a record."""
+
+
+def tune(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    trials: int | None = None,
+    time_limit: float | None = None,
+    folds: int | None = None,
+    pruner: str = "median",
+    jobs: int = 1,
+    seed: int = 0,
+    journal: str | os.PathLike[str] | None = None,
+    listen: Callable[[TrialRecord], object] | None = None,
+) -> Tuned:
+    """Search for the settings with the least loss on held-out rows, and return the estimator with them on all rows.
+
+    estimator: an `MLPClassifier` or `MLPRegressor` with preprocess="auto" or a preset. What is varied is in
+    `chainrule.estimators.tuning.spaces.SPACES`; a parameter that has another value than its default stays.
+    X, y: as in its `fit`.  The value of a trial is the log loss, or the root of the mean squared error in the units
+    of y, or the loss itself where that is another one; the first trial has the settings as they are.
+    trials: the most of them, with those in the journal; 50 unless there is a time limit.
+    time_limit: the most seconds, within a tenth, with the last fit.
+    folds: each row is held out once, in so many fits a trial; None for a fifth of the rows, held out in one fit.
+    pruner: what ends a trial after an epoch: "median" of the earlier trials, successive "halving", or "none". It sees
+    the first fold.
+    jobs: trials at a time, in threads that share the cores.  seed: of the proposals and of what is held out; also of
+    the networks, where random_state is None.  With one job and no time limit the same seed gives the same trials.
+    journal: a file that keeps the trials: a search that has one goes on, and several processes may share it.
+    listen: called with each trial as it ends.
+
+    Ctrl-C ends the search; what was found so far is the result. Raises ConfigError without Optuna, DataError as `fit`.
+    """
+    begun = time.monotonic()
+    search = prepared(estimator, X, y, folds, jobs, seed)
+    search.begun = begun
+    if trials is not None or time_limit is None:
+        search.wanted = check_count(TRIALS if trials is None else trials, "trials")
+    if time_limit is not None:
+        limit = check_number(time_limit, "time_limit", above=0, hint="it is in seconds")
+        search.end = begun + limit
+    if listen is not None:
+        search.listen = listen
+    with study.quietly():
+        search.study = study.opened(journal, pruner, setup(search, folds))
+        before = [each for each in study.records(search.study) if each.state == "complete"]
+        search.times += [each.seconds for each in before]
+        was_interrupted = carried_out(search)
+        return result(search, was_interrupted)
+
+
+def prepared(estimator: Any, X: Any, y: Any, folds: int | None, jobs: int, seed: int) -> _Search:
+    """Check the arguments of a search, and return it before its first trial."""
+    study.optuna()
+    if not isinstance(estimator, MLPEstimator):
+        raise ConfigError(f"estimator must be an MLPClassifier or MLPRegressor, not {estimator!r:.60}.")
+    name = name_of_recipe(estimator.preset, estimator.preprocess)
+    if name is None or estimator.preprocess is None:
+        raise ConfigError("a search is of an estimator of tables; pass preprocess='auto' to it.")
+    if name not in SPACES:
+        raise ConfigError(f"there is no search for preset={name!r} yet; take {' or '.join(SPACES)}.")
+    if folds is not None:
+        check_count(folds, "folds", 2)
+    check_count(jobs, "jobs")
+    check_seed(seed)
+    made, y = clone(estimator), np.asarray(y)
+    if made.random_state is None:
+        made.set_params(random_state=seed)
+    parts = tuple(rows.folds(y, hasattr(made, "predict_proba"), folds, seed))
+    if not all(len(part) >= 2 for pair in parts for part in pair):
+        raise DataError(f"y has {len(y)} rows, too few to hold some out; bring more.")
+    return _Search(made, Problem(X, y, parts, threading.Event()), SPACES[name], seed, jobs)
+
+
+def setup(search: _Search, folds: int | None) -> dict[str, Any]:
+    """Return what is searched on what, for the journal."""
+    made = search.estimator
+    return {
+        "estimator": type(made).__name__,
+        "preset": name_of_recipe(made.preset, made.preprocess),
+        "settings": sorted(search.dimensions),
+        "rows": len(search.problem.y),
+        "folds": folds,
+        "seed": search.seed,
+    }
+
+
+def carried_out(search: _Search) -> bool:
+    """Try settings until the search ends; return whether Ctrl-C ended it."""
+    try:
+        if search.jobs == 1:
+            search.work()
+        else:
+            in_threads(search)
+    except KeyboardInterrupt:
+        search.problem.stop.set()
+    return search.problem.stop.is_set()
+
+
+def in_threads(search: _Search) -> None:
+    """Try settings in threads, which share the cores."""
+    from chainrule.engines.native.threads import threads
+
+    with threadpool_limits(max(1, threads() // search.jobs)), ThreadPoolExecutor(search.jobs) as pool:
+        first = search.ask()  # the default, beside which all others are seen
+        if first is not None:
+            search.try_one(first)
+        workers = [pool.submit(search.work) for _ in range(search.jobs)]
+        try:
+            wait(workers)
+        except KeyboardInterrupt:
+            search.problem.stop.set()
+            raise
+        for worker in workers:
+            worker.result()
+
+
+def result(search: _Search, was_interrupted: bool) -> Tuned:
+    """Fit the best settings to all rows, and return the result. Raises KeyboardInterrupt where no trial is complete."""
+    records = study.records(search.study)
+    complete = [each for each in records if each.value is not None]
+    if not complete:
+        if was_interrupted:
+            raise KeyboardInterrupt
+        raise DataError("no trial came to its end; give more time, or bring other data.")
+    best = min(complete, key=lambda each: each.value)  # type: ignore[arg-type, return-value]
+    found = search.best
+    if was_interrupted and found is not None and found.value == best.value:
+        fitted = found.estimator
+    else:
+        fitted = refitted(search, search.space.parameters(best.settings))
+    return Tuned(
+        fitted,
+        best,
+        next((each for each in complete if each.settings == study.defaults(search.dimensions)), None),
+        records,
+        study.importances(search.study),
+        metric_of(fitted),
+        time.monotonic() - search.begun,
+        "interrupted" if was_interrupted else "time limit" if search.out_of_time else "trials",
+    )
+
+
+def refitted(search: _Search, parameters: dict[str, Any]) -> Any:
+    """Return the estimator with the best parameters, fitted to all rows in the time that is left."""
+    made, before = clone(search.estimator).set_params(**parameters), search.estimator.time_limit
+    if math.isfinite(search.end):
+        left = max(search.end - time.monotonic(), 0.05 * (search.end - search.begun))
+        made.set_params(time_limit=left if before is None else min(left, before))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        made.fit(search.problem.X, search.problem.y)
+    made.set_params(time_limit=before)
+    return made

@@ -1,0 +1,218 @@
+"""Search for the settings of a network for a table, and leave the folder of a run with the best one.
+
+The rows to test on are those of any run on this table and seed, and no trial sees them. The folder has the journal of
+the search, by which it goes on, its trials as a table, and what a run of a preset leaves.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import os
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chainrule.core.files import cells, write_whole
+from chainrule.errors import ConfigError
+from chainrule.estimators.recipes import DEFAULT
+from chainrule.estimators.tuning.rows import take
+from chainrule.estimators.tuning.search import Tuned, tune
+from chainrule.estimators.tuning.study import TrialRecord
+from chainrule.recipe import folder, presets, results
+from chainrule.recipe.data import load
+from chainrule.recipe.judge import judge
+from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.presets import PresetRun
+from chainrule.recipe.run import Outcome
+from chainrule.recipe.settings import Settings, flag
+from chainrule.trained.persistence import network_config
+
+JOURNAL, TABLE = "journal.log", "trials.csv"
+Listen = Callable[[TrialRecord], object]
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How to search, beside the settings of a run, which every trial has; as in `chainrule.estimators.tune`."""
+
+    trials: int | None = None
+    time_limit: float | None = None
+    folds: int | None = None
+    pruner: str = "median"
+    jobs: int = 1
+
+    def given(self) -> dict[str, Any]:
+        """Return those that differ from their defaults."""
+        return {
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if getattr(self, f.name) != f.default
+        }
+
+
+SEARCH = tuple(f.name for f in dataclasses.fields(SearchSettings))
+
+
+class TuneRun(NamedTuple):
+    """A search with its settings checked."""
+
+    run: PresetRun
+    settings: SearchSettings
+
+    @property
+    def command(self) -> str:
+        """The command that repeats the search."""
+        words = self.run.given.command(self.run.data.text).split(" ", 2)
+        more = [word for name, value in self.settings.given().items() for word in (flag(name), f"{value}")]
+        return " ".join(["chainrule tune", *words[2:], shlex.join(more)]).strip()
+
+    def config(self) -> dict[str, Any]:
+        """Return the content of config.json before the search."""
+        return self.run.config() | {"command": self.command, "search": dataclasses.asdict(self.settings)}
+
+
+class TuneOutcome(NamedTuple):
+    """The result of a search, and of the run with its best settings."""
+
+    outcome: Outcome
+    tuned: Tuned
+    command: str
+
+
+@contextmanager
+def begun(
+    data: str,
+    given: Settings,
+    how: SearchSettings,
+    out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    named: Names = PYTHON,
+) -> Iterator[TuneRun]:
+    """Prepare a new search in its folder, which is locked within the `with`."""
+    search = prepared(data, given, how, named)
+    place = folder.choose(out, f"{search.run.data.name}-tuned", named)
+    search = search._replace(run=search.run._replace(place=place))
+    try:
+        with folder.locked(place, named):
+            folder.empty(place, overwrite, named)
+            folder.write_config(place, search.config())
+            yield search
+    except ConfigError:
+        if not (place / JOURNAL).exists():  # refused before the first trial
+            (place / "config.json").unlink(missing_ok=True)
+            folder.discard(place)
+        raise
+
+
+@contextmanager
+def resumed(
+    place: Path,
+    given: Settings,
+    chosen: Sequence[str],
+    how: Mapping[str, Any],
+    named: Names = PYTHON,
+) -> Iterator[TuneRun]:
+    """Prepare the search of a folder to go on.
+
+    chosen: names of the settings that were given, which must equal the search's own.  how: what is given anew of the
+    `SearchSettings`.
+    """
+    config = folder.read_config(place)
+    path = f"{place / 'config.json'}"
+    if "search" not in config:
+        raise ConfigError(
+            f"{place} has a run and no search; go on with it by chainrule train {place} --resume."
+        )
+    asked = Settings.from_json(config["settings"], path)
+    for name in chosen:
+        mine, theirs = getattr(given, name), getattr(asked, name)
+        if mine != theirs:
+            was = "without it" if theirs is None else f"with {named.value(name, theirs)}"
+            raise ConfigError(
+                f"{named(name)} is {named.value(name, mine)}, but the search in {place} was started {was}; "
+                "leave it out."
+            )
+    known = {name: value for name, value in config["search"].items() if name in SEARCH}
+    search = prepared(config["data"]["source"], asked, SearchSettings(**{**known, **how}), named)
+    data = search.run.data._replace(text=config["data"]["text"])
+    search = search._replace(run=search.run._replace(place=place, data=data))
+    with folder.locked(place, named):
+        folder.clean(place)
+        (place / f"{JOURNAL}.lock").unlink(missing_ok=True)  # of a process that was killed
+        folder.write_config(place, search.config())
+        yield search
+
+
+def prepared(data: str, given: Settings, how: SearchSettings, named: Names = PYTHON) -> TuneRun:
+    """Read the table, and check the settings."""
+    given = dataclasses.replace(given, preset=given.preset or DEFAULT)
+    return TuneRun(presets.prepare(load(data, named, given), given, named), how)
+
+
+def carry_out(
+    search: TuneRun, listen: Listen | None = None, judging: Callable[[], object] | None = None
+) -> TuneOutcome:
+    """Search, fit the best settings to all rows that are not for testing, judge them by those, and write the results.
+
+    listen: called with each trial as it ends.  judging: called when the search is over.
+    """
+    run, how = search.run, search.settings
+    table, place = run.table, run.place
+    inputs = {name: values for name, values in table.columns.items() if name != table.target.name}
+    tuned = tune(
+        run.estimator,
+        take(inputs, table.train),
+        run.data.train.y,
+        **dataclasses.asdict(how),
+        seed=run.given.seed,
+        journal=place / JOURNAL,
+        listen=listen,
+    )
+    write_trials(place / TABLE, tuned.trials)
+    if judging is not None:
+        judging()
+    done = presets.with_model(run, tuned.estimator)
+    config = search.config() | {
+        "network": network_config(done.model.network),
+        "data": {**search.config()["data"], "fingerprint": done.fingerprint},
+    }
+    folder.write_config(place, config)
+    history = done.model.history
+    judgement = judge(done.model, done.parts.judged, part="test", engine=run.given.engine)
+    comparison = results.compared(done, judgement, history)
+    results.write(done, history, judgement, comparison, {"search": as_data(tuned)})
+    outcome = Outcome(place, done.model, judgement, history, None, done, comparison)
+    return TuneOutcome(outcome, tuned, search.command)
+
+
+def as_data(tuned: Tuned) -> dict[str, Any]:
+    """Return what a search found, for metrics.json."""
+    default = tuned.default
+    return {
+        "metric": tuned.metric,
+        "best": tuned.best.value,
+        "default": None if default is None else default.value,
+        "settings": tuned.best.settings,
+        "trials": len(tuned.trials),
+        "seconds": tuned.seconds,
+        "stopped": tuned.stopped,
+        "importances": tuned.importances,
+    }
+
+
+def write_trials(path: Path, trials: Sequence[TrialRecord]) -> None:
+    """Write a row for each trial: its number, state, value, epochs and seconds, and its settings."""
+    names = list(dict.fromkeys(name for each in trials for name in each.settings))
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["trial", "state", "value", "epochs", "seconds", *cells(names)])
+    for each in trials:
+        settings = [each.settings.get(name, "") for name in names]
+        value = "" if each.value is None else each.value
+        writer.writerow([each.number, each.state, value, each.epochs, f"{each.seconds:.3f}", *settings])
+    write_whole(path, text.getvalue().encode())

@@ -1,0 +1,155 @@
+"""`chainrule tune`: its folder, what is printed, how it goes on, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+from importlib import import_module
+
+import pytest
+
+from chainrule import MLPClassifier, MLPRegressor
+
+pytest.importorskip("optuna")
+FAST = ("--epochs", 3, "--trials", 3)
+PRICE = ("houses.csv", "--target-column", "price", "--out", "run")
+
+
+def trials(tmp_path):
+    with (tmp_path / "run" / "trials.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_search_leaves_the_folder_of_a_run_with_the_best(command, houses, tmp_path):
+    found = command("tune", *PRICE, *FAST, "--report", "--seed", 2, data=True)
+    rows = trials(tmp_path)
+    values = [float(row["value"]) for row in rows if row["value"]]
+    told = found["search"]
+    assert (len(rows), told["trials"], told["metric"], told["stopped"]) == (3, 3, "rmse", "trials")
+    assert told["best"] == min(values) and told["default"] == values[0]
+    assert rows[0]["layers"] == "3" and rows[0]["state"] == "complete"
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["search"] == told
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "chainrule tune houses.csv" in page and "--trials 3" in page
+    assert not [path.name for path in (tmp_path / "run").iterdir() if path.name.endswith(".lock")]
+
+    kept = MLPRegressor.load(tmp_path / "run" / "model.safetensors")
+    assert len(kept.intercepts_) == told["settings"]["layers"] + 1
+    judged = command("evaluate", "run", "houses.csv", data=True)
+    assert judged["metrics"] == pytest.approx(found["metrics"]) and judged["learned_from"] == 0
+    said = command("predict", "run", "houses.csv", data=True)
+    table = {name: houses[name] for name in ("area", "town", "garden", "sold", "land")}
+    assert [row["predicted"] for row in said] == pytest.approx(kept.predict(table).tolist(), rel=1e-6)
+    assert command("info", "run", data=True)["table"]["target"] == "price"
+    assert "What it said" in command("explain", "run", "houses.csv", "--row", 1).stdout
+
+
+def test_it_says_what_it_tries_and_finds(command, houses, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = command(
+        *("tune", "sizes.csv", "--target-column", "size", "--out", "run", "--folds", 2, "--members", 2), *FAST
+    ).stdout
+    assert max(map(len, text.splitlines())) <= 80 or "settings" in text
+    assert "sizes  128 samples to search on, 32 to test on" in text
+    assert "preset fast: 3 trials, 2 folds, pruner median" in text
+    assert re.search(r"^    0 +[\d.]+ +[\d.]+ +[\d.]+  layers 3, width 256", text, re.MULTILINE)
+    assert "best log loss on held-out rows" in text and "of the preset as it is" in text
+    assert re.search(r"^layers +\d +3 *$", text, re.MULTILINE)
+    assert MLPClassifier.load("run/model.safetensors").n_members == 2
+
+
+def test_a_search_goes_on(command, houses, tmp_path):
+    command("tune", *PRICE, *FAST, "--quiet")
+    first = trials(tmp_path)
+    command("tune", "run", "--resume", "--trials", 5, "--quiet")
+    rows = trials(tmp_path)
+    assert rows[:3] == first and len(rows) == 5
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["search"]["trials"] == 5
+    command("tune", *PRICE, *FAST, "--overwrite", "--quiet")
+    assert len(trials(tmp_path)) == 3
+    command(
+        "tune", "houses.csv", "--target-column", "price", "--out", "whole", "--epochs", 3, "--trials", 5, "-q"
+    )
+    with (tmp_path / "whole" / "trials.csv").open(newline="") as file:
+        whole = list(csv.DictReader(file))
+    same = ("state", "value", "width", "dropout", "learning_rate")
+    assert [[row[n] for n in same] for row in whole] == [[row[n] for n in same] for row in rows]
+
+
+def test_ctrl_c_leaves_a_search_that_goes_on(command, houses, tmp_path, monkeypatch):
+    module = import_module("chainrule.cli.tune")  # chainrule.cli has the function under this name
+    told = module.TrialLines.add
+
+    def add(self, record):
+        told(self, record)
+        if record.number == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module.TrialLines, "add", add)
+    said = command("tune", *PRICE, *FAST, code=130)
+    assert "Interrupted; go on with: chainrule tune run --resume" in said.stderr
+    assert len(trials(tmp_path)) == 2 and "ended by: interrupted" in said.stdout
+    command("predict", "run", "houses.csv")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    command("tune", "run", "--resume", "--quiet")
+    assert [row["trial"] for row in trials(tmp_path)] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("houses.csv", "houses.csv is a table; name the column to predict by --target-column"),
+        ("houses.csv --target-column price --folds 1", "--folds must be an integer of at least 2, not 1."),
+        ("houses.csv --target-column price --trials 0", "--trials must be an integer of at least 1, not 0."),
+        ("houses.csv --target-column price --jobs 0", "--jobs must be an integer of at least 1, not 0."),
+        (
+            "houses.csv --target-column price --pruner x",
+            "--pruner must be one of median, halving, none, not 'x'.",
+        ),
+        ("houses.csv --target-column price --time-limit 0", "--time-limit must be a finite number above 0"),
+        ("houses.csv --target-column price --preset slow", "--preset must be one of"),
+        ("houses.csv --target-column price --members 0", "--members must be an integer of at least 1"),
+        ("houses.csv --target-column price --epochs 0", "--epochs must be an integer of at least 1"),
+        ("nowhere --resume", "nowhere contains no search to go on with"),
+        ("nowhere --resume --overwrite", "--resume goes on with a search, --overwrite replaces it"),
+    ],
+)
+def test_refused(command, houses, tmp_path, words, message):
+    out = () if "--resume" in words else ("--out", "run")
+    said = command("tune", *words.split(), *out, code=2).stderr
+    assert said.startswith(f"Error: {message}") and said.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_refused_with_a_folder(command, houses, tables, tmp_path, monkeypatch):
+    command("tune", *PRICE, "--epochs", 2, "--trials", 1, "--quiet")
+    said = command("tune", *PRICE, *FAST, code=2).stderr
+    assert "run already contains a run; go on with --resume, replace it with --overwrite" in said
+    said = command("tune", "run", "--resume", "--seed", 3, code=2).stderr
+    assert "--seed is 3, but the search in run was started with 0; leave it out." in said
+    said = command("train", "run", "--resume", code=2).stderr
+    assert "run has a search; go on with it by: chainrule tune run --resume" in said
+    command(
+        "train",
+        "houses.csv",
+        "--target-column",
+        "price",
+        "--preset",
+        "fast",
+        "--epochs",
+        1,
+        "--out",
+        "other",
+        "-q",
+    )
+    said = command("tune", "other", "--resume", code=2).stderr
+    assert "other has a run and no search; go on with it by chainrule train other --resume." in said
+    said = command("tune", tables["two"], code=2).stderr
+    assert "--preset is of a table, and two has no columns with names" in said
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    said = command("tune", "houses.csv", "--target-column", "price", "--out", "third", code=2).stderr
+    assert said == "Error: a search needs optuna; install it: pip install 'chainrule[tune]'.\n"
+    assert not (tmp_path / "third").exists()
