@@ -174,6 +174,8 @@ def test_a_classifier(tmp_path: Path):
     made.save(path)
     read = MLPClassifier.load(path)
     np.testing.assert_array_equal(read.predict_proba(TABLE), p)
+    kinds = {id(part.estimator.preprocessor_) for part in made.blend_.parts}
+    assert len({id(part.estimator.preprocessor_) for part in read.blend_.parts}) == len(kinds) < 4
     assert read.preset == "best" and [each[4:] for each in read.report_] == [
         each[4:] for each in made.report_
     ]

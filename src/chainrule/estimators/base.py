@@ -176,7 +176,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             return found
         if reset or "preprocessor_" not in self.__dict__:
             table = table_settings(self)
-            self.preprocessor_ = preprocessing.fitted(
+            self.preprocessor_ = self._prepared or preprocessing.fitted(
                 self.preprocess, X, weight, self.dtype, self._trunk, table
             )
             preprocessing.publish(self)

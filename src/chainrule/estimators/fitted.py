@@ -47,6 +47,8 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     _trunk: Trunk | None = None
     _variant: str | None = None
     """the recipe in place of the preset's, in a race"""
+    _prepared: Any = None
+    """the preprocessor that a race has fitted to the table already"""
     _threads: int | None = None
     """the most threads of the training, in a race"""
 

@@ -27,15 +27,15 @@ class Blend:
     """
 
     def __init__(self, parts: Sequence[BlendPart], temperature: float = 1.0) -> None:
-        """Keep the parts, those that prepare tables alike with one preprocessor."""
+        """Keep the parts."""
         self.parts, self.temperature = list(parts), temperature
+
+    def share_preprocessors(self) -> None:
+        """Let the parts that prepare a table alike do so by one preprocessor, as those of a file do not."""
         known: dict[str, Any] = {}
         for part in self.parts:
-            made = part.estimator
-            if "preprocessor_" in made.__dict__:
-                made.preprocessor_ = known.setdefault(
-                    json.dumps(made.preprocessor_.to_data()), made.preprocessor_
-                )
+            own = part.estimator.preprocessor_
+            part.estimator.preprocessor_ = known.setdefault(json.dumps(own.to_data()), own)
 
     def each(self, X: Any) -> NDArray[np.float64]:
         """Return what each part predicts for a table X: (parts, n, outputs)."""

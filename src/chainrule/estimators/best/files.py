@@ -69,6 +69,7 @@ def restore(estimator: Any, path: str | os.PathLike[str], data: Any) -> None:
         ) from error
     parts = [BlendPart(*each) for each in zip(weights, made, recipes, strict=True)]
     estimator.blend_, estimator.report_ = Blend(parts, degree), RaceReport(report)
+    estimator.blend_.share_preprocessors()
 
 
 def _name(number: int) -> str:

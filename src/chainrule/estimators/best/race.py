@@ -229,7 +229,7 @@ def _joined(judges: list[Judge]) -> Judge:
 
 def take(estimator: Any, blend: Blend, report: RaceReport) -> None:
     """Give an estimator what the heaviest part of a blend has learned, the blend itself, and the report."""
-    own = set(estimator.get_params(deep=False)) | {"_variant", "_threads"}
+    own = set(estimator.get_params(deep=False)) | {"_variant", "_prepared", "_threads"}
     heaviest = blend.parts[0].estimator
     estimator.__dict__.update({name: value for name, value in heaviest.__dict__.items() if name not in own})
     estimator.blend_, estimator.report_ = blend, report

@@ -17,10 +17,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.engines import Plan, select
 from chainrule.errors import ChainruleError
+from chainrule.estimators import preprocessing
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.folds import rows_of
 from chainrule.estimators.best.judge import Judge
-from chainrule.estimators.settings import is_default
+from chainrule.estimators.settings import is_default, table_settings
+from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Dense
 from chainrule.formulas.losses import MeanSquaredError
 from chainrule.network.network import Network
@@ -110,6 +112,10 @@ class Runner:
         self.workers = select(estimator.engine, Plan(network)).workers()
         self.fits: dict[tuple[int, int], RaceFit] = {}
         """by the number of the candidate and the fold"""
+        self.prepared: dict[str, TablePreprocessor] = {}
+        """by the settings"""
+        if hasattr(estimator, "preprocessor_"):  # which has checked the table
+            self.prepared[repr(sorted(_of_table(estimator).items()))] = estimator.preprocessor_
         self.errors: list[Exception] = []
         self.ended, self.lock = threading.Event(), threading.Lock()
 
@@ -190,16 +196,30 @@ class Runner:
             callbacks=[RaceOver(self.ended)],
         )
         made._variant = task.candidate.variant
+        made._prepared = self._preprocessor(made)
         made._threads = 1 if self.workers > 1 else None
         X, y, sample_weight, X_val, y_val = self.table.parts(task.fold)
         made._fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
         made.set_params(callbacks=None, time_limit=self.estimator.time_limit)
+        made._prepared = None
         made.__dict__.pop("_optimizer", None)  # a part is not trained any further
         predicted = np.empty((0, made.n_outputs_)) if X_val is None else made._predicted(X_val)
         truth = self.judges[task.fold].truth(predicted)
         if not np.isfinite(truth).all():
             raise ChainruleError(f"{task.candidate.name} predicts NaN or infinity.")
         return RaceFit(made, truth, np.asarray(predicted, np.float64), time.monotonic() - begin)
+
+    def _preprocessor(self, made: Any) -> TablePreprocessor:
+        """Return what prepares the table for a candidate: the same for all that prepare it alike, in each fold."""
+        settings = _of_table(made)
+        key = repr(sorted(settings.items()))
+        with self.lock:
+            if key not in self.prepared:
+                X, weight = self.table.X, self.table.sample_weight
+                self.prepared[key] = preprocessing.fitted(
+                    made.preprocess, X, weight, made.dtype, settings=settings
+                )
+            return self.prepared[key]
 
     def _say(self, task: Task, made: RaceFit) -> None:
         """Print a line of a fit."""
@@ -209,3 +229,8 @@ class Runner:
                 f"{time.monotonic() - self.begun:6.1f} s  {task.candidate.name}, fold {task.fold + 1}: "
                 f"loss {loss:.5g} held out, {made.estimator.n_iter_} epochs in {made.seconds:.1f} s"
             )
+
+
+def _of_table(estimator: Any) -> dict[str, Any]:
+    """Return the settings of the preprocessor that an estimator makes; none for one that is given."""
+    return {} if isinstance(estimator.preprocess, TablePreprocessor) else dict(table_settings(estimator))
