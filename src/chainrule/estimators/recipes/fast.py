@@ -58,7 +58,8 @@ On most tables a second network takes less than a hundredth off the loss, so it 
 
 Nor is it trained in bfloat16, though the processor multiplies it (AVX-512 BF16): an epoch of 5,510 rows of 34 numbers,
 10 of them embedded, in batches of 128 takes 36 ms, 26 in float32: such layers are too narrow to win back the rounding.
-Batches of 64 and 256 take 27 and 24 ms.
+Batches of 64 and 256 take 27 and 24 ms. With half and twice the batch diamonds (40,455 rows) has 1.001 and
+1.009 of the loss (of its logarithm), movies (44,091 rows) 1.012 and 1.001.
 
 Source of Scale and the strong decay: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs
 and boosted trees on tabular data" (2024).
