@@ -34,6 +34,8 @@ from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.folds import ALWAYS, deal, rows_of
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.weights import greedy, temperature, tempered
+from chainrule.estimators.recipes import PRESETS
+from chainrule.estimators.recipes.variants import VARIANTS
 from chainrule.formulas.losses import MeanSquaredError, Poisson
 from hostile_tables import hostile_table
 
@@ -57,6 +59,31 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def best(kind: type[Any] = MLPClassifier, **settings: Any) -> Any:
     return kind(**{"preprocess": "auto", "preset": "best", "max_iter": 4, "random_state": 3} | settings)
+
+
+# --- what races ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_variants(name: str):
+    made = MLPRegressor(preprocess="auto", max_iter=1, random_state=0)
+    made._variant = name
+    made.fit(TABLE, NUMBER)
+    kinds = [link.layer.kind for link in made.model_.network.walk()]
+    embedding = {"plain": "scale", "periodic": "periodic_embedding"}.get(name, "piecewise_linear_embedding")
+    assert kinds[0] == embedding and np.isfinite(made.predict(TABLE)).all()
+    scale = {"ranks": "quantile", "robust": "robust+quantile"}.get(name, "standard+quantile")
+    assert made.preprocessor_.scale == scale
+    assert made._optimizer.optimizer.weight_decay == (1.0 if name == "decay" else 0.3)
+
+
+def test_candidates_have_names_and_presets_of_their_own(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.undo()
+    names = [each.name for each in candidates.CANDIDATES]
+    assert len(set(names)) == len(names) and candidates.CANDIDATES[0] == Candidate("fast")
+    for each in candidates.known():
+        assert each.preset in PRESETS and each.variant in (None, *VARIANTS) and each.cost > 0
+        MLPRegressor(preprocess="auto", preset=each.preset, **each.changed)._validate_params()
 
 
 # --- weights --------------------------------------------------------------------------------------------------------

@@ -21,20 +21,24 @@ class Candidate(NamedTuple):
 
 
 WIDE = {"hidden_layer_sizes": (512, 256, 128), "dropout": 0.2}
+NARROW = {"hidden_layer_sizes": (64, 64), "dropout": 0.2}
 CANDIDATES = (
     Candidate("fast"),
+    Candidate("narrow", changed=NARROW, cost=0.5),
     Candidate("ranks", variant="ranks"),
     Candidate("dropout", changed={"dropout": 0.3}),
     Candidate("wide", changed=WIDE, cost=3.0),
     Candidate("additive", changed={"hidden_layer_sizes": ()}, cost=0.2),
+    Candidate("decay", variant="decay"),
     Candidate("plain", variant="plain"),
+    Candidate("narrow ranks", variant="ranks", changed=NARROW, cost=0.5),
     Candidate("periodic", variant="periodic", cost=1.5),
     Candidate("linear", variant="plain", changed={"hidden_layer_sizes": ()}, cost=0.2),
     Candidate("robust", variant="robust"),
     Candidate("realmlp", "realmlp", changed={"scoring": "loss"}, cost=8.0),
     Candidate("tabm", "tabm", changed={"scoring": "loss"}, cost=30.0),
-    Candidate("ranks, wide", variant="ranks", changed=WIDE, cost=3.0),
-    Candidate("fast, again"),
+    Candidate("wide ranks", variant="ranks", changed=WIDE, cost=3.0),
+    Candidate("fast again"),
 )
 """The race, in order; what stands first is what a short limit allows."""
 
