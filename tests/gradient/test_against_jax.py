@@ -189,7 +189,7 @@ def test_the_compiled_step_is_the_reference_step(optimizer):
         session.steps(samples, rows, StepSettings.of(rates[k : k + 1]), first=k + 1)
         session.synchronize()
         batch = samples.batch(rows, np.float64)
-        jax_theta, jax_state, jax_states, _, _ = compiled(jax_theta, jax_state, jax_states, batch, lr, k + 1)
+        jax_theta, jax_state, jax_states, *_ = compiled(jax_theta, jax_state, jax_states, batch, lr, k + 1)
         # A bias before batch norm has the gradient 0, but for rounding, which adaptive optimizers enlarge.
         assert_allclose(jax_theta, theta, rtol=1e-9, atol=1e-8)
     assert traces == 1

@@ -74,6 +74,7 @@ NOT_RESULTS = {
     },
     "on the way to a result": {
         *("Settings", "Data", "Parts", "Rows", "Checked", "Prepared", "PresetRun", "Earlier"),  # a run
+        *("SearchSettings", "TuneRun", "TuneOutcome"),  # of a run's settings
         *("Defaults", "Known", "TableData", "TargetColumn"),  # a table
         *(
             "Chord",
