@@ -46,6 +46,8 @@ VARIANTS = [
 ]
 CROSS_ENTROPIES = [kind for kind, loss in LOSSES.items() if hasattr(loss, "label_smoothing")]
 NAMES = ["native"] * (native.REASON is None) + ["reference"]
+ALL = [*NAMES, pytest.param("xla", marks=pytest.mark.slow)]
+"""With the engine that takes a second to compile each."""
 
 
 class Params(NamedTuple):
@@ -130,7 +132,7 @@ def test_a_rate_is_that_of_a_step_with_this_learning_rate(engine, optimizer):
         np.testing.assert_allclose(mixed[part], alone[part], rtol=1e-13)
 
 
-@pytest.mark.parametrize("engine", NAMES)
+@pytest.mark.parametrize("engine", ALL)
 def test_decay_shrinks_what_decays_and_nothing_else(engine):
     network, lr = own(rates=((1, 1), (1, 1))), np.array([0.01])
     zero, ones = np.zeros(1), np.ones(1)
@@ -144,7 +146,7 @@ def test_decay_shrinks_what_decays_and_nothing_else(engine):
             np.testing.assert_allclose(found[part], expected, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("engine", NAMES)
+@pytest.mark.parametrize("engine", ALL)
 def test_dropout_by_a_factor_is_dropout_at_that_rate(engine):
     def network(rate: float) -> Network:
         return Network(6, [Dense(32), ReLU(), Dropout(rate), Dense(3)], Loss())
@@ -157,7 +159,7 @@ def test_dropout_by_a_factor_is_dropout_at_that_rate(engine):
     assert none.tobytes() == after(network(0.0), GradientDescent(), StepSettings.of(rate), engine).tobytes()
 
 
-@pytest.mark.parametrize("engine", NAMES)
+@pytest.mark.parametrize("engine", ALL)
 def test_a_step_with_a_factor_of_the_penalty_by_hand(engine):
     """W = 2, b = 0.5; both samples have x = 1, y = 0 and so out 2.5; weights 1 and 3; l2 = 0.1, l1 = 0.01; factor 3.
 
@@ -254,7 +256,7 @@ def test_jax_compiles_a_step_with_a_factor_of_the_penalty(dtype):
     assert not np.allclose(expected, one(model.theta, state, 0.01, 1, 1.0)[0], rtol=1e-6)
 
 
-@pytest.mark.parametrize("engine", NAMES)
+@pytest.mark.parametrize("engine", ALL)
 def test_a_step_with_a_factor_of_the_label_smoothing_by_hand(engine):
     """W = 0, b = 0, so softmax(out) is 1/4 each; y = class 0, smoothing 0.2 * 0.5 = 0.1, y' = 0.9 + 0.025, 0.025, ...
 

@@ -185,7 +185,7 @@ TrainPositive = Annotated[
     ),
 ]
 TrainEngine = Annotated[str, _training("--engine", help=_ENGINE)]
-_DEVICE = "What the xla engine runs on: cpu, gpu or cuda:0; `chainrule info` lists what there is."
+_DEVICE = "What the xla engine trains on: cpu, gpu or cuda:0; `chainrule info` lists what there is."
 TrainDevice = Annotated[str | None, _training("--device", help=_DEVICE)]
 
 Out = Annotated[Path | None, _run(help="Folder of the run.", show_default="runs/DATA-DATE-TIME")]

@@ -174,7 +174,7 @@ class Model(Trained, Shown):
         verbose: 0 prints nothing, 1 a progress bar, 2 a line per epoch.
         engine: "native" for C++, "reference" for NumPy, "xla" for what JAX compiles, or "auto" for the first that
             supports the network.
-        device: what the xla engine runs on, as "cpu", "gpu" or "cuda:0"; None for JAX's choice.
+        device: what the xla engine trains on, as "cpu", "gpu" or "cuda:0"; None for JAX's choice.
         method: a training method other than backpropagation, by name ("spsa") or as an object (`SPSA(c=1e-3)`); the
             history then has the `forward_passes` of each epoch.
 
