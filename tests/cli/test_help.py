@@ -15,6 +15,7 @@ from typer.main import get_command
 from chainrule.cli import EXAMPLES, app, options, table_options
 from chainrule.datasets import load_mnist
 from chainrule.estimators.recipes import PRESETS
+from chainrule.estimators.settings import BEST
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS
@@ -83,7 +84,7 @@ def test_documented_options_exist():
         (options.Optimizer, OPTIMIZERS),
         (options.TrainMethod, METHODS),
         (options.Schedule, SCHEDULES),
-        (table_options.Preset, PRESETS),
+        (table_options.Preset, [*PRESETS, BEST]),
     ],
     ids=["activation", "loss", "optimizer", "method", "schedule", "preset"],
 )

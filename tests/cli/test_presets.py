@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from chainrule import Ensemble, MLPClassifier, MLPRegressor, Model
+from chainrule import Ensemble, MLPClassifier, MLPRegressor
 from chainrule.estimators.tuning.rows import take
 from chainrule.recipe.data import load
 from chainrule.recipe.run import run
@@ -125,6 +125,34 @@ def test_ctrl_c_keeps_what_is_there(command, houses, tmp_path, monkeypatch):
     assert (tmp_path / "run" / "config.json").exists()
 
 
+@pytest.mark.parametrize(("name", "target"), [("houses", "price"), ("sizes", "size")])
+def test_the_best_of_several_recipes_predicts_by_its_average(command, houses, tmp_path, name, target):
+    """Each command has the numbers of the estimator in the file, not those of its heaviest network."""
+    words = (f"{name}.csv", "--target-column", target, "--preset", "best", "--time-limit", 2, "--out", "run")
+    found = command("train", *words, "--report", data=True)
+    kind = MLPRegressor if target == "price" else MLPClassifier
+    kept = kind.load(tmp_path / "run" / "model.safetensors")
+    table = {n: houses[n] for n in ("area", "town", "garden", "sold", "land")}
+    rows = command("predict", "run", f"{name}.csv", "--spread", data=True)
+    said = [row["predicted"] for row in rows]
+    if target == "price":
+        assert said == pytest.approx(kept.predict(table).tolist(), rel=1e-9)
+        assert [row["spread"] for row in rows] == pytest.approx(kept.spread(table).tolist(), rel=1e-9)
+        true = np.array([float(price) for price in houses["price"]])
+        whole = command("evaluate", "run", "houses.csv", "--part", "all", data=True)
+        assert whole["metrics"]["rmse"] == pytest.approx(np.sqrt(np.mean((said - true) ** 2)), rel=1e-6)
+    else:
+        assert said == kept.predict(table).tolist()
+        shares = [list(row["probabilities"].values()) for row in rows]
+        np.testing.assert_allclose(shares, kept.predict_proba(table), atol=1e-9)
+    judged = command("evaluate", "run", f"{name}.csv", data=True)
+    assert judged["metrics"] == pytest.approx(found["metrics"]) and judged["samples"] == 32
+    text = f"the first of {len(kept.blend_)} networks whose average predicts"
+    assert text in command("info", "run").stdout
+    assert text in command("explain", "run", f"{name}.csv", "--row", 0).stdout
+    assert "recipe" in command("train", *words, "--overwrite").stdout
+
+
 def test_a_time_limit_ends_any_run(houses, tmp_path):
     """Also that of a preset, whose schedule is planned for it."""
     for settings in (
@@ -150,6 +178,7 @@ def test_a_time_limit_ends_any_run(houses, tmp_path):
             "--preset fast --lr 0.1",
             "--lr would be of the preset's own optimizer; name one by --optimizer too",
         ),
+        ("--preset best --members 2", "--preset best is an average of its own; leave --members out."),
         ("--preset fast --l1 0.1", "a preset has no --l1; leave it or --preset out."),
         (
             "--preset fast --clip-norm -1",
@@ -176,18 +205,12 @@ def test_refused(command, houses, tmp_path, options, message):
     assert not (tmp_path / "run").exists()
 
 
-def test_refused_elsewhere(command, houses, tables, tmp_path):
+def test_refused_elsewhere(command, houses, tables):
     assert (
         "--preset is of a table, and two has no columns"
         in command("train", tables["two"], "--preset", "fast", code=2).stderr
     )
     command("train", "houses.csv", *PRICE, *FAST)
-    model, extra = Model.load_with_extra(tmp_path / "run" / "model.safetensors")
-    model.save(tmp_path / "blend.safetensors", extra={"estimator": extra["estimator"], "blend": {}})
-    for name in ("predict", "evaluate"):
-        said = command(name, "blend.safetensors", "houses.csv", code=2).stderr
-        assert "blend.safetensors has an average of several architectures" in said
-        assert "MLPRegressor.load(...)" in said
     assert (
         "--spread compares the members of an ensemble, and run is one network"
         in command("predict", "run", "houses.csv", "--spread", code=2).stderr

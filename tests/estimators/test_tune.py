@@ -268,6 +268,7 @@ def test_the_clock_ends_the_search(monkeypatch):
     found = tune(regressor(), X, Y, time_limit=50)
     # 0 to 10, 20, 30 and 38.5, for 1.15 of 10 s are kept: a fourth trial would be cut at 38.5 and may not begin at 40
     assert limits[0] == (0.4 * 50, 50.0)
+    assert [most for most, _ in limits[1:]] == [pytest.approx(38.5 - begun) for begun in (10, 20, 30)]
     assert [end for _, end in limits[1:]] == [pytest.approx(38.5)] * 3
     assert (len(found.trials), found.stopped) == (4, "time limit")
 

@@ -42,7 +42,7 @@ def evaluate(
 
     if part is not None and part not in PARTS:
         raise ConfigError(f"--part must be train, validation, test or all, not {part!r}.")
-    chosen, table = load_with_table(model, whole=True)
+    chosen, table = load_with_table(model)
     if data.lower().endswith(TABLES):
         whole, found, run = table_of_run(model, chosen, table, data)
     else:
@@ -66,7 +66,11 @@ def evaluate(
             chosen.network, samples.X, samples.y, classes=chosen.classes, names=NAMES[own]
         )
     label = positive_of(chosen, positive, FLAGS)
-    judgement = judge(chosen, samples, part="given" if name == "all" else name, positive=label, engine=engine)
+    outputs = None
+    if table is not None and table.average is not None and data.lower().endswith(TABLES):
+        outputs = average_of(model, chosen, table, data, name if found.test is not None else "all")
+    said = "given" if name == "all" else name
+    judgement = judge(chosen, samples, part=said, positive=label, engine=engine, outputs=outputs)
     learned = None if run is None else run.train.n if name in ("train", "all") else 0
     if as_json:
         output.print_json(judgement.to_json() | {"learned_from": learned})
@@ -94,6 +98,18 @@ def table_of_run(
         if run is not None:
             return whole, data, run
     return whole, Data(whole.name, path, path, whole), None
+
+
+def average_of(text: str, model: Model | Ensemble, table: Known, path: str, part: str) -> Any:
+    """Return the outputs of an average of networks for a part of a table: train, test, or all with a target."""
+    from chainrule.recipe import averages, tables
+    from chainrule.recipe.columns import read_columns
+
+    target, found = tables.judged_of(path, model, table)[1], config_of_run(text)
+    rows = target.rows
+    if part != "all" and found is not None:
+        rows = rows[tables.divide(target, found[1].seed, path)[("train", "test").index(part)]]
+    return averages.outputs_of_rows(table.average, read_columns(path), target.name, rows)
 
 
 class Learned(NamedTuple):

@@ -43,11 +43,12 @@ def explain(
         raise ConfigError(f"--out must end in .html, not {out.name!r}.")
     if lr <= 0:
         raise ConfigError(f"--lr must be above 0, not {lr:g}.")
-    from chainrule.cli.models import as_one, load_with_table
+    from chainrule.cli.models import as_one, load_with_table, said_of_average
     from chainrule.inspection import story
 
     loaded, table = load_with_table(model)
     chosen, what = as_one(loaded)
+    what = said_of_average(table) or what
     found = read_sample(sample, row, chosen, table)
     truth = found.truth if true is None else parse_truth(true, chosen)
     told = story.explain(

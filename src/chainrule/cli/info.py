@@ -38,7 +38,7 @@ def info(
     debug: options.Debug = False,
 ) -> None:
     """Print versions, engines, threads and folders; with MODEL, what it is and what it costs."""
-    from chainrule.cli.models import load_with_table
+    from chainrule.cli.models import load_with_table, said_of_average
 
     chosen, table = (None, None) if model is None else load_with_table(model)
     found: dict[str, Any] = installation() if chosen is None else describe(chosen)
@@ -51,6 +51,8 @@ def info(
         return
     out = output.console()
     if chosen is not None:
+        if said := said_of_average(table):
+            out.print(f"{said}\n")
         if "members" in found:
             out.print(f"An ensemble of {found['members']} networks that predict by their average, each:\n")
         out.print(f"{output.summary(out, chosen)}\n", markup=False, soft_wrap=not out.is_terminal)

@@ -13,26 +13,25 @@ if TYPE_CHECKING:
     from chainrule.recipe.tables import Known
 
 
-def load_with_table(text: str, *, whole: bool = False) -> tuple[Model | Ensemble, Known | None]:
-    """Read MODEL, and what its file knows of the table that it was trained on; None where it was not.
-
-    whole: whether it must be all that predicts, not the first of several networks of other architectures.
-    """
+def load_with_table(text: str) -> tuple[Model | Ensemble, Known | None]:
+    """Read MODEL, and what its file knows of the table that it was trained on; None where it was not."""
     path = model_file(text)
     model: Model | Ensemble
     model, metadata = (Ensemble if has_ensemble(path) else Model).load_with_extra(path)
     if "estimator" not in metadata:
         return model, None
-    from chainrule.estimators.best.files import KEY
-    from chainrule.recipe import tables
+    from chainrule.recipe import averages, tables
 
-    if whole and KEY in metadata:
-        kind = metadata["estimator"]["class"]
-        raise ConfigError(
-            f"{path} has an average of several architectures (preset='best'), which predicts in Python alone: "
-            f"{kind}.load(...)."
-        )
-    return model, tables.known(metadata, path)
+    table = tables.known(metadata, path)
+    return model, table and table._replace(average=averages.in_file(metadata, path))
+
+
+def said_of_average(table: Known | None) -> str:
+    """Return a sentence about the network of an average that is looked into; an empty one where there is none."""
+    if table is None or table.average is None:
+        return ""
+    blend = table.average.blend_
+    return f"This is the first of {len(blend)} networks whose average predicts, with {blend.parts[0].weight:.0%} of it."
 
 
 def as_one(model: Model | Ensemble) -> tuple[Model, str]:

@@ -50,8 +50,8 @@ def predict(
     from chainrule.cli.models import load_with_table
     from chainrule.model import Model
 
-    chosen, table = load_with_table(model, whole=True)
-    if spread and isinstance(chosen, Model):
+    chosen, table = load_with_table(model)
+    if spread and isinstance(chosen, Model) and (table is None or table.average is None):
         raise ConfigError(
             f"--spread compares the members of an ensemble, and {model} is one network; train with --members."
         )
@@ -90,6 +90,10 @@ def answer(
     model: Model | Ensemble, table: Known | None, path: str, engine: str, spread: bool = False
 ) -> Answers:
     """Predict all rows of one input. table: what the model's file knows of the table that it was trained on."""
+    from chainrule.datasets.table_files import TABLES
+
+    if table is not None and table.average is not None and path.lower().endswith(TABLES):
+        return answer_by_average(table, path, spread)
     X = read(path, model, table)
     try:
         predicted = model.predict(X, engine=engine)
@@ -98,6 +102,16 @@ def answer(
     shares = None if model.task == "regression" else model.predict_proba(X, engine=engine)
     apart = model.spread(X, engine=engine) if spread and hasattr(model, "spread") else None
     return Answers(path, predicted, shares, apart)
+
+
+def answer_by_average(table: Known, path: str, spread: bool) -> Answers:
+    """Predict the rows of a table by an average of networks that differ."""
+    from chainrule.recipe import tables
+
+    columns = {k: v for k, v in tables.inputs_of(path, table)[0].items() if k != table.target}
+    made = table.average
+    shares = made.predict_proba(columns) if hasattr(made, "predict_proba") else None
+    return Answers(path, made.predict(columns), shares, made.spread(columns) if spread else None)
 
 
 def read(path: str, model: Model | Ensemble, table: Known | None = None) -> Any:

@@ -15,7 +15,7 @@ Preset = Annotated[
     str | None,
     _network(
         help="Of a table, the network and the training that an estimator's preset sets, and other options change: "
-        "fast.",
+        "fast, best.",
         show_default="none",
     ),
 ]

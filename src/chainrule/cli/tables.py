@@ -104,6 +104,23 @@ def introduce_preset(out: Console, run: PresetRun, started: Started, verbose: bo
         out.print(f"{text}\n", markup=False, soft_wrap=not out.is_terminal)
 
 
+def introduce_race(out: Console, run: PresetRun) -> None:
+    """Print the table before recipes race on it, and have the estimator print a line for each of them."""
+    table = run.table
+    out.print(
+        f"[bold]{output.plain(run.data.name)}[/bold]  {len(table.train):,} samples to train and validate on, "
+        f"{len(table.test):,} to test on"
+    )
+    labels = [] if table.target.is_number else sorted({str(label) for label in run.data.train.y.tolist()})
+    introduce_table(out, table, labels)
+    limit = run.settings.time_limit
+    out.print(
+        f"preset best: recipes race for {60 if limit is None else limit:g} s, and their best average predicts\n",
+        style="dim",
+    )
+    run.estimator.set_params(verbose=not out.quiet)
+
+
 def comparison_table(out: Console, comparison: BaselineComparison) -> None:
     """Print the network's metrics beside those of simpler models, the best in bold."""
     from rich import box

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from chainrule.recipe.presets import PresetRun
     from chainrule.recipe.run import Outcome
     from chainrule.training.events import Event
-    from chainrule.views.report.tables import TableRun
 
 
 @guarded
@@ -112,11 +111,14 @@ def carry_out(
 ) -> tuple[Outcome, Path | None]:
     """Carry out a run and print its progress; return its outcome, and the path of its report if there is one."""
     from chainrule.cli.progress import EpochTable
-    from chainrule.cli.tables import introduce_preset
+    from chainrule.cli.reports import write_report
+    from chainrule.cli.tables import introduce_preset, introduce_race
     from chainrule.recipe import run as recipe
     from chainrule.recipe.prepare import Prepared
     from chainrule.training.events import Started
 
+    if not isinstance(run, Prepared) and run.done is None and run.settings.preset == "best":
+        introduce_race(out, run)
     table = EpochTable(out, "val" if run.watched == "validation" else run.watched)
     page = run.place / "report.html" if report else None
     if run.done is not None:
@@ -141,46 +143,6 @@ def carry_out(
     except KeyboardInterrupt:
         raise InterruptedRun(f"Interrupted; go on with: {FLAGS.resume(run.place)}") from None
     return outcome, page
-
-
-def write_report(outcome: Outcome, page: Path, command: str | None = None) -> None:
-    """Write the report of a run. command: that repeats it; the run's own for None."""
-    import dataclasses
-
-    from chainrule.recipe import augmented, folder
-    from chainrule.recipe.settings import as_json
-    from chainrule.views import report
-
-    run = outcome.run
-    report.write(
-        page,
-        run.model,
-        outcome.history,
-        run.parts.judged,
-        judged=outcome.judgement,
-        title=run.data.name,
-        watched=run.watched,
-        image_shape=run.image,
-        rows=run.parts.rows,
-        settings=as_json(dataclasses.asdict(run.settings)),
-        command=run.command if command is None else command,
-        versions=folder.versions(),
-        table=table_run(outcome),
-        distorted=augmented.shown(run),
-    )
-
-
-def table_run(outcome: Outcome) -> TableRun | None:
-    """Return what the report of a run on a table shows; None for other data."""
-    run = outcome.run
-    table = run.data.table
-    if table is None:
-        return None
-    from chainrule.recipe.importance import calibration, permutation_importance
-    from chainrule.views.report.tables import TableRun
-
-    importance = permutation_importance(run.model, run.parts.judged, table, engine=run.settings.engine)
-    return TableRun(table, outcome.comparison, importance, calibration(outcome.judgement))
 
 
 def set_on_command_line(context: typer.Context) -> list[str]:

@@ -97,7 +97,7 @@ def again(search: TuneRun) -> str:
 
 def carry_out(search: TuneRun, out: Console, report: bool) -> tuple[TuneOutcome, Path | None]:
     """Carry out a search and print its trials; return its outcome, and the path of its report if there is one."""
-    from chainrule.cli.train import write_report
+    from chainrule.cli.reports import write_report
     from chainrule.recipe import tune as recipe
 
     introduce(search, out)

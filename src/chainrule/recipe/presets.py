@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.data.checks import check_samples
 from chainrule.errors import ConfigError
+from chainrule.estimators.settings import BEST
 from chainrule.estimators.tuning.rows import take
 from chainrule.recipe import folder, longer
 from chainrule.recipe.data import Data, Parts
@@ -156,7 +157,8 @@ def fitted(run: PresetRun, listen: Consumer, stop: threading.Event | None = None
 
     estimator, table = run.estimator, run.table
     watchers = [Listener(tell), *([] if stop is None else [StopOnRequest(stop)])]
-    estimator.set_params(callbacks=watchers)
+    if estimator.preset != BEST:  # whose race is several runs, and no callback's
+        estimator.set_params(callbacks=watchers)
     X = take({k: v for k, v in table.columns.items() if k != table.target.name}, table.train)
     try:
         with warnings.catch_warnings():
@@ -166,7 +168,7 @@ def fitted(run: PresetRun, listen: Consumer, stop: threading.Event | None = None
     finally:
         estimator.set_params(callbacks=None)
     history = estimator.model_.history
-    if not len(history) and (interrupted or history.stopped is None):
+    if estimator.preset != BEST and not len(history) and (interrupted or history.stopped is None):
         raise KeyboardInterrupt
     if interrupted:
         history = History(history.records, longer.BY_HAND)

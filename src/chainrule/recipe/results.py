@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from chainrule.recipe import folder
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.prepare import Prepared
@@ -23,12 +25,33 @@ def write(
 ) -> None:
     """Write the model, its history and its metrics into the folder of the run. more: more entries of metrics.json."""
     place = prepared.place
-    prepared.model.save(place / "model.safetensors", extra=model_extra(prepared, history))
+    extra = model_extra(prepared, history)
+    if is_average(prepared):
+        from chainrule.estimators.best import files
+
+        files.save(prepared.estimator, place / "model.safetensors", extra)
+    else:
+        prepared.model.save(place / "model.safetensors", extra=extra)
     folder.write_json(place / "history.json", {"records": history.records, "stopped": history.stopped})
     if (matrix := judgement.matrix) is not None:
         folder.write_confusion(place / "confusion_matrix.csv", matrix, judgement.labels)
     compared = {} if comparison is None else {"comparison": comparison.to_data()["models"]}
     folder.write_json(place / "metrics.json", judgement.to_json() | compared | dict(more or {}))
+
+
+def is_average(prepared: Prepared) -> bool:
+    """Return whether a run's estimator predicts by an average of networks that differ."""
+    return hasattr(prepared.estimator, "blend_")
+
+
+def averaged(prepared: Prepared) -> NDArray[Any] | None:
+    """Return the outputs of such an average for the rows to test on; None for any other run."""
+    table = prepared.data.table
+    if table is None or not is_average(prepared):
+        return None
+    from chainrule.recipe import averages
+
+    return averages.outputs_of_rows(prepared.estimator, table.columns, table.target.name, table.test)
 
 
 def model_extra(prepared: Prepared, history: History) -> dict[str, Any] | None:
@@ -50,4 +73,7 @@ def compared(prepared: Prepared, judgement: Judgement, history: History) -> Base
         return None
     from chainrule.recipe import baselines
 
-    return baselines.compare(prepared, judgement, sum(record["seconds"] for record in history))
+    seconds = sum(record["seconds"] for record in history)
+    if is_average(prepared):
+        seconds = sum(each.seconds for each in prepared.estimator.report_)
+    return baselines.compare(prepared, judgement, seconds)

@@ -264,7 +264,10 @@ def carry_out(
     try:
         listen(Judging(*epochs, part, parts.judged.n))
         positive = positive_of(prepared.model, settings.positive, named)
-        judgement = judge(prepared.model, parts.judged, part=part, positive=positive, engine=settings.engine)
+        outputs, engine = results.averaged(prepared), settings.engine
+        judgement = judge(
+            prepared.model, parts.judged, part=part, positive=positive, engine=engine, outputs=outputs
+        )
         comparison = results.compared(prepared, judgement, history)
         results.write(prepared, history, judgement, comparison)
     except BaseException as error:

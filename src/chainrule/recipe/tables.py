@@ -68,6 +68,8 @@ class Known(NamedTuple):
     preprocessor: TablePreprocessor
     target: str | None
     """the name of the column that it predicts; None where the file does not say it"""
+    average: Any = None
+    """the estimator, where it predicts by an average of networks that differ"""
 
 
 def blocks(preprocessor: TablePreprocessor) -> dict[str, slice]:

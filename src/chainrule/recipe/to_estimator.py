@@ -13,6 +13,7 @@ from chainrule.engines import ENGINES
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.recipes import PRESETS
+from chainrule.estimators.settings import BEST
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.schedules import SCHEDULES
@@ -40,7 +41,7 @@ DIRECT = {
 }
 """The estimator's parameter of each setting that it has as it is."""
 CHOICES: dict[str, Any] = {
-    "preset": PRESETS,
+    "preset": {**PRESETS, BEST: None},
     "activation": {name: layer for name, layer in ACTIVATIONS.items() if name != "softmax"},
     "loss": LOSSES,
     "schedule": SCHEDULES,
@@ -74,6 +75,10 @@ def estimator(settings: Settings, target: TargetColumn, named: Names = PYTHON) -
         raise ConfigError(f"numbers have no labels to smooth; leave {named('label_smoothing')} out.")
     if settings.positive is not None:
         positive_class(settings.positive, [] if target.is_number else distinct(target.y).tolist(), named)
+    if settings.preset == BEST and settings.members is not None:
+        raise ConfigError(
+            f"{named.given('preset', BEST)} is an average of its own; leave {named('members')} out."
+        )
     if settings.optimizer == "lbfgs" and (settings.members or 1) > 1:
         raise ConfigError(
             f"{named('members')} are trained by batches, and lbfgs has none; leave it out, or name another "

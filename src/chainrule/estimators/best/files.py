@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,15 +23,15 @@ KEY = "blend"
 """The key of an average in a file's metadata."""
 
 
-def save(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Write a fitted estimator of preset="best"; the file is replaced in one step."""
+def save(estimator: Any, path: str | os.PathLike[str], more: Mapping[str, Any] | None = None) -> None:
+    """Write a fitted estimator of preset="best"; the file is replaced in one step. more: further metadata."""
     from safetensors import safe_open
     from safetensors.numpy import save as to_bytes
 
     blend: Blend = estimator.blend_
     with TemporaryDirectory() as folder:
         first = Path(folder) / "first"
-        extra = {"estimator": files.described(estimator), KEY: _described(estimator)}
+        extra = {**(more or {}), "estimator": files.described(estimator), KEY: _described(estimator)}
         estimator.model_.save(first, extra=extra)
         with safe_open(str(first), framework="numpy") as file:
             metadata = file.metadata()

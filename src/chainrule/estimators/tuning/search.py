@@ -35,7 +35,7 @@ from chainrule.estimators.tuning.trial import Problem, Tried, metric_of, tried
 TRIALS = 50
 """The trials of a search that has neither a number of them nor a time limit."""
 FIRST_SHARE = 0.4
-"""The most of the time limit that the first trial takes; its fits are shortened to it."""
+"""The most of the time limit that the first trial takes; the later ones have the rest, less that of the last fit."""
 MARGIN = 1.15
 """The seconds kept for the last fit, by those of the best trial's."""
 
@@ -106,8 +106,10 @@ class _Search:
         is_default = trial.params == study.defaults(self.dimensions)
         try:
             parameters, deadline = self.space.parameters(trial.params), self.end - self.reserve()
-            if is_default and math.isfinite(self.end):
-                parameters["time_limit"] = FIRST_SHARE * (self.end - self.begun) / len(self.problem.folds)
+            if math.isfinite(self.end):  # what is too long for it is shortened, not cut
+                most = FIRST_SHARE * (self.end - self.begun) if is_default else deadline - time.monotonic()
+                most, own = most / len(self.problem.folds), self.estimator.time_limit
+                parameters["time_limit"] = max(most if own is None else min(most, own), 0.01)
             found = tried(self.estimator, parameters, self.problem, trial, deadline)
         finally:
             with self.lock:

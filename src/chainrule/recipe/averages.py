@@ -1,0 +1,49 @@
+"""The average of preset="best" where a run takes a model: its networks differ, so the estimator predicts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.estimators.best.files import KEY
+from chainrule.estimators.tuning.rows import take
+
+
+def in_file(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Any:
+    """Return the estimator of a file that predicts by an average; None for the file of another one."""
+    if KEY not in metadata:
+        return None
+    kind = MLPClassifier if metadata["estimator"]["class"] == MLPClassifier.__name__ else MLPRegressor
+    return kind.load(path)
+
+
+def has(estimator: Any) -> bool:
+    """Return whether an estimator, or None, predicts by an average."""
+    return estimator is not None and hasattr(estimator, "blend_")
+
+
+def outputs(estimator: Any, columns: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Return the average for a table as `outputs` of the estimator's `model_` would give it: (n, fan_out).
+
+    Of classes it is log p, and log(p / (1 - p)) of a single output, with probabilities of at least 1e-300.
+    """
+    model = estimator.model_
+    if model.task == "regression":
+        out = np.asarray(estimator.predict(columns), np.float64)
+        out = out.reshape(len(out), -1)
+    else:
+        logs = np.log(np.maximum(np.asarray(estimator.predict_proba(columns), np.float64), 1e-300))
+        out = logs[:, 1:] - logs[:, :1] if model.task == "binary" else logs
+    return np.tile(out, model.network.fan_out // out.shape[1])  # where a network has members of its own
+
+
+def outputs_of_rows(
+    estimator: Any, columns: Mapping[str, Any], target: str, rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return `outputs` for some rows of a table that has the target too."""
+    return outputs(estimator, take({name: v for name, v in columns.items() if name != target}, rows))
