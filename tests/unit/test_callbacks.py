@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -377,7 +378,7 @@ def test_progress_bar_tells_the_time_left_of_the_whole_run(monkeypatch: pytest.M
 
     from chainrule.training import progress
 
-    clock, told = Clock(), list[str]()
+    clock, told, paces = Clock(), list[str](), list[str]()
     monkeypatch.setattr(progress, "time", clock)
 
     class Bar(c.ProgressBar):
@@ -385,11 +386,13 @@ def test_progress_bar_tells_the_time_left_of_the_whole_run(monkeypatch: pytest.M
             clock.now += 0.4
             super().move(event, position)
             told.append(self.left(event, position))
+            paces.append(self.pace(event, position))
 
     bar = Bar(1, console=Console(file=StringIO(), force_terminal=True, width=80))
     bar.every_steps = 1
     fit(bar, epochs=400)  # of 3 steps: 1200 in 480 s
     assert told[0] == "" and told[1] == "7:59 left" and told[-2] == "0:00 left"
+    assert paces[0] == "" and re.fullmatch(r"\d+ rows/s, 7:59 left", paces[1])
     assert progress.duration(3661) == "1:01:01"
 
 

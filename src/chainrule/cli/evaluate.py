@@ -36,6 +36,7 @@ def evaluate(
     from chainrule.cli.models import load_with_table
     from chainrule.data.checks import check_samples
     from chainrule.data.samples import Samples
+    from chainrule.datasets.column_files import are_many
     from chainrule.datasets.table_files import TABLES
     from chainrule.recipe.data import NAMES, load
     from chainrule.recipe.judge import judge, positive_of
@@ -46,6 +47,8 @@ def evaluate(
     if data.lower().endswith(TABLES):
         whole, found, run = table_of_run(model, chosen, table, data)
     else:
+        if are_many(data):
+            raise DataError(f"{data} names several files; evaluate takes them one at a time.")
         found = load(data, FLAGS)
         whole, run = found.train, parts_of_run(model, chosen, found)
     held = None if run is None else run.held_out

@@ -45,3 +45,18 @@ def hidden_widths(text: str | None) -> tuple[int, ...] | None:
         return None if text is None else widths(text)
     except ValueError:
         raise ConfigError(f"--hidden must be widths such as 256,128, or none, not {text!r}.") from None
+
+
+def as_one_text(data: list[str]) -> str:
+    """Return DATA, several files by commas. Raises ConfigError where they are not all files of columns."""
+    if len(data) == 1:
+        return data[0]
+    from chainrule.datasets.column_files import ENDINGS
+
+    other = next((each for each in data if not each.lower().endswith(ENDINGS) or "," in each), None)
+    if other is not None:
+        raise ConfigError(
+            f"several DATA are Parquet or Arrow files without a comma in their names, and {other} is another; name "
+            "one, or a folder."
+        )
+    return ",".join(data)

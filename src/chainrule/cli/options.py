@@ -37,8 +37,12 @@ Debug = Annotated[bool, Option("--debug", help="Show the traceback of an error."
 # --- train
 
 TrainData = Annotated[
-    str,
-    Argument(metavar="DATA", help=f"{_DATA} with --target-column; with --resume, the folder of a run."),
+    list[str],
+    Argument(
+        metavar="DATA",
+        help=f"{_DATA} with --target-column; several Parquet or Arrow files, or a folder of such, larger than memory; "
+        "with --resume, the folder of a run.",
+    ),
 ]
 TargetColumn = Annotated[str | None, _table(help="Of a table, the column to predict.")]
 ExcludeColumns = Annotated[str | None, _table(help="Of a table, the columns to leave out, as id,name.")]

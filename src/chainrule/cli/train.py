@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from chainrule.cli import options, output, table_options
-from chainrule.cli.flags import FLAGS, hidden_widths
+from chainrule.cli.flags import FLAGS, as_one_text, hidden_widths
 from chainrule.cli.guard import InterruptedRun, guarded
 from chainrule.errors import ConfigError
 from chainrule.recipe.settings import NAMES, Settings
@@ -77,21 +77,21 @@ def train(
 
     Bytes are taken for pixels, other numbers are standardized; the loss follows from y. Options decide otherwise.
     """
-    values = locals()
+    values, text = locals(), as_one_text(data)
     given = Settings(**{name: values[name] for name in NAMES} | {"hidden": hidden_widths(hidden)})
     from chainrule.recipe import run as recipe
 
     progress = output.console(quiet=quiet or as_json)
     if resume and overwrite:
         raise ConfigError("--resume goes on with a run, --overwrite replaces it; choose one.")
-    place = (out or Path(data)) if resume else None
+    place = (out or Path(text)) if resume else None
     if place is not None and (place / "config.json").is_file():
         chosen = set_on_command_line(context)
-        begun = recipe.resumed(place, given, chosen, None if out is None else data, FLAGS)
+        begun = recipe.resumed(place, given, chosen, None if out is None else text, FLAGS)
     elif place is not None and out is None:
         raise ConfigError(f"{place} contains no run to go on with; name its folder, or give DATA and --out.")
     else:
-        begun = recipe.begun(data, given, out, overwrite, FLAGS)
+        begun = recipe.begun(text, given, out, overwrite, FLAGS)
     with begun as run:
         outcome, page = carry_out(run, progress, verbose, report)
     if as_json:
@@ -187,7 +187,7 @@ def introduce(run: Prepared, out: Console, verbose: bool) -> None:
         f"{'-'.join(map(str, widths))}, {network.size:,} parameters, {settings.loss}",
         f"{how}{batches}",
     )
-    out.print(f"[bold]{output.plain(run.data.name)}[/bold]  {parts.train.n:,} samples to train on{held}")
+    out.print(f"[bold]{output.plain(run.data.name)}[/bold]  {run.training_rows:,} samples to train on{held}")
     if run.earlier:
         lines += (f"epochs {len(run.records) + 1} to {settings.epochs}: a new training from the run's model",)
     if run.data.table is not None:

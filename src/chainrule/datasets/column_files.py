@@ -186,3 +186,40 @@ def is_text(kind: Any) -> bool:
         t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind)
         or (t.is_dictionary(kind) and is_text(kind.value_type))
     )  # fmt: skip
+
+
+def read_as(file: ColumnFile, group: int, schema: Any) -> Any:
+    """Read a group with the columns and types of the first file. Raises DataError if the file has others."""
+    lacking = [name for name in schema.names if name not in file.schema.names]
+    if lacking:
+        raise DataError(
+            f"{file.path} lacks the column {lacking[0]!r}, which the first file has; write them alike."
+        )
+    table = file.read(group, schema.names)
+    try:
+        return table.cast(schema)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        said = " ".join(f"{error}".split())[:160]
+        raise DataError(
+            f"{file.where(group)} does not fit the columns of the first file ({said})."
+        ) from error
+
+
+def paths_of(text: str) -> list[str]:
+    """Return the paths in a text, several of them by commas."""
+    return text.split(",") if "," in text and not os.path.exists(text) else [text]
+
+
+def are_many(text: str) -> bool:
+    """Return whether a text names files of columns that a run reads in pieces: more than one local file."""
+    paths = paths_of(text)
+    if len(paths) > 1 or "://" in text:
+        return all(path.lower().endswith(ENDINGS) or "://" in path for path in paths)
+    if os.path.isdir(text):
+        return any(path.suffix.lower() in ENDINGS for path in Path(text).rglob("*"))
+    return glob.has_magic(text) and not os.path.exists(text) and text.lower().endswith(ENDINGS)
+
+
+def source_of(text: str) -> str:
+    """Return the same paths, those of files absolute."""
+    return ",".join(path if "://" in path else os.path.abspath(path) for path in paths_of(text))

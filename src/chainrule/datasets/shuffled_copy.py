@@ -20,8 +20,8 @@ import numpy as np
 from chainrule.core.random import generator
 from chainrule.core.settings import check_count
 from chainrule.data.exact import MOST_BUCKETS, bucket_of_rows
-from chainrule.datasets.column_files import ColumnFile, find_files, is_text
-from chainrule.errors import ConfigError, DataError
+from chainrule.datasets.column_files import ColumnFile, find_files, is_text, read_as
+from chainrule.errors import ConfigError
 
 BUCKET_BYTES = 1 << 28
 FILE_ROWS = 1 << 23
@@ -98,7 +98,7 @@ def _deal(files: list[ColumnFile], buckets: list[Path], seed: int, tell: Callabl
             sink = stack.enter_context(pa.OSFile(str(path), "wb"))
             writers.append(stack.enter_context(pa.ipc.new_stream(sink, schema)))
         for number, (file, group) in enumerate(places):
-            table = _like(file, group, schema)
+            table = read_as(file, group, schema)
             drawn = bucket_of_rows(seed, 0, number, len(table), len(buckets))
             table = table.take(np.argsort(drawn, kind="stable")).combine_chunks()
             ends = np.cumsum(np.bincount(drawn, minlength=len(buckets))).tolist()
@@ -108,23 +108,6 @@ def _deal(files: list[ColumnFile], buckets: list[Path], seed: int, tell: Callabl
             done += len(table)
             tell(done / total / 2 if total else 0.5, file.path)
     return done
-
-
-def _like(file: ColumnFile, group: int, schema: Any) -> Any:
-    """Read a group with the columns and types of the first file. Raises DataError if the file has others."""
-    lacking = [name for name in schema.names if name not in file.schema.names]
-    if lacking:
-        raise DataError(
-            f"{file.path} lacks the column {lacking[0]!r}, which the first file has; write them alike."
-        )
-    table = file.read(group, schema.names)
-    try:
-        return table.cast(schema)
-    except (ValueError, TypeError, NotImplementedError) as error:
-        said = " ".join(f"{error}".split())[:160]
-        raise DataError(
-            f"{file.where(group)} does not fit the columns of the first file ({said})."
-        ) from error
 
 
 def _shuffled(buckets: list[Path], seed: int) -> Iterator[Any]:

@@ -37,7 +37,7 @@ def estimator(run: Prepared, history: History) -> Any:
         assert model.classes is not None
         made._labels = Labels(model.classes, "binary" if model.network.outputs == 1 else "multiclass")
         made.classes_ = model.classes
-    made.n_iter_, made.t_ = len(history), len(history) * run.parts.train.n
+    made.n_iter_, made.t_ = len(history), len(history) * run.training_rows
     made.loss_curve_ = [record["loss"] for record in history]
     made.validation_loss_curve_ = [record["val_loss"] for record in history if "val_loss" in record]
     if made.loss_curve_:

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from chainrule.data.checks import check_samples
 from chainrule.data.samples import Samples
+from chainrule.data.source import Source
 from chainrule.datasets import Dataset, load_idx_folder, load_mnist, load_npz
+from chainrule.datasets.column_files import are_many, paths_of, source_of
 from chainrule.datasets.table_files import TABLES
 from chainrule.errors import ConfigError, DataError
 from chainrule.network.network import Network
@@ -45,6 +47,8 @@ class Data(NamedTuple):
     """the table that they were made of; None for arrays of numbers"""
     features: tuple[str, ...] | None = None
     """the names of the columns of X, where they have names"""
+    stream: Source | None = None
+    """what the network is trained on where that is not `train`, but all rows of files of which this is a sample"""
 
 
 class Parts(NamedTuple):
@@ -110,6 +114,8 @@ def load(text: str, named: Names = PYTHON, settings: Settings | None = None) -> 
     Raises DataError for other text, FormatError for a damaged file.
     """
     settings = Settings() if settings is None else settings
+    if are_many(text):
+        return _load_large(text, settings, named)
     if text.lower().endswith(TABLES):
         return _load_table(text, settings, named)
     if text == "mnist":
@@ -145,6 +151,17 @@ def _load_table(text: str, settings: Settings, named: Names) -> Data:
     train, test, table = tables.load(path, settings, fraction, named)
     name = path.name.split(".")[0] or path.name
     return Data(name, text, str(path.resolve()), train, None, test, table)
+
+
+def _load_large(text: str, settings: Settings, named: Names) -> Data:
+    """Load files of columns that are read in pieces."""
+    from chainrule.recipe import large
+
+    fraction = HELD_OUT if settings.validation_fraction is None else settings.validation_fraction
+    train, test, table, stream = large.load(text, settings, fraction, named)
+    first = Path(paths_of(text)[0])
+    name = next((part for part in reversed(first.parts) if "*" not in part), "files").split(".")[0]
+    return Data(name, text, source_of(text), train, None, test, table, stream=stream)
 
 
 def _as_text(part: Dataset) -> Dataset:

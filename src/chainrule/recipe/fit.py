@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chainrule.data.samples import Samples
-from chainrule.data.source import ArraySource
+from chainrule.data.source import Source
 from chainrule.formulas.optimizers import Solver
 from chainrule.model import Model
 from chainrule.recipe import augmented, folder, longer
@@ -33,7 +33,7 @@ def train(prepared: Prepared, listen: Consumer, stop: threading.Event | None = N
     settings, parts, model = prepared.settings, prepared.parts, prepared.model
     assert isinstance(model, Model)  # an ensemble is of a preset
     path, before = prepared.place / "checkpoint.safetensors", len(prepared.records)
-    samples: Samples | ArraySource = parts.train
+    samples: Samples | Source = parts.train if prepared.data.stream is None else prepared.data.stream
     if settings.augment and prepared.image is not None:
         samples = augmented.source(parts.train, prepared.image, model.classes)
     history = model.fit(

@@ -61,6 +61,12 @@ class Prepared(NamedTuple):
         return image_shape(self.data.train)
 
     @property
+    def training_rows(self) -> int:
+        """The number of samples that the network is trained on."""
+        stream = self.data.stream
+        return self.parts.train.n if stream is None or stream.sizes is None else int(stream.sizes.sum())
+
+    @property
     def watched(self) -> str:
         """The samples of the val_ columns of the history: validation or test."""
         return "validation" if self.parts.held_out else self.parts.judged_name

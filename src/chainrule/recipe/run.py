@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.core import records
+from chainrule.datasets.column_files import source_of
 from chainrule.errors import ChainruleError, ConfigError, DataError, ShapeError
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import folder, longer, results
@@ -224,7 +225,7 @@ def _agreed(
             f"the run in {place} was made with arrays; go on with it where they are, in Python."
         )
     name = data.text or "arrays" if isinstance(data, Data) else data or ""
-    sources = (data.source,) if isinstance(data, Data) else (name, f"{Path(name).resolve()}")
+    sources = (data.source,) if isinstance(data, Data) else (name, f"{Path(name).resolve()}", source_of(name))
     if data is not None and source not in sources:
         raise ConfigError(
             f"{named('data')} is {name}, but the run in {place} was started with {source or 'arrays'}; name that."

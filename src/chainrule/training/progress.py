@@ -12,6 +12,8 @@ from chainrule.training.listeners import Listener
 FORMATS = {"learning_rate": ".3g", "forward_passes": ",.0f", "seconds": ".1f"}
 WIDEST = {"learning_rate": len("8.01e-09")}
 """The widths of columns whose later numbers are longer than the first, in characters."""
+WIDE = 80
+"""The width of a terminal in characters from which on the samples a second are shown."""
 MIN_SECONDS = 0.5
 """The seconds of training before the time left is estimated."""
 
@@ -101,7 +103,12 @@ class ProgressBar(Listener):
         from rich.console import Console
 
         self.console, self.layout = self.console or Console(), None
-        self.steps_per_epoch = event.steps_per_epoch
+        self.steps_per_epoch, self.samples, self.batch_size = (
+            event.steps_per_epoch,
+            event.samples,
+            event.batch_size,
+        )
+        self.first_row = self.rows(event, event.step)
         self.start, self.first_step = time.monotonic(), self.step(event, event.step)
         if self.verbose == 1 and self.console.is_terminal:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -123,6 +130,18 @@ class ProgressBar(Listener):
         """Return the number of steps completed in the whole run. position: those within the current epoch."""
         return event.epoch * self.steps_per_epoch + position
 
+    def rows(self, event: Event, position: int = 0) -> int:
+        """Return the number of samples trained on in the whole run. position: the steps within the current epoch."""
+        return event.epoch * self.samples + min(position * self.batch_size, self.samples)
+
+    def pace(self, event: Event, position: int = 0) -> str:
+        """Return the samples a second, where the terminal has room, and the time left; empty if they are unknown."""
+        left = self.left(event, position)
+        if not left or self.console.width < WIDE:
+            return left
+        rows = self.rows(event, position) - self.first_row
+        return f"{rows / (time.monotonic() - self.start):,.0f} rows/s, {left}"
+
     def title(self, event: Event) -> str:
         """Return the number of the current epoch as text."""
         return f"epoch {min(event.epoch + 1, event.epochs)}/{event.epochs}"
@@ -142,7 +161,7 @@ class ProgressBar(Listener):
                 self.task,
                 completed=position,
                 description=self.title(event),
-                left=self.left(event, position),
+                left=self.pace(event, position),
             )
 
     def add_line(self, event: EpochEnd) -> None:
