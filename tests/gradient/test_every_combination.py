@@ -164,7 +164,7 @@ def differences(case: Case, network: Network, values: np.ndarray, s: np.ndarray)
 def check(
     case: Case, network: Network, values: np.ndarray, y: np.ndarray, s: np.ndarray
 ) -> tuple[float, str]:
-    """The largest relative error over dL/dtheta and dL/dx, and where it is."""
+    """The largest relative error over dL/dtheta and dL/dx, and where it is if it is too large."""
     params = network.unflatten(case.theta)
     objective = network.objective(params, case.x, y, s, case.ctx)
     expected = weighted_mean(network.loss.value(objective.out, y), s) + penalty(network, case.theta)
@@ -184,6 +184,8 @@ def check(
     scale = np.maximum(np.maximum(np.abs(g), np.abs(numeric)), floor)  # (steps, size + x.size)
     error = (np.abs(numeric - g) / scale).min(0)
     worst = int(error.argmax())
+    if error[worst] < TOLERANCE:
+        return float(error[worst]), ""
     names = [f"{slot.link.name}.{slot.field}" for slot in network.slots for _ in range(slot.start, slot.stop)]
     where = names[worst] if worst < network.size else "x"
     return float(error[worst]), f"{where}: backpropagation {g[worst]!r}, differences {numeric[:, worst]}"
