@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from typing import NamedTuple
 
@@ -53,6 +54,8 @@ input_layers = st.sampled_from(
 )
 
 
+# Made once for each set of arguments: a strategy is checked at its first draw, which takes longer than the draw.
+@functools.cache
 def plain_layers(row_by_row: bool = False, dropout: bool = True) -> st.SearchStrategy[Layer]:
     """One layer that is no block. row_by_row: none in which a sample feels the others, or its place among them."""
     kinds = [
@@ -69,6 +72,7 @@ def plain_layers(row_by_row: bool = False, dropout: bool = True) -> st.SearchStr
     return st.one_of(*kinds)
 
 
+@functools.cache
 def any_layers(row_by_row: bool = False, dropout: bool = True) -> st.SearchStrategy[Layer]:
     """One layer of any kind but Standardize, which must stand first: blocks in blocks, with any layer at any place."""
     plain = plain_layers(row_by_row, dropout)
@@ -80,6 +84,7 @@ def any_layers(row_by_row: bool = False, dropout: bool = True) -> st.SearchStrat
     return st.recursive(plain, blocks, max_leaves=4)
 
 
+@functools.cache
 def chains(
     row_by_row: bool = False, dropout: bool = True, max_depth: int = MAX_DEPTH
 ) -> st.SearchStrategy[list[Layer]]:
@@ -95,7 +100,7 @@ def networks(draw: st.DrawFn, row_by_row: bool = False, dropout: bool = True) ->
     if loss.domain == "probability":
         layers.append(Softmax() if loss.targets == "classes" else Sigmoid())
     else:
-        layers += draw(st.lists(any_layers(row_by_row, dropout), max_size=1))
+        layers += draw(chains(row_by_row, dropout, max_depth=1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a Softmax before a loss that applies it too
         return Network(draw(widths), layers, loss, l2=draw(penalties), l1=draw(penalties))
