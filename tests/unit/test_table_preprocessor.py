@@ -113,6 +113,39 @@ def test_numbers_by_hand():
     np.testing.assert_array_equal(plain.transform({"x": x})[:, 0], [0, 10, 20, 40, 17.5])
 
 
+def test_the_scale_of_realmlp_by_hand():
+    X = {
+        "x": [0.0] * 7 + [3.0, 9.0],  # quartiles 0 and 0, so half the range: 4.5
+        "y": [0.0, 2, 2, 4, 4, 4, 6, 8, 9],  # median 4, quartiles 2 and 6
+        "c": [*"aaaaaabbc"],  # a is in two thirds of the rows
+        "s": ["f", "m", "m", "m", "m", "m", "m", "m", "m"],
+        "h": [*"ffffmmmmm"],
+    }
+    fitted = TablePreprocessor(scale="realmlp", dtype="float64").fit(X)
+    later = {"x": [9.0, None], "y": [0.0, 8], "c": ["a", "c"], "s": ["f", "new"], "h": ["f", None]}
+    made = outputs(fitted, later)
+
+    def clipped(*z: float) -> Any:
+        return pytest.approx([each / np.sqrt(1 + (each / 3) ** 2) for each in z], abs=1e-12)
+
+    assert made["x"] == clipped(2, 0) and made["y"] == clipped(-1, 1)
+    assert made["c=a"] == clipped(0, -1)  # quartiles 0 and 1 of its indicator, with median 1
+    assert made["c=b"] == clipped(0, 0) and made["c=c"] == clipped(0, 2)  # 0 or 2, being rare
+    assert made["s=m"] == clipped(-2, -1)  # median 1 and half the range 1; a new one counts as 0
+    assert made["h=m"] == clipped(-1, -0.5)  # quartiles -1 and 1
+    assert fitted.numbers_ == (0, 1)
+    weighted = TablePreprocessor(scale="realmlp").fit(X, sample_weight=np.full(9, 2.0))
+    assert weighted.to_data() == TablePreprocessor(scale="realmlp").fit(X).to_data()
+    data = json.loads(json.dumps(fitted.to_data()))
+    again = TablePreprocessor.from_data(json.loads(json.dumps(data)))
+    assert (again.transform(later) == fitted.transform(later)).all()
+    for column, lanes in ((2, data["columns"][2]["lanes"][:2]), (3, data["columns"][2]["lanes"][:2])):
+        damaged = json.loads(json.dumps(data))
+        damaged["columns"][column]["lanes"] = lanes
+        with pytest.raises(c.FormatError, match="its other values are not those"):
+            TablePreprocessor.from_data(damaged)
+
+
 def test_categories_by_hand():
     X = {
         "c": [*"abcaabcab", None, *"abcaabcab"],
@@ -305,7 +338,7 @@ def test_weights_count_rows():
             TablePreprocessor().fit(FRAME, sample_weight=bad)
 
 
-@pytest.mark.parametrize("scale", ["robust", "standard", "quantile", "robust+quantile", "none"])
+@pytest.mark.parametrize("scale", ["robust", "realmlp", "standard", "quantile", "robust+quantile", "none"])
 def test_data_keep_every_bit(scale: str):
     fitted = TablePreprocessor(scale=scale, **FEW, kinds={"count": "category"}).fit(FRAME)
     text = json.dumps(fitted.to_data(), allow_nan=False)
@@ -363,7 +396,7 @@ def test_damaged_data_are_refused(path: tuple[Any, ...], value: Any):
     ("settings", "said"),
     [
         ({"max_one_hot": 1}, "max_one_hot must be an integer of at least 2"),
-        ({"scale": "minmax"}, "scale must be one of robust, standard, quantile, none, "),
+        ({"scale": "minmax"}, "scale must be one of robust, realmlp, standard, quantile, none, "),
         ({"impute": 0}, "impute must be one of median, mean"),
         ({"min_count": 0}, "min_count must be an integer of at least 1"),
         ({"embedding_size": 0}, "embedding_size must be an integer of at least 1"),

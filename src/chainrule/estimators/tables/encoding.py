@@ -42,7 +42,7 @@ def numbers(learned: Sequence[LearnedColumn]) -> tuple[int, ...]:
     """Return the columns of the output that hold scaled numbers, one for each: not what another scale makes of it."""
     found, at = [], 0
     for each in learned:
-        parts = [lane.part for lane in each.lanes]
+        parts = [lane.part for lane in each.lanes if each.became in ("scaled", "parts")]
         found += [at + k for k, part in enumerate(parts) if part not in parts[:k]]
         at += len(each.outputs())
     return tuple(found)
@@ -62,6 +62,8 @@ def encode(
     for each, width in zip(learned, widths, strict=True):
         if each.became in ("binary", "one_hot", "embedded"):
             _codes(out[:, at : at + width], kinds.codes(columns[each.name], each), each)
+            lanes += [(at + k, lane, out[:, at + k].astype(float)) for k, lane in enumerate(each.lanes)]
+            pending += len(each.lanes) * rows
         elif width:
             values = kinds.values(columns[each.name], each)
             parts = {lane.part: values for lane in each.lanes}

@@ -12,7 +12,7 @@ from chainrule.estimators.tables import calendar, kinds
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.kinds import Taken
 from chainrule.estimators.tables.learned import Lane, LearnedColumn
-from chainrule.estimators.tables.scaling import SCALES, WAYS
+from chainrule.estimators.tables.scaling import SCALES, WAYS, fit_levels
 from chainrule.estimators.tables.statistics import Array, Ordered
 
 CHUNK = 1 << 23
@@ -108,9 +108,8 @@ def _categorical(begun: LearnedColumn, taken: Taken, weights: Array | None, rule
         return begun._replace(why="every_value_differs")
     if len(named) <= rules.max_one_hot:
         binary = len(named) == 2
-        return begun._replace(
-            became="binary" if binary else "one_hot", categories=tuple(text for text, _ in named)
-        )
+        begun = begun._replace(categories=tuple(text for text, _ in named))
+        return _in_outputs(begun._replace(became="binary" if binary else "one_hot"), named, total, rules)
     ranked = sorted(named, key=lambda each: (-each[1], each[0]))
     most = MOST_CODES if rules.embeddings else MOST_ONE_HOT
     kept = [text for text, count in ranked[:most] if count >= rules.min_count]
@@ -120,8 +119,28 @@ def _categorical(begun: LearnedColumn, taken: Taken, weights: Array | None, rule
         return begun._replace(why="every_value_differs")
     begun = begun._replace(categories=tuple(sorted(kept)), merged=len(named) - len(kept))
     if len(kept) <= rules.max_one_hot or not rules.embeddings:
-        return begun._replace(became="one_hot")
+        return _in_outputs(begun._replace(became="one_hot"), named, total, rules)
     return begun._replace(became="embedded", size=size_of(len(kept), rules.embedding_size))
+
+
+def _in_outputs(
+    begun: LearnedColumn, counts: list[tuple[str, float]], total: float, rules: Rules
+) -> LearnedColumn:
+    """Return a column of categories that have outputs, with the scales of these where they have some.
+
+    counts: of each category, in the rows of the table, `total` of them.
+    """
+    if "realmlp" not in SCALES[rules.scale]:
+        return begun
+    known = dict(counts)
+    of_each = [known[text] for text in begun.categories]
+    if begun.became == "binary":
+        first, second = of_each
+        scales = [fit_levels((-1, 0, 1), (first, max(total - first - second, 0.0), second))]
+    else:
+        of_each += [sum(known.values()) - sum(of_each)] * bool(begun.merged)
+        scales = [fit_levels((0, 1), (max(total - count, 0.0), count)) for count in of_each]
+    return begun._replace(lanes=tuple(Lane(str(k), 0.0, scale) for k, scale in enumerate(scales)))
 
 
 def _numeric(

@@ -18,10 +18,10 @@ OUTCOMES = ("scaled", "parts", "binary", "one_hot", "embedded", "indicator", "dr
 
 
 class Lane(NamedTuple):
-    """One output that is a scaled number: a column's own, or a part of its dates."""
+    """One output that is a scaled number: a column's own, a part of its dates, or that of a category."""
 
     part: str
-    """"value", "days" or "year\""""
+    """"value", "days" or "year", or the number of a category's output"""
     fill: float
     """what a missing value is replaced by"""
     scale: Scaling

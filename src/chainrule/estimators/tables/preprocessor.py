@@ -43,7 +43,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     to 16 % higher than with 8. On five, five splits each, it was the same with max_one_hot 8 as with 64 (in the mean;
     0.954 to 1.039 of it by split).
     min_count: the rows that a category of more than `max_one_hot` needs for a code of its own; rarer ones share one.
-    scale: "robust", "standard", "quantile", "none" or, with two outputs a number, "robust+quantile" or
+    scale: "robust", "realmlp", "standard", "quantile", "none" or, with two outputs a number, "robust+quantile" or
     "standard+quantile"; the formulas are in `chainrule.estimators.tables.scaling`.
     impute: "median" or "mean".
     near_constant: the share of rows in which a column must differ from its most frequent value, or it is dropped.
@@ -197,6 +197,12 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """The outputs that are scaled numbers, each column's own, and the parts of its dates; not their ranks again."""
         self._check_fitted()
         return numbers(self._learned)
+
+    @property
+    def sources_(self) -> tuple[int, ...]:
+        """The number of the column that each output is of, from 0."""
+        self._check_fitted()
+        return tuple(k for k, each in enumerate(self._learned) for _ in each.outputs())
 
     def _publish(self) -> None:
         self.n_features_in_ = len(self._learned)

@@ -123,6 +123,12 @@ def _whole(made: LearnedColumn, where: str) -> None:
     parts = (
         ("value",) if made.kind in ("number", "duration") else calendar.NUMBERS if made.kind == "date" else ()
     )
+    own = [lane.part for lane in made.lanes]
+    fits_parts = set(own) <= set(parts)
+    if own and coded and made.became in ("binary", "one_hot"):  # a scale for each output
+        each = 1 if made.became == "binary" else count + bool(made.merged)
+        is_its = all(lane.scale.way == "realmlp" for lane in made.lanes)
+        fits_parts = is_its and own == [str(k) for k in range(each)]
     fits = {
         "dropped": not count and not made.lanes and not made.cycles,
         "scaled": made.kind in ("number", "duration") and len(made.lanes) > 0,
@@ -132,12 +138,12 @@ def _whole(made: LearnedColumn, where: str) -> None:
         "one_hot": coded and 0 < count <= MOST_CODES,
         "embedded": coded and count > 0 and made.size > 0,
     }
-    if not fits[made.became] or not {lane.part for lane in made.lanes} <= set(parts):
+    if not fits[made.became] or not fits_parts:
         raise FormatError(f"{where} is {made.became}, and its other values are not those of such a column.")
 
 
 def _lanes(data: Any, where: str) -> tuple[Lane, ...]:
-    most = len(calendar.NUMBERS) * len(WAYS)
+    most = MOST_CODES + 1
     if not isinstance(data, list) or len(data) > most:
         raise _bad(where, f"a list of at most {most}")
     made = []
