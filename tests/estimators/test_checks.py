@@ -30,9 +30,9 @@ OF_TABLES: dict[str, Any] = {
 
 def expected(estimator: Any) -> dict[str, str]:
     """The checks that an estimator does not pass, with the reason."""
-    if not estimator.dropout:
+    if not (estimator.dropout or estimator.preset):
         return {}
-    reason = "dropout draws a mask for each row and batch_norm measures rows, so a weight of 2 is not the row twice"
+    reason = "dropout draws masks by rows, and batch_norm and a start on rows measure them: a weight of 2 is not two"
     return {
         "check_sample_weight_equivalence_on_dense_data": reason,
         "check_sample_weight_equivalence_on_sparse_data": reason,
@@ -55,6 +55,23 @@ def expected(estimator: Any) -> dict[str, str]:
             hidden_layer_sizes=(16,),
             max_iter=50,
             learning_rate_init=0.01,
+            preprocess=TablePreprocessor(dtype="float64"),
+        ),
+        MLPClassifier((32,), max_iter=100, preset="realmlp", preprocess=TablePreprocessor(dtype="float64")),
+        MLPRegressor(
+            hidden_layer_sizes=(32,),
+            max_iter=100,
+            preset="realmlp",
+            preprocess=TablePreprocessor(dtype="float64"),
+        ),
+        MLPClassifier(
+            (8,), max_iter=20, preset="tabm", n_members=2, preprocess=TablePreprocessor(dtype="float64")
+        ),
+        MLPRegressor(
+            hidden_layer_sizes=(8,),
+            max_iter=20,
+            preset="tabm",
+            n_members=2,
             preprocess=TablePreprocessor(dtype="float64"),
         ),
     ],

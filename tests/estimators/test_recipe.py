@@ -114,7 +114,9 @@ def test_a_recipe_knows_the_table_and_what_is_given(monkeypatch: pytest.MonkeyPa
     net = MLPClassifier(preprocess="auto", random_state=0, tol=0.0).fit(X, y > 100)
     width = len(net.preprocessor_.get_feature_names_out())
     given = {"preprocess": "auto", "random_state": 0, "tol": 0.0}
-    assert asked == [Facts(200, width, "binary", given, (0,))]  # size is a number, and its rank is none
+    assert asked == [
+        Facts(200, width, "binary", given, (0,), (0, 0, 1, 1, 1))
+    ]  # size is a number, and its rank is none
     assert kinds(net) == ["scale", "scale", "dense", "relu", "dense"] and net.coefs_[0].shape == (
         width,
         width,

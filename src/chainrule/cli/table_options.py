@@ -15,14 +15,16 @@ Preset = Annotated[
     str | None,
     _network(
         help="Of a table, the network and the training that an estimator's preset sets, and other options change: "
-        "fast, best.",
+        "fast, realmlp, tabm, best.",
         show_default="none",
     ),
 ]
 Members = Annotated[
     int | None,
     _network(
-        help="With --preset, train so many networks together and predict by their average.", show_default="1"
+        help="With --preset, train so many networks together and predict by their average; of tabm, the members of "
+        "its network.",
+        show_default="1, of tabm 32",
     ),
 ]
 TimeLimit = Annotated[

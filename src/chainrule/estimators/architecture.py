@@ -1,4 +1,4 @@
-"""The network that an estimator's parameters describe: scikit-learn's chain, and what can be added to it."""
+"""The layers that an estimator's parameters describe: scikit-learn's chain, and what can be added to it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ConfigError
-from chainrule.estimators.settings import FitSettings
-from chainrule.formulas.layers import ACTIVATIONS, Activation, BatchNorm, Dense, Dropout, Layer
-from chainrule.formulas.losses import Loss, MeanSquaredError
+from chainrule.formulas.layers import (
+    ACTIVATIONS,
+    Activation,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Layer,
+    ParametricActivation,
+)
+from chainrule.formulas.losses import MeanSquaredError
 from chainrule.network.blocks import Residual
 from chainrule.network.network import Network
 
@@ -43,7 +50,7 @@ def hidden_layers(
     sizes: list[int], activation: Any, dropout: Any, batch_norm: bool, residual: bool
 ) -> Iterator[list[Layer]]:
     """Iterate over the hidden layers: each Dense, BatchNorm, activation, Dropout, or a block of these if residual."""
-    rates = _by_layer(dropout, len(sizes), "dropout")
+    rates = by_layer(dropout, len(sizes), "dropout")
     for size, function, rate in zip(sizes, activations(activation, len(sizes)), rates, strict=True):
         layers: list[Layer] = [Dense(size)]
         if batch_norm:
@@ -69,25 +76,10 @@ def activations(activation: Any, count: int) -> list[Activation]:
     return [a if isinstance(a, Activation) else ACTIVATION_NAMES[a]() for a in several]
 
 
-def build(
-    settings: FitSettings, sizes: list[int], inputs: int, front: list[Layer], outputs: int, loss: Loss
-) -> tuple[Network, tuple[int, ...]]:
-    """Return the network of a fit, and how many layers each of its hidden ones is.
-
-    sizes: the widths of the hidden layers.  front: the layers before all others.  loss: that of the parameters.
-    """
-    proposal = settings.proposal
-    given = proposal.hidden
-    if given is None:
-        how = (settings.activation, settings.dropout, settings.batch_norm, settings.residual)
-        given = tuple(map(tuple, hidden_layers(sizes, *how)))
-    groups, front = [list(group) for group in given], [*front, *proposal.front]
-    if groups:
-        groups[0] = [*front, *groups[0]]
-    hidden = [layer for group in groups for layer in group] if groups else front
-    head = (Dense(outputs),) if proposal.head is None else proposal.head(outputs)
-    loss = loss if proposal.loss is None else proposal.loss(loss)
-    return Network(inputs, [*hidden, *head], loss), tuple(map(len, groups))
+def activations_in(network: Network) -> list[Activation]:
+    """Return the activations of the hidden layers; the function that a neuron's factor mixes with the identity."""
+    layers = [link.layer for link in network.walk() if isinstance(link.layer, Activation)]
+    return [each.function if isinstance(each, ParametricActivation) else each for each in layers]
 
 
 def leading(network: Network, count: int) -> Network:
@@ -122,7 +114,7 @@ def penalties(samples: float, batches: Any) -> Any:
     return np.where(batches > 0, samples / np.where(batches > 0, batches, 1.0), 0.0)
 
 
-def _by_layer(value: Any, count: int, name: str) -> list[float]:
+def by_layer(value: Any, count: int, name: str) -> list[float]:
     """Return one number by hidden layer, from one for all of them or a list."""
     several = list(value) if hasattr(value, "__iter__") else [value] * count
     if len(several) != count:

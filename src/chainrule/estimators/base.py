@@ -17,8 +17,9 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from chainrule.data.samples import Samples, measure_targets
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import continuing, fitting, preprocessing
-from chainrule.estimators.architecture import build, hidden_sizes
+from chainrule.estimators.architecture import hidden_sizes
 from chainrule.estimators.best import race
+from chainrule.estimators.building import build
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.protocol import CallbackSupportMixin, Tasks, tasks, with_callbacks
 from chainrule.estimators.rates import as_rates, is_stochastic
@@ -233,9 +234,9 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         self, settings: FitSettings, sizes: list[int], X: Any, random: Any, given: dict[str, list[Any]]
     ) -> None:
         """Make a model with scikit-learn's start, or with parameters that were assigned before."""
-        front, outputs = preprocessing.embedding(self), self.n_outputs_
-        loss = self._loss(settings)
-        network, self._group_sizes = build(settings, sizes, X.shape[1], [*front], outputs, loss)
+        inputs, front = X.shape[1], preprocessing.embedding(self)
+        made = build(settings, sizes, inputs, [*front], self.n_outputs_, self._loss(settings))
+        network, self._group_sizes = made
         dtype = np.dtype(settings.dtype or (X.dtype if X.dtype == np.float32 else np.float64))
         is_logistic = settings.activation == "logistic"
         trunks = () if self._trunk is None else self._trunk.models
@@ -274,7 +275,6 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             return samples, None, None
         if self.validation_scores_ is None:
             self.validation_scores_ = []
-
         return samples, validation, partial(score, self, settings.scoring, validation, y_scored)
 
     def _given_validation(self, X_val: Any, y_val: Any) -> Samples | None:

@@ -10,8 +10,8 @@ from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.settings import FitSettings
 
 ARCHITECTURE = (
-    *("preprocess", "hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual"),
-    *("loss", "quantiles", "label_smoothing", "n_members", "preset"),
+    *("preprocess", "preset", "hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual"),
+    *("loss", "quantiles", "label_smoothing", "n_members"),
 )
 """The parameters that say what the network is, and so cannot change while it is trained on."""
 

@@ -47,8 +47,9 @@ PARAMETERS = """
     preprocess: "auto" to take X as a table of any types, by a `TablePreprocessor`, with a network and a training for
         tables in place of the parameters that are at their defaults; a `TablePreprocessor` of your own to leave these
         as they are. Numbers to predict are standardized too. None takes arrays as scikit-learn does.
-    preset: the network and the training for tables by name: "fast" embeds each number by a piecewise linear curve. None
-        for the one of preprocess="auto", which is "fast". "best" fits several recipes within time_limit, or 60 s, and
+    preset: the network and the training for tables by name: "fast" embeds each number by a piecewise linear curve,
+        "realmlp" is the published RealMLP-TD and "tabm" TabM-mini, of n_members (32) members in one network. None for
+        the one of preprocess="auto", which is "fast". "best" fits several recipes within time_limit, or 60 s, and
         predicts by a weighted average, `blend_`, of which model_ is the heaviest network; `report_` has a record of
         each. Raises ConfigError without preprocess.
     engine: "native", "reference", "xla" or "auto", see `Model.fit`.

@@ -29,6 +29,11 @@ from chainrule.estimators.start import Trunk, views
 from chainrule.model import Ensemble
 from chainrule.trained.evaluation import BATCH
 
+OF_HIDDEN_LAYERS = (
+    *("hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual", "preprocess", "preset"),
+    "n_members",  # of preset="tabm", whose members are in them; those of an ensemble are counted
+)
+"""The parameters that say what the hidden layers are."""
 FEW = 8
 """Rows that NumPy has predicted before the parameters lie in the native engine."""
 
@@ -186,10 +191,10 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         made = clone(self) if estimator is None else clone(estimator, safe=False)
         if not isinstance(made, Fitted):
             raise ConfigError(f"estimator must be an MLPClassifier or MLPRegressor, not {estimator!r}.")
-        same = ("hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual", "preprocess")
-        made.set_params(
-            **{name: value for name, value in self.get_params(deep=False).items() if name in same}
-        )
+        same = {name: getattr(self, name) for name in OF_HIDDEN_LAYERS}
+        if isinstance(self.model_, Ensemble):
+            same.pop("n_members")
+        made.set_params(**same)
         made._trunk = Trunk(tuple(self.members_), freeze, self.__dict__.get("preprocessor_"))
         return made
 

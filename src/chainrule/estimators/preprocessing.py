@@ -54,6 +54,16 @@ def numbers(estimator: Any) -> tuple[int, ...]:
     return tuple(int(place - (codes < place).sum()) for place in made.numbers_)
 
 
+def sources(estimator: Any) -> tuple[int, ...]:
+    """Return the table's column that each input behind the layer of `embedding` is of."""
+    if "preprocessor_" not in estimator.__dict__:
+        return ()
+    made = estimator.preprocessor_
+    codes = {column: size for column, _, size in made.embedded_}
+    rest = [source for place, source in enumerate(made.sources_) if place not in codes]
+    return (*rest, *(made.sources_[column] for column, size in codes.items() for _ in range(size)))
+
+
 def publish(estimator: Any) -> None:
     """Set the estimator's number and names of features to those of the table."""
     for name in PUBLISHED:

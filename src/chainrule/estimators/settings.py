@@ -12,6 +12,7 @@ from typing import Any
 
 from chainrule.errors import ConfigError
 from chainrule.estimators import preprocessing
+from chainrule.estimators.architecture import activations_in
 from chainrule.estimators.rates import is_stochastic
 from chainrule.estimators.recipes import DEFAULT, PRESETS
 from chainrule.estimators.recipes.base import NOTHING, Facts, Proposal, Recipe
@@ -23,7 +24,8 @@ OPTIMIZING = (
     *("solver", "alpha", "learning_rate", "learning_rate_init", "power_t", "momentum", "nesterovs_momentum"),
     *("beta_1", "beta_2", "epsilon", "optimizer", "schedule"),
 )
-"""The parameters that say how to optimize: a recipe's own optimizer stands for all of them, or for none."""
+"""The parameters that say how to optimize: a recipe's own optimizer stands for all of them, or for none; a recipe may
+take some of them up in its own (`Proposal.beside`)."""
 WHOLE = ("early_stopping", "scoring", "schedule")
 """The parameters of a fit as a whole: an epoch at a time holds nothing out and has no end."""
 
@@ -61,10 +63,13 @@ def resolved(estimator: Any, rows: int, features: int, incremental: bool) -> Fit
         )
     defaults = {field.name: field.default for field in fields(estimator)}
     given = {name: value for name, value in values.items() if not is_default(value, defaults[name])}
-    numbers = preprocessing.numbers(estimator)
-    proposal = _recipe(estimator, wanted).propose(Facts(rows, features, estimator._task, given, numbers))
+    if estimator._trunk is not None:  # whose activations may be others than a recipe's for this task
+        given.setdefault("activation", activations_in(estimator._trunk.models[0].network))
+    columns = preprocessing.numbers(estimator), preprocessing.sources(estimator)
+    facts = Facts(rows, features, estimator._task, given, *columns)
+    proposal = _recipe(estimator, wanted).propose(facts)
     left_out = set(given) | set(WHOLE if incremental else ())
-    if not given.keys().isdisjoint(OPTIMIZING):
+    if not (given.keys() - proposal.beside).isdisjoint(OPTIMIZING):
         left_out |= set(OPTIMIZING)
     found = {name: value for name, value in proposal.parameters.items() if name not in left_out}
     if not is_stochastic(estimator):  # its objective must be the same at each evaluation, and has no batches

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from chainrule.core.random import generator, member_seed
 from chainrule.errors import DataError, ShapeError
-from chainrule.formulas.layers import Dense
+from chainrule.estimators.architecture import activations_in
+from chainrule.formulas.layers import Dense, GroupedDense
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network, Slot
 
@@ -74,8 +75,9 @@ def initial_theta(network: Network, random: Any, dtype: Any, logistic: bool, mem
 
 
 def dense_slots(network: Network, field: str) -> list[Slot]:
-    """Return the places of W or b of every Dense, in the order of the chain."""
-    return [slot for slot in network.slots if isinstance(slot.link.layer, Dense) and slot.field == field]
+    """Return the places of W or b of every Dense and GroupedDense, in the order of the chain."""
+    kinds = (Dense, GroupedDense)
+    return [slot for slot in network.slots if isinstance(slot.link.layer, kinds) and slot.field == field]
 
 
 class Views(list[Any]):
@@ -122,7 +124,7 @@ def take_trunk(model: Model, trunk: Model, freeze: bool) -> None:
             f"X has {model.network.inputs} features but the hidden layers were trained on {trunk.network.inputs}; "
             "select the same columns."
         )
-    if own != theirs:
+    if own != theirs or activations_in(model.network) != activations_in(trunk.network):
         raise DataError(
             "the hidden layers are others than those of the estimator that replace_head was called on; leave "
             "hidden_layer_sizes, activation, batch_norm and residual as they were."

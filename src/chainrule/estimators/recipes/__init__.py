@@ -1,9 +1,9 @@
 """The recipes of networks for tables, by the name that `preset` has for them, a file each."""
 
-from chainrule.estimators.recipes import fast
+from chainrule.estimators.recipes import fast, realmlp, tabm
 from chainrule.estimators.recipes.base import Recipe
 
-PRESETS: dict[str, Recipe] = {"fast": fast.RECIPE}
+PRESETS: dict[str, Recipe] = {"fast": fast.RECIPE, "realmlp": realmlp.RECIPE, "tabm": tabm.RECIPE}
 """The recipes by name."""
 DEFAULT = "fast"
 """The one of preprocess="auto" alone."""

@@ -22,6 +22,8 @@ class Facts(NamedTuple):
     """the parameters that have another value than their default, which they keep"""
     numbers: tuple[int, ...] = ()
     """the places of the table's scaled numbers among the inputs of the layers in front"""
+    sources: tuple[int, ...] = ()
+    """the table's column that each input of the layers in front is of, in order"""
 
 
 class Proposal(NamedTuple):
@@ -29,6 +31,8 @@ class Proposal(NamedTuple):
 
     parameters: Mapping[str, Any] = {}
     """parameters of the estimator by name, for those that are at their defaults"""
+    beside: frozenset[str] = frozenset()
+    """parameters of the optimizer beside which the recipe's own stays, which has taken them up or does without"""
     consumed: Mapping[str, Any] = {}
     """parameters that the recipe has put into the network itself, also if they were given, and what they are then"""
     front: tuple[Layer, ...] = ()
