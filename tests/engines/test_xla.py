@@ -439,6 +439,9 @@ def test_devices():
     for wrong in ("cuda:7", "npu", "cpu:99", 3):
         with pytest.raises(ConfigError, match=r"device must be one of 'cpu:0'.*, not .*; leave it out"):
             devices.find(wrong)
+    for default in (None, "cpu", jax.devices("cpu")[0]):
+        with jax.default_device(default):
+            assert devices.find(None) == by_name[0]
     with pytest.raises(ConfigError, match="device must be one of"):
         trained("xla", device="npu")
     assert trained("xla", device="cpu").theta.tobytes() == trained("xla").theta.tobytes()

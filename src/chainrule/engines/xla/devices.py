@@ -30,9 +30,12 @@ def find(name: str | None) -> Any:
     import jax
 
     known = _devices()
-    if name is None:
-        return jax.config.jax_default_device or known[0]
-    kind, _, number = str(name).lower().partition(":")
+    chosen = jax.config.jax_default_device if name is None else name  # JAX takes a device there, or its kind
+    if chosen is None:
+        return known[0]
+    if not isinstance(chosen, str) and name is None:
+        return chosen
+    kind, _, number = str(chosen).lower().partition(":")
     for device in known:
         if kind in _kinds(device) and number in ("", str(device.id)):
             return device
