@@ -35,8 +35,8 @@ CANDIDATES = (
     Candidate("periodic", variant="periodic", cost=1.5),
     Candidate("linear", variant="plain", changed={"hidden_layer_sizes": ()}, cost=0.2),
     Candidate("robust", variant="robust"),
-    Candidate("realmlp", "realmlp", changed={"scoring": "loss"}, cost=8.0),
-    Candidate("tabm", "tabm", changed={"scoring": "loss"}, cost=30.0),
+    Candidate("realmlp", "realmlp", changed={"scoring": "loss"}, cost=15.0),
+    Candidate("tabm", "tabm", changed={"scoring": "loss", "n_members": 8}, cost=60.0),
     Candidate("wide ranks", variant="ranks", changed=WIDE, cost=3.0),
     Candidate("fast again"),
 )
