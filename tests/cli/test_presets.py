@@ -125,6 +125,17 @@ def test_ctrl_c_keeps_what_is_there(command, houses, tmp_path, monkeypatch):
     assert (tmp_path / "run" / "config.json").exists()
 
 
+@pytest.mark.parametrize("preset", ["realmlp", "tabm"])
+def test_each_preset_is_judged_again_by_its_own_rows(command, houses, preset):
+    """Also where the loss has a name of its own, by which numbers are not told from classes."""
+    found = command(
+        "train", "houses.csv", *PRICE, "--preset", preset, "--epochs", 1, "--time-limit", 20, data=True
+    )
+    judged = command("evaluate", "run", "houses.csv", data=True)
+    assert (judged["part"], judged["samples"], judged["learned_from"]) == ("test", 32, 0)
+    assert judged["metrics"] == pytest.approx(found["metrics"])
+
+
 @pytest.mark.parametrize(("name", "target"), [("houses", "price"), ("sizes", "size")])
 def test_the_best_of_several_recipes_predicts_by_its_average(command, houses, tmp_path, name, target):
     """Each command has the numbers of the estimator in the file, not those of its heaviest network."""

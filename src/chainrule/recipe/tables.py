@@ -230,7 +230,7 @@ def judged_of(
     """
     columns, X = inputs_of(path, table)
     assert table is not None
-    name, loss = table.target, model.network.loss.kind
+    name, is_number = table.target, model.task == "regression"
     if name is None:
         raise DataError(
             f"the model's file does not say which column of {path} it predicts; evaluate it by score, in Python."
@@ -239,6 +239,9 @@ def judged_of(
         raise DataError(
             f"{path} lacks the column {name!r}, which the model predicts; add it to compare with it."
         )
+    loss = (
+        "mean_squared_error" if is_number else "softmax_cross_entropy"
+    )  # what a model has may have another name
     target = read_target(name, columns[name], f"{path}", loss, to_learn=False)
     target = target._replace(y=as_labels(target, model.classes))
     return dataset(X[target.rows], target.y, Path(path).stem), target
