@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from chainrule.network.summary import Summary, as_bytes
 from chainrule.views import words
 
+LONGEST = 80
+"""The characters of a layer's settings that are shown; of longer ones, such as a list of columns, its name alone."""
+
 
 def table(summary: Summary, width: int | None = None) -> str:
     """Format the table and the totals, in lines of at most `width` characters where possible.
@@ -32,7 +35,7 @@ def cells(summary: Summary) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         body.append(
             (
                 "  " * row.depth + row.name,
-                row.layer,
+                row.layer if len(row.layer) <= LONGEST else f"{row.layer.partition('(')[0]}(...)",
                 str(row.output),
                 said.frozen(count) if row.parameters and row.frozen else count,
                 f"{row.operations:,}" if row.operations else "",
