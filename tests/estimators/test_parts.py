@@ -14,7 +14,7 @@ from chainrule import MLPClassifier
 from chainrule.estimators.fitted import FEW
 from chainrule.estimators.labels import learn
 from chainrule.estimators.start import PIECE, initial_theta
-from chainrule.formulas.layers import Dense, ReLU
+from chainrule.formulas.layers import BatchNorm, Dense, PiecewiseLinearEmbedding, ReLU
 from chainrule.formulas.losses import MeanSquaredError
 from chainrule.network.network import Network
 
@@ -66,6 +66,26 @@ def test_the_start_is_drawn_in_pieces_as_if_at_once():
     ]
     found = initial_theta(network, np.random.RandomState(0), np.float32, logistic=False)
     np.testing.assert_array_equal(found, np.concatenate(expected).astype(np.float32))
+
+
+def test_every_start_is_drawn_from_random_state():
+    """Those of embeddings too, while a network without them has scikit-learn's own draws."""
+    edges = PiecewiseLinearEmbedding(4, 3)
+    network = Network(2, [edges, Dense(3), BatchNorm(), ReLU(), Dense(1)], MeanSquaredError())
+    place = next(
+        slot for slot in network.slots if slot.field == "E" or slot.link.name.startswith("piecewise")
+    )
+    starts = [
+        initial_theta(network, np.random.RandomState(seed), np.float64, logistic=False) for seed in (0, 0, 1)
+    ]
+    assert np.array_equal(starts[0], starts[1])
+    front = [theta[: place.stop] for theta in starts]
+    assert front[0].any() and not np.array_equal(front[0], front[2])
+    random = np.random.RandomState(0)
+    two = [initial_theta(network, random, np.float64, logistic=False) for _ in range(2)]
+    assert np.array_equal(two[0], starts[0]) and not np.array_equal(
+        two[0][: place.stop], two[1][: place.stop]
+    )
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

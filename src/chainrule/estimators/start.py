@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from chainrule.core.random import generator, member_seed
 from chainrule.errors import DataError, ShapeError
 from chainrule.estimators.architecture import activations_in
+from chainrule.formulas.initializers import Constant
 from chainrule.formulas.layers import Dense, GroupedDense
 from chainrule.model import Ensemble, Model
 from chainrule.network.network import Network, Slot
@@ -41,8 +42,8 @@ def untrained(
         ]
         return made[0] if members == 1 else Ensemble.of(made, seed=seed)
     thetas = [
-        initial_theta(network, random, dtype, logistic, member) if drawn else np.zeros(network.size, dtype)
-        for member in range(members)
+        initial_theta(network, random, dtype, logistic) if drawn else np.zeros(network.size, dtype)
+        for _ in range(members)
     ]
     is_random = any(link.layer.is_random for link in network.walk())
     seed = int(random.randint(2**32, dtype=np.uint32)) if is_random else 0
@@ -53,13 +54,13 @@ def untrained(
     return models[0] if members == 1 else Ensemble.of(models, seed=seed)
 
 
-def initial_theta(network: Network, random: Any, dtype: Any, logistic: bool, member: int = 0) -> NDArray[Any]:
+def initial_theta(network: Network, random: Any, dtype: Any, logistic: bool) -> NDArray[Any]:
     """Draw the parameters (size,): those of every Dense as scikit-learn does, all others by their own initializers.
 
     W and then b of each Dense, uniform in +-sqrt(6 / (fan_in + fan_out)), or +-sqrt(2 / ...) if logistic, in float64
-    and then rounded.  random: a `numpy.random.RandomState`.  member: the number of the network in an ensemble.
+    and then rounded.  random: a `numpy.random.RandomState`, of which the others take one integer if one of them draws.
     """
-    theta = np.empty(network.size, dtype)
+    theta, seed = np.empty(network.size, dtype), None
     for number, (link, _, parameter, start, stop) in enumerate(network.slots):
         if isinstance(link.layer, Dense):
             bound = math.sqrt((2.0 if logistic else 6.0) / (link.fan_in + link.fan_out))
@@ -67,8 +68,10 @@ def initial_theta(network: Network, random: Any, dtype: Any, logistic: bool, mem
                 part = theta[first : min(first + PIECE, stop)]
                 part[...] = random.uniform(-bound, bound, len(part))
         else:
+            if seed is None and not isinstance(parameter.initializer, Constant):
+                seed = int(random.randint(2**32, dtype=np.uint32))
             draw = parameter.initializer(
-                generator(member, "weights", number), parameter.shape, link.fan_in, link.fan_out
+                generator(seed or 0, "weights", number), parameter.shape, link.fan_in, link.fan_out
             )
             theta[start:stop] = np.broadcast_to(draw, parameter.shape).ravel()
     return theta
