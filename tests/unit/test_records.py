@@ -75,6 +75,7 @@ NOT_RESULTS = {
     "on the way to a result": {
         *("Settings", "Data", "Parts", "Rows", "Checked", "Prepared", "PresetRun", "Earlier"),  # a run
         *("SearchSettings", "TuneRun", "TuneOutcome"),  # of a run's settings
+        *("DrawnRows", "Loaded"),  # of files larger than memory
         *("Defaults", "Known", "TableData", "TargetColumn"),  # a table
         *(
             "Chord",
