@@ -172,7 +172,8 @@ def test_a_time_limit_ends_any_run(houses, tmp_path):
     ):
         outcome = run(str(tmp_path / "houses.csv"), settings, out=tmp_path / f"run {settings.preset}")
         assert len(outcome.history) < 90_000  # none on a machine that is busy from the start
-        assert outcome.history.stopped is None or "time limit" in outcome.history.stopped
+        stopped = outcome.history.stopped or "time limit"  # None where the schedule is complete in time
+        assert "time limit" in stopped or (settings.preset and "did not improve" in stopped)  # or it is early
 
 
 @pytest.mark.parametrize(
