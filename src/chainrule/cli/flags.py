@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.errors import ConfigError
 from chainrule.recipe.naming import Names
 from chainrule.recipe.settings import as_text, flag, widths
+
+if TYPE_CHECKING:
+    import typer
 
 
 class Flags(Names):
@@ -37,6 +41,12 @@ class Flags(Names):
 
 
 FLAGS = Flags()
+
+
+def set_on_command_line(context: typer.Context, names: Iterable[str]) -> list[str]:
+    """Return those of the names of options that were given, not left at their defaults."""
+    sources = ((name, context.get_parameter_source(name)) for name in names)
+    return [name for name, source in sources if source is not None and source.name == "COMMANDLINE"]
 
 
 def hidden_widths(text: str | None) -> tuple[int, ...] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from chainrule.cli import options, output, table_options
-from chainrule.cli.flags import FLAGS, as_one_text, hidden_widths
+from chainrule.cli.flags import FLAGS, as_one_text, hidden_widths, set_on_command_line
 from chainrule.cli.guard import InterruptedRun, guarded
 from chainrule.errors import ConfigError
 from chainrule.recipe.settings import NAMES, Settings
@@ -86,7 +86,7 @@ def train(
         raise ConfigError("--resume goes on with a run, --overwrite replaces it; choose one.")
     place = (out or Path(text)) if resume else None
     if place is not None and (place / "config.json").is_file():
-        chosen = set_on_command_line(context)
+        chosen = set_on_command_line(context, NAMES)
         begun = recipe.resumed(place, given, chosen, None if out is None else text, FLAGS)
     elif place is not None and out is None:
         raise ConfigError(f"{place} contains no run to go on with; name its folder, or give DATA and --out.")
@@ -143,12 +143,6 @@ def carry_out(
     except KeyboardInterrupt:
         raise InterruptedRun(f"Interrupted; go on with: {FLAGS.resume(run.place)}") from None
     return outcome, page
-
-
-def set_on_command_line(context: typer.Context) -> list[str]:
-    """Return the names of the settings that were given, not left at their defaults."""
-    sources = ((name, context.get_parameter_source(name)) for name in NAMES)
-    return [name for name, source in sources if source is not None and source.name == "COMMANDLINE"]
 
 
 def say_done(run: Prepared | PresetRun, out: Console) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from chainrule.cli import options, output, table_options
-from chainrule.cli.flags import FLAGS
+from chainrule.cli.flags import FLAGS, set_on_command_line
 from chainrule.cli.guard import InterruptedRun, guarded
 from chainrule.errors import ConfigError
 from chainrule.recipe.settings import Settings
@@ -62,9 +62,8 @@ def tune(
         raise ConfigError("--resume goes on with a search, --overwrite replaces it; choose one.")
     place = (out or Path(data)) if resume else None
     if place is not None and (place / "config.json").is_file():
-        chosen = {n for n in values if _was_given(context, n)}
-        anew = {name: values[name] for name in SEARCH if name in chosen}
-        begun = recipe.resumed(place, given, [n for n in SETTINGS if n in chosen], anew, FLAGS)
+        anew = {name: values[name] for name in set_on_command_line(context, SEARCH)}
+        begun = recipe.resumed(place, given, set_on_command_line(context, SETTINGS), anew, FLAGS)
     elif place is not None and out is None:
         raise ConfigError(
             f"{place} contains no search to go on with; name its folder, or give DATA and --out."
@@ -81,11 +80,6 @@ def tune(
         show(found, page, console)
     if found.tuned.stopped == "interrupted":
         raise InterruptedRun(f"Interrupted; go on with: {again(search)}")
-
-
-def _was_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def again(search: TuneRun) -> str:
