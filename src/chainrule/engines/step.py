@@ -78,18 +78,6 @@ def is_frozen(plan: Plan, theta: Array) -> Array:
     return xp.concatenate(parts)
 
 
-def constrain(network: Network, theta: Array) -> Array:
-    """Return theta with each neuron's incoming weights of at most the norm max_norm."""
-    if network.max_norm is None:
-        return theta
-    params = [
-        regularizers.max_norm(W, network.max_norm) if slot.parameter.is_weight else W
-        for slot in network.slots
-        for W in [theta[slot.start : slot.stop].reshape(slot.parameter.shape)]
-    ]
-    return namespace(theta).concatenate([W.reshape(-1) for W in params])
-
-
 def by_parameter(network: Network, setting: str) -> NDArray[np.float64] | None:
     """Return each parameter's `rate` or `decays` (size,) in theta's layout; None if all are 1."""
     factors = [getattr(slot, setting) for slot in network.slots]
@@ -133,16 +121,33 @@ def step(
     t counts from 1.  lr, decay, dropout, penalty, smoothing: as in `StepSettings`; a parameter may have factors of the
     first two.
     """
-    params = plan.network.unflatten(theta)
-    objective, g = gradient(plan, params, states, batch, t, None, True, None, dropout, penalty, smoothing)
-    rates, decays = (by_parameter(plan.network, setting) for setting in ("rate", "decays"))
-    lr = lr if rates is None else lr * namespace(theta).asarray(rates, dtype=theta.dtype)
-    decay = decay if decays is None else decay * namespace(theta).asarray(decays, dtype=theta.dtype)
-    new, optimizer_state = update(plan.optimizer, g, optimizer_state, theta, lr, t, decay)
-    new = constrain(plan.network, new)
-    if plan.frozen:
-        new = namespace(theta).where(is_frozen(plan, theta), theta, new)
-    return StepResult(new, optimizer_state, objective.states, objective.loss, objective.out)
+    network = plan.network
+    theta_parts, state_parts = cut(network, theta), cut_state(network, optimizer_state)
+    found = step_by_parameter(
+        plan, theta_parts, state_parts, states, batch, lr, t, t, decay, dropout, penalty, smoothing
+    )
+    if not theta_parts:
+        return found._replace(theta=theta, optimizer_state=optimizer_state)
+    join = namespace(theta).concatenate
+    trained = [i for i, slot in enumerate(network.slots) if slot.link.name not in plan.frozen]
+    leaves = [
+        join(of_each) if of_each[0].ndim else of_each[trained[0] if trained else 0]
+        for of_each in zip(*found.optimizer_state, strict=True)
+    ]
+    return found._replace(theta=join(found.theta), optimizer_state=type(optimizer_state)(*leaves))
+
+
+def cut(network: Network, vector: Array) -> tuple[Array, ...]:
+    """Cut a vector (size,) in theta's layout into one for each parameter, in the order of `Network.slots`."""
+    return tuple(vector[slot.start : slot.stop] for slot in network.slots)
+
+
+def cut_state(network: Network, state: Any) -> tuple[Any, ...]:
+    """Cut an optimizer's state, of which vectors are in theta's layout and numbers are of all, likewise."""
+    return tuple(
+        type(state)(*(leaf[slot.start : slot.stop] if leaf.ndim else leaf for leaf in state))
+        for slot in network.slots
+    )
 
 
 def step_by_parameter(
@@ -159,7 +164,7 @@ def step_by_parameter(
     penalty: Array = 1.0,
     smoothing: Array = 1.0,
 ) -> StepResult:
-    """Take the same step of parameters in arrays of their own, which are not cut from theta and joined again.
+    """Take the step of parameters in arrays of their own, as they are where it is compiled.
 
     theta, and theta of the result: a vector (n,) for each of `Network.slots`.  optimizer_states: the optimizer's of
     each; those of frozen parameters are not read.  draw: the number of the step that keys the dropout masks.

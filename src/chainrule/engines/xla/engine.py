@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from chainrule.data.samples import Samples
 from chainrule.engines import diagnosis
 from chainrule.engines.base import Plan, StepSettings
-from chainrule.engines.step import gradient
+from chainrule.engines.step import cut, cut_state, gradient
 from chainrule.engines.xla import devices
 from chainrule.engines.xla.program import Carry, Span, forward, program
 from chainrule.engines.xla.samples import DevicePart, DeviceSamples, Shared, dense, fetch, put, source
@@ -79,7 +79,7 @@ class XlaEngine:
         """Return the forward walk with copies of these numbers on the device, as a function of X."""
         device = devices.find(self.device)
         with devices.settings():
-            numbers, bound = put((parts(network, theta), states), device)
+            numbers, bound = put((cut(network, theta), states), device)
 
         def walk(X: Any) -> NDArray[Any]:
             n = X.shape[0]
@@ -95,11 +95,6 @@ class XlaEngine:
             return out
 
         return walk
-
-
-def parts(network: Network, vector: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """Cut a vector (size,) in theta's layout into one for each parameter."""
-    return tuple(vector[slot.start : slot.stop] for slot in network.slots)
 
 
 class XlaSession:
@@ -236,15 +231,12 @@ class XlaSession:
     def push(self) -> None:
         """Put theta, the states and the optimizer's state on the device, unless it has newer ones."""
         if not self.theta_is_stale:
-            theta, states = put((parts(self.plan.network, self.theta), self.states), self.device)
+            theta, states = put((cut(self.plan.network, self.theta), self.states), self.device)
             self.carry = self.carry._replace(theta=theta, states=states)
         if not self.moments_are_stale:
-            state = self._optimizer_state
+            state_parts = cut_state(self.plan.network, self._optimizer_state)
             moments = tuple(
-                type(state)(*(leaf[slot.start : slot.stop] if leaf.ndim else leaf for leaf in state))
-                if is_trained
-                else ()
-                for slot, is_trained in zip(self.plan.network.slots, self.trained, strict=True)
+                part if is_trained else () for part, is_trained in zip(state_parts, self.trained, strict=True)
             )
             self.carry = self.carry._replace(moments=put(moments, self.device))
 
