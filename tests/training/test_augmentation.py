@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from chainrule import Augment, ConfigError, DataError
 from chainrule.engines.native import engine as native
 from chainrule.formulas import distortion
-from chainrule.training import augmentation
 
 needs_native = pytest.mark.skipif(
     native.REASON is not None and not os.environ.get("CI"), reason=str(native.REASON)
@@ -79,7 +78,8 @@ def test_against_scipy(fill, mode):
     streams, key = np.arange(5, dtype=np.uint32), 77
     maps = distortion.maps(distortion.words(key, streams, 1, 3), 30, 0.3, 20, 2)
     taps = distortion.gaussian(2.0)
-    found = augmentation.distorted(pictures, maps, streams, taps, 12.0, key, fill)
+    given = distortion.Distortion(maps, streams, key, taps, 12.0, fill)
+    found = distortion.distorted(pictures, given)
     drawn = distortion.uniform(distortion.words(key, streams, 0, 12 * 17)).reshape(5, 12, 17, 2)
     y, x = np.mgrid[:12, :17].astype(float)
     for i, m in enumerate(maps.astype(float)):

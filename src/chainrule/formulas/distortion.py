@@ -14,7 +14,7 @@ Neural Computation 2010.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,28 @@ from chainrule.core.random import threefry2x32
 
 REACH = 3.0
 """The filter ends at so many sigma on each side."""
+PIECE = 256
+"""Images that are distorted at a time."""
 
 Words = NDArray[np.uint32]
 Floats = NDArray[np.float32]
+
+
+class Distortion(NamedTuple):
+    """What is drawn for n images, and what is the same for all of them."""
+
+    maps: Floats
+    """(n, 6), as `maps` returns them"""
+    streams: Words
+    """(n,), a number for each image, of its random words"""
+    key: int
+    """in [0, 2^32), of the words of all images"""
+    taps: Floats | None
+    """(2 reach + 1,), the filter of the fields; None without fields"""
+    alpha: float
+    """the factor of the fields"""
+    fill: float | None
+    """the value around an image; None for that of its nearest pixel"""
 
 
 def words(key: int, streams: Words, block: int, count: int) -> Words:
@@ -83,6 +102,20 @@ def smoothed(fields: Floats, taps: Floats) -> Floats:
             part = wide[:, :, t : t + n] if axis == 2 else wide[:, t : t + n]
             fields = fields + tap * part
     return fields
+
+
+def distorted(images: NDArray[Any], given: Distortion) -> NDArray[Any]:
+    """Return images (n, height, width, channels), uint8, float32 or float64, distorted."""
+    found = np.empty_like(images)
+    _, height, width, _ = images.shape
+    for start in range(0, len(images), PIECE):
+        part, fields = slice(start, start + PIECE), None
+        if given.taps is not None:
+            drawn = uniform(words(given.key, given.streams[part], 0, height * width))
+            drawn = drawn.reshape(-1, height, width, 2)
+            fields = (smoothed(drawn[..., 0], given.taps), smoothed(drawn[..., 1], given.taps))
+        found[part] = resampled(images[part], given.maps[part], fields, given.alpha, given.fill)
+    return found
 
 
 def resampled(

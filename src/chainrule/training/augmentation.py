@@ -17,9 +17,6 @@ from chainrule.engines.native import engine as native
 from chainrule.errors import ConfigError, DataError
 from chainrule.formulas import distortion
 
-PIECE = 256
-"""Images that the reference distorts at a time."""
-
 
 @dataclass(frozen=True)
 class Augment:
@@ -112,10 +109,9 @@ class Augment:
         maps = distortion.maps(drawn, self.rotate, self.scale, self.shear, self.shift)
         alpha, sigma = self.elastic or (0.0, 0.0)
         taps = distortion.gaussian(sigma) if alpha else None
-        if native.REASON is None:
-            found = native_distort.distorted(images, maps, streams, taps, alpha, key, self.fill)
-        else:
-            found = distorted(images, maps, streams, taps, alpha, key, self.fill)
+        given = distortion.Distortion(maps, streams, key, taps, alpha, self.fill)
+        distort = distortion.distorted if native.REASON is not None else native_distort.distorted
+        found = distort(images, given)
         return found.reshape(X.shape)
 
     def _image(self, numbers: int) -> tuple[int, int, int]:
@@ -133,25 +129,3 @@ class Augment:
             )
         height, width, *channels = shape
         return height, width, channels[0] if channels else 1
-
-
-def distorted(
-    images: NDArray[Any],
-    maps: NDArray[np.float32],
-    streams: NDArray[np.uint32],
-    taps: NDArray[np.float32] | None,
-    alpha: float,
-    key: int,
-    fill: float | None,
-) -> NDArray[Any]:
-    """Return images distorted by NumPy. The arguments are those of `native.distort.distorted`."""
-    found = np.empty_like(images)
-    _, height, width, _ = images.shape
-    for start in range(0, len(images), PIECE):
-        part, fields = slice(start, start + PIECE), None
-        if taps is not None:
-            drawn = distortion.uniform(distortion.words(key, streams[part], 0, height * width))
-            drawn = drawn.reshape(-1, height, width, 2)
-            fields = (distortion.smoothed(drawn[..., 0], taps), distortion.smoothed(drawn[..., 1], taps))
-        found[part] = distortion.resampled(images[part], maps[part], fields, alpha, fill)
-    return found

@@ -9,38 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.native.engine import instruction_set, workers
+from chainrule.formulas.distortion import Distortion
 
 
-def distorted(
-    images: NDArray[Any],
-    maps: NDArray[np.float32],
-    streams: NDArray[np.uint32],
-    taps: NDArray[np.float32] | None,
-    alpha: float,
-    key: int,
-    fill: float | None,
-) -> NDArray[Any]:
-    """Return images (n, height, width, channels), uint8, float32 or float64 and contiguous, distorted.
-
-    maps (n, 6), fill: as in `resampled`.  streams (n,), key: of the fields' words.  taps, alpha: the filter and the
-    factor of the fields; None for none.
-    """
-    rows = images.reshape(len(images), math.prod(images.shape[1:]))
-    out = np.empty_like(rows)
+def distorted(images: NDArray[Any], given: Distortion) -> NDArray[Any]:
+    """Return what `chainrule.formulas.distortion.distorted` does, of contiguous images."""
     from chainrule.engines.native import _native
 
+    rows = images.reshape(len(images), math.prod(images.shape[1:]))
+    out = np.empty_like(rows)
     _native.distort(
         isa=instruction_set(),
         images=rows,
         out=out,
         shape=list(images.shape[1:]),
-        maps=maps,
-        streams=streams,
-        taps=[] if taps is None else taps.tolist(),
-        alpha=alpha,
-        key=key,
-        fill=0.0 if fill is None else fill,
-        is_nearest=fill is None,
+        maps=given.maps,
+        streams=given.streams,
+        taps=[] if given.taps is None else given.taps.tolist(),
+        alpha=given.alpha,
+        key=given.key,
+        fill=0.0 if given.fill is None else given.fill,
+        is_nearest=given.fill is None,
         threads=workers(),
     )
     return out.reshape(images.shape)
