@@ -17,7 +17,7 @@ from chainrule.formulas.losses import Loss
 from chainrule.formulas.optimizers import Optimizer
 from chainrule.network import tree
 from chainrule.network.answers import likeliest
-from chainrule.network.network import Network
+from chainrule.network.network import Network, Slot
 from chainrule.network.objective import Objective
 
 
@@ -29,7 +29,7 @@ class StepResult(NamedTuple):
     states: dict[str, Any]
     loss: Array
     out: Array
-    penalty: Array = 0.0
+    penalty: Array
 
 
 def gradient(
@@ -76,6 +76,13 @@ def is_frozen(plan: Plan, theta: Array) -> Array:
     xp = namespace(theta)
     parts = [xp.full((slot.stop - slot.start,), slot.link.name in plan.frozen) for slot in plan.network.slots]
     return xp.concatenate(parts)
+
+
+def constrained(network: Network, slot: Slot, vector: Array) -> Array:
+    """Return a parameter (n,) of a slot with each neuron's incoming weights of at most the norm max_norm."""
+    if network.max_norm is None or not slot.parameter.is_weight:
+        return vector
+    return regularizers.max_norm(vector.reshape(slot.parameter.shape), network.max_norm).reshape(-1)
 
 
 def by_parameter(network: Network, setting: str) -> NDArray[np.float64] | None:
@@ -180,15 +187,13 @@ def step_by_parameter(
     if plan.clip_value is not None:
         g = [clip_by_value(part, plan.clip_value) for part in g]
     if plan.clip_norm is not None and trained:
-        square = sum(namespace(g[i]).sum(g[i] * g[i]) for i in trained)
-        g = [part * shortening(square, plan.clip_norm) for part in g]
+        factor = shortening(sum(namespace(g[i]).sum(g[i] * g[i]) for i in trained), plan.clip_norm)
+        g = [part * factor for part in g]
     for i in trained:
         slot = network.slots[i]
         factors = lr * slot.rate, t, decay * slot.decays
-        new[i], after[i] = update(plan.optimizer, g[i], after[i], theta[i], *factors)
-        if network.max_norm is not None and slot.parameter.is_weight:
-            W = new[i].reshape(slot.parameter.shape)
-            new[i] = regularizers.max_norm(W, network.max_norm).reshape(-1)
+        moved, after[i] = update(plan.optimizer, g[i], after[i], theta[i], *factors)
+        new[i] = constrained(network, slot, moved)
     return StepResult(
         tuple(new), tuple(after), objective.states, objective.loss, objective.out, objective.penalty
     )

@@ -13,9 +13,7 @@ def clip_by_norm(g: Array, max_norm: float) -> Array:
     NaN or infinity in g makes NaN.  In float32 the square of |g| above 1.8e19 overflows: all becomes 0.
     Source: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks", ICML 2013.
     """
-    square = namespace(g).sum(
-        g * g
-    )  # ()  a pairwise sum: unlike BLAS, its order does not depend on the threads
+    square = namespace(g).sum(g * g)  # ()  pairwise: unlike BLAS, its order does not depend on the threads
     return g * shortening(square, max_norm)
 
 

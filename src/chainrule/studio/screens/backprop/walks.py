@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines import Plan
-from chainrule.engines.step import by_parameter, constrain, gradient, is_frozen
+from chainrule.engines.step import by_parameter, constrained, cut, gradient, is_frozen
 from chainrule.errors import ConfigError
 from chainrule.formulas.layers import Link
 from chainrule.formulas.optimizers import GradientDescent
@@ -133,7 +133,9 @@ def descend(walked: Walked, rate: float) -> tuple[NDArray[Any], NDArray[Any], ND
     )
     rates = by_parameter(network, "rate")
     lr: Any = rate if rates is None else rate * rates.astype(theta.dtype)
-    new = constrain(network, theta - np.asarray(lr, theta.dtype) * g)
+    new = theta - np.asarray(lr, theta.dtype) * g
+    for slot, part in zip(network.slots, cut(network, new), strict=True):
+        part[...] = constrained(network, slot, part)
     if model.frozen:
         new = np.where(is_frozen(plan, theta), theta, new)
     return g, new - theta, new
