@@ -25,12 +25,14 @@ from chainrule import (
     Dropout,
     Embedding,
     Ensemble,
+    GradientDescent,
     GroupedDense,
     MeanOverMembers,
     MeanSquaredError,
     Model,
     Network,
     NonFiniteError,
+    ParametricActivation,
     ReLU,
     Residual,
     Sigmoid,
@@ -509,7 +511,53 @@ def test_equal_networks_share_a_program():
     np.testing.assert_allclose(outputs[0] * 1.5, outputs[1], rtol=1e-5)
 
 
+class Pulled(GradientDescent):
+    """A rule with a number that is no field: two of them are equal to Python."""
+
+    def __init__(self, number):
+        super().__init__(0.1)
+        object.__setattr__(self, "number", number)
+
+    def update(self, g, state, theta, lr, t):
+        return super().update(self.number * g, state, theta, lr, t)
+
+
+class Gain(Tanh):
+    """An activation with a number that is no field."""
+
+    def __init__(self, number):
+        object.__setattr__(self, "number", number)
+
+    def f(self, z):
+        return self.number * super().f(z)
+
+    def prime(self, z, fz):
+        return self.number * super().prime(z, fz / self.number)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(lambda k: ([Tanh()], Pulled(k)), id="optimizer"),
+        pytest.param(lambda k: ([ParametricActivation(Gain(k))], GradientDescent(0.1)), id="function"),
+    ],
+)
+def test_custom_parts_that_are_equal_to_python_have_programs_of_their_own(made):
+    y = np.arange(len(X)) % 3
+    for k in (1.0, 5.0):
+        layers, optimizer = made(k)
+        assert made(1.0) == made(5.0)
+        models = {}
+        for engine in ("reference", "xla"):
+            net = Network(6, [Dense(4), *layers, Dense(3)], SoftmaxCrossEntropy())
+            models[engine] = Model(net, seed=1, dtype="float64")
+            models[engine].fit(X, y, epochs=1, batch_size=10, optimizer=optimizer, engine=engine)
+        np.testing.assert_allclose(models["xla"].theta, models["reference"].theta, rtol=1e-9, atol=1e-12)
+        outputs = [models[engine].outputs(X, engine=engine) for engine in models]
+        np.testing.assert_allclose(outputs[1], outputs[0], rtol=1e-9, atol=1e-12)
+
+
 def test_seeds_do_not_make_another_program():
     plan = Plan(NETWORK, Adam(), 10, 1, np.float64)
-    assert program(plan) is program(plan._replace(seed=2, threads=1))
+    assert program(plan) is program(plan._replace(seed=2, threads=1, device="cpu", streamed=7))
     assert program(plan) is not program(plan._replace(optimizer=replace(Adam(), beta1=0.5)))

@@ -14,13 +14,13 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.samples import Samples
+from chainrule.data.samples import Samples, dense
 from chainrule.engines import diagnosis
 from chainrule.engines.base import Plan, StepSettings
 from chainrule.engines.step import cut, cut_state, gradient
 from chainrule.engines.xla import devices
 from chainrule.engines.xla.program import Carry, Span, forward, program
-from chainrule.engines.xla.samples import DevicePart, DeviceSamples, Shared, dense, fetch, put, source
+from chainrule.engines.xla.samples import DevicePart, DeviceSamples, Shared, fetch, put, source
 from chainrule.errors import NonFiniteError
 from chainrule.network.network import Network
 
@@ -80,18 +80,20 @@ class XlaEngine:
         device = devices.find(self.device)
         with devices.settings():
             numbers, bound = put((cut(network, theta), states), device)
+        outputs = forward(network)
 
         def walk(X: Any) -> NDArray[Any]:
             n = X.shape[0]
             out = np.empty((n, network.fan_out), theta.dtype)
             rows = min(capacity, 1 << max(n - 1, 0).bit_length())  # few sizes, since each is compiled
             for start in range(0, n, rows):
-                some = dense(X[start : start + rows], theta.dtype).astype(theta.dtype, copy=False)
-                a = np.zeros((rows, network.inputs), theta.dtype)
-                a[: len(some)] = some
+                with np.errstate(all="ignore"):  # what overflows is infinite
+                    a = dense(X[start : start + rows], theta.dtype)
+                count = len(a)
+                if count < rows:
+                    a = np.concatenate([a, np.zeros((rows - count, network.inputs), theta.dtype)])
                 with devices.settings():
-                    found = fetch(forward(network)(numbers, bound, put(a, device)))
-                out[start : start + rows] = found[: len(some)]
+                    out[start : start + rows] = np.asarray(outputs(numbers, bound, put(a, device)))[:count]
             return out
 
         return walk

@@ -163,7 +163,12 @@ class CompiledSteps:
 
 def program(plan: Plan) -> CompiledSteps:
     """Return the program of a plan: the same one for another seed, and for another network of equal layers."""
-    key = plan._replace(network=structure(plan.network), seed=0, threads=None)
+    optimizer: Any = (
+        plan.optimizer if is_own(plan.optimizer) else id(plan.optimizer)
+    )  # which the program keeps
+    key = plan._replace(
+        network=structure(plan.network), optimizer=optimizer, seed=0, threads=None, device=None, streamed=None
+    )
     found: CompiledSteps = _kept(_STEPS, key, lambda: CompiledSteps(plan))
     return found
 
@@ -186,13 +191,20 @@ def forward(network: Network) -> Callable[[tuple[Array, ...], Mapping[str, Any],
     return walk
 
 
+def is_own(part: Any) -> bool:
+    """Return whether equal fields mean an equal formula: custom classes may have more to them than their fields."""
+    return type(part).__module__.startswith("chainrule.")
+
+
 def structure(network: Network) -> Any:
     """Return what decides a network's program: equal settings of the package's own layers and loss.
 
-    Custom ones may have more to them than their fields, so a network with such is itself alone.
+    A network with a custom one is itself alone.
     """
-    parts = [*(link.layer for link in network.walk()), network.loss, network.loss.of_member]
-    if all(type(part).__module__.startswith("chainrule.") for part in parts):
+    layers = [link.layer for link in network.walk()]
+    functions = [getattr(layer, "function", None) for layer in layers]  # of a `ParametricActivation`
+    parts = [*layers, *filter(None, functions), network.loss, network.loss.of_member]
+    if all(map(is_own, parts)):
         return network.inputs, network.layers, network.loss, network.l2, network.l1, network.max_norm
     return network, network.l2, network.l1, network.max_norm
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.arrays import Array
 from chainrule.data.samples import Samples
+from chainrule.data.samples import dense as as_dense
 from chainrule.engines.base import Plan
 from chainrule.engines.xla.program import DeviceData
 
@@ -68,10 +69,9 @@ class DeviceSamples:
 
 def dense(X: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return rows as an array (n, features): of dtype, or of their own type if that is a smaller one."""
-    a = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
-    is_small = a.dtype.kind in "buif" and a.dtype.itemsize < dtype.itemsize and a.dtype.isnative
+    is_small = X.dtype.kind in "buif" and X.dtype.itemsize < dtype.itemsize and X.dtype.isnative
     with np.errstate(all="ignore"):  # what overflows is found and named by the walk
-        return a if is_small else a.astype(dtype, copy=False)
+        return as_dense(X, X.dtype if is_small else dtype)
 
 
 Shared: TypeAlias = WeakValueDictionary[Any, DeviceSamples]
