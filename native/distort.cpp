@@ -6,6 +6,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "memory.h"
 #include "random.h"
 #include "threads.h"
 
@@ -99,9 +100,9 @@ class Distorter {
 
     const Distortion& d_;
     int64_t reach_;
-    std::vector<C> edged_;
-    std::vector<uint32_t> words_;
-    std::vector<float> wide_, smooth_, fields_[2];
+    Array<C> edged_;
+    Array<uint32_t> words_;
+    Array<float> wide_, smooth_, fields_[2];
 };
 
 template <class T, class C>
@@ -109,7 +110,7 @@ void distort_all(const Distortion& given, const void* in, void* out, int64_t n, 
     constexpr int64_t BLOCK = 16;  // images that a thread takes at a time
     const int64_t size = given.height * given.width * given.channels;
     Workers workers(static_cast<int>(std::min<int64_t>(threads, (n + BLOCK - 1) / BLOCK)));
-    std::vector<Distorter<C>> rooms;
+    std::vector<Distorter<C>, Aligned<Distorter<C>>> rooms;
     rooms.reserve(workers.count());
     for (int i = 0; i < workers.count(); ++i) rooms.emplace_back(given);
     std::atomic<int64_t> next{0};

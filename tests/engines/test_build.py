@@ -17,7 +17,7 @@ from sanitized import SANITIZED
 
 ROOT = Path(__file__).parents[2]
 TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
-OBJECTS = sorted(ROOT.glob(f"build/{TAG}-{TAG}-*/CMakeFiles/engine_*.dir/native/engine.cpp.o"))
+OBJECTS = sorted(ROOT.glob(f"build/{TAG}-{TAG}-*/CMakeFiles/engine_*.dir/native/*.cpp.o"))
 VECTOR = re.compile(r"^\s+[0-9a-f]+:\s+v[a-z]")  # an instruction of AVX or later
 
 if native.REASON is not None and not os.environ.get("CI"):

@@ -55,7 +55,7 @@ for kind in address thread; do
     echo "=== $kind"
     tests=(tests/engines)
     if [[ $kind == thread && -n ${SETS-} ]]; then
-        tests=(tests/engines/test_{faults,interrupts,processes,random_networks,samples,threads}.py)
+        tests=(tests/engines/test_{distort,faults,interrupts,processes,random_networks,samples,threads}.py)
     fi
     CHAINRULE_NATIVE=$(ls "$PWD/build/sanitize-$kind"/_native*.so)
     export CHAINRULE_NATIVE

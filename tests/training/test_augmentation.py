@@ -1,8 +1,6 @@
-"""Distortions of images: the formula against SciPy's, the native engine against the formula, what they depend on."""
+"""Distortions of images: the formula by hand and against SciPy's, and what they depend on."""
 
 from __future__ import annotations
-
-import os
 
 import numpy as np
 import pytest
@@ -11,12 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule import Augment, ConfigError, DataError
-from chainrule.engines.native import engine as native
 from chainrule.formulas import distortion
 
-needs_native = pytest.mark.skipif(
-    native.REASON is not None and not os.environ.get("CI"), reason=str(native.REASON)
-)
 IDENTITY = np.array([[1, 0, 0, 0, 1, 0]], np.float32)
 
 
@@ -89,39 +83,6 @@ def test_against_scipy(fill, mode):
         for c in (0, 1):
             expected = scipy.ndimage.map_coordinates(pictures[i, ..., c], [at_y, at_x], order=1, mode=mode)
             np.testing.assert_allclose(found[i, ..., c], expected, atol=2e-5)
-
-
-@needs_native
-@pytest.mark.parametrize("isa", native._native.instruction_sets() if native.REASON is None else [])
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(28, 28), (5, 9), (1, 1), (17, 3, 3)])
-def test_the_native_engine_has_the_bits_of_the_formula(shape, dtype, isa, monkeypatch):
-    monkeypatch.setenv("CHAINRULE_ISA", isa)
-    rng = np.random.default_rng(1)
-    X = rng.integers(0, 256, (37, np.prod(shape))).astype(dtype)
-    rows = rng.integers(0, 2**40, 37)
-    for fill in (0.0, None, 7.0):
-        for elastic in (None, (36, 5), (3, 0.3), (400, 1)):
-            augment = Augment(
-                rotate=20, scale=0.2, shear=10, shift=2, elastic=elastic, shape=shape, fill=fill
-            )
-            found = augment.images(X, seed=3, epoch=4, rows=rows)
-            with monkeypatch.context() as patch:
-                patch.setattr(native, "REASON", "for this test")
-                expected = augment.images(X, seed=3, epoch=4, rows=rows)
-            assert found.dtype == dtype and found.tobytes() == expected.tobytes(), (fill, elastic)
-
-
-@needs_native
-def test_the_same_bits_on_any_number_of_threads(monkeypatch):
-    X = np.random.default_rng(2).random((100, 64), np.float32)
-    found = set()
-    for threads in ("1", "3"):
-        monkeypatch.setenv("CHAINRULE_NUM_THREADS", threads)
-        found.add(
-            Augment(rotate=30, elastic=(8, 2)).images(X, seed=0, epoch=0, rows=np.arange(100)).tobytes()
-        )
-    assert len(found) == 1
 
 
 @given(st.data())
