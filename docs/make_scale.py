@@ -90,6 +90,21 @@ def halving(size: float, hosts: int, latency: float = LATENCY, bandwidth: float 
     return 2 * math.log2(hosts) * latency + 2 * (1 - 1 / hosts) * size / bandwidth
 
 
+def crossover(hosts: int, latency: float = LATENCY, bandwidth: float = BANDWIDTH) -> float:
+    """Return the size in bytes up to which `doubling` is faster than `halving`."""
+    rounds = math.log2(hosts)
+    return rounds * latency * bandwidth / (rounds - 2 + 2 / hosts)
+
+
+def step(net: Net, hosts: int = HOSTS, times: int = 1) -> tuple[float, float]:
+    """Return the seconds that a step computes, and those that it takes with the fastest of the three sums.
+
+    times: the rows of the step, as a multiple of the network's batch.
+    """
+    size, compute = 4.0 * net.parameters, times * computing(net, hosts)
+    return compute, compute + min(each(size, hosts) for each in (ring, doubling, halving))
+
+
 def young(cost: float, mtbf: float) -> float:
     """Return Young's interval between checkpoints, sqrt(2 C M). Source: Young, CACM 17, 1974."""
     return math.sqrt(2 * cost * mtbf)
@@ -142,12 +157,6 @@ def slowest(hosts: int, spread: float, steps: int = 2000, seed: int = SEED) -> f
     return float(np.mean([np.exp(spread * rng.normal(size=hosts)).max() for _ in range(steps)]))
 
 
-def larger(net: Net, times: int = 4) -> float:
-    """Return computing's share of a step with so many times the rows."""
-    compute = times * computing(net)
-    return compute / (compute + halving(4.0 * net.parameters, HOSTS))
-
-
 def seconds(value: float) -> str:
     """Write a time with two or three digits and a unit that suits it."""
     for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
@@ -174,11 +183,11 @@ def steps() -> str:
     """Return the table of a step."""
     rows = []
     for net in NETS:
-        size, compute = 4.0 * net.parameters, computing(net)
+        size, (compute, whole) = 4.0 * net.parameters, step(net)
         rows.append(
             [net.name, f"{net.parameters:,}", byte(size), seconds(compute)]
             + [seconds(each(size, HOSTS)) for each in (ring, doubling, halving)]
-            + [f"{100 * compute / (compute + halving(size, HOSTS)):.0f} %"]
+            + [f"{100 * compute / whole:.0f} %"]
         )
     head = [
         "network",
@@ -199,7 +208,7 @@ def epochs() -> str:
     for net in NETS:
         cells = [net.name, f"{math.ceil(ROWS / net.batch):,}"]
         for count in (FEW, HOSTS):
-            training = ROWS / net.batch * (computing(net, count) + halving(4.0 * net.parameters, count))
+            training = ROWS / net.batch * step(net, count)[1]
             reading = ROWS * ROW_BYTES / count / DISK
             cells += [seconds(training), seconds(reading), "reading" if reading > training else "training"]
         rows.append(cells)
@@ -222,9 +231,8 @@ def hosts() -> str:
     for count in (1, 16, 64, 256, 1024, 4096):
         cells = [f"{count:,}"]
         for net in NETS:
-            one = computing(net, 1)
-            step = computing(net, count) + halving(4.0 * net.parameters, count)
-            cells.append(f"{one / step:,.0f} ({100 * one / step / count:.0f} %)")
+            speedup = step(net, 1)[1] / step(net, count)[1]
+            cells.append(f"{speedup:,.0f} ({100 * speedup / count:.0f} %)")
         rows.append(cells)
     return table(["hosts", *(net.name for net in NETS)], rows)
 
@@ -302,8 +310,9 @@ doubling*, which sends as little as the ring, in 2 log₂ P messages. The last t
 
 {{steps}}
 
-A ring of a thousand hosts costs 61 ms in latency alone, whatever it sums. The smallest network spends most of a step
-in messages even by the best way: it wants fewer hosts or a larger batch.
+A ring of a thousand hosts costs {{latency}} in latency alone, whatever it sums. Doubling is the fastest for gradients
+of up to {{crossing}}, halving for larger ones; the share, and all below, is of the fastest. The smallest network spends
+most of a step in messages even then: it wants fewer hosts or a larger batch.
 
 ## An epoch
 
@@ -341,10 +350,10 @@ the step takes so many times its median:
 ## What follows
 
 - Small networks do not need a thousand hosts: their steps are messages, and few hosts that read fast do as well.
-- With 2²⁰ rows a step, a thousand hosts spend half of their time summing even for networks of millions of parameters.
-  Of a step with four times the rows {{larger}} is computing.
-- Halving and doubling sends what a ring sends, waits for 20 messages in place of 2,046, and has the same bits for any
-  number of hosts. Recursive doubling is better only for gradients of some ten kilobytes.
+- With 2²⁰ rows a step, a thousand hosts spend {{half}} of their time summing even for a network of two million
+  parameters. Of a step with four times the rows {{larger}} is computing.
+- Halving and doubling sends what a ring sends, waits for {{halved}} messages in place of {{ringed}}, and has the same
+  bits for any number of hosts.
 - A checkpoint every few minutes is enough, and an interval four times as long or as short costs a percent more.
 - Waiting for the slowest host is no detail: with a spread of 5 % a step takes {{slow}} of its median.
 """
@@ -352,7 +361,7 @@ the step takes so many times its median:
 
 def page() -> str:
     """Return the page."""
-    mtbf = HOST_MTBF / HOSTS
+    mtbf, usual, larger = HOST_MTBF / HOSTS, step(NETS[2]), step(NETS[2], times=4)
     assumptions = [
         ["rows, and columns of float32 with the target", f"10¹², {INPUTS + 1}"],
         ["hosts, and cores of each", f"{HOSTS:,}, {CORES}"],
@@ -382,7 +391,12 @@ def page() -> str:
         part=lambda: byte(ROWS * ROW_BYTES / HOSTS),
         mtbf=lambda: seconds(mtbf),
         few=lambda: byte(ROWS * ROW_BYTES / FEW),
-        larger=lambda: f"{100 * larger(NETS[2]):.0f} %",
+        larger=lambda: f"{100 * larger[0] / larger[1]:.0f} %",
+        half=lambda: f"{100 * (1 - usual[0] / usual[1]):.0f} %",
+        latency=lambda: seconds(ring(0.0, HOSTS)),
+        ringed=lambda: f"{2 * (HOSTS - 1):,}",
+        halved=lambda: f"{2 * math.log2(HOSTS):.0f}",
+        crossing=lambda: byte(crossover(HOSTS)),
         slow=lambda: f"{100 * slowest(HOSTS, 0.05):.0f} %",
     )
 

@@ -39,6 +39,17 @@ def test_sums_over_hosts_by_hand(scale):
     assert scale.ring(80, 1, 2, 10) == scale.doubling(80, 1, 2, 10) == scale.halving(80, 1, 2, 10) == 0
 
 
+def test_the_fastest_sum_is_taken(scale):
+    size = scale.crossover(1024)
+    assert scale.doubling(size, 1024) == pytest.approx(scale.halving(size, 1024))
+    assert scale.doubling(0.9 * size, 1024) < scale.halving(0.9 * size, 1024)
+    net = scale.NETS[0]
+    compute, whole = scale.step(net, 64, times=2)
+    assert compute == 2 * scale.computing(net, 64)
+    assert whole - compute == pytest.approx(scale.doubling(4 * net.parameters, 64))
+    assert scale.step(net, 1)[0] == scale.step(net, 1)[1]
+
+
 def test_intervals_by_hand(scale):
     assert scale.young(2, 100) == 20
     assert scale.daly(2, 100) == pytest.approx(20 * (1 + 0.1 / 3 + 0.01 / 9) - 2)
