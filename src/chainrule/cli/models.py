@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chainrule.errors import ConfigError, DataError
-from chainrule.model import Ensemble, Model
-from chainrule.trained.persistence import has_ensemble
+from chainrule.model import Ensemble, Model, load_any
 
 if TYPE_CHECKING:
     from chainrule.recipe.tables import Known
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 def load_with_table(text: str) -> tuple[Model | Ensemble, Known | None]:
     """Read MODEL, and what its file knows of the table that it was trained on; None where it was not."""
     path = model_file(text)
-    model: Model | Ensemble
-    model, metadata = (Ensemble if has_ensemble(path) else Model).load_with_extra(path)
+    model, metadata = load_any(path)
     if "estimator" not in metadata:
         return model, None
     from chainrule.recipe import averages, tables

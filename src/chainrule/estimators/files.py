@@ -17,8 +17,8 @@ from chainrule.formulas.layers import ACTIVATIONS, Activation
 from chainrule.formulas.losses import LOSSES, Loss
 from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer, Solver
 from chainrule.formulas.schedules import SCHEDULES, Schedule
-from chainrule.model import Ensemble, Model
-from chainrule.trained.persistence import encode, has_ensemble
+from chainrule.model import load_any
+from chainrule.trained.persistence import encode
 from chainrule.training.fit import describe
 
 OBJECTS: dict[str, Any] = {
@@ -95,8 +95,7 @@ def read(kind: type[Any], path: str | os.PathLike[str]) -> tuple[Any, dict[str, 
 
     Raises FormatError for a file without one, or with one of another class.
     """
-    model: Any
-    model, extra = (Ensemble if has_ensemble(path) else Model).load_with_extra(path)
+    model, extra = load_any(path)
     data = extra.get("estimator")
     if data is None:
         raise FormatError(f"{path} contains a Model but no estimator; read it by chainrule.load.")

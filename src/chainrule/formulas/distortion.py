@@ -68,7 +68,7 @@ def maps(drawn: Words, rotate: float, scale: float, shear: float, shift: float) 
     drawn: (n, 3, 2) random words.  rotate, shear: the largest angles, in degrees.  scale: the largest change of each
     side, as a fraction.  shift: the largest in each direction, in pixels.
     """
-    u = uniform(drawn).astype(np.float64).reshape(len(drawn), 6)
+    u = uniform(drawn).astype(np.float64).reshape(len(drawn), 6)  # (n, 6)
     angle, lean = np.radians(rotate * u[:, 0]), np.tan(np.radians(shear * u[:, 3]))
     cosine, sine = np.cos(angle), np.sin(angle)
     across, down = 1 + scale * u[:, 1], 1 + scale * u[:, 2]
@@ -81,7 +81,7 @@ def maps(drawn: Words, rotate: float, scale: float, shear: float, shift: float) 
 
 
 def gaussian(sigma: float) -> Floats:
-    """Return the filter exp(-k^2 / (2 sigma^2)) for |k| <= 3 sigma, divided by its sum."""
+    """Return the filter exp(-k^2 / (2 sigma^2)) for |k| <= reach = 3 sigma, divided by its sum: (2 reach + 1,)."""
     reach = round(REACH * sigma)
     k = np.arange(-reach, reach + 1)
     taps: NDArray[np.float64] = np.exp(-(k**2) / (2 * sigma**2))
@@ -112,7 +112,7 @@ def distorted(images: NDArray[Any], given: Distortion) -> NDArray[Any]:
         part, fields = slice(start, start + PIECE), None
         if given.taps is not None:
             drawn = uniform(words(given.key, given.streams[part], 0, height * width))
-            drawn = drawn.reshape(-1, height, width, 2)
+            drawn = drawn.reshape(-1, height, width, 2)  # (images, height, width, 2)
             fields = (smoothed(drawn[..., 0], given.taps), smoothed(drawn[..., 1], given.taps))
         found[part] = resampled(images[part], given.maps[part], fields, given.alpha, given.fill)
     return found
@@ -128,11 +128,12 @@ def resampled(
     """
     n, height, width, _ = images.shape
     middle_x, middle_y = np.float32(0.5 * (width - 1)), np.float32(0.5 * (height - 1))
-    right = np.arange(width, dtype=np.float32) - middle_x
-    down = (np.arange(height, dtype=np.float32) - middle_y)[:, None]
-    m = maps.reshape(n, 6, 1, 1).copy()
+    right = np.arange(width, dtype=np.float32) - middle_x  # (width,)
+    down = (np.arange(height, dtype=np.float32) - middle_y)[:, None]  # (height, 1)
+    m = maps.reshape(n, 6, 1, 1).copy()  # (n, 6, 1, 1)
     m[:, 2] += middle_x
     m[:, 5] += middle_y
+    # x, y and what is rounded of them: (n, height, width)
     x = m[:, 0] * right + m[:, 1] * down + m[:, 2]
     y = m[:, 3] * right + m[:, 4] * down + m[:, 5]
     if fields is not None:
@@ -141,6 +142,7 @@ def resampled(
     x, y = np.clip(x, np.float32(-1), np.float32(width)), np.clip(y, np.float32(-1), np.float32(height))
     left, top = np.floor(x), np.floor(y)
     kind: Any = np.float64 if images.dtype == np.float64 else np.float32
+    # The parts of a pixel are (n, height, width, 1), and the image with its edge (n, height + 3, width + 3, channels).
     fx, fy = (x - left).astype(kind)[..., None], (y - top).astype(kind)[..., None]
     pad, given = ((0, 0), (1, 2), (1, 2), (0, 0)), images.astype(kind)
     edged: NDArray[Any] = (

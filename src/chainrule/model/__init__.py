@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from chainrule.core.lazy import lazy
 
 if TYPE_CHECKING:
-    from chainrule.model.ensemble import Ensemble
+    from chainrule.model.ensemble import Ensemble, load_any
     from chainrule.model.model import Model, load
 
-__all__ = ["Ensemble", "Model", "load"]
+__all__ = ["Ensemble", "Model", "load", "load_any"]
 
-__getattr__, __dir__ = lazy(__name__, {"ensemble": ("Ensemble",), "model": ("Model", "load")})
+__getattr__, __dir__ = lazy(__name__, {"ensemble": ("Ensemble", "load_any"), "model": ("Model", "load")})

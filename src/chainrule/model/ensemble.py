@@ -396,6 +396,12 @@ class Ensemble(PredictionMixin):
         return f"<Ensemble of {counted(len(self), 'member')}, each a {repr(self.members[0])[1:]}"
 
 
+def load_any(path: str | os.PathLike[str]) -> tuple[Model | Ensemble, dict[str, Any]]:
+    """Read a model or an ensemble, whichever a file has, and the whole metadata of the file."""
+    kind: type[Model | Ensemble] = Ensemble if persistence.has_ensemble(path) else Model
+    return kind.load_with_extra(path)
+
+
 def _is_same(a: NDArray[Any], b: NDArray[Any]) -> bool:
     """Return whether two vectors are the same memory."""
     return a.dtype == b.dtype and a.__array_interface__ == b.__array_interface__

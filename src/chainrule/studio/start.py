@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,13 @@ from chainrule.datasets.table_files import TABLES, read_table
 from chainrule.errors import ChainruleError, DataError, FormatError
 from chainrule.formulas.layers import Dense, ReLU, Rescale
 from chainrule.formulas.losses import SoftmaxCrossEntropy
-from chainrule.model import Ensemble, Model, load
+from chainrule.model import Ensemble, Model, load_any
 from chainrule.network.network import Network
 from chainrule.recipe.data import HELD_OUT, Data, from_arrays
 from chainrule.recipe.data import load as load_data
 from chainrule.recipe.folder import read_config
 from chainrule.recipe.settings import Settings
 from chainrule.studio.studio import Studio
-from chainrule.trained.persistence import has_ensemble
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
@@ -42,35 +42,36 @@ def with_model(path: Path) -> Studio:
     """Open a model, and the data that it was trained on where that can be known: of a run, or MNIST by its shape."""
     file = path / "model.safetensors" if path.is_dir() else path
     name = path.name
-    if has_ensemble(file):
-        ensemble = Ensemble.load(file)
-        model, name = ensemble.members[0], f"{name} (1 / {len(ensemble)})"
-    else:
-        model = load(file)
-    data = data_of_run(path, model) if path.is_dir() else None
+    found, metadata = load_any(file)
+    model = found.members[0] if isinstance(found, Ensemble) else found
+    if isinstance(found, Ensemble):
+        name = f"{name} (1 / {len(found)})"
+    data = data_of_run(path, model, metadata) if path.is_dir() else None
     return Studio(model, known_data(model) if data is None else data, name=name)
 
 
-def data_of_run(place: Path, model: Model) -> Data | None:
-    """Load the data of a run, divided as they were for it; None where they are gone or have become others."""
+def data_of_run(place: Path, model: Model, metadata: Mapping[str, Any]) -> Data | None:
+    """Load the data of a run, divided as they were for it; None where they are gone or have become others.
+
+    metadata: of the model's file.
+    """
     config = read_config(place)
     settings = Settings.from_json(config["settings"], f"{place / 'config.json'}")
     try:
         data = load_data(config["data"]["source"], settings=settings)
+        if settings.preset is not None and data.table is not None:
+            data = as_trained(data, metadata, place / "model.safetensors")
     except (ChainruleError, OSError):
         return None
-    if settings.preset is not None and data.table is not None:
-        data = as_trained(data, place / "model.safetensors")
     if data.train.X.shape[1] != model.network.inputs:
         return None
     return data._replace(table=None, features=model.feature_names)
 
 
-def as_trained(data: Data, file: Path) -> Data:
-    """Return the data of a table as the estimator in a file makes numbers of them."""
+def as_trained(data: Data, metadata: Mapping[str, Any], file: Path) -> Data:
+    """Return the data of a table as the estimator in a file, of which the metadata are, makes numbers of them."""
     from chainrule.recipe import presets, tables
 
-    metadata = (Ensemble if has_ensemble(file) else Model).load_with_extra(file)[1]
     known = tables.known(metadata, file)
     return data if known is None else presets.with_preprocessor(data, known.preprocessor)
 

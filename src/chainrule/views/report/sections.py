@@ -118,13 +118,15 @@ def mistakes(judgement: Judgement, X: Any, image_shape: tuple[int, int] | None, 
 def picture(judgement: Judgement, X: Any, row: int, shape: tuple[int, int], called: int) -> str:
     """Return one mistake as an image with its caption."""
     true, predicted, probability = described(judgement, row)
-    encoded = base64.b64encode(image_png(np.asarray(X[row]), shape)).decode()
     names = words.model.taken_for(f"<b>{text(true)}</b>", f'<b class="wrong">{text(predicted)}</b>')
-    return (
-        f'<li><figure><img src="data:image/png;base64,{encoded}" width="{shape[1]}" height="{shape[0]}" '
-        f'alt="{text(words.model.mistake(called, true, predicted))}">'
-        f"<figcaption>{names}<br>{text(probability)}</figcaption></figure></li>"
-    )
+    shown = image(X[row], shape, words.model.mistake(called, true, predicted))
+    return f"<li><figure>{shown}<figcaption>{names}<br>{text(probability)}</figcaption></figure></li>"
+
+
+def image(pixels: Any, shape: tuple[int, int], alt: str) -> str:
+    """Return a gray image (height * width,) as an element."""
+    encoded = base64.b64encode(image_png(np.asarray(pixels), shape)).decode()
+    return f'<img src="data:image/png;base64,{encoded}" width="{shape[1]}" height="{shape[0]}" alt="{text(alt)}">'
 
 
 def described(judgement: Judgement, row: int) -> tuple[str, str, str]:
@@ -147,14 +149,11 @@ def augmentation(distorted: NDArray[Any] | None, shape: tuple[int, int] | None) 
     if distorted is None or shape is None:
         return ""
     said, (height, width) = words.model, shape
-    items = ""
-    for i, image in enumerate(distorted):
-        tall = (height * len(image), width)
-        encoded = base64.b64encode(image_png(image.reshape(-1), tall)).decode()
-        items += (
-            f'<li><figure><img src="data:image/png;base64,{encoded}" width="{width}" height="{tall[0]}" '
-            f'alt="{text(said.distorted_image(i))}"></figure></li>'
-        )
+    tall = (height * distorted.shape[1], width)
+    items = "".join(
+        f"<li><figure>{image(each.reshape(-1), tall, said.distorted_image(i))}</figure></li>"
+        for i, each in enumerate(distorted)
+    )
     lead = f"<p>{text(said.distorted(distorted.shape[1] - 1))}</p>"
     return section(said.AUGMENTATION, lead, f'<ul class="mistakes">{items}</ul>')
 

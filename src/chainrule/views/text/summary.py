@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from chainrule.network.summary import Summary, as_bytes
 from chainrule.views import words
+from chainrule.views.words.facts import short
 
 LONGEST = 80
 """The characters of a layer's settings that are shown; of longer ones, such as a list of columns, its name alone."""
@@ -35,7 +36,7 @@ def cells(summary: Summary) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         body.append(
             (
                 "  " * row.depth + row.name,
-                row.layer if len(row.layer) <= LONGEST else f"{row.layer.partition('(')[0]}(...)",
+                short(row.layer, LONGEST),
                 str(row.output),
                 said.frozen(count) if row.parameters and row.frozen else count,
                 f"{row.operations:,}" if row.operations else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -14,6 +15,13 @@ RIVALS = 4
 """Answers that a story lists."""
 LONG = 40
 """Characters beyond which a story leaves out a layer's settings."""
+
+
+def short(layer: str, longest: int = LONG) -> str:
+    """Return a layer as it is written, with numbers of many digits rounded; a long one by its name alone."""
+    text = re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4g}", layer)
+    return text if len(text) <= longest else f"{text.partition('(')[0]}(...)"
+
 
 # --- vanishing gradients
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from chainrule.inspection.story import Story
 from chainrule.inspection.story.facts import LayerFacts
 from chainrule.views.chapters import Bar, Bars, Chapter, Grid, Picture
@@ -12,7 +10,7 @@ from chainrule.views.words.en.phrases import percent, several
 from chainrule.views.words.en.story_change import would_change
 from chainrule.views.words.en.story_names import introduced, named, output
 from chainrule.views.words.en.story_reasons import why
-from chainrule.views.words.facts import FEATURES, LONG, RIVALS
+from chainrule.views.words.facts import FEATURES, RIVALS, short
 
 
 def parts(story: Story) -> tuple[Chapter, ...]:
@@ -109,9 +107,3 @@ def _layer_row(layer: LayerFacts) -> tuple[str, ...]:
         f"{layer.rms:.3g}",
         neurons,
     )
-
-
-def short(layer: str) -> str:
-    """A layer as it is written, with numbers of many digits rounded; a long one by its name alone."""
-    text = re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4g}", layer)
-    return text if len(text) <= LONG else f"{text.partition('(')[0]}(...)"

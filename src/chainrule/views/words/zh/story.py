@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from chainrule.inspection.story import Story
 from chainrule.inspection.story.facts import LayerFacts
 from chainrule.views.chapters import Bar, Bars, Chapter, Grid, Picture
-from chainrule.views.words.facts import FEATURES, LONG, RIVALS
+from chainrule.views.words.facts import FEATURES, RIVALS, short
 from chainrule.views.words.zh.attribution import feature
 from chainrule.views.words.zh.phrases import percent, several
 from chainrule.views.words.zh.story_change import would_change
@@ -108,9 +106,3 @@ def _layer_row(layer: LayerFacts) -> tuple[str, ...]:
         f"{layer.rms:.3g}",
         neurons,
     )
-
-
-def short(layer: str) -> str:
-    """A layer as it is written, with numbers of many digits rounded; a long one by its name alone."""
-    text = re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4g}", layer)
-    return text if len(text) <= LONG else f"{text.partition('(')[0]}(...)"
