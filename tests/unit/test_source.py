@@ -298,7 +298,11 @@ class RaiseAt(c.Callback):
 
 
 class Sixths(c.Source):
-    """X, Y and WEIGHT in six blocks that can be read in any order."""
+    """X + more, Y and WEIGHT in six blocks that can be read in any order."""
+
+    def __init__(self, more: float = 0, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.X = X + np.float32(more)
 
     @property
     def sizes(self) -> np.ndarray[Any, Any]:
@@ -306,7 +310,7 @@ class Sixths(c.Source):
 
     def read(self, block: int) -> SourceBlock:
         rows = slice(50 * block, 50 * block + 50)
-        return SourceBlock(X[rows], Y[rows], WEIGHT[rows])
+        return SourceBlock(self.X[rows], Y[rows], WEIGHT[rows])
 
 
 @pytest.mark.parametrize("kind", ["blocks", "exact", "batches"])
@@ -327,6 +331,63 @@ def test_resume_within_an_epoch(kind: str, tmp_path: Path):
     others = c.BatchSource(in_batches(41, X + 1, Y, WEIGHT), window=100)
     with pytest.raises(c.ConfigError, match="another data"):
         trained(others, layers=layers, epochs=4, callbacks=[c.Checkpoint(path, 5)], resume=path)
+
+
+def test_resume_with_validation_by_a_source(tmp_path: Path):
+    class StopAfter(c.Callback):
+        def on_epoch_end(self, run: Any) -> None:
+            if run.epoch == 2:
+                raise KeyboardInterrupt
+
+    def fit(*callbacks: c.Callback, batches: Any = None, **settings: Any) -> c.Model:
+        held_out = c.BatchSource(in_batches(70, X, Y) if batches is None else batches)
+        saves = c.Checkpoint(tmp_path / "checkpoint")
+        source = c.BatchSource(in_batches(41, X, Y))
+        return trained(source, validation_data=held_out, epochs=4, callbacks=[*callbacks, saves], **settings)
+
+    whole = fit()
+    with pytest.raises(KeyboardInterrupt):
+        fit(StopAfter())
+    assert bits(fit(resume=tmp_path / "checkpoint")) == bits(whole)
+    with pytest.raises(c.ConfigError, match="another validation data"):
+        fit(resume=tmp_path / "checkpoint", batches=in_batches(70, X + 1, Y))
+
+
+@pytest.mark.parametrize("kind", ["counted", "blocks"])
+def test_resume_the_model_that_was_interrupted(kind: str, tmp_path: Path):
+    def fit(made: c.Model, *callbacks: c.Callback, more: float = 0, **settings: Any) -> c.Model:
+        source = c.BatchSource(in_batches(41, X + more, Y), n=N) if kind == "counted" else Sixths(more)
+        saves = c.Checkpoint(tmp_path / "checkpoint", 5)
+        made.fit(source, epochs=4, batch_size=32, callbacks=[*callbacks, saves], **settings)
+        return made
+
+    whole, made = fit(model(c.Standardize())), model(c.Standardize())
+    with pytest.raises(KeyboardInterrupt):
+        fit(made, RaiseAt(12, KeyboardInterrupt))
+    with pytest.raises(c.ConfigError, match="another data"):
+        fit(made, more=1, resume=tmp_path / "checkpoint")
+    assert bits(fit(made, resume=tmp_path / "checkpoint")) == bits(whole)
+
+
+def test_what_a_checkpoint_needs_is_read_before_the_first_epoch(tmp_path: Path):
+    read = []
+
+    def noted() -> Iterator[Any]:
+        read.append(run.epoch if (run := seen.get("run")) else None)
+        yield from in_batches(41, X, Y)
+
+    seen: dict[str, Any] = {}
+
+    class Sees(c.Callback):
+        def on_epoch_end(self, run: Any) -> None:
+            seen["run"] = run
+
+    held_out = c.BatchSource(in_batches(41, X, Y), n=N)
+    made = model()
+    made.classes = np.arange(3)
+    saves = c.Checkpoint(tmp_path / "checkpoint")
+    made.fit(c.BatchSource(noted, n=N), validation_data=held_out, epochs=2, callbacks=[Sees(), saves])
+    assert read == [None, None, 1]  # for the checkpoint, and in each epoch
 
 
 # --- errors

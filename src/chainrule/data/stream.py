@@ -102,11 +102,11 @@ class Stream:
         return made
 
     def fingerprint(self) -> int:
-        """Return a checksum of the rows, where the source has one or all were read, and of what orders them."""
+        """Return a checksum of the rows, for which a source without one is read once, and of what orders them."""
         source = self.source
         found = source.fingerprint()
-        if found is None and self.survey is not None:
-            found = self.survey.checksum
+        if found is None:
+            found = self.learned.checksum
         names = [described(each) for each in source.functions]
         scale = None if self.scale is None else self.scale.to_data()
         weights = self.weights
