@@ -126,6 +126,16 @@ def test_the_smallest_type_that_keeps_all_numbers(columns: list[Any], dtype: str
     assert small.read(0).X.dtype == np.float32 and small.inputs == 1
 
 
+def test_bytes_are_for_columns_of_bytes(tmp_path: Path):
+    numbers = pa.array([300, -1, 5])
+    path = write(tmp_path / "of.parquet", pa.table({"a": numbers, "y": [0.0, 1.0, 2.0]}))
+    with pytest.raises(c.ConfigError, match="dtype='uint8' is for columns of bytes and booleans alone"):
+        ParquetSource(path, target="y", dtype="uint8")
+    table = pa.table({"a": numbers.cast(pa.uint8(), safe=False), "y": [0.0, 1.0, 2.0]})
+    of = ParquetSource(write(path, table), target="y", dtype="uint8")
+    assert of.read(0).X.tolist() == [[44], [255], [5]]
+
+
 def test_decimals_and_several_targets(tmp_path: Path):
     price = pa.array([f"{k}.25" for k in range(N)]).cast(pa.decimal128(12, 2))
     table = pa.table({"price": price, "y": X[:, 0], "z": X[:, 1], "text": ["a"] * N})

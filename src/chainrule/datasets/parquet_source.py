@@ -96,7 +96,12 @@ class ParquetSource(Source):
         self.categories = {name: tuple(texts) for name, texts in (categories or {}).items()}
         self.dtype = _smallest([file.schema.field(name).type for file in self.files for name in names])
         if dtype is not None:
-            self.dtype = np.dtype(check_choice(dtype, DTYPES, "dtype"))
+            wanted = np.dtype(check_choice(dtype, DTYPES, "dtype"))
+            if wanted == np.uint8 != self.dtype:
+                raise ConfigError(
+                    "dtype='uint8' is for columns of bytes and booleans alone; pass 'float32', or leave it out."
+                )
+            self.dtype = wanted
         rows = WINDOW_BYTES // (len(names) * self.dtype.itemsize + 8 * len(self.targets) + 8)
         super().__init__(
             shuffle=shuffle, window=max(1, rows) if window is None else check_count(window, "window")
