@@ -65,6 +65,44 @@ def test_the_rows_of_a_file(ending: str, tmp_path: Path):
         assert (mine == theirs).all() and mine.dtype == theirs.dtype
 
 
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_columns_that_are_not_used_are_not_read(ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from chainrule.datasets import column_files
+
+    class Counting:
+        """A file whose bytes are counted as they are read."""
+
+        bytes = 0
+
+        def __init__(self, path: str) -> None:
+            self.file = open(path, "rb")  # noqa: SIM115
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.file, name)
+
+        def read(self, size: int = -1) -> bytes:
+            found = self.file.read(size)
+            Counting.bytes += len(found)
+            return found
+
+    n, numbers = 20_000, R.random((20, 20_000))
+    names = [f"x{k}" for k in range(20)]
+    table = pa.table(dict(zip(names, numbers, strict=True)) | {"y": pa.array(["a", "b"] * (n // 2))})
+    path = write(tmp_path / f"of.{ending}", table, 2000)
+    monkeypatch.setattr(column_files, "opened", lambda path, _: pa.PythonFile(Counting(path), mode="r"))
+    of = ParquetSource(path, target="y", columns=["x7", "x3"])
+    assert of.sizes.tolist() == [2000] * 10 and Counting.bytes < 2 * path.stat().st_size / len(names)
+    Counting.bytes = 0
+    block = of.read(4)
+    assert (block.X == numbers[[7, 3], 8000:10_000].T).all() and block.y[:2].tolist() == ["a", "b"]
+    assert 2 * 8 * 2000 < Counting.bytes < 5 * 8 * 2000
+
+
+def test_an_arrow_file_without_columns(tmp_path: Path):
+    with pytest.raises(c.DataError, match=r"of.arrow has no column beside the target"):
+        ParquetSource(write(tmp_path / "of.arrow", pa.table({})), target="y")
+
+
 @pytest.mark.parametrize("how", ["folder", "pattern", "list", "text"])
 def test_files_in_the_order_of_their_names(folder: Path, how: str):
     write(folder / "_temporary" / "part-9.parquet")

@@ -32,7 +32,7 @@ class ColumnFile:
     """of PyArrow"""
     bytes: int
     checksum: int
-    """of its length and its footer, which says where each column of each group lies"""
+    """of its length and its end: the footer of Parquet, which says where all of it lies; of Arrow 4 KB"""
     metadata: Any = None
     """the footer of a Parquet file, so that it is read once"""
 
@@ -67,7 +67,8 @@ class ColumnFile:
                 return parquet.ParquetFile(file, metadata=self.metadata).read_row_group(
                     group, columns=list(columns)
                 )
-            batch = pa.ipc.open_file(file).get_batch(group)
+            fields = [self.schema.get_field_index(name) for name in columns]
+            batch = pa.ipc.open_file(file, options=only(fields)).get_batch(group)
             return pa.Table.from_batches([batch]).select(list(columns))
 
 
@@ -78,8 +79,18 @@ def opened(path: str, system: Any) -> Any:
     return pa.OSFile(path) if system is None else pa.PythonFile(system.open(path, "rb"), mode="r")
 
 
+def only(fields: list[int]) -> Any:
+    """Return PyArrow's options to read these columns of an Arrow file alone; all of them for none."""
+    import pyarrow as pa
+
+    return pa.ipc.IpcReadOptions(included_fields=fields or None)
+
+
 def look_into(path: str, system: Any) -> ColumnFile:
-    """Read what a file says of itself: its columns and groups. Raises FormatError for a damaged one."""
+    """Read what a file says of itself: its columns and groups. Raises FormatError for a damaged one.
+
+    An Arrow file does not say how many rows its record batches have, so of these the first column is read.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -93,10 +104,9 @@ def look_into(path: str, system: Any) -> ColumnFile:
                 sizes = [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
                 schema = found.schema_arrow
             else:
-                reader = pa.ipc.open_file(file)
+                schema, metadata, footer = pa.ipc.open_file(file).schema, None, 1 << 12
+                reader = pa.ipc.open_file(file, options=only([0] if schema.names else []))
                 sizes = [reader.get_batch(k).num_rows for k in range(reader.num_record_batches)]
-                schema, metadata = reader.schema, None
-                footer = 1 << 12
             file.seek(max(0, size - footer))
             crc = zlib.crc32(file.read(), zlib.crc32(f"{size}".encode()))
     except FileNotFoundError as error:

@@ -61,7 +61,7 @@ class ParquetSource(Source):
         window: int | None = None,
         folder: str | os.PathLike[str] | None = None,
     ) -> None:
-        """Read the footers of all files, and no rows."""
+        """Read the footers of all files; of rows only those of the first column of Arrow files, which counts them."""
         self.files = find_files(paths)
         self.targets = [target] if isinstance(target, str) else list(target)
         self.weight = weight
