@@ -11,6 +11,8 @@ from importlib import import_module
 import pytest
 
 from chainrule import MLPClassifier, MLPRegressor
+from chainrule.recipe.folder import locked
+from house_tables import write
 
 pytest.importorskip("optuna")
 FAST = ("--epochs", 3, "--trials", 3)
@@ -122,6 +124,38 @@ def test_refused(command, houses, tmp_path, words, message):
     said = command("tune", *words.split(), *out, code=2).stderr
     assert said.startswith(f"Error: {message}") and said.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_a_refused_search_leaves_the_run_of_another_and_nothing_of_its_own(command, houses, tmp_path):
+    train = ("train", *PRICE, "--preset", "fast", "--epochs", 1, "--quiet")
+    command(*train)
+    config = tmp_path / "run" / "config.json"
+    before = config.read_bytes()
+    assert "run already contains a run" in command("tune", *PRICE, *FAST, code=2).stderr
+    assert config.read_bytes() == before
+    with locked(tmp_path / "run"):
+        assert "another process is training in run" in command("tune", *PRICE, *FAST, code=2).stderr
+    assert config.read_bytes() == before
+
+    write(tmp_path / "few.csv", {name: values[:11] for name, values in houses.items()})
+    few = ("few.csv", "--target-column", "price", "--folds", 6, "--out", "few")
+    for _ in range(2):  # the second time is refused for the same reason
+        said = command("tune", *few, *FAST, code=2).stderr
+        assert "y has 9 rows, too few to hold some out" in said
+        assert not (tmp_path / "few").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"), [(("--folds", 3), "folds None, not 3"), (("--pruner", "x"), "must be one of")]
+)
+def test_what_a_search_cannot_go_on_with_changes_nothing(command, houses, tmp_path, option, message):
+    command("tune", *PRICE, *FAST, "--trials", 1, "--quiet")
+    config = tmp_path / "run" / "config.json"
+    before = config.read_bytes()
+    assert message in command("tune", "run", "--resume", *option, code=2).stderr
+    assert config.read_bytes() == before
+    command("tune", "run", "--resume", "--trials", 2, "--quiet")
+    assert len(trials(tmp_path)) == 2
 
 
 def test_refused_with_a_folder(command, houses, tables, tmp_path, monkeypatch):

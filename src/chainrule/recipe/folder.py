@@ -19,13 +19,13 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import chainrule
 from chainrule.core.files import cells, to_json, write_whole
-from chainrule.errors import ConfigError, FormatError
+from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.recipe.naming import PYTHON, Names
 
 FORMAT = 1
@@ -34,8 +34,13 @@ FILES = (
     *("metrics.json", "confusion_matrix.csv", "report.html"),
     *("trials.csv", "journal.log", "journal.log.lock"),
 )
+PROGRESS = ("history.csv", "checkpoint.safetensors", "journal.log")
+"""The files of which a run or a search that has made a step has one at least."""
 LOCK = ".lock"
+REFUSED = (ConfigError, DataError, ShapeError)
+"""The errors of settings and data that do not fit."""
 MAX_CONFIG_BYTES = 1 << 20
+T = TypeVar("T")
 
 
 def choose(out: str | os.PathLike[str] | None, name: str, named: Names = PYTHON) -> Path:
@@ -132,6 +137,26 @@ def _lock(handle: int) -> None:
         import fcntl
 
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextlib.contextmanager
+def in_folder(folder: Path, begin: Callable[[], T], named: Names = PYTHON) -> Iterator[T]:
+    """Lock a folder, call `begin` for what is carried out in it, and delete it if that is refused before its first step.
+
+    What another run has in the folder stays: only what came after `begin` is deleted.
+    """
+    try:
+        with locked(folder, named):
+            begun = begin()
+            try:
+                yield begun
+            except REFUSED:
+                if not any((folder / name).exists() for name in PROGRESS):
+                    (folder / "config.json").unlink(missing_ok=True)
+                raise
+    except REFUSED:
+        discard(folder)
+        raise
 
 
 def is_leftover(path: Path) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.core import records
 from chainrule.datasets.column_files import source_of
-from chainrule.errors import ChainruleError, ConfigError, DataError, ShapeError
+from chainrule.errors import ChainruleError, ConfigError
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import folder, longer, results
 from chainrule.recipe.data import Data, load
@@ -39,8 +39,6 @@ from chainrule.training.events import Consumer, Event, failed
 if TYPE_CHECKING:
     from chainrule.recipe.baselines import BaselineComparison
     from chainrule.recipe.presets import PresetRun
-
-REFUSED = (ConfigError, DataError, ShapeError)
 
 
 @records.kind("run_judging")
@@ -152,7 +150,7 @@ def begun(
         folder.write_config(place, placed.config())
         return placed
 
-    with _in_folder(place, begin, named) as placed:
+    with folder.in_folder(place, begin, named) as placed:
         yield placed
 
 
@@ -175,27 +173,8 @@ def resumed(
         folder.clean(place)
         return found
 
-    with _in_folder(place, begin, named) as prepared:
+    with folder.in_folder(place, begin, named) as prepared:
         yield prepared
-
-
-@contextmanager
-def _in_folder(
-    place: Path, begin: Callable[[], Prepared | PresetRun], named: Names
-) -> Iterator[Prepared | PresetRun]:
-    """Lock a folder, and delete it if the run is refused before its first step."""
-    try:
-        with folder.locked(place, named):
-            prepared = begin()
-            try:
-                yield prepared
-            except REFUSED:
-                if not (place / "history.csv").exists() and not (place / "checkpoint.safetensors").exists():
-                    (place / "config.json").unlink(missing_ok=True)
-                raise
-    except REFUSED:
-        folder.discard(place)
-        raise
 
 
 def _agreed(

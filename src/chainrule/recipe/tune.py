@@ -97,16 +97,14 @@ def begun(
     search = prepared(data, given, how, named)
     place = folder.choose(out, f"{search.run.data.name}-tuned", named)
     search = search._replace(run=search.run._replace(place=place))
-    try:
-        with folder.locked(place, named):
-            folder.empty(place, overwrite, named)
-            folder.write_config(place, search.config())
-            yield search
-    except ConfigError:
-        if not (place / JOURNAL).exists():  # refused before the first trial
-            (place / "config.json").unlink(missing_ok=True)
-            folder.discard(place)
-        raise
+
+    def begin() -> TuneRun:
+        folder.empty(place, overwrite, named)
+        folder.write_config(place, search.config())
+        return search
+
+    with folder.in_folder(place, begin, named) as placed:
+        yield placed
 
 
 @contextmanager
@@ -145,7 +143,11 @@ def resumed(
         folder.clean(place)
         (place / f"{JOURNAL}.lock").unlink(missing_ok=True)  # of a process that was killed
         folder.write_config(place, search.config())
-        yield search
+        try:
+            yield search
+        except folder.REFUSED:
+            folder.write_config(place, config)  # without what was refused
+            raise
 
 
 def prepared(data: str, given: Settings, how: SearchSettings, named: Names = PYTHON) -> TuneRun:
