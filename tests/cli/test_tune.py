@@ -8,6 +8,7 @@ import re
 import sys
 from importlib import import_module
 
+import numpy as np
 import pytest
 
 from chainrule import MLPClassifier, MLPRegressor
@@ -60,6 +61,26 @@ def test_it_says_what_it_tries_and_finds(command, houses, monkeypatch):
     assert "best log loss on held-out rows" in text and "of the preset as it is" in text
     assert re.search(r"^layers +\d +3 *$", text, re.MULTILINE)
     assert MLPClassifier.load("run/model.safetensors").n_members == 2
+
+
+def test_precision_and_recall_are_of_the_label_that_is_asked_for(command, houses, tmp_path):
+    table = {name: values for name, values in houses.items() if name not in ("price", "size")}
+    write(tmp_path / "cheap.csv", table)
+    found = {
+        label: command(
+            *("tune", "cheap.csv", "--target-column", "cheap", *FAST, "--positive", label, "--out", label),
+            data=True,
+        )
+        for label in ("0", "1")
+    }
+    for label, each in found.items():
+        assert str(each["positive"]) == label
+        matrix = np.array(each["confusion_matrix"])
+        k = [str(name) for name in each["classes"]].index(label)
+        assert each["metrics"]["recall"] == pytest.approx(matrix[k, k] / matrix[k].sum())
+        assert json.loads((tmp_path / label / "metrics.json").read_text())["positive"] == each["positive"]
+    assert found["0"]["metrics"]["accuracy"] == found["1"]["metrics"]["accuracy"]
+    assert found["0"]["metrics"]["recall"] != found["1"]["metrics"]["recall"]
 
 
 def test_a_search_goes_on(command, houses, tmp_path):

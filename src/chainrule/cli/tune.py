@@ -108,7 +108,7 @@ def carry_out(search: TuneRun, out: Console, report: bool) -> tuple[TuneOutcome,
                 lines.add(record)
                 status.enter_context(out.status("trying settings"))
 
-            found = recipe.carry_out(search, listen, judging)
+            found = recipe.carry_out(search, listen, judging, FLAGS)
             if page is not None:
                 write_report(found.outcome, page, found.command)
     except KeyboardInterrupt:

@@ -141,7 +141,7 @@ def _lock(handle: int) -> None:
 
 @contextlib.contextmanager
 def in_folder(folder: Path, begin: Callable[[], T], named: Names = PYTHON) -> Iterator[T]:
-    """Lock a folder, call `begin` for what is carried out in it, and delete it if that is refused before its first step.
+    """Lock a folder and yield what `begin` returns; delete the folder if that is refused before its first step.
 
     What another run has in the folder stays: only what came after `begin` is deleted.
     """

@@ -239,21 +239,33 @@ def carry_out(
     """
     listen = _ignore if listen is None else listen
     prepared, history = trained(begun, listen, stop)
-    settings, parts = prepared.settings, prepared.parts
-    epochs, part = (len(history), settings.epochs or 0), parts.judged_name
+    epochs, parts = (len(history), prepared.settings.epochs or 0), prepared.parts
     try:
-        listen(Judging(*epochs, part, parts.judged.n))
-        positive = positive_of(prepared.model, settings.positive, named)
-        outputs, engine = results.averaged(prepared), settings.engine
-        judgement = judge(
-            prepared.model, parts.judged, part=part, positive=positive, engine=engine, outputs=outputs
-        )
-        comparison = results.compared(prepared, judgement, history)
-        results.write(prepared, history, judgement, comparison)
+        listen(Judging(*epochs, parts.judged_name, parts.judged.n))
+        outcome = judged(prepared, history, named)
     except BaseException as error:
         listen(failed(*epochs, error))
         raise
-    listen(Judged(*epochs, part, judgement.n, dict(judgement.metrics)))
+    judgement = outcome.judgement
+    listen(Judged(*epochs, judgement.part, judgement.n, dict(judgement.metrics)))
+    return outcome
+
+
+def judged(
+    prepared: Prepared, history: History, named: Names = PYTHON, more: Mapping[str, Any] | None = None
+) -> Outcome:
+    """Evaluate a trained run, and write its results to its folder. more: more entries of metrics.json."""
+    settings, parts = prepared.settings, prepared.parts
+    judgement = judge(
+        prepared.model,
+        parts.judged,
+        part=parts.judged_name,
+        positive=positive_of(prepared.model, settings.positive, named),
+        engine=settings.engine,
+        outputs=results.averaged(prepared),
+    )
+    comparison = results.compared(prepared, judgement, history)
+    results.write(prepared, history, judgement, comparison, more)
     reached = None
     if settings.target is not None:
         reached = bool(history.records) and history[-1].get("val_accuracy", 0.0) >= settings.target

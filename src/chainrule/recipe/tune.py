@@ -23,12 +23,11 @@ from chainrule.estimators.recipes import DEFAULT
 from chainrule.estimators.tuning.rows import take
 from chainrule.estimators.tuning.search import Tuned, tune
 from chainrule.estimators.tuning.study import TrialRecord
-from chainrule.recipe import folder, presets, results
+from chainrule.recipe import folder, presets
 from chainrule.recipe.data import load
-from chainrule.recipe.judge import judge
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.presets import PresetRun
-from chainrule.recipe.run import Outcome
+from chainrule.recipe.run import Outcome, judged
 from chainrule.recipe.settings import Settings, flag
 from chainrule.trained.persistence import network_config
 
@@ -157,7 +156,10 @@ def prepared(data: str, given: Settings, how: SearchSettings, named: Names = PYT
 
 
 def carry_out(
-    search: TuneRun, listen: Listen | None = None, judging: Callable[[], object] | None = None
+    search: TuneRun,
+    listen: Listen | None = None,
+    judging: Callable[[], object] | None = None,
+    named: Names = PYTHON,
 ) -> TuneOutcome:
     """Search, fit the best settings to all rows that are not for testing, judge them by those, and write the results.
 
@@ -184,11 +186,7 @@ def carry_out(
         "data": {**search.config()["data"], "fingerprint": done.fingerprint},
     }
     folder.write_config(place, config)
-    history = done.model.history
-    judgement = judge(done.model, done.parts.judged, part="test", engine=run.given.engine)
-    comparison = results.compared(done, judgement, history)
-    results.write(done, history, judgement, comparison, {"search": as_data(tuned)})
-    outcome = Outcome(place, done.model, judgement, history, None, done, comparison)
+    outcome = judged(done, done.model.history, named, {"search": as_data(tuned)})
     return TuneOutcome(outcome, tuned, search.command)
 
 
