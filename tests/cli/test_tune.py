@@ -185,6 +185,10 @@ def test_refused_with_a_folder(command, houses, tables, tmp_path, monkeypatch):
     assert "run already contains a run; go on with --resume, replace it with --overwrite" in said
     said = command("tune", "run", "--resume", "--seed", 3, code=2).stderr
     assert "--seed is 3, but the search in run was started with 0; leave it out." in said
+    said = command("tune", "sizes.csv", "--out", "run", "--resume", code=2).stderr
+    source = tmp_path / "houses.csv"
+    assert f"DATA is sizes.csv, but the search in run was started with {source}; name that." in said
+    command("tune", "houses.csv", "--out", "run", "--resume", "--quiet")
     said = command("train", "run", "--resume", code=2).stderr
     assert "run has a search; go on with it by: chainrule tune run --resume" in said
     command(

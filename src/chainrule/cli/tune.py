@@ -63,7 +63,8 @@ def tune(
     place = (out or Path(data)) if resume else None
     if place is not None and (place / "config.json").is_file():
         anew = {name: values[name] for name in set_on_command_line(context, SEARCH)}
-        begun = recipe.resumed(place, given, set_on_command_line(context, SETTINGS), anew, FLAGS)
+        chosen = set_on_command_line(context, SETTINGS)
+        begun = recipe.resumed(place, given, chosen, anew, None if out is None else data, FLAGS)
     elif place is not None and out is None:
         raise ConfigError(
             f"{place} contains no search to go on with; name its folder, or give DATA and --out."

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from chainrule.datasets.column_files import source_of
 from chainrule.errors import ConfigError, FormatError
 from chainrule.formulas.optimizers import Solver
 from chainrule.model import Model, load
 from chainrule.recipe.commands import Earlier
+from chainrule.recipe.data import Data
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared
+from chainrule.recipe.settings import Settings
 from chainrule.trained.persistence import network_config
 from chainrule.training import EarlyStopping, History, Run, checkpoint
 
@@ -26,6 +29,47 @@ ON_REQUEST = "on request"
 """The reason of a stop after which a resumed run goes on as if it had never been stopped."""
 BY_HAND = "by Ctrl-C"
 """The reason of a stop by which a run of a preset ends with what it has."""
+
+
+def agreed(
+    place: Path,
+    config: Mapping[str, Any],
+    given: Settings,
+    chosen: Sequence[str],
+    data: Data | str | None,
+    named: Names = PYTHON,
+    what: str = "run",
+    resolved: Settings | None = None,
+) -> Settings:
+    """Check the given settings and data against those of what is in a folder, and return its settings.
+
+    chosen: names of the settings that must be equal.  what: run or search.  resolved: the settings of a run that may be
+    trained longer, to more epochs than these; None where all must be equal.
+    """
+    asked = Settings.from_json(config["settings"], f"{place / 'config.json'}")
+    given.check_types(named)
+    for name in chosen:
+        may_grow = name == "epochs" and resolved is not None
+        mine, theirs = getattr(given, name), getattr(resolved if may_grow else asked, name)
+        if mine == theirs or (may_grow and (mine is None or (theirs is not None and mine > theirs))):
+            continue
+        was = "without it" if theirs is None else f"with {named.value(name, theirs)}"
+        raise ConfigError(
+            f"{named(name)} is {named.value(name, mine)}, but the {what} in {place} was started {was}; leave it out"
+            + (", or give more to train it longer." if may_grow else ".")
+        )
+    source = config["data"]["source"]
+    if data is None and not source:
+        raise ConfigError(
+            f"the {what} in {place} was made with arrays; go on with it where they are, in Python."
+        )
+    name = data.text or "arrays" if isinstance(data, Data) else data or ""
+    sources = (data.source,) if isinstance(data, Data) else (name, f"{Path(name).resolve()}", source_of(name))
+    if data is not None and source not in sources:
+        raise ConfigError(
+            f"{named('data')} is {name}, but the {what} in {place} was started with {source or 'arrays'}; name that."
+        )
+    return asked
 
 
 def earlier_of(config: dict[str, Any], path: str) -> tuple[Earlier, ...]:

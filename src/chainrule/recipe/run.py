@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.core import records
-from chainrule.datasets.column_files import source_of
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.model import Ensemble, Model
 from chainrule.recipe import folder, longer, results
@@ -184,31 +183,9 @@ def _agreed(
     config = folder.read_config(place)
     if "search" in config:
         raise ConfigError(f"{place} has a search; go on with it by: chainrule tune {place} --resume")
-    path = f"{place / 'config.json'}"
-    asked = Settings.from_json(config["settings"], path)
-    resolved = Settings.from_json(config["resolved"], path)
+    resolved = Settings.from_json(config["resolved"], f"{place / 'config.json'}")
+    asked = longer.agreed(place, config, given, chosen, data, named, resolved=resolved)
     source, text = config["data"]["source"], config["data"]["text"]
-    given.check_types(named)
-    for name in chosen:
-        mine, theirs = getattr(given, name), getattr(asked if name != "epochs" else resolved, name)
-        if name == "epochs" and mine is None:
-            continue
-        if mine != theirs and not (name == "epochs" and theirs is not None and mine > theirs):
-            was = "without it" if theirs is None else f"with {named.value(name, theirs)}"
-            raise ConfigError(
-                f"{named(name)} is {named.value(name, mine)}, but the run in {place} was started {was}; leave it out"
-                + (", or give more to train it longer." if name == "epochs" else ".")
-            )
-    if data is None and not source:
-        raise ConfigError(
-            f"the run in {place} was made with arrays; go on with it where they are, in Python."
-        )
-    name = data.text or "arrays" if isinstance(data, Data) else data or ""
-    sources = (data.source,) if isinstance(data, Data) else (name, f"{Path(name).resolve()}", source_of(name))
-    if data is not None and source not in sources:
-        raise ConfigError(
-            f"{named('data')} is {name}, but the run in {place} was started with {source or 'arrays'}; name that."
-        )
     found = data if isinstance(data, Data) else load(source, named, asked)._replace(text=text)
     prepared, epochs = _checked(found, asked, resolved, named), given.epochs if "epochs" in chosen else None
     if not isinstance(prepared, Prepared):

@@ -23,7 +23,7 @@ from chainrule.estimators.recipes import DEFAULT
 from chainrule.estimators.tuning.rows import take
 from chainrule.estimators.tuning.search import Tuned, tune
 from chainrule.estimators.tuning.study import TrialRecord
-from chainrule.recipe import folder, presets
+from chainrule.recipe import folder, longer, presets
 from chainrule.recipe.data import load
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.presets import PresetRun
@@ -112,32 +112,24 @@ def resumed(
     given: Settings,
     chosen: Sequence[str],
     how: Mapping[str, Any],
+    data: str | None = None,
     named: Names = PYTHON,
 ) -> Iterator[TuneRun]:
     """Prepare the search of a folder to go on.
 
     chosen: names of the settings that were given, which must equal the search's own.  how: what is given anew of the
-    `SearchSettings`.
+    `SearchSettings`.  data: None for those named in the folder.
     """
     config = folder.read_config(place)
-    path = f"{place / 'config.json'}"
     if "search" not in config:
         raise ConfigError(
             f"{place} has a run and no search; go on with it by chainrule train {place} --resume."
         )
-    asked = Settings.from_json(config["settings"], path)
-    for name in chosen:
-        mine, theirs = getattr(given, name), getattr(asked, name)
-        if mine != theirs:
-            was = "without it" if theirs is None else f"with {named.value(name, theirs)}"
-            raise ConfigError(
-                f"{named(name)} is {named.value(name, mine)}, but the search in {place} was started {was}; "
-                "leave it out."
-            )
+    asked = longer.agreed(place, config, given, chosen, data, named, "search")
     known = {name: value for name, value in config["search"].items() if name in SEARCH}
     search = prepared(config["data"]["source"], asked, SearchSettings(**{**known, **how}), named)
-    data = search.run.data._replace(text=config["data"]["text"])
-    search = search._replace(run=search.run._replace(place=place, data=data))
+    found = search.run.data._replace(text=config["data"]["text"])
+    search = search._replace(run=search.run._replace(place=place, data=found))
     with folder.locked(place, named):
         folder.clean(place)
         (place / f"{JOURNAL}.lock").unlink(missing_ok=True)  # of a process that was killed
