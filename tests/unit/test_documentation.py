@@ -83,7 +83,9 @@ def python_blocks(page: Path) -> list[Block]:
     return [block for block in blocks(page) if block.language == "python"]
 
 
-PYTHON_PAGES = [page for page in PAGES if python_blocks(page)]
+# The Chinese README has the English one's code, which prints the same: test_both_readmes_have_the_same_code.
+PYTHON_PAGES = [page for page in PAGES if page != CHINESE and python_blocks(page)]
+SLOW_PAGES = [page for page in PYTHON_PAGES if any(block.is_slow for block in python_blocks(page))]
 
 
 # --- Python
@@ -121,17 +123,19 @@ def run_page(page: Path, slow: bool) -> None:
 
 
 @pytest.mark.parametrize("page", PYTHON_PAGES, ids=name_of)
-def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_python_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+):
+    slow = f"test_slow_python_runs[{name_of(page)}]"
+    if any(item.name == slow for item in request.session.items):
+        pytest.skip("the slow test of this run takes these blocks too")
     monkeypatch.chdir(tmp_path)
     run_page(page, slow=False)
 
 
-# The Chinese README has the English one's code: test_both_readmes_have_the_same_code.
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PYTHON_PAGES if page != CHINESE], ids=name_of)
+@pytest.mark.parametrize("page", SLOW_PAGES, ids=name_of)
 def test_slow_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    if not any(block.is_slow for block in python_blocks(page)):
-        pytest.skip("nothing slow on this page")
     monkeypatch.chdir(tmp_path)
     run_page(page, slow=True)
 
@@ -321,12 +325,15 @@ def without_comments(block: Block) -> str:
     if block.language == "sh":
         lines = [shlex.split(line, comments=True) for line in block.code.splitlines()]
         return repr([line for line in lines if line])
-    return "" if block.prints is None else block.prints
+    return ""
 
 
 def test_both_readmes_have_the_same_code():
     english, chinese = (
-        [(block.language, block.is_slow, without_comments(block)) for block in blocks(page)]
+        [
+            (block.language, block.is_slow, block.needs, block.prints, without_comments(block))
+            for block in blocks(page)
+        ]
         for page in (README, CHINESE)
     )
     assert english == chinese
