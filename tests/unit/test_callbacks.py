@@ -450,3 +450,22 @@ def test_a_table_without_a_terminal_has_every_column(capsys: pytest.CaptureFixtu
     fit(*(Values(name, [RECORD[name]] * 2) for name in names), c.ProgressBar(), epochs=2)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and all(name in lines[0] for name in names) and len(lines[0]) > 80
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+def test_a_callback_predicts_with_the_running_statistics_of_its_step(engine):
+    start, found = model(c.BatchNorm()), []
+
+    class Look(c.Callback):
+        every_steps = 1
+
+        def on_steps(self, run: Any) -> None:
+            mean = run.states["batch_norm_1"].mean
+            assert np.any(mean != 0) and np.array_equal(start.states["batch_norm_1"].mean, mean)
+
+        def on_epoch_end(self, run: Any) -> None:
+            found.append(start.evaluate(X, Y)["loss"])
+
+    history = fit(Look(), start=start, engine=engine, validation_data=(X, Y))
+    assert found == pytest.approx(history["val_loss"], rel=1e-12)
+    assert len(set(found)) == 4

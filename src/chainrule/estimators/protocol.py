@@ -59,7 +59,7 @@ class Tasks(Callback):
         """End the task of the epoch, and begin the next one's unless the fit is over."""
 
         def fitted() -> dict[str, Any]:
-            run.session.synchronize()
+            run.synchronize()
             return reconstruction(self.estimator, run)
 
         stop = self.task.call_on_fit_task_end(

@@ -45,7 +45,7 @@ class RateControl:
 
     def keep(self, run: Run) -> None:
         """End the session of a run. Its engine may keep what the optimizer remembers, which most fits never ask for."""
-        run.session.synchronize()
+        run.synchronize()
         self.session, self.steps = run.session, run.steps_before + run.step
         if hasattr(run.session, "end"):
             run.session.end()

@@ -34,7 +34,7 @@ def write(path: str | os.PathLike[str], run: Run) -> None:
     """Write the state of a run between two of its steps to a file."""
     from safetensors.numpy import save as to_bytes
 
-    run.session.synchronize()
+    run.synchronize()
     state = {
         "format": FORMAT,
         "fingerprint": run.fingerprint,

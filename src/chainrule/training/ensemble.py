@@ -247,9 +247,8 @@ class WholeEpochs(Callback):
         self.kept = run.snapshot()
 
     def on_epoch_end(self, run: Run) -> None:
-        """Keep those of this epoch, and let the ensemble see its members' states."""
+        """Keep those of this epoch."""
         self.kept = run.snapshot()
-        run.model.states = run.states
 
     def on_train_end(self, run: Run) -> None:
         """Return to them."""

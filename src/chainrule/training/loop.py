@@ -47,7 +47,7 @@ def watching(run: Run) -> Iterator[None]:
         run.error = error
         raise
     finally:
-        run.session.synchronize()
+        run.synchronize()
         for callback in run.callbacks:
             callback.on_train_end(run)
 
@@ -95,7 +95,7 @@ def train_epoch(run: Run) -> None:
         run.position = run.session.taken - before
         pieces.close()
     if run.validation is not None or any(callback.looks_inside for callback in run.callbacks):
-        run.session.synchronize()
+        run.synchronize()
 
 
 def look(run: Run) -> None:
@@ -103,7 +103,7 @@ def look(run: Run) -> None:
     due = [c for c in run.callbacks if type(c).on_steps is not Callback.on_steps]
     due = [c for c in due if not c.every_steps or run.step % c.every_steps == 0]
     if any(callback.looks_inside for callback in due):
-        run.session.synchronize()
+        run.synchronize()
     for callback in due:
         callback.on_steps(run)
 

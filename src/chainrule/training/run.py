@@ -38,7 +38,7 @@ class Run:
     """
 
     model: Any
-    """the model in training; its parameters are current"""
+    """the model in training; its parameters and running statistics are current"""
     plan: Plan
     engine: Engine
     session: Session
@@ -127,10 +127,15 @@ class Run:
         """The running statistics, as they are now."""
         return self.session.states
 
+    def synchronize(self) -> None:
+        """Make the parameters and running statistics of the model current, which the engine holds between its calls."""
+        self.session.synchronize()
+        self.model.states = self.session.states
+
     @property
     def optimizer_state(self) -> OptimizerState:
         """A copy of what the optimizer remembers now, for a later run to begin with."""
-        self.session.synchronize()
+        self.synchronize()
         return OptimizerState(copied(self.session.optimizer_state), self.steps_before + self.step)
 
     def scale_velocity(self, factor: float) -> None:
@@ -139,7 +144,7 @@ class Run:
         The velocity here does not contain the learning rate. One that does, v = momentum v - lr g, keeps its step when
         the rate changes from a to b; that is this one times a / b.  Raises ConfigError for another optimizer.
         """
-        self.session.synchronize()
+        self.synchronize()
         state = self.session.optimizer_state
         if isinstance(state, NoState):
             return

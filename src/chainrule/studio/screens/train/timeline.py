@@ -53,7 +53,7 @@ def seen(run: Run) -> int:
 
 def taken(run: Run) -> Snapshot:
     """Copy the numbers of a run as they are now."""
-    run.session.synchronize()
+    run.synchronize()
     found = run.snapshot()
     states = {name: type(s)(**found["states"][name]) for name, s in run.states.items()}
     return Snapshot(run.step, seen(run), run.epoch, found["theta"], states)
