@@ -338,6 +338,17 @@ def test_errors():
         best(dropout=[0.1, 0.2, 0.3], hidden_layer_sizes=(4,)).fit(TABLE, LABEL)
 
 
+def test_a_refused_fit_leaves_the_average():
+    made = best().fit(TABLE, LABEL)
+    p, report = made.predict_proba(TABLE), made.report_
+    with pytest.raises(ConfigError, match="partial_fit"):
+        made.partial_fit(TABLE, LABEL)
+    with pytest.raises(ConfigError, match="n_members"):
+        made.set_params(n_members=2).fit(TABLE, LABEL)
+    np.testing.assert_array_equal(made.predict_proba(TABLE), p)
+    assert made.report_ is report
+
+
 @pytest.mark.parametrize("damage", ["weights", "temperature", "part", "report"])
 def test_a_damaged_file(damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from chainrule.estimators.best import files

@@ -127,10 +127,10 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         """Check, begin or continue, and fit by batches or by a solver."""
         begun = time.monotonic()
         self._validate_params()
-        race.forget(self)
         if self.preset == BEST:
             race.fit(self, X, y, sample_weight, X_val, y_val, begun, incremental)
             return self
+        race.forget(self)
         hidden_sizes(self.hidden_layer_sizes)  # an error comes before a large table is read
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, y = self._check_y(X, y, sample_weight, incremental, first)
