@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule import Ensemble, MLPClassifier, MLPRegressor
-from chainrule.estimators.tuning.rows import take
+from chainrule.estimators.rows import rows_of
 from chainrule.recipe.data import load
 from chainrule.recipe.run import run
 from chainrule.recipe.settings import Settings
@@ -33,8 +33,8 @@ def test_the_run_is_the_fit_of_the_estimator(command, houses, tmp_path):
         max_iter=3,
         n_members=2,
         random_state=3,
-    ).fit(take(inputs, table.train), y[table.train])
-    said = by_hand.predict(take(inputs, table.test))
+    ).fit(rows_of(inputs, table.train), y[table.train])
+    said = by_hand.predict(rows_of(inputs, table.test))
     assert found["metrics"]["rmse"] == pytest.approx(np.sqrt(np.mean((said - y[table.test]) ** 2)), rel=1e-6)
 
     kept = MLPRegressor.load(tmp_path / "run" / "model.safetensors")

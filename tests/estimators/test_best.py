@@ -31,11 +31,11 @@ from chainrule import (
 )
 from chainrule.estimators.best import candidates, race, runner
 from chainrule.estimators.best.candidates import Candidate
-from chainrule.estimators.best.folds import ALWAYS, deal, rows_of
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.recipes.variants import VARIANTS
+from chainrule.estimators.rows import ALWAYS, deal, rows_of
 from chainrule.formulas.losses import MeanSquaredError, Poisson
 from hostile_tables import hostile_table
 
@@ -170,6 +170,8 @@ def test_rows_of_every_table():
     for frame in (pd.DataFrame({"a": [1, 2, 3]}, index=[7, 8, 9]), pl.DataFrame({"a": [1, 2, 3]})):
         assert list(rows_of(frame, rows)["a"]) == [3, 1]
     assert rows_of({"a": [1, 2, 3]}, rows) == {"a": [3, 1]} and rows_of(None, rows) is None
+    found = rows_of({"a": (1, 2, 3), "b": pd.Series([4, 5, 6], index=[2, 1, 0]), "c": np.arange(3)}, rows)
+    assert {name: list(column) for name, column in found.items()} == {"a": [3, 1], "b": [6, 4], "c": [2, 0]}
 
 
 # --- the whole ------------------------------------------------------------------------------------------------------

@@ -17,8 +17,8 @@ from numpy.testing import assert_array_equal
 from chainrule import Callback, ConfigError, DataError, Ensemble, FormatError, MLPClassifier, MLPRegressor
 from chainrule.estimators import tune
 from chainrule.estimators.recipes import PRESETS
+from chainrule.estimators.rows import folds
 from chainrule.estimators.tuning import search, study
-from chainrule.estimators.tuning.rows import folds, take
 from chainrule.estimators.tuning.spaces import FAST, SPACES
 from chainrule.estimators.tuning.trial import Problem, tried
 
@@ -89,14 +89,6 @@ def test_folds_hold_every_row_out_once_and_each_class_in_proportion():
     assert len(out) == 10 and len(rows) == 40
     assert [o.tolist() for _, o in folds(y, True, 3, 1)] == [o.tolist() for _, o in parts]
     assert [o.tolist() for _, o in folds(y, True, 3, 2)] != [o.tolist() for _, o in parts]
-
-
-def test_rows_of_tables_of_any_type():
-    rows = np.array([2, 0])
-    assert_array_equal(take(np.arange(6).reshape(3, 2), rows), [[4, 5], [0, 1]])
-    assert take(X, rows)["kind"].tolist() == X["kind"].iloc[[2, 0]].tolist()
-    found = take({"a": [1, 2, 3], "b": np.array([4, 5, 6]), "c": pd.Series([7, 8, 9]).to_numpy()}, rows)
-    assert (found["a"], found["b"].tolist(), found["c"].tolist()) == ([3, 1], [6, 4], [9, 7])
 
 
 # --- a trial

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.estimators.best.files import KEY
-from chainrule.estimators.tuning.rows import take
+from chainrule.estimators.rows import rows_of
 
 
 def in_file(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Any:
@@ -46,4 +46,4 @@ def outputs_of_rows(
     estimator: Any, columns: Mapping[str, Any], target: str, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return `outputs` for some rows of a table that has the target too."""
-    return outputs(estimator, take({name: v for name, v in columns.items() if name != target}, rows))
+    return outputs(estimator, rows_of({name: v for name, v in columns.items() if name != target}, rows))

@@ -17,8 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.data.checks import check_samples
 from chainrule.errors import ConfigError
+from chainrule.estimators.rows import rows_of
 from chainrule.estimators.settings import BEST
-from chainrule.estimators.tuning.rows import take
 from chainrule.recipe import folder, longer
 from chainrule.recipe.data import Data, Parts
 from chainrule.recipe.fit import StopOnRequest
@@ -159,7 +159,7 @@ def fitted(run: PresetRun, listen: Consumer, stop: threading.Event | None = None
     watchers = [Listener(tell), *([] if stop is None else [StopOnRequest(stop)])]
     if estimator.preset != BEST:  # whose race is several runs, and no callback's
         estimator.set_params(callbacks=watchers)
-    X = take({k: v for k, v in table.columns.items() if k != table.target.name}, table.train)
+    X = rows_of({k: v for k, v in table.columns.items() if k != table.target.name}, table.train)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are as many as were asked for

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from chainrule.core.files import cells, write_whole
 from chainrule.errors import ConfigError
 from chainrule.estimators.recipes import DEFAULT
-from chainrule.estimators.tuning.rows import take
+from chainrule.estimators.rows import rows_of
 from chainrule.estimators.tuning.search import Tuned, tune
 from chainrule.estimators.tuning.study import TrialRecord
 from chainrule.recipe import folder, longer, presets
@@ -162,7 +162,7 @@ def carry_out(
     inputs = {name: values for name, values in table.columns.items() if name != table.target.name}
     tuned = tune(
         run.estimator,
-        take(inputs, table.train),
+        rows_of(inputs, table.train),
         run.data.train.y,
         **dataclasses.asdict(how),
         seed=run.given.seed,

@@ -1,7 +1,6 @@
 """preset="best": several recipes race on rows held out, and the winners' weighted average is what predicts.
 
 candidates   what races, in the order in which it does
-folds        which rows are held out
 race         the race within a time limit
 judge        the loss of predictions of rows held out
 weights      greedy weights of an average, and the temperature of its probabilities

@@ -20,11 +20,11 @@ from chainrule.errors import ConfigError
 from chainrule.estimators import continuing
 from chainrule.estimators.best.blend import Blend, BlendPart
 from chainrule.estimators.best.candidates import known
-from chainrule.estimators.best.folds import deal
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.report import RaceReport, Record
 from chainrule.estimators.best.runner import RacedRows, Runner, Task
 from chainrule.estimators.best.weights import greedy, temperature, tempered
+from chainrule.estimators.rows import deal
 
 USED = 0.95
 """The part of the limit that fits are planned for."""

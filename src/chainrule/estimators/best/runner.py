@@ -19,8 +19,8 @@ from chainrule.engines import Plan, select
 from chainrule.errors import ChainruleError
 from chainrule.estimators import preprocessing
 from chainrule.estimators.best.candidates import Candidate
-from chainrule.estimators.best.folds import rows_of
 from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.rows import rows_of
 from chainrule.estimators.settings import is_default, table_settings
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Dense

@@ -25,9 +25,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from chainrule.core.settings import check_count, check_number
 from chainrule.data.checks import check_seed
 from chainrule.errors import ConfigError, DataError
+from chainrule.estimators import rows
 from chainrule.estimators.base import MLPEstimator
 from chainrule.estimators.settings import is_default, name_of_recipe
-from chainrule.estimators.tuning import rows, study
+from chainrule.estimators.tuning import study
 from chainrule.estimators.tuning.spaces import SPACES, Space
 from chainrule.estimators.tuning.study import TrialRecord
 from chainrule.estimators.tuning.trial import Problem, Tried, metric_of, tried

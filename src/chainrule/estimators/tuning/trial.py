@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.errors import DataError, NonFiniteError
-from chainrule.estimators.tuning.rows import take
+from chainrule.estimators.rows import rows_of
 from chainrule.formulas.losses import MeanSquaredError
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
@@ -103,12 +103,12 @@ def tried(estimator: Any, parameters: dict[str, Any], problem: Problem, trial: A
         given = made.callbacks
         others = [] if given is None else list(given) if hasattr(given, "__iter__") else [given]
         made.set_params(callbacks=[watch, *others])
-        X_val, y_val = take(problem.X, held_out), problem.y[held_out]
+        X_val, y_val = rows_of(problem.X, held_out), problem.y[held_out]
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 warnings.filterwarnings("ignore", "Training interrupted by user")
-                made.fit(take(problem.X, rows), problem.y[rows], X_val=X_val, y_val=y_val)
+                made.fit(rows_of(problem.X, rows), problem.y[rows], X_val=X_val, y_val=y_val)
         except (DataError, NonFiniteError) as error:
             return Tried(None, "failed", watch.epochs, time.monotonic() - begun, error=f"{error}")
         finally:
