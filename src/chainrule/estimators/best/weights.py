@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
+from chainrule.estimators.best.judge import LEAST
+from chainrule.formulas.activations import sigmoid, softmax
+
 Numbers = NDArray[np.float64]
 
 ROUNDS = 40
@@ -17,8 +20,6 @@ NEAR = 1e-3
 """The part of the least loss by which another is as good."""
 EXTREME = 4.0
 """The temperature lies between a quarter and this."""
-LEAST = 1e-30
-"""The least probability whose logarithm is taken."""
 
 
 def greedy(parts: Sequence[Numbers], loss: Callable[[Numbers], float], rounds: int = ROUNDS) -> Numbers:
@@ -54,10 +55,8 @@ def tempered(p: Numbers, temperature: float, exclusive: bool) -> Numbers:
         return p
     logs = np.log(np.maximum(p, LEAST)) / temperature
     if exclusive:
-        powers = np.exp(logs - logs.max(1, keepdims=True))
-        return np.asarray(powers / powers.sum(1, keepdims=True))
-    others = np.log(np.maximum(1 - p, LEAST)) / temperature
-    return np.asarray(1 / (1 + np.exp(np.clip(others - logs, -700, 700))))
+        return np.asarray(softmax(logs))
+    return np.asarray(sigmoid(logs - np.log(np.maximum(1 - p, LEAST)) / temperature))
 
 
 def temperature(loss: Callable[[float], float]) -> float:
