@@ -117,7 +117,7 @@ def carry_out(
     from chainrule.recipe.prepare import Prepared
     from chainrule.training.events import Started
 
-    if not isinstance(run, Prepared) and run.done is None and run.settings.preset == "best":
+    if not isinstance(run, Prepared) and run.done is None and run.is_race:
         introduce_race(out, run)
     table = EpochTable(out, "val" if run.watched == "validation" else run.watched)
     page = run.place / "report.html" if report else None

@@ -22,11 +22,6 @@ def in_file(metadata: Mapping[str, Any], path: str | os.PathLike[str]) -> Any:
     return kind.load(path)
 
 
-def has(estimator: Any) -> bool:
-    """Return whether an estimator, or None, predicts by an average."""
-    return estimator is not None and hasattr(estimator, "blend_")
-
-
 def outputs(estimator: Any, columns: Mapping[str, Any]) -> NDArray[np.float64]:
     """Return the average for a table as `outputs` of the estimator's `model_` would give it: (n, fan_out).
 

@@ -27,7 +27,6 @@ from chainrule.recipe.prepare import Prepared
 from chainrule.recipe.settings import Settings, as_json
 from chainrule.recipe.tables import TableData, dataset
 from chainrule.recipe.to_estimator import estimator
-from chainrule.trained.persistence import network_config
 from chainrule.training import CSVLog, History, Listener
 from chainrule.training.events import Consumer, Event, Interrupted
 
@@ -48,6 +47,11 @@ class PresetRun(NamedTuple):
     def settings(self) -> Settings:
         """The settings as given: what they leave open is the preset's."""
         return self.given
+
+    @property
+    def is_race(self) -> bool:
+        """Whether several recipes are fitted, of which none tells its epochs."""
+        return self.given.preset == BEST
 
     @property
     def done(self) -> History | None:
@@ -72,29 +76,15 @@ class PresetRun(NamedTuple):
 
     def config(self) -> dict[str, Any]:
         """Return the content of config.json before the training."""
-        return configuration(self.data, self.given, self.command, None, 0)
-
-
-def configuration(
-    data: Data, given: Settings, command: str, network: Any, fingerprint: int
-) -> dict[str, Any]:
-    """Return the content of config.json. network: None before the training."""
-    return {
-        "command": command,
-        "data": {
-            "name": data.name,
-            "text": data.text,
-            "source": data.source,
-            "fingerprint": fingerprint,
-        },
-        "settings": as_json(given.given()),
-        "resolved": as_json(dataclasses.asdict(given)),
-        "earlier": [],
-        "network": network,
-        "optimizer": None,
-        "schedule": None,
-        "method": None,
-    }
+        data = self.data
+        return {
+            "command": self.command,
+            "data": {"name": data.name, "text": data.text, "source": data.source, "fingerprint": 0},
+            "settings": as_json(self.given.given()),
+            "resolved": as_json(dataclasses.asdict(self.given)),
+            "earlier": [],
+            **dict.fromkeys(("network", "optimizer", "schedule", "method")),
+        }
 
 
 def prepare(data: Data, given: Settings, named: Names = PYTHON) -> PresetRun:
@@ -134,7 +124,7 @@ def with_preprocessor(data: Data, preprocessor: Any) -> Data:
     """Return the data of a table as numbers that another preprocessor makes of it."""
     table = data.table
     assert table is not None and data.test is not None
-    X = preprocessor.transform({k: v for k, v in table.columns.items() if k != table.target.name})
+    X = preprocessor.transform(table.inputs)
     train, test = (
         dataset(X[rows], part.y, part.name)
         for rows, part in ((table.train, data.train), (table.test, data.test))
@@ -157,9 +147,9 @@ def fitted(run: PresetRun, listen: Consumer, stop: threading.Event | None = None
 
     estimator, table = run.estimator, run.table
     watchers = [Listener(tell), *([] if stop is None else [StopOnRequest(stop)])]
-    if estimator.preset != BEST:  # whose race is several runs, and no callback's
+    if not run.is_race:
         estimator.set_params(callbacks=watchers)
-    X = rows_of({k: v for k, v in table.columns.items() if k != table.target.name}, table.train)
+    X = rows_of(table.inputs, table.train)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are as many as were asked for
@@ -168,7 +158,7 @@ def fitted(run: PresetRun, listen: Consumer, stop: threading.Event | None = None
     finally:
         estimator.set_params(callbacks=None)
     history = estimator.model_.history
-    if estimator.preset != BEST and not len(history) and (interrupted or history.stopped is None):
+    if not run.is_race and not len(history) and (interrupted or history.stopped is None):
         raise KeyboardInterrupt
     if interrupted:
         history = History(history.records, longer.BY_HAND)
@@ -199,7 +189,5 @@ def carry_out(
     if run.before is not None:
         return run.before, run.before.model.history
     prepared, history = fitted(run, listen, stop)
-    network = network_config(prepared.model.network)
-    config = configuration(prepared.data, run.given, run.command, network, prepared.fingerprint)
-    folder.write_config(run.place, config)
+    folder.write_config(run.place, prepared.config())
     return prepared, history

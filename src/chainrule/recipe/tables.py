@@ -52,6 +52,11 @@ class TableData:
         return [shown(self.columns[name][int(row)]) for name in names]
 
     @property
+    def inputs(self) -> dict[str, Any]:
+        """The columns without the target."""
+        return {name: values for name, values in self.columns.items() if name != self.target.name}
+
+    @property
     def left_out(self) -> int:
         """The number of rows without a target."""
         return len(self.columns[self.target.name]) - len(self.target.y)

@@ -29,7 +29,6 @@ from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.presets import PresetRun
 from chainrule.recipe.run import Outcome, judged
 from chainrule.recipe.settings import Settings, flag
-from chainrule.trained.persistence import network_config
 
 JOURNAL, TABLE = "journal.log", "trials.csv"
 Listen = Callable[[TrialRecord], object]
@@ -72,7 +71,11 @@ class TuneRun(NamedTuple):
 
     def config(self) -> dict[str, Any]:
         """Return the content of config.json before the search."""
-        return self.run.config() | {"command": self.command, "search": dataclasses.asdict(self.settings)}
+        return self.run.config() | self.of_search()
+
+    def of_search(self) -> dict[str, Any]:
+        """Return what config.json has of a search where that of a run has another command, or nothing."""
+        return {"command": self.command, "search": dataclasses.asdict(self.settings)}
 
 
 class TuneOutcome(NamedTuple):
@@ -159,10 +162,9 @@ def carry_out(
     """
     run, how = search.run, search.settings
     table, place = run.table, run.place
-    inputs = {name: values for name, values in table.columns.items() if name != table.target.name}
     tuned = tune(
         run.estimator,
-        rows_of(inputs, table.train),
+        rows_of(table.inputs, table.train),
         run.data.train.y,
         **dataclasses.asdict(how),
         seed=run.given.seed,
@@ -173,11 +175,7 @@ def carry_out(
     if judging is not None:
         judging()
     done = presets.with_model(run, tuned.estimator)
-    config = search.config() | {
-        "network": network_config(done.model.network),
-        "data": {**search.config()["data"], "fingerprint": done.fingerprint},
-    }
-    folder.write_config(place, config)
+    folder.write_config(place, done.config() | search.of_search())
     outcome = judged(done, done.model.history, named, {"search": as_data(tuned)})
     return TuneOutcome(outcome, tuned, search.command)
 
