@@ -81,7 +81,7 @@ def test_candidates_have_names_and_presets_of_their_own(monkeypatch: pytest.Monk
     monkeypatch.undo()
     names = [each.name for each in candidates.CANDIDATES]
     assert len(set(names)) == len(names) and candidates.CANDIDATES[0] == Candidate("fast")
-    for each in candidates.known():
+    for each in candidates.CANDIDATES:
         assert each.preset in PRESETS and each.variant in (None, *VARIANTS) and each.cost > 0
         MLPRegressor(preprocess="auto", preset=each.preset, **each.changed)._validate_params()
 

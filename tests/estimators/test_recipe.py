@@ -15,7 +15,7 @@ from chainrule import AdamW, MLPClassifier, MLPRegressor, Model, TablePreprocess
 from chainrule.errors import ConfigError
 from chainrule.estimators.curve import LearningCurve
 from chainrule.estimators.labels import learn
-from chainrule.estimators.recipes import PRESETS, fast
+from chainrule.estimators.recipes import PRESETS, fast, parts
 from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
 from chainrule.estimators.settings import FitSettings, resolved
 from chainrule.formulas.initializers import LeCunNormal
@@ -224,7 +224,7 @@ def test_a_fit_that_fails_leaves_the_parameters():
 def test_few_rows_hold_nothing_out(rows: int):
     X, y = table(rows)
     net = MLPRegressor(preprocess="auto", random_state=0, max_iter=3, hidden_layer_sizes=(8,)).fit(X, y)
-    assert (net.validation_scores_ is not None) == (rows >= fast.LEAST)
+    assert (net.validation_scores_ is not None) == (rows >= parts.LEAST)
     assert np.isfinite(net.predict(X)).all()
 
 

@@ -106,6 +106,8 @@ def introduce_preset(out: Console, run: PresetRun, started: Started, verbose: bo
 
 def introduce_race(out: Console, run: PresetRun) -> None:
     """Print the table before recipes race on it, and have the estimator print a line for each of them."""
+    from chainrule.estimators.best.runner import SECONDS
+
     table = run.table
     out.print(
         f"[bold]{output.plain(run.data.name)}[/bold]  {len(table.train):,} samples to train and validate on, "
@@ -115,7 +117,7 @@ def introduce_race(out: Console, run: PresetRun) -> None:
     introduce_table(out, table, labels)
     limit = run.settings.time_limit
     out.print(
-        f"preset best: recipes race for {60 if limit is None else limit:g} s, and their best average predicts\n",
+        f"preset best: recipes race for {SECONDS if limit is None else limit:g} s, and their best average predicts\n",
         style="dim",
     )
     run.estimator.set_params(verbose=not out.quiet)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 SETTINGS = ("preset", "members", "loss", "epochs", "seed", "positive", "target_column", "exclude_columns")
 """The options that are settings of a run."""
-SEARCH = ("trials", "time_limit", "folds", "pruner", "jobs")
 
 
 @guarded
@@ -62,7 +61,7 @@ def tune(
         raise ConfigError("--resume goes on with a search, --overwrite replaces it; choose one.")
     place = (out or Path(data)) if resume else None
     if place is not None and (place / "config.json").is_file():
-        anew = {name: values[name] for name in set_on_command_line(context, SEARCH)}
+        anew = {name: values[name] for name in set_on_command_line(context, recipe.SEARCH)}
         chosen = set_on_command_line(context, SETTINGS)
         begun = recipe.resumed(place, given, chosen, anew, None if out is None else data, FLAGS)
     elif place is not None and out is None:
@@ -70,7 +69,7 @@ def tune(
             f"{place} contains no search to go on with; name its folder, or give DATA and --out."
         )
     else:
-        how = recipe.SearchSettings(**{name: values[name] for name in SEARCH})
+        how = recipe.SearchSettings(**{name: values[name] for name in recipe.SEARCH})
         begun = recipe.begun(data, given, how, out, overwrite, FLAGS)
     console = output.console(quiet=quiet or as_json)
     with begun as search:
@@ -120,6 +119,9 @@ def carry_out(search: TuneRun, out: Console, report: bool) -> tuple[TuneOutcome,
 def introduce(search: TuneRun, out: Console) -> None:
     """Print the table and how it is searched."""
     from chainrule.cli.tables import introduce_table
+    from chainrule.estimators.rows import HELD_OUT
+    from chainrule.estimators.tuning.search import TRIALS
+    from chainrule.network.summary import counted
 
     run, how = search.run, search.settings
     table = run.table
@@ -130,12 +132,13 @@ def introduce(search: TuneRun, out: Console) -> None:
     y = run.data.train.y
     labels = [] if table.target.is_number else sorted({str(label) for label in y.tolist()})
     introduce_table(out, table, labels)
-    ends = [f"{how.trials:,} trials"] if how.trials is not None else []
-    ends += [] if how.time_limit is None else [f"{how.time_limit:g} s"]
-    held = "a fifth held out" if how.folds is None else f"{how.folds} folds"
+    ends = [] if how.time_limit is None else [f"{how.time_limit:g} s"]
+    if how.trials is not None or not ends:
+        ends.insert(0, counted(TRIALS if how.trials is None else how.trials, "trial"))
+    held = f"one row of {HELD_OUT} held out" if how.folds is None else f"{how.folds} folds"
     at_once = f", {how.jobs} at a time" if how.jobs > 1 else ""
     out.print(
-        f"preset {run.given.preset}: {' or '.join(ends) or '50 trials'}, {held}, pruner {how.pruner}{at_once}\n",
+        f"preset {run.given.preset}: {' or '.join(ends)}, {held}, pruner {how.pruner}{at_once}\n",
         style="dim",
         markup=False,
     )

@@ -61,15 +61,14 @@ def resolved(estimator: Any, rows: int, features: int, incremental: bool) -> Fit
             f"preset={wanted!r} is for a table that the estimator prepares; pass preprocess='auto' or a "
             "TablePreprocessor too."
         )
-    defaults = {field.name: field.default for field in fields(estimator)}
-    given = {name: value for name, value in values.items() if not is_default(value, defaults[name])}
+    chosen = given(estimator)
     if estimator._trunk is not None:  # whose activations may be others than a recipe's for this task
-        given.setdefault("activation", activations_in(estimator._trunk.models[0].network))
+        chosen.setdefault("activation", activations_in(estimator._trunk.models[0].network))
     columns = preprocessing.numbers(estimator), preprocessing.sources(estimator)
-    facts = Facts(rows, features, estimator._task, given, *columns)
+    facts = Facts(rows, features, estimator._task, chosen, *columns)
     proposal = _recipe(estimator, wanted).propose(facts)
-    left_out = set(given) | set(WHOLE if incremental else ())
-    if not (given.keys() - proposal.beside).isdisjoint(OPTIMIZING):
+    left_out = set(chosen) | set(WHOLE if incremental else ())
+    if not (chosen.keys() - proposal.beside).isdisjoint(OPTIMIZING):
         left_out |= set(OPTIMIZING)
     found = {name: value for name, value in proposal.parameters.items() if name not in left_out}
     if not is_stochastic(estimator):  # its objective must be the same at each evaluation, and has no batches
@@ -105,6 +104,13 @@ def _recipe(estimator: Any, name: str) -> Recipe:
     if estimator._variant is not None:
         return VARIANTS[estimator._variant]
     return PRESETS[DEFAULT if name == BEST else name]
+
+
+def given(estimator: Any) -> dict[str, Any]:
+    """Return the parameters that have another value than their default."""
+    defaults = {field.name: field.default for field in fields(estimator)}
+    values = estimator.get_params(deep=False)
+    return {name: value for name, value in values.items() if not is_default(value, defaults[name])}
 
 
 def is_default(value: Any, default: Any) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from chainrule.estimators.recipes import PRESETS
-
 
 class Candidate(NamedTuple):
     """A recipe, and the parameters that it changes of those that are at their defaults."""
@@ -22,7 +20,7 @@ class Candidate(NamedTuple):
 
 WIDE = {"hidden_layer_sizes": (512, 256, 128), "dropout": 0.2}
 NARROW = {"hidden_layer_sizes": (64, 64), "dropout": 0.2}
-CANDIDATES = (
+CANDIDATES: tuple[Candidate, ...] = (
     Candidate("fast"),
     Candidate("narrow", changed=NARROW, cost=0.5),
     Candidate("ranks", variant="ranks"),
@@ -41,8 +39,3 @@ CANDIDATES = (
     Candidate("fast again"),
 )
 """The race, in order; what stands first is what a short limit allows."""
-
-
-def known() -> tuple[Candidate, ...]:
-    """Return the candidates whose preset there is."""
-    return tuple(each for each in CANDIDATES if each.preset in PRESETS)

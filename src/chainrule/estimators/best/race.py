@@ -18,8 +18,8 @@ from sklearn.utils.validation import _check_sample_weight
 from chainrule.data.samples import measure_targets
 from chainrule.errors import ConfigError
 from chainrule.estimators import continuing
+from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart
-from chainrule.estimators.best.candidates import known
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.report import RaceReport, Record
 from chainrule.estimators.best.runner import RacedRows, Runner, Task
@@ -91,25 +91,23 @@ def fit(
         judged = estimator._encode(estimator._check_val_y(estimator._check_X(X_val), y_val))
         judged_weight = _class_weights(estimator, encoded, judged)
     fold, raced, later = _folds(estimator, encoded, given is not None, random)
-    candidates = known()
-    seeds = random.randint(2**31 - 1, size=(len(candidates), FOLDS)).tolist()
-    race = Race(estimator, RacedRows(X, y, sample_weight, given, fold), begun, candidates)
+    racing = candidates.CANDIDATES
+    seeds = random.randint(2**31 - 1, size=(len(racing), FOLDS)).tolist()
+    race = Race(estimator, RacedRows(X, y, sample_weight, given, fold), begun, racing)
     race.judges = {
         one: _judge(estimator, encoded, weight, judged, judged_weight, None if given else fold == one)
         for one in (*raced, *later)
     }
-    if raced and not len(race.judges[raced[0]].y):  # too few rows to hold some out
-        candidates = candidates[:1]
+    if not len(race.judges[raced[0]].y):  # too few rows to hold some out
+        racing = racing[:1]
 
     def tasks(numbers: list[int], folds: list[int]) -> Iterator[Task]:
         for one, number in product(folds, numbers):
-            yield Task(candidates[number], number, one, seeds[number][max(one, 0)])
+            yield Task(racing[number], number, one, seeds[number][one])
 
     end = begun + USED * race.seconds
     half = begun + USED * race.seconds * RACE if later else end
-    race.run(
-        [*chain(*(tasks([number], raced) for number in range(len(candidates))))], half, end, len(raced) > 1
-    )
+    race.run([*chain(*(tasks([number], raced) for number in range(len(racing))))], half, end, len(raced) > 1)
     numbers = race.complete(raced)
     weights, degree = race.weigh(numbers, raced)
     if later:

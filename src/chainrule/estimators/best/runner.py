@@ -7,7 +7,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +20,7 @@ from chainrule.estimators import preprocessing
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.rows import rows_of
-from chainrule.estimators.settings import is_default, table_settings
+from chainrule.estimators.settings import given, table_settings
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Dense
 from chainrule.formulas.losses import MeanSquaredError
@@ -106,7 +105,7 @@ class Runner:
     ) -> None:
         """Begin without a fit. begun: the `time.monotonic()` from which the time limit counts."""
         self.candidates = candidates
-        self.estimator, self.table, self.begun = estimator, table, begun
+        self.estimator, self.table, self.begun, self.given = estimator, table, begun, given(estimator)
         self.seconds = SECONDS if estimator.time_limit is None else float(estimator.time_limit)
         network = Network(1, [Dense(1)], MeanSquaredError())
         self.workers = select(estimator.engine, Plan(network)).workers()
@@ -181,14 +180,8 @@ class Runner:
         """Fit a candidate to a fold, in so many seconds."""
         begin = time.monotonic()
         made = clone(self.estimator)
-        defaults = {field.name: field.default for field in fields(made)}
-        changed = {
-            name: value
-            for name, value in task.candidate.changed.items()
-            if is_default(getattr(made, name), defaults[name])
-        }
         made.set_params(
-            **changed,
+            **{name: value for name, value in task.candidate.changed.items() if name not in self.given},
             preset=task.candidate.preset,
             random_state=task.seed,
             time_limit=seconds,

@@ -70,12 +70,11 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
+from chainrule.estimators.recipes.parts import LEAST
 from chainrule.formulas.layers import PiecewiseLinearEmbedding, Scale
 from chainrule.formulas.optimizers import AdamW
 from chainrule.formulas.schedules import Cosine
 
-LEAST = 50
-"""The rows from which some are held out."""
 BATCHES = ((4_000, 64), (16_000, 128), (60_000, 256))
 """Up to so many rows, the samples of a batch; beyond the last twice its batch."""
 EPOCHS, MANY = 100, 10_000

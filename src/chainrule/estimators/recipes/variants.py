@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
 from chainrule.estimators.recipes.fast import fast, for_tables
 from chainrule.formulas.layers import PeriodicEmbedding
-from chainrule.formulas.optimizers import AdamW
 
 
 def periodic(facts: Facts) -> Proposal:
@@ -18,9 +19,10 @@ def periodic(facts: Facts) -> Proposal:
 
 
 def decayed(facts: Facts) -> Proposal:
-    """Return "fast" with three times its weight decay."""
+    """Return "fast" with a weight decay of 1."""
     proposal = fast(facts)
-    return proposal._replace(parameters={**proposal.parameters, "optimizer": AdamW(2e-3, weight_decay=1.0)})
+    optimizer = replace(proposal.parameters["optimizer"], weight_decay=1.0)
+    return proposal._replace(parameters={**proposal.parameters, "optimizer": optimizer})
 
 
 VARIANTS: dict[str, Recipe] = {

@@ -14,7 +14,7 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from chainrule.data.checks import check_seed
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import rows
 from chainrule.estimators.base import MLPEstimator
-from chainrule.estimators.settings import is_default, name_of_recipe
+from chainrule.estimators.settings import given, name_of_recipe
 from chainrule.estimators.tuning import study
 from chainrule.estimators.tuning.spaces import SPACES, Space
 from chainrule.estimators.tuning.study import TrialRecord
@@ -66,9 +66,7 @@ class _Search:
 
     def __init__(self, estimator: Any, problem: Problem, space: Space, seed: int, jobs: int) -> None:
         self.estimator, self.problem, self.space, self.seed, self.jobs = estimator, problem, space, seed, jobs
-        defaults = {field.name: field.default for field in fields(estimator)}
-        given = {n for n, v in estimator.get_params(deep=False).items() if not is_default(v, defaults[n])}
-        self.dimensions = space.without(given)
+        self.dimensions = space.without(set(given(estimator)))
         self.lock, self.study = threading.Lock(), None
         self.listen: Callable[[TrialRecord], object] = _ignore
         self.wanted, self.end, self.begun = math.inf, math.inf, time.monotonic()
