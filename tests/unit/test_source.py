@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import sys
 import threading
+import time
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -502,6 +507,65 @@ def test_memory_is_used_again_when_nobody_refers_to_it():
     assert again.ctypes.data == place and again.shape == (5, 3) and again.dtype == np.float64
     del again, second
     assert buffers.empty((100, 100), np.float64).shape == (100, 100) and len(buffers.kept) <= 2
+
+
+def test_two_threads_never_share_memory(monkeypatch: pytest.MonkeyPatch):
+    real, alone = sys.getrefcount, [object()]
+
+    def counted(each: Any) -> int:
+        return real(each)
+
+    more = counted(alone[0]) - real(alone[0])  # the references of the call itself
+
+    def slowly(each: Any) -> int:
+        found = real(each) - more
+        del each  # which would be a reference
+        time.sleep(0.05)  # the other thread looks at the same buffer meanwhile
+        return found
+
+    buffers, made = Buffers(), list[Any]()
+    buffers.empty((64,), np.int64)  # memory that is free
+    monkeypatch.setattr(sys, "getrefcount", slowly)
+    both = [threading.Thread(target=lambda: made.append(buffers.empty((64,), np.int64))) for _ in "ab"]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join()
+    assert len(made) == 2 and not np.shares_memory(*made)
+
+
+def test_a_copy_of_buffers_has_none_of_their_memory():
+    buffers = Buffers(most=2)
+    kept = buffers.empty((4,), np.float32)
+    for made in (copy.deepcopy(buffers), pickle.loads(pickle.dumps(buffers))):
+        assert made.most == 2 and not made.kept and made.empty((4,), np.float32) is not kept
+
+
+@pytest.mark.parametrize(("shuffle", "most"), [("blocks", 4.5), ("exact", 3.1)])  # 5.4 and 3.6 with one more
+@pytest.mark.parametrize("batch_size", [250, 256])  # 256 leaves a rest of each window
+def test_three_windows_are_in_memory_and_the_blocks_of_one(
+    shuffle: str, most: float, batch_size: int, tmp_path: Path
+):
+    rows, features, window = 400, 20, 4000
+
+    class Made(c.Source):
+        sizes = np.full(100, rows)
+
+        def read(self, block: int) -> SourceBlock:
+            return SourceBlock(np.full((rows, features), block, np.float32), np.zeros(rows))
+
+    source = Made(shuffle=shuffle, window=window)
+    source.folder = str(tmp_path)
+    network = c.Network(features, [c.Dense(1)], c.MeanSquaredError())
+    tracemalloc.start()
+    try:
+        begin = tracemalloc.get_traced_memory()[0]
+        for _ in Stream(source, network, 0).pieces(batch_size, 0, 0, True):
+            time.sleep(0.05)  # the thread makes all that it may meanwhile
+        peak = tracemalloc.get_traced_memory()[1] - begin
+    finally:
+        tracemalloc.stop()
+    assert 2 < peak / (window * (4 * features + 16)) < most  # X, y and the weight
 
 
 def threads() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from math import prod
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,23 @@ ALONE = 2
 class Buffers:
     """Empty arrays, in the memory of earlier ones that nobody refers to any more, neither to them nor to views of them.
 
-    most: the buffers that are kept. For the use of one thread at a time.
+    most: the buffers that are kept. A copy has none of them.
     """
 
     def __init__(self, most: int = 4) -> None:
         """Keep nothing yet."""
-        self.most, self.kept = most, list[NDArray[np.uint8]]()
+        self.most, self.kept, self.lock = most, list[NDArray[np.uint8]](), Lock()
+
+    def __reduce__(self) -> Any:
+        """Copy and pickle the settings alone."""
+        return Buffers, (self.most,)
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Return an array as `numpy.empty` does."""
-        size = prod(shape) * np.dtype(dtype).itemsize
+        """Return an array as `numpy.empty` does; two threads never get the same memory."""
+        with self.lock:
+            return self._empty(prod(shape) * np.dtype(dtype).itemsize, shape, dtype)
+
+    def _empty(self, size: int, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         for k in range(len(self.kept)):
             if self.kept[k].nbytes >= size and sys.getrefcount(self.kept[k]) == ALONE:
                 return self._as(self.kept[k], size, shape, dtype)

@@ -15,13 +15,13 @@ JOIN_SECONDS = 5.0
 """How long the end waits for the thread, which may be in the middle of a read that does not return."""
 
 
-def prefetch(items: Iterator[T], depth: int = 2) -> Generator[T]:
-    """Iterate over the same items, of which a thread makes the next ones, at most `depth` ahead and one in the making.
+def prefetch(items: Iterator[T]) -> Generator[T]:
+    """Iterate over the same items, made ahead by a thread: at a time one is in use, one ready and one in the making.
 
     What the iterator raises is raised here, after the items before it. The thread ends with the iteration, also when it
     is closed or left by an error; `items` is then closed in it.
     """
-    queue: Queue[tuple[Any, BaseException | None]] = Queue(depth)
+    queue: Queue[tuple[Any, BaseException | None]] = Queue(1)
     ended, done = Event(), object()
 
     def put(item: Any, error: BaseException | None = None) -> bool:

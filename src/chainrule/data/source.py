@@ -51,7 +51,7 @@ class Source:
         date. "exact": every order of all rows equally likely, by one more pass of writing and reading in each epoch
         (`chainrule.data.exact`).
     window: the rows that are shuffled together, at least. Of the rows of a source, a run keeps those of three windows
-        in memory at a time (in use, ready, being read), and one block.
+        in memory at a time (in use, ready, being read); and, while a window is put together, its blocks once more.
     """
 
     feature_names: tuple[str, ...] | None = None
