@@ -40,6 +40,17 @@ def read(folder: Path) -> pa.Table:
     return pa.concat_tables(parquet.read_table(path) for path in sorted(folder.iterdir()))
 
 
+def test_files_without_rows(tmp_path: Path):
+    shares: list[float] = []
+    made = shuffled_copy(
+        write(tmp_path / "of.parquet", table(0)),
+        tmp_path / "out",
+        progress=lambda share, what: shares.append(share),
+    )
+    assert (made.rows, made.files) == (0, 1) and shares[-1] == 1
+    assert read(tmp_path / "out").schema.names == table().schema.names
+
+
 @pytest.mark.parametrize("few", [True, False])
 def test_the_same_rows_in_another_order(few: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     import sys

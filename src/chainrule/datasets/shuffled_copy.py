@@ -148,7 +148,7 @@ def _write(
             writer = parquet.ParquetWriter(path, schema, compression="lz4", use_dictionary=texts or False)
         writer.write_table(table, row_group_size=row_group_size)
         groups, done = groups + 1, done + len(table)
-        tell(0.5 + done / rows / 2, "writing")
+        tell(0.5 + (done / rows if rows else 1) / 2, "writing")
 
     kept = schema.empty_table()
     for table in _shuffled(buckets, seed):
