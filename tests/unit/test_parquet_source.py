@@ -348,6 +348,21 @@ def test_urls(remote: Any, url: str):
     assert made.epochs_trained == 1
 
 
+def test_hidden_files_behind_a_url_are_left_out(remote: Any):
+    import fsspec
+
+    system = fsspec.filesystem("memory")
+    for name in ("_temporary/part-9.parquet", ".part-8.parquet", "_delta_log/part-7.parquet"):
+        system.pipe_file(f"/bucket/{name}", b"half written")
+    assert [file.path for file in source("memory://bucket/").files] == [
+        f"/bucket/part-{k}.parquet" for k in range(3)
+    ]
+    with system.open("/_of/part-0.parquet", "wb") as file:
+        parquet.write_table(TABLE, file)
+    assert len(source("memory://_of").files) == 1  # a folder that is asked for by its name
+    system.rm("/_of", recursive=True)
+
+
 def test_a_server_that_vanishes(remote: Any, tmp_path: Path):
     def fit(**settings: Any) -> c.Model:
         made = model()

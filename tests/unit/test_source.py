@@ -443,6 +443,8 @@ def test_sources_that_are_refused():
         ([(X, Y, -WEIGHT)], "the weight in batch 0 of the source must be finite and not negative"),
         ([(X, Y, 0 * WEIGHT)], "every row of the source has a weight of 0"),
         ([(X, Y), (X, np.eye(3)[Y])], "y has labels in some blocks"),
+        ([(X, Y), (X, Y.astype(str))], "y in batch 1 of the source has text where blocks before it have numbers"),
+        ([(X, Y.astype(str)), (X, Y)], "y in batch 1 of the source has numbers where blocks before it have text"),
     ],
 )  # fmt: skip
 def test_faults_are_named_with_their_place(batches: list[Any], said: str):

@@ -65,6 +65,12 @@ class Surveyor:
         found = (each.tolist() for each in np.unique(labels, return_counts=True))
         for label, count in zip(*found, strict=True):
             self.counts[label] = self.counts.get(label, 0) + count
+        if len({isinstance(label, str) for label in self.counts}) > 1:
+            is_text = labels.dtype.kind == "U"
+            raise DataError(
+                f"{name} has {'text' if is_text else 'numbers'} where blocks before it have "
+                f"{'numbers' if is_text else 'text'}; make the labels alike."
+            )
         if len(self.counts) > max(self.outputs, 2) or self.known is not None:
             every = np.asarray(sorted(self.counts))
             targets = checks.check_targets(every, self.loss, self.outputs, self.known, name)

@@ -172,14 +172,17 @@ def _remote(url: str) -> list[tuple[str, Any]]:
         ) from error
     try:
         system, path = url_to_fs(url)
-        find = (
-            system.glob if glob.has_magic(path) else system.find if system.isdir(path) else lambda one: [one]
-        )
-        names = find(path)
+        is_pattern = glob.has_magic(path)
+        is_folder = not is_pattern and system.isdir(path)
+        names = system.glob(path) if is_pattern else system.find(path) if is_folder else [path]
     except Exception as error:
         said = " ".join(f"{error}".split())[:160] or type(error).__name__
         raise DataError(f"{url} cannot be reached ({said}); see whether the address is right.") from error
-    return [(name, system) for name in sorted(names) if name.lower().endswith(ENDINGS)]
+    return [
+        (name, system)
+        for name in sorted(names)
+        if name.lower().endswith(ENDINGS) and not (is_folder and _is_hidden(name, path))
+    ]
 
 
 def first_null(column: Any) -> int:
