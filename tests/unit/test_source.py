@@ -418,6 +418,36 @@ def test_settings_that_need_all_rows():
         trained(source, layers=(c.PiecewiseLinearEmbedding(4, bins=2),))
 
 
+class OfItsOwn(c.SGD):
+    """An optimizer that only the engines of Python know."""
+
+    def rule(self) -> Any:
+        """Name none."""
+        return None
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"device": 5}, "device"),
+        ({"validation_data": 5}, "validation_data must be a pair"),
+        ({"scale_targets": "x"}, "scale_targets must be True"),
+        ({"scale_targets": True}, "scale_targets is for losses of numbers"),
+        ({"engine": "none"}, "engine must be one of"),
+        ({"engine": "native", "optimizer": OfItsOwn(0.1)}, "engine 'native' cannot run this"),
+        ({"callbacks": [3]}, "callbacks"),
+        ({"schedule": c.ReduceOnPlateau("val_loss")}, "ReduceOnPlateau watches 'val_loss'"),
+        ({"layers": (c.PiecewiseLinearEmbedding(4, bins=2),)}, "start_on"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_a_row_is_read(asked: dict[str, Any], said: str):
+    def unread() -> Any:
+        raise AssertionError("a block was read")
+
+    with pytest.raises(c.ConfigError, match=said):
+        trained(c.BatchSource(unread), **asked)
+
+
 def test_sources_that_are_refused():
     with pytest.raises(c.ConfigError, match="used up after one"):
         c.BatchSource(iter([(X, Y)]))

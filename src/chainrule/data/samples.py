@@ -123,6 +123,22 @@ class Samples(NamedTuple):
             return self
         return self._replace(y=scale.standardize(self.y), scale=scale)
 
+    def inputs(self) -> Iterator[Any]:
+        """Iterate over X, which is one block: as of a `Stream`, whose blocks are many."""
+        yield self.X
+
+    def first(self) -> Samples:
+        """Return the samples of the first block: these."""
+        return self
+
+    def evaluated(self, predict: Callable[[Any], NDArray[Any]]) -> tuple[NDArray[Any], Samples]:
+        """Return the outputs that predict(X) gives, and the samples."""
+        return predict(self.X), self
+
+    def measure_targets(self, clamp: bool) -> TargetScale:
+        """Return the scale of the targets, as `measure_targets` does."""
+        return measure_targets(self.y, self.weight, clamp)
+
     def fingerprint(self) -> int:
         """Return a checksum of shapes, features, targets, their scale and weights, which differs for other data.
 

@@ -49,10 +49,7 @@ def evaluate(
 
     Of a stream the features are read block by block, and the outputs and targets of all rows are kept.
     """
-    if isinstance(samples, Stream):
-        out, samples = samples.evaluated(lambda X: engine.predict(network, theta, states, X, BATCH))
-        return evaluate_outputs(network, theta, out, samples, names)
-    out = engine.predict(network, theta, states, samples.X, BATCH)
+    out, samples = samples.evaluated(lambda X: engine.predict(network, theta, states, X, BATCH))
     return evaluate_outputs(network, theta, out, samples, names)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.data import checks, frames
 from chainrule.data.advice import on_codes, on_targets
-from chainrule.data.samples import Samples, TargetScale, measure_targets
+from chainrule.data.samples import Samples, TargetScale
 from chainrule.data.source import ArraySource, Source
 from chainrule.data.stream import Stream
 from chainrule.engines import Plan
@@ -25,7 +25,7 @@ from chainrule.training import settings, sources
 from chainrule.training.callbacks import as_callbacks
 from chainrule.training.history import History
 from chainrule.training.run import Run
-from chainrule.training.trainers import Trainer
+from chainrule.training.trainers import Trainer, trainer_for
 from chainrule.training.without_backprop import Method
 
 
@@ -74,15 +74,37 @@ def checked_fit(
     factors = settings.as_factors(given, optimizer, network)
     clips = settings.check_clip("clip_norm", clip_norm), settings.check_clip("clip_value", clip_value)
     precision = settings.check_precision(precision, model.dtype, optimizer)
+    device = settings.check_device(device)
     names = metric_names(metrics, model.task, each_epoch=True)
     epochs = checks.check_count(epochs, "epochs", 0)
     size = None if batch_size is None else checks.check_count(batch_size, "batch_size")
+    _check_validation(validation_data, validation_fraction)
+    scale_targets = _check_scale(model, scale_targets)
+    monitor = schedule.monitor if isinstance(schedule, ReduceOnPlateau) else ""
+    if monitor.startswith("val_") and validation_data is None and validation_fraction is None:
+        raise ConfigError(
+            f"ReduceOnPlateau watches {monitor!r}, which needs validation_data or validation_fraction."
+        )
+    watchers = as_callbacks(callbacks)
+    plan = Plan(
+        network=network,
+        optimizer=optimizer if isinstance(optimizer, Optimizer) else GradientDescent(),
+        batch_size=size or 1,
+        seed=model.seed,
+        dtype=model.dtype,
+        clip_norm=clips[0],
+        clip_value=clips[1],
+        precision=precision,
+        frozen=model.frozen,
+        device=device,
+    )
     samples: Samples | Stream
     if isinstance(X, ArraySource) and not X.functions:
         X, y, sample_weight = sources.arrays(X, y, sample_weight)
     if isinstance(X, Source):
         beside = {"y": y, "sample_weight": sample_weight, "validation_fraction": validation_fraction}
-        sources.check(beside, size, optimizer, members is not None)
+        sources.check(beside, size, optimizer, members is not None, network, model.states)
+        trainer_for(optimizer, method).engine(engine, plan)  # raises before the pass over all rows
         samples = sources.stream(X, model, model.classes, model.feature_names, class_weight)
         # The first pass over the rows measures what the network needs, and learns all else.
         measured = [training.measure(network, model.states, samples, model.dtype)]
@@ -101,32 +123,15 @@ def checked_fit(
             classes=model.classes,
             features=features,
         )
-    held_out = _validation(model, validation_data, validation_fraction, classes, features)
+    held_out = _validation(model, validation_data, classes, features)
     if validation_fraction is not None and isinstance(samples, Samples):
         samples, held_out = training.split(samples, validation_fraction, model.seed)
     scale = _scale(model, scale_targets, samples)
     samples, held_out = samples.scaled(scale), None if held_out is None else held_out.scaled(scale)
-    if isinstance(schedule, ReduceOnPlateau) and schedule.monitor.startswith("val_") and held_out is None:
-        raise ConfigError(
-            f"ReduceOnPlateau watches {schedule.monitor!r}, which needs validation_data or validation_fraction."
-        )
-    plan = Plan(
-        network=network,
-        optimizer=optimizer if isinstance(optimizer, Optimizer) else GradientDescent(),
-        batch_size=min(
-            samples.n,
-            samples.n if size is None else size,
-        ),
-        seed=model.seed,
-        dtype=model.dtype,
-        clip_norm=clips[0],
-        clip_value=clips[1],
-        precision=precision,
-        frozen=model.frozen,
-        device=settings.check_device(device),
+    plan = plan._replace(
+        batch_size=min(samples.n, samples.n if size is None else size),
         streamed=samples.n if isinstance(samples, Stream) else None,
     )
-    watchers = as_callbacks(callbacks)
     if verbose:
         from chainrule.training.progress import ProgressBar
 
@@ -176,13 +181,13 @@ def checked_fit(
         raise
 
 
-def _scale(model: Any, wanted: bool | str | None, samples: Samples | Stream) -> TargetScale | None:
-    """Return the scale of the targets: the one measured before, one measured now, or None."""
+def _check_scale(model: Any, wanted: bool | str | None) -> bool | str | None:
+    """Return how the targets are to be scaled; None for as they are already. Raises ConfigError if they cannot be."""
     known: TargetScale | None = model.target_scale
     if wanted is not None and wanted != "clamp" and not isinstance(wanted, (bool, np.bool_)):
         raise ConfigError(f"scale_targets must be True, False, 'clamp' or None, not {wanted!r}.")
     if wanted is None or wanted == ("clamp" if known is not None and known.clamps else known is not None):
-        return known
+        return None
     if model.network.loss.targets != "real":
         raise ConfigError(
             f"scale_targets is for losses of numbers in any unit, not for {type(model.network.loss).__name__}; "
@@ -198,30 +203,38 @@ def _scale(model: Any, wanted: bool | str | None, samples: Samples | Stream) -> 
             f"scale_targets is {wanted!r}, but the model was trained on targets {how}; "
             "leave it out, or make a new model."
         )
-    scale = None
-    if wanted:
-        scale = (
-            samples.measure_targets(wanted == "clamp")
-            if isinstance(samples, Stream)
-            else measure_targets(samples.y, samples.weight, wanted == "clamp")
-        )
+    return wanted
+
+
+def _scale(model: Any, wanted: bool | str | None, samples: Samples | Stream) -> TargetScale | None:
+    """Return the scale of the targets: the one measured before, one measured now, or None."""
+    if wanted is None:
+        known: TargetScale | None = model.target_scale
+        return known
+    scale = samples.measure_targets(wanted == "clamp") if wanted else None
     if scale is not None and not np.isfinite(scale.std).all():
         raise DataError("y contains numbers too large to be standardized; divide them first.")
     return scale
 
 
+def _check_validation(data: Any, fraction: float | None) -> None:
+    """Raise ConfigError unless data is None or validation data, and is not given beside a fraction."""
+    if data is not None and fraction is not None:
+        raise ConfigError("pass validation_data or validation_fraction, not both.")
+    is_pair = isinstance(data, (tuple, list)) and len(data) == 2
+    if not (data is None or is_pair or isinstance(data, (Samples, Source))):
+        raise ConfigError("validation_data must be a pair (X, y), or a source.")
+
+
 def _validation(
     model: Any,
     data: tuple[Any, Any] | Samples | Source | None,
-    fraction: float | None,
     classes: NDArray[Any] | None,
     features: tuple[str, ...] | None,
 ) -> Samples | Stream | None:
     """Return the validation samples that were passed, checked; None if none were."""
     if data is None:
         return None
-    if fraction is not None:
-        raise ConfigError("pass validation_data or validation_fraction, not both.")
     if isinstance(data, Samples):
         return checks.check_known(data, None, model.network, scale=model.target_scale)
     if isinstance(data, ArraySource) and not data.functions:
@@ -232,7 +245,5 @@ def _validation(
         )[0]
     if isinstance(data, Source):
         return sources.stream(data, model, classes, features)
-    if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise ConfigError("validation_data must be a pair (X, y), or a source.")
     names = ("validation_data[0]", "validation_data[1]")
     return checks.check_samples(model.network, *data, classes=classes, features=features, names=names)[0]

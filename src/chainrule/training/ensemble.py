@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from chainrule.core.random import generator
 from chainrule.core.turns import in_turns
 from chainrule.data.samples import Samples
-from chainrule.data.stream import Stream
 from chainrule.engines import Engine, Plan, StepSettings
 from chainrule.errors import ConfigError, NonFiniteError
 from chainrule.trained.averaged import average, outputs_of_each
@@ -222,9 +221,7 @@ class ByMembers(ByGradient):
         def predict(X: Any) -> NDArray[Any]:
             return outputs_of_each(run.engine, network, list(thetas), states, X, BATCH)
 
-        out, samples = (
-            samples.evaluated(predict) if isinstance(samples, Stream) else (predict(samples.X), samples)
-        )
+        out, samples = samples.evaluated(predict)
         return evaluate_outputs(network, thetas, average(network, out), samples, run.metrics)
 
     def order(self, run: Run) -> NDArray[np.int64]:

@@ -181,7 +181,7 @@ def measure(
 ) -> dict[str, Any]:
     """Measure every Standardize and PiecewiseLinearEmbedding, unless that was done, and return the states.
 
-    A stream is passed over once for each. Raises ConfigError for an embedding that would need its whole columns.
+    A stream is passed over once for each Standardize; `sources.check` refuses the embedding, which needs whole columns.
     """
     for i, link in enumerate(network.links):
         layer = link.layer
@@ -192,11 +192,6 @@ def measure(
             for _, a in _inputs(network, i, states, samples, np.float64):
                 state = layer.merge(state, a)
             state = layer.finish(state)
-        elif isinstance(samples, Stream):
-            raise ConfigError(
-                f"{link.name} is measured on whole columns, which a source does not keep in memory; measure it first "
-                "by model.start_on(X), on rows that fit."
-            )
         else:
             columns = layer.embedded(link.fan_in)
             together = max(1, SORTED // samples.n)
@@ -218,7 +213,7 @@ def _inputs(
     links, states = network.links[:place], states_in(dtype, states)
     params = [type(link.params)(*(np.zeros(p.shape, dtype) for p in link.params)) for link in links]
     rows, first = max(1, NUMBERS // network.inputs), 0
-    for X in (samples.X,) if isinstance(samples, Samples) else samples.inputs():
+    for X in samples.inputs():
         for start in range(0, X.shape[0], rows):
             some = slice(start, min(start + rows, X.shape[0]))
             a = dense(X[some], dtype)

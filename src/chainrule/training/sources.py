@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from chainrule.data.source import ArraySource, Source
 from chainrule.data.stream import Stream
 from chainrule.errors import ConfigError
+from chainrule.formulas.layers import PiecewiseLinearEmbedding
 from chainrule.formulas.optimizers import AnyOptimizer, Solver
+from chainrule.network.network import Network
 from chainrule.training.settings import named
 
 
@@ -37,8 +39,10 @@ def check(
     batch_size: int | None,
     optimizer: AnyOptimizer,
     is_ensemble: bool,
+    network: Network,
+    states: Mapping[str, Any],
 ) -> None:
-    """Raise ConfigError for settings that need all rows in memory. given: arguments that must be None."""
+    """Raise ConfigError for what needs all rows in memory, before any is read. given: arguments that must be None."""
     refuse(given)
     if is_ensemble:
         raise ConfigError("an ensemble is trained on arrays; train a Model on a source, or pass X and y.")
@@ -50,6 +54,12 @@ def check(
         raise ConfigError(
             "batch_size=None takes all rows in one batch, which a source does not; give a number."
         )
+    for link in network.links:
+        if isinstance(link.layer, PiecewiseLinearEmbedding) and states[link.name].count == 0:
+            raise ConfigError(
+                f"{link.name} is measured on whole columns, which a source does not keep in memory; measure it first "
+                "by model.start_on(X), on rows that fit."
+            )
 
 
 def stream(
