@@ -2,7 +2,7 @@
 
 Both train the same network on the same batches from the same weights, with Adam in float32, and must end at the same
 parameters. Interleaved (hand, engine, hand, engine, ...): the median of the ratios, by processor time and by the clock,
-and the seconds until the first epoch is done, in which both compile.
+and the seconds by the clock until the first epoch is done, in which both compile.
 
     python benchmarks/xla.py [repeats]
 """
@@ -85,8 +85,10 @@ def compare(case: Case, repeats: int) -> None:
     rng = np.random.default_rng(0)
     both = Hand(case, X, y), Engine(case, X, y)
     order = rng.permutation(case.samples)
-    first = [seconds(one, order)[0] for one in both]
-    np.testing.assert_allclose(both[1].theta, both[0].theta, rtol=1e-3, atol=10 * LEARNING_RATE)
+    first = [seconds(one, order)[1] for one in both]
+    hand, engine = (one.theta for one in both)
+    apart = np.linalg.norm(engine - hand) / np.linalg.norm(hand)
+    assert apart < 5e-4, f"{case.name}: after an epoch the parameters are {apart:.1e} of their norm apart"
     times = []
     for order in (rng.permutation(case.samples) for _ in range(repeats)):
         times.append([seconds(one, order) for one in both])

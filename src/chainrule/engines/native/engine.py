@@ -89,7 +89,8 @@ class NativeEngine(OnProcessor):
         threads: int | None = None,
     ) -> NDArray[Any]:  # fmt: skip
         """Compute the outputs (n, fan_out), with the rows shared among threads."""
-        threads = min(workers(), threads or workers())
+        most = workers()
+        threads = min(most, threads or most)
         capacity = min(X.shape[0], max(batch_size, ROWS), ROWS * threads)
         return NativeWalk(network, theta, states, capacity, threads)(X)
 
@@ -107,9 +108,12 @@ class NativeWalk:
         self, network: Network, theta: NDArray[Any], states: dict[str, Any], capacity: int,
         threads: int | None = None,
     ) -> None:  # fmt: skip
-        """Copy theta and the states; later changes of them do not count."""
+        """Copy theta and the states; later changes of them do not count.
+
+        threads: no more than the cores that may be used; None for all of these.
+        """
         self.inputs, self.outputs, self.dtype = network.inputs, network.fan_out, theta.dtype
-        run = _native.Run(batch_size=capacity, threads=min(workers(), threads or workers()))
+        run = _native.Run(batch_size=capacity, threads=threads or workers())
         program = Program(network, frozenset())
         self.native = _native.Session(
             isa=instruction_set(),
