@@ -80,6 +80,20 @@ def test_labels_and_their_weights():
     assert made.classes is not None and made.classes.tolist() == ["no", "so so", "yes"]
 
 
+@pytest.mark.parametrize(
+    ("loss", "weights", "said"),
+    [
+        (LOSS, "even", "class_weight must be 'balanced' or a dict of label: weight, not 'even'"),
+        (LOSS, 5, "class_weight must be 'balanced' or a dict of label: weight, not 5"),
+        (c.MeanSquaredError(), "balanced", "needs one label a sample, and MeanSquaredError has numbers"),
+    ],
+)
+def test_weights_of_labels_that_are_refused(loss: c.Loss, weights: Any, said: str):
+    source = c.BatchSource(lambda: pytest.fail("a block was read"))
+    with pytest.raises(c.ConfigError, match=said):
+        trained(source, loss=loss, class_weight=weights)
+
+
 def test_probabilities_are_no_labels():
     p = np.concatenate([np.zeros(150), R.random(150)])
     loss = c.SigmoidCrossEntropy()

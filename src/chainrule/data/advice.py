@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.arrays import distinct
-from chainrule.data.samples import Samples
+from chainrule.data.samples import Samples, dense
 from chainrule.formulas.layers import Embedding, Layer, Rescale
 from chainrule.formulas.losses import Loss
 
@@ -71,8 +71,7 @@ def on_codes(layers: Sequence[Layer], samples: Samples) -> Iterator[str]:
     if not isinstance(layers[0], Embedding) or samples.n < FEW:
         return
     for column, codes, _ in layers[0].columns:
-        part = samples.X[:ROWS][:, [column]]
-        x = np.asarray(part.toarray() if hasattr(part, "toarray") else part)[:, 0]
+        x = dense(samples.X[:ROWS][:, [column]], samples.X.dtype)[:, 0]
         wrong = x[~((x >= 0) & (x < codes) & (x == np.floor(x)))]
         if len(wrong):
             yield (

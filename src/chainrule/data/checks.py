@@ -322,7 +322,7 @@ def check_weight(
     """Multiply sample weights by the weights of their classes: s (n,), not negative, with a positive sum.
 
     is_part: whether these are some of the samples, all of which may have a weight of 0.
-    class_weight: {label: weight} (1 for labels not named), or "balanced" for n / (classes * count of the class).
+    class_weight: {label: weight} (1 for labels not named), or "balanced" for those of `balanced`.
     """
     n = len(targets.y)
     weight = np.ones(n) if sample_weight is None else as_array(sample_weight, name)
@@ -344,6 +344,7 @@ def check_weight(
         raise DataError(f"{name} must be {rule}{where}.")
     if class_weight is None:
         return s
+    check_class_weight(class_weight)
     y = targets.y
     if y.ndim == 2 and outputs == 1 and ((y == 0) | (y == 1)).all():
         y = y[:, 0].astype(np.int64)
@@ -351,12 +352,7 @@ def check_weight(
         raise ConfigError("class_weight needs one label a sample; pass sample_weight for other targets.")
     labels = np.arange(max(outputs, 2)) if targets.classes is None else targets.classes
     if not isinstance(class_weight, Mapping):
-        if class_weight != "balanced":
-            raise ConfigError(
-                f"class_weight must be 'balanced' or a dict of label: weight, not {class_weight!r}."
-            )
-        counts = np.bincount(y, minlength=len(labels))
-        return s * (n / (np.count_nonzero(counts) * np.maximum(counts, 1)))[y]
+        return s * balanced(np.bincount(y, minlength=len(labels)))[y]
     table = dict(zip(labels.tolist(), [1.0] * len(labels), strict=True))
     unknown = [label for label in class_weight if label not in table]
     if unknown:
@@ -373,6 +369,20 @@ def check_weight(
             "class_weight must contain finite numbers of at least 0 that leave some sample a weight."
         )
     return s * weights[y]
+
+
+def check_class_weight(class_weight: Any) -> None:
+    """Raise ConfigError unless class_weight is a dict or "balanced"; None is no weight."""
+    if class_weight is not None and not isinstance(class_weight, Mapping) and class_weight != "balanced":
+        raise ConfigError(
+            f"class_weight must be 'balanced' or a dict of label: weight, not {class_weight!r}."
+        )
+
+
+def balanced(counts: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the weight of each class of so many samples: n / (classes * count), over the classes that have some."""
+    weights: NDArray[np.float64] = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    return weights
 
 
 def check_samples(
@@ -453,8 +463,10 @@ __all__ = [
     "Targets",
     "as_array",
     "as_labels",
+    "balanced",
     "check_X",
     "check_choice",
+    "check_class_weight",
     "check_classes",
     "check_count",
     "check_samples",

@@ -80,9 +80,14 @@ def measure_targets(y: NDArray[np.float64], weight: NDArray[np.float64], clamp: 
     with np.errstate(over="ignore", invalid="ignore"):  # std overflows for numbers near the largest float
         mean = share @ y
         std = np.sqrt(share @ np.square(y - mean))
-    scale = TargetScale(mean, np.where(std <= 1e-12 * np.abs(mean), 1.0, std))
+    scale = TargetScale(mean, divisor(mean, std))
     counted = y[weight > 0]
     return scale._replace(low=counted.min(0), high=counted.max(0)) if clamp else scale
+
+
+def divisor(mean: NDArray[np.float64], std: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return std, and 1 for a constant output, whose std is 0 within the rounding of its mean."""
+    return np.where(std <= 1e-12 * np.abs(mean), 1.0, std)
 
 
 class Samples(NamedTuple):

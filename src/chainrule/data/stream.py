@@ -23,7 +23,7 @@ from chainrule.data.samples import Samples, TargetScale, joined
 from chainrule.data.source import Source, SourceBlock, rows_of
 from chainrule.data.survey import Survey, Surveyor, check_lengths
 from chainrule.data.windows import Piece, pieces
-from chainrule.errors import DataError
+from chainrule.errors import ConfigError, DataError
 from chainrule.network.network import Network
 
 
@@ -51,6 +51,12 @@ class Stream:
         self.known, self.class_weight, self.outputs = classes, class_weight, network.outputs
         self.survey: Survey | None = None
         self.buffers = Buffers()
+        checks.check_class_weight(class_weight)
+        if class_weight is not None and not self._has_labels:
+            raise ConfigError(
+                f"class_weight needs one label a sample, and {type(network.loss).__name__} has numbers; give the rows "
+                "of the source weights."
+            )
         names = source.feature_names
         if names is not None and features is not None and tuple(names) != tuple(features):
             raise DataError(
@@ -118,11 +124,8 @@ class Stream:
         """The weight of each label."""
         if not isinstance(self.class_weight, str):
             return self.class_weight
-        if self.class_weight == "balanced" and self._has_labels:
-            counts = self.learned.counts
-            return {label: self.n / (len(counts) * count) for label, count in counts.items()}
-        checks.check_weight(None, self.class_weight, checks.Targets(np.zeros((1, 1)), None), 1)  # raises
-        return None
+        counts = self.learned.counts
+        return dict(zip(counts, checks.balanced(np.array(list(counts.values()))).tolist(), strict=True))
 
     # --- passes --------------------------------------------------------------------------------------------------
 

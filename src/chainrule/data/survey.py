@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data import checks
-from chainrule.data.samples import TargetScale
+from chainrule.data.samples import TargetScale, divisor
 from chainrule.data.source import SourceBlock, checksum_of
 from chainrule.errors import DataError
 from chainrule.formulas.losses import Loss
@@ -119,8 +119,7 @@ class Moments:
         self.low, self.high = np.minimum(self.low, y.min(0)), np.maximum(self.high, y.max(0))
 
     def scale(self) -> TargetScale:
-        """Return the scale of all rows added: of a constant output std is 1."""
+        """Return the scale of all rows added."""
         with np.errstate(over="ignore", invalid="ignore"):
             std = np.sqrt(self.squares / max(self.weight, 1e-300))
-        is_constant = std <= 1e-12 * np.abs(self.mean)
-        return TargetScale(self.mean, np.where(is_constant, 1.0, std), self.low, self.high)
+        return TargetScale(self.mean, divisor(self.mean, std), self.low, self.high)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.samples import Samples
+from chainrule.data.samples import Samples, dense
 from chainrule.engines import diagnosis
 from chainrule.engines.base import OnProcessor, Plan, StepSettings
 from chainrule.engines.step import by_parameter, correct, gradient, update
@@ -55,10 +55,8 @@ class ReferenceEngine(OnProcessor):
         out = np.empty((X.shape[0], network.fan_out), theta.dtype)
         for start in range(0, X.shape[0], batch_size):
             rows = X[start : start + batch_size]
-            a = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
             with np.errstate(all="ignore"):  # what overflows shows in the output
-                a = a.astype(theta.dtype, copy=False)
-                out[start : start + batch_size] = network.predict(params, a, ctx)
+                out[start : start + batch_size] = network.predict(params, dense(rows, theta.dtype), ctx)
         return out
 
     def bind(

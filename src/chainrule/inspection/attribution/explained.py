@@ -22,6 +22,7 @@ from chainrule.core import records
 from chainrule.core.shown import view
 from chainrule.data.checks import as_array, check_X
 from chainrule.data.frames import column_names
+from chainrule.data.samples import dense
 from chainrule.errors import ConfigError, DataError, ShapeError
 from chainrule.formulas.layers import Context, Link
 from chainrule.network import backprop
@@ -147,7 +148,7 @@ def explained(
     names = model.feature_names or column_names(X)
     checked = check_X(X, network.inputs, features=model.feature_names)
     stored_as = checked.dtype
-    rows = (checked.toarray() if hasattr(checked, "toarray") else checked).astype(np.float64)
+    rows = dense(checked, stored_as).astype(np.float64)
     links = network.links
     has_activation = network.loss.domain == "probability" and links[-1].layer.gives_probabilities
     links = links[:-1] if has_activation else links

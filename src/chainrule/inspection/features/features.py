@@ -17,6 +17,7 @@ from chainrule.core import records
 from chainrule.core.arrays import states_in
 from chainrule.core.settings import check_number
 from chainrule.data import checks
+from chainrule.data.samples import dense
 from chainrule.errors import ConfigError, ShapeError
 from chainrule.formulas.layers import Context, Link
 from chainrule.inspection.trace.regions import Box, Floats, Region, prior
@@ -79,8 +80,7 @@ def layer_outputs(model: Trained, X: Any, names: Iterable[str] | None = None) ->
 
     params, ctx = model.network.unflatten(model.theta), Context(states=model.states, watch=keep)
     for start in range(0, X.shape[0], BATCH):
-        a = X[start : start + BATCH]
-        a = np.asarray(a.toarray() if hasattr(a, "toarray") else a).astype(model.dtype, copy=False)
+        a = dense(X[start : start + BATCH], model.dtype)
         backprop.forward(model.network.links, params, a, ctx)
     return {name: np.concatenate(part) for name, part in parts.items()}
 
