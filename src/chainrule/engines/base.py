@@ -89,6 +89,11 @@ class Session(Protocol):
         ...
 
     @property
+    def compiles(self) -> bool:
+        """Whether its first step waits for a compiler."""
+        ...
+
+    @property
     def taken(self) -> int:
         """The number of completed steps, also right after an interrupt in the middle of a call."""
         ...

@@ -71,6 +71,7 @@ class ReferenceSession:
     """Training steps by NumPy. See `Session`."""
 
     call_steps: int | None = None
+    compiles = False
     turns = 1
 
     def __init__(

@@ -79,7 +79,7 @@ class EnsembleSession:
     @property
     def compiles(self) -> bool:
         """Whether its first step waits for a compiler."""
-        return getattr(self.sessions[0], "compiles", False)
+        return self.sessions[0].compiles
 
     @property
     def members(self) -> list[int]:

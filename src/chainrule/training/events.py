@@ -133,7 +133,7 @@ def started(run: Run) -> Started:
         batch_size=run.plan.batch_size,
         engine=run.engine.name,
         records=tuple(map(dict, run.history.records)),
-        compiles=getattr(run.session, "compiles", False),
+        compiles=run.session.compiles,
     )
 
 

@@ -24,6 +24,8 @@ _ADAM = option("optimizer", "Adam", "adam")
 class FullBatch:
     """The objective over all samples as a function of the trained parameters."""
 
+    compiles = False
+
     def __init__(
         self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
     ) -> None:

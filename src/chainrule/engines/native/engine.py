@@ -157,6 +157,7 @@ class NativeSession:
     """
 
     call_steps: int | None = None
+    compiles = False
     turns = 1
 
     def __init__(
