@@ -315,6 +315,22 @@ def test_what_it_says(capsys: pytest.CaptureFixture[str]):
     assert "fast, fold 1: loss " in said and "Iteration" not in said and said.count("\n") == 15 + 4
 
 
+def test_a_recipe_that_fails_is_told_of(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setattr(candidates, "CANDIDATES", (SMALL[0], Candidate("realmlp", "realmlp")))
+    made = best(MLPRegressor, batch_norm=True, verbose=True).fit(TABLE, NUMBER)
+    sentence = "preset='realmlp' has hidden layers of its own, without batch_norm; leave it out"
+    fast, failed = made.report_
+    assert (fast.weight, fast.error, failed.weight, failed.networks) == (1, "", 0, 0)
+    assert math.isnan(failed.loss) and failed.error.startswith(sentence)
+    said = capsys.readouterr().out
+    assert f"realmlp, fold 1: failed: {sentence}" in said and f"\nrealmlp failed: {sentence}" in said
+    assert "<p>realmlp failed: preset=&#x27;realmlp&#x27; has" in made._repr_html_()
+    made.save(tmp_path / "made")
+    assert MLPRegressor.load(tmp_path / "made").report_[1].error == failed.error
+
+
 @pytest.mark.parametrize(
     ("settings", "name"),
     [
@@ -407,6 +423,22 @@ def test_the_folds_of_a_candidate_share_the_time(monkeypatch: pytest.MonkeyPatch
 def test_the_first_fit_begins_whatever_the_time(monkeypatch: pytest.MonkeyPatch):
     made = best(time_limit=1e-6).fit(TABLE, LABEL)
     assert len(made.report_) == 1 and len(made.predict(TABLE)) == N
+
+
+def test_an_error_of_another_kind_ends_the_race_at_once(monkeypatch: pytest.MonkeyPatch):
+    begun: list[int] = []
+
+    def fit(self: Any, task: Any, seconds: float) -> Any:
+        begun.append(task.fold)
+        if task.fold == 1:
+            raise RuntimeError("no such device")
+        assert self.ended.wait(20)  # by which a fit stops
+        raise ConfigError("it stopped.")
+
+    monkeypatch.setattr(runner.Runner, "_fit", fit)
+    with pytest.raises(RuntimeError, match="no such device"):
+        a_runner({}, 2).run([runner.Task(SMALL[0], 0, fold, 0) for fold in range(5)], math.inf, math.inf)
+    assert sorted(begun) == [0, 1]
 
 
 def test_an_interrupted_race_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch):

@@ -20,7 +20,7 @@ from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.rows import folds
 from chainrule.estimators.tuning import search, study
 from chainrule.estimators.tuning.spaces import FAST, SPACES
-from chainrule.estimators.tuning.trial import Problem, tried
+from chainrule.estimators.tuning.trial import Problem, Tried, tried
 
 optuna = pytest.importorskip("optuna")
 R = np.random.default_rng(5)
@@ -176,6 +176,23 @@ def test_trials_at_a_time_are_all_tried_and_share_the_cores():
     found = tune(regressor(), X, Y, trials=6, jobs=2)
     assert len(found.trials) == 6 and found.default is not None
     assert found.best.value == min(each.value for each in found.trials if each.value is not None)
+
+
+def test_an_error_of_one_job_ends_the_others(monkeypatch):
+    begun = list[int]()
+
+    def fit(estimator: Any, parameters: Any, given: Problem, trial: Any, deadline: float) -> Tried:
+        begun.append(trial.number)
+        if trial.number == 2:
+            raise RuntimeError("no such device")
+        if trial.number:
+            assert given.stop.wait(20)  # by which a trial ends
+        return Tried(None, "interrupted", 1, 0.1) if trial.number else Tried(1.0, "complete", 1, 0.1)
+
+    monkeypatch.setattr(search, "tried", fit)
+    with pytest.raises(RuntimeError, match="no such device"):
+        tune(regressor(), X, Y, trials=9, jobs=2)
+    assert sorted(begun) == [0, 1, 2]
 
 
 def test_a_journal_goes_on_with_what_it_would_have_tried(tmp_path):

@@ -165,7 +165,7 @@ class Race(Runner):
         if not found and numbers:  # the time was over within the first one
             found = numbers[:1]
         if not found:
-            raise self.errors[0]
+            raise self.errors[0][1]
         return found
 
     def weigh(self, numbers: list[int], wanted: list[int]) -> tuple[NDArray[np.float64], float]:
@@ -192,7 +192,11 @@ class Race(Runner):
         parts, report = [], RaceReport()
         for number, candidate in enumerate(self.candidates):
             own = [made for (other, _), made in sorted(self.fits.items()) if other == number]
+            error = next((f"{error}" for other, error in self.errors if other == number), "")
             if not own:
+                if error:
+                    nothing = 0, 0, 0.0, float("nan"), 0.0
+                    report.append(Record(candidate.name, dict(candidate.changed), *nothing, error))
                 continue
             weight = weights.get(number, 0.0)
             folds = [fold for fold in raced if (number, fold) in self.fits]
@@ -207,6 +211,7 @@ class Race(Runner):
                     sum(made.seconds for made in own),
                     judge.mean_loss(truth) if len(truth) else float("nan"),
                     weight,
+                    error,
                 )
             )
             if weight:

@@ -25,6 +25,8 @@ class Record(NamedTuple):
     """on the rows held out"""
     weight: float
     """in the average that predicts; 0 for one that is left out"""
+    error: str = ""
+    """why a fit of it failed"""
 
     def cells(self) -> tuple[str, ...]:
         """Return what a table shows of it."""
@@ -35,6 +37,10 @@ class Record(NamedTuple):
 
 class RaceReport(list[Record]):
     """The records of a race in its order. Print it for a table."""
+
+    def failures(self) -> list[str]:
+        """Return a line for each recipe that failed."""
+        return [f"{each.recipe} failed: {each.error}" for each in self if each.error]
 
     def __repr__(self) -> str:
         """Show a line for each recipe."""
@@ -47,10 +53,11 @@ class RaceReport(list[Record]):
             ]
             for line in lines
         )
-        return "\n".join("  ".join(line).rstrip() for line in aligned)
+        return "\n".join([*("  ".join(line).rstrip() for line in aligned), *self.failures()])
 
     def _repr_html_(self) -> str:
         """Return a table for a notebook."""
         rows = [(HEADS, "th"), *((each.cells(), "td") for each in self)]
         made = ("".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) for cells, tag in rows)
-        return f"<table>{''.join(f'<tr>{cells}</tr>' for cells in made)}</table>"
+        failures = "".join(f"<p>{html.escape(line)}</p>" for line in self.failures())
+        return f"<table>{''.join(f'<tr>{cells}</tr>' for cells in made)}</table>{failures}"

@@ -6,7 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -115,7 +115,8 @@ class Runner:
         """by the settings"""
         if hasattr(estimator, "preprocessor_"):  # which has checked the table
             self.prepared[repr(sorted(_of_table(estimator).items()))] = estimator.preprocessor_
-        self.errors: list[Exception] = []
+        self.errors: list[tuple[int, Exception]] = []
+        """with the numbers of the candidates"""
         self.ended, self.lock = threading.Event(), threading.Lock()
 
     def run(self, tasks: list[Task], stage: float, end: float, shared: bool = False) -> None:
@@ -128,13 +129,12 @@ class Runner:
             warnings.simplefilter("ignore", ConvergenceWarning)
             threads = [pool.submit(self._work, queue) for _ in range(min(self.workers, len(tasks)))]
             try:
-                for thread in threads:
+                for thread in wait(threads, return_when=FIRST_EXCEPTION).done:
                     thread.result()
-            except KeyboardInterrupt:
+            except BaseException as error:
                 self.ended.set()
-                for thread in threads:
-                    thread.exception()
-                if not self.fits:
+                wait(threads)
+                if not (isinstance(error, KeyboardInterrupt) and self.fits):
                     raise
                 warnings.warn("Training interrupted by user.", stacklevel=5)
 
@@ -147,7 +147,9 @@ class Runner:
             try:
                 made = self._fit(task, seconds)
             except (ChainruleError, FloatingPointError, ValueError) as error:
-                self.errors.append(error)
+                with self.lock:
+                    self.errors.append((task.number, error))
+                    self._print(task, f"failed: {error}")
                 continue
             with self.lock:
                 self.fits[task.number, task.fold] = made
@@ -215,13 +217,17 @@ class Runner:
             return self.prepared[key]
 
     def _say(self, task: Task, made: RaceFit) -> None:
-        """Print a line of a fit."""
+        """Print how a fit went."""
+        loss = self.judges[task.fold].mean_loss(made.truth) if len(made.truth) else float("nan")
+        self._print(
+            task, f"loss {loss:.5g} held out, {made.estimator.n_iter_} epochs in {made.seconds:.1f} s"
+        )
+
+    def _print(self, task: Task, said: str) -> None:
+        """Print a line of a fit, where the estimator prints any."""
         if self.estimator.verbose:
-            loss = self.judges[task.fold].mean_loss(made.truth) if len(made.truth) else float("nan")
-            print(
-                f"{time.monotonic() - self.begun:6.1f} s  {task.candidate.name}, fold {task.fold + 1}: "
-                f"loss {loss:.5g} held out, {made.estimator.n_iter_} epochs in {made.seconds:.1f} s"
-            )
+            seconds = time.monotonic() - self.begun
+            print(f"{seconds:6.1f} s  {task.candidate.name}, fold {task.fold + 1}: {said}")
 
 
 def _of_table(estimator: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -240,12 +240,11 @@ def in_threads(search: _Search) -> None:
             search.try_one(first)
         workers = [pool.submit(search.work) for _ in range(search.jobs)]
         try:
-            wait(workers)
-        except KeyboardInterrupt:
+            for worker in wait(workers, return_when=FIRST_EXCEPTION).done:
+                worker.result()
+        except BaseException:
             search.problem.stop.set()
             raise
-        for worker in workers:
-            worker.result()
 
 
 def result(search: _Search, was_interrupted: bool) -> Tuned:
