@@ -365,6 +365,8 @@ def test_a_refused_fit_leaves_the_average():
         made.set_params(n_members=2).fit(TABLE, LABEL)
     np.testing.assert_array_equal(made.predict_proba(TABLE), p)
     assert made.report_ is report
+    with pytest.raises(ConfigError, match="preset='best' has those of several; fit with preset='fast'"):
+        made.replace_head()
 
 
 @pytest.mark.parametrize("damage", ["weights", "temperature", "part", "report"])

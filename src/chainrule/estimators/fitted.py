@@ -188,6 +188,11 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         it is an ensemble again, whose members begin with the layers of one member each.
         """
         check_is_fitted(self)
+        if "blend_" in self.__dict__:
+            raise ConfigError(
+                "replace_head takes the hidden layers of one network, and preset='best' has those of several; fit with "
+                "preset='fast'."
+            )
         made = clone(self) if estimator is None else clone(estimator, safe=False)
         if not isinstance(made, Fitted):
             raise ConfigError(f"estimator must be an MLPClassifier or MLPRegressor, not {estimator!r}.")
