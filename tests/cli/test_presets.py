@@ -162,6 +162,7 @@ def test_the_best_of_several_recipes_predicts_by_its_average(command, houses, tm
     assert text in command("info", "run").stdout
     assert text in command("explain", "run", f"{name}.csv", "--row", 0).stdout
     assert "recipe" in command("train", *words, "--overwrite").stdout
+    assert not kind.load(tmp_path / "run" / "model.safetensors").verbose
 
 
 def test_a_time_limit_ends_any_run(houses, tmp_path):

@@ -105,7 +105,7 @@ def introduce_preset(out: Console, run: PresetRun, started: Started, verbose: bo
 
 
 def introduce_race(out: Console, run: PresetRun) -> None:
-    """Print the table before recipes race on it, and have the estimator print a line for each of them."""
+    """Print the table before recipes race on it."""
     from chainrule.estimators.best.runner import SECONDS
 
     table = run.table
@@ -120,7 +120,6 @@ def introduce_race(out: Console, run: PresetRun) -> None:
         f"preset best: recipes race for {SECONDS if limit is None else limit:g} s, and their best average predicts\n",
         style="dim",
     )
-    run.estimator.set_params(verbose=not out.quiet)
 
 
 def comparison_table(out: Console, comparison: BaselineComparison) -> None:

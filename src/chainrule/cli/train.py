@@ -119,6 +119,7 @@ def carry_out(
 
     if not isinstance(run, Prepared) and run.done is None and run.is_race:
         introduce_race(out, run)
+        run.estimator.set_params(verbose=not out.quiet)  # a line for each fit
     table = EpochTable(out, "val" if run.watched == "validation" else run.watched)
     page = run.place / "report.html" if report else None
     if run.done is not None:

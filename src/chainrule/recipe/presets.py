@@ -156,7 +156,7 @@ def fitted(run: PresetRun, listen: Consumer, stop: threading.Event | None = None
             warnings.filterwarnings("ignore", "Training interrupted by user")  # which the run's end says
             estimator.fit(X, run.data.train.y)
     finally:
-        estimator.set_params(callbacks=None)
+        estimator.set_params(callbacks=None, verbose=False)  # what is said of a run is no setting of it
     history = estimator.model_.history
     if not run.is_race and not len(history) and (interrupted or history.stopped is None):
         raise KeyboardInterrupt
