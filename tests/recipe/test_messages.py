@@ -14,6 +14,7 @@ from chainrule.errors import instead, option
 from chainrule.lab.base import check_options
 from chainrule.recipe.messages import in_words_of, told
 from chainrule.recipe.naming import PYTHON
+from chainrule.recipe.to_estimator import _in_settings as in_settings
 
 
 def test_one_message_in_three_words():
@@ -62,3 +63,13 @@ def test_a_message_that_was_given_later_is_told():
     error = c.ConfigError(f"{option('seed')} is odd.")
     in_words_of(error, FLAGS)
     assert str(error) == told(error, FLAGS) == told(error, PYTHON) == "--seed is odd."
+
+
+def test_a_message_of_scikit_learn_about_a_parameter_names_the_setting():
+    message = (
+        "The 'clip_norm' parameter of MLPRegressor must be a float in the\nrange (0.0, inf). Got -1 instead."
+    )
+    assert in_settings(message, FLAGS) == "--clip-norm must be a float in the range (0.0, inf), not -1."
+    assert in_settings(message.replace("clip_norm", "max_iter"), PYTHON).startswith("epochs must be a float")
+    other = "clip_norm should be above 0"  # in the words of another release
+    assert in_settings(other, FLAGS) == other

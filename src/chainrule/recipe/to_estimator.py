@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 from sklearn.utils._param_validation import InvalidParameterError
@@ -121,7 +122,10 @@ def check(settings: Settings, named: Names = PYTHON) -> None:
 
 def _in_settings(message: str, named: Names) -> str:
     """Return scikit-learn's message about a parameter as one about the setting that it came from."""
-    parameter, rest = message.split("'")[1], message.partition(" must be ")[2]
+    found = re.search(r"'(\w+)'.*? must be (.+)", message, re.DOTALL)
+    if found is None:  # in words of another release
+        return message
+    parameter, rest = found.groups()
     setting = next((name for name, known in DIRECT.items() if known == parameter), parameter)
     return (
         f"{named(setting)} must be {' '.join(rest.split()).replace('. Got', ', not').replace(' instead', '')}"
