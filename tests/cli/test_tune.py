@@ -90,8 +90,9 @@ def test_a_search_goes_on(command, houses, tmp_path):
     rows = trials(tmp_path)
     assert rows[:3] == first and len(rows) == 5
     assert json.loads((tmp_path / "run" / "config.json").read_text())["search"]["trials"] == 5
-    command("tune", *PRICE, *FAST, "--overwrite", "--quiet")
-    assert len(trials(tmp_path)) == 3
+    said = command("tune", *PRICE, "--epochs", 3, "--trials", 1, "--overwrite").stdout
+    assert "preset fast: 1 trial, one row of 5 held out, pruner median" in said
+    assert len(trials(tmp_path)) == 1
     command(
         "tune", "houses.csv", "--target-column", "price", "--out", "whole", "--epochs", 3, "--trials", 5, "-q"
     )

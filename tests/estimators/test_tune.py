@@ -172,9 +172,14 @@ def test_classes_in_folds_with_members_and_halving():
     assert shares.shape == (120, 2) and found.estimator.time_limit is None
 
 
-def test_trials_at_a_time_are_all_tried_and_share_the_cores():
+def test_trials_at_a_time_are_all_tried_and_share_the_cores(tmp_path):
     found = tune(regressor(), X, Y, trials=6, jobs=2)
     assert len(found.trials) == 6 and found.default is not None
+    path = tmp_path / "journal.log"
+    with study.quietly():
+        study.opened(path, "median", json.loads(json.dumps(study_setup()))).ask()  # and is killed
+    found = tune(regressor(), X, Y, trials=3, jobs=2, journal=path)
+    assert found.default == found.trials[0] and [each.number for each in found.trials] == [1, 2, 3]
     assert found.best.value == min(each.value for each in found.trials if each.value is not None)
 
 

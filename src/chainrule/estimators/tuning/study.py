@@ -115,15 +115,16 @@ def distribution(each: Dimension) -> Any:
 
 
 def ask(study: Any, dimensions: Mapping[str, Dimension], seed: int, several: bool) -> Any:
-    """Return the next trial; the first has the defaults.
+    """Return the next trial; it has the defaults until a trial has ended by itself.
 
     The draws depend on the seed and the number of trials that ended, so that a search which was stopped proposes what
     it would have proposed.  several: whether others are asked for meanwhile.
     """
-    trials = study.get_trials(deepcopy=False)
-    count = len(trials) if several else ended(study)
+    count = ended(study)
     if not count:
         study.enqueue_trial(defaults(dimensions))
+    if several:
+        count = len(study.get_trials(deepcopy=False))
     drawn = int(generator(seed, "method", count).integers(1 << 32))
     study.sampler = optuna().samplers.TPESampler(seed=drawn, constant_liar=several)
     return study.ask({name: distribution(each) for name, each in dimensions.items()})
