@@ -157,8 +157,7 @@ class NativeSession:
     """
 
     call_steps: int | None = None
-    compiles = False
-    turns = 1
+    compiles, turns = False, 1
 
     def __init__(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
@@ -201,11 +200,9 @@ class NativeSession:
     def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
         """Take all steps in one call of the kernels, or some at a time where the samples must be converted first."""
         self.push()
-        self.theta_is_stale = self.moments_are_stale = (
-            True  # set before the call, because an interrupt may replace its return
-        )
-        size = self.plan.batch_size
-        direct = is_direct(samples.X)
+        # Set before the call, because an interrupt may replace its return.
+        self.theta_is_stale = self.moments_are_stale = True
+        size, direct = self.plan.batch_size, is_direct(samples.X)
         all_steps = len(settings.rate)
         done, each = 0, all_steps if direct else max(1, CHUNK // (size * samples.X.shape[1]))
         while done < all_steps:
