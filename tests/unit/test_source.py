@@ -529,9 +529,15 @@ def test_a_model_that_is_refused_is_left_as_it_was():
 
 
 def test_gradient_flow_looks_at_the_first_block():
-    flow = c.GradientFlow(samples=16)
-    trained(c.BatchSource(in_batches(100, X, Y)), callbacks=[flow], epochs=1)
-    assert flow.epochs == [0, 1]
+    called, flow = [], c.GradientFlow(samples=16)
+
+    def noted(block: SourceBlock, seed: int, epoch: int, numbers: np.ndarray[Any, Any]) -> SourceBlock:
+        called.append((epoch, int(numbers[0])))
+        return block
+
+    trained(c.BatchSource(in_batches(100, X, Y)).map(noted), callbacks=[flow], epochs=2)
+    assert flow.epochs == [0, 1, 2] and [each.samples for each in flow.flows] == [16] * 3
+    assert called.count((0, 0)) == 3  # for the labels, for the flow, and in the first epoch
 
 
 # --- memory and the thread

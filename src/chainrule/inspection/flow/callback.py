@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.core import records
 from chainrule.core.shown import Shown, view
 from chainrule.data.checks import check_count
-from chainrule.data.stream import Stream
+from chainrule.data.samples import Samples
 from chainrule.inspection.flow.diagnosis import LayerFlow
 from chainrule.inspection.flow.flow import Flow, frame, measure, thinned
 from chainrule.training.callbacks import Callback
@@ -38,9 +38,12 @@ class GradientFlow(Callback, Shown):
         self.epochs: list[int] = []
         """when it was measured; 0 is before training"""
         self.flows: list[Flow] = []
+        self.some: Samples | None = None
+        """what it is measured on, while a run lasts"""
 
     def on_train_begin(self, run: Run) -> None:
         """Discard the measurements of an earlier run, unless the run is resumed, and measure."""
+        self.some = thinned(run.samples.first(), self.samples)
         if run.step == 0:
             self.epochs, self.flows = [], []
             self.look(run, float(learning_rates(run)[0]))
@@ -51,18 +54,21 @@ class GradientFlow(Callback, Shown):
         if run.epoch % self.every == 0 or last:
             self.look(run, run.logs.get("learning_rate"))
 
+    def on_train_end(self, run: Run) -> None:
+        """Let the samples go."""
+        self.some = None
+
     def look(self, run: Run, lr: float | None) -> None:
         """Measure the gradient flow now."""
         session = run.session
+        assert self.some is not None
         stepwise = getattr(session, "method", None) is None  # not by a method that makes other steps
         self.flows.append(
             measure(
                 run.plan,
                 session.theta,
                 session.states,
-                thinned(
-                    run.samples.first() if isinstance(run.samples, Stream) else run.samples, self.samples
-                ),
+                self.some,
                 session.step_offset + run.step + 1,
                 session.optimizer_state if stepwise else None,
                 lr=lr,
