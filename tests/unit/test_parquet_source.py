@@ -13,6 +13,7 @@ from pyarrow import parquet
 
 import chainrule as c
 from chainrule.data.stream import Stream
+from chainrule.data.windows import pieces
 from chainrule.datasets.parquet_source import ParquetSource
 
 R = np.random.default_rng(1)
@@ -133,7 +134,7 @@ def test_fit_is_that_of_arrays_without_a_shuffle(folder: Path):
 @pytest.mark.parametrize("shuffle", ["blocks", "exact"])
 def test_every_row_once(folder: Path, shuffle: str):
     stream = Stream(source(folder, shuffle=shuffle, window=100), model().network, 0)
-    found = np.concatenate([p.samples.X[p.rows] for p in stream.pieces(32, 0, 0, True)])
+    found = np.concatenate([p.samples.X[p.rows] for p in pieces(stream, 32, 0, 0, True)])
     assert not (found == X).all() and (np.sort(found, 0) == np.sort(X, 0)).all()
     assert set(map(bytes, found)) == set(map(bytes, X))
 

@@ -24,6 +24,7 @@ from chainrule.core.buffers import Buffers
 from chainrule.core.prefetch import prefetch
 from chainrule.data.source import SourceBlock
 from chainrule.data.stream import Stream
+from chainrule.data.windows import pieces
 
 R = np.random.default_rng(0)
 N = 300
@@ -204,7 +205,7 @@ def rows_of(
 ) -> list[list[int]]:
     """The numbers of the rows in each batch of an epoch, from a step on; y and weights are of the same rows."""
     found = []
-    for piece in stream.pieces(size, epoch, position, shuffle):
+    for piece in pieces(stream, size, epoch, position, shuffle):
         assert piece.begin == position + len(found)
         X, y, weight = (part[piece.rows] for part in piece.samples[:3])
         assert (y == X).all() and (weight == y[:, 0] + 1).all()
@@ -269,10 +270,10 @@ def test_exact_orders_are_equally_likely():
 def test_the_row_cache_is_deleted(tmp_path: Path):
     source = Blocks([10] * 10, window=20, shuffle="exact")
     source.folder = str(tmp_path)
-    pieces = Stream(source, network(), 0).pieces(10, 0, 0, True)
-    next(pieces)
+    made = pieces(Stream(source, network(), 0), 10, 0, 0, True)
+    next(made)
     assert any(tmp_path.iterdir())
-    pieces.close()
+    made.close()
     assert not any(tmp_path.iterdir())
 
 
@@ -293,7 +294,7 @@ def test_map_sees_seed_epoch_and_row_numbers():
 
 
 def rows_of_mapped(stream: Stream, epoch: int) -> list[int]:
-    return [int(x) for p in stream.pieces(5, epoch, 0, True) for x in p.samples.X[p.rows, 0]]
+    return [int(x) for p in pieces(stream, 5, epoch, 0, True) for x in p.samples.X[p.rows, 0]]
 
 
 # --- resumed
@@ -350,6 +351,32 @@ def test_resume_within_an_epoch(kind: str, tmp_path: Path):
     others = c.BatchSource(in_batches(41, X + 1, Y, WEIGHT), window=100)
     with pytest.raises(c.ConfigError, match="another data"):
         trained(others, layers=layers, epochs=4, callbacks=[c.Checkpoint(path, 5)], resume=path)
+
+
+def test_batches_that_a_resumed_run_passes_over_are_not_mapped(tmp_path: Path):
+    called = []
+
+    def noted(block: SourceBlock, seed: int, epoch: int, numbers: np.ndarray[Any, Any]) -> SourceBlock:
+        called.append((epoch, int(numbers[0])))
+        return block
+
+    def fit(*callbacks: c.Callback, **settings: Any) -> c.Model:
+        source = c.BatchSource(in_batches(41, X, Y), window=100).map(noted)
+        saves = c.Checkpoint(tmp_path / "checkpoint", 1)
+        return trained(source, epochs=2, callbacks=[*callbacks, saves], **settings)
+
+    whole = fit()
+    with pytest.raises(Killed):
+        fit(RaiseAt(17, Killed))  # in the second epoch, after 7 * 32 = 224 rows
+    called.clear()
+    assert bits(fit(resume=tmp_path / "checkpoint")) == bits(whole)
+    assert [first for epoch, first in called if epoch == 1] == [
+        123,
+        164,
+        205,
+        246,
+        287,
+    ]  # windows of 123 rows
 
 
 def test_resume_with_validation_by_a_source(tmp_path: Path):
@@ -496,6 +523,22 @@ def test_faults_are_named_with_their_place(batches: list[Any], said: str):
         trained(c.BatchSource(batches))
 
 
+class Weightless(Sixths):
+    """Rows of which none counts."""
+
+    def read(self, block: int) -> SourceBlock:
+        return super().read(block)._replace(weight=np.zeros(50))
+
+
+def test_rows_without_a_weight_that_no_pass_saw():
+    loss = c.MeanSquaredError()
+    with pytest.raises(c.DataError, match="every row of the source has a weight of 0"):
+        trained(Weightless(window=120), loss=loss)
+    with pytest.raises(c.DataError, match="every row of the source has a weight of 0"):
+        trained(X, Y, loss=loss, validation_data=Weightless())
+    assert trained(Sixths(window=120), loss=loss).epochs_trained == 3
+
+
 def test_other_rows_in_a_later_epoch():
     sizes = iter([N, N, N - 1])
     with pytest.raises(c.DataError, match="299 rows in epoch 2, and had 300 before"):
@@ -612,7 +655,7 @@ def test_three_windows_are_in_memory_and_the_blocks_of_one(
     tracemalloc.start()
     try:
         begin = tracemalloc.get_traced_memory()[0]
-        for _ in Stream(source, network, 0).pieces(batch_size, 0, 0, True):
+        for _ in pieces(Stream(source, network, 0), batch_size, 0, 0, True):
             time.sleep(0.05)  # the thread makes all that it may meanwhile
         peak = tracemalloc.get_traced_memory()[1] - begin
     finally:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples
-from chainrule.data.source import CheckedSource
+from chainrule.data.stream import Stream
 from chainrule.errors import ConfigError, DataError
 
 MOST_BUCKETS = 256
@@ -30,9 +30,7 @@ MOST_BUCKETS = 256
 EPOCH_BITS = 32
 
 
-def exact_windows(
-    stream: CheckedSource, epoch: int, start: int
-) -> Iterator[tuple[Samples, NDArray[np.int64]]]:
+def exact_windows(stream: Stream, epoch: int, start: int) -> Iterator[tuple[Samples, NDArray[np.int64]]]:
     """Iterate over buckets of about a window's rows, with the order of each, from a place in the epoch on.
 
     The row cache takes the bytes of all rows, in the source's folder, and is deleted with the iterator; a bucket's file

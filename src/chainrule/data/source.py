@@ -12,15 +12,14 @@ from __future__ import annotations
 import copy
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.buffers import Buffers
 from chainrule.core.settings import check_choice, check_count
 from chainrule.data.checks import as_array
-from chainrule.data.samples import Samples, checksum
+from chainrule.data.samples import checksum
 from chainrule.errors import ConfigError, DataError, ShapeError
 
 WINDOW = 1 << 16
@@ -111,39 +110,6 @@ class Source:
         return made
 
 
-class CheckedSource(Protocol):
-    """What orders an epoch sees of a stream: a source, and its blocks checked for a network."""
-
-    source: Source
-    seed: int
-    buffers: Buffers
-
-    @property
-    def n(self) -> int:
-        """The number of rows."""
-        ...
-
-    def stored(self, epoch: int) -> Iterator[tuple[int, SourceBlock]]:
-        """Iterate over the numbers of the blocks and the blocks as stored, mapped, without empty ones."""
-        ...
-
-    def stored_samples(self, epoch: int) -> Iterator[tuple[int, Samples]]:
-        """Iterate over the numbers of the blocks and their samples as stored."""
-        ...
-
-    def read(self, k: int, expected: int) -> SourceBlock:
-        """Read a block of the source. Raises DataError if it has another number of rows."""
-        ...
-
-    def mapped(self, block: SourceBlock, epoch: int, rows: int | NDArray[np.int64]) -> SourceBlock:
-        """Apply the functions of the source. rows: the numbers of the block's rows, or the first of them."""
-        ...
-
-    def samples(self, k: int, block: SourceBlock) -> Samples:
-        """Check a block, and return its samples."""
-        ...
-
-
 class ArraySource(Source):
     """Arrays as a source: `fit(ArraySource(X, y))` is `fit(X, y)`, to the bit. Memory maps and CSR matrices stay so.
 
@@ -156,7 +122,6 @@ class ArraySource(Source):
     def __init__(self, X: Any, y: Any, weight: Any = None, *, window: int = WINDOW) -> None:
         """Keep the arrays; values are checked when they are used."""
         super().__init__(shuffle="exact", window=window)
-        self.X = X
         names = {"X": X, "y": y, "weight": weight}
         arrays = {name: None if each is None else as_array(each, name) for name, each in names.items()}
         lengths = {name: each.shape[0] for name, each in arrays.items() if each is not None and each.shape}

@@ -21,8 +21,7 @@ from chainrule.core.prefetch import prefetch
 from chainrule.data import checks
 from chainrule.data.samples import Samples, TargetScale, joined
 from chainrule.data.source import Source, SourceBlock, rows_of
-from chainrule.data.survey import Survey, Surveyor, check_lengths
-from chainrule.data.windows import Piece, pieces
+from chainrule.data.survey import Survey, Surveyor, check_lengths, check_some_weight
 from chainrule.errors import ConfigError, DataError
 from chainrule.network.network import Network
 
@@ -48,7 +47,7 @@ class Stream:
     ) -> None:
         """Read nothing yet."""
         self.source, self.network, self.seed, self.scale = source, network, seed, scale
-        self.known, self.class_weight, self.outputs = classes, class_weight, network.outputs
+        self.known, self.class_weight = classes, class_weight
         self.survey: Survey | None = None
         self.buffers = Buffers()
         checks.check_class_weight(class_weight)
@@ -135,17 +134,20 @@ class Stream:
 
     def parts(self) -> Generator[Samples]:
         """Iterate over the checked samples of all blocks as stored."""
-        self._settle()
+        self.settle()
         return prefetch(samples for _, samples in self.stored_samples(0))
 
     def first(self) -> Samples:
         """Return the samples of the first block."""
-        self._settle()
+        self.settle()
         return next(self.stored_samples(0))[1]
 
     def stored_samples(self, epoch: int) -> Iterator[tuple[int, Samples]]:
-        """Iterate over the numbers of the blocks and their samples as stored, in the calling thread."""
-        return ((k, self.samples(k, block)) for k, block in self.stored(epoch))
+        """Iterate over the numbers of the blocks and their samples in an epoch, in the order of the source.
+
+        They are read in the calling thread.
+        """
+        return ((k, self.samples(k, self.mapped(block, epoch, first))) for k, first, block in self.stored())
 
     def evaluated(self, predict: Callable[[Any], NDArray[Any]]) -> tuple[NDArray[Any], Samples]:
         """Return the outputs that predict(X) gives, of all rows, and the samples without their features.
@@ -157,31 +159,24 @@ class Stream:
             for samples in parts:
                 outputs.append(predict(samples.X))
                 kept.append(samples._replace(X=np.empty((samples.n, 0), np.float32)))
-        return np.concatenate(outputs, axis=-2), joined(kept)
+        samples = joined(kept)
+        check_some_weight(bool(samples.weight.any()))
+        return np.concatenate(outputs, axis=-2), samples
 
-    def pieces(self, batch_size: int, epoch: int, position: int, shuffle: bool) -> Generator[Piece]:
-        """Iterate over the pieces of an epoch from a step on; a thread reads ahead.
-
-        Which row is where follows from seed, epoch and the source alone, and from neither `position` nor threads.
-        Raises DataError if the source has other rows than before.
-        """
-        self._settle()
-        return prefetch(pieces(self, batch_size, epoch, position, shuffle))
-
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Learn in the calling thread what the checks of a block need."""
         self.known, self.class_weight = self.classes, self.weights
         _ = self.n
 
     # --- blocks --------------------------------------------------------------------------------------------------
 
-    def stored(self, epoch: int) -> Iterator[tuple[int, SourceBlock]]:
-        """Iterate over the blocks as stored, mapped, without empty ones."""
+    def stored(self) -> Iterator[tuple[int, int, SourceBlock]]:
+        """Iterate over the blocks as stored, without empty ones: (its number, that of its first row, the block)."""
         first = 0
         for k, block in enumerate(self.source):
             count = rows_of(block)
             if count:
-                yield k, self.mapped(block, epoch, first)
+                yield k, first, block
             first += count
 
     def read(self, k: int, expected: int) -> SourceBlock:
@@ -216,14 +211,16 @@ class Stream:
     def samples(self, k: int, block: SourceBlock) -> Samples:
         """Check a block, and return its samples."""
         X, where, network = self._checked_X(k, block), self.source.where(k), self.network
-        targets = checks.check_targets(block.y, network.loss, self.outputs, self.known, self._target(where))
+        targets = checks.check_targets(
+            block.y, network.loss, network.outputs, self.known, self._target(where)
+        )
         check_lengths(X, targets.y, where)
         weights = self.class_weight
         assert not isinstance(weights, str)
         weight = checks.check_weight(
-            block.weight, weights, targets, self.outputs, f"the weight in {where}", is_part=True
+            block.weight, weights, targets, network.outputs, f"the weight in {where}", is_part=True
         )
-        return Samples(X, targets.y, weight, self.outputs).scaled(self.scale)
+        return Samples(X, targets.y, weight, network.outputs).scaled(self.scale)
 
     def _target(self, where: str) -> str:
         name = self.source.target_name
@@ -234,8 +231,9 @@ class Stream:
         surveyor = None
         if self.survey is None:
             has_checksum = self.source.fingerprint() is not None
-            surveyor = Surveyor(self.network.loss, self.outputs, self.known, not has_checksum)
-        for k, block in self.stored(0):
+            surveyor = Surveyor(self.network.loss, self.network.outputs, self.known, not has_checksum)
+        for k, first, stored in self.stored():
+            block = self.mapped(stored, 0, first)
             X, where = self._checked_X(k, block), self.source.where(k)
             if surveyor is not None:
                 surveyor.add(X, block, where, self._target(where))

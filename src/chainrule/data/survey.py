@@ -82,12 +82,17 @@ class Surveyor:
         """Return what all blocks together have. Raises DataError for no rows, and for labels that do not suit."""
         if self.n == 0:
             raise DataError("the source has no rows; give at least one.")
-        if not self.has_weight:
-            raise DataError("every row of the source has a weight of 0; give some rows a weight.")
+        check_some_weight(self.has_weight)
         if self.counts:
             every = np.asarray(sorted(self.counts))
             self.classes = checks.check_targets(every, self.loss, self.outputs, self.known).classes
         return Survey(self.n, self.classes, self.counts, self.moments.scale(), self.checksum)
+
+
+def check_some_weight(has_weight: bool) -> None:
+    """Raise DataError if no row of a source has a weight."""
+    if not has_weight:
+        raise DataError("every row of the source has a weight of 0; give some rows a weight.")
 
 
 def check_lengths(X: Any, y: NDArray[Any], where: str) -> None:

@@ -6,16 +6,19 @@ epoch skips windows by counting, and reads the one that it stopped in again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.prefetch import prefetch
 from chainrule.core.random import generator
 from chainrule.data.exact import EPOCH_BITS, exact_windows
 from chainrule.data.samples import Samples, joined
-from chainrule.data.source import CheckedSource, SourceBlock, rows_of
+from chainrule.data.source import SourceBlock, rows_of
+from chainrule.data.stream import Stream
+from chainrule.data.survey import check_some_weight
 from chainrule.errors import DataError
 
 
@@ -36,18 +39,28 @@ class Group(NamedTuple):
     read: Callable[[], list[Samples]]
 
 
-def pieces(stream: CheckedSource, size: int, epoch: int, position: int, shuffle: bool) -> Iterator[Piece]:
-    """Iterate over the pieces of an epoch from a step on. size: of a batch.
+def pieces(stream: Stream, size: int, epoch: int, position: int, shuffle: bool) -> Generator[Piece]:
+    """Iterate over the pieces of an epoch from a step on; a thread reads ahead. size: of a batch.
 
-    A batch of which some rows lie in one window and some in the next is a piece of its own.
-    Raises DataError if the source has other rows than before.
+    Which row is where follows from seed, epoch and the source alone, and from neither `position` nor threads. A batch
+    of which some rows lie in one window and some in the next is a piece of its own.
+    Raises DataError if the source has other rows than before, and if none has a weight.
     """
+    stream.settle()
+    return prefetch(_pieces(stream, size, epoch, position, shuffle))
+
+
+def _pieces(stream: Stream, size: int, epoch: int, position: int, shuffle: bool) -> Iterator[Piece]:
     rest: Samples | None = None  # rows of the last window that fill no batch
     n, done, begin = stream.n, position * size, position
+    has_weight = position > 0  # of the rows before it that was seen
     for samples, order in windows(stream, epoch, done, shuffle):
         done += len(order)
         if done > n:
             break
+        has_weight = has_weight or bool(samples.weight.any())
+        if done == n:
+            check_some_weight(has_weight)
         if rest is not None:
             lacking = size - rest.n
             rest, order = joined([rest, samples.take(order[:lacking])]), order[lacking:]
@@ -72,7 +85,7 @@ def pieces(stream: CheckedSource, size: int, epoch: int, position: int, shuffle:
 
 
 def windows(
-    stream: CheckedSource, epoch: int, start: int, shuffle: bool
+    stream: Stream, epoch: int, start: int, shuffle: bool
 ) -> Iterator[tuple[Samples, NDArray[np.int64]]]:
     """Iterate over the rows that are in memory together, with their order, from a row of the epoch on."""
     source, seed = stream.source, stream.seed
@@ -99,7 +112,7 @@ def windows(
         place += group.n
 
 
-def _gathered(stream: CheckedSource, epoch: int, start: int) -> Iterator[tuple[Samples, NDArray[np.int64]]]:
+def _gathered(stream: Stream, epoch: int, start: int) -> Iterator[tuple[Samples, NDArray[np.int64]]]:
     """Iterate over windows of rows in the order that an epoch of arrays has."""
     order = generator(stream.seed, "shuffle", epoch).permutation(stream.n)
     for first in range(start, stream.n, stream.source.window):
@@ -109,7 +122,7 @@ def _gathered(stream: CheckedSource, epoch: int, start: int) -> Iterator[tuple[S
 
 
 def _of_blocks(
-    stream: CheckedSource, sizes: NDArray[np.int64], blocks: NDArray[np.int64], epoch: int
+    stream: Stream, sizes: NDArray[np.int64], blocks: NDArray[np.int64], epoch: int
 ) -> Iterator[Group]:
     """Iterate over windows of blocks in an order: as many as have the rows of a window."""
     starts = np.cumsum(sizes) - sizes
@@ -130,16 +143,18 @@ def _of_blocks(
         yield group(chosen)
 
 
-def _as_they_come(stream: CheckedSource, epoch: int) -> Iterator[Group]:
+def _as_they_come(stream: Stream, epoch: int) -> Iterator[Group]:
     """Iterate over windows of blocks that come in one order and are read to be counted."""
 
-    def group(kept: list[tuple[int, SourceBlock]]) -> Group:
-        n = sum(rows_of(block) for _, block in kept)
-        return Group(n, lambda: [stream.samples(k, block) for k, block in kept])
+    def group(kept: list[tuple[int, int, SourceBlock]]) -> Group:
+        n = sum(rows_of(block) for *_, block in kept)
+        return Group(
+            n, lambda: [stream.samples(k, stream.mapped(block, epoch, first)) for k, first, block in kept]
+        )
 
-    kept, count = list[tuple[int, SourceBlock]](), 0
-    for k, block in stream.stored(epoch):
-        kept, count = [*kept, (k, block)], count + rows_of(block)
+    kept, count = list[tuple[int, int, SourceBlock]](), 0
+    for k, first, block in stream.stored():
+        kept, count = [*kept, (k, first, block)], count + rows_of(block)
         if count >= stream.source.window:
             yield group(kept)
             kept, count = [], 0

@@ -75,8 +75,7 @@ class ParquetSource(Source):
             )
         if len({*names, *self.targets, weight}) < len(names) + len(self.targets) + 1:
             raise ConfigError("columns, target and weight must name different columns, each once.")
-        self.names = names
-        self.feature_names = tuple(names)
+        self.feature_names: tuple[str, ...] = tuple(names)
         self.target_name = self.targets[0] if len(self.targets) == 1 else ", ".join(self.targets)
         for file in self.files:
             _check_schema(file, first, [*names, *self.targets, *([] if weight is None else [weight])])
@@ -113,7 +112,7 @@ class ParquetSource(Source):
     @property
     def inputs(self) -> int:
         """The number of features."""
-        return len(self.names)
+        return len(self.feature_names)
 
     @property
     def sizes(self) -> NDArray[np.int64]:
@@ -127,7 +126,13 @@ class ParquetSource(Source):
 
     def fingerprint(self) -> int:
         """Return a checksum of the files' footers and lengths, of the columns, and of the categories."""
-        said = ([file.checksum for file in self.files], self.names, self.targets, self.weight, self.dtype.str)
+        said = (
+            [file.checksum for file in self.files],
+            self.feature_names,
+            self.targets,
+            self.weight,
+            self.dtype.str,
+        )
         return zlib.crc32(repr((*said, sorted(self.categories.items()))).encode())
 
     def read(self, block: int) -> SourceBlock:
@@ -140,12 +145,12 @@ class ParquetSource(Source):
             )
         file, group = self.places[block]
         beside = [*self.targets, *([] if self.weight is None else [self.weight])]
-        table = file.read(group, [*self.names, *beside])
+        table = file.read(group, [*self.feature_names, *beside])
         columns = [
             _codes(table.column(name), self.categories[name])
             if name in self.categories
             else _numbers(self._whole(table, name, block))
-            for name in self.names
+            for name in self.feature_names
         ]
         X = self.buffers.empty((table.num_rows, len(columns)), self.dtype)
         for first in range(0, len(X), TILE):
@@ -179,7 +184,7 @@ class ParquetSource(Source):
         check_count(size, "size")
         return tuple(
             (k, len(self.categories[name]) + 1, size)
-            for k, name in enumerate(self.names)
+            for k, name in enumerate(self.feature_names)
             if name in self.categories
         )
 

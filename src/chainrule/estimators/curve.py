@@ -13,7 +13,7 @@ from chainrule.estimators.settings import FitSettings
 from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
 from chainrule.training.callbacks import Callback
 from chainrule.training.loop import factors_of, learning_rates
-from chainrule.training.run import Run
+from chainrule.training.run import Run, samples_of
 
 
 class LearningCurve(Callback):
@@ -61,7 +61,7 @@ class LearningCurve(Callback):
             rate = np.array(learning_rates(run))
         if self.factors is None or self.is_weighted:
             nominal = float(run.plan.batch_size)
-            self.factors = penalties(nominal, self.by_batch(run, run.samples.weight[rows]))
+            self.factors = penalties(nominal, self.by_batch(run, samples_of(run).weight[rows]))
         schedules = self.fit.proposal.factors.items()
         return StepSettings.of(
             rate, penalty=self.factors, **{name: factors_of(run, name, each) for name, each in schedules}
@@ -115,8 +115,8 @@ class LearningCurve(Callback):
             total = (total - penalty) / outputs + penalty
         if isinstance(loss, Poisson) and self.rows is not None:
             if self.offset is None:
-                self.offset = saturated_poisson(run.samples.y)
-            weight = run.samples.weight[self.rows]
+                self.offset = saturated_poisson(samples_of(run).y)
+            weight = samples_of(run).weight[self.rows]
             sums = self.by_batch(run, weight), self.by_batch(run, weight * self.offset[self.rows])
             counts = self.by_batch(run, np.ones(len(self.rows)))
             total += float((sums[1] / np.where(sums[0] > 0, sums[0], 1) * counts).sum())

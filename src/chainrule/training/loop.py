@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples
 from chainrule.data.stream import Stream
-from chainrule.data.windows import Piece
+from chainrule.data.windows import Piece, pieces
 from chainrule.engines import StepSettings
 from chainrule.errors import ConfigError
 from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
@@ -54,7 +54,7 @@ def watching(run: Run) -> Iterator[None]:
 
 def train_epoch(run: Run) -> None:
     """Take the remaining steps of one epoch."""
-    order, pieces = epoch_pieces(run)
+    order, parts = epoch_pieces(run)
     settings = step_settings(run, order)
     first, size = run.epoch * run.steps_per_epoch, run.plan.batch_size
     run.rate = float(settings.rate[max(run.position, 1) - 1])
@@ -70,7 +70,7 @@ def train_epoch(run: Run) -> None:
             begin = run.position
             if begin == last:  # the steps of the piece are taken
                 start = time.perf_counter()
-                piece = next(pieces)
+                piece = next(parts)
                 last = min(piece.begin - (-len(piece.rows) // size), run.steps_per_epoch)
                 run.seconds += time.perf_counter() - start
             end = min(
@@ -93,7 +93,7 @@ def train_epoch(run: Run) -> None:
                 look(run)
     finally:  # an error or Ctrl-C may skip the line above that counts the completed steps
         run.position = run.session.taken - before
-        pieces.close()
+        parts.close()
     if run.validation is not None or any(callback.looks_inside for callback in run.callbacks):
         run.synchronize()
 
@@ -112,8 +112,8 @@ def epoch_pieces(run: Run) -> tuple[NDArray[np.int64], Generator[Piece]]:
     """Return the order of the samples in the epoch, and its pieces: of samples in memory one; a stream has no order."""
     if isinstance(run.samples, Stream):
         epoch = run.epochs_before + run.epoch
-        pieces = run.samples.pieces(run.plan.batch_size, epoch, run.position, run.shuffle)
-        return np.empty(0, np.int64), pieces
+        of_blocks = pieces(run.samples, run.plan.batch_size, epoch, run.position, run.shuffle)
+        return np.empty(0, np.int64), of_blocks
     order = epoch_order(run, run.samples)
     return order, (piece for piece in (Piece(run.samples, order, 0),))
 

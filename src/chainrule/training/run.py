@@ -42,8 +42,7 @@ class Run:
     plan: Plan
     engine: Engine
     session: Session
-    samples: Any
-    """`Samples`, or the `Stream` of a source"""
+    samples: Samples | Stream
     validation: Samples | Stream | None
     epochs: int
     schedule: Schedule
@@ -175,6 +174,12 @@ class Run:
     def stop(self, reason: str) -> None:
         """Stop the run: after this epoch, or at once if called from on_steps."""
         self.history.stopped = reason
+
+
+def samples_of(run: Run) -> Samples:
+    """Return the samples of a run that takes arrays alone, as those of a solver and of an estimator do."""
+    assert isinstance(run.samples, Samples)
+    return run.samples
 
 
 def copied(state: Any) -> Any:

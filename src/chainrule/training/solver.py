@@ -15,7 +15,7 @@ from chainrule.network.network import Network
 from chainrule.training.callbacks import Checkpoint
 from chainrule.training.full_batch import ByEngine, ByFormulas
 from chainrule.training.loop import finish_epoch, watching
-from chainrule.training.run import Run
+from chainrule.training.run import Run, samples_of
 from chainrule.training.settings import named
 
 _ADAM = option("optimizer", "Adam", "adam")
@@ -56,7 +56,7 @@ class FullBatch:
                 else ByEngine(self.engine, self.plan, self.theta, self.states, run.samples.n)
             )
         self.theta[self.trained] = x
-        loss, penalty, g = self.find(run.samples)
+        loss, penalty, g = self.find(samples_of(run))
         value = loss + penalty if run.reported is None else run.reported(loss, penalty)
         return value, g[self.trained]
 

@@ -82,7 +82,7 @@ def activations(
 
 def flow_of(run: Run) -> Flow:
     """Measure the gradients of a run on few of its samples, as its next step would have them."""
-    few = thinned(run.samples, FEW)
+    few = thinned(run.samples.first(), FEW)
     session = run.session
     return measure(run.plan, session.theta, session.states, few, session.step_offset + run.step + 1)
 
