@@ -40,6 +40,18 @@ def read(folder: Path) -> pa.Table:
     return pa.concat_tables(parquet.read_table(path) for path in sorted(folder.iterdir()))
 
 
+def test_text_that_is_stored_as_views(tmp_path: Path):
+    texts, numbers = [f"t{k % 5}" * 9 for k in range(N)], np.arange(N)
+    views = pa.array(texts, pa.string_view()), pa.array([each.encode() for each in texts], pa.binary_view())
+    write(tmp_path / "of.parquet", pa.table({"k": numbers, "text": views[0], "raw": views[1]}))
+    shuffled_copy(tmp_path / "of.parquet", tmp_path / "out")
+    found = read(tmp_path / "out")
+    order = found["k"].to_numpy()
+    assert (np.sort(order) == numbers).all() and (order != numbers).any()
+    assert found["text"].to_pylist() == [texts[k] for k in order]
+    assert found["raw"].to_pylist() == [texts[k].encode() for k in order]
+
+
 def test_files_without_rows(tmp_path: Path):
     shares: list[float] = []
     made = shuffled_copy(

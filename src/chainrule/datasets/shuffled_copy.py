@@ -51,6 +51,7 @@ def shuffled_copy(
     paths: as of `ParquetSource`.  progress(share, what) is called along the way.
     A quarter of a gigabyte of rows, or a 256th of them if that is more, is in memory at a time, and twice the size of
     the rows is needed on the disk of `out`. The folder appears when it is whole.
+    Columns of views (string_view, binary_view) become large_string and large_binary.
     Raises ConfigError for a folder that has files, and where the disk has too little left; errors of files as
     `ParquetSource`.
     """
@@ -71,8 +72,9 @@ def shuffled_copy(
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as folder:
         buckets, made = [Path(folder) / f"{k}" for k in range(count)], Path(folder) / "made"
         made.mkdir()
-        rows = _deal(files, buckets, seed, tell)
-        written = _write(buckets, made, files[0].schema, seed, row_group_size, rows, tell)
+        schema = _without_views(files[0].schema)
+        rows = _deal(files, schema, buckets, seed, tell)
+        written = _write(buckets, made, schema, seed, row_group_size, rows, tell)
         if out.exists():
             out.rmdir()
         os.replace(made, out)
@@ -86,11 +88,23 @@ def _bytes_of(file: ColumnFile) -> int:
     return sum(file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups))
 
 
-def _deal(files: list[ColumnFile], buckets: list[Path], seed: int, tell: Callable[[float, str], Any]) -> int:
+def _without_views(schema: Any) -> Any:
+    """Return a schema with large_string and large_binary for columns of views, of which PyArrow takes no rows."""
+    import pyarrow as pa
+
+    large = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    return pa.schema(
+        [field.with_type(large.get(field.type, field.type)) for field in schema], schema.metadata
+    )
+
+
+def _deal(
+    files: list[ColumnFile], schema: Any, buckets: list[Path], seed: int, tell: Callable[[float, str], Any]
+) -> int:
     """Write each row to its bucket, and return their number."""
     import pyarrow as pa
 
-    schema, total, done = files[0].schema, sum(sum(file.sizes) for file in files), 0
+    total, done = sum(sum(file.sizes) for file in files), 0
     places = [(file, group) for file in files for group in range(len(file.sizes))]
     with ExitStack() as stack:
         writers = []
