@@ -14,6 +14,7 @@ from pyarrow import parquet
 import chainrule as c
 from chainrule.data.stream import Stream
 from chainrule.data.windows import pieces
+from chainrule.datasets.column_files import ColumnFile
 from chainrule.datasets.parquet_source import ParquetSource
 
 R = np.random.default_rng(1)
@@ -302,6 +303,34 @@ def test_a_damaged_column_is_named(tmp_path: Path):
     of.read(0)
     with pytest.raises(c.FormatError, match=r"row group 1 of .*of.parquet, column 'b', cannot be read"):
         of.read(1)
+
+
+def test_columns_that_can_be_read_alone_are_not_blamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    reads = ColumnFile._read
+
+    def read(self: ColumnFile, group: int, columns: Any) -> Any:
+        if len(columns) > 1:
+            raise OSError("timed out")
+        return reads(self, group, columns)
+
+    of = source(write(tmp_path / "of.parquet"))
+    monkeypatch.setattr(ColumnFile, "_read", read)
+    with pytest.raises(c.FormatError, match=r"row group 1 of .*of.parquet cannot be read \(timed out\)"):
+        of.read(1)
+
+
+def test_a_lack_of_memory_is_no_fault_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = write(tmp_path / "of.parquet")
+    of = source(path)
+
+    def lacks(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(parquet, "ParquetFile", lacks)
+    with pytest.raises(MemoryError):
+        of.read(0)
+    with pytest.raises(MemoryError):
+        source(path)
 
 
 def test_a_file_that_changes_while_it_is_read(folder: Path):

@@ -46,16 +46,22 @@ class ColumnFile:
         return f"{'row group' if self.is_parquet else 'record batch'} {group} of {self.path}"
 
     def read(self, group: int, columns: Sequence[str]) -> Any:
-        """Read columns of a group as a PyArrow table. Raises FormatError that names file, group and column."""
+        """Read columns of a group as a PyArrow table. Raises FormatError that names file, group and column.
+
+        It names no column if each of them alone can be read.
+        """
         try:
             return self._read(group, columns)
+        except MemoryError:  # says nothing of the file
+            raise
         except Exception as error:  # of Arrow, of the system, and of a server whatever its client raises
             for name in columns if len(columns) > 1 else ():
                 self.read(group, [name])  # the first that fails says so
             said = " ".join(f"{error}".split())[:160] or type(error).__name__
+            which = f", column {columns[0]!r}," if len(columns) == 1 else ""
             raise FormatError(
-                f"{self.where(group)}, column {columns[0]!r}, cannot be read ({said}); look whether the file is whole "
-                "and its place can be reached."
+                f"{self.where(group)}{which} cannot be read ({said}); look whether the file is whole and its place can "
+                "be reached."
             ) from error
 
     def _read(self, group: int, columns: Sequence[str]) -> Any:
@@ -111,6 +117,8 @@ def look_into(path: str, system: Any) -> ColumnFile:
             crc = zlib.crc32(file.read(), zlib.crc32(f"{size}".encode()))
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist; name a file or a folder that does.") from error
+    except MemoryError:
+        raise
     except Exception as error:
         said = " ".join(f"{error}".split())[:160] or type(error).__name__
         raise FormatError(f"{path} is damaged or no {kind} file ({said}); write it anew.") from error
