@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -258,6 +260,17 @@ def test_nothing_there(tmp_path: Path):
     ):
         with pytest.raises((c.DataError, c.ConfigError), match=said):
             source(path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no other system bounds a process's data so")
+def test_a_run_in_a_third_of_the_memory_of_its_rows():
+    script = Path(__file__).parents[2] / "benchmarks" / "data.py"
+    done = subprocess.run(
+        [sys.executable, script, "memory", str(1 << 20)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("208 MB of rows, 69 MB to allocate: resident from")
 
 
 @pytest.mark.parametrize("column", ["b", "y", "w"])
