@@ -21,6 +21,7 @@ QuantileTransformer, with the number of quantiles of Gorishniy, Kotelnikov and B
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -102,9 +103,8 @@ def apply(x: Array, scales: Sequence[Scaling]) -> Array:
     """Return z of x, (n, columns), by the scale of each column; all are of one way."""
     way = scales[0].way
     if way == "quantile":
-        return np.stack(
-            [_normal(column, each.grid) for column, each in zip(x.T, scales, strict=True)], axis=1
-        )
+        shares = [_share(column, each.grid) for column, each in zip(x.T, scales, strict=True)]
+        return _normal(np.stack(shares, axis=1))
     center = np.array([scale.center for scale in scales])
     spread = np.array([scale.spread for scale in scales])
     if way == "none":
@@ -116,14 +116,24 @@ def apply(x: Array, scales: Sequence[Scaling]) -> Array:
     return np.asarray(z / np.sqrt(1 + (z / 3) ** 2))
 
 
-def _normal(x: Array, grid: tuple[float, ...]) -> Array:
-    """Phi^-1(F(x)); of equal quantiles the mean of the first and the last counts."""
+def _share(x: Array, grid: tuple[float, ...]) -> Array:
+    """F(x) of a column, (n,): of equal quantiles the mean of the first and the last counts."""
+    values, steps = np.array(grid), _steps(len(grid))
+    with np.errstate(over="ignore", invalid="ignore"):  # the slope between numbers near the ends of float64
+        return (np.interp(x, values, steps) - np.interp(-x, -values[::-1], -steps[::-1])) / 2
+
+
+@lru_cache(maxsize=8)
+def _steps(count: int) -> Array:
+    """The shares of so many quantiles, from 0 to 1."""
+    return np.linspace(0.0, 1.0, count)
+
+
+def _normal(share: Array) -> Array:
+    """Phi^-1(share)."""
     from scipy.special import ndtri
 
-    values, steps = np.array(grid), np.linspace(0.0, 1.0, len(grid))
-    with np.errstate(over="ignore", invalid="ignore"):  # the slope between numbers near the ends of float64
-        share = (np.interp(x, values, steps) - np.interp(-x, -values[::-1], -steps[::-1])) / 2
-    return np.asarray(ndtri(np.clip(np.nan_to_num(share, nan=0.5), TAIL, 1 - TAIL)))
+    return np.asarray(ndtri(np.clip(np.where(np.isnan(share), 0.5, share), TAIL, 1 - TAIL)))
 
 
 def _scales(way: str, center: Array, spread: Array) -> list[Scaling]:
