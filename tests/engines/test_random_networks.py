@@ -22,8 +22,8 @@ FUSED = [isa for isa in SETS if isa != "baseline" or os.uname().machine == "aarc
 
 few = [pytest.param(range(start, start + 30), id=f"from {start}") for start in (0, 30)]
 many = [
-    pytest.param(range(start, start + 100), id=f"from {start}", marks=pytest.mark.slow)
-    for start in range(0, 1000, 100)
+    pytest.param(range(start, min(start + 50, 1000)), id=f"from {start}", marks=pytest.mark.slow)
+    for start in range(60, 1000, 50)
 ]
 
 
@@ -32,14 +32,15 @@ def cases(numbers: range) -> list[Case]:
     return [draw(seed) for seed in numbers] + [draw(seed, many_samples=True) for seed in numbers[::10]]
 
 
-@pytest.mark.parametrize("isa", SETS)
 @pytest.mark.parametrize("numbers", [*few, *many])
-def test_the_native_engine_agrees_with_the_reference(numbers, isa, monkeypatch):
+def test_the_native_engine_agrees_with_the_reference(numbers, monkeypatch):
     """Theta, outputs, running statistics and all that is recorded; the step and the link of an error."""
-    monkeypatch.setenv("CHAINRULE_ISA", isa)
     for case in cases(numbers):
-        found = agreement(case)
-        assert found.holds, (case.seed, found, case.network)
+        reference = train(case, "reference")  # NumPy takes most of the time
+        for isa in SETS:
+            monkeypatch.setenv("CHAINRULE_ISA", isa)
+            found = agreement(case, reference)
+            assert found.holds, (case.seed, isa, found, case.network)
 
 
 def bits(run: Trained) -> tuple:
