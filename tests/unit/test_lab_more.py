@@ -26,10 +26,15 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 class Reports(dict[str, Report]):
-    """By name, each made when it is first asked for."""
+    """By name, each made when it is first asked for, and how much was done at each call of its progress."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: dict[str, list[float]] = {}
 
     def __missing__(self, name: str) -> Report:
-        self[name] = lab.run(name, **SMALL[name])
+        done = self.done[name] = []
+        self[name] = lab.run(name, progress=lambda share, what: done.append(share), **SMALL[name])
         return self[name]
 
 
@@ -87,9 +92,9 @@ def test_a_seed_means_the_same_numbers(name: str, reports: dict[str, Report]):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_progress_runs_from_0_to_1(name: str):
-    seen: list[float] = []
-    lab.run(name, progress=lambda share, what: seen.append(share), **(SMALL[name] | {"repeats": 1}))
+def test_progress_runs_from_0_to_1(name: str, reports: Reports):
+    assert reports[name].name == name
+    seen = reports.done[name]
     assert len(seen) > 3
     assert all(0 <= share <= 1 for share in seen)
     np.testing.assert_allclose(seen, np.maximum.accumulate(seen), atol=1e-9)
