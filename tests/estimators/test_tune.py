@@ -43,19 +43,33 @@ def regressor(**settings: Any) -> MLPRegressor:
 # --- the spaces
 
 
+@pytest.mark.parametrize("is_regression", [True, False], ids=["regression", "classification"])
 @pytest.mark.parametrize("name", SPACES)
-def test_the_defaults_of_a_space_are_the_preset(name):
+def test_the_defaults_of_a_space_are_the_preset(name, is_regression):
     """The first setting gives the bits of the estimator as it is."""
-    space = SPACES[name]
+    space = SPACES[name](is_regression)
     assert name in PRESETS
     default = {n: each.default for n, each in space.dimensions.items()}
+    kind, y = (MLPRegressor, Y) if is_regression else (MLPClassifier, LABELS)
+    how = {"preprocess": "auto", "random_state": 0, "max_iter": 4, "preset": name}
     made = [
-        regressor(preset=name).set_params(**parameters).fit(X[:90], Y[:90], X_val=X[90:], y_val=Y[90:])
+        kind(**how, n_members=2).set_params(**parameters).fit(X[:90], y[:90], X_val=X[90:], y_val=y[90:])
         for parameters in ({}, space.parameters(default))
     ]
-    assert_array_equal(made[0].predict(X), made[1].predict(X))
+    assert_array_equal(*(each.predict(X) if is_regression else each.predict_proba(X) for each in made))
     for each in space.dimensions.values():
         assert each.default in each.choices if each.choices else each.low <= each.default <= each.high
+
+
+def test_a_setting_of_a_published_network_becomes_parameters():
+    values = {"layers": 2, "width": 64, "dropout": 0.2, "learning_rate": 0.01, "weight_decay": 0.5}
+    found = SPACES["tabm"](True).parameters(values)
+    assert (found["hidden_layer_sizes"], found["dropout"]) == ((64, 64), 0.2)
+    assert (found["optimizer"].learning_rate, found["optimizer"].weight_decay) == (0.01, 0.5)
+    found = SPACES["realmlp"](False).parameters(values | {"activation": "mish", "one_minus_beta2": 0.02})
+    assert (found["activation"], found["optimizer"].beta2) == ("mish", 0.98)
+    for name in ("realmlp", "tabm"):
+        assert SPACES[name](True).parameters({}) == {}
 
 
 def test_a_setting_becomes_parameters():

@@ -43,7 +43,10 @@ TunedData = Annotated[
     ),
 ]
 TunedPreset = Annotated[
-    str | None, Option("--preset", help="The preset that is searched around: fast.", show_default="fast")
+    str | None,
+    Option(
+        "--preset", help="The preset that is searched around: fast, realmlp or tabm.", show_default="fast"
+    ),
 ]
 TunedMembers = Annotated[
     int | None, Option("--members", help="Networks of an ensemble, in each trial.", show_default="1")

@@ -199,10 +199,11 @@ def prepared(estimator: Any, X: Any, y: Any, folds: int | None, jobs: int, seed:
     made, y = clone(estimator), np.asarray(y)
     if made.random_state is None:
         made.set_params(random_state=seed)
-    parts = tuple(rows.folds(y, hasattr(made, "predict_proba"), folds, seed))
+    is_classes = hasattr(made, "predict_proba")
+    parts = tuple(rows.folds(y, is_classes, folds, seed))
     if not all(len(part) >= 2 for pair in parts for part in pair):
         raise DataError(f"y has {len(y)} rows, too few to hold some out; bring more.")
-    return _Search(made, Problem(X, y, parts, threading.Event()), SPACES[name], seed, jobs)
+    return _Search(made, Problem(X, y, parts, threading.Event()), SPACES[name](not is_classes), seed, jobs)
 
 
 def setup(search: _Search, folds: int | None) -> dict[str, Any]:

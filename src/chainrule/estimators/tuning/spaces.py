@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from chainrule.estimators.settings import OPTIMIZING
 from chainrule.formulas.optimizers import AdamW
-from chainrule.formulas.schedules import Cosine
+from chainrule.formulas.schedules import Constant, Cosine, CosLog
 
 
 class Dimension(NamedTuple):
@@ -56,6 +56,8 @@ def fast_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 SIZES, STEPS = ("hidden_layer_sizes",), OPTIMIZING
+OWN = "preset"
+"""The choice of what the preset has, where that depends on the table."""
 FAST = Space(
     {
         "layers": Dimension(3, SIZES, 1, 5),
@@ -74,5 +76,78 @@ and decay around the preset's. `narrowing` halves the width from layer to layer.
 
 Sources: Gorishniy, Kotelnikov, Babenko, "TabM" (2025); Holzmüller, Grinsztajn, Steinwart, "Better by default" (2024).
 """
-SPACES: dict[str, Space] = {"fast": FAST}
-"""The spaces, by the name of the preset."""
+
+
+def realmlp_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a setting of `realmlp`."""
+    found = _network(values)
+    if values.get("activation", OWN) != OWN:
+        found["activation"] = values["activation"]
+    if "learning_rate" in values:
+        rate, decay, beta2 = values["learning_rate"], values["weight_decay"], 1 - values["one_minus_beta2"]
+        found |= {
+            "optimizer": AdamW(rate, beta2=beta2, weight_decay=decay),
+            "schedule": CosLog(4),
+            "alpha": 0.0,
+        }
+    return found
+
+
+def tabm_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a setting of `TABM`."""
+    found = _network(values)
+    if "learning_rate" in values:
+        found["optimizer"] = AdamW(values["learning_rate"], weight_decay=values["weight_decay"])
+        found |= {"schedule": Constant(), "alpha": 0.0}
+    return found
+
+
+def _network(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the dropout and the widths of a setting whose layers have one width."""
+    found: dict[str, Any] = {"dropout": values["dropout"]} if "dropout" in values else {}
+    if values.get("layers", OWN) != OWN:
+        found["hidden_layer_sizes"] = (values["width"],) * values["layers"]
+    return found
+
+
+def realmlp(is_regression: bool) -> Space:
+    """Return the search that RealMLP's authors recommend, of what an estimator's parameters decide.
+
+    They take Mish, the preset's for regression alone. Embeddings, label smoothing and the factors of rates stay.
+
+    Source: pytabkit's search space "tabarena-new" (Holzmüller, Grinsztajn, Steinwart).
+    """
+    return Space(
+        {
+            "layers": Dimension(3, SIZES, 2, 4),
+            "width": Dimension(256, SIZES, choices=(256, 384, 512)),
+            "dropout": Dimension(0.15, ("dropout",), 0.0, 0.5),
+            "activation": Dimension(OWN, ("activation",), choices=(OWN, "mish", "selu")),
+            "learning_rate": Dimension(0.2 if is_regression else 0.04, STEPS, 2e-2, 3e-1, is_log=True),
+            "weight_decay": Dimension(2e-2, STEPS, 1e-3, 5e-2, is_log=True),
+            "one_minus_beta2": Dimension(5e-2, STEPS, 5e-3, 5e-2, is_log=True),
+        },
+        realmlp_parameters,
+    )
+
+
+TABM = Space(
+    {
+        "layers": Dimension(OWN, SIZES, choices=(OWN, 1, 2, 3, 4)),
+        "width": Dimension(512, SIZES, choices=(64, 128, 256, 384, 512, 768, 1024)),
+        "dropout": Dimension(0.1, ("dropout",), 0.0, 0.5),
+        "learning_rate": Dimension(2e-3, STEPS, 1e-4, 5e-3, is_log=True),
+        "weight_decay": Dimension(3e-4, STEPS, 1e-4, 1e-1, is_log=True),
+    },
+    tabm_parameters,
+)
+"""The published search of TabM. The preset has two layers of 512, or three where the table has no numbers.
+
+Source: Gorishniy, Kotelnikov, Babenko, "TabM" (2025), appendix on the tuning of hyperparameters.
+"""
+SPACES: dict[str, Callable[[bool], Space]] = {
+    "fast": lambda is_regression: FAST,
+    "realmlp": realmlp,
+    "tabm": lambda is_regression: TABM,
+}
+"""space(is_regression), by the name of the preset."""
