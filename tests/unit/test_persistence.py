@@ -86,7 +86,7 @@ LAYER_LIST: dict[str, list[c.Layer]] = {kind: [layer()] for kind, layer in ACTIV
     ],
     "piecewise_linear_embedding": [
         c.PiecewiseLinearEmbedding(3, 4),
-        c.PiecewiseLinearEmbedding(columns=(2, 0), decays=0.5, linear_decays=1.0, rate=0.1),
+        c.PiecewiseLinearEmbedding(columns=(2, 0), decays=0.5, linear_decays=1.0, rate=0.1, ties=4),
     ],
     "dense": [c.Dense(4)],
     "batch_norm": [c.BatchNorm(), c.BatchNorm(momentum=0.99, eps=1e-3)],

@@ -139,6 +139,17 @@ def test_few_samples_have_fewer_bins():
     assert np.isfinite(model.theta).all()
 
 
+def test_equal_numbers_leave_edges_to_the_others():
+    """Eighteen zeros, 1 and 2 in 4 bins: by all rows the quantiles are 0, 0, 0, 0, 2; of five zeros 0, 0, 0, 0.5, 2."""
+    x = np.array([0.0] * 18 + [1.0, 2.0])[::-1, None]
+    for ties, edges in ((None, [0, 2, 2, 2, 2]), (1, [0, 0.5, 2, 2, 2])):
+        layer = c.PiecewiseLinearEmbedding(2, 4, ties=ties)
+        model = c.Model(c.Network(1, [layer], c.MeanSquaredError()), dtype="float64")
+        model.fit(x, np.zeros((20, 2)), epochs=1)
+        assert_array_equal(model.states[NAME].edges, [edges])
+        assert model.states[NAME].count == 20
+
+
 def test_gradients_agree_with_central_differences():
     for how in ({}, {"l2": 0.1, "l1": 0.01}):
         assert fitted(**how).check_gradients(X, Y).error < 1e-6
@@ -324,6 +335,7 @@ def test_where_it_stands():
         ({"columns": 1}, "columns of PiecewiseLinearEmbedding must be a list of columns, each once"),
         ({"columns": (-1,)}, "column of PiecewiseLinearEmbedding must be an integer of at least 0"),
         ({"columns": (3,)}, "columns of PiecewiseLinearEmbedding has column 3, but its inputs are 0 to 2"),
+        ({"ties": 0}, "ties of PiecewiseLinearEmbedding must be an integer of at least 1, not 0"),
         ({"rate": -1}, "rate of PiecewiseLinearEmbedding must be a finite number of at least 0"),
         ({"linear_decays": np.nan}, "linear_decays of PiecewiseLinearEmbedding must be a finite number"),
     ],

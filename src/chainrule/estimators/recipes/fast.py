@@ -45,6 +45,16 @@ splits:
 
 The last two are of pixels, all of one kind, and have no embedding therefore, nor has any table of more than 24 numbers.
 
+Rows of one number count for one bin at most in the quantiles that are the edges (`ties`), so that a number that most
+rows have leaves edges to the others. Relative to all rows, as the ratio of the mean test losses of three splits:
+
+    adult (0 in 92 and 95 % of two columns)      0.937 (two splits), with an accuracy of 0.868 for 0.857
+    phoneme, Bikeshare, nlswork, randhie         0.967, 0.994, 1.000, 0.999
+    storms                                       1.017
+    penbased                                     1.15: one split went from 0.008 to 0.018, the others to 0.98 and 0.94
+
+Of 2 bins at most adult has 0.943 and phoneme 0.994, of 4 adult has 0.953.
+
 It is one network. Of more processor time members make the most, as measured on 14 of the tables, 3,000 or 6,000 rows to
 train on, by the loss relative to that of one network:
 
@@ -81,8 +91,9 @@ EPOCHS, MANY = 100, 10_000
 """The epochs of up to so many rows; of more rows they fall with the root of their number."""
 MOST_HELD_OUT = 10_000
 FRONT_RATE = 6.0
-VECTOR, BINS, ROWS_OF_A_BIN = 8, 48, 10
-"""The numbers of a vector in place of a number, the most bins, and the fewest rows of the table for each of them."""
+VECTOR, BINS, ROWS_OF_A_BIN, TIES = 8, 48, 10, 1
+"""The numbers of a vector in place of a number, the most bins, the fewest rows of the table for each of them, and how
+many bins the rows of one number count for."""
 MOST_NUMBERS = 24
 """A table of more numbers has no embedding."""
 
@@ -116,7 +127,7 @@ def fast(facts: Facts) -> Proposal:
     if not 0 < len(facts.numbers) <= MOST_NUMBERS:
         return proposal
     bins = min(BINS, max(2, facts.rows // ROWS_OF_A_BIN))
-    embedding = PiecewiseLinearEmbedding(VECTOR, bins, columns=facts.numbers)
+    embedding = PiecewiseLinearEmbedding(VECTOR, bins, columns=facts.numbers, ties=TIES)
     return proposal._replace(front=(embedding, *proposal.front))
 
 

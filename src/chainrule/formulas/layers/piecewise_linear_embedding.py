@@ -61,6 +61,8 @@ class PiecewiseLinearEmbedding(InPlace):
     The edges are the quantiles 0, 1/bins, ..., 1 of the training data, equal ones taken once. They are measured when
     `Model.fit` first runs, stored with the model, and constant from then on, as the statistics of `Standardize`, which
     may come before it, as may `Rescale` and `Embedding`. A constant column has no bins: x w0 + b0.
+    ties: at least 1, the most bins' worth of rows, n/bins each, that equal numbers count for; None for all, as in the
+    source. Of a column that is 0 in nine rows of ten, all rows leave a tenth of the edges to the other numbers.
     rate: a factor of the learning rate of w0, b0 and E.  decays: a factor of the weight decay of E.  linear_decays: of
     that of w0 and b0, which have none in the source.  All are at least 0. l2, l1 and max_norm leave all three alone.
     E starts at 0, w0 and b0 in U(-1/sqrt(size), 1/sqrt(size)).
@@ -76,11 +78,14 @@ class PiecewiseLinearEmbedding(InPlace):
     rate: float = 1.0
     decays: float = 1.0
     linear_decays: float = 0.0
+    ties: int | None = None
 
     def __post_init__(self) -> None:
         """Check the numbers and the columns, and keep these as a tuple of Python integers."""
         count_settings(self, "size", "bins")
         number_settings(self, "rate", "decays", "linear_decays", minimum=0)
+        if self.ties is not None:
+            count_settings(self, "ties")
         if self.bins > MAX_BINS:
             raise ConfigError(f"bins of PiecewiseLinearEmbedding must be at most {MAX_BINS:,}; 48 are usual.")
         self.check_columns()
@@ -181,7 +186,8 @@ class PiecewiseLinearEmbedding(InPlace):
 
     def measured(self, state: Any, place: int, x: NDArray[Any]) -> Any:
         """Return the state with the edges of one column, from its numbers x (n,), in their type."""
-        distinct = np.unique(quantiles(x, min(self.bins, len(x) - 1)).astype(x.dtype))
+        counted = x if self.ties is None else thinned(x, self.ties * len(x) // self.bins)
+        distinct = np.unique(quantiles(counted, min(self.bins, len(counted) - 1)).astype(x.dtype))
         edges, bins = np.array(state.edges), np.array(state.bins)
         edges[place], edges[place, : len(distinct)], bins[place] = distinct[-1], distinct, len(distinct) - 1
         return PiecewiseLinearState(edges, bins, np.asarray(float(len(x))))
@@ -206,6 +212,12 @@ def quantiles(x: NDArray[Any], count: int) -> NDArray[np.float64]:
     a, b = (ordered[np.minimum(place, len(x) - 1)].astype(np.float64) for place in (low, low + 1))
     made: NDArray[np.float64] = a + (b - a) * (rest / max(count, 1))
     return made
+
+
+def thinned(x: NDArray[Any], most: int) -> NDArray[Any]:
+    """Return x (n,) sorted, with equal numbers at most so many times, but once."""
+    values, counts = np.unique(x, return_counts=True)
+    return np.repeat(values, np.minimum(counts, max(most, 1)))
 
 
 def heights(found: Located, bins: int) -> Array:
