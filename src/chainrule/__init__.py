@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from chainrule.errors import ChainruleError as ChainruleError
     from chainrule.errors import ConfigError as ConfigError
     from chainrule.errors import DataError as DataError
+    from chainrule.errors import DistributedError as DistributedError
     from chainrule.errors import FormatError as FormatError
     from chainrule.errors import NonFiniteError as NonFiniteError
     from chainrule.errors import ShapeError as ShapeError
@@ -107,7 +108,10 @@ _HOMES = {
     "engines": ("ENGINES",),
     "estimators": ("MLPClassifier", "MLPRegressor"),
     "estimators.tables.preprocessor": ("TablePreprocessor",),
-    "errors": ("ChainruleError", "ConfigError", "DataError", "FormatError", "NonFiniteError", "ShapeError"),
+    "errors": (
+        *("ChainruleError", "ConfigError", "DataError", "DistributedError", "FormatError"),
+        *("NonFiniteError", "ShapeError"),
+    ),
     "formulas.initializers": (
         *("Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform"),
         *("LeCunNormal", "LeCunUniform", "Normal", "Orthogonal", "PerFeature"),

@@ -5,9 +5,10 @@
     ├── ShapeError       arrays whose shapes do not match the network or each other
     ├── DataError        values that cannot be used: NaN, a label without an output
     ├── FormatError      a damaged file, or one of another format
-    └── NonFiniteError   training that produced NaN or infinity
+    ├── NonFiniteError   training that produced NaN or infinity
+    └── DistributedError another process of the run that has gone or does not answer
 
-Each message says the argument, what was expected, what was given, and the next step. All but the last are also a
+Each message says the argument, what was expected, what was given, and the next step. All but the last two are also a
 `ValueError`, so code written for scikit-learn catches them as it is.
 
 A message may be shown where options have other names: the command has `--batch-size` for `batch_size`, and names a loss
@@ -84,3 +85,7 @@ class NonFiniteError(ChainruleError, ArithmeticError):
         super().__init__(message)
         self.step = step
         self.link = link
+
+
+class DistributedError(ChainruleError, RuntimeError):
+    """Another process of the run has ended, or does not answer."""

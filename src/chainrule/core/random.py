@@ -68,17 +68,24 @@ def threefry2x32(
     return x0, x1
 
 
-def uniform_bits(seed: Array, stream: Array, step: Array, shape: tuple[int, int], xp: ModuleType) -> Array:
-    """Draw uniform 32-bit words for an array of the walk.
+def uniform_bits(
+    seed: Array, stream: Array, step: Array, shape: tuple[int, int], xp: ModuleType, row: Array = 0
+) -> Array:
+    """Draw uniform 32-bit words for an array of the walk, or for some rows of it.
 
     key = (seed, stream), counter = (element // 2, step): elements in row-major order, two to a block.
     seed, stream (the link's number): integers in [0, 2^32).  step: an integer, of which the lower 32 bits count.  All
-    may be traced.  Returns uint32 of `shape`.
+    may be traced.  row: the place of the first row in the whole array.  Returns uint32 of `shape`.
     """
     n = shape[0] * shape[1]
     # One-element arrays, not scalars: NumPy warns when a scalar wraps around, and wrapping is the point.
     key = (xp.asarray([seed], dtype=xp.uint32), xp.asarray([stream], dtype=xp.uint32))
     step = step % 2**32 if isinstance(step, (int, np.integer)) else step
-    counter = (xp.arange((n + 1) // 2, dtype=xp.uint32), xp.asarray([step], dtype=xp.uint32))
-    words = xp.stack(threefry2x32(key, counter, xp), axis=1)  # (blocks, 2)
-    return xp.reshape(words, (-1,))[:n].reshape(shape)
+    is_whole = isinstance(row, int) and row == 0
+    first = 0 if is_whole else row * shape[1]
+    blocks = xp.arange((n + 1) // 2 + (not is_whole), dtype=xp.uint32)
+    blocks = blocks if is_whole else blocks + xp.asarray([first // 2], dtype=xp.uint32)
+    words = xp.stack(threefry2x32(key, (blocks, xp.asarray([step], dtype=xp.uint32)), xp), axis=1)
+    words = xp.reshape(words, (-1,))  # two of a block
+    drawn = words[:n] if is_whole else xp.where(first % 2 == 1, words[1 : n + 1], words[:n])
+    return drawn.reshape(shape)

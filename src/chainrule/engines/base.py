@@ -32,6 +32,8 @@ class Plan(NamedTuple):
     """the device that an engine of accelerators runs on, as "cpu" or "cuda:0"; None for its choice"""
     streamed: int | None = None
     """the samples of an epoch that come in pieces of any sizes; None where all are in memory"""
+    shards: int | None = None
+    """the parts of each batch, a power of two, whose gradients are summed along one tree; None for whole batches"""
 
 
 class StepSettings(NamedTuple):
@@ -155,8 +157,10 @@ class OnProcessor:
         """Return itself."""
         return self
 
-    def no_device(self, plan: Plan) -> str | None:
-        """Return why it refuses the device of a plan, or None."""
+    def elsewhere(self, plan: Plan) -> str | None:
+        """Return why it refuses the device or the shards of a plan, or None."""
+        if plan.shards is not None:
+            return "shards are for the xla engine"
         if plan.device in (None, "cpu"):
             return None
         return f"device {plan.device!r} is for the xla engine, this one runs on the processor"

@@ -29,7 +29,7 @@ class ReferenceEngine(OnProcessor):
         """Return None for every network and optimizer; a reason for a precision other than theta's, or a device."""
         if plan.precision is not None:
             return f"precision {plan.precision!r} runs on the native engine"
-        return self.no_device(plan)
+        return self.elsewhere(plan)
 
     def session(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int

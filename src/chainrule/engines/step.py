@@ -182,6 +182,21 @@ def step_by_parameter(
     )
     objective = network.objective(network.fill(theta), batch.a, batch.y, batch.s, ctx, penalty, smoothing)
     g = [leaf.reshape(-1) for leaf in tree.leaves(objective.grads)]
+    new, after = updated(plan, theta, optimizer_states, g, lr, t, decay)
+    return StepResult(new, after, objective.states, objective.loss, objective.out, objective.penalty)
+
+
+def updated(
+    plan: Plan,
+    theta: Sequence[Array],
+    optimizer_states: Sequence[Any],
+    g: Sequence[Array],
+    lr: Array,
+    t: Array,
+    decay: Array,
+) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
+    """Clip the gradient, update and constrain: return theta and the optimizer's states, of each slot, after a step."""
+    network, g = plan.network, list(g)
     new, after = list(theta), list(optimizer_states)
     trained = [i for i, slot in enumerate(network.slots) if slot.link.name not in plan.frozen]
     if plan.clip_value is not None:
@@ -194,6 +209,4 @@ def step_by_parameter(
         factors = lr * slot.rate, t, decay * slot.decays
         moved, after[i] = update(plan.optimizer, g[i], after[i], theta[i], *factors)
         new[i] = constrained(network, slot, moved)
-    return StepResult(
-        tuple(new), tuple(after), objective.states, objective.loss, objective.out, objective.penalty
-    )
+    return tuple(new), tuple(after)

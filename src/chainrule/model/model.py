@@ -130,6 +130,7 @@ class Model(Trained, Shown):
         verbose: int = 0,
         engine: str = "auto",
         device: str | None = None,
+        shards: int | None = None,
         method: Method | str | None = None,
     ) -> History:
         """Train the model on X and y in place, and return the history of the run.
@@ -175,6 +176,9 @@ class Model(Trained, Shown):
         engine: "native" for C++, "reference" for NumPy, "xla" for what JAX compiles, or "auto" for the first that
             supports the network.
         device: what the xla engine trains on, as "cpu", "gpu" or "cuda:0"; None for JAX's choice.
+        shards: the parts of each batch, a power of two, which the processes of `chainrule.distributed` share: the bits
+            depend on the shards, not on who has which. Batch normalization takes its statistics of a shard. None for 8
+            after `distributed.initialize()`, else for whole batches.
         method: a training method other than backpropagation, by name ("spsa") or as an object (`SPSA(c=1e-3)`); the
             history then has the `forward_passes` of each epoch.
 
@@ -209,6 +213,7 @@ class Model(Trained, Shown):
             verbose=verbose,
             engine=engine,
             device=device,
+            shards=shards,
             method=method,
         )
 

@@ -1,3 +1,4 @@
+# Over 300 lines because it is one class with its objective, and how its links are built.
 """The network: a chain of links, its loss, and one flat vector of all its parameters.
 
 theta contains every parameter, in this order: the links of the chain, depth first (a block's branch, then
@@ -186,15 +187,30 @@ class Network:
         a: (batch, inputs).  y: (batch, outputs).  s: (batch,) weights with a positive sum.  factor: of the penalty.
         smoothing: a factor of the loss's label smoothing.
         """
+        penalty = self.penalty(params, factor)
+        found = self.weighted(params, a, y, objective.shares(s), ctx, smoothing, penalty)
+        return found._replace(grads=self.add_penalty(params, found.grads, factor), penalty=penalty)
+
+    def weighted(
+        self,
+        params: Sequence[Any],
+        a: Array,
+        y: Array,
+        share: Array,
+        ctx: Context,
+        smoothing: Array = 1.0,
+        penalty: Any = 0.0,
+    ) -> Objective:
+        """Compute sum_i share_i loss_i + penalty, the gradients of the sum alone, and the next states.
+
+        share: (batch,) of any sum, so that such sums over parts of a batch add up to that over all of it.
+        """
         of_loss = self.loss.smoothed(smoothing)
         out, caches = backprop.forward(self.links, params, a, ctx)
-        share = objective.shares(s)  # (batch,)
-        penalty = self.penalty(params, factor)
         loss = objective.value(of_loss.value(out, y), share, penalty)
         delta = objective.gradient(of_loss.gradient(out, y), share)  # (batch, outputs)
         grads = backprop.gradients(self.links, params, caches, delta, ctx)
-        grads = self.add_penalty(params, grads, factor)
-        return Objective(loss, out, grads, backprop.next_states(self.links, caches, ctx), penalty)
+        return Objective(loss, out, grads, backprop.next_states(self.links, caches, ctx))
 
     def penalty(self, params: Sequence[Any], factor: Array = 1.0) -> Any:
         """Compute factor (l2/2 ||W||^2 + l1 |W|) over all weights."""

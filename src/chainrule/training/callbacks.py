@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from chainrule import distributed
 from chainrule.core.settings import check_count, check_number
 from chainrule.errors import ConfigError
 from chainrule.formulas.metrics import METRICS
@@ -209,11 +210,16 @@ class Checkpoint(Callback):
     def on_steps(self, run: Run) -> None:
         """Write the checkpoint after each `every_steps` steps."""
         if self.every_steps is not None and run.step % self.every_steps == 0:
-            checkpoint.write(self.path, run)
+            self.write(run)
 
     def on_epoch_end(self, run: Run) -> None:
         """Write the checkpoint."""
-        checkpoint.write(self.path, run)
+        self.write(run)
+
+    def write(self, run: Run) -> None:
+        """Write the file, in a run of several processes that of process 0."""
+        if distributed.is_first():
+            checkpoint.write(self.path, run)
 
 
 def as_callbacks(callbacks: Any) -> list[Callback]:

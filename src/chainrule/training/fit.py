@@ -24,6 +24,7 @@ from chainrule.trained import persistence
 from chainrule.training import checkpoint
 from chainrule.training.history import History
 from chainrule.training.run import OptimizerState, Run, copied
+from chainrule.training.together import Together
 from chainrule.training.trainers import Trainer, trainer_for
 from chainrule.training.without_backprop import Method
 
@@ -102,6 +103,7 @@ def fit(
         steps_before=steps_before,
         drop_last=drop_last,
     )
+    run.together = Together(run)
     trainer.check(run)
     if resume is not None:
         if not Path(resume).is_file():
@@ -164,6 +166,7 @@ def fingerprint(
         "clip_value": plan.clip_value,
         "precision": plan.precision,
         "frozen": sorted(plan.frozen),
+        "shards": plan.shards,
         "shuffle": shuffle,
         "data": samples.fingerprint(),
         "validation data": None if validation is None else validation.fingerprint(),

@@ -29,7 +29,7 @@ ROUNDING = 1e-9
 
 def train(run: Run) -> None:
     """Run the training loop of a new or resumed run to its end."""
-    with watching(run):
+    with run.together.watching(run), watching(run):
         while run.epoch < run.epochs and run.history.stopped is None:
             train_epoch(run)
             if run.position == run.steps_per_epoch:  # unless a callback ended the run within the epoch
@@ -91,6 +91,7 @@ def train_epoch(run: Run) -> None:
             run.chunk = min(2 * run.chunk, max(1, int((end - begin) * longest / max(elapsed, 1e-9))))
             if run.position < run.steps_per_epoch:
                 look(run)
+            run.together.agree(run)
     finally:  # an error or Ctrl-C may skip the line above that counts the completed steps
         run.position = run.session.taken - before
         parts.close()
@@ -196,7 +197,7 @@ def finish_epoch(run: Run, record: dict[str, float]) -> None:
     """Validate, append the record, and call on_epoch_end of the callbacks."""
     start = time.perf_counter()
     if run.validation is not None:
-        record = record | {f"val_{name}": value for name, value in run.validate(run).items()}
+        record = record | {f"val_{name}": value for name, value in run.together.validated(run).items()}
     record["seconds"] = run.seconds + time.perf_counter() - start
     # No call between these, so Ctrl-C interrupts none of them, and a checkpoint contains a record for each epoch.
     run.history.records += [record]
@@ -206,6 +207,7 @@ def finish_epoch(run: Run, record: dict[str, float]) -> None:
         run.plateau = run.schedule.observe(run.plateau, -better(monitor) * watched(run, monitor))
     for callback in run.callbacks:
         callback.on_epoch_end(run)
+    run.together.agree(run)
 
 
 def _stops(run: Run) -> list[int]:

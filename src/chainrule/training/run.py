@@ -85,6 +85,8 @@ class Run:
     """steps that the optimizer had taken before this run"""
     drop_last: bool = False
     """whether an epoch leaves out the samples that fill no batch, the last ones of its order"""
+    together: Any = None
+    """the agreement with the other processes, see `training.together`"""
     shortened: int | None = None
     """the steps after which the run ends within an epoch, by a plan for a time limit; None for whole epochs"""
 

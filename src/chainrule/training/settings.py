@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.settings import check_choice, check_number
+from chainrule import distributed
+from chainrule.core.settings import check_choice, check_count, check_number
 from chainrule.errors import ConfigError, instead, option
 from chainrule.formulas.layers import Dropout
 from chainrule.formulas.optimizers import OPTIMIZERS, Adam, AnyOptimizer, Optimizer, Solver
@@ -132,6 +133,31 @@ def check_device(name: Any) -> str | None:
     if name is None or isinstance(name, str):
         return name
     raise ConfigError(f"{option('device')} must be a name such as 'cpu' or 'cuda:0', or None, not {name!r}.")
+
+
+def check_shards(shards: Any, optimizer: Any, method: Method | None, members: Any) -> int | None:
+    """Return the shards of each batch, or None for whole ones. Raises ConfigError where a batch has none."""
+    if shards is None and not distributed.is_initialized():
+        return None
+    why = None
+    if isinstance(optimizer, Solver):
+        why = f"{named(optimizer)} has no batches"
+    elif method is not None and method.kind != "backpropagation":
+        why = f"{method.kind} runs in one process"
+    elif members is not None:
+        why = "the members of an ensemble train one by one"
+    if why is not None:
+        if shards is None and distributed.process_count() == 1:
+            return None
+        raise ConfigError(
+            f"{option('shards')} are parts of a batch, and {why}; train it in one process, without them."
+        )
+    count = check_count(distributed.SHARDS if shards is None else shards, "shards")
+    if count & (count - 1):
+        raise ConfigError(
+            f"{option('shards')} must be a power of two, not {count}; {distributed.SHARDS} is usual."
+        )
+    return count
 
 
 def check_precision(precision: Any, dtype: Any, optimizer: Any) -> str | None:

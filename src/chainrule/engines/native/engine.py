@@ -72,7 +72,7 @@ class NativeEngine(OnProcessor):
             return f"it does not know the loss {type(network.loss).__name__}"
         if not knows_optimizer(optimizer):
             return f"it does not know the optimizer {type(optimizer).__name__}"
-        return self.no_device(plan)
+        return self.elsewhere(plan)
 
     def session(
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int

@@ -75,28 +75,11 @@ class CompiledSteps:
 
     def compile(self, carry: Carry, data: DeviceData, span: Span, tail: int) -> Any:
         """Compile the steps for arrays of these shapes. Raises ConfigError if a formula cannot run under JAX."""
-        import jax
-
-        errors = (
-            jax.errors.TracerArrayConversionError,
-            jax.errors.TracerBoolConversionError,
-            jax.errors.TracerIntegerConversionError,
-            jax.errors.ConcretizationTypeError,
-            jax.errors.NonConcreteBooleanIndexError,
-        )
 
         def chainrule_steps(carry: Carry, data: DeviceData, span: Span) -> tuple[Carry, Array, Array]:
             return self.steps(carry, data, span, tail)
 
-        try:
-            return jax.jit(chainrule_steps).lower(carry, data, span).compile()
-        except errors as error:
-            engine = option("engine", "engine='reference'", "reference")
-            raise ConfigError(
-                f"{option('engine', 'engine xla', 'xla')} cannot compile this network: a layer, loss or optimizer of "
-                "your own calls NumPy or branches on a value, where functions of the array's own namespace are needed "
-                f"(chainrule.core.arrays.namespace); use {engine}."
-            ) from error
+        return compiled(chainrule_steps, carry, data, span)
 
     def steps(self, carry: Carry, data: DeviceData, span: Span, tail: int) -> tuple[Carry, Array, Array]:
         """Take the steps of the loop, and one of `tail` samples if that is not 0 and rows are left for it."""
@@ -161,15 +144,43 @@ class CompiledSteps:
         return new, sums + jnp.stack([loss * weight, weight, right, loss * count, part * count])
 
 
-def program(plan: Plan) -> CompiledSteps:
-    """Return the program of a plan: the same one for another seed, and for another network of equal layers."""
+def compiled(function: Callable[..., Any], *given: Any, donated: tuple[int, ...] = ()) -> Any:
+    """Compile a function for what it is given. Raises ConfigError if a formula cannot run under JAX.
+
+    donated: the places of arguments whose memory the results take.
+    """
+    import jax
+
+    errors = (
+        jax.errors.TracerArrayConversionError,
+        jax.errors.TracerBoolConversionError,
+        jax.errors.TracerIntegerConversionError,
+        jax.errors.ConcretizationTypeError,
+        jax.errors.NonConcreteBooleanIndexError,
+    )
+    try:
+        return jax.jit(function, donate_argnums=donated).lower(*given).compile()
+    except errors as error:
+        engine = option("engine", "engine='reference'", "reference")
+        raise ConfigError(
+            f"{option('engine', 'engine xla', 'xla')} cannot compile this network: a layer, loss or optimizer of "
+            "your own calls NumPy or branches on a value, where functions of the array's own namespace are needed "
+            f"(chainrule.core.arrays.namespace); use {engine}."
+        ) from error
+
+
+def program(plan: Plan, make: Callable[[Plan], CompiledSteps] = CompiledSteps) -> CompiledSteps:
+    """Return the program of a plan: the same one for another seed, and for another network of equal layers.
+
+    make: its class.
+    """
     optimizer: Any = (
         plan.optimizer if is_own(plan.optimizer) else id(plan.optimizer)
     )  # which the program keeps
     key = plan._replace(
         network=structure(plan.network), optimizer=optimizer, seed=0, threads=None, device=None, streamed=None
     )
-    found: CompiledSteps = _kept(_STEPS, key, lambda: CompiledSteps(plan))
+    found: CompiledSteps = _kept(_STEPS, (key, make), lambda: make(plan))
     return found
 
 

@@ -105,12 +105,22 @@ class Context(NamedTuple):
     link: Link | None = None
     dropout: Array = 1.0
     """a factor of the rate of every Dropout, at most 1"""
+    row: Array = 0
+    """the place of the first row in the batch, where a walk is over some of its rows: draws depend on it"""
 
     def at(self, link: Link) -> Context:
         """Return the same context for one link. A frozen link behaves as in prediction."""
         training = self.training and link.name not in self.frozen
         return Context(
-            training, self.seed, self.step, self.states, self.frozen, self.watch, link, self.dropout
+            training,
+            self.seed,
+            self.step,
+            self.states,
+            self.frozen,
+            self.watch,
+            link,
+            self.dropout,
+            self.row,
         )
 
     @property

@@ -21,7 +21,7 @@ class Dropout(Layer):
     dL/da = delta * mask
 
     rate: in [0, 1); a step of training may lower it by a factor (`Context.dropout`).
-    The mask is a function of (seed, link, step) alone: `chainrule.core.random.uniform_bits`.
+    The mask is a function of (seed, link, step, row of the batch) alone: `chainrule.core.random.uniform_bits`.
     Source: Srivastava et al., "Dropout", JMLR 15, 2014, section 10.
     """
 
@@ -42,7 +42,9 @@ class Dropout(Layer):
             return a, None
         assert ctx.link is not None
         xp, rate = namespace(a), self.rate * ctx.dropout
-        bits = uniform_bits(ctx.seed, ctx.link.number, ctx.step, a.shape, xp)  # (batch, width) uint32
+        bits = uniform_bits(
+            ctx.seed, ctx.link.number, ctx.step, a.shape, xp, ctx.row
+        )  # (batch, width) uint32
         keep = bits >= threshold(rate, xp)
         mask = keep.astype(a.dtype) * xp.asarray(1 / (1 - rate), dtype=a.dtype)  # (batch, width)
         return a * mask, mask

@@ -1,0 +1,34 @@
+"""One training run over several processes, on one machine or on many, with the same bits for any number of them.
+
+    import chainrule
+    from chainrule import distributed
+
+    distributed.initialize()  # where it was started by Slurm, Kubeflow, Open MPI or with JAX_* variables
+    model.fit(X, y, batch_size=4096)  # each process takes its part of every batch
+
+Every process runs the same program with the same data and settings. A batch is cut into `shards`, whose gradients are
+summed along one binary tree: what a run computes is a function of the shards, and not of how many processes share them.
+JAX carries the messages (`jax.distributed`). Process 0 alone prints, evaluates and writes.
+"""
+
+from __future__ import annotations
+
+from chainrule.distributed.processes import (
+    SHARDS,
+    initialize,
+    is_first,
+    is_initialized,
+    process_count,
+    process_index,
+    shutdown,
+)
+
+__all__ = [
+    "SHARDS",
+    "initialize",
+    "is_first",
+    "is_initialized",
+    "process_count",
+    "process_index",
+    "shutdown",
+]

@@ -1,0 +1,199 @@
+"""A session of the xla engine: numbers go between theta's layout and the device, a step that gave NaN is found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.data.samples import Samples
+from chainrule.engines import diagnosis
+from chainrule.engines.base import Plan, StepSettings
+from chainrule.engines.step import cut, cut_state, gradient
+from chainrule.engines.xla import devices
+from chainrule.engines.xla.program import Carry, CompiledSteps, Span, program
+from chainrule.engines.xla.samples import DevicePart, DeviceSamples, Shared, fetch, put, source
+from chainrule.errors import NonFiniteError
+
+
+class XlaSession:
+    """Training steps by a compiled program. See `Session`.
+
+    The device holds the numbers between steps. `synchronize` copies theta and the states back, `optimizer_state` the
+    optimizer's. Anything copied back is put on the device again before the next step: the caller may have modified it.
+
+    A call does not give its memory away (JAX's donation): if it ends in NaN or infinity, the step is looked for from
+    its start. That costs a copy of the numbers in a call of many steps; a look at each gradient costs a pass in each.
+    """
+
+    call_steps: int | None = None
+    turns = 1
+
+    def __init__(
+        self,
+        plan: Plan,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        optimizer_state: Any,
+        step_offset: int,
+        device: Any,
+        shared: Shared,
+    ) -> None:
+        """Look the program up. Numbers are put on the device, and the program is compiled, at the first step."""
+        self.plan, self.theta, self.step_offset = plan, theta, step_offset
+        self.device, self.shared = device, shared
+        self.states, self._optimizer_state = states, optimizer_state
+        self.all_sums, self.taken = np.zeros(5), 0
+        self.sums, self.row_sums = self.all_sums[:3], self.all_sums[3:]
+        self.program = self.programmed()
+        self.source: DeviceSamples | None = None
+        self.carry: Carry = Carry((), (), {})
+        self.theta_is_stale = False  # whether the device's theta and states are newer than these attributes
+        self.moments_are_stale = False  # the same for the optimizer's state
+        self.trained = [slot.link.name not in plan.frozen for slot in plan.network.slots]
+
+    def programmed(self) -> CompiledSteps:
+        """Return the program."""
+        return program(self.plan)
+
+    def placed(self, samples: Samples) -> DeviceSamples:
+        """Return samples on the device."""
+        return source(self.shared, samples, self.plan, self.device)
+
+    @property
+    def compiles(self) -> bool:
+        """Whether its first step waits for the compiler."""
+        return not self.program.compiled
+
+    def steps(self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int) -> None:
+        """Take the steps, as many in one call of the program as it has room for. Raises NonFiniteError."""
+        with devices.settings():
+            self.push()
+            if self.source is None or self.source.samples is not samples:
+                self.source = self.placed(samples)
+            size, room = self.plan.batch_size, self.source.room
+            for begin in range(0, len(settings.rate), room):
+                some = settings.part(begin, begin + room)
+                self.call(self.source, rows[begin * size : (begin + room) * size], some, first + begin)
+
+    def call(
+        self, source: DeviceSamples, rows: NDArray[np.int64], settings: StepSettings, first: int
+    ) -> None:
+        """Take at most `room` steps by one call of the program."""
+        room, count = source.room, len(settings.rate)
+        by_step = np.zeros((5, room))
+        by_step[:, :count] = settings
+        part = source.part(rows)
+        span = Span(
+            part.rows,
+            by_step,
+            np.int64(len(rows)),
+            np.int64(0),
+            np.int64(first),
+            np.int64(self.step_offset),
+            np.uint32(self.plan.seed),
+        )
+        after, sums, finite = self.run(part, span)
+        if not finite:
+            self.fail(source.samples, rows, part, span, settings)
+        self.keep(after, sums, count)
+
+    def run(self, part: DevicePart, span: Span) -> tuple[Carry, NDArray[np.float64], bool]:
+        """Run the program from the numbers on the device, which stay, and wait for its end."""
+        carry, sums, finite = self.program(self.carry, part.data, span, part.tail)
+        return carry, fetch(sums), bool(finite)
+
+    def keep(self, after: Carry, sums: NDArray[np.float64], steps: int) -> None:
+        """Let the numbers after some steps be the current ones."""
+        self.theta_is_stale = self.moments_are_stale = True
+        self.carry = after
+        self.all_sums += sums
+        self.taken += steps
+
+    def fail(
+        self, samples: Samples, rows: NDArray[np.int64], part: DevicePart, span: Span, settings: StepSettings
+    ) -> None:
+        """Find the first step after which a number is not finite, take those before it, and raise its error.
+
+        What is not finite stays so, so the step is found by halving.
+        """
+        size = self.plan.batch_size
+
+        def after(steps: int) -> tuple[Carry, NDArray[np.float64], bool]:
+            return self.run(part, span._replace(samples=np.int64(min(steps * size, len(rows)))))
+
+        good, bad = 0, len(settings.rate)
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            good, bad = (middle, bad) if after(middle)[2] else (good, middle)
+        last = after(bad)[0]
+        if good:
+            carry, sums, _ = after(good)
+            self.keep(carry, sums, good)
+        self.synchronize()
+        here = rows[good * size : bad * size]
+        raise self.error(samples, here, int(span.first) + good, settings.part(good, bad), last)
+
+    def error(
+        self, samples: Samples, rows: NDArray[np.int64], t: int, settings: StepSettings, last: Carry
+    ) -> NonFiniteError:
+        """Walk step t by the reference, and say where the first bad number is; last: the numbers after the step."""
+        plan, network = self.plan, self.plan.network
+        lr, _, *factors = (float(values[0]) for values in settings)
+        params = network.unflatten(self.theta)
+        with np.errstate(all="ignore"):
+            batch = samples.batch(rows, plan.dtype)
+            draw = self.step_offset + t
+            dropout, penalty, smoothing = factors
+            objective, g = gradient(
+                plan, params, self.states, batch, draw, dropout=dropout, penalty=penalty, smoothing=smoothing
+            )
+        is_good = np.isfinite(objective.loss) and np.isfinite(g).all()
+        theta = np.concatenate([fetch(part) for part in last.theta]) if last.theta else self.theta
+        if is_good and not np.isfinite(theta).all():
+            self.theta[...] = theta
+            return diagnosis.of_update(network, theta, t, lr)
+        return diagnosis.of_gradient(plan, params, self.states, batch, self.step_offset, t, lr, *factors)
+
+    def push(self) -> None:
+        """Put theta, the states and the optimizer's state on the device, unless it has newer ones."""
+        if not self.theta_is_stale:
+            theta, states = put((cut(self.plan.network, self.theta), self.states), self.device)
+            self.carry = self.carry._replace(theta=theta, states=states)
+        if not self.moments_are_stale:
+            state_parts = cut_state(self.plan.network, self._optimizer_state)
+            moments = tuple(
+                part if is_trained else () for part, is_trained in zip(state_parts, self.trained, strict=True)
+            )
+            self.carry = self.carry._replace(moments=put(moments, self.device))
+
+    def synchronize(self) -> None:
+        """Copy theta and the states back. What is written to the attributes later is put on the device again."""
+        if not self.theta_is_stale:
+            return
+        for slot, part in zip(self.plan.network.slots, self.carry.theta, strict=True):
+            self.theta[slot.start : slot.stop] = part
+        new = self.carry.states
+        self.states = {name: type(s)(*map(fetch, new[name])) for name, s in self.states.items()}
+        self.theta_is_stale = False
+
+    @property
+    def optimizer_state(self) -> Any:
+        """The optimizer's NamedTuple, copied from the device."""
+        if self.moments_are_stale:
+            for slot, part in zip(self.plan.network.slots, self.carry.moments, strict=True):
+                for leaf, value in zip(self._optimizer_state, part, strict=False):
+                    leaf[slice(slot.start, slot.stop) if leaf.ndim else ...] = value
+            self.moments_are_stale = False
+        return self._optimizer_state
+
+    @optimizer_state.setter
+    def optimizer_state(self, state: Any) -> None:
+        self._optimizer_state, self.moments_are_stale = state, False
+
+    def end(self) -> None:
+        """Free the device's memory: no step may follow."""
+        self.synchronize()
+        self._optimizer_state = self.optimizer_state
+        self.carry, self.source = Carry((), (), {}), None

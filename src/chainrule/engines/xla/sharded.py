@@ -1,0 +1,284 @@
+"""Steps whose batches are cut into shards, which processes share: the same bits for any number of processes.
+
+A batch of b rows has G shards, a power of two: shard g begins with row g b / G, rounded down. Each of P processes has
+G / P of them in a row. What they give is summed along one binary tree of G leaves: first a process's own branch of it,
+then, with what the others have, the rest. So all processes have the same sums, and take the same step.
+
+A step is three programs: the gradients of a process's own shards, the sums, and the update. Only the second one depends
+on P, and it has nothing but additions in its order. As one program XLA compiles the first and the last for one process
+in another way than for two (a division by a number becomes a product, a product and a sum one FMA): other bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.core.arrays import Array
+from chainrule.data.samples import Samples
+from chainrule.distributed import process_count
+from chainrule.distributed.agreement import talking
+from chainrule.engines.base import Plan
+from chainrule.engines.step import correct, updated
+from chainrule.engines.xla import devices
+from chainrule.engines.xla.program import Carry, CompiledSteps, DeviceData, Span, compiled, program
+from chainrule.engines.xla.samples import DevicePart, DeviceSamples, Shared, put
+from chainrule.engines.xla.session import XlaSession
+from chainrule.engines.xla.shards import ShardedSamples, bounds, own_shards, tree_sum
+from chainrule.formulas.layers import Context
+from chainrule.network import tree
+
+AXIS = "batch"
+"""The name of the mesh's only axis, of processes."""
+
+
+class ShardedSteps(CompiledSteps):
+    """The steps of a plan with shards: its programs, each compiled once for each shape of the samples."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Look at the plan; nothing is compiled yet."""
+        super().__init__(plan)
+        self.shards, self.own = plan.shards or 1, own_shards(plan.shards or 1)
+        walk = plan.network.walk()
+        self.learned = [link.name for link in walk if link.layer.defines("next_state")]  # running statistics
+        self.parts: Any = None  # (shards, numbers of one shard), where a step leaves what its shards give
+
+    def __call__(self, carry: Carry, data: DeviceData, span: Span, tail: int) -> tuple[Carry, Array, Array]:
+        """Take steps: return the carry after them, their sums (5,) float64, and whether all is finite."""
+        import jax
+
+        size, samples, device = self.plan.batch_size, int(span.samples), data.X.device
+        span, carry = jax.device_put(span, device), jax.tree.map(lambda part: part.copy(), carry)
+        sums = put(np.zeros(5), device)
+        parts, self.parts = self.parts, None
+        if parts is None:
+            parts = put(np.zeros((self.shards, self.width(carry)), self.plan.dtype), device)
+        for i in range(-(-samples // size)):
+            rows = min(size, samples - i * size) if self.mixes else size
+            given = carry.theta, carry.states, data, span, i, *self.own
+            parts = self.run("gradients", self.gradients(rows), parts, *given, key=rows)
+            summed = self.summed(parts)
+            carry, sums = self.run("update", self.update, carry, sums, summed, span, i)
+        self.parts = parts
+        finite = self.run("finite", _finite, carry.theta, sums)
+        return carry, sums, finite
+
+    def run(self, name: str, function: Callable[..., Any], *given: Any, key: int = 0) -> Any:
+        """Run a program, compiled for the shapes of what it is given; the memory of its first argument is reused."""
+        import jax
+
+        leaves = jax.tree.leaves(given)
+        shapes = name, key, *((np.shape(leaf), getattr(leaf, "dtype", None)) for leaf in leaves)
+        if shapes not in self.compiled:
+            donated = (0,) if name in ("gradients", "update") else ()
+            self.compiled[shapes] = compiled(function, *given, donated=donated)
+        return self.compiled[shapes](*given)
+
+    def width(self, carry: Carry) -> int:
+        """Return how many numbers a shard gives: gradients, changes of running statistics, and its totals."""
+        changes = [value for name in self.learned for value in carry.states[name]]
+        totals = 3 * (8 // int(np.dtype(self.plan.dtype).itemsize))
+        return totals + sum(int(part.size) for part in (*carry.theta, *changes))
+
+    def gradients(self, samples: int) -> Callable[..., Any]:
+        """Return the program of a batch of `samples` rows, if samples mix, else of any up to the batch size."""
+        import jax
+        import jax.numpy as jnp
+
+        def chainrule_gradients(
+            parts: Array,
+            theta: Any,
+            states: Any,
+            data: DeviceData,
+            span: Span,
+            i: Array,
+            first: Array,
+            last: Array,
+        ) -> Array:
+            _, _, dropout, _, smoothing = _settings(span, i)
+            size = jnp.minimum(samples, span.samples - i * self.plan.batch_size)
+            ctx = Context(
+                True, span.seed, span.offset + span.first + i, states, self.plan.frozen, dropout=dropout
+            )
+
+            def one(shard: Array, parts: Array) -> Array:
+                row, count = bounds(size, self.shards, shard)
+                rows = span.rows[i, shard]  # (longest,)
+                at = ctx._replace(row=row)
+                if self.mixes:
+                    found = self.of_length(theta, data, rows, count, at, smoothing, samples)
+                else:
+                    found = self.of_shard(theta, data, rows, count, at, smoothing)
+                return jax.lax.dynamic_update_index_in_dim(parts, found, shard, 0)
+
+            return jax.lax.fori_loop(first, last, one, parts)
+
+        return chainrule_gradients
+
+    def of_shard(
+        self, theta: Any, data: DeviceData, rows: Array, count: Any, ctx: Context, smoothing: Array
+    ) -> Any:
+        """Return what a shard of `count` rows gives, as a vector: sums over its samples, changes of statistics."""
+        import jax
+        import jax.numpy as jnp
+
+        network, dtype = self.plan.network, np.dtype(self.plan.dtype)
+        batch = self.batch(data, rows, count)
+        found = network.weighted(network.fill(theta), batch.a, batch.y, batch.s, ctx, smoothing)
+        right = correct(network.loss, found.out, batch.y, batch.s)
+        totals = jnp.stack([jnp.asarray(each, jnp.float64) for each in (found.loss, batch.s.sum(), right)])
+        changes = [
+            new - old
+            for name in self.learned
+            for new, old in zip(found.states[name], ctx.states[name], strict=True)
+        ]
+        parts = [*tree.leaves(found.grads), *changes, jax.lax.bitcast_convert_type(totals, dtype)]
+        return jnp.concatenate([jnp.asarray(part, dtype).reshape(-1) for part in parts])
+
+    def of_length(
+        self,
+        theta: Any,
+        data: DeviceData,
+        rows: Array,
+        count: Array,
+        ctx: Context,
+        smoothing: Array,
+        samples: int,
+    ) -> Any:
+        """Return what a shard of a batch of `samples` gives, of exactly `count` rows; zeros if it has none."""
+        import jax
+        import jax.numpy as jnp
+
+        least, more = samples // self.shards, samples % self.shards
+
+        def of(exactly: int) -> Callable[[], Array]:
+            def give() -> Array:
+                return self.of_shard(theta, data, rows[: max(exactly, 1)], max(exactly, 1), ctx, smoothing)
+
+            return give if exactly else lambda: jnp.zeros(jax.eval_shape(give).shape, self.plan.dtype)
+
+        return jax.lax.cond(count > least, of(least + 1), of(least)) if more else of(least)()
+
+    def summed(self, parts: Any) -> Any:
+        """Return the sum over all shards of all processes."""
+        if process_count() == 1:
+            return self.run("sums", lambda parts: self.along_tree(parts), parts)
+        import jax
+        from jax.sharding import NamedSharding, PartitionSpec
+
+        if "mesh" not in self.compiled:
+            first = {device.process_index: device for device in reversed(jax.devices(parts.device.platform))}
+            mesh = jax.sharding.Mesh([first[number] for number in range(process_count())], (AXIS,))
+            by_process = NamedSharding(mesh, PartitionSpec(AXIS))
+            mapped = jax.shard_map(
+                self.over_processes,
+                mesh=mesh,
+                in_specs=PartitionSpec(AXIS),
+                out_specs=PartitionSpec(),
+                check_vma=False,
+            )
+            self.compiled["mesh"] = by_process, jax.jit(mapped)
+        sharding, sums = self.compiled["mesh"]
+        shape = (process_count() * len(parts), parts.shape[1])
+        everywhere = jax.make_array_from_single_device_arrays(shape, sharding, [parts])
+        return sums(everywhere).addressable_data(0)
+
+    def over_processes(self, parts: Array) -> Array:
+        """Sum this process's own shards, and what all processes have of theirs; parts: (shards, n)."""
+        import jax
+
+        first, last = self.own
+        own = jax.lax.dynamic_slice_in_dim(parts, jax.lax.axis_index(AXIS) * (last - first), last - first)
+        return self.along_tree(jax.lax.all_gather(self.along_tree(own), AXIS))
+
+    def along_tree(self, parts: Array) -> Array:
+        """Sum vectors (n, width) along the tree; their ends are the bits of three numbers in float64."""
+        import jax
+        import jax.numpy as jnp
+
+        words = 8 // np.dtype(self.plan.dtype).itemsize
+        numbers, bits = parts[:, : -3 * words], parts[:, -3 * words :].reshape(len(parts), 3, words)
+        bits = bits if words > 1 else bits[:, :, 0]
+        totals = tree_sum(jax.lax.bitcast_convert_type(bits, jnp.float64))
+        ends = jax.lax.bitcast_convert_type(totals, self.plan.dtype).reshape(-1)
+        return jnp.concatenate([tree_sum(numbers), ends])
+
+    def update(self, carry: Carry, sums: Array, summed: Array, span: Span, i: Array) -> tuple[Carry, Array]:
+        """Take the step of a batch whose sums are known, and add to `sums` what `CompiledSteps.step` does."""
+        import jax
+        import jax.numpy as jnp
+
+        plan, dtype = self.plan, np.dtype(self.plan.dtype)
+        network, size = plan.network, jnp.minimum(plan.batch_size, span.samples - i * plan.batch_size)
+        lr, decay, _, penalty, _ = _settings(span, i)
+        words = 8 // dtype.itemsize
+        bits = summed[-3 * words :].reshape(3, words) if words > 1 else summed[-3:]
+        loss, weight, right = jax.lax.bitcast_convert_type(bits, jnp.float64)
+        share = 1 / jnp.maximum(weight, np.finfo(dtype).tiny).astype(dtype)
+        cuts = np.cumsum([0, *(part.size for part in carry.theta)]).tolist()
+        params = network.fill(carry.theta)
+        grads = network.fill([summed[a:b] * share for a, b in pairwise(cuts)])
+        g = [leaf.reshape(-1) for leaf in tree.leaves(network.add_penalty(params, grads, penalty))]
+        theta, moments = updated(plan, carry.theta, carry.moments, g, lr, span.first + i, decay)
+        states, start = dict(carry.states), cuts[-1]
+        for name in self.learned:
+            new = []
+            for value in carry.states[name]:  # the mean over the shards that have rows
+                change = summed[start : start + value.size].reshape(value.shape)
+                new.append(value + change / jnp.minimum(size, self.shards))
+                start += value.size
+            states[name] = type(carry.states[name])(*new)
+        after = jax.tree.map(
+            lambda value, old: jnp.asarray(value, old.dtype), Carry(theta, moments, states), carry
+        )
+        part = jnp.asarray(network.penalty(params, penalty), jnp.float64)
+        loss = loss / jnp.maximum(weight, np.finfo(dtype).tiny) + part
+        return after, sums + jnp.stack([loss * weight, weight, right, loss * size, part * size])
+
+
+def _settings(span: Span, i: Array) -> Array:
+    """Return the settings (5,) of step i."""
+    return span.settings[:, i]
+
+
+def _finite(theta: Any, sums: Array) -> Array:
+    """Return whether all numbers are finite."""
+    import jax.numpy as jnp
+
+    finite = jnp.isfinite(sums).all()
+    for part in theta:
+        finite &= jnp.isfinite(part).all()
+    return finite
+
+
+class ShardedSession(XlaSession):
+    """Training steps by the programs of shards: all processes have the same numbers, and each a part of every batch."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        theta: NDArray[Any],
+        states: dict[str, Any],
+        optimizer_state: Any,
+        step_offset: int,
+        device: str | None,
+    ) -> None:
+        """Look the programs up."""
+        super().__init__(plan, theta, states, optimizer_state, step_offset, devices.find(device), Shared())
+
+    def programmed(self) -> CompiledSteps:
+        """Return the programs."""
+        return program(self.plan, ShardedSteps)
+
+    def placed(self, samples: Samples) -> DeviceSamples:
+        """Return samples on the device."""
+        return ShardedSamples(samples, self.plan, self.device)
+
+    def run(self, part: DevicePart, span: Span) -> tuple[Carry, NDArray[np.float64], bool]:
+        """Run the steps together with all other processes. Raises DistributedError where one is gone."""
+        with talking():
+            return super().run(part, span)

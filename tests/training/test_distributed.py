@@ -1,0 +1,175 @@
+"""One run over several processes: the same bits for any number of them, and what happens when one ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chainrule import ConfigError
+from chainrule.distributed.environment import Rank, first_host, found
+
+PROGRAM = str(Path(__file__).parents[1] / "distributed_run.py")
+SECONDS = 300
+"""The most that a run may take, on a machine that does other work too."""
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> dict[str, str]:
+    """Compiled programs are kept between the processes: those of a step are the same for any number of them."""
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PLATFORMS": "cpu",
+    }
+
+
+@contextlib.contextmanager
+def started(count: int, environment: dict[str, str], *command: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """Start a command as so many processes of one run, and end those that are left."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+    shared = os.environ | environment | {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": str(count)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    processes = [
+        subprocess.Popen([sys.executable, *command], env=shared | {"JAX_PROCESS_ID": str(i)}, **pipes)
+        for i in range(count)
+    ]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+def ended(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
+    """Wait for the end of all, and return their exit codes, outputs and errors."""
+    found = [process.communicate(timeout=SECONDS) for process in processes]
+    return [(process.returncode, *texts) for process, texts in zip(processes, found, strict=True)]
+
+
+def bits(count: int, cache: dict[str, str], **given) -> str:
+    """Return the bits of a run of so many processes, which all must have."""
+    with started(count, cache, PROGRAM, json.dumps(given)) as processes:
+        results = ended(processes)
+    assert [code for code, *_ in results] == [0] * count, results
+    said = [json.loads(output.splitlines()[-1]) for _, output, _ in results]
+    assert {each["processes"] for each in said} == {count}
+    assert len({each["bits"] for each in said}) == 1
+    return said[0]["bits"]
+
+
+@pytest.fixture(scope="module")
+def whole(cache) -> str:
+    """The bits of a run of one process."""
+    return bits(1, cache)
+
+
+@pytest.mark.parametrize(
+    "count", [2, pytest.param(4, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)]
+)
+def test_any_number_of_processes_has_the_same_bits(count, whole, cache):
+    """With batch normalization, dropout, weights, a penalty, a smaller last batch: parameters, statistics, records."""
+    assert bits(count, cache) == whole
+
+
+def wait_for(path: Path, processes: list[subprocess.Popen[str]]) -> None:
+    """Wait until a run has written its first checkpoint."""
+    end = time.monotonic() + SECONDS
+    while (
+        not path.exists() and time.monotonic() < end and all(process.poll() is None for process in processes)
+    ):
+        time.sleep(0.05)
+    assert path.exists(), ended(processes)
+
+
+def test_a_process_is_killed_and_fewer_go_on(whole, cache, tmp_path):
+    """The other three end at once, each with a sentence; two go on from the checkpoint, with the same bits."""
+    path = tmp_path / "checkpoint.safetensors"
+    with started(4, cache, PROGRAM, json.dumps({"checkpoint": str(path), "sleep": 0.3})) as processes:
+        wait_for(path, processes)
+        processes[2].kill()
+        results = ended(processes)
+    assert results[2][0] == -signal.SIGKILL
+    for code, _, error in (results[0], results[1], results[3]):
+        assert code == 1, results
+        assert "has lost another one" in error
+    assert bits(2, cache, resume=str(path)) == whole
+
+
+def test_a_signal_to_one_ends_all_at_the_same_step(whole, cache, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    with started(2, cache, PROGRAM, json.dumps({"checkpoint": str(path), "sleep": 0.3})) as processes:
+        wait_for(path, processes)
+        processes[1].send_signal(signal.SIGTERM)
+        results = ended(processes)
+    assert [code for code, *_ in results] == [130, 130], results
+    assert bits(1, cache, resume=str(path)) == whole
+
+
+def test_processes_with_other_data_are_refused(cache):
+    with started(2, cache, PROGRAM, json.dumps({"other_data": 1})) as processes:
+        results = ended(processes)
+    for code, _, error in results:
+        assert code == 1
+        assert "process 1 was given another data than process 0" in error
+
+
+# --- where a process finds its place
+
+SLURM = {
+    "SLURM_STEP_NUM_TASKS": "4",
+    "SLURM_PROCID": "3",
+    "SLURM_LOCALID": "1",
+    "SLURM_STEP_NODELIST": "n[07-08]",
+}
+MPI = {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_LOCAL_RANK": "1"}
+JAX = {"JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": "1", "JAX_COORDINATOR_ADDRESS": "host"}
+
+
+def test_places():
+    assert found({}) == Rank(None, 1, 0)
+    assert found(JAX | {"JAX_COORDINATOR_PORT": "77"}) == Rank("host:77", 2, 1)
+    assert found(SLURM | JAX, "other:9", 8, 5) == Rank("other:9", 8, 5)
+    place = found(SLURM | {"SLURM_JOB_ID": "12", "SLURM_STEP_ID": "0"})
+    assert place[1:] == (4, 3, 1)
+    assert place.address.startswith("n07:6")
+    local = found(MPI | {"OMPI_COMM_WORLD_LOCAL_SIZE": "2", "PMIX_NAMESPACE": "a"})
+    assert local[1:] == (2, 1, 1)
+    assert local.address.startswith("127.0.0.1:")
+    assert local.address != found(MPI | {"OMPI_COMM_WORLD_LOCAL_SIZE": "2", "PMIX_NAMESPACE": "b"}).address
+
+
+@pytest.mark.parametrize(
+    ("nodes", "first"),
+    [("a", "a"), ("a,b", "a"), ("n[003-006,9],b", "n003"), ("n[3,5]-ib", "n3-ib"), ("x-1,x-2", "x-1")],
+)
+def test_the_first_host_of_a_list(nodes, first):
+    assert first_host(nodes) == first
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        (JAX | {"JAX_NUM_PROCESSES": "3"}, "power of two, not 3"),
+        (JAX | {"JAX_PROCESS_ID": "2"}, "a number from 0 below it, not 2 and 2"),
+        (JAX | {"JAX_PROCESS_ID": "x"}, "JAX_PROCESS_ID must be a whole number"),
+        (JAX, "host:port"),
+        (MPI | {"OMPI_COMM_WORLD_LOCAL_SIZE": "1"}, "nothing says where the 2 processes meet"),
+    ],
+)
+def test_places_that_do_not_fit(environment, said):
+    with pytest.raises(ConfigError, match=said):
+        found(environment)
