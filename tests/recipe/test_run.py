@@ -154,6 +154,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("positive", "maybe", "positive must be 0 or 1, not 'maybe'."),
     ("engine", "gpu", "engine must be one of auto"),
     ("device", "cuda:99", "device must be one of"),
+    ("shards", 3, "shards must be a power of two, not 3; 8 is usual."),
     ("target_column", "y", "target_column is of a table, and data has no columns with names; leave it out."),
     (
         "exclude_columns",

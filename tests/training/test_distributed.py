@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule import ConfigError
+from chainrule import ConfigError, load
 from chainrule.distributed.environment import Rank, first_host, found
 
 PROGRAM = str(Path(__file__).parents[1] / "distributed_run.py")
@@ -34,13 +34,15 @@ def cache(tmp_path_factory) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def started(count: int, environment: dict[str, str], *command: str) -> Iterator[list[subprocess.Popen[str]]]:
+def started(
+    count: int, environment: dict[str, str], *command: str, folder: Path | None = None
+) -> Iterator[list[subprocess.Popen[str]]]:
     """Start a command as so many processes of one run, and end those that are left."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{listening.getsockname()[1]}"
     shared = os.environ | environment | {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": str(count)}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": folder}
     processes = [
         subprocess.Popen([sys.executable, *command], env=shared | {"JAX_PROCESS_ID": str(i)}, **pipes)
         for i in range(count)
@@ -77,9 +79,7 @@ def whole(cache) -> str:
     return bits(1, cache)
 
 
-@pytest.mark.parametrize(
-    "count", [2, pytest.param(4, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("count", [4, pytest.param(8, marks=pytest.mark.slow)])
 def test_any_number_of_processes_has_the_same_bits(count, whole, cache):
     """With batch normalization, dropout, weights, a penalty, a smaller last batch: parameters, statistics, records."""
     assert bits(count, cache) == whole
@@ -117,6 +117,41 @@ def test_a_signal_to_one_ends_all_at_the_same_step(whole, cache, tmp_path):
         results = ended(processes)
     assert [code for code, *_ in results] == [130, 130], results
     assert bits(1, cache, resume=str(path)) == whole
+
+
+def test_the_command_started_twice_is_one_run(cache, tmp_path):
+    """Process 0 prints and writes; the run goes on in a single process, with the bits of one that never stopped."""
+    import numpy as np
+
+    draws = np.random.default_rng(0)
+    np.savez(tmp_path / "data.npz", X=draws.normal(size=(120, 4)), y=draws.integers(0, 2, 120))
+    train = [
+        "-m",
+        "chainrule",
+        "train",
+        "data.npz",
+        "--hidden",
+        "4",
+        "--batch-norm",
+        "--schedule",
+        "constant",
+    ]
+    for count, out, epochs in ((2, "two", "2"), (1, "one", "3")):
+        more = ["--shards", "8"] if count == 1 else []
+        with started(
+            count, cache, *train, "--out", out, "--epochs", epochs, *more, folder=tmp_path
+        ) as processes:
+            (code, said, _), *others = ended(processes)
+        assert code == 0
+        assert "Run folder: " in said
+        assert [other[:2] for other in others] == [(0, "")] * (count - 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "one", "two"]
+    with started(
+        1, cache, "-m", "chainrule", "train", "two", "--resume", "--epochs", "3", folder=tmp_path
+    ) as processes:
+        assert ended(processes)[0][0] == 0
+    models = [load(tmp_path / name / "model.safetensors").theta.tobytes() for name in ("one", "two")]
+    assert models[0] == models[1]
 
 
 def test_processes_with_other_data_are_refused(cache):

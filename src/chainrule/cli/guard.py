@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import typer
 
+from chainrule import distributed
 from chainrule.cli.output import plain
 from chainrule.errors import ChainruleError
 
@@ -62,8 +63,12 @@ def tell(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def leave(message: str, code: int) -> None:
-    """Print a message on standard error, and exit with a code."""
-    typer.secho(message, fg=typer.colors.RED if code != 130 else None, err=True)
+    """Print a message on standard error, and exit with a code; on an error without waiting for other processes."""
+    several = distributed.process_count() > 1
+    who = f"process {distributed.process_index()}: " if several and not distributed.is_first() else ""
+    typer.secho(who + message, fg=typer.colors.RED if code != 130 else None, err=True)
+    if several and code != 130:
+        distributed.end(code)
     raise typer.Exit(code)
 
 

@@ -192,6 +192,15 @@ TrainEngine = Annotated[str, _training("--engine", help=_ENGINE)]
 _DEVICE = "What the xla engine trains on: cpu, gpu or cuda:0; `chainrule info` lists what there is."
 TrainDevice = Annotated[str | None, _training("--device", help=_DEVICE)]
 
+Shards = Annotated[
+    int | None,
+    _training(
+        "--shards",
+        help="Parts of each batch, a power of two, that the processes of a run share; its result depends on them.",
+        show_default="8 for several processes, else none",
+    ),
+]
+
 Out = Annotated[Path | None, _run(help="Folder of the run.", show_default="runs/DATA-DATE-TIME")]
 Overwrite = Annotated[bool, _run("--overwrite", help="Replace the run that --out contains.")]
 Resume = Annotated[

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from chainrule import distributed
 from chainrule.cli import options, output, table_options
 from chainrule.cli.flags import FLAGS, as_one_text, hidden_widths, set_on_command_line
 from chainrule.cli.guard import InterruptedRun, guarded
@@ -60,6 +62,7 @@ def train(
     positive: options.TrainPositive = None,
     engine: options.TrainEngine = "auto",
     device: options.TrainDevice = None,
+    shards: options.Shards = None,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
@@ -79,12 +82,17 @@ def train(
     """
     values, text = locals(), as_one_text(data)
     given = Settings(**{name: values[name] for name in NAMES} | {"hidden": hidden_widths(hidden)})
+    if distributed.is_one_of_several() or shards is not None:
+        distributed.initialize()
     from chainrule.recipe import run as recipe
 
     progress = output.console(quiet=quiet or as_json)
     if resume and overwrite:
         raise ConfigError("--resume goes on with a run, --overwrite replaces it; choose one.")
     place = (out or Path(text)) if resume else None
+    if not distributed.is_first():
+        follow(text, given, place, out, set_on_command_line(context, NAMES))
+        return
     if place is not None and (place / "config.json").is_file():
         chosen = set_on_command_line(context, NAMES)
         begun = recipe.resumed(place, given, chosen, None if out is None else text, FLAGS)
@@ -93,6 +101,8 @@ def train(
     else:
         begun = recipe.begun(text, given, out, overwrite, FLAGS)
     with begun as run:
+        if run.settings.shards is not None and not distributed.is_initialized():
+            distributed.initialize()  # a run of several processes that goes on in one
         outcome, page = carry_out(run, progress, verbose, report)
     if as_json:
         output.print_json(as_data(outcome, page))
@@ -104,6 +114,21 @@ def train(
 
     if outcome.history.stopped == BY_HAND:
         raise InterruptedRun(f"Interrupted; {outcome.folder} has what was reached.")
+
+
+def follow(text: str, given: Settings, place: Path | None, out: Path | None, chosen: list[str]) -> None:
+    """Take part in the training of a run that process 0 prints and writes."""
+    from chainrule.recipe import follower
+
+    warnings.simplefilter("ignore")
+    goes_on = place is not None and (place / "config.json").is_file()
+    try:
+        if goes_on:
+            follower.follow(None if out is None else text, given, place, chosen, FLAGS)
+        else:
+            follower.follow(text, given, named=FLAGS)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 def carry_out(

@@ -15,9 +15,11 @@ from __future__ import annotations
 
 from chainrule.distributed.processes import (
     SHARDS,
+    end,
     initialize,
     is_first,
     is_initialized,
+    is_one_of_several,
     process_count,
     process_index,
     shutdown,
@@ -25,9 +27,11 @@ from chainrule.distributed.processes import (
 
 __all__ = [
     "SHARDS",
+    "end",
     "initialize",
     "is_first",
     "is_initialized",
+    "is_one_of_several",
     "process_count",
     "process_index",
     "shutdown",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -57,5 +59,29 @@ def exchange(value: Any) -> list[Any]:
 def _gather(row: NDArray[np.uint8]) -> NDArray[np.uint8]:
     from jax.experimental.multihost_utils import process_allgather
 
-    with talking():
+    with talking(), _standard_output_to_error():
         return np.asarray(process_allgather(row))
+
+
+@contextmanager
+def _standard_output_to_error() -> Iterator[None]:
+    """Let the first message go where errors do: Gloo says on standard output, beneath Python, that it is connected."""
+    if _CONNECTED:
+        yield
+        return
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # a process without standard output
+        yield
+        return
+    try:
+        os.dup2(2, 1)
+        yield
+        _CONNECTED.append(True)
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+_CONNECTED: list[bool] = []

@@ -18,8 +18,8 @@ HEARTBEAT = 30
 """The seconds after which a process that gives no sign of life is taken for dead, and all others end."""
 START = 300
 """The seconds that the processes wait for each other at the start."""
-END = 30
-"""The seconds that they wait for each other at the end."""
+END = 3600
+"""The seconds that they wait for each other at the end, where process 0 may have to evaluate and to write."""
 THREADS = ("NPROC", "PJRT_NPROC")
 """The variables by which XLA takes the size of its pool of threads, by which it cuts its products."""
 
@@ -134,6 +134,11 @@ def shutdown() -> None:
 def is_initialized() -> bool:
     """Return whether this program called `initialize`."""
     return _STATE.is_initialized
+
+
+def is_one_of_several() -> bool:
+    """Return whether the environment says that this process was started as one of several. Raises ConfigError."""
+    return environment.found(os.environ).size > 1
 
 
 def process_count() -> int:

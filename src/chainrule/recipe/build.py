@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule import distributed
 from chainrule.core.arrays import distinct
 from chainrule.core.settings import check_number
 from chainrule.data.checks import check_choice, check_count
@@ -103,6 +104,9 @@ def resolve(settings: Settings, train: Dataset, named: Names = PYTHON, *, is_tab
         hidden=usual.hidden if settings.hidden is None else settings.hidden,
         epochs=(3 if hurries else usual.epochs) if settings.epochs is None else settings.epochs,
         batch_size=usual.batch_size if settings.batch_size is None else settings.batch_size,
+        shards=distributed.SHARDS
+        if settings.shards is None and distributed.process_count() > 1
+        else settings.shards,
         validation_fraction=usual.validation_fraction
         if settings.validation_fraction is None
         else settings.validation_fraction,

@@ -50,6 +50,7 @@ def train(prepared: Prepared, listen: Consumer, stop: threading.Event | None = N
         resume=path if longer.is_of_this_training(path, before) else None,
         engine=settings.engine,
         device=settings.device,
+        shards=settings.shards,
         method=prepared.method,
     )
     return History([*prepared.records, *history.records], history.stopped)

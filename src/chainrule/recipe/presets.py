@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from chainrule import distributed
 from chainrule.data.checks import check_samples
 from chainrule.errors import ConfigError
 from chainrule.estimators.rows import rows_of
@@ -89,6 +90,10 @@ class PresetRun(NamedTuple):
 
 def prepare(data: Data, given: Settings, named: Names = PYTHON) -> PresetRun:
     """Check the settings, and make the estimator."""
+    if given.shards is not None or distributed.process_count() > 1:
+        raise ConfigError(
+            f"{named.given('preset', given.preset)} trains in one process, without {named('shards')}; start it alone."
+        )
     if data.table is None:
         raise ConfigError(
             f"{named('preset')} is of a table, and {data.name} has no columns with names; leave it out."

@@ -63,6 +63,7 @@ class Settings:
     positive: str | None = None
     engine: str = "auto"
     device: str | None = None
+    shards: int | None = None
     checkpoint_steps: int | None = None
     target_column: str | None = None
     exclude_columns: str | None = None

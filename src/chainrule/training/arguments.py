@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule import distributed
 from chainrule.data import checks, frames
 from chainrule.data.advice import on_codes, on_targets
 from chainrule.data.samples import Samples, TargetScale
@@ -135,7 +136,7 @@ def checked_fit(
         streamed=samples.n if isinstance(samples, Stream) else None,
         shards=shards,
     )
-    if verbose:
+    if verbose and distributed.is_first():
         from chainrule.training.progress import ProgressBar
 
         watchers.insert(0, ProgressBar(verbose))

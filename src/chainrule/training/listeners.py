@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from chainrule import distributed
 from chainrule.core.files import write_whole
 from chainrule.training import events
 from chainrule.training.callbacks import Callback
@@ -49,7 +50,10 @@ class Listener(Callback):
 
 
 class CSVLog(Listener):
-    """Write the history to a CSV file, one line per epoch; a resumed run continues the file."""
+    """Write the history to a CSV file, one line per epoch; a resumed run continues the file.
+
+    In a run of several processes that of process 0 writes.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Store the path."""
@@ -66,4 +70,5 @@ class CSVLog(Listener):
             writer = csv.DictWriter(text, list(dict.fromkeys(["epoch", *names])))
             writer.writeheader()
             writer.writerows({"epoch": i, **record} for i, record in enumerate(self.records, 1))
-            write_whole(self.path, text.getvalue().encode())
+            if distributed.is_first():
+                write_whole(self.path, text.getvalue().encode())
