@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -112,9 +112,13 @@ class Cells:
             key=lambda cell: cell.seed,
         )
 
-    def middle(self, table: str, who: str, what: str) -> float | None:
-        """The median over the splits of a score or of seconds; None where there are none."""
-        values = [cell.found[what] for cell in self.of(table, who) if what in cell.found]
+    def middle(self, table: str, who: str, what: str, seeds: Collection[int] | None = None) -> float | None:
+        """The median over the splits, all or some, of a score or of seconds; None where there are none."""
+        values = [
+            cell.found[what]
+            for cell in self.of(table, who)
+            if what in cell.found and (seeds is None or cell.seed in seeds)
+        ]
         return median(values) if values else None
 
     def _append(self, data: dict[str, Any]) -> None:

@@ -11,6 +11,8 @@ from tables.loaders import TABLES
 
 COLORS = {
     "ours": "#d55e00",
+    "best": "#a50f15",
+    "ours-realmlp": "#fdae6b",
     "mlp": "#0072b2",
     "boosting": "#009e73",
     "linear": "#8a8a8a",
@@ -21,12 +23,18 @@ COLORS = {
     "realmlp-s": "#c2a5cf",
     "tabm": "#56b4e9",
 }
-LEFT, WIDTH, ROW, TOP = 150, 720, 22, 78
+LEFT, WIDTH, ROW, TOP = 150, 720, 22, 92
 BESIDE, APART = 5, 112
 """The names in a row of the legend, and how far they are from each other."""
 MAIN = {"classification": "log_loss", "regression": "rmse"}
 """The score that a figure shows, whose zero is perfect."""
-SHORT = {"mlp": "sklearn's MLP", "boosting": "HistGB", "realmlp-s": "RealMLP-S"}
+SHORT = {
+    "best": '"best"',
+    "ours-realmlp": '"realmlp"',
+    "mlp": "sklearn's MLP",
+    "boosting": "HistGB",
+    "realmlp-s": "RealMLP-S",
+}
 """Names that would not fit the legend."""
 
 Rows = list[tuple[str, dict[str, float]]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -67,14 +68,21 @@ def boosting(X: pd.DataFrame, is_numeric: bool, seed: int) -> Any:
     return make_pipeline(ready, kind(categorical_features=range(int(category.sum())), random_state=seed))
 
 
-def ours(X: pd.DataFrame, is_numeric: bool, seed: int) -> Any:
-    """The package's estimator, which takes the table as it is; nothing else is set."""
+def ours(X: pd.DataFrame, is_numeric: bool, seed: int, **settings: Any) -> Any:
+    """The package's estimator, which takes the table as it is."""
     kind = chainrule.MLPRegressor if is_numeric else chainrule.MLPClassifier
-    return kind(preprocess="auto", random_state=seed)
+    return kind(preprocess="auto", random_state=seed, **settings)
+
+
+def ours_realmlp(X: pd.DataFrame, is_numeric: bool, seed: int) -> Any:
+    """The package's RealMLP-TD; for log loss without label smoothing and with the epoch chosen by it, as its peer."""
+    return ours(X, is_numeric, seed, preset="realmlp", **({} if is_numeric else {"scoring": "loss"}))
 
 
 CONTESTANTS: dict[str, Callable[[pd.DataFrame, bool, int], Any]] = {
     "ours": ours,
+    "best": partial(ours, preset="best", time_limit=60),
+    "ours-realmlp": ours_realmlp,
     "mlp": mlp,
     "boosting": boosting,
     "linear": linear,
@@ -85,8 +93,12 @@ CONTESTANTS: dict[str, Callable[[pd.DataFrame, bool, int], Any]] = {
     "realmlp-s": peers.realmlp_s,
     "tabm": peers.tabm,
 }
+OWN = ("ours", "best", "ours-realmlp")
+"""The package's."""
 TITLES = {
     "ours": "Chainrule",
+    "best": 'Chainrule "best"',
+    "ours-realmlp": 'Chainrule "realmlp"',
     "mlp": "scikit-learn's MLP",
     "boosting": "HistGradientBoosting",
     "linear": "linear",

