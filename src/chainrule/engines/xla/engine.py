@@ -54,10 +54,9 @@ class XlaEngine:
         self, plan: Plan, theta: NDArray[Any], states: dict[str, Any], optimizer_state: Any, step_offset: int
     ) -> XlaSession:
         """Train theta in place."""
-        if plan.shards is not None:
-            return ShardedSession(plan, theta, states, optimizer_state, step_offset, self.device)
         device = devices.find(self.device)
-        return XlaSession(plan, theta, states, optimizer_state, step_offset, device, self.shared)
+        kind = XlaSession if plan.shards is None else ShardedSession
+        return kind(plan, theta, states, optimizer_state, step_offset, device, self.shared)
 
     def workers(self) -> int:
         """Return 1: a compiled program uses the cores by itself."""

@@ -102,10 +102,7 @@ class CompiledSteps:
                 lambda now: now,
                 (carry, sums),
             )
-        finite = jnp.isfinite(sums).all()
-        for part in carry.theta:
-            finite &= jnp.isfinite(part).all()
-        return carry, sums, finite
+        return carry, sums, all_finite(carry.theta, sums)
 
     def batch(self, data: DeviceData, rows: Array, count: Array) -> Batch:
         """Gather rows; those from `count` on are the first one again, with the weight 0."""
@@ -142,6 +139,16 @@ class CompiledSteps:
             jnp.asarray(value, jnp.float64) for value in (after.loss, batch.s.sum(), right, after.penalty)
         )
         return new, sums + jnp.stack([loss * weight, weight, right, loss * count, part * count])
+
+
+def all_finite(theta: Any, sums: Array) -> Array:
+    """Return whether all parameters and sums are finite."""
+    import jax.numpy as jnp
+
+    finite = jnp.isfinite(sums).all()
+    for part in theta:
+        finite &= jnp.isfinite(part).all()
+    return finite
 
 
 def compiled(function: Callable[..., Any], *given: Any, donated: tuple[int, ...] = ()) -> Any:

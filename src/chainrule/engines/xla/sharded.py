@@ -24,9 +24,16 @@ from chainrule.distributed import process_count
 from chainrule.distributed.agreement import talking
 from chainrule.engines.base import Plan
 from chainrule.engines.step import correct, updated
-from chainrule.engines.xla import devices
-from chainrule.engines.xla.program import Carry, CompiledSteps, DeviceData, Span, compiled, program
-from chainrule.engines.xla.samples import DevicePart, DeviceSamples, Shared, put
+from chainrule.engines.xla.program import (
+    Carry,
+    CompiledSteps,
+    DeviceData,
+    Span,
+    all_finite,
+    compiled,
+    program,
+)
+from chainrule.engines.xla.samples import DevicePart, DeviceSamples, put
 from chainrule.engines.xla.session import XlaSession
 from chainrule.engines.xla.shards import ShardedSamples, bounds, own_shards, tree_sum
 from chainrule.formulas.layers import Context
@@ -64,7 +71,7 @@ class ShardedSteps(CompiledSteps):
             summed = self.summed(parts)
             carry, sums = self.run("update", self.update, carry, sums, summed, span, i)
         self.parts = parts
-        finite = self.run("finite", _finite, carry.theta, sums)
+        finite = self.run("finite", all_finite, carry.theta, sums)
         return carry, sums, finite
 
     def run(self, name: str, function: Callable[..., Any], *given: Any, key: int = 0) -> Any:
@@ -245,30 +252,8 @@ def _settings(span: Span, i: Array) -> Array:
     return span.settings[:, i]
 
 
-def _finite(theta: Any, sums: Array) -> Array:
-    """Return whether all numbers are finite."""
-    import jax.numpy as jnp
-
-    finite = jnp.isfinite(sums).all()
-    for part in theta:
-        finite &= jnp.isfinite(part).all()
-    return finite
-
-
 class ShardedSession(XlaSession):
     """Training steps by the programs of shards: all processes have the same numbers, and each a part of every batch."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        theta: NDArray[Any],
-        states: dict[str, Any],
-        optimizer_state: Any,
-        step_offset: int,
-        device: str | None,
-    ) -> None:
-        """Look the programs up."""
-        super().__init__(plan, theta, states, optimizer_state, step_offset, devices.find(device), Shared())
 
     def programmed(self) -> CompiledSteps:
         """Return the programs."""
