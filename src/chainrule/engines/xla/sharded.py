@@ -35,12 +35,14 @@ from chainrule.engines.xla.program import (
 )
 from chainrule.engines.xla.samples import DevicePart, DeviceSamples, put
 from chainrule.engines.xla.session import XlaSession
-from chainrule.engines.xla.shards import ShardedSamples, bounds, own_shards, tree_sum
+from chainrule.engines.xla.shards import ShardedSamples, bounds, from_words, own_shards, to_words, tree_sum
 from chainrule.formulas.layers import Context
 from chainrule.network import tree
 
 AXIS = "batch"
 """The name of the mesh's only axis, of processes."""
+TOTALS = 3
+"""What a shard gives in float64: the sums of the losses, of the weights, and of the right answers."""
 
 
 class ShardedSteps(CompiledSteps):
@@ -52,6 +54,7 @@ class ShardedSteps(CompiledSteps):
         self.shards, self.own = plan.shards or 1, own_shards(plan.shards or 1)
         walk = plan.network.walk()
         self.learned = [link.name for link in walk if link.layer.defines("next_state")]  # running statistics
+        self.ends: int = TOTALS * 8 // np.dtype(plan.dtype).itemsize  # the numbers that hold a shard's totals
         self.parts: Any = None  # (shards, numbers of one shard), where a step leaves what its shards give
 
     def __call__(self, carry: Carry, data: DeviceData, span: Span, tail: int) -> tuple[Carry, Array, Array]:
@@ -88,8 +91,7 @@ class ShardedSteps(CompiledSteps):
     def width(self, carry: Carry) -> int:
         """Return how many numbers a shard gives: gradients, changes of running statistics, and its totals."""
         changes = [value for name in self.learned for value in carry.states[name]]
-        totals = 3 * (8 // int(np.dtype(self.plan.dtype).itemsize))
-        return totals + sum(int(part.size) for part in (*carry.theta, *changes))
+        return self.ends + sum(int(part.size) for part in (*carry.theta, *changes))
 
     def gradients(self, samples: int) -> Callable[..., Any]:
         """Return the program of a batch of `samples` rows, if samples mix, else of any up to the batch size."""
@@ -130,7 +132,6 @@ class ShardedSteps(CompiledSteps):
         self, theta: Any, data: DeviceData, rows: Array, count: Any, ctx: Context, smoothing: Array
     ) -> Any:
         """Return what a shard of `count` rows gives, as a vector: sums over its samples, changes of statistics."""
-        import jax
         import jax.numpy as jnp
 
         network, dtype = self.plan.network, np.dtype(self.plan.dtype)
@@ -143,7 +144,7 @@ class ShardedSteps(CompiledSteps):
             for name in self.learned
             for new, old in zip(found.states[name], ctx.states[name], strict=True)
         ]
-        parts = [*tree.leaves(found.grads), *changes, jax.lax.bitcast_convert_type(totals, dtype)]
+        parts = [*tree.leaves(found.grads), *changes, to_words(totals, dtype)]
         return jnp.concatenate([jnp.asarray(part, dtype).reshape(-1) for part in parts])
 
     def of_length(
@@ -173,7 +174,7 @@ class ShardedSteps(CompiledSteps):
     def summed(self, parts: Any) -> Any:
         """Return the sum over all shards of all processes."""
         if process_count() == 1:
-            return self.run("sums", lambda parts: self.along_tree(parts), parts)
+            return self.run("sums", self.along_tree, parts)
         import jax
         from jax.sharding import NamedSharding, PartitionSpec
 
@@ -204,15 +205,11 @@ class ShardedSteps(CompiledSteps):
 
     def along_tree(self, parts: Array) -> Array:
         """Sum vectors (n, width) along the tree; their ends are the bits of three numbers in float64."""
-        import jax
         import jax.numpy as jnp
 
-        words = 8 // np.dtype(self.plan.dtype).itemsize
-        numbers, bits = parts[:, : -3 * words], parts[:, -3 * words :].reshape(len(parts), 3, words)
-        bits = bits if words > 1 else bits[:, :, 0]
-        totals = tree_sum(jax.lax.bitcast_convert_type(bits, jnp.float64))
-        ends = jax.lax.bitcast_convert_type(totals, self.plan.dtype).reshape(-1)
-        return jnp.concatenate([tree_sum(numbers), ends])
+        numbers, words = parts[:, : -self.ends], parts[:, -self.ends :]
+        totals = tree_sum(from_words(words))
+        return jnp.concatenate([tree_sum(numbers), to_words(totals, self.plan.dtype)])
 
     def update(self, carry: Carry, sums: Array, summed: Array, span: Span, i: Array) -> tuple[Carry, Array]:
         """Take the step of a batch whose sums are known, and add to `sums` what `CompiledSteps.step` does."""
@@ -222,9 +219,7 @@ class ShardedSteps(CompiledSteps):
         plan, dtype = self.plan, np.dtype(self.plan.dtype)
         network, size = plan.network, jnp.minimum(plan.batch_size, span.samples - i * plan.batch_size)
         lr, decay, _, penalty, _ = _settings(span, i)
-        words = 8 // dtype.itemsize
-        bits = summed[-3 * words :].reshape(3, words) if words > 1 else summed[-3:]
-        loss, weight, right = jax.lax.bitcast_convert_type(bits, jnp.float64)
+        loss, weight, right = from_words(summed[-self.ends :])
         share = 1 / jnp.maximum(weight, np.finfo(dtype).tiny).astype(dtype)
         cuts = np.cumsum([0, *(part.size for part in carry.theta)]).tolist()
         params = network.fill(carry.theta)

@@ -35,6 +35,23 @@ def tree_sum(parts: Array) -> Array:
     return parts[0]
 
 
+def to_words(totals: Array, dtype: Any) -> Array:
+    """Return the bits of numbers (..., n) in float64 as numbers (..., n k) of another type, k of them for one."""
+    import jax
+
+    return jax.lax.bitcast_convert_type(totals, dtype).reshape(*totals.shape[:-1], -1)
+
+
+def from_words(words: Array) -> Array:
+    """Return the numbers (..., n) in float64 whose bits `to_words` gave."""
+    import jax
+    import jax.numpy as jnp
+
+    count = 8 // words.dtype.itemsize
+    bits = words.reshape(*words.shape[:-1], -1, count)
+    return jax.lax.bitcast_convert_type(bits if count > 1 else bits[..., 0], jnp.float64)
+
+
 def own_shards(shards: int) -> tuple[int, int]:
     """Return the first shard of this process, and the one after its last. Raises ConfigError if they cannot share."""
     count = process_count()
