@@ -42,13 +42,13 @@ def to_words(totals: Array, dtype: Any) -> Array:
     return jax.lax.bitcast_convert_type(totals, dtype).reshape(*totals.shape[:-1], -1)
 
 
-def from_words(words: Array) -> Array:
+def from_words(held: Array) -> Array:
     """Return the numbers (..., n) in float64 whose bits `to_words` gave."""
     import jax
     import jax.numpy as jnp
 
-    count = 8 // words.dtype.itemsize
-    bits = words.reshape(*words.shape[:-1], -1, count)
+    count = 8 // held.dtype.itemsize
+    bits = held.reshape(*held.shape[:-1], -1, count)
     return jax.lax.bitcast_convert_type(bits if count > 1 else bits[..., 0], jnp.float64)
 
 
