@@ -186,6 +186,41 @@ def test_the_factors_of_a_recipe_reach_each_step(monkeypatch: pytest.MonkeyPatch
     assert dropout == pytest.approx(Cosine().factor(steps, 8, 2).tolist()) and seen[0][2] == [1.0, 1.0]
 
 
+def recorded(kept: float, **settings: Any) -> tuple[Any, Any]:
+    """Return the parameters after each epoch of a fit with so much averaging, and the estimator."""
+    thetas: list[Any] = []
+    net = MLPRegressor(preprocess="auto", random_state=0, max_iter=6, **settings)
+    net.set_params(callbacks=lambda run: thetas.append(run.theta.copy()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast, "AVERAGING", kept)
+        net.fit(*table())
+    return np.array(thetas, np.float64), net
+
+
+@pytest.mark.parametrize("settings", [{}, {"n_members": 2}, {"engine": "reference"}])
+def test_the_average_of_the_parameters_is_judged_and_kept_while_the_steps_go_their_own_way(settings: Any):
+    plain, last = recorded(0.0, **settings)
+    averages, net = recorded(0.8, **settings)
+    weights = [0.8 ** np.arange(t)[::-1] for t in range(1, len(plain) + 1)]
+    expected = [np.tensordot(w / w.sum(), plain[: len(w)], 1) for w in weights]
+    assert len(plain) == 6
+    np.testing.assert_allclose(averages, expected, atol=1e-6)
+    best = int(np.argmin(net.validation_loss_curve_))
+    assert (net.model_.theta == averages[best].astype(np.float32)).all()
+    assert net.validation_loss_curve_[1:] != last.validation_loss_curve_[1:]
+    assert net.loss_curve_ == last.loss_curve_
+
+
+def test_a_run_without_rows_held_out_ends_with_the_average():
+    averages, net = recorded(0.8, early_stopping=False, validation_fraction=0.2)
+    assert (net.model_.theta == averages[-1].astype(np.float32)).all()
+
+
+def test_no_average_is_taken_where_normalization_has_statistics_of_its_own():
+    assert fast.fast(Facts(200, 2, "regression", {"batch_norm": True})).averaging == 0
+    assert fast.fast(Facts(200, 2, "regression", {})).averaging == fast.AVERAGING > 0
+
+
 @pytest.mark.parametrize("last_best", [False, True])
 def test_of_equally_good_epochs_the_first_or_the_last_is_the_best(
     monkeypatch: pytest.MonkeyPatch, last_best: bool

@@ -154,6 +154,7 @@ def run(
             engine=settings.engine,
             resume=None,
             drop_last=settings.proposal.drop_last,
+            averaging=settings.proposal.averaging,
             **hooks,
         )
     except KeyboardInterrupt:

@@ -56,8 +56,9 @@ def fit(
     reported: Callable[[float, float], float] | None = None,
     trainer: Trainer | None = None,
     drop_last: bool = False,
+    averaging: float = 0.0,
 ) -> History:
-    """Train a model in place and return its history. The arguments are those of `Model.fit`, checked, and seven more.
+    """Train a model in place and return its history. The arguments are those of `Model.fit`, checked, and eight more.
 
     order, settings: functions that each epoch begins with, see `Run`; they replace the shuffle, and the schedule.
     factors: schedules of the factors of the weight decay, of dropout and of label smoothing, see `Run`.
@@ -65,6 +66,7 @@ def fit(
     reported: what a solver minimizes, see `Run`.
     trainer: what makes the session, for more than one network; None for the one that suits optimizer and method.
     drop_last: whether an epoch leaves out the last samples of its order, where they fill no batch.
+    averaging: what the average of the parameters keeps of itself, see `Run`; 0 for none.
     """
     before, steps_before = model.epochs_trained, 0 if optimizer_state is None else optimizer_state.steps
     trainer = trainer_for(optimizer, method) if trainer is None else trainer
@@ -92,6 +94,7 @@ def fit(
             )
             | trainer.identity()
             | ({"drop_last": True} if drop_last else {})
+            | ({"averaging": averaging} if averaging else {})
         ),
         plateau=schedule.init() if isinstance(schedule, ReduceOnPlateau) else None,
         callbacks=callbacks,
@@ -102,6 +105,7 @@ def fit(
         reported=reported,
         steps_before=steps_before,
         drop_last=drop_last,
+        averaging=averaging,
     )
     run.together = Together(run)
     trainer.check(run)

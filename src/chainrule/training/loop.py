@@ -33,7 +33,23 @@ def train(run: Run) -> None:
         while run.epoch < run.epochs and run.history.stopped is None:
             train_epoch(run)
             if run.position == run.steps_per_epoch:  # unless a callback ended the run within the epoch
-                finish_epoch(run, epoch_record(run))
+                with averaged(run):
+                    finish_epoch(run, epoch_record(run))
+
+
+@contextmanager
+def averaged(run: Run) -> Iterator[None]:
+    """Let theta be the average for what looks at the end of an epoch; the next steps go on from what these reached."""
+    if not run.averaging:
+        yield
+        return
+    run.synchronize()
+    reached = run.theta.copy()
+    run.to_average()
+    try:
+        yield
+    finally:
+        run.theta[...] = reached
 
 
 @contextmanager
@@ -48,6 +64,10 @@ def watching(run: Run) -> Iterator[None]:
         raise
     finally:
         run.synchronize()
+        if run.averaging and run.error is None and run.position:  # the part of an epoch that is its last
+            run.to_average()
+        elif run.average is not None:
+            run.theta[...] = run.average
         for callback in run.callbacks:
             callback.on_train_end(run)
 

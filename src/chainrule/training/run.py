@@ -85,6 +85,10 @@ class Run:
     """steps that the optimizer had taken before this run"""
     drop_last: bool = False
     """whether an epoch leaves out the samples that fill no batch, the last ones of its order"""
+    averaging: float = 0.0
+    """what the average of the parameters keeps of itself at the end of an epoch, in [0, 1), see `to_average`"""
+    average: NDArray[Any] | None = None
+    """that average, in the shape of theta; None before there is one"""
     together: Any = None
     """the agreement with the other processes, see `training.together`"""
     shortened: int | None = None
@@ -154,6 +158,18 @@ class Run:
                 f"scale_velocity is for SGD, {type(self.plan.optimizer).__name__} has no velocity; leave it out."
             )
         self.session.optimizer_state = state._replace(v=state.v * float(factor))
+
+    def to_average(self) -> None:
+        """Take theta, as it is after t epochs, into its moving average m, and let theta be m.
+
+        m_t = (d m_{t-1} + (1 - d) theta_t), divided by 1 - d^t      d = averaging, m_0 = 0 before the division
+        Source: Polyak, Juditsky, "Acceleration of stochastic approximation by averaging", 1992; the bias by Kingma, Ba,
+        "Adam", 2015, section 3.
+        """
+        share = (1 - self.averaging) / (1 - self.averaging ** (self.epoch + 1))
+        before = self.theta if self.average is None else self.average
+        self.average = before + share * (self.theta - before)
+        self.theta[...] = self.average
 
     def snapshot(self) -> dict[str, Any]:
         """Return a copy of the parameters and running statistics."""

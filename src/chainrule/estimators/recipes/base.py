@@ -50,6 +50,9 @@ class Proposal(NamedTuple):
     """schedules of the weight decay, dropout and label smoothing: "decay", "dropout", "smoothing" """
     drop_last: bool = False
     """whether an epoch leaves out the samples that fill no batch, others in each epoch"""
+    averaging: float = 0.0
+    """the share that the average of the parameters after each epoch, which is what is judged and kept, keeps of itself;
+    0 for the parameters of an epoch alone"""
     last_best: bool = False
     """whether early stopping returns to the last of several epochs with the best score"""
     clamp: bool = False

@@ -6,9 +6,10 @@ prepares itself the network is another one:
     Embedding of the codes, PiecewiseLinearEmbedding of the numbers, Scale(6), then Dense, ReLU, Dropout for each of
     three layers, Dense
 
-trained by AdamW with a strong decay and half a cosine, on 85 % of the rows (all but 10,000 of many), and returned to
-the epoch with the least loss on the others. A parameter that has another value than its default keeps it; where one of
-the optimizer has, all of `settings.OPTIMIZING` stay as they are.
+trained by AdamW with a strong decay and half a cosine, on 85 % of the rows (all but 10,000 of many). The moving average
+of its parameters over the epochs is judged on the others, and returned to where its loss is the least. A parameter that
+has another value than its default keeps it; where one of the optimizer has, all of `settings.OPTIMIZING` stay as they
+are.
 
 It was chosen on at most 8,250 rows of each table of `make bench-tables`, one split and one seed, by the test loss (log
 loss or RMSE) relative to that of scikit-learn's MLP behind a pipeline made by hand, as geometric mean. Over nine
@@ -55,6 +56,19 @@ rows have leaves edges to the others. Relative to all rows, as the ratio of the 
 
 Of 2 bins at most adult has 0.943 and phoneme 0.994, of 4 adult has 0.953.
 
+The average of the parameters keeps 0.8 of itself at the end of an epoch, so it is that of some five epochs. The epoch
+with the least loss is often an early one, whose rate is still high: an average then does what a falling rate does. On
+at most 6,000 rows of 18 tables, one split (none of the page's) and one seed, the ratio of the test loss to that of no
+average:
+
+    18 tables                                    0.976 (standard error 0.008, median 0.990), smaller on each of them
+    optdigits, penbased, phoneme, diamonds       0.89, 0.91, 0.93, 0.97
+    wa_churn, weather, storms                    1.000, 0.999, 0.999
+
+in 1.05 of the time, for the best epoch comes later. Of an average that keeps 0.5, 0.7, 0.8, 0.9 and 0.95 phoneme has
+0.934, 0.933, 0.932, 0.934 and 0.942, penbased 0.929, 0.919, 0.910, 0.905 and 0.914, Caravan 0.984, 0.977, 0.975, 0.974
+and 0.974. With it a dropout of 0.25 has 1.023 of the loss of 0.1.
+
 It is one network. Of more processor time members make the most, as measured on 14 of the tables, 3,000 or 6,000 rows to
 train on, by the loss relative to that of one network:
 
@@ -91,6 +105,8 @@ EPOCHS, MANY = 100, 10_000
 """The epochs of up to so many rows; of more rows they fall with the root of their number."""
 MOST_HELD_OUT = 10_000
 FRONT_RATE = 6.0
+AVERAGING = 0.8
+"""What the average of the parameters keeps of itself at the end of an epoch."""
 VECTOR, BINS, ROWS_OF_A_BIN, TIES = 8, 48, 10, 1
 """The numbers of a vector in place of a number, the most bins, the fewest rows of the table for each of them, and how
 many bins the rows of one number count for."""
@@ -118,7 +134,9 @@ def for_tables(facts: Facts) -> Proposal:
             "n_iter_no_change": max(10, epochs // 5),
             "scoring": "loss",
         }
-    return Proposal(found, front=(Scale(rate=FRONT_RATE),))
+    # The statistics of a batch norm are those of the last parameters, not of their average.
+    averaging = 0.0 if facts.given.get("batch_norm") else AVERAGING
+    return Proposal(found, front=(Scale(rate=FRONT_RATE),), averaging=averaging)
 
 
 def fast(facts: Facts) -> Proposal:
