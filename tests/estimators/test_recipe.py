@@ -211,6 +211,13 @@ def test_the_average_of_the_parameters_is_judged_and_kept_while_the_steps_go_the
     assert net.loss_curve_ == last.loss_curve_
 
 
+@pytest.mark.parametrize(
+    ("rows", "bins"), [(3, 2), (200, 20), (480, 48), (4_899, 48), (4_900, 49), (20_000, 200), (10**6, 200)]
+)
+def test_a_large_table_has_more_bins(rows: int, bins: int):
+    assert fast.fast(Facts(rows, 2, "regression", {}, numbers=(0,))).front[0].bins == bins
+
+
 def test_a_run_without_rows_held_out_ends_with_the_average():
     averages, net = recorded(0.8, early_stopping=False, validation_fraction=0.2)
     assert (net.model_.theta == averages[-1].astype(np.float32)).all()

@@ -46,6 +46,11 @@ splits:
 
 The last two are of pixels, all of one kind, and have no embedding therefore, nor has any table of more than 24 numbers.
 
+A large table has more bins. Of 20,000 rows at most of the nine tables that have them, one or two splits (none of the
+page's), 200 bins have 0.994 of the loss of 48 (standard error 0.004) in 0.98 of the time: storms 0.970, weather 0.988,
+adult 0.990, randhie 0.992, nlswork 0.994, CPS1988 1.000, diamonds and movies 1.001, nassCDS 1.008. Of 6,000 rows 128
+bins have 1.002 of it on five tables.
+
 Rows of one number count for one bin at most in the quantiles that are the edges (`ties`), so that a number that most
 rows have leaves edges to the others. Relative to all rows, as the ratio of the mean test losses of three splits:
 
@@ -107,9 +112,12 @@ MOST_HELD_OUT = 10_000
 FRONT_RATE = 6.0
 AVERAGING = 0.8
 """What the average of the parameters keeps of itself at the end of an epoch."""
-VECTOR, BINS, ROWS_OF_A_BIN, TIES = 8, 48, 10, 1
-"""The numbers of a vector in place of a number, the most bins, the fewest rows of the table for each of them, and how
-many bins the rows of one number count for."""
+VECTOR, TIES = 8, 1
+"""The numbers of a vector in place of a number, and how many bins the rows of one number count for."""
+BINS, ROWS_OF_A_BIN = 48, 10
+"""The most bins of a small table, which has at least so many rows for each of them."""
+MANY_BINS, MANY_ROWS_OF_A_BIN = 200, 100
+"""The most bins of a large one, which has so many rows for each."""
 MOST_NUMBERS = 24
 """A table of more numbers has no embedding."""
 
@@ -144,7 +152,8 @@ def fast(facts: Facts) -> Proposal:
     proposal = for_tables(facts)
     if not 0 < len(facts.numbers) <= MOST_NUMBERS:
         return proposal
-    bins = min(BINS, max(2, facts.rows // ROWS_OF_A_BIN))
+    large = min(MANY_BINS, facts.rows // MANY_ROWS_OF_A_BIN)
+    bins = max(large, min(BINS, facts.rows // ROWS_OF_A_BIN), 2)
     embedding = PiecewiseLinearEmbedding(VECTOR, bins, columns=facts.numbers, ties=TIES)
     return proposal._replace(front=(embedding, *proposal.front))
 
