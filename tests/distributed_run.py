@@ -11,7 +11,7 @@ from chainrule import distributed
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    distributed.initialize()
+    distributed.initialize(timeout=given.get("timeout", 600))
 
     import numpy as np
 
@@ -23,6 +23,7 @@ if __name__ == "__main__":
         Dropout,
         Model,
         Network,
+        ParquetSource,
         ReLU,
         SoftmaxCrossEntropy,
     )
@@ -41,13 +42,13 @@ if __name__ == "__main__":
         6, [Dense(8), BatchNorm(), ReLU(), Dropout(0.3), Dense(3)], SoftmaxCrossEntropy(), l2=1e-3
     )
     model, path = Model(network, seed=1), given.get("checkpoint")
+    rows = {"X": X, "y": y, "validation_fraction": 0.1, "sample_weight": np.linspace(0.5, 1.5, 86)}
+    if "table" in given:
+        rows = {"X": ParquetSource(given["table"], target="y", window=32)}
     history = model.fit(
-        X,
-        y,
+        **rows,
         epochs=3,
         batch_size=20,
-        validation_fraction=0.1,
-        sample_weight=np.linspace(0.5, 1.5, 86),
         shards=given.get("shards"),
         resume=given.get("resume"),
         callbacks=[Slow()] if path is None else [Slow(), Checkpoint(path, every_steps=1)],

@@ -119,6 +119,35 @@ def test_a_signal_to_one_ends_all_at_the_same_step(whole, cache, tmp_path):
     assert bits(1, cache, resume=str(path)) == whole
 
 
+@pytest.mark.usefixtures(
+    "whole"
+)  # nothing is left to compile, which may take longer than the limit of this test
+def test_a_process_that_is_stuck_ends_the_run(cache, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    given = {"checkpoint": str(path), "sleep": 0.1, "timeout": 15}
+    with started(2, cache, PROGRAM, json.dumps(given)) as processes:
+        wait_for(path, processes)
+        processes[1].send_signal(signal.SIGSTOP)
+        _, error = processes[0].communicate(timeout=SECONDS)
+    assert processes[0].returncode == 75, error
+    assert "process 0 of 2 has waited 15 s for another one" in error
+
+
+def test_rows_of_files_have_the_same_bits(cache, tmp_path):
+    """In row groups of 16 rows, two of which are in memory at a time, and batches of 20."""
+    pytest.importorskip("pyarrow")
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    draws = np.random.default_rng(3)
+    columns = {name: draws.normal(size=86).astype(np.float32) for name in "abcdef"}
+    table = pa.table(columns | {"y": draws.integers(0, 3, 86)})
+    parquet.write_table(table, tmp_path / "rows.parquet", row_group_size=16)
+    given = {"table": str(tmp_path / "rows.parquet")}
+    assert bits(2, cache, **given) == bits(1, cache, **given)
+
+
 def test_the_command_started_twice_is_one_run(cache, tmp_path):
     """Process 0 prints and writes; the run goes on in a single process, with the bits of one that never stopped."""
     import numpy as np
