@@ -17,7 +17,7 @@ import chainrule as c
 from chainrule.data.stream import Stream
 from chainrule.data.windows import pieces
 from chainrule.datasets.column_files import ColumnFile
-from chainrule.datasets.parquet_source import ParquetSource
+from chainrule.datasets.parquet_source import TILE, ParquetSource
 
 R = np.random.default_rng(1)
 N = 400
@@ -57,6 +57,19 @@ def rows_of(of: ParquetSource) -> tuple[Any, Any, Any]:
     blocks = [of.read(k) for k in range(len(of.sizes))]
     X, y, weight = zip(*blocks, strict=True)
     return np.concatenate(X), np.concatenate(y), None if weight[0] is None else np.concatenate(weight)
+
+
+@pytest.mark.parametrize(
+    "kinds", [["float32"] * 3, ["float64"] * 3, ["uint8"] * 3, ["float32", "int16", "uint8"]]
+)
+def test_a_row_group_of_more_rows_than_become_rows_at_once(tmp_path: Path, kinds: list[str]):
+    """Columns of one type, as stored, take another way than those of several."""
+    n = 2 * TILE + 7
+    columns = {f"x{k}": R.integers(0, 200, n).astype(kind) for k, kind in enumerate(kinds)}
+    write(tmp_path / "x.parquet", pa.table({"y": np.arange(n) % 3, **columns}), n)
+    of = ParquetSource(tmp_path / "x.parquet", target="y")
+    assert of.dtype == np.result_type(*kinds)
+    np.testing.assert_array_equal(of.read(0).X, np.stack(list(columns.values()), 1))
 
 
 @pytest.mark.parametrize("ending", ["parquet", "arrow"])

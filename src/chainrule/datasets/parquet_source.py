@@ -22,6 +22,8 @@ WINDOW_BYTES = 1 << 26
 MOST_CATEGORIES = 1 << 20
 TILE = 1 << 14
 """The rows of which columns become rows at a time: they stay in the cache."""
+STORED = {"uint8": "uint8", "float32": "float", "float64": "double"}
+"""PyArrow's type of columns whose numbers are stored as those of an X of a dtype."""
 DTYPES: dict[str, Any] = {"uint8": np.uint8, "float32": np.float32, "float64": np.float64}
 
 
@@ -146,16 +148,8 @@ class ParquetSource(Source):
         file, group = self.places[block]
         beside = [*self.targets, *([] if self.weight is None else [self.weight])]
         table = file.read(group, [*self.feature_names, *beside])
-        columns = [
-            _codes(table.column(name), self.categories[name])
-            if name in self.categories
-            else _numbers(self._whole(table, name, block))
-            for name in self.feature_names
-        ]
-        X = self.buffers.empty((table.num_rows, len(columns)), self.dtype)
-        for first in range(0, len(X), TILE):
-            rows = slice(first, first + TILE)
-            X[rows] = np.stack([each[rows] for each in columns], dtype=self.dtype, casting="unsafe").T
+        X = self.buffers.empty((table.num_rows, self.inputs), self.dtype)
+        self._fill(X, table.select(self.feature_names), block)
         y: list[NDArray[Any]] = [_values(self._whole(table, name, block)) for name in self.targets]
         weight = None if self.weight is None else _values(self._whole(table, self.weight, block))
         return SourceBlock(X, y[0] if len(y) == 1 else np.stack(y, 1), weight)
@@ -190,6 +184,26 @@ class ParquetSource(Source):
 
     def _tables(self, names: Sequence[str]) -> Iterator[Any]:
         return (file.read(group, names) for file, group in self.places)
+
+    def _fill(self, X: NDArray[Any], table: Any, block: int) -> None:
+        """Write the columns of a row group to the columns of X, some rows of all of them at a time."""
+        columns = [
+            table.column(name) if name in self.categories else self._whole(table, name, block)
+            for name in self.feature_names
+        ]
+        if all(each.type == STORED[X.dtype.name] for each in columns):
+            first = 0
+            for batch in table.to_batches(max_chunksize=TILE):
+                X[first : first + len(batch)] = batch.to_tensor().to_numpy()
+                first += len(batch)
+            return
+        numbers = [
+            _codes(each, self.categories[name]) if name in self.categories else _numbers(each)
+            for name, each in zip(self.feature_names, columns, strict=True)
+        ]
+        for first in range(0, len(X), TILE):
+            rows = slice(first, first + TILE)
+            X[rows] = np.stack([each[rows] for each in numbers], dtype=X.dtype, casting="unsafe").T
 
     def _whole(self, table: Any, name: str, block: int) -> Any:
         """Return a column of a row group. Raises DataError if it has a null."""
