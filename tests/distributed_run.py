@@ -50,6 +50,7 @@ if __name__ == "__main__":
         epochs=3,
         batch_size=20,
         shards=given.get("shards"),
+        reduce=given.get("reduce", "tree"),
         resume=given.get("resume"),
         callbacks=[Slow()] if path is None else [Slow(), Checkpoint(path, every_steps=1)],
     )

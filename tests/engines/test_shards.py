@@ -165,6 +165,11 @@ def test_the_step_that_overflows_is_found():
         ({"shards": 2, "engine": "native"}, "shards are for the xla engine"),
         ({"shards": 2, "optimizer": "lbfgs", "clip_norm": None}, "LBFGS has no batches"),
         ({"shards": 2, "method": "spsa"}, "spsa runs in one process"),
+        ({"reduce": "ring"}, "reduce must be one of tree, psum, not 'ring'"),
+        (
+            {"reduce": "psum"},
+            r"reduce='psum' is a way to sum over processes; call chainrule.distributed.initialize",
+        ),
     ],
 )
 def test_what_is_refused(how, said):

@@ -85,6 +85,11 @@ def test_any_number_of_processes_has_the_same_bits(count, whole, cache):
     assert bits(count, cache) == whole
 
 
+def test_psum_is_the_sum_of_a_shard_of_each_process(cache):
+    """Of two numbers every order has the same sum."""
+    assert bits(2, cache, reduce="psum") == bits(1, cache, shards=2)
+
+
 def wait_for(path: Path, processes: list[subprocess.Popen[str]]) -> None:
     """Wait until a run has written its first checkpoint."""
     end = time.monotonic() + SECONDS

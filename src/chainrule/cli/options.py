@@ -201,6 +201,14 @@ Shards = Annotated[
     ),
 ]
 
+Reduce = Annotated[
+    str,
+    _training(
+        "--reduce",
+        help="How processes sum: tree has the same bits for any number of them, psum sends less between many.",
+    ),
+]
+
 Out = Annotated[Path | None, _run(help="Folder of the run.", show_default="runs/DATA-DATE-TIME")]
 Overwrite = Annotated[bool, _run("--overwrite", help="Replace the run that --out contains.")]
 Resume = Annotated[

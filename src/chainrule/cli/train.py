@@ -63,6 +63,7 @@ def train(
     engine: options.TrainEngine = "auto",
     device: options.TrainDevice = None,
     shards: options.Shards = None,
+    reduce: options.Reduce = "tree",
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
@@ -82,7 +83,7 @@ def train(
     """
     values, text = locals(), as_one_text(data)
     given = Settings(**{name: values[name] for name in NAMES} | {"hidden": hidden_widths(hidden)})
-    if distributed.is_one_of_several() or shards is not None:
+    if distributed.is_one_of_several() or shards is not None or reduce == "psum":
         distributed.initialize()
     from chainrule.recipe import run as recipe
 
@@ -101,7 +102,8 @@ def train(
     else:
         begun = recipe.begun(text, given, out, overwrite, FLAGS)
     with begun as run:
-        if run.settings.shards is not None and not distributed.is_initialized():
+        by_shards = run.settings.shards is not None or run.settings.reduce == "psum"
+        if by_shards and not distributed.is_initialized():
             distributed.initialize()  # a run of several processes that goes on in one
         outcome, page = carry_out(run, progress, verbose, report)
     if as_json:

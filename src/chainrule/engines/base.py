@@ -34,6 +34,8 @@ class Plan(NamedTuple):
     """the samples of an epoch that come in pieces of any sizes; None where all are in memory"""
     shards: int | None = None
     """the parts of each batch, a power of two, whose gradients are summed along one tree; None for whole batches"""
+    reduce: str = "tree"
+    """how processes sum: "tree" goes on with that tree, "psum" takes the order that is fastest for their number"""
 
 
 class StepSettings(NamedTuple):

@@ -131,6 +131,7 @@ class Model(Trained, Shown):
         engine: str = "auto",
         device: str | None = None,
         shards: int | None = None,
+        reduce: str = "tree",
         method: Method | str | None = None,
     ) -> History:
         """Train the model on X and y in place, and return the history of the run.
@@ -179,6 +180,9 @@ class Model(Trained, Shown):
         shards: the parts of each batch, a power of two, which the processes of `chainrule.distributed` share: the bits
             depend on the shards, not on who has which. Batch normalization takes its statistics of a shard. None for 8
             after `distributed.initialize()`, else for whole batches.
+        reduce: how processes sum the gradients of their shards. "tree" has the same bits for any number of processes;
+            "psum" leaves the order to JAX, which sends less between many of them, and gives each one shard unless
+            `shards` says otherwise; the bits then depend on their number.
         method: a training method other than backpropagation, by name ("spsa") or as an object (`SPSA(c=1e-3)`); the
             history then has the `forward_passes` of each epoch.
 
@@ -214,6 +218,7 @@ class Model(Trained, Shown):
             engine=engine,
             device=device,
             shards=shards,
+            reduce=reduce,
             method=method,
         )
 

@@ -105,7 +105,7 @@ def resolve(settings: Settings, train: Dataset, named: Names = PYTHON, *, is_tab
         epochs=(3 if hurries else usual.epochs) if settings.epochs is None else settings.epochs,
         batch_size=usual.batch_size if settings.batch_size is None else settings.batch_size,
         shards=distributed.SHARDS
-        if settings.shards is None and distributed.process_count() > 1
+        if settings.shards is None and settings.reduce == "tree" and distributed.process_count() > 1
         else settings.shards,
         validation_fraction=usual.validation_fraction
         if settings.validation_fraction is None

@@ -51,6 +51,7 @@ def train(prepared: Prepared, listen: Consumer, stop: threading.Event | None = N
         engine=settings.engine,
         device=settings.device,
         shards=settings.shards,
+        reduce=settings.reduce,
         method=prepared.method,
     )
     return History([*prepared.records, *history.records], history.stopped)

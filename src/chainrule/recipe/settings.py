@@ -64,6 +64,7 @@ class Settings:
     engine: str = "auto"
     device: str | None = None
     shards: int | None = None
+    reduce: str = "tree"
     checkpoint_steps: int | None = None
     target_column: str | None = None
     exclude_columns: str | None = None

@@ -55,6 +55,7 @@ def checked_fit(
     engine: str,
     device: str | None = None,
     shards: int | None = None,
+    reduce: str = "tree",
     method: Method | str | None = None,
     decay_schedule: Schedule | str | None = None,
     dropout_schedule: Schedule | str | None = None,
@@ -78,7 +79,7 @@ def checked_fit(
     precision = settings.check_precision(precision, model.dtype, optimizer)
     device = settings.check_device(device)
     names = metric_names(metrics, model.task, each_epoch=True)
-    shards = settings.check_shards(shards, optimizer, method, members)
+    shards = settings.check_shards(shards, reduce, optimizer, method, members)
     epochs = checks.check_count(epochs, "epochs", 0)
     size = None if batch_size is None else checks.check_count(batch_size, "batch_size")
     _check_validation(validation_data, validation_fraction)
@@ -135,6 +136,7 @@ def checked_fit(
         batch_size=min(samples.n, samples.n if size is None else size),
         streamed=samples.n if isinstance(samples, Stream) else None,
         shards=shards,
+        reduce=reduce,
     )
     if verbose and distributed.is_first():
         from chainrule.training.progress import ProgressBar

@@ -170,7 +170,7 @@ def fingerprint(
         "clip_value": plan.clip_value,
         "precision": plan.precision,
         "frozen": sorted(plan.frozen),
-        "shards": plan.shards,
+        "shards": plan.shards if plan.reduce == "tree" else plan.reduce,
         "shuffle": shuffle,
         "data": samples.fingerprint(),
         "validation data": None if validation is None else validation.fingerprint(),

@@ -16,6 +16,9 @@ from chainrule.formulas.schedules import SCHEDULES, Constant, ReduceOnPlateau, S
 from chainrule.network.network import Network
 from chainrule.training.without_backprop import Method, Search
 
+REDUCE = {"tree": "the same bits for any number of processes", "psum": "the order that JAX takes"}
+"""The ways to sum over processes."""
+
 
 def named(solver: Solver) -> str:
     """Return a solver's name for a message: LBFGS, or lbfgs where settings are text."""
@@ -135,10 +138,17 @@ def check_device(name: Any) -> str | None:
     raise ConfigError(f"{option('device')} must be a name such as 'cpu' or 'cuda:0', or None, not {name!r}.")
 
 
-def check_shards(shards: Any, optimizer: Any, method: Method | None, members: Any) -> int | None:
+def check_shards(shards: Any, reduce: Any, optimizer: Any, method: Method | None, members: Any) -> int | None:
     """Return the shards of each batch, or None for whole ones. Raises ConfigError where a batch has none."""
-    if shards is None and not distributed.is_initialized():
-        return None
+    check_choice(reduce, REDUCE, "reduce")
+    if not distributed.is_initialized():
+        if reduce != "tree":
+            raise ConfigError(
+                f"{option('reduce', 'reduce=' + repr(reduce), reduce)} is a way to sum over processes; call "
+                "chainrule.distributed.initialize() first, or leave it out."
+            )
+        if shards is None:
+            return None
     why = None
     if isinstance(optimizer, Solver):
         why = f"{named(optimizer)} has no batches"
@@ -152,7 +162,8 @@ def check_shards(shards: Any, optimizer: Any, method: Method | None, members: An
         raise ConfigError(
             f"{option('shards')} are parts of a batch, and {why}; train it in one process, without them."
         )
-    count = check_count(distributed.SHARDS if shards is None else shards, "shards")
+    usual = distributed.SHARDS if reduce == "tree" else distributed.process_count()
+    count = check_count(usual if shards is None else shards, "shards")
     if count & (count - 1):
         raise ConfigError(
             f"{option('shards')} must be a power of two, not {count}; {distributed.SHARDS} is usual."

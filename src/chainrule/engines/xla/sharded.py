@@ -198,10 +198,15 @@ class ShardedSteps(CompiledSteps):
     def over_processes(self, parts: Array) -> Array:
         """Sum this process's own shards, and what all processes have of theirs; parts: (shards, n)."""
         import jax
+        import jax.numpy as jnp
 
         first, last = self.own
         own = jax.lax.dynamic_slice_in_dim(parts, jax.lax.axis_index(AXIS) * (last - first), last - first)
-        return self.along_tree(jax.lax.all_gather(self.along_tree(own), AXIS))
+        summed = self.along_tree(own)
+        if self.plan.reduce == "tree":
+            return self.along_tree(jax.lax.all_gather(summed, AXIS))
+        numbers, totals = jax.lax.psum((summed[: -self.ends], from_words(summed[-self.ends :])), AXIS)
+        return jnp.concatenate([numbers, to_words(totals, self.plan.dtype)])
 
     def along_tree(self, parts: Array) -> Array:
         """Sum vectors (n, width) along the tree; their ends are the bits of three numbers in float64."""
