@@ -3,18 +3,25 @@
     python benchmarks/data.py order            the loss after an epoch, by the order of the file and the window
     python benchmarks/data.py memory [rows]    a run in a third of the memory of its rows (Linux)
     python benchmarks/data.py rate             rows a second from memory and from a file, each in its own process
+    python benchmarks/data.py large [GB [FOLDER]]
+                                               an epoch of 30 GB in a third of that memory, the page cache counted too,
+                                               ended by kill -9 and gone on with (Linux, where one may make a cgroup)
 
-The files are made in the system's folder of temporary files, up to 2 GB, and deleted.
+The files are made in the system's folder of temporary files, up to 2 GB or as many as asked for, and deleted; those of
+`large` are made in FOLDER, where there is one, and stay.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +32,8 @@ from pyarrow import parquet
 from chainrule import (
     Adam,
     ArraySource,
+    Callback,
+    Checkpoint,
     Dense,
     Model,
     Network,
@@ -35,8 +44,9 @@ from chainrule import (
 )
 from chainrule.data.source import Source
 from chainrule.datasets import shuffled_copy
+from chainrule.training import Run
 
-CLASSES, FEATURES, GROUP = 10, 50, 1 << 17
+CLASSES, FEATURES, GROUP, BATCH = 10, 50, 1 << 17, 256
 PLAIN: dict[str, Any] = {"use_dictionary": False, "compression": "none"}
 
 
@@ -125,6 +135,115 @@ def within(folder: str) -> None:
     )
 
 
+def large(folder: Path, gigabytes: str = "30", kept: str = "") -> None:
+    """Train an epoch on files of so many GB in a third of that memory: whole, and again with kill -9 in its middle."""
+    folder, size = Path(kept) if kept else folder, float(gigabytes) * 1e9
+    file_rows = 16 * GROUP
+    for k in range(max(1, round(size / (4 * FEATURES + 8) / file_rows))):
+        path = folder / f"{k:03}.parquet"
+        if not path.exists():
+            with parquet.ParquetWriter(
+                folder / "part", table(*rows(1, FEATURES, 0)).schema, **PLAIN
+            ) as writer:
+                for group in range(16):
+                    writer.write_table(table(*rows(GROUP, FEATURES, 16 * k + group)))
+            (folder / "part").rename(path)
+    files = sorted(folder.glob("*.parquet"))
+    limit = sum(path.stat().st_size for path in files) // 3
+    print(
+        f"{len(files)} files of {3 * limit / 1e9:.1f} GB, {limit / 1e9:.1f} GB of memory for all", flush=True
+    )
+    run("timed", str(files[0]), "memory", "64", CHAINRULE_NUM_THREADS="1")
+    with cgroup(limit) as group:
+        whole, halved = folder / "whole.safetensors", folder / "halved.safetensors"
+        for checkpoint in (whole, halved):
+            checkpoint.unlink(missing_ok=True)
+        command = [sys.executable, __file__, "streamed", str(folder)]
+        within_group: dict[str, Any] = {
+            "env": os.environ | {"CHAINRULE_NUM_THREADS": "1"},
+            "preexec_fn": partial(join, group),
+        }
+        subprocess.run([*command, str(whole)], check=True, **within_group)
+        half = len(files) * file_rows // BATCH // 2
+        with subprocess.Popen(
+            [*command, str(halved), "watched"], stdout=subprocess.PIPE, text=True, **within_group
+        ) as process:
+            assert process.stdout is not None
+            while int(process.stdout.readline()) < half:
+                pass
+            process.kill()
+        subprocess.run([*command, str(halved)], check=True, **within_group)
+
+
+class Watch(Callback):
+    """Remember the step at which a run begins and the time of it, and print the step where one is watched."""
+
+    looks_inside = False
+
+    def __init__(self, is_watched: bool) -> None:
+        """Store what is asked for."""
+        self.is_watched = is_watched
+
+    def on_train_begin(self, run: Run) -> None:
+        """Remember."""
+        self.first, self.clock, self.processor = run.step, time.perf_counter(), time.process_time()
+
+    def on_steps(self, run: Run) -> None:
+        """Print the step."""
+        if self.is_watched:
+            print(run.step, flush=True)
+
+
+def streamed(folder: str, checkpoint: str, how: str = "") -> None:
+    """Train an epoch from files, from the last checkpoint on if there is one; print the rate and a checksum."""
+    source, made, watch = ParquetSource(folder, target="y"), model(FEATURES, 64, 0), Watch(how == "watched")
+    made.fit(
+        source,
+        epochs=1,
+        batch_size=BATCH,
+        callbacks=[watch, Checkpoint(checkpoint, every_steps=20_000)],
+        resume=checkpoint if Path(checkpoint).exists() else None,
+    )
+    clock, processor = time.perf_counter() - watch.clock, time.process_time() - watch.processor
+    n = (int(source.sizes.sum()) - BATCH * watch.first) / 1e6
+    peak = next(
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+    )
+    print(
+        f"from step {watch.first:,} on {n:.1f} million rows in {clock:.1f} s: {n / clock:.2f} million a second by the "
+        f"clock, {processor / n:.2f} us of processor time a row; resident at most {int(peak.split()[1]) >> 10} MB; "
+        f"theta {theta_of(made)}",
+        flush=True,
+    )
+
+
+def theta_of(made: Model) -> str:
+    """Return the start of a checksum of the parameters."""
+    return hashlib.sha256(made.theta.tobytes()).hexdigest()[:16]
+
+
+@contextmanager
+def cgroup(limit: int) -> Iterator[Path]:
+    """Make a cgroup of version 1 or 2 whose processes have so many bytes together, page cache included."""
+    root = Path("/sys/fs/cgroup")
+    first = (root / "memory").is_dir()
+    group = (root / "memory" if first else root) / f"chainrule-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / ("memory.limit_in_bytes" if first else "memory.max")).write_text(str(limit))
+    except OSError as error:
+        sys.exit(f"no cgroup with a limit of memory can be made ({error}); run this as root, with cgroups.")
+    try:
+        yield group
+    finally:
+        group.rmdir()
+
+
+def join(group: Path) -> None:
+    """Put this process into a cgroup."""
+    (group / "cgroup.procs").write_text(str(os.getpid()))
+
+
 def rate(folder: Path) -> None:
     """Print the rows a second of the second and third epoch."""
     path = folder / "of.parquet"
@@ -170,10 +289,12 @@ def run(name: str, *arguments: str, **environment: str) -> None:
 
 if __name__ == "__main__":
     asked, *rest = sys.argv[1:] or [""]
-    if asked in ("within", "timed"):
-        {"within": within, "timed": timed}[asked](*rest)
-    elif asked in ("order", "memory", "rate"):
+    inner: dict[str, Callable[..., None]] = {"within": within, "timed": timed, "streamed": streamed}
+    outer: dict[str, Callable[..., None]] = {"order": order, "memory": memory, "rate": rate, "large": large}
+    if asked in inner:
+        inner[asked](*rest)
+    elif asked in outer:
         with tempfile.TemporaryDirectory() as made:
-            {"order": order, "memory": memory, "rate": rate}[asked](Path(made), *rest)
+            outer[asked](Path(made), *rest)
     else:
         sys.exit(__doc__)
