@@ -12,6 +12,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from scipy.sparse import csr_matrix
 
 import chainrule as c
 from chainrule.core.random import generator, member_seed
@@ -276,6 +277,50 @@ def test_a_member_that_diverges_is_left_out(engine: str):
         losses.append(alone.fit(X[:60], LABELS[:60], **settings)["loss"])
         assert_same(member, alone)
     assert_allclose(ensemble.history["loss"], np.mean(losses, 0), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("own_batches", "as_rows"),
+    [(True, np.asarray), (False, np.asarray), (True, csr_matrix), (False, csr_matrix)],
+    ids=["own", "shared", "own, sparse", "shared, sparse"],
+)
+def test_members_side_by_side_in_one_program(own_batches: bool, as_rows: Any):
+    """A group of two and one of one, with a smaller last batch, and rows that do not lie on the device."""
+    pytest.importorskip("jax")
+
+    def trained(**settings: Any) -> c.Ensemble:
+        ensemble = c.Ensemble(network(l2=1e-3), 3, seed=5, dtype="float64")
+        how = {"epochs": 2, "batch_size": 16, "own_batches": own_batches, "validation_data": HELD}
+        ensemble.fit(as_rows(X[:60]), LABELS[:60], **how, **settings)
+        return ensemble
+
+    alone, together = trained(engine="reference"), trained(engine="xla", group=2)
+    for mine, theirs in zip(alone, together, strict=True):
+        for one, other in zip(bits(mine), bits(theirs), strict=True):
+            assert_allclose(one, other, rtol=1e-9, atol=1e-9)  # biases before batch norm are rounding
+    assert_allclose(alone.history["val_loss"], together.history["val_loss"], rtol=1e-9)
+
+
+def test_a_member_of_a_group_that_diverges_is_left_out():
+    pytest.importorskip("jax")
+    ensemble = c.Ensemble(network(), 3, dtype="float64")
+    ensemble[1].theta[...] = 1e300
+    kept = [ensemble[0], ensemble[2]]
+    with pytest.warns(UserWarning, match="member 1 diverged and is left out"):
+        ensemble.fit(X[:60], LABELS[:60], epochs=2, batch_size=16, engine="xla", group=3)
+    assert ensemble.members == kept
+    alone = c.Model(network(), seed=kept[1].seed, dtype="float64")
+    alone.fit(X[:60], LABELS[:60], epochs=2, batch_size=16, engine="reference")
+    assert_allclose(kept[1].theta, alone.theta, rtol=1e-9, atol=1e-9)
+
+
+def test_a_group_is_for_the_xla_engine():
+    ensemble = c.Ensemble(network(), 2)
+    for engine in ("native", "reference"):
+        with pytest.raises(c.ConfigError, match="a group is for the xla engine"):
+            ensemble.fit(X, LABELS, engine=engine, group=2)
+    with pytest.raises(c.ConfigError, match="group must be an integer of at least 1, not 0"):
+        ensemble.fit(X, LABELS, engine="xla", group=0)
 
 
 def test_the_error_of_the_last_member_is_raised():

@@ -36,6 +36,8 @@ class Plan(NamedTuple):
     """the parts of each batch, a power of two, whose gradients are summed along one tree; None for whole batches"""
     reduce: str = "tree"
     """how processes sum: "tree" goes on with that tree, "psum" takes the order that is fastest for their number"""
+    group: int | None = None
+    """the members of an ensemble that train side by side in one program of the xla engine; None for one by one"""
 
 
 class StepSettings(NamedTuple):
@@ -160,9 +162,11 @@ class OnProcessor:
         return self
 
     def elsewhere(self, plan: Plan) -> str | None:
-        """Return why it refuses the device or the shards of a plan, or None."""
+        """Return why it refuses the device, the shards or the group of a plan, or None."""
         if plan.shards is not None:
             return "shards are for the xla engine"
+        if plan.group is not None:
+            return "a group is for the xla engine"
         if plan.device in (None, "cpu"):
             return None
         return f"device {plan.device!r} is for the xla engine, this one runs on the processor"

@@ -56,6 +56,7 @@ def checked_fit(
     device: str | None = None,
     shards: int | None = None,
     reduce: str = "tree",
+    group: int | None = None,
     method: Method | str | None = None,
     decay_schedule: Schedule | str | None = None,
     dropout_schedule: Schedule | str | None = None,
@@ -137,6 +138,7 @@ def checked_fit(
         streamed=samples.n if isinstance(samples, Stream) else None,
         shards=shards,
         reduce=reduce,
+        group=group if group is None else checks.check_count(group, "group"),
     )
     if verbose and distributed.is_first():
         from chainrule.training.progress import ProgressBar

@@ -65,7 +65,7 @@ class EnsembleSession:
         """Make a session for each member, which trains its row of theta in place by draws of its seed."""
         self.plan, self.theta, self.workers, self.taken = plan, theta, engine.workers(), 0
         # Calls are so long that a member keeps its core as a single model does, and its weights the core's cache.
-        self.turns = -(-len(seeds) // self.workers)
+        self.turns = -(-len(seeds) // (plan.group or self.workers))
         self.in_training = np.ones(len(seeds), bool)
         each = plan._replace(threads=max(1, self.workers // len(seeds)))
         self.sessions = [
@@ -93,21 +93,45 @@ class EnsembleSession:
         Raises the NonFiniteError of the last member in training.
         """
         chosen = self.members
+        errors: dict[int, NonFiniteError] = {}
         if not (self.sums.any() or self.row_sums.any()):  # set to zero at the start of an epoch
             for i in chosen:
                 self.sessions[i].sums[...] = 0
                 self.sessions[i].row_sums[...] = 0
-        pieces = 1 if len(chosen) % self.workers == 0 else self.workers  # so that no core waits in the end
-        errors: dict[int, NonFiniteError] = {}
-        in_turns(
-            [self._pieces(i, samples, rows, settings, first, pieces, errors) for i in chosen], self.workers
-        )
+        if self.plan.group is not None:
+            self._side_by_side(samples, rows, settings, first, errors)
+        else:
+            pieces = (
+                1 if len(chosen) % self.workers == 0 else self.workers
+            )  # so that no core waits in the end
+            in_turns(
+                [self._pieces(i, samples, rows, settings, first, pieces, errors) for i in chosen],
+                self.workers,
+            )
         for i in sorted(errors):
             self._drop(i, errors[i])
         chosen = self.members
         self.sums[...] = np.mean([self.sessions[i].sums for i in chosen], 0)
         self.row_sums[...] = np.mean([self.sessions[i].row_sums for i in chosen], 0)
         self.taken += len(settings.rate)
+
+    def _side_by_side(
+        self,
+        samples: Samples,
+        rows: NDArray[np.int64],
+        settings: StepSettings,
+        first: int,
+        errors: dict[int, NonFiniteError],
+    ) -> None:
+        """Take the steps by so many members at a time as a group has, in one program."""
+        from chainrule.engines.xla import group
+
+        for begin in range(0, len(self.members), self.plan.group or 1):
+            some = self.members[begin : begin + (self.plan.group or 1)]
+            mine = rows if rows.ndim == 1 else rows[:, some]
+            sessions: Any = [self.sessions[i] for i in some]
+            found = group.steps(sessions, samples, mine, settings, first)
+            errors.update({some[place]: error for place, error in found.items()})
 
     def _pieces(
         self,

@@ -48,7 +48,11 @@ class Span(NamedTuple):
 
 
 class CompiledSteps:
-    """The steps of a plan, compiled once for each shape of the samples and not again for another number of steps."""
+    """The steps of a plan, compiled once for each shape of the samples and not again for another number of steps.
+
+    A span with several seeds (k,) is of k networks side by side, whose numbers have a first axis of k; so have the rows
+    where each has an order of its own, and the samples where each has other ones. All that is returned has it too.
+    """
 
     def __init__(self, plan: Plan) -> None:
         """Look at the plan; nothing is compiled yet. Its seed does not count."""
@@ -67,7 +71,7 @@ class CompiledSteps:
         tail = (samples % size or tail) if self.mixes else 0
         steps = samples // size if self.mixes else -(-samples // size)
         span = span._replace(steps=np.int64(steps))
-        key = tail, data.X.device, *((leaf.shape, leaf.dtype) for leaf in (*data, span.rows))
+        key = tail, data.X.device, *((leaf.shape, leaf.dtype) for leaf in (*data, span.rows, span.seed))
         if key not in self.compiled:
             self.compiled[key] = self.compile(carry, data, span, tail)
         result: tuple[Carry, Array, Array] = self.compiled[key](carry, data, span)
@@ -75,11 +79,16 @@ class CompiledSteps:
 
     def compile(self, carry: Carry, data: DeviceData, span: Span, tail: int) -> Any:
         """Compile the steps for arrays of these shapes. Raises ConfigError if a formula cannot run under JAX."""
+        import jax
 
         def chainrule_steps(carry: Carry, data: DeviceData, span: Span) -> tuple[Carry, Array, Array]:
             return self.steps(carry, data, span, tail)
 
-        return compiled(chainrule_steps, carry, data, span)
+        if not np.ndim(span.seed):
+            return compiled(chainrule_steps, carry, data, span)
+        by_span = Span(*[None] * len(span))._replace(rows=0 if np.ndim(span.rows) > 1 else None, seed=0)
+        by_data = 0 if np.ndim(data.X) > 2 else None
+        return compiled(jax.vmap(chainrule_steps, (0, by_data, by_span)), carry, data, span)
 
     def steps(self, carry: Carry, data: DeviceData, span: Span, tail: int) -> tuple[Carry, Array, Array]:
         """Take the steps of the loop, and one of `tail` samples if that is not 0 and rows are left for it."""

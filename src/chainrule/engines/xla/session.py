@@ -70,34 +70,43 @@ class XlaSession:
         """Take the steps, as many in one call of the program as it has room for. Raises NonFiniteError."""
         with devices.settings():
             self.push()
-            if self.source is None or self.source.samples is not samples:
-                self.source = self.placed(samples)
-            size, room = self.plan.batch_size, self.source.room
+            source = self.place(samples)
+            size, room = self.plan.batch_size, source.room
             for begin in range(0, len(settings.rate), room):
                 some = settings.part(begin, begin + room)
-                self.call(self.source, rows[begin * size : (begin + room) * size], some, first + begin)
+                self.call(source, rows[begin * size : (begin + room) * size], some, first + begin)
+
+    def place(self, samples: Samples) -> DeviceSamples:
+        """Return samples on the device, the same as in the last call if they are."""
+        if self.source is None or self.source.samples is not samples:
+            self.source = self.placed(samples)
+        return self.source
 
     def call(
         self, source: DeviceSamples, rows: NDArray[np.int64], settings: StepSettings, first: int
     ) -> None:
         """Take at most `room` steps by one call of the program."""
-        room, count = source.room, len(settings.rate)
-        by_step = np.zeros((5, room))
-        by_step[:, :count] = settings
         part = source.part(rows)
-        span = Span(
+        span = self.span(part, len(rows), settings, first)
+        after, sums, finite = self.run(part, span)
+        if not finite:
+            self.fail(source.samples, rows, part, span, settings)
+        self.keep(after, sums, len(settings.rate))
+
+    def span(self, part: DevicePart, rows: int, settings: StepSettings, first: int) -> Span:
+        """Return the steps over so many rows of a part."""
+        assert self.source is not None
+        by_step = np.zeros((5, self.source.room))
+        by_step[:, : len(settings.rate)] = settings
+        return Span(
             part.rows,
             by_step,
-            np.int64(len(rows)),
+            np.int64(rows),
             np.int64(0),
             np.int64(first),
             np.int64(self.step_offset),
             np.uint32(self.plan.seed),
         )
-        after, sums, finite = self.run(part, span)
-        if not finite:
-            self.fail(source.samples, rows, part, span, settings)
-        self.keep(after, sums, count)
 
     def run(self, part: DevicePart, span: Span) -> tuple[Carry, NDArray[np.float64], bool]:
         """Run the program from the numbers on the device, which stay, and wait for its end."""
