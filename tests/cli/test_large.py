@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from chainrule.datasets import column_files
 from chainrule.training import checkpoint
 
 N = 3000
@@ -47,6 +48,20 @@ def test_several_files(command, rows):
     assert "1,920 samples to train on, 480 to validate on, 600 to test on" in command(
         "train", *names, "--target-column", "y", "--epochs", 1, "--hidden", "8", "--out", "shown"
     ).stdout  # fmt: skip
+
+
+def test_one_large_file(command, rows, monkeypatch):
+    """It is read in pieces as a folder with it is, unless a preset needs all of it."""
+    options = ("--target-column", "y", "--epochs", 1, "--hidden", "8", "--quiet")
+    (rows.parent / "one").mkdir()
+    (rows / "0.parquet").rename(rows.parent / "one" / "0.parquet")
+    command("train", "one", *options, "--out", "folder")
+    monkeypatch.setattr(column_files, "LARGE", 1000)
+    command("train", "one/0.parquet", *options, "--out", "file")
+    files = [(rows.parent / name / "model.safetensors").read_bytes() for name in ("folder", "file")]
+    assert files[0] == files[1]
+    preset = ("--target-column", "y", "--preset", "fast", "--time-limit", 1, "--quiet")
+    command("train", "one/0.parquet", *preset, "--out", "preset")
 
 
 def test_files_that_are_refused(command, rows):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import feather, parquet
 
 from chainrule import Ensemble, MLPClassifier, MLPRegressor
 from chainrule.estimators.rows import rows_of
@@ -46,6 +48,22 @@ def test_the_run_is_the_fit_of_the_estimator(command, houses, tmp_path):
     np.testing.assert_allclose([float(row["predicted"]) for row in rows], by_hand.predict(inputs), rtol=1e-6)
     np.testing.assert_allclose([float(row["spread"]) for row in rows], by_hand.spread(inputs), rtol=1e-5)
     assert len(read(tmp_path / "run" / "history.csv")) == 3
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_files_of_columns(command, ending, tmp_path):
+    """Their columns are none of NumPy."""
+    draw = np.random.default_rng(0)
+    a = draw.normal(size=200)
+    kind = np.where(a + 0.1 * draw.normal(size=200) > 0, "high", "low")
+    table = pa.table({"a": a, "place": draw.choice(["north", "south"], 200), "y": kind})
+    name = f"rows.{ending}"
+    if ending == "parquet":
+        parquet.write_table(table, tmp_path / name)
+    else:
+        feather.write_feather(table, tmp_path / name)
+    command("train", name, "--target-column", "y", "--out", "run", *FAST)
+    assert command("evaluate", "run", name, data=True)["samples"] == 40
 
 
 def test_every_command_takes_an_ensemble(command, houses, tmp_path):

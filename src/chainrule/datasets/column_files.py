@@ -17,6 +17,8 @@ from chainrule.datasets.table_files import ARROW, PARQUET
 from chainrule.errors import ConfigError, DataError, FormatError
 
 ENDINGS = (*PARQUET, *ARROW)
+LARGE = 1 << 30
+"""The bytes from which on a single file is read in pieces, as several are."""
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,11 @@ def are_many(text: str) -> bool:
     if os.path.isdir(text):
         return any(path.suffix.lower() in ENDINGS for path in Path(text).rglob("*"))
     return glob.has_magic(text) and not os.path.exists(text) and text.lower().endswith(ENDINGS)
+
+
+def is_large(text: str) -> bool:
+    """Return whether a text names one local file of columns that is too large to be read as a whole."""
+    return text.lower().endswith(ENDINGS) and os.path.isfile(text) and os.path.getsize(text) > LARGE
 
 
 def source_of(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import narwhals
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
@@ -22,8 +23,8 @@ def rows_of(table: Any, rows: NDArray[np.int64]) -> Any:
     if table is None:
         return None
     if isinstance(table, Mapping):
-        return {name: _safe_indexing(column, rows) for name, column in table.items()}
-    return _safe_indexing(table, rows)
+        return {name: rows_of(column, rows) for name, column in table.items()}
+    return table[rows] if isinstance(table, narwhals.Series) else _safe_indexing(table, rows)
 
 
 def deal(n: int, folds: int, labels: NDArray[Any] | None, random: Any) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from chainrule.data.checks import check_samples
 from chainrule.data.samples import Samples
 from chainrule.data.source import Source
 from chainrule.datasets import Dataset, load_idx_folder, load_mnist, load_npz
-from chainrule.datasets.column_files import are_many, paths_of, source_of
+from chainrule.datasets.column_files import are_many, is_large, paths_of, source_of
 from chainrule.datasets.table_files import TABLES
 from chainrule.errors import ConfigError, DataError
 from chainrule.network.network import Network
@@ -114,7 +114,7 @@ def load(text: str, named: Names = PYTHON, settings: Settings | None = None) -> 
     Raises DataError for other text, FormatError for a damaged file.
     """
     settings = Settings() if settings is None else settings
-    if are_many(text):
+    if are_many(text) or (is_large(text) and settings.preset is None):
         return _load_large(text, settings, named)
     if text.lower().endswith(TABLES):
         return _load_table(text, settings, named)
