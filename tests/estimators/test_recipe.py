@@ -211,6 +211,12 @@ def test_the_average_of_the_parameters_is_judged_and_kept_while_the_steps_go_the
     assert net.loss_curve_ == last.loss_curve_
 
 
+@pytest.mark.parametrize("rows", [50, 10_000, 100_000])
+def test_a_fit_of_any_table_waits_as_many_epochs(rows: int):
+    found = values(rows)
+    assert found["n_iter_no_change"] == fast.PATIENCE <= found["max_iter"]
+
+
 @pytest.mark.parametrize(
     ("rows", "bins"), [(3, 2), (200, 20), (480, 48), (4_899, 48), (4_900, 49), (20_000, 200), (10**6, 200)]
 )
