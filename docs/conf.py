@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ html_title = f"Chainrule {release}"
 html_copy_source = False
 html_theme_options = {"light_css_variables": {"code-font-size": "80%"}}  # a line of 120 columns fits
 
+autodoc_mock_imports = [] if find_spec("ray") else ["ray"]
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 

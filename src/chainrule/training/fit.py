@@ -118,8 +118,7 @@ def fit(
         trainer.train(run)
     finally:  # also after Ctrl-C or an error the model has the parameters of the last step
         model.states = session.states
-        model.epochs_trained = run.epochs_before + run.epoch
-        model.steps_trained = session.step_offset + run.steps_before + run.step
+        model.epochs_trained, model.steps_trained = run.trained
     return run.history
 
 

@@ -123,6 +123,11 @@ class Run:
         return total if self.shortened is None else min(total, self.shortened)
 
     @property
+    def trained(self) -> tuple[int, int]:
+        """The epochs and the steps that the model was trained for, in earlier runs too."""
+        return self.epochs_before + self.epoch, self.session.step_offset + self.steps_before + self.step
+
+    @property
     def theta(self) -> NDArray[Any]:
         """All parameters, as they are now."""
         return self.session.theta
