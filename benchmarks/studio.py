@@ -3,25 +3,32 @@
     python benchmarks/studio.py [--rounds N] [--epochs E] [--widths 128] [--only train|draw]
 
 Training alone and watched take turns, A B A B, in one process. Both are measured in seconds and in seconds of processor
-time, which other programs disturb less. On Linux, with Chromium and Playwright.
+time, which other programs disturb less. The browser of the page that watches reports nothing meanwhile, where it would
+report every message of a socket to Playwright. On Linux, with Chromium and Playwright.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
+import signal
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import numpy as np
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright
+from websockets.sync.client import connect
 
 from chainrule import Dense, Model, Network, ReLU, Rescale, SoftmaxCrossEntropy
 from chainrule.recipe.data import Data, load
@@ -31,15 +38,27 @@ from chainrule.studio.server.serve import served
 from chainrule.studio.studio import Studio
 
 BATCH = 128
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
+FLAGS = ("--no-sandbox", "--disable-gpu")
 TICK = os.sysconf("SC_CLK_TCK")
-COUNTED = """() => {
+SETTLED = """new Promise(async (resolve) => {
+  while (!window.chainrule) await new Promise((next) => setTimeout(next, 50));
+  await window.chainrule.idle();
+  resolve();
+})"""
+COUNTED = """(() => {
   const drawn = [performance.now()];
   window.drawn = drawn;
   let frames = window.chainrule.frames;
   const set = (n) => { frames = n; drawn.push(performance.now()); };
   Object.defineProperty(window.chainrule, 'frames', { get: () => frames, set });
-}"""
+})()"""
 STROKES = """() => {
   const pad = document.querySelector('[data-test=pad]'), shown = document.querySelector('[data-test=latency]');
   window.strokes = [];
@@ -140,9 +159,49 @@ def watched(studio: Studio, widths: list[int], epochs: int) -> tuple[dict[str, f
 
 
 @contextmanager
-def opened(browser: Browser, studio: Studio, screen: str) -> Iterator[Page]:
-    """A page of a served studio, 1440 x 900, that has settled."""
-    with served(studio) as address:
+def watching(path: str, studio: Studio, screen: str) -> Iterator[Callable[[str], Any]]:
+    """A page of a served studio, 1440 x 900, that has settled. Yields what runs a script there."""
+    with served(studio) as address, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        place = (f"--user-data-dir={profile}", "--remote-debugging-port=0", "--window-size=1440,900")
+        browser = subprocess.Popen(
+            [path, "--headless", "--force-prefers-reduced-motion", *FLAGS, *place],
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            told = Path(profile) / "DevToolsActivePort"
+            while not (told.exists() and "\n" in told.read_text()):
+                time.sleep(0.05)
+            blank = f"http://127.0.0.1:{told.read_text().split()[0]}/json/new?about:blank"
+            with urlopen(Request(blank, method="PUT")) as reply:
+                target = json.load(reply)["webSocketDebuggerUrl"]
+            with connect(target) as socket:
+
+                def ask(method: str, **params: Any) -> Any:
+                    socket.send(json.dumps({"id": 1, "method": method, "params": params}))
+                    return json.loads(socket.recv())["result"]
+
+                def run(script: str) -> Any:
+                    found = ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+                    if "exceptionDetails" in found:
+                        raise RuntimeError(found["exceptionDetails"])
+                    return found["result"].get("value")
+
+                ask("Page.navigate", url=address)
+                run(SETTLED)
+                run(f"window.chainrule.store.set({{ screen: '{screen}', lang: 'en' }})")
+                run(SETTLED)
+                yield run
+        finally:
+            os.killpg(browser.pid, signal.SIGTERM)
+            browser.wait()
+
+
+@contextmanager
+def opened(path: str, studio: Studio, screen: str) -> Iterator[Page]:
+    """The same as a page of Playwright, which moves the pointer."""
+    with served(studio) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
         page = context.new_page()
         context.request.get(address)
@@ -151,7 +210,7 @@ def opened(browser: Browser, studio: Studio, screen: str) -> Iterator[Page]:
         page.wait_for_function("() => window.chainrule !== undefined")
         page.evaluate("window.chainrule.idle()")
         yield page
-        context.close()
+        browser.close()
 
 
 def median(rows: list[dict[str, float]], key: str) -> float:
@@ -159,22 +218,22 @@ def median(rows: list[dict[str, float]], key: str) -> float:
     return statistics.median(row[key] for row in rows)
 
 
-def train(browser: Browser, data: Data, settings: argparse.Namespace) -> None:
+def train(path: str, data: Data, settings: argparse.Namespace) -> None:
     """Print what training keeps of its speed, and the frames that the page drew."""
     widths = [int(width) for width in settings.widths.split(",")]
     studio = Studio(data=data)
     epochs = settings.epochs
     alone(data, widths, 1)
     by_itself, with_page, intervals = [], [], []
-    with opened(browser, studio, settings.screen) as page:
-        page.evaluate(COUNTED)
+    with watching(path, studio, settings.screen) as run:
+        run(COUNTED)
         watched(studio, widths, 1)
         for i in range(settings.rounds):
             row, theta = alone(data, widths, epochs)
             by_itself.append(row)
-            page.evaluate("() => { window.drawn.length = 0; }")
+            run("window.drawn.length = 0")
             row, found = watched(studio, widths, epochs)
-            drawn = page.evaluate("() => window.drawn")
+            drawn = run("window.drawn")
             with_page.append(row)
             intervals += list(np.diff(drawn))
             np.testing.assert_array_equal(theta, found)
@@ -207,10 +266,10 @@ def train(browser: Browser, data: Data, settings: argparse.Namespace) -> None:
     print("  the parameters are the same, bit for bit")
 
 
-def draw(browser: Browser, data: Data, settings: argparse.Namespace) -> None:
+def draw(path: str, data: Data, settings: argparse.Namespace) -> None:
     """Print how long it takes from the movement of a pen to the redrawn network."""
     studio = Studio(Model(network([512, 512]), seed=0), data)
-    with opened(browser, studio, "draw") as page:
+    with opened(path, studio, "draw") as page:
         pad = page.locator("[data-test=pad]")
         pad.wait_for()
         page.evaluate("window.chainrule.idle()")
@@ -241,13 +300,11 @@ def main() -> None:
     if path is None:
         raise SystemExit(f"no browser found: install one of {', '.join(CHROMIUM)}")
     data = load("mnist")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Chromium {browser.version}")
-        for part in (train, draw):
-            if settings.only in (None, part.__name__):
-                part(browser, data, settings)
-        browser.close()
+    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {version}")
+    for part in (train, draw):
+        if settings.only in (None, part.__name__):
+            part(path, data, settings)
 
 
 if __name__ == "__main__":
