@@ -50,3 +50,11 @@ export function fill(element, ...children) {
   append(element, children);
   return element;
 }
+
+// Writes a text where it is another one: the page is laid out anew for each that is written.
+export function write(element, text) {
+  const node = element.firstChild;
+  if (node && node === element.lastChild && node.nodeType === Node.TEXT_NODE) {
+    if (node.data !== text) node.data = text;
+  } else element.textContent = text;
+}

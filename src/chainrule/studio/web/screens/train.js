@@ -1,5 +1,5 @@
 // Train a network before one's eyes: its settings, the run, its curves and its inside, the timeline, and two runs side by side.
-import { h, fill } from '../dom.js';
+import { h, fill, write } from '../dom.js';
 import { t } from '../i18n.js';
 import { count, number, percent } from '../format.js';
 import { button, code, field, message, panel, plain, select, toggle } from '../ui.js';
@@ -127,7 +127,7 @@ export function train(root, store) {
   function tile(name, text, value) {
     if (!made.has(name)) made.set(name, h('div.tile', h('span.tile-name', t(store, `train.tile.${name}`)), h('strong', { dataset: { test: name } })));
     const number_ = made.get(name).lastChild;
-    if (number_.textContent !== text) number_.textContent = text;
+    write(number_, text);
     if (number_.dataset.value !== String(value ?? '')) number_.dataset.value = value ?? '';
     return made.get(name);
   }
@@ -160,7 +160,7 @@ export function train(root, store) {
     const where = t(store, 'train.where', { epoch: Math.min(run.epoch + 1, run.epochs), epochs: run.epochs, seen: count(run.seen), step: count(run.step) });
     const text = run.state === 'running' ? where : run.state === 'paused' ? `${t(store, 'train.state.paused')} ${where}` : t(store, ends[run.state]);
     const whole = run.error ? `${text} ${run.error}` : text;
-    if (status.textContent !== whole) status.textContent = whole;
+    write(status, whole);
     root.dataset.state = run.state;
     root.dataset.step = String(run.step);
     progress.value = run.samples * run.epochs > 0 ? run.seen / (run.samples * run.epochs) : 0;
