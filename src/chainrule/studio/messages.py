@@ -33,7 +33,7 @@ class Call(NamedTuple):
 
 
 class Ack(NamedTuple):
-    """A page has got a frame."""
+    """A page has got the frames up to a number."""
 
     number: int
 

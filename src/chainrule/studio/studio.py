@@ -17,6 +17,10 @@ MAX_WAITING = 256
 """Events that wait for a slow page; the oldest are dropped, for the page asks anew when it comes back."""
 
 
+AHEAD = 16
+"""Frames that are sent before a page says that it got one; it does so after every eighth."""
+
+
 class Page(Protocol):
     """Who is told of events: a page over a socket, or a widget."""
 
@@ -27,7 +31,7 @@ class Page(Protocol):
 class Tab:
     """What waits to be sent to one page: its events in order, and of each kind of frame the newest.
 
-    Another frame is sent when the page has said that it got the last one.
+    Frames are sent as they come, until the page has not said of AHEAD of them that it got them.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -46,7 +50,7 @@ class Tab:
                 self.frames[event] = data
             else:
                 self.messages.append(pack({"event": event, "data": data}))
-        if not is_frame or self.acknowledged >= self.sent:  # else the page's word wakes it
+        if not (is_frame and self.is_behind):  # else the page's word wakes it
             self.signal()
 
     def reply(self, message: str | bytes) -> None:
@@ -54,6 +58,11 @@ class Tab:
         with self.lock:
             self.messages.append(message)
         self.signal()
+
+    @property
+    def is_behind(self) -> bool:
+        """Return whether no more frames are sent until the page says that it got some."""
+        return self.sent - self.acknowledged >= AHEAD
 
     def signal(self) -> None:
         """Wake the task that sends."""
@@ -63,7 +72,7 @@ class Tab:
             return
 
     def acknowledge(self, number: int) -> None:
-        """Note that the page got a frame."""
+        """Note that the page got the frames up to a number."""
         self.acknowledged = max(self.acknowledged, min(number, self.sent))
         self.wake.set()
 
@@ -72,7 +81,7 @@ class Tab:
         with self.lock:
             if self.messages:
                 return self.messages.popleft()
-            if not self.frames or self.acknowledged < self.sent:
+            if not self.frames or self.is_behind:
                 return None
             event, data = self.frames.popitem(last=False)
             self.sent += 1

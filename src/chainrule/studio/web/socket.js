@@ -3,8 +3,10 @@ import { createPace } from './pace.js';
 import { t } from './i18n.js';
 import { unpack } from './pack.js';
 
+const TOLD = 8;   // frames after which the server is told that they have come
+
 export function socketHost() {
-  const waiting = new Map(), drawn = createPace();
+  const waiting = new Map(), inTime = createPace();
   let socket = null, number = 0, uploads = 0, delay = 250, store = null, begun = false, first = null;
   let open = new Promise((resolve) => { first = resolve; });   // a screen may ask before there is a socket
 
@@ -24,8 +26,9 @@ export function socketHost() {
 
   function receive(message) {
     if (message.frame) {
-      const from = socket;   // another may be open when it is drawn
-      drawn(() => { if (from.readyState === WebSocket.OPEN) from.send(JSON.stringify({ ack: message.frame })); });
+      if (message.frame % TOLD === 0) socket.send(JSON.stringify({ ack: message.frame }));
+      inTime(message.event, () => store.emit(message.event, message.data));
+      return;
     }
     if (message.event) {
       store.emit(message.event, message.data);
