@@ -21,35 +21,47 @@ import pytest
 from chainrule.datasets import load_mnist
 
 MOMENTS = 20
+TRAIN = (
+    "train", "digits.npz", "--epochs", 3, "--batch-size", 16, "--hidden", "32,32", "--batch-norm", "--dropout", 0.2,
+    "--residual", "--patience", 3, "--checkpoint-steps", 3,
+)  # fmt: skip
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 SERVER = """
-import json, os, sys
-import sklearn.metrics, chainrule.recipe.run
+import contextlib, json, os, sys
 from chainrule.cli import main
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+sys.argv = ["chainrule", *json.loads(sys.stdin.readline())]
+with contextlib.suppress(SystemExit):
+    main()
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.argv = ["chainrule", *json.loads(line)]
         main()
-    print(child, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    print(child, file=answers, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=answers, flush=True)
 """
 
 
 class Commands:
-    """`chainrule ...` in processes of their own, forked from one that has the imports behind it: a second saved
-    each, and the moments fall on the run rather than on its imports."""
+    """`chainrule ...` in processes of their own, forked from one that did a first one itself and has all imports
+    behind it: a second saved each, and the moments fall on the run rather than on its imports."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *first: object) -> None:
         words, pipe = [sys.executable, "-c", SERVER], subprocess.PIPE
         self.server = subprocess.Popen(
             words, cwd=folder, env=ENVIRONMENT, stdin=pipe, stdout=pipe, text=True, bufsize=1
         )
+        self.send(first)
+
+    def send(self, arguments: tuple[object, ...]) -> None:
+        """Write a line of arguments."""
+        self.server.stdin.write(json.dumps([str(argument) for argument in arguments]) + "\n")
 
     def start(self, *arguments: object) -> int:
         """The id of the process."""
-        self.server.stdin.write(json.dumps([str(argument) for argument in arguments]) + "\n")
+        self.send(arguments)
         return int(self.server.stdout.readline())
 
     def wait(self) -> int:
@@ -59,7 +71,7 @@ class Commands:
 
 @pytest.fixture
 def commands(digits: Path) -> Iterator[Commands]:
-    made = Commands(digits)
+    made = Commands(digits, *TRAIN, "--out", "whole")
     yield made
     made.server.stdin.close()
     made.server.wait(timeout=60)
@@ -82,28 +94,28 @@ def is_writing(run: Path) -> bool:
 @pytest.mark.slow
 def test_killed_at_twenty_random_moments(digits, commands):
     """One moment in each twentieth of the run; every other one waits for a checkpoint that is half written."""
-    train = ("train", "digits.npz", "--epochs", 3, "--batch-size", 16, "--hidden", "32,32", "--batch-norm",
-             "--dropout", 0.2, "--residual", "--patience", 3, "--checkpoint-steps", 3)  # fmt: skip
-    durations = []
-    for name in ("whole", "whole-again"):
+    durations, models = [], []
+    for name in ("again", "and-again"):
         began = time.monotonic()
-        commands.start(*train, "--out", name)
+        commands.start(*TRAIN, "--out", name)
         assert commands.wait() == 0
         durations.append(time.monotonic() - began)
-    expected = (digits / "whole" / "model.safetensors").read_bytes()
-    assert (digits / "whole-again" / "model.safetensors").read_bytes() == expected
+    for name in ("whole", "again", "and-again"):
+        models.append((digits / name / "model.safetensors").read_bytes())
+    expected, *others = models
+    assert others == [expected] * 2
     draw, seen = random.Random(0), Counter()
     for i in range(MOMENTS):
         run = digits / f"killed-{i}"
         delay = min(durations) * (i + draw.random()) / MOMENTS
         # On a busy machine one run takes twice as long as another: what came too late is done again, earlier.
-        while not killed_at(delay, commands, run, train, waits=i % 2 == 1) or (
+        while not killed_at(delay, commands, run, waits=i % 2 == 1) or (
             stage(run) == "at its end" and i < MOMENTS - 2
         ):
             shutil.rmtree(run)
             delay *= 0.9
         seen[stage(run)] += 1
-        commands.start(*train, "--out", run.name, "--resume")
+        commands.start(*TRAIN, "--out", run.name, "--resume")
         assert commands.wait() == 0
         assert (run / "model.safetensors").read_bytes() == expected, (i, seen)
         assert not any(name.endswith(".tmp") for name in os.listdir(run))
@@ -112,9 +124,9 @@ def test_killed_at_twenty_random_moments(digits, commands):
     assert seen["writing a checkpoint"], seen
 
 
-def killed_at(delay: float, commands: Commands, run: Path, train: tuple[object, ...], waits: bool) -> bool:
+def killed_at(delay: float, commands: Commands, run: Path, waits: bool) -> bool:
     """Start a run and kill -9 it; False where it had come to its end before that."""
-    process = commands.start(*train, "--out", run.name)
+    process = commands.start(*TRAIN, "--out", run.name)
     time.sleep(delay)
     patience = time.monotonic() + 0.5
     while waits and time.monotonic() < patience and not is_writing(run):
