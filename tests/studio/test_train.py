@@ -211,6 +211,21 @@ def test_frames_are_small_few_and_all_is_told(studio: Studio, monkeypatch: pytes
     assert {event for event, _ in page.events} >= {"train.mark", "model.changed"}
 
 
+def test_a_frame_has_news(studio: Studio, monkeypatch: pytest.MonkeyPatch):
+    """A point of the curves that no frame had, unless the time for another look at the numbers has come."""
+    page = Listener()
+    studio.tabs.add(page)  # type: ignore[arg-type]
+    monkeypatch.setattr("chainrule.studio.screens.train.desk.PER_SECOND", 1e9)
+    monkeypatch.setattr(training, "NUMBERS_SECONDS", 1e9)
+    monkeypatch.setattr(training.Training, "stride", lambda self: 1)
+    do(studio, "train.watch", page="one", visible=True)
+    form = SMALL | {"batch_size": 2, "epochs": 1}
+    run = run_to_the_end(studio, form).current()
+    points = [frame["points"] for frame in page.of("train.frame")]
+    assert run.curves.grid == 2 and len(points) < run.model.steps_trained
+    assert points == sorted(set(points)) and points[-1] == len(run.curves.points)
+
+
 def test_a_look_takes_one_thread_and_leaves_the_others_as_they_were(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ):

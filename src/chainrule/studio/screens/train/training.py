@@ -22,6 +22,8 @@ from chainrule.training.run import Run
 Phase = Literal["ready", "running", "paused", "done", "stopped", "failed"]
 PER_SECOND, PER_SECOND_HIDDEN = 31, 1
 """Frames that are sent while a page is looked at, and while none is: 30 and one that may be late."""
+NUMBERS_SECONDS = 0.25
+"""The least time between two frames where no curve has grown."""
 SHOW_SECONDS, EPOCH_SECONDS = 2.0, 0.5
 """The least time between two models that are put on show, and between two confusion matrices."""
 ON_REQUEST = "stopped on request"
@@ -65,7 +67,9 @@ class Training(Callback):
         self.thread: threading.Thread | None = None
         self.last_shown: Model | None = None
         self.every_steps = 1
-        self.next_frame = self.at_show = self.at_epoch = 0.0
+        self.next_frame = self.at_frame = self.at_show = self.at_epoch = 0.0
+        self.sent = 0
+        """points of the curves at the last frame"""
         self.told = 0
         """records that pages have"""
 
@@ -190,9 +194,11 @@ class Training(Callback):
             self.look(run)
         if is_stepping or now - self.at_show > SHOW_SECONDS:
             self.show_now(run)
-        if pace is not None and (is_stepping or now >= self.next_frame):
+        has_news = len(self.curves.points) > self.sent or now - self.at_frame > NUMBERS_SECONDS
+        if pace is not None and (is_stepping or (now >= self.next_frame and has_news)):
             in_time = self.next_frame + 1 / pace
             self.next_frame = in_time if in_time > now else now + 1 / pace
+            self.at_frame, self.sent = now, len(self.curves.points)
             self.tell("train.frame", self.frame())
         self.every_steps = self.stride()
 
@@ -213,7 +219,7 @@ class Training(Callback):
         self.curves.measure()
         if self.left is not None:
             return 1
-        wanted = self.curves.speed["steps"] / max(self.wanted_pace() or 0, 10)
+        wanted = self.curves.speed["steps"] / 10
         return min(self.curves.grid, 1 << max(0, int(wanted).bit_length() - 1))
 
     def gate(self, run: Run) -> None:

@@ -14,7 +14,7 @@ import { followRun, isAlive } from './train_run.js';
 export const url = ['train.form', 'train.data', 'train.points', 'train.knob', 'train.other', 'train.log'];
 
 const KNOBS = ['optimizer', 'lr', 'activation', 'batch_size', 'schedule', 'seed', 'epochs'];
-const READ_MS = 200;   // between two changes of what is read, while the curves go on: nobody reads faster
+const READ_MS = 250;   // between two changes of what is read, while the curves go on: nobody reads faster
 const LIVE = ['frame', 'look', 'epoch', 'mark'];
 const NUMBERS = ['lr', 'batch_size', 'seed', 'epochs'];
 
