@@ -22,9 +22,8 @@ WINDOW_BYTES = 1 << 26
 MOST_CATEGORIES = 1 << 20
 TILE = 1 << 14
 """The rows of which columns become rows at a time: they stay in the cache."""
-STORED = {"uint8": "uint8", "float32": "float", "float64": "double"}
-"""PyArrow's type of columns whose numbers are stored as those of an X of a dtype."""
-DTYPES: dict[str, Any] = {"uint8": np.uint8, "float32": np.float32, "float64": np.float64}
+DTYPES = {"uint8": "uint8", "float32": "float", "float64": "double"}
+"""The types of X, each with PyArrow's name for columns that are stored as its numbers."""
 
 
 class ParquetSource(Source):
@@ -97,12 +96,12 @@ class ParquetSource(Source):
         self.categories = {name: tuple(texts) for name, texts in (categories or {}).items()}
         self.dtype = _smallest([file.schema.field(name).type for file in self.files for name in names])
         if dtype is not None:
-            wanted = np.dtype(check_choice(dtype, DTYPES, "dtype"))
-            if wanted == np.uint8 != self.dtype:
+            check_choice(dtype, DTYPES, "dtype")
+            if dtype == "uint8" != self.dtype.name:
                 raise ConfigError(
                     "dtype='uint8' is for columns of bytes and booleans alone; pass 'float32', or leave it out."
                 )
-            self.dtype = wanted
+            self.dtype = np.dtype(dtype)
         rows = WINDOW_BYTES // (len(names) * self.dtype.itemsize + 8 * len(self.targets) + 8)
         super().__init__(
             shuffle=shuffle, window=max(1, rows) if window is None else check_count(window, "window")
@@ -191,7 +190,7 @@ class ParquetSource(Source):
             table.column(name) if name in self.categories else self._whole(table, name, block)
             for name in self.feature_names
         ]
-        if all(each.type == STORED[X.dtype.name] for each in columns):
+        if all(each.type == DTYPES[X.dtype.name] for each in columns):
             first = 0
             for batch in table.to_batches(max_chunksize=TILE):
                 X[first : first + len(batch)] = batch.to_tensor().to_numpy()
