@@ -155,6 +155,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("engine", "gpu", "engine must be one of auto"),
     ("device", "cuda:99", "device must be one of"),
     ("shards", 3, "shards must be a power of two, not 3; 8 is usual."),
+    ("reduce", "ring", "reduce must be one of tree, psum, not 'ring'."),
     ("target_column", "y", "target_column is of a table, and data has no columns with names; leave it out."),
     (
         "exclude_columns",
