@@ -7,10 +7,9 @@
 
 namespace chainrule {
 
-// Uses 1, 2, 4, ... or `most` threads. Now and then, and when steps take twice as long, it times half or twice as many, and
+// Uses 1, 2, 4, ... or `most` threads. Now and then, and when steps have become slower, it times half or twice as many, and
 // keeps that number if steps are faster. The best number is not known beforehand: other programs use the cores, and that
-// changes within seconds. Half as many threads take up to twice as long, so a trial for less would mostly be a loss, as for
-// a page that is drawn thirty times a second. No result depends on it.
+// changes within seconds. No result depends on it.
 class TeamSize {
    public:
     TeamSize(int most, int first) : most_(most), count_(first) {}
@@ -42,7 +41,7 @@ class TeamSize {
     }
 
    private:
-    static constexpr double PIECE = 1e-3, SLOWER = 2.0;
+    static constexpr double PIECE = 1e-3, SLOWER = 1.25;
     static constexpr double MORE = 0.9, FEWER = 0.98;  // of the time: more threads, or fewer, are kept below this
     static constexpr int TOGETHER = 5;                 // pieces
     static constexpr int SOON = 4, LATE = 100;         // medians between two trials, at least and at most
