@@ -64,8 +64,9 @@ def test_the_whole_way(pages: Pages, studio: Studio, lang: str, tmp_path):
 
         # Train: another network takes the place of this one, and the other screens follow its timeline.
         go(page, "train")
+        before = page.locator(".screen").get_attribute("data-run")
         page.click("[data-test=start]")
-        page.wait_for_selector(".screen[data-state=done]", timeout=60_000)
+        page.wait_for_selector(f".screen[data-state=done]:not([data-run='{before}'])", timeout=60_000)
         settle(page)
         assert studio.name in page.locator("[data-test=model-line]").inner_text()
         assert studio.model.network.links[1].fan_out == 16

@@ -162,6 +162,7 @@ export function train(root, store) {
     const whole = run.error ? `${text} ${run.error}` : text;
     write(status, whole);
     root.dataset.state = run.state;
+    root.dataset.run = String(run.run);
     root.dataset.step = String(run.step);
     progress.value = run.samples * run.epochs > 0 ? run.seen / (run.samples * run.epochs) : 0;
   }
