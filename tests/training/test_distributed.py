@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from chainrule import ConfigError, load
+from chainrule import Adam, ConfigError, distributed, load
 from chainrule.distributed.environment import Rank, first_host, found
+from chainrule.training.settings import check_shards
 
 PROGRAM = str(Path(__file__).parents[1] / "distributed_run.py")
 SECONDS = 300
@@ -63,7 +64,7 @@ def ended(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
 
 
 def bits(count: int, cache: dict[str, str], **given) -> str:
-    """Return the bits of a run of so many processes, which all must have."""
+    """Return the bits of a run of so many processes, or of several ("runs"), which all must have."""
     with started(count, cache, PROGRAM, json.dumps(given)) as processes:
         results = ended(processes)
     assert [code for code, *_ in results] == [0] * count, results
@@ -83,11 +84,6 @@ def whole(cache) -> str:
 def test_any_number_of_processes_has_the_same_bits(count, whole, cache):
     """With batch normalization, dropout, weights, a penalty, a smaller last batch: parameters, statistics, records."""
     assert bits(count, cache) == whole
-
-
-def test_psum_is_the_sum_of_a_shard_of_each_process(cache):
-    """Of two numbers every order has the same sum."""
-    assert bits(2, cache, reduce="psum") == bits(1, cache, shards=2)
 
 
 def wait_for(path: Path, processes: list[subprocess.Popen[str]]) -> None:
@@ -138,8 +134,8 @@ def test_a_process_that_is_stuck_ends_the_run(cache, tmp_path):
     assert "process 0 of 2 has waited 15 s for another one" in error
 
 
-def test_rows_of_files_have_the_same_bits(cache, tmp_path):
-    """In row groups of 16 rows, two of which are in memory at a time, and batches of 20."""
+def test_rows_of_files_and_psum_of_two_processes(whole, cache, tmp_path):
+    """In row groups of 16 rows, two of which are in memory at a time. Two numbers have one sum, in any order."""
     pytest.importorskip("pyarrow")
     import numpy as np
     import pyarrow as pa
@@ -149,8 +145,17 @@ def test_rows_of_files_have_the_same_bits(cache, tmp_path):
     columns = {name: draws.normal(size=86).astype(np.float32) for name in "abcdef"}
     table = pa.table(columns | {"y": draws.integers(0, 3, 86)})
     parquet.write_table(table, tmp_path / "rows.parquet", row_group_size=16)
-    given = {"table": str(tmp_path / "rows.parquet")}
-    assert bits(2, cache, **given) == bits(1, cache, **given)
+    of_files = {"table": str(tmp_path / "rows.parquet")}
+    found = bits(2, cache, runs=[of_files, {"reduce": "psum", "shards": 8}])
+    assert found == f"{bits(1, cache, **of_files)} {whole}"
+
+
+def test_psum_gives_each_process_a_shard(monkeypatch):
+    monkeypatch.setattr(distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(distributed, "process_count", lambda: 4)
+    shards = {how: check_shards(None, how, Adam(), None, None) for how in ("tree", "psum")}
+    assert shards == {"tree": 8, "psum": 4}
+    assert check_shards(16, "psum", Adam(), None, None) == 16
 
 
 def test_the_command_started_twice_is_one_run(cache, tmp_path):
