@@ -83,7 +83,7 @@ def train(
     """
     values, text = locals(), as_one_text(data)
     given = Settings(**{name: values[name] for name in NAMES} | {"hidden": hidden_widths(hidden)})
-    if distributed.is_one_of_several() or shards is not None or reduce == "psum":
+    if distributed.is_one_of_several() or given.has_shards:
         distributed.initialize()
     from chainrule.recipe import run as recipe
 
@@ -102,8 +102,7 @@ def train(
     else:
         begun = recipe.begun(text, given, out, overwrite, FLAGS)
     with begun as run:
-        by_shards = run.settings.shards is not None or run.settings.reduce == "psum"
-        if by_shards and not distributed.is_initialized():
+        if run.settings.has_shards and not distributed.is_initialized():
             distributed.initialize()  # a run of several processes that goes on in one
         outcome, page = carry_out(run, progress, verbose, report)
     if as_json:

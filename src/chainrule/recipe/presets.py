@@ -90,7 +90,7 @@ class PresetRun(NamedTuple):
 
 def prepare(data: Data, given: Settings, named: Names = PYTHON) -> PresetRun:
     """Check the settings, and make the estimator."""
-    if given.shards is not None or given.reduce != "tree" or distributed.process_count() > 1:
+    if given.has_shards or distributed.process_count() > 1:
         raise ConfigError(
             f"{named.given('preset', given.preset)} trains in one process, without {named('shards')} and "
             f"{named('reduce')}; start it alone."

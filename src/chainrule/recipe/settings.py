@@ -73,6 +73,11 @@ class Settings:
     time_limit: float | None = None
     augment: bool = False
 
+    @property
+    def has_shards(self) -> bool:
+        """Whether batches are cut into shards: by their number, or for a sum over processes."""
+        return self.shards is not None or self.reduce != "tree"
+
     def __post_init__(self) -> None:
         """Convert NumPy numbers and lists to Python numbers and tuples."""
         for name in NAMES:

@@ -15,8 +15,6 @@ from chainrule.studio.messages import pack
 
 MAX_WAITING = 256
 """Events that wait for a slow page; the oldest are dropped, for the page asks anew when it comes back."""
-
-
 AHEAD = 16
 """Frames that are sent before a page says that it got one; it does so after every eighth."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -93,21 +94,12 @@ class EnsembleSession:
         Raises the NonFiniteError of the last member in training.
         """
         chosen = self.members
-        errors: dict[int, NonFiniteError] = {}
         if not (self.sums.any() or self.row_sums.any()):  # set to zero at the start of an epoch
             for i in chosen:
                 self.sessions[i].sums[...] = 0
                 self.sessions[i].row_sums[...] = 0
-        if self.plan.group is not None:
-            self._side_by_side(samples, rows, settings, first, errors)
-        else:
-            pieces = (
-                1 if len(chosen) % self.workers == 0 else self.workers
-            )  # so that no core waits in the end
-            in_turns(
-                [self._pieces(i, samples, rows, settings, first, pieces, errors) for i in chosen],
-                self.workers,
-            )
+        take = self._in_turns if self.plan.group is None else partial(self._side_by_side, self.plan.group)
+        errors = take(samples, rows, settings, first)
         for i in sorted(errors):
             self._drop(i, errors[i])
         chosen = self.members
@@ -115,23 +107,31 @@ class EnsembleSession:
         self.row_sums[...] = np.mean([self.sessions[i].row_sums for i in chosen], 0)
         self.taken += len(settings.rate)
 
+    def _in_turns(
+        self, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int
+    ) -> dict[int, NonFiniteError]:
+        """Take the steps by as many members at once as there are cores; return the errors by member."""
+        chosen, errors = self.members, dict[int, NonFiniteError]()
+        pieces = 1 if len(chosen) % self.workers == 0 else self.workers  # so that no core waits in the end
+        in_turns(
+            [self._pieces(i, samples, rows, settings, first, pieces, errors) for i in chosen], self.workers
+        )
+        return errors
+
     def _side_by_side(
-        self,
-        samples: Samples,
-        rows: NDArray[np.int64],
-        settings: StepSettings,
-        first: int,
-        errors: dict[int, NonFiniteError],
-    ) -> None:
-        """Take the steps by so many members at a time as a group has, in one program."""
+        self, size: int, samples: Samples, rows: NDArray[np.int64], settings: StepSettings, first: int
+    ) -> dict[int, NonFiniteError]:
+        """Take the steps by `size` members at a time, in one program; return the errors by member."""
         from chainrule.engines.xla import group
 
-        for begin in range(0, len(self.members), self.plan.group or 1):
-            some = self.members[begin : begin + (self.plan.group or 1)]
+        chosen, errors = self.members, dict[int, NonFiniteError]()
+        for begin in range(0, len(chosen), size):
+            some = chosen[begin : begin + size]
             mine = rows if rows.ndim == 1 else rows[:, some]
             sessions: Any = [self.sessions[i] for i in some]
             found = group.steps(sessions, samples, mine, settings, first)
-            errors.update({some[place]: error for place, error in found.items()})
+            errors |= {some[place]: error for place, error in found.items()}
+        return errors
 
     def _pieces(
         self,

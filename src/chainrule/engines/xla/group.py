@@ -49,7 +49,7 @@ def steps(
 def _call(
     sessions: Sequence[XlaSession], rows: NDArray[np.int64], settings: StepSettings, first: int
 ) -> dict[int, NonFiniteError]:
-    """Take at most `room` steps by one call of the program."""
+    """Take at most `room` steps by one call of the program, whose arrays have a first axis of k sessions."""
     import jax
     import jax.numpy as jnp
 
@@ -62,7 +62,7 @@ def _call(
         session.span(parts[i if own else 0], len(rows), settings, first) for i, session in enumerate(sessions)
     ]
     data: Any = parts[0].data
-    if own and source.data is None:  # each has samples of its own
+    if own and source.data is None:  # each has samples of its own: X (k, room * batch_size, features)
         data = DeviceData(*(jnp.stack(leaves) for leaves in zip(*(part.data for part in parts), strict=True)))
     span = spans[0]._replace(
         rows=np.stack([part.rows for part in parts]) if own else parts[0].rows,
