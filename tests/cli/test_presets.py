@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -105,7 +106,8 @@ def test_the_studio_opens_it(command, houses, tmp_path):
 
 
 def test_a_run_that_is_done_is_judged_again_and_others_begin_again(command, houses, tmp_path):
-    command("train", "houses.csv", *PRICE, *FAST)
+    said = command("train", "houses.csv", *PRICE, *FAST).stdout
+    assert re.search(r"trained anew on all 128 samples, for the best \d epoch", said)
     first = (tmp_path / "run" / "model.safetensors").read_bytes()
     metrics = (tmp_path / "run" / "metrics.json").read_text()
     text = command("train", "run", "--resume").stdout

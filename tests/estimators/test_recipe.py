@@ -189,7 +189,7 @@ def test_the_factors_of_a_recipe_reach_each_step(monkeypatch: pytest.MonkeyPatch
 def recorded(kept: float, **settings: Any) -> tuple[Any, Any]:
     """Return the parameters after each epoch of a fit with so much averaging, and the estimator."""
     thetas: list[Any] = []
-    net = MLPRegressor(preprocess="auto", random_state=0, max_iter=6, **settings)
+    net = MLPRegressor(preprocess="auto", random_state=0, max_iter=6, refit=False, **settings)
     net.set_params(callbacks=lambda run: thetas.append(run.theta.copy()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fast, "AVERAGING", kept)

@@ -248,6 +248,9 @@ def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
         )
     else:
         out.print(f"[bold]On {judgement.n:,} {judgement.part} samples[/bold]")
+    if best := getattr(outcome.run.estimator, "n_iter_refit_", 0):
+        rows = outcome.run.parts.train.n
+        out.print(f"trained anew on all {rows:,} samples, for the best {counted(best, 'epoch')}", style="dim")
     if outcome.reached is False:
         out.print(
             f"The target of {output.percent(outcome.run.settings.target or 0)} was not reached.",

@@ -16,25 +16,17 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from chainrule.data.samples import Samples, measure_targets
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators import continuing, fitting, preprocessing
+from chainrule.estimators import continuing, fitting, preprocessing, refit
 from chainrule.estimators.architecture import hidden_sizes
 from chainrule.estimators.best import race
 from chainrule.estimators.building import build
 from chainrule.estimators.fitted import Fitted
 from chainrule.estimators.protocol import CallbackSupportMixin, Tasks, tasks, with_callbacks
-from chainrule.estimators.rates import as_rates, is_stochastic
+from chainrule.estimators.rates import as_rates, has_partial_fit, is_stochastic
 from chainrule.estimators.scoring import score
 from chainrule.estimators.settings import BEST, FitSettings, resolved, table_settings
 from chainrule.estimators.start import take_trunk, untrained
 from chainrule.formulas.losses import Loss
-
-
-def _has_partial_fit(estimator: Any) -> bool:
-    if not is_stochastic(estimator):
-        raise AttributeError(
-            f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
-        )
-    return True
 
 
 @dataclass(eq=False, repr=False)
@@ -77,6 +69,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
     preprocess: Any = None
     n_members: Any = None
     own_batches: Any = True
+    refit: Any = None
     preset: Any = None
 
     # --- what classifier and regressor say of themselves ------------------------------------------------------------
@@ -157,11 +150,18 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             self._optimizer = as_rates(settings)
         if settings.early_stopping and incremental:
             raise ConfigError("partial_fit does not support early_stopping=True")
+        every = samples
         samples, validation, score = self._validation(settings, samples, random, X_val, y_val)
         if is_drawn and settings.proposal.start == "samples":
             self.model_.start_on(samples)
         fitting.check_schedule(settings.schedule, validation is not None)
-        fitting.by_batches(self, settings, samples, validation, random, score, incremental, watched)
+        train = partial(
+            fitting.by_batches, self, settings, samples, validation, random, score, incremental, watched
+        )
+        if not incremental and refit.is_wanted(settings, samples.n < every.n, first):
+            refit.Refit(self, settings, every, random).beside(train)
+        else:
+            train()
         return self._finished(watched)
 
     def _validated(self, X: Any, y: Any, weight: Any, reset: bool, **rules: Any) -> tuple[Any, Any]:
@@ -204,7 +204,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
             watched.finish()
         return self
 
-    @available_if(_has_partial_fit)  # type: ignore[untyped-decorator]
+    @available_if(has_partial_fit)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on X and y, continuing with the optimizer's state; return the estimator."""
         return self._fit(X, y, sample_weight, incremental=True)

@@ -16,10 +16,11 @@ from sklearn.utils.validation import check_consistent_length
 
 from chainrule.data.samples import Samples
 from chainrule.errors import ConfigError, DataError
-from chainrule.estimators.base import MLPEstimator, _has_partial_fit
+from chainrule.estimators.base import MLPEstimator
 from chainrule.estimators.constraints import SHARE, SHARED, StrOptions
 from chainrule.estimators.documentation import documented
 from chainrule.estimators.labels import distinct, learn
+from chainrule.estimators.rates import has_partial_fit
 from chainrule.estimators.settings import FitSettings
 from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.formulas.metrics import accuracy
@@ -41,7 +42,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
 
     Fitted, it has classes_, coefs_, intercepts_, n_iter_, loss_, best_loss_, loss_curve_, validation_scores_,
     best_validation_score_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_ and feature_names_in_ as there,
-    and validation_loss_curve_ and model_, the `Model` beneath, whose methods explain it.
+    and validation_loss_curve_, n_iter_refit_ (see refit) and model_, the `Model` beneath, whose methods explain it.
 
     class_weight: {label: weight}, "balanced" for n / (classes * samples of the class), or None.
     label_smoothing: the share of a label that is spread over all classes, in [0, 1).
@@ -147,7 +148,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
 
     # --- use --------------------------------------------------------------------------------------------------------
 
-    @available_if(_has_partial_fit)  # type: ignore[untyped-decorator]
+    @available_if(has_partial_fit)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Train for one epoch on X and y, continuing with the optimizer's state; return the classifier.
 

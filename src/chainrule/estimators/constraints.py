@@ -71,6 +71,7 @@ SHARED: dict[str, list[Any]] = {
     "engine": [StrOptions({"auto", *ENGINES})],
     "n_members": [COUNT, None],
     "own_batches": ["boolean"],
+    "refit": ["boolean", None],
 }
 """The constraints of the parameters that classifier and regressor share, by name."""
 

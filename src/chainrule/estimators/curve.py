@@ -35,6 +35,7 @@ class LearningCurve(Callback):
         self.offset: Any = None  # (n,) what the reported loss of each sample has more than the trained one
         self.factors: NDArray[np.float64] | None = None
         self.best: dict[str, Any] | None = None
+        self.best_epoch = 0
         self.message = ""
 
     # --- before an epoch -----------------------------------------------------------------------------------------
@@ -136,7 +137,7 @@ class LearningCurve(Callback):
             self.count(value < p.best_validation_score_ + fit.tol)
             is_equal = fit.proposal.last_best and value == p.best_validation_score_
             if value > p.best_validation_score_ or is_equal:
-                p.best_validation_score_, self.best = value, run.snapshot()
+                p.best_validation_score_, self.best, self.best_epoch = value, run.snapshot(), run.epoch
             return
         self.count(p.loss_ > p.best_loss_ - fit.tol)
         if p.loss_ < p.best_loss_:

@@ -58,6 +58,12 @@ PARAMETERS = """
         `members_` is a list of them, `model_` is an `Ensemble`, coefs_ and intercepts_ have an axis of members in
         front, and `spread` says how far they disagree.
     own_batches: whether each of several members has an order of the samples of its own.
+    refit: whether to train the network anew on all samples, from the same start and for as many epochs as had the best
+        score on those that early stopping held out; `n_iter_refit_` is their number, 0 where there were none. Curves
+        and scores stay those of the fit that was watched. None for True with preset="fast" where it holds out a tenth
+        of the samples or more, else False. There is none of a fit that goes on (warm_start, `partial_fit`), nor where
+        callbacks, Ctrl-C or `time_limit` leave no time for it. Raises ConfigError for True without rows that the fit
+        holds out, or with a rate that follows the score.
 """
 
 

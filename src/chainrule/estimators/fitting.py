@@ -16,6 +16,7 @@ from chainrule.engines import Plan
 from chainrule.errors import DataError, NonFiniteError
 from chainrule.estimators.architecture import with_penalty
 from chainrule.estimators.curve import LearningCurve, is_mean_over_outputs
+from chainrule.estimators.followed import FollowedFit
 from chainrule.estimators.settings import FitSettings
 from chainrule.formulas.losses import Loss, Poisson, saturated_poisson
 from chainrule.formulas.optimizers import LBFGS, GradientDescent, Optimizer
@@ -78,14 +79,22 @@ def by_batches(
     score: Callable[[Run], float] | None,
     once: bool,
     watched: Callback | None = None,
-) -> None:
-    """Train for max_iter epochs of batches, or for one; the estimator's attributes are kept by a `LearningCurve`."""
+    followed: FollowedFit | None = None,
+) -> bool:
+    """Train for max_iter epochs of batches, or for one; the estimator's attributes are kept by a `LearningCurve`.
+
+    followed: what tells a fit that follows of each epoch.
+    Returns whether the training came to its end: no callback, Ctrl-C or NaN ended it.
+    """
     size = batch_size(settings.batch_size, samples.n)
     curve = LearningCurve(estimator, settings, random, is_weighted(samples), score)
     estimator.n_iter_ = 0
-    epochs, others = 1 if once else int(settings.max_iter), () if watched is None else (watched,)
+    epochs, others = 1 if once else int(settings.max_iter), [] if watched is None else [watched]
+    if followed is not None:
+        followed.curve = curve
+        others.append(followed)
     history = run(
-        estimator, settings, curve.rates.optimizer, samples, validation, size, epochs, curve, others
+        estimator, settings, curve.rates.optimizer, samples, validation, size, epochs, curve, tuple(others)
     )
     is_planned = settings.schedule is not None  # whose last epoch is the end, not a failure
     if history is not None and history.stopped is None and not once and not is_planned:
@@ -95,6 +104,7 @@ def by_batches(
             ConvergenceWarning,
             stacklevel=4,
         )
+    return history is not None and history.stopped in (None, curve.message.rstrip("."))
 
 
 def run(

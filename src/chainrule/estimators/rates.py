@@ -76,6 +76,15 @@ def is_stochastic(p: Any) -> bool:
     return bool(p.solver != "lbfgs")
 
 
+def has_partial_fit(p: Any) -> bool:
+    """Return True for an estimator that has a `partial_fit`. Raises AttributeError for one with a solver."""
+    if not is_stochastic(p):
+        raise AttributeError(
+            f"partial_fit is only available for stochastic optimizers. {p.solver} is not stochastic."
+        )
+    return True
+
+
 def as_rates(p: Any) -> RateControl:
     """Return the optimizer that an estimator or `FitSettings` describe, at its start."""
     rate = float(p.learning_rate_init)

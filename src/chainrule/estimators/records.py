@@ -10,15 +10,17 @@ from chainrule.errors import FormatError
 
 COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_")
 NUMBERS = ("loss_", "best_loss_", "best_validation_score_")
+REFIT = "n_iter_refit_"
+"""A count that files of earlier versions have not."""
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
 OUTPUTS = ("identity", "logistic", "softmax", "exp")
-RECORDS = (*COUNTS, *NUMBERS, *CURVES, "out_activation_")
+RECORDS = (*COUNTS, REFIT, *NUMBERS, *CURVES, "out_activation_")
 """The attributes that a file keeps beside the model's own."""
 
 
 def checked(name: str, value: Any) -> Any:
     """Return a record from a file. Raises FormatError for a value that no fit records."""
-    if name in COUNTS:
+    if name in (*COUNTS, REFIT):
         fits = type(value) is int and 0 <= value < 1 << 53
     elif name in NUMBERS:
         fits = value is None or _is_number(value)

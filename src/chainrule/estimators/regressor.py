@@ -69,7 +69,7 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
 
     Fitted, it has coefs_, intercepts_, n_iter_, loss_, best_loss_, loss_curve_, validation_scores_,
     best_validation_score_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_ and feature_names_in_ as there,
-    and validation_loss_curve_ and model_, the `Model` beneath, whose methods explain it.
+    and validation_loss_curve_, n_iter_refit_ (see refit) and model_, the `Model` beneath, whose methods explain it.
 
     loss: "squared_error" (half of it) or "poisson" (half the deviance, with exp(output) as the prediction) as there,
         "huber", "absolute_error" or "quantile", or a loss of the package such as Huber(delta=2.0).

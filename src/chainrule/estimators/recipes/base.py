@@ -55,6 +55,8 @@ class Proposal(NamedTuple):
     0 for the parameters of an epoch alone"""
     last_best: bool = False
     """whether early stopping returns to the last of several epochs with the best score"""
+    refit: bool = False
+    """whether the network is trained anew on all rows, for as many epochs as were best on those held out"""
     clamp: bool = False
     """whether predicted numbers stay within the range of the training targets"""
 
