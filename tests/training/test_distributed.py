@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,8 +17,8 @@ import pytest
 from chainrule import Adam, ConfigError, distributed, load
 from chainrule.distributed.environment import Rank, first_host, found
 from chainrule.training.settings import check_shards
+from distributed_processes import Process, Program, ending, places
 
-PROGRAM = str(Path(__file__).parents[1] / "distributed_run.py")
 SECONDS = 300
 """The most that a run may take, on a machine that does other work too."""
 
@@ -34,38 +33,36 @@ def cache(tmp_path_factory) -> dict[str, str]:
     }
 
 
-@contextlib.contextmanager
-def started(
-    count: int, environment: dict[str, str], *command: str, folder: Path | None = None
-) -> Iterator[list[subprocess.Popen[str]]]:
-    """Start a command as so many processes of one run, and end those that are left."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{listening.getsockname()[1]}"
-    shared = os.environ | environment | {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": str(count)}
+@pytest.fixture(scope="module")
+def program(cache, tmp_path_factory) -> Iterator[Program]:
+    made = Program(tmp_path_factory.mktemp("processes"), cache)
+    yield made
+    made.server.communicate(timeout=60)
+    assert made.server.returncode == 0
+
+
+def commands(
+    count: int, environment: dict[str, str], *command: str, folder: Path
+) -> contextlib.AbstractContextManager[list[Process]]:
+    """Start a command as so many processes of one run."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": folder}
-    processes = [
-        subprocess.Popen([sys.executable, *command], env=shared | {"JAX_PROCESS_ID": str(i)}, **pipes)
-        for i in range(count)
-    ]
-    try:
-        yield processes
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
+    return ending(
+        [
+            subprocess.Popen([sys.executable, *command], env=os.environ | environment | place, **pipes)
+            for place in places(count)
+        ]
+    )
 
 
-def ended(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
+def ended(processes: list[Process]) -> list[tuple[int, str, str]]:
     """Wait for the end of all, and return their exit codes, outputs and errors."""
     found = [process.communicate(timeout=SECONDS) for process in processes]
     return [(process.returncode, *texts) for process, texts in zip(processes, found, strict=True)]
 
 
-def bits(count: int, cache: dict[str, str], **given) -> str:
+def bits(program: Program, count: int, **given: object) -> str:
     """Return the bits of a run of so many processes, or of several ("runs"), which all must have."""
-    with started(count, cache, PROGRAM, json.dumps(given)) as processes:
+    with program.started(count, **given) as processes:
         results = ended(processes)
     assert [code for code, *_ in results] == [0] * count, results
     said = [json.loads(output.splitlines()[-1]) for _, output, _ in results]
@@ -75,18 +72,18 @@ def bits(count: int, cache: dict[str, str], **given) -> str:
 
 
 @pytest.fixture(scope="module")
-def whole(cache) -> str:
+def whole(program) -> str:
     """The bits of a run of one process."""
-    return bits(1, cache)
+    return bits(program, 1)
 
 
 @pytest.mark.parametrize("count", [4, pytest.param(8, marks=pytest.mark.slow)])
-def test_any_number_of_processes_has_the_same_bits(count, whole, cache):
+def test_any_number_of_processes_has_the_same_bits(count, whole, program):
     """With batch normalization, dropout, weights, a penalty, a smaller last batch: parameters, statistics, records."""
-    assert bits(count, cache) == whole
+    assert bits(program, count) == whole
 
 
-def wait_for(path: Path, processes: list[subprocess.Popen[str]]) -> None:
+def wait_for(path: Path, processes: list[Process]) -> None:
     """Wait until a run has written its first checkpoint."""
     end = time.monotonic() + SECONDS
     while (
@@ -96,10 +93,10 @@ def wait_for(path: Path, processes: list[subprocess.Popen[str]]) -> None:
     assert path.exists(), ended(processes)
 
 
-def test_a_process_is_killed_and_fewer_go_on(whole, cache, tmp_path):
+def test_a_process_is_killed_and_fewer_go_on(whole, program, tmp_path):
     """The other three end at once, each with a sentence; two go on from the checkpoint, with the same bits."""
     path = tmp_path / "checkpoint.safetensors"
-    with started(4, cache, PROGRAM, json.dumps({"checkpoint": str(path), "sleep": 0.3})) as processes:
+    with program.started(4, checkpoint=str(path), sleep=0.3) as processes:
         wait_for(path, processes)
         processes[2].kill()
         results = ended(processes)
@@ -107,26 +104,25 @@ def test_a_process_is_killed_and_fewer_go_on(whole, cache, tmp_path):
     for code, _, error in (results[0], results[1], results[3]):
         assert code == 1, results
         assert "has lost another one" in error
-    assert bits(2, cache, resume=str(path)) == whole
+    assert bits(program, 2, resume=str(path)) == whole
 
 
-def test_a_signal_to_one_ends_all_at_the_same_step(whole, cache, tmp_path):
+def test_a_signal_to_one_ends_all_at_the_same_step(whole, program, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
-    with started(2, cache, PROGRAM, json.dumps({"checkpoint": str(path), "sleep": 0.3})) as processes:
+    with program.started(2, checkpoint=str(path), sleep=0.3) as processes:
         wait_for(path, processes)
         processes[1].send_signal(signal.SIGTERM)
         results = ended(processes)
     assert [code for code, *_ in results] == [130, 130], results
-    assert bits(1, cache, resume=str(path)) == whole
+    assert bits(program, 1, resume=str(path)) == whole
 
 
 @pytest.mark.usefixtures(
     "whole"
 )  # nothing is left to compile, which may take longer than the limit of this test
-def test_a_process_that_is_stuck_ends_the_run(cache, tmp_path):
+def test_a_process_that_is_stuck_ends_the_run(program, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
-    given = {"checkpoint": str(path), "sleep": 0.1, "timeout": 15}
-    with started(2, cache, PROGRAM, json.dumps(given)) as processes:
+    with program.started(2, checkpoint=str(path), sleep=0.1, timeout=15) as processes:
         wait_for(path, processes)
         processes[1].send_signal(signal.SIGSTOP)
         _, error = processes[0].communicate(timeout=SECONDS)
@@ -134,7 +130,7 @@ def test_a_process_that_is_stuck_ends_the_run(cache, tmp_path):
     assert "process 0 of 2 has waited 15 s for another one" in error
 
 
-def test_rows_of_files_and_psum_of_two_processes(whole, cache, tmp_path):
+def test_rows_of_files_and_psum_of_two_processes(whole, program, tmp_path):
     """In row groups of 16 rows, two of which are in memory at a time. Two numbers have one sum, in any order."""
     pytest.importorskip("pyarrow")
     import numpy as np
@@ -146,8 +142,8 @@ def test_rows_of_files_and_psum_of_two_processes(whole, cache, tmp_path):
     table = pa.table(columns | {"y": draws.integers(0, 3, 86)})
     parquet.write_table(table, tmp_path / "rows.parquet", row_group_size=16)
     of_files = {"table": str(tmp_path / "rows.parquet")}
-    found = bits(2, cache, runs=[of_files, {"reduce": "psum", "shards": 8}])
-    assert found == f"{bits(1, cache, **of_files)} {whole}"
+    found = bits(program, 2, runs=[of_files, {"reduce": "psum", "shards": 8}])
+    assert found == f"{bits(program, 1, **of_files)} {whole}"
 
 
 def test_psum_gives_each_process_a_shard(monkeypatch):
@@ -177,7 +173,7 @@ def test_the_command_started_twice_is_one_run(cache, tmp_path):
     ]
     for count, out, epochs in ((2, "two", "2"), (1, "one", "3")):
         more = ["--shards", "8"] if count == 1 else []
-        with started(
+        with commands(
             count, cache, *train, "--out", out, "--epochs", epochs, *more, folder=tmp_path
         ) as processes:
             (code, said, _), *others = ended(processes)
@@ -185,7 +181,7 @@ def test_the_command_started_twice_is_one_run(cache, tmp_path):
         assert "Run folder: " in said
         assert [other[:2] for other in others] == [(0, "")] * (count - 1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "one", "two"]
-    with started(
+    with commands(
         1, cache, "-m", "chainrule", "train", "two", "--resume", "--epochs", "3", folder=tmp_path
     ) as processes:
         assert ended(processes)[0][0] == 0
@@ -193,8 +189,8 @@ def test_the_command_started_twice_is_one_run(cache, tmp_path):
     assert models[0] == models[1]
 
 
-def test_processes_with_other_data_are_refused(cache):
-    with started(2, cache, PROGRAM, json.dumps({"other_data": 1})) as processes:
+def test_processes_with_other_data_are_refused(program):
+    with program.started(2, other_data=1) as processes:
         results = ended(processes)
     for code, _, error in results:
         assert code == 1
