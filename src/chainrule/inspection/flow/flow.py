@@ -233,8 +233,7 @@ def thinned(samples: Samples, max_samples: int) -> Samples:
 
 def rms(value: Any) -> float:
     """Compute sqrt(mean of squares) in float64, so that squares of float32 numbers do not underflow."""
-    exact = np.asarray(value, np.float64)
-    return float(np.sqrt(np.mean(exact * exact)))
+    return float(np.sqrt(np.mean(np.square(value, dtype=np.float64))))
 
 
 def frame(records: Sequence[Mapping[str, Any]], columns: Sequence[str], backend: Any) -> Any:

@@ -16,8 +16,8 @@ POINTS = 256
 """Of the curves of a run, or up to twice as many: each is the mean over the steps since the one before."""
 TAIL = 32
 """Points that a frame has; a page that missed more asks for them."""
-SPEED_SECONDS = 0.4
-"""What the speed is measured over."""
+SPEED_SECONDS, FIRST_SECONDS = 0.4, 0.05
+"""What the speed is measured over, and for the first time: until then a run reports after each step."""
 Sums = tuple[float, float, float]
 """Of an epoch so far: the losses, the weights, and the samples that were answered correctly."""
 NOTHING: Sums = (0.0, 0.0, 0.0)
@@ -78,7 +78,7 @@ class Curves:
         """Measure the speed, where that is due."""
         start, step, samples = self.measured
         elapsed = time.perf_counter() - start
-        if elapsed > SPEED_SECONDS:
+        if elapsed > (SPEED_SECONDS if self.speed["steps"] else FIRST_SECONDS):
             self.speed = {
                 "samples": (self.position["seen"] - samples) / elapsed,
                 "steps": (self.position["step"] - step) / elapsed,
