@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,9 +109,9 @@ def test_a_curve_that_is_drawn_on_is_the_one_that_is_drawn_anew(pages: Pages):
               const charts = [0, 1].map(() => lineChart(window.chainrule.store, { label: 'loss' }));
               charts.forEach(({ element }) => document.querySelector('main').append(element));
               const [grown, anew] = charts.map(({ element }) => element.querySelector('canvas'));
-              const context = grown.getContext('2d'), clear = context.clearRect.bind(context);
-              let cleared = 0;
-              context.clearRect = (...box) => { ++cleared; clear(...box); };
+              const context = grown.getContext('2d'), put = context.drawImage.bind(context);
+              let begun = 0;
+              context.drawImage = (...picture) => { ++begun; put(...picture); };
               const y = [], held = [];
               const line = (y, step, dashed) => ({ name: '', x: y.map((_, k) => step * k), y, dashed });
               const lines = () => [line(y, 1, false), line(held, 10, true)];
@@ -125,10 +126,10 @@ def test_a_curve_that_is_drawn_on_is_the_one_that_is_drawn_anew(pages: Pages):
               let differ = 0;
               for (let i = 0; i < one.length; ++i) differ += Math.abs(one[i] - two[i]) > 64;
               charts.forEach(({ element, stop }) => { stop(); element.remove(); });
-              return { cleared, differ, size: [one.length, two.length], inked: two.filter((v) => v).length };
+              return { begun, differ, size: [one.length, two.length], inked: two.filter((v) => v).length };
             }"""
         )
-    assert found["cleared"] <= 4 and found["inked"] > 1000
+    assert 1 <= found["begun"] <= 4 and found["inked"] > 1000
     assert found["size"][0] == found["size"][1] and found["differ"] < 200
 
 
@@ -178,9 +179,39 @@ def test_a_frame_draws_what_is_new_and_numbers_change_as_fast_as_one_reads(pages
               return { cleared, written, frames, spent };
             }"""
         )
-    assert found["frames"] == 60
+    assert 10 <= found["frames"] <= found["spent"] * 31 / 1000 + 5
     assert found["cleared"] <= 12  # of 120
     assert 2 <= found["written"] <= found["spent"] / 200 + 3
+
+
+def test_points_that_came_together_are_drawn_in_turn(pages: Pages):
+    """Twelve points in three frames for each of the two charts, which take turns."""
+    with pages.open("train", state={"train.form": FORM}) as page:
+        found = page.evaluate(
+            """async () => {
+              const { store } = window.chainrule, point = (k) => [100 * k, 2 / (k + 1), 0.5 + 0.03 * k];
+              const pictures = () => [...document.querySelectorAll('.charts canvas')].map((one) => one.toDataURL());
+              const still = { labels: [], layout: [], form: {}, shown: null, records: [] };
+              const state = { run: 7, state: 'running', samples: 1000, epochs: 2, ...still };
+              store.emit('train.state', { ...state, curve: Float32Array.from([...point(0), ...point(1)]) });
+              await window.chainrule.idle();
+              const drawn = [pictures()];
+              let frames = window.chainrule.frames;
+              const set = (n) => { frames = n; drawn.push(pictures()); };
+              Object.defineProperty(window.chainrule, 'frames', { get: () => frames, set });
+              const tail = Array.from({ length: 13 }, (_, k) => point(k + 1)).flat();
+              const at = { run: 7, step: 14, seen: 1400, epoch: 1, rate: 0.1, loss: 0.2, accuracy: 0.9 };
+              const speed = { samples: 1, steps: 1 };
+              store.emit('train.frame', { ...at, speed, points: 14, tail: Float32Array.from(tail) });
+              const soon = () => new Promise((resolve) => setTimeout(resolve, 200));
+              await soon();
+              await soon();
+              store.emit('train.state', { ...state, state: 'done' });
+              return drawn.map(([loss, score]) => [loss, score]);
+            }"""
+        )
+    changes = [[a != b for a, b in zip(*two, strict=True)] for two in itertools.pairwise(found)]
+    assert changes in ([[True, False], [False, True]] * 2, [[False, True], [True, False]] * 2)
 
 
 def test_a_page_shows_frames_as_often_as_it_can_draw_them(pages: Pages):

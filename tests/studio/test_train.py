@@ -250,7 +250,7 @@ def test_the_pace_is_that_of_the_pages(studio: Studio):
         studio.tabs.add(page)  # type: ignore[arg-type]
     do(studio, "train.watch", page="one", visible=True)
     do(studio, "train.watch", page="two", visible=False)
-    assert desk.pace() == 31
+    assert desk.pace() == 10
     do(studio, "train.watch", page="one", visible=False)
     assert desk.pace() == 1
     for page in "abc":

@@ -67,9 +67,10 @@ export function rounded(low, high, isLog) {
 }
 
 // series: [{name, x, y, color?, dashed?}], x and y arrays of numbers. Options: logY, from (a number that y's axis includes), until (one that x's axis reaches from 0), yLabel, xLabel, marks: [x].
-// Returns {element, draw(series, options)}.
+// Returns {element, draw(series, options)}; draw returns whether the picture has changed.
 export function lineChart(store, { label, height = 200 } = {}) {
   const canvas = h('canvas.chart', { role: 'img', 'aria-label': label, style: { height: `${height}px` } });
+  const anew = h('canvas');   // a picture that is begun anew is drawn here: the screen may show what is on the other at any time
   const tip = h('div.chart-tip', { hidden: true });
   const element = h('div.chart-box', canvas, tip);
   let last = [[], {}], at = null, seen = 0, drawn = null;   // seen: the width in pixels; drawn: what is on the canvas
@@ -123,15 +124,18 @@ export function lineChart(store, { label, height = 200 } = {}) {
     const py = (v) => height - BOTTOM - ((height - TOP - BOTTOM) * (f(v) - f(y0))) / (f(y1) - f(y0));
     const scale = { px, py, log, width }, color = (line, i) => line.color || colors[i % colors.length];
     const form = [width, ratio, theme, log, x0, x1, y0, y1, ...marks, series.map((line, i) => color(line, i) + Boolean(line.dashed))].join();
-    const c = canvas.getContext('2d'), on = grows(form, series, width) ? drawn.lines : null;
+    const screen = canvas.getContext('2d', { desynchronized: true }), on = grows(form, series, width) ? drawn.lines : null;
     drawn = { form, log, lines };
     if (on) {
-      series.forEach((line, i) => { if (line.y.length > on[i].y.n) trace(c, line, color(line, i), Math.max(0, on[i].y.n - 1), scale); });
-      return;
+      const grown = series.map((line, i) => [line, i]).filter(([line, i]) => line.y.length > on[i].y.n);
+      grown.forEach(([line, i]) => trace(screen, line, color(line, i), Math.max(0, on[i].y.n - 1), scale));
+      return grown.length > 0;
     }
-    const { ink, grid } = inks(theme, element);
-    if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio);
-    if (canvas.height !== Math.round(height * ratio)) canvas.height = Math.round(height * ratio);
+    const { ink, grid } = inks(theme, element), c = anew.getContext('2d');
+    for (const one of [canvas, anew]) {
+      if (one.width !== Math.round(width * ratio)) one.width = Math.round(width * ratio);
+      if (one.height !== Math.round(height * ratio)) one.height = Math.round(height * ratio);
+    }
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
     c.font = '11px system-ui, sans-serif';
     c.clearRect(0, 0, width, height);
@@ -163,6 +167,12 @@ export function lineChart(store, { label, height = 200 } = {}) {
     series.forEach((line, i) => trace(c, line, color(line, i), 0, scale));
     if (at !== null && series.some((line) => line.x.length)) hover(c, series, colors, { x0, x1, px, py, width });
     else tip.hidden = true;
+    screen.setTransform(1, 0, 0, 1, 0, 0);
+    screen.globalCompositeOperation = 'copy';
+    screen.drawImage(anew, 0, 0);
+    screen.globalCompositeOperation = 'source-over';
+    screen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    return true;
   }
 
   function hover(c, series, colors, { x0, x1, px, py, width }) {

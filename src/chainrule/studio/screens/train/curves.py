@@ -15,7 +15,7 @@ from chainrule.training.run import Run
 POINTS = 256
 """Of the curves of a run, or up to twice as many: each is the mean over the steps since the one before."""
 TAIL = 32
-"""Points that a frame has; a page that missed more asks for them."""
+"""Points that a frame has at least, so that a page may miss one; where it missed more it asks for them."""
 SPEED_SECONDS, FIRST_SECONDS = 0.4, 0.05
 """What the speed is measured over, and for the first time: until then a run reports after each step."""
 Sums = tuple[float, float, float]

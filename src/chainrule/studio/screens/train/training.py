@@ -20,8 +20,8 @@ from chainrule.training.callbacks import Callback, EarlyStopping
 from chainrule.training.run import Run
 
 Phase = Literal["ready", "running", "paused", "done", "stopped", "failed"]
-PER_SECOND, PER_SECOND_HIDDEN = 31, 1
-"""Frames that are sent while a page is looked at, and while none is: 30 and one that may be late."""
+PER_SECOND, PER_SECOND_HIDDEN = 10, 1
+"""Frames that are sent while a page is looked at, which draws each as several pictures, and while none is."""
 NUMBERS_SECONDS = 0.25
 """The least time between two frames where no curve has grown."""
 SHOW_SECONDS, EPOCH_SECONDS = 2.0, 0.5
@@ -198,8 +198,8 @@ class Training(Callback):
         if pace is not None and (is_stepping or (now >= self.next_frame and has_news)):
             in_time = self.next_frame + 1 / pace
             self.next_frame = in_time if in_time > now else now + 1 / pace
-            self.at_frame, self.sent = now, len(self.curves.points)
             self.tell("train.frame", self.frame())
+            self.at_frame, self.sent = now, len(self.curves.points)
         self.every_steps = self.stride()
 
     def look(self, run: Run) -> None:
@@ -262,10 +262,10 @@ class Training(Callback):
     # --- data for pages ------------------------------------------------------------------------------------------
 
     def frame(self) -> dict[str, Any]:
-        """Return what a frame has: where the run is, and the end of its curves."""
+        """Return what a frame has: where the run is, and the end of its curves, with all that is new."""
         curves = self.curves
         found = {"state": self.phase, **curves.position, "speed": curves.speed, "points": len(curves.points)}
-        return found | {"tail": curves.array(max(0, len(curves.points) - TAIL))}
+        return found | {"tail": curves.array(max(0, min(self.sent, len(curves.points) - TAIL)))}
 
     def to_data(self) -> dict[str, Any]:
         """Return everything that a page shows of the run."""

@@ -53,9 +53,10 @@ export function train(root, store) {
   const soon = () => { drawing = drawing || requestAnimationFrame(draw); };
   const isLive = (what) => run.state === 'running' && LIVE.includes(what);   // another is on its way
   function changed(what) {
+    if (what === 'frame') paint('grow');
     due.add(what);
-    if (what === 'frame' || !isLive(what)) soon();
-    else late = late || setTimeout(soon, READ_MS);   // a frame comes first, as a rule
+    if (isLive(what)) late = late || setTimeout(soon, Math.max(0, READ_MS - (performance.now() - read)));
+    else soon();
   }
   const { run, stop: unfollow } = followRun(store, changed);
   const actions = {
@@ -217,20 +218,19 @@ export function train(root, store) {
         return h('tr', h('td', labelOf(store, forms[i], forms)), h('td.number', number(last.loss, 4)), h('td.number', number(last.val_loss, 4)), h('td.number', last.val_accuracy === undefined ? '–' : percent(last.val_accuracy, 2)));
       }))));
   }
+  // The curves alone: their canvases wait for no frame of the page.
+  function paint(how) {
+    if (stopped || !store.get('train.options')) return;
+    if (curves[how](run, { log: Boolean(store.get('train.log')) }) && window.chainrule) window.chainrule.frames += 1;
+  }
   function draw() {
     clearTimeout(late);
     drawing = late = 0;
     if (stopped) return;
-    if (window.chainrule) window.chainrule.frames += 1;
-    if (store.get('train.options')) curves.draw(run, { log: Boolean(store.get('train.log')) });
-    due.delete('frame');
-    const now = performance.now(), what = due, all = what.has('all');
-    if (now - read < READ_MS && run.state === 'running' && [...what].every(isLive)) {
-      if (what.size) late = setTimeout(soon, READ_MS);
-      return;
-    }
-    read = now;
+    const what = due, all = what.has('all');
+    read = performance.now();
     due = new Set();
+    if (all || what.has('shown') || what.has('epoch')) paint('draw');
     showStatus();
     showTiles();
     if (all) showControls();

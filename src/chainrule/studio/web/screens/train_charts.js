@@ -35,29 +35,51 @@ export function charts(store) {
   const key = h('div.legend', { dataset: { test: 'legend' } }), score = h('h3');
   const element = h('div.charts',
     h('div', h('h3', t(store, 'train.loss_of_epochs')), lossChart.element), h('div', score, scoreChart.element), key);
-  let named = '';
+  let named = '', turn = 0;
 
-  function draw(run, { log }) {
+  const monitorOf = (run) => (run.records.length && 'val_rmse' in run.records[0] ? 'val_rmse' : 'val_accuracy');
+
+  // All runs with their names and colors.
+  function shownRuns(run) {
     const colors = lineColors[store.get('theme')], all = [run, ...[...run.others].reverse()], forms = all.map((one) => one.form || {});
-    const monitor = run.records.length && 'val_rmse' in run.records[0] ? 'val_rmse' : 'val_accuracy';
-    const losses = [], scores = [], rows = [];
-    all.forEach((one, i) => {
-      const name = all.length > 1 ? labelOf(store, forms[i], forms) : t(store, 'train.training'), color = colors[(2 * i) % colors.length], other = colors[(2 * i + 1) % colors.length];
-      const x = one.curve.epochs, epochs = column(one.records, 'epoch');
+    return all.map((one, i) => {
+      const name = all.length > 1 ? labelOf(store, forms[i], forms) : t(store, 'train.training');
       const held = all.length > 1 ? `${name}, ${t(store, 'train.validation')}` : t(store, 'train.validation');
-      losses.push({ name, x, y: one.curve.loss, color }, { name: held, x: epochs, y: column(one.records, 'val_loss'), color: other, dashed: true });
-      if (monitor === 'val_accuracy') scores.push({ name, x, y: one.curve.accuracy, color });
-      scores.push({ name: held, x: epochs, y: column(one.records, monitor), color: other, dashed: true });
-      rows.push([color, name], [other, held]);
+      return { one, name, held, color: colors[(2 * i) % colors.length], other: colors[(2 * i + 1) % colors.length] };
     });
-    const at = run.shown === null ? [] : [(run.marks.seen[run.shown] ?? 0) / run.samples];
-    lossChart.draw(losses, { logY: log, from: log ? undefined : 0, until: run.epochs, marks: at });
-    scoreChart.draw(scores, { until: run.epochs, marks: at });
-    const form = JSON.stringify([rows, monitor]);
-    if (form === named) return;
+  }
+
+  // The training's curve of one number, and the validation's of another.
+  function series(runs, own, monitor) {
+    return runs.flatMap(({ one, name, held, color, other }) => [
+      ...(own ? [{ name, x: one.curve.epochs, y: one.curve[own], color }] : []),
+      { name: held, x: column(one.records, 'epoch'), y: column(one.records, monitor), color: other, dashed: true }]);
+  }
+
+  const marks = (run) => (run.shown === null ? [] : [(run.marks.seen[run.shown] ?? 0) / run.samples]);
+  const parts = [
+    (run, runs, log) => lossChart.draw(series(runs, 'loss', 'val_loss'), { logY: log, from: log ? undefined : 0, until: run.epochs, marks: marks(run) }),
+    (run, runs) => scoreChart.draw(series(runs, monitorOf(run) === 'val_accuracy' ? 'accuracy' : null, monitorOf(run)), { until: run.epochs, marks: marks(run) }),
+  ];
+
+  // Draws both charts where they have news, and names the lines. Returns whether anything was drawn, as the next one does.
+  function draw(run, { log }) {
+    const runs = shownRuns(run), monitor = monitorOf(run), drawn = parts.filter((part) => part(run, runs, log)).length > 0;
+    const rows = runs.flatMap(({ name, held, color, other }) => [[color, name], [other, held]]), form = JSON.stringify([rows, monitor]);
+    if (form === named) return drawn;
     named = form;
     score.textContent = t(store, monitor === 'val_rmse' ? 'train.rmse_of_epochs' : 'train.accuracy_of_epochs');
     fill(key, rows.map(([color, name]) => h('span', h('i', { style: { background: color } }), name)));
+    return drawn;
   }
-  return { element, draw, stop() { lossChart.stop(); scoreChart.stop(); } };
+
+  // Draws one of the charts, the other than before where that has news: two would be twice the work.
+  function grow(run, { log }) {
+    const runs = shownRuns(run);
+    return parts.some(() => {
+      turn = 1 - turn;
+      return parts[turn](run, runs, log);
+    });
+  }
+  return { element, draw, grow, stop() { lossChart.stop(); scoreChart.stop(); } };
 }

@@ -1,4 +1,8 @@
 // What the page knows of the training run: asked for once, then kept up to date by what the server sends.
+import { createPace } from '../pace.js';
+
+const FRAME_MS = 1000 / 31;   // thirty frames a second, and one that may be late
+const FRAMES = 3;   // over which the points of one message are shown: ten messages come in a second
 
 const fresh = () => ({ state: 'none', run: 0, curve: columns(null, 1), records: [], marks: { step: [], seen: [] }, others: [], hints: [], advice: [],
   layout: [], look: null, confusion: null, labels: [], shown: null, form: {}, samples: 1, step: 0, seen: 0, epoch: 0, epochs: 1, speed: { samples: 0, steps: 0 } });
@@ -14,10 +18,10 @@ function columns(points, samples) {
   return found;
 }
 
-// Puts points into curves from a place on.
-function put({ curve, samples }, start, points) {
+// Adds points to the end of curves.
+function add({ curve, samples }, points) {
   const found = columns(points, samples);
-  for (const name of ['epochs', 'loss', 'accuracy']) curve[name].splice(start, curve[name].length, ...found[name]);
+  for (const name of ['epochs', 'loss', 'accuracy']) curve[name].push(...found[name]);
 }
 
 export const isAlive = (run) => run.state === 'running' || run.state === 'paused';
@@ -25,9 +29,12 @@ export const isAlive = (run) => run.state === 'running' || run.state === 'paused
 // Calls changed(what) after each change: 'all', 'frame', 'look', 'epoch', 'mark' or 'shown'. Returns {run, refresh, stop}.
 export function followRun(store, changed) {
   const run = fresh(), page = String(Math.random()).slice(2);
+  const inTime = createPace(undefined, { least: FRAME_MS, alone: true });
   let filling = false, told = 0;   // told: how often the server has told the whole state
+  let coming = [], left = 0;   // numbers of the points that are not in the curves yet, and the frames until they are
 
   function take(data) {
+    coming = [];
     const curve = columns(data.curve, data.samples), marks = data.timeline || { step: [], seen: [] };
     Object.assign(run, fresh(), data, { curve, marks });
     run.others = (data.others || []).map((other) => ({ ...other, curve: columns(other.curve, data.samples) }));
@@ -50,7 +57,8 @@ export function followRun(store, changed) {
     filling = true;
     try {
       const { start, points } = await store.call('train.curve', { start: run.curve.epochs.length });
-      put(run, start, points);
+      if (start === run.curve.epochs.length) add(run, points);
+      coming = [];
       changed('frame');
     } catch (error) {
       if (error.message !== 'lost') throw error;
@@ -59,14 +67,25 @@ export function followRun(store, changed) {
     }
   }
 
+  // Points that came together are shown one after the other, so that the curves grow evenly.
+  function show() {
+    const n = 3 * Math.ceil(coming.length / 3 / Math.max(1, left));
+    left -= 1;
+    add(run, coming.splice(0, n));
+    if (n) inTime('points', show);   // once more than there are points, for a frame draws one of two charts
+    changed('frame');
+  }
+
   function frame(data) {
     if (data.run !== run.run) return refresh();
-    if (!isAlive(run) || data.step < run.step || data.points < run.curve.epochs.length) return undefined;   // it waited longer than what came after it
+    const known = run.curve.epochs.length + coming.length / 3;
+    if (!isAlive(run) || data.step < run.step || data.points < known) return undefined;   // it waited longer than what came after it
     for (const name of ['step', 'seen', 'epoch', 'rate', 'loss', 'accuracy', 'speed']) run[name] = data[name];
     const start = data.points - data.tail.length / 3;
-    if (start > run.curve.epochs.length) fillGap();
-    else put(run, start, data.tail);
-    return changed('frame');
+    if (start > known) return fillGap();
+    coming.push(...data.tail.subarray(3 * (known - start)));
+    left = FRAMES;
+    return inTime('points', show);
   }
 
   function look(data) {
