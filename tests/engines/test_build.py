@@ -30,6 +30,9 @@ def weak(path: Path) -> set[str]:
     return {line.split(" W ", 1)[1] for line in listed.splitlines() if " W " in line}
 
 
+@pytest.mark.skipif(
+    SANITIZED, reason="reads the objects of the build without a sanitizer, as a run without one does"
+)
 @pytest.mark.skipif(not OBJECTS, reason="no objects of a build lie here")
 @pytest.mark.skipif(not (shutil.which("nm") and shutil.which("objdump")), reason="no nm, or no objdump")
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="reads the instructions of x86-64")
