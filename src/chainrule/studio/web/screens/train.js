@@ -230,7 +230,8 @@ export function train(root, store) {
     const what = due, all = what.has('all');
     read = performance.now();
     due = new Set();
-    if (all || what.has('shown') || what.has('epoch')) paint('draw');
+    if (all || what.has('shown')) paint('draw');
+    else if (what.has('epoch')) curves.name(run);   // the next frames draw it
     showStatus();
     showTiles();
     if (all) showControls();

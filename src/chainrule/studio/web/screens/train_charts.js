@@ -62,15 +62,20 @@ export function charts(store) {
     (run, runs) => scoreChart.draw(series(runs, monitorOf(run) === 'val_accuracy' ? 'accuracy' : null, monitorOf(run)), { until: run.epochs, marks: marks(run) }),
   ];
 
-  // Draws both charts where they have news, and names the lines. Returns whether anything was drawn, as the next one does.
-  function draw(run, { log }) {
-    const runs = shownRuns(run), monitor = monitorOf(run), drawn = parts.filter((part) => part(run, runs, log)).length > 0;
-    const rows = runs.flatMap(({ name, held, color, other }) => [[color, name], [other, held]]), form = JSON.stringify([rows, monitor]);
-    if (form === named) return drawn;
+  // Names the lines, and the second chart: by the first record it is known which number it shows.
+  function name(run) {
+    const monitor = monitorOf(run), rows = shownRuns(run).flatMap((one) => [[one.color, one.name], [one.other, one.held]]), form = JSON.stringify([rows, monitor]);
+    if (form === named) return;
     named = form;
     score.textContent = t(store, monitor === 'val_rmse' ? 'train.rmse_of_epochs' : 'train.accuracy_of_epochs');
-    fill(key, rows.map(([color, name]) => h('span', h('i', { style: { background: color } }), name)));
-    return drawn;
+    fill(key, rows.map(([color, text]) => h('span', h('i', { style: { background: color } }), text)));
+  }
+
+  // Draws both charts where they have news. Returns whether anything was drawn, as the next one does.
+  function draw(run, { log }) {
+    const runs = shownRuns(run);
+    name(run);
+    return parts.filter((part) => part(run, runs, log)).length > 0;
   }
 
   // Draws one of the charts, the other than before where that has news: two would be twice the work.
@@ -81,5 +86,5 @@ export function charts(store) {
       return parts[turn](run, runs, log);
     });
   }
-  return { element, draw, grow, stop() { lossChart.stop(); scoreChart.stop(); } };
+  return { element, name, draw, grow, stop() { lossChart.stop(); scoreChart.stop(); } };
 }
