@@ -3,8 +3,7 @@
 # UndefinedBehaviorSanitizer and with ThreadSanitizer, and runs the engine's tests on each: run.sh PYTHON [pytest's arguments].
 # With --build-only in their place it runs no test.
 # SETS: the instruction sets for the first two, "avx2;wide" unless it is set; continuous integration takes one, and looks for
-# races only in the tests that are about threads. WORKERS: the processes that the tests are shared by, "auto" unless it is
-# set; each reads all tests, which takes 20 s of a sanitized Python, and 0 is this one alone.
+# races only in the tests that are about threads.
 #
 # The xla engine, of which nothing is built here, is left out. Any finding ends the process; --capture=sys lets the report
 # through. Nothing is suppressed. Leaks are not looked for: CPython keeps memory on purpose.
@@ -66,5 +65,5 @@ for kind in address thread; do
     LD_PRELOAD=$preload "$python" -c \
         'import os, chainrule.engines.native._native as native; assert native.__file__ == os.environ["CHAINRULE_NATIVE"]'
     LD_PRELOAD=$preload ${fixed[@]+"${fixed[@]}"} "$python" -m pytest -q -p no:cacheprovider --capture=sys \
-        -m "not slow" "${xla[@]}" --numprocesses "${WORKERS:-auto}" "${tests[@]}" "$@"
+        -m "not slow" "${xla[@]}" --numprocesses auto "${tests[@]}" "$@"
 done
