@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 
 from chainrule import Callback, Ensemble, MLPClassifier, MLPRegressor
 from chainrule.engines.native.engine import NativeEngine
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, NonFiniteError
 from chainrule.estimators import fitting, refit
 from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.recipes.base import Facts
@@ -212,6 +212,28 @@ def test_where_all_rows_diverge_the_network_that_was_watched_stays(
     monkeypatch.undo()
     assert made.n_iter_refit_ == 0
     assert_array_equal(made.model_.theta, regressor(refit=False).fit(X, T).model_.theta)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_where_they_diverge_behind_a_good_epoch_nothing_is_said_of_it_in_the_curves(
+    monkeypatch: pytest.MonkeyPatch, count: int
+):
+    follow = refit.Following.on_epoch_end
+
+    def diverging(curve: Any, run: Any) -> None:
+        follow(curve, run)
+        if curve.best is not None:
+            raise NonFiniteError("NaN in step 9", 9, "loss")
+
+    cores(monkeypatch, count)
+    watched = regressor(refit=False).fit(X, T)
+    monkeypatch.setattr(refit.Following, "on_epoch_end", diverging)
+    monkeypatch.setattr(refit.FollowedFit, "judged", lambda fit, epoch: epoch == 1)
+    with pytest.warns(UserWarning, match="training on all rows diverged, .*NaN in step 9"):
+        made = regressor().fit(X, T)
+    assert made.n_iter_refit_ == 0 and made.loss_curve_ == watched.loss_curve_
+    assert made.validation_scores_ == watched.validation_scores_
+    assert_array_equal(made.model_.theta, watched.model_.theta)
 
 
 def test_a_time_limit_that_the_first_fit_takes_leaves_none_for_it():

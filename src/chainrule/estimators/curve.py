@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.engines import StepSettings
+from chainrule.errors import NonFiniteError
 from chainrule.estimators.architecture import penalties
 from chainrule.estimators.settings import FitSettings
 from chainrule.formulas.losses import Loss, MeanSquaredError, Poisson, saturated_poisson
@@ -147,6 +150,17 @@ class LearningCurve(Callback):
         """Count an epoch without an improvement, or begin to count anew."""
         p = self.estimator
         p._no_improvement_count = p._no_improvement_count + 1 if is_worse else 0
+
+    def diverged(self, error: NonFiniteError) -> None:
+        """Record NaN for the epoch in which training diverged, and warn that the best parameters before it are kept."""
+        p = self.estimator
+        p.n_iter_ += 1
+        p.loss_ = float("nan")
+        for curve in (p.loss_curve_, p.validation_scores_, p.validation_loss_curve_):
+            curve.append(float("nan"))
+        warnings.warn(
+            f"training diverged, so it returned to its best epoch: {error}", ConvergenceWarning, stacklevel=6
+        )
 
     def on_train_end(self, run: Run) -> None:
         """Keep what the optimizer remembers; restore the parameters of the best epoch with early stopping."""

@@ -173,25 +173,13 @@ def run(
     except NonFiniteError as error:
         if curve is None or curve.best is None:
             raise DataError(f"{DIVERGED} {error}") from error
-        diverged(estimator, error)
+        curve.diverged(error)
         return None
     finally:
         if isinstance(model, Ensemble):
             model.leave_out_diverged()
             if curve is not None and len(model) < members:
                 curve.rates.session = None  # it is of more members
-
-
-def diverged(estimator: Any, error: NonFiniteError) -> None:
-    """Record NaN for the epoch in which training diverged, and warn that the best parameters before it are kept."""
-    estimator.n_iter_ += 1
-    estimator.loss_ = float("nan")
-    estimator.loss_curve_.append(estimator.loss_)
-    estimator.validation_scores_.append(float("nan"))
-    estimator.validation_loss_curve_.append(float("nan"))
-    warnings.warn(
-        f"training diverged, so it returned to its best epoch: {error}", ConvergenceWarning, stacklevel=5
-    )
 
 
 def by_solver(

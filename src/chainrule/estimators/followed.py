@@ -23,14 +23,10 @@ class FollowedFit(Callback):
         self.is_over = self.is_dropped = False
 
     def on_epoch_end(self, run: Run) -> None:
-        """Note that an epoch was judged."""
-        self.note(run.epoch)
-
-    def note(self, epochs: int) -> None:
-        """Note so many epochs, and the best one of the curve."""
+        """Note that an epoch was judged, and which is the best one so far."""
         assert self.curve is not None
         with self.condition:
-            self.epochs, self.best = epochs, self.curve.best_epoch
+            self.epochs, self.best = run.epoch, self.curve.best_epoch
             self.condition.notify_all()
 
     def end(self, is_dropped: bool) -> None:

@@ -11,7 +11,7 @@ from chainrule.errors import FormatError
 COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_")
 NUMBERS = ("loss_", "best_loss_", "best_validation_score_")
 REFIT = "n_iter_refit_"
-"""A count that files of earlier versions have not."""
+"""A count that files of earlier versions do not have."""
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
 OUTPUTS = ("identity", "logistic", "softmax", "exp")
 RECORDS = (*COUNTS, REFIT, *NUMBERS, *CURVES, "out_activation_")

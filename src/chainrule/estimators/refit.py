@@ -15,12 +15,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, select
-from chainrule.errors import ConfigError, DataError
+from chainrule.errors import ConfigError, DataError, NonFiniteError
 from chainrule.estimators import fitting
 from chainrule.estimators.curve import LearningCurve
 from chainrule.estimators.followed import FollowedFit
@@ -29,7 +28,7 @@ from chainrule.estimators.settings import FitSettings
 from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.model import Ensemble, Model
 from chainrule.training.history import History
-from chainrule.training.run import Run
+from chainrule.training.run import Run, copied
 from chainrule.training.time_limit import SHARE, TimeLimit
 
 
@@ -69,6 +68,8 @@ class Following(LearningCurve):
         self.followed = followed
         self.trained = 0, 0
         """the epochs and steps of the model at the end of the best epoch"""
+        self.error: Exception | None = None
+        """of training that diverged"""
 
     @property
     def is_complete(self) -> bool:
@@ -77,6 +78,7 @@ class Following(LearningCurve):
 
     def on_epoch_end(self, run: Run) -> None:
         """Keep the parameters of the best epoch so far, and stop behind the last one that is needed."""
+        self.estimator.n_iter_ += 1
         self.estimator.t_ += run.rows_per_epoch
         if self.followed.judged(run.epoch):
             run.synchronize()
@@ -84,6 +86,10 @@ class Following(LearningCurve):
         self.rates.after_epoch(self.estimator.t_)
         if self.followed.ends_at(run.epoch):
             run.stop("the epochs of the best score are over")
+
+    def diverged(self, error: NonFiniteError) -> None:
+        """Note the error, which matters where the best epoch was still to come."""
+        self.error = error
 
     def on_steps(self, run: Run) -> None:
         """Stop within an epoch that is not needed any more."""
@@ -102,10 +108,8 @@ class Refit:
         self.begun = time.monotonic() if settings.begun is None else settings.begun
         self.followed = FollowedFit()
         self.shadow = _shadow(estimator, as_rates(settings))
-        self.random = np.random.RandomState()
-        self.random.set_state(random.get_state())
         self.curve = Following(
-            self.followed, self.shadow, self.settings, self.random, fitting.is_weighted(samples)
+            self.followed, self.shadow, self.settings, copy.deepcopy(random), fitting.is_weighted(samples)
         )
 
     def beside(self, fit: Callable[[FollowedFit], bool]) -> None:
@@ -129,6 +133,13 @@ class Refit:
                     self.estimator._threads = given
         if self.curve.is_complete:
             self._take()
+        elif self.curve.error is not None and not self.followed.is_dropped:
+            warnings.warn(
+                "training on all rows diverged, so the network of the rows that were not held out is kept: "
+                f"{self.curve.error}",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
 
     def _end(self, is_complete: bool) -> None:
         """Note the end of the fit. is_complete: whether it ended by itself, and not by a callback, Ctrl-C or NaN."""
@@ -159,12 +170,7 @@ class Refit:
                 (*limits,),
             )
         except DataError as error:
-            self.followed.end(is_dropped=True)
-            warnings.warn(
-                f"training on all rows diverged, so the network of the rows that were not held out is kept: {error}",
-                ConvergenceWarning,
-                stacklevel=6,
-            )
+            self.curve.error = error
 
     def _take(self) -> None:
         """Give the estimator what was learned from all rows; the curves stay those of the fit that was watched."""
@@ -202,5 +208,5 @@ def _copied(model: Model) -> Model:
     """Return a copy of a model with parameters of its own."""
     made = copy.copy(model)
     made.theta, made.history = model.theta.copy(), History()
-    made.states = {name: type(s)(*map(np.copy, s)) for name, s in model.states.items()}
+    made.states = {name: copied(state) for name, state in model.states.items()}
     return made
