@@ -73,8 +73,18 @@ def test_work_that_becomes_slower_is_tried_at_once():
     team = native._native.TeamSize(2, 2)
     quick, slow = {1: 2e-4, 2: 1e-4}, {1: 2e-4, 2: 5e-4}
     worked(team, quick, 1000)
-    assert worked(team, slow, 15) == [2] * 5 + [1] * 10
+    assert worked(team, slow, 30) == [2] * 10 + [1] * 20
     assert worked(native._native.TeamSize(1, 1), {1: 1e-4}, 300) == [1] * 300
+
+
+def test_a_program_that_works_now_and_then_begins_no_trial_and_decides_none():
+    team = native._native.TeamSize(2, 2)
+    quick, disturbed = {1: 1.9e-3, 2: 1e-3}, {1: 3.8e-3, 2: 3e-3}
+    worked(team, quick, 1000)
+    found = []
+    for _ in range(100):
+        found += worked(team, disturbed, 5) + worked(team, quick, 15)
+    assert found.count(1) <= 5 * 5  # the trials that come anyway
 
 
 def test_a_piece_that_had_to_wait_says_nothing_and_more_threads_must_gain_a_tenth():
