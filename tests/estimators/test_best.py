@@ -266,22 +266,87 @@ def test_rows_of_your_own_are_held_out():
         best().fit(TABLE, LABEL, X_val=TABLE)
 
 
-def test_the_chosen_are_fitted_to_the_other_folds_of_a_larger_table(monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a table of any number of rows be a large one."""
     monkeypatch.setattr(race, "FEW", 0)
-    seen: list[tuple[int, list[int], int]] = []
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("sure", [race.SURE, 0])
+def test_of_a_larger_table_the_chosen_learn_from_all_rows(sure: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(race, "SURE", sure)
+    monkeypatch.setattr(race, "BETTER", 2)
+    weighed: list[tuple[list[int], list[int], set[tuple[int, int]]]] = []
     original = race.Race.weigh
 
     def noted(self: Any, numbers: list[int], wanted: list[int]) -> Any:
-        seen.append((len(numbers), wanted, len(self.fits)))
+        weighed.append((numbers, wanted, set(self.fits)))
         return original(self, numbers, wanted)
 
     monkeypatch.setattr(race.Race, "weigh", noted)
+    made = best(MLPRegressor, max_iter=9).fit(TABLE, NUMBER)
+    ((numbers, folds, fits),) = weighed
+    assert folds == ([0, 1] if sure else [0]) and fits == {(n, 0) for n in range(3)} | {
+        (n, fold) for n in numbers for fold in folds
+    }
+    assert len(numbers) == (2 if sure else 3)
+    for each in made.report_:
+        held_out = len(folds) if each.recipe in [SMALL[n].name for n in numbers] else 1
+        assert each.networks == held_out + (race.NETWORKS if each.weight else 0)
+    parts = made.blend_.parts
+    assert len(parts) == race.NETWORKS * sum(each.weight > 0 for each in made.report_)
+    assert len({part.estimator.random_state for part in parts}) == len(parts)
+    np.testing.assert_array_equal(
+        best(MLPRegressor, max_iter=9).fit(TABLE, NUMBER).predict(TABLE), made.predict(TABLE)
+    )
+
+    kept = best(MLPRegressor, max_iter=9, refit=False).fit(TABLE, NUMBER)
+    assert sum(each.networks for each in kept.report_) == len(fits)
+    assert [each.weight for each in kept.report_] == [each.weight for each in made.report_]
+
+
+@pytest.mark.usefixtures("large")
+def test_a_network_of_all_rows_is_the_one_that_a_fit_of_so_many_epochs_has(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(candidates, "CANDIDATES", SMALL[:1])
+    made = best(MLPRegressor, max_iter=12).fit(TABLE, NUMBER)
+    part = made.blend_.parts[0].estimator
+    assert part.n_iter_refit_ <= part.n_iter_ == len(part.validation_scores_) == 12
+
+    def end(run: Any) -> None:
+        if run.epoch == part.n_iter_refit_:
+            run.stop("these are all")
+
+    alone = MLPRegressor(
+        preprocess="auto",
+        hidden_layer_sizes=(8,),
+        max_iter=12,
+        random_state=part.random_state,
+        callbacks=[end],
+    )
+    alone._epochs = 12
+    alone.fit(TABLE, NUMBER)
+    assert alone.validation_scores_ is None and alone.n_iter_ == part.n_iter_refit_
+    np.testing.assert_array_equal(alone.predict(TABLE), part.predict(TABLE))
+
+
+@pytest.mark.usefixtures("large")
+def test_rows_of_your_own_and_networks_of_all_others():
+    made = best().fit(TABLE[:40], LABEL[:40], X_val=TABLE[40:], y_val=LABEL[40:])
+    assert all(each.networks == 1 + (race.NETWORKS if each.weight else 0) for each in made.report_)
+
+
+@pytest.mark.usefixtures("large")
+def test_a_network_of_all_rows_that_is_late_is_left_out(monkeypatch: pytest.MonkeyPatch):
+    original = runner.Runner._fit_all
+
+    def late(self: Any, task: Any, seconds: float) -> Any:
+        return original(self, task, -1.0 if task.fold == race.FOLDS - 1 else seconds)
+
+    monkeypatch.setattr(runner.Runner, "_fit_all", late)
     made = best(MLPRegressor).fit(TABLE, NUMBER)
-    (raced, first, _), (chosen, every, fits) = seen
-    assert raced == len(SMALL) and first == [0] and every == [*range(race.FOLDS)]
-    assert 1 <= chosen <= raced and fits == raced + chosen * (race.FOLDS - 1)
-    assert all(each.networks == race.FOLDS for each in made.report_ if each.weight)
-    assert len({part.estimator.random_state for part in made.blend_.parts}) == len(made.blend_)
+    chosen = sum(each.weight > 0 for each in made.report_)
+    assert len(made.blend_) == chosen * (race.NETWORKS - 1)
 
 
 def test_a_table_of_a_few_rows_and_a_class_of_one():

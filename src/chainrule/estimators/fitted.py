@@ -56,6 +56,8 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     """the preprocessor that a race has fitted to the table already"""
     _threads: int | None = None
     """the most threads of the training, in a race"""
+    _epochs: int | None = None
+    """the epochs of a fit of all rows, with nothing held out, in a race"""
 
     # --- settings ---------------------------------------------------------------------------------------------------
 

@@ -80,7 +80,10 @@ def resolved(estimator: Any, rows: int, features: int, incremental: bool) -> Fit
         found = {name: value for name, value in found.items() if name == "hidden_layer_sizes"}
     if incremental:  # one epoch is no run, whose course the schedules are
         proposal = proposal._replace(factors={})
-    return FitSettings(_of_so_many(values | found | dict(proposal.consumed)), proposal)
+    found = values | found | dict(proposal.consumed)
+    if estimator._epochs is not None:
+        found |= {"max_iter": estimator._epochs, "early_stopping": False, "refit": False}
+    return FitSettings(_of_so_many(found), proposal)
 
 
 def _of_so_many(values: Mapping[str, Any]) -> Mapping[str, Any]:

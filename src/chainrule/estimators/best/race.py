@@ -1,4 +1,4 @@
-"""The race of preset="best": recipes are fitted in a fixed order, judged on rows held out, weighted, and fitted again.
+"""The race of preset="best": recipes are fitted in a fixed order, judged, weighted, and then trained on all rows.
 
 What is random is drawn from the estimator's random_state before the clock is looked at, and the clock only says how
 many fits there are, and how many epochs those at the end of the time have.
@@ -22,16 +22,21 @@ from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.report import RaceReport, Record
-from chainrule.estimators.best.runner import RacedRows, Runner, Task
+from chainrule.estimators.best.runner import RacedRows, RaceFit, Runner, Task
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.rows import deal
 
 USED = 0.95
 """The part of the limit that fits are planned for."""
-RACE = 0.5
-"""The part of it for the race; the rest is for the folds of those that were chosen."""
+RACE, AGAIN = 0.4, 0.6
+"""The parts of it by which the race ends, and the fits to a second fold; the rest is for networks of all rows."""
 FOLDS, FEW, LEAST, MOST_HELD_OUT = 5, 2_000, 20, 10_000
 """The folds; up to FEW rows the race is over all of them; no race below LEAST rows; the most rows of a fold."""
+SURE, BETTER, WEIGHTED = 5_000, 8, 4
+"""With fewer rows held out, so many of the better recipes are fitted to a second fold, and weighted on both if so many
+of them were in time."""
+NETWORKS = 3
+"""The networks of all rows that a recipe has."""
 
 
 def check(estimator: Any, incremental: bool) -> None:
@@ -90,46 +95,53 @@ def fit(
         given = X_val, y_val
         judged = estimator._encode(estimator._check_val_y(estimator._check_X(X_val), y_val))
         judged_weight = _class_weights(estimator, encoded, judged)
-    fold, raced, later = _folds(estimator, encoded, given is not None, random)
+    fold, raced = _folds(estimator, encoded, given is not None, random)
+    is_large = len(encoded) > FEW
+    has_second = is_large and given is None and (fold == 0).sum() < SURE
     racing = candidates.CANDIDATES
     seeds = random.randint(2**31 - 1, size=(len(racing), FOLDS)).tolist()
     race = Race(estimator, RacedRows(X, y, sample_weight, given, fold), begun, racing)
     race.judges = {
         one: _judge(estimator, encoded, weight, judged, judged_weight, None if given else fold == one)
-        for one in (*raced, *later)
+        for one in ((0, 1) if has_second else raced)
     }
     if not len(race.judges[raced[0]].y):  # too few rows to hold some out
         racing = racing[:1]
 
-    def tasks(numbers: list[int], folds: list[int]) -> Iterator[Task]:
+    def tasks(numbers: list[int], folds: list[int], is_of_all: bool = False) -> Iterator[Task]:
         for one, number in product(folds, numbers):
-            yield Task(racing[number], number, one, seeds[number][one])
+            yield Task(racing[number], number, one, seeds[number][one], is_of_all)
 
-    end = begun + USED * race.seconds
-    half = begun + USED * race.seconds * RACE if later else end
-    race.run([*chain(*(tasks([number], raced) for number in range(len(racing))))], half, end, len(raced) > 1)
+    first, second, end = (begun + USED * race.seconds * part for part in (RACE, AGAIN, 1.0))
+    each = [*chain(*(tasks([number], raced) for number in range(len(racing))))]
+    race.run(each, first if is_large else end, end, len(raced) > 1)
     numbers = race.complete(raced)
+    if has_second:
+        better = race.ordered(numbers)[:BETTER]
+        race.run([*tasks(better, [1])], second, end)
+        both = [number for number in better if (number, 1) in race.fits]
+        if len(both) >= min(WEIGHTED, len(better)):
+            numbers, raced = both, [0, 1]
     weights, degree = race.weigh(numbers, raced)
-    if later:
-        numbers = [numbers[i] for i in np.argsort(-weights, kind="stable") if weights[i]]
-        race.run([*tasks(numbers, later)], end, end)
-        weights, degree = race.weigh(numbers, [*raced, *later])  # on more rows than chose them
-    race.finish(dict(zip(numbers, weights.tolist(), strict=True)), raced, degree)
+    if is_large and estimator.refit is not False:
+        chosen = [numbers[i] for i in np.argsort(-weights, kind="stable") if weights[i]]
+        race.run([*tasks(chosen, [*range(FOLDS - NETWORKS, FOLDS)], True)], end, end)
+    race.finish(dict(zip(numbers, weights.tolist(), strict=True)), degree)
 
 
 def _folds(
     estimator: Any, encoded: NDArray[Any], is_given: bool, random: Any
-) -> tuple[NDArray[np.int64], list[int], list[int]]:
-    """Return the fold of each row, the folds of the race, and those that the chosen recipes are fitted to later."""
+) -> tuple[NDArray[np.int64], list[int]]:
+    """Return the fold of each row, and the folds of the race."""
     n = len(encoded)
     if is_given or n < LEAST:
-        return np.full(n, -1), [0], []
+        return np.full(n, -1), [0]
     folds = max(FOLDS, -(-n // MOST_HELD_OUT))
     labels = None
     if estimator._task in ("binary", "multiclass"):
         labels = encoded if encoded.ndim == 1 else encoded[:, 0]
     fold = deal(n, folds, labels, random)
-    return fold, *(([*range(FOLDS)], []) if n <= FEW else ([0], [*range(1, FOLDS)]))
+    return fold, [*range(FOLDS)] if n <= FEW else [0]
 
 
 def _class_weights(estimator: Any, encoded: NDArray[Any], judged: NDArray[Any]) -> NDArray[np.float64]:
@@ -168,6 +180,14 @@ class Race(Runner):
             raise self.errors[0][1]
         return found
 
+    def of(self, fits: dict[tuple[int, int], RaceFit], number: int) -> dict[int, RaceFit]:
+        """Return those of some fits that are of a candidate, by their folds."""
+        return {fold: made for (other, fold), made in sorted(fits.items()) if other == number}
+
+    def ordered(self, numbers: list[int]) -> list[int]:
+        """Return candidates in the order of their losses on the rows of the first fold."""
+        return sorted(numbers, key=lambda number: self.judges[0].mean_loss(self.fits[number, 0].truth))
+
     def weigh(self, numbers: list[int], wanted: list[int]) -> tuple[NDArray[np.float64], float]:
         """Return the weights of candidates on the rows held out of the folds that all have, and the temperature."""
         folds = [fold for fold in wanted if all((number, fold) in self.fits for number in numbers)]
@@ -187,11 +207,11 @@ class Race(Runner):
 
         return weights, temperature(loss)
 
-    def finish(self, weights: dict[int, float], raced: list[int], degree: float) -> None:
-        """Set what the estimator has after its fit."""
+    def finish(self, weights: dict[int, float], degree: float) -> None:
+        """Set what the estimator has after its fit: of a recipe the networks of all rows, where there are some."""
         parts, report = [], RaceReport()
         for number, candidate in enumerate(self.candidates):
-            own = [made for (other, _), made in sorted(self.fits.items()) if other == number]
+            own, whole = self.of(self.fits, number), self.of(self.whole, number)
             error = next((f"{error}" for other, error in self.errors if other == number), "")
             if not own:
                 if error:
@@ -199,23 +219,23 @@ class Race(Runner):
                     report.append(Record(candidate.name, dict(candidate.changed), *nothing, error))
                 continue
             weight = weights.get(number, 0.0)
-            folds = [fold for fold in raced if (number, fold) in self.fits]
-            judge = _joined([self.judges[fold] for fold in folds])
-            truth = np.concatenate([self.fits[number, fold].truth for fold in folds])
+            judge = _joined([self.judges[fold] for fold in own])
+            truth = np.concatenate([made.truth for made in own.values()])
             report.append(
                 Record(
                     candidate.name,
                     dict(candidate.changed),
-                    len(own),
-                    own[0].estimator.n_iter_,
-                    sum(made.seconds for made in own),
+                    len(own) + len(whole),
+                    next(iter(own.values())).estimator.n_iter_,
+                    sum(made.seconds for made in (*own.values(), *whole.values())),
                     judge.mean_loss(truth) if len(truth) else float("nan"),
                     weight,
                     error,
                 )
             )
             if weight:
-                parts += [BlendPart(weight / len(own), made.estimator, candidate.name) for made in own]
+                used = [*(whole or own).values()]
+                parts += [BlendPart(weight / len(used), made.estimator, candidate.name) for made in used]
         parts.sort(key=lambda part: -part.weight)
         take(self.estimator, Blend(parts, degree), report)
         if self.estimator.verbose:
@@ -232,7 +252,7 @@ def _joined(judges: list[Judge]) -> Judge:
 
 def take(estimator: Any, blend: Blend, report: RaceReport) -> None:
     """Give an estimator what the heaviest part of a blend has learned, the blend itself, and the report."""
-    own = set(estimator.get_params(deep=False)) | {"_variant", "_prepared", "_threads"}
+    own = set(estimator.get_params(deep=False)) | {"_variant", "_prepared", "_threads", "_epochs"}
     heaviest = blend.parts[0].estimator
     estimator.__dict__.update({name: value for name, value in heaviest.__dict__.items() if name not in own})
     estimator.blend_, estimator.report_ = blend, report

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import threading
 import time
 import warnings
@@ -41,7 +43,10 @@ class Task(NamedTuple):
     number: int
     """of the candidate"""
     fold: int
+    """the rows that are held out"""
     seed: int
+    is_of_all: bool = False
+    """whether none are; then `fold` is the number of the network"""
 
 
 class RaceFit(NamedTuple):
@@ -52,25 +57,42 @@ class RaceFit(NamedTuple):
     """what `Judge.truth` makes of its predictions of the rows that were held out"""
     predicted: NDArray[np.float64]
     seconds: float
+    best: int = 1
+    """the epoch with the least loss on these"""
+    epochs: int = 1
+    """those that its schedule was for"""
 
 
 class RaceOver(Callback):
-    """Stops a fit when the race is over, by Ctrl-C."""
+    """Stops a fit when the race is over, by Ctrl-C; one of all rows after its epochs, or where it is late."""
 
     looks_inside = False
 
-    def __init__(self, event: threading.Event) -> None:
-        """Keep the event."""
-        self.event = event
+    def __init__(self, event: threading.Event, last: float = math.inf, end: float = math.inf) -> None:
+        """Keep the event.  last: the epoch after which it stops.  end: the `time.monotonic()` from which it is late."""
+        self.event, self.last, self.end = event, last, end
+        self.epochs = 0
+        """those that the schedule was for, which a time limit may have changed"""
+        self.is_cut = False
+        """whether the fit was stopped before its last epoch"""
 
     def on_steps(self, run: Run) -> None:
         """Stop the run."""
-        if self.event.is_set() and run.history.stopped is None:
+        if run.history.stopped is not None or run.epoch >= self.last:
+            return
+        if self.event.is_set() or time.monotonic() > self.end:
+            self.is_cut = True
             run.stop("the race was interrupted")
 
     def on_epoch_end(self, run: Run) -> None:
         """Stop the run."""
+        if run.epoch >= self.last and run.history.stopped is None:
+            run.stop("it has the epochs with the least loss held out")
         self.on_steps(run)
+
+    def on_train_end(self, run: Run) -> None:
+        """Note the epochs."""
+        self.epochs = run.epochs
 
 
 class RacedRows(NamedTuple):
@@ -111,6 +133,8 @@ class Runner:
         self.workers = select(estimator.engine, Plan(network)).workers()
         self.fits: dict[tuple[int, int], RaceFit] = {}
         """by the number of the candidate and the fold"""
+        self.whole: dict[tuple[int, int], RaceFit] = {}
+        """of all rows, by the number of the candidate and of the network"""
         self.prepared: dict[str, TablePreprocessor] = {}
         """by the settings"""
         if hasattr(estimator, "preprocessor_"):  # which has checked the table
@@ -145,15 +169,16 @@ class Runner:
             if task is None:
                 return
             try:
-                made = self._fit(task, seconds)
+                made = self._fit_all(task, seconds) if task.is_of_all else self._fit(task, seconds)
             except (ChainruleError, FloatingPointError, ValueError) as error:
                 with self.lock:
                     self.errors.append((task.number, error))
                     self._print(task, f"failed: {error}")
                 continue
             with self.lock:
-                self.fits[task.number, task.fold] = made
-                self._say(task, made)
+                if made is not None:
+                    (self.whole if task.is_of_all else self.fits)[task.number, task.fold] = made
+                    self._say(task, made)
 
     def _begun_in_time(
         self, tasks: list[Task], stage: float, end: float, shared: bool
@@ -167,32 +192,27 @@ class Runner:
                 seconds /= -(-left[task.number] // self.workers)
                 left[task.number] -= 1
             expected = self._expected(task) or 0.0
-            if seconds > ENOUGH * expected or not (place or self.fits):
+            least = expected if task.is_of_all else ENOUGH * expected
+            if seconds > least or not (place or self.fits):
                 yield task, max(seconds, 1e-3)
 
     def _expected(self, task: Task) -> float | None:
         """Return the seconds that a task will take, by those of fits before it; None without any."""
-        own = [made.seconds for (number, _), made in self.fits.items() if number == task.number]
+        fits = self.whole if task.is_of_all else self.fits
+        own = [made.seconds for (number, _), made in fits.items() if number == task.number]
         if own:
             return float(np.mean(own))
+        if task.is_of_all:
+            first, rows = self.fits[task.number, 0], self.table.fold
+            per_epoch = first.seconds / max(1, first.estimator.n_iter_) * len(rows) / np.count_nonzero(rows)
+            return float(per_epoch * self._plan(task.number)[0])
         others = [made.seconds / self.candidates[number].cost for (number, _), made in self.fits.items()]
         return float(np.median(others)) * task.candidate.cost if others else None
 
     def _fit(self, task: Task, seconds: float) -> RaceFit:
-        """Fit a candidate to a fold, in so many seconds."""
-        begin = time.monotonic()
-        made = clone(self.estimator)
-        made.set_params(
-            **{name: value for name, value in task.candidate.changed.items() if name not in self.given},
-            preset=task.candidate.preset,
-            random_state=task.seed,
-            time_limit=seconds,
-            verbose=False,
-            callbacks=[RaceOver(self.ended)],
-        )
-        made._variant = task.candidate.variant
-        made._prepared = self._preprocessor(made)
-        made._threads = 1 if self.workers > 1 else None
+        """Fit a candidate to all folds but one, in so many seconds."""
+        begin, over = time.monotonic(), RaceOver(self.ended)
+        made = self._begun(task, over, seconds)
         X, y, sample_weight, X_val, y_val = self.table.parts(task.fold)
         made._fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
         made.set_params(callbacks=None, time_limit=self.estimator.time_limit)
@@ -202,7 +222,47 @@ class Runner:
         truth = self.judges[task.fold].truth(predicted)
         if not np.isfinite(truth).all():
             raise ChainruleError(f"{task.candidate.name} predicts NaN or infinity.")
-        return RaceFit(made, truth, np.asarray(predicted, np.float64), time.monotonic() - begin)
+        scores = np.nan_to_num(made.validation_scores_ or [0.0], nan=-np.inf)
+        best = max(1, min(1 + int(np.argmax(scores)), made.n_iter_))
+        held_out = truth, np.asarray(predicted, np.float64)
+        return RaceFit(made, *held_out, time.monotonic() - begin, best, over.epochs)
+
+    def _fit_all(self, task: Task, seconds: float) -> RaceFit | None:
+        """Fit a candidate to all rows, for as many epochs as were best; None where that was stopped before."""
+        begin, (last, epochs) = time.monotonic(), self._plan(task.number)
+        over = RaceOver(self.ended, last, begin + seconds)
+        made = self._begun(task, over, None)
+        made._epochs = epochs
+        made._fit(self.table.X, self.table.y, self.table.sample_weight)
+        if over.is_cut:
+            return None
+        watched = self.fits[task.number, 0]
+        own = copy.copy(watched.estimator)  # with the curves of the fit that was watched
+        own.model_, own.random_state, own.n_iter_refit_ = made.model_, task.seed, made.n_iter_
+        return watched._replace(estimator=own, seconds=time.monotonic() - begin)
+
+    def _plan(self, number: int) -> tuple[int, int]:
+        """Return the epochs that were best for a candidate, in the mean of its folds, and those of its schedule."""
+        own = [made for (other, _), made in self.fits.items() if other == number]
+        epochs = self.fits[number, 0].epochs
+        return round(float(np.mean([made.best for made in own if made.epochs == epochs]))), epochs
+
+    def _begun(self, task: Task, over: RaceOver, seconds: float | None) -> Any:
+        """Return the estimator of a task, before its fit in so many seconds."""
+        made = clone(self.estimator)
+        made.set_params(
+            **{name: value for name, value in task.candidate.changed.items() if name not in self.given},
+            preset=task.candidate.preset,
+            random_state=task.seed,
+            refit=None,
+            time_limit=seconds,
+            verbose=False,
+            callbacks=[over],
+        )
+        made._variant = task.candidate.variant
+        made._prepared = self._preprocessor(made)
+        made._threads = 1 if self.workers > 1 else None
+        return made
 
     def _preprocessor(self, made: Any) -> TablePreprocessor:
         """Return what prepares the table for a candidate: the same for all that prepare it alike, in each fold."""
@@ -218,6 +278,9 @@ class Runner:
 
     def _say(self, task: Task, made: RaceFit) -> None:
         """Print how a fit went."""
+        if task.is_of_all:
+            self._print(task, f"{made.estimator.n_iter_refit_} epochs in {made.seconds:.1f} s")
+            return
         loss = self.judges[task.fold].mean_loss(made.truth) if len(made.truth) else float("nan")
         self._print(
             task, f"loss {loss:.5g} held out, {made.estimator.n_iter_} epochs in {made.seconds:.1f} s"
@@ -227,7 +290,8 @@ class Runner:
         """Print a line of a fit, where the estimator prints any."""
         if self.estimator.verbose:
             seconds = time.monotonic() - self.begun
-            print(f"{seconds:6.1f} s  {task.candidate.name}, fold {task.fold + 1}: {said}")
+            rows = "all rows" if task.is_of_all else f"fold {task.fold + 1}"
+            print(f"{seconds:6.1f} s  {task.candidate.name}, {rows}: {said}")
 
 
 def _of_table(estimator: Any) -> dict[str, Any]:
