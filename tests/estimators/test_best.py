@@ -273,8 +273,10 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("large")
-@pytest.mark.parametrize("sure", [race.SURE, 0])
-def test_of_a_larger_table_the_chosen_learn_from_all_rows(sure: int, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("sure", "folds"), [(race.SURE, race.FOLDS), (13, 2), (12, 1)])
+def test_of_a_larger_table_the_chosen_learn_from_all_rows(
+    sure: int, folds: int, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(race, "SURE", sure)
     monkeypatch.setattr(race, "BETTER", 2)
     weighed: list[tuple[list[int], list[int], set[tuple[int, int]]]] = []
@@ -286,13 +288,12 @@ def test_of_a_larger_table_the_chosen_learn_from_all_rows(sure: int, monkeypatch
 
     monkeypatch.setattr(race.Race, "weigh", noted)
     made = best(MLPRegressor, max_iter=9).fit(TABLE, NUMBER)
-    ((numbers, folds, fits),) = weighed
-    assert folds == ([0, 1] if sure else [0]) and fits == {(n, 0) for n in range(3)} | {
-        (n, fold) for n in numbers for fold in folds
-    }
-    assert len(numbers) == (2 if sure else 3)
+    ((numbers, weighed_on, fits),) = weighed  # a fold has 12 of the 60 rows
+    assert weighed_on == [*range(folds)]
+    assert fits == {(n, 0) for n in range(3)} | {(n, fold) for n in numbers for fold in range(folds)}
+    assert len(numbers) == (2 if folds > 1 else 3)
     for each in made.report_:
-        held_out = len(folds) if each.recipe in [SMALL[n].name for n in numbers] else 1
+        held_out = folds if each.recipe in [SMALL[n].name for n in numbers] else 1
         assert each.networks == held_out + (race.NETWORKS if each.weight else 0)
     parts = made.blend_.parts
     assert len(parts) == race.NETWORKS * sum(each.weight > 0 for each in made.report_)
@@ -331,6 +332,20 @@ def test_a_network_of_all_rows_is_the_one_that_a_fit_of_so_many_epochs_has(monke
 
 
 @pytest.mark.usefixtures("large")
+def test_a_fold_for_which_there_was_no_time_does_not_count(monkeypatch: pytest.MonkeyPatch):
+    original = runner.Runner._fit
+
+    def failing(self: Any, task: Any, seconds: float) -> Any:
+        if task.fold == 2:
+            raise DataError("it had no time.")
+        return original(self, task, seconds)
+
+    monkeypatch.setattr(runner.Runner, "_fit", failing)
+    made = best(MLPRegressor).fit(TABLE, NUMBER)
+    assert all(each.networks == 2 + (race.NETWORKS if each.weight else 0) for each in made.report_)
+
+
+@pytest.mark.usefixtures("large")
 def test_rows_of_your_own_and_networks_of_all_others():
     made = best().fit(TABLE[:40], LABEL[:40], X_val=TABLE[40:], y_val=LABEL[40:])
     assert all(each.networks == 1 + (race.NETWORKS if each.weight else 0) for each in made.report_)
@@ -341,7 +356,7 @@ def test_a_network_of_all_rows_that_is_late_is_left_out(monkeypatch: pytest.Monk
     original = runner.Runner._fit_all
 
     def late(self: Any, task: Any, seconds: float) -> Any:
-        return original(self, task, -1.0 if task.fold == race.FOLDS - 1 else seconds)
+        return original(self, task, -1.0 if task.fold == 0 else seconds)
 
     monkeypatch.setattr(runner.Runner, "_fit_all", late)
     made = best(MLPRegressor).fit(TABLE, NUMBER)

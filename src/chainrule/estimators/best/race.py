@@ -6,7 +6,7 @@ many fits there are, and how many epochs those at the end of the time have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, product
 from typing import Any
 
@@ -28,13 +28,13 @@ from chainrule.estimators.rows import deal
 
 USED = 0.95
 """The part of the limit that fits are planned for."""
-RACE, AGAIN = 0.4, 0.6
-"""The parts of it by which the race ends, and the fits to a second fold; the rest is for networks of all rows."""
+RACE, AGAIN = 0.4, 0.7
+"""The parts of it by which the race ends, and the fits to further folds; the rest is for networks of all rows."""
 FOLDS, FEW, LEAST, MOST_HELD_OUT = 5, 2_000, 20, 10_000
 """The folds; up to FEW rows the race is over all of them; no race below LEAST rows; the most rows of a fold."""
 SURE, BETTER, WEIGHTED = 5_000, 8, 4
-"""With fewer rows held out, so many of the better recipes are fitted to a second fold, and weighted on both if so many
-of them were in time."""
+"""The rows on which weights are sure; with fewer held out so many of the better recipes are fitted to a further fold,
+which counts if so many of them were in time."""
 NETWORKS = 3
 """The networks of all rows that a recipe has."""
 
@@ -97,35 +97,33 @@ def fit(
         judged_weight = _class_weights(estimator, encoded, judged)
     fold, raced = _folds(estimator, encoded, given is not None, random)
     is_large = len(encoded) > FEW
-    has_second = is_large and given is None and (fold == 0).sum() < SURE
     racing = candidates.CANDIDATES
-    seeds = random.randint(2**31 - 1, size=(len(racing), FOLDS)).tolist()
+    of_folds, of_all = (
+        random.randint(2**31 - 1, size=(len(racing), count)).tolist() for count in (FOLDS, NETWORKS)
+    )
     race = Race(estimator, RacedRows(X, y, sample_weight, given, fold), begun, racing)
     race.judges = {
         one: _judge(estimator, encoded, weight, judged, judged_weight, None if given else fold == one)
-        for one in ((0, 1) if has_second else raced)
+        for one in (range(FOLDS) if given is None else raced)
     }
     if not len(race.judges[raced[0]].y):  # too few rows to hold some out
         racing = racing[:1]
 
     def tasks(numbers: list[int], folds: list[int], is_of_all: bool = False) -> Iterator[Task]:
         for one, number in product(folds, numbers):
+            seeds = of_all if is_of_all else of_folds
             yield Task(racing[number], number, one, seeds[number][one], is_of_all)
 
     first, second, end = (begun + USED * race.seconds * part for part in (RACE, AGAIN, 1.0))
     each = [*chain(*(tasks([number], raced) for number in range(len(racing))))]
     race.run(each, first if is_large else end, end, len(raced) > 1)
     numbers = race.complete(raced)
-    if has_second:
-        better = race.ordered(numbers)[:BETTER]
-        race.run([*tasks(better, [1])], second, end)
-        both = [number for number in better if (number, 1) in race.fits]
-        if len(both) >= min(WEIGHTED, len(better)):
-            numbers, raced = both, [0, 1]
+    if is_large and given is None:
+        numbers, raced = race.again(numbers, second, end, tasks)
     weights, degree = race.weigh(numbers, raced)
     if is_large and estimator.refit is not False:
         chosen = [numbers[i] for i in np.argsort(-weights, kind="stable") if weights[i]]
-        race.run([*tasks(chosen, [*range(FOLDS - NETWORKS, FOLDS)], True)], end, end)
+        race.run([*tasks(chosen, [*range(NETWORKS)], True)], end, end)
     race.finish(dict(zip(numbers, weights.tolist(), strict=True)), degree)
 
 
@@ -184,9 +182,26 @@ class Race(Runner):
         """Return those of some fits that are of a candidate, by their folds."""
         return {fold: made for (other, fold), made in sorted(fits.items()) if other == number}
 
-    def ordered(self, numbers: list[int]) -> list[int]:
-        """Return candidates in the order of their losses on the rows of the first fold."""
-        return sorted(numbers, key=lambda number: self.judges[0].mean_loss(self.fits[number, 0].truth))
+    def again(
+        self,
+        numbers: list[int],
+        stage: float,
+        end: float,
+        tasks: Callable[[list[int], list[int]], Iterator[Task]],
+    ) -> tuple[list[int], list[int]]:
+        """Fit the better candidates to further folds by `stage`; return those that have all that count, and these."""
+        folds = [0]
+        better = sorted(numbers, key=lambda number: self.judges[0].mean_loss(self.fits[number, 0].truth))[
+            :BETTER
+        ]
+        while sum(len(self.judges[fold].y) for fold in folds) < SURE and len(folds) < FOLDS:
+            fold = len(folds)
+            self.run([*tasks(better, [fold])], stage, end)
+            done = [number for number in better if (number, fold) in self.fits]
+            if len(done) < min(WEIGHTED, len(better)):
+                break
+            numbers, better, folds = done, done, [*folds, fold]
+        return numbers, folds
 
     def weigh(self, numbers: list[int], wanted: list[int]) -> tuple[NDArray[np.float64], float]:
         """Return the weights of candidates on the rows held out of the folds that all have, and the temperature."""

@@ -16,7 +16,7 @@ class Record(NamedTuple):
     parameters: Mapping[str, Any]
     """what it changes of the preset"""
     networks: int
-    """the fits of it, each on other rows"""
+    """the fits of it: of the folds, and of all rows"""
     epochs: int
     """of the first fit"""
     seconds: float
