@@ -27,7 +27,7 @@ MAX_VALUES = 2560
 """Activations in a frame, as float16: 5 kB."""
 MAX_ROWS = 16
 """Layers in a frame."""
-SHARE = 0.02
+SHARE = 0.01
 """The share of the time that may go into looking."""
 SECONDS = 0.5
 """The least time between two looks."""
