@@ -121,6 +121,12 @@ class Cells:
         ]
         return median(values) if values else None
 
+    def pair(self, table: str, who: str, peer: str, what: str) -> tuple[float, float] | None:
+        """The medians of a score or of seconds of two contestants over the splits that both have; None without any."""
+        seeds = {cell.seed for cell in self.of(table, who)} & {cell.seed for cell in self.of(table, peer)}
+        a, b = (self.middle(table, each, what, seeds) for each in (who, peer))
+        return None if a is None or b is None else (a, b)
+
     def _append(self, data: dict[str, Any]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(rounded(data), ensure_ascii=False) + "\n"

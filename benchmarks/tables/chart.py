@@ -41,13 +41,12 @@ Rows = list[tuple[str, dict[str, float]]]
 
 
 def scores(cells: Cells) -> str:
-    """Log loss or RMSE of each contestant, as a multiple of that of scikit-learn's MLP."""
+    """Log loss or RMSE of each contestant, as a multiple of that of scikit-learn's MLP on the same splits."""
     rows: Rows = []
     for each in TABLES:
-        base = cells.middle(each.name, "mlp", MAIN[each.task])
-        if base:
-            values = {who: cells.middle(each.name, who, MAIN[each.task]) for who in CONTESTANTS}
-            rows.append((each.name, {who: value / base for who, value in values.items() if value}))
+        pairs = {who: cells.pair(each.name, who, "mlp", MAIN[each.task]) for who in CONTESTANTS}
+        if known := {who: pair[0] / pair[1] for who, pair in pairs.items() if pair and all(pair)}:
+            rows.append((each.name, known))
     return drawn(rows, "log loss or RMSE, relative to scikit-learn's MLP; further left is better", 0.5, 2.0)
 
 

@@ -40,7 +40,8 @@ found in a package.
   rows.
 - **linear**: logistic or ridge regression behind the same pipeline.
 - **The same rows**: a fifth is held out, by three seeds, in a classification with as much of each class as there is. A
-  figure is the median of the splits. Nothing is tuned for a table. The contestants run in turn, split by split, but for
+  figure is the median of the splits. One in italics has fewer splits than others of its row, and is no candidate for bold type; means,
+  verdicts and the first picture compare the splits that both have. Nothing is tuned for a table. The contestants run in turn, split by split, but for
   cells that a later run adds.
 - **Times** are seconds of the processor, over all cores, from the table to the fitted model, preprocessing included.
   They say more than the clock where other work ran meanwhile, and only within one run.
@@ -94,6 +95,11 @@ def best(score: str, values: list[float | None]) -> int | None:
     return min(known, key=lambda index: sign * (values[index] or 0.0)) if known else None
 
 
+def marked(text: str, mark: str) -> str:
+    """The text between two marks."""
+    return f"{mark}{text}{mark}"
+
+
 def contestants(cells: Cells) -> list[str]:
     """Those of whom anything was measured, in order."""
     known = {cell.who for cell in cells.by_key.values()}
@@ -114,7 +120,7 @@ def verdicts(cells: Cells, who: str) -> list[str]:
                 found = [
                     (each.name, *pair)
                     for each in measured(cells, task)
-                    if (pair := pair_of(cells, each.name, who, peer, score)) is not None
+                    if (pair := cells.pair(each.name, who, peer, score)) is not None
                 ]
                 if found:
                     worse = [
@@ -129,22 +135,13 @@ def verdicts(cells: Cells, who: str) -> list[str]:
     return table(["score", "against", "worse on", "better on"], rows, texts=3) if rows else []
 
 
-def pair_of(cells: Cells, name: str, who: str, peer: str, what: str) -> tuple[float, float] | None:
-    """Medians of a score or of seconds of two contestants over the splits that both have; None without any."""
-    seeds = {cell.seed for cell in cells.of(name, who)} & {cell.seed for cell in cells.of(name, peer)}
-    a, b = (cells.middle(name, each, what, seeds) for each in (who, peer))
-    return None if a is None or b is None else (a, b)
-
-
 def in_the_mean(cells: Cells) -> list[str]:
     """Each contestant against ours: geometric means over the tables of its loss and of its seconds to fit."""
     rows = []
     for who in contestants(cells):
         found = []
         for each in (each for task in SCORES for each in measured(cells, task)):
-            pairs = [
-                pair_of(cells, each.name, OURS, who, what) for what in (chart.MAIN[each.task], "fit_cpu")
-            ]
+            pairs = [cells.pair(each.name, OURS, who, what) for what in (chart.MAIN[each.task], "fit_cpu")]
             if None not in pairs:
                 found.append([theirs / ours for ours, theirs in pairs])
         if found and who != OURS:
@@ -156,13 +153,16 @@ def in_the_mean(cells: Cells) -> list[str]:
 
 
 def score_table(cells: Cells, task: str, score: str) -> list[str]:
-    """A row a table, a column a contestant, the best of each in bold."""
+    """A row a table, a column a contestant: the best in bold, in italics what has fewer splits than others."""
     rows = []
     for each in measured(cells, task):
         values = [cells.middle(each.name, who, score) for who in contestants(cells)]
-        first = best(score, values)
+        splits = [len(cells.of(each.name, who)) for who in contestants(cells)]
+        is_whole = [count == max(splits) for count in splits]
+        first = best(score, [value if whole else None for value, whole in zip(values, is_whole, strict=True)])
         shown = [
-            f"**{number(value)}**" if index == first else number(value) for index, value in enumerate(values)
+            marked(number(value), "" if value is None else "**" if index == first else "" if whole else "*")
+            for index, (value, whole) in enumerate(zip(values, is_whole, strict=True))
         ]
         rows.append([each.name, *shown])
     return table(["table", *(TITLES[who] for who in contestants(cells))], rows)

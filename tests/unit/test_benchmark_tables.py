@@ -196,10 +196,11 @@ def test_the_page_says_who_is_better_and_what_is_missing(tmp_path: Path):
 def test_splits_that_only_one_has_are_not_compared(tmp_path: Path):
     cells = made_up(tmp_path / "cells.jsonl")
     cells.put(Cell("adult", "best", 2, 32561, 13, "2026-01-02", 0.5, {"log_loss": 0.34, "fit_cpu": 2.5}))
-    assert page.pair_of(cells, "adult", "ours", "best", "log_loss") == (0.32, 0.34)  # split 2 of both
-    assert page.pair_of(cells, "adult", "ours", "catboost", "log_loss") is None
+    assert cells.pair("adult", "ours", "best", "log_loss") == (0.32, 0.34)  # split 2 of both
+    assert cells.pair("adult", "ours", "catboost", "log_loss") is None
     text = page.text(cells)
     assert '| Chainrule "best" | 1 | 1.062 | 0 | 2 |' in text
+    assert "| adult | **0.31** | *0.34* | 0.41 | 0.36 | 0.51 |" in text
     assert "The same of" in text and "| log loss | scikit-learn's MLP | none | 1 of 1 |" in text
 
 
