@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ START = 300
 """The seconds that the processes wait for each other at the start."""
 END = 3600
 """The seconds that they wait for each other at the end, where process 0 may have to evaluate and to write."""
+LAST = 2.0
+"""The seconds by which process 0 leaves later than the others after an error."""
 THREADS = ("NPROC", "PJRT_NPROC")
 """The variables by which XLA takes the size of its pool of threads, by which it cuts its products."""
 
@@ -109,8 +112,13 @@ def _join(place: Rank) -> None:
 
 
 def _leave(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """Print an error and end at once: in Python's usual end this process would wait for the others, and they for it."""
+    """Print an error and end: in Python's usual end this process would wait for the others, and they for it.
+
+    Process 0 holds what the others are connected to, without which JAX aborts them; it leaves time for their error.
+    """
     sys.__excepthook__(kind, error, trace)
+    if is_first():
+        time.sleep(LAST)
     end(130 if issubclass(kind, KeyboardInterrupt) else 1)
 
 
