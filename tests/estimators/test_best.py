@@ -32,6 +32,7 @@ from chainrule import (
 from chainrule.estimators.best import candidates, race, runner
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.stopping import RaceOver
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.recipes import PRESETS
 from chainrule.estimators.recipes.variants import VARIANTS
@@ -537,7 +538,7 @@ def test_an_interrupted_race_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch):
     assert made.report_[0].recipe == "fast" and len(made.predict(TABLE)) == N
     event = threading.Event()
     event.set()
-    ended = best(preset=None, callbacks=[runner.RaceOver(event)]).fit(TABLE, LABEL)
+    ended = best(preset=None, callbacks=[RaceOver(event)]).fit(TABLE, LABEL)
     assert ended.n_iter_ < 2 and "interrupted" in ended.model_.history.stopped
 
 

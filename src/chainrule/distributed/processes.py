@@ -112,20 +112,20 @@ def _join(place: Rank) -> None:
 
 
 def _leave(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """Print an error and end: in Python's usual end this process would wait for the others, and they for it.
-
-    Process 0 holds what the others are connected to, without which JAX aborts them; it leaves time for their error.
-    """
+    """Print an error and end at once: in Python's usual end this process would wait for the others, and they for it."""
     sys.__excepthook__(kind, error, trace)
-    if is_first():
-        time.sleep(LAST)
     end(130 if issubclass(kind, KeyboardInterrupt) else 1)
 
 
 def end(code: int) -> None:
-    """End this process without waiting for the others, which see its connections closed."""
+    """End this process without waiting for the others, which see its connections closed.
+
+    Process 0 holds what the others are connected to, without which JAX aborts them; it leaves time for their error.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
+    if process_count() > 1 and is_first():
+        time.sleep(LAST)
     os._exit(code)
 
 

@@ -2,6 +2,8 @@
 
 candidates   what races, in the order in which it does
 race         the race within a time limit
+runner       its fits, in threads
+stopping     what stops one of them
 judge        the loss of predictions of rows held out
 weights      greedy weights of an average, and the temperature of its probabilities
 blend        that average

@@ -22,7 +22,7 @@ from chainrule.estimators.best import candidates
 from chainrule.estimators.best.blend import Blend, BlendPart
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.report import RaceReport, Record
-from chainrule.estimators.best.runner import RacedRows, RaceFit, Runner, Task
+from chainrule.estimators.best.runner import RacedRows, Runner, Task, of_candidate
 from chainrule.estimators.best.weights import greedy, temperature, tempered
 from chainrule.estimators.rows import deal
 
@@ -178,10 +178,6 @@ class Race(Runner):
             raise self.errors[0][1]
         return found
 
-    def of(self, fits: dict[tuple[int, int], RaceFit], number: int) -> dict[int, RaceFit]:
-        """Return those of some fits that are of a candidate, by their folds."""
-        return {fold: made for (other, fold), made in sorted(fits.items()) if other == number}
-
     def again(
         self,
         numbers: list[int],
@@ -226,7 +222,7 @@ class Race(Runner):
         """Set what the estimator has after its fit: of a recipe the networks of all rows, where there are some."""
         parts, report = [], RaceReport()
         for number, candidate in enumerate(self.candidates):
-            own, whole = self.of(self.fits, number), self.of(self.whole, number)
+            own, whole = of_candidate(self.fits, number), of_candidate(self.whole, number)
             error = next((f"{error}" for other, error in self.errors if other == number), "")
             if not own:
                 if error:

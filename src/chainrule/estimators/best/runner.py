@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import math
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
@@ -21,14 +20,13 @@ from chainrule.errors import ChainruleError
 from chainrule.estimators import preprocessing
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
+from chainrule.estimators.best.stopping import RaceOver
 from chainrule.estimators.rows import rows_of
 from chainrule.estimators.settings import given, table_settings
 from chainrule.estimators.tables.preprocessor import TablePreprocessor
 from chainrule.formulas.layers import Dense
 from chainrule.formulas.losses import MeanSquaredError
 from chainrule.network.network import Network
-from chainrule.training.callbacks import Callback
-from chainrule.training.run import Run
 
 SECONDS = 60.0
 """The time limit, where none is given."""
@@ -61,38 +59,6 @@ class RaceFit(NamedTuple):
     """the epoch with the least loss on these"""
     epochs: int = 1
     """those that its schedule was for"""
-
-
-class RaceOver(Callback):
-    """Stops a fit when the race is over, by Ctrl-C; one of all rows after its epochs, or where it is late."""
-
-    looks_inside = False
-
-    def __init__(self, event: threading.Event, last: float = math.inf, end: float = math.inf) -> None:
-        """Keep the event.  last: the epoch after which it stops.  end: the `time.monotonic()` from which it is late."""
-        self.event, self.last, self.end = event, last, end
-        self.epochs = 0
-        """those that the schedule was for, which a time limit may have changed"""
-        self.is_cut = False
-        """whether the fit was stopped before its last epoch"""
-
-    def on_steps(self, run: Run) -> None:
-        """Stop the run."""
-        if run.history.stopped is not None or run.epoch >= self.last:
-            return
-        if self.event.is_set() or time.monotonic() > self.end:
-            self.is_cut = True
-            run.stop("the race was interrupted")
-
-    def on_epoch_end(self, run: Run) -> None:
-        """Stop the run."""
-        if run.epoch >= self.last and run.history.stopped is None:
-            run.stop("it has the epochs with the least loss held out")
-        self.on_steps(run)
-
-    def on_train_end(self, run: Run) -> None:
-        """Note the epochs."""
-        self.epochs = run.epochs
 
 
 class RacedRows(NamedTuple):
@@ -134,7 +100,7 @@ class Runner:
         self.fits: dict[tuple[int, int], RaceFit] = {}
         """by the number of the candidate and the fold"""
         self.whole: dict[tuple[int, int], RaceFit] = {}
-        """of all rows, by the number of the candidate and of the network"""
+        """of all rows, by the number of the candidate and of the network; the predictions are of the fit watched"""
         self.prepared: dict[str, TablePreprocessor] = {}
         """by the settings"""
         if hasattr(estimator, "preprocessor_"):  # which has checked the table
@@ -199,7 +165,7 @@ class Runner:
     def _expected(self, task: Task) -> float | None:
         """Return the seconds that a task will take, by those of fits before it; None without any."""
         fits = self.whole if task.is_of_all else self.fits
-        own = [made.seconds for (number, _), made in fits.items() if number == task.number]
+        own = [made.seconds for made in of_candidate(fits, task.number).values()]
         if own:
             return float(np.mean(own))
         if task.is_of_all:
@@ -243,8 +209,7 @@ class Runner:
 
     def _plan(self, number: int) -> tuple[int, int]:
         """Return the epochs that were best for a candidate, in the mean of its folds, and those of its schedule."""
-        own = [made for (other, _), made in self.fits.items() if other == number]
-        epochs = self.fits[number, 0].epochs
+        own, epochs = of_candidate(self.fits, number).values(), self.fits[number, 0].epochs
         return round(float(np.mean([made.best for made in own if made.epochs == epochs]))), epochs
 
     def _begun(self, task: Task, over: RaceOver, seconds: float | None) -> Any:
@@ -292,6 +257,11 @@ class Runner:
             seconds = time.monotonic() - self.begun
             rows = "all rows" if task.is_of_all else f"fold {task.fold + 1}"
             print(f"{seconds:6.1f} s  {task.candidate.name}, {rows}: {said}")
+
+
+def of_candidate(fits: Mapping[tuple[int, int], RaceFit], number: int) -> dict[int, RaceFit]:
+    """Return those of some fits that are of a candidate, in the order of their folds."""
+    return {fold: made for (other, fold), made in sorted(fits.items()) if other == number}
 
 
 def _of_table(estimator: Any) -> dict[str, Any]:
