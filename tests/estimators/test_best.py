@@ -71,7 +71,9 @@ def test_variants(name: str):
     made._variant = name
     made.fit(TABLE, NUMBER)
     kinds = [link.layer.kind for link in made.model_.network.walk()]
-    embedding = {"plain": "scale", "periodic": "periodic_embedding"}.get(name, "piecewise_linear_embedding")
+    embedding = {"plain": "scale", "switched": "scale", "periodic": "periodic_embedding"}.get(
+        name, "piecewise_linear_embedding"
+    )
     assert kinds[0] == embedding and np.isfinite(made.predict(TABLE)).all()
     scale = {"ranks": "quantile", "robust": "robust+quantile"}.get(name, "standard+quantile")
     assert made.preprocessor_.scale == scale

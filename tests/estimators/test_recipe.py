@@ -17,6 +17,7 @@ from chainrule.estimators.curve import LearningCurve
 from chainrule.estimators.labels import learn
 from chainrule.estimators.recipes import PRESETS, fast, parts
 from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
+from chainrule.estimators.recipes.variants import VARIANTS
 from chainrule.estimators.settings import FitSettings, resolved
 from chainrule.formulas.initializers import LeCunNormal
 from chainrule.formulas.layers import Dense, Dropout, Scale, Tanh
@@ -340,10 +341,37 @@ def test_a_preset_is_asked_for_by_name_whoever_prepares_the_table():
 
 
 def test_a_table_of_many_numbers_has_no_embedding():
-    assert [layer.kind for layer in fast.fast(Facts(900, 25, "binary", {}, tuple(range(25)))).front] == [
-        "scale"
-    ]
+    for task, most in (("binary", 128), ("regression", 128), ("multiclass", 24), ("multilabel", 24)):
+        fronts = [fast.fast(Facts(900, k, task, {}, tuple(range(k)))).front for k in (most, most + 1)]
+        assert [[layer.kind for layer in front] for front in fronts] == [[EMBEDDING, "scale"], ["scale"]]
+        assert fronts[0][0].size == (8 if most == 24 else 4)
     assert fast.fast(Facts(15, 1, "binary", {}, (0,))).front[0].bins == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "few", "many"),
+    [
+        ("plain", ["scale"], ["scale"]),
+        ("embedded", [EMBEDDING, "scale"], [EMBEDDING, "scale"]),
+        ("switched", ["scale"], [EMBEDDING, "scale"]),
+    ],
+)
+def test_variants_with_and_without_an_embedding(name: str, few: list[str], many: list[str]):
+    propose = VARIANTS[name].propose
+    fronts = [propose(Facts(900, k, "multiclass", {}, tuple(range(k)))).front for k in (24, 25, 0)]
+    assert [[layer.kind for layer in front] for front in fronts] == [few, many, ["scale"]]
+
+
+def test_categories_of_many_have_smaller_outputs():
+    X, y = table()
+    X["place"] = np.arange(len(X)) % 20
+    X["place"] = "p" + X["place"].astype(str)
+    net = MLPRegressor(preprocess="auto", random_state=0, max_iter=2).fit(X, y)
+    made = net.preprocessor_.transform(X)
+    names = net.preprocessor_.get_feature_names_out().tolist()
+    assert made[:, names.index("place=p3")].max() == pytest.approx(0.1) and net.preprocess == "auto"
+    assert all(recipe.table["category_scale"] == 0.1 for recipe in (PRESETS["fast"], *VARIANTS.values()))
+    assert TablePreprocessor().category_scale == 1 and "category_scale" not in PRESETS["realmlp"].table
 
 
 def test_each_member_has_the_edges(tmp_path: Path):

@@ -176,6 +176,27 @@ def test_codes_for_an_embedding():
     )
 
 
+def test_the_outputs_of_many_categories_are_scaled():
+    X = {"many": list("abcdefghi") * 9, "few": list("abcdefgh") * 10 + ["a"], "two": ["p", "q", "q"] * 27}
+    X["words"] = [f"w{k}" for k in range(20) for _ in range(4)] + ["once"]
+    settings: dict[str, Any] = {"category_scale": 0.25, "max_one_hot": 12, "embeddings": False}
+    fitted = TablePreprocessor(**settings).fit(X)
+    made, found = outputs(fitted, X), {each.name: each for each in fitted._learned}
+    assert [made[f"many={each}"].max() for each in "ai"] == [0.25, 0.25]
+    assert made["few=a"].max() == 1 and set(made["two=q"]) == {-1, 1}
+    assert made["words=w0"].max() == made["words rare"].max() == 0.25
+    assert {name: each.value for name, each in found.items()} == {
+        "many": 0.25,
+        "few": 1,
+        "two": 1,
+        "words": 0.25,
+    }
+    again = TablePreprocessor.from_data(json.loads(json.dumps(fitted.to_data())))
+    assert again.transform(X).tobytes() == fitted.transform(X).tobytes() and again.category_scale == 0.25
+    scaled = TablePreprocessor(**settings, scale="realmlp").fit(X)  # it scales them itself
+    assert scaled.transform(X).tobytes() == scaled.set_params(category_scale=1).fit(X).transform(X).tobytes()
+
+
 def test_dates_by_hand():
     days = ["2024-01-01", "2024-01-02 06:00", None, "2025-07-01"]
     made = outputs(TablePreprocessor(scale="none", dtype="float64").fit({"d": days}), {"d": days})
@@ -374,6 +395,7 @@ EDITS: list[tuple[tuple[Any, ...], Any]] = [
     (("columns", 4, "categories"), []), (("columns", 4, "categories"), ["a", "a"]),
     (("columns", 4, "categories"), [1]),
     (("columns", 4, "categories"), ["x" * 300]), (("columns", 4, "categories"), [str(k) for k in range(20_000)]),
+    (("columns", 4, "value"), 0), (("columns", 4, "value"), "1"), (("columns", 0, "value"), 0.1),
     (("columns", 5, "size"), 10**9), (("columns", 5, "size"), 0), (("columns", 5, "merged"), 1.5),
     (("columns", 6, "origin"), "soon"), (("columns", 6, "origin"), "99999-01-01T00:00:00.000000"),
     (("columns", 6, "cycles"), ["moon"]), (("columns", 6, "lanes", 0, 0), "value"),
@@ -399,6 +421,7 @@ def test_damaged_data_are_refused(path: tuple[Any, ...], value: Any):
         ({"scale": "minmax"}, "scale must be one of robust, realmlp, standard, quantile, none, "),
         ({"impute": 0}, "impute must be one of median, mean"),
         ({"min_count": 0}, "min_count must be an integer of at least 1"),
+        ({"category_scale": 0}, "category_scale must be a finite number above 0"),
         ({"embedding_size": 0}, "embedding_size must be an integer of at least 1"),
         ({"near_constant": 0.5}, "near_constant must be a finite number"),
         ({"identifiers": True}, "identifiers must be one of drop, keep"),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from chainrule.estimators.recipes.base import Facts, Proposal, Recipe
-from chainrule.estimators.recipes.fast import fast, for_tables
+from chainrule.estimators.recipes.fast import TABLE, are_few, decayed, embedded, fast, for_tables
 from chainrule.formulas.layers import PeriodicEmbedding
 
 
@@ -18,19 +16,24 @@ def periodic(facts: Facts) -> Proposal:
     return proposal._replace(front=(embedding, *proposal.front))
 
 
-def decayed(facts: Facts) -> Proposal:
+def switched(facts: Facts) -> Proposal:
+    """Return "fast" without an embedding where it has one, and with one where there are too many numbers for it."""
+    return for_tables(facts) if are_few(facts) else embedded(facts)
+
+
+def strict(facts: Facts) -> Proposal:
     """Return "fast" with a weight decay of 1."""
-    proposal = fast(facts)
-    optimizer = replace(proposal.parameters["optimizer"], weight_decay=1.0)
-    return proposal._replace(parameters={**proposal.parameters, "optimizer": optimizer})
+    return decayed(fast(facts), 1.0)
 
 
 VARIANTS: dict[str, Recipe] = {
-    "plain": Recipe(for_tables),
-    "periodic": Recipe(periodic),
-    "ranks": Recipe(fast, {"scale": "quantile"}),
-    "decay": Recipe(decayed),
-    "robust": Recipe(fast, {"scale": "robust+quantile"}),
+    "plain": Recipe(for_tables, TABLE),
+    "embedded": Recipe(embedded, TABLE),
+    "switched": Recipe(switched, TABLE),
+    "periodic": Recipe(periodic, TABLE),
+    "ranks": Recipe(fast, {**TABLE, "scale": "quantile"}),
+    "decay": Recipe(strict, TABLE),
+    "robust": Recipe(fast, {**TABLE, "scale": "robust+quantile"}),
 }
-"""The recipes by name: without an embedding of numbers, with waves for one, of ranks alone, with a stronger
-decay, of numbers in units of their quartiles."""
+"""The recipes by name: without an embedding of numbers, with one, with one where "fast" has none and without where it
+has one, with waves for one, of ranks alone, with a stronger decay, of numbers in units of their quartiles."""

@@ -108,4 +108,4 @@ def _codes(out: NDArray[np.floating], codes: NDArray[np.int64], learned: Learned
         rows = np.flatnonzero(
             (codes >= 0) & (codes < out.shape[1])
         )  # others too rare, where they have no output
-        out[rows, codes[rows]] = 1.0
+        out[rows, codes[rows]] = learned.value

@@ -23,6 +23,8 @@ MOST_ONE_HOT = 255
 """and an output, where there are no embeddings"""
 FEW = 8
 """a column with no text twice is kept if it has no more than these"""
+MANY = 8
+"""outputs have the value `category_scale` where a column has more categories"""
 NOISE = 1e-12
 """a range so small against the largest value is rounding"""
 
@@ -35,6 +37,7 @@ class Rules:
     embeddings: bool
     embedding_size: int | None
     min_count: int
+    category_scale: float
     scale: str
     impute: str
     near_constant: float
@@ -131,6 +134,8 @@ def _in_outputs(
     counts: of each category, in the rows of the table, `total` of them.
     """
     if "realmlp" not in SCALES[rules.scale]:
+        if begun.became == "one_hot" and len(begun.categories) > MANY:
+            begun = begun._replace(value=rules.category_scale)
         return begun
     known = dict(counts)
     of_each = [known[text] for text in begun.categories]

@@ -54,6 +54,8 @@ class LearnedColumn(NamedTuple):
     """the earliest date of training, in seconds since 1970"""
     indicator: bool = False
     """whether an output says that the value is missing"""
+    value: float = 1.0
+    """of the output of a row's own category, where each category has one"""
 
     @property
     def codes(self) -> int:

@@ -108,6 +108,7 @@ def _column(data: Any, where: str) -> LearnedColumn:
         cycles=_texts(data.get("cycles", []), f"{where}.cycles", len(calendar.CYCLES), LONGEST),
         origin=origin,
         indicator=data.get("indicator", False),
+        value=_number(data.get("value", 1.0), f"{where}.value"),
     )
     _whole(made, where)
     return made
@@ -138,7 +139,8 @@ def _whole(made: LearnedColumn, where: str) -> None:
         "one_hot": coded and 0 < count <= MOST_CODES,
         "embedded": coded and count > 0 and made.size > 0,
     }
-    if not fits[made.became] or not fits_parts:
+    fits_value = made.value == 1.0 or (made.became == "one_hot" and made.value > 0)
+    if not (fits[made.became] and fits_parts and fits_value):
         raise FormatError(f"{where} is {made.became}, and its other values are not those of such a column.")
 
 
