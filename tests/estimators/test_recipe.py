@@ -342,9 +342,12 @@ def test_a_preset_is_asked_for_by_name_whoever_prepares_the_table():
 
 def test_a_table_of_many_numbers_has_no_embedding():
     for task, most in (("binary", 128), ("regression", 128), ("multiclass", 24), ("multilabel", 24)):
-        fronts = [fast.fast(Facts(900, k, task, {}, tuple(range(k)))).front for k in (most, most + 1)]
-        assert [[layer.kind for layer in front] for front in fronts] == [[EMBEDDING, "scale"], ["scale"]]
-        assert fronts[0][0].size == (8 if most == 24 else 4)
+        made = [fast.fast(Facts(900, k, task, {}, tuple(range(k)))) for k in (24, most, most + 1)]
+        fronts = [[layer.kind for layer in each.front] for each in made]
+        assert fronts == [[EMBEDDING, "scale"], [EMBEDDING, "scale"], ["scale"]]
+        assert [made[k].front[0].size for k in (0, 1)] == [8, 8 if most == 24 else 4]
+        decays = [each.parameters["optimizer"].weight_decay for each in made]
+        assert decays == [0.3, 0.3 if most == 24 else 0.6, 0.3]
     assert fast.fast(Facts(15, 1, "binary", {}, (0,))).front[0].bins == 2
 
 

@@ -178,7 +178,7 @@ BINS, ROWS_OF_A_BIN = 48, 10
 MANY_BINS, MANY_ROWS_OF_A_BIN = 200, 100
 """The most bins of a large one, which has so many rows for each."""
 MOST_NUMBERS = 128
-"""A table of more numbers has no embedding, and one with more than two classes has none beyond `MANY_NUMBERS`."""
+"""A table of more numbers has no embedding; with several classes or labels one has none beyond `MANY_NUMBERS`."""
 
 
 def for_tables(facts: Facts) -> Proposal:
@@ -214,8 +214,8 @@ def fast(facts: Facts) -> Proposal:
 
 def are_few(facts: Facts) -> bool:
     """Return whether the numbers are few enough for an embedding."""
-    is_simple = facts.task in ("regression", "binary")
-    return len(facts.numbers) <= (MOST_NUMBERS if is_simple else MANY_NUMBERS)
+    most = MANY_NUMBERS if facts.task in ("multiclass", "multilabel") else MOST_NUMBERS
+    return len(facts.numbers) <= most
 
 
 def embedded(facts: Facts) -> Proposal:
@@ -239,4 +239,5 @@ def decayed(proposal: Proposal, decay: float) -> Proposal:
 
 
 TABLE = {"category_scale": 0.1}
+"""The settings of the preprocessor that are not its default."""
 RECIPE = Recipe(fast, TABLE)

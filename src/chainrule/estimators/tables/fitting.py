@@ -129,7 +129,7 @@ def _categorical(begun: LearnedColumn, taken: Taken, weights: Array | None, rule
 def _in_outputs(
     begun: LearnedColumn, counts: list[tuple[str, float]], total: float, rules: Rules
 ) -> LearnedColumn:
-    """Return a column of categories that have outputs, with the scales of these where they have some.
+    """Return a column of categories that have outputs, with the scales of these where they have some, or their value.
 
     counts: of each category, in the rows of the table, `total` of them.
     """

@@ -17,7 +17,7 @@ from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.description import DescribedTable, describe
 from chainrule.estimators.tables.encoding import Embedded, embedded, encode, numbers
 from chainrule.estimators.tables.learned import LearnedColumn
-from chainrule.estimators.tables.scaling import SCALES
+from chainrule.estimators.tables.scaling import LARGEST, SCALES
 
 _SETTINGS = (
     *("max_one_hot", "embeddings", "embedding_size", "min_count", "category_scale", "scale"),
@@ -43,7 +43,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     to 16 % higher than with 8. On five, five splits each, it was the same with max_one_hot 8 as with 64 (in the mean;
     0.954 to 1.039 of it by split).
     min_count: the rows that a category of more than `max_one_hot` needs for a code of its own; rarer ones share one.
-    category_scale: what the outputs of a column of more than 8 categories are in place of 1, unless `scale` is
+    category_scale: what the outputs of a column of more than 8 categories are in place of 1, above 0, unless `scale` is
     "realmlp". The smaller it is, the less a network learns of single categories beside numbers.
     scale: "robust", "realmlp", "standard", "quantile", "none" or, with two outputs a number, "robust+quantile" or
     "standard+quantile"; the formulas are in `chainrule.estimators.tables.scaling`.
@@ -252,7 +252,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             embeddings=bool(self.embeddings),
             embedding_size=None if size is None else check_count(size, "embedding_size"),
             min_count=check_count(self.min_count, "min_count"),
-            category_scale=check_number(self.category_scale, "category_scale", above=0.0),
+            category_scale=check_number(self.category_scale, "category_scale", above=0.0, maximum=LARGEST),
             scale=self.scale,
             impute=self.impute,
             near_constant=check_number(self.near_constant, "near_constant", minimum=0.0, below=0.5),

@@ -29,7 +29,8 @@ import numpy as np
 from chainrule.estimators.tables.statistics import Array, Ordered
 
 LARGEST = 1e6
-"""What is further from the center, in spreads, is taken to be as far: squares stay finite."""
+"""What is further from the center, in spreads, is taken to be as far: squares stay finite. No output of a category is
+larger either."""
 TAIL = 1e-7
 """The smallest share that a quantile is taken for: |z| stays below 5.2."""
 

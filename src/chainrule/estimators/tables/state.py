@@ -15,7 +15,7 @@ from chainrule.estimators.tables import calendar
 from chainrule.estimators.tables.column import LONGEST
 from chainrule.estimators.tables.fitting import MOST_CODES
 from chainrule.estimators.tables.learned import KINDS, OUTCOMES, WHYS, Lane, LearnedColumn
-from chainrule.estimators.tables.scaling import WAYS, Scaling
+from chainrule.estimators.tables.scaling import LARGEST, WAYS, Scaling
 
 KIND, VERSION = "table_preprocessor", 1
 MOST_COLUMNS = 1_000_000
@@ -108,7 +108,7 @@ def _column(data: Any, where: str) -> LearnedColumn:
         cycles=_texts(data.get("cycles", []), f"{where}.cycles", len(calendar.CYCLES), LONGEST),
         origin=origin,
         indicator=data.get("indicator", False),
-        value=_number(data.get("value", 1.0), f"{where}.value"),
+        value=_number(data.get("value", 1.0), f"{where}.value", 0.0, LARGEST),
     )
     _whole(made, where)
     return made
