@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import uvicorn
@@ -319,6 +320,17 @@ def test_an_upload_has_the_name_of_a_file(studio: Client, name: str):
     reply = studio.ask(studio.head(f"POST /upload/{name} HTTP/1.1", "Content-Length: 1") + b"a")
     assert reply.status in (400, 404)
     assert_sealed(reply, studio.port)
+
+
+def test_an_upload_keeps_as_much_of_a_long_name_as_a_file_may_have(studio: Client):
+    for name, kept in (
+        ("房" * 90 + ".csv.gz", "房" * 64 + ".csv.gz"),  # 3 bytes each, 200 with the ending
+        ("b" * 96 + ".csv", "b" * 96 + ".csv"),
+        ("é" * 100, "é" * 100),
+        ("𠀀" * 60, "𠀀" * 50),
+    ):
+        reply = studio.ask(studio.head(f"POST /upload/{quote(name)} HTTP/1.1", "Content-Length: 1") + b"a")
+        assert reply.status == 200 and json.loads(reply.body)["name"] == kept
 
 
 def test_200_connections_at_once(studio: Client):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -402,6 +404,8 @@ def test_two_runs_with_one_changed_setting(studio: Studio):
         ({"layers": ["dense"]}, "there is no layer"),
         ({"layers": [{"kind": "lstm"}]}, "there is no layer 'lstm'"),
         ({"layers": [{"kind": "standardize"}]}, "there is no layer"),
+        ({"layers": [{"kind": []}]}, r"there is no layer \[\]; choose from"),
+        ({"layers": [[]]}, "there is no layer None"),
         ({"layers": [{"kind": "dense"}]}, "dense needs units"),
         ({"layers": [{"kind": "dense", "units": -4}]}, "units"),
         ({"layers": [{"kind": "dense", "units": 10, "color": 1}]}, "dense has no setting 'color'"),
@@ -691,9 +695,29 @@ def test_points_that_are_no_data(studio: Studio, points: list[list[float]]):
 
 
 def test_an_upload_that_is_gone(studio: Studio):
-    for uploads in ([], ["9-gone.csv"]):
-        with pytest.raises(ChainruleError, match="no longer there"):
+    for uploads, says in (
+        ([], "no longer there"),
+        (["9-gone.csv"], "no longer there"),
+        (["1-a.csv"] * 5, "at most 4 files, not 5"),
+    ):
+        with pytest.raises(ChainruleError, match=says):
             do(studio, "train.data", kind="files", uploads=uploads)
+
+
+def test_an_ended_run_leaves_with_the_next_one(studio: Studio):
+    """It is in no cycle of references, which only a full collection would find: a run holds a network and its data."""
+    form = SMALL | {"epochs": 1, "samples": 200}
+    run_to_the_end(studio, form)
+    gc.collect()
+    gc.disable()
+    try:
+        ended = weakref.ref(run_to_the_end(studio, form).current())
+        left = weakref.ref(ended().model)
+        ended().thread.join()
+        run_to_the_end(studio, form)
+        assert ended() is None and left() is None
+    finally:
+        gc.enable()
 
 
 # --- the model's file

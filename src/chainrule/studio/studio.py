@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import OrderedDict, deque
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from chainrule.errors import ConfigError, DataError
 from chainrule.model import Model
@@ -14,7 +14,8 @@ from chainrule.recipe.data import Data
 from chainrule.studio.messages import pack
 
 MAX_WAITING = 256
-"""Events that wait for a slow page; the oldest are dropped, for the page asks anew when it comes back."""
+"""Events that wait for a slow page; of more, none is sent but that it has missed some, upon which it asks anew."""
+MISSED = "missed"
 AHEAD = 16
 """Frames that are sent before a page says that it got one; it does so after every eighth."""
 
@@ -26,16 +27,27 @@ class Page(Protocol):
         """Tell it of an event."""
 
 
-class Tab:
-    """What waits to be sent to one page: its events in order, and of each kind of frame the newest.
+class Message(NamedTuple):
+    """What is sent to a page."""
 
-    Frames are sent as they come, until the page has not said of AHEAD of them that it got them.
+    content: str | bytes
+    is_answer: bool = False
+    """whether the page waits for it; how many such there are at a time is for who calls `reply` to bound"""
+
+
+class Tab:
+    """What waits to be sent to one page: answers and events in order, and of each kind of frame the newest.
+
+    No answer is ever dropped. Frames are sent as they come, until the page has not said of AHEAD of them that it got
+    them.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Belong to the loop of a socket's thread."""
         self.loop, self.wake = loop, asyncio.Event()
-        self.messages: deque[str | bytes] = deque(maxlen=MAX_WAITING)
+        self.messages: deque[Message] = deque()
+        self.events = 0
+        """among the messages"""
         self.frames: OrderedDict[str, Any] = OrderedDict()
         self.sent, self.acknowledged = 0, 0
         self.lock = threading.Lock()
@@ -47,14 +59,22 @@ class Tab:
             if is_frame:
                 self.frames[event] = data
             else:
-                self.messages.append(pack({"event": event, "data": data}))
+                self._add(event, data)
         if not (is_frame and self.is_behind):  # else the page's word wakes it
             self.signal()
 
-    def reply(self, message: str | bytes) -> None:
+    def _add(self, event: str, data: Any) -> None:
+        """Add an event to the messages, or put the word that some were missed in the place of all that wait."""
+        if self.events >= MAX_WAITING:
+            self.messages = deque(message for message in self.messages if message.is_answer)
+            self.events, event, data = 0, MISSED, {}
+        self.messages.append(Message(pack({"event": event, "data": data})))
+        self.events += 1
+
+    def reply(self, content: str | bytes) -> None:
         """Leave an answer for the page."""
         with self.lock:
-            self.messages.append(message)
+            self.messages.append(Message(content, is_answer=True))
         self.signal()
 
     @property
@@ -74,16 +94,18 @@ class Tab:
         self.acknowledged = max(self.acknowledged, min(number, self.sent))
         self.wake.set()
 
-    def take(self) -> str | bytes | None:
+    def take(self) -> Message | None:
         """Return what is sent next, None where nothing is."""
         with self.lock:
             if self.messages:
-                return self.messages.popleft()
+                message = self.messages.popleft()
+                self.events -= not message.is_answer
+                return message
             if not self.frames or self.is_behind:
                 return None
             event, data = self.frames.popitem(last=False)
             self.sent += 1
-            return pack({"event": event, "data": data, "frame": self.sent})
+            return Message(pack({"event": event, "data": data, "frame": self.sent}))
 
 
 class Studio:

@@ -118,9 +118,12 @@ def samples(
     """Return samples of the part on show: X (n, features) as stored, or float32, and y as numbers or text."""
     part = shown_part(studio)
     n = int(part.X.shape[0])
-    chosen = list(range(start, start + count)) if rows is None else rows
-    if len(chosen) > MAX_SAMPLES or any(not 0 <= row < n for row in chosen):
+    asked = (
+        range(start, start + count) if rows is None else rows
+    )  # whose length is known before there is a list
+    if len(asked) > MAX_SAMPLES or any(not 0 <= row < n for row in asked):
         raise DataError(f"at most {MAX_SAMPLES} samples with numbers from 0 to {n - 1} can be asked for.")
+    chosen = list(asked)
     X = np.asarray(part.X[chosen])
     return {
         "rows": chosen,

@@ -27,10 +27,13 @@ from chainrule.studio.page.assets import VERSION, assets
 from chainrule.studio.studio import Studio, Tab
 
 AT_ONCE = 8
-"""Commands of one page that run at the same time; others wait."""
+"""Commands of one page that run, or whose answers wait to be sent; until one has been, nothing more is read of it."""
 MAX_UPLOADS = 8
 """Files that are kept; the oldest goes when another comes."""
 SAFE_NAME = re.compile(r"(?!\.+$)[\w.-]{1,100}")
+MAX_NAME_BYTES = 200
+"""Of a file's name, which most file systems bound at 255; a Chinese letter is three."""
+ENDING = re.compile(r"((?:\.[A-Za-z0-9]{1,9}){1,2})$")
 DOWNLOADS["chainrule.html"] = export.downloaded
 
 
@@ -62,6 +65,7 @@ def make_app(studio: Studio) -> Starlette:
             return JSONResponse(
                 {"error": "the file's name has characters that are not allowed; rename it."}, 400
             )
+        name = shortened(name)
         path: Path = request.app.state.uploads / f"{next(counter)}-{name}"
         try:
             with path.open("wb") as file:
@@ -104,6 +108,12 @@ def make_app(studio: Studio) -> Starlette:
     )
 
 
+def shortened(name: str) -> str:
+    """Return the name of a file that has at most so many bytes: its first letters, and what it ends in."""
+    stem, ending = ENDING.split(name, maxsplit=1)[:2] if ENDING.search(name) else (name, "")
+    return stem.encode()[: MAX_NAME_BYTES - len(ending)].decode("utf-8", "ignore") + ending
+
+
 async def serve_tab(studio: Studio, ws: WebSocket) -> None:
     """Answer the commands of one page, and send it events, until it goes."""
     await ws.accept()
@@ -112,7 +122,7 @@ async def serve_tab(studio: Studio, ws: WebSocket) -> None:
         studio.tabs.add(tab)
     slots = asyncio.Semaphore(AT_ONCE)
     running: set[asyncio.Task[None]] = set()
-    sender = asyncio.create_task(send_all(tab, ws))
+    sender = asyncio.create_task(send_all(tab, ws, slots))
     try:
         while True:
             message = await ws.receive()
@@ -121,13 +131,14 @@ async def serve_tab(studio: Studio, ws: WebSocket) -> None:
             try:
                 found = parse(message.get("text") or "")
             except ChainruleError as error:
+                await slots.acquire()
                 tab.reply(pack({"id": None, "error": str(error)}))
                 continue
             if isinstance(found, Ack):
                 tab.acknowledge(found.number)
                 continue
             await slots.acquire()
-            task = asyncio.create_task(answer(studio, tab, found, slots))
+            task = asyncio.create_task(answer(studio, tab, found))
             running.add(task)
             task.add_done_callback(running.discard)
     except WebSocketDisconnect:
@@ -140,21 +151,26 @@ async def serve_tab(studio: Studio, ws: WebSocket) -> None:
             task.cancel()
 
 
-async def send_all(tab: Tab, ws: WebSocket) -> None:
-    """Send what waits for a page, one message after the other."""
+async def send_all(tab: Tab, ws: WebSocket, slots: asyncio.Semaphore) -> None:
+    """Send what waits for a page, one message after the other, until the caller cancels it.
+
+    slots: each answer frees one when it was sent, or dropped because the page has gone, which its reader finds out.
+    """
+    is_gone = False
     while True:
         await tab.wake.wait()
         tab.wake.clear()
         while (message := tab.take()) is not None:
+            content = message.content
             try:
-                await (ws.send_text(message) if isinstance(message, str) else ws.send_bytes(message))
-            except (RuntimeError, OSError, WebSocketDisconnect):  # the page has gone
-                return
+                if not is_gone:
+                    await (ws.send_text(content) if isinstance(content, str) else ws.send_bytes(content))
+            except (RuntimeError, OSError, WebSocketDisconnect):
+                is_gone = True
+            if message.is_answer:
+                slots.release()
 
 
-async def answer(studio: Studio, tab: Tab, call: Call, slots: asyncio.Semaphore) -> None:
+async def answer(studio: Studio, tab: Tab, call: Call) -> None:
     """Run a command in a thread and leave its answer for the page."""
-    try:
-        tab.reply(await anyio.to_thread.run_sync(answered, studio, call))
-    finally:
-        slots.release()
+    tab.reply(await anyio.to_thread.run_sync(answered, studio, call))

@@ -4,6 +4,7 @@ import { t } from './i18n.js';
 import { unpack } from './pack.js';
 
 const TOLD = 8;   // frames after which the server is told that they have come
+const MISSED = 'missed';   // the page was too slow for the events: the server has dropped some
 const SPREAD = ['train.frame'];   // what the screen itself shows in time
 
 export function socketHost() {
@@ -34,7 +35,7 @@ export function socketHost() {
       return;
     }
     if (message.event) {
-      store.emit(message.event, message.data);
+      store.emit(message.event === MISSED ? 'connected' : message.event, message.data);   // what was missed is asked for anew
       return;
     }
     const asked = waiting.get(message.id);
@@ -57,7 +58,7 @@ export function socketHost() {
       });
     },
     async upload(file) {
-      const name = file.name.replace(/[^\w.-]/g, '_').slice(-100) || 'file';
+      const name = encodeURIComponent([...file.name.normalize('NFC').replace(/[^\p{L}\p{N}_.-]/gu, '_')].slice(-100).join('') || 'file');
       ++uploads;
       try {
         const answer = await fetch(`/upload/${name}`, { method: 'POST', body: file }).catch(() => { throw new Error(t(store, 'common.not_sent', { name: file.name })); });

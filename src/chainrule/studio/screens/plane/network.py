@@ -72,7 +72,7 @@ class PlaneSettings:
         checks.check_seed(self.seed)
         if len(self.layers) > MAX_LAYERS or any(not 1 <= width <= MAX_WIDTH for width in self.layers):
             raise ConfigError(
-                f"layers must be at most {MAX_LAYERS} numbers from 1 to {MAX_WIDTH}, not {list(self.layers)}."
+                f"layers must be at most {MAX_LAYERS} numbers from 1 to {MAX_WIDTH}, not {list(self.layers)!r:.60}."
             )
 
     @property

@@ -136,7 +136,7 @@ def check_layers(layers: Any) -> None:
         if count > MAX_LAYERS:
             raise ConfigError(f"the studio trains up to {MAX_LAYERS} layers; take some away.")
         kind = layer.get("kind") if isinstance(layer, dict) else None
-        if kind not in LAYERS or kind in FROM_DATA:
+        if not isinstance(kind, str) or kind not in LAYERS or kind in FROM_DATA:
             known = ", ".join(kind for kind in LAYERS if kind not in FROM_DATA)
             raise ConfigError(f"there is no layer {kind!r:.60}; choose from {known}.")
         names = [f.name for f in dataclasses.fields(LAYERS[kind]) if f.init]

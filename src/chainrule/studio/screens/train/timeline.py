@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,17 +68,16 @@ def model_of(model: Model, snapshot: Snapshot) -> Model:
 
 
 class Timeline(Callback):
-    """A callback that takes a snapshot before the first step, after each of the marks, and at the end.
-
-    tell: is called after each of them.
-    """
+    """A callback that takes a snapshot before the first step, after each of the marks, and at the end."""
 
     looks_inside = False  # it reads the numbers back only when it takes a snapshot
 
-    def __init__(self, tell: Callable[[Snapshot], Any], max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         """Begin without a snapshot."""
-        self.tell, self.max_bytes = tell, max_bytes
+        self.max_bytes = max_bytes
         self.snapshots: list[Snapshot] = []
+        self.fresh: list[tuple[int, int]] = []
+        """the step and the samples seen of those that nobody has asked for yet"""
         self.lock = threading.Lock()
         self.wanted: list[int] = []
 
@@ -109,13 +107,19 @@ class Timeline(Callback):
         snapshot = taken(run)
         with self.lock:
             self.snapshots.append(snapshot)
+            self.fresh.append((snapshot.step, snapshot.seen))
             while (
                 len(self.snapshots) > 3 and sum(each.size for each in self.snapshots) > self.max_bytes
             ):  # the one whose neighbors are closest in the logarithm
                 at = [np.log(each.seen + 1.0) for each in self.snapshots]
                 gaps = [at[i + 1] - at[i - 1] for i in range(1, len(at) - 1)]
                 del self.snapshots[1 + int(np.argmin(gaps))]
-        self.tell(snapshot)
+
+    def news(self) -> list[tuple[int, int]]:
+        """Return the step and the samples seen of each snapshot since the last call."""
+        with self.lock:
+            fresh, self.fresh = self.fresh, []
+            return fresh
 
     def __getitem__(self, i: int) -> Snapshot:
         """Return a snapshot. Raises ConfigError."""

@@ -58,7 +58,7 @@ class Training(Callback):
         classes = plan.network.loss.targets in ("classes", "binary")
         self.curves = Curves(self.steps_per_epoch * self.epochs, classes)
         self.looks = Looks(plan.network, prepared.parts.judged, pinned)
-        self.timeline = Timeline(self.marked)
+        self.timeline = Timeline()
         self.records: list[dict[str, float]] = []
         self.condition = threading.Condition()
         self.left: int | None = None
@@ -155,6 +155,7 @@ class Training(Callback):
     def on_train_begin(self, run: Run) -> None:
         """Look at the network before its first step."""
         self.curves.begin()
+        self.tell_marks()
         self.look(run)
         self.tell("train.state", {})
         self.every_steps = self.stride()
@@ -181,12 +182,14 @@ class Training(Callback):
 
     def on_train_end(self, run: Run) -> None:
         """Look once more, and put the model on show."""
+        self.tell_marks()
         if run.error is None:
             self.look(run)
             self.show_now(run)
 
     def report(self, run: Run) -> None:
         """Look inside, put the model on show and send a frame, each where it is due."""
+        self.tell_marks()
         now = time.perf_counter()
         pace = self.wanted_pace()
         is_stepping = self.left is not None
@@ -244,9 +247,10 @@ class Training(Callback):
             if self.ending:
                 run.stop(ON_REQUEST)
 
-    def marked(self, snapshot: Snapshot) -> None:
-        """Tell of a snapshot."""
-        self.tell("train.mark", {"step": snapshot.step, "seen": snapshot.seen})
+    def tell_marks(self) -> None:
+        """Tell of the snapshots that were taken; a timeline that told of them itself would know this run."""
+        for step, seen in self.timeline.news():
+            self.tell("train.mark", {"step": step, "seen": seen})
 
     def model_at_start(self) -> Model:
         """Return a copy of the model before its first step."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from chainrule.studio.studio import Studio
 
 MAX_POINTS = 2000
+MAX_FILES = 4
+"""Of one data set: a table, an .npz, or the four of an IDX folder."""
 
 
 def of_uploads(studio: Studio, names: list[str]) -> Data:
@@ -29,6 +31,8 @@ def of_uploads(studio: Studio, names: list[str]) -> Data:
 
     Raises DataError or FormatError for files that hold no data, in the names that they have for the user.
     """
+    if len(names) > MAX_FILES:
+        raise ConfigError(f"uploads must be at most {MAX_FILES} files, not {len(names)}; choose fewer.")
     with studio.lock:
         paths = [studio.uploads[name] for name in names if name in studio.uploads]
     if not names or len(paths) < len(names):
