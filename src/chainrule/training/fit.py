@@ -197,7 +197,7 @@ def measure(
         if isinstance(layer, Standardize):
             for _, a in _inputs(network, i, states, samples, np.float64):
                 state = layer.merge(state, a)
-            state = layer.finish(state)
+            state = layer.finish(state, dtype)
         else:
             columns = layer.embedded(link.fan_in)
             together = max(1, SORTED // samples.n)

@@ -63,6 +63,8 @@ class PiecewiseLinearEmbedding(InPlace):
     may come before it, as may `Rescale` and `Embedding`. A constant column has no bins: x w0 + b0.
     ties: at least 1, the most bins' worth of rows, n/bins each, that equal numbers count for; None for all, as in the
     source. Of a column that is 0 in nine rows of ten, all rows leave a tenth of the edges to the other numbers.
+    Numbers below the smallest normal one of the model's type, 1.2e-38 in float32, count as 0, as compiled engines take
+    them.
     rate: a factor of the learning rate of w0, b0 and E.  decays: a factor of the weight decay of E.  linear_decays: of
     that of w0 and b0, which have none in the source.  All are at least 0. l2, l1 and max_norm leave all three alone.
     E starts at 0, w0 and b0 in U(-1/sqrt(size), 1/sqrt(size)).
@@ -186,8 +188,10 @@ class PiecewiseLinearEmbedding(InPlace):
 
     def measured(self, state: Any, place: int, x: NDArray[Any]) -> Any:
         """Return the state with the edges of one column, from its numbers x (n,), in their type."""
+        x = subnormal_as_zero(x)
         counted = x if self.ties is None else thinned(x, self.ties * len(x) // self.bins)
-        distinct = np.unique(quantiles(counted, min(self.bins, len(counted) - 1)).astype(x.dtype))
+        made = quantiles(counted, min(self.bins, len(counted) - 1)).astype(x.dtype)
+        distinct = np.unique(subnormal_as_zero(made))
         edges, bins = np.array(state.edges), np.array(state.bins)
         edges[place], edges[place, : len(distinct)], bins[place] = distinct[-1], distinct, len(distinct) - 1
         return PiecewiseLinearState(edges, bins, np.asarray(float(len(x))))
@@ -212,6 +216,11 @@ def quantiles(x: NDArray[Any], count: int) -> NDArray[np.float64]:
     a, b = (ordered[np.minimum(place, len(x) - 1)].astype(np.float64) for place in (low, low + 1))
     made: NDArray[np.float64] = a + (b - a) * (rest / max(count, 1))
     return made
+
+
+def subnormal_as_zero(x: NDArray[Any]) -> NDArray[Any]:
+    """Return x with 0 in place of each number below the smallest normal one of its type."""
+    return np.where(np.abs(x) < np.finfo(x.dtype).tiny, x.dtype.type(0), x)
 
 
 def thinned(x: NDArray[Any], most: int) -> NDArray[Any]:

@@ -40,7 +40,9 @@ class Standardize(Layer):
     """Standardization of each feature: out = (a - mean) / std      dL/da = delta / std
 
     mean and std are measured over the training data when `Model.fit` first runs, stored with the model, and constant
-    from then on. It is the first layer of a network, or follows other input layers. A constant feature has std 1.
+    from then on. It is the first layer of a network, or follows other input layers. A constant feature has std 1;
+    so has one whose std is below the smallest normal number of the model's type, 1.2e-38 in float32, which compiled
+    engines take as 0.
     """
 
     is_affine = True
@@ -78,9 +80,12 @@ class Standardize(Layer):
         var = (n * state.std**2 + column_sums(a) + shift**2 * (n * k / total)) / total
         return StandardizeState(state.mean + shift * (k / total), np.sqrt(var), np.asarray(total))
 
-    def finish(self, state: Any) -> Any:
-        """Return the final state: a constant feature (deviation within rounding of the mean) is only centered."""
-        constant = state.std <= 1e-12 * np.abs(state.mean)
+    def finish(self, state: Any, dtype: Any) -> Any:
+        """Return the final state for numbers of a type: a constant feature is only centered.
+
+        Its deviation is within rounding of the mean, or below the smallest normal number of the type.
+        """
+        constant = state.std <= np.maximum(1e-12 * np.abs(state.mean), float(np.finfo(dtype).tiny))
         return state._replace(std=np.where(constant, 1.0, state.std))
 
     def ops(self, fan_in: int) -> tuple[Operation, ...]:
