@@ -61,6 +61,22 @@ def begin(page: Page) -> None:
     page.wait_for_selector("[data-test=start][data-running=true], " + ENDED)
 
 
+def fits_a_narrow_desk(page: Page) -> None:
+    """At 1280 pixels nothing runs out of the menu's selected item, of a table or of a card."""
+    page.set_viewport_size({"width": 1280, "height": 800})
+    settle(page)
+    outside = page.evaluate("""() => {
+      const right = (node) => {
+        const range = document.createRange();
+        range.selectNodeContents(node);
+        return range.getBoundingClientRect().right;
+      };
+      const boxes = document.querySelectorAll('.screens [aria-current], .lab-table, [data-net]');
+      return [...boxes].filter((one) => right(one) > one.getBoundingClientRect().right).map((one) => one.className);
+    }""")
+    assert outside == []
+
+
 def numbers(page: Page, selector: str) -> list[float]:
     return page.locator(selector).evaluate_all("(all) => all.map((one) => Number(one.dataset.value))")
 
@@ -87,6 +103,14 @@ def test_the_gradients_of_the_nets_move_and_end_as_measured(pages: Pages, studio
         assert len(seen) == 2, "the bars moved"
         assert page.locator("[data-test=ending]").inner_text() == run.ending["sentence"]
         assert "lost" in (page.locator("[data-test=first-sigmoid]").get_attribute("class") or "")
+        said = page.locator("[data-test=high] p").all_inner_texts()
+        peaks = {name: arm.peak["loss"] for name, arm in run.arms.items() if arm.peak}
+        assert len(said) == len(peaks) > 0
+        for text, loss in zip(said, peaks.values(), strict=True):
+            assert f"{float(f'{loss:.3g}'):g}" in text and "guessing, 2.30" in text
+        fits_a_narrow_desk(page)
+        tops = page.locator(".vanishing-net").evaluate_all("(all) => all.map((one) => one.offsetTop)")
+        assert len(tops) == 5 and len(set(tops)) == 1, "five cards stand in one row"
 
 
 def test_the_methods_are_compared_by_steps_passes_and_seconds(pages: Pages, studio: Studio):
@@ -111,6 +135,7 @@ def test_the_methods_are_compared_by_steps_passes_and_seconds(pages: Pages, stud
             drawn.add(page.evaluate("() => document.querySelector('canvas.chart').toDataURL()"))
         assert len(drawn) == 3
         assert "without_backprop.axis=seconds" in page.evaluate("location.hash")
+        fits_a_narrow_desk(page)
 
 
 @pytest.mark.parametrize("name", SHORT)
@@ -154,6 +179,11 @@ def test_both_languages_on_a_phone_fit_its_width(pages: Pages, name: str, langua
             language == "zh"
         )
         assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+        right = page.locator("[data-column=loss], [data-column=accuracy]").evaluate_all(
+            "(all) => all.map((one) => one.getBoundingClientRect().right)"
+        )
+        assert len(right) == (6 if name == "without_backprop" else 0)  # of three methods
+        assert all(0 < x < 380 for x in right)
 
 
 @pytest.mark.parametrize("name", SHORT)

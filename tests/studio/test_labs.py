@@ -97,6 +97,14 @@ def test_the_laboratory_says_what_the_nets_came_to(studio: Seen):
     plain = next(arm for arm in ended["arms"] if arm["name"] == "sigmoid")
     assert plain["facts"]["ratio"] < 1e-3 and len(plain["profile"]) == 9
     assert ended["ending"]["ratio"] == plain["facts"]["ratio"]
+    for arm in ended["arms"]:  # a loss far above guessing has the outputs that explain it
+        highest, peak = max(arm["loss"]), arm["peak"]
+        assert bool(peak) == (highest > 2 * np.log(10))
+        if peak:
+            assert peak["loss"] == pytest.approx(highest, rel=1e-6)
+            assert arm["step"][list(arm["loss"]).index(highest)] == peak["step"]
+            assert highest <= peak["spread"] + np.log(10)  # cross-entropy of ten classes so far apart
+    assert next(arm for arm in ended["arms"] if arm["name"] == "sigmoid_residual")["peak"]
 
 
 def by_fit(name: str, passes: int, seed: int) -> tuple[float, int]:

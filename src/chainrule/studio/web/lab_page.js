@@ -61,9 +61,9 @@ export function labPage(root, store, spec, body) {
   function take(frame) {
     if (!run || frame.id !== run.id) return;
     run.running = frame.running;
-    for (const { name: key, row, profile, done } of frame.arms) {
+    for (const { name: key, row, profile, peak, done } of frame.arms) {
       const arm = run.arms.find((one) => one.name === key);
-      [arm.profile, arm.done] = [profile, done];
+      Object.assign(arm, { profile, peak, done });
       if (row && row[0] > (arm.step.length ? arm.step[arm.step.length - 1] : -1)) COLUMNS.forEach((column, i) => arm[column].push(row[i] ?? NaN));
     }
     redraw();

@@ -13,7 +13,7 @@ from chainrule.formulas.optimizers import Adam
 from chainrule.lab.without_backprop_runs import ARMS, BATCH, HIDDEN, POOL, Course, MethodRuns, samples
 from chainrule.model import Model
 from chainrule.network.network import Network
-from chainrule.studio.screens.labs.side_by_side import ArmLooks, SideBySide, Tell
+from chainrule.studio.screens.labs.side_by_side import ArmLooks, Look, SideBySide, Tell
 from chainrule.trained.evaluation import evaluate
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
@@ -123,8 +123,8 @@ class MethodRun(SideBySide):
         model = Model(network_of(self.depth, self.activation), seed=self.seed, dtype="float64")
         budget, engine = PassBudget(self.budget), ENGINES["reference"]
 
-        def look(run: Run) -> tuple[float, None]:
-            return evaluate(model.network, engine, run.theta, run.states, train, ())["loss"], None
+        def look(run: Run) -> Look:
+            return Look(evaluate(model.network, engine, run.theta, run.states, train, ())["loss"])
 
         model.fit(
             train,

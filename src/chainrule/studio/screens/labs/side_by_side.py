@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,14 @@ COLUMNS = ("step", "passes", "seconds", "loss")
 Tell = Callable[[str, dict[str, Any]], None]
 
 
+class Look(NamedTuple):
+    """What is seen of a network while it trains; see `ArmState`. None for what stays as it was."""
+
+    loss: float
+    profile: list[float] | None = None
+    peak: dict[str, float] | None = None
+
+
 @dataclass
 class ArmState:
     """How far one network is."""
@@ -31,6 +39,8 @@ class ArmState:
     """of each look: see COLUMNS"""
     profile: list[float] = field(default_factory=list)
     """the gradient by layer at the last look, relative to the last layer's"""
+    peak: dict[str, float] = field(default_factory=dict)
+    """the look with the largest loss, where that says something: the screen's own numbers"""
     facts: dict[str, Any] = field(default_factory=dict)
     is_done: bool = False
     error: str = ""
@@ -109,7 +119,11 @@ class SideBySide:
     # --- what a page sees --------------------------------------------------------------------------------------------
 
     def note(
-        self, name: str, row: tuple[float, float, float, float], profile: list[float] | None = None
+        self,
+        name: str,
+        row: tuple[float, float, float, float],
+        profile: list[float] | None = None,
+        peak: dict[str, float] | None = None,
     ) -> None:
         """Keep a look at a network, and send a frame if one is due."""
         with self.changed:
@@ -117,6 +131,8 @@ class SideBySide:
             arm.rows.append(row)
             if profile is not None:
                 arm.profile = profile
+            if peak is not None:
+                arm.peak = peak
             now = time.monotonic()
             is_due = now - self.sent >= FRAME_SECONDS
             if is_due:
@@ -137,6 +153,7 @@ class SideBySide:
                     "name": arm.name,
                     "row": list(arm.rows[-1]) if arm.rows else None,
                     "profile": np.array(arm.profile, np.float32),
+                    "peak": arm.peak,
                     "done": arm.is_done,
                 }
                 for arm in self.arms.values()
@@ -151,6 +168,7 @@ class SideBySide:
                     "name": arm.name,
                     **{c: np.array([row[i] for row in arm.rows], np.float32) for i, c in enumerate(COLUMNS)},
                     "profile": np.array(arm.profile, np.float32),
+                    "peak": arm.peak,
                     "done": arm.is_done,
                     "error": arm.error or None,
                     "facts": arm.facts,
@@ -169,10 +187,8 @@ class SideBySide:
 class ArmLooks(Callback):
     """ArmLooks at a network now and then while it trains, and gives the turn to the others."""
 
-    def __init__(
-        self, side: SideBySide, name: str, every: int, look: Callable[[Run], tuple[float, list[float] | None]]
-    ):
-        """Look after each `every` steps.  look: returns the loss, and the gradient by layer or None."""
+    def __init__(self, side: SideBySide, name: str, every: int, look: Callable[[Run], Look]):
+        """Look after each `every` steps."""
         self.side, self.name, self.every_steps, self.look = side, name, every, look
         self.seconds, self.looked = 0.0, -1
 
@@ -206,10 +222,9 @@ class ArmLooks(Callback):
             return
         self.looked = run.step
         seconds, passes = self.seconds + run.seconds, self.passes(run)
-        loss, profile = self.look(run)
-        self.side.note(
-            self.name, (float(run.step), passes, seconds, loss if math.isfinite(loss) else math.nan), profile
-        )
+        found = self.look(run)
+        loss = found.loss if math.isfinite(found.loss) else math.nan
+        self.side.note(self.name, (float(run.step), passes, seconds, loss), found.profile, found.peak)
 
     def _turn(self, run: Run) -> None:
         if not self.side.pass_on(self.name):

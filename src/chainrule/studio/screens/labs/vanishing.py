@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.engines import ENGINES
 from chainrule.formulas.optimizers import SGD
 from chainrule.inspection.flow.flow import measure
 from chainrule.lab.base import scaled
@@ -25,10 +26,10 @@ from chainrule.lab.vanishing import (
 )
 from chainrule.lab.vanishing_report import Measured
 from chainrule.model import Model
-from chainrule.studio.screens.labs.side_by_side import ArmLooks, SideBySide, Tell
+from chainrule.studio.screens.labs.side_by_side import ArmLooks, Look, SideBySide, Tell
 from chainrule.training.run import Run
 from chainrule.views import words
-from chainrule.views.words.facts import CURES, PLAIN, learns
+from chainrule.views.words.facts import CHANCE, CURES, PLAIN, learns
 
 FOUND: dict[int, dict[str, float]] = {
     2: {
@@ -75,6 +76,8 @@ FOUND: dict[int, dict[str, float]] = {
 """The learning rate of each net by depth: the best of the laboratory's on its held-out images, with its budget of 1."""
 LOOKS = 100
 """ArmLooks at a net while it trains."""
+HIGH_LOSS = 2 * CHANCE
+"""A loss above this is explained: the screen gets the look at its peak, and how far apart the outputs are then."""
 
 
 def rate_of(arm: str, depth: int) -> float:
@@ -111,9 +114,14 @@ class VanishingRun(SideBySide):
         model = Model(network, seed=self.seed)
         samples = model.check_samples(X, y)
 
-        def look(run: Run) -> tuple[float, list[float]]:
+        peak: dict[str, float] = {}
+
+        def look(run: Run) -> Look:
             seen = measure(run.plan, run.theta, run.states, samples, run.step + 1)
-            return seen.loss, [float(row.delta_ratio or 0.0) for row in seen.layers]
+            if peak.get("loss", HIGH_LOSS) < seen.loss < math.inf:
+                out = ENGINES["reference"].predict(network, run.theta, run.states, X, WATCHED)
+                peak.update(step=run.step, loss=seen.loss, spread=float(np.ptp(out, 1).mean()))
+            return Look(seen.loss, [float(row.delta_ratio or 0.0) for row in seen.layers], dict(peak))
 
         steps = -(-len(data.y) // BATCH_SIZE) * EPOCHS
         looks = ArmLooks(self, arm, max(1, steps // LOOKS), look)

@@ -13,19 +13,29 @@ const METHODS = [['backpropagation', 'without_backprop.backpropagation'], ['cent
   ['forward_gradient', 'without_backprop.forward_gradient'], ['spsa', 'without_backprop.spsa'], ['openai_es', 'without_backprop.openai_es'], ['cma_es', 'without_backprop.cma_es'], ['random_search', 'without_backprop.random_search'],
   ['feedback_alignment', 'without_backprop.feedback_alignment'], ['random_features', 'without_backprop.random_features'], ['none', 'without_backprop.none']];
 
+const COLUMNS = [['step', 'without_backprop.steps', count], ['passes', 'without_backprop.passes', (passes) => count(Math.round(passes))], ['seconds', 'without_backprop.seconds', (seconds) => number(seconds, 3)],
+  ['loss', 'word.loss', (loss) => number(loss, 3)], ['accuracy', 'without_backprop.right', (share) => percent(share)]];
+
 export function without_backprop(root, store) {
   for (const [key, value] of Object.entries(defaults)) if (store.get(key) === undefined) store.set({ [key]: value });
   const get = (key) => store.get(`without_backprop.${key}`), put = (key) => (value) => store.set({ [`without_backprop.${key}`]: value });
   const label = (key) => t(store, key), name = (key) => label(METHODS.find(([one]) => one === key)[1]);
-  const rows = h('tbody');
-  const table = h('div.lab-table', h('table', { dataset: { test: 'methods' } }, h('thead', h('tr', [['without_backprop.method', ''], ['without_backprop.steps', 'number'], ['without_backprop.passes', 'number'], ['without_backprop.seconds', 'number'], ['word.loss', 'number'], ['without_backprop.right', 'number']].map(([key, kind]) => h('th', { scope: 'col', class: kind || null }, label(key))))), rows));
+  const rows = h('tbody', { role: 'rowgroup' });
+  const wait = h('p.soft', t(store, 'without_backprop.wait'));
+  // Rows that a narrow table stacks: the roles stay those of a table, and each number has its column's name beside it.
+  const head = h('tr', { role: 'row' }, h('th', { scope: 'col', role: 'columnheader' }, label('without_backprop.method')), COLUMNS.map(([, key]) => h('th.number', { scope: 'col', role: 'columnheader' }, label(key))));
+  const table = h('div.lab-table', h('table', { role: 'table', dataset: { test: 'methods' } }, h('thead', { role: 'rowgroup' }, head), rows), wait);
 
   function show(run) {
     const last = (values) => values[values.length - 1];
-    fill(rows, run.arms.filter((arm) => arm.step.length).map((arm) => h('tr', { dataset: { method: arm.name } },
-      h('td', h('i', { style: { background: armColor(store, METHODS, arm.name) } }), name(arm.name), arm.error ? h('p.message.error', arm.error) : null),
-      [['step', count(last(arm.step))], ['passes', count(Math.round(last(arm.passes)))], ['seconds', number(last(arm.seconds), 3)], ['loss', number(last(arm.loss), 3)]].map(([key, text]) => h('td.number', { dataset: { column: key, value: String(last(arm[key])) } }, text)),
-      h('td.number', arm.facts?.accuracy == null ? '–' : percent(arm.facts.accuracy)))));
+    wait.hidden = true;
+    const cell = (arm, [key, heading, write]) => {
+      const value = key === 'accuracy' ? arm.facts?.accuracy : last(arm[key]);
+      return h('td.number', { role: 'cell', dataset: { column: key, label: label(heading), value: String(value ?? '') } }, value == null ? '–' : write(value));
+    };
+    fill(rows, run.arms.filter((arm) => arm.step.length).map((arm) => h('tr', { role: 'row', dataset: { method: arm.name } },
+      h('th', { scope: 'row', role: 'rowheader' }, h('i', { style: { background: armColor(store, METHODS, arm.name) } }), name(arm.name), arm.error ? h('p.message.error', arm.error) : null),
+      COLUMNS.map((column) => cell(arm, column)))));
   }
 
   function ending({ ending: found, settings }) {
