@@ -291,6 +291,20 @@ def test_a_frozen_batch_norm_in_nested_blocks_keeps_its_statistics_and_moves_wit
 # --- what does not fit
 
 
+def nested(depth: int) -> Residual:
+    block = Residual([ReLU()])
+    for _ in range(depth - 1):
+        block = Residual([block])
+    return block
+
+
+def test_the_deepest_blocks_there_may_be():
+    model = Model(Network(2, [nested(64), Dense(1)], MSE))
+    X = np.arange(8.0).reshape(4, 2)
+    model.fit(X, X[:, 0], epochs=1)
+    assert model.predict(X).shape == (4,)
+
+
 @pytest.mark.parametrize(
     "make, named",
     [
@@ -307,6 +321,7 @@ def test_a_frozen_batch_norm_in_nested_blocks_keeps_its_statistics_and_moves_wit
         (lambda: Network(2, [Dense(2**31)], MSE), "dense_1 would have over 2,147,483,647 outputs"),
         (lambda: Network(2, [Skip([ReLU()])] * 9_999, MSE), "skip_30 would have over 2,147,483,647 outputs"),
         (lambda: Network(2, [ReLU()] * 10_001, MSE), "layers must be at most 10,000"),
+        (lambda: Network(2, [nested(65), Dense(1)], MSE), "blocks within blocks, over 64 deep"),
         (lambda: Network(2, [ReLU], MSE), "layers .* ReLU()"),
         (lambda: Network(2, [Dense(1), "relu"], MSE), "layers"),
         (lambda: Network(2, [Dense(1)], MeanSquaredError), "loss"),

@@ -340,6 +340,12 @@ def tensor(name: str, value: Any) -> Callable[[Any, Any], None]:
     return lambda _, tensors: tensors.update({name: value}) if value is not None else tensors.pop(name)
 
 
+def nested(inner: Any, depth: int) -> Any:
+    for _ in range(depth):
+        inner = {"kind": "residual", "layers": [inner]}
+    return inner
+
+
 WRONG: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "format": (put("format", 3), "has format 3, this version of Chainrule reads 1 and 2; update it"),
     "no network": (put("network", None), "the metadata contains no network"),
@@ -416,6 +422,14 @@ WRONG: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "layers without end": (
         put("network", "layers", [{"kind": "relu"}] * 10_001),
         "layers must be at most 10,000, those in blocks counted",
+    ),
+    "blocks without end": (
+        put("network", "layers", [nested({"kind": "relu"}, 65)]),
+        "layers has blocks within blocks, over 64 deep",
+    ),
+    "lists within lists": (
+        put("more", nested([], 300)),
+        "the metadata hold more than any network of 10,000",
     ),
     "widths without end": (
         put("network", "layers", [{"kind": "skip", "layers": [{"kind": "relu"}]}] * 3000),

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.files import open_regular
 from chainrule.errors import DataError, FormatError
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -60,15 +59,6 @@ class Dataset:
     def __repr__(self) -> str:
         """Show shapes and types, not values."""
         return f"Dataset({self.name!r}, X={self.X.dtype}{self.X.shape}, y={self.y.dtype}{self.y.shape})"
-
-
-@contextmanager
-def open_regular(path: PathLike) -> Iterator[BinaryIO]:
-    """Open a regular file to read; a pipe or a device, which could block or never end, is a FormatError."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise FormatError(f"{os.fspath(path)} is not a regular file; give the path of a file.")
-    with open(path, "rb") as file:
-        yield file
 
 
 def read_growing(read: Callable[[int], bytes], size: int) -> bytearray:

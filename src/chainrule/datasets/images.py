@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.datasets.idx import PathLike, open_regular
+from chainrule.core.files import open_regular
+from chainrule.datasets.idx import PathLike
 from chainrule.errors import ChainruleError, DataError, FormatError, ShapeError
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.datasets.idx import Dataset, PathLike, open_regular, read_growing, refuse_bomb
+from chainrule.core.files import open_regular
+from chainrule.datasets.idx import Dataset, PathLike, read_growing, refuse_bomb
 from chainrule.errors import ChainruleError, DataError, FormatError
 
 SIGNATURE = b"\x93NUMPY"

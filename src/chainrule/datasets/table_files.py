@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from chainrule.datasets.idx import PathLike, open_regular, refuse_bomb
+from chainrule.core.files import open_regular
+from chainrule.datasets.idx import PathLike, refuse_bomb
 from chainrule.datasets.text_tables import MAX_CELLS, read_text_table
 from chainrule.errors import DataError, FormatError
 

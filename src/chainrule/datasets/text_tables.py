@@ -22,7 +22,8 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.datasets.idx import GZIP_SIGNATURE, PathLike, open_regular, unpack
+from chainrule.core.files import open_regular
+from chainrule.datasets.idx import GZIP_SIGNATURE, PathLike, unpack
 from chainrule.datasets.numerals import decimal_of, is_missing, read_cells, read_number, read_numbers
 from chainrule.errors import DataError, FormatError
 

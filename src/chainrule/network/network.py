@@ -38,6 +38,8 @@ from chainrule.network.objective import Objective
 
 MAX_LINKS = 10_000
 """The largest number of links, including those in blocks: more is a mistake, or a file made to fill the memory."""
+MAX_DEPTH = 64
+"""The most blocks that lie within each other: what walks over them goes as deep."""
 MAX_WIDTH = 2**31 - 1
 """The largest number of outputs of a link: more would not fit an array, and blocks in a row would double them."""
 
@@ -256,9 +258,18 @@ def _described(wrong: Sequence[Any]) -> str:
 
 
 def _build(
-    layers: Sequence[Layer], fan_in: int, after: Initializer, counts: Counter[str], numbers: Iterator[int]
+    layers: Sequence[Layer],
+    fan_in: int,
+    after: Initializer,
+    counts: Counter[str],
+    numbers: Iterator[int],
+    depth: int = 0,
 ) -> tuple[Link, ...]:
-    """Build links from layers, each with its name, its widths and its parameters, depth first."""
+    """Build links from layers, each with its name, its widths and its parameters, depth first. depth: in blocks."""
+    if depth > MAX_DEPTH:
+        raise ConfigError(
+            f"layers has blocks within blocks, over {MAX_DEPTH} deep; put them one after the other."
+        )
     defaults = []
     for layer in reversed(layers):
         defaults.append(after)
@@ -275,7 +286,7 @@ def _build(
                 f"layers must be at most {MAX_LINKS:,}, those in blocks counted; leave some out."
             )
         branches = tuple(
-            _build(branch, fan_in, default, counts, numbers) for branch in layer.branches(fan_in)
+            _build(branch, fan_in, default, counts, numbers, depth + 1) for branch in layer.branches(fan_in)
         )
         fan_out, params = layer.width(fan_in), layer.parameters(fan_in, default)
         if fan_out > MAX_WIDTH:

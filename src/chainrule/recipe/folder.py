@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import chainrule
-from chainrule.core.files import cells, to_json, write_whole
+from chainrule.core.files import cells, open_regular, to_json, write_whole
 from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.recipe.naming import PYTHON, Names
 
@@ -192,7 +192,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Read the settings of a run. Raises FormatError if the file is not valid."""
     path = folder / "config.json"
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             config = json.loads(file.read(MAX_CONFIG_BYTES))
         if config["format"] != FORMAT:
             raise FormatError(f"{path} has format {str(config['format'])[:20]}, this version reads {FORMAT}.")

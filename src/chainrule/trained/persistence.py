@@ -16,7 +16,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.files import write_whole
+from chainrule.core.files import check_regular, is_modest_json, open_regular, write_whole
 from chainrule.errors import ChainruleError, ConfigError, FormatError
 from chainrule.formulas import layers
 from chainrule.formulas.initializers import INITIALIZERS, Initializer
@@ -55,7 +54,6 @@ DEFAULTS_1: dict[str, dict[str, Any]] = {
 }
 """The defaults that files of format 1 leave out, by kind. It never changes: no setting or default is added."""
 MAX_VALUES = 1 << 22  # of the metadata; most are labels
-_STRING = r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?'  # possessive, so it never backtracks
 
 LAYERS: dict[str, type[Layer]] = layers.LAYERS | {
     block.kind: block for block in (blocks.Residual, blocks.Skip)
@@ -225,7 +223,7 @@ def load(
 
     path = Path(path)
     try:
-        with path.open("rb"):
+        with open_regular(path):
             pass
         with safe_open(str(path), framework="numpy") as file:
             header = _header(path, file.metadata())
@@ -280,6 +278,7 @@ def has_ensemble(path: str | os.PathLike[str]) -> bool:
     from safetensors import SafetensorError, safe_open
 
     try:
+        check_regular(path)
         with safe_open(str(path), framework="numpy") as file:
             return "seeds" in _header(Path(path), file.metadata())
     except (SafetensorError, OSError):  # said by whoever reads it
@@ -290,9 +289,7 @@ def _header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     text = (metadata or {}).get("chainrule")
     if text is None:
         raise FormatError(f"{path} is a safetensors file without a Chainrule network in its metadata.")
-    # A list in a list takes 20 times its text. What is in strings is no structure: labels may contain anything.
-    structure = re.sub(_STRING, "", text, flags=re.DOTALL)
-    if structure.count("[") + structure.count("{") > 4 * MAX_LINKS or structure.count(",") > MAX_VALUES:
+    if not is_modest_json(text, 4 * MAX_LINKS, MAX_VALUES):
         raise FormatError(f"{path}: the metadata hold more than any network of {MAX_LINKS:,} layers has.")
     try:
         header = json.loads(text)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.core.files import write_whole
+from chainrule.core.files import is_modest_json, open_regular, write_whole
 from chainrule.errors import ConfigError, FormatError
 from chainrule.formulas.schedules import PlateauState
 from chainrule.trained.persistence import completed, custom_defaults
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 FORMAT = 2
 KEYS = ("fingerprint", "epoch", "position", "seconds", "epochs_before", "clock", "history", "stopped", "plateau",
         "now", "optimizer", "tally", "callbacks")  # fmt: skip
+MAX_CONTAINERS, MAX_COMMAS = 1 << 21, 1 << 24
+"""The most lists and objects, and values, of a run's state beside its arrays; a history has one object an epoch."""
 LATER = {"steps_before": 0, "row_sums": np.zeros(2)}
 """What an earlier version left out, as it was then."""
 
@@ -64,13 +66,15 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
-    with path.open("rb"):
+    with open_regular(path):
         pass
     try:
         with safe_open(str(path), framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in list(file.keys())}
             entry = (file.metadata() or {})["chainrule-run"]
         crc, text = entry[:8], entry[8:]
+        if not is_modest_json(text, MAX_CONTAINERS, MAX_COMMAS):
+            raise FormatError(f"{path} holds more than any run records; resume from another checkpoint.")
         if crc != checksum(text, arrays):
             raise FormatError(
                 f"{path} is damaged: its checksum does not match; resume from another checkpoint."
