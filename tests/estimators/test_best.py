@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import pickle
 import threading
@@ -452,7 +453,15 @@ def test_a_refused_fit_leaves_the_average():
         made.replace_head()
 
 
-@pytest.mark.parametrize("damage", ["weights", "temperature", "part", "report"])
+WRONG = {
+    "recipe": 5, "parameters": ["a"], "networks": -1, "epochs": 1.5, "seconds": "1", "loss": "low", "weight": 2.0,
+    "error": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "damage", ["weights", "temperature", "huge", "part", "average", "report", "records", "more", *WRONG]
+)
 def test_a_damaged_file(damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from chainrule.estimators.best import files
 
@@ -462,8 +471,18 @@ def test_a_damaged_file(damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
         described["weights"][0] += 0.5
     elif damage == "temperature":
         described["temperature"] = 50.0
+    elif damage == "huge":
+        described["temperature"] = 10**400
     elif damage == "report":
+        described["report"] = 5
+    elif damage == "records":
         described["report"] = [{"recipe": "x"}]
+    elif damage == "more":
+        described["report"][0]["other"] = 1
+    elif damage in WRONG:
+        described["report"][-1][damage] = WRONG[damage]
+    elif damage == "average":  # of which one part is the average once more
+        made.blend_.parts[1] = made.blend_.parts[1]._replace(estimator=copy.deepcopy(made))
     else:
         monkeypatch.setattr(files, "_name", lambda number: f"other_{number}")
     monkeypatch.setattr(files, "_described", lambda estimator: described)

@@ -30,6 +30,7 @@ OBJECTS: dict[str, Any] = {
 """Where the objects among the parameters are looked up by kind."""
 KEPT = "biufUO"
 """The kinds of NumPy's types that labels in a file may have."""
+MAX_LABEL_BYTES = 1 << 28
 NOT_KEPT = ("callbacks", "random_state", "scoring")
 """Parameters that are kept as numbers or text only: they may be objects of somebody else."""
 
@@ -123,7 +124,9 @@ def read(kind: type[Any], path: str | os.PathLike[str]) -> tuple[Any, dict[str, 
             made.feature_names_in_ = np.array(model.feature_names, dtype=object)
         made._no_improvement_count = 0
         check_whole(made)
-    except (ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (
+        ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError
+    ) as error:  # fmt: skip
         fault = " ".join(str(error).split())[:200]
         raise FormatError(
             f"{path}: the estimator in the metadata is malformed ({fault}); save it again."
@@ -136,6 +139,10 @@ def _put_labels(estimator: Any, data: dict[str, Any]) -> None:
     dtype = np.dtype(data["dtype"])
     if dtype.kind not in KEPT:
         raise FormatError(f"labels of type {dtype} cannot be read from a file.")
+    if dtype.itemsize * len(data["classes"]) > MAX_LABEL_BYTES:
+        raise FormatError(
+            f"{len(data['classes']):,} labels of type {dtype} take over {MAX_LABEL_BYTES >> 20} MB."
+        )
     kind = (
         check_choice(data["kind"], dict.fromkeys(("binary", "multiclass", "multilabel")), "kind")
         or data["kind"]

@@ -16,7 +16,7 @@ from chainrule.core.files import write_whole
 from chainrule.errors import ChainruleError, FormatError
 from chainrule.estimators import files
 from chainrule.estimators.best.blend import Blend, BlendPart
-from chainrule.estimators.best.report import RaceReport, Record
+from chainrule.estimators.best.report import RaceReport, record_of
 from chainrule.estimators.best.weights import EXTREME
 
 KEY = "blend"
@@ -57,19 +57,24 @@ def restore(estimator: Any, path: str | os.PathLike[str], data: Any) -> None:
         with safe_open(str(path), framework="numpy") as file, TemporaryDirectory() as folder:
             for number in range(1, len(weights)):
                 one = Path(folder) / "one"
-                one.write_bytes(file.get_tensor(_name(number)).tobytes())
-                made.append(type(estimator).load(one))
+                one.write_bytes(file.get_tensor(_name(number)))
+                part, extra = files.read(type(estimator), one)
+                if KEY in extra:  # it would have parts again, and so on
+                    raise FormatError(f"part {number} of the average is an average")
+                made.append(part)
         for each in made:
             if each.model_.network.outputs != estimator.model_.network.outputs:
                 raise FormatError("the parts of the average have other outputs than the estimator")
-        report = [Record(**{**each, "loss": _number(each["loss"])}) for each in data["report"]]
-    except (SafetensorError, ChainruleError, KeyError, TypeError, ValueError, AttributeError) as error:
+        report = RaceReport(map(record_of, data["report"]))
+    except (
+        SafetensorError, ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError
+    ) as error:  # fmt: skip
         fault = " ".join(str(error).split())[:200]
         raise FormatError(
             f"{path}: the average in the file is malformed ({fault}); save it again."
         ) from error
     parts = [BlendPart(*each) for each in zip(weights, made, recipes, strict=True)]
-    estimator.blend_, estimator.report_ = Blend(parts, degree), RaceReport(report)
+    estimator.blend_, estimator.report_ = Blend(parts, degree), report
     estimator.blend_.share_preprocessors()
 
 
@@ -89,7 +94,3 @@ def _described(estimator: Any) -> dict[str, Any]:
             for each in estimator.report_
         ],
     }
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)

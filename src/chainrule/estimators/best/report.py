@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import html
+import math
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from chainrule.errors import FormatError
 
 HEADS = ("recipe", "changed parameters", "networks", "epochs", "seconds", "loss held out", "weight")
 
@@ -33,6 +37,35 @@ class Record(NamedTuple):
         changed = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
         counts = f"{self.networks}", f"{self.epochs}", f"{self.seconds:.1f}"
         return self.recipe, changed, *counts, f"{self.loss:.5g}", f"{self.weight:.2f}"
+
+
+def record_of(data: Any) -> Record:
+    """Return the record in a file, where the loss of a recipe that failed is null. Raises FormatError."""
+    if not isinstance(data, dict) or not {"error"} | data.keys() == set(Record._fields):
+        raise FormatError("a record of the report has other entries than a race writes")
+    made = Record(**data)
+    fits = {
+        "recipe": isinstance(made.recipe, str),
+        "parameters": isinstance(made.parameters, dict),
+        "networks": _is_count(made.networks),
+        "epochs": _is_count(made.epochs),
+        "seconds": _is_number(made.seconds) and made.seconds >= 0,
+        "loss": made.loss is None or _is_number(made.loss),
+        "weight": _is_number(made.weight) and 0 <= made.weight < 1 + 1e-6,
+        "error": isinstance(made.error, str),
+    }
+    for name, is_right in fits.items():
+        if not is_right:
+            raise FormatError(f"the report has the {name} {getattr(made, name)!r:.60}, which no race records")
+    return made._replace(loss=math.nan if made.loss is None else made.loss)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 53
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 class RaceReport(list[Record]):
