@@ -46,6 +46,8 @@ class Stream:
         scale: TargetScale | None = None,
     ) -> None:
         """Read nothing yet."""
+        if source.sizes is not None and not source.sizes.sum():
+            raise DataError("the source has no rows; give at least one.")
         self.source, self.network, self.seed, self.scale = source, network, seed, scale
         self.known, self.class_weight = classes, class_weight
         self.survey: Survey | None = None

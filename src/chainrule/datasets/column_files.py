@@ -5,14 +5,13 @@ from __future__ import annotations
 import glob
 import os
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from chainrule.core.files import check_regular
 from chainrule.datasets.table_files import ARROW, PARQUET
 from chainrule.errors import ConfigError, DataError, FormatError
 
@@ -37,6 +36,10 @@ class ColumnFile:
     """of its length and its end: the footer of Parquet, which says where all of it lies; of Arrow 4 KB"""
     metadata: Any = None
     """the footer of a Parquet file, so that it is read once"""
+    end: int = 0
+    """the bytes of the end of which the checksum is"""
+    stamp: tuple[int, int] | None = None
+    """the inode of a local file, and when it was changed, in ns"""
 
     @property
     def is_parquet(self) -> bool:
@@ -50,11 +53,11 @@ class ColumnFile:
     def read(self, group: int, columns: Sequence[str]) -> Any:
         """Read columns of a group as a PyArrow table. Raises FormatError that names file, group and column.
 
-        It names no column if each of them alone can be read.
+        It names no column if each of them alone can be read. Raises DataError for a file that is no longer the same.
         """
         try:
             return self._read(group, columns)
-        except MemoryError:  # says nothing of the file
+        except (MemoryError, DataError):  # it says nothing of the file, or all
             raise
         except Exception as error:  # of Arrow, of the system, and of a server whatever its client raises
             for name in columns if len(columns) > 1 else ():
@@ -71,13 +74,33 @@ class ColumnFile:
         from pyarrow import parquet
 
         with opened(self.path, self.system) as file:
+            self._check_same(file)
             if self.is_parquet:
-                return parquet.ParquetFile(file, metadata=self.metadata).read_row_group(
+                found = parquet.ParquetFile(file, metadata=self.metadata).read_row_group(
                     group, columns=list(columns)
                 )
-            fields = [self.schema.get_field_index(name) for name in columns]
-            batch = pa.ipc.open_file(file, options=only(fields)).get_batch(group)
-            return pa.Table.from_batches([batch]).select(list(columns))
+            else:
+                fields = [self.schema.get_field_index(name) for name in columns]
+                batch = pa.ipc.open_file(file, options=only(fields)).get_batch(group)
+                found = pa.Table.from_batches([batch]).select(list(columns))
+            if self.stamp is not None:  # behind a URL it would be one more request
+                self._check_same(file)
+            return found
+
+    def _check_same(self, file: Any) -> None:
+        """Raise DataError if an open file is not the one that was looked into: what is in it lies elsewhere.
+
+        A local one is known by its inode and the time of its change, and where these say nothing by length and end.
+        """
+        stamp, size = stamp_of(file), file.size()
+        is_same = size == self.bytes and (stamp is None or self.stamp is None or stamp[1] == self.stamp[1])
+        if is_same and (stamp is None or stamp != self.stamp):  # some file systems number a file anew
+            is_same = checksum_of_end(file, self.end) == self.checksum
+        if not is_same:
+            raise DataError(
+                f"{self.path} was replaced or changed while it was in use; make the source anew, and write other data "
+                "under another name."
+            )
 
 
 def opened(path: str, system: Any) -> Any:
@@ -85,6 +108,24 @@ def opened(path: str, system: Any) -> Any:
     import pyarrow as pa
 
     return pa.OSFile(path) if system is None else pa.PythonFile(system.open(path, "rb"), mode="r")
+
+
+def stamp_of(file: Any) -> tuple[int, int] | None:
+    """Return the inode of an open local file, and when it was changed; None for one behind a URL."""
+    try:
+        found = os.fstat(file.fileno())
+    except OSError:  # one of Python's has no number
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def checksum_of_end(file: Any, end: int) -> int:
+    """Return a checksum of an open file's length and its last bytes, so many of them."""
+    size = file.size()
+    file.seek(max(0, size - end))
+    crc = zlib.crc32(file.read(), zlib.crc32(f"{size}".encode()))
+    file.seek(0)
+    return crc
 
 
 def only(fields: list[int]) -> Any:
@@ -104,8 +145,10 @@ def look_into(path: str, system: Any) -> ColumnFile:
 
     kind = "Parquet" if path.lower().endswith(PARQUET) else "Arrow"
     try:
+        if system is None:
+            check_regular(path)
         with opened(path, system) as file:
-            size = file.size()
+            size, stamp = file.size(), stamp_of(file)
             if kind == "Parquet":
                 found = parquet.ParquetFile(file)
                 footer, metadata = found.metadata.serialized_size + 8, found.metadata
@@ -115,16 +158,18 @@ def look_into(path: str, system: Any) -> ColumnFile:
                 schema, metadata, footer = pa.ipc.open_file(file).schema, None, 1 << 12
                 reader = pa.ipc.open_file(file, options=only([0] if schema.names else []))
                 sizes = [reader.get_batch(k).num_rows for k in range(reader.num_record_batches)]
-            file.seek(max(0, size - footer))
-            crc = zlib.crc32(file.read(), zlib.crc32(f"{size}".encode()))
+            crc = checksum_of_end(file, footer)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist; name a file or a folder that does.") from error
-    except MemoryError:
+    except (MemoryError, FormatError):
         raise
     except Exception as error:
         said = " ".join(f"{error}".split())[:160] or type(error).__name__
         raise FormatError(f"{path} is damaged or no {kind} file ({said}); write it anew.") from error
-    return ColumnFile(path, system, tuple(sizes), schema, size, crc, metadata)
+    twice = next((name for name, count in Counter(schema.names).items() if count > 1), None)
+    if twice is not None:
+        raise DataError(f"{path} has two columns of the name {twice[:60]!r}; rename one of them.")
+    return ColumnFile(path, system, tuple(sizes), schema, size, crc, metadata, footer, stamp)
 
 
 def find_files(paths: Any) -> list[ColumnFile]:
@@ -193,22 +238,6 @@ def _remote(url: str) -> list[tuple[str, Any]]:
         for name in sorted(names)
         if name.lower().endswith(ENDINGS) and not (is_folder and _is_hidden(name, path))
     ]
-
-
-def first_null(column: Any) -> int:
-    """Return the row of the first null of a PyArrow column that has one."""
-    missing: NDArray[np.bool_] = column.is_null().to_numpy()
-    return int(missing.argmax())
-
-
-def is_text(kind: Any) -> bool:
-    """Return whether a type of PyArrow is text."""
-    import pyarrow.types as t
-
-    return bool(
-        t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind)
-        or (t.is_dictionary(kind) and is_text(kind.value_type))
-    )  # fmt: skip
 
 
 def read_as(file: ColumnFile, group: int, schema: Any) -> Any:

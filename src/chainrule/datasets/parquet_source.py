@@ -14,7 +14,18 @@ from chainrule.core.buffers import Buffers
 from chainrule.core.prefetch import prefetch
 from chainrule.core.settings import check_choice, check_count
 from chainrule.data.source import Source, SourceBlock
-from chainrule.datasets.column_files import ColumnFile, find_files, first_null, is_text
+from chainrule.datasets.column_files import ColumnFile, find_files
+from chainrule.datasets.columns import (
+    first_null,
+    is_number,
+    is_text,
+    smallest,
+    to_codes,
+    to_numbers,
+    to_text,
+    to_values,
+    use,
+)  # fmt: skip
 from chainrule.errors import ConfigError, DataError
 
 WINDOW_BYTES = 1 << 26
@@ -22,6 +33,8 @@ WINDOW_BYTES = 1 << 26
 MOST_CATEGORIES = 1 << 20
 TILE = 1 << 14
 """The rows of which columns become rows at a time: they stay in the cache."""
+LARGEST_EXACT = 1 << 53
+"""The integer up to which float64 has every one."""
 DTYPES = {"uint8": "uint8", "float32": "float", "float64": "double"}
 """The types of X, each with PyArrow's name for columns that are stored as its numbers."""
 
@@ -39,7 +52,8 @@ class ParquetSource(Source):
     weight: the column of the rows' weights; None for 1 each.
     columns: the columns of X in order; None for all but target and weight, as the first file has them.
     dtype: of X. None for the smallest of uint8, float32 and float64 that keeps every number: uint8 if all columns are
-        bytes or booleans, float32 up to integers of 16 bits, float64 for larger ones. "float32" halves the memory.
+        bytes or booleans, float32 up to integers of 16 bits, float64 for larger ones, of which one beyond 2^53 is an
+        error. "float64" rounds those, and "float32", of half the memory, others too.
     categories: the texts of each column of text, {"city": ("Aarhus", "Oslo")}, as `learn_categories` finds them. A text
         becomes its place among them from 1 on, for an `Embedding`; another one, and a null, becomes 0.
     shuffle, window: as of `Source`; None for as many rows as have 64 MB.
@@ -65,6 +79,8 @@ class ParquetSource(Source):
         """Read the footers of all files; of rows only those of the first column of Arrow files, which counts them."""
         self.files = find_files(paths)
         self.targets = [target] if isinstance(target, str) else list(target)
+        if not self.targets:
+            raise ConfigError("target must name a column, or a list of at least one.")
         self.weight = weight
         first, beside = self.files[0], {*self.targets, weight}
         names = (
@@ -83,7 +99,7 @@ class ParquetSource(Source):
         self.texts = [name for name in names if is_text(first.schema.field(name).type)]
         for name in (*names, *([] if weight is None else [weight])):
             kind = first.schema.field(name).type
-            if not (_is_number(kind) or name in self.texts):
+            if not (is_number(kind) or name in self.texts):
                 raise DataError(
                     f"{first.path} has the column {name!r} of type {kind}, which is neither numbers nor text; convert "
                     "it to numbers, or leave it out by columns."
@@ -94,7 +110,8 @@ class ParquetSource(Source):
                 f"categories has {unknown[0]!r}, which is no column of text among the features."
             )
         self.categories = {name: tuple(texts) for name, texts in (categories or {}).items()}
-        self.dtype = _smallest([file.schema.field(name).type for file in self.files for name in names])
+        self.dtype = smallest([file.schema.field(name).type for file in self.files for name in names])
+        self.is_exact = dtype is None
         if dtype is not None:
             check_choice(dtype, DTYPES, "dtype")
             if dtype == "uint8" != self.dtype.name:
@@ -149,8 +166,8 @@ class ParquetSource(Source):
         table = file.read(group, [*self.feature_names, *beside])
         X = self.buffers.empty((table.num_rows, self.inputs), self.dtype)
         self._fill(X, table.select(self.feature_names), block)
-        y: list[NDArray[Any]] = [_values(self._whole(table, name, block)) for name in self.targets]
-        weight = None if self.weight is None else _values(self._whole(table, self.weight, block))
+        y: list[NDArray[Any]] = [to_values(self._whole(table, name, block)) for name in self.targets]
+        weight = None if self.weight is None else to_values(self._whole(table, self.weight, block))
         return SourceBlock(X, y[0] if len(y) == 1 else np.stack(y, 1), weight)
 
     def learn_categories(self) -> dict[str, tuple[str, ...]]:
@@ -162,7 +179,7 @@ class ParquetSource(Source):
         if self.texts:
             for table in prefetch(self._tables(self.texts)):
                 for name, known in found.items():
-                    texts = _as_text(table.column(name)).unique().to_pylist()
+                    texts = to_text(table.column(name)).unique().to_pylist()
                     known.update(text for text in texts if text is not None)
                     if len(known) > MOST_CATEGORIES:
                         raise DataError(
@@ -197,12 +214,25 @@ class ParquetSource(Source):
                 first += len(batch)
             return
         numbers = [
-            _codes(each, self.categories[name]) if name in self.categories else _numbers(each)
+            to_codes(each, self.categories[name]) if name in self.categories else to_numbers(each)
             for name, each in zip(self.feature_names, columns, strict=True)
         ]
+        for name, each in zip(self.feature_names, numbers, strict=True):
+            if self.is_exact and each.dtype.kind in "iu" and each.dtype.itemsize == 8:
+                self._check_exact(each, name, block)
         for first in range(0, len(X), TILE):
             rows = slice(first, first + TILE)
             X[rows] = np.stack([each[rows] for each in numbers], dtype=X.dtype, casting="unsafe").T
+
+    def _check_exact(self, numbers: NDArray[Any], name: str, block: int) -> None:
+        """Raise DataError for an integer that float64 might round."""
+        beyond = (numbers > LARGEST_EXACT) | (numbers < -LARGEST_EXACT)
+        if beyond.any():
+            row = int(beyond.argmax())
+            raise DataError(
+                f"{self.where(block)} has {numbers[row]} at row {row}, column {name!r}, and float64 keeps apart "
+                "integers up to 2^53; leave the column out by columns, or pass dtype='float64' to have it rounded."
+            )
 
     def _whole(self, table: Any, name: str, block: int) -> Any:
         """Return a column of a row group. Raises DataError if it has a null."""
@@ -228,73 +258,8 @@ def _check_schema(file: ColumnFile, first: ColumnFile, names: Sequence[str]) -> 
             raise DataError(f"{file.path} lacks the column {name!r}{whose}; {hint}")
     for name in names:
         mine, theirs = file.schema.field(name).type, first.schema.field(name).type
-        if _kind(mine) != _kind(theirs):
+        if use(mine) != use(theirs):
             raise DataError(
                 f"{file.path} has the column {name!r} of type {mine}, and {first.path} of type {theirs}; write them "
                 "alike."
             )
-
-
-def _is_number(kind: Any) -> bool:
-    import pyarrow.types as t
-
-    return bool(t.is_integer(kind) or t.is_floating(kind) or t.is_boolean(kind) or t.is_decimal(kind))
-
-
-def _kind(kind: Any) -> str:
-    """Return what a type is for: numbers, text, or itself."""
-    return "number" if _is_number(kind) else "text" if is_text(kind) else str(kind)
-
-
-def _smallest(kinds: Sequence[Any]) -> np.dtype[Any]:
-    """Return the smallest of the types of X that keeps every number of columns of these types."""
-    import pyarrow.types as t
-
-    numbers = [kind for kind in kinds if not is_text(kind)]
-    if kinds and all(t.is_boolean(kind) or t.is_uint8(kind) for kind in kinds):
-        return np.dtype(np.uint8)
-    is_small = all(
-        t.is_boolean(k) or t.is_float16(k) or t.is_float32(k) or (t.is_integer(k) and k.bit_width <= 16)
-        for k in numbers
-    )
-    return np.dtype(np.float32 if is_small else np.float64)
-
-
-def _numbers(column: Any) -> NDArray[Any]:
-    """Return the numbers of a column, not copied where they lie in one piece."""
-    import pyarrow as pa
-
-    if pa.types.is_decimal(column.type):
-        column = column.cast(pa.float64())
-    parts = [chunk.to_numpy(zero_copy_only=False) for chunk in column.chunks]
-    found: NDArray[Any] = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty(0)])
-    return found
-
-
-def _as_text(column: Any) -> Any:
-    """Return a column of text as PyArrow's strings."""
-    import pyarrow as pa
-
-    return column.cast(pa.large_string())
-
-
-def _codes(column: Any, texts: Sequence[str]) -> NDArray[Any]:
-    """Return the place of each text among the known ones, from 1 on; 0 for another one and for a null."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    known = pa.array(texts, pa.large_string())
-    places_of: NDArray[Any] = (
-        pc.index_in(_as_text(column), value_set=known, skip_nulls=True).fill_null(-1).to_numpy()
-    )
-    return places_of + 1
-
-
-def _values(column: Any) -> NDArray[Any]:
-    """Return a column of numbers or of text, each text once in memory."""
-    if not is_text(column.type):
-        return _numbers(column)
-    coded = _as_text(column).combine_chunks().dictionary_encode()
-    texts = np.array(coded.dictionary.to_pylist() or [""])
-    found: NDArray[Any] = texts[coded.indices.to_numpy()]
-    return found
