@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMP := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help mnist studio test lint format docs bench bench-tables sanitize clean
+.PHONY: help mnist studio test test-all lint format docs bench bench-tables sanitize clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -27,9 +27,14 @@ studio: $(STAMP)studio  ## open a page: draw a digit, train, step through backpr
 	$(BIN)/chainrule studio $(ARGS)
 
 # One thread a worker: the workers are the parallelism, and more threads than cores slow each other down.
-test: $(STAMP)test  ## run every test, slow ones and browser ones too (WORKERS=auto, ARGS="-k losses")
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
-		$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+
+test: $(STAMP)test  ## run the tests, but for the slow ones (WORKERS=auto, ARGS="-k losses")
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: $(STAMP)test-all  ## run every test, the slow ones too, for which more packages are installed
+	$(PYTEST) $(ARGS)
 
 lint: $(STAMP)lint  ## check style, formatting and types
 	$(BIN)/ruff check
@@ -86,8 +91,9 @@ $(STAMP)bench-tables: $(STAMP)core
 
 # The extra's packages alone: the package itself is there, and is not built again. What builds sanitized modules needs none of it.
 $(STAMP)studio $(STAMP)test $(STAMP)lint $(STAMP)docs $(STAMP)bench: $(STAMP)core
+$(STAMP)test-all: $(STAMP)test
 $(STAMP)sanitize: pyproject.toml | $(STAMP)venv
-$(STAMP)studio $(STAMP)test $(STAMP)lint $(STAMP)docs $(STAMP)bench $(STAMP)sanitize: $(STAMP)%:
+$(STAMP)studio $(STAMP)test $(STAMP)test-all $(STAMP)lint $(STAMP)docs $(STAMP)bench $(STAMP)sanitize: $(STAMP)%:
 	$(BIN)/python -c 'import tomllib; \
 		print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$*"], sep="\n")' \
 		> $(VENV)/$*.txt

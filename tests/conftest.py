@@ -6,6 +6,8 @@ import gc
 import os
 import shutil
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, Page, Playwright, Route
 
 # Read when JAX is first imported. With 64 bits allowed, float64 stays float64 and float32 stays float32, as in NumPy.
 os.environ.setdefault("JAX_ENABLE_X64", "1")
@@ -63,16 +65,65 @@ def is_local(url: str) -> bool:
     )
 
 
-# One browser a file of tests: Playwright's event loop would stand in the way of asyncio if it lived longer.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium_path()
-    from playwright.sync_api import sync_playwright
+class Chromium:
+    """The browser of this process: from its first test that opens a page to the next file's first test that does not.
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, headless=True, args=CHROMIUM_ARGUMENTS)
-        yield browser
-        browser.close()
+    Playwright's event loop, which runs meanwhile, would stand in the way of asyncio there.
+    """
+
+    def __init__(self) -> None:
+        self.ending = ExitStack()
+        self.playwright: Playwright | None = None
+        self.browser: Browser | None = None
+        self.file: Path | None = None
+        """of the last test that opened a page; the pages of a file may be open to its end"""
+
+    def started(self) -> Playwright:
+        if self.playwright is None:
+            chromium_path()
+            from playwright.sync_api import sync_playwright
+
+            self.playwright = self.ending.enter_context(sync_playwright())
+        return self.playwright
+
+    def launched(self) -> Browser:
+        if self.browser is None or not self.browser.is_connected():
+            self.browser = self.started().chromium.launch(
+                executable_path=chromium_path(), headless=True, args=CHROMIUM_ARGUMENTS
+            )
+            self.ending.callback(self.browser.close)
+        return self.browser
+
+    def end(self) -> None:
+        self.playwright = self.browser = None
+        self.ending.close()
+
+
+CHROMIUM = Chromium()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("browser"):
+        CHROMIUM.file = item.path
+    elif item.path != CHROMIUM.file:
+        CHROMIUM.end()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    CHROMIUM.end()
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Playwright:
+    return CHROMIUM.started()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Browser:
+    """The same one for all files: a test that opens contexts closes them."""
+    return CHROMIUM.launched()
 
 
 @pytest.fixture
@@ -114,6 +165,18 @@ def guarded_page(browser: Browser, **options: Any) -> Iterator[Page]:
     yield page
     context.close()
     assert not faults, "\n".join(faults)
+
+
+LONGEST = ("training", "browser", "gradient", "engines", "property", "cli", "estimators")
+"""Folders whose files take longest for each of their tests, in the order in which they are run."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no worker is left with it at the end; a file's tests stay together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    places = {name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (item.path not in slow, places.get(item.path.parent.name, len(LONGEST))))
 
 
 # What collection makes stays to the end: no look for garbage goes through it, while it grows or during the tests.

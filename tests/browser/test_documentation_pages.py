@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+from needs import needs
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, needs("sphinx")]
 DOCS = Path(__file__).parents[2] / "docs"
 FORMULAS = """[...document.querySelectorAll('math')].map(formula => {
   const box = formula.getBoundingClientRect();

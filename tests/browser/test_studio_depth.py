@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,16 +14,16 @@ from chainrule.studio.studio import Studio
 from conftest import CHROMIUM_ARGUMENTS, chromium_path
 from studio_pages import Pages, settle, studio_pages
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Playwright
+
 pytestmark = pytest.mark.browser
 VIEW = "document.querySelector('[data-test=network]').view"
 DEPTH = {"draw.view": "depth"}
 
 
 @pytest.fixture(scope="module")
-def pages() -> Iterator[Pages]:
-    path = chromium_path()
-    from playwright.sync_api import sync_playwright
-
+def pages(playwright: Playwright) -> Iterator[Pages]:
     arguments = [one for one in CHROMIUM_ARGUMENTS if one != "--disable-gpu"]
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (40, 784)).astype(np.uint8), rng.integers(0, 10, 40)
@@ -31,14 +31,13 @@ def pages() -> Iterator[Pages]:
         784, [Rescale(1 / 255), Dense(20), ReLU(), Dense(6), ReLU(), Dense(10)], SoftmaxCrossEntropy()
     )
     studio = Studio(Model(network, dtype="float32", seed=0), from_arrays(X, y, name="noise"), name="deep")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path,
-            args=[*arguments, "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
-        )
-        with studio_pages(browser, studio) as pages:
-            yield pages
-        browser.close()
+    browser = playwright.chromium.launch(
+        executable_path=chromium_path(),
+        args=[*arguments, "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
+    )
+    with studio_pages(browser, studio) as pages:
+        yield pages
+    browser.close()
 
 
 def drawn(page: Any, index: int) -> dict[str, Any]:

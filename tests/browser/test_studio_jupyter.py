@@ -21,11 +21,12 @@ import pytest
 
 from chainrule import Adam, Dense, Model, Network, ReLU, SoftmaxCrossEntropy, load
 from conftest import is_local
+from needs import needs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, needs("jupyterlab")]
 
 ROOT = ".jp-OutputArea .chainrule"
 CELLS = [

@@ -8,12 +8,13 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray")
+from needs import needs
+
+pytestmark = [pytest.mark.slow, needs("ray")]
 
 PROGRAM = str(Path(__file__).parents[1] / "ray_run.py")
 SECONDS = 900
@@ -53,7 +54,6 @@ def test_a_run_in_one_process_has_the_bits_of_one_without_ray(tmp_path):
     assert found["workers"] == {"0 of 1": {"bits": found["plain"], "resumed": False}}
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(bool(os.environ.get("CI")), reason="takes two minutes of processor time, to start Ray")
 def test_a_killed_worker_is_replaced_and_the_bits_stay(tmp_path):
     """Ray starts both again from the last checkpoint that it took in."""
