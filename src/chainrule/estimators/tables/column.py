@@ -15,10 +15,11 @@ import hashlib
 import ipaddress
 import math
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from numbers import Real
 from pathlib import PurePath
 from typing import Any
@@ -125,7 +126,7 @@ def plain(value: float) -> str:
     return str(int(value)) if value == math.floor(value) and abs(value) < 1e16 else repr(float(value))
 
 
-def _sort(cls: type) -> str:
+def _sort_of(cls: type) -> str:
     """Return the form of a class of values, or what is wrong with it."""
     if cls is type(None) or cls.__name__ in ("NAType", "NaTType"):
         return _MISSING
@@ -143,6 +144,9 @@ def _sort(cls: type) -> str:
     if issubclass(cls, written) or cls.__name__ in _WRITTEN:
         return "text"
     return _NESTED
+
+
+_sort: Callable[[Any], str] = lru_cache(maxsize=256)(_sort_of)
 
 
 def _float(value: Any) -> float:

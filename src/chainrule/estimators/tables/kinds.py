@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -116,9 +117,11 @@ def categories(column: Column) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     return np.where(missing, np.nan, codes.astype(float)), texts
 
 
-def codes(column: Column, learned: LearnedColumn) -> NDArray[np.int64]:
-    """Return the codes of a column by the categories of training, (n,): -1 missing, len(categories) for others."""
-    known = {text: k for k, text in enumerate(learned.categories)}
+def codes(column: Column, learned: LearnedColumn, known: Mapping[str, int]) -> NDArray[np.int64]:
+    """Return the codes of a column by the categories of training, (n,): -1 missing, len(categories) for others.
+
+    known: the code of each category.
+    """
     if learned.kind == "boolean" and column.form != "boolean":
         return _booleans(column, learned)
     values, texts = categories(column)

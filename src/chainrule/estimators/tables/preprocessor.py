@@ -15,7 +15,7 @@ from chainrule.errors import ConfigError, DataError, FormatError, ShapeError
 from chainrule.estimators.tables import fitting, kinds, reading, state
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.description import DescribedTable, describe
-from chainrule.estimators.tables.encoding import Embedded, embedded, encode, numbers
+from chainrule.estimators.tables.encoding import Embedded, Encoder, embedded, numbers
 from chainrule.estimators.tables.learned import LearnedColumn
 from chainrule.estimators.tables.scaling import LARGEST, SCALES
 
@@ -59,6 +59,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     _learned: tuple[LearnedColumn, ...]
+    _encoder: Encoder
     _rows: int | None
     _named: bool
 
@@ -92,8 +93,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> TablePreprocessor:
         """Learn from a training table what each column is and what it becomes.
 
-        X: a data frame of pandas, Polars, PyArrow or another library that narwhals knows; a dict of columns; or an
-        array (n, columns).  y: not used.
+        X: a data frame of pandas, Polars, PyArrow or another library that narwhals knows; a dict of columns; an array
+        (n, columns); or a list of mappings, a row each.  y: not used.
         sample_weight: (n,) weights of at least 0; one of 2 counts as two equal rows, one of 0 as none.
         """
         rules = self._rules()
@@ -119,23 +120,27 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, X: Any) -> NDArray[np.floating]:
         """Return the (n, outputs) inputs of a network for a table with the columns of training.
 
+        X: as for `fit`, or rows by the names of their columns: a mapping of values, a list of mappings, or a row of a
+        pandas frame. A few rows are prepared all columns at once, to the same bits.
         Raises DataError for a missing column and for values of another kind than in training.
         """
         self._check_fitted()
-        names = [each.name for each in self._learned]
-        used = [each.name for each in self._learned if each.became != "dropped"]
-        table = reading.read(X, known=used if self._named else None)
+        learned, encoder = self._learned, self._encoder
+        used = [each.name for each in learned if each.became != "dropped"]
+        numbers = encoder.numbers if self._named else encoder.numbers._replace(names=())
+        table = reading.read(X, known=used if self._named else None, numbers=numbers)
+        at = {column.name: k for k, column in enumerate(table.columns)}
         if self._named and table.named:
             places(used, table.names, "X")
-            columns = {column.name: column for column in table.columns}
         else:
-            if len(table.columns) != len(names):
+            if len(table.names) != len(learned):
                 raise ShapeError(
-                    f"X has {len(table.columns)} features, but TablePreprocessor is expecting {len(names)} features as "
-                    "input; pass the columns of training, or a data frame, whose columns are matched by name."
+                    f"X has {len(table.names)} features, but TablePreprocessor is expecting {len(learned)} features "
+                    "as input; pass the columns of training, or a data frame, whose columns are matched by name."
                 )
-            columns = dict(zip(names, table.columns, strict=True))
-        return encode(columns, self._learned, table.rows, self._rules_dtype())
+            pairs = zip(learned, table.names, strict=True)
+            at = {each.name: at[label] for each, label in pairs if label in at}
+        return encoder.encode(table, at, self._rules_dtype())
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the outputs: "sex=male", "signed days", "age missing".
@@ -209,6 +214,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tuple(k for k, each in enumerate(self._learned) for _ in each.outputs())
 
     def _publish(self) -> None:
+        self._encoder = Encoder(self._learned)
         self.n_features_in_ = len(self._learned)
         self.__dict__.pop("feature_names_in_", None)
         if self._named:

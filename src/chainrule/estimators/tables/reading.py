@@ -1,4 +1,4 @@
-"""Read a table: a data frame of any library that narwhals knows, a dict of columns, or a two-dimensional array."""
+"""Read a table: a data frame of any library that narwhals knows, a dict of columns, an array, or rows by name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from chainrule.data import frames
 from chainrule.errors import DataError, ShapeError
-from chainrule.estimators.tables.column import Column, numbers, objects, texts, times
+from chainrule.estimators.tables import few_rows
+from chainrule.estimators.tables.column import Column, objects, texts, times
+from chainrule.estimators.tables.column import numbers as numbers_of
+from chainrule.estimators.tables.few_rows import NumberBlock, Numbers
+from chainrule.estimators.tables.given_rows import as_columns, is_pandas
 
 
 class RawTable(NamedTuple):
@@ -22,41 +26,73 @@ class RawTable(NamedTuple):
     """its columns have names of their own, which are all text; those of others are their numbers"""
     names: list[str]
     """of all columns, those that were not read too"""
+    block: NumberBlock | None = None
+    """the columns that are not among the others, for they were read at once"""
 
 
-def read(X: Any, name: str = "X", known: Sequence[str] | None = None) -> RawTable:
+def read(
+    X: Any, name: str = "X", known: Sequence[str] | None = None, numbers: Numbers | None = None
+) -> RawTable:
     """Read a table.
 
-    known: the columns that are needed: of a table with names, no others are read.
+    known: the columns that are needed: of a table with names, no others are read; a pandas Series whose index has one
+    of these names is a row.  numbers: those that may come as one array, which they do in a table of few rows.
     Raises DataError for cells that are no single values and for two columns of one name, ShapeError for other shapes.
     """
-    if isinstance(X, Mapping):
-        return _mapping(X, name, known)
     if hasattr(X, "tocsr") or hasattr(X, "todense"):
         raise DataError(
-            f"{name} is a sparse matrix, which a table cannot be; pass {name}.toarray(), or the matrix to a model "
-            "without preprocessing."
+            f"{name} is a sparse matrix, which a table cannot be; pass {name}.toarray() or, to an estimator, leave "
+            "preprocess out: without it sparse matrices are taken as they are."
         )
+    X = as_columns(X, known)
+    if isinstance(X, Mapping):
+        return _mapping(X, name, known, numbers)
     if frames.is_frame(X):
-        return _frame(X, name, known)
-    return _array(X, name)
+        return _frame(X, name, known, numbers)
+    return _array(X, name, numbers)
 
 
-def _frame(X: Any, name: str, known: Sequence[str] | None) -> RawTable:
-    frame = frames.read_frame(X, name)
-    if not hasattr(frame, "columns"):
-        raise ShapeError(
-            f"{name} is a series, and a table has columns; pass a frame, such as {name}.to_frame()."
-        )
-    names = list(frame.columns)
+def _frame(X: Any, name: str, known: Sequence[str] | None, numbers: Numbers | None) -> RawTable:
+    if is_pandas(X):
+        frame, names = X, X.columns.tolist()
+    else:
+        frame = frames.read_frame(X, name)
+        if not hasattr(frame, "columns"):
+            raise ShapeError(
+                f"{name} is a series, and a table has columns; pass a frame: {name}.to_frame() of a column or, in "
+                f"pandas, {name}.to_frame().T of a row."
+            )
+        names = list(frame.columns)
     named = all(isinstance(each, str) for each in names)
-    labels = _labels(names, name)
-    rows = len(frame)
-    wanted = None if known is None else set(known)
-    kept = [label for label in labels if wanted is None or label in wanted]
-    at = {label: k for k, label in enumerate(labels)}
-    columns = [_series(label, frame.get_column(names[at[label]])) for label in kept]
-    return RawTable(columns, rows, named, labels)
+    labels, rows = _labels(names, name), len(frame)
+    wanted = set(labels if known is None or not named else known)
+    block = None
+    if numbers is not None and named and 0 < rows <= few_rows.FEW:
+        block = few_rows.of_pandas(X, labels, numbers) if is_pandas(X) else few_rows.of_frame(frame, numbers)
+    done = set() if block is None or numbers is None else {numbers.names[k] for k in block.which}
+    columns = [
+        _frame_column(frame, k, names[k] if named else None, label)
+        for k, label in enumerate(labels)
+        if label in wanted and label not in done
+    ]
+    return RawTable(columns, rows, named, labels, block)
+
+
+def _frame_column(frame: Any, k: int, key: str | None, label: str) -> Column:
+    if not is_pandas(frame):
+        return _series(label, frame.get_column(frame.columns[k]))
+    native = frame.iloc[:, k] if key is None else frame[key]
+    dtype = native.dtype
+    if isinstance(dtype, np.dtype):
+        if dtype.kind in "iuf":
+            return numbers_of(label, native.to_numpy())
+        if dtype.kind in "bOc":
+            return objects(label, native.tolist())
+    elif type(dtype).__name__ in ("StringDtype", "CategoricalDtype"):
+        return objects(label, native.tolist())
+    import narwhals
+
+    return _series(label, narwhals.from_native(native, series_only=True))
 
 
 def _series(name: str, series: Any) -> Column:
@@ -65,7 +101,7 @@ def _series(name: str, series: Any) -> Column:
     dtype = series.dtype
     if dtype.is_numeric() and not isinstance(dtype, (nw.Decimal, nw.Int128, nw.UInt128)):
         values = series.to_numpy()
-        return numbers(name, values) if values.dtype.kind in "iuf" else objects(name, series.to_list())
+        return numbers_of(name, values) if values.dtype.kind in "iuf" else objects(name, series.to_list())
     if isinstance(dtype, (nw.String, nw.Enum)):
         return objects(name, series.to_list())
     if dtype.is_temporal() and not isinstance(dtype, nw.Time):
@@ -77,25 +113,30 @@ def _series(name: str, series: Any) -> Column:
     return objects(name, series.to_list())
 
 
-def _mapping(X: Mapping[Any, Any], name: str, known: Sequence[str] | None) -> RawTable:
+def _mapping(
+    X: Mapping[Any, Any], name: str, known: Sequence[str] | None, numbers: Numbers | None
+) -> RawTable:
     names = list(X)
     labels = _labels(names, name)
-    wanted = None if known is None else set(known)
+    named = all(isinstance(each, str) for each in names)
+    wanted = set(labels if known is None or not named else known)
+    block = few_rows.of_mapping(X, numbers) if numbers is not None and named else None
+    done = set() if block is None or numbers is None else {numbers.names[k] for k in block.which}
     columns = [
         _values(label, X[key], name)
         for label, key in zip(labels, names, strict=True)
-        if wanted is None or label in wanted
+        if label in wanted and label not in done
     ]
-    lengths = {len(column.values) for column in columns}
+    lengths = {len(column.values): column.name for column in reversed(columns)}
+    if block is not None and numbers is not None:
+        lengths[block.values.shape[1]] = numbers.names[block.which[0]]
     if len(lengths) > 1:
-        longest = max(columns, key=lambda column: len(column.values))
-        other = next(column for column in columns if len(column.values) != len(longest.values))
+        longest, other = max(lengths), next(each for each in lengths if each != max(lengths))
         raise ShapeError(
-            f"{name} has {len(longest.values)} values in column {longest.name!r} and {len(other.values)} in "
-            f"{other.name!r}; make them equal."
+            f"{name} has {longest} values in column {lengths[longest]!r} and {other} in {lengths[other]!r}; make them "
+            "equal."
         )
-    named = all(isinstance(each, str) for each in names)
-    return RawTable(columns, lengths.pop() if lengths else 0, named, labels)
+    return RawTable(columns, next(iter(lengths), 0), named, labels, block)
 
 
 def _values(label: str, values: Any, name: str) -> Column:
@@ -115,7 +156,7 @@ def _values(label: str, values: Any, name: str) -> Column:
     return _slice(label, values)
 
 
-def _array(X: Any, name: str) -> RawTable:
+def _array(X: Any, name: str, numbers: Numbers | None) -> RawTable:
     try:
         array = np.asarray(X)
         if array.dtype.kind in "USO" and not isinstance(X, np.ndarray):
@@ -139,16 +180,18 @@ def _array(X: Any, name: str) -> RawTable:
         )
     if array.dtype.kind == "V":
         raise DataError(f"{name} is an array of records; pass a data frame or a dict of its fields.")
-    columns = [_slice(str(k), array[:, k]) for k in range(array.shape[1])]
-    return RawTable(columns, array.shape[0], False, [column.name for column in columns])
+    block = few_rows.of_array(array, numbers) if numbers is not None else None
+    done = set() if block is None or numbers is None else {numbers.places[k] for k in block.which}
+    columns = [_slice(str(k), array[:, k]) for k in range(array.shape[1]) if k not in done]
+    return RawTable(columns, array.shape[0], False, list(map(str, range(array.shape[1]))), block)
 
 
 def _slice(label: str, values: NDArray[Any]) -> Column:
     kind = values.dtype.kind
     if kind in "iuf":
-        return numbers(label, values)
+        return numbers_of(label, values)
     if kind == "b":
-        return numbers(label, values, "boolean")
+        return numbers_of(label, values, "boolean")
     if kind in "mM":
         return times(label, values)
     if kind == "U":

@@ -25,12 +25,17 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.estimators.tables.statistics import Array, Ordered
 
 LARGEST = 1e6
 """What is further from the center, in spreads, is taken to be as far: squares stay finite. No output of a category is
 larger either."""
+FEW = 64
+"""The rows up to which the quantiles of all columns are looked up at once,"""
+MANY = 16
+"""if there are at least so many columns."""
 TAIL = 1e-7
 """The smallest share that a quantile is taken for: |z| stays below 5.2."""
 
@@ -100,28 +105,69 @@ SCALES = {
 """The ways that a setting stands for, an output each."""
 
 
-def apply(x: Array, scales: Sequence[Scaling]) -> Array:
-    """Return z of x, (n, columns), by the scale of each column; all are of one way."""
-    way = scales[0].way
-    if way == "quantile":
-        shares = [_share(column, each.grid) for column, each in zip(x.T, scales, strict=True)]
-        return _normal(np.stack(shares, axis=1))
-    center = np.array([scale.center for scale in scales])
-    spread = np.array([scale.spread for scale in scales])
-    if way == "none":
-        return x
-    with np.errstate(
-        over="ignore"
-    ):  # halves: the distance of two numbers may be beyond float64, and theirs is not
-        z = np.clip((x / 2 - center / 2) / (spread / 2), -LARGEST, LARGEST)
-    return np.asarray(z / np.sqrt(1 + (z / 3) ** 2))
+class Scaler:
+    """z of columns of numbers, each by a scale of its own; all are of one way, with as many quantiles."""
+
+    def __init__(self, scales: Sequence[Scaling]) -> None:
+        """Put the scales together."""
+        self.way = scales[0].way
+        self.center = np.array([scale.center for scale in scales]) / 2
+        self.spread = np.array([scale.spread for scale in scales]) / 2
+        self.grid = np.array([scale.grid for scale in scales])  # (columns, quantiles)
+
+    def __call__(self, x: Array) -> Array:
+        """Return z of x, (n, columns)."""
+        if self.way == "quantile":
+            return _normal(_shares(x, self.grid))
+        if self.way == "none":
+            return x
+        with np.errstate(
+            over="ignore"
+        ):  # halves: the distance of two numbers may be beyond float64, and theirs is not
+            z = np.clip((x / 2 - self.center) / self.spread, -LARGEST, LARGEST)
+        return np.asarray(z / np.sqrt(1 + (z / 3) ** 2))
 
 
-def _share(x: Array, grid: tuple[float, ...]) -> Array:
-    """F(x) of a column, (n,): of equal quantiles the mean of the first and the last counts."""
-    values, steps = np.array(grid), _steps(len(grid))
+def _shares(x: Array, grid: Array) -> Array:
+    """F(x) of x, (n, columns): of equal quantiles of a column, (columns, quantiles), the mean of first and last counts.
+
+    It is the mean of two linear interpolations: one from the last quantile that is no larger than x, and one from the
+    first that is no smaller. Of few rows all columns are looked up at once, with the same operations as NumPy's.
+    """
+    columns, count = np.arange(len(grid)), grid.shape[1]
+    if len(x) > FEW or len(grid) < MANY:
+        return np.stack([_share(column, own) for column, own in zip(x.T, grid, strict=True)], axis=1)
+    below, above = _counted(np.less_equal, x, grid) - 1, _counted(np.less, x, grid)
+    last, first = np.maximum(below, 0), np.minimum(above, count - 1)
+    steps = _steps(count)
+    at_last, at_first = grid[columns, last], grid[columns, first]
+    between = (below >= 0) & (above < count) & (at_last != x)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # numbers near the ends of float64
+        slope = (steps[first] - steps[last]) / (at_first - at_last)
+        up = slope * (x - at_last) + steps[last]
+        down = slope * (at_first - x) - steps[first]
+        up = np.where(np.isnan(up), slope * (x - at_first) + steps[first], up)
+        down = np.where(np.isnan(down), slope * (at_last - x) - steps[last], down)
+        up, down = np.where(between, up, steps[last]), np.where(between, down, -steps[first])
+        return np.asarray((up - down) / 2)
+
+
+def _share(x: Array, grid: Array) -> Array:
+    """F(x) of a column, (n,)."""
+    steps = _steps(len(grid))
     with np.errstate(over="ignore", invalid="ignore"):  # the slope between numbers near the ends of float64
-        return (np.interp(x, values, steps) - np.interp(-x, -values[::-1], -steps[::-1])) / 2
+        return (np.interp(x, grid, steps) - np.interp(-x, -grid[::-1], -steps[::-1])) / 2
+
+
+def _counted(is_before: np.ufunc, x: Array, grid: Array) -> NDArray[np.int64]:
+    """Return how many quantiles of its column are before each x, halving those in question until none is left."""
+    columns, count = np.arange(len(grid)), grid.shape[1]
+    low, high = np.zeros(x.shape, np.int64), np.full(x.shape, count)
+    for _ in range(count.bit_length()):
+        middle = (low + high) // 2
+        yes = is_before(grid[columns, np.minimum(middle, count - 1)], x) & (low < high)
+        low, high = np.where(yes, middle + 1, low), np.where(yes, high, middle)
+    return low
 
 
 @lru_cache(maxsize=8)
