@@ -8,9 +8,13 @@ import pytest
 from chainrule import Dense, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.errors import ChainruleError
 from chainrule.recipe.data import from_arrays
+from chainrule.studio import screens
 from chainrule.studio.commands import find
 from chainrule.studio.page.export import KEPT, SAMPLES, downloaded, offline_page
+from chainrule.studio.screens.train.desk import desk_of
 from chainrule.studio.studio import Studio
+
+assert screens.__name__, "its import registers the commands"
 
 pytestmark = pytest.mark.browser
 
@@ -100,3 +104,111 @@ def test_the_newest_pages_can_be_downloaded():
         find("export.page")(studio, {"state": {}, "calls": [["x"]]})
     with pytest.raises(ChainruleError, match="at most 100"):
         find("export.page")(studio, {"state": {}, "calls": [["model.get", {}]] * 101})
+
+
+def said(page) -> str:
+    """What a page has for its reader, who must not read there that something is missing."""
+    text = page.locator("body").inner_text()
+    assert "offline page" not in text and "離線網頁" not in text
+    return text
+
+
+def test_backpropagation_walks_through_every_sample_of_its_page(browser_page, tmp_path):
+    studio = made(n=70)
+    walk = find("backprop.walk")(studio, {"sample": 68, "n": 1})["walk"]
+    weight = {"name": "dense_1.W", "index": [2, 1], "terms": 3, "nodes": 8}
+    calls = [
+        ["backprop.walk", {"sample": 68, "n": 1}],
+        ["backprop.weight", {"walk": walk, **weight}],
+        ["backprop.neuron", {"walk": walk, "link": "dense_1", "index": 1}],
+    ]
+    state = {
+        "screen": "backprop",
+        "lang": "zh",
+        "backprop.sample": 68,
+        "weight": {"name": "dense_1.W", "i": 2, "j": 1},
+        "neuron": {"link": "dense_1", "index": 1},
+    }
+    opened(browser_page, tmp_path / "page.html", offline_page(studio, state, calls))
+    page = browser_page
+    gradient = page.locator("[data-test=weight] [data-test=gradient]")
+
+    def expected(row: int) -> float:
+        number = find("backprop.walk")(studio, {"sample": row, "n": 1})["walk"]
+        return find("backprop.weight")(studio, {"walk": number, **weight})["value"]
+
+    # The sample that was looked at is beyond the page's 64: it has the place of the last of them.
+    assert float(gradient.get_attribute("data-value")) == pytest.approx(expected(68), rel=1e-6)
+    seen = set()
+    for place in (0, 5, 62):
+        page.locator("[data-test=sample]").fill(str(place))
+        page.keyboard.press("Enter")
+        page.evaluate("window.chainrule.idle()")
+        seen.add(gradient.get_attribute("data-value"))
+        assert float(gradient.get_attribute("data-value")) == pytest.approx(expected(place), rel=1e-6)
+    assert len(seen) == 3
+    for _ in range(5):
+        page.click("[data-test=another]")
+        page.evaluate("window.chainrule.idle()")
+        said(page)
+    page.click("[data-test=apply]")
+    page.wait_for_selector("[data-test=loss-after]")
+    assert page.locator("[data-test=target], [data-key=batch], [data-test=keep]").count() == 0
+    said(page)
+
+
+def test_train_shows_the_run_it_had(browser_page, tmp_path):
+    studio = made()
+    form = {"epochs": 3, "batch_size": 20, "layers": [{"kind": "dense", "units": 7}, {"kind": "tanh"}]}
+    find("train.start")(studio, {"form": form, "versus": {"seed": 1}})
+    desk = desk_of(studio)
+    while desk.queue or desk.current().phase == "running":
+        desk.current().thread.join()
+    calls = [["train.options", {}], ["train.state", {}], ["train.check", {"form": form}]]
+    state = {"screen": "train", "lang": "zh", "train.form": form}
+    opened(browser_page, tmp_path / "page.html", offline_page(studio, state, calls))
+    page, run = browser_page, desk.current()
+    value = page.locator("[data-test=val_loss]").get_attribute("data-value")
+    assert float(value) == pytest.approx(run.records[-1]["val_loss"], rel=1e-6)
+    blank = "(c) => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.every((v) => v === 0)"
+    for chart in page.locator("canvas.chart").all():
+        assert not chart.evaluate(blank)
+    assert page.locator(".compare tbody tr").count() == 2
+    text = said(page)
+    assert "全連接層 7" in text and "批次大小\n20" in text and "完成" in text
+    for test in ("start", "step", "file", "save", "timeline", "both"):
+        assert page.locator(f"[data-test={test}]").count() == 0
+    studio.close()
+
+
+@pytest.mark.parametrize(
+    ("lab", "given"),
+    [
+        ("vanishing", {"arms": ["relu"], "depth": 2, "budget": 0.02}),
+        ("without_backprop", {"arms": ["spsa"], "passes": 100}),
+    ],
+)
+def test_a_lab_keeps_its_results(browser_page, tmp_path, lab, given):
+    """Exported right behind the start, it waits for something to see."""
+    studio = made()
+    calls = [[f"{lab}.get", {}]]
+    find(f"{lab}.start")(studio, given)
+    content = offline_page(studio, {"screen": lab, "lang": "en"}, calls)
+    opened(browser_page, tmp_path / "page.html", content)
+    run = browser_page.evaluate(
+        f"window.chainrule.store.call('{lab}.get', {{}}).then(({{ run }}) => run.arms)"
+    )
+    assert all(len(arm["loss"]) > 0 for arm in run)
+    said(browser_page)
+    assert browser_page.locator(".legend span").count() >= len(run)
+    assert browser_page.locator("[data-test=start], .lab-arm").count() == 0
+    studio.close()
+    other = made()
+    opened(browser_page, tmp_path / "none.html", offline_page(other, {"screen": lab, "lang": "en"}, calls))
+    assert "no run yet" in browser_page.locator("[data-test=ending]").inner_text()
+
+
+def test_a_page_without_a_model(browser_page, tmp_path):
+    content = offline_page(Studio(), {"screen": "glossary", "lang": "en"}, [])
+    opened(browser_page, tmp_path / "page.html", content)
+    assert browser_page.title().startswith("Glossary")

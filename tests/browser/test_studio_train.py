@@ -6,6 +6,7 @@ import gzip
 import io
 import itertools
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from pyarrow import parquet
 
 from chainrule import Model, load
 from chainrule.datasets import load_mnist
-from chainrule.recipe.data import from_arrays
+from chainrule.errors import DataError
+from chainrule.recipe.data import Data, from_arrays
+from chainrule.studio.screens.train import uploaded
 from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.studio import Studio
 from studio_pages import Pages, settle, studio_pages
@@ -85,6 +88,48 @@ def test_one_click_trains_and_everything_follows(pages: Pages, studio: Studio):
         assert "784-16-10" in page.locator("[data-test=model-line]").inner_text()
         code = page.locator("[data-test=code]").text_content()
         assert "Dense(16)" in code and "epochs=3" in code
+
+
+def test_without_a_run_the_page_invites_and_while_a_file_is_read_it_waits(
+    pages: Pages, studio: Studio, monkeypatch
+):
+    """One main button; no tile, chart or download of a run that there is not; and Train waits for a file, seen."""
+    read = threading.Event()
+
+    def slowly(*given) -> Data:
+        assert read.wait(30)
+        raise DataError("the file has no rows.")
+
+    monkeypatch.setattr(uploaded, "of_uploads", slowly)
+    for lang, start, reading in (
+        ("en", "Train", "Reading houses.csv …"),
+        ("zh", "開始訓練", "正在讀取 houses.csv…"),
+    ):
+        read.clear()
+        with pages.open("train", lang=lang, state={"train.data": "files"}) as page:
+            invite = page.locator("[data-test=invite]")
+            assert "784 – 128 – 32 – 10" in invite.inner_text() and "digits" in invite.inner_text()
+            assert page.locator(".button.primary:visible").all_inner_texts() == [start]
+            for hidden in ("[data-test=loss]", "canvas.chart", "[data-test=save]", "[data-test=confusion]"):
+                assert not page.locator(hidden).first.is_visible()
+            page.locator("[data-test=file]").set_input_files(
+                {"name": "houses.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n"}
+            )
+            page.wait_for_selector(f"[data-test=status]:text-is('{reading}')")
+            assert page.locator("[data-test=data-line]").inner_text() == reading
+            assert page.locator(".data progress").is_visible()
+            for test in ("start", "step", "rewind", "weights"):
+                button = page.locator(f"[data-test={test}]")
+                assert button.is_disabled() and button.get_attribute("title") == reading
+            page.keyboard.press("Space")
+            read.set()
+            page.wait_for_selector("[data-test=failure] .error:has-text('no rows')")
+            settle(page)
+            assert (
+                page.locator("[data-test=start]").is_enabled()
+                and not page.locator(".data progress").is_visible()
+            )
+            assert desk_of(studio).training is None
 
 
 def test_a_page_that_looks_on_changes_no_bit(pages: Pages, studio: Studio):
@@ -337,16 +382,16 @@ def test_the_model_can_be_taken_along(pages: Pages, studio: Studio, tmp_path: Pa
 
 def test_layers_and_settings_are_kept_in_the_address(pages: Pages, studio: Studio):
     with pages.open("train") as page:
-        page.wait_for_selector("[data-test=widths]:has-text('784 – 128 – 10')")
+        page.wait_for_selector("[data-test=widths]:has-text('784 – 128 – 32 – 10')")
         page.click("[data-test=add-layer]")
-        page.wait_for_selector("[data-test=widths]:has-text('784 – 128 – 128 – 10')")
+        page.wait_for_selector("[data-test=widths]:has-text('784 – 128 – 32 – 32 – 10')")
         page.locator("[data-field=epochs]").fill("2")
         page.locator("[data-field=samples]").fill("1000")
         page.locator("[data-field=optimizer]").select_option("sgd")
         page.wait_for_selector("[data-field=momentum]")
         page.wait_for_selector("[data-test=code]:has-text('SGD()')", state="attached")
         page.reload()
-        page.wait_for_selector("[data-test=widths]:has-text('784 – 128 – 128 – 10')")
+        page.wait_for_selector("[data-test=widths]:has-text('784 – 128 – 32 – 32 – 10')")
         assert page.locator("[data-field=optimizer]").input_value() == "sgd"
         page.click("[data-preset=residual]")
         page.wait_for_selector(".layers .layers")
@@ -394,14 +439,14 @@ def test_files_and_painted_points(pages: Pages, studio: Studio):
             page.locator("[data-test=file]").set_input_files(
                 {"name": "my table.csv", "mimeType": "text/csv", "buffer": f"a,b,y\n{rows}\n".encode()}
             )
-            page.wait_for_selector("[data-test=data-line]:has-text('my_table')")
+            page.wait_for_selector("[data-test=data-line]:has-text('my_table:')")
             parquet.write_table(pa.table({"a": range(50), "b": ["no", "yes"] * 25}), stream := io.BytesIO())
             packed = gzip.compress(f"a,b,y\n{rows}\n".encode())
             for name, content in (("packed.csv.gz", packed), ("columns.parquet", stream.getvalue())):
                 page.locator("[data-test=file]").set_input_files(
                     {"name": name, "mimeType": "", "buffer": content}
                 )
-                page.wait_for_selector(f"[data-test=data-line]:has-text('{name.split('.')[0]}')")
+                page.wait_for_selector(f"[data-test=data-line]:has-text('{name.split('.')[0]}:')")
             assert studio.data.features == ("a",) and studio.data.train.y.tolist()[:2] == ["no", "yes"]
             page.locator("[data-test=file]").set_input_files(
                 {"name": "photo.png", "mimeType": "", "buffer": b"nothing"}
@@ -426,8 +471,8 @@ def test_files_and_painted_points(pages: Pages, studio: Studio):
             assert page.locator(broken).is_visible()
             page.click("[data-key=points]")
             page.click("[data-points=ring]")
-            page.wait_for_selector("[data-test=data-line]:has-text('points')")
-            page.wait_for_selector("[data-test=widths]:has-text('2 – 128 – 1')")
+            page.wait_for_selector("[data-test=data-line]:has-text('points:')")
+            page.wait_for_selector("[data-test=widths]:has-text('2 – 128 – 32 – 1')")
             plain = page.locator("[data-test=plane]").evaluate("(canvas) => canvas.toDataURL()")
             page.click("[data-test=start]")
             comes_to(page, "done")

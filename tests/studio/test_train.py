@@ -39,7 +39,7 @@ from chainrule.studio import screens
 from chainrule.studio.commands import find
 from chainrule.studio.downloads import DOWNLOADS
 from chainrule.studio.messages import pack
-from chainrule.studio.screens.train import look, timeline, training
+from chainrule.studio.screens.train import look, timeline, training, uploaded
 from chainrule.studio.screens.train.curves import POINTS
 from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.studio import Studio
@@ -540,7 +540,10 @@ def test_every_option_can_be_chosen(studio: Studio):
     for kind in options["activations"]:
         do(studio, "train.check", form={"layers": [{"kind": kind}]})
     assert {"dense", "batch_norm", "dropout", "residual", "scale"} <= options["layers"].keys()
-    assert do(studio, "train.check", form=options["defaults"])["size"] == 101_770
+    assert (
+        do(studio, "train.check", form=options["defaults"])["size"]
+        == 784 * 128 + 128 + 128 * 32 + 32 + 32 * 10 + 10
+    )
 
 
 # --- data that pages bring
@@ -702,6 +705,40 @@ def test_an_upload_that_is_gone(studio: Studio):
     ):
         with pytest.raises(ChainruleError, match=says):
             do(studio, "train.data", kind="files", uploads=uploads)
+
+
+def test_nothing_begins_while_data_are_read(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Every page is told their name; what would train on the data before is refused until they are there."""
+    page, read, begun = Listener(), threading.Event(), threading.Event()
+    studio.tabs.add(page)
+
+    def slowly(found: Studio, names: list[str]) -> Data:
+        begun.set()
+        assert read.wait(30)
+        return of_uploads(found, names)
+
+    of_uploads = uploaded.of_uploads
+    monkeypatch.setattr(uploaded, "of_uploads", slowly)
+    key = upload(studio, tmp_path, "table.csv", b"one,y\n" + b"1,0\n2,1\n" * 10)
+    asked = threading.Thread(
+        target=do, args=(studio, "train.data"), kwargs={"kind": "files", "uploads": [key]}
+    )
+    asked.start()
+    assert begun.wait(30)
+    try:
+        assert do(studio, "train.state")["reading"] == "table.csv"
+        for name in ("train.start", "train.step", "train.rewind"):
+            with pytest.raises(ChainruleError, match=r"table\.csv is being read; train when it is there\."):
+                do(studio, name, form=SMALL)
+        assert do(studio, "train.state")["state"] == "none"
+    finally:
+        read.set()
+        asked.join()
+    assert page.of("train.reading") == [{"name": "table.csv"}, {"name": None}]
+    assert studio.data.name == "table" and do(studio, "train.state")["reading"] is None
+    with pytest.raises(ChainruleError, match="no longer there"):
+        do(studio, "train.data", kind="files", uploads=["9-gone.csv"])
+    assert do(studio, "train.state")["reading"] is None
 
 
 def test_an_ended_run_leaves_with_the_next_one(studio: Studio):

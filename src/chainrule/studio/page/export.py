@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 from collections import OrderedDict
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import chainrule
 from chainrule.errors import ChainruleError, ConfigError, DataError
 from chainrule.studio.commands import command, find
+from chainrule.studio.exports import EXPORTS, Answer, Exported
 from chainrule.studio.messages import pack
 from chainrule.studio.page.assets import assets, modules
 from chainrule.studio.page.linker import link
@@ -41,7 +43,7 @@ style-src '{style_hash}'; img-src data: blob:">
 </head>
 <body>
 <div id="app" class="chainrule"></div>
-<script type="application/octet-stream" id="data">{data}</script>
+<script type="application/octet-stream" id="data" data-kind="{kind}">{data}</script>
 <script>{script}</script>
 </body>
 </html>
@@ -81,32 +83,49 @@ def offline_page(studio: Studio, state: dict[str, Any], calls: list[list[Any]]) 
     """
     if len(calls) > MAX_CALLS:
         raise ConfigError(f"at most {MAX_CALLS} answers go with a page, not {len(calls)}.")
-    model = described(studio.model, studio.name, shown_part(studio).shape if studio.has_data else None)
-    if studio.model.network.size > EXACT:
-        model["arrays"] = {name: np.asarray(value, np.float16) for name, value in model["arrays"].items()}
-    boot: dict[str, Any] = {"model": model, "state": state, "answers": [], "samples": None}
+    boot: dict[str, Any] = {"model": None, "state": state, "answers": [], "samples": None}
+    if studio.has_model:
+        boot["model"] = described(
+            studio.model, studio.name, shown_part(studio).shape if studio.has_data else None
+        )
+        if studio.model.network.size > EXACT:
+            arrays = boot["model"]["arrays"].items()
+            boot["model"]["arrays"] = {name: np.asarray(value, np.float16) for name, value in arrays}
     boot |= get_data(studio)
     if studio.has_data:
         boot["samples"] = samples(studio, count=min(SAMPLES, int(shown_part(studio).X.shape[0])))
         boot["data"]["shown"] = len(boot["samples"]["rows"])
-    for name, arguments in (_call(call) for call in calls):
-        if find(name).is_read:
-            try:
-                boot["answers"].append([name, arguments, find(name)(studio, arguments)])
-            except ChainruleError:
-                continue
+    checked = [_call(call) for call in calls]
+    boot["answers"] = list(_answers(studio, checked))
+    own = EXPORTS.get(str(state.get("screen")))
+    if own is not None:
+        rows = boot["samples"]["rows"] if studio.has_data and studio.has_model else []
+        boot["answers"] += own(Exported(studio, state, checked, rows))
+        if rows:
+            boot["data"]["shown"] = len(rows)
     packed = pack(boot)
     data = base64.b64encode(packed if isinstance(packed, bytes) else packed.encode()).decode()
     style, script = page_style(), page_script()
     return PAGE.format(
         version=chainrule.__version__,
-        title=html.escape(f"{studio.name} – Chainrule"),
+        title=html.escape(f"{studio.name} – Chainrule" if studio.name else "Chainrule"),
         style=style,
         style_hash=_hash(style),
         script=script,
         script_hash=_hash(script),
         data=data,
+        kind="text" if isinstance(packed, str) else "bytes",
     ).encode()
+
+
+def _answers(studio: Studio, calls: list[tuple[str, dict[str, Any]]]) -> Iterator[Answer]:
+    """Answer the calls that change nothing, but those that fail."""
+    for name, arguments in calls:
+        if find(name).is_read:
+            try:
+                yield Answer(name, arguments, find(name)(studio, arguments))
+            except ChainruleError:
+                continue
 
 
 def _call(call: list[Any]) -> tuple[str, dict[str, Any]]:

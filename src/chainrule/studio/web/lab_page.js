@@ -18,6 +18,7 @@ export function labPage(root, store, spec, body) {
   const error = h('p.message.error', { role: 'alert', hidden: true, dataset: { test: 'lab-error' } });
   const ending = h('p.lab-ending', { role: 'status', dataset: { test: 'ending' } });
   const chart = lineChart(store, { label: t(store, 'word.loss'), height: 240 }), python = h('div'), legend = h('div.legend');
+  const canStart = store.can(`${name}.start`);   // a page that was exported has the run that there was
   let run = null, stopped = false, dirty = false, asking = 0;
 
   const start = button(t(store, 'word.start'), () => (run?.running ? call('stop') : begin()), { primary: true, dataset: { test: 'start' } });
@@ -51,7 +52,7 @@ export function labPage(root, store, spec, body) {
   const begin = () => call('start', { arms: store.get(armsKey), ...spec.given() });
 
   function adopt(found) {
-    run = found;
+    run = found && !canStart ? { ...found, running: false, exported: found.running } : found;
     if (!run) return;
     for (const arm of run.arms) for (const column of COLUMNS) arm[column] = [...arm[column]];
     fill(python, code(t(store, 'common.python'), run.code, t(store, 'common.copy'), t(store, 'common.copied')));
@@ -87,18 +88,19 @@ export function labPage(root, store, spec, body) {
     const at = (arm, i) => (options.logX ? Math.log10(Math.max(1, arm[column][i])) : arm[column][i]);
     chart.draw(shown.map((arm) => ({ name: spec.label(spec.arms.find(([key]) => key === arm.name)[1]), color: armColor(store, spec.arms, arm.name), x: arm[column].map((_, i) => at(arm, i)), y: arm.loss })), options);
     fill(legend, shown.map((arm) => h('span', h('i', { style: { background: armColor(store, spec.arms, arm.name) } }), spec.label(spec.arms.find(([key]) => key === arm.name)[1]))));
-    ending.textContent = run.ending && 'sentence' in run.ending ? spec.ending(run) : '';
+    ending.textContent = run.ending && 'sentence' in run.ending ? spec.ending(run) : run.exported ? t(store, 'common.exported_running') : '';
     spec.show(run);
     if (window.chainrule) ++window.chainrule.frames;
   }
 
   async function arrive() {
     await call('get');
-    if (!run && !stopped && store.get('motion')) await begin();
+    if (!run && !stopped && canStart && store.get('motion')) await begin();
+    if (!run && !stopped && !canStart) ending.textContent = t(store, 'common.exported_nothing');
   }
 
-  showArms();
-  fill(root, h('div.lab-bar', start, spec.fields.map(([label, control]) => field(label, control))), arms, error, ending, body(panel(t(store, 'word.loss'), spec.above, chart.element, legend)), python);
+  if (canStart) showArms();
+  fill(root, canStart ? h('div.lab-bar', start, spec.fields.map(([label, control]) => field(label, control))) : null, canStart ? arms : null, error, ending, body(panel(t(store, 'word.loss'), spec.above, chart.element, legend)), python);
   arrive();
   const offs = [store.listen(`${name}.frame`, take), store.listen(`${name}.ended`, ({ id }) => { if (run && id === run.id) call('get'); }), store.listen('connected', () => { if (run) call('get'); })];
   return {

@@ -10,7 +10,8 @@ function bytesOf(text) {
   return bytes.buffer;
 }
 
-const boot = unpack(bytesOf(document.getElementById('data').textContent));
+const given = document.getElementById('data'), bytes = bytesOf(given.textContent);
+const boot = unpack(given.dataset.kind === 'text' ? new TextDecoder().decode(bytes) : bytes);   // text where there is no array
 const answers = new Map(boot.answers.map(([name, args, answer]) => [keyOf(name, args), answer]));
 const names = new Set(boot.answers.map(([name]) => name));
 
@@ -37,6 +38,7 @@ const host = {
   model: boot.model,
   data: boot.data,
   can: (name) => names.has(name) || (name === 'data.samples' && Boolean(boot.samples)),
+  knows: (name, args) => answers.has(keyOf(name, args)),
   async call(name, args) {
     const found = answers.get(keyOf(name, args));
     if (found) return found;

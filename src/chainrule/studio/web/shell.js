@@ -167,7 +167,7 @@ export function mount(root, host) {
   frame();
   screen();
   write();
-  if (host.model) store.set({ model: host.model, data: host.data || null, network: makeNetwork(host.model) });
+  if (host.model || host.data) store.set({ model: host.model || null, data: host.data || null, network: host.model ? makeNetwork(host.model) : null });
   // Numbers of a network that learns, without the rest of the model, from a host that cannot be asked meanwhile.
   store.listen('model.frame', ({ arrays, steps }) => {
     const model = { ...store.get('model'), arrays, steps };

@@ -51,6 +51,7 @@ export function createStore(initial, host) {
     },
     memory,
     can: (name) => host.can(name),
+    knows: (name, args) => (host.knows ? host.knows(name, args) : host.can(name)),   // whether this very question has an answer
     upload: (file) => host.upload(file),
     host,
   };

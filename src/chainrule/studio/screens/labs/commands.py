@@ -104,7 +104,7 @@ def vanishing_start(
     return begun(studio, "vanishing", lambda n: VanishingRun(n, studio.send, arms, depth, budget, rate, seed))
 
 
-@command("vanishing.get")
+@command("vanishing.get", reads=True)
 def vanishing_get(studio: Studio) -> dict[str, Any]:
     """Return the run that is there."""
     return answer(studio, "vanishing")
@@ -138,7 +138,7 @@ def methods_start(
     )
 
 
-@command("without_backprop.get")
+@command("without_backprop.get", reads=True)
 def methods_get(studio: Studio) -> dict[str, Any]:
     """Return the run that is there."""
     return answer(studio, "without_backprop")

@@ -27,7 +27,7 @@ from chainrule.trained.persistence import LAYERS, encode
 MODEL_FILE = "model.safetensors"
 
 
-@command("train.options")
+@command("train.options", reads=True)
 def options(studio: Studio) -> dict[str, Any]:
     """Return what a form may have: layers, losses, optimizers and schedules with their settings, and its defaults."""
     layers = {
@@ -54,7 +54,7 @@ def options(studio: Studio) -> dict[str, Any]:
     }
 
 
-@command("train.check")
+@command("train.check", reads=True)
 def check(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
     """Check a form: return what it means, and the Python that does it; an error says what is wrong."""
     data = studio.data
@@ -94,22 +94,21 @@ def choose_data(
     points: list[list[float]] | None = None,
 ) -> dict[str, Any]:
     """Put other data on show: MNIST, files that were uploaded, or painted points."""
-    desk = desk_of(studio)
-    if kind == "mnist":
-        data, source = uploaded.mnist(), "mnist"
-    elif kind == "points":
-        data, source = uploaded.of_points(points or []), "points"
-    else:
-        names = uploads or []
-        data = uploaded.of_uploads(studio, names)
-        first = uploaded.own_name(studio.uploads[names[0]])
-        source = first if len(names) == 1 else "folder"
-    desk.source, desk.pinned = source, None
-    studio.show_data(data)
+    desk, names = desk_of(studio), uploads or []
+    source = kind if kind != "files" else uploaded.name_of(studio, names)
+    with desk.reading({"mnist": "MNIST", "folder": "IDX"}.get(source, source)):
+        if kind == "mnist":
+            data = uploaded.mnist()
+        elif kind == "points":
+            data = uploaded.of_points(points or [])
+        else:
+            data = uploaded.of_uploads(studio, names)
+        desk.source, desk.pinned = source, None
+        studio.show_data(data)
     return {"name": data.name, "samples": len(data.train), "features": int(data.train.X.shape[1])}
 
 
-@command("train.state")
+@command("train.state", reads=True)
 def state(studio: Studio) -> dict[str, Any]:
     """Return where the run stands, with its curves, its timeline, and those that it is compared with."""
     return desk_of(studio).to_data()
@@ -196,7 +195,7 @@ def show(studio: Studio, *, at: int | None = None) -> dict[str, Any]:
     return {"at": at}
 
 
-@command("train.curve")
+@command("train.curve", reads=True)
 def curve(studio: Studio, *, start: int = 0) -> dict[str, Any]:
     """Return the points of the curves from one on: samples seen, loss, accuracy."""
     return {"start": start, "points": desk_of(studio).current().curves.array(max(0, start))}

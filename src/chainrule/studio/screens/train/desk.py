@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -44,6 +46,8 @@ class Desk:
         self.source = ""
         """what the data on show are from, for the script: mnist, points, or a file's name"""
         self.pinned: NDArray[Any] | None = None
+        self.coming: list[str] = []
+        """the names of data that are being read, to be put on show"""
         self.pages: dict[str, bool] = {}
         """by a name that each page gives itself, whether it is looked at"""
         studio.closers.append(self.close)
@@ -65,6 +69,31 @@ class Desk:
                 return None
             return PER_SECOND if any(self.pages.values()) else PER_SECOND_HIDDEN
 
+    # --- data that come ------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def reading(self, name: str) -> Iterator[None]:
+        """Tell all pages meanwhile that data are being read; no run begins on other ones."""
+        with self.lock:
+            self.coming.append(name)
+        self.tell_reading()
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.coming.remove(name)
+            self.tell_reading()
+
+    def tell_reading(self) -> None:
+        """Tell which data are being read."""
+        self.studio.send("train.reading", {"name": self.read_now})
+
+    @property
+    def read_now(self) -> str | None:
+        """The name of data that are being read."""
+        with self.lock:
+            return self.coming[-1] if self.coming else None
+
     # --- the run -------------------------------------------------------------------------------------------------
 
     def tell(self, event: str, data: dict[str, Any]) -> None:
@@ -77,6 +106,8 @@ class Desk:
     def ready(self, form: dict[str, Any]) -> Training:
         """Prepare a run of a form, and put its first model on show; the run before is ended."""
         with self.lock:
+            if self.coming:
+                raise ConfigError(f"{self.coming[-1]} is being read; train when it is there.")
             prepared = prepare(plan_of(self.studio.data, form))
             self.end()
             self.form, self.number, self.shown = form, self.number + 1, None
@@ -173,6 +204,7 @@ class Desk:
             "others": self.others,
             "queued": len(self.queue),
             "shown": self.shown,
+            "reading": self.read_now,
         }
 
 

@@ -59,9 +59,11 @@ class Fresh(NamedTuple):
 
 
 def defaults() -> dict[str, Any]:
-    """Return the form as it is at first: 784-128-10 for MNIST, and the same hidden layer for any data."""
+    """Return the form as it is at first: 784-128-32-10 for MNIST, and the same hidden layers for any data."""
     return {
-        "layers": [{"kind": "dense", "units": 128}, {"kind": "relu"}],
+        "layers": [
+            layer for units in (128, 32) for layer in ({"kind": "dense", "units": units}, {"kind": "relu"})
+        ],
         "loss": None,
         "optimizer": "adam",
         "lr": None,

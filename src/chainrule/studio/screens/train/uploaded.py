@@ -26,17 +26,29 @@ MAX_FILES = 4
 """Of one data set: a table, an .npz, or the four of an IDX folder."""
 
 
-def of_uploads(studio: Studio, names: list[str]) -> Data:
-    """Read the data of files that a page has sent. names: what the server called them.
+def name_of(studio: Studio, names: list[str]) -> str:
+    """Return the user's name of an uploaded file, "folder" for several."""
+    paths = paths_of(studio, names)
+    return own_name(paths[0]) if len(paths) == 1 else "folder"
 
-    Raises DataError or FormatError for files that hold no data, in the names that they have for the user.
-    """
+
+def paths_of(studio: Studio, names: list[str]) -> list[Path]:
+    """Return the files that a page has sent. names: what the server called them.  Raises ConfigError."""
     if len(names) > MAX_FILES:
         raise ConfigError(f"uploads must be at most {MAX_FILES} files, not {len(names)}; choose fewer.")
     with studio.lock:
         paths = [studio.uploads[name] for name in names if name in studio.uploads]
     if not names or len(paths) < len(names):
         raise ConfigError("the file is no longer there; choose it again.")
+    return paths
+
+
+def of_uploads(studio: Studio, names: list[str]) -> Data:
+    """Read the data of files that a page has sent. names: what the server called them.
+
+    Raises DataError or FormatError for files that hold no data, in the names that they have for the user.
+    """
+    paths = paths_of(studio, names)
     if len(paths) == 1 and not paths[0].name.lower().endswith((*TABLES, ".npz")):
         raise DataError(
             f"{own_name(paths[0])} is neither a table (.csv, .csv.gz, .parquet, .arrow) nor an .npz; choose one of "

@@ -27,7 +27,8 @@ export function sourcePanel(store, changed) {
   function sources() {
     const found = hasData() ? ['one', 'batch'] : [];
     if (drawing() || !hasData() || model().inputs <= MAX_OWN) found.push('own');
-    return found;
+    if (store.host.kind !== 'offline') return found;
+    return found.filter((kind) => (kind === 'own' ? drawing() && store.knows('backprop.walk', { x: Array.from(drawing()) }) : kind === 'one'));
   }
 
   function source() {
@@ -64,6 +65,7 @@ export function sourcePanel(store, changed) {
   const wholeNumber = (value, low, high, onchange, test) => h('input', { type: 'number', min: low, max: high, value, dataset: { test }, onchange: (event) => onchange(clamp(Number(event.target.value), low, high)) });
 
   function targetFields() {
+    if (store.host.kind === 'offline') return null;   // each of its walks has the sample's own
     if (walk.labels !== null) {
       const names = store.get('network').labels();
       return field(t(store, 'backprop.target'), select(names.map((name, k) => [k, name]), walk.labels[0], (value) => { label = Number(value); changed(); }, { dataset: { test: 'target' } }));

@@ -2,27 +2,21 @@
 import { h, fill, write } from '../dom.js';
 import { t } from '../i18n.js';
 import { count, number, percent } from '../format.js';
-import { button, code, field, message, panel, plain, select, toggle } from '../ui.js';
-import { charts, labelOf } from './train_charts.js';
+import { button, code, marked, message, panel, plain, toggle } from '../ui.js';
+import { charts } from './train_charts.js';
+import { showCompare } from './train_compare.js';
 import { dataPanel } from './train_data.js';
-import { change, formOf, layersOf, mapLayers, nameOf, trainingFields, valueOf } from './train_form.js';
-import { isActivation, showHints } from './train_hints.js';
+import { change, formOf, trainingFields, valueOf } from './train_form.js';
+import { showHints } from './train_hints.js';
 import { confusion, inside } from './train_inside.js';
-import { layerBuilder } from './train_layers.js';
+import { layerBuilder, widthsOf } from './train_layers.js';
 import { followRun, isAlive } from './train_run.js';
+import { toldForm } from './train_told.js';
 
 export const url = ['train.form', 'train.data', 'train.points', 'train.knob', 'train.other', 'train.log'];
 
-const KNOBS = ['optimizer', 'lr', 'activation', 'batch_size', 'schedule', 'seed', 'epochs'];
 const READ_MS = 250;   // between two changes of what is read, while the curves go on: nobody reads faster
 const LIVE = ['frame', 'look', 'epoch', 'mark'];
-const NUMBERS = ['lr', 'batch_size', 'seed', 'epochs'];
-
-// The changed setting of a second run; activation stands for all of the hidden layers'.
-function versus(store, knob, value) {
-  if (knob !== 'activation') return { [knob]: value };
-  return { layers: mapLayers(layersOf(store), (layer) => [isActivation(layer) ? { kind: value } : layer]) };
-}
 
 function typing(event) {
   const { tagName, type } = event.target;
@@ -31,6 +25,7 @@ function typing(event) {
 }
 
 export function train(root, store) {
+  const canTrain = store.can('train.start');   // a page that was exported has the run that there was
   let checked = null, asked = 0, read = 0, due = new Set(), drawing = 0, late = 0, stopped = false, timer = 0;
   const failure = h('div.failure', { role: 'alert', dataset: { test: 'failure' } });
   const failures = new Map();   // by what failed: an answer about one thing does not take away what is said of another
@@ -59,6 +54,8 @@ export function train(root, store) {
     else soon();
   }
   const { run, stop: unfollow } = followRun(store, changed);
+  const reading = () => store.get('train.sending') || run.reading;   // the name of data that are on their way: nothing starts on others
+  const ifReady = (act) => () => (reading() || !canTrain ? null : act());
   const actions = {
     start: () => (run.state === 'paused' ? attempt('train.resume') : run.state === 'running' ? attempt('train.pause') : attempt('train.start', { form: formOf(store) })),
     step: () => attempt('train.step', { form: formOf(store) }),
@@ -67,35 +64,44 @@ export function train(root, store) {
     weights: () => { change(store, { seed: valueOf(store, 'seed') + 1 }); return actions.rewind(); },
     restart: () => attempt('train.start', { form: formOf(store), fresh: false }),
   };
+  for (const name of ['start', 'step', 'rewind', 'weights', 'restart']) actions[name] = ifReady(actions[name]);
 
   // --- the parts of the page ------------------------------------------------------------------------------------
   const controls = h('div.row.controls'), status = h('p.status', { 'aria-live': 'polite', dataset: { test: 'status' } });
   const progress = h('progress', { max: 1, value: 0, 'aria-label': t(store, 'train.progress') });
   const tiles = h('div.tiles'), hints = h('div.hints', { dataset: { test: 'hints' } }), advice = h('div.advice');
   const curves = charts(store), within = inside(store), matrix = confusion(store);
-  const layers = h('div.layer-panel'), settings = h('div.settings'), python = h('div.python'), timeline = h('div.timeline'), compare = h('div.compare'), save = h('div.row.save');
-  const data = dataPanel(store, failing('data'));
+  const layers = h('div.layer-panel'), settings = h('div.settings'), python = h('div.python'), timeline = h('div.timeline'), compare = h('div.compare'), comparing = panel(t(store, canTrain ? 'train.compare' : 'train.runs'), compare), save = h('div.row.save');
+  const data = canTrain ? dataPanel(store, reading, failing('data')) : { element: h('div.data'), show() {}, stop() {} };
+  const invite = h('section.panel.invite', { dataset: { test: 'invite' } });
   const log = toggle(t(store, 'train.log'), Boolean(store.get('train.log')), (on) => { store.set({ 'train.log': on }); curves.draw(run, { log: on }); });
+  const ofRun = (part) => { part.classList.add('of-run'); return part; };   // without a run it is not there
   fill(root,
     h('div.panel.top', h('div.row', controls, status), progress, failure),
     h('div.grid',
       h('div.side', panel(t(store, 'train.data'), data.element), panel(t(store, 'train.network'), layers), panel(t(store, 'train.settings'), settings)),
-      h('div.stage', hints,
-        panel(null, tiles, curves.element, h('div.row.under', log)),
-        panel(t(store, 'train.timeline'), timeline),
-        h('div.pair', panel(t(store, 'train.inside'), within.element), panel(t(store, 'train.confusion'), matrix.element)),
-        panel(t(store, 'train.compare'), compare),
-        panel(t(store, 'train.save'), save), python)));
+      h('div.stage', invite, hints,
+        ofRun(panel(null, tiles, curves.element, h('div.row.under', log))),
+        canTrain ? ofRun(panel(t(store, 'train.timeline'), timeline)) : null,
+        h('div.pair.of-run', panel(t(store, 'train.inside'), within.element), panel(t(store, 'train.confusion'), matrix.element)),
+        comparing,
+        canTrain ? ofRun(panel(t(store, 'train.save'), save)) : null, python)));
 
   // --- the form --------------------------------------------------------------------------------------------------
   const focused = (box) => box.contains(document.activeElement) && document.activeElement.dataset.field;
   function showForm() {
     if (!store.get('train.options')) return;
     const field_ = focused(settings);
-    layerBuilder(store, layers, checked);
-    fill(settings, trainingFields(store, checked));
+    if (canTrain) {
+      layerBuilder(store, layers, checked);
+      fill(settings, trainingFields(store, checked));
+    } else {
+      const told = toldForm(store, checked);
+      [[data.element, told.data], [layers, told.network], [settings, told.settings]].forEach(([box, made_]) => fill(box, made_));
+    }
+    showInvite();
     if (field_) settings.querySelector(`[data-field="${field_}"]`)?.focus();
-    showCompare();
+    compareRuns();
   }
   async function check() {
     const number_ = ++asked;
@@ -141,27 +147,36 @@ export function train(root, store) {
     if (shown.some((one, i) => tiles.children[i] !== one)) fill(tiles, shown);
   }
   function showControls() {
-    const key = `${run.state} ${isAlive(run)}`;
+    const key = `${run.state} ${isAlive(run)} ${reading()}`;
     if (controls.dataset.key === key) return;
     controls.dataset.key = key;
-    const label = { running: 'word.pause', paused: 'train.resume' }[run.state] || 'word.start';
-    fill(controls,
-      button(t(store, label), actions.start, { primary: true, 'data-test': 'start', title: t(store, 'train.key_space') }),
-      button(t(store, 'word.step'), actions.step, { 'data-test': 'step', title: plain(t(store, 'train.key_s')) }),
+    const label = { running: 'word.pause', paused: 'train.resume' }[run.state] || 'train.start', why = reading() ? t(store, 'train.reading', { name: reading() }) : null;
+    const props = (test, title) => ({ 'data-test': test, disabled: Boolean(why), title: why || title });
+    fill(controls, !canTrain ? null : [
+      button(t(store, label), actions.start, { primary: true, ...props('start', t(store, 'train.key_space')) }),
+      button(t(store, 'word.step'), actions.step, props('step', plain(t(store, 'train.key_s')))),
       button(t(store, 'word.stop'), actions.stop, { 'data-test': 'stop', disabled: !isAlive(run) }),
-      button(t(store, 'train.rewind'), actions.rewind, { quiet: true, 'data-test': 'rewind', title: plain(t(store, 'train.key_r')) }),
-      button(t(store, 'train.new_weights'), actions.weights, { quiet: true, 'data-test': 'weights' }));
-    fill(save, h('a.button.primary', { href: '/download/model.safetensors?of=run', download: 'model.safetensors', dataset: { test: 'save' } }, t(store, 'train.save_run')),
+      button(t(store, 'train.rewind'), actions.rewind, { quiet: true, ...props('rewind', plain(t(store, 'train.key_r'))) }),
+      button(t(store, 'train.new_weights'), actions.weights, { quiet: true, ...props('weights', null) })]);
+    fill(save, h('a.button', { href: '/download/model.safetensors?of=run', download: 'model.safetensors', dataset: { test: 'save' } }, t(store, 'train.save_run')),
       h('a.button', { href: '/download/model.safetensors', download: 'model.safetensors' }, t(store, 'train.save_shown')),
       button(t(store, 'train.to_draw'), () => store.set({ screen: 'draw' })), h('p.help', t(store, 'train.on_show')));
-    save.hidden = run.state === 'none' || store.host.kind !== 'server';
+    save.hidden = store.host.kind !== 'server';
+  }
+  function showInvite() {
+    const from = store.get('data');
+    if (!canTrain) return fill(invite, h('p', t(store, 'common.exported_nothing')));
+    return fill(invite, h('h2', t(store, 'train.invite_title')), !from ? h('p', t(store, 'train.invite_data')) : !checked ? null : [
+      h('p', t(store, 'train.invite_says', { widths: widthsOf(checked), size: count(checked.size), n: count(checked.samples), name: from.name })),
+      h('ol', ['train.invite_press', 'train.invite_watch', 'train.invite_change'].map((key) => h('li', marked(t(store, key)))))]);
   }
   function showStatus() {
     const ends = { none: 'train.state.none', ready: 'train.state.ready', done: 'train.state.done', stopped: 'train.state.stopped', failed: 'train.state.failed' };
     const where = t(store, 'train.where', { epoch: Math.min(run.epoch + 1, run.epochs), epochs: run.epochs, seen: count(run.seen), step: count(run.step) });
     const text = run.state === 'running' ? where : run.state === 'paused' ? `${t(store, 'train.state.paused')} ${where}` : t(store, ends[run.state]);
-    const whole = run.error ? `${text} ${run.error}` : text;
-    write(status, whole);
+    const told = canTrain ? text : t(store, { none: 'common.exported_nothing', running: 'common.exported_running', paused: 'common.exported_running' }[run.state] || ends[run.state]);
+    write(status, reading() ? t(store, 'train.reading', { name: reading() }) : run.error ? `${told} ${run.error}` : told);
+    status.classList.toggle('busy', Boolean(reading()));
     root.dataset.state = run.state;
     root.dataset.run = String(run.run);
     root.dataset.step = String(run.step);
@@ -195,29 +210,11 @@ export function train(root, store) {
     }
     scrubbing = false;
   }
-  function showCompare() {
+  const compareRuns = () => {
     if (!store.get('train.options')) return;
-    const { optimizers, activations, schedules } = store.get('train.options');
-    const knob = KNOBS.includes(store.get('train.knob')) ? store.get('train.knob') : 'optimizer';
-    const lists = { optimizer: Object.keys(optimizers), activation: activations, schedule: schedules };
-    const first = { optimizer: 'sgd', activation: 'sigmoid', schedule: 'one_cycle', lr: 0.01, batch_size: 32, seed: 1, epochs: 10 };
-    const set = store.get('train.other');
-    const value = set !== null && set !== undefined && (NUMBERS.includes(knob) ? typeof set === 'number' : lists[knob].includes(set)) ? set : first[knob];
-    const control = NUMBERS.includes(knob)
-      ? h('input', { type: 'number', step: 'any', min: 0, value, dataset: { test: 'other' }, onchange: (event) => { if (event.target.value !== '') store.set({ 'train.other': Number(event.target.value) }); } })
-      : select(lists[knob].map((kind) => [kind, nameOf(store, kind)]), value, (found) => store.set({ 'train.other': found }), { 'data-test': 'other' });
-    fill(compare, h('p', t(store, 'train.compare_says')), h('div.row.knobs',
-      field(t(store, 'train.knob'), select(KNOBS.map((name) => [name, name === 'activation' ? t(store, 'train.activation') : t(store, `train.field.${name}`)]), knob,
-        (name) => store.set({ 'train.knob': name, 'train.other': null }), { 'data-test': 'knob' })),
-      field(t(store, 'train.other'), control),
-      button(t(store, 'train.run_both'), () => attempt('train.start', { form: formOf(store), versus: versus(store, knob, control.value === undefined || !NUMBERS.includes(knob) ? control.value : Number(control.value)) }), { 'data-test': 'both' })));
-    const forms = [run, ...run.others].map((one) => one.form || {});
-    if (run.others.length) compare.append(h('table', h('thead', h('tr', h('th', t(store, 'train.run')), h('th.number', t(store, 'train.tile.loss')), h('th.number', t(store, 'train.tile.val_loss')), h('th.number', t(store, 'train.tile.val_accuracy')))),
-      h('tbody', [run, ...run.others].map((one, i) => {
-        const last = one.records[one.records.length - 1] || {};
-        return h('tr', h('td', labelOf(store, forms[i], forms)), h('td.number', number(last.loss, 4)), h('td.number', number(last.val_loss, 4)), h('td.number', last.val_accuracy === undefined ? '–' : percent(last.val_accuracy, 2)));
-      }))));
-  }
+    comparing.hidden = !canTrain && !run.others.length;
+    showCompare(store, compare, run, canTrain ? (given) => attempt('train.start', given) : null);
+  };
   // The curves alone: their canvases wait for no frame of the page.
   function paint(how) {
     if (stopped || !store.get('train.options')) return;
@@ -238,12 +235,13 @@ export function train(root, store) {
     if (all || what.has('look')) within.draw(run);
     if (all || what.has('epoch')) matrix.draw(run);
     if (all || what.has('mark') || what.has('shown')) showTimeline();
-    if (all) showCompare();
-    if (all || what.has('look')) showHints(store, hints, run, () => checked, actions.restart);
+    if (all) compareRuns();
+    if (all) data.show();
+    if (all || what.has('look')) showHints(store, hints, run, () => checked, canTrain ? actions.restart : null);
   }
 
   function onkey(event) {
-    if (typing(event)) return;
+    if (!canTrain || typing(event)) return;
     const action = { ' ': actions.start, s: actions.step, r: actions.rewind }[event.key];
     if (!action) return;
     event.preventDefault();
@@ -252,8 +250,9 @@ export function train(root, store) {
   document.addEventListener('keydown', onkey);
   const offs = [
     store.on(['train.form'], () => { showForm(); clearTimeout(timer); timer = setTimeout(check, 120); }),
-    store.on(['train.knob', 'train.other'], showCompare),
+    store.on(['train.knob', 'train.other'], compareRuns),
     store.on(['data'], () => { if (store.get('train.options')) check(); }),
+    store.on(['train.sending'], () => changed('all')),
   ];
   options();
   showTiles();

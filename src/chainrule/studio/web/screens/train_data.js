@@ -1,11 +1,11 @@
 // What is trained on: MNIST, files that are dropped or chosen, or points that are painted on a plane.
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
-import { count } from '../format.js';
 import { css, palette, signedPlace } from '../colors.js';
 import { lineColors } from '../chart.js';
 import { button, marked, tabs } from '../ui.js';
 import { change } from './train_form.js';
+import { dataLine } from './train_told.js';
 
 const SIZE = 240, GRID = 40, MOST = 150;   // of the plane in pixels, of its map in cells, of points in the address
 
@@ -79,9 +79,9 @@ function painter(store, use) {
     h('p.help', t(store, 'train.paint_help')))), stop: off };
 }
 
-// The panel of the data; fail(sentence) shows what is wrong with them.
-export function dataPanel(store, fail) {
-  const body = h('div.data-body'), line = h('p.data-line', { dataset: { test: 'data-line' } });
+// The panel of the data. reading() is the name of data that are on their way, fail(sentence) shows what is wrong with them.
+export function dataPanel(store, reading, fail) {
+  const body = h('div.data-body'), line = h('p.data-line', { role: 'status', dataset: { test: 'data-line' } }), bar = h('progress', { hidden: true, 'aria-label': t(store, 'train.reading_bar') });
   let stop = () => {};
 
   async function choose(kind, args) {
@@ -94,14 +94,19 @@ export function dataPanel(store, fail) {
       if (error.message !== 'lost') fail(error.message);
     }
   }
-  async function bring(files) {
+  let before = Promise.resolve();   // files that are brought while others are read wait for these
+  const bring = (files) => { before = before.then(() => take(files)); };
+  async function take(files) {
     try {
       fail(null);
+      store.set({ 'train.sending': files.map(({ name }) => name).join(', ') });
       const uploads = [];
       for (const file of files) uploads.push(await store.upload(file));
       await choose('files', { uploads });
     } catch (error) {
       fail(error.message);
+    } finally {
+      store.set({ 'train.sending': null });
     }
   }
 
@@ -143,8 +148,10 @@ export function dataPanel(store, fail) {
     if (kind === 'mnist' && store.get('data')?.name !== 'mnist') choose('mnist', {});
   }, t(store, 'train.data'));
   const describe = () => {
-    const data = store.get('data');
-    line.textContent = data ? t(store, 'train.data_line', { name: data.name, n: count(data.parts.train), features: count(data.features) }) : t(store, 'train.no_data');
+    const name = reading();
+    line.textContent = name ? t(store, 'train.reading', { name }) : dataLine(store);
+    bar.hidden = !name;
+    for (const box of [list, body]) box.inert = Boolean(name);   // what is being read is waited for
   };
   let pending = start === 'points' ? store.get('train.points') : null;   // painted points of the address, for a server that does not have them
   const arrived = () => {
@@ -159,5 +166,5 @@ export function dataPanel(store, fail) {
   show(start);
   arrived();
   const off = store.on('data', arrived);
-  return { element: h('div.data', list, line, body), stop() { off(); stop(); } };
+  return { element: h('div.data', list, line, bar, body), show: describe, stop() { off(); stop(); } };
 }

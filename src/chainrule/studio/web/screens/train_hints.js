@@ -35,7 +35,7 @@ const REMEDIES = {
 const FOR = { rising: ['lower', 'clip'], not_finite: ['lower', 'clip'], exploding: ['clip', 'norm'], dead: ['leaky', 'lower'], saturated: ['norm', 'relu'], vanishing: ['relu', 'norm'],
   overfitting: ['dropout', 'early'], no_gradient: ['seed', 'leaky'] };
 
-// Fills `root` with the hints of a run; `restart` starts anew after a remedy.
+// Fills `root` with the hints of a run; `restart` starts anew after a remedy, null where nothing can be started.
 export function showHints(store, root, run, checked, restart) {
   const known = run.hints.filter((hint) => hint.code in FOR);
   const key = JSON.stringify(known.map((hint) => [hint.code, hint.layer]));
@@ -43,7 +43,7 @@ export function showHints(store, root, run, checked, restart) {
   root.dataset.key = key;
   fill(root, known.map((hint) => h('div.hint', { dataset: { code: hint.code } },
     h('p', t(store, `train.hint.${hint.code}`, { layer: hint.layer ?? '', share: SHARES.includes(hint.code) ? percent(hint.value, 0) : '' })),
-    h('div.row', FOR[hint.code].map((remedy) => button(t(store, `train.remedy.${remedy}`), () => {
+    !restart ? null : h('div.row', FOR[hint.code].map((remedy) => button(t(store, `train.remedy.${remedy}`), () => {
       change(store, REMEDIES[remedy](store, checked()));
       restart();
     }, { 'data-remedy': remedy }))))));

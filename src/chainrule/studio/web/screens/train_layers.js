@@ -10,7 +10,7 @@ const SETTINGS = { dense: ['units'], dropout: ['rate'], leaky_relu: ['slope'], p
 
 const sigmoids = Array.from({ length: 6 }, () => [{ kind: 'dense', units: 48 }, { kind: 'sigmoid' }]).flat();
 export const PRESETS = {
-  small: [{ kind: 'dense', units: 128 }, { kind: 'relu' }],
+  small: [{ kind: 'dense', units: 128 }, { kind: 'relu' }, { kind: 'dense', units: 32 }, { kind: 'relu' }],
   wide: [{ kind: 'dense', units: 512 }, { kind: 'relu' }, { kind: 'dense', units: 512 }, { kind: 'relu' }],
   norm: [{ kind: 'dense', units: 128 }, { kind: 'batch_norm' }, { kind: 'relu' }, { kind: 'dropout', rate: 0.2 }],
   residual: [{ kind: 'dense', units: 64 }, { kind: 'relu' }, { kind: 'residual', layers: BLOCKS.residual }, { kind: 'residual', layers: BLOCKS.residual }, { kind: 'relu' }],
@@ -56,14 +56,16 @@ function layerList(store, layers, set) {
   return h('ul.layers', rows, h('li', button(`+ ${t(store, 'train.add')}`, () => set([...layers, made(next, layers)]), { quiet: true, 'data-test': 'add-layer' })));
 }
 
+// The widths of a network that was checked, as 784 – 128 – 10.
+export const widthsOf = ({ links }) => [links[0].width, ...links.filter((link) => link.kind === 'dense').map((link) => link.width)].join(' – ');
+
 // Fills a panel with the layers, below the inputs and above the outputs that the data decide.
 export function layerBuilder(store, root, checked) {
   const ends = checked ? [checked.links[0], checked.links[checked.links.length - 1]] : null;
-  const widths = checked ? [checked.links[0].width, ...checked.links.filter((link) => link.kind === 'dense').map((link) => link.width)].join(' – ') : '';
   fill(root,
     h('div.row.presets', Object.keys(PRESETS).map((name) => button(t(store, `train.preset.${name}`), () => change(store, { layers: PRESETS[name] }),
       { quiet: true, 'data-preset': name }))),
-    h('p.widths', { dataset: { test: 'widths' } }, widths),
+    h('p.widths', { dataset: { test: 'widths' } }, checked ? widthsOf(checked) : ''),
     h('p.end', ends ? t(store, 'train.inputs', { n: ends[0].width }) : ''),
     layerList(store, layersOf(store), (layers) => change(store, { layers })),
     h('p.end', ends ? t(store, 'train.outputs', { n: ends[1].width }) : ''));

@@ -5,7 +5,7 @@ const FRAME_MS = 1000 / 31;   // thirty frames a second, and one that may be lat
 const FRAMES = 3;   // over which the points of one message are shown: ten messages come in a second
 
 const fresh = () => ({ state: 'none', run: 0, curve: columns(null, 1), records: [], marks: { step: [], seen: [] }, others: [], hints: [], advice: [],
-  layout: [], look: null, confusion: null, labels: [], shown: null, form: {}, samples: 1, step: 0, seen: 0, epoch: 0, epochs: 1, speed: { samples: 0, steps: 0 } });
+  layout: [], look: null, confusion: null, labels: [], shown: null, reading: null, form: {}, samples: 1, step: 0, seen: 0, epoch: 0, epochs: 1, speed: { samples: 0, steps: 0 } });
 
 // Rows of (points, 3) as arrays by name. samples: of an epoch.
 function columns(points, samples) {
@@ -118,6 +118,7 @@ export function followRun(store, changed) {
     store.listen('train.look', look),
     store.listen('train.epoch', epoch),
     store.listen('train.mark', mark),
+    store.listen('train.reading', ({ name }) => { run.reading = name; changed('all'); }),
     store.listen('train.shown', (data) => { run.shown = data.at; changed('shown'); }),
     store.listen('connected', () => { seen(); refresh(); }),
   ];

@@ -1,0 +1,54 @@
+"""What an exported page of Backpropagation takes along: the walk through each of its samples, and more of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from chainrule.errors import ChainruleError
+from chainrule.studio.commands import find
+from chainrule.studio.exports import Answer, Exported, exports
+from chainrule.studio.screens.model import shown_part
+
+OF_A_WALK = ("backprop.weight", "backprop.neuron", "backprop.chain")
+SECONDS = 8.0
+"""After which no walk is begun: the derivation of a weight of a large network takes its time."""
+
+
+@exports("backprop")
+def walks(page: Exported) -> Iterator[Answer]:
+    """Walk through each sample of the page by itself, with the weight and the neuron that are looked at, and a step."""
+    asked = {name: arguments for name, arguments in page.calls if name in OF_A_WALK}
+    asked["backprop.update"] = {"rate": page.state.get("backprop.rate", 0.01)}
+    shown = _put_on_page(page)
+    end = time.monotonic() + SECONDS
+    for place, row in enumerate(page.rows):
+        if time.monotonic() > end and place > shown:
+            del page.rows[place:]
+            return
+        found = find("backprop.walk")(page.studio, {"sample": row, "n": 1})
+        yield Answer("backprop.walk", {"sample": place, "n": 1}, found | {"has_before": False})
+        for name, others in asked.items():
+            of_walk: dict[str, Any] = others | {"walk": found["walk"]}
+            try:
+                yield Answer(name, of_walk, find(name)(page.studio, of_walk))
+            except ChainruleError:  # it was asked of another network
+                continue
+
+
+def _put_on_page(page: Exported) -> int:
+    """Return the place on the page of the sample that is looked at, and let the page begin there.
+
+    One that is not among the page's takes the place of the last of these.
+    """
+    row, count = (
+        page.state.get("backprop.sample"),
+        int(shown_part(page.studio).X.shape[0]) if page.rows else 0,
+    )
+    if not isinstance(row, int) or not 0 <= row < count:
+        return 0
+    if row not in page.rows:
+        page.rows[-1] = row
+    page.state["backprop.sample"] = page.rows.index(row)
+    return page.rows.index(row)

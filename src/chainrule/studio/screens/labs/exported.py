@@ -1,0 +1,36 @@
+"""What an exported page of the laboratory takes along: its run, with a look at each of its networks at least."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from chainrule.studio.exports import Answer, Exported, exports
+from chainrule.studio.screens.labs.commands import answer
+
+SECONDS = 10.0
+"""The most that an export waits for the first look at each network of a run that has just begun."""
+
+
+def results(page: Exported, lab: str) -> Iterator[Answer]:
+    """Return the run as it is when there is something of it to see."""
+    end = time.monotonic() + SECONDS
+    found = answer(page.studio, lab)
+    while time.monotonic() < end and found["run"] is not None and found["run"]["running"]:
+        if all(len(arm["step"]) for arm in found["run"]["arms"]):
+            break
+        time.sleep(0.05)
+        found = answer(page.studio, lab)
+    yield Answer(f"{lab}.get", {}, found)
+
+
+@exports("vanishing")
+def vanishing(page: Exported) -> Iterator[Answer]:
+    """Return the run of Vanishing gradients."""
+    return results(page, "vanishing")
+
+
+@exports("without_backprop")
+def without_backprop(page: Exported) -> Iterator[Answer]:
+    """Return the run of Without backpropagation."""
+    return results(page, "without_backprop")
