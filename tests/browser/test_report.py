@@ -219,8 +219,9 @@ def test_a_table(browser_page, phone_page, tmp_path, target):
     ]
     (tmp_path / "t.csv").write_text("\n".join([",".join(names), *rows]))
     settings = Settings(target_column=target, epochs=2, hidden=(4,))
-    with begun(str(tmp_path / "t.csv"), settings, tmp_path / "run") as run:
-        outcome = carry_out(run)
+    with begun(str(tmp_path / "t.csv"), settings, tmp_path / "run") as prepared:
+        outcome = carry_out(prepared)
+    run = outcome.run
     importance = permutation_importance(run.model, run.parts.judged, run.data.table)
     found = TableRun(run.data.table, outcome.comparison, importance, calibration(outcome.judgement))
     page = tmp_path / "report.html"

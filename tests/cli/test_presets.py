@@ -199,7 +199,7 @@ def test_a_time_limit_ends_any_run(houses, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--members 3", "--members is of a preset; add --preset fast, or leave it out."),
+        ("--members 3 --l1 0.1", "--members is of a preset, and this is a plain network; leave it out"),
         ("--preset best-of-all", "--preset must be one of"),
         ("--preset fast --members 0", "--members must be an integer of at least 1, not 0."),
         (

@@ -13,7 +13,7 @@ from chainrule import FormatError, MLPClassifier, MLPRegressor, load
 from chainrule.recipe import tables as recipe_tables
 from house_tables import ROWS, read, write
 
-FAST = ("--epochs", 4, "--hidden", 16, "--quiet")
+FAST = ("--preset", "none", "--epochs", 4, "--hidden", 16, "--quiet")
 
 
 def test_two_commands_from_a_table_to_predictions(command, houses, tmp_path):
@@ -97,6 +97,8 @@ def test_a_run_on_a_table_is_resumed_to_the_same_bits(command, houses, tmp_path)
         "houses.csv",
         "--target-column",
         "price",
+        "--preset",
+        "none",
         "--schedule",
         "constant",
         "--hidden",
@@ -129,7 +131,7 @@ def test_parquet_and_csv_are_the_same_table(command, houses, tmp_path):
 
 def test_the_columns_are_described_before_the_training(command, houses, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    text = command("train", "houses.csv", "--target-column", "price", "--epochs", 1, "--hidden", 8).stdout
+    text = command("train", "houses.csv", "--target-column", "price", *FAST[:2], "--epochs", 1).stdout
     before, after = text.split("epoch of", 1) if "epoch of" in text else text.split("\n  ", 1)
     assert "predicts price: a number (regression)" in text
     for line in ("area", "town", "garden", "sold"):
@@ -165,7 +167,7 @@ def test_the_description_fits_the_terminal(houses, tmp_path, width):
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=True, color_system=None, highlight=False)
     columns_table(console, described)
-    comparison_table(console, comparison)
+    comparison_table(console, comparison, "fast")
     text = out.getvalue()
     assert max(map(len, text.splitlines())) <= width
     assert "0.8123" in text and text.count("…") == 1  # in the long name
@@ -265,7 +267,7 @@ def test_the_file_of_a_run_is_that_of_an_estimator_and_the_other_way_round(comma
             "--hidden",
             "16,8",
             "--batch-norm",
-            *FAST[:2],
+            *FAST[:4],
             "--quiet",
         )
         command("train", f"{file}.csv", *words)
@@ -305,7 +307,7 @@ def test_every_option_keeps_its_meaning_and_its_estimator(command, houses, tmp_p
     """Of two classes: what the command predicts is what the estimator of the same file does."""
     names = ("area", "town", "garden", "sold", "land")
     write(tmp_path / "cheap.csv", {name: houses[name] for name in (*names, "cheap")})
-    words = ("--target-column", "cheap", "--epochs", 2, "--quiet", "--out", "run")
+    words = ("--target-column", "cheap", *FAST[:2], "--epochs", 2, "--quiet", "--out", "run")
     command("train", "cheap.csv", *words, *options)
     command("predict", "run", "cheap.csv", "--out", "said.csv")
     rows = read(tmp_path / "said.csv")

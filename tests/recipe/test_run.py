@@ -163,7 +163,7 @@ BAD: list[tuple[str, Any, str]] = [
         "exclude_columns is of a table, and data has no columns with names; leave it out.",
     ),
     ("preset", "fast", "preset is of a table, and data has no columns with names; leave it out."),
-    ("members", 2, "members is of a preset; add preset='fast', or leave it out."),
+    ("members", 2, "members is of a preset, and this is a plain network; leave it out"),
     ("time_limit", 0, "time_limit must be a finite number above 0, not 0; it is in seconds."),
     ("checkpoint_steps", 0, "checkpoint_steps must be an integer of at least 1"),
 ]

@@ -238,9 +238,10 @@ def test_the_report_of_a_table_is_chinese(target: str, tmp_path: Path):
     area = np.random.default_rng(0).uniform(40, 200, 60)
     rows = [f"{a:.1f},{300 + 2 * a:.1f},{'oak' if a > 120 else 'elm'}" for a in area]
     (tmp_path / "t.csv").write_text("\n".join(["area,price,kind", *rows]), "utf-8")
-    settings = Settings(target_column=target, epochs=1, hidden=(4,))
-    with begun(str(tmp_path / "t.csv"), settings, tmp_path / "run") as run:
-        outcome = carry_out(run)
+    settings = Settings(target_column=target, preset="none", epochs=1, hidden=(4,))
+    with begun(str(tmp_path / "t.csv"), settings, tmp_path / "run") as prepared:
+        outcome = carry_out(prepared)
+    run = outcome.run
     importance = permutation_importance(run.model, run.parts.judged, run.data.table)
     found = TableRun(run.data.table, outcome.comparison, importance, calibration(outcome.judgement))
     page = tmp_path / "report.html"
@@ -262,7 +263,7 @@ def test_the_report_of_a_table_is_chinese(target: str, tmp_path: Path):
     }
     own |= {
         *("Dropout", "dropout_", "dense_", "relu_", "rate"),
-        *("predict", "explain"),
+        *("predict", "explain", "preset", "best"),
     }  # a network's, and commands
     left = set(WORD.findall(TEMPLATES.sub(" ", shown))) - DATA - own
     assert left == set()

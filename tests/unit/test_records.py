@@ -264,9 +264,16 @@ def table_run() -> list[Any]:
         settings = Settings(epochs=1, hidden=(4,), target_column="answer")
         with begun(str(path), settings, Path(folder) / "run") as prepared:
             outcome = carry_out(prepared)
-    assert outcome.comparison is not None and prepared.data.table is not None
-    found = permutation_importance(prepared.model, prepared.parts.judged, prepared.data.table)
-    return [outcome.comparison, outcome.comparison.models[0], found, calibration(outcome.judgement)]
+    done, comparison = outcome.run, outcome.comparison
+    assert comparison is not None and done.data.table is not None
+    found = permutation_importance(done.model, done.parts.judged, done.data.table)
+    return [
+        comparison,
+        comparison.models[0],
+        comparison.verdict,
+        found,
+        calibration(outcome.judgement),
+    ]
 
 
 def events() -> list[Any]:

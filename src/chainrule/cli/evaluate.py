@@ -138,7 +138,7 @@ def parts_of_run(text: str, model: Model | Ensemble, data: Data) -> Learned | No
         return None
     if config["data"].get("fingerprint") != samples.fingerprint():
         return None
-    if settings.preset is not None:  # whose estimator holds out what it likes
+    if settings.has_preset:  # whose estimator holds out what it likes
         return Learned(samples, None)
     rows = split(data, settings.validation_fraction, settings.seed, FLAGS)
     if rows is None:

@@ -56,11 +56,15 @@ def metric_lines(metrics: Mapping[str, float], positive: Any = None) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    from chainrule.views import words
+    from chainrule.views.words.facts import quantity
+
     table = Table.grid(padding=(0, 3))
     table.add_column(style="bold")
     table.add_column(justify="right")
     for name, value in metrics.items():
-        table.add_row(name.replace("_", " "), "undefined" if math.isnan(value) else f"{value:.4f}")
+        shown = words.phrases.UNDEFINED if math.isnan(value) else quantity(value)
+        table.add_row(words.phrases.spoken(name), shown)
     if positive is not None:
         table.add_row("positive class", Text(plain(str(positive))))
     return table

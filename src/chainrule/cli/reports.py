@@ -47,4 +47,6 @@ def table_run(outcome: Outcome) -> TableRun | None:
     from chainrule.views.report.tables import TableRun
 
     importance = permutation_importance(run.model, run.parts.judged, table, engine=run.settings.engine)
-    return TableRun(table, outcome.comparison, importance, calibration(outcome.judgement))
+    return TableRun(
+        table, outcome.comparison, importance, calibration(outcome.judgement), outcome.run.settings.preset
+    )

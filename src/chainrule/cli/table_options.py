@@ -14,15 +14,15 @@ _training = partial(Option, rich_help_panel="Training")
 Preset = Annotated[
     str | None,
     _network(
-        help="Of a table, the network and the training that an estimator's preset sets, and other options change: "
-        "fast, realmlp, tabm, best.",
-        show_default="none",
+        help="Of a table, the network and the training that an estimator's preset sets, which other options change, or "
+        "none for a plain network: fast, realmlp, tabm, best.",
+        show_default="fast; none with an option that presets do not have",
     ),
 ]
 Members = Annotated[
     int | None,
     _network(
-        help="With --preset, train so many networks together and predict by their average; of tabm, the members of "
+        help="Of a preset, train so many networks together and predict by their average; of tabm, the members of "
         "its network.",
         show_default="1, of tabm 32",
     ),

@@ -122,13 +122,18 @@ def introduce_race(out: Console, run: PresetRun) -> None:
     )
 
 
-def comparison_table(out: Console, comparison: BaselineComparison) -> None:
-    """Print the network's metrics beside those of simpler models, the best in bold."""
+def comparison_table(out: Console, comparison: BaselineComparison, preset: str | None) -> None:
+    """Print the network's metrics beside those of simpler models, the best in bold, and who is the best in a sentence.
+
+    preset: of the run.
+    """
     from rich import box
     from rich.table import Table as Grid
     from rich.text import Text
 
     from chainrule.views import words
+    from chainrule.views.text.tables import verdict
+    from chainrule.views.words.facts import quantity
 
     said = words.table_runs
     out.print(f"\n[bold]{said.COMPARISON}[/bold]: {said.same_rows(comparison.rows)}")
@@ -140,10 +145,13 @@ def comparison_table(out: Console, comparison: BaselineComparison) -> None:
         grid.add_column(said.SECONDS, justify="right", no_wrap=True, style="dim")
     for each in comparison.models:
         cells = [
-            Text(f"{each.metrics[name]:.4g}", "bold" if comparison.best(name) == each.model else "")
+            Text(quantity(each.metrics[name]), "bold" if comparison.best(name) == each.model else "")
             for name in comparison.names
         ]
         grid.add_row(
             Text(said.MODELS[each.model]), *cells, *([f"{each.seconds:.1f}"] if out.width >= TIGHT else [])
         )
     out.print(grid)
+    is_behind = comparison.verdict.code in ("behind", "nothing")
+    out.print(verdict(comparison, preset), style="orange1" if is_behind else "bold", markup=False)
+    out.print()

@@ -187,7 +187,7 @@ def say_done(run: Prepared | PresetRun, out: Console) -> None:
         f"This run is done: {len(done)} {'' if asked is None else f'of {asked} '}epochs{why}.",
         "Nothing is left to train; its results are written again.",
     ]
-    if run.settings.preset is None:
+    if not run.settings.has_preset:
         lines.append(f"To train it longer: {again}")
     for line in lines:
         out.print(line, markup=False, soft_wrap=True)
@@ -213,8 +213,12 @@ def introduce(run: Prepared, out: Console, verbose: bool) -> None:
         lines += (f"epochs {len(run.records) + 1} to {settings.epochs}: a new training from the run's model",)
     if run.data.table is not None:
         from chainrule.cli.tables import introduce_table
+        from chainrule.recipe.preset_choice import plain_because
 
         introduce_table(out, run.data.table, [str(label) for label in run.model.labels])
+        why = plain_because(run.given)
+        if run.given.preset is None and run.data.stream is None and why is not None:
+            lines = (f"a plain network, for presets have no {FLAGS(why)}", *lines)
         lines = (*lines, cost(run))
     out.print("\n".join(lines) + "\n", style="dim", markup=False)
     if verbose:
@@ -260,7 +264,7 @@ def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
     if outcome.comparison is not None:
         from chainrule.cli.tables import comparison_table
 
-        comparison_table(out, outcome.comparison)
+        comparison_table(out, outcome.comparison, outcome.run.settings.preset)
     out.print(f"Run folder: {outcome.folder}", markup=False, soft_wrap=True)
     if page is not None:
         out.print(f"Report:     {page}", markup=False, soft_wrap=True)
@@ -282,5 +286,5 @@ def as_data(outcome: Outcome, page: Path | None) -> dict[str, Any]:
         "target": run.settings.target,
         "reached": outcome.reached,
         **outcome.judgement.to_json(),
-        **({} if outcome.comparison is None else {"comparison": outcome.comparison.to_data()["models"]}),
+        **({} if outcome.comparison is None else outcome.comparison.of_run()),
     }

@@ -93,8 +93,8 @@ class LearningCurve(Callback):
         self.rates.after_epoch(p.t_)
         if p._no_improvement_count > fit.n_iter_no_change:
             what = "Validation score" if fit.early_stopping else "Training loss"
-            least, epochs = f"tol={fit.tol:f}", fit.n_iter_no_change
-            self.message = f"{what} did not improve more than {least} for {epochs} consecutive epochs."
+            least, epochs = f" more than tol={fit.tol:g}" if fit.tol else "", fit.n_iter_no_change
+            self.message = f"{what} did not improve{least} for {epochs} consecutive epochs."
             if self.rates.at_plateau():
                 run.stop(self.message.rstrip("."))  # a sentence of its own is made of it
             else:

@@ -32,6 +32,10 @@ FEW_ROWS = 50_000
 MOST_TREES = 3000
 """Boosting grows a tree a class and round, and so makes fewer rounds for many classes."""
 SHOWN = {"regression": ("rmse", "mae", "r2"), "classes": ("accuracy", "log_loss", "auc")}
+DECIDING = ("rmse", "log_loss")
+"""The metric of SHOWN that decides which model is best."""
+CLOSE = 0.01
+"""The difference of the deciding metric, as a share of it, below which two models are about as good."""
 
 
 @records.kind("compared")
@@ -43,6 +47,26 @@ class Compared(NamedTuple):
     metrics: dict[str, float]
     seconds: float
     """of its training"""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the result as JSON-safe data; see `chainrule.core.records`."""
+        return records.to_data(self)
+
+
+@records.kind("verdict")
+class Verdict(NamedTuple):
+    """How a network stands beside simpler models, by the metric that decides."""
+
+    code: str
+    """best: it is the best of all; close: another one is better by less than CLOSE; behind: one is by more;
+    nothing: no model is better than the constant one by CLOSE"""
+    model: str
+    """the best of the simpler models"""
+    metric: str
+    """rmse or log_loss: the less, the better"""
+    network: float
+    other: float
+    """the metric of that model"""
 
     def to_data(self) -> dict[str, Any]:
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
@@ -63,10 +87,30 @@ class BaselineComparison(NamedTuple):
         """Return the result as JSON-safe data; see `chainrule.core.records`."""
         return records.to_data(self)
 
+    def of_run(self) -> dict[str, Any]:
+        """Return what metrics.json and `chainrule train --json` have of the comparison."""
+        return {"comparison": self.to_data()["models"], "verdict": self.verdict.to_data()}
+
     def best(self, name: str) -> str:
         """Return the code of the model that is best by a metric."""
         sign = 1.0 if (metrics.METRICS[name].better == "higher") else -1.0
         return max(self.models, key=lambda each: np.nan_to_num(sign * each.metrics[name], nan=-np.inf)).model
+
+    @property
+    def verdict(self) -> Verdict:
+        """How the network stands beside the others."""
+        metric = next(name for name in DECIDING if name in self.names)
+        losses = {each.model: np.nan_to_num(each.metrics[metric], nan=np.inf) for each in self.models}
+        network, constant = losses.pop("network"), losses["constant"]
+        model = min(losses, key=lambda name: losses[name])
+        other = losses[model]
+        if min(network, other) >= (1 - CLOSE) * constant:
+            code = "nothing"
+        elif network <= other:
+            code = "best"
+        else:
+            code = "close" if network < (1 + CLOSE) * other else "behind"
+        return Verdict(code, model, metric, float(network), float(other))
 
 
 def compare(prepared: Prepared, judgement: Judgement, seconds: float) -> BaselineComparison:

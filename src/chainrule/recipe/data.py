@@ -18,6 +18,7 @@ from chainrule.datasets.column_files import are_many, is_large, paths_of, source
 from chainrule.datasets.table_files import TABLES
 from chainrule.errors import ConfigError, DataError
 from chainrule.network.network import Network
+from chainrule.recipe import preset_choice
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings
 from chainrule.training.fit import split_rows
@@ -114,7 +115,7 @@ def load(text: str, named: Names = PYTHON, settings: Settings | None = None) -> 
     Raises DataError for other text, FormatError for a damaged file.
     """
     settings = Settings() if settings is None else settings
-    if are_many(text) or (is_large(text) and settings.preset is None):
+    if are_many(text) or (is_large(text) and not settings.has_preset):
         return _load_large(text, settings, named)
     if text.lower().endswith(TABLES):
         return _load_table(text, settings, named)
@@ -147,7 +148,8 @@ def _load_table(text: str, settings: Settings, named: Names) -> Data:
 
     path = Path(text)
     fraction = HELD_OUT if settings.validation_fraction is None else settings.validation_fraction
-    fraction = fraction if settings.preset is None else 0.0  # the preset's estimator holds out its own
+    if preset_choice.chosen(settings).has_preset:  # whose estimator holds out its own
+        fraction = 0.0
     train, test, table = tables.load(path, settings, fraction, named)
     name = path.name.split(".")[0] or path.name
     return Data(name, text, str(path.resolve()), train, None, test, table)

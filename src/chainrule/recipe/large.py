@@ -60,7 +60,7 @@ def load(text: str, settings: Settings, held_out: float, named: Names = PYTHON) 
 
     held_out: the share of the sample's rows to train on that the run will validate on.
     """
-    if settings.preset is not None:
+    if settings.has_preset:
         raise ConfigError(
             f"{named('preset')} needs a table in memory, and {text} is read in pieces; leave {named('preset')} out, "
             "or name one file."

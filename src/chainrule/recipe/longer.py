@@ -21,7 +21,7 @@ from chainrule.recipe.commands import Earlier
 from chainrule.recipe.data import Data
 from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.prepare import Prepared
-from chainrule.recipe.settings import Settings
+from chainrule.recipe.settings import NO_PRESET, Settings
 from chainrule.trained.persistence import network_config
 from chainrule.training import EarlyStopping, History, Run, checkpoint
 
@@ -53,6 +53,8 @@ def agreed(
         mine, theirs = getattr(given, name), getattr(resolved if may_grow else asked, name)
         if mine == theirs or (may_grow and (mine is None or (theirs is not None and mine > theirs))):
             continue
+        if name == "preset" and resolved is not None and mine == (resolved.preset or NO_PRESET):
+            continue  # the default, by its name
         was = "without it" if theirs is None else f"with {named.value(name, theirs)}"
         raise ConfigError(
             f"{named(name)} is {named.value(name, mine)}, but the {what} in {place} was started {was}; leave it out"

@@ -100,7 +100,8 @@ def prepare(data: Data, given: Settings, resolved: Settings | None = None, named
     check_seed(given.seed, named("seed"))
     if given.members is not None:
         raise ConfigError(
-            f"{named('members')} is of a preset; add {named.given('preset', 'fast')}, or leave it out."
+            f"{named('members')} is of a preset, and this is a plain network; leave it out, or train a table by "
+            f"{named.given('preset', 'fast')}."
         )
     for option in ("target_column", "exclude_columns"):
         if getattr(given, option) is not None and data.table is None:

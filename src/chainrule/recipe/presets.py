@@ -37,6 +37,8 @@ class PresetRun(NamedTuple):
 
     data: Data
     given: Settings
+    settings: Settings
+    """as given, with the preset"""
     estimator: Any
     """not fitted yet; a fit that has begun has its `model_` and `preprocessor_`"""
     place: Path = Path()
@@ -45,14 +47,9 @@ class PresetRun(NamedTuple):
     """the run as it was done before, if it was"""
 
     @property
-    def settings(self) -> Settings:
-        """The settings as given: what they leave open is the preset's."""
-        return self.given
-
-    @property
     def is_race(self) -> bool:
         """Whether several recipes are fitted, of which none tells its epochs."""
-        return self.given.preset == BEST
+        return self.settings.preset == BEST
 
     @property
     def done(self) -> History | None:
@@ -82,24 +79,24 @@ class PresetRun(NamedTuple):
             "command": self.command,
             "data": {"name": data.name, "text": data.text, "source": data.source, "fingerprint": 0},
             "settings": as_json(self.given.given()),
-            "resolved": as_json(dataclasses.asdict(self.given)),
+            "resolved": as_json(dataclasses.asdict(self.settings)),
             "earlier": [],
             **dict.fromkeys(("network", "optimizer", "schedule", "method")),
         }
 
 
-def prepare(data: Data, given: Settings, named: Names = PYTHON) -> PresetRun:
-    """Check the settings, and make the estimator."""
+def prepare(data: Data, given: Settings, settings: Settings, named: Names = PYTHON) -> PresetRun:
+    """Check the settings, and make the estimator. settings: as given, with the preset."""
     if given.has_shards or distributed.process_count() > 1:
         raise ConfigError(
-            f"{named.given('preset', given.preset)} trains in one process, without {named('shards')} and "
+            f"{named.given('preset', settings.preset)} trains in one process, without {named('shards')} and "
             f"{named('reduce')}; start it alone."
         )
     if data.table is None:
         raise ConfigError(
             f"{named('preset')} is of a table, and {data.name} has no columns with names; leave it out."
         )
-    return PresetRun(data, given, estimator(given, data.table.target, named))
+    return PresetRun(data, given, settings, estimator(settings, data.table.target, named))
 
 
 def with_model(run: PresetRun, estimator: Any) -> Prepared:
@@ -115,7 +112,7 @@ def with_model(run: PresetRun, estimator: Any) -> Prepared:
         data,
         Parts(train, nothing, judged, "test", True),
         run.given,
-        run.given,
+        run.settings,
         model,
         None,
         None,

@@ -35,7 +35,7 @@ def write(
     folder.write_json(place / "history.json", {"records": history.records, "stopped": history.stopped})
     if (matrix := judgement.matrix) is not None:
         folder.write_confusion(place / "confusion_matrix.csv", matrix, judgement.labels)
-    compared = {} if comparison is None else {"comparison": comparison.to_data()["models"]}
+    compared = {} if comparison is None else comparison.of_run()
     folder.write_json(place / "metrics.json", judgement.to_json() | compared | dict(more or {}))
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chainrule.core import records
 from chainrule.errors import ChainruleError, ConfigError
 from chainrule.model import Ensemble, Model
-from chainrule.recipe import folder, longer, results
+from chainrule.recipe import folder, longer, preset_choice, results
 from chainrule.recipe.data import Data, load
 from chainrule.recipe.fit import train
 from chainrule.recipe.judge import Judgement, judge, positive_of
@@ -186,7 +186,8 @@ def _agreed(
     resolved = Settings.from_json(config["resolved"], f"{place / 'config.json'}")
     asked = longer.agreed(place, config, given, chosen, data, named, resolved=resolved)
     source, text = config["data"]["source"], config["data"]["text"]
-    found = data if isinstance(data, Data) else load(source, named, asked)._replace(text=text)
+    was = preset_choice.as_it_was(asked, resolved)
+    found = data if isinstance(data, Data) else load(source, named, was)._replace(text=text)
     prepared, epochs = _checked(found, asked, resolved, named), given.epochs if "epochs" in chosen else None
     if not isinstance(prepared, Prepared):
         from chainrule.recipe import presets
@@ -196,12 +197,20 @@ def _agreed(
 
 
 def _checked(data: Data, given: Settings, resolved: Settings | None, named: Names) -> Prepared | PresetRun:
-    """Return the run that the settings describe; that of a preset is made where its estimator can be imported."""
-    if given.preset is None:
+    """Return the run that the settings describe; that of a preset is made where its estimator can be imported.
+
+    resolved: the settings of a run that goes on.
+    """
+    settings = given
+    if resolved is not None:
+        settings = preset_choice.as_it_was(given, resolved)
+    elif data.table is not None and data.stream is None:
+        settings = preset_choice.chosen(given)
+    if not settings.has_preset:
         return prepare(data, given, resolved, named)
     from chainrule.recipe import presets
 
-    return presets.prepare(data, given, named)
+    return presets.prepare(data, given, settings, named)
 
 
 def carry_out(

@@ -22,14 +22,19 @@ WORDS: dict[Any, str] = {
 }
 
 
+NO_PRESET = "none"
+"""The preset of a run that trains a plain network."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of a run: one field per option of `chainrule train`. None: chosen by the data, or not used.
 
     hidden: the widths of the hidden layers, (256, 128); () for a linear model.
     exclude_columns: the columns of a table to leave out, by name, as "id,name".
-    preset: of a table, the network and the training of an estimator's `preset`, where what is not set is its own.
-    members: with a preset, the networks whose predictions are averaged.  time_limit: the most seconds of training.
+    preset: of a table, the network and the training of an estimator's `preset`, where what is not set is its own;
+    "none" for a plain network.  members: of a preset, the networks whose predictions are averaged.
+    time_limit: the most seconds of training.
     augment: whether the images are distorted anew in each epoch, by `chainrule.recipe.augmented.IMAGES`.
     """
 
@@ -72,6 +77,11 @@ class Settings:
     members: int | None = None
     time_limit: float | None = None
     augment: bool = False
+
+    @property
+    def has_preset(self) -> bool:
+        """Whether a preset is named."""
+        return self.preset not in (None, NO_PRESET)
 
     @property
     def has_shards(self) -> bool:

@@ -21,26 +21,10 @@ from chainrule.formulas.schedules import SCHEDULES
 from chainrule.recipe import build
 from chainrule.recipe.judge import positive_class
 from chainrule.recipe.naming import PYTHON, Names
+from chainrule.recipe.preset_choice import DIRECT, not_of_presets, without_optimizer
 from chainrule.recipe.settings import Settings
 from chainrule.recipe.targets import TargetColumn
 
-DIRECT = {
-    "hidden": "hidden_layer_sizes",
-    "batch_norm": "batch_norm",
-    "dropout": "dropout",
-    "residual": "residual",
-    "schedule": "schedule",
-    "epochs": "max_iter",
-    "batch_size": "batch_size",
-    "clip_norm": "clip_norm",
-    "validation_fraction": "validation_fraction",
-    "patience": "n_iter_no_change",
-    "label_smoothing": "label_smoothing",
-    "members": "n_members",
-    "time_limit": "time_limit",
-    "engine": "engine",
-}
-"""The estimator's parameter of each setting that it has as it is."""
 CHOICES: dict[str, Any] = {
     "preset": {**PRESETS, BEST: None},
     "activation": {name: layer for name, layer in ACTIVATIONS.items() if name != "softmax"},
@@ -49,8 +33,6 @@ CHOICES: dict[str, Any] = {
     "engine": {"auto": None, **ENGINES},
 }
 """What a setting may be, of those that name something."""
-OPTIMIZING = ("optimizer", "lr", "momentum", "nesterov", "weight_decay")
-OTHERS = {"preset", "activation", "loss", "dtype", "seed", "positive", "target_column", "exclude_columns"}
 
 
 def estimator(settings: Settings, target: TargetColumn, named: Names = PYTHON) -> Any:
@@ -105,14 +87,11 @@ def check(settings: Settings, named: Names = PYTHON) -> None:
     for name, known in CHOICES.items():
         if getattr(settings, name) is not None:
             check_choice(getattr(settings, name), known, named(name))
-    chosen = settings.given()
-    strange = [name for name in chosen if name not in {*DIRECT, *OPTIMIZING, *OTHERS}]
-    if strange:
-        raise ConfigError(f"a preset has no {named(strange[0])}; leave it or {named('preset')} out.")
-    if not chosen.keys().isdisjoint(OPTIMIZING) and settings.optimizer == Settings().optimizer:
-        first = next(name for name in OPTIMIZING if name in chosen)
+    for name in not_of_presets(settings):
+        raise ConfigError(f"a preset has no {named(name)}; leave it or {named('preset')} out.")
+    for name in without_optimizer(settings):
         raise ConfigError(
-            f"{named(first)} would be of the preset's own optimizer; name one by {named('optimizer')} too, as "
+            f"{named(name)} would be of the preset's own optimizer; name one by {named('optimizer')} too, as "
             f"{named.given('optimizer', 'adamw')}, or leave it out."
         )
     if settings.members is not None:

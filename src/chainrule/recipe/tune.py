@@ -147,7 +147,7 @@ def resumed(
 def prepared(data: str, given: Settings, how: SearchSettings, named: Names = PYTHON) -> TuneRun:
     """Read the table, and check the settings."""
     given = dataclasses.replace(given, preset=given.preset or DEFAULT)
-    return TuneRun(presets.prepare(load(data, named, given), given, named), how)
+    return TuneRun(presets.prepare(load(data, named, given), given, given, named), how)
 
 
 def carry_out(

@@ -16,6 +16,7 @@ from chainrule.formulas.layers import Dense, ReLU, Rescale
 from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.model import Ensemble, Model, load_any
 from chainrule.network.network import Network
+from chainrule.recipe import preset_choice
 from chainrule.recipe.data import HELD_OUT, Data, from_arrays
 from chainrule.recipe.data import load as load_data
 from chainrule.recipe.folder import read_config
@@ -56,10 +57,13 @@ def data_of_run(place: Path, model: Model, metadata: Mapping[str, Any]) -> Data 
     metadata: of the model's file.
     """
     config = read_config(place)
-    settings = Settings.from_json(config["settings"], f"{place / 'config.json'}")
+    asked, resolved = (
+        Settings.from_json(config[key], f"{place / 'config.json'}") for key in ("settings", "resolved")
+    )
+    settings = preset_choice.as_it_was(asked, resolved)
     try:
         data = load_data(config["data"]["source"], settings=settings)
-        if settings.preset is not None and data.table is not None:
+        if settings.has_preset and data.table is not None:
             data = as_trained(data, metadata, place / "model.safetensors")
     except (ChainruleError, OSError):
         return None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.core import records
 from chainrule.errors import ShapeError
 from chainrule.views import words
+from chainrule.views.words.facts import quantity
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -132,7 +133,7 @@ def cell(value: Any) -> str:
         return f"{number:,}"
     if math.isnan(number):
         return words.phrases.UNDEFINED
-    return f"{number:,.0f}" if 10_000 <= abs(number) < 1e9 else f"{number:.4g}"
+    return quantity(number)
 
 
 def plain_console(out: Any, width: int) -> Console:

@@ -69,7 +69,7 @@ def render(
         from chainrule.views.report import tables
 
         parts = [
-            tables.compared(table.comparison),
+            tables.compared(table.comparison, table.preset),
             outcome(judged),
             tables.outcome(table, judged),
             tables.worst(table, judged),

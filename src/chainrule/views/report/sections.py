@@ -19,6 +19,7 @@ from chainrule.recipe.judge import Judgement
 from chainrule.training import History
 from chainrule.views import figures, words
 from chainrule.views.pictures import image_png
+from chainrule.views.words.facts import quantity
 
 
 def tiles(model: Model | Ensemble, history: History, judgement: Judgement) -> str:
@@ -234,7 +235,7 @@ def value(name: str, number: float) -> str:
     """Format a metric: 98.24 % for an accuracy, 0.0561 for another number."""
     if math.isnan(number):
         return words.phrases.UNDEFINED
-    return f"{100 * number:.2f} %" if name == "accuracy" else f"{number:.4g}"
+    return f"{100 * number:.2f} %" if name == "accuracy" else quantity(number)
 
 
 def share(part: int, whole: int) -> str:
@@ -244,7 +245,7 @@ def share(part: int, whole: int) -> str:
 
 def numbers(row: Any) -> str:
     """Format one number, or several separated by commas."""
-    return ", ".join(f"{number:.5g}" for number in np.ravel(row).tolist())
+    return ", ".join(map(quantity, np.ravel(row).tolist()))
 
 
 def shown(item: Any) -> str:

@@ -11,7 +11,8 @@ from chainrule.recipe.tables import TableData
 from chainrule.views import words
 from chainrule.views.figures import tables as figures
 from chainrule.views.report.sections import described, figure, numbers, section, table, text
-from chainrule.views.text.tables import cells
+from chainrule.views.text.tables import cells, verdict
+from chainrule.views.words.facts import quantity
 
 CELLS = 6
 """The columns whose cells are shown of the worst rows: those that matter most."""
@@ -24,10 +25,11 @@ class TableRun(NamedTuple):
     comparison: BaselineComparison | None
     importance: Importance | None
     calibration: Calibration | None
+    preset: str | None = None
 
 
-def compared(comparison: BaselineComparison | None) -> str:
-    """Return a table of the network's metrics beside those of simpler models."""
+def compared(comparison: BaselineComparison | None, preset: str | None) -> str:
+    """Return a table of the network's metrics beside those of simpler models, under a sentence of who is the best."""
     if comparison is None:
         return ""
     said = words.table_runs
@@ -35,12 +37,15 @@ def compared(comparison: BaselineComparison | None) -> str:
     rows = [
         (
             said.MODELS[each.model],
-            *(f"{each.metrics[name]:.4g}" for name in comparison.names),
+            *(quantity(each.metrics[name]) for name in comparison.names),
             f"{each.seconds:.1f}",
         )
         for each in comparison.models
     ]
-    return section(said.COMPARISON, f"<p>{text(said.compared(comparison.rows))}</p>", table(heads, rows))
+    lead = f"<p><strong>{text(verdict(comparison, preset))}</strong></p>"
+    return section(
+        said.COMPARISON, lead, table(heads, rows), f"<p>{text(said.compared(comparison.rows))}</p>"
+    )
 
 
 def outcome(run: TableRun, judgement: Judgement) -> str:
@@ -54,7 +59,7 @@ def outcome(run: TableRun, judgement: Judgement) -> str:
     if run.importance is not None:
         found = run.importance
         metric = words.phrases.spoken(found.metric)
-        about = said.importance(metric, f"{found.base:.4g}", found.rows, found.repeats)
+        about = said.importance(metric, quantity(found.base), found.rows, found.repeats)
         few = said.most_important(len(found.names), min(len(found.names), figures.MOST_COLUMNS))
         note = f"<p>{text(few)}</p>" if few else ""
         drawn.append(section("", figure(figures.importance(found)), note, f"<p>{text(about)}</p>"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from chainrule.estimators.settings import BEST
 from chainrule.estimators.tables.description import DescribedTable
+from chainrule.recipe.baselines import BaselineComparison
 from chainrule.views import words
+from chainrule.views.words.facts import quantity
 
 WIDEST = 32
 """The most characters of a column's name that are shown."""
@@ -23,6 +26,22 @@ def table(described: DescribedTable) -> str:
         lines.append("…")
     outputs = sum(column.outputs for column in described)
     return "\n".join([*lines, words.tables.totals(len(described), len(described.dropped), outputs)])
+
+
+def verdict(comparison: BaselineComparison, preset: str | None) -> str:
+    """Say how a network stands beside simpler models, and what to do where one of them is better.
+
+    preset: of the run.
+    """
+    found, said = comparison.verdict, words.table_runs
+    told = said.verdict(
+        found.code,
+        found.model,
+        words.phrases.spoken(found.metric),
+        quantity(found.network),
+        quantity(found.other),
+    )
+    return f"{told} {said.try_best()}" if found.code == "behind" and preset != BEST else told
 
 
 def cells(described: DescribedTable) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -23,6 +23,11 @@ def short(layer: str, longest: int = LONG) -> str:
     return text if len(text) <= longest else f"{text.partition('(')[0]}(...)"
 
 
+def quantity(number: float) -> str:
+    """Return a number with four digits, or all of those before the point: 0.05612, 52.23, 49,167, 428,670."""
+    return f"{number:,.0f}" if 10_000 <= abs(number) < 1e12 else f"{number:.4g}"
+
+
 # --- vanishing gradients
 
 PLAIN, CURES = "sigmoid", ("relu", "relu_batch_norm", "sigmoid_skip", "sigmoid_residual")

@@ -66,6 +66,32 @@ def same_rows(rows: int) -> str:
     return f"scikit-learn's models, from {rows:,} rows of the same inputs"
 
 
+IS_BETTER = {
+    "constant": "Always the same answer is better here",
+    "linear": "The linear model is better here",
+    "boosting": "Boosted trees are better here",
+}
+
+
+def verdict(code: str, model: str, metric: str, network: str, other: str) -> str:
+    """How the network stands beside simpler models. model: the best of them.  metric: as it is spoken."""
+    if code == "nothing":
+        return (
+            f"No model is clearly better than always the same answer ({metric} {network} and {other}): these columns "
+            "say little about what is predicted."
+        )
+    if code == "best":
+        return f"This network is the best of the four: {metric} {network}; next, {MODELS[model]}: {other}."
+    if code == "close":
+        return f"This network is about as good as the best of the four: {metric} {network}; {MODELS[model]}: {other}."
+    return f"{IS_BETTER[model]}: {metric} {other}; this network: {network}."
+
+
+def try_best() -> str:
+    """What to try where a simpler model is better."""
+    return "Use that, or try --preset best, which averages the best of several networks."
+
+
 def compared(rows: int) -> str:
     """What the table of models shows."""
     return (

@@ -63,6 +63,29 @@ def same_rows(rows: int) -> str:
     return f"scikit-learn 的模型，以相同輸入的 {rows:,} 列訓練"
 
 
+IS_BETTER = {
+    "constant": "永遠給相同的答案反而比較好",
+    "linear": "這份資料上線性模型比較好",
+    "boosting": "這份資料上梯度提升樹比較好",
+}
+
+
+def verdict(code: str, model: str, metric: str, network: str, other: str) -> str:
+    """How the network stands beside simpler models. model: the best of them.  metric: as it is spoken."""
+    if code == "nothing":
+        return f"沒有模型明顯勝過永遠相同的答案（{metric} {network} 與 {other}）：這些欄位幾乎無法說明要預測的目標。"
+    if code == "best":
+        return f"這個網路是四者中最好的：{metric} {network}，{MODELS[model]}為 {other}。"
+    if code == "close":
+        return f"這個網路與四者中最好的{MODELS[model]}差不多：{metric} {network} 與 {other}。"
+    return f"{IS_BETTER[model]}：{metric} {other}，這個網路為 {network}。"
+
+
+def try_best() -> str:
+    """What to try where a simpler model is better."""
+    return "可以改用它，或試試 --preset best，取數個最佳網路的平均。"
+
+
 def compared(rows: int) -> str:
     """What the table of models shows."""
     return (

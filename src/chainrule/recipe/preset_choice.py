@@ -1,0 +1,74 @@
+"""Choose what a run trains: a plain network, or the network of an estimator's preset.
+
+A table in memory is trained by the preset "fast" unless another one is named. An option that no preset has asks for a
+plain network, the one that images and arrays have; so does the preset "none".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from chainrule import distributed
+from chainrule.recipe.settings import NO_PRESET, Settings
+
+DEFAULT = "fast"
+"""The preset of a table in memory."""
+DIRECT = {
+    "hidden": "hidden_layer_sizes",
+    "batch_norm": "batch_norm",
+    "dropout": "dropout",
+    "residual": "residual",
+    "schedule": "schedule",
+    "epochs": "max_iter",
+    "batch_size": "batch_size",
+    "clip_norm": "clip_norm",
+    "validation_fraction": "validation_fraction",
+    "patience": "n_iter_no_change",
+    "label_smoothing": "label_smoothing",
+    "members": "n_members",
+    "time_limit": "time_limit",
+    "engine": "engine",
+}
+"""The estimator's parameter of each setting that an estimator has as it is."""
+OPTIMIZING = ("optimizer", "lr", "momentum", "nesterov", "weight_decay")
+OTHERS = {"preset", "activation", "loss", "dtype", "seed", "positive", "target_column", "exclude_columns"}
+"""The settings that a preset has in another form."""
+PLAIN_LOSSES = ("binary_cross_entropy", "categorical_cross_entropy")
+"""Losses on probabilities, which no preset has."""
+
+
+def not_of_presets(settings: Settings) -> list[str]:
+    """Return the names of the given settings that no preset has."""
+    return [name for name in settings.given() if name not in {*DIRECT, *OPTIMIZING, *OTHERS}]
+
+
+def without_optimizer(settings: Settings) -> list[str]:
+    """Return the given settings of an optimizer whose name is not given: a preset has an optimizer of its own."""
+    if settings.optimizer != Settings().optimizer:
+        return []
+    return [name for name in OPTIMIZING if name in settings.given()]
+
+
+def plain_because(settings: Settings) -> str | None:
+    """Return the first given setting that asks for a plain network, where no preset is named; None if none does."""
+    if settings.loss in PLAIN_LOSSES:
+        return "loss"
+    if settings.activation == "softmax":
+        return "activation"
+    return next(iter([*not_of_presets(settings), *without_optimizer(settings)]), None)
+
+
+def chosen(settings: Settings) -> Settings:
+    """Return the settings of a run on a table in memory, with the name of its preset, or "none" for a plain network."""
+    if settings.preset is not None:
+        return settings
+    is_plain = plain_because(settings) is not None or distributed.process_count() > 1
+    return dataclasses.replace(settings, preset=NO_PRESET if is_plain else DEFAULT)
+
+
+def as_it_was(settings: Settings, resolved: Settings) -> Settings:
+    """Return the settings of a run that goes on, with the preset that it had.
+
+    resolved: the settings that the run's folder has; before presets were a table's default it names none.
+    """
+    return dataclasses.replace(settings, preset=resolved.preset or NO_PRESET)
