@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from chainrule.studio.studio import Studio
 
 
-class Answer(NamedTuple):
+class KeptAnswer(NamedTuple):
     """A command, its arguments and its answer, as the page asks for them."""
 
     name: str
@@ -28,14 +28,14 @@ class Exported(NamedTuple):
     """the samples of the part on show that go with the page; who has no time for the last ones takes them off"""
 
 
-EXPORTS: dict[str, Callable[[Exported], Iterator[Answer]]] = {}
+EXPORTS: dict[str, Callable[[Exported], Iterator[KeptAnswer]]] = {}
 """By the name of the screen."""
 
 
 def exports(screen: str) -> Callable[[Any], Any]:
     """Return a decorator that registers what a screen takes along."""
 
-    def register(function: Callable[[Exported], Iterator[Answer]]) -> Any:
+    def register(function: Callable[[Exported], Iterator[KeptAnswer]]) -> Any:
         EXPORTS[screen] = function
         return function
 

@@ -15,7 +15,7 @@ import numpy as np
 import chainrule
 from chainrule.errors import ChainruleError, ConfigError, DataError
 from chainrule.studio.commands import command, find
-from chainrule.studio.exports import EXPORTS, Answer, Exported
+from chainrule.studio.exports import EXPORTS, Exported, KeptAnswer
 from chainrule.studio.messages import pack
 from chainrule.studio.page.assets import assets, modules
 from chainrule.studio.page.linker import link
@@ -118,12 +118,12 @@ def offline_page(studio: Studio, state: dict[str, Any], calls: list[list[Any]]) 
     ).encode()
 
 
-def _answers(studio: Studio, calls: list[tuple[str, dict[str, Any]]]) -> Iterator[Answer]:
+def _answers(studio: Studio, calls: list[tuple[str, dict[str, Any]]]) -> Iterator[KeptAnswer]:
     """Answer the calls that change nothing, but those that fail."""
     for name, arguments in calls:
         if find(name).is_read:
             try:
-                yield Answer(name, arguments, find(name)(studio, arguments))
+                yield KeptAnswer(name, arguments, find(name)(studio, arguments))
             except ChainruleError:
                 continue
 
