@@ -69,9 +69,14 @@ def read_growing(read: Callable[[int], bytes], size: int) -> bytearray:
     return data
 
 
+def is_bomb(unpacked: int, packed: int) -> bool:
+    """Return whether an unpacked size is above 64 MB and above 200 times the packed size."""
+    return unpacked > SAFE_BYTES and unpacked > MAX_RATIO * packed
+
+
 def refuse_bomb(where: str, unpacked: int, packed: int) -> None:
     """Raise FormatError if the unpacked size is above 64 MB and above 200 times the packed size."""
-    if unpacked > SAFE_BYTES and unpacked > MAX_RATIO * packed:
+    if is_bomb(unpacked, packed):
         raise FormatError(
             f"{where}: {packed} packed bytes are said to contain {unpacked}, over {MAX_RATIO} times as much; "
             "if the data really are that repetitive, store them uncompressed."

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from chainrule.core.files import open_regular
-from chainrule.datasets.idx import PathLike, refuse_bomb
+from chainrule.datasets.arrow_messages import SIGNATURE, messages
+from chainrule.datasets.idx import PathLike, is_bomb, refuse_bomb
+from chainrule.datasets.parquet_pages import NO_DICTIONARY, pages, width_of
 from chainrule.datasets.text_tables import MAX_CELLS, read_text_table
+from chainrule.datasets.unpacked import unpacked_bytes
 from chainrule.errors import DataError, FormatError
 
 TEXT = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc")
+BATCH_ROWS = 1 << 16
+"""The rows of a Parquet file that are read at a time."""
+BATCH_BYTES = 1 << 28
+"""The most bytes of such rows as far as their texts are not counted before they are read."""
 TABLES = (*TEXT, *PARQUET, *ARROW)
 """The endings of files that are tables; .txt is one only where a table is asked for."""
 
@@ -53,34 +62,83 @@ def read_table(path: PathLike) -> Any:
 
 
 def _parquet(file: Any, name: str) -> Any:
+    import pyarrow as pa
     from pyarrow import parquet
 
     opened = parquet.ParquetFile(file)
-    found = opened.metadata
+    found, schema, packed = opened.metadata, opened.schema_arrow, os.fstat(file.fileno()).st_size
+    _check_columns(name, schema)
     _check_size(name, found.num_rows, found.num_columns)
-    unpacked = sum(found.row_group(k).total_byte_size for k in range(found.num_row_groups))
-    refuse_bomb(name, unpacked, os.fstat(file.fileno()).st_size)
-    return opened.read()
+    texts, longest, unpacked, values = list[str](), 0, 0, 0
+    for j in range(found.num_columns):
+        column = opened.schema.column(j)
+        chunks = [pages(file, found.row_group(k).column(j)) for k in range(found.num_row_groups)]
+        unpacked += sum(each.unpacked for each in chunks)
+        values += sum(each.values for each in chunks) * width_of(column)
+        refuse_bomb(name, max(unpacked, values), packed)
+        if column.physical_type != "BYTE_ARRAY":
+            continue
+        if column.path != column.name:  # in a list or a struct
+            _check_nested(name, column.path, sum(each.values * each.longest for each in chunks), packed)
+        elif any(each.encodings & NO_DICTIONARY for each in chunks):
+            longest += max(each.longest for each in chunks)
+        elif any(each.longest for each in chunks):
+            texts.append(column.path)
+    # Text that occurs often is read as a dictionary, in which it takes no room before it is counted.
+    opened = parquet.ParquetFile(file, metadata=found, read_dictionary=texts)
+    rows = max(1, min(BATCH_ROWS, BATCH_BYTES // max(1, longest)))
+    batches = opened.iter_batches(batch_size=rows)
+    return pa.Table.from_batches(_counted(batches, name, schema, packed), schema)
 
 
 def _arrow(file: Any, name: str) -> Any:
     import pyarrow as pa
 
     start = file.read(6)
-    file.seek(0)
     if start[:4] == b"FEA1":
         raise FormatError(f"{name} is a Feather file of version 1; write it anew as version 2 or as Parquet.")
-    opened = pa.ipc.open_file(file) if start == b"ARROW1" else pa.ipc.open_stream(file)
-    batches = opened
-    if start == b"ARROW1":
-        batches = (opened.get_batch(k) for k in range(opened.num_record_batches))
-    kept, rows, unpacked, packed = [], 0, 0, os.fstat(file.fileno()).st_size
-    for batch in batches:  # one after the other: the head does not say how large they are
-        kept.append(batch)
-        rows, unpacked = rows + batch.num_rows, unpacked + batch.nbytes
-        _check_size(name, rows, batch.num_columns)
+    unpacked, packed = 0, os.fstat(file.fileno()).st_size
+    for message in messages(file):
+        unpacked += message.unpacked
         refuse_bomb(name, unpacked, packed)
-    return pa.Table.from_batches(kept, opened.schema)
+    file.seek(0)
+    if start == SIGNATURE:
+        opened = pa.ipc.open_file(file)
+        batches = map(opened.get_batch, range(opened.num_record_batches))
+    else:
+        opened = batches = pa.ipc.open_stream(file)
+    _check_columns(name, opened.schema)
+    return pa.Table.from_batches(_counted(batches, name, opened.schema, packed), opened.schema)
+
+
+def _counted(batches: Any, name: str, schema: Any, packed: int) -> Iterator[Any]:
+    """Iterate over batches as a schema has them. Raises DataError or FormatError for too many cells, and bytes."""
+    rows = unpacked = 0
+    for batch in batches:
+        batch.validate(full=True)  # a place in a damaged file may lie outside of its column
+        rows += batch.num_rows
+        _check_size(name, rows, batch.num_columns)
+        for column, field in zip(batch.columns, batch.schema, strict=True):
+            try:
+                unpacked += unpacked_bytes(column)
+            except DataError as error:
+                raise DataError(f"{name}: the column {field.name!r} {error}.") from error
+        refuse_bomb(name, unpacked, packed)
+        yield batch if batch.schema.equals(schema) else batch.cast(schema)
+
+
+def _check_columns(name: str, schema: Any) -> None:
+    twice = next((each for each, count in Counter(schema.names).items() if count > 1), None)
+    if twice is not None:
+        raise DataError(f"{name} has two columns of the name {twice[:60]!r}; rename one of them.")
+
+
+def _check_nested(name: str, path: str, most: int, packed: int) -> None:
+    """Raise FormatError for lists of texts that may take far more than the file, counted as if all were the longest."""
+    if is_bomb(most, packed):
+        raise FormatError(
+            f"{name}: {packed} packed bytes may contain {most} in the lists of column {path!r}; leave the column out."
+        )
 
 
 def _check_size(name: str, rows: int, columns: int) -> None:

@@ -1,0 +1,155 @@
+"""How many bytes the pages of a Parquet file hold when they are unpacked, read from the head of each page.
+
+    column chunk: a dictionary page or none, then data pages, until they have the values that the footer says
+    page:         a head (a struct in Thrift's compact protocol), then the page, packed
+    head:         1 type    2 bytes unpacked    3 bytes packed    5, 7, 8 of a data page, a dictionary, a data page of
+                  version 2: 1 values, 2 (4 in version 2) encoding
+
+What the footer says of the sizes is the word of whoever wrote the file, and unpacking goes by the heads.
+Source: Apache Parquet, "parquet.thrift" and "Encodings"; Apache Thrift, "Thrift compact protocol encoding".
+"""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO, NamedTuple
+
+HEAD_BYTES = (1 << 12, 1 << 18, 1 << 24)
+"""How much is read for the head of a page: more where it has long statistics."""
+DATA, DICTIONARY, DATA_2 = 0, 2, 3
+NO_DICTIONARY = frozenset((6, 7))
+"""The encodings of text that PyArrow does not read as a dictionary: DELTA_LENGTH_BYTE_ARRAY and DELTA_BYTE_ARRAY."""
+DELTA_BYTE_ARRAY = 7
+"""That by which a text of a few bytes may be long: it begins as the one before it does."""
+WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 4}
+"""The bytes of a value as PyArrow has it; of text without its letters."""
+_STOP, _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 0, 1, 2, 3, 7, 8, 9, 10, 11, 12
+_DEEPEST = 8
+
+
+class ColumnPages(NamedTuple):
+    """What the pages of a column chunk say of themselves."""
+
+    unpacked: int
+    """their bytes when they are unpacked"""
+    longest: int
+    """the most that a text may have which takes a few bytes: those of a dictionary, or of a page of such texts"""
+    values: int
+    """their values, nulls too"""
+    encodings: frozenset[int]
+    """of the values in the data pages"""
+
+
+def pages(file: BinaryIO, chunk: Any) -> ColumnPages:
+    """Read the heads of the pages of a column chunk, as PyArrow's metadata describe it.
+
+    Raises ValueError for what are no pages.
+    """
+    starts = (chunk.data_page_offset, chunk.dictionary_page_offset)
+    at = min(start for start in starts if start is not None and (start > 0 or start == starts[0]))
+    total = longest = values = 0
+    encodings = set[int]()
+    while values < chunk.num_values:
+        head, length = _head(file, at)
+        kind, unpacked, packed = (_number(head, field) for field in (1, 2, 3))
+        data = head.get({DATA: 5, DATA_2: 8}.get(kind, -1))
+        if isinstance(data, dict):
+            values += _number(data, 1)
+            encodings.add(encoding := _number(data, 4 if kind == DATA_2 else 2))
+        if kind == DICTIONARY or (isinstance(data, dict) and encoding == DELTA_BYTE_ARRAY):
+            longest = max(longest, unpacked)
+        total += unpacked
+        at += length + packed
+    return ColumnPages(total, longest, values, frozenset(encodings))
+
+
+def _number(head: dict[int, Any], field: int) -> int:
+    value = head.get(field)
+    if not isinstance(value, int) or value < 0:
+        raise ValueError(f"the head of a page has {value!r:.40} in field {field}")
+    return value
+
+
+def width_of(column: Any) -> int:
+    """Return the bytes of a value of a column, as the schema describes it; of text without its letters."""
+    return WIDTHS.get(column.physical_type) or max(1, column.length)
+
+
+def _head(file: BinaryIO, at: int) -> tuple[dict[int, Any], int]:
+    """Return the head of the page at a byte, and its length."""
+    for size in HEAD_BYTES:
+        file.seek(at)
+        data = file.read(size)
+        try:
+            struct = _Struct(data)
+            return struct.read(), struct.at
+        except IndexError:
+            if len(data) < size:
+                break
+    raise ValueError(f"the page at byte {at} is cut off")
+
+
+class _Struct:
+    """A struct of the compact protocol: the numbers and structs in it by their numbers, all else passed over."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def read(self, depth: int = 0) -> dict[int, Any]:
+        if depth > _DEEPEST:
+            raise ValueError("the head of a page nests too deep")
+        found: dict[int, Any] = {}
+        field = 0
+        while (byte := self.byte()) != _STOP:
+            kind, step = byte & 15, byte >> 4
+            field = field + step if step else self.integer()
+            found[field] = self.value(kind, depth)
+        return found
+
+    def value(self, kind: int, depth: int, in_list: bool = False) -> Any:
+        if kind in (_TRUE, _FALSE):
+            return self.byte() == 1 if in_list else kind == _TRUE
+        if kind == _BYTE:
+            return self.byte()
+        if kind in (4, 5, 6):
+            return self.integer()
+        if kind == _STRUCT:
+            return self.read(depth + 1)
+        if kind in (_DOUBLE, _BINARY):
+            size = 8 if kind == _DOUBLE else self.varint()
+            self.at += size
+            if self.at > len(self.data):
+                raise IndexError
+            return None
+        if kind in (_LIST, _SET):
+            byte = self.byte()
+            count = self.varint() if byte >> 4 == 15 else byte >> 4
+            for _ in range(count):
+                self.value(byte & 15, depth + 1, True)
+            return None
+        if kind == _MAP and (count := self.varint()):
+            byte = self.byte()
+            for _ in range(count):
+                self.value(byte >> 4, depth + 1, True), self.value(byte & 15, depth + 1, True)
+            return None
+        if kind == _MAP:
+            return None
+        raise ValueError("the head of a page is damaged")
+
+    def byte(self) -> int:
+        self.at += 1
+        return self.data[self.at - 1]
+
+    def varint(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value
+            shift += 7
+            if shift > 63:
+                raise ValueError("the head of a page is damaged")
+
+    def integer(self) -> int:
+        value = self.varint()
+        return (value >> 1) ^ -(value & 1)
