@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule.errors import ChainruleError
 from chainrule.studio.commands import find
-from chainrule.studio.exports import Answer, Exported, exports
+from chainrule.studio.exports import Exported, KeptAnswer, exports
 from chainrule.studio.screens.model import shown_part
 
 OF_A_WALK = ("backprop.weight", "backprop.neuron", "backprop.chain")
@@ -17,7 +17,7 @@ SECONDS = 8.0
 
 
 @exports("backprop")
-def walks(page: Exported) -> Iterator[Answer]:
+def walks(page: Exported) -> Iterator[KeptAnswer]:
     """Walk through each sample of the page by itself, with the weight and the neuron that are looked at, and a step."""
     asked = {name: arguments for name, arguments in page.calls if name in OF_A_WALK}
     asked["backprop.update"] = {"rate": page.state.get("backprop.rate", 0.01)}
@@ -28,11 +28,11 @@ def walks(page: Exported) -> Iterator[Answer]:
             del page.rows[place:]
             return
         found = find("backprop.walk")(page.studio, {"sample": row, "n": 1})
-        yield Answer("backprop.walk", {"sample": place, "n": 1}, found | {"has_before": False})
+        yield KeptAnswer("backprop.walk", {"sample": place, "n": 1}, found | {"has_before": False})
         for name, others in asked.items():
             of_walk: dict[str, Any] = others | {"walk": found["walk"]}
             try:
-                yield Answer(name, of_walk, find(name)(page.studio, of_walk))
+                yield KeptAnswer(name, of_walk, find(name)(page.studio, of_walk))
             except ChainruleError:  # it was asked of another network
                 continue
 

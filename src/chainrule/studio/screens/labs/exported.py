@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from chainrule.studio.exports import Answer, Exported, exports
+from chainrule.studio.exports import Exported, KeptAnswer, exports
 from chainrule.studio.screens.labs.commands import answer
 
 SECONDS = 10.0
 """The most that an export waits for the first look at each network of a run that has just begun."""
 
 
-def results(page: Exported, lab: str) -> Iterator[Answer]:
+def results(page: Exported, lab: str) -> Iterator[KeptAnswer]:
     """Return the run as it is when there is something of it to see."""
     end = time.monotonic() + SECONDS
     found = answer(page.studio, lab)
@@ -21,16 +21,16 @@ def results(page: Exported, lab: str) -> Iterator[Answer]:
             break
         time.sleep(0.05)
         found = answer(page.studio, lab)
-    yield Answer(f"{lab}.get", {}, found)
+    yield KeptAnswer(f"{lab}.get", {}, found)
 
 
 @exports("vanishing")
-def vanishing(page: Exported) -> Iterator[Answer]:
+def vanishing(page: Exported) -> Iterator[KeptAnswer]:
     """Return the run of Vanishing gradients."""
     return results(page, "vanishing")
 
 
 @exports("without_backprop")
-def without_backprop(page: Exported) -> Iterator[Answer]:
+def without_backprop(page: Exported) -> Iterator[KeptAnswer]:
     """Return the run of Without backpropagation."""
     return results(page, "without_backprop")
