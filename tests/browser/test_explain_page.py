@@ -85,8 +85,18 @@ def test_a_digit(browser_page, digits, tmp_path):
     assert fits(browser_page)
 
 
-@pytest.mark.parametrize(("width", "height"), [(360, 740), (768, 1024), (1920, 1080)])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+SIZES = [(360, 740), (768, 1024), (1920, 1080)]
+QUICK = [(360, 740, "light"), (1920, 1080, "dark")]
+"""Those of `make test`."""
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "scheme"),
+    [
+        pytest.param(*form, marks=() if form in QUICK else pytest.mark.slow)
+        for form in ((*size, scheme) for scheme in ("light", "dark") for size in SIZES)
+    ],
+)
 def test_it_fits_every_screen(browser_page, digits, tmp_path, width, height, scheme):
     path = tmp_path / "why.html"
     explain(digits, load_mnist()[1].X[1]).write(path)

@@ -11,7 +11,13 @@ from rendered import DRAWN, check
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module", params=lab.LABS)
+def first(name: str) -> list[object]:
+    """All experiments, of which `make test` takes one."""
+    assert name in lab.LABS
+    return [pytest.param(each, marks=() if each == name else pytest.mark.slow) for each in lab.LABS]
+
+
+@pytest.fixture(scope="module")
 def made(request, tmp_path_factory):
     """An experiment's report and its page."""
     with pytest.MonkeyPatch.context() as patch:
@@ -23,6 +29,7 @@ def made(request, tmp_path_factory):
     return report, path
 
 
+@pytest.mark.parametrize("made", lab.LABS, indirect=True)
 def test_the_page_of_every_experiment(browser_page, made):
     report, path = made
     said, asked = [], []
@@ -52,6 +59,7 @@ def test_the_page_of_every_experiment(browser_page, made):
     assert browser_page.locator("tbody tr").count() >= sum(len(table.rows) for table in report.tables)
 
 
+@pytest.mark.parametrize("made", first("without-backprop"), indirect=True)
 def test_the_page_of_every_experiment_can_be_read_on_a_phone(phone_page, made):
     phone_page.goto(made[1].as_uri())
     check(phone_page)
@@ -60,6 +68,7 @@ def test_the_page_of_every_experiment_can_be_read_on_a_phone(phone_page, made):
     check(phone_page)
 
 
+@pytest.mark.parametrize("made", first("vanishing"), indirect=True)
 def test_the_page_of_every_experiment_can_be_read_on_a_wide_screen_and_in_the_dark(browser_page, made):
     browser_page.set_viewport_size({"width": 1200, "height": 800})
     browser_page.emulate_media(color_scheme="dark")

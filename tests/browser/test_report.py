@@ -72,7 +72,10 @@ def test_the_page(browser_page, digits):
     assert figures_fit(browser_page)
 
 
-@pytest.mark.parametrize(("width", "height"), [(360, 740), (768, 1024), (1920, 1080)])
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [(360, 740), *(pytest.param(*size, marks=pytest.mark.slow) for size in ((768, 1024), (1920, 1080)))],
+)
 def test_it_fits_every_screen(browser_page, digits, width, height):
     browser_page.set_viewport_size({"width": width, "height": height})
     show(browser_page, digits)

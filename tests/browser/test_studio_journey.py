@@ -46,7 +46,7 @@ def sample(page: Any) -> np.ndarray:
     return np.array(page.evaluate("Array.from(window.chainrule.store.get('sample').x)"))
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("lang", ["en", pytest.param("zh", marks=pytest.mark.slow)])
 def test_the_whole_way(pages: Pages, studio: Studio, lang: str, tmp_path):
     with pages.open("draw", lang=lang, state={"train.form": FORM}, accept_downloads=True) as page:
         # Draw a one: the answer is that of the model for what the pad says.

@@ -166,8 +166,15 @@ def test_it_is_alive_on_arrival_and_a_page_that_comes_later_sees_the_same_run(pa
         assert "6 個隱藏層" in said and f"4 種解法中有 {run.ending['restored']} 種" in said
 
 
-@pytest.mark.parametrize("name", SHORT)
-@pytest.mark.parametrize(("language", "theme"), [("en", "dark"), ("zh", "light")])
+@pytest.mark.parametrize(
+    ("name", "language", "theme"),
+    [
+        ("vanishing", "en", "dark"),
+        ("without_backprop", "zh", "light"),
+        pytest.param("vanishing", "zh", "light", marks=pytest.mark.slow),
+        pytest.param("without_backprop", "en", "dark", marks=pytest.mark.slow),
+    ],
+)
 def test_both_languages_on_a_phone_fit_its_width(pages: Pages, name: str, language: str, theme: str):
     with pages.open(name, lang=language, theme=theme, phone=True, state=SHORT[name]) as page:
         begin(page)

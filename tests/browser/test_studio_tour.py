@@ -15,6 +15,12 @@ pytestmark = pytest.mark.browser
 SCREENS = sorted(
     path.removeprefix("screens/").removesuffix(".tour.js") for path in modules() if path.endswith(".tour.js")
 )
+FORMS = [
+    pytest.param(screen, phone, id=f"{screen}-{size}", marks=() if k % 2 == phone else pytest.mark.slow)
+    for k, screen in enumerate(SCREENS)
+    for phone, size in enumerate(("desk", "phone"))
+]
+"""Each screen at a desk and on a phone, in turn one of them in `make test`."""
 FOUND = "[data-test=tour][data-found=true]"
 # How much of what a step is about is seen, of what could be, and how far the card is from each side of the window.
 PLACES = """() => {
@@ -42,8 +48,7 @@ def said(page: Any) -> str:
     return page.locator("[data-test=tour-says] .tour-text").inner_text()
 
 
-@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize(("screen", "phone"), FORMS)
 def test_every_step_finds_what_it_is_about(pages: Pages, screen: str, phone: bool):
     with pages.open(screen, phone=phone, lang="zh" if phone else "en") as page:
         tour = begin(page)
