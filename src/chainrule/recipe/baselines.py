@@ -25,12 +25,17 @@ from chainrule.network.answers import true_labels
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.prepare import Prepared
 
-MOST_ROWS = 100_000
-"""The most rows that the linear model and the boosting learn from; of more, so many are drawn."""
-FEW_ROWS = 50_000
-"""Up to so many rows one thread is as fast as several, and does not wait for others where the machine is busy."""
+MOST_ROWS, FEWEST_ROWS = 100_000, 2_000
+"""The most rows that the linear model and the boosting learn from, and the fewest of a wide table or under a time
+limit; of more, so many are drawn."""
+SECONDS = 30.0
+"""What boosting may take of one core, about, where there is no time limit."""
 MOST_TREES = 3000
 """Boosting grows a tree a class and round, and so makes fewer rounds for many classes."""
+ROUNDS = 100
+"""of boosting, where these are no more trees"""
+CELLS = 100_000_000
+"""The cells, rows times columns times trees, that boosting reads in less than a second of one core."""
 SHOWN = {"regression": ("rmse", "mae", "r2"), "classes": ("accuracy", "log_loss", "auc")}
 DECIDING = ("rmse", "log_loss")
 """The metric of SHOWN that decides which model is best."""
@@ -125,8 +130,9 @@ def compare(prepared: Prepared, judgement: Judgement, seconds: float) -> Baselin
     is_number = judgement.task == "regression"
     X = np.concatenate([train.X, watched.X])
     y = np.concatenate([_plain(judgement.task, part.y) for part in (train, watched)])
-    if len(y) > MOST_ROWS:
-        rows = np.sort(generator(prepared.settings.seed, "judging", 0).permutation(len(y))[:MOST_ROWS])
+    most = most_rows(prepared.settings.time_limit, X.shape[1], _trees(is_number, len(judgement.classes)))
+    if len(y) > most:
+        rows = np.sort(generator(prepared.settings.seed, "judging", 0).permutation(len(y))[:most])
         X, y = X[rows], y[rows]
     assert prepared.data.table is not None
     codes = [(each.column, each.codes) for each in prepared.data.table.preprocessor.embedded_]
@@ -136,14 +142,31 @@ def compare(prepared: Prepared, judgement: Judgement, seconds: float) -> Baselin
     for kind in ("constant", "linear", "boosting"):
         start = time.perf_counter()
         model = _model(kind, is_number, codes, X.shape[1], len(judgement.classes))
-        with warnings.catch_warnings(), threadpool_limits(1 if len(y) <= FEW_ROWS else None):
+        # Threads meet after each leaf of a tree: where others use the cores too, they wait there for minutes.
+        with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore")  # a baseline that has not converged is one all the same
             model.fit(X, y)
-        said = model.predict(judged.X) if is_number else _shares(model, judged.X, len(judgement.classes))
+            said = model.predict(judged.X) if is_number else _shares(model, judged.X, len(judgement.classes))
         found.append(
             Compared(kind, _metrics(judgement.task, truth, said, names), time.perf_counter() - start)
         )
     return BaselineComparison(tuple(found), names, len(y))
+
+
+def most_rows(time_limit: float | None, columns: int, trees: int) -> int:
+    """Return the most rows that simpler models learn from: so many that they take no longer than a time limit."""
+    seconds = SECONDS if time_limit is None else time_limit
+    return max(FEWEST_ROWS, min(MOST_ROWS, int(seconds * CELLS / (columns * trees))))
+
+
+def _trees(is_number: bool, classes: int) -> int:
+    """Return the trees that boosting grows."""
+    return ROUNDS if is_number or classes == 2 else classes * _rounds(classes)
+
+
+def _rounds(classes: int) -> int:
+    """Return the rounds of boosting for more than two classes."""
+    return min(ROUNDS, max(10, MOST_TREES // classes))
 
 
 def _plain(task: str, y: NDArray[Any]) -> NDArray[Any]:
@@ -188,5 +211,5 @@ def _model(kind: str, is_number: bool, codes: list[tuple[int, int]], inputs: int
     settings = {"categorical_features": few or None, "random_state": 0}
     if is_number:
         return HistGradientBoostingRegressor(**settings)
-    rounds = 100 if classes == 2 else min(100, max(10, MOST_TREES // classes))
+    rounds = ROUNDS if classes == 2 else _rounds(classes)
     return HistGradientBoostingClassifier(max_iter=rounds, **settings)
