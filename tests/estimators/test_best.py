@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_val_score
 
 from chainrule import (
@@ -525,7 +526,8 @@ def test_the_folds_of_a_candidate_share_the_time(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_first_fit_begins_whatever_the_time(monkeypatch: pytest.MonkeyPatch):
-    made = best(time_limit=1e-6).fit(TABLE, LABEL)
+    with pytest.warns(ConvergenceWarning, match="time_limit=1e-06 ended the training after 1 of the 2 steps"):
+        made = best(time_limit=1e-6).fit(TABLE, LABEL)
     assert len(made.report_) == 1 and len(made.predict(TABLE)) == N
 
 

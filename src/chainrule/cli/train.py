@@ -252,6 +252,11 @@ def show(outcome: Outcome, page: Path | None, progress: Console) -> None:
         )
     else:
         out.print(f"[bold]On {judgement.n:,} {judgement.part} samples[/bold]")
+    if outcome.run.settings.time_limit is not None and not len(outcome.history):
+        out.print(
+            "The time limit ended the first epoch: the network has seen a part of the rows, once. Raise --time-limit.",
+            style="orange1",
+        )
     if best := getattr(outcome.run.estimator, "n_iter_refit_", 0):
         rows = outcome.run.parts.train.n
         out.print(f"trained anew on all {rows:,} samples, for the best {counted(best, 'epoch')}", style="dim")

@@ -122,7 +122,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         self._validate_params()
         if self.preset == BEST:
             race.fit(self, X, y, sample_weight, X_val, y_val, begun, incremental)
-            return self
+            return self._finished(None)
         race.forget(self)
         hidden_sizes(self.hidden_layer_sizes)  # an error comes before a large table is read
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
@@ -199,9 +199,10 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         return samples.scaled(model.target_scale)
 
     def _finished(self, watched: Tasks | None) -> Self:
-        """End the fit for scikit-learn's callbacks, if there are any."""
+        """End the fit for scikit-learn's callbacks, if there are any, and warn if it ended within its first epoch."""
         if watched is not None:
             watched.finish()
+        fitting.warn_of(self._shortfall)
         return self
 
     @available_if(has_partial_fit)  # type: ignore[untyped-decorator]
@@ -224,8 +225,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         is_new = first or "model_" not in self.__dict__
         if is_new:
             self._make_model(settings, sizes, X, random, given)
-        first = first or not hasattr(self, "t_")
-        continuing.begin_records(self, first)
+        continuing.begin_records(self, first := first or not hasattr(self, "t_"))
         if is_stochastic(settings):
             continuing.begin_watching(self, bool(settings.early_stopping), first)
         return is_new and not given and self._trunk is None

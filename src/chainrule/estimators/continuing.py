@@ -18,7 +18,7 @@ ARCHITECTURE = (
 
 def begin_records(estimator: Any, first: bool) -> None:
     """Set what a fit records to nothing yet, or complete what an earlier fit left out."""
-    estimator.n_iter_refit_ = 0
+    estimator.n_iter_refit_, estimator._shortfall = 0, None
     if first:
         estimator.n_iter_, estimator.t_ = 0, 0
         estimator.validation_loss_curve_, estimator.loss_curve_ = [], []

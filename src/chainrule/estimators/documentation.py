@@ -39,8 +39,9 @@ PARAMETERS = """
     clip_norm: the largest norm of the gradient, which is scaled down to it.
     scoring: what early stopping watches: None for accuracy or R2, "loss" for the validation loss, the name of a
         scikit-learn scorer, or a function scorer(estimator, X, y).
-    time_limit: the most seconds of a fit. A run with a schedule that is too long for it gets as many epochs as it
-        allows, so that the schedule is complete when it ends; the result then depends on the clock.
+    time_limit: the most seconds of a fit, the preparation of a table included. A run with a schedule that is too long
+        for it gets as many epochs as it allows, so that the schedule is complete when it ends; the result then depends
+        on the clock. A first epoch goes on for as many seconds again at most; a fit that ends within it warns.
     callbacks: `Callback` objects of the package, or functions of the run, called after each epoch; `set_callbacks`
         takes those of scikit-learn's own protocol.
     dtype: "float32" or "float64" to train in; None for float32 if X is, else float64.

@@ -28,6 +28,7 @@ from chainrule.estimators.hidden import HiddenLayers
 from chainrule.estimators.start import Trunk, views
 from chainrule.model import Ensemble
 from chainrule.trained.evaluation import BATCH
+from chainrule.training.time_limit import Shortfall
 
 OF_HIDDEN_LAYERS = (
     *("hidden_layer_sizes", "activation", "dropout", "batch_norm", "residual", "preprocess", "preset"),
@@ -58,6 +59,10 @@ class Fitted(HiddenLayers, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     """the most threads of the training, in a race"""
     _epochs: int | None = None
     """the epochs of a fit of all rows, with nothing held out, in a race"""
+    _grace: float | None = None
+    """the seconds after time_limit that the first epoch may take; None for as many as time_limit has"""
+    _shortfall: Shortfall | None = None
+    """how far the last fit came, if time_limit ended it within its first epoch"""
 
     # --- settings ---------------------------------------------------------------------------------------------------
 

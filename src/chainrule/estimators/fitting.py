@@ -28,7 +28,7 @@ from chainrule.training.ensemble import ByMembers, WholeEpochs
 from chainrule.training.history import History
 from chainrule.training.run import Run
 from chainrule.training.settings import as_optimizer, as_schedule, check_clip
-from chainrule.training.time_limit import TimeLimit
+from chainrule.training.time_limit import Shortfall, TimeLimit
 
 AUTO_BATCH = 200
 """The largest batch that batch_size="auto" makes."""
@@ -142,7 +142,7 @@ def run(
     watchers = [*([] if curve is None else [curve]), *callbacks, *as_callbacks(settings.callbacks)]
     if settings.time_limit is not None:
         shorten = curve is not None and schedule.looks_ahead
-        watchers.append(TimeLimit(float(settings.time_limit), shorten=shorten, since=settings.begun))
+        watchers.append(FitLimit(estimator, float(settings.time_limit), shorten, settings.begun))
     hooks: dict[str, Any] = {"reported": reported(model.network.loss, samples)}
     if curve is not None:
         hooks = {"order": curve.order, "settings": curve.settings, "optimizer_state": curve.rates.kept}
@@ -180,6 +180,34 @@ def run(
             model.leave_out_diverged()
             if curve is not None and len(model) < members:
                 curve.rates.session = None  # it is of more members
+
+
+class FitLimit(TimeLimit):
+    """The time limit of a fit, which warns at its end where the first epoch did not end."""
+
+    def __init__(self, estimator: Any, seconds: float, shorten: bool, since: float | None) -> None:
+        """Give the first epoch the grace that the estimator has for it."""
+        super().__init__(seconds, shorten=shorten, since=since, grace=estimator._grace)
+        self.estimator = estimator
+
+    def on_train_end(self, run: Run) -> None:
+        """Note how far a fit came that ended within its first epoch."""
+        super().on_train_end(run)
+        self.estimator._shortfall = self.shortfall
+
+    def warn(self, shortfall: Shortfall) -> None:
+        """Leave it to the fit."""
+
+
+def warn_of(shortfall: Shortfall | None) -> None:
+    """Warn of a fit that time_limit ended within its first epoch."""
+    if shortfall is not None:
+        warnings.warn(
+            f"time_limit={shortfall.limit:g} ended the training after {shortfall}; raise time_limit, or fit fewer "
+            "rows.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
 
 
 def by_solver(

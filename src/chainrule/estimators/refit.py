@@ -154,7 +154,7 @@ class Refit:
     def _train(self) -> None:
         """Train the network of all rows."""
         size = fitting.batch_size(self.settings.batch_size, self.samples.n)
-        limits = [] if self.limit is None else [TimeLimit(float(self.limit), since=self.begun)]
+        limits = [] if self.limit is None else [TimeLimit(float(self.limit), since=self.begun, grace=0)]
         epochs = int(self.settings.max_iter)
         optimizer = self.shadow._optimizer.optimizer
         try:

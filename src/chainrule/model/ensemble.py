@@ -198,8 +198,9 @@ class Ensemble(PredictionMixin):
         As many members are trained at once as there are cores, each on one. A record of the history has the members'
         mean loss in training, and the validation loss and metrics of the average; so early stopping, its best epoch and
         `ReduceOnPlateau` go by the average, for all members together. A run that ends within an epoch, by Ctrl-C, an
-        error, or a time limit that does not shorten it, returns to the last whole epoch. A member whose step gives NaN
-        or infinity leaves the ensemble with a warning.
+        error, or a time limit that does not shorten it, returns to the last whole epoch; one that a time limit ends
+        within the first epoch stays where it is. A member whose step gives NaN or infinity leaves the ensemble with a
+        warning.
 
         Raises ConfigError for a solver such as LBFGS and for invalid settings, ShapeError for shapes that do not match,
         DataError for unusable values, and NonFiniteError if the last member diverges.

@@ -26,6 +26,7 @@ from chainrule.training import (
     checkpoint,
 )
 from chainrule.training.events import Consumer, Event, Started
+from chainrule.training.time_limit import Shortfall
 
 
 def train(prepared: Prepared, listen: Consumer, stop: threading.Event | None = None) -> History:
@@ -78,7 +79,7 @@ def callbacks(prepared: Prepared, listen: Consumer, stop: threading.Event | None
         is_longer = bool(prepared.earlier)
         chosen.append(longer.LongerStopping(*watch, prepared.records) if is_longer else EarlyStopping(*watch))
     if settings.time_limit is not None:
-        chosen.append(TimeLimit(settings.time_limit))
+        chosen.append(RunLimit(settings.time_limit))
     if can_resume:
         chosen.append(Checkpoint(path, settings.checkpoint_steps))
     if stop is not None:
@@ -95,6 +96,13 @@ def of_whole_run(event: Event, records: Sequence[Mapping[str, float]]) -> Event:
         if isinstance(event, Started)
         else event
     )
+
+
+class RunLimit(TimeLimit):
+    """The time limit of a run, which says at its end if it is within the first epoch."""
+
+    def warn(self, shortfall: Shortfall) -> None:
+        """Leave it to the reason why the run was stopped."""
 
 
 class StopOnRequest(Callback):

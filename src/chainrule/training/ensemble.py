@@ -260,7 +260,8 @@ class ByMembers(ByGradient):
 class WholeEpochs(Callback):
     """Return to the end of the last whole epoch when a run ends within one, where members may be at different steps.
 
-    A run whose plan for a time limit ends within an epoch ends there, with all members at one step.
+    A run that a callback ends within its first epoch, or whose plan for a time limit ends within one, ends there, with
+    all members at one step.
     """
 
     def on_train_begin(self, run: Run) -> None:
@@ -273,6 +274,6 @@ class WholeEpochs(Callback):
 
     def on_train_end(self, run: Run) -> None:
         """Return to them."""
-        if run.error is not None or (run.position and run.shortened is None):
+        if run.error is not None or (run.position and run.epoch and run.shortened is None):
             run.restore(self.kept)
             run.position = 0

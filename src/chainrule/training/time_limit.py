@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
+from typing import NamedTuple
 
+from chainrule import distributed
 from chainrule.core.settings import check_number
 from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
@@ -19,29 +22,66 @@ WHOLE = 5
 """From so many epochs on a plan is of whole ones."""
 
 
+class Shortfall(NamedTuple):
+    """How far a run came that its time limit ended within the first epoch."""
+
+    limit: float
+    """in seconds"""
+    steps: int
+    """taken"""
+    of: int
+    """the steps of an epoch"""
+    seconds: float
+    """about the limit by which the epoch would have ended, with what came before the training"""
+
+    def __str__(self) -> str:
+        """Say it, and what the epoch needs."""
+        needed = f"{rounded_up(self.seconds):g} s"
+        return f"{self.steps:,} of the {self.of:,} steps of the first epoch, which needs about {needed}"
+
+
 class TimeLimit(Callback):
     """Stop a run after so many seconds, between two calls of the engine: about a tenth of a second late at most.
+
+    A first epoch that is not over by then goes on, for as many seconds again at most, counted from the start of the
+    training where that is later than the limit. A run that ends within it all the same has a warning.
 
     seconds: above 0.
     shorten: whether a run that is too long for the limit gets as many epochs as it allows, by the speed of the steps so
         far, so that its schedule is complete when it ends; of fewer than 5 epochs the last one may be a part.
     since: the `time.monotonic()` from which the seconds count; None for the start of the training.
+    grace: the seconds for which the first epoch may go on; None for as many as the limit has, 0 to end at the limit
+        whatever there is, without a warning.
     """
 
     looks_inside = False
 
-    def __init__(self, seconds: float, *, shorten: bool = False, since: float | None = None) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        shorten: bool = False,
+        since: float | None = None,
+        grace: float | None = None,
+    ) -> None:
         """Check the limit."""
         self.seconds = check_number(seconds, "seconds of TimeLimit", above=0)
-        self.shorten, self.since, self.end = shorten, since, math.inf
+        self.grace = self.seconds if grace is None else check_number(grace, "grace of TimeLimit", minimum=0)
+        self.shorten, self.since = shorten, since
+        self.end = self.late = math.inf
+        self.shortfall: Shortfall | None = None
+        """how far the last run came, if it ended within its first epoch by this limit"""
 
     def on_train_begin(self, run: Run) -> None:
         """Start the clock."""
         self.begin, self.asked, self.first = time.monotonic(), run.epochs, run.step
-        since = self.begin if self.since is None else self.since
-        self.end = since + self.seconds
-        self.planned = since + SHARE * self.seconds
+        self.start = self.begin if self.since is None else self.since
+        self.end = self.start + self.seconds
+        self.planned = self.start + SHARE * self.seconds
+        whole = max(self.end, self.begin) if self.grace else self.planned
+        self.late, self.planned_late = max(self.end, self.begin) + self.grace, whole + SHARE * self.grace
         self.ends = [self.begin]
+        self.shortfall = None
 
     def on_steps(self, run: Run) -> None:
         """Stop when the time is over, and plan until the first epoch is."""
@@ -60,9 +100,24 @@ class TimeLimit(Callback):
             self.plan(run, now, seconds / run.steps_per_epoch)
         self.look(run, now)
 
+    def on_train_end(self, run: Run) -> None:
+        """Warn of a run that ended within its first epoch."""
+        if self.shortfall is not None and run.error is None and self.grace and distributed.is_first():
+            self.warn(self.shortfall)
+
+    def warn(self, shortfall: Shortfall) -> None:
+        """Say that the training has ended within its first epoch."""
+        warnings.warn(
+            f"TimeLimit({shortfall.limit:g}) ended the training after {shortfall}; give it more seconds.",
+            stacklevel=6,
+        )
+
     def plan(self, run: Run, now: float, seconds: float) -> None:
         """Set the steps of the run to what is asked for, or to those until the limit at so many seconds a step."""
         steps = run.step + max(0, int((self.planned - now) / seconds))
+        if run.epoch == 0 and steps < run.steps_per_epoch:
+            late = run.step + max(0, int((self.planned_late - now) / seconds))
+            steps = min(late, run.steps_per_epoch)
         run.epochs = min(self.asked, max(-(-steps // run.steps_per_epoch), run.epoch + bool(run.position)))
         run.shortened = None
         if steps >= self.asked * run.steps_per_epoch:
@@ -76,5 +131,20 @@ class TimeLimit(Callback):
         """Stop at the limit, or at the end of what was planned for it."""
         is_over = run.epochs < self.asked or run.shortened is not None
         is_over &= run.step >= run.total_steps
-        if (now > self.end or is_over) and run.history.stopped is None:
-            run.stop(f"the time limit of {self.seconds:g} s is over")
+        end = self.late if run.epoch == 0 else self.end
+        if not (now > end or is_over) or run.history.stopped is not None:
+            return
+        reason = f"the time limit of {self.seconds:g} s is over"
+        if run.epoch == 0:
+            taken, of = run.step - self.first, run.steps_per_epoch
+            before = max(0.0, self.begin - self.start)
+            needed = before + (now - self.begin) / max(1, taken) * (of - self.first)
+            self.shortfall = Shortfall(self.seconds, run.position, of, needed)
+            reason = f"{reason}, after {self.shortfall}"
+        run.stop(reason)
+
+
+def rounded_up(seconds: float) -> float:
+    """Return seconds with two digits, rounded up."""
+    unit = 10.0 ** (math.floor(math.log10(max(seconds, 1e-3))) - 1)
+    return math.ceil(seconds / unit - 1e-9) * unit

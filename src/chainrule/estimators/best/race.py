@@ -249,6 +249,8 @@ class Race(Runner):
                 parts += [BlendPart(weight / len(used), made.estimator, candidate.name) for made in used]
         parts.sort(key=lambda part: -part.weight)
         take(self.estimator, Blend(parts, degree), report)
+        if not all(part.estimator._shortfall for part in parts):
+            self.estimator._shortfall = None
         if self.estimator.verbose:
             print(report)
 
@@ -263,7 +265,7 @@ def _joined(judges: list[Judge]) -> Judge:
 
 def take(estimator: Any, blend: Blend, report: RaceReport) -> None:
     """Give an estimator what the heaviest part of a blend has learned, the blend itself, and the report."""
-    own = set(estimator.get_params(deep=False)) | {"_variant", "_prepared", "_threads", "_epochs"}
+    own = set(estimator.get_params(deep=False)) | {"_variant", "_prepared", "_threads", "_epochs", "_grace"}
     heaviest = blend.parts[0].estimator
     estimator.__dict__.update({name: value for name, value in heaviest.__dict__.items() if name not in own})
     estimator.blend_, estimator.report_ = blend, report

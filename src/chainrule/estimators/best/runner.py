@@ -183,6 +183,8 @@ class Runner:
         made._fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
         made.set_params(callbacks=None, time_limit=self.estimator.time_limit)
         made._prepared = None
+        if (short := made._shortfall) is not None:  # of the seconds of the race
+            made._shortfall = short._replace(limit=self.seconds, seconds=short.seconds + begin - self.begun)
         made.__dict__.pop("_optimizer", None)  # a part is not trained any further
         predicted = np.empty((0, made.n_outputs_)) if X_val is None else made._predicted(X_val)
         truth = self.judges[task.fold].truth(predicted)
@@ -227,6 +229,7 @@ class Runner:
         made._variant = task.candidate.variant
         made._prepared = self._preprocessor(made)
         made._threads = 1 if self.workers > 1 else None
+        made._grace = 0.0 if self.fits else self.seconds  # without a fit there is nothing to predict by
         return made
 
     def _preprocessor(self, made: Any) -> TablePreprocessor:

@@ -27,6 +27,7 @@ from chainrule.data.checks import check_seed
 from chainrule.errors import ConfigError, DataError
 from chainrule.estimators import rows
 from chainrule.estimators.base import MLPEstimator
+from chainrule.estimators.fitting import warn_of
 from chainrule.estimators.settings import given, name_of_recipe
 from chainrule.estimators.tuning import study
 from chainrule.estimators.tuning.spaces import SPACES, Space
@@ -283,5 +284,6 @@ def refitted(search: _Search, parameters: dict[str, Any]) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         made.fit(search.problem.X, search.problem.y)
+    warn_of(made._shortfall)
     made.set_params(time_limit=before)
     return made

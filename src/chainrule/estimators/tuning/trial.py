@@ -99,6 +99,7 @@ def tried(estimator: Any, parameters: dict[str, Any], problem: Problem, trial: A
     values, epochs, longest, first = list[float](), 0, 0.0, None
     for rows, held_out in problem.folds:
         made, begun = clone(estimator).set_params(**parameters), time.monotonic()
+        made._grace = 0.0  # the next setting needs the seconds more
         watch = Watch(trial if first is None else None, deadline, problem.stop)
         given = made.callbacks
         others = [] if given is None else list(given) if hasattr(given, "__iter__") else [given]
