@@ -178,7 +178,7 @@ class MLPEstimator(CallbackSupportMixin, Fitted):  # type: ignore[misc]
         if reset or "preprocessor_" not in self.__dict__:
             table = table_settings(self)
             self.preprocessor_ = self._prepared or preprocessing.fitted(
-                self.preprocess, X, weight, self.dtype, self._trunk, table
+                self.preprocess, X, y, weight, self.dtype, self._trunk, table
             )
             preprocessing.publish(self)
         checked: tuple[Any, Any] = check_X_y(self.preprocessor_.transform(X), y, **rules)

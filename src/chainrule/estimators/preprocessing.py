@@ -17,10 +17,17 @@ PUBLISHED = ("n_features_in_", "feature_names_in_")
 
 
 def fitted(
-    preprocess: Any, X: Any, weight: Any, dtype: Any, trunk: Any = None, settings: Mapping[str, Any] = {}
+    preprocess: Any,
+    X: Any,
+    y: Any,
+    weight: Any,
+    dtype: Any,
+    trunk: Any = None,
+    settings: Mapping[str, Any] = {},
 ) -> TablePreprocessor:
     """Return a preprocessor that has learned the table X: a new one for "auto", or a copy of the one given.
 
+    y: the targets, by which it decides how many rows a category needs.
     settings: of the new one.
     weight: (n,) or None. A row of the median weight counts as one row, whatever the sum: min_count counts rows.
     trunk: the `Trunk` of a transfer, whose hidden layers know what its own preprocessor makes of a table; that one.
@@ -34,9 +41,9 @@ def fitted(
         made = TablePreprocessor(dtype=dtype or "float32", **settings)
     weight = np.asarray(1.0 if weight is None else weight, np.float64)
     if weight.ndim == 0:
-        return made.fit(X)
+        return made.fit(X, y)
     some = weight[weight > 0]
-    return made.fit(X, sample_weight=weight / np.median(some) if len(some) else weight)
+    return made.fit(X, y, sample_weight=weight / np.median(some) if len(some) else weight)
 
 
 def embedding(estimator: Any) -> list[Embedding]:

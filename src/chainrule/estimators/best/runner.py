@@ -238,9 +238,9 @@ class Runner:
         key = repr(sorted(settings.items()))
         with self.lock:
             if key not in self.prepared:
-                X, weight = self.table.X, self.table.sample_weight
+                X, y, weight = self.table.X, self.table.y, self.table.sample_weight
                 self.prepared[key] = preprocessing.fitted(
-                    made.preprocess, X, weight, made.dtype, settings=settings
+                    made.preprocess, X, y, weight, made.dtype, settings=settings
                 )
             return self.prepared[key]
 

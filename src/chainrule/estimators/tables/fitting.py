@@ -12,6 +12,7 @@ from chainrule.estimators.tables import calendar, kinds
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.kinds import Taken
 from chainrule.estimators.tables.learned import Lane, LearnedColumn
+from chainrule.estimators.tables.rarity import USUAL, KnownTarget, rows_of_a_code
 from chainrule.estimators.tables.scaling import SCALES, WAYS, fit_levels
 from chainrule.estimators.tables.statistics import Array, Ordered
 
@@ -36,7 +37,8 @@ class Rules:
     max_one_hot: int
     embeddings: bool
     embedding_size: int | None
-    min_count: int
+    min_count: int | None
+    """None for as many as the target says"""
     category_scale: float
     scale: str
     impute: str
@@ -53,10 +55,12 @@ def size_of(categories: int, size: int | None) -> int:
     return min(50, max(1, round(1.6 * categories**0.56))) if size is None else size
 
 
-def learn(columns: list[Column], weights: Array | None, rules: Rules) -> list[LearnedColumn]:
+def learn(
+    columns: list[Column], weights: Array | None, rules: Rules, target: KnownTarget | None = None
+) -> list[LearnedColumn]:
     """Return what is learned of each column.
 
-    weights: (n,) positive; a weight of 2 counts as two equal rows.
+    weights: (n,) positive; a weight of 2 counts as two equal rows.  target: of the rows, or None.
     Raises DataError where nothing is left to learn from.
     """
     found: list[LearnedColumn | None] = []
@@ -73,7 +77,7 @@ def learn(columns: list[Column], weights: Array | None, rules: Rules) -> list[Le
         elif np.isnan(taken.values).all():
             found.append(begun._replace(why="all_missing"))
         elif taken.kind in ("category", "boolean"):
-            found.append(_categorical(begun, taken, weights, rules))
+            found.append(_categorical(begun, taken, weights, rules, target))
         elif rules.drop_identifiers and asked is None and kinds.is_identifier(column.name, taken):
             found.append(begun._replace(why="identifier"))
         else:
@@ -92,7 +96,9 @@ def learn(columns: list[Column], weights: Array | None, rules: Rules) -> list[Le
     return made
 
 
-def _categorical(begun: LearnedColumn, taken: Taken, weights: Array | None, rules: Rules) -> LearnedColumn:
+def _categorical(
+    begun: LearnedColumn, taken: Taken, weights: Array | None, rules: Rules, target: KnownTarget | None
+) -> LearnedColumn:
     there = ~np.isnan(taken.values)
     counts = np.bincount(
         taken.values[there].astype(np.int64),
@@ -115,7 +121,10 @@ def _categorical(begun: LearnedColumn, taken: Taken, weights: Array | None, rule
         return _in_outputs(begun._replace(became="binary" if binary else "one_hot"), named, total, rules)
     ranked = sorted(named, key=lambda each: (-each[1], each[0]))
     most = MOST_CODES if rules.embeddings else MOST_ONE_HOT
-    kept = [text for text, count in ranked[:most] if count >= rules.min_count]
+    needed = rules.min_count
+    if needed is None:
+        needed = rows_of_a_code(taken.values, weights, target) if rules.embeddings else USUAL
+    kept = [text for text, count in ranked[:most] if count >= needed]
     if len(kept) < rules.max_one_hot:  # of a small table the most frequent, if they occur twice
         kept = [text for text, count in ranked[: rules.max_one_hot] if count >= 2]
     if not kept:

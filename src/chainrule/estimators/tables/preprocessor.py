@@ -17,6 +17,7 @@ from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.description import DescribedTable, describe
 from chainrule.estimators.tables.encoding import Embedded, Encoder, embedded, numbers
 from chainrule.estimators.tables.learned import LearnedColumn
+from chainrule.estimators.tables.rarity import as_target
 from chainrule.estimators.tables.scaling import LARGEST, SCALES
 
 _SETTINGS = (
@@ -43,6 +44,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     to 16 % higher than with 8. On five, five splits each, it was the same with max_one_hot 8 as with 64 (in the mean;
     0.954 to 1.039 of it by split).
     min_count: the rows that a category of more than `max_one_hot` needs for a code of its own; rarer ones share one.
+    "auto" is 10 and, where the targets differ between rare categories, as few rows as tell them apart, 2 at least
+    (`chainrule.estimators.tables.rarity` has the formula and figures). It needs y in `fit`, as the estimators give it.
     category_scale: what the outputs of a column of more than 8 categories are in place of 1, above 0, unless `scale` is
     "realmlp". The smaller it is, the less a network learns of single categories beside numbers.
     scale: "robust", "realmlp", "standard", "quantile", "none" or, with two outputs a number, "robust+quantile" or
@@ -69,7 +72,7 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         max_one_hot: int = 64,
         embeddings: bool = True,
         embedding_size: int | None = 4,
-        min_count: int = 10,
+        min_count: int | str = "auto",
         category_scale: float = 1.0,
         scale: str = "standard+quantile",
         impute: str = "median",
@@ -94,7 +97,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Learn from a training table what each column is and what it becomes.
 
         X: a data frame of pandas, Polars, PyArrow or another library that narwhals knows; a dict of columns; an array
-        (n, columns); or a list of mappings, a row each.  y: not used.
+        (n, columns); or a list of mappings, a row each.
+        y: (n,) or (n, outputs), or None; for min_count="auto" alone.
         sample_weight: (n,) weights of at least 0; one of 2 counts as two equal rows, one of 0 as none.
         """
         rules = self._rules()
@@ -112,7 +116,10 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ]
             weights = weights[kept]
             weights = weights / min(1.0, float(weights.mean()))  # weights of mean 1 or more count rows
-        self._learned = tuple(fitting.learn(columns, weights, rules))
+        target = as_target(y, table.rows) if rules.min_count is None else None
+        if target is not None and weights is not None:
+            target = target.take(kept)
+        self._learned = tuple(fitting.learn(columns, weights, rules, target))
         self._rows, self._named = table.rows, table.named
         self._publish()
         return self
@@ -252,12 +259,12 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_choice(self.identifiers, {"drop": 0, "keep": 0}, "identifiers")
         check_choice(self.impute, {"median": 0, "mean": 0}, "impute")
         check_choice(self.scale, SCALES, "scale")
-        size = self.embedding_size
+        size, is_automatic = self.embedding_size, self.min_count == "auto"
         return fitting.Rules(
             max_one_hot=check_count(self.max_one_hot, "max_one_hot", 2),
             embeddings=bool(self.embeddings),
             embedding_size=None if size is None else check_count(size, "embedding_size"),
-            min_count=check_count(self.min_count, "min_count"),
+            min_count=None if is_automatic else check_count(self.min_count, "min_count"),
             category_scale=check_number(self.category_scale, "category_scale", above=0.0, maximum=LARGEST),
             scale=self.scale,
             impute=self.impute,
