@@ -6,7 +6,6 @@ optimizers, batches of one sample and of many, forms of X. From the command line
 
 from __future__ import annotations
 
-import math
 import sys
 import warnings
 from collections.abc import Callable, Iterable
@@ -16,34 +15,21 @@ import numpy as np
 import scipy.sparse
 
 from chainrule import (
-    BatchNorm,
     Dense,
-    Dropout,
     Embedding,
     GroupedDense,
-    Layer,
     Loss,
     MeanOverMembers,
     Model,
     Network,
     NonFiniteError,
-    ParametricActivation,
-    PeriodicEmbedding,
-    PiecewiseLinearEmbedding,
-    Rescale,
-    Residual,
-    Scale,
-    Shift,
-    Skip,
-    Standardize,
     Take,
-    Tanh,
 )
-from chainrule.formulas.layers import ACTIVATIONS, Sigmoid, Softmax
+from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
+from random_layers import Chain, Dice, anywhere, body, stands, wanted
 
-ELEMENTWISE = sorted(set(ACTIVATIONS) - {"prelu", "softmax"})
 CLOSE = 1e-10
 """Bound in float64 of a difference over 1 + |what is compared|, where nothing enlarges the last digits."""
 LOST = 1e-9
@@ -62,13 +48,18 @@ FORMS: dict[str, Callable[[np.ndarray], Any]] = {
     "CSR": lambda X: scipy.sparse.csr_matrix(X * (np.abs(X) > 1)),
     "CSR of few entries": lambda X: scipy.sparse.csr_matrix(X * (np.abs(X) > 1.8)),
 }
+SAMPLES: dict[int | None, tuple[int, ...]] = {
+    **{None: (1, 2, 7, 30, 64, 131), 1: (1, 2, 7), 2: (2, 7), 16: (30, 64), 33: (64, 131)}
+}
+"""How many samples are drawn for a batch size: at most seven steps an epoch."""
 
 
 class Case(NamedTuple):
     """A network, samples, and how to train on them."""
 
-    seed: int
+    number: int
     network: Network
+    form: str  # of X
     X: Any
     y: np.ndarray
     frozen: tuple[str, ...]
@@ -85,137 +76,136 @@ class Trained(NamedTuple):
     error: tuple[int, str] | None  # step and link
 
 
-def numbers(rng: np.random.Generator, front: list[Layer], inputs: int) -> list[Layer]:
-    """An embedding of some or all of the numbers that come from the front, now and then; none if there are none."""
-    free = inputs - sum(isinstance(layer, Embedding) for layer in front)
-    if rng.random() < 0.75 or not free:
-        return []
-    some = tuple(map(int, rng.permutation(free)[: rng.integers(1, free + 1)]))
-    columns = None if free == inputs and rng.random() < 0.5 else some
-    return [
-        PiecewiseLinearEmbedding(int(rng.choice([1, 3, 8, 16, 21])), int(rng.choice([1, 2, 7, 48])), columns)
-    ]
+def draw(number: int, many_samples: bool = False, attempt: int = 0) -> Case:
+    """The case of a number: the number's pair of a layer and a place, and all else at random.
 
-
-def draw(seed: int, many_samples: bool = False) -> Case:
-    """The case of a number. many_samples: enough of them to be cut into micro-batches."""
-    rng = np.random.default_rng([seed, many_samples])
-
-    def one_of(*choices: Any) -> Any:
-        return choices[rng.integers(len(choices))]
-
-    def layers(most: int, depth: int) -> list[Layer]:
-        return [layer(depth) for _ in range(rng.integers(most + 1))]
-
-    def layer(depth: int) -> Layer:
-        kinds: list[Callable[[], Layer]] = [
-            *[lambda: Dense(width())] * 4,
-            *[lambda: ACTIVATIONS[one_of(*sorted(ACTIVATIONS))]()] * 4,
-            lambda: Rescale(float(rng.uniform(-1.5, 1.5)), one_of(0.0, float(rng.normal()))),
-            lambda: BatchNorm(),
-            lambda: Dropout(one_of(0.0, 0.2, 0.6)),
-            lambda: Scale(one_of(0.0, 0.5, 1.0)),
-            lambda: PeriodicEmbedding(int(one_of(1, 3, 16, 17, 40)), int(one_of(2, 4, 9)), sigma=0.3),
-            lambda: ParametricActivation(ACTIVATIONS[one_of(*ELEMENTWISE)](), one_of(0.0, 0.1, 1.0)),
-            lambda: Shift(one_of(0.0, 0.5, 1.0)),
-        ]
-        if depth > 0:
-            block = one_of(Residual, Skip)
-            kinds += [lambda: block([layer(depth - 1), *layers(2, depth - 1)])] * 3
-        return one_of(*kinds)()
-
-    def side_by_side(members: int) -> list[Layer]:
-        """Members of an ensemble: columns taken with repeats, and dense layers for each group of them."""
-        inputs, each = width(), width()
-        taken = Take(rng.integers(0, inputs, members * each).tolist())
-        grouped = [GroupedDense(width(), members, one_of(True, False), one_of(True, False)) for _ in range(2)]
-        between = [ACTIVATIONS[one_of(*sorted(ACTIVATIONS))](), *layers(1, 0)]
-        between = [layer for layer in between if not isinstance(layer, Dense)]
-        return [Dense(inputs), taken, grouped[0], *between, grouped[1]]
-
-    def width() -> int:
-        return int(one_of(1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 96, 97))
-
-    loss: Loss = LOSSES[one_of(*sorted(LOSSES))]()
-    if hasattr(loss, "label_smoothing"):
-        loss = type(loss)(one_of(0.0, 0.1))
-    elif hasattr(loss, "delta") or hasattr(loss, "q"):
-        loss = type(loss)(one_of(0.3, 0.7))
-    elif hasattr(loss, "half"):
-        loss = type(loss)(half=one_of(False, True))
-    front = one_of(
-        *([], [Rescale(0.5, 1.0)], [Standardize()], [Rescale(0.5), Rescale(2.0, -1.0), Standardize()]),
-        [Embedding([(0, int(one_of(1, 5, 40)), width())])],
-    )
-    members = int(one_of(1, 1, 1, 2, 3, 5))
-    inside = side_by_side(members) if members > 1 or rng.random() < 0.1 else []
-    outputs = int(one_of(1, 2, 3, 10, 17))
-    if (
-        members > 1
-        and not (loss.domain == "probability" and loss.targets == "classes")
-        and rng.random() < 0.7
-    ):
-        loss = MeanOverMembers(loss, members)
-    head = Dense(outputs) if loss.members == 1 else GroupedDense(outputs, members, one_of(True, False))
-    chain = [*front, *layers(6, 3), *inside, Tanh(), head]
-    if loss.domain == "probability":
-        chain.append(Softmax() if loss.targets == "classes" else Sigmoid())
-    elif loss.members == 1:
-        chain += [layer(1)] if rng.random() < 0.3 else []
-    penalties = {"l2": one_of(0.0, 0.0, 0.01), "l1": one_of(0.0, 0.0, 0.003)}
+    many_samples: enough of them to be cut into micro-batches.
+    """
+    dice = Dice(number, many_samples, attempt)
+    one_of, rng = dice.one_of, dice.rng
+    kind, place = wanted()[number % len(wanted())]
+    at_end = place == "before the loss"
+    of_loss = one_of(*(name for name in sorted(LOSSES) if not at_end or ends_in(LOSSES[name], kind)))
+    domain, targets = LOSSES[of_loss].domain, LOSSES[of_loss].targets
+    members = 1 if at_end else one_of(1, 1, 1, 1, 1, 1, 2, 3, 5)
+    chain = body(dice, dice.width(), kind, place)
+    if not at_end or kind in anywhere():
+        if members > 1 or dice.happens(0.1):
+            side_by_side(chain, members)
+        together = (
+            members > 1 and not (domain == "probability" and targets == "classes") and dice.happens(0.7)
+        )
+        chain.add("tanh")
+        outputs = one_of(1, 2, 3, 10, 17)
+        chain.append(GroupedDense(outputs, members, dice.happens(0.5)) if together else Dense(outputs))
+        if at_end:
+            chain.add(kind)
+        elif domain == "probability":
+            chain.add("softmax" if targets == "classes" else "sigmoid")
+        elif not together and dice.happens(0.3):
+            chain.add_any(1, 1)
+    else:
+        together = False
+    loss = drawn_loss(dice, of_loss, chain.width // (members if together else 1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a Softmax before a loss that applies it too
-        inputs = width()
-        chain[len(front) : len(front)] = numbers(
-            np.random.default_rng([seed, many_samples, 1]), front, inputs
+        network = Network(
+            chain.inputs,
+            chain.layers,
+            MeanOverMembers(loss, members) if together else loss,
+            l2=one_of(0.0, 0.0, 0.01),
+            l1=one_of(0.0, 0.0, 0.003),
+            max_norm=one_of(None, None, 0.8),
         )
-        network = Network(inputs, chain, loss, **penalties, max_norm=one_of(None, None, 0.8))
-    if sum(math.prod(parameter.shape) for link in network.walk() for parameter in link.params) > LARGEST:
-        return draw(seed + 1_000_000, many_samples)
-    n = int(one_of(1100, 2500) if many_samples else one_of(1, 2, 7, 30, 64, 131))
-    X, outputs = rng.normal(size=(n, network.inputs)), network.outputs
-    if network.links[0].layer.reads_codes:
-        X[:, 0] = rng.integers(0, 41, n)
+    if network.size > (LARGEST // 4 if many_samples else LARGEST):
+        return draw(number, many_samples, attempt + 1)
+    batch_size = one_of(None, 1024) if many_samples else one_of(None, None, 1, 2, 16, 33)
+    n = one_of(1100, 2500) if many_samples else one_of(*SAMPLES[batch_size])
+    links = [link for link in network.walk() if link.params]
+    frozen = tuple(link.name for link in links if dice.happens(0.3)) if dice.happens(0.3) else ()
+    optimizer = one_of(*(name for name in OPTIMIZERS if OPTIMIZERS[name] is not LBFGS))
+    # A larger eps: divided by its own size, a gradient that is rounding alone makes a step like any other.
+    rate = {"gradient_descent": 0.05, "sgd": 0.02, "adagrad": 0.02}.get(optimizer, 1e-3)
+    weight = rng.integers(0, 4, n) + rng.random(n) * one_of(0, 1) + (n < 5)
+    how: dict[str, Any] = {
+        "epochs": 1 if many_samples else one_of(1, 2, 3),
+        "batch_size": batch_size,
+        "shuffle": one_of(True, False),
+        "optimizer": OPTIMIZERS[optimizer](
+            rate, **({"eps": 1e-4} if hasattr(OPTIMIZERS[optimizer], "eps") else {})
+        ),
+        "schedule": one_of(None, None, "one_cycle", "cosine"),
+        "clip_norm": one_of(None, None, 0.05, 1.0),
+        "clip_value": one_of(None, None, None, 0.01),
+        "sample_weight": weight if n > 1 and weight.any() and dice.happens(0.5) else None,
+    }
+    X, y = samples(dice, network, n)
+    form = one_of(*FORMS)
+    if (kind, place) not in stands(network, frozen):  # what learns before it would be frozen
+        frozen = tuple(link.name for link in links if place == "frozen" and link.layer.kind == kind)[-1:]
+    return Case(number, network, form, FORMS[form](X), y, frozen, how)
+
+
+def ends_in(loss: type[Loss], kind: str) -> bool:
+    """Whether a loss takes what a kind of layer gives."""
+    return loss.domain == "real" or kind == ("softmax" if loss.targets == "classes" else "sigmoid")
+
+
+def side_by_side(chain: Chain, members: int) -> None:
+    """Add members of an ensemble: columns taken with repeats, and dense layers for each group of them."""
+    dice = chain.dice
+    chain.append(Dense(dice.width()))
+    chain.append(Take(dice.rng.integers(0, chain.width, members * dice.width()).tolist()))
+    for _ in range(2):
+        chain.append(GroupedDense(dice.width(), members, dice.happens(0.5), dice.happens(0.5)))
+        chain.add(dice.one_of(*sorted(ACTIVATIONS)))
+
+
+def drawn_loss(dice: Dice, kind: str, outputs: int) -> Loss:
+    """A loss with settings of its own."""
+    loss = LOSSES[kind]
+    if kind == "quantile" and outputs > 1 and dice.happens(0.5):
+        return loss(tuple(dice.rng.uniform(0.1, 0.9, outputs).tolist()))
+    if hasattr(loss, "label_smoothing"):
+        return loss(dice.one_of(0.0, 0.1))
+    if hasattr(loss, "delta") or hasattr(loss, "q"):
+        return loss(dice.one_of(0.3, 0.7))
+    return loss(half=dice.happens(0.5)) if hasattr(loss, "half") else loss()
+
+
+def samples(dice: Dice, network: Network, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """X (n, inputs), with codes in the columns that are looked up, some of them out of range; and y."""
+    rng, outputs = dice.rng, network.outputs
+    X = rng.normal(size=(n, network.inputs))
+    for column in coded(network):
+        X[:, column] = rng.integers(-1, 42, n)
     y = {
         "real": lambda: rng.normal(size=(n, outputs)),
         "counts": lambda: rng.integers(0, 4, (n, outputs)),
         "binary": lambda: rng.integers(0, 2, (n, outputs)),
         "classes": lambda: rng.integers(0, outputs, n),
-    }[loss.targets]()
-    names = [link.name for link in network.walk() if link.params or isinstance(link.layer, BatchNorm)]
-    frozen = tuple(name for name in names if rng.random() < 0.3) if rng.random() < 0.3 else ()
-    kinds = [kind for kind in OPTIMIZERS if OPTIMIZERS[kind] is not LBFGS]
-    # A larger eps: divided by its own size, a gradient that is rounding alone makes a step like any other.
-    rate = {"gradient_descent": 0.05, "sgd": 0.02, "adagrad": 0.02}
-    kind = one_of(*kinds)
-    how: dict[str, Any] = {
-        "epochs": int(one_of(1, 2, 3)),
-        "batch_size": one_of(None, 1024) if many_samples else one_of(None, 1, 2, 16, 33),
-        "shuffle": one_of(True, False),
-        "optimizer": OPTIMIZERS[kind](
-            rate.get(kind, 1e-3), **({"eps": 1e-4} if hasattr(OPTIMIZERS[kind], "eps") else {})
-        ),
-        "schedule": one_of(None, None, "one_cycle", "cosine"),
-        "clip_norm": one_of(None, None, 0.05, 1.0),
-        "clip_value": one_of(None, None, None, 0.01),
-        "sample_weight": one_of(None, rng.integers(0, 4, n) + rng.random(n) * one_of(0, 1) + (n < 5)),
-    }
-    if n == 1 or (how["sample_weight"] is not None and not how["sample_weight"].any()):
-        how["sample_weight"] = None
-    return Case(seed, network, FORMS[one_of(*FORMS)](X), y, frozen, how)
+    }[network.loss.targets]()
+    return X, y
+
+
+def coded(network: Network) -> list[int]:
+    """The columns of X that hold codes."""
+    first = network.links[0].layer
+    return [column for column, _, _ in first.columns] if isinstance(first, Embedding) else []
 
 
 def train(case: Case, engine: str, dtype: str = "float64", shake: int | None = None, **how: Any) -> Trained:
     """Run a case. shake: a number of last digits of the samples and of the first theta to be changed at random."""
-    model = Model(case.network, seed=case.seed, dtype=dtype)
-    rng, X = np.random.default_rng(case.seed), case.X
+    model = Model(case.network, seed=case.number, dtype=dtype)
+    rng, X = np.random.default_rng(case.number), case.X
     model.theta += 0.05 * rng.normal(size=model.theta.shape).astype(dtype)  # away from a bias of exactly 0
     if shake is not None:
         rng = np.random.default_rng(shake)
         model.theta *= 1 + 1e-15 * rng.normal(size=model.theta.shape)
         X = X.toarray() if hasattr(X, "toarray") else X
-        codes = case.network.links[0].layer.reads_codes * np.eye(1, X.shape[1])  # they stay whole
-        X = X * (1 + 1e-15 * rng.normal(size=X.shape) * (1 - codes))
+        noise = 1e-15 * rng.normal(size=X.shape)
+        noise[:, coded(case.network)] = 0  # codes stay whole
+        X = X * (1 + noise)
     if case.frozen:
         model.freeze(*case.frozen)
     error, records = None, []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 import numpy as np
@@ -11,7 +12,8 @@ from chainrule.engines.native import engine as native
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.trained.persistence import LAYERS
-from random_networks import Case, Trained, agreement, draw, train
+from random_layers import PLACES, stands, wanted
+from random_networks import FORMS, Case, Trained, agreement, draw, train
 
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)
@@ -19,74 +21,94 @@ if native.REASON is not None and not os.environ.get("CI"):
 SETS = native._native.instruction_sets()
 FUSED = [isa for isa in SETS if isa != "baseline" or os.uname().machine == "aarch64"]
 """Instruction sets that round a product and a sum together."""
+QUICK = -(-len(wanted()) // 50) * 50
+"""So many numbers are not slow: each pair of a layer and a place has one of them."""
 
-few = [pytest.param(range(start, start + 30), id=f"from {start}") for start in (0, 30)]
-many = [
-    pytest.param(range(start, min(start + 50, 1000)), id=f"from {start}", marks=pytest.mark.slow)
-    for start in range(60, 1000, 50)
+RUNS = (
+    list(zip(FUSED, itertools.cycle((1, 3, 2)), strict=False))
+    if len(FUSED) > 1
+    else [((FUSED or SETS)[0], threads) for threads in (1, 3)]
+)
+"""Pairs of an instruction set and a number of threads, between which no bit may differ."""
+
+quick = [pytest.param(range(start, start + 50), id=f"from {start}") for start in range(0, QUICK, 50)]
+slow = [
+    pytest.param(range(start, start + 50), id=f"from {start}", marks=pytest.mark.slow)
+    for start in range(QUICK, 1000, 50)
 ]
 
 
 def cases(numbers: range) -> list[Case]:
     """Those of the numbers, and for every tenth one with enough samples for micro-batches."""
-    return [draw(seed) for seed in numbers] + [draw(seed, many_samples=True) for seed in numbers[::10]]
+    return [draw(number) for number in numbers] + [
+        draw(number, many_samples=True) for number in numbers[::10]
+    ]
 
 
-@pytest.mark.parametrize("numbers", [*few, *many])
+@pytest.mark.parametrize("numbers", [*quick, *slow])
 def test_the_native_engine_agrees_with_the_reference(numbers, monkeypatch):
     """Theta, outputs, running statistics and all that is recorded; the step and the link of an error."""
     for case in cases(numbers):
-        reference = train(case, "reference")  # NumPy takes most of the time
+        reference = train(case, "reference")
         for isa in SETS:
             monkeypatch.setenv("CHAINRULE_ISA", isa)
             found = agreement(case, reference)
-            assert found.holds, (case.seed, isa, found, case.network)
+            assert found.holds, (case.number, isa, found, case.network)
+
+
+@pytest.mark.parametrize("numbers", [*quick, *slow])
+def test_the_same_bits_on_every_instruction_set_that_fuses_and_any_number_of_threads(numbers, monkeypatch):
+    """Whatever the width of vectors: the gradient's norm, the penalty that is recorded, every sum of a layer.
+
+    In float32 for even numbers, by products in bfloat16 for odd ones.
+    """
+    for case in cases(numbers):
+        found: dict[tuple, list] = {}
+        for isa, threads in RUNS:
+            monkeypatch.setenv("CHAINRULE_ISA", isa)
+            monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
+            run = train(case, "native", "float32", precision="bf16" if case.number % 2 else None)
+            found.setdefault(bits(run), []).append((isa, threads))
+        assert len(found) == 1, (case.number, found.values(), case.network)
 
 
 def bits(run: Trained) -> tuple:
     return tuple(value.tobytes() if isinstance(value, np.ndarray) else value for value in run)
 
 
-@pytest.mark.skipif(len(FUSED) < 2, reason="needs two instruction sets with FMA; make sanitize builds them")
-@pytest.mark.parametrize("precision", [None, "bf16"])
-@pytest.mark.parametrize("numbers", [*few, *many])
-def test_the_same_bits_on_every_instruction_set_that_fuses(numbers, precision, monkeypatch):
-    """Whatever the width of vectors: the gradient's norm, the penalty that is recorded, every sum of a layer."""
-    for case in cases(numbers):
-        found = set()
-        for isa in FUSED:
-            monkeypatch.setenv("CHAINRULE_ISA", isa)
-            found.add(bits(train(case, "native", "float32", precision=precision)))
-        assert len(found) == 1, (case.seed, case.network)
+READS_THE_INPUT = {
+    "embedding": {"first"},
+    "standardize": {"first", "middle", "before the loss"},
+    "piecewise_linear_embedding": {"first", "middle", "before the loss"},
+}
+"""Where a layer may stand that may not stand anywhere."""
 
 
-@pytest.mark.parametrize("numbers", [*few, *many])
-def test_the_same_bits_on_any_number_of_threads(numbers, monkeypatch):
-    for case in cases(numbers):
-        found = set()
-        for threads in ("1", "3"):
-            monkeypatch.setenv("CHAINRULE_NUM_THREADS", threads)
-            found.add(bits(train(case, "native", "float32")))
-        assert len(found) == 1, (case.seed, case.network)
+def test_every_layer_is_drawn_at_every_place():
+    """In the numbers that are always run: whatever the registry has, wherever a network takes it."""
+    drawn = [draw(number) for number in range(QUICK)]
+    found = set().union(*(stands(case.network, case.frozen) for case in drawn))
+    learns = {link.layer.kind for case in drawn for link in case.network.walk() if link.params}
+    for kind in LAYERS:
+        places = READS_THE_INPUT.get(kind, set(PLACES) - (set() if kind in learns else {"frozen"}))
+        assert {place for of, place in found if of == kind} == places, kind
+    in_blocks = {"in a Residual", "in a block of a block", "behind a fork"}
+    assert {place for of, place in found if of == "projection"} >= in_blocks
 
 
-def test_a_network_of_any_kind_is_drawn():
-    """Every layer, loss and optimizer is among the first 4,000, and a Rescale first in a block that stands first."""
-    drawn = [draw(seed) for seed in range(4000)]
-    links = [link for case in drawn for link in case.network.walk()]
-    kinds = {link.layer.kind for link in links}
-    assert kinds == {*LAYERS, "projection"}
-    assert {link.branches[0][0].layer.kind for link in links if link.branches} == kinds - {
-        "standardize",
-        "embedding",
-        "piecewise_linear_embedding",
-        "projection",
-        "take",
-        "grouped_dense",
+def test_all_else_is_drawn():
+    """In the same numbers: losses, optimizers, forms of X, and every setting of a run with and without."""
+    drawn = [draw(number) for number in range(QUICK)]
+    losses = [case.network.loss for case in drawn]
+    assert {loss.kind for loss in losses} == {*LOSSES, "mean_over_members"}
+    assert {isinstance(loss.of_member.q, tuple) for loss in losses if loss.of_member.kind == "quantile"} == {
+        True,
+        False,
     }
-    firsts = [case.network.links[0] for case in drawn]
-    assert "rescale" in {link.branches[0][0].layer.kind for link in firsts if link.branches}
-    assert {case.network.loss.kind for case in drawn} == {*LOSSES, "mean_over_members"}
     assert {case.how["optimizer"].kind for case in drawn} == set(OPTIMIZERS) - {"lbfgs"}
-    assert {type(case.X) for case in drawn} > {np.ndarray}
+    assert {case.form for case in drawn} == set(FORMS)
+    for setting in ("schedule", "clip_norm", "clip_value", "sample_weight"):
+        assert {case.how[setting] is None for case in drawn} == {True, False}, setting
+    for setting in ("l2", "l1", "max_norm"):
+        assert {bool(getattr(case.network, setting)) for case in drawn} == {True, False}, setting
     assert {bool(case.frozen) for case in drawn} == {True, False}
