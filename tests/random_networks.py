@@ -194,11 +194,19 @@ def coded(network: Network) -> list[int]:
     return [column for column, _, _ in first.columns] if isinstance(first, Embedding) else []
 
 
+def untrained(case: Case, dtype: str = "float64") -> Model:
+    """The model that a case begins with."""
+    model = Model(case.network, seed=case.number, dtype=dtype)
+    rng = np.random.default_rng(case.number)
+    model.theta += 0.05 * rng.normal(size=model.theta.shape).astype(dtype)  # away from a bias of exactly 0
+    if case.frozen:
+        model.freeze(*case.frozen)
+    return model
+
+
 def train(case: Case, engine: str, dtype: str = "float64", shake: int | None = None, **how: Any) -> Trained:
     """Run a case. shake: a number of last digits of the samples and of the first theta to be changed at random."""
-    model = Model(case.network, seed=case.number, dtype=dtype)
-    rng, X = np.random.default_rng(case.number), case.X
-    model.theta += 0.05 * rng.normal(size=model.theta.shape).astype(dtype)  # away from a bias of exactly 0
+    model, X = untrained(case, dtype), case.X
     if shake is not None:
         rng = np.random.default_rng(shake)
         model.theta *= 1 + 1e-15 * rng.normal(size=model.theta.shape)
@@ -206,8 +214,6 @@ def train(case: Case, engine: str, dtype: str = "float64", shake: int | None = N
         noise = 1e-15 * rng.normal(size=X.shape)
         noise[:, coded(case.network)] = 0  # codes stay whole
         X = X * (1 + noise)
-    if case.frozen:
-        model.freeze(*case.frozen)
     error, records = None, []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -245,7 +251,11 @@ class Agreement(NamedTuple):
 
 def agreement(case: Case, reference: Trained, engine: str = "native") -> Agreement:
     """An engine's difference from the reference's run, and what changes in the last digits make of that."""
-    found = difference(train(case, engine), reference)
+    return judged(difference(train(case, engine), reference), case, reference)
+
+
+def judged(found: float, case: Case, reference: Trained) -> Agreement:
+    """A difference that was found on a case, beside what changes in the last digits make of the reference's run."""
     if found <= CLOSE:
         return Agreement(found, CLOSE)
     felt = max(difference(train(case, "reference", shake=shake), reference) for shake in range(4))
