@@ -112,20 +112,27 @@ def test_a_run_on_a_table_is_resumed_to_the_same_bits(command, houses, tmp_path)
     assert models[0] == models[1]
 
 
-def test_parquet_and_csv_are_the_same_table(command, houses, tmp_path):
-    pa = pytest.importorskip("pyarrow")
-    from pyarrow import parquet
-
+@pytest.mark.parametrize("ending", ["parquet", "xlsx"])
+def test_another_file_and_csv_are_the_same_table(command, houses, tmp_path, ending):
     typed = {
         "area": [float(value) if value else None for value in houses["area"]],
         **{name: houses[name] for name in ("town", "garden", "sold", "land")},
         "price": [float(value) for value in houses["price"]],
     }
-    parquet.write_table(pa.table(typed), tmp_path / "houses.parquet")
-    command("train", "houses.parquet", "--target-column", "price", "--out", "run", *FAST)
-    for name in ("houses.parquet", "houses.csv"):
+    if ending == "parquet":
+        pa = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        parquet.write_table(pa.table(typed), tmp_path / "houses.parquet")
+    else:
+        book = pytest.importorskip("openpyxl").Workbook()
+        for row in (typed, *zip(*typed.values(), strict=True)):
+            book.active.append(list(row))
+        book.save(tmp_path / "houses.xlsx")
+    command("train", f"houses.{ending}", "--target-column", "price", "--out", "run", *FAST)
+    for name in (f"houses.{ending}", "houses.csv"):
         command("predict", "run", name, "--out", f"{name}.npy")
-    first, second = (np.load(tmp_path / f"{name}.npy") for name in ("houses.parquet", "houses.csv"))
+    first, second = (np.load(tmp_path / f"{name}.npy") for name in (f"houses.{ending}", "houses.csv"))
     np.testing.assert_array_equal(first, second)
 
 
@@ -467,7 +474,10 @@ def test_a_model_of_a_table_and_one_of_an_array_refuse_each_other_s_inputs(comma
     assert "lacks the column 'price'" in command("evaluate", "run", "few.csv", code=2).stderr
 
 
-def test_parquet_without_pyarrow_says_what_to_install(command, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    (tmp_path / "t.parquet").write_bytes(b"PAR1")
-    assert "chainrule[tables]" in command("train", "t.parquet", "--target-column", "b", code=2).stderr
+@pytest.mark.parametrize(
+    ("name", "package", "extra"), [("t.parquet", "pyarrow", "tables"), ("t.xlsx", "openpyxl", "excel")]
+)
+def test_what_to_install_is_said(command, tmp_path, monkeypatch, name, package, extra):
+    monkeypatch.setitem(sys.modules, package, None)
+    (tmp_path / name).write_bytes(b"PAR1")
+    assert f"chainrule[{extra}]" in command("train", name, "--target-column", "b", code=2).stderr

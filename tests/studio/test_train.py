@@ -583,7 +583,7 @@ def test_a_csv_file(studio: Studio, tmp_path: Path):
     assert state["judged"] == {"name": "validation", "n": 12}
 
 
-@pytest.mark.parametrize("ending", ["csv.gz", "parquet", "arrow", "feather"])
+@pytest.mark.parametrize("ending", ["csv.gz", "parquet", "arrow", "feather", "xlsx"])
 def test_every_file_of_a_table_is_the_same_data(studio: Studio, tmp_path: Path, ending: str):
     """Numbers as they are, and text with a missing cell as inputs of its own."""
     columns = {
@@ -603,6 +603,11 @@ def test_every_file_of_a_table_is_the_same_data(studio: Studio, tmp_path: Path, 
             stream.write(gzip.compress(text.replace("None", "").encode()))
         elif ending == "parquet":
             parquet.write_table(table, stream)
+        elif ending == "xlsx":
+            book = pytest.importorskip("openpyxl").Workbook()
+            for row in (names, *(row.values() for row in table.to_pylist())):
+                book.active.append(list(row))
+            book.save(stream)
         else:
             feather.write_feather(table, stream)
         key = upload(studio, tmp_path, f"table.{ending}", stream.getvalue())

@@ -22,7 +22,7 @@ _run = partial(Option, rich_help_panel="The run")
 
 _DATA = (
     "mnist (comes with the package), a folder of IDX files, an .npz with X and y, and X_test, y_test, X_val, y_val "
-    "where there are such, or a table (.csv, .csv.gz, .parquet, .arrow)"
+    "where there are such, or a table (.csv, .csv.gz, .parquet, .arrow, .xlsx)"
 )
 Data = Annotated[str, Argument(metavar="DATA", help=f"{_DATA}.")]
 ModelFile = Annotated[str, Argument(metavar="MODEL", help="A model file, or the folder of a run.")]
@@ -255,8 +255,8 @@ Inputs = Annotated[
     Argument(
         metavar="INPUT...",
         help="PNG or JPEG pictures of a digit, made into what MNIST would have made of them; .npy arrays "
-        "(samples, features); .npz archives with X; of a model of a table, tables (.csv, .csv.gz, .parquet, .arrow) "
-        "with its columns.",
+        "(samples, features); .npz archives with X; of a model of a table, tables (.csv, .csv.gz, .parquet, .arrow, "
+        ".xlsx) with its columns.",
     ),
 ]
 Predictions = Annotated[Path | None, Option("--out", help="Write all predictions to this .npy or .csv.")]

@@ -39,7 +39,7 @@ TunedData = Annotated[
     str,
     Argument(
         metavar="DATA",
-        help="A table (.csv, .csv.gz, .parquet, .arrow); with --resume, the folder of a search.",
+        help="A table (.csv, .csv.gz, .parquet, .arrow, .xlsx); with --resume, the folder of a search.",
     ),
 ]
 TunedPreset = Annotated[

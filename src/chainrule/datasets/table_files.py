@@ -1,4 +1,4 @@
-"""Read a table from a file: CSV by the standard library, plain or gzip, Parquet, Arrow, Feather and IPC by PyArrow."""
+"""Read a table from a file: CSV by the standard library, Parquet, Arrow and Feather by PyArrow, Excel by openpyxl."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from chainrule.core.files import open_regular
 from chainrule.datasets.arrow_messages import SIGNATURE, messages
+from chainrule.datasets.excel import read_excel
 from chainrule.datasets.idx import PathLike, is_bomb, refuse_bomb
 from chainrule.datasets.parquet_pages import NO_DICTIONARY, pages, width_of
 from chainrule.datasets.text_tables import MAX_CELLS, read_text_table
@@ -23,12 +24,13 @@ BATCH_ROWS = 1 << 16
 """The rows of a Parquet file that are read at a time."""
 BATCH_BYTES = 1 << 28
 """The most bytes of such rows as far as their texts are not counted before they are read."""
-TABLES = (*TEXT, *PARQUET, *ARROW)
+EXCEL = (".xlsx", ".xlsm")
+TABLES = (*TEXT, *PARQUET, *ARROW, *EXCEL)
 """The endings of files that are tables; .txt is one only where a table is asked for."""
 
 
 def read_table(path: PathLike) -> Any:
-    """Read a table by the ending of its name: a dict of columns of a CSV file, a PyArrow table of others.
+    """Read a table by the ending of its name: a dict of columns of CSV and Excel files, a PyArrow table of others.
 
     Both are what `TablePreprocessor` takes.
     Raises FormatError for damaged files and other endings, DataError for a table without rows or columns.
@@ -36,6 +38,8 @@ def read_table(path: PathLike) -> Any:
     name, ending = os.fspath(path), Path(path).suffix.lower()
     if name.lower().endswith((*TEXT, ".txt")):
         return read_text_table(path)
+    if ending in EXCEL:
+        return read_excel(path)
     if ending not in (*PARQUET, *ARROW):
         known = ", ".join(TABLES)
         raise FormatError(f"{name} has the ending {ending or 'of no kind'!r}; a table's is one of {known}.")

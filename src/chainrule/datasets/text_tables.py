@@ -15,9 +15,9 @@ import csv
 import io
 import os
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ from chainrule.datasets.idx import GZIP_SIGNATURE, PathLike, unpack
 from chainrule.datasets.numerals import decimal_of, is_missing, read_cells, read_number, read_numbers
 from chainrule.errors import DataError, FormatError
 
+TableColumns: TypeAlias = dict[str, NDArray[np.float64] | list[str | None]]
+"""Columns by name: (n,) numbers, NaN for missing ones, or lists of text, None for missing ones."""
 MAX_BYTES = 1 << 30
 MAX_CELLS = 200_000_000
 MAX_COLUMNS = 100_000
@@ -39,7 +41,7 @@ _LOOKED_AT = 64 << 10
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-def read_text_table(path: PathLike) -> dict[str, NDArray[np.float64] | list[str | None]]:
+def read_text_table(path: PathLike) -> TableColumns:
     """Read a CSV file, plain or gzip (by its first bytes), as columns by name: (n,) numbers, or lists of text.
 
     The first line has the names, unless each of its cells is a number: the columns are then called x1, x2 and so on.
@@ -54,6 +56,14 @@ def read_text_table(path: PathLike) -> dict[str, NDArray[np.float64] | list[str 
     def rows() -> Iterator[tuple[int, list[str]]]:
         return _rows(name, io.TextIOWrapper(io.BytesIO(data), encoding, "replace", newline=""), delimiter)
 
+    return columns_of(name, rows)
+
+
+def columns_of(name: str, rows: Callable[[], Iterator[tuple[int, list[str]]]]) -> TableColumns:
+    """Make columns of rows of cells, of which the first has the names. name: of the file, for errors.
+
+    rows: a function that begins them anew, each with the number of its line; none is empty.
+    """
     _, first = next(rows(), (0, []))
     if not first:
         raise DataError(f"{name} is empty; it needs a line of names and at least one row.")
@@ -229,9 +239,9 @@ class _Columns:
             known.setdefault(cell, len(known))
         self.codes[k].extend(map(known.__getitem__, cells))
 
-    def found(self) -> dict[str, NDArray[np.float64] | list[str | None]]:
+    def found(self) -> TableColumns:
         """Return the columns by name."""
-        made: dict[str, NDArray[np.float64] | list[str | None]] = {}
+        made: TableColumns = {}
         for name, numbers, known, codes in zip(self.names, self.numbers, self.known, self.codes, strict=True):
             if numbers is None:
                 made[name] = _typed(tuple(known), codes)

@@ -136,7 +136,7 @@ def load(text: str, named: Names = PYTHON, settings: Settings | None = None) -> 
     if path.suffix.lower() != ".npz":
         raise DataError(
             f"{text} is no data; {named('data')} is mnist, a folder of IDX files, an .npz with X and y, or a table "
-            "(.csv, .csv.gz, .parquet, .arrow)."
+            "(.csv, .csv.gz, .parquet, .arrow, .xlsx)."
         )
     splits = load_npz(path)
     return Data(path.stem, text, source, *(part if part is None else _as_text(part) for part in splits))  # type: ignore[arg-type]

@@ -51,8 +51,8 @@ def of_uploads(studio: Studio, names: list[str]) -> Data:
     paths = paths_of(studio, names)
     if len(paths) == 1 and not paths[0].name.lower().endswith((*TABLES, ".npz")):
         raise DataError(
-            f"{own_name(paths[0])} is neither a table (.csv, .csv.gz, .parquet, .arrow) nor an .npz; choose one of "
-            "these, or the four IDX files at once."
+            f"{own_name(paths[0])} is neither a table (.csv, .csv.gz, .parquet, .arrow, .xlsx) nor an .npz; choose one "
+            "of these, or the four IDX files at once."
         )
     with tempfile.TemporaryDirectory(prefix="chainrule-", ignore_cleanup_errors=True) as folder:
         for path in paths:

@@ -1,0 +1,180 @@
+"""Excel workbooks as tables: what the same sheet is as CSV; what is none, or would fill the memory, is refused."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import math
+import re
+import sys
+import tracemalloc
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as c
+from chainrule.datasets import excel, idx, read_table
+
+
+def workbook(path: Path, *rows: list[Any], **others: list[list[Any]]) -> Path:
+    """Write a sheet and, before it, others by name, of which those that begin with an underscore are hidden."""
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, lines in [*others.items(), ("table", list(rows))]:
+        sheet = book.create_sheet(name)
+        sheet.sheet_state = "hidden" if name.startswith("_") else "visible"
+        for row in lines:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+def with_sheet(path: Path, xml: str, name: str = "xl/worksheets/sheet1.xml") -> Path:
+    """Write a workbook in which a part is other XML; {} in it is the namespace."""
+    workbook(path, ["a", "b"], [1, 2])
+    data = path.read_bytes()
+    text = xml.replace("{}", 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"')
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for part in old.namelist():
+            if part != name:
+                new.writestr(part, old.read(part))
+        new.writestr(name, text)
+    return path
+
+
+def plain(table: Any) -> dict[str, list[Any]]:
+    return {
+        name: [None if isinstance(v, float) and math.isnan(v) else v for v in values]
+        for name, values in table.items()
+    }
+
+
+def test_every_kind_of_cell(tmp_path: Path):
+    day, time = datetime.date(2024, 1, 2), datetime.datetime(2024, 1, 2, 12, 30)
+    path = workbook(
+        tmp_path / "t.xlsx",
+        [],
+        ["n", " city ", "day", "when", "ok", "lasts", "zip", 2024, None, "wrong"],
+        [1, "Oslo", day, time, True, datetime.timedelta(hours=30), "007", 5, "x", "#DIV/0!"],
+        [],
+        [-2.5e-3, None, None, day, False, datetime.timedelta(minutes=1), "02139", None, None, 7],
+        _notes=[["hidden"]],
+    )
+    assert plain(read_table(path)) == {
+        "n": [1, -0.0025],
+        "city": ["Oslo", None],
+        "day": ["2024-01-02", None],
+        "when": ["2024-01-02 12:30:00", "2024-01-02"],
+        "ok": ["TRUE", "FALSE"],
+        "lasts": [108_000, 60],
+        "zip": ["007", "02139"],
+        "2024": [5, None],
+        "unnamed: 8": ["x", None],
+        "wrong": [None, 7],
+    }
+
+
+def test_a_sheet_is_what_it_is_as_csv(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    rows = [["x", "word", "late", "gap"]]
+    for k in range(300):
+        number = round(float(rng.normal()), 6)
+        rows.append([number, f"w{k % 7}", "text" if k == 299 else k, None if k % 3 else k / 4])
+    lines = [",".join("" if cell is None else str(cell) for cell in row) for row in rows]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    assert plain(read_table(workbook(tmp_path / "T.XLSX", *rows))) == plain(read_table(tmp_path / "t.csv"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([], r"t.xlsx is empty; it needs a line of names"),
+        ([["a", "b"]], r"t.xlsx has a line of names and no rows"),
+        ([["a", "a"], [1, 2]], r"has two columns of the name 'a'"),
+        (
+            [["a", "b"], [1, 2], [], [3, None, "note"]],
+            r"has 'note' in row 4, column 3, and names of 2 columns",
+        ),
+    ],
+)
+def test_what_is_no_table(rows: list[list[Any]], said: str, tmp_path: Path):
+    with pytest.raises(c.DataError, match=said):
+        read_table(workbook(tmp_path / "t.xlsx", *rows))
+
+
+def test_damaged_and_protected_files(tmp_path: Path):
+    whole = workbook(path := tmp_path / "t.xlsx", ["a", "b"], [1, "x"], [2, "y"]).read_bytes()
+    for damaged in (b"", b"a,b\n1,2\n", whole[:-30], whole[: len(whole) // 2], whole[:50] + whole[90:]):
+        path.write_bytes(damaged)
+        with pytest.raises(
+            c.FormatError, match=r"t.xlsx is damaged or no Excel workbook \(.+\); save it anew"
+        ):
+            read_table(path)
+    path.write_bytes(b"\xd0\xcf\x11\xe0" + bytes(600))
+    with pytest.raises(c.FormatError, match=r"is protected by a password or of Excel before 2007; save it"):
+        read_table(path)
+
+
+def test_without_openpyxl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(
+        c.FormatError, match=r"is not installed; install chainrule\[excel\], or save the sheet as CSV"
+    ):
+        read_table(tmp_path / "t.xlsx")
+
+
+SHEET = "<worksheet {}><sheetData>%s</sheetData></worksheet>"
+STRINGS = "xl/sharedStrings.xml"
+BOMBS = {
+    "zeros": (SHEET % ("<row>" + " " * (8 << 20) + "</row>"), "", r"packed bytes are said to contain \d+"),
+    "cells of one row": (SHEET % ("<row>" + "<c/>" * 300_000 + "</row>"), "", "are said to contain"),
+    "rows": (SHEET % ("<row/>" * 100_000), "", "are said to contain"),
+    "texts": ("<sst {}>" + "<si/>" * 200_000 + "</sst>", STRINGS, "are said to contain"),
+    "merged cells": (
+        "<worksheet {}><sheetData/><mergeCells>"
+        + '<mergeCell ref="A1:B2"/>' * 20_000
+        + "</mergeCells></worksheet>",
+        "",
+        "are said to contain",
+    ),
+    "depth": (SHEET % ("<row>" * 70 + "</row>" * 70), "", "its elements nest too deep"),
+    "a tag": (SHEET % ("<row a='" + "1 " * (1 << 20) + "'/>"), "", "a tag has over a million characters"),
+    "entities": (
+        '<!DOCTYPE a [<!ENTITY b "bbbbbbbb"><!ENTITY c "&b;&b;&b;&b;">]>'
+        + SHEET % "<row><c><v>&c;</v></c></row>",
+        "",
+        "it declares a document type",
+    ),
+    "a row far below": (
+        SHEET % '<row r="1"><c r="A1"><v>1</v></c></row><row r="99999999999"/>',
+        "",
+        "outside of",
+    ),
+    "columns far to the right": (
+        SHEET % "".join(f'<row r="{k}"><c r="ZZZ{k}"><v>1</v></c></row>' for k in range(1, 20)),
+        "",
+        "or over 200,000",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_are_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    xml, part, said = BOMBS[name]
+    path = with_sheet(tmp_path / "t.xlsx", xml, part or "xl/worksheets/sheet1.xml")
+    assert path.stat().st_size < 40_000
+    monkeypatch.setattr(idx, "SAFE_BYTES", 4 << 20)
+    monkeypatch.setattr(excel, "MAX_ROWS", 10_000)
+    monkeypatch.setattr(excel, "MAX_CELLS", 200_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(c.ChainruleError, match=said) as caught:
+            read_table(path)
+        assert tracemalloc.get_traced_memory()[1] < 12 << 20
+    finally:
+        tracemalloc.stop()
+    assert re.search(r"t\.xlsx", str(caught.value)) and len(str(caught.value)) < 400
