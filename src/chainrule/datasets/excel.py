@@ -89,7 +89,7 @@ def _rows(name: str, sheet: Any) -> Iterator[tuple[int, list[str]]]:
         if len(texts) > width:
             raise DataError(
                 f"{name} has {texts[-1][:40]!r} in row {number}, column {len(texts)}, and names of {width} columns; "
-                "name it too, or move what is no part of the table to another sheet."
+                "name it too, or move what does not belong to the table to another sheet."
             )
         yield number, texts + [""] * (width - len(texts))
 
