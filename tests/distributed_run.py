@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import sys
 import time
 from importlib import import_module
@@ -30,6 +31,7 @@ from chainrule import (
     SoftmaxCrossEntropy,
     distributed,
 )
+from chainrule.distributed import processes
 from chainrule.training import loop
 
 # What a run imports, and nothing that begins a thread: a child may be forked.
@@ -71,16 +73,25 @@ def forked() -> dict[str, Any] | None:
 
 
 class Slow(Callback):
+    """Takes its time, and lets each process beside process 0 say other things, which must not count."""
+
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
 
     def on_steps(self, run):
         time.sleep(self.seconds)
+        if distributed.process_index():
+            run.chunk, run.epochs = 1 + distributed.process_index(), 7
+            run.stop("process 0 does not say so")
 
 
 def run(given: dict[str, Any]) -> None:
     """Train once, or once for each of the settings in "runs"."""
+    for name, seconds in given.get("waits", {}).items():
+        setattr(processes, name, seconds)
     distributed.initialize(timeout=given.get("timeout", 600))
+    if distributed.process_index() == given.get("stuck"):
+        signal.pause()
     loop.POLL_SECONDS = 0  # a step a call, after each of which the processes agree
     draws = np.random.default_rng(0)
     X, y = draws.normal(size=(86, 6)).astype(np.float32), draws.integers(0, 3, 86)

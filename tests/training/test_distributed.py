@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -121,13 +122,42 @@ def test_a_signal_to_one_ends_all_at_the_same_step(whole, program, tmp_path):
     "whole"
 )  # nothing is left to compile, which may take longer than the limit of this test
 def test_a_process_that_is_stuck_ends_the_run(program, tmp_path):
+    """By the watchdog alone: JAX, which misses its sign of life too, would look for longer."""
     path = tmp_path / "checkpoint.safetensors"
-    with program.started(2, checkpoint=str(path), sleep=0.1, timeout=15) as processes:
+    waits = {"HEARTBEAT": 1000}
+    with program.started(2, checkpoint=str(path), sleep=0.1, timeout=15, waits=waits) as processes:
         wait_for(path, processes)
         processes[1].send_signal(signal.SIGSTOP)
         _, error = processes[0].communicate(timeout=SECONDS)
     assert processes[0].returncode == 75, error
     assert "process 0 of 2 has waited 15 s for another one" in error
+
+
+def test_a_process_that_does_not_come_to_its_fit_ends_the_run(program):
+    """The others wait for it in the comparison, before the first step."""
+    with program.started(2, stuck=1, timeout=2) as processes:
+        _, error = processes[0].communicate(timeout=SECONDS)
+    assert processes[0].returncode == 75, error
+    assert "process 0 of 2 has waited 2 s for another one" in error
+
+
+def test_where_the_port_is_taken_all_end_with_a_sentence(program, monkeypatch):
+    """Process 0 at once, the other, which that cannot tell, after the seconds of the start."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        where = {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}"}
+        monkeypatch.setattr(
+            "distributed_processes.places", lambda count: [each | where for each in places(count)]
+        )
+        with program.started(2, waits={"START": 3}) as processes:
+            (first, _, why), (second, _, waited) = ended(processes)
+    assert first == 1
+    assert f"process 0 cannot listen at port {port} (Address already in use); end what does so, or" in why
+    assert second == 75
+    assert waited == (
+        f"chainrule: process 1 of 2 has waited 3 s at the start for all to be at 127.0.0.1:{port} and ends; see that "
+        "2 are started, that process 0 runs there, and that its port is open and no other program's.\n"
+    )
 
 
 def test_rows_of_files_and_psum_of_two_processes(whole, program, tmp_path):
@@ -194,7 +224,7 @@ def test_processes_with_other_data_are_refused(program):
         results = ended(processes)
     for code, _, error in results:
         assert code == 1
-        assert "process 1 was given another data than process 0" in error
+        assert "process 1 differs from process 0 in its data" in error
 
 
 # --- where a process finds its place

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import Any
 from chainrule.core.settings import check_number
 from chainrule.distributed import environment
 from chainrule.distributed.environment import Rank
+from chainrule.distributed.watchdog import Watchdog
 from chainrule.errors import ConfigError
 
 SHARDS = 8
@@ -55,10 +58,11 @@ def initialize(
     read from the environment: `JAX_COORDINATOR_ADDRESS`, `JAX_NUM_PROCESSES` and `JAX_PROCESS_ID`, as Kubeflow sets
     them too; else of Slurm's `srun`, else of Open MPI. Where nothing is said the run has one process, and the bits that
     several would have.
-    timeout: the seconds after which a process that waits for another one ends the run.
+    timeout: the seconds after which a process that waits for another one ends the run. Here they wait for each other
+    for 300 s, whatever it is.
 
     On processors each process computes on one core, unless `NPROC` says another number, on which the bits depend.
-    Raises ConfigError for places that do not fit, and where JAX has begun to compute.
+    Raises ConfigError for places that do not fit, for a port that is taken, and where JAX has begun to compute.
     """
     timeout = check_number(timeout, "timeout", above=0)
     place = environment.found(os.environ, coordinator_address, num_processes, process_id)
@@ -70,8 +74,11 @@ def initialize(
         )
     pin_threads()
     if place.size > 1:
+        _check_port(place)
+    _STATE.place, _STATE.timeout = place, timeout
+    if place.size > 1:
         _join(place)
-    _STATE.place, _STATE.is_initialized, _STATE.timeout = place, True, timeout
+    _STATE.is_initialized = True
 
 
 def pin_threads() -> None:
@@ -88,27 +95,59 @@ def pin_threads() -> None:
     os.environ.update(dict.fromkeys(THREADS, "1"))
 
 
+def _check_port(place: Rank) -> None:
+    """Raise ConfigError in process 0 where it cannot listen at its port, on which JAX would abort."""
+    if place.number != 0 or place.address is None or "JAX_COORDINATOR_BIND_ADDRESS" in os.environ:
+        return
+    port = int(place.address.rpartition(":")[2])
+    is_dual = socket.has_dualstack_ipv6()
+    with socket.socket(socket.AF_INET6 if is_dual else socket.AF_INET) as tried:
+        try:
+            if is_dual:
+                tried.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            if os.name == "posix":  # or a port counts as taken for a minute after its last run
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(("", port))
+        except (OSError, OverflowError) as error:
+            if isinstance(error, OSError) and error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                return  # JAX may know another way
+            why = error.strerror if isinstance(error, OSError) else f"{error}"
+            raise ConfigError(
+                f"process 0 cannot listen at port {port} ({why}); end what does so, or give all processes another "
+                "port in coordinator_address or JAX_COORDINATOR_ADDRESS."
+            ) from error
+
+
 def _join(place: Rank) -> None:
+    """Wait until all processes are here and JAX has begun in each. Raises ConfigError."""
     import jax
 
     jax.config.update("jax_enable_preemption_service", False)  # signals are the training loop's
-    try:
-        jax.distributed.initialize(
-            place.address,
-            place.size,
-            place.number,
-            local_device_ids=None if place.local is None else [place.local],
-            cluster_detection_method="deactivate",
-            initialization_timeout=START,
-            heartbeat_timeout_seconds=HEARTBEAT,
-            shutdown_timeout_seconds=END,
-        )
-    except RuntimeError as error:
-        raise ConfigError(
-            f"process {place.number} of {place.size} cannot join the run at {place.address} ({error}); see that "
-            "process 0 runs there, and that the port is free and open."
-        ) from error
     sys.excepthook = _leave
+    sentence = (
+        f"process {place.number} of {place.size} has waited {START} s at the start for all to be at {place.address} "
+        f"and ends; see that {place.size} are started, that process 0 runs there, and that its port is open and no "
+        "other program's."
+    )
+    try:
+        with Watchdog(START, sentence, end):
+            jax.distributed.initialize(
+                place.address,
+                place.size,
+                place.number,
+                local_device_ids=None if place.local is None else [place.local],
+                cluster_detection_method="deactivate",
+                initialization_timeout=2 * START,  # it would abort; the watchdog comes before
+                heartbeat_timeout_seconds=HEARTBEAT,
+                shutdown_timeout_seconds=END,
+            )
+            jax.local_devices()  # begins JAX, which asks the others for their devices
+    except RuntimeError as error:
+        why = str(error.__context__ or error).partition("\n")[0]  # without what JAX says of plugins
+        raise ConfigError(
+            f"process {place.number} of {place.size} cannot join the run at {place.address} ({why}); see that all "
+            "processes run, process 0 there, and that its port is open."
+        ) from error
 
 
 def _leave(kind: type[BaseException], error: BaseException, trace: Any) -> None:
@@ -164,6 +203,11 @@ def is_first() -> bool:
     return _STATE.place.number == 0
 
 
-def timeout() -> float:
-    """Return the seconds after which a process that waits ends the run."""
-    return _STATE.timeout
+def watchdog() -> Watchdog:
+    """Return what ends this process where it waits for another one for longer than `initialize` was told."""
+    return Watchdog(
+        _STATE.timeout,
+        f"process {process_index()} of {process_count()} has waited {_STATE.timeout:g} s for another one and ends; "
+        "see which is stuck, and start all of them again from the last checkpoint.",
+        end,
+    )

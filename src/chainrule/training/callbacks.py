@@ -45,6 +45,10 @@ class Callback:
     def load_state(self, state: dict[str, Any]) -> None:
         """Restore what `state` returned."""
 
+    def identity(self) -> Any:
+        """Return the settings that it must have in every process of a run, JSON-ready; None where one may lack it."""
+        return []
+
 
 class FunctionCallback(Callback):
     """A callback that calls a function of the run after each epoch."""
@@ -56,6 +60,10 @@ class FunctionCallback(Callback):
     def on_epoch_end(self, run: Run) -> None:
         """Call the function."""
         self.function(run)
+
+    def identity(self) -> Any:
+        """Return the function's name."""
+        return getattr(self.function, "__qualname__", type(self.function).__qualname__)
 
 
 def better(monitor: str) -> int:
@@ -174,6 +182,10 @@ class EarlyStopping(Callback):
             raise TypeError("kept should be parameters and statistics")
         self.best, (self.best_epoch, self.waited), self.kept = best, counts, kept
 
+    def identity(self) -> Any:
+        """Return the settings."""
+        return [self.monitor, self.patience, self.min_delta, self.restore_best, self.last_best, self.growth]
+
 
 class StopAt(Callback):
     """Stop training as soon as `monitor` reaches a value: StopAt("val_accuracy", 0.98)."""
@@ -188,6 +200,10 @@ class StopAt(Callback):
         """Stop the run if the value is reached."""
         if self.sign * watched(run, self.monitor) >= self.sign * self.value:
             run.stop(f"{self.monitor} reached {self.value:g}")
+
+    def identity(self) -> Any:
+        """Return the settings."""
+        return [self.monitor, self.value]
 
 
 class Checkpoint(Callback):

@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from chainrule import distributed
 from chainrule.core.files import write_whole
@@ -47,6 +48,10 @@ class Listener(Callback):
     def on_train_end(self, run: Run) -> None:
         """Send the event `Finished`, `Stopped`, `Interrupted` or `Failed`."""
         self.on_event(events.ended(run))
+
+    def identity(self) -> Any:
+        """Return None, since it changes nothing of the run."""
+        return None
 
 
 class CSVLog(Listener):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chainrule import distributed
 from chainrule.core.settings import check_number
@@ -142,6 +142,10 @@ class TimeLimit(Callback):
             self.shortfall = Shortfall(self.seconds, run.position, of, needed)
             reason = f"{reason}, after {self.shortfall}"
         run.stop(reason)
+
+    def identity(self) -> Any:
+        """Return the settings; clocks differ."""
+        return [self.seconds, self.shorten, self.grace]
 
 
 def rounded_up(seconds: float) -> float:

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from chainrule.distributed import agreement, is_first, process_count
-from chainrule.distributed.watchdog import Watchdog
+import numpy as np
+
+from chainrule.distributed import agreement, is_first, process_count, processes
 from chainrule.errors import ConfigError
 from chainrule.training.callbacks import Checkpoint
 from chainrule.training.run import Run
@@ -30,7 +31,7 @@ class Together:
         """Look whether the run has several processes."""
         self.is_shared = run.plan.shards is not None and process_count() > 1
         self.asked = False
-        self.watchdog = Watchdog()
+        self.watchdog = processes.watchdog()
 
     @contextmanager
     def watching(self, run: Run) -> Iterator[None]:
@@ -41,16 +42,18 @@ class Together:
         if not self.is_shared:
             yield
             return
-        compare(run)
-        before = {}
-        if threading.current_thread() is threading.main_thread():
-            before = {each: signal.signal(each, self.ask) for each in SIGNALS}
-        try:
-            with self.watchdog:
+        mine = checksums(run)
+        with self.watchdog:
+            compare(mine)
+            self.watchdog.beat()
+            before = {}
+            if threading.current_thread() is threading.main_thread():
+                before = {each: signal.signal(each, self.ask) for each in SIGNALS}
+            try:
                 yield
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+            finally:
+                for each, handler in before.items():
+                    signal.signal(each, handler)
 
     def ask(self, number: int, frame: Any) -> None:
         """Remember a signal; a second Ctrl-C interrupts at once."""
@@ -87,19 +90,38 @@ class Together:
         return values
 
 
-def compare(run: Run) -> None:
-    """Raise ConfigError where a process has other data, settings or numbers than process 0."""
-    mine = {name: _checksum(value) for name, value in run.fingerprint.items()}
-    mine |= {"start": _checksum([run.epoch, run.position]), "theta": zlib.crc32(run.theta.tobytes())}
-    all = agreement.exchange(mine)
-    for number, theirs in enumerate(all):
-        other = [name for name, value in theirs.items() if value != all[0].get(name)]
-        if other:
+def checksums(run: Run) -> dict[str, int]:
+    """Return checksums, by name, of all that must be the same in every process: data, settings, callbacks, numbers."""
+    callbacks = [[type(each).__name__, each.every_steps, each.identity()] for each in run.callbacks]
+    given = run.fingerprint | {
+        "epochs": run.epochs,
+        "shards": [run.plan.shards, run.plan.reduce],
+        "callbacks": [each for each in callbacks if each[1:] != [None, None]],
+        "steps before this run": [run.trained, run.position],
+    }
+    found = {name: _checksum(value) for name, value in given.items()}
+    states = [value for _, state in sorted(run.states.items()) for value in state]
+    return found | {"theta": _crc([run.theta]), "running statistics": _crc(states)}
+
+
+def compare(mine: dict[str, int]) -> None:
+    """Raise ConfigError where a process has other checksums than process 0."""
+    first, *others = agreement.exchange(mine)
+    for number, theirs in enumerate(others, 1):
+        differing = [name for name in first | theirs if theirs.get(name) != first.get(name)]
+        if differing:
             raise ConfigError(
-                f"process {number} was given another {other[0]} than process 0; give all processes the same program, "
-                "data and settings."
+                f"process {number} differs from process 0 in its {differing[0]}; give all processes the same "
+                "program, data and settings."
             )
 
 
 def _checksum(value: Any) -> int:
-    return zlib.crc32(json.dumps(value).encode())
+    return zlib.crc32(json.dumps(value, default=str).encode())
+
+
+def _crc(arrays: list[Any]) -> int:
+    found = 0
+    for array in arrays:
+        found = zlib.crc32(np.ascontiguousarray(array).tobytes(), found)
+    return found

@@ -51,11 +51,16 @@ class ShardedSteps(CompiledSteps):
     def __init__(self, plan: Plan) -> None:
         """Look at the plan; nothing is compiled yet."""
         super().__init__(plan)
-        self.shards, self.own = plan.shards or 1, own_shards(plan.shards or 1)
+        self.shards = plan.shards or 1
         walk = plan.network.walk()
         self.learned = [link.name for link in walk if link.layer.defines("next_state")]  # running statistics
         self.ends: int = TOTALS * 8 // np.dtype(plan.dtype).itemsize  # the numbers that hold a shard's totals
         self.parts: Any = None  # (shards, numbers of one shard), where a step leaves what its shards give
+
+    @property
+    def own(self) -> tuple[int, int]:
+        """The first shard of this process and the one after its last, as they are now: a program outlives a run."""
+        return own_shards(self.shards)
 
     def __call__(self, carry: Carry, data: DeviceData, span: Span, tail: int) -> tuple[Carry, Array, Array]:
         """Take steps: return the carry after them, their sums (5,) float64, and whether all is finite."""
@@ -256,7 +261,8 @@ class ShardedSession(XlaSession):
     """Training steps by the programs of shards: all processes have the same numbers, and each a part of every batch."""
 
     def programmed(self) -> CompiledSteps:
-        """Return the programs."""
+        """Return the programs. Raises ConfigError for shards that the processes cannot share."""
+        own_shards(self.plan.shards or 1)
         return program(self.plan, ShardedSteps)
 
     def placed(self, samples: Samples) -> DeviceSamples:
