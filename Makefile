@@ -74,7 +74,16 @@ $(STAMP)core: pyproject.toml CMakeLists.txt $(wildcard native/* native/ops/*) | 
 		print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > $(VENV)/core.txt
 	@$(PIP) --requirement $(VENV)/core.txt
 	@echo "3 of 3: the package; its engine is compiled, which takes a minute or two"
-	@$(PIP) --editable .
+	@$(BIN)/python -m pip --disable-pip-version-check install --verbose --editable . > $(VENV)/build.log 2>&1 & pip=$$!; \
+	trap "kill $$pip 2>/dev/null" EXIT INT TERM; begun=$$(date +%s); shown=; \
+	while kill -0 $$pip 2>/dev/null; do \
+		sleep 1; \
+		steps=$$(grep -o '^ *\[[0-9]*/[0-9]*\]' $(VENV)/build.log | tail -n 1 | tr -d '[] ' | sed 's|/| of |'); \
+		if [ -n "$$steps" ] && [ "$$steps" != "$$shown" ]; then \
+			shown=$$steps; echo "        $$steps files compiled, after $$(($$(date +%s) - begun)) s"; \
+		fi; \
+	done; \
+	wait $$pip || { tail -n 60 $(VENV)/build.log; exit 1; }
 	@touch $@
 
 # Only the files of these packages are read, and several pin old versions of what they require: they come without it.
