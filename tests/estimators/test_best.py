@@ -525,6 +525,30 @@ def test_the_folds_of_a_candidate_share_the_time(monkeypatch: pytest.MonkeyPatch
     assert found == [20, 30, 30, 60, 60]
 
 
+def test_no_fold_begins_that_cannot_count(monkeypatch: pytest.MonkeyPatch):
+    """A recipe counts with all of its folds: where the first one has no time, a later one would be in vain."""
+    monkeypatch.setattr("chainrule.estimators.best.runner.time.monotonic", lambda: 0.0)
+    made = a_runner({(0, 0): 10.0}, 2)  # the second candidate takes four times that: 40 s, of which 20 are needed
+    tasks = [runner.Task(SMALL[1]._replace(cost=4.0), 1, fold, 0) for fold in range(5)]
+    assert not [*made._begun_in_time(tasks, 50.0, 50.0, True)]  # 50 / 3, 50 / 2, 50 / 2, 50 and 50 s
+    assert len([*made._begun_in_time(tasks, 61.0, 61.0, True)]) == 5
+
+
+def test_no_fold_begins_behind_one_that_failed():
+    made = a_runner({(0, 0): 0.1}, 1)
+    tasks = made._begun_in_time([runner.Task(SMALL[0], 0, fold, 0) for fold in range(5)], 1e9, 1e9, True)
+    assert next(tasks)[0].fold == 0  # type: ignore[union-attr]
+    made.errors.append((0, ConfigError("it cannot be fitted.")))
+    assert not [*tasks]
+
+
+def test_no_further_fold_begins_for_fewer_recipes_than_count(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("chainrule.estimators.best.runner.time.monotonic", lambda: 0.0)
+    made = a_runner({(0, 0): 20.0, (1, 0): 60.0}, 2)
+    tasks = [runner.Task(candidate, number, 1, 0) for number, candidate in enumerate(SMALL[:2])]
+    assert made.has_time_for(tasks, 40.0) and not made.has_time_for(tasks, 39.0)  # 80 s by two
+
+
 def test_the_first_fit_begins_whatever_the_time(monkeypatch: pytest.MonkeyPatch):
     with pytest.warns(ConvergenceWarning, match="time_limit=1e-06 ended the training after 1 of the 2 steps"):
         made = best(time_limit=1e-6).fit(TABLE, LABEL)

@@ -191,10 +191,13 @@ class Race(Runner):
             :BETTER
         ]
         while sum(len(self.judges[fold].y) for fold in folds) < SURE and len(folds) < FOLDS:
-            fold = len(folds)
-            self.run([*tasks(better, [fold])], stage, end)
+            fold, least = len(folds), min(WEIGHTED, len(better))
+            each = [*tasks(better, [fold])]
+            if not self.has_time_for(each[:least], stage):
+                break
+            self.run(each, stage, end)
             done = [number for number in better if (number, fold) in self.fits]
-            if len(done) < min(WEIGHTED, len(better)):
+            if len(done) < least:
                 break
             numbers, better, folds = done, done, [*folds, fold]
         return numbers, folds

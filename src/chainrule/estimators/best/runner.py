@@ -149,18 +149,31 @@ class Runner:
     def _begun_in_time(
         self, tasks: list[Task], stage: float, end: float, shared: bool
     ) -> Iterator[tuple[Task | None, float]]:
-        """Iterate over the tasks that there is time for, and the seconds of each."""
+        """Iterate over the tasks that there is time for, and the seconds of each.
+
+        Of tasks that count together none begins behind one that did not, or that failed.
+        """
+        left_out = set[int]()
         left = {number: sum(task.number == number for task in tasks) for number in {t.number for t in tasks}}
         for place, task in enumerate(tasks):
             is_first = place < self.workers and not self.fits
             seconds = (end if is_first else stage) - time.monotonic()
             if shared:
+                if task.number in left_out or any(task.number == number for number, _ in self.errors):
+                    continue
                 seconds /= -(-left[task.number] // self.workers)
                 left[task.number] -= 1
             expected = self._expected(task) or 0.0
             least = expected if task.is_of_all else ENOUGH * expected
             if seconds > least or not (place or self.fits):
                 yield task, max(seconds, 1e-3)
+            else:
+                left_out.add(task.number)
+
+    def has_time_for(self, tasks: list[Task], stage: float) -> bool:
+        """Return whether tasks whose candidates were fitted before can end by `stage`."""
+        seconds = sum(self._expected(task) or 0.0 for task in tasks)
+        return seconds / self.workers <= stage - time.monotonic()
 
     def _expected(self, task: Task) -> float | None:
         """Return the seconds that a task will take, by those of fits before it; None without any."""
