@@ -528,7 +528,9 @@ def test_the_folds_of_a_candidate_share_the_time(monkeypatch: pytest.MonkeyPatch
 def test_no_fold_begins_that_cannot_count(monkeypatch: pytest.MonkeyPatch):
     """A recipe counts with all of its folds: where the first one has no time, a later one would be in vain."""
     monkeypatch.setattr("chainrule.estimators.best.runner.time.monotonic", lambda: 0.0)
-    made = a_runner({(0, 0): 10.0}, 2)  # the second candidate takes four times that: 40 s, of which 20 are needed
+    made = a_runner(
+        {(0, 0): 10.0}, 2
+    )  # the second candidate takes four times that: 40 s, of which 20 are needed
     tasks = [runner.Task(SMALL[1]._replace(cost=4.0), 1, fold, 0) for fold in range(5)]
     assert not [*made._begun_in_time(tasks, 50.0, 50.0, True)]  # 50 / 3, 50 / 2, 50 / 2, 50 and 50 s
     assert len([*made._begun_in_time(tasks, 61.0, 61.0, True)]) == 5

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris, make_regression
+from sklearn.metrics import f1_score
 
 import chainrule
 from chainrule import MLPClassifier, MLPRegressor
@@ -138,6 +139,33 @@ def test_early_stopping_on_a_score(scoring: Any):
     if scoring == "loss":
         np.testing.assert_allclose(made.validation_scores_, -np.array(made.validation_loss_curve_))
     assert made.best_validation_score_ == max(made.validation_scores_)
+
+
+@pytest.mark.parametrize(
+    "scoring", ["f1", "jaccard", "average_precision", "roc_auc", "accuracy", "neg_log_loss"]
+)
+@pytest.mark.parametrize("preprocess", [None, "auto"])
+def test_a_score_of_named_labels_is_that_of_their_numbers(scoring: str, preprocess: Any):
+    """The label that sorts last is the positive one, as 1 is of 0 and 1."""
+    settings = {"max_iter": 4, "early_stopping": True, "scoring": scoring, "preprocess": preprocess}
+    settings |= {"hidden_layer_sizes": (16, 16)}
+    numbers = (Y == 1).astype(int)
+    made = net(**settings).fit(X, np.where(numbers, "Yes", "No"))
+    assert made.validation_scores_ == net(**settings).fit(X, numbers).validation_scores_
+    assert made.predict(X[:1])[0] in ("Yes", "No") and made.classes_.tolist() == ["No", "Yes"]
+
+
+def test_a_score_of_labels_with_a_one_is_scikit_learns():
+    y = np.where(Y == 0, 1, 2)
+    made = net(early_stopping=True, scoring="f1", max_iter=5).fit(X, y, X_val=X, y_val=y)
+    assert max(made.validation_scores_) == f1_score(y, made.predict(X), pos_label=1) > 0
+
+
+def test_a_score_that_cannot_be_is_named():
+    with pytest.raises(
+        ValueError, match=r"scoring='f1' cannot score .*multiclass.*name another, as 'f1_macro'"
+    ):
+        net(early_stopping=True, scoring="f1", max_iter=3).fit(X, Y)
 
 
 def test_a_time_limit():

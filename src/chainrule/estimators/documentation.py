@@ -38,7 +38,8 @@ PARAMETERS = """
     schedule: a learning rate schedule such as OneCycle(), or its name, over max_iter epochs.
     clip_norm: the largest norm of the gradient, which is scaled down to it.
     scoring: what early stopping watches: None for accuracy or R2, "loss" for the validation loss, the name of a
-        scikit-learn scorer, or a function scorer(estimator, X, y).
+        scikit-learn scorer, or a function scorer(estimator, X, y). By name the positive class is the label 1, or of two
+        labels without a 1 the one that sorts last.
     time_limit: the most seconds of a fit, the preparation of a table included. A run with a schedule that is too long
         for it gets as many epochs as it allows, so that the schedule is complete when it ends; the result then depends
         on the clock. A first epoch goes on for as many seconds again at most; a fit that ends within it warns.
