@@ -481,3 +481,22 @@ def test_the_summary_is_that_of_a_member():
     ensemble = fitted(2)
     assert str(ensemble.summary()) == str(ensemble[0].summary())
     assert repr(ensemble).startswith("<Ensemble of 2 members, each a Model 4-8-8-2: ")
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "deep_lift", "occlusion"])
+@pytest.mark.parametrize("loss", [c.SoftmaxCrossEntropy(), c.SigmoidCrossEntropy(), c.MeanSquaredError()])
+def test_an_ensemble_is_attributed_to_as_its_members_are_in_the_mean(loss: Any, method: str):
+    X = np.random.default_rng(3).normal(size=(3, 4))
+    last = 3 if isinstance(loss, c.SoftmaxCrossEntropy) else 1
+    ensemble = c.Ensemble(c.Network(4, [c.Dense(6), c.ReLU(), c.Dense(last)], loss), 3, dtype="float64")
+    for member in ensemble:
+        member.theta[...] = np.random.default_rng(member.seed).normal(size=member.theta.shape)
+    target = None if isinstance(loss, c.MeanSquaredError) else 1
+    found = ensemble.attribute(X, method, target=target)
+    each = [member.attribute(X, method, target=target) for member in ensemble]
+    np.testing.assert_allclose(found.values, np.mean([one.values for one in each], 0), atol=1e-12)
+    np.testing.assert_allclose(found.outputs, np.mean([one.outputs for one in each], 0))
+    if method != "occlusion":
+        assert found.is_complete and found.error.max() < 1e-9
+    chosen = ensemble.attribute(X, method).labels
+    assert target is None or chosen == tuple(np.asarray(ensemble.predict(X)).ravel().tolist())

@@ -22,6 +22,7 @@ from chainrule import (
     DataError,
     Dense,
     Dropout,
+    Embedding,
     LeakyReLU,
     MeanSquaredError,
     Model,
@@ -332,6 +333,34 @@ def test_names_and_pictures():
     picture = randomized([Dense(3)], inputs=64).attribute(pixels)
     assert picture.shape == (8, 8) and picture.feature(9) == "pixel (1, 1)"
     assert randomized([Dense(3)], inputs=64).attribute(pixels.astype(float)).shape is None
+
+
+def test_the_method_of_a_table_is_the_one_that_takes_one_walk():
+    """Where columns have names, and DeepLIFT has a rule for each layer and the settings; both have one sum."""
+    model = randomized(NETWORKS["relu"])
+    assert model.attribute(X).method == "integrated_gradients"
+    model.feature_names = list("abcde")
+    found = model.attribute(X)
+    assert found.method == "deep_lift"
+    np.testing.assert_allclose(found.values.sum(1), integrated_gradients(model, X).values.sum(1))
+    assert model.attribute(X, steps=4).method == "integrated_gradients"
+    assert model.attribute(X, target=1, baseline=0).method == "deep_lift"
+
+
+@pytest.mark.parametrize(
+    ("layers", "loss", "method"),
+    [
+        ([Dense(3), Softmax()], CategoricalCrossEntropy(), "deep_lift"),  # f is in front of it
+        ([Dense(4), Softmax(), Dense(3)], SoftmaxCrossEntropy(), "integrated_gradients"),
+        ([Embedding(((0, 3, 2),)), Dense(3)], SoftmaxCrossEntropy(), "deep_lift"),
+    ],
+)
+def test_a_layer_without_a_rule_leaves_it_to_gradients(layers, loss, method):
+    model = randomized(layers, loss=loss)
+    model.feature_names = list("abcde")
+    codes = np.abs(X) // 1 % 3
+    assert model.attribute(codes).method == method
+    assert model.attribute(codes).relative_error.max() < 1e-6
 
 
 # --- the re-initialization check

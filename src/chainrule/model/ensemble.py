@@ -31,6 +31,7 @@ from chainrule.training.history import History
 
 if TYPE_CHECKING:
     from chainrule.formulas.schedules import Schedule
+    from chainrule.inspection.attribution import Attribution
 
 
 def _of_members(name: str, doc: str) -> Any:
@@ -346,6 +347,14 @@ class Ensemble(PredictionMixin):
         made.epochs_trained, made.steps_trained = self.epochs_trained, self.steps_trained
         made._is_fresh = self.members[0]._is_fresh
         return made
+
+    def attribute(self, X: Any, method: str | None = None, **settings: Any) -> Attribution:
+        """Attribute an output to the features of each sample, as `Model.attribute` does of `pack()`.
+
+        f is the mean of the members' outputs, and so the values are the mean of the members' own, by every method but
+        saliency, which has absolute values, and epsilon_lrp, which divides. Raises ConfigError as `pack`.
+        """
+        return self.pack().attribute(X, method, **settings)
 
     # --- files and reports ---------------------------------------------------------------------------------------
 

@@ -396,7 +396,7 @@ class Model(Trained, Shown):
     def attribute(
         self,
         X: Any,
-        method: str = "integrated_gradients",
+        method: str | None = None,
         *,
         target: Any = None,
         against: Any = None,
@@ -405,7 +405,8 @@ class Model(Trained, Shown):
     ) -> Attribution:
         """Attribute an output to the features of each sample, and check whether the values add up. Print the result.
 
-        method: "saliency", "input_x_gradient", "integrated_gradients", "epsilon_lrp", "deep_lift" or "occlusion".
+        method: "saliency", "input_x_gradient", "integrated_gradients", "epsilon_lrp", "deep_lift" or "occlusion"; None
+        for "deep_lift" of a table, whose inputs have names, and "integrated_gradients" of other inputs.
         target: a label, or one per sample; None for the predicted class, or the only output.  against: a label whose
         logit is subtracted.  shape: (height, width) of images.  settings: of the method, such as baseline or epsilon.
         """

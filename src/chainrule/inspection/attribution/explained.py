@@ -26,6 +26,7 @@ from chainrule.data.samples import dense
 from chainrule.errors import ConfigError, DataError, ShapeError
 from chainrule.formulas.layers import Context, Link
 from chainrule.network import backprop
+from chainrule.network.network import Network
 from chainrule.trained.trained import Trained
 
 Floats = NDArray[np.float64]
@@ -149,9 +150,7 @@ def explained(
     checked = check_X(X, network.inputs, features=model.feature_names)
     stored_as = checked.dtype
     rows = dense(checked, stored_as).astype(np.float64)
-    links = network.links
-    has_activation = network.loss.domain == "probability" and links[-1].layer.gives_probabilities
-    links = links[:-1] if has_activation else links
+    links = attributed_links(network)
     exact = model.in_float64()
     ctx = Context(training=False, seed=model.seed, states=exact.states)
     params = network.unflatten(exact.theta)[: len(links)]
@@ -175,6 +174,13 @@ def explained(
     members = network.loss.members  # of an ensemble, f is the mean of its members'
     V = np.tile(V, members) / members if members > 1 else V
     return made._replace(V=V, labels=labels, targets=targets)
+
+
+def attributed_links(network: Network) -> tuple[Link, ...]:
+    """Return the links that f is of: all but the output activation that makes probabilities, if there is one."""
+    links = network.links
+    has_activation = network.loss.domain == "probability" and links[-1].layer.gives_probabilities
+    return links[:-1] if has_activation else links
 
 
 def input_links(links: Sequence[Link]) -> int:

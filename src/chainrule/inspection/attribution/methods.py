@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from chainrule.data.checks import check_choice
+from chainrule.data.frames import column_names
 from chainrule.errors import ConfigError
-from chainrule.inspection.attribution.deep_lift import deep_lift
+from chainrule.inspection.attribution.deep_lift import deep_lift, stand_in
 from chainrule.inspection.attribution.epsilon_lrp import epsilon_lrp
+from chainrule.inspection.attribution.explained import attributed_links
 from chainrule.inspection.attribution.input_x_gradient import input_x_gradient
 from chainrule.inspection.attribution.integrated_gradients import integrated_gradients
 from chainrule.inspection.attribution.occlusion import occlusion
 from chainrule.inspection.attribution.result import Attribution
+from chainrule.inspection.attribution.rules import NoRuleError, with_rules
 from chainrule.inspection.attribution.saliency import saliency
 from chainrule.trained.trained import Trained
 
@@ -28,12 +31,40 @@ METHODS: dict[str, Callable[..., Attribution]] = {
 """Every method by its name; the tests run over this table."""
 
 
-def attribute(model: Trained, X: Any, method: str = "integrated_gradients", **settings: Any) -> Attribution:
-    """Attribute by one method, by its name; the settings are those of the method's function."""
+def attribute(model: Trained, X: Any, method: str | None = None, **settings: Any) -> Attribution:
+    """Attribute by one method, by its name; the settings are those of the method's function.
+
+    method: None for `default_method`.
+    """
+    method = default_method(model, X, settings) if method is None else method
     function = check_choice(method, METHODS, "method")
-    known = [name for name in inspect.signature(function).parameters if name not in ("model", "X")]
+    known = settings_of(method)
     unknown = [name for name in settings if name not in known]
     if unknown:
         raise ConfigError(f"{method} takes no {unknown[0]}; its settings are {', '.join(known)}.")
     found: Attribution = function(model, X, **settings)
     return found
+
+
+def settings_of(method: str) -> list[str]:
+    """Return the names of a method's settings."""
+    return [name for name in inspect.signature(METHODS[method]).parameters if name not in ("model", "X")]
+
+
+def default_method(model: Trained, X: Any, settings: Collection[str] = ()) -> str:
+    """Return the method for somebody who names none: "deep_lift" of a table, otherwise "integrated_gradients".
+
+    Both promise that the values add up to f(x) - f(b). Integrated gradients walk the line from b to x, which a network
+    behind piecewise linear curves of numbers cuts into hundreds of pieces a row; DeepLIFT takes one walk for all rows.
+    A table is what has names of its columns; a layer that DeepLIFT has no rule for, or a setting that it does not have,
+    leaves it to the other.
+    """
+    is_table = model.feature_names is not None or column_names(X) is not None
+    if not is_table or not set(settings) <= set(settings_of("deep_lift")):
+        return "integrated_gradients"
+    links = attributed_links(model.network)
+    try:
+        with_rules(links[1:] if links[0].layer.reads_codes else links, stand_in, "deep_lift")
+    except NoRuleError:
+        return "integrated_gradients"
+    return "deep_lift"
