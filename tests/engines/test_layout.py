@@ -21,8 +21,11 @@ from chainrule import (
     PReLU,
     ReLU,
     Residual,
+    Scale,
+    Shift,
     Skip,
     SoftmaxCrossEntropy,
+    Take,
     Tanh,
 )
 from chainrule.engines import native
@@ -58,6 +61,10 @@ def test_how_much_numbers_grow_between_the_ends():
     assert chain["growth"] == (5 * 16) * (5 * 16) * 4 * (6 * 16) * (3 * 16) * 4
     with_constant = analyzed([Dense(3), ELU(alpha=3.0), GELU()])
     assert with_constant["growth"] == (5 * 16) * (3 * 16) * 6**2 * 2**2
+    columnwise = analyzed(
+        [Dense(5), Scale(), Shift(), Take([0] * 7), Dense(3)]
+    )  # 7 deltas meet in one column
+    assert columnwise["growth"] == (5 * 16) * (5 * 16) * 4 * 16**2 * 17 * 7 * (8 * 16) * (3 * 16) * 4
     tail = analyzed([Dense(5), BatchNorm(), Dense(3)], frozen=frozenset({"dense_1", "batch_norm_1"}))
     assert (tail["first_trained"], tail["growth"]) == (2, (6 * 16) * (3 * 16) * 4)
     for other in ([Dense(5), BatchNorm()], [Dense(4), Residual([Dense(4)])], [Dense(4), Dropout(0.5)]):

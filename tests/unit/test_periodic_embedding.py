@@ -172,6 +172,16 @@ def test_waves_in_float64():
 
 
 @needs_native
+@pytest.mark.parametrize(("dtype", "bits"), [("float32", 22), ("float64", 50)])
+def test_many_whole_turns_are_none(dtype: str, bits: int):
+    """Quarters of a turn beyond 1, 2, 4, ... whole ones, as far as the type has them, are those of the first."""
+    whole = 2.0 ** np.arange(bits)
+    x = (np.concatenate([whole, -whole])[:, None] + [0.0, 0.25, 0.5, 0.75]).ravel().astype(dtype)
+    cosines, _ = waves(x, dtype, "native")
+    assert_allclose(cosines, np.tile([1, 0, -1, 0], 2 * bits), rtol=0, atol=2e-7)
+
+
+@needs_native
 @pytest.mark.parametrize("batch_size", [64, 2048])
 def test_the_bits_depend_on_no_number_of_threads(batch_size: int, monkeypatch: pytest.MonkeyPatch):
     """Batches of rows and of parts."""
