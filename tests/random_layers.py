@@ -66,7 +66,7 @@ class Chain:
 
     @property
     def numbers(self) -> int:
-        """The first so many columns are numbers: behind an Embedding its vectors are not."""
+        """How many columns, the first ones, are numbers in front of what learns: an Embedding's vectors are not."""
         first = next(iter(self.layers), None)
         return len(first.rest(self.inputs)) if isinstance(first, layers.Embedding) else self.width
 
@@ -109,9 +109,9 @@ class Chain:
             self.add(kind)
 
 
-def columns_of_all(dice: Dice, at: Chain) -> tuple[int, ...] | None:
-    """All columns that are numbers, or some of them."""
-    return None if at.numbers == at.width and dice.happens(0.5) else dice.columns(at.numbers)
+def some_or_all(dice: Dice, at: Chain, among: int) -> tuple[int, ...] | None:
+    """All columns, or some of so many."""
+    return None if among == at.width and dice.happens(0.5) else dice.columns(among)
 
 
 def block(kind: Callable[[list[Layer]], Layer], at: Chain) -> Layer:
@@ -149,10 +149,10 @@ SETTINGS: dict[str, Callable[[Dice, Chain], Layer]] = {
         [(column, dice.one_of(1, 5, 40), dice.width()) for column in dice.columns(at.width)[:2]]
     ),
     "piecewise_linear_embedding": lambda dice, at: layers.PiecewiseLinearEmbedding(
-        dice.one_of(1, 3, 8, 16, 21), dice.one_of(1, 2, 7, 48), columns_of_all(dice, at)
+        dice.one_of(1, 3, 8, 16, 21), dice.one_of(1, 2, 7, 48), some_or_all(dice, at, at.numbers)
     ),
     "periodic_embedding": lambda dice, at: layers.PeriodicEmbedding(
-        dice.one_of(1, 3, 16, 17, 40), dice.one_of(2, 4, 9), columns_of_all(dice, at), sigma=0.3
+        dice.one_of(1, 3, 16, 17, 40), dice.one_of(2, 4, 9), some_or_all(dice, at, at.width), sigma=0.3
     ),
     "residual": lambda dice, at: block(Residual, at),
     "skip": lambda dice, at: block(Skip, at),
