@@ -15,7 +15,8 @@ from chainrule.trained.persistence import LAYERS
 from random_networks import Case, Trained, difference, draw, judged, train, untrained
 
 torch = pytest.importorskip("torch")
-twins = pytest.importorskip("torch_networks")
+import torch_networks as networks  # noqa: E402
+import torch_training as training  # noqa: E402
 
 RATE = 0.05
 QUICK = 100
@@ -37,9 +38,9 @@ def by_torch(case: Case) -> Trained:
     """The same run by PyTorch: theta, outputs, the loss of each epoch, and running statistics."""
     model, how = untrained(case), case.how
     model.fit(case.X, case.y, epochs=0)  # measures the samples
-    twin = twins.Twin(model, case.frozen)
+    twin = training.Twin(model, case.frozen)
     X = torch.tensor(np.array(case.X.toarray() if hasattr(case.X, "toarray") else case.X, np.float64))
-    y = twins.targets(case.network, case.y)
+    y = training.targets(case.network, case.y)
     n, size = len(X), how["batch_size"] or len(X)
     s = (
         torch.ones(n, dtype=torch.float64)
@@ -80,13 +81,13 @@ def test_the_engines_agree_with_pytorch(numbers):
     torch.set_num_threads(1)
     for case in map(steps_of, filter(lambda case: not is_random(case), map(draw, numbers))):
         expected = by_torch(case)
-        runs = {engine: loss_alone(train(case, engine)) for engine in ENGINES}
+        runs = {engine: train(case, engine) for engine in ENGINES}
         for engine, run in runs.items():
-            found = judged(difference(run, expected), case, runs["reference"])
+            found = judged(difference(loss_alone(run), expected), case, runs["reference"])
             assert found.holds, (case.number, engine, found, case.network)
 
 
 def test_every_layer_and_loss_is_written_for_pytorch():
-    assert set(twins.WALKS) == {*LAYERS, "projection"}
-    assert set(twins.FUNCTIONS) == set(ACTIVATIONS) - {"prelu"}
-    assert set(twins.LOSS) == set(LOSSES)
+    assert set(networks.WALKS) == {*LAYERS, "projection"}
+    assert set(networks.FUNCTIONS) == set(ACTIVATIONS) - {"prelu"}
+    assert set(networks.LOSS) == set(LOSSES)
