@@ -183,8 +183,15 @@ def test_the_chain_in_latex():
     ]
 
 
+def test_a_chain_with_activations_has_z_before_each_and_a_after_it():
+    trace = model_of([Dense(1), Tanh(), Dense(1), Sigmoid(), Dense(1)], inputs=1).trace([2.0], -5.0)
+    text = trace.derive("dense_1.W[0,0]").text()
+    assert "∂C/∂w2 = ∂z2/∂w2 · ∂a2/∂z2 · ∂z1/∂a2 · ∂a1/∂z1 · ∂a0/∂a1 · ∂C/∂a0" in text
+    assert "= a3 · tanh′(z2) · w1 · sigmoid′(z1) · w0 · 2(a0 - y)" in text
+
+
 def test_other_networks_keep_their_own_names():
-    for layers, settings in (([Dense(1), Tanh(), Dense(1)], {}), ([Dense(1), Dense(1)], {"l2": 0.1})):
+    for layers, settings in (([Dense(2), Tanh(), Dense(1)], {}), ([Dense(1), Dense(1)], {"l2": 0.1})):
         trace = model_of(layers, inputs=1, **settings).trace([2.0], -5.0)
         assert "∂L/∂dense_1.W[0,0]" in str(trace.derive("dense_1.W[0,0]"))
 

@@ -5,11 +5,14 @@ dense_1.z[0,1] for trace.z["dense_1"][0,1], x[0,5] for the input. In LaTeX and M
 above, W^[2]_{3,1}, z^[1]_{0,1}, and so has the activation after it, a^[1]_{0,3}; what else there is carries its name.
 Indices count from 0; the first of z, a and x is the sample, left out where there is but one.
 
-A chain of single neurons without activations has the lesson's letters: the input is a_L, the output a_0, and
-a_{l-1} = w_{l-1} a_l. They count from the output.
+A chain of single neurons has the lesson's letters: the input is a_L, the output a_0, and a_{l-1} = w_{l-1} a_l, or
+with an activation z_{l-1} = w_{l-1} a_l and a_{l-1} = f(z_{l-1}). They count from the output.
 """
 
 from __future__ import annotations
+
+import itertools
+import re
 
 from chainrule.formulas.layers import Activation, Dense, Link
 from chainrule.inspection.derivation.markup import Symbol
@@ -17,6 +20,18 @@ from chainrule.inspection.trace.walk import Walk
 from chainrule.network.tree import activations_after
 
 DENSE = "dense_"
+
+
+def _is_chain(links: list[Link]) -> bool:
+    """Return whether links are dense layers of one neuron, each with at most one activation after it."""
+    if not all(link.fan_out == 1 and not link.branches for link in links):
+        return False
+    kinds = ["w" if type(link.layer) is Dense else "f" if _is_function(link) else "?" for link in links]
+    return re.fullmatch("(wf?)*", "".join(kinds)) is not None
+
+
+def _is_function(link: Link) -> bool:
+    return isinstance(link.layer, Activation) and link.layer.is_elementwise and not link.params
 
 
 class Letters:
@@ -28,12 +43,25 @@ class Letters:
         links = list(network.walk())
         self.single = trace.n == 1
         self.is_chain = (
-            self.single
-            and network.inputs == 1
-            and not (network.l2 or network.l1)
-            and all(type(link.layer) is Dense and link.fan_out == 1 for link in links)
+            self.single and network.inputs == 1 and not (network.l2 or network.l1) and _is_chain(links)
         )
-        self.depth = {link.name: len(links) - 1 - i for i, link in enumerate(links)}
+        dense = [link.name for link in links if type(link.layer) is Dense]
+        self.depth = {name: len(dense) - 1 - i for i, name in enumerate(dense)}
+        """how many dense layers come after one, by its name, and in a chain by the name of its activation"""
+        self.chain_cells: dict[str, str] = {}
+        """in a chain, the letter of each link's output by its name: z before an activation, else a"""
+        if self.is_chain:
+            after = {one.name: two for one, two in itertools.pairwise(links)}
+            for link in links:
+                if link.name not in self.depth:
+                    continue
+                follower = after.get(link.name)
+                is_plain = follower is None or type(follower.layer) is Dense
+                self.chain_cells[link.name] = "a" if is_plain else "z"
+                if not is_plain and follower is not None:
+                    self.depth[follower.name] = self.depth[link.name]
+                    self.chain_cells[follower.name] = "a"
+            self.chain_length = len(dense)
         self.levels = {
             link.name: f"[{link.name[len(DENSE) :]}]" for link in links if type(link.layer) is Dense
         }
@@ -51,8 +79,9 @@ class Letters:
     def cell(self, link: Link | None, i: int, k: int, value: float) -> Symbol:
         """Return the symbol of an output of a link, neuron k for sample i; x for None."""
         if self.is_chain:
-            number = str(len(self.depth) if link is None else self.depth[link.name])
-            return Symbol(f"a{number}", "a", "", number, value)
+            letter = "a" if link is None else self.chain_cells[link.name]
+            number = str(self.chain_length if link is None else self.depth[link.name])
+            return Symbol(f"{letter}{number}", letter, "", number, value)
         return self._output(link, self.index(i, k), value)
 
     def row(self, link: Link | None, i: int, columns: str = "") -> Symbol:

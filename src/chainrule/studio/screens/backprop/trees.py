@@ -33,7 +33,7 @@ from chainrule.inspection.derivation.writing import Writer
 
 Tree = list[Any]
 PLACE = re.compile(r"(?:(\w+)\.)?(\w+?)′?(?:\[([\d,]+)\])?")
-CHAIN = re.compile(r"([aCbw])(\d*)")
+CHAIN = re.compile(r"([azCbw])(\d*)")
 CELLS = ("a", "z")
 BRACKETS = ("(", ")")
 STATISTICS = ("std", "x_hat")
@@ -143,11 +143,11 @@ def _cell(link: str, index: str) -> dict[str, str]:
 
 def _in_chain(letter: str, number: str, letters: Letters) -> dict[str, str] | None:
     """Return the place of a number in the lesson's chain, whose numbers count from the output."""
-    links = {str(depth): name for name, depth in letters.depth.items()}
-    if letter == "a":
-        return _cell(links.get(number, "input"), "0")
-    if letter == "w":
-        return {"role": "weight", "link": links[number], "field": "W", "index": "0,0"}
-    if letter == "b":
-        return {"role": "weight", "link": links[number], "field": "b", "index": "0"}
-    return None
+    links = {(letters.chain_cells[name], str(depth)): name for name, depth in letters.depth.items()}
+    if letter in CELLS:
+        return _cell(links.get((letter, number), "input"), "0")
+    if letter not in "wb":
+        return None
+    dense = links.get(("z", number)) or links[("a", number)]
+    field, index = ("W", "0,0") if letter == "w" else ("b", "0")
+    return {"role": "weight", "link": dense, "field": field, "index": index}
