@@ -68,6 +68,102 @@ def step(page: Any) -> str:
     return str(page.locator("[data-test=step]").inner_text())
 
 
+def worst(model: Model) -> int:
+    """The sample with the largest loss among those that the model is wrong about."""
+    losses = [model.loss_and_gradients(X[k : k + 1], LABELS[k : k + 1], training=False)[0] for k in range(30)]
+    wrong = model.predict(X) != LABELS
+    assert wrong.any()
+    return int(np.where(wrong, losses, -1).argmax())
+
+
+STRONGEST = "document.querySelector('[data-test=weight]').dataset.shown"
+
+
+def test_it_begins_with_a_mistake_and_shows_a_number_beside_its_place(pages: Pages, fresh: Studio):
+    model, first = fresh.model, worst(fresh.model)
+    said = model.predict(X[first : first + 1])[0]
+    g = model.loss_and_gradients(X[first : first + 1], LABELS[first : first + 1], training=False)[1][
+        "dense_1"
+    ].W
+    i, j = np.unravel_index(np.abs(g).argmax(), g.shape)
+    with pages.open("backprop", viewport={"width": 1280, "height": 800}) as page:
+        ready(page)
+        question = page.locator("[data-test=question]")
+        assert question.inner_text() == f"{LABELS[first]} taken for {said}: what should change?"
+        assert page.input_value("[data-test=sample]") == str(first)
+        assert page.evaluate(STRONGEST) == f"dense_1.W[{i},{j}]"
+        number = page.locator("[data-test=gradient]")
+        assert number.evaluate("(one) => one.getBoundingClientRect().height") < 40, "it stands in one line"
+        marks = page.locator("[data-test=equations] [data-role]")
+        for mark in (marks.first, marks.last):  # wherever the numbers are scrolled to, the picture is there
+            mark.scroll_into_view_if_needed()
+            mark.hover()
+            settle(page)
+            assert page.locator(".walk-picture").get_attribute("data-lit") is not None
+            assert page.locator("[data-test=lit-words]").inner_text() != ""
+            box = page.locator("[data-test=picture]").bounding_box()
+            assert box["y"] >= 0 and box["y"] + box["height"] <= 800
+        page.click("[data-test=example-lesson]")
+        page.wait_for_selector("[data-test=line-weight]")
+        settle(page)
+        assert question.inner_text() == "−6 instead of −5: what should change?"
+        heads = page.locator("[data-test=head] b").all_inner_texts()
+        assert heads == ["a₄", "a₃", "a₂", "a₁", "a₀", "C"]
+        page.click("[data-test=go-next]")
+        settle(page)
+        assert sentence(page).startswith("a₃ = 0.5 × 2 = 1:")
+        page.click("[data-test=example-end]")
+        page.wait_for_selector(f"[data-test=weight][data-shown='dense_1.W[{i},{j}]']")
+        settle(page)
+        assert page.input_value("[data-test=sample]") == str(first)
+        page.click("[data-test=next-mistake]")
+        page.wait_for_function(
+            "([old]) => document.querySelector('[data-test=sample]').value !== old", arg=[str(first)]
+        )
+        settle(page)
+        assert "taken for" in question.inner_text()
+        assert abs(value(page, "gradient")) > 0
+
+
+def test_on_a_phone_the_picture_stays_and_a_number_is_tapped(pages: Pages, fresh: Studio):
+    with pages.open("backprop", phone=True) as page:
+        ready(page)
+        page.tap("[data-test=example-sigmoid]")
+        page.wait_for_selector("[data-test=line-weight]")
+        settle(page)
+        assert page.locator("[data-test=head] b").all_inner_texts() == [
+            "a₄",
+            "z₃",
+            "a₃",
+            "z₂",
+            "a₂",
+            "z₁",
+            "a₁",
+            "a₀",
+            "C",
+        ]
+        assert "Tap a number" in page.locator("[data-test=point-hint]").inner_text()
+        right = page.locator(".equation *, .chained *").evaluate_all(
+            "(all) => Math.max(...all.map((one) => one.getBoundingClientRect().right))"
+        )
+        assert right <= 378  # the panels' inner edge is at 366
+        mark = page.locator("[data-test=line-weight] [data-role=weight]").last
+        mark.scroll_into_view_if_needed()
+        page.evaluate("scrollBy(0, 200)")
+        name = mark.get_attribute("data-link")
+        before = page.evaluate(STRONGEST)
+        mark.tap()
+        settle(page)
+        assert page.locator(".walk-picture").get_attribute("data-lit") == f"weight {name} 0,0"
+        assert page.evaluate(STRONGEST) == before
+        box, number = page.locator(".walk-picture").bounding_box(), mark.bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] < number["y"] < 844
+        assert box["height"] < 240
+        mark.tap()
+        page.wait_for_selector(f"[data-test=weight][data-shown='{name}.W[0,0]']")
+        settle(page)
+
+
 def test_the_walk_goes_forward_and_back(pages: Pages, studio: Studio):
     trace = studio.model.trace(X[2], LABELS[2])
     with pages.open("backprop", state={"backprop.sample": 2}) as page:
@@ -81,12 +177,12 @@ def test_the_walk_goes_forward_and_back(pages: Pages, studio: Studio):
             said.append(sentence(page))
         assert page.locator("[data-test=go-next]").is_disabled()
         assert len(set(said)) == 14
-        k = int(trace.z["dense_1"][0].argmax())
+        k = int(np.abs(trace.z["dense_1"][0]).argmax())
         assert "dense_1: each of 20 neurons adds up 36 numbers" in said[1] and f"at neuron {k}" in said[1]
         on = int((trace.a["relu_1"] > 0).sum())
-        assert f"{on} of 20 neurons give out more than 0" in said[2]
+        assert f"More than 0 comes out of {on} of 20 neurons" in said[2]
         assert f"the loss is {float(f'{trace.loss:.4g}')}" in said[6]
-        assert f"{20 - on} of 20 neurons are locked" in said[11]
+        assert f"Locked neurons: {20 - on} of 20" in said[11]
         assert "36 × 20 products" in said[12]
         page.click("[data-test=go-first]")
         settle(page)
@@ -104,7 +200,11 @@ def test_the_picture_shows_what_is_known(pages: Pages, studio: Studio):
     at = int(np.abs(trace.delta["relu_1"][0] * 0 + trace.grad_outputs["relu_1"][0]).argmax())
     with pages.open(
         "backprop",
-        state={"weight": '{"name":"dense_3.b","i":0,"j":null}', "neuron": '{"link":"dense_3","index":0}'},
+        state={
+            "backprop.sample": 0,
+            "weight": '{"name":"dense_3.b","i":0,"j":null}',
+            "neuron": '{"link":"dense_3","index":0}',
+        },
     ) as page:
         ready(page)
         blank = page.evaluate(pixel, ["relu_1", at, 1])
@@ -156,7 +256,7 @@ def test_a_batch_walks_as_in_training(pages: Pages, studio: Studio):
 
 def test_a_neuron_and_a_connection_are_chosen_in_the_picture(pages: Pages, studio: Studio):
     _, grads = studio.model.loss_and_gradients(X[:1], LABELS[:1], training=False)
-    with pages.open("backprop", state={"backprop.step": 5}) as page:
+    with pages.open("backprop", state={"backprop.sample": 0, "backprop.step": 5}) as page:
         ready(page)
         place = (
             "([link, index, lane]) => document.querySelector('[data-test=picture]').place(link, index, lane)"
@@ -285,7 +385,8 @@ def test_what_another_screen_chose_goes_in(pages: Pages, studio: Studio):
 
 
 def test_it_follows_a_model_that_trains(pages: Pages, fresh: Studio):
-    with pages.open("backprop", state={"weight": '{"name":"dense_2.W","i":3,"j":1}'}) as page:
+    state = {"backprop.sample": 0, "weight": '{"name":"dense_2.W","i":3,"j":1}'}
+    with pages.open("backprop", state=state) as page:
         ready(page)
         for _ in range(20):
             fresh.model.theta[...] += 0.01
@@ -297,7 +398,7 @@ def test_it_follows_a_model_that_trains(pages: Pages, fresh: Studio):
 
 
 def test_another_target_makes_another_error(pages: Pages, studio: Studio):
-    with pages.open("backprop") as page:
+    with pages.open("backprop", state={"backprop.sample": 0}) as page:
         ready(page)
         before = value(page, "gradient")
         name = page.locator("[data-test=weight]").get_attribute("data-shown")
@@ -342,7 +443,7 @@ def test_it_plays_by_itself_for_those_who_like_motion(pages: Pages):
 
 def test_error_times_slope(pages: Pages, studio: Studio):
     trace = studio.model.trace(X[0], LABELS[0])
-    with pages.open("backprop", state={"backprop.step": 11}) as page:
+    with pages.open("backprop", state={"backprop.sample": 0, "backprop.step": 11}) as page:
         ready(page)
         boxes = [
             page.locator(f"[data-test=split{part}").first.bounding_box()
@@ -374,11 +475,11 @@ def test_the_lesson_s_chain(pages: Pages, fresh: Studio):
             "(all) => all.map((one) => Number(one.dataset.value))"
         )
         assert lines == [6, -12, 4, 24]
-        updates = page.locator("[data-test=line-update] > b").evaluate_all(
+        updates = page.locator("[data-test=line-update] b").evaluate_all(
             "(all) => all.map((one) => Number(one.dataset.value))"
         )
         assert_allclose(updates, [1.94, -0.88, 2.96, 0.26])
-        forward = page.locator("[data-test=line-forward] > b").evaluate_all(
+        forward = page.locator("[data-test=line-forward] b").evaluate_all(
             "(all) => all.map((one) => Number(one.dataset.value))"
         )
         assert forward == [1, 3, -3, -6]
@@ -412,7 +513,7 @@ def test_the_python_runs(
 
 
 def test_a_neuron_is_chosen_without_a_mouse(pages: Pages, studio: Studio):
-    with pages.open("backprop") as page:
+    with pages.open("backprop", state={"backprop.sample": 0}) as page:
         ready(page)
         page.select_option("[data-test=neuron-link]", "dense_3")
         page.fill("[data-test=neuron-index]", "2")

@@ -434,9 +434,61 @@ def test_the_chain_with_sigmoids_has_slopes():
     z4 = 2 * a3
     by_hand = 2 * 3 * -1 * 2 * a1 * (1 - a1) * a2 * (1 - a2) * a3 * (1 - a3) * 2 * (z4 + 5)
     assert_allclose(found["weights"][3]["value"], by_hand, rtol=1e-12)
-    roles = [node[1].get("data-role") for node in nodes_of(found["weights"][3]["rows"][1])]
-    assert roles.count("slope") == 3
+    assert text_of(found["weights"][3]["rows"][1]) == (
+        "a4·sigmoid′(z3)·w2·sigmoid′(z2)·w1·sigmoid′(z1)·w0·2(a0−y)"
+    )
+    assert text_of(found["weights"][3]["update"]["rows"][0]) == "w3−r·∂C∂w3"
+    marks = [node[1] for node in nodes_of(found["weights"][3]["rows"][1]) if "data-role" in node[1]]
+    assert [(m["data-role"], m["data-link"]) for m in marks][:3] == [
+        ("cell", "input"),
+        ("slope", "dense_1"),
+        ("weight", "dense_2"),
+    ]
+    cells = {"dense_1": "z3", "sigmoid_1": "a3", "dense_2": "z2", "sigmoid_2": "a2", "dense_3": "z1"}
+    cells |= {"sigmoid_3": "a1", "dense_4": "a0"}
+    numbers = {"dense_1": 3, "dense_2": 2, "dense_3": 1, "dense_4": 0}
+    assert walk["letters"] == {"cells": {"input": "a4", **cells}, "numbers": numbers, "loss": "C"}
     assert [line["value"] for line in found["forward"]][:2] == [z1, pytest.approx(a1)]
+
+
+# --- where a walk begins
+
+
+def test_a_walk_begins_with_a_mistake():
+    """w x with w = 1, -1 takes x above 0 for class 0: wrong are 3, by a loss of ln(1 + e^4), and 1, by ln(1 + e)."""
+    X, y = np.array([[1.0], [0.5], [-1.0], [2.0], [-3.0]]), np.array([0, 1, 1, 1, 1])
+    model = Model(Network(1, [Dense(2)], SoftmaxCrossEntropy()), dtype="float64")
+    model.parameters["dense_1"].W[...] = [[1, -1]]
+    model.parameters["dense_1"].b[...] = 0
+    studio = Studio(model, from_arrays(X, y, test=(X, y)))
+    first = call(studio, "mistake")
+    assert first == {"sample": 3, "rank": 1, "mistakes": 2, "searched": 5}
+    assert call(studio, "mistake", after=3)["sample"] == 1
+    assert call(studio, "mistake", after=1)["sample"] == 3
+    right = from_arrays(X, (X[:, 0] < 0).astype(int), test=(X, (X[:, 0] < 0).astype(int)))
+    studio.show_data(right)
+    assert call(studio, "mistake") == {
+        "sample": 1,
+        "rank": 1,
+        "mistakes": 0,
+        "searched": 5,
+    }  # the largest loss of all
+
+
+def test_numbers_begin_with_the_largest_loss():
+    studio = Studio()
+    call(studio, "example")
+    assert call(studio, "mistake") == {
+        "sample": 0,
+        "rank": 1,
+        "mistakes": None,
+        "searched": 6,
+    }  # of x = 2 and -2 the first
+    y = 100 + 10 * X[:, 0]
+    model = Model(Network(6, [Dense(1)], MeanSquaredError()), dtype="float64")
+    model.fit(X, y, epochs=1, scale_targets=True)
+    ranked = call(Studio(model, from_arrays(X, y, test=(X, y))), "mistake")
+    assert ranked["sample"] == int(np.abs(model.predict(X) - y).argmax())
 
 
 # --- bad input

@@ -12,7 +12,7 @@ from chainrule.inspection.trace.walk import Walk
 from chainrule.model import Model
 from chainrule.network.answers import decide
 from chainrule.studio.commands import command
-from chainrule.studio.screens.backprop.derived import derived, is_chain
+from chainrule.studio.screens.backprop.derived import chain_letters, derived, is_chain
 from chainrule.studio.screens.backprop.walks import Station, Walked, Walks, descend, slope, stations
 from chainrule.studio.screens.model import shown_part
 from chainrule.studio.studio import Studio
@@ -121,6 +121,7 @@ def _described(walked: Walked) -> dict[str, Any]:
         "prediction": _page(trace.prediction[:shown]),
         "links": [_of_link(trace, station, shown, model.frozen) for station in made],
         "is_chain": is_chain(trace),
+        "letters": chain_letters(trace),
     }
 
 

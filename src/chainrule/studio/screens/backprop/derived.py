@@ -14,6 +14,7 @@ from chainrule.inspection.derivation.lines import Equation, equation_of, equatio
 from chainrule.inspection.derivation.markup import Expression, FunctionCall, Product, Sum, Symbol
 from chainrule.inspection.derivation.writing import TEXT
 from chainrule.inspection.trace.trace import Trace
+from chainrule.inspection.trace.walk import Walk
 from chainrule.studio.screens.backprop.paths import count_paths
 from chainrule.studio.screens.backprop.trees import Tree, tree
 
@@ -79,10 +80,25 @@ def is_chain(trace: Trace) -> bool:
     )
 
 
+def chain_letters(trace: Walk) -> dict[str, Any] | None:
+    """Return the lesson's letters of a chain: of each link's output, of the weights, of the loss; None for others."""
+    letters = Letters(trace)
+    if not letters.is_chain:
+        return None
+    cells = {name: f"{letter}{letters.depth[name]}" for name, letter in letters.chain_cells.items()}
+    dense = [link.name for link in trace.network.links if type(link.layer) is Dense]
+    return {
+        "cells": {"input": f"a{len(dense)}", **cells},
+        "numbers": {name: letters.depth[name] for name in dense},
+        "loss": letters.loss.plain,
+    }
+
+
 def chain(trace: Trace, rate: float) -> dict[str, Any]:
     """Return every line of a chain of single neurons: forward, loss, and for each weight derivative and update.
 
     As in the lesson: a3 = w3 a4, C = (a0 - y)^2, dC/dw3 = a4 w2 w1 w0 2 (a0 - y), w3' = w3 - r dC/dw3.
+    With an activation z3 = w3 a4 and a3 = f(z3).
     """
     exact = trace.in_float64
     links = [link for link in trace.network.links if type(link.layer) is Dense]

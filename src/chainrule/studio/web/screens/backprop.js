@@ -7,13 +7,15 @@ import { player } from './backprop_player.js';
 import { sourcePanel } from './backprop_source.js';
 import { splitPanel } from './backprop_split.js';
 import { chainPanel, updatePanel } from './backprop_update.js';
-import { lightFormulas, neuronPanel, weightPanel } from './backprop_weight.js';
+import { lightFormulas } from './backprop_formulas.js';
+import { neuronPanel, weightPanel } from './backprop_weight.js';
+import { isMistake } from './backprop_question.js';
 import { pythonOf } from './backprop_python.js';
 import { knownFrom, says, stepsOf, told } from './backprop_steps.js';
 
 export const url = ['backprop.source', 'backprop.sample', 'backprop.n', 'backprop.row', 'backprop.step', 'backprop.rate'];
 
-const START = { 'backprop.source': null, 'backprop.sample': 0, 'backprop.n': 16, 'backprop.row': 0, 'backprop.step': 0, 'backprop.rate': 0.01, 'backprop.speed': 1 };
+const START = { 'backprop.source': null, 'backprop.n': 16, 'backprop.row': 0, 'backprop.step': 0, 'backprop.rate': 0.01, 'backprop.speed': 1 };
 
 function defaults(store) {
   const sample = store.get('sample'), index = sample ? sample.index : store.get('sample.index'), found = {};
@@ -22,13 +24,15 @@ function defaults(store) {
     if (Number.isInteger(index)) Object.assign(found, { 'backprop.sample': index, 'backprop.source': store.get('backprop.source') === 'batch' ? 'batch' : 'one' });
     else found['backprop.source'] = 'own';
     found['backprop.adopted'] = sample;
-  } else if ('backprop.sample' in found && Number.isInteger(index)) found['backprop.sample'] = index;
+  } else if (store.get('backprop.sample') === undefined && Number.isInteger(index)) found['backprop.sample'] = index;
   store.set(found);
 }
 
 export function backprop(root, store) {
   defaults(store);
   let walk = null, steps = [], known = null, update = null, form = null, turn = 0, isOver = false, isLoading = false, isStale = false;
+  let isOwn = Number.isInteger(store.get('backprop.sample')), start = null, ownNeuron = null;   // isOwn: a person has come to this sample, or begun to look at it
+  const kept = new Map();   // by a network's form: the sample that was on show when another network came
   const note = h('div');
   const hover = (mark) => { picture.light(mark); lightFormulas(root, mark); };
   const choose = (mark) => {
@@ -36,13 +40,14 @@ export function backprop(root, store) {
     if (mark.role === 'weight') store.set({ weight: { name: `${mark.link}.${mark.field}`, i: parts.length ? parts[0] : null, j: parts.length > 1 ? parts[1] : null } });
     else if (mark.link !== 'target' && parts.length) store.set({ neuron: { link: mark.link, index: parts[parts.length - 1] } });
   };
-  const source = sourcePanel(store, () => load());
-  const play = player(store, { go, keysOn: store.host.kind === 'notebook' ? root : document });
+  const pin = () => { isOwn = true; };
+  const source = sourcePanel(store, () => { pin(); load(); }, () => { pin(); begin(store.get('backprop.sample')).then(() => load()); });
+  const keysOn = store.host.kind === 'notebook' ? root : document, play = player(store, { go, keysOn });
   const picture = walkPicture(store, { neuron: (neuron) => store.set({ neuron }), weight: (weight) => store.set({ weight }), hover: (mark) => lightFormulas(root, mark), step: toColumn });
   const split = splitPanel(store, { hover }), weight = weightPanel(store, { hover, choose }), neuron = neuronPanel(store, { hover });
   const updates = updatePanel(store, { updated: (found) => { update = found; go(steps.length - 1); show(); } }), lines = chainPanel(store, { hover, choose });
-  const python_ = h('div'), stage = h('section.panel.stage', play.element, picture.element);
-  const body = h('div.backprop', { hidden: true }, h('div.top', source.element), stage, h('div.two', h('div.column', weight.element, neuron.element), h('div.column', split.element, updates.element)), lines.element, python_);
+  const python_ = h('div'), stage = h('section.stage', play.element, picture.element);
+  const body = h('div.backprop', { hidden: true }, source.element, stage, h('div.explain', weight.element, lines.element, neuron.element, split.element, updates.element), python_);
   fill(root, note, body);
 
   const row = () => Math.max(0, Math.min(walk.shown - 1, store.get('backprop.row') || 0));
@@ -72,7 +77,7 @@ export function backprop(root, store) {
   const writePython = () => fill(python_, code(t(store, 'common.python'), pythonOf(store, walk), t(store, 'common.copy'), t(store, 'common.copied')));
 
   function showAll() {
-    source.show(walk);
+    source.show(walk, start && start.sample === store.get('backprop.sample') && walk.rows && walk.n === 1 ? start : null);
     show();
     updates.show(walk);
     neuron.show(walk, row());
@@ -81,8 +86,22 @@ export function backprop(root, store) {
     return weight.show(walk);
   }
 
-  async function load() {
-    const asked = source.ask(), mine = ++turn;
+  // To the sample with the largest loss among those that the model is wrong about, or the one after another.
+  async function begin(after = null) {
+    try {
+      start = await store.call('backprop.mistake', after === null ? {} : { after });
+    } catch (error) {
+      start = { sample: 0 };   // the walk says what is wrong with the data
+    }
+    if (!isOver) store.set({ 'backprop.sample': start.sample });
+    if (start.searched === undefined) start = null;
+  }
+
+  async function load(mayBegin = true) {
+    const mine = ++turn;
+    if (source.seeks()) await begin();
+    const asked = source.ask();
+    if (mine !== turn || isOver) return;
     if (!asked) {
       if (!store.get('model')) fill(note, message(t(store, 'backprop.wait')));
       return;
@@ -90,6 +109,11 @@ export function backprop(root, store) {
     try {
       const found = await store.call('backprop.walk', asked);
       if (mine !== turn || isOver) return;
+      if (mayBegin && !isOwn && start && start.mistakes && found.rows && found.n === 1 && !isMistake(store, found)) {   // it has learned this one meanwhile
+        store.set({ 'backprop.sample': null });
+        await load(false);
+        return;
+      }
       walk = found;
       steps = stepsOf(walk);
       known = knownFrom(walk, steps);
@@ -98,8 +122,12 @@ export function backprop(root, store) {
       body.hidden = false;
       body.dataset.walk = walk.walk;
       await showAll();
-      const chosen = store.get('weight');
-      if (!store.get('neuron') && chosen && chosen.j !== null) store.set({ neuron: { link: chosen.name.split('.')[0], index: chosen.j } });
+      const chosen = store.get('weight'), now = store.get('neuron');
+      if (chosen && chosen.j !== null && (!now || now === ownNeuron)) {   // a person's choice stays
+        ownNeuron = { link: chosen.name.split('.')[0], index: chosen.j };
+        if (!now || now.link !== ownNeuron.link || now.index !== ownNeuron.index) store.set({ neuron: ownNeuron });
+        else ownNeuron = now;
+      }
       play.arrive();
     } catch (error) {
       if (mine === turn && told(store, error)) fill(note, message(told(store, error), 'error'));
@@ -124,7 +152,12 @@ export function backprop(root, store) {
       const model = store.get('model'), now = model && JSON.stringify(model.links.map(({ name, fan_out }) => [name, fan_out]));
       if (keys.has('network') && form !== null && now !== form) {   // another network
         source.reset();
-        store.set({ weight: null, neuron: null });
+        weight.clear();
+        neuron.clear();
+        kept.set(form, store.get('backprop.sample'));
+        start = null;
+        isOwn = kept.has(now);
+        store.set({ weight: null, neuron: null, 'backprop.sample': kept.get(now) ?? null });
       }
       form = now;
       follow();
@@ -134,9 +167,13 @@ export function backprop(root, store) {
     store.on('weight', () => { if (walk) writePython(); }),
     store.on('backprop.rate', () => { update = null; if (walk) { writePython(); show(); } }),
   ];
+  root.addEventListener('pointerdown', pin);
+  keysOn.addEventListener('keydown', pin);
   follow();
   return () => {
     isOver = true;
+    root.removeEventListener('pointerdown', pin);
+    keysOn.removeEventListener('keydown', pin);
     offs.forEach((off) => off());
     for (const part of [picture, play, weight, neuron, lines]) part.stop();
   };

@@ -4,26 +4,47 @@ import { isDense } from './backprop_steps.js';
 export const PILLS = 12;   // up to so many neurons stand one below the other, with their numbers
 const MAX_EDGES = 110;
 
-// columns: [{name, n, shape?}], a last one for the loss added. Returns {width, height, columns: [{name, n, x, width, grid}], lanes: [y, y], lane}.
-export function layout(columns, available) {
-  const count = columns.length + 1, each = Math.max(74, Math.min(190, (available - 8) / count));
+// Sizes in pixels. head: above a lane, for its words; font: theirs; pill: of one number; least: the narrowest column of pictures, and of a chain.
+const WIDE = { head: 24, between: 30, font: 12, pill: 30, bigPill: 40, room: 24, lanes: [40, 116, 166], least: [60, 52] };
+const NARROW = { head: 14, between: 16, font: 10, pill: 14, bigPill: 26, room: 26, lanes: [40, 50, 54], least: [42, 56] };
+
+// columns: [{name, n, shape?}], a last one for the loss added. isNarrow: small enough to stay in sight on a phone.
+// Returns {width, height, columns: [{name, n, x, width, grid}], lanes: [y, y], lane, sizes}.
+export function layout(columns, available, isNarrow = false) {
+  const sizes = isNarrow ? NARROW : WIDE, isSmall = columns.every(({ n }) => n <= 4), pill = isSmall ? sizes.bigPill : sizes.pill;
+  const count = columns.length + 1, each = Math.max(sizes.least[isSmall ? 1 : 0], Math.min(190, (available - 8) / count));
   const width = Math.max(available, Math.round(each * count + 8)), step = (width - 8) / count;
-  const isSmall = columns.every(({ n }) => n <= 4), pill = isSmall ? 40 : 30;
-  const tall = Math.max(...columns.map(({ n }) => (n <= PILLS ? n * pill : 0))) + (isSmall ? 24 : 0);
-  const lane = Math.max(columns.some(({ n }) => n > PILLS) ? 132 : 40, Math.min(186, tall)) + 8;
-  const lanes = [24, 24 + lane + 30];
-  const placed = columns.map(({ name, n, shape }, k) => ({ name, n, isPicture: Boolean(shape), x: 4 + k * step, width: step, grid: gridOf(n, shape, step - 18, lane - 8, pill) }));
-  placed.push({ name: 'loss', n: 1, x: 4 + columns.length * step, width: step, grid: { columns: 1, rows: 1, w: Math.min(76, step - 14), h: pill, isPills: true } });
-  return { width, height: lanes[1] + lane + 6, columns: placed, lanes, lane };
+  const tall = Math.max(...columns.map(({ n }) => (n <= PILLS ? n * pill : 0))) + (isSmall ? sizes.room : 0);
+  const [low, pictures, high] = sizes.lanes, lane = Math.max(columns.some(({ n }) => n > PILLS) ? pictures : low, Math.min(high, tall)) + 8;
+  const inRow = isNarrow || isSmall ? step - 8 : Math.max(40, 0.66 * step);   // wide: the connections between numbers need room
+  const lanes = [sizes.head, sizes.head + lane + sizes.between];
+  const placed = columns.map(({ name, n, shape }, k) => ({ name, n, isPicture: Boolean(shape), x: 4 + k * step, width: step, grid: gridOf(n, shape, n > PILLS ? step - (isNarrow ? 6 : 14) : inRow, lane - 8, pill) }));
+  placed.push({ name: 'loss', n: 1, x: 4 + columns.length * step, width: step, grid: { columns: 1, rows: 1, w: Math.min(76, step - (isNarrow || isSmall ? 8 : 14)), h: Math.max(20, pill), isPills: true } });
+  return { width, height: lanes[1] + lane + 6, columns: placed, lanes, lane, sizes };
 }
 
 function gridOf(n, shape, width, height, pill) {
   if (n <= PILLS) {
     return { columns: 1, rows: n, w: Math.min(76, width), h: Math.min(pill, height / n), isPills: true };
   }
-  const columns = shape ? shape[1] : Math.ceil(Math.sqrt(n)), rows = Math.ceil(n / columns);
-  const size = Math.min(16, width / columns, height / rows), whole = size > 3 ? Math.floor(size) : size;
-  return { columns, rows, w: whole, h: whole, isPills: false };
+  const columns = shape ? shape[1] : roomiest(n, width, height), rows = Math.ceil(n / columns), size = sizeIn(columns, n, width, height);
+  return { columns, rows, w: size, h: size, isPills: false };
+}
+
+function sizeIn(columns, n, width, height) {
+  const size = Math.min(16, width / columns, height / Math.ceil(n / columns));
+  return size > 3 ? Math.floor(size) : size;
+}
+
+// In how many columns n neurons are largest; of several, those that come next to a square.
+function roomiest(n, width, height) {
+  const square = Math.ceil(Math.sqrt(n));
+  let best = square;
+  for (let columns = 1; columns <= n; ++columns) {
+    const gain = sizeIn(columns, n, width, height) - sizeIn(best, n, width, height);
+    if (gain > 1e-9 || (gain > -1e-9 && Math.abs(columns - square) < Math.abs(best - square))) best = columns;
+  }
+  return best;
 }
 
 // The box of neuron `index` of a column in a lane: {x, y, w, h}.

@@ -29,10 +29,13 @@ export function pill(c, { x, y, w, h: tall }, shown, style) {
   c.stroke();
   if (!shown || tall < 15) return;
   c.fillStyle = inkOn(shown.color);
-  c.font = `${Math.min(14, tall - 6)}px system-ui, sans-serif`;
+  const size = Math.min(14, tall - 6), at = (pixels) => `${pixels}px system-ui, sans-serif`;
+  c.font = at(size);
+  const width = c.measureText(shown.text).width;
+  if (width > w - 5) c.font = at(Math.max(9, (size * (w - 5)) / width));
   c.textAlign = 'center';
   c.textBaseline = 'middle';
-  c.fillText(shown.text, x + w / 2, y + tall / 2, w - 6);
+  c.fillText(shown.text, x + w / 2, y + tall / 2, w - 3);
 }
 
 // The neurons of a column in a lane; values: null while they are not known. look: of palette().
@@ -77,16 +80,17 @@ export function paintEdges(c, edges, ends, share, theme) {
 
 // Words of the two lanes, from x on, and the line between them.
 export function paintLanes(c, plan, words, x, style) {
-  c.font = '12px system-ui, sans-serif';
+  c.font = `${plan.sizes.font}px system-ui, sans-serif`;
   c.fillStyle = style.soft;
   c.textAlign = 'left';
   c.textBaseline = 'bottom';
-  words.forEach((text, lane) => c.fillText(text, x + 6, plan.lanes[lane] - 6));
+  words.forEach((text, lane) => c.fillText(text, x + 6, plan.lanes[lane] - plan.sizes.head / 6));
   c.strokeStyle = style.line;
   c.lineWidth = 1;
   c.beginPath();
-  c.moveTo(0, plan.lanes[1] - 25.5);
-  c.lineTo(plan.width, plan.lanes[1] - 25.5);
+  const y = plan.lanes[1] - plan.sizes.head - 1.5;
+  c.moveTo(0, y);
+  c.lineTo(plan.width, y);
   c.stroke();
 }
 
@@ -98,13 +102,13 @@ export function paintLine(c, a, b, color, width) {
   c.stroke();
 }
 
-// A weight written on its connection.
-export function paintWeight(c, a, b, text, style) {
-  const [x, y] = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
-  c.font = '12px system-ui, sans-serif';
-  const width = c.measureText(text).width + 10;
+// A weight written on its connection, or above it where the boxes leave too little room.
+export function paintWeight(c, a, b, text, plan, style) {
+  c.font = `${plan.sizes.font}px system-ui, sans-serif`;
+  const width = c.measureText(text).width + 8, isAbove = width > b[0] - a[0] - 2;
+  const x = (a[0] + b[0]) / 2, y = (a[1] + b[1]) / 2 - (isAbove ? plan.sizes.bigPill / 2 + 7 : 0);
   c.fillStyle = style.card;
-  c.fillRect(x - width / 2, y - 9, width, 18);
+  if (!isAbove) c.fillRect(x - width / 2, y - 9, width, 18);
   c.fillStyle = style.soft;
   c.textAlign = 'center';
   c.textBaseline = 'middle';

@@ -4,6 +4,8 @@ import { t } from '../i18n.js';
 import { palette, signedPlace } from '../colors.js';
 import { boxOf, distanceTo, edgesOf, layout, neuronAt, PILLS } from './backprop_layout.js';
 import { middle, paintColumn, paintEdges, paintLanes, paintLine, paintWeight, pill } from './backprop_paint.js';
+import { caption, placesOf, tipText, weightMark } from './backprop_marks.js';
+import { linkName, numberName } from './backprop_names.js';
 import { errorOf, figure, isDense, outOf } from './backprop_steps.js';
 
 const GROW = 500;   // milliseconds in which the connections of a step grow
@@ -13,15 +15,16 @@ const GROW = 500;   // milliseconds in which the connections of a step grow
 export function walkPicture(store, on) {
   const canvas = h('canvas', { role: 'img', 'aria-label': t(store, 'backprop.picture'), dataset: { test: 'picture' } });
   const heads = h('div.heads'), tip = h('div.tip', { hidden: true }), inner = h('div.inner', heads, canvas, tip);
-  const scale = h('div.scale', h('span', t(store, 'backprop.negative')), h('canvas.ramp', { width: 96, height: 1, 'aria-hidden': 'true' }), h('span', t(store, 'backprop.positive')));
+  const lit_ = h('span.lit-words', { dataset: { test: 'lit-words' } });
+  const scale = h('div.scale', lit_, h('span', t(store, 'backprop.negative')), h('canvas.ramp', { width: 96, height: 1, 'aria-hidden': 'true' }), h('span', t(store, 'backprop.positive')));
   const element = h('div.walk-picture', h('div.scroll', inner), scale);
-  let state = null, plan = null, frame = 0, began = 0, followed = -1, edges = [], lit = null, hovered = null, cached = new Map();
+  let state = null, plan = null, frame = 0, began = 0, followed = -1, edges = [], lit = null, hovered = null, pointed = null, cached = new Map();
 
   const look = () => palette(store.get('theme'));
   const columnOf = (name) => plan.columns.find((column) => column.name === name);
 
   function ramp() {
-    const c = scale.children[1].getContext('2d'), image = c.createImageData(96, 1), pixels = new Uint32Array(image.data.buffer);
+    const c = scale.querySelector('.ramp').getContext('2d'), image = c.createImageData(96, 1), pixels = new Uint32Array(image.data.buffer);
     for (let k = 0; k < 96; ++k) pixels[k] = look().signed[Math.round((255 * k) / 95)];
     c.putImageData(image, 0, 0);
   }
@@ -73,29 +76,27 @@ export function walkPicture(store, on) {
     scroll.scrollTo({ left, behavior: store.get('motion') ? 'smooth' : 'instant' });
   }
 
-  // Calls paint(a, b, weight) for every connection of a small network, in both lanes.
+  // Scrolls a picture that is wider than its place until a mark is seen.
+  function reveal(mark) {
+    const { neurons, edge } = placesOf(mark, state.walk), scroll = element.firstChild, names = edge ? [edge.source, edge.target] : neurons.map(({ name }) => name);
+    const columns = names.map(columnOf).filter(Boolean);
+    if (!columns.length || plan.width <= scroll.clientWidth) return;
+    const left = Math.min(...columns.map(({ x }) => x)), right = Math.max(...columns.map(({ x, width }) => x + width));
+    if (left < scroll.scrollLeft || right > scroll.scrollLeft + scroll.clientWidth) scroll.scrollTo({ left: (left + right - scroll.clientWidth) / 2, behavior: 'instant' });
+  }
+
+  // Calls paint(a, b, weight, name) for every connection of a small network, in both lanes.
   function eachWeight(paint, most) {
     for (const link of state.walk.links) {
       const W = weights(link);
       if (!W || W.length > most || W.shape.some((n) => n > PILLS)) continue;
       for (let k = 0; k < W.length; ++k)
-        for (const lane of [0, 1]) paint(...ends({ source: link.sources[0], target: link.name, from: Math.floor(k / W.shape[1]), to: k % W.shape[1], lane }), W[k]);
+        for (const lane of [0, 1]) paint(...ends({ source: link.sources[0], target: link.name, from: Math.floor(k / W.shape[1]), to: k % W.shape[1], lane }), W[k], `${link.name}.W`);
     }
   }
 
-  // Places of a mark: neurons [{name, index}] by lane, and a connection.
-  function placesOf(mark) {
-    if (!mark || !plan) return { neurons: [], edge: null };
-    const parts = mark.index === '' ? [] : mark.index.split(',').map(Number), { walk } = state;
-    const link = walk.links.find(({ name }) => name === mark.link);
-    if (mark.role === 'weight' && parts.length === 2 && link) return { neurons: [], edge: { source: link.sources[0], target: link.name, from: parts[0], to: parts[1] } };
-    if (mark.role === 'target') return { neurons: [{ name: 'loss', index: 0, lanes: [0, 1] }], edge: null };
-    const lanes = { delta: [1], cell: [0], call: [0], slope: [0, 1], factor: [0], weight: [0, 1], statistic: [0] }[mark.role] || [0];
-    return { neurons: [{ name: mark.link, index: parts.length ? parts[parts.length - 1] : 0, lanes }], edge: null };
-  }
-
   function paintMark(c, mark, color, width) {
-    const { neurons, edge } = placesOf(mark);
+    const { neurons, edge } = placesOf(mark, state.walk);
     c.strokeStyle = color;
     c.lineWidth = width;
     if (edge) for (const lane of [0, 1]) paintLine(c, ...ends({ ...edge, lane }), color, width);
@@ -116,7 +117,7 @@ export function walkPicture(store, on) {
     frame = 0;
     if (!state || !element.isConnected) return;
     const { walk, steps, at, known, row } = state, available = element.firstChild.clientWidth;
-    if (!plan || plan.available !== available || plan.walk !== walk) measure(available);
+    if (!plan || plan.available !== available || plan.walk !== walk || plan.isCompact !== isNarrow()) measure(available);
     const ratio = Math.min(2, window.devicePixelRatio || 1);
     if (canvas.width !== Math.round(plan.width * ratio) || canvas.height !== Math.round(plan.height * ratio)) {
       canvas.width = Math.round(plan.width * ratio);
@@ -143,10 +144,11 @@ export function walkPicture(store, on) {
       }
     }
     const chosen = store.get('neuron');
-    if (weightMark()) paintMark(c, weightMark(), style.accent, 2);
+    if (weightMark(store)) paintMark(c, weightMark(store), style.accent, 2);
     if (chosen) paintMark(c, { role: 'slope', link: chosen.link, index: String(chosen.index) }, style.ink, 2);
     if (lit) paintMark(c, lit, style.accent, 3);
-    eachWeight((a, b, w) => paintWeight(c, a, b, `× ${figure(w, 3)}`, style), 2);
+    eachWeight((a, b, w, name) => paintWeight(c, a, b, walk.letters ? `${numberName(walk, name)} = ${figure(w, 3)}` : `× ${figure(w, 3)}`, plan, style), 2);
+    lit_.textContent = caption(store, state, lit);
     if (followed !== at) follow();
     followed = at;
     if (steps[at].link) paintHead(steps[at].link.name);
@@ -167,26 +169,29 @@ export function walkPicture(store, on) {
     for (const head of heads.children) head.classList.toggle('now', head.dataset.name === name || (name === 'error' && head.dataset.name === 'loss'));
   }
 
-  function weightMark() {
-    const weight = store.get('weight');
-    if (!weight || !weight.name.includes('.')) return null;
-    const [link, field] = weight.name.split('.');
-    return { role: 'weight', link, field, index: weight.j === null || weight.j === undefined ? String(weight.i) : `${weight.i},${weight.j}` };
+  // Below a column's name: how many neurons, or in a chain, which has but one, what the letter is in Python.
+  function under({ name, n }) {
+    if (!state.walk.letters) return name === 'loss' ? '' : n.toLocaleString('en-US');
+    return { input: t(store, 'backprop.input'), loss: t(store, 'backprop.loss') }[name] || name;
   }
+
+  const breakable = (name) => name.split('_').flatMap((part, k) => (k ? [h('wbr'), `_${part}`] : [part]));
+
+  const isNarrow = () => getComputedStyle(element).getPropertyValue('--narrow').trim() === '1';
 
   function measure(available) {
     const { walk } = state, shape = store.get('model') && store.get('model').shape;
     const pictures = new Set(shape ? ['input'] : []);   // and what only changes the unit of a picture
     for (const link of walk.links) if (['rescale', 'standardize'].includes(link.kind) && pictures.has(link.sources[0])) pictures.add(link.name);
+    const isCompact = isNarrow();
     const columns = [{ name: 'input', out: walk.x }, ...walk.links].map(({ name, out }) => ({ name, n: out.shape[1], shape: pictures.has(name) ? shape : null }));
-    plan = { ...layout(columns, available), available, walk };
+    plan = { ...layout(columns, available, isCompact), available, walk, isCompact };
     canvas.style.width = `${plan.width}px`;
     canvas.style.height = `${plan.height}px`;
     inner.style.width = `${plan.width}px`;
-    const titles = { input: t(store, 'backprop.input'), loss: t(store, 'backprop.loss') };
     const kinds = Object.fromEntries(walk.links.map(({ name, kind }) => [name, kind]));
     fill(heads, plan.columns.map((column) => h('button.head', { type: 'button', dataset: { name: column.name, test: 'head' }, title: kinds[column.name] || null, onclick: () => on.step(column.name),
-      style: { left: `${column.x}px`, width: `${column.width}px` } }, h('b', titles[column.name] || column.name), column.name === 'loss' ? null : h('span', column.n.toLocaleString('en-US')))));
+      style: { left: `${column.x}px`, width: `${column.width}px` } }, h('b', breakable(linkName(store, walk, column.name))), h('span', breakable(under(column))))));
     ramp();
   }
 
@@ -198,7 +203,7 @@ export function walkPicture(store, on) {
 
   function edgeAt(x, y) {
     const near = [];
-    const chosen = weightMark() && placesOf(weightMark()).edge;
+    const chosen = weightMark(store) && placesOf(weightMark(store), state.walk).edge;
     const candidates = [...(chosen ? [0, 1].map((lane) => ({ ...chosen, lane })) : []), ...edges.filter(({ target }) => target !== 'loss')];
     for (const edge of candidates) {
       const [a, b] = ends(edge);
@@ -220,38 +225,27 @@ export function walkPicture(store, on) {
     return isDense(link) ? { role: 'weight', link: edge.target, field: 'W', index: `${edge.from},${edge.to}` } : null;
   }
 
-  function tipText(mark) {
-    const { walk, row } = state;
-    if (mark.role === 'weight') {
-      const W = weights({ name: mark.link, kind: 'dense' }), [i, j] = mark.index.split(',').map(Number);
-      return t(store, 'backprop.tip_weight', { name: `${mark.link}.W[${mark.index}]`, value: W ? figure(W[i * W.shape[1] + j], 5) : '' });
-    }
-    const k = Number(mark.index), { known, at } = state, has = (table) => table[mark.link] <= at;
-    return t(store, 'backprop.tip', { link: mark.link === 'input' ? t(store, 'backprop.input') : mark.link, k, out: has(known.outs) ? figure(outOf(walk, mark.link, row)[k], 4) : '?',
-      error: has(known.errors) ? figure(errorOf(walk, mark.link, row)[k], 4) : '?' });
-  }
-
   function point(event) {
     if (!state || !plan) return;
     const mark = markAt(event.offsetX, event.offsetY), key = mark ? `${mark.role} ${mark.link} ${mark.index}` : null;
     if (mark) {
-      tip.style.left = `${Math.max(0, Math.min(plan.width - 240, event.offsetX + 14))}px`;
+      tip.style.left = `${Math.max(0, Math.min(plan.width - 250, event.offsetX + 14))}px`;
       tip.style.top = `${event.offsetY + 50}px`;
     }
     if (key === hovered) return;
-    hovered = key;
+    [hovered, pointed] = [key, mark];
     tip.hidden = !mark;
-    if (mark) tip.textContent = tipText(mark);
+    if (mark) tip.textContent = tipText(store, state, mark);
     canvas.style.cursor = mark ? 'pointer' : 'default';
     light(mark);
     on.hover(mark);
   }
 
   canvas.addEventListener('pointermove', point);
-  canvas.addEventListener('pointerleave', () => { hovered = null; tip.hidden = true; light(null); on.hover(null); });
+  canvas.addEventListener('pointerleave', () => { hovered = pointed = null; tip.hidden = true; light(null); on.hover(null); });
   canvas.addEventListener('click', (event) => {
     if (!state || !plan) return;
-    const mark = markAt(event.offsetX, event.offsetY);
+    const mark = pointed || markAt(event.offsetX, event.offsetY);   // what was lit under a mouse is what it takes; a finger points at nothing before
     if (!mark) return;
     if (mark.role === 'weight') {
       const [i, j] = mark.index.split(',').map(Number);
@@ -261,6 +255,7 @@ export function walkPicture(store, on) {
 
   function light(mark) {
     lit = mark;
+    if (mark && plan && state) reveal(mark);
     if (mark) element.dataset.lit = `${mark.role} ${mark.link} ${mark.index}`;
     else delete element.dataset.lit;
     schedule();

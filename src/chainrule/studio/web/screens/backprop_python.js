@@ -1,5 +1,6 @@
 // The same in Python: text that runs beside the model's file.
-import { indicesOf, placeName } from './backprop_weight.js';
+import { placeName } from './backprop_names.js';
+import { indicesOf } from './backprop_weight.js';
 
 const MAX_WRITTEN = 64;   // inputs that are written out
 

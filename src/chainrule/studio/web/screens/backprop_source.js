@@ -3,16 +3,19 @@ import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { tabs, field, select, button } from '../ui.js';
 import { palette, paint, sharePlace } from '../colors.js';
+import { contextOf, questionOf } from './backprop_question.js';
 import { refill, rowOf } from './backprop_steps.js';
 
 const MAX_OWN = 12;   // inputs that can be typed
 const MAX_BATCH = 256;
 
-// Returns {element, ask(), show(walk), sources()}: ask() gives the arguments of backprop.walk, or null while nothing is known.
-export function sourcePanel(store, changed) {
+// changed(): other numbers go in.  next(): asks for the next mistake.
+// Returns {element, ask(), show(walk, start), thumbnail(row), seeks(), reset()}: ask() gives the arguments of backprop.walk, or null while
+// nothing is known; seeks() says whether a sample of the data goes in, and none was chosen yet.
+export function sourcePanel(store, changed, next) {
   const controls = h('div.row.choice'), picture = h('canvas.neurons.sample', { hidden: true, 'aria-hidden': 'true' }), note = h('p.hint', { role: 'status' });
-  const examples = h('div.row.examples'), head = h('div.row.source-head');
-  const element = h('section.panel.source', { dataset: { test: 'source' } }, head, h('div.source-row', picture, h('div', controls, note)), examples);
+  const examples = h('div.row.examples'), head = h('div'), question = h('h2.question', { dataset: { test: 'question' } }), context = h('p.context');
+  const element = h('section.panel.source', { dataset: { test: 'source' } }, h('div.asks', picture, h('div', question, context)), h('div.row.inputs', head, controls), note, examples);
   let own = null, label = null, target = null, walk = null;
 
   const model = () => store.get('model');
@@ -39,7 +42,8 @@ export function sourcePanel(store, changed) {
 
   const most = () => store.get('data').shown;
   const clamp = (value, low, high) => Math.max(low, Math.min(high, Math.round(value) || 0));
-  const first = () => clamp(store.get('backprop.sample'), 0, Math.max(0, most() - size()));
+  const isFile = () => store.host.kind === 'offline';   // it has the walks that were seen, whatever their numbers
+  const first = () => clamp(store.get('backprop.sample'), 0, isFile() ? Infinity : Math.max(0, most() - size()));
   const size = () => (source() === 'batch' ? clamp(store.get('backprop.n'), 2, Math.min(MAX_BATCH, most())) : 1);
 
   function ownNumbers() {
@@ -90,7 +94,8 @@ export function sourcePanel(store, changed) {
     if (kind === 'batch') {
       found.push(field(t(store, 'backprop.size'), wholeNumber(size(), 2, Math.min(MAX_BATCH, most()), (value) => change({ 'backprop.n': value }), 'size')));
       found.push(field(t(store, 'backprop.shown'), wholeNumber(store.get('backprop.row'), 0, walk.shown - 1, (value) => store.set({ 'backprop.row': value }), 'row')));
-    } else found.push(button(t(store, 'backprop.another'), () => change({ 'backprop.sample': (first() + 1 + Math.floor(Math.random() * Math.max(1, most() - 1))) % most() }), { quiet: true, 'data-test': 'another' }));
+    } else found.push(button(t(store, 'backprop.another'), () => change({ 'backprop.sample': (first() + 1 + Math.floor(Math.random() * Math.max(1, most() - 1))) % most() }), { quiet: true, 'data-test': 'another' }),
+      isFile() || !store.can('backprop.mistake') ? null : button(t(store, model().task === 'regression' ? 'backprop.next_worst' : 'backprop.next_mistake'), next, { quiet: true, 'data-test': 'next-mistake' }));
     return found;
   }
 
@@ -102,18 +107,22 @@ export function sourcePanel(store, changed) {
     paint(picture, x, shape[1], palette(store.get('theme')).ink, (value) => sharePlace(value, high));
   }
 
-  function show(next) {
-    walk = next;
+  function show(found, start) {
+    walk = found;
+    question.textContent = questionOf(store, walk, start);
+    context.textContent = contextOf(store, walk, start);
     const kind = source(), names = { one: t(store, 'backprop.one'), batch: t(store, 'backprop.batch'), own: t(store, drawing() ? 'backprop.drawing' : 'backprop.own') };
-    fill(head, h('h2', t(store, 'backprop.source')), tabs(sources().map((name) => [name, names[name]]), kind, (name) => change({ 'backprop.source': name }), t(store, 'backprop.source')));
+    fill(head, sources().length < 2 ? null : tabs(sources().map((name) => [name, names[name]]), kind, (name) => change({ 'backprop.source': name }), t(store, 'backprop.source')));
     refill(controls, fields(kind), kind === 'batch' ? null : targetFields());
     note.textContent = walk.assumed ? t(store, 'backprop.assumed') : '';
     note.hidden = !walk.assumed;
     const example = (kindOf, text) => button(text, () => store.call('backprop.example', { kind: kindOf }).catch(() => {}), { 'data-test': `example-${kindOf}` });
-    fill(examples, !store.can('backprop.example') ? null : [example('lesson', t(store, 'backprop.example')), example('sigmoid', t(store, 'backprop.example_sigmoid')),
-      walk.has_before ? button(t(store, 'backprop.example_end'), () => store.call('backprop.example_end').catch(() => {}), { primary: true, 'data-test': 'example-end' }) : null]);
+    fill(examples, !store.can('backprop.example') ? null : [h('div.row', example('lesson', t(store, 'backprop.example')), example('sigmoid', t(store, 'backprop.example_sigmoid')),
+      walk.has_before ? button(t(store, 'backprop.example_end'), () => store.call('backprop.example_end').catch(() => {}), { primary: true, 'data-test': 'example-end' }) : null), h('p.hint', t(store, 'backprop.lesson'))]);
     thumbnail(Math.min(store.get('backprop.row'), walk.shown - 1));
   }
 
-  return { element, ask, show, thumbnail, reset: () => { label = null; target = null; own = null; } };
+  const seeks = () => !isFile() && Boolean(model()) && hasData() && source() === 'one' && store.can('backprop.mistake') && !Number.isInteger(store.get('backprop.sample'));
+
+  return { element, ask, show, thumbnail, seeks, reset: () => { label = null; target = null; own = null; } };
 }

@@ -1,6 +1,7 @@
 // Error x slope: what comes back to each neuron, what its activation function lets through, and what is left.
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
+import { linkName } from './backprop_names.js';
 import { figure, isActivation, LOCKED, lockedOf, rowOf } from './backprop_steps.js';
 
 const FEW = 16;
@@ -29,7 +30,7 @@ export function splitPanel(store, on) {
     const locked = lockedOf(link, row);
     const heads = [t(store, 'backprop.split_error'), t(store, 'backprop.split_slope'), t(store, 'backprop.split_product')];
     fill(body,
-      h('div.row.split-head', h('div.chips', { role: 'group' }, links.map(({ name }) => h('button.chip', { type: 'button', 'aria-pressed': String(name === link.name), onclick: () => { chosen = name; show(walk, { way: 'none' }, row); } }, name))),
+      h('div.row.split-head', h('div.chips', { role: 'group' }, links.map(({ name }) => h('button.chip', { type: 'button', 'aria-pressed': String(name === link.name), onclick: () => { chosen = name; show(walk, { way: 'none' }, row); } }, linkName(store, walk, name)))),
         h('span.locked-count', { dataset: { test: 'locked', value: locked } }, h('span.lock', { 'aria-hidden': 'true' }), t(store, 'backprop.split_locked', { locked, width: errors.length })),
         errors.length > FEW ? h('span.hint', t(store, 'backprop.split_few', { n: FEW })) : null),
       h('div.split-rows', { role: 'table' }, h('div.split-row.names', { role: 'row' }, h('span', { role: 'columnheader' }), h('span', { role: 'columnheader' }, heads[0]), h('span'), h('span', { role: 'columnheader' }, heads[1]), h('span'), h('span', { role: 'columnheader' }, heads[2])),

@@ -3,6 +3,7 @@ import { functions, softmax } from '../network.js';
 import { number, percent } from '../format.js';
 import { fill } from '../dom.js';
 import { t } from '../i18n.js';
+import { linkName, numberName } from './backprop_names.js';
 
 export const LOCKED = 0.02;   // a slope below this lets next to no error through
 
@@ -87,7 +88,9 @@ export function lockedOf(link, row) {
 }
 
 const FORWARD = { dense: 'backprop.says.dense', activation: 'backprop.says.activation', each: 'backprop.says.each', block: 'backprop.says.block', other: 'backprop.says.other' };
+const FORWARD_ONE = { dense: 'backprop.says.dense_single', activation: 'backprop.says.activation_one', each: 'backprop.says.each_one', block: 'backprop.says.block_one', other: 'backprop.says.other_one' };
 const BACK = { dense: 'backprop.says.back_dense', activation: 'backprop.says.back_activation', each: 'backprop.says.back_each', block: 'backprop.says.back_block', other: 'backprop.says.back_other' };
+const BACK_ONE = { activation: 'backprop.says.back_activation_one', each: 'backprop.says.back_each_one', block: 'backprop.says.back_block_one', other: 'backprop.says.back_other_one' };
 
 function sortOf(link) {
   if (link.is_block) return 'block';
@@ -105,12 +108,15 @@ export function answerOf(store, walk, row) {
   return { labels, p, best: largest(p), right: walk.labels[row] };
 }
 
-function saysLoss(store, walk, row) {
+// A probability; of one that would be 0.0 % its first digit.
+export const chance = (p) => (p > 0 && p < 0.0005 ? `${figure(100 * p, 1)} %` : percent(p));
+
+export function saysLoss(store, walk, row) {
   const found = answerOf(store, walk, row);
   const loss = figure(walk.losses[row], 4);
   const text = found.labels === null
     ? t(store, 'backprop.says.loss_numbers', { said: listed(found.said), target: listed(found.target), loss })
-    : t(store, 'backprop.says.loss_classes', { said: found.labels[found.best], p: percent(found.p[found.best]), right: found.labels[found.right], q: percent(found.p[found.right]), loss });
+    : t(store, 'backprop.says.loss_classes', { said: found.labels[found.best], p: chance(found.p[found.best]), right: found.labels[found.right], q: chance(found.p[found.right]), loss });
   const whole = { n: walk.n, loss: figure(walk.loss, 4), penalty: figure(walk.penalty, 4) };
   const more = walk.n > 1 ? [t(store, walk.penalty ? 'backprop.says.loss_batch_penalty' : 'backprop.says.loss_batch', whole)] : walk.penalty ? [t(store, 'backprop.says.loss_penalty', whole)] : [];
   return [text, ...more].join(' ');
@@ -121,35 +127,54 @@ export function listed(values) {
   return values.length > 4 ? `${few}, …` : few;
 }
 
+// The weight and the bias between two single neurons.
+function oneWeight(store, link) {
+  const { arrays } = store.get('network');
+  return { w: arrays[`${link.name}.W`][0], b: arrays[`${link.name}.b`]?.[0] || 0 };
+}
+
+function saysForward(store, walk, link, row) {
+  const sort = sortOf(link), out = rowOf(link.out, row), into = outOf(walk, link.sources[0], row), k = largest(out);
+  const values = { link: linkName(store, walk, link.name), kind: link.kind, width: out.length, inputs: into.length, k, value: figure(out[k], 4) };
+  if (sort === 'dense' && into.length === 1 && out.length === 1) {
+    const { w, b } = oneWeight(store, link), numbers = { ...values, from: figure(into[0], 4), w: figure(w, 4), b: figure(b, 4) };
+    return t(store, b ? 'backprop.says.dense_bias' : 'backprop.says.dense_one', numbers);
+  }
+  if (sort === 'dense' && into.length === 1) return t(store, 'backprop.says.dense_from_one', values);
+  const on = out.reduce((n, value) => n + (value > 0), 0), from = largest(into);
+  return t(store, (out.length === 1 ? FORWARD_ONE : FORWARD)[sort], { ...values, on, from: figure(into[from], 4), to: figure(out[Math.min(from, out.length - 1)], 4) });
+}
+
+function saysBack(store, walk, link, row) {
+  const sort = sortOf(link), error = rowOf(link.error, row), into = outOf(walk, link.sources[0], row), k = largest(error), isOne = error.length === 1;
+  const values = { link: linkName(store, walk, link.name), kind: link.kind, width: error.length, inputs: into.length, k, value: figure(error[k], 4) };
+  if (sort === 'dense') {
+    const { index, value } = link.fields.W.largest, name = `${link.name}.W`, found = { ...values, at: numberName(walk, name, index), gradient: figure(value, 4) };
+    if (!isOne || into.length > 1) return t(store, 'backprop.says.back_dense', found);
+    const { w } = oneWeight(store, link), back = { from: figure(into[0], 4), w: figure(w, 4), back: figure(w * error[0], 4) };
+    return t(store, walk.n > 1 ? 'backprop.says.back_dense_batch' : 'backprop.says.back_dense_one', { ...found, ...back });
+  }
+  const key = (isOne ? BACK_ONE : BACK)[sort];
+  if (!link.slope) return t(store, key, values);
+  const slopes = rowOf(link.slope, row), locked = lockedOf(link, row);
+  const text = t(store, key, { ...values, locked, slope: figure(slopes[k], 4), product: figure(slopes[k] * error[k], 4) });
+  return isOne && locked && sort === 'activation' ? `${text} ${t(store, 'backprop.says.locked_one')}` : text;
+}
+
 // What a step does, in words with its numbers.
 export function says(store, walk, step, row, update) {
-  const at = (values) => { const k = largest(values); return { k, value: figure(values[k], 4) }; };
   if (step.way === 'input') {
-    const x = rowOf(walk.x, row), top = at(x);
-    return t(store, walk.n > 1 ? 'backprop.says.input_batch' : 'backprop.says.input', { n: walk.n, width: x.length, ...top });
+    const x = rowOf(walk.x, row), k = largest(x), values = { n: walk.n, width: x.length, k, value: figure(x[k], 4) };
+    if (x.length === 1) return t(store, walk.n > 1 ? 'backprop.says.input_batch_one' : 'backprop.says.input_one', values);
+    return t(store, walk.n > 1 ? 'backprop.says.input_batch' : 'backprop.says.input', values);
   }
   if (step.way === 'loss') return saysLoss(store, walk, row);
   if (step.way === 'error') {
-    const last = walk.links.length ? walk.links[walk.links.length - 1].name : 'input';
-    return t(store, 'backprop.says.error', at(errorOf(walk, last, row)));
+    const error = errorOf(walk, walk.links.length ? walk.links[walk.links.length - 1].name : 'input', row), k = largest(error);
+    return t(store, error.length === 1 ? 'backprop.says.error_one' : 'backprop.says.error', { k, value: figure(error[k], 4) });
   }
-  if (step.way === 'update') {
-    if (!update) return t(store, 'backprop.says.update', { rate: figure(store.get('backprop.rate')) });
-    return t(store, 'backprop.says.updated', { rate: figure(update.rate), before: figure(update.before, 5), after: figure(update.after, 5) });
-  }
-  const { link } = step, sort = sortOf(link), out = rowOf(link.out, row), into = outOf(walk, link.sources[0], row);
-  if (step.way === 'forward') {
-    const on = out.reduce((n, value) => n + (value > 0), 0), from = largest(into);
-    return t(store, FORWARD[sort], { link: link.name, kind: link.kind, width: out.length, inputs: into.length, on, from: figure(into[from], 4), to: figure(out[Math.min(from, out.length - 1)], 4), ...at(out) });
-  }
-  const values = { link: link.name, kind: link.kind, width: out.length, inputs: into.length, ...at(rowOf(link.error, row)) };
-  if (sort === 'dense') {
-    const { index, value } = link.fields.W.largest;
-    return t(store, BACK.dense, { ...values, at: `${link.name}.W[${index.join(',')}]`, gradient: figure(value, 4) });
-  }
-  if (link.slope) {
-    const slopes = rowOf(link.slope, row), products = slopes.map((slope, k) => slope * link.error[row * slopes.length + k]), k = largest(rowOf(link.error, row));
-    return t(store, BACK[sort], { ...values, locked: lockedOf(link, row), k, slope: figure(slopes[k], 4), product: figure(products[k], 4) });
-  }
-  return t(store, BACK[sort], values);
+  if (step.way === 'forward') return saysForward(store, walk, step.link, row);
+  if (step.way === 'back') return saysBack(store, walk, step.link, row);
+  if (!update) return t(store, 'backprop.says.update', { rate: figure(store.get('backprop.rate')) });
+  return t(store, 'backprop.says.updated', { rate: figure(update.rate), before: figure(update.before, 5), after: figure(update.after, 5) });
 }

@@ -1,9 +1,11 @@
 // One step downhill on a copy, kept only when a person says so; and every line of a chain of single neurons.
-import { h, fill, math } from '../dom.js';
+import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { button, field, message } from '../ui.js';
+import { sign, typeset, watchFormulas, whole, wrapped } from './backprop_formulas.js';
+import { numberName } from './backprop_names.js';
 import { figure, told } from './backprop_steps.js';
-import { equation, placeName, typeset, watchFormulas } from './backprop_weight.js';
+import { equation } from './backprop_weight.js';
 
 const SHOWN = 8;
 
@@ -50,7 +52,7 @@ export function updatePanel(store, on) {
     fill(result, loss(t(store, 'backprop.loss_before'), found.before, 'loss-before'), loss(t(store, 'backprop.loss_after'), found.after, 'loss-after'),
       h('p.remarks', t(store, 'backprop.expected', { expected: figure(found.expected, 4), change: figure(change, 4) }), change > 0 ? ` ${t(store, 'backprop.went_up')}` : null),
       h('table.changes', h('caption', t(store, 'backprop.changes')), h('thead', h('tr', h('th', { scope: 'col' }, t(store, 'backprop.column_weight')), columns.map((column) => h('th.number', { scope: 'col' }, column)))),
-        h('tbody', found.changes.slice(0, SHOWN).map((one) => h('tr', h('td', h('button.link', { type: 'button', onclick: () => store.set({ weight: { name: one.name, i: one.index.length ? one.index[0] : null, j: one.index.length > 1 ? one.index[1] : null } }) }, placeName(one.name, one.index))), [one.before, one.gradient, one.after].map((value) => h('td.number', { dataset: { value } }, figure(value, 5))))))),
+        h('tbody', found.changes.slice(0, SHOWN).map((one) => h('tr', h('td', h('button.link', { type: 'button', onclick: () => store.set({ weight: { name: one.name, i: one.index.length ? one.index[0] : null, j: one.index.length > 1 ? one.index[1] : null } }) }, numberName(walk, one.name, one.index))), [one.before, one.gradient, one.after].map((value) => h('td.number', { dataset: { value } }, figure(value, 5))))))),
       store.can('backprop.keep') ? h('div.row', keeper) : null);
   }
 
@@ -72,8 +74,8 @@ export function chainPanel(store, on) {
   const body = h('div'), element = h('section.panel.lines', { hidden: true, dataset: { test: 'lines' } }, h('h2', t(store, 'backprop.lines')), body);
   let walk = null, turn = 0;
   watchFormulas(body, on.hover, on.choose);
-  const sign = (text) => math('math', { lang: 'en' }, math('mo', text));
-  const chained = (left, rows, value, test) => h('p.chained', { dataset: { test } }, typeset(left), rows.map((row) => [' ', sign('='), ' ', typeset(row)]), ' ', sign('='), ' ', h('b', { dataset: { value } }, figure(value, 6)));
+  const isValue = (row, value) => row.textContent.replace(/[\s=]/g, '') === figure(value, 6);
+  const chained = (left, rows, value, data) => h('p.chained', { dataset: data }, left, rows.map((row) => wrapped(row, '=')).filter((row) => !isValue(row, value)), ' ', whole(sign('='), ' ', h('b', { dataset: { value } }, figure(value, 6))));
 
   async function show(next) {
     walk = next;
@@ -83,11 +85,11 @@ export function chainPanel(store, on) {
     try {
       const found = await store.call('backprop.chain', { walk: walk.walk, rate: store.get('backprop.rate') });
       if (mine !== turn) return;
-      fill(body, h('h3', t(store, 'backprop.lines_forward')), found.forward.map(({ left, rows, value }) => chained(left, rows, value, 'line-forward')), chained(found.loss.left, found.loss.rows, found.loss.value, 'line-loss'),
+      fill(body, h('h3', t(store, 'backprop.lines_forward')), found.forward.map(({ left, rows, value }) => chained(typeset(left), rows, value, { test: 'line-forward' })), chained(typeset(found.loss.left), found.loss.rows, found.loss.value, { test: 'line-loss' }),
         h('h3', t(store, 'backprop.lines_back')),
         h('div.derivatives', found.weights.map((one) => h('div.derivative', { dataset: { test: 'line-weight', name: one.name } }, equation(one, store), h('small', { dataset: { value: one.difference } }, t(store, 'backprop.difference_short', { value: figure(one.difference, 7) }))))),
         h('h3', t(store, 'backprop.lines_update')),
-        found.weights.map(({ symbol, update, name }) => h('p.chained', { dataset: { test: 'line-update', name } }, typeset(symbol), math('math', { lang: 'en' }, math('mo', '′')), update.rows.map((row) => [' ', sign('='), ' ', typeset(row)]), ' ', sign('='), ' ', h('b', { dataset: { value: update.value } }, figure(update.value, 6)))));
+        found.weights.map(({ symbol, update, name }) => chained(whole(typeset(symbol), sign('′')), update.rows, update.value, { test: 'line-update', name })));
     } catch (error) {
       if (mine === turn && told(store, error)) fill(body, message(told(store, error), 'error'));
     }

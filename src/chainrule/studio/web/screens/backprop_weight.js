@@ -1,45 +1,14 @@
 // The chain rule of one weight with its numbers, and a finite difference beside it; and the weights of one neuron.
-import { h, fill, math } from '../dom.js';
+import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { count } from '../format.js';
-import { formula } from '../formula.js';
 import { button, select, field, message } from '../ui.js';
+import { sign, typeset, watchFormulas, wrapped } from './backprop_formulas.js';
+import { linkName, longName, numberName, placeName, pointHint } from './backprop_names.js';
 import { errorOf, figure, outOf, refill, told } from './backprop_steps.js';
 
 const FEW = { terms: 3, nodes: 8 }, MANY = { terms: 8, nodes: 24 };
 const ROWS = 10;
-
-// A formula of the server. Its signs are those of mathematics, whatever the reader's language.
-export function typeset(tree) {
-  const made = formula(tree);
-  made.setAttribute('lang', 'en');
-  return made;
-}
-
-export const same = (mark, data) => data.link === mark.link && data.index === mark.index && (mark.role === 'weight') === (data.role === 'weight');
-
-// Lights the numbers of the formulas below `root` that a mark is about.
-export function lightFormulas(root, mark) {
-  for (const element of root.querySelectorAll('[data-role].lit')) element.classList.remove('lit');
-  if (!mark) return;
-  for (const element of root.querySelectorAll(`[data-role][data-link="${mark.link}"]`)) if (same(mark, element.dataset)) element.classList.add('lit');
-}
-
-// Calls on(mark|null) when the pointer comes to a number of a formula, or leaves it, and choose(mark) when it is clicked.
-export function watchFormulas(root, on, choose) {
-  const markOf = (target) => {
-    const found = target.closest('[data-role]');
-    return found ? { ...found.dataset } : null;
-  };
-  root.addEventListener('pointerover', (event) => on(markOf(event.target)));
-  root.addEventListener('pointerleave', () => on(null));
-  root.addEventListener('click', (event) => {
-    const mark = markOf(event.target);
-    if (mark) choose(mark);
-  });
-}
-
-export const placeName = (name, indices) => (indices.length ? `${name}[${indices.join(',')}]` : name);
 
 export function indicesOf({ i, j }) {
   return [i, j].filter((index) => index !== null && index !== undefined);
@@ -52,10 +21,10 @@ function digits(relative) {
 
 // Rows of an equation: left = right, each right in a line of its own.
 export function equation({ left, rows, terms, value, others, rest }, store) {
-  const line = (head, sign, body, kind = '') => h(`div.line${kind}`, h('span.left', head ? typeset(head) : null), h('span.sign', math('math', { lang: 'en' }, math('mo', sign))), h('span.right', body));
+  const line = (head, sort, body, kind = '') => h(`div.line${kind}`, h('span.left', head ? typeset(head) : null), h('span.sign', sign(sort)), h('span.right', body));
   const total = line(null, '=', h('b', { dataset: { value } }, figure(value, 6)), '.total');
-  if (rows) return h('div.equation', rows.map((row, k) => line(k ? null : left, '=', typeset(row))), total);
-  return h('div.equation.sum', terms.map((term, k) => line(k ? null : left, k ? '+' : '=', [typeset(term.symbols), term.numbers ? h('span.numbers', typeset(term.numbers)) : null, h('span.value', { dataset: { value: term.value } }, figure(term.value, 4))])),
+  if (rows) return h('div.equation', rows.map((row, k) => line(k ? null : left, '=', wrapped(row))), total);
+  return h('div.equation.sum', terms.map((term, k) => line(k ? null : left, k ? '+' : '=', [wrapped(term.symbols), term.numbers ? h('span.numbers', wrapped(term.numbers)) : null, h('span.value', { dataset: { value: term.value } }, figure(term.value, 4))])),
     others ? line(null, '+', [h('span.others', t(store, 'backprop.others', { n: count(others) })), h('span.value', { dataset: { value: rest } }, figure(rest, 4))]) : null, total);
 }
 
@@ -63,7 +32,7 @@ export function equation({ left, rows, terms, value, others, rest }, store) {
 export function weightPanel(store, on) {
   const choice = h('div.row.choice'), body = h('div.weight-body');
   const element = h('section.panel.weight', { dataset: { test: 'weight' } }, h('h2', t(store, 'backprop.weight')), choice, body);
-  let walk = null, turn = 0, isLong = false;
+  let walk = null, turn = 0, isLong = false, own = null, input = '';   // own: the weight that this panel chose; input: what it was chosen for
   watchFormulas(body, on.hover, on.choose);
 
   const parameters = () => walk.links.flatMap((link) => Object.entries(link.fields).map(([name, { shape, largest }]) => ({ name: `${link.name}.${name}`, shape, largest, size: shape.reduce((n, axis) => n * axis, 1) })))
@@ -74,30 +43,36 @@ export function weightPanel(store, on) {
     return { name, i: i === undefined ? null : i, j: j === undefined ? null : j };
   }
 
-  // The weight in the store if this network has it, else the first one's largest.
+  // The weight in the store if this network has it, else the one of its first parameter where most happens; what nobody
+  // chose is chosen anew for other samples, for whose error it may be as good as dead.
   function chosen() {
     const weight = store.get('weight'), found = weight && parameters().find(({ name }) => name === weight.name);
-    if (found) {
+    if (found && (weight !== own || sampleOf(walk) === input)) {
       const indices = indicesOf(weight);
       if (indices.length === found.shape.length && indices.every((index, k) => Number.isInteger(index) && index >= 0 && index < found.shape[k])) return weight;
     }
     const all = parameters();
-    return all.length ? strongest((all.find(({ shape }) => shape.length === 2) || all[0]).name) : null;
+    if (!all.length) return null;
+    input = sampleOf(walk);
+    own = strongest((found || all.find(({ shape }) => shape.length === 2) || all[0]).name);
+    return own;
   }
+
+  const sampleOf = ({ rows, labels, target }) => JSON.stringify([rows, labels, Array.from(target.slice(0, 8))]);
 
   const choose = (weight) => store.set({ weight });
 
   function controls(weight) {
     const all = parameters(), { shape } = all.find(({ name }) => name === weight.name), indices = indicesOf(weight);
     const labels = shape.length === 2 ? ['backprop.from', 'backprop.to'] : ['backprop.of'];
-    refill(choice, field(t(store, 'backprop.parameter'), select(all.map(({ name }) => [name, name]), weight.name, (name) => choose(strongest(name)), { dataset: { test: 'parameter' } })),
-      indices.map((index, k) => field(t(store, labels[k]), h('input', { type: 'number', min: 0, max: shape[k] - 1, value: index, dataset: { test: k ? 'index-j' : 'index-i' },
+    refill(choice, field(t(store, 'backprop.parameter'), select(all.map(({ name }) => [name, longName(numberName(walk, name), name)]), weight.name, (name) => choose(strongest(name)), { dataset: { test: 'parameter' } })),
+      shape.every((n) => n === 1) ? null : indices.map((index, k) => field(t(store, labels[k]), h('input', { type: 'number', min: 0, max: shape[k] - 1, value: index, dataset: { test: k ? 'index-j' : 'index-i' },
         onchange: (event) => {
           const wanted = Math.max(0, Math.min(shape[k] - 1, Math.round(Number(event.target.value)) || 0)), next = [...indices];
           next[k] = wanted;
           choose({ name: weight.name, i: next[0], j: next.length > 1 ? next[1] : null });
         } }))),
-      button(t(store, 'backprop.strongest'), () => choose(strongest(weight.name)), { quiet: true, 'data-test': 'strongest' }));
+      shape.every((n) => n === 1) ? null : button(t(store, 'backprop.strongest'), () => choose(strongest(weight.name)), { quiet: true, 'data-test': 'strongest' }));
   }
 
   function comparison(found) {
@@ -106,7 +81,7 @@ export function weightPanel(store, on) {
     const agreement = value === 0 && difference.value === 0 ? t(store, 'backprop.both_zero') : t(store, 'backprop.digits', { n: digits(relative) });
     const isGood = relative < 1e-4 || difference.kink === 0;
     return h('div.comparison', both.map(([label, shown, test]) => h('div.compared', h('span', t(store, label)), h('b', { dataset: { value: shown, test } }, figure(shown, 7)))),
-      h('div.compared', h('span', t(store, 'backprop.relative')), h(`b.${isGood ? 'good' : 'bad'}`, { dataset: { value: relative, test: 'relative' } }, relative === 0 ? '0' : relative.toExponential(1).replace('-', '−').replace('+', '')), h('small', agreement)));
+      h('div.compared', h('span', t(store, 'backprop.relative'), ' · ', h('small', agreement)), h(`b.${isGood ? 'good' : 'bad'}`, { dataset: { value: relative, test: 'relative' } }, relative === 0 ? '0' : relative.toExponential(1).replace('-', '−').replace('+', ''))));
   }
 
   function remarks({ difference, paths }) {
@@ -132,8 +107,9 @@ export function weightPanel(store, on) {
     try {
       const found = await store.call('backprop.weight', { walk: walk.walk, name: weight.name, index: indicesOf(weight), ...(isLong ? MANY : FEW) });
       if (mine !== turn) return;
+      on.hover(null);   // what was lit is about to go
       fill(body, h('p.headline', typeset(found.partial), ' ', h('span.at', typeset(found.symbol), ' = ', h('span', { dataset: { value: found.at, test: 'at' } }, figure(found.at, 6)))), comparison(found), remarks(found),
-        h('p.hint', t(store, 'backprop.expansion')),
+        pointHint(store),
         h('div.equations', { tabindex: 0, dataset: { test: 'equations' } }, found.equations.map((one) => equation(one, store))),
         h('div.row', found.left_out ? h('span.hint', t(store, 'backprop.left_out', { n: count(found.left_out) })) : null,
           found.left_out || isLong ? button(t(store, isLong ? 'backprop.less' : 'backprop.more'), () => { isLong = !isLong; show(walk); }, { quiet: true, 'data-test': 'more' }) : null));
@@ -146,7 +122,8 @@ export function weightPanel(store, on) {
   }
 
   const off = store.on('weight', () => { if (walk) show(walk); });
-  return { element, body, show, stop: off };
+  // clear: while another network is on its way, nothing is chosen for the one before.
+  return { element, body, show, clear: () => { walk = null; turn += 1; }, stop: off };
 }
 
 // The neuron that is selected: its numbers, and its weights with the largest gradients.
@@ -183,7 +160,7 @@ export function neuronPanel(store, on) {
       h('tbody', rows.map(({ weight, value, gradient }) => {
         const indices = indicesOf(weight), mark = { role: 'weight', link: weight.name.split('.')[0], field: weight.name.split('.')[1], index: indices.join(',') };
         return h('tr', { onpointerenter: () => on.hover(mark), onpointerleave: () => on.hover(null) },
-          h('td', h('button.link', { type: 'button', dataset: { test: 'pick', name: placeName(weight.name, indices) }, onfocus: () => on.hover(mark), onblur: () => on.hover(null), onclick: () => store.set({ weight }) }, placeName(weight.name, indices))),
+          h('td', h('button.link', { type: 'button', dataset: { test: 'pick', name: placeName(weight.name, indices) }, onfocus: () => on.hover(mark), onblur: () => on.hover(null), onclick: () => store.set({ weight }) }, numberName(walk, weight.name, indices))),
           h('td.number', { dataset: { value } }, figure(value, 4)), h('td.number', { dataset: { value: gradient } }, figure(gradient, 4)),
           h('td.gauge', h(`i.${gradient < 0 ? 'minus' : 'plus'}`, { style: { width: `${(100 * Math.abs(gradient)) / most}%` } })));
       })));
@@ -194,7 +171,7 @@ export function neuronPanel(store, on) {
   // For those who do not point at the picture: the link and the number of the neuron.
   function controls(name, index, width) {
     const go = (link, k) => store.set({ neuron: { link, index: Math.max(0, Math.min(new Map(widths()).get(link) - 1, Math.round(k) || 0)) } });
-    return h('div.row.choice', field(t(store, 'word.layer'), select(widths().map(([link]) => [link, link === 'input' ? t(store, 'backprop.input') : link]), name, (link) => go(link, index), { dataset: { test: 'neuron-link' } })),
+    return h('div.row.choice', field(t(store, 'word.layer'), select(widths().map(([link]) => [link, walk.letters ? longName(linkName(store, walk, link), link === 'input' ? t(store, 'backprop.input') : link) : linkName(store, walk, link)]), name, (link) => go(link, index), { dataset: { test: 'neuron-link' } })),
       field(t(store, 'word.neuron'), h('input', { type: 'number', min: 0, max: width - 1, value: index, dataset: { test: 'neuron-index' }, onchange: (event) => go(name, Number(event.target.value)) })));
   }
 
@@ -209,7 +186,7 @@ export function neuronPanel(store, on) {
     }
     const { link: name, index } = chosen, link = owner(name);
     const values = { out: figure(outOf(walk, name, row)[index], 5), error: figure(errorOf(walk, name, row)[index], 5) };
-    refill(head, h('h2', t(store, 'backprop.neuron', { k: index, link: name === 'input' ? t(store, 'backprop.input') : name })), controls(name, index, width), h('p.remarks', { 'aria-live': 'polite' }, t(store, 'backprop.neuron_says', values)));
+    refill(head, h('h2', walk.letters ? t(store, 'backprop.neuron_letter', { link: linkName(store, walk, name) }) : t(store, 'backprop.neuron', { k: index, link: linkName(store, walk, name) })), controls(name, index, width), h('p.remarks', { 'aria-live': 'polite' }, t(store, 'backprop.neuron_says', values)));
     if (!link) {
       fill(body);
       return;
@@ -223,5 +200,5 @@ export function neuronPanel(store, on) {
   }
 
   const off = store.on('neuron', () => { if (walk) show(walk, row); });
-  return { element, show, stop: off };
+  return { element, show, clear: () => { walk = null; turn += 1; }, stop: off };
 }

@@ -1,0 +1,68 @@
+"""Which samples a model is wrong about: where there is something to learn, and so where a walk begins."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.data.samples import one_hot
+from chainrule.errors import DataError
+from chainrule.model import Model
+from chainrule.network.answers import decide, true_labels
+from chainrule.studio.commands import command
+from chainrule.studio.screens.model import shown_part
+from chainrule.studio.studio import Studio
+
+SEARCHED = 2000
+"""The most samples that are searched: the first ones of the part on show."""
+MAX_PRODUCTS = 1 << 30
+"""The most products of a weight and a number that a search may take."""
+
+
+class Ranked(NamedTuple):
+    """Samples by their loss, the largest first."""
+
+    order: NDArray[np.int64]
+    """those that the model is wrong about; all, where it is wrong about none or says numbers"""
+    mistakes: int | None
+    """how many it is wrong about; None for numbers, which are never quite right"""
+    searched: int
+
+
+@command("backprop.mistake", reads=True)
+def mistake(studio: Studio, *, after: int | None = None) -> dict[str, Any]:
+    """Find the sample with the largest loss among those that the model is wrong about, or the one that comes after.
+
+    after: a sample that was found before; after the last one comes the first.
+    Where the model is wrong about none, and where it says numbers, all samples are ranked.  rank: from 1.
+    """
+    part = shown_part(studio)
+    ranked = by_loss(studio.model, part.X, part.y)
+    place = np.flatnonzero(ranked.order == after)
+    at = (int(place[0]) + 1) % len(ranked.order) if len(place) else 0
+    sample = int(ranked.order[at])
+    return {"sample": sample, "rank": at + 1, "mistakes": ranked.mistakes, "searched": ranked.searched}
+
+
+def by_loss(model: Model, X: Any, y: Any) -> Ranked:
+    """Rank the first samples of data by their loss. X (n, inputs), y (n,) or (n, outputs)."""
+    n = min(len(X), SEARCHED, max(1, MAX_PRODUCTS // max(1, model.network.size)))
+    if not n:
+        raise DataError("the data have no samples; choose others on the screen Train.")
+    samples = model.check_samples(np.asarray(X[:n]), np.asarray(y[:n]))
+    network, out = model.network, np.asarray(model.outputs(samples))
+    if samples.scale is not None:  # the loss is of standardized targets
+        out = samples.scale.standardize(out)
+    with np.errstate(all="ignore"):
+        is_labels = samples.y.ndim == 1
+        target = one_hot(samples.y, samples.outputs, out.dtype) if is_labels else samples.y.astype(out.dtype)
+        losses = np.nan_to_num(np.asarray(network.loss.value(out, target)), nan=-np.inf)
+        wrong = None
+        if model.task != "regression":
+            differs = decide(network.loss, out) != true_labels(model.task, samples.y)
+            wrong = np.flatnonzero(differs if differs.ndim == 1 else differs.any(1))
+    rows = np.arange(n) if wrong is None or not len(wrong) else wrong
+    order = rows[np.argsort(-losses[rows], kind="stable")]
+    return Ranked(order, None if wrong is None else len(wrong), n)
