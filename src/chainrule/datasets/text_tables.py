@@ -5,7 +5,8 @@ text is UTF-8, with or without a byte order mark, UTF-16 with one, or else Windo
 reads as a number is one (`chainrule.datasets.numerals` says what does); missing cells are NaN in numbers, None in text.
 
 The standard library's reader parts the cells, so that a file reads the same wherever the package is installed. A column
-is read as numbers while its cells are such, 8 bytes each; one that turns out to be none is read a second time as text.
+is read as numbers while its cells are such, 8 bytes each; one that turns out to be none is read a second time as text,
+which stays packed (`chainrule.datasets.text_column`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import csv
 import io
 import os
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TextIO, TypeAlias
 
@@ -25,10 +26,11 @@ from numpy.typing import NDArray
 from chainrule.core.files import open_regular
 from chainrule.datasets.idx import GZIP_SIGNATURE, PathLike, unpack
 from chainrule.datasets.numerals import decimal_of, is_missing, read_cells, read_number, read_numbers
+from chainrule.datasets.text_column import TextColumn, TextsRead
 from chainrule.errors import DataError, FormatError
 
-TableColumns: TypeAlias = dict[str, NDArray[np.float64] | list[str | None]]
-"""Columns by name: (n,) numbers, NaN for missing ones, or lists of text, None for missing ones."""
+TableColumns: TypeAlias = dict[str, NDArray[np.float64] | TextColumn | list[None]]
+"""Columns by name: (n,) numbers, NaN for missing ones; text, None for missing ones; lists of None alone."""
 MAX_BYTES = 1 << 30
 MAX_CELLS = 200_000_000
 MAX_COLUMNS = 100_000
@@ -42,7 +44,7 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (code
 
 
 def read_text_table(path: PathLike) -> TableColumns:
-    """Read a CSV file, plain or gzip (by its first bytes), as columns by name: (n,) numbers, or lists of text.
+    """Read a CSV file, plain or gzip (by its first bytes), as columns by name: (n,) numbers, or sequences of text.
 
     The first line has the names, unless each of its cells is a number: the columns are then called x1, x2 and so on.
     Empty lines are skipped; a column without a name is "unnamed: k".
@@ -176,14 +178,13 @@ def _check_names(name: str, names: list[str]) -> None:
 
 
 class _Columns:
-    """The columns of a file in the making: numbers while all cells are, else codes of the distinct texts."""
+    """The columns of a file in the making: numbers while all cells are, else texts."""
 
     def __init__(self, name: str, names: list[str]) -> None:
         """Begin with no rows. name: of the file."""
         self.name, self.names, self.count = name, names, 0
         self.numbers: list[array[float] | None] = [array("d") for _ in names]
-        self.codes: list[array[int]] = [array("q") for _ in names]
-        self.known: list[dict[str, int]] = [{} for _ in names]
+        self.texts = [TextsRead() for _ in names]
         self.left: list[int] = []
         """the columns that began as numbers and are none, whose first texts are to be read again"""
 
@@ -202,7 +203,7 @@ class _Columns:
                         if self.count:
                             left.add(k)
                 if k not in left:
-                    self.code(k, cells)
+                    self.texts[k].add(cells)
             self.count += len(chunk)
         if not self.count:
             raise DataError(f"{self.name} has a line of names and no rows; add at least one.")
@@ -210,9 +211,10 @@ class _Columns:
 
     def read_left(self, rows: Iterator[tuple[int, list[str]]]) -> None:
         """Read the columns that are left, from the first row on."""
-        for _, cells in rows:
+        count = max(1, CHUNK // len(self.names))
+        while chunk := [cells for _, cells in islice(rows, count)]:
             for k in self.left:
-                self.code(k, (cells[k],))
+                self.texts[k].add([cells[k] for cells in chunk])
 
     def chunk(self, rows: Iterator[tuple[int, list[str]]]) -> list[list[str]]:
         """Return the cells of the next rows, some 65,536 of them."""
@@ -232,33 +234,28 @@ class _Columns:
             )
         return chunk
 
-    def code(self, k: int, cells: Sequence[str]) -> None:
-        """Add cells to a column of texts; equal ones are one object."""
-        known = self.known[k]
-        for cell in dict.fromkeys(cells):
-            known.setdefault(cell, len(known))
-        self.codes[k].extend(map(known.__getitem__, cells))
-
     def found(self) -> TableColumns:
-        """Return the columns by name."""
+        """Return the columns by name. What was read of each is forgotten."""
         made: TableColumns = {}
-        for name, numbers, known, codes in zip(self.names, self.numbers, self.known, self.codes, strict=True):
+        for k, name in enumerate(self.names):
+            numbers, texts = self.numbers[k], self.texts[k]
+            self.numbers[k], self.texts[k] = None, TextsRead()
             if numbers is None:
-                made[name] = _typed(tuple(known), codes)
+                made[name] = _typed(texts)
             else:
                 values = np.frombuffer(numbers)
                 made[name] = [None] * len(values) if np.isnan(values).all() else values
         return made
 
 
-def _typed(texts: tuple[str, ...], codes: array[int]) -> NDArray[np.float64] | list[str | None]:
-    """Return a column by its distinct texts: numbers if all are."""
-    stripped = [text.strip() for text in texts]
+def _typed(read: TextsRead) -> NDArray[np.float64] | TextColumn:
+    """Return a column by its texts: numbers if all are."""
+    stripped, codes = [text.strip() for text in read.texts()], np.frombuffer(read.codes, np.intc)
     decimal = decimal_of(stripped)
     if decimal is not None:
         return np.asarray(read_numbers(stripped, decimal)[codes])
-    said = [None if is_missing(text) else text for text in stripped]
-    return [said[code] for code in codes]
+    missing = np.fromiter(map(is_missing, stripped), bool, len(stripped))
+    return TextColumn(stripped, np.where(missing, -1, np.arange(len(stripped)))[codes])
 
 
 def _is_number(cell: str) -> bool:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 
 from chainrule.core.random import generator
+from chainrule.datasets.text_column import TextColumn
 
 ALWAYS = -1
 """The fold of a row that is never held out."""
@@ -24,6 +25,8 @@ def rows_of(table: Any, rows: NDArray[np.int64]) -> Any:
         return None
     if isinstance(table, Mapping):
         return {name: rows_of(column, rows) for name, column in table.items()}
+    if isinstance(table, TextColumn):
+        return table.take(rows)
     return table[rows] if isinstance(table, narwhals.Series) else _safe_indexing(table, rows)
 
 
