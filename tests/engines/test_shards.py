@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -88,21 +90,21 @@ def test_the_numbers_of_whole_batches(dtype, shards):
     assert found.states["standardize_1"].mean.tobytes() == expected.states["standardize_1"].mean.tobytes()
 
 
-def test_batch_normalization_takes_the_statistics_of_a_shard():
-    """One step is the mean of two whole steps on the halves of the batch, and so are the running statistics."""
+@pytest.mark.parametrize(("rows", "shards"), [(8, 2), (5, 4), (3, 4)])
+def test_batch_normalization_takes_the_statistics_of_a_shard(rows: int, shards: int):
+    """A step is a whole step on each shard that has rows: theta is their mean by rows, running statistics their mean.
+
+    Shard g of G begins with row g rows / G: of 5 rows four shards have 1, 1, 1 and 2, and of 3 they have 0, 1, 1 and 1.
+    """
     network = Network(6, [Dense(4), BatchNorm(), Tanh(), Dense(3)], SoftmaxCrossEntropy())
-    how = {
-        "network": network,
-        "epochs": 1,
-        "batch_size": 8,
-        "optimizer": "gradient_descent",
-        "shuffle": False,
-    }
-    how |= {"clip_norm": None}
-    found = trained(X[:8], Y[:8], shards=2, **how)
-    halves = [trained(X[a : a + 4], Y[a : a + 4], engine="reference", **how) for a in (0, 4)]
-    np.testing.assert_allclose(found.theta, (halves[0].theta + halves[1].theta) / 2, rtol=1e-12, atol=1e-15)
-    for mine, *theirs in zip(*(model.states["batch_norm_1"] for model in (found, *halves)), strict=True):
+    how = {"network": network, "epochs": 1, "batch_size": 8, "shuffle": False, "clip_norm": None}
+    how |= {"optimizer": "gradient_descent"}
+    found = trained(X[:rows], Y[:rows], shards=shards, **how)
+    cuts = sorted({g * rows // shards for g in range(shards + 1)})
+    parts = [trained(X[a:b], Y[a:b], engine="reference", **how) for a, b in pairwise(cuts)]
+    theta = np.average([part.theta for part in parts], 0, np.diff(cuts))
+    np.testing.assert_allclose(found.theta, theta, rtol=1e-12, atol=1e-15)
+    for mine, *theirs in zip(*(model.states["batch_norm_1"] for model in (found, *parts)), strict=True):
         np.testing.assert_allclose(mine, np.mean(theirs, 0), rtol=1e-12)
 
 

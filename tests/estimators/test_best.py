@@ -32,6 +32,7 @@ from chainrule import (
     load,
 )
 from chainrule.estimators.best import candidates, race, runner
+from chainrule.estimators.best.blend import Blend, BlendPart
 from chainrule.estimators.best.candidates import Candidate
 from chainrule.estimators.best.judge import Judge
 from chainrule.estimators.best.stopping import RaceOver
@@ -106,6 +107,20 @@ def test_greedy_weights_by_hand():
     np.testing.assert_array_equal(greedy([np.array([1.0]), np.array([1.0004])], squared), [1, 0])
 
 
+def test_greedy_weights_are_the_first_within_a_thousandth_of_the_best():
+    """1000 + z^2, whose best mean is 0: with 0.9 it is 1000.81, up to 1001 as good, with 1.1 it is 1001.21."""
+
+    def loss(mean: np.ndarray) -> float:
+        return 1000 + squared(mean)
+
+    for size, expected in ((0.9, [1, 0]), (1.1, [0.5, 0.5])):
+        np.testing.assert_array_equal(greedy([np.array([size]), np.array([-size])], loss), expected)
+    # of losses below 0, -1000 + z^2, one of -999 is as good
+    for size, expected in ((0.9, [1, 0]), (1.1, [0.5, 0.5])):
+        parts = [np.array([size]), np.array([-size])]
+        np.testing.assert_array_equal(greedy(parts, lambda mean: loss(mean) - 2000), expected)
+
+
 def test_greedy_weights_pass_over_what_is_not_finite():
     np.testing.assert_array_equal(greedy([np.array([np.nan]), np.array([5.0])], squared), [0, 1])
 
@@ -146,6 +161,28 @@ def test_the_loss_of_predictions_by_hand():
     assert numbers.mean_loss(numbers.truth(np.array([[2.0], [3.0]]))) == 0.5
     counts = Judge(np.array([[2.0]]), np.ones(1), Poisson())
     assert counts.mean_loss(np.array([[math.e]])) == pytest.approx(math.e - 2)  # e^z - y z at z = 1
+
+
+class Said:
+    """A fitted estimator that predicts given numbers."""
+
+    preprocessor_ = None
+
+    def __init__(self, *predicted: Any) -> None:
+        self.predicted = np.array(predicted, float)
+
+    def _check_X(self, X: Any) -> Any:
+        return X
+
+    def _decided(self, X: Any) -> np.ndarray:
+        return self.predicted
+
+
+def test_average_and_spread_by_hand():
+    """Of 0 and 4 with weights 1/4 and 3/4 the mean is 3 and the variance 9/4 + 3/4 = 3; of two equal ones it is 0."""
+    blend = Blend([BlendPart(0.25, Said([0, 7]), "a"), BlendPart(0.75, Said([4, 7]), "b")])
+    np.testing.assert_allclose(blend.predicted(None, True), [[3, 7]])
+    np.testing.assert_allclose(blend.spread(None), [[math.sqrt(3), 0]])
 
 
 # --- folds ----------------------------------------------------------------------------------------------------------
@@ -337,6 +374,29 @@ def test_a_network_of_all_rows_is_the_one_that_a_fit_of_so_many_epochs_has(monke
 
 
 @pytest.mark.usefixtures("large")
+def test_all_rows_are_learned_from_for_the_mean_of_the_best_epochs(monkeypatch: pytest.MonkeyPatch):
+    """The first epoch with the best score of each fold's fit, in the mean, as it is rounded: no more and no fewer."""
+    watched: list[dict[str, list[float]]] = []
+    original = race.Race.weigh
+
+    def noted(self: Any, numbers: list[int], wanted: list[int]) -> Any:
+        scores: dict[str, list[float]] = {}
+        for (number, _), made in sorted(self.fits.items()):
+            scores.setdefault(SMALL[number].name, []).append(made.estimator.validation_scores_)
+        watched.append(scores)
+        return original(self, numbers, wanted)
+
+    monkeypatch.setattr(race.Race, "weigh", noted)
+    made = best(MLPRegressor, max_iter=30).fit(TABLE, NUMBER)
+    trained: dict[str, set[int]] = {}
+    for part in made.blend_.parts:
+        trained.setdefault(part.recipe, set()).add(part.estimator.model_.epochs_trained)
+    bests = {name: [1 + int(np.argmax(each)) for each in scores] for name, scores in watched[0].items()}
+    assert trained and all(trained[name] == {round(float(np.mean(bests[name])))} for name in trained)
+    assert any(np.ptp(bests[name]) for name in trained)  # or any of them would do
+
+
+@pytest.mark.usefixtures("large")
 def test_a_fold_for_which_there_was_no_time_does_not_count(monkeypatch: pytest.MonkeyPatch):
     original = runner.Runner._fit
 
@@ -516,6 +576,23 @@ def test_a_task_begins_if_it_can_have_half_of_its_time(monkeypatch: pytest.Monke
     ]
     found = list(made._begun_in_time(tasks, 50.0, 95.0, False))
     assert [(task.number, task.fold, seconds) for task, seconds in found] == [(0, 1, 50.0)]
+
+
+def test_the_epochs_of_all_rows_by_hand():
+    """The mean of 2, 3 and 7 is 4; 30 was best of a fit that the time limit gave another schedule."""
+    made = a_runner(dict.fromkeys([(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)], 1.0))
+    epochs = {(0, 0): (2, 10), (0, 1): (3, 10), (0, 2): (7, 10), (0, 3): (30, 40), (1, 0): (9, 10)}
+    made.fits = {key: made.fits[key]._replace(best=best, epochs=of) for key, (best, of) in epochs.items()}
+    assert made._plan(0) == (4, 10) and made._plan(1) == (9, 10)
+
+
+@pytest.mark.parametrize("last", [1, 3])
+def test_a_fit_of_all_rows_ends_with_its_last_epoch(last: int):
+    over, ends = RaceOver(threading.Event(), last), list[int]()
+    made = MLPRegressor(max_iter=10, callbacks=[over, lambda run: ends.append(run.epoch)])
+    made.fit(TABLE[["size"]], NUMBER)
+    assert ends == [*range(1, last + 1)] and made.n_iter_ == made.model_.epochs_trained == last
+    assert not over.is_cut and "least loss held out" in made.model_.history.stopped
 
 
 def test_the_folds_of_a_candidate_share_the_time(monkeypatch: pytest.MonkeyPatch):

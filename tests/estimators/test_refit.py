@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -54,14 +56,21 @@ def thetas(net: Any) -> list[np.ndarray[Any, Any]]:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_it_is_the_fit_of_all_rows_for_the_best_epochs(monkeypatch: pytest.MonkeyPatch, count: int):
+@pytest.mark.parametrize("more", [{}, {"batch_norm": True}, {"batch_norm": True, "n_members": 2}])
+def test_it_is_the_fit_of_all_rows_for_the_best_epochs(
+    monkeypatch: pytest.MonkeyPatch, count: int, more: dict[str, Any]
+):
+    """Parameters, running statistics and predictions."""
     cores(monkeypatch, count)
-    ours = {**PLAIN, "shuffle": False}  # an order draws from random_state behind the split
+    ours = {**PLAIN, "shuffle": False, **more}  # an order draws from random_state behind the split
     made = MLPRegressor(**ours, refit=True).fit(A, B)
     assert made.n_iter_refit_ == np.argmax(made.validation_scores_) + 1 < made.n_iter_
     alone = MLPRegressor(**ours | {"early_stopping": False, "max_iter": made.n_iter_refit_}).fit(A, B)
-    for own, expected in zip(made.coefs_ + made.intercepts_, alone.coefs_ + alone.intercepts_, strict=True):
-        assert_array_equal(own, expected)
+    for own, expected in zip(made.members_, alone.members_, strict=True):
+        assert_array_equal(own.theta, expected.theta)
+        for name, state in expected.states.items():
+            assert_array_equal(np.stack(own.states[name]), np.stack(state))
+    assert_array_equal(made.predict(A), alone.predict(A))
 
 
 @pytest.mark.parametrize(
@@ -239,6 +248,22 @@ def test_where_they_diverge_behind_a_good_epoch_nothing_is_said_of_it_in_the_cur
 def test_a_time_limit_that_the_first_fit_takes_leaves_none_for_it():
     made = regressor(time_limit=0.3, max_iter=1_000_000, n_iter_no_change=np.inf).fit(X, T)
     assert made.n_iter_ > 1 and made.n_iter_refit_ == 0
+
+
+@pytest.mark.parametrize(("share", "is_made"), [(0.99, False), (1.01, True)])
+def test_it_is_begun_if_95_percent_of_the_limit_are_enough_for_it(
+    monkeypatch: pytest.MonkeyPatch, share: float, is_made: bool
+):
+    """Half of the rows take 10,000 s for n epochs, so b of all rows take 10,000 b / n for each half."""
+    settings = {**PLAIN, "refit": True, "validation_fraction": 0.5}
+    known = MLPRegressor(**settings, time_limit=1e6).fit(A, B)
+    needed = 10_000 + 2 * 10_000 * known.n_iter_refit_ / known.n_iter_
+    assert 0 < known.n_iter_refit_ < known.n_iter_
+    seconds = iter([0.0, 10_000.0])
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + next(seconds))
+    monkeypatch.setattr(refit, "time", clock)
+    made = MLPRegressor(**settings, time_limit=share * needed / 0.95).fit(A, B)
+    assert made.n_iter_ == known.n_iter_ and made.n_iter_refit_ == (known.n_iter_refit_ if is_made else 0)
 
 
 def test_a_member_that_diverged_leaves_those_that_were_watched(monkeypatch: pytest.MonkeyPatch):

@@ -242,6 +242,57 @@ def test_decimals_and_several_targets(tmp_path: Path):
     ).all()
 
 
+# --- what a run is resumed with
+
+
+def test_a_fingerprint_tells_all_that_decides_the_rows(tmp_path: Path):
+    """Each source here reads other rows than all others, and each again the same."""
+    rows = {"a": X[:, 0], "b": X[:, 1], "y": Y, "w": WEIGHT, "v": WEIGHT[::-1].copy(), "z": Y[::-1].copy()}
+    texts = {"city": np.array(["Oslo", "Bern"])[Y % 2], "street": np.array(["High", "Low"])[Y % 2]}
+    one = write(tmp_path / "one.parquet", pa.table(rows | texts))
+    other = write(tmp_path / "other.parquet", pa.table(rows | texts | {"a": X[:, 2]}))
+    north, south = {"city": ("Bern", "Oslo")}, {"city": ("Oslo", "Bern")}
+    base: dict[str, Any] = {"paths": one, "columns": ["a", "b", "city", "street"], "categories": north}
+    changes: list[dict[str, Any]] = [
+        {},
+        {"paths": other},
+        {"paths": [one, other]},
+        {"paths": [other, one]},
+        {"columns": ["b", "a", "city", "street"]},
+        {"columns": ["a", "city", "street"]},
+        {"target": "z"},
+        {"target": ["y", "z"]},
+        {"target": ["z", "y"]},
+        {"weight": None},
+        {"weight": "v"},
+        {"dtype": "float64"},
+        {"categories": south},
+        {"categories": {"city": ("Oslo",)}},
+        {"categories": {"city": ("Bern", "Oslo", "Rome")}},
+        {"categories": {"street": ("Bern", "Oslo")}},
+        {"categories": north | {"street": ("High", "Low")}},
+    ]
+    first, again = ([source(**base | change).fingerprint() for change in changes] for _ in range(2))
+    assert first == again and len(set(first)) == len(changes)
+    known = source(**base | {"categories": None})
+    before = known.fingerprint()
+    known.learn_categories()
+    learned = source(**base | {"categories": north | {"street": ("High", "Low")}})
+    assert before != known.fingerprint() == learned.fingerprint()
+
+
+def test_other_categories_do_not_resume_a_run(tmp_path: Path):
+    path = write(tmp_path / "of.parquet", pa.table({"city": np.array(["Oslo", "Bern"])[Y % 2], "y": Y}))
+
+    def fit(*texts: str, **how: Any) -> None:
+        of = source(path, weight=None, categories={"city": texts})
+        model(inputs=1).fit(of, epochs=2, **how)
+
+    fit("Bern", "Oslo", callbacks=c.Checkpoint(tmp_path / "checkpoint"))
+    with pytest.raises(c.ConfigError, match="another data"):
+        fit("Oslo", "Bern", resume=tmp_path / "checkpoint")
+
+
 # --- text
 
 
