@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import json
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +20,7 @@ from chainrule.errors import ChainruleError, ConfigError
 from chainrule.recipe.data import from_arrays
 from chainrule.studio import screens
 from chainrule.studio.commands import COMMANDS, MAX_INT, Command, command, find, fitted
+from chainrule.studio.page.export import offline_page
 from chainrule.studio.server.app import AT_ONCE, serve_tab
 from chainrule.studio.studio import AHEAD, MAX_WAITING, Studio, Tab
 
@@ -211,6 +214,31 @@ def test_a_slow_page_gets_the_newest_frame():
     asyncio.run(run())
 
 
+def test_a_page_is_never_more_than_so_many_frames_behind():
+    """Whatever it says that it got: what was not sent does not count, and what it said before is not taken back."""
+
+    async def run():
+        tab, numbers = Tab(asyncio.get_running_loop()), itertools.count()
+
+        def sent() -> int:
+            """The frames that are sent until the page has to say something."""
+            for found in itertools.count():
+                tab.put("train.frame", {"n": next(numbers)})
+                if found > 3 * AHEAD or tab.take() is None:
+                    return found
+
+        tab.acknowledge(10**9)
+        assert sent() == AHEAD
+        tab.acknowledge(AHEAD - 3)
+        assert sent() == AHEAD - 3
+        tab.acknowledge(5)
+        assert sent() == 0
+        tab.acknowledge(10**9)
+        assert sent() == AHEAD
+
+    asyncio.run(run())
+
+
 def test_a_slow_page_that_missed_events_is_told_so_and_gets_every_answer():
     async def run():
         tab = Tab(asyncio.get_running_loop())
@@ -229,6 +257,30 @@ def test_a_slow_page_that_missed_events_is_told_so_and_gets_every_answer():
         ]
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "name", ["</title><script>alert(1)</script>", "a & b <b>", "&lt;", "數字.safetensors", ""]
+)
+def test_an_exported_page_has_the_name_as_text(name: str):
+    """A file may have any name. The page has its own elements alone, and the name is its title."""
+    studio = digits()
+    studio.name = name
+    elements: dict[str, list[str]] = {"": [""]}
+    inside = [""]
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: Any) -> None:
+            inside.append(tag)
+            elements.setdefault(tag, []).append("")
+
+        def handle_data(self, data: str) -> None:
+            elements[inside[-1]][-1] += data
+
+    Reader().feed(offline_page(studio, {"screen": "draw"}, []).decode())
+    assert elements["title"][0].strip() == (f"{name} – Chainrule" if name else "Chainrule")
+    counts = {tag: len(each) for tag, each in elements.items() if tag not in ("", "meta")}
+    assert counts == dict.fromkeys(["html", "head", "title", "style", "body", "div"], 1) | {"script": 2}
 
 
 class SlowSocket:

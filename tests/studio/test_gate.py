@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,9 +14,11 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from asgi import Header, Reply, ask, assert_sealed, page, small_app, upload
+from chainrule.studio.server import sessions
 from chainrule.studio.server.app import make_app
 from chainrule.studio.server.gate import SOCKETS, Gate, Tokens
 from chainrule.studio.studio import Studio
+from interleaved import interleaved
 
 PORT = 8765
 OWN = f"127.0.0.1:{PORT}"
@@ -264,6 +266,26 @@ def test_one_token_opens_one_session_in_any_number_of_threads():
         with ThreadPoolExecutor(8) as threads:
             found = [secret for secret in threads.map(tokens.redeem, [token] * 16) if secret]
         assert len(found) == 1
+
+
+@pytest.mark.parametrize("other", ["redeem", "mint"])
+def test_at_whatever_line_a_thread_stands_a_token_opens_one_session(other: str):
+    """While one that redeems a token stands still, another one redeems it too, or makes a token, which is good."""
+    used: list[Tokens] = []
+
+    def make() -> tuple[Callable[[], Any], Callable[[], Any]]:
+        tokens = Tokens()
+        token = tokens.mint()
+        used.append(tokens)
+        return lambda: tokens.redeem(token), tokens.mint if other == "mint" else lambda: tokens.redeem(token)
+
+    for found in interleaved(sessions.__file__, make):
+        assert not any(isinstance(each, Exception) for each in found), found
+        if other == "mint":
+            assert used[-1].redeem(found.pop()) is not None
+        (secret,) = [each for each in found if each is not None]
+        assert used[-1].knows(secret)
+    assert len(used) > 5  # lines
 
 
 # --- methods, sizes, errors
