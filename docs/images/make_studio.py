@@ -47,6 +47,8 @@ STEPS = 3
 SCREENS = ("backprop", "train", "neurons", "why", "plane")
 STATE = {"backprop": "&backprop.step=11"}
 """Where a screen is, beside what it opens with."""
+HEIGHT = {"backprop": 1160}
+"""Of the windows of screens that need more than SIZE to be seen whole."""
 COLORS = 96
 
 
@@ -117,6 +119,9 @@ def main() -> None:
                 context.add_cookies(cookies)  # type: ignore[arg-type]
                 for screen in chosen:
                     page = context.new_page()
+                    page.set_viewport_size(
+                        {"width": SIZE["width"], "height": HEIGHT.get(screen, SIZE["height"])}
+                    )
                     page.goto(f"{base}/#screen={screen}&lang=en&theme={theme}{STATE.get(screen, '')}")
                     idle(page)
                     if screen == "draw":

@@ -6,7 +6,7 @@ import { answerOf, chance, figure, listed, saysLoss } from './backprop_steps.js'
 function ofBatch(store, walk) {
   if (walk.labels === null || walk.shown < walk.n) return t(store, 'backprop.question_batch', { n: walk.n });
   const wrong = Array.from({ length: walk.n }, (_, row) => answerOf(store, walk, row)).filter(({ best, right }) => best !== right).length;
-  return t(store, 'backprop.question_batch_wrong', { n: walk.n, wrong });
+  return t(store, wrong ? 'backprop.question_batch_wrong' : 'backprop.question_batch_right', { n: walk.n, wrong });
 }
 
 // start: what backprop.mistake found, if the walk is of that sample.
