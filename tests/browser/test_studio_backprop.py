@@ -125,6 +125,20 @@ def test_it_begins_with_a_mistake_and_shows_a_number_beside_its_place(pages: Pag
         assert abs(value(page, "gradient")) > 0
 
 
+def test_without_a_mistake_it_says_so(pages: Pages, fresh: Studio):
+    said = fresh.model.predict(X)
+    fresh.show_data(Data("patterns", "", "", Dataset(X, said, (6, 6), "patterns")))
+    p = fresh.model.predict_proba(X)[np.arange(30), said]
+    with pages.open("backprop") as page:
+        ready(page)
+        assert page.input_value("[data-test=sample]") == str(p.argmin())
+        question = page.locator("[data-test=question]").inner_text()
+        assert question.startswith(
+            f"No mistake to learn from; {said[p.argmin()]} is the hardest, with {p.min():.1%}"[:-1]
+        )
+        assert page.locator("[data-test=next-mistake]").inner_text() == "The next largest loss"
+
+
 def test_on_a_phone_the_picture_stays_and_a_number_is_tapped(pages: Pages, fresh: Studio):
     with pages.open("backprop", phone=True) as page:
         ready(page)

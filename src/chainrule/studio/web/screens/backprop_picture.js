@@ -247,6 +247,10 @@ export function walkPicture(store, on) {
     if (!state || !plan) return;
     const mark = pointed || markAt(event.offsetX, event.offsetY);   // what was lit under a mouse is what it takes; a finger points at nothing before
     if (!mark) return;
+    if (!pointed) {   // by a finger: it stays lit
+      light(mark);
+      on.hover(mark);
+    }
     if (mark.role === 'weight') {
       const [i, j] = mark.index.split(',').map(Number);
       on.weight({ name: `${mark.link}.W`, i, j });

@@ -1,7 +1,7 @@
 // The question that a walk answers, from its numbers: a digit taken for another one, and what should change.
 import { t } from '../i18n.js';
 import { count } from '../format.js';
-import { answerOf, chance, figure, listed, saysLoss } from './backprop_steps.js';
+import { answerOf, chance, figure, listed, saysLoss, sentences } from './backprop_steps.js';
 
 function ofBatch(store, walk) {
   if (walk.labels === null || walk.shown < walk.n) return t(store, 'backprop.question_batch', { n: walk.n });
@@ -29,7 +29,7 @@ export function contextOf(store, walk, start) {
   const loss = walk.n > 1 ? t(store, 'backprop.says.loss_batch', { n: walk.n, loss: figure(walk.loss, 4) }) : saysLoss(store, walk, 0);
   if (!start) return loss;
   const values = { mistakes: count(start.mistakes || 0), searched: count(start.searched), rank: count(start.rank) };
-  return `${loss} ${t(store, start.mistakes === null ? 'backprop.start_numbers' : start.mistakes ? 'backprop.start' : 'backprop.start_right', values)}`;
+  return sentences(store, loss, t(store, start.mistakes === null ? 'backprop.start_numbers' : start.mistakes ? 'backprop.start' : 'backprop.start_right', values));
 }
 
 // Whether a model of classes is wrong about the sample of a walk.

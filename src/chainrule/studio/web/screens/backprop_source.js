@@ -16,7 +16,7 @@ export function sourcePanel(store, changed, next) {
   const controls = h('div.row.choice'), picture = h('canvas.neurons.sample', { hidden: true, 'aria-hidden': 'true' }), note = h('p.hint', { role: 'status' });
   const examples = h('div.row.examples'), head = h('div'), question = h('h2.question', { dataset: { test: 'question' } }), context = h('p.context');
   const element = h('section.panel.source', { dataset: { test: 'source' } }, h('div.asks', picture, h('div', question, context)), h('div.row.inputs', head, controls), note, examples);
-  let own = null, label = null, target = null, walk = null;
+  let own = null, label = null, target = null, walk = null, isRanked = false;   // isRanked: by loss alone, for want of mistakes
 
   const model = () => store.get('model');
   const hasData = () => Boolean(store.get('data')) && Boolean(model()) && store.get('data').features === model().inputs;
@@ -95,7 +95,7 @@ export function sourcePanel(store, changed, next) {
       found.push(field(t(store, 'backprop.size'), wholeNumber(size(), 2, Math.min(MAX_BATCH, most()), (value) => change({ 'backprop.n': value }), 'size')));
       found.push(field(t(store, 'backprop.shown'), wholeNumber(store.get('backprop.row'), 0, walk.shown - 1, (value) => store.set({ 'backprop.row': value }), 'row')));
     } else found.push(button(t(store, 'backprop.another'), () => change({ 'backprop.sample': (first() + 1 + Math.floor(Math.random() * Math.max(1, most() - 1))) % most() }), { quiet: true, 'data-test': 'another' }),
-      isFile() || !store.can('backprop.mistake') ? null : button(t(store, model().task === 'regression' ? 'backprop.next_worst' : 'backprop.next_mistake'), next, { quiet: true, 'data-test': 'next-mistake' }));
+      isFile() || !store.can('backprop.mistake') ? null : button(t(store, isRanked ? 'backprop.next_worst' : 'backprop.next_mistake'), next, { quiet: true, 'data-test': 'next-mistake' }));
     return found;
   }
 
@@ -109,6 +109,7 @@ export function sourcePanel(store, changed, next) {
 
   function show(found, start) {
     walk = found;
+    isRanked = model().task === 'regression' || Boolean(start && start.mistakes === 0);
     question.textContent = questionOf(store, walk, start);
     context.textContent = contextOf(store, walk, start);
     const kind = source(), names = { one: t(store, 'backprop.one'), batch: t(store, 'backprop.batch'), own: t(store, drawing() ? 'backprop.drawing' : 'backprop.own') };

@@ -108,6 +108,9 @@ export function answerOf(store, walk, row) {
   return { labels, p, best: largest(p), right: walk.labels[row] };
 }
 
+// Sentences one after the other, as the reader's language has them.
+export const sentences = (store, ...texts) => texts.join(store.get('lang') === 'zh' ? '' : ' ');
+
 // A probability; of one that would be 0.0 % its first digit.
 export const chance = (p) => (p > 0 && p < 0.0005 ? `${figure(100 * p, 1)} %` : percent(p));
 
@@ -119,7 +122,7 @@ export function saysLoss(store, walk, row) {
     : t(store, 'backprop.says.loss_classes', { said: found.labels[found.best], p: chance(found.p[found.best]), right: found.labels[found.right], q: chance(found.p[found.right]), loss });
   const whole = { n: walk.n, loss: figure(walk.loss, 4), penalty: figure(walk.penalty, 4) };
   const more = walk.n > 1 ? [t(store, walk.penalty ? 'backprop.says.loss_batch_penalty' : 'backprop.says.loss_batch', whole)] : walk.penalty ? [t(store, 'backprop.says.loss_penalty', whole)] : [];
-  return [text, ...more].join(' ');
+  return sentences(store, text, ...more);
 }
 
 export function listed(values) {
@@ -158,7 +161,7 @@ function saysBack(store, walk, link, row) {
   if (!link.slope) return t(store, key, values);
   const slopes = rowOf(link.slope, row), locked = lockedOf(link, row);
   const text = t(store, key, { ...values, locked, slope: figure(slopes[k], 4), product: figure(slopes[k] * error[k], 4) });
-  return isOne && locked && sort === 'activation' ? `${text} ${t(store, 'backprop.says.locked_one')}` : text;
+  return isOne && locked && sort === 'activation' ? sentences(store, text, t(store, 'backprop.says.locked_one')) : text;
 }
 
 // What a step does, in words with its numbers.
