@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 
@@ -44,6 +45,7 @@ from chainrule import (
     Tanh,
 )
 from chainrule.formulas.layers import Layer
+from chainrule.formulas.layers.activation import ACTIVATIONS
 from chainrule.inspection.attribution import (
     METHODS,
     attribute,
@@ -192,6 +194,29 @@ def test_integrated_gradients_are_exact_on_piecewise_linear_networks(name):
     assert found.error.max() <= 1e-12
     fine = integrated_gradients(model, X, steps=500)
     np.testing.assert_allclose(found.values, fine.values, atol=8e-3 * np.abs(fine.values).max())
+
+
+@pytest.mark.parametrize("name", ["relu", "deep"])
+def test_a_piece_of_a_piecewise_linear_network_takes_one_gradient(name):
+    model = randomized(NETWORKS[name])
+    f = explained(model, X)
+    pieces = [len(turning_points(f, i)) - 1 for i in range(len(X))]
+    assert integrated_gradients(model, X).settings["gradients"] == pieces
+
+
+@pytest.mark.parametrize("kind", sorted(ACTIVATIONS))
+def test_what_is_affine_between_kinks(kind):
+    layer = ACTIVATIONS[kind]()
+    if not layer.is_elementwise:
+        assert not layer.is_piecewise_affine
+        return
+    model = randomized([layer], inputs=1, loss=MeanSquaredError())
+    edges = [-6.0, *layer.kinks, 6.0]
+    bends = []
+    for start, stop in itertools.pairwise(edges):
+        z = np.linspace(start, stop, 102)[1:-1, None]
+        bends.append(np.abs(np.diff(model.outputs(z)[:, 0], 2)).max())
+    assert (max(bends) < 1e-12) == (layer.is_piecewise_affine or layer.is_affine)
 
 
 def test_a_tolerance_is_kept_and_paid_for():

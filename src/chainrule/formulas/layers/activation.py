@@ -89,6 +89,7 @@ class ReLU(Activation):
     """The rectified linear unit: a = max(0, z)      a' = 1 where z > 0, else 0"""
 
     kind = "relu"
+    is_piecewise_affine = True
     kinks = (0.0,)
     suits = HeUniform()
     ops = elementwise
@@ -108,6 +109,7 @@ class LeakyReLU(Activation):
     """The leaky ReLU: a = z where z > 0, else slope * z      a' = 1 where z > 0, else slope"""
 
     kind = "leaky_relu"
+    is_piecewise_affine = True
     kinks = (0.0,)
     suits = HeUniform()
     ops = elementwise
@@ -139,6 +141,7 @@ class PReLU(Activation):
     """
 
     kind = "prelu"
+    is_piecewise_affine = True
     kinks = (0.0,)
     suits = HeUniform()
     stacks = True

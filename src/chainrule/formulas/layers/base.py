@@ -144,6 +144,8 @@ class Layer(ABC):
     # Facts, by which attributions, derivations and methods choose what they do. A subclass inherits them.
     is_affine: ClassVar[bool] = False
     """whether in prediction the output is J a + c, with J and c the same for every a"""
+    is_piecewise_affine: ClassVar[bool] = False
+    """whether it is affine between its kinks, see `from_kinks`"""
     is_elementwise: ClassVar[bool] = False
     """whether in prediction each output is a function of the one input in its own column"""
     is_identity: ClassVar[bool] = False

@@ -74,6 +74,7 @@ class PiecewiseLinearEmbedding(InPlace):
     section 3.2; with w0 and b0 as in Gorishniy, Kotelnikov, Babenko, "TabM", ICLR 2025.
     """
 
+    is_piecewise_affine = True
     size: int = 16
     bins: int = 48
     columns: tuple[int, ...] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,7 +12,8 @@ from chainrule.data.checks import check_count
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution.explained import ROWS, Explained, Floats, explained
 from chainrule.inspection.attribution.result import Attribution, result
-from chainrule.network.tree import places
+from chainrule.network.blocks import Block
+from chainrule.network.tree import places, walk
 from chainrule.trained.trained import Trained
 
 NODES = 8
@@ -43,8 +45,8 @@ def integrated_gradients(
     The adaptive rule cuts the way where a ReLU (or another kinked activation) on it turns on or off. The turning
     points are found layer by layer: up to a layer's pre-activations everything is linear between the turning points of
     the layers before it, so a zero lies where the straight line through the two ends has it. Each piece has 8 nodes,
-    and a piece whose part of the sum misses its part of f(x) - f(b) is halved. For networks of dense layers and ReLUs
-    the result is exact up to rounding.
+    or 1 where f is affine between turning points, as of dense layers and ReLUs, and a piece whose part of the sum
+    misses its part of f(x) - f(b) is halved. For such networks the result is exact up to rounding.
     Source: Sundararajan, Taly, Yan, "Axiomatic attribution for deep networks", ICML 2017, eq. 1, proposition 1.
     """
     f = explained(model, X, target=target, against=against, baseline=baseline, shape=shape).behind_codes()
@@ -75,25 +77,26 @@ def _adaptive(f: Explained, i: int, tolerance: float) -> tuple[Floats, int]:
     edges = turning_points(f, i)  # (pieces + 1,)
     at_edges = f.value(_along(f, i, edges), f.V[i])  # (pieces + 1,)
     goal = max(tolerance * abs(at_edges[-1] - at_edges[0]), ROUNDING * float(np.abs(at_edges).max()))
-    nodes, weights = gauss_legendre(NODES)
+    count = 1 if is_piecewise_affine(f) else NODES
+    nodes, weights = gauss_legendre(count)
     starts, stops, rises = edges[:-1], edges[1:], np.diff(at_edges)
     total, used, left = np.zeros_like(way), 0, 0.0
     while len(starts):
         sums = np.empty((len(starts), len(way)))
-        for first in range(0, len(starts), ROWS // NODES):
-            some = slice(first, first + ROWS // NODES)
+        for first in range(0, len(starts), ROWS // count):
+            some = slice(first, first + ROWS // count)
             width = stops[some] - starts[some]  # (some,)
-            t = starts[some, None] + width[:, None] * nodes  # (some, NODES)
+            t = starts[some, None] + width[:, None] * nodes  # (some, count)
             g = f.gradient(_along(f, i, t.ravel()), f.V[i]).reshape(*t.shape, -1)
             sums[some] = way * (width[:, None] * np.einsum("k,pki->pi", weights, g))
-        used += starts.size * NODES
+        used += starts.size * count
         errors = np.abs(sums.sum(1) - rises)  # (pieces,) each piece has its own completeness
         # Halve the worst pieces, as few as possible: the others' errors then add up to less than half the limit.
         order = np.argsort(errors)
         fine = np.zeros(len(errors), np.bool_)
         fine[order] = np.cumsum(errors[order]) <= max(goal - left, 0) / 2
         fine |= (stops - starts) < 1e-12
-        if used + 2 * NODES * np.count_nonzero(~fine) > MAX_GRADIENTS:
+        if used + 2 * count * np.count_nonzero(~fine) > MAX_GRADIENTS:
             fine[:] = True
         total += sums[fine].sum(0)
         left += float(errors[fine].sum())
@@ -107,13 +110,22 @@ def _adaptive(f: Explained, i: int, tolerance: float) -> tuple[Floats, int]:
     return total, used
 
 
+def is_piecewise_affine(f: Explained) -> bool:
+    """Return whether f is affine on each piece between turning points, so that it has one gradient there."""
+    return all(
+        layer.joins_linearly if isinstance(layer, Block) else layer.is_affine or layer.is_piecewise_affine
+        for layer in (link.layer for link in walk(f.links))
+    )
+
+
 def turning_points(f: Explained, i: int) -> Floats:
     """Return 0, 1, and the sorted places on sample i's line where an activation's z, or a number, passes a kink."""
     t = np.array([0.0, 1.0])
-    number = 0
-    while number < len(found_at := list(_beside_kinks(f, f.forward(_along(f, i, t))[1]))):
-        z = found_at[number]  # (len(t), width)
-        number += 1
+    for number in itertools.count():
+        caches = f.forward(_along(f, i, t))[1]
+        z = next(itertools.islice(_beside_kinks(f, caches), number, None), None)  # (len(t), width)
+        if z is None:
+            break
         turns = (z[:-1] > 0) != (z[1:] > 0)
         piece, unit = np.nonzero(turns)
         a, b = z[piece, unit], z[piece + 1, unit]
@@ -128,9 +140,10 @@ def turning_points(f: Explained, i: int) -> Floats:
 
 
 def _beside_kinks(f: Explained, caches: Sequence[Any]) -> Iterator[Floats]:
-    """Iterate over z minus each kink (rows, width) of the layers, in the order of the walk."""
+    """Iterate over z minus each kink (rows, kinks * width) of the layers that have some, in the order of the walk."""
     for link, *_, (cache,) in places(f.links, caches):
-        yield from link.layer.from_kinks(cache, f.ctx.at(link))
+        if distances := link.layer.from_kinks(cache, f.ctx.at(link)):
+            yield np.hstack(distances)
 
 
 def _along(f: Explained, i: int, t: Floats) -> Floats:
