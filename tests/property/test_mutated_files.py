@@ -336,7 +336,107 @@ def read_checkpoint(path: Path) -> Any:
         return None  # it was read, and what it held was noticed
 
 
+def a_table() -> Any:
+    import pyarrow as pa
+
+    words = [f"w{k % 5}" if k % 7 else None for k in range(60)]
+    columns = {
+        "n": np.arange(60.0),
+        "s": words,
+        "many": [f"text {k}" for k in range(60)],
+        "list": [[1, 2]] * 60,
+    }
+    return pa.table(columns | {"kind": pa.array(words).dictionary_encode()})
+
+
+def parquet_files() -> list[bytes]:
+    from pyarrow import parquet
+
+    kinds: tuple[dict[str, Any], ...] = (
+        {"compression": "zstd"},
+        {"compression": "none", "use_dictionary": False, "data_page_version": "2.0"},
+    )
+    return [
+        saved(functools.partial(parquet.write_table, a_table(), row_group_size=30, **how)) for how in kinds
+    ]
+
+
+def arrow_files() -> list[bytes]:
+    import pyarrow as pa
+
+    def write(file: Any, make: Any, compression: str | None) -> None:
+        table = a_table()
+        with make(file, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+            writer.write_table(table)
+
+    kinds = ((pa.ipc.new_file, None), (pa.ipc.new_file, "zstd"), (pa.ipc.new_stream, "zstd"))
+    return [saved(lambda file, make=make, how=how: write(file, make, how)) for make, how in kinds]
+
+
+def csv_files() -> list[bytes]:
+    return [b'a;"b";c\r\n1;"x\r\ny";3,5\r\n;NA;1.234,5\r\n', "é,y\n1,Łódź\n".encode()]
+
+
+def read_table(ending: str) -> Callable[[Path], Any]:
+    """Read a table whose cells can then be used, in one thread, which takes no address space of its own."""
+
+    def read(path: Path) -> Any:
+        import pyarrow as pa
+
+        from chainrule.datasets import read_table
+
+        pa.set_memory_pool(pa.system_memory_pool())
+        pa.set_cpu_count(1)
+        pa.set_io_thread_count(1)
+        (named := path.with_name(f"{path.name}{ending}")).write_bytes(path.read_bytes())
+        found = read_table(named)
+        return found.to_pydict() if isinstance(found, pa.Table) else list(map(list, found.values()))
+
+    return read
+
+
+@functools.cache
+def saved_average() -> tuple[dict[str, Any], str]:
+    """The tensors and the metadata of an average of two estimators, and what the metadata say of the average."""
+    from safetensors.numpy import load
+
+    import chainrule as c
+
+    with tempfile.TemporaryDirectory() as folder:
+        path, X = Path(folder) / "part", {"a": np.arange(20.0)}
+        settings = {"preprocess": "auto", "hidden_layer_sizes": (2,), "max_iter": 1, "random_state": 0}
+        c.MLPRegressor(**settings).fit(X, X["a"]).save(path)
+        data = path.read_bytes()
+    record = {"recipe": "fast", "parameters": {"alpha": [0.1]}, "networks": 2, "epochs": 9, "seconds": 1.5}
+    record |= {"loss": 0.25, "weight": 0.75, "error": ""}
+    said = {"weights": [0.75, 0.25], "recipes": ["fast", "ranks"], "temperature": 1.0}
+    said["report"] = [record, record | {"loss": None, "weight": 0.25, "error": "no time"}]
+    tensors = dict(load(data)) | {"part_1": np.frombuffer(data, np.uint8)}
+    return {"tensors": tensors, "metadata": json.loads(entry("chainrule", [data])[0])}, json.dumps(said)
+
+
+def in_average(data: bytes) -> bytes:
+    from safetensors.numpy import save
+
+    kept, _ = saved_average()
+    metadata = json.dumps(kept["metadata"])[:-1] + ', "blend": ' + data.decode(errors="replace") + "}"
+    return bytes(save(kept["tensors"], {"chainrule": metadata}))
+
+
+def read_average(path: Path) -> Any:
+    import chainrule as c
+
+    made = c.MLPRegressor.load(path)
+    return repr(made.report_), made.report_._repr_html_(), made.predict({"a": [1.0]})
+
+
 FORMATS: dict[str, Format] = {
+    "parquet": Format(500, parquet_files, read_table(".parquet")),
+    "arrow": Format(500, arrow_files, read_table(".arrow")),
+    "csv": Format(300, csv_files, read_table(".csv")),
+    "report of an average": Format(
+        500, lambda: [saved_average()[1].encode()], read_average, in_average, is_json=True
+    ),
     "idx": Format(1200, idx_files, read_idx),
     "idx.gz": Format(800, lambda: [gzip.compress(data, mtime=0) for data in idx_files()], read_idx),
     "idx in gz": Format(800, idx_files, read_idx, lambda data: gzip.compress(data, mtime=0)),

@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 import chainrule as c
 from chainrule.datasets import idx, read_table
-from chainrule.datasets.parquet_pages import pages
+from chainrule.datasets.parquet_pages import chunks, pages
 from chainrule.datasets.unpacked import unpacked_bytes
 
 N = 20_000
@@ -138,10 +138,14 @@ def test_honest_parquet_files_of_every_writing(
     assert read_table(path).equals(HONEST)
     metadata = parquet.ParquetFile(path).metadata
     with path.open("rb") as file:
-        for j in range(metadata.num_columns):
-            chunk = metadata.row_group(0).column(j)
-            found, most = pages(file, chunk), chunk.total_uncompressed_size  # with the heads of the pages
-            assert found.values == chunk.num_values and 0 < found.unpacked < most
+        for k, group in enumerate(chunks(file)):
+            for j, chunk in enumerate(group):
+                said, found = metadata.row_group(k).column(j), pages(file, chunk)
+                assert found.values == chunk.values == said.num_values
+                assert (
+                    0 < found.unpacked < said.total_uncompressed_size
+                )  # which has the heads of the pages too
+    assert (len(group), k) == (metadata.num_columns, metadata.num_row_groups - 1)
 
 
 @pytest.mark.parametrize("make", [pa.ipc.new_file, pa.ipc.new_stream])

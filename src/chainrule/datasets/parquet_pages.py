@@ -1,5 +1,7 @@
 """How many bytes the pages of a Parquet file hold when they are unpacked, read from the head of each page.
 
+    footer:       a struct, its length in 4 bytes, the signature; in it 4 row groups, in these 1 column chunks, in these
+                  3 metadata: 5 values, 9 the byte of the first data page, 11 that of the dictionary
     column chunk: a dictionary page or none, then data pages, until they have the values that the footer says
     page:         a head (a struct in Thrift's compact protocol), then the page, packed
     head:         1 type    2 bytes unpacked    3 bytes packed    5, 7, 8 of a data page, a dictionary, a data page of
@@ -11,6 +13,8 @@ Source: Apache Parquet, "parquet.thrift" and "Encodings"; Apache Thrift, "Thrift
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 HEAD_BYTES = (1 << 12, 1 << 18, 1 << 24)
@@ -23,7 +27,7 @@ DELTA_BYTE_ARRAY = 7
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 4}
 """The bytes of a value as PyArrow has it; of text without its letters."""
 _STOP, _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 0, 1, 2, 3, 7, 8, 9, 10, 11, 12
-_DEEPEST = 8
+_DEEPEST = 16
 
 
 class ColumnPages(NamedTuple):
@@ -39,16 +43,48 @@ class ColumnPages(NamedTuple):
     """of the values in the data pages"""
 
 
-def pages(file: BinaryIO, chunk: Any) -> ColumnPages:
-    """Read the heads of the pages of a column chunk, as PyArrow's metadata describe it.
+class ColumnChunk(NamedTuple):
+    """Where the pages of a column lie that belong to a row group."""
 
-    Raises ValueError for what are no pages.
+    begin: int
+    """the byte of the first page"""
+    values: int
+    """their number, nulls too"""
+
+
+def chunks(file: BinaryIO) -> list[list[ColumnChunk]]:
+    """Return the column chunks of each row group, as the footer of a file says.
+
+    PyArrow's own objects of them end the process where the footer's statistics are damaged.
+    Raises ValueError for what is no footer.
     """
-    starts = (chunk.data_page_offset, chunk.dictionary_page_offset)
-    at = min(start for start in starts if start is not None and (start > 0 or start == starts[0]))
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 8))
+    length = int.from_bytes(file.read(4), "little")
+    if length > size - 8:
+        raise ValueError("its footer is cut off")
+    file.seek(size - 8 - length)
+    footer = _Struct(file.read(length))
+    try:
+        return [[_chunk(footer.read()) for _ in footer.structs(1)] for _ in footer.structs(4)]
+    except IndexError as error:
+        raise ValueError("its footer is cut off") from error
+
+
+def _chunk(said: dict[int, Any]) -> ColumnChunk:
+    metadata = said.get(3)
+    if not isinstance(metadata, dict):
+        raise ValueError("a column chunk has no metadata")
+    data, dictionary = _number(metadata, 9), _number({11: 0} | metadata, 11)
+    return ColumnChunk(min(data, dictionary) if dictionary else data, _number(metadata, 5))
+
+
+def pages(file: BinaryIO, chunk: ColumnChunk) -> ColumnPages:
+    """Read the heads of the pages of a column chunk. Raises ValueError for what are no pages."""
+    at = chunk.begin
     total = longest = values = 0
     encodings = set[int]()
-    while values < chunk.num_values:
+    while values < chunk.values:
         head, length = _head(file, at)
         kind, unpacked, packed = (_number(head, field) for field in (1, 2, 3))
         data = head.get({DATA: 5, DATA_2: 8}.get(kind, -1))
@@ -65,7 +101,7 @@ def pages(file: BinaryIO, chunk: Any) -> ColumnPages:
 def _number(head: dict[int, Any], field: int) -> int:
     value = head.get(field)
     if not isinstance(value, int) or value < 0:
-        raise ValueError(f"the head of a page has {value!r:.40} in field {field}")
+        raise ValueError(f"a struct has {value!r:.40} in field {field}")
     return value
 
 
@@ -95,15 +131,34 @@ class _Struct:
         self.data, self.at = data, 0
 
     def read(self, depth: int = 0) -> dict[int, Any]:
+        """Read a struct."""
         if depth > _DEEPEST:
-            raise ValueError("the head of a page nests too deep")
-        found: dict[int, Any] = {}
+            raise ValueError("its structs nest too deep")
+        return {field: self.value(kind, depth) for field, kind in self.fields()}
+
+    def structs(self, wanted: int) -> Iterator[None]:
+        """Pass over a struct, and stop before each struct in one of its lists, which the caller is to read."""
+        for field, kind in self.fields():
+            if field == wanted:
+                count, inner = self.beginning()
+                if kind != _LIST or inner != _STRUCT:
+                    raise ValueError(f"a struct has other than a list of structs in field {field}")
+                for _ in range(count):
+                    yield
+            else:
+                self.value(kind, 0)
+
+    def fields(self) -> Iterator[tuple[int, int]]:
+        """Iterate over the fields of a struct, number and type; the caller is to read each value."""
         field = 0
         while (byte := self.byte()) != _STOP:
-            kind, step = byte & 15, byte >> 4
-            field = field + step if step else self.integer()
-            found[field] = self.value(kind, depth)
-        return found
+            field = field + (byte >> 4) if byte >> 4 else self.integer()
+            yield field, byte & 15
+
+    def beginning(self) -> tuple[int, int]:
+        """Read the beginning of a list: the number of its values, and their type."""
+        byte = self.byte()
+        return (self.varint() if byte >> 4 == 15 else byte >> 4), byte & 15
 
     def value(self, kind: int, depth: int, in_list: bool = False) -> Any:
         if kind in (_TRUE, _FALSE):
@@ -121,10 +176,9 @@ class _Struct:
                 raise IndexError
             return None
         if kind in (_LIST, _SET):
-            byte = self.byte()
-            count = self.varint() if byte >> 4 == 15 else byte >> 4
+            count, inner = self.beginning()
             for _ in range(count):
-                self.value(byte & 15, depth + 1, True)
+                self.value(inner, depth + 1, True)
             return None
         if kind == _MAP and (count := self.varint()):
             byte = self.byte()
@@ -133,7 +187,7 @@ class _Struct:
             return None
         if kind == _MAP:
             return None
-        raise ValueError("the head of a page is damaged")
+        raise ValueError("a struct is damaged")
 
     def byte(self) -> int:
         self.at += 1
@@ -148,7 +202,7 @@ class _Struct:
                 return value
             shift += 7
             if shift > 63:
-                raise ValueError("the head of a page is damaged")
+                raise ValueError("a struct is damaged")
 
     def integer(self) -> int:
         value = self.varint()

@@ -12,7 +12,7 @@ from chainrule.core.files import open_regular
 from chainrule.datasets.arrow_messages import SIGNATURE, messages
 from chainrule.datasets.excel import read_excel
 from chainrule.datasets.idx import PathLike, is_bomb, refuse_bomb
-from chainrule.datasets.parquet_pages import NO_DICTIONARY, pages, width_of
+from chainrule.datasets.parquet_pages import NO_DICTIONARY, chunks, pages, width_of
 from chainrule.datasets.text_tables import MAX_CELLS, read_text_table
 from chainrule.datasets.unpacked import unpacked_bytes
 from chainrule.errors import DataError, FormatError
@@ -74,19 +74,21 @@ def _parquet(file: Any, name: str) -> Any:
     _check_columns(name, schema)
     _check_size(name, found.num_rows, found.num_columns)
     texts, longest, unpacked, values = list[str](), 0, 0, 0
+    groups = chunks(file)
+    if any(len(group) != found.num_columns for group in groups) or len(groups) != found.num_row_groups:
+        raise ValueError("its row groups have other columns than its schema")
     for j in range(found.num_columns):
-        column = opened.schema.column(j)
-        chunks = [pages(file, found.row_group(k).column(j)) for k in range(found.num_row_groups)]
-        unpacked += sum(each.unpacked for each in chunks)
-        values += sum(each.values for each in chunks) * width_of(column)
+        column, own = opened.schema.column(j), [pages(file, group[j]) for group in groups]
+        unpacked += sum(each.unpacked for each in own)
+        values += sum(each.values for each in own) * width_of(column)
         refuse_bomb(name, max(unpacked, values), packed)
         if column.physical_type != "BYTE_ARRAY":
             continue
         if column.path != column.name:  # in a list or a struct
-            _check_nested(name, column.path, sum(each.values * each.longest for each in chunks), packed)
-        elif any(each.encodings & NO_DICTIONARY for each in chunks):
-            longest += max(each.longest for each in chunks)
-        elif any(each.longest for each in chunks):
+            _check_nested(name, column.path, sum(each.values * each.longest for each in own), packed)
+        elif any(each.encodings & NO_DICTIONARY for each in own):
+            longest += max(each.longest for each in own)
+        elif any(each.longest for each in own):
             texts.append(column.path)
     # Text that occurs often is read as a dictionary, in which it takes no room before it is counted.
     opened = parquet.ParquetFile(file, metadata=found, read_dictionary=texts)
