@@ -92,6 +92,11 @@ def places(known: Sequence[str], came: Sequence[str], name: str) -> list[int]:
         near = get_close_matches(each.casefold(), others, 1)
         shown.append(f"{each!r}" + (f" (renamed to {others[near[0]]!r}?)" if near else ""))
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+    if all(each.startswith(tuple(f"{other}{sign}" for other in came for sign in " =")) for each in missing):
+        raise DataError(
+            f"{name} has a table's own columns, and the model takes what an estimator makes of them, such as "
+            f"{missing[0]!r}; pass preprocessor_.transform({name}) of that estimator."
+        )
     raise DataError(
         f"{name} lacks {', '.join(shown)}{more} of the {len(known)} columns that the model was trained on; "
         "give its columns these names."

@@ -1,6 +1,6 @@
 """Numbers and missing values written as text: what a cell of a table says.
 
-    "12"  "-1.5e3"  "1,234.50"  "12 %"  "$5"        with a decimal point; commas part groups of three digits
+    "12"  "-1.5e3"  "1,234.50"  "12 %"  "$5"  "5 €" with a decimal point; commas part groups of three digits
     "3,14"  "1.234,50"                              with a decimal comma, where the column as a whole reads so
     ""  "NA"  "n/a"  "NaN"  "null"  "None"  "?"     missing
 
@@ -24,7 +24,7 @@ _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
 _COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?", re.ASCII)
 _CODE = re.compile(r"0\d+", re.ASCII)
-_AROUND = re.compile(r"[$€£¥]?\s*(.*?)\s*%?", re.DOTALL)
+_AROUND = re.compile(r"[$€£¥]?\s*(.*?)\s*[%$€£¥]?", re.DOTALL)
 _DIGITS = re.compile(r"[0-9+\-.eE\n]+")
 _CODES = re.compile(r"\n0[0-9]+\n")
 _SIGNS = b"0123456789+-.eE\n"

@@ -19,7 +19,7 @@ from chainrule.errors import ConfigError, DataError
 from chainrule.estimators.base import MLPEstimator
 from chainrule.estimators.constraints import SHARE, SHARED, StrOptions
 from chainrule.estimators.documentation import documented
-from chainrule.estimators.labels import distinct, learn
+from chainrule.estimators.labels import distinct, learn, whole_labels
 from chainrule.estimators.rates import has_partial_fit
 from chainrule.estimators.settings import FitSettings
 from chainrule.formulas.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
@@ -62,7 +62,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
     # --- labels -----------------------------------------------------------------------------------------------------
 
     def _check_y(self, X: Any, y: Any, weight: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X, y = self._validated(X, y, weight, reset)
+        X, y = self._validated(X, whole_labels(y), weight, reset)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
@@ -96,7 +96,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):  # type: ignore[misc]
         return self._labels.decode(y)
 
     def _check_val_y(self, X: Any, y: Any) -> Any:
-        y = np.asarray(y)
+        y = np.asarray(whole_labels(y))
         y = column_or_1d(y) if y.ndim == 2 and y.shape[1] == 1 else y
         check_consistent_length(X, y)
         assert_all_finite(y, input_name="y_val")

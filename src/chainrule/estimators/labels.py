@@ -54,6 +54,17 @@ def learn(y: Any) -> Labels:
     return Labels(classes, kind.removesuffix("-indicator"), sparse.issparse(y))
 
 
+def whole_labels(y: Any) -> Any:
+    """Return labels of a nullable type of pandas, as Int64, in NumPy's type if none is missing; others as they are.
+
+    scikit-learn's checks would make floats of them.
+    """
+    numpy_type = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    if numpy_type is None or numpy_type.kind not in "biu" or not hasattr(y, "isna") or y.isna().any():
+        return y
+    return np.asarray(y.to_numpy(dtype=numpy_type))
+
+
 def distinct(y: Any, name: str) -> tuple[str, NDArray[Any]]:
     """Return what labels are, in scikit-learn's words, and the sorted ones of them; with several a sample the columns.
 

@@ -20,6 +20,7 @@ from chainrule.estimators.constraints import SHARED, Interval, StrOptions
 from chainrule.estimators.continuing import check_outputs
 from chainrule.estimators.documentation import documented
 from chainrule.estimators.settings import FitSettings
+from chainrule.estimators.tables.target import as_written
 from chainrule.formulas.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError, Poisson, Quantile
 from chainrule.formulas.metrics import r2
 
@@ -33,11 +34,16 @@ LOSSES: dict[str, Loss | None] = {
 """The losses by name, the first two scikit-learn's; "quantile" has settings."""
 
 
-def as_numbers(y: Any) -> NDArray[np.float64]:
-    """Return targets as float64. Raises DataError for others than numbers."""
+def as_numbers(y: Any, *, quietly: bool = False) -> NDArray[np.float64]:
+    """Return targets as float64, text with a unit such as "29.85 €" too. Raises DataError for others than numbers.
+
+    quietly: without a hint at the unit.
+    """
     try:
         return np.asarray(y, np.float64)
     except (TypeError, ValueError) as error:
+        if (read := as_written(y, quietly=quietly)) is not None:
+            return read
         raise DataError(
             f"y must be numbers (n,) or (n, outputs) to predict ({error}); use MLPClassifier for labels."
         ) from error
@@ -117,6 +123,8 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
         return np.repeat(columns, self._quantiles(), 1)
 
     def _check_val_y(self, X: Any, y: Any) -> Any:
+        if np.asarray(y).dtype.kind in "OUT":
+            y = as_numbers(y, quietly=True)
         y = check_array(y, ensure_2d=False, dtype="numeric")
         check_consistent_length(X, y)
         return y
@@ -136,6 +144,8 @@ class MLPRegressor(RegressorMixin, MLPEstimator):  # type: ignore[misc]
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R2 of the prediction, or of the middle one of several quantiles."""
         predicted = self.predict(X)
+        if y is not None and np.asarray(y).dtype.kind in "OUT":
+            y = as_numbers(y, quietly=True)
         if self._quantiles() > 1:
             predicted = predicted[:, self._middle()]
         return float(r2_score(y, predicted, sample_weight=sample_weight))

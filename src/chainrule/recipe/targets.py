@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import DataError
-from chainrule.estimators.tables import kinds, reading
-from chainrule.estimators.tables.column import plain
-from chainrule.estimators.tables.target import infer_task
+from chainrule.estimators.tables import hints, kinds, reading
+from chainrule.estimators.tables.column import numbers, plain
+from chainrule.estimators.tables.target import infer_task, quantities_with_unit
 from chainrule.formulas.losses import LOSSES
 from chainrule.recipe.naming import PYTHON, Names
 
@@ -45,6 +45,9 @@ def read_target(
     """
     where = f"the column {name!r} of {source}"
     column = reading.read({name: values}, source).columns[0]
+    if (known := quantities_with_unit(column)) is not None:
+        hints.give(f"{where} is read as numbers without their unit {known.unit!r}.")
+        column, values = numbers(name, known.values), known.values
     taken = kinds.take(column)
     rows = np.flatnonzero(~np.isnan(taken.values))
     if not len(rows):
@@ -67,8 +70,9 @@ def read_target(
     count = len(np.unique(found))
     if to_learn and 2 * count > len(rows) and count > 2:
         raise DataError(
-            f"{where} has {count:,} different texts in {len(rows):,} rows, too many to be classes; "
-            "name a column with fewer."
+            f"{where} has {count:,} different texts in {len(rows):,} rows, such as "
+            f"{texts[int(found[0])][:40]!r}, too many to be classes; name a column with fewer, or if they are "
+            "quantities write them as numbers."
         )
     return TargetColumn(name, np.array(texts)[found.astype(np.int64)], rows, False, why)
 

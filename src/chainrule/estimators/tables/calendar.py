@@ -1,4 +1,4 @@
-"""Dates: their texts, and the numbers that a network learns from.
+"""Dates and times of the day: their texts, and the numbers that a network learns from.
 
     days         days since the earliest date of training, with their fraction
     year         the calendar year
@@ -34,9 +34,25 @@ _ISO = re.compile(
     re.ASCII,
 )
 _BARE = re.compile(r"[1-9]\d{3}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?", re.ASCII)
-_PARTED = re.compile(r"(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}))?)?", re.ASCII)
-ORDERS = ("iso", "ymd", "dmy", "mdy")
-"""How a column writes its dates: 2024-12-31, 2024/12/31, 31.12.2024 or 12/31/2024."""
+_CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?"
+_PARTED = re.compile(rf"(\d{{1,4}})([/.-])(\d{{1,2}})\2(\d{{1,4}})(?:[T ]{_CLOCK})?", re.ASCII)
+_TIME = re.compile(_CLOCK, re.ASCII)
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october"),
+    *("november", "december"),
+)
+_NAME = r"(?P<month>[A-Za-z]{3,9})\.?"
+_NAMED = {
+    "my": re.compile(rf"{_NAME}[ -](?P<year>\d{{4}})", re.ASCII),
+    "ym": re.compile(r"(?P<year>[12]\d{3})[/-](?P<month>\d{2})", re.ASCII),
+    "dby": re.compile(rf"(?P<day>\d{{1,2}})[ -]{_NAME}[ -](?P<year>\d{{4}}|\d\d)(?: {_CLOCK})?", re.ASCII),
+    "bdy": re.compile(rf"{_NAME} (?P<day>\d{{1,2}}),? (?P<year>\d{{4}})(?: {_CLOCK})?", re.ASCII),
+}
+ORDERS = ("iso", "ymd", "dmy", "mdy", "my", "ym", "dby", "bdy", "time")
+"""How a column writes its dates: 2024-12-31, 2024/12/31, 31.12.2024, 12/31/2024, Dec 2024, 2024-12, 31-Dec-2024,
+Dec 31, 2024; or times of the day, 23:59 or 11:59 PM, which are those of 1970-01-01. A year of two digits is one of 1969
+to 2068, as in POSIX."""
+_SURE = frozenset(ORDERS) - {"dmy", "mdy"}
 
 
 def read_dates(texts: Sequence[str], order: str) -> Array:
@@ -46,22 +62,31 @@ def read_dates(texts: Sequence[str], order: str) -> Array:
     return np.array([math.nan if is_missing(text) else _read(text, order) for text in texts], float)
 
 
-def order_of(texts: Sequence[str]) -> str | None:
-    """Return the one order in which all texts are dates, missing ones aside.
+def orders_of(texts: Sequence[str]) -> list[str]:
+    """Return the orders in which all texts are dates or times, missing ones aside.
 
-    None if there is none, and where day and month could be either way on every date.
+    There are several where day and month could be either way on every date.
     """
     there = [text for text in texts if not is_missing(text)]
-    if not there or not (_ISO.fullmatch(there[0]) or _PARTED.fullmatch(there[0])):
-        return None
+    if not there:
+        return []
     fitting = []
     for order in ORDERS:
         try:
+            _read(there[0], order)
             read_dates(there, order)
         except ValueError:
             continue
+        if order in _SURE:
+            return [order]
         fitting.append(order)
-    return fitting[0] if fitting and (len(fitting) == 1 or fitting[0] in ("iso", "ymd")) else None
+    return fitting
+
+
+def order_of(texts: Sequence[str]) -> str | None:
+    """Return the one order in which all texts are dates; None if there is none, and if there are several."""
+    found = orders_of(texts)
+    return found[0] if len(found) == 1 else None
 
 
 def _read(text: str, order: str) -> float:
@@ -73,17 +98,61 @@ def _read(text: str, order: str) -> float:
             re.sub(r"\.(\d{6})\d+", r".\1", written).replace(" Z", "Z").replace(" +", "+").replace(" -", "-")
         )
         made = datetime.datetime.fromisoformat(written)
+    elif order == "time":
+        made = datetime.datetime(1970, 1, 1, *_clock(_matched(_TIME, text)))
+    elif order in _NAMED:
+        found = _matched(_NAMED[order], text)
+        parts = {"day": "1", **found.groupdict()}
+        made = datetime.datetime(
+            _year(parts["year"]), _month(parts["month"]), int(parts["day"]), *_clock(found)
+        )
     else:
-        found = _PARTED.fullmatch(text)
-        if found is None:
-            raise ValueError(text)
+        found = _matched(_PARTED, text)
         parts = dict(zip(order, (found[1], found[3], found[4]), strict=True))
-        if len(parts["y"]) != 4:
+        short = len(parts["y"]) == 2 and order != "ymd"
+        if found[2] == "." and short and not (len(parts["d"]) == len(parts["m"]) == 2):
+            raise ValueError(text)  # such as the number of a version
+        if len(parts["y"]) != 4 and not short:
             raise ValueError(text)
-        clock = (int(found[5] or 0), int(found[6] or 0), int(found[7] or 0))
-        made = datetime.datetime(int(parts["y"]), int(parts["m"]), int(parts["d"]), *clock)
+        made = datetime.datetime(_year(parts["y"]), int(parts["m"]), int(parts["d"]), *_clock(found))
     aware = made if made.tzinfo is not None else made.replace(tzinfo=datetime.UTC)
     return (aware - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)).total_seconds()
+
+
+def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    found = pattern.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    return found
+
+
+def _year(digits: str) -> int:
+    """Return a year, of two digits one of 1969 to 2068."""
+    return int(digits) if len(digits) == 4 else int(digits) + (1900 if int(digits) > 68 else 2000)
+
+
+def _month(name: str) -> int:
+    """Return the number of a month from its name, the first three letters of it, "Sept" or its digits."""
+    if name.isdigit():
+        return int(name)
+    low = name.lower()
+    for k, known in enumerate(_MONTHS, 1):
+        if low in (known, known[:3]) or (low == "sept" and k == 9):
+            return k
+    raise ValueError(name)
+
+
+def _clock(found: re.Match[str]) -> tuple[int, int, int]:
+    """Return hour, minute and second; 0 of what is not written."""
+    parts = found.groupdict()
+    if parts.get("hour") is None:
+        return 0, 0, 0
+    hour, half = int(parts["hour"]), (parts["half"] or "").lower()
+    if half:
+        if not 1 <= hour <= 12:
+            raise ValueError(found[0])
+        hour = hour % 12 + 12 * (half == "p")
+    return hour, int(parts["minute"]), int(parts["second"] or 0)
 
 
 def in_range(seconds: Array) -> Array:

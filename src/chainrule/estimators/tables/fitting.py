@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import DataError
-from chainrule.estimators.tables import calendar, kinds
+from chainrule.estimators.tables import calendar, hints, kinds
 from chainrule.estimators.tables.column import Column
 from chainrule.estimators.tables.kinds import Taken
 from chainrule.estimators.tables.learned import Lane, LearnedColumn
@@ -18,12 +19,14 @@ from chainrule.estimators.tables.statistics import Array, Ordered
 
 CHUNK = 1 << 23
 """numbers that are worked on at a time: 64 MB"""
-MOST_CODES = 10_000
+MOST_CODES = 100_000
 """the most categories of a column that have a code of their own, the most frequent ones"""
 MOST_ONE_HOT = 255
 """and an output, where there are no embeddings"""
 FEW = 8
 """a column with no text twice is kept if it has no more than these"""
+WORDS = 2.5
+"""Texts of more words on average are no names of categories, if most occur once."""
 MANY = 8
 """outputs have the value `category_scale` where a column has more categories"""
 NOISE = 1e-12
@@ -80,6 +83,13 @@ def learn(
             found.append(_categorical(begun, taken, weights, rules, target))
         elif rules.drop_identifiers and asked is None and kinds.is_identifier(column.name, taken):
             found.append(begun._replace(why="identifier"))
+        elif rules.drop_identifiers and asked is None and kinds.like_accounts(taken):
+            found.append(begun._replace(why="identifier"))
+            hints.give(
+                f"column {column.name!r} is left out: its whole numbers, such as {taken.values[0]:.0f}, differ in all "
+                "rows and are spread evenly, as numbers of accounts are. If they are quantities, pass "
+                f"TablePreprocessor(kinds={{{column.name!r}: 'number'}}) as preprocess."
+            )
         else:
             found.append(begun)
             numeric.append((k, taken))
@@ -113,7 +123,14 @@ def _categorical(
         return begun._replace(why="constant")
     if total - frequent < rules.near_constant * total:
         return begun._replace(why="near_constant")
-    if len(named) > FEW and max(count for _, count in named) < 2:
+    once = sum(count < 2 for _, count in named)
+    if taken.why == "texts" and once > total / 2 and _is_prose(text for text, _ in named):
+        hints.give(
+            f"column {begun.name!r} is free text: {once:,} of its {len(named):,} texts occur in one row. It is taken "
+            "for categories, of which a network learns those that come again. Leave it out, or make columns of what "
+            "is in it, as scikit-learn's TfidfVectorizer and TruncatedSVD do."
+        )
+    if len(named) > FEW and once == len(named):
         return begun._replace(why="every_value_differs")
     if len(named) <= rules.max_one_hot:
         binary = len(named) == 2
@@ -133,6 +150,12 @@ def _categorical(
     if len(kept) <= rules.max_one_hot or not rules.embeddings:
         return _in_outputs(begun._replace(became="one_hot"), named, total, rules)
     return begun._replace(became="embedded", size=size_of(len(kept), rules.embedding_size))
+
+
+def _is_prose(texts: Iterable[str]) -> bool:
+    """Return whether texts have three words or more on the whole, as names and keys do not."""
+    words = [text.count(" ") + 1 for text in texts]
+    return len(words) > FEW and sum(words) >= WORDS * len(words)
 
 
 def _in_outputs(

@@ -52,7 +52,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     "standard+quantile"; the formulas are in `chainrule.estimators.tables.scaling`.
     impute: "median" or "mean".
     near_constant: the share of rows in which a column must differ from its most frequent value, or it is dropped.
-    identifiers: "drop" columns that number the rows, by their values and their name, or "keep" them.
+    identifiers: "drop" columns that number the rows, by their values and their name, and numbers as of accounts, with a
+    warning; or "keep" them.
     kinds: what a column is, by its name: {"zip": "category"}; "number", "category", "date" or "drop".
     dtype: "float32" or "float64".
 

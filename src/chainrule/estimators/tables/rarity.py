@@ -22,6 +22,9 @@ On 8,000 rows of 10,000, one or two splits, the test loss relative to that of 10
     loans_full_schema, job title                    0.03  1.1  10               1.003, 1.004
     flights, delay, 20,000 rows, tail number        0.02  1.1  10               1.023, 1.017
     flights, late, 20,000 rows, tail number         0.00  1.0  10               1.023
+    10,000 shops in 50,000 rows, a number                     2               0.65    (R2 0.46 to 0.77; CatBoost 0.69)
+    83,000 shops in 300,000 rows, a number                    2                       (R2 0.44 to 0.70)
+    100 shops                                                10               1.000   (none is rare)
     storms, name (1 % of the rows)                  0.83 33.8  10               1.002, 1.011
 
 What was tried beside it, of the 2,800 shops and a number: vectors of 8 in place of 4 have 1.04 of the loss, the

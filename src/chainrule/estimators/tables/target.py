@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.core import records
-from chainrule.errors import DataError
-from chainrule.estimators.tables import kinds, reading
+from chainrule.datasets import numerals
+from chainrule.errors import ChainruleError, DataError
+from chainrule.estimators.tables import hints, kinds, reading
+from chainrule.estimators.tables.column import Column, numbers
 
+_CURRENCY = r"(?:[A-Z]{1,3})?[$€£¥₩₹₽₺₫฿]|[A-Z]{3}(?= )"
+_NUMBER = re.compile(rf"(?:({_CURRENCY}) ?)?([+-]?[\d.,]*\d[\d.,]*)(?: ?([^\d\s.,+-][^\d\s]{{0,7}}))?")
+"""A number with a currency before it or a unit behind it."""
 MOST_CLASSES = 20
 """Whole numbers with more distinct values are taken for a quantity."""
 ROWS_A_CLASS = 10
@@ -34,6 +42,60 @@ class InferredTask(NamedTuple):
         return records.to_data(self)
 
 
+class WithUnit(NamedTuple):
+    """Numbers that were written with a unit."""
+
+    values: NDArray[np.float64]
+    """(n,), NaN for missing"""
+    unit: str
+
+
+def numbers_with_unit(column: Column) -> WithUnit | None:
+    """Return the numbers of a column of text in which each has the same unit, such as "29.85 €", "$1,200" or "85 kg".
+
+    None for other columns, and for one in which not every text is such a number.
+    """
+    if column.form != "text":
+        return None
+    parted = [_NUMBER.fullmatch(text) for text in column.texts if not numerals.is_missing(text)]
+    units = {(found[1] or "") + (found[3] or "") if found else "" for found in parted}
+    if len(units) != 1 or not (unit := units.pop()):
+        return None
+    values = _read([text.replace(unit, "", 1).strip() for text in column.texts], column)
+    return None if values is None else WithUnit(values, unit)
+
+
+def quantities_with_unit(column: Column) -> WithUnit | None:
+    """Return the same, but None where the numbers are so few that they may be names of classes: "3 rooms"."""
+    found = numbers_with_unit(column)
+    if found is None or infer_task(found.values).task != "regression":
+        return None
+    return found
+
+
+def as_written(y: Any, *, quietly: bool = False) -> NDArray[np.float64] | None:
+    """Return targets that are text as the numbers that they say, and tell their unit; None for other ones."""
+    try:
+        column = reading.read({"y": y}, "y").columns[0]
+    except (ChainruleError, TypeError, ValueError):
+        return None
+    if (known := numbers_with_unit(column)) is None:
+        return _read(column.texts, column) if column.form == "text" else None
+    if not quietly:
+        hints.give(f"y is read as numbers without their unit {known.unit!r}, and so are predictions.")
+    return known.values
+
+
+def _read(texts: Sequence[str], column: Column) -> NDArray[np.float64] | None:
+    """Return the numbers that the texts of a column say, for each row; None if not all are numbers."""
+    decimal = numerals.decimal_of(texts)
+    if decimal is None:
+        return None
+    read = numerals.read_numbers(texts, decimal)
+    values: NDArray[np.float64] = np.append(np.where(np.isinf(read), np.nan, read), np.nan)[column.values]
+    return values
+
+
 def infer_task(y: Any, name: str = "y") -> InferredTask:
     """Infer the task of a target: text, booleans and two values are classes, other numbers are a quantity.
 
@@ -43,6 +105,8 @@ def infer_task(y: Any, name: str = "y") -> InferredTask:
     Raises DataError for dates, and for fewer than two values.
     """
     column = reading.read({name: y}).columns[0]
+    if (known := quantities_with_unit(column)) is not None:
+        column = numbers(name, known.values)
     taken = kinds.take(column)
     missing = int(np.isnan(taken.values).sum())
     distinct = len(np.unique(taken.values[~np.isnan(taken.values)]))

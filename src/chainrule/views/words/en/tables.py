@@ -18,7 +18,7 @@ WHYS = {
     "booleans": "its values are true or false",
     "texts": "its values are text",
     "dates": "its values are dates",
-    "text_dates": "its text reads as dates",
+    "text_dates": "its text reads as dates or times",
     "durations": "its values are durations",
     "asked": "it was asked for",
     "all_missing": "every value is missing",

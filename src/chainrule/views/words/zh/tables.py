@@ -10,7 +10,7 @@ WHYS = {
     "booleans": "值是真或假",
     "texts": "值是文字",
     "dates": "值是日期",
-    "text_dates": "文字可讀成日期",
+    "text_dates": "文字可讀成日期或時間",
     "durations": "值是時間長度",
     "asked": "依照指定",
     "all_missing": "每個值都缺漏",

@@ -1,0 +1,19 @@
+"""Say what a user should know of a column, as a warning at the line of the call."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+ROOM = __name__.partition(".")[0]
+
+
+def give(sentence: str) -> None:
+    """Warn with a sentence, at the first line outside this package and scikit-learn's wrappers of its methods."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (
+        ROOM,
+        "sklearn",
+    ):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(sentence, stacklevel=level)

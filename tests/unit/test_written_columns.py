@@ -1,0 +1,188 @@
+"""Columns as people write them: dates, times, account numbers, prose, and targets with a unit."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
+from chainrule.errors import DataError
+from chainrule.estimators.tables import calendar
+from chainrule.estimators.tables.target import infer_task
+from chainrule.recipe.targets import read_target
+
+DAY = 86400.0
+
+
+@pytest.mark.parametrize(
+    ("texts", "order", "first"),
+    [
+        (["12/31/24", "1/2/99"], "mdy", "2024-12-31T00:00:00.000000"),
+        (["31.12.68", "01.02.69"], "dmy", "2068-12-31T00:00:00.000000"),
+        (["13-1-70", "1-2-03"], "dmy", "1970-01-13T00:00:00.000000"),
+        (["12/31/2020 2:30 PM", "1/2/2020 12:05 am"], "mdy", "2020-12-31T14:30:00.000000"),
+        (["Jan 2020", "Sept 2021"], "my", "2020-01-01T00:00:00.000000"),
+        (["february-1999"], "my", "1999-02-01T00:00:00.000000"),
+        (["2020-02", "1999-12"], "ym", "2020-02-01T00:00:00.000000"),
+        (["5-Jan-2020", "12 dec 19", "NA"], "dby", "2020-01-05T00:00:00.000000"),
+        (["Jan 5, 2020", "March 31 2021 23:59"], "bdy", "2020-01-05T00:00:00.000000"),
+        (["14:00", "9:30", ""], "time", "1970-01-01T14:00:00.000000"),
+        (["2:30:15 PM", "12:00 AM"], "time", "1970-01-01T14:30:15.000000"),
+    ],
+)
+def test_dates_and_times_as_they_are_written(texts: list[str], order: str, first: str):
+    assert calendar.orders_of(texts) == [order]
+    read = calendar.read_dates(texts, order)
+    assert calendar.as_text(read[0]) == first
+    assert all(math.isnan(value) == (text in ("NA", "")) for text, value in zip(texts, read, strict=True))
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["1.2.10", "1.10.12"],
+        ["2012-13", "2011-12"],
+        ["25:00", "1:00"],
+        ["13:00 PM"],
+        ["Mary 2020"],
+        ["3/4"],
+        ["1:5"],
+    ],
+)
+def test_what_only_looks_like_dates_is_none(texts: list[str]):
+    assert calendar.orders_of(texts) == []
+
+
+def test_a_time_of_the_day_is_a_cycle():
+    hours = [f"{hour % 24:02d}:00" for hour in range(200)]
+    made = TablePreprocessor(scale="none", dtype="float64").fit({"at": hours})
+    assert made.get_feature_names_out().tolist() == ["at days", "at time_sin", "at time_cos"]
+    np.testing.assert_allclose(made.transform({"at": "06:00"}), [[0.25, 1.0, 0.0]], atol=1e-12)
+    np.testing.assert_allclose(made.transform({"at": "6:00 PM"}), [[0.75, -1.0, 0.0]], atol=1e-12)
+    again = TablePreprocessor.from_data(made.to_data())
+    np.testing.assert_array_equal(again.transform({"at": hours}), made.transform({"at": hours}))
+    with pytest.raises(DataError, match=r"'25:00' at row 0"):
+        made.transform({"at": "25:00"})
+
+
+def test_dates_of_which_the_day_is_not_clear_are_named():
+    both = [f"{1 + k % 12}/{1 + k % 11}/2020" for k in range(60)]
+    with pytest.warns(UserWarning, match=r"column 'sold'.*'1/1/2020'.*day or the month comes first") as told:
+        made = TablePreprocessor().fit({"sold": both, "x": list(range(60))})
+    assert made.columns_["sold"].taken_for == "category" and told[0].filename == __file__
+
+
+def accounts(rows: int = 300) -> dict[str, Any]:
+    """Numbers of accounts, and quantities that might be taken for them."""
+    rng = np.random.default_rng(0)
+    return {
+        "account": rng.choice(10**10, rows, replace=False),
+        "income": np.exp(rng.normal(17, 1, rows)).astype(np.int64),
+        "seconds": 1_500_000_000 + rng.choice(10**8, rows, replace=False),
+        "milliseconds": 1_500_000_000_000 + rng.choice(10**11, rows, replace=False),
+        "day": np.array([20_100_101 + 10_000 * (k % 10) + k % 28 for k in range(rows)]),
+        "small": rng.choice(10**6, rows, replace=False),
+        "real": rng.uniform(0, 1e9, rows),
+        "again": np.repeat(rng.choice(10**10, rows // 10, replace=False), 10),
+    }
+
+
+def test_account_numbers_are_left_out_with_a_word():
+    table = accounts()
+    with pytest.warns(
+        UserWarning, match=r"column 'account' is left out.*kinds=\{'account': 'number'\}"
+    ) as told:
+        made = TablePreprocessor().fit(table)
+    assert [column.name for column in made.columns_.dropped] == ["account"] and len(told) == 1
+    assert made.columns_["account"].why == "identifier"
+    for kept in (TablePreprocessor(identifiers="keep"), TablePreprocessor(kinds={"account": "number"})):
+        assert kept.fit(table).columns_.dropped == ()
+
+
+def test_free_text_is_named():
+    rng = np.random.default_rng(0)
+    words = np.array(
+        ["the", "big", "old", "house", "near", "a", "lake", "with", "many", "trees", "and", "one", "dog"]
+    )
+    notes = [" ".join(rng.choice(words, 6)) for _ in range(80)]
+    for texts in (notes, [*notes, "to be sold", "to be sold"]):
+        with pytest.warns(
+            UserWarning, match=r"column 'note' is free text: 80 of its 8\d texts.*TfidfVectorizer"
+        ):
+            TablePreprocessor().fit({"note": texts, "x": list(range(len(texts)))})
+    names = [f"Ann B{k}" for k in range(80)]
+    repeated = [" ".join(words[:5] if k % 2 else words[5:]) for k in range(80)]
+    keys = [f"{k:08x}" for k in range(80)]
+    TablePreprocessor().fit({"name": names, "same": repeated, "key": keys})  # a warning is an error
+
+
+@pytest.mark.parametrize(
+    ("written", "unit"),
+    [
+        ("{:.2f} €", "€"),
+        ("${:,.2f}", "$"),
+        ("US${:.2f}", "US$"),
+        ("USD {:.2f}", "USD"),
+        ("{:.2f}kg", "kg"),
+        ("{:.2f}%", "%"),
+    ],
+)
+def test_a_target_with_a_unit_is_a_number(written: str, unit: str):
+    values = np.round(np.random.default_rng(0).gamma(2, 900, 60), 2)
+    y = [written.format(value) for value in values]
+    assert infer_task(y).task == "regression"
+    X = {"x": values}
+    with pytest.warns(UserWarning) as told:
+        made = MLPRegressor(max_iter=1, preprocess="auto", random_state=0).fit(X, y)
+    assert any(f"y is read as numbers without their unit {unit!r}" in str(each.message) for each in told)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Stochastic")
+        plain = MLPRegressor(max_iter=1, preprocess="auto", random_state=0).fit(X, values)
+    np.testing.assert_array_equal(made.predict(X), plain.predict(X))
+    assert made.score(X, y) == plain.score(X, values)
+
+
+def test_a_target_column_with_a_unit_is_read():
+    values = np.arange(40) * 1.25
+    with pytest.warns(UserWarning, match="column 'price' of t.csv is read as numbers without their unit '€'"):
+        target = read_target("price", [f"{value:.2f} €" for value in values], "t.csv")
+    assert target.is_number
+    np.testing.assert_array_equal(target.y, values)
+    rooms = [f"{1 + k % 4} rooms" for k in range(40)]
+    assert (
+        infer_task(rooms).task == "multiclass"
+        and infer_task([f"c{k % 5}" for k in range(40)]).task == "multiclass"
+    )
+    assert set(read_target("rooms", rooms, "t.csv").y) == {"1 rooms", "2 rooms", "3 rooms", "4 rooms"}
+    with pytest.raises(
+        DataError, match=r"40 different texts in 40 rows, such as 'ref 0-a', too many.*write them as numbers"
+    ):
+        read_target("price", [f"ref {k}-a" for k in range(40)], "t.csv")
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "UInt8", "int64[pyarrow]"])
+def test_nullable_labels_keep_their_type(dtype: str):
+    x, y = np.arange(60.0), pd.Series(np.arange(60) % 3, dtype=dtype)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Stochastic")
+        for settings in ({}, {"preprocess": "auto"}):
+            made = MLPClassifier(max_iter=2, **settings).fit(x[:, None], y, X_val=x[:6, None], y_val=y[:6])
+            assert made.classes_.dtype.kind in "iu" and made.predict(x[:2, None]).dtype.kind in "iu"
+            assert 0 <= made.score(x[:, None], y) <= 1
+
+
+def test_a_table_for_the_model_beneath_says_what_to_pass():
+    frame = pd.DataFrame({"size": np.arange(60.0), "kind": ["flat", "house"] * 30})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Stochastic")
+        made = MLPRegressor(max_iter=1, preprocess="auto", random_state=0).fit(frame, np.arange(60.0))
+    for ask in (made.model_.attribute, made.model_.predict):
+        with pytest.raises(DataError, match=r"such as 'size rank'; pass preprocessor_.transform\(X\)"):
+            ask(frame[:1])
+    prepared = made.preprocessor_.transform(frame[:1])
+    assert made.model_.attribute(prepared).values.shape == prepared.shape
