@@ -77,7 +77,7 @@ class Chain:
     def add(self, *kinds: str) -> None:
         """Add layers of these kinds."""
         for kind in kinds:
-            self.append(SETTINGS[kind](self.dice, self) if kind in SETTINGS else LAYERS[kind]())
+            self.append(SETTINGS[kind](self.dice, self) if kind in SETTINGS else without_arguments(kind))
 
     def add_any(self, least: int, most: int) -> None:
         """Add layers of any kind that may stand anywhere; dense layers, activations and blocks are drawn more often."""
@@ -107,6 +107,15 @@ class Chain:
             self.append(some_block(outer.layers))
         else:
             self.add(kind)
+
+
+def without_arguments(kind: str) -> Layer:
+    try:
+        return LAYERS[kind]()
+    except TypeError as error:
+        raise TypeError(
+            f"{kind} takes arguments: give SETTINGS of tests/random_layers.py a line for it."
+        ) from error
 
 
 def some_or_all(dice: Dice, at: Chain, among: int) -> tuple[int, ...] | None:
