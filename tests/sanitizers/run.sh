@@ -5,8 +5,8 @@
 # SETS: the instruction sets for the first two, "avx2;wide" unless it is set; continuous integration takes one, and looks for
 # races only in the tests that are about threads.
 #
-# The xla engine, of which nothing is built here, is left out. Any finding ends the process; --capture=sys lets the report
-# through. Nothing is suppressed. Leaks are not looked for: CPython keeps memory on purpose.
+# The xla engine and PyTorch, of which nothing is built here, are left out. Any finding ends the process; --capture=sys lets
+# the report through. Nothing is suppressed. Leaks are not looked for: CPython keeps memory on purpose.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 python=$1
@@ -52,7 +52,7 @@ build address,undefined "${SETS:-avx2;wide}" >build/sanitize-address.log 2>&1 ||
 wait "$threads" || { cat build/sanitize-thread.log; exit 1; }
 [[ ${1-} != --build-only ]] || exit 0
 
-xla=(--ignore tests/engines/test_xla.py --ignore tests/engines/test_shards.py)
+others=(--ignore tests/engines/test_xla.py --ignore tests/engines/test_shards.py --ignore tests/engines/test_torch.py)
 for kind in address thread; do
     echo "=== $kind"
     tests=(tests/engines)
@@ -65,5 +65,5 @@ for kind in address thread; do
     LD_PRELOAD=$preload "$python" -c \
         'import os, chainrule.engines.native._native as native; assert native.__file__ == os.environ["CHAINRULE_NATIVE"]'
     LD_PRELOAD=$preload ${fixed[@]+"${fixed[@]}"} "$python" -m pytest -q -p no:cacheprovider --capture=sys \
-        -m "not slow" "${xla[@]}" --numprocesses auto "${tests[@]}" "$@"
+        -m "not slow" "${others[@]}" --numprocesses auto "${tests[@]}" "$@"
 done
