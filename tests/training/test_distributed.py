@@ -78,9 +78,17 @@ def whole(program) -> str:
     return bits(program, 1)
 
 
-@pytest.mark.parametrize("count", [4, pytest.param(8, marks=pytest.mark.slow)])
+def test_two_processes_have_the_bits_of_one(whole, program):
+    """With batch normalization, dropout, weights, a penalty, a smaller last batch: parameters, statistics, records.
+
+    Also where the two numbers are added by psum, which have one sum in any order.
+    """
+    assert bits(program, 2, runs=[{}, {"reduce": "psum", "shards": 8}]) == f"{whole} {whole}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [4, 8])
 def test_any_number_of_processes_has_the_same_bits(count, whole, program):
-    """With batch normalization, dropout, weights, a penalty, a smaller last batch: parameters, statistics, records."""
     assert bits(program, count) == whole
 
 
@@ -94,18 +102,19 @@ def wait_for(path: Path, processes: list[Process]) -> None:
     assert path.exists(), ended(processes)
 
 
-def test_a_process_is_killed_and_fewer_go_on(whole, program, tmp_path):
-    """The other three end at once, each with a sentence; two go on from the checkpoint, with the same bits."""
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_a_process_is_killed_and_fewer_go_on(count, whole, program, tmp_path):
+    """The others end at once, each with a sentence; half as many go on from the checkpoint, with the same bits."""
     path = tmp_path / "checkpoint.safetensors"
-    with program.started(4, checkpoint=str(path), sleep=0.3) as processes:
+    with program.started(count, checkpoint=str(path), sleep=0.3) as processes:
         wait_for(path, processes)
-        processes[2].kill()
+        processes[count // 2].kill()
         results = ended(processes)
-    assert results[2][0] == -signal.SIGKILL
-    for code, _, error in (results[0], results[1], results[3]):
+    assert results.pop(count // 2)[0] == -signal.SIGKILL
+    for code, _, error in results:
         assert code == 1, results
         assert "has lost another one" in error
-    assert bits(program, 2, resume=str(path)) == whole
+    assert bits(program, count // 2, resume=str(path)) == whole
 
 
 def test_a_signal_to_one_ends_all_at_the_same_step(whole, program, tmp_path):
@@ -160,8 +169,9 @@ def test_where_the_port_is_taken_all_end_with_a_sentence(program, monkeypatch):
     )
 
 
-def test_rows_of_files_and_psum_of_two_processes(whole, program, tmp_path):
-    """In row groups of 16 rows, two of which are in memory at a time. Two numbers have one sum, in any order."""
+@pytest.mark.slow
+def test_rows_of_files_of_two_processes(program, tmp_path):
+    """In row groups of 16 rows, two of which are in memory at a time."""
     pytest.importorskip("pyarrow")
     import numpy as np
     import pyarrow as pa
@@ -172,8 +182,7 @@ def test_rows_of_files_and_psum_of_two_processes(whole, program, tmp_path):
     table = pa.table(columns | {"y": draws.integers(0, 3, 86)})
     parquet.write_table(table, tmp_path / "rows.parquet", row_group_size=16)
     of_files = {"table": str(tmp_path / "rows.parquet")}
-    found = bits(program, 2, runs=[of_files, {"reduce": "psum", "shards": 8}])
-    assert found == f"{bits(program, 1, **of_files)} {whole}"
+    assert bits(program, 2, **of_files) == bits(program, 1, **of_files)
 
 
 def test_psum_gives_each_process_a_shard(monkeypatch):
@@ -184,37 +193,41 @@ def test_psum_gives_each_process_a_shard(monkeypatch):
     assert check_shards(16, "psum", Adam(), None, None) == 16
 
 
-def test_the_command_started_twice_is_one_run(cache, tmp_path):
-    """Process 0 prints and writes; the run goes on in a single process, with the bits of one that never stopped."""
+def train_in(folder: Path, cache: dict[str, str], count: int, *options: str) -> list[tuple[int, str, str]]:
+    """Start `chainrule train` as so many processes of one run; returns what came of each."""
+    command = ["-m", "chainrule", "train", *options]
+    with commands(count, cache, *command, folder=folder) as processes:
+        return ended(processes)
+
+
+@pytest.fixture
+def options(tmp_path) -> list[str]:
     import numpy as np
 
     draws = np.random.default_rng(0)
     np.savez(tmp_path / "data.npz", X=draws.normal(size=(120, 4)), y=draws.integers(0, 2, 120))
-    train = [
-        "-m",
-        "chainrule",
-        "train",
-        "data.npz",
-        "--hidden",
-        "4",
-        "--batch-norm",
-        "--schedule",
-        "constant",
-    ]
-    for count, out, epochs in ((2, "two", "2"), (1, "one", "3")):
-        more = ["--shards", "8"] if count == 1 else []
-        with commands(
-            count, cache, *train, "--out", out, "--epochs", epochs, *more, folder=tmp_path
-        ) as processes:
-            (code, said, _), *others = ended(processes)
-        assert code == 0
-        assert "Run folder: " in said
-        assert [other[:2] for other in others] == [(0, "")] * (count - 1)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "one", "two"]
-    with commands(
-        1, cache, "-m", "chainrule", "train", "two", "--resume", "--epochs", "3", folder=tmp_path
-    ) as processes:
-        assert ended(processes)[0][0] == 0
+    return ["data.npz", "--hidden", "4", "--batch-norm", "--schedule", "constant"]
+
+
+def test_the_command_started_twice_is_one_run(cache, tmp_path, options):
+    """Process 0 prints and writes."""
+    (code, said, _), other = train_in(tmp_path, cache, 2, *options, "--out", "two", "--epochs", "2")
+    assert code == 0
+    assert "Run folder: " in said
+    assert other[:2] == (0, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "two"]
+
+
+@pytest.mark.slow
+def test_the_command_goes_on_in_a_single_process(cache, tmp_path, options):
+    """With the bits of a run that never stopped."""
+    ways = (
+        (2, *options, "--out", "two", "--epochs", "2"),
+        (1, *options, "--out", "one", "--epochs", "3", "--shards", "8"),
+        (1, "two", "--resume", "--epochs", "3"),
+    )
+    for count, *words in ways:
+        assert [code for code, *_ in train_in(tmp_path, cache, count, *words)] == [0] * count
     models = [load(tmp_path / name / "model.safetensors").theta.tobytes() for name in ("one", "two")]
     assert models[0] == models[1]
 
