@@ -30,7 +30,7 @@ limit, many = {LIMIT}, {MANY}
 faulthandler.dump_traceback_later(limit, exit=True)
 import numpy as np
 import chainrule.engines.native.engine as native
-from chainrule import *
+from chainrule import Callback, Dense, Model, Network, ReLU, Residual, SoftmaxCrossEntropy, Tanh
 native.cores = lambda: 1024
 _native = native._native
 rng = np.random.default_rng(0)
