@@ -77,6 +77,8 @@ AVOID = {
 ALLOWED = {
     *(
         "Chainrule",
+        "RealMLP",
+        "TabM",
         "Python",
         "MNIST",
         "Adam",

@@ -447,7 +447,7 @@ def test_files_and_painted_points(pages: Pages, studio: Studio):
                     {"name": name, "mimeType": "", "buffer": content}
                 )
                 page.wait_for_selector(f"[data-test=data-line]:has-text('{name.split('.')[0]}:')")
-            assert studio.data.features == ("a",) and studio.data.train.y.tolist()[:2] == ["no", "yes"]
+            assert studio.data.features[0] == "a" and studio.data.train.y.tolist()[:2] == ["no", "yes"]
             page.locator("[data-test=file]").set_input_files(
                 {"name": "photo.png", "mimeType": "", "buffer": b"nothing"}
             )

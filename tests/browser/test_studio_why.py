@@ -295,7 +295,7 @@ def test_a_table_has_bars(browser):
 
 def test_nothing_to_ask_about(browser):
     with studio_pages(browser, Studio()) as pages, pages.open("why") as page:
-        assert "no model yet" in page.locator(".screen").inner_text()
+        assert "there is none yet" in page.locator(".screen").inner_text()
     model = Model(Network(4, [Dense(3), ReLU(), Dense(2)], SoftmaxCrossEntropy()), seed=0)
     with studio_pages(browser, Studio(model)) as pages, pages.open("why") as page:
         assert "nothing to ask about yet" in page.locator(".screen").inner_text()

@@ -32,7 +32,8 @@ PREFIXES = (
         "train.preset.",
         "train.points.",
     ),
-    *("train.layer.", "train.tile.", "train.name."),
+    *("train.layer.", "train.tile.", "train.name.", "train.score.", "train.line.", "train.verdict."),
+    "train.preset_name.",
 )
 """How keys begin that are put together from parts."""
 VOCABULARY = ("common.", "word.")

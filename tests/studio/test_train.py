@@ -34,7 +34,11 @@ from chainrule import (
 )
 from chainrule.datasets import load_mnist
 from chainrule.errors import ChainruleError
+from chainrule.estimators.rows import rows_of
 from chainrule.recipe.data import Data, from_arrays
+from chainrule.recipe.preset_choice import DEFAULT
+from chainrule.recipe.settings import Settings
+from chainrule.recipe.to_estimator import estimator
 from chainrule.studio import screens
 from chainrule.studio.commands import find
 from chainrule.studio.downloads import DOWNLOADS
@@ -573,14 +577,13 @@ def idx(array: np.ndarray[Any, Any]) -> bytes:
 def test_a_csv_file(studio: Studio, tmp_path: Path):
     rows = "\n".join(f"{i % 7},{i % 3},{'ab'[i % 2]}" for i in range(60))
     key = upload(studio, tmp_path, "table.csv", f"one,two,y\n{rows}\n".encode())
-    assert do(studio, "train.data", kind="files", uploads=[key]) == {
-        "name": "table",
-        "samples": 60,
-        "features": 2,
-    }
+    found = do(studio, "train.data", kind="files", uploads=[key])
+    assert found["name"] == "table" and found["samples"] == 48
+    about = do(studio, "data.get")["data"]
+    assert (about["target"], [each["name"] for each in about["columns"]]) == ("y", ["one", "two"])
     state = do(run_to_the_end(studio, {"epochs": 2, "batch_size": 16}).studio, "train.state")
     assert state["state"] == "done" and state["labels"] == ["a", "b"]
-    assert state["judged"] == {"name": "validation", "n": 12}
+    assert state["judged"] == {"name": "test", "n": 12}
 
 
 @pytest.mark.parametrize("ending", ["csv.gz", "parquet", "arrow", "feather", "xlsx"])
@@ -630,8 +633,96 @@ def test_a_table_of_any_types(studio: Studio, tmp_path: Path):
     run_to_the_end(studio, {"epochs": 40, "batch_size": 16})
     assert do(studio, "train.state")["labels"] == ["no", "yes"]
     assert {"colour=red", "size", "size missing"} <= set(studio.model.feature_names)
-    accuracy = do(studio, "train.state")["records"][-1]["val_accuracy"]
+    accuracy = do(studio, "train.state")["final"]["test_accuracy"]
     assert accuracy > 0.8  # the colour alone says it
+
+
+def houses(n: int = 120) -> str:
+    """A table of prices that are linear in the size, with a town and an empty cell now and then."""
+    random = np.random.default_rng(0)
+    size, town = random.uniform(30, 200, n).round(1), random.integers(0, 3, n)
+    price = 2000 * size + 30_000 * town + random.normal(0, 5000, n)
+    rows = [f"{size[k] if k % 10 else ''},{'abc'[town[k]]},{price[k]:.0f}" for k in range(n)]
+    return "\n".join(["size,town,price", *rows, ""])
+
+
+def test_a_table_is_trained_as_the_command_trains_it(studio: Studio, tmp_path: Path):
+    """By the estimators' preset, to the same bits, on the same rows; and beside a constant and a linear model."""
+    key = upload(studio, tmp_path, "houses.csv", houses().encode())
+    do(studio, "train.data", kind="files", uploads=[key])
+    defaults = do(studio, "train.options")["defaults"]
+    assert defaults["preset"] == DEFAULT and defaults["epochs"] is defaults["optimizer"] is None
+    checked = do(studio, "train.check", form={"epochs": 8})
+    assert (checked["optimizer"], checked["batch_size"], checked["epochs"]) == ("adamw", 64, 8)
+    assert checked["patience"] == 20 and checked["links"][0]["inputs"] == len(studio.data.features)
+    desk = run_to_the_end(studio, {"epochs": 8})
+    run, table = desk.current(), studio.data.table
+    settings = Settings(preset=DEFAULT, epochs=8)
+    alone = estimator(settings, table.target).fit(rows_of(table.inputs, table.train), studio.data.train.y)
+    np.testing.assert_array_equal(studio.model.theta, alone.model_.theta)
+    said = alone.predict(rows_of(table.inputs, table.test))
+    rmse = float(np.sqrt(np.mean((said - studio.data.test.y) ** 2)))
+    assert run.final == {"test_rmse": pytest.approx(rmse)} and len(run.records) == 8
+    assert all("test_rmse" in record for record in run.records)
+    found = do(studio, "train.reference")
+    constant = float(np.sqrt(np.mean((studio.data.train.y.mean() - studio.data.test.y) ** 2)))
+    assert found["rows"] == 24 and found["constant"] == pytest.approx(constant)
+    assert found["linear"] < constant / 2
+    # The Python that the page shows does the same.
+    code = checked["code"]
+    assert "preset='fast'" in code and "max_iter=8" in code
+    names: dict[str, Any] = {}
+    source = code.replace("'houses.csv'", repr(str(tmp_path / "houses.csv")))
+    exec(
+        source.replace("'model.safetensors'", repr(str(tmp_path / "m.safetensors"))).replace(
+            '"model.safetensors"', repr(str(tmp_path / "m.safetensors"))
+        ),
+        names,
+    )
+    np.testing.assert_array_equal(names["model"].model_.theta, alone.model_.theta)
+
+
+def test_a_table_with_layers_of_ones_own(studio: Studio, tmp_path: Path):
+    key = upload(studio, tmp_path, "houses.csv", houses().encode())
+    do(studio, "train.data", kind="files", uploads=[key])
+    form = {"preset": "none", "layers": [{"kind": "dense", "units": 5}, {"kind": "tanh"}]}
+    checked = do(studio, "train.check", form=form)
+    assert [link["width"] for link in checked["links"] if link["kind"] == "dense"] == [5, 1]
+    assert (
+        checked["epochs"] == 60 and checked["schedule"] == "one_cycle"
+    )  # as the command has a plain network
+    state = do(run_to_the_end(studio, form | {"epochs": 2}).studio, "train.state")
+    assert state["state"] == "done" and {"val_rmse", "test_rmse"} <= state["records"][-1].keys()
+    for bad, says in (
+        ({"preset": "best"}, "trains one network"),
+        ({"members": 3}, "trains one network"),
+        ({"l2": 0.1}, "a preset has no l2"),
+        ({"lr": 0.1}, "name one by optimizer"),
+        ({"preset": "slow"}, "preset"),
+    ):
+        with pytest.raises(ChainruleError, match=says):
+            do(studio, "train.check", form=bad)
+
+
+def test_cells_of_a_table_are_as_they_stand_in_it(studio: Studio, tmp_path: Path):
+    key = upload(studio, tmp_path, "houses.csv", houses().encode())
+    do(studio, "train.data", kind="files", uploads=[key])
+    size, town = do(studio, "data.get")["data"]["columns"]
+    assert (size["name"], size["categories"], size["whole"]) == ("size", None, False)
+    assert 30 <= size["low"] < size["high"] <= 200 and sorted(town["categories"]) == ["a", "b", "c"]
+    lines, places = houses().splitlines()[1:], studio.data.table.test
+    found = do(studio, "data.samples", rows=[0, 5, 7])
+    for row, cells, y in zip((0, 5, 7), found["cells"], found["y"], strict=True):
+        assert [*cells, f"{y:.0f}"] == lines[places[row]].split(",")
+    for row, cells in enumerate(found["cells"]):
+        given = dict(zip(("size", "town"), cells, strict=True))
+        np.testing.assert_array_equal(do(studio, "table.inputs", cells=given)["x"], found["X"][row])
+    for cells, says in (
+        ({"size": "large"}, "size must be a number, not 'large'"),
+        ({"size": []}, "size must be"),
+    ):
+        with pytest.raises(ChainruleError, match=says):
+            do(studio, "table.inputs", cells=cells)
 
 
 def test_an_npz_of_numbers_is_a_regression(studio: Studio, tmp_path: Path):

@@ -40,7 +40,7 @@ def studio(
         raise ConfigError(
             f"the studio needs {error.name}; install it: pip install 'chainrule[studio]'."
         ) from error
-    from chainrule.studio.start import opened
+    from chainrule.studio.first import opened
 
     is_terminal = not as_json and sys.stdin is not None and sys.stdin.isatty()
 

@@ -22,6 +22,7 @@ from chainrule.core import records
 from chainrule.core.random import generator
 from chainrule.formulas import metrics
 from chainrule.network.answers import true_labels
+from chainrule.recipe.data import Data
 from chainrule.recipe.judge import Judgement
 from chainrule.recipe.prepare import Prepared
 
@@ -123,17 +124,13 @@ def compare(prepared: Prepared, judgement: Judgement, seconds: float) -> Baselin
 
     prepared: of a table.  seconds: that the network's training took.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     train, judged = prepared.parts.train, prepared.parts.judged
     watched = prepared.parts.watched
     is_number = judgement.task == "regression"
     X = np.concatenate([train.X, watched.X])
     y = np.concatenate([_plain(judgement.task, part.y) for part in (train, watched)])
     most = most_rows(prepared.settings.time_limit, X.shape[1], _trees(is_number, len(judgement.classes)))
-    if len(y) > most:
-        rows = np.sort(generator(prepared.settings.seed, "judging", 0).permutation(len(y))[:most])
-        X, y = X[rows], y[rows]
+    X, y = _few(X, y, most, prepared.settings.seed)
     assert prepared.data.table is not None
     codes = [(each.column, each.codes) for each in prepared.data.table.preprocessor.embedded_]
     names = SHOWN["regression" if is_number else "classes"]
@@ -141,16 +138,61 @@ def compare(prepared: Prepared, judgement: Judgement, seconds: float) -> Baselin
     found = [Compared("network", {name: judgement.metrics[name] for name in names}, seconds)]
     for kind in ("constant", "linear", "boosting"):
         start = time.perf_counter()
-        model = _model(kind, is_number, codes, X.shape[1], len(judgement.classes))
-        # Threads meet after each leaf of a tree: where others use the cores too, they wait there for minutes.
-        with warnings.catch_warnings(), threadpool_limits(1):
-            warnings.simplefilter("ignore")  # a baseline that has not converged is one all the same
-            model.fit(X, y)
-            said = model.predict(judged.X) if is_number else _shares(model, judged.X, len(judgement.classes))
+        said = _said(kind, is_number, codes, X, y, judged.X, len(judgement.classes))
         found.append(
             Compared(kind, _metrics(judgement.task, truth, said, names), time.perf_counter() - start)
         )
     return BaselineComparison(tuple(found), names, len(y))
+
+
+def of_table(data: Data, kinds: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Train simpler models on a table's rows to learn from; return their metrics on the rows to test on, by model.
+
+    kinds: constant, linear or boosting.
+    """
+    assert data.table is not None and data.test is not None
+    is_number = data.table.target.is_number
+    y, truth, classes = data.train.y, data.test.y, 0
+    if not is_number:
+        labels = np.unique(np.concatenate([y, truth]))
+        y, truth, classes = np.searchsorted(labels, y), np.searchsorted(labels, truth), len(labels)
+    task = "regression" if is_number else "binary" if classes == 2 else "multiclass"
+    codes = [(each.column, each.codes) for each in data.table.preprocessor.embedded_]
+    trees = _trees(is_number, classes) if "boosting" in kinds else 1
+    X, y = _few(data.train.X, y, most_rows(None, data.train.X.shape[1], trees), 0)
+    names = SHOWN["regression" if is_number else "classes"]
+    return {
+        kind: _metrics(task, truth, _said(kind, is_number, codes, X, y, data.test.X, classes), names)
+        for kind in kinds
+    }
+
+
+def _few(X: NDArray[Any], y: NDArray[Any], most: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return so many of the rows at most."""
+    if len(y) <= most:
+        return X, y
+    rows = np.sort(generator(seed, "judging", 0).permutation(len(y))[:most])
+    return X[rows], y[rows]
+
+
+def _said(
+    kind: str,
+    is_number: bool,
+    codes: list[tuple[int, int]],
+    X: NDArray[Any],
+    y: NDArray[Any],
+    judged: NDArray[Any],
+    classes: int,
+) -> NDArray[Any]:
+    """Train a simpler model, and return what it says of other rows: numbers (n,), or probabilities (n, classes)."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    model = _model(kind, is_number, codes, X.shape[1], classes)
+    # Threads meet after each leaf of a tree: where others use the cores too, they wait there for minutes.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")  # a baseline that has not converged is one all the same
+        model.fit(X, y)
+        return np.asarray(model.predict(judged) if is_number else _shares(model, judged, classes))
 
 
 def most_rows(time_limit: float | None, columns: int, trees: int) -> int:

@@ -1,38 +1,28 @@
-"""What the studio shows when it starts: a model, data, or MNIST with a network that is trained on it at once."""
+"""What the studio shows when it starts: a model, data, or MNIST."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chainrule.datasets.idx import Dataset
 from chainrule.datasets.table_files import TABLES, read_table
 from chainrule.errors import ChainruleError, DataError, FormatError
-from chainrule.formulas.layers import Dense, ReLU, Rescale
-from chainrule.formulas.losses import SoftmaxCrossEntropy
 from chainrule.model import Ensemble, Model, load_any
-from chainrule.network.network import Network
 from chainrule.recipe import preset_choice
-from chainrule.recipe.data import HELD_OUT, Data, from_arrays
+from chainrule.recipe.data import Data, from_arrays
 from chainrule.recipe.data import load as load_data
 from chainrule.recipe.folder import read_config
 from chainrule.recipe.settings import Settings
 from chainrule.studio.studio import Studio
-from chainrule.training.callbacks import Callback
-from chainrule.training.run import Run
-
-FIRST_EPOCHS = 4
-"""Of the network that is trained at the start: about a second, and 97 of 100 digits right."""
 
 
 def opened(what: str | None) -> Studio:
-    """Open a model's file, the folder of a run, or data; without any of them MNIST."""
+    """Open a model's file, the folder of a run, or data; without any of them MNIST. See `chainrule.studio.first`."""
     if what is None:
-        return with_first_model(Studio(data=load_data("mnist")))
+        return Studio(data=load_data("mnist"))
     path = Path(what)
     if path.suffix == ".safetensors" or (path / "config.json").is_file():
         return with_model(path)
@@ -69,7 +59,7 @@ def data_of_run(place: Path, model: Model, metadata: Mapping[str, Any]) -> Data 
         return None
     if data.train.X.shape[1] != model.network.inputs:
         return None
-    return data._replace(table=None, features=model.feature_names)
+    return data._replace(features=model.feature_names)
 
 
 def as_trained(data: Data, metadata: Mapping[str, Any], file: Path) -> Data:
@@ -101,9 +91,11 @@ def open_data(text: str) -> Data:
     if len(table) < 2:
         raise FormatError(f"{path} has one column; it must have features and a target.")
     target = "y" if "y" in table else list(table)[-1]
-    return (
-        of_numbers(path, table, target) if are_numbers(table, target) else of_any_types(path, table, target)
-    )
+    from chainrule.recipe.tables import FEWEST  # which takes its time to import
+
+    if are_numbers(table, target) and len(table[target]) < FEWEST:
+        return of_numbers(path, table, target)
+    return of_table(path, table, target)
 
 
 def as_array(values: Any) -> Any:
@@ -131,43 +123,15 @@ def of_numbers(path: Path, table: dict[str, Any], target: str) -> Data:
     return from_arrays(X, y, name=path.stem)._replace(features=features)
 
 
-def of_any_types(path: Path, table: dict[str, Any], target: str) -> Data:
-    """Make data of a table as a `TablePreprocessor` makes numbers of it, each category an input of its own."""
+def of_table(path: Path, columns: dict[str, Any], target: str) -> Data:
+    """Make data of a table, with the numbers that the usual preset makes of it: rows to train and to test on."""
+    from chainrule.estimators.recipes import PRESETS
     from chainrule.estimators.tables.preprocessor import TablePreprocessor
     from chainrule.recipe import tables
     from chainrule.recipe.targets import read_target
 
-    y, preprocessor = read_target(target, table[target], f"{path}"), TablePreprocessor(embeddings=False)
-    train, test, _ = tables.prepared(path, table, y, preprocessor, 0, HELD_OUT)
+    y = read_target(target, columns[target], f"{path}")
+    preprocessor = TablePreprocessor(**PRESETS[preset_choice.DEFAULT].table)
+    train, test, table = tables.prepared(path, columns, y, preprocessor, 0, 0.0)
     features = tuple(preprocessor.get_feature_names_out())
-    return Data(path.stem, "", "", train, None, test, features=features)
-
-
-class PageUpdates(Callback):
-    """Tells the pages after each epoch that the numbers of the model have changed."""
-
-    def __init__(self, studio: Studio) -> None:
-        """Of a studio."""
-        self.studio = studio
-
-    def on_epoch_end(self, run: Run) -> None:
-        """Tell them."""
-        self.studio.send("model.changed", {"name": self.studio.name})
-
-
-def with_first_model(studio: Studio) -> Studio:
-    """Put a network for MNIST on show and train it in a thread, while the page opens."""
-    network = Network(
-        784, [Rescale(1 / 255), Dense(128), ReLU(), Dense(32), ReLU(), Dense(10)], SoftmaxCrossEntropy()
-    )
-    model = Model(network, dtype="float32", seed=0)
-    studio.show_model(model, "mnist 784-128-32-10")
-    train: Dataset = studio.data.train
-
-    def run() -> None:
-        model.fit(train.X, train.y, epochs=FIRST_EPOCHS, callbacks=[PageUpdates(studio)])
-        if studio.model is model:
-            studio.show_model(model, studio.name)
-
-    threading.Thread(target=run, name="first model", daemon=True).start()
-    return studio
+    return Data(path.stem, "", "", train, None, test, table, features=features)

@@ -121,6 +121,8 @@ class Studio:
         self.tabs: set[Page] = set()
         self.parts: dict[str, Any] = {}
         """what the commands of a screen keep between calls, by the screen's name"""
+        self.first_screen = "draw"
+        """that a page opens whose address names none"""
         self.uploads: dict[str, Path] = {}
         self.closers: list[Any] = []
         """called when the server ends, so that threads do"""

@@ -13,6 +13,7 @@ from chainrule.formulas.layers.base import Link
 from chainrule.model import Model
 from chainrule.network import tree
 from chainrule.studio.commands import command
+from chainrule.studio.screens.table import cells_of, columns_of
 from chainrule.studio.studio import Studio
 from chainrule.trained.persistence import encode, named_tensors
 
@@ -101,6 +102,7 @@ def get_data(studio: Studio) -> dict[str, Any]:
             },
             "shown": int(part.X.shape[0]),
             "labels": labels if labels is not None and len(labels) <= 100 else None,
+            **columns_of(data),
         }
     }
 
@@ -115,7 +117,10 @@ def shown_part(studio: Studio) -> Dataset:
 def samples(
     studio: Studio, *, start: int = 0, count: int = 1, rows: list[int] | None = None
 ) -> dict[str, Any]:
-    """Return samples of the part on show: X (n, features) as stored, or float32, and y as numbers or text."""
+    """Return samples of the part on show: X (n, features) as stored, or float32, and y as numbers or text.
+
+    cells: of a table, each row as it stands there.
+    """
     part = shown_part(studio)
     n = int(part.X.shape[0])
     asked = (
@@ -128,5 +133,6 @@ def samples(
     return {
         "rows": chosen,
         "X": X if X.dtype == np.uint8 else X.astype(np.float32),
+        "cells": cells_of(studio.data, chosen),
         "y": [str(v) if isinstance(v, (str, bytes)) else v for v in np.asarray(part.y[chosen]).tolist()],
     }

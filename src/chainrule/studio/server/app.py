@@ -51,7 +51,8 @@ def make_app(studio: Studio) -> Starlette:
                 studio.close()
 
     async def page(request: Request) -> Response:
-        return Response(assets()["index.html"].content, media_type="text/html")
+        content = assets()["index.html"].content.replace(b"{{screen}}", studio.first_screen.encode())
+        return Response(content, media_type="text/html")
 
     async def static(request: Request) -> Response:
         asset = assets().get(request.path_params["path"])

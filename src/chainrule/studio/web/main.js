@@ -2,8 +2,8 @@
 import { mount } from './shell.js';
 import { socketHost } from './socket.js';
 
-const host = socketHost();
-const { store } = mount(document.getElementById('app'), host);
+const app = document.getElementById('app'), host = socketHost(app.dataset.screen);
+const { store } = mount(app, host);
 
 // For the tests: the store, and a promise that settles when nothing is under way and what came last has been drawn.
 window.chainrule = {

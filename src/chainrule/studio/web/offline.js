@@ -2,6 +2,7 @@
 import { mount } from './shell.js';
 import { t } from './i18n.js';
 import { unpack } from './pack.js';
+import { planeHost } from './plane_offline.js';
 import { keyOf } from './replay.js';
 
 function bytesOf(text) {
@@ -22,7 +23,7 @@ function samples({ start = 0, count = 1, rows = null }) {
   const width = boot.samples.X.shape[1], X = new boot.samples.X.constructor(places.length * width);
   places.forEach((place, i) => X.set(boot.samples.X.subarray(place * width, (place + 1) * width), i * width));
   X.shape = [places.length, width];
-  return { rows: wanted, X, y: places.map((place) => boot.samples.y[place]) };
+  return { rows: wanted, X, y: places.map((place) => boot.samples.y[place]), cells: boot.samples.cells && places.map((place) => boot.samples.cells[place]) };
 }
 
 // Said where only a server knows the answer; a screen may ask before the store is there.
@@ -31,15 +32,19 @@ async function nobody() {
   return new Error(t(store, 'common.offline'));
 }
 
+const exported = boot.answers.find(([name]) => name === 'plane.get');
+const own = boot.state.screen === 'plane' ? planeHost(exported && exported[2].model ? exported[2] : null, (event, data) => store.emit(event, data)) : { can: () => false };   // what the page computes itself
+
 const host = {
   kind: 'offline',
   screen: boot.state.screen,
   state: boot.state,
   model: boot.model,
   data: boot.data,
-  can: (name) => names.has(name) || (name === 'data.samples' && Boolean(boot.samples)),
+  can: (name) => own.can(name) || names.has(name) || (name === 'data.samples' && Boolean(boot.samples)),
   knows: (name, args) => answers.has(keyOf(name, args)),
   async call(name, args) {
+    if (own.can(name)) return own.call(name, args);
     const found = answers.get(keyOf(name, args));
     if (found) return found;
     const rows = name === 'data.samples' && boot.samples ? samples(args) : null;

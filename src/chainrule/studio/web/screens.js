@@ -1,4 +1,5 @@
-// Every screen: what shows it, its keys in the address, and whether it needs nobody who computes (`alone`).
+// Every screen: what shows it, its keys in the address, whether it needs nobody who computes (`alone`), and what it cannot do without
+// (`needs`): a model, or samples of the data that the model can take.
 import { backprop, url as backpropUrl } from './screens/backprop.js';
 import { draw, url as drawUrl } from './screens/draw.js';
 import { glossary, url as glossaryUrl } from './screens/glossary.js';
@@ -12,11 +13,11 @@ import { without_backprop, url as withoutUrl } from './screens/without_backprop.
 export const screens = {
   draw: { show: draw, glyph: '✎', url: drawUrl, alone: true },
   train: { show: train, glyph: '↻', url: trainUrl },
-  backprop: { show: backprop, glyph: '∂', url: backpropUrl },
+  backprop: { show: backprop, glyph: '∂', url: backpropUrl, needs: 'model' },
   vanishing: { show: vanishing, glyph: '▟', url: vanishingUrl },
   without_backprop: { show: without_backprop, glyph: '⚄', url: withoutUrl },
-  neurons: { show: neurons, glyph: '⬡', url: neuronsUrl },
-  why: { show: why, glyph: '？', url: whyUrl },
+  neurons: { show: neurons, glyph: '⬡', url: neuronsUrl, needs: 'samples' },
+  why: { show: why, glyph: '？', url: whyUrl, needs: 'samples' },
   plane: { show: plane, glyph: '◐', url: planeUrl },
   glossary: { show: glossary, glyph: '文', url: glossaryUrl, alone: true },
 };

@@ -3,6 +3,7 @@ import { h, fill } from './dom.js';
 import { t, languages, preferred } from './i18n.js';
 import { readUrl, keepInUrl, parseValue } from './url.js';
 import { drawnIn, keepDrawing } from './drawing.js';
+import { count } from './format.js';
 import { makeNetwork } from './network.js';
 import { screens } from './screens.js';
 import { createStore } from './store.js';
@@ -12,10 +13,10 @@ import { button } from './ui.js';
 
 const SHARED = ['screen', 'lang', 'theme', 'sample.index', 'sample.drawn', 'neuron', 'weight'];
 
-function initial(address) {
+function initial(address, firstScreen) {
   const dark = typeof matchMedia === 'function' && matchMedia('(prefers-color-scheme: dark)').matches;
   const still = typeof matchMedia === 'function' && matchMedia('(prefers-reduced-motion: reduce)').matches;
-  const found = { screen: 'draw', lang: preferred(), theme: dark ? 'dark' : 'light', motion: !still, model: null, network: null, data: null, sample: null,
+  const found = { screen: firstScreen || 'draw', lang: preferred(), theme: dark ? 'dark' : 'light', motion: !still, model: null, network: null, data: null, sample: null,
     neuron: null, weight: null, connection: 'open' };
   for (const [key, text] of Object.entries(address)) found[key] = parseValue(text);
   if (!(found.lang in languages)) found.lang = 'en';
@@ -49,7 +50,7 @@ async function follow(store) {
     try {
       const [{ model }, found] = await Promise.all([store.call('model.get'), withData ? store.call('data.get') : null]);
       const network = model ? makeNetwork(model) : null;
-      store.set({ model, data: found ? found.data : store.get('data'), network, ...drawnIn(store, network) });
+      store.set({ isKnown: true, model, data: found ? found.data : store.get('data'), network, ...drawnIn(store, network) });
     } catch (error) {
       if (error.message !== 'lost') throw error;   // the socket is opened again, and says so
     }
@@ -60,16 +61,24 @@ async function follow(store) {
 
 // Whether this host can show a screen: a file has the one that it was made of, and those that need nobody.
 export function offered(store, name) {
-  const { kind, screen } = store.host;
-  return kind !== 'offline' || name === screen || Boolean(screens[name].alone);
+  const { kind, screen, model } = store.host;
+  return kind !== 'offline' || name === screen || (Boolean(screens[name].alone) && (name !== 'draw' || Boolean(model)));
 }
+
+// Whether the network on show takes pictures, or the rows of a table: on the screen Draw nobody draws these.
+function kindOf(store) {
+  const model = store.get('model');
+  return model && !model.shape ? 'rows' : 'pictures';
+}
+
+const titleOf = (store, name) => (name === 'draw' && kindOf(store) === 'rows' ? 'draw.rows' : name);
 
 function navigation(store) {
   const list = h('nav.screens', { 'aria-label': t(store, 'common.screens') });
   const show = () => fill(list, Object.keys(screens).filter((name) => offered(store, name)).map((name) => h('button', {
     type: 'button', dataset: { screen: name }, 'aria-current': store.get('screen') === name ? 'page' : null,
     onclick: () => store.set({ screen: name }),
-  }, h('span.glyph', { 'aria-hidden': 'true' }, screens[name].glyph), h('span', t(store, `screen.${name}`)))));
+  }, h('span.glyph', { 'aria-hidden': 'true' }, screens[name].glyph), h('span', t(store, `screen.${titleOf(store, name)}`)))));
   show();
   return { list, show };
 }
@@ -88,6 +97,21 @@ function topBar(store) {
     store.get('connection') === 'lost' ? h('span.lost', { role: 'status' }, t(store, 'common.lost')) : null,
     store.host.kind === 'server' ? exportButton(store) : null,
     language, theme);
+}
+
+// What a screen cannot do without: null, or what is said in its place. Until the server has said what there is, nothing is missing.
+function lacking(store, name) {
+  const { needs } = screens[name], model = store.get('model'), data = store.get('data');
+  if (!needs || (store.host.kind === 'server' && !store.get('isKnown'))) return null;
+  if (!model) return t(store, 'common.needs_model', { screen: t(store, `screen.${name}`) });
+  if (needs === 'model' || !data || data.features === model.inputs) return null;
+  return t(store, 'common.other_data', { model: model.name, inputs: count(model.inputs), data: data.name, features: count(data.features) });
+}
+
+// In place of such a screen: the sentence, and the way to Train.
+function invitation(store, body, sentence) {
+  fill(body, h('section.panel.lacking', { role: 'status', dataset: { test: 'lacking' } }, h('p', sentence),
+    store.can('train.start') ? button(t(store, 'common.go_train'), () => store.set({ screen: 'train' }), { primary: true, 'data-test': 'go-train' }) : null));
 }
 
 function exportButton(store) {
@@ -111,7 +135,7 @@ async function exported(store) {
 // Fills `root` with the studio and returns {store, stop}.
 export function mount(root, host) {
   const address = host.kind === 'notebook' ? {} : readUrl();
-  const store = createStore({ ...initial(address), ...stateOf(host), ...(host.kind === 'offline' ? parsed(address) : {}) }, host);
+  const store = createStore({ ...initial(address, host.firstScreen), ...stateOf(host), ...(host.kind === 'offline' ? parsed(address) : {}) }, host);
   let stop = null, shown = null, framed = null, leave = null, placed = null;
   const bar = h('div.top'), aside = h('aside'), main = h('main', { tabindex: -1 });
   root.classList.add('chainrule');
@@ -120,16 +144,16 @@ export function mount(root, host) {
   const write = host.kind === 'notebook' ? () => {} : keepInUrl(store, keys);
 
   function frame() {
-    const { name, size } = store.get('model') || {}, form = JSON.stringify([...['theme', 'lang', 'screen', 'connection'].map(store.get), name, size]);
+    const { name, size } = store.get('model') || {}, form = JSON.stringify([...['theme', 'lang', 'screen', 'connection'].map(store.get), name, size, kindOf(store)]);
     if (form === framed) return;   // new numbers of the same model
     framed = form;
     root.dataset.theme = store.get('theme');
     root.setAttribute('lang', store.get('lang') === 'zh' ? 'zh-Hant-TW' : 'en');
     if (host.kind !== 'notebook') document.documentElement.lang = root.getAttribute('lang');
     anew(bar, () => topBar(store));
-    const at = store.get('screen'), { list } = navigation(store), before = placed === at ? aside.firstChild.scrollLeft : null;
+    const at = store.get('screen'), { list } = navigation(store), place = `${at} ${kindOf(store)}`, before = placed === place ? aside.firstChild.scrollLeft : null;
     anew(aside, () => list);
-    placed = at;
+    placed = place;
     const chosen = list.querySelector('[aria-current]');   // where the screens stand in a row that is too long, the one at hand is in sight
     list.scrollLeft = before !== null || !chosen ? before : chosen.offsetLeft - list.offsetLeft - (list.clientWidth - chosen.offsetWidth) / 2;
   }
@@ -146,20 +170,21 @@ export function mount(root, host) {
   }
 
   function screen() {
-    const name = store.get('screen'), form = `${name} ${store.get('lang')} ${store.get('theme')}`;
+    const name = store.get('screen'), lacks = lacking(store, name), form = [name, store.get('lang'), store.get('theme'), lacks, kindOf(store)].join(' ');
     if (form === shown) return;
     shown = form;
     if (stop) stop();
     store.memory.clear();
     const body = h('div.screen', { dataset: { screen: name } });
-    fill(main, h('div.heading', h('div', h('h1', t(store, `screen.${name}`)), h('p', t(store, `screen.${name}.says`))), tourButton(name)), body);
-    stop = screens[name].show(body, store) || (() => {});
-    if (host.kind !== 'notebook') document.title = `${t(store, `screen.${name}`)} – Chainrule Studio`;
+    fill(main, h('div.heading', h('div', h('h1', t(store, `screen.${titleOf(store, name)}`)), h('p', t(store, `screen.${titleOf(store, name)}.says`))), lacks ? null : tourButton(name)), body);
+    if (lacks) invitation(store, body, lacks);
+    stop = (!lacks && screens[name].show(body, store)) || (() => {});
+    if (host.kind !== 'notebook') document.title = `${t(store, `screen.${titleOf(store, name)}`)} – Chainrule Studio`;
   }
 
   const offs = [
     store.on(['lang', 'theme', 'screen', 'model', 'connection'], frame),
-    store.on(['lang', 'theme', 'screen'], screen),
+    store.on(['lang', 'theme', 'screen', 'model', 'data', 'isKnown'], screen),
     store.on(SHARED, write),
     store.on([...new Set(Object.values(screens).flatMap((found) => found.url || []))], write),
   ];

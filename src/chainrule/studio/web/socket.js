@@ -7,7 +7,8 @@ const TOLD = 8;   // frames after which the server is told that they have come
 const MISSED = 'missed';   // the page was too slow for the events: the server has dropped some
 const SPREAD = ['train.frame'];   // what the screen itself shows in time
 
-export function socketHost() {
+// firstScreen: of an address that names none.
+export function socketHost(firstScreen) {
   const waiting = new Map(), inTime = createPace();
   let socket = null, number = 0, uploads = 0, delay = 250, store = null, begun = false, first = null;
   let open = new Promise((resolve) => { first = resolve; });   // a screen may ask before there is a socket
@@ -47,6 +48,7 @@ export function socketHost() {
 
   return {
     kind: 'server',
+    firstScreen,
     start(of) { store = of; connect(); },
     can: () => true,
     async call(name, args) {

@@ -93,7 +93,7 @@ def build(studio: Studio, *, settings: PlaneSettings) -> dict[str, Any]:
     return state(run)
 
 
-@command("plane.get")
+@command("plane.get", reads=True)
 def get(studio: Studio) -> dict[str, Any]:
     """Return the network that is there; {"model": None} where there is none."""
     run = plane_of(studio).run

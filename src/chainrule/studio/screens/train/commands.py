@@ -10,10 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.errors import ConfigError, DataError
+from chainrule.estimators.recipes import PRESETS
 from chainrule.formulas.layers import ACTIVATIONS
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS, Solver
 from chainrule.formulas.schedules import SCHEDULES
+from chainrule.recipe.settings import NO_PRESET
 from chainrule.studio.commands import command
 from chainrule.studio.downloads import download
 from chainrule.studio.screens.model import shown_part
@@ -21,10 +23,16 @@ from chainrule.studio.screens.train import uploaded
 from chainrule.studio.screens.train.desk import Desk, desk_of
 from chainrule.studio.screens.train.form import FROM_DATA, default_loss, defaults, outputs_of, plan
 from chainrule.studio.screens.train.python import code_of
+from chainrule.studio.screens.train.reference import reference
 from chainrule.studio.studio import Studio
 from chainrule.trained.persistence import LAYERS, encode
 
 MODEL_FILE = "model.safetensors"
+SHOWN = (
+    *("lr", "optimizer", "schedule", "batch_size", "epochs", "patience", "validation_fraction"),
+    *("clip_norm", "preset"),
+)
+"""The settings whose defaults depend on the data, as they are found for a form."""
 
 
 @command("train.options", reads=True)
@@ -50,7 +58,8 @@ def options(studio: Studio) -> dict[str, Any]:
         "optimizers": optimizers,
         "schedules": list(SCHEDULES),
         "losses": list(LOSSES),
-        "defaults": defaults(),
+        "presets": [*PRESETS, NO_PRESET],
+        "defaults": defaults(studio.data if studio.has_data else None),
     }
 
 
@@ -64,12 +73,13 @@ def check(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
         "size": found.network.size,
         "loss": settings.loss,
         "default_loss": default_loss(data),
-        "lr": settings.lr,
+        **{name: getattr(settings, name) for name in SHOWN},
+        "is_table": data.table is not None,
         "samples": n,
         "all": len(data.train),
         "outputs": outputs_of(data),
         "links": [
-            {"name": link.name, "kind": link.layer.kind, "width": link.fan_out}
+            {"name": link.name, "kind": link.layer.kind, "width": link.fan_out, "inputs": link.fan_in}
             for link in found.network.links
         ],
         "steps": -(-n // min(n, settings.batch_size or n)),
@@ -77,6 +87,16 @@ def check(studio: Studio, *, form: dict[str, Any]) -> dict[str, Any]:
         "advice": list(found.advice),
         "code": code_of(found, data, source_of(studio)),
     }
+
+
+@command("train.reference", reads=True)
+def simpler(studio: Studio) -> dict[str, Any]:
+    """Return what the mean, or the most frequent class, and a linear model reach on a table's rows to test on."""
+    desk, data = desk_of(studio), studio.data
+    with desk.comparing:
+        if desk.reference is None or desk.reference[0] is not data:
+            desk.reference = data, reference(data)
+        return desk.reference[1]
 
 
 def source_of(studio: Studio) -> str:

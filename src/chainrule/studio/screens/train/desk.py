@@ -46,6 +46,10 @@ class Desk:
         self.source = ""
         """what the data on show are from, for the script: mnist, points, or a file's name"""
         self.pinned: NDArray[Any] | None = None
+        self.comparing = threading.Lock()
+        """held while simpler models are trained on the data on show"""
+        self.reference: tuple[Any, dict[str, Any]] | None = None
+        """data, and what these models reach on them"""
         self.coming: list[str] = []
         """the names of data that are being read, to be put on show"""
         self.pages: dict[str, bool] = {}
@@ -110,6 +114,11 @@ class Desk:
                 raise ConfigError(f"{self.coming[-1]} is being read; train when it is there.")
             prepared = prepare(plan_of(self.studio.data, form))
             self.end()
+            if (
+                prepared.plan.begun is not None
+                and prepared.plan.begun.data.features != self.studio.data.features
+            ):
+                self.studio.show_data(prepared.plan.begun.data)
             self.form, self.number, self.shown = form, self.number + 1, None
             training = Training(prepared, self.tell, self.show_live, self.pace, self.pinned)
             self.training = training

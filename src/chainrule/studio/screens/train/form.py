@@ -17,11 +17,14 @@ from chainrule.errors import ConfigError
 from chainrule.formulas.optimizers import OPTIMIZERS, Solver
 from chainrule.model import Model
 from chainrule.network.network import Network
-from chainrule.recipe import build
+from chainrule.recipe import build, preset_choice
 from chainrule.recipe.data import Data, Parts, check, divide, is_held_out, split
 from chainrule.recipe.naming import PYTHON
 from chainrule.recipe.settings import NAMES, Settings
+from chainrule.studio.screens.train.preset import Begun, begun
 from chainrule.trained.persistence import LAYERS, encode, network_from_config
+from chainrule.training.callbacks import Callback, EarlyStopping
+from chainrule.training.history import History
 
 MAX_PARAMETERS = 20_000_000
 """Of a network that the studio trains: 80 MB in float32, and three times that with Adam's moments."""
@@ -34,7 +37,10 @@ FROM_DATA = ("rescale", "standardize")
 
 
 class Planned(NamedTuple):
-    """A training that was not begun: its settings with all defaults, its network, how it is optimized."""
+    """A training that was not begun: its settings with all defaults, its network, how it is optimized.
+
+    begun: of a table that is trained by a preset.
+    """
 
     settings: Settings
     network: Network
@@ -47,6 +53,7 @@ class Planned(NamedTuple):
     held_out: bool
     advice: tuple[str, ...]
     """sentences about layers and losses that rarely belong together"""
+    begun: Begun | None = None
 
 
 class Fresh(NamedTuple):
@@ -57,9 +64,40 @@ class Fresh(NamedTuple):
     parts: Parts
     advice: tuple[str, ...]
 
+    def fit(self, callbacks: list[Callback]) -> History:
+        """Train, and return the history: the model, or that of an estimator, whose callbacks have it as `run.model`."""
+        with warnings.catch_warnings():
+            if self.advice or self.plan.begun is not None:  # the page says them
+                warnings.simplefilter("ignore")
+            if self.plan.begun is not None:
+                estimator = self.plan.begun.estimator(callbacks)
+                estimator.fit(*self.plan.begun.samples)
+                history: History = estimator.model_.history
+                return history
+            settings = self.plan.settings
+            if settings.patience is not None:
+                callbacks = [EarlyStopping("val_loss", settings.patience), *callbacks]
+            return self.model.fit(
+                self.parts.train,
+                epochs=settings.epochs or 1,
+                batch_size=settings.batch_size,
+                optimizer=self.plan.optimizer,
+                schedule=self.plan.schedule,
+                validation_data=self.parts.watched,
+                scale_targets=True if self.plan.network.loss.targets == "real" else None,
+                callbacks=callbacks,
+                clip_norm=settings.clip_norm,
+            )
 
-def defaults() -> dict[str, Any]:
-    """Return the form as it is at first: 784-128-32-10 for MNIST, and the same hidden layers for any data."""
+
+def defaults(data: Data | None = None) -> dict[str, Any]:
+    """Return the form as it is at first: 784-128-32-10 for MNIST, the same hidden layers for any array.
+
+    A table has the preset by which the command trains one, and its numbers.
+    """
+    if data is not None and data.table is not None:
+        form = {name: None for name in defaults() if name not in ("layers", "seed")}
+        return {"preset": preset_choice.DEFAULT, **form, "layers": defaults()["layers"], "seed": 0}
     return {
         "layers": [
             layer for units in (128, 32) for layer in ({"kind": "dense", "units": units}, {"kind": "relu"})
@@ -77,11 +115,11 @@ def defaults() -> dict[str, Any]:
 
 def plan(data: Data, form: dict[str, Any]) -> Planned:
     """Build everything of a training but its numbers. Raises ConfigError, DataError or ShapeError in one sentence."""
-    form = defaults() | form
+    form = defaults(data) | form
     for name in form:
         if name not in NAMES and name not in OWN:
             raise ConfigError(f"there is no setting {name[:64]!r}; reload the page.")
-    given = Settings(**{name: value for name, value in form.items() if name in NAMES})
+    given = settings_of(form)
     given.check_types()
     check_seed(given.seed, "seed")
     if issubclass(OPTIMIZERS.get(given.optimizer, object), Solver):
@@ -91,19 +129,17 @@ def plan(data: Data, form: dict[str, Any]) -> Planned:
         )
     samples = form["samples"]
     data = fewer(data, samples)
+    if given.has_preset:
+        return by_preset(data, given, samples)
     held_out = is_held_out(data, split(data, given.validation_fraction, given.seed))
-    settings = build.resolve(given, data.train)
+    settings = build.resolve(given, data.train, is_table=data.table is not None)
     build.check(settings, held_out)
     if settings.epochs is not None and settings.epochs > MAX_EPOCHS:
         raise ConfigError(f"epochs must be at most {MAX_EPOCHS:,}, not {settings.epochs:,}.")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         network = network_of(form["layers"], settings, data)
-    if network.size > MAX_PARAMETERS:
-        raise ConfigError(
-            f"this network has {network.size:,} parameters; the studio trains up to {MAX_PARAMETERS:,}. "
-            "Take narrower layers."
-        )
+    check_size(network)
     return Planned(
         settings,
         network,
@@ -116,14 +152,65 @@ def plan(data: Data, form: dict[str, Any]) -> Planned:
     )
 
 
+def settings_of(form: dict[str, Any]) -> Settings:
+    """Return the settings of a form. An optimizer that is left open is the preset's, or the usual one."""
+    return Settings(
+        **{
+            name: value
+            for name, value in form.items()
+            if name in NAMES and (name, value) != ("optimizer", None)
+        }
+    )
+
+
+def by_preset(data: Data, given: Settings, samples: int | None) -> Planned:
+    """Return the training of a table by a preset."""
+    if data.table is None:
+        raise ConfigError(f"presets are for tables, not for {data.name}; leave preset out.")
+    found = begun(data, given)
+    if found.run.epochs > MAX_EPOCHS:
+        raise ConfigError(f"epochs must be at most {MAX_EPOCHS:,}, not {found.run.epochs:,}.")
+    network = found.run.plan.network
+    check_size(network)
+    return Planned(
+        found.settings,
+        network,
+        found.run.plan.optimizer,
+        found.run.schedule,
+        found.data,
+        samples,
+        found.run.validation is not None,
+        (),
+        found,
+    )
+
+
+def check_size(network: Network) -> None:
+    """Raise ConfigError for a network that is larger than the studio trains."""
+    if network.size > MAX_PARAMETERS:
+        raise ConfigError(
+            f"this network has {network.size:,} parameters; the studio trains up to {MAX_PARAMETERS:,}. "
+            "Take narrower layers."
+        )
+
+
 def network_of(layers: Any, settings: Settings, data: Data) -> Network:
     """Build the network: a link for the data's units, the layers of the form, and the output that the loss needs."""
     check_layers(layers)
+    codes = None if data.table is None else data.table.preprocessor.embedded_
     bare = build.network(
-        dataclasses.replace(settings, hidden=(), input_dropout=0.0, residual=False), data.train, PYTHON
+        dataclasses.replace(settings, hidden=(), input_dropout=0.0, residual=False, dropout=0.0),
+        data.train,
+        PYTHON,
+        codes,
     )
-    first, *last = (encode(layer) for layer in bare.layers)
-    config = {"inputs": bare.inputs, "layers": [first, *layers, *last], "loss": encode(bare.loss)}
+    made = [encode(layer) for layer in bare.layers]
+    first = [layer for layer in made[:1] if layer["kind"] in (*FROM_DATA, "embedding")]
+    config = {
+        "inputs": bare.inputs,
+        "layers": [*first, *layers, *made[len(first) :]],
+        "loss": encode(bare.loss),
+    }
     try:
         return network_from_config(config | {name: getattr(bare, name) for name in ("l2", "l1", "max_norm")})
     except (TypeError, ValueError, OverflowError) as error:
@@ -176,11 +263,16 @@ def fewer(data: Data, samples: Any) -> Data:
         return data
     rows = rows_of(n, samples)
     part = dataclasses.replace(data.train, X=data.train.X[rows], y=data.train.y[rows])
-    return data._replace(train=part)
+    table = data.table
+    if table is not None:
+        table = dataclasses.replace(table, train=table.train[rows])
+    return data._replace(train=part, table=table)
 
 
 def prepare(found: Planned) -> Fresh:
     """Check the values of the data and draw the model's parameters."""
+    if found.begun is not None:
+        return Fresh(found, found.begun.run.model, found.begun.parts, found.advice)
     rows = split(found.data, found.settings.validation_fraction, found.settings.seed)
     checked = check(found.data, found.network)
     model = Model(found.network, seed=found.settings.seed, dtype=found.settings.dtype)

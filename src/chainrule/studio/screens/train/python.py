@@ -18,6 +18,8 @@ def code_of(plan: Planned, everything: Data, source: str) -> str:
 
     everything: the data with all samples.  source: mnist, points, or the name of the file or folder.
     """
+    if plan.begun is not None:
+        return code_of_preset(plan, source)
     settings, network = plan.settings, plan.network
     train, test = ("X", "y") if plan.samples is None else ("X[rows]", "y[rows]"), None
     lines = []
@@ -67,6 +69,38 @@ def code_of(plan: Planned, everything: Data, source: str) -> str:
     lines += ["history = model.fit(", f"    {X},", f"    {y},", *(f"    {each}," for each in given), ")"]
     lines += ['print(history["val_loss"][-1])', 'model.save("model.safetensors")']
     return "\n".join([*imports("\n".join(lines)), "", *lines, ""])
+
+
+def code_of_preset(plan: Planned, source: str) -> str:
+    """Write the training of a table by a preset as a script."""
+    begun = plan.begun
+    assert begun is not None
+    made = begun.estimator([])
+    given = ", ".join(f"{name}={value!r}" for name, value in parameters(made).items())
+    rows = "table.train"
+    lines = [f"data = open_data({source!r})", "table = data.table"]
+    if plan.samples is not None:
+        lines += [f"rows = np.linspace(0, len(table.train) - 1, {plan.samples}).astype(np.int64)"]
+        rows = "table.train[rows]"
+    lines += [
+        f"model = {type(made).__name__}({given})",
+        f"model.fit(rows_of(table.inputs, {rows}), data.train.y{'' if plan.samples is None else '[rows]'})",
+        "print(model.score(rows_of(table.inputs, table.test), data.test.y))",
+        'model.save("model.safetensors")',
+    ]
+    more = ["from chainrule.estimators.rows import rows_of"]
+    return "\n".join([*imports("\n".join(lines)), *more, "", *lines, ""])
+
+
+def parameters(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of an estimator that are not at their defaults, callbacks aside."""
+    defaults = type(estimator)().get_params(deep=False)
+    given = estimator.get_params(deep=False)
+    return {
+        name: value
+        for name, value in given.items()
+        if name != "callbacks" and repr(value) != repr(defaults[name])
+    }
 
 
 def written(value: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -15,8 +14,9 @@ from chainrule.model import Model
 from chainrule.studio.screens.train.curves import TAIL, Curves
 from chainrule.studio.screens.train.form import Fresh
 from chainrule.studio.screens.train.look import Looks
+from chainrule.studio.screens.train.reference import TestRows
 from chainrule.studio.screens.train.timeline import Snapshot, Timeline, model_of, taken
-from chainrule.training.callbacks import Callback, EarlyStopping
+from chainrule.training.callbacks import Callback
 from chainrule.training.run import Run
 
 Phase = Literal["ready", "running", "paused", "done", "stopped", "failed"]
@@ -59,6 +59,9 @@ class Training(Callback):
         self.curves = Curves(self.steps_per_epoch * self.epochs, classes)
         self.looks = Looks(plan.network, prepared.parts.judged, pinned)
         self.timeline = Timeline()
+        self.judge = TestRows.of_table(plan.data)
+        self.final: dict[str, float] = {}
+        """the metric of the trained model on a table's rows to test on"""
         self.records: list[dict[str, float]] = []
         self.condition = threading.Condition()
         self.left: int | None = None
@@ -118,35 +121,20 @@ class Training(Callback):
 
     def train(self, then: Callable[[Training], Any]) -> None:
         """Train to the end."""
-        prepared, settings = self.prepared, self.settings
-        callbacks: list[Callback] = [self.timeline, self]
-        if settings.patience is not None:
-            callbacks.insert(0, EarlyStopping("val_loss", settings.patience))
         try:
-            with warnings.catch_warnings():
-                if prepared.advice:  # the page says them
-                    warnings.simplefilter("ignore")
-                history = self.model.fit(
-                    prepared.parts.train,
-                    epochs=self.epochs,
-                    batch_size=settings.batch_size,
-                    optimizer=prepared.plan.optimizer,
-                    schedule=prepared.plan.schedule,
-                    validation_data=prepared.parts.watched,
-                    scale_targets=True if prepared.plan.network.loss.targets == "real" else None,
-                    callbacks=callbacks,
-                    clip_norm=settings.clip_norm,
-                )
+            history = self.prepared.fit([self.timeline, self])
+            self.conclude()
             self.phase = "stopped" if history.stopped == ON_REQUEST else "done"
-            self.error = "" if history.stopped in (None, ON_REQUEST) else str(history.stopped)
+            is_usual = (
+                history.stopped in (None, ON_REQUEST) or self.judge is not None
+            )  # a table's has a patience
+            self.error = "" if is_usual else str(history.stopped)
         except ChainruleError as error:
             self.phase, self.error = "failed", str(error)
             self.looks.hints = [{"code": "not_finite"}, *self.looks.hints]
         except MemoryError:
-            self.phase, self.error = (
-                "failed",
-                "there is not enough memory for this network; take narrower layers.",
-            )
+            self.phase = "failed"
+            self.error = "there is not enough memory for this network; take narrower layers."
         finally:
             if self.is_alive:
                 self.phase = "failed"
@@ -154,6 +142,7 @@ class Training(Callback):
 
     def on_train_begin(self, run: Run) -> None:
         """Look at the network before its first step."""
+        self.model = run.model  # an estimator makes its own, with the same start
         self.curves.begin()
         self.tell_marks()
         self.look(run)
@@ -169,7 +158,7 @@ class Training(Callback):
     def on_epoch_end(self, run: Run) -> None:
         """Do the same after an epoch, with its record and the confusion matrix."""
         self.curves.note(run, ends=True)
-        self.records.append(dict(run.logs))
+        self.records.append(run.logs | self.judged(run))
         ends = run.epoch == run.epochs or run.history.stopped is not None
         now = time.perf_counter()
         if ends or self.left is not None or now - self.at_epoch > EPOCH_SECONDS:
@@ -179,6 +168,19 @@ class Training(Callback):
         self.report(run)
         if not ends:
             self.gate(run)
+
+    def judged(self, run: Run) -> dict[str, float]:
+        """Return the metric of a table's rows to test on; nothing of other data."""
+        return {} if self.judge is None else self.judge.of(model_of(self.model, taken(run)))
+
+    def conclude(self) -> None:
+        """Judge the model and put it on show, where the fit has changed it after its last epoch, as a preset's does."""
+        if self.judge is not None:
+            step, epochs = self.curves.position["step"], len(self.records)
+            snapshot = Snapshot(step, 0, epochs, self.model.theta, dict(self.model.states))
+            self.last_shown = model_of(self.model, snapshot)
+            self.final = self.judge.of(self.last_shown)
+            self.show(self.last_shown, snapshot)
 
     def on_train_end(self, run: Run) -> None:
         """Look once more, and put the model on show."""
@@ -286,6 +288,8 @@ class Training(Callback):
             "curve": self.curves.array(),
             "records": self.records,
             "confusion": self.looks.confusion,
+            "final": self.final,
+            "preset": self.settings.preset,
             "judged": {"name": self.prepared.parts.judged_name, "n": self.looks.judged.n},
             "labels": [str(label) for label in self.model.labels],
             "look": self.looks.found,

@@ -8,6 +8,7 @@ import { depthPainter, hasDepth } from '../depth.js';
 import { inkOf } from '../drawing.js';
 import { neuronPanel } from '../neuron.js';
 import { drawPad, pictureOf } from './draw_pad.js';
+import { cellInputs } from './draw_cells.js';
 import { tableInputs } from './draw_table.js';
 import { sampleStrip } from './draw_samples.js';
 import { answerPanel } from './draw_answer.js';
@@ -71,11 +72,12 @@ export function draw(root, store) {
 
     function pick(sample) {
       origin = { y: sample.y ?? null, index: sample.index ?? null };
-      pad.put(sample.x);
+      pad.put(sample.x, sample);
     }
 
     let byLayer = false, undo = null;
-    const pad = shape ? drawPad(store, { shape, most, label: t(store, 'draw.pad'), changed }) : tableInputs(store, network, { changed });
+    const isTable = () => Boolean(store.get('data')?.columns) && store.get('data').features === model.inputs;
+    const pad = shape ? drawPad(store, { shape, most, label: t(store, 'draw.pad'), changed }) : (isTable() ? cellInputs : tableInputs)(store, network, { changed });
     const note = h('p.message', { role: 'status', dataset: { test: 'note' } });
     const noise = () => pick({ x: Float32Array.from({ length: model.inputs }, () => Math.random() * most) });
 
@@ -91,7 +93,7 @@ export function draw(root, store) {
     }
 
     function padPanel(samples) {
-      if (!shape) return h('section.panel.pad-panel', h('h2', t(store, 'draw.features')), pad.element, samples);
+      if (!shape) return h('section.panel.pad-panel', h('h2', t(store, isTable() ? 'draw.columns' : 'draw.features')), pad.element, samples);
       const keep = store.get('draw.keep') === true;
       pad.keep(keep);
       const file = h('input.visually-hidden', { type: 'file', accept: 'image/*', tabindex: -1, dataset: { test: 'file' }, onchange: (event) => { if (event.target.files[0]) open(event.target.files[0]); event.target.value = ''; } });

@@ -5,20 +5,22 @@ import { number, percent } from '../format.js';
 
 export function answerPanel(store, network) {
   const { task } = network.model, isNumbers = task === 'regression', labels = isNumbers ? [] : network.labels();
-  const big = h('output.answer-big', { dataset: { test: 'prediction' } }), sure = h('span.answer-sure');
-  const names = isNumbers ? Array.from({ length: network.model.outputs }, (_, k) => t(store, 'draw.output', { k })) : labels;
+  const big = h(`output.answer-big${isNumbers ? '.amount' : ''}`, { dataset: { test: 'prediction' } }), sure = h('span.answer-sure');
+  const target = store.get('data')?.target, isOne = isNumbers && network.model.outputs === 1;
+  const names = isOne && target ? [target] : isNumbers ? Array.from({ length: network.model.outputs }, (_, k) => t(store, 'draw.output', { k })) : labels;
   const parts = names.map((name) => {
     const fillBar = h('i'), shown = h('span.bar-number');
     return { row: h('div.bar-row', h('span.bar-name', { title: name }, name), isNumbers ? null : h('span.bar-track', fillBar), shown), fillBar, shown };
   });
   const element = h('div.answer', h('div.answer-head', big, sure), h('div.bars', { dataset: { test: 'bars' } }, parts.map(({ row }) => row)));
+  if (isOne) element.lastChild.hidden = true;   // the large number says it
   return {
     element,
     update(answer) {
       const best = answer.indexOf(Math.max(...answer));
       if (isNumbers) {
         big.textContent = number(answer[0], 5);
-        sure.textContent = answer.length > 1 ? names[0] : '';
+        sure.textContent = answer.length > 1 || target ? names[0] : '';
       } else if (task === 'multilabel') {
         const said = labels.filter((_, k) => answer[k] > 0.5);
         big.textContent = said.length ? said.join(', ') : '–';

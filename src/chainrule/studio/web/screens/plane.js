@@ -33,7 +33,7 @@ export function plane(root, store) {
     button(t(store, 'plane.rewind'), rewind, { dataset: { test: 'rewind' }, title: t(store, 'plane.rewind_hint') }),
     button(t(store, 'plane.reseed'), () => { store.set({ 'plane.seed': (get('seed') + 1) % 100 }); controls.show(); rebuild(); }, { dataset: { test: 'reseed' } }),
     select([['slow', t(store, 'plane.slow')], ['normal', t(store, 'plane.normal')], ['fast', t(store, 'plane.fast')]], get('pace'), (value) => { store.set({ 'plane.pace': value }); if (frame?.running) start(); }, { 'aria-label': t(store, 'plane.pace') }),
-    button(t(store, 'plane.show'), show, { dataset: { test: 'show' } }));
+    store.can('plane.show') ? button(t(store, 'plane.show'), show, { dataset: { test: 'show' } }) : null);
   const builder = h('div.row.plane-builder',
     button(t(store, 'plane.remove_layer'), () => resizeAll(-1), { dataset: { test: 'remove-layer' } }), h('output', { dataset: { test: 'depth' } }), button(t(store, 'plane.add_layer'), () => resizeAll(1), { dataset: { test: 'add-layer' } }));
 
@@ -274,6 +274,7 @@ export function plane(root, store) {
   function showPython() {
     const form = `${current.frame.id} ${frame.epoch}`;
     if (python.dataset.form === form) return;
+    if (!current.code) { fill(python); return; }   // no server writes it
     python.dataset.form = form;
     const open = python.querySelector('details')?.open;
     fill(python, code(t(store, 'common.python'), current.code.replace('EPOCHS', String(Math.max(1, frame.epoch))), t(store, 'common.copy'), t(store, 'common.copied')));

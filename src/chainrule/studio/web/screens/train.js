@@ -3,7 +3,7 @@ import { h, fill, write } from '../dom.js';
 import { t } from '../i18n.js';
 import { count, number, percent } from '../format.js';
 import { button, code, marked, message, panel, plain, toggle } from '../ui.js';
-import { charts } from './train_charts.js';
+import { charts, monitorOf, reference } from './train_charts.js';
 import { showCompare } from './train_compare.js';
 import { dataPanel } from './train_data.js';
 import { change, formOf, trainingFields, valueOf } from './train_form.js';
@@ -70,20 +70,22 @@ export function train(root, store) {
   const controls = h('div.row.controls'), status = h('p.status', { 'aria-live': 'polite', dataset: { test: 'status' } });
   const progress = h('progress', { max: 1, value: 0, 'aria-label': t(store, 'train.progress') });
   const tiles = h('div.tiles'), hints = h('div.hints', { dataset: { test: 'hints' } }), advice = h('div.advice');
+  const verdict = h('p.verdict', { role: 'status', hidden: true, dataset: { test: 'verdict' } });
   const curves = charts(store), within = inside(store), matrix = confusion(store);
   const layers = h('div.layer-panel'), settings = h('div.settings'), python = h('div.python'), timeline = h('div.timeline'), compare = h('div.compare'), comparing = panel(t(store, canTrain ? 'train.compare' : 'train.runs'), compare), save = h('div.row.save');
   const data = canTrain ? dataPanel(store, reading, failing('data')) : { element: h('div.data'), show() {}, stop() {} };
   const invite = h('section.panel.invite', { dataset: { test: 'invite' } });
   const log = toggle(t(store, 'train.log'), Boolean(store.get('train.log')), (on) => { store.set({ 'train.log': on }); curves.draw(run, { log: on }); });
+  const confused = panel(t(store, 'train.confusion'), matrix.element);
   const ofRun = (part) => { part.classList.add('of-run'); return part; };   // without a run it is not there
   fill(root,
     h('div.panel.top', h('div.row', controls, status), progress, failure),
     h('div.grid',
       h('div.side', panel(t(store, 'train.data'), data.element), panel(t(store, 'train.network'), layers), panel(t(store, 'train.settings'), settings)),
       h('div.stage', invite, hints,
-        ofRun(panel(null, tiles, curves.element, h('div.row.under', log))),
+        ofRun(panel(null, tiles, curves.element, verdict, h('div.row.under', log))),
         canTrain ? ofRun(panel(t(store, 'train.timeline'), timeline)) : null,
-        h('div.pair.of-run', panel(t(store, 'train.inside'), within.element), panel(t(store, 'train.confusion'), matrix.element)),
+        h('div.pair.of-run', panel(t(store, 'train.inside'), within.element), confused),
         comparing,
         canTrain ? ofRun(panel(t(store, 'train.save'), save)) : null, python)));
 
@@ -120,13 +122,26 @@ export function train(root, store) {
     }
     showForm();
   }
-  async function options() {
-    if (!store.get('train.options')) store.set({ 'train.options': await store.call('train.options') });
+  async function options(anew) {
+    if (anew || !store.get('train.options')) store.set({ 'train.options': await store.call('train.options') });
     if (!stopped) {
+      compareWithSimple();
       showForm();
       check();
       changed('all');   // the curves wait for them
     }
+  }
+
+  async function compareWithSimple() {
+    const from = store.get('data');
+    if (!from || !from.columns) {
+      run.reference = null;
+      return;
+    }
+    const found = await store.call('train.reference').catch(() => null);
+    if (stopped || from !== store.get('data')) return;
+    run.reference = found;
+    changed('all');
   }
 
   // --- drawing ---------------------------------------------------------------------------------------------------
@@ -140,8 +155,8 @@ export function train(root, store) {
   }
   function showTiles() {
     const last = run.records[run.records.length - 1] || {}, share = (v) => (v === null || v === undefined ? '–' : percent(v, 1));
-    const score = 'val_rmse' in last ? ['val_rmse', number(last.val_rmse, 3), last.val_rmse] : ['val_accuracy', share(last.val_accuracy), last.val_accuracy];
-    const shown = [tile('loss', number(run.loss, 4), run.loss), tile('accuracy', share(run.accuracy), run.accuracy), tile(...score), tile('val_loss', number(last.val_loss, 4), last.val_loss),
+    const monitor = monitorOf(run), is = monitor.endsWith('accuracy') ? share : (v) => number(v, 4), score = [monitor, is(last[monitor]), last[monitor]];
+    const shown = [tile('loss', number(run.loss, 4), run.loss), ...(is === share ? [tile('accuracy', share(run.accuracy), run.accuracy)] : []), tile(...score), tile('val_loss', number(last.val_loss, 4), last.val_loss),
       tile('rate', number(run.rate, 3), run.rate), tile('speed', run.speed.samples ? count(Math.round(run.speed.samples)) : '–', run.speed.samples),
       tile('step_time', run.speed.steps ? t(store, 'train.ms', { n: number(1000 / run.speed.steps, 2) }) : '–', run.speed.steps ? 1000 / run.speed.steps : null)];
     if (shown.some((one, i) => tiles.children[i] !== one)) fill(tiles, shown);
@@ -160,7 +175,7 @@ export function train(root, store) {
       button(t(store, 'train.new_weights'), actions.weights, { quiet: true, ...props('weights', null) })]);
     fill(save, h('a.button', { href: '/download/model.safetensors?of=run', download: 'model.safetensors', dataset: { test: 'save' } }, t(store, 'train.save_run')),
       h('a.button', { href: '/download/model.safetensors', download: 'model.safetensors' }, t(store, 'train.save_shown')),
-      button(t(store, 'train.to_draw'), () => store.set({ screen: 'draw' })), h('p.help', t(store, 'train.on_show')));
+      button(t(store, store.get('data')?.columns ? 'train.to_try' : 'train.to_draw'), () => store.set({ screen: 'draw' })), h('p.help', t(store, 'train.on_show')));
     save.hidden = store.host.kind !== 'server';
   }
   function showInvite() {
@@ -169,6 +184,12 @@ export function train(root, store) {
     return fill(invite, h('h2', t(store, 'train.invite_title')), !from ? h('p', t(store, 'train.invite_data')) : !checked ? null : [
       h('p', t(store, 'train.invite_says', { widths: widthsOf(checked), size: count(checked.size), n: count(checked.samples), name: from.name })),
       h('ol', ['train.invite_press', 'train.invite_watch', 'train.invite_change'].map((key) => h('li', marked(t(store, key)))))]);
+  }
+  // How good it is in the end, beside the simpler models.
+  function showVerdict() {
+    const lines = Object.fromEntries(reference(run)), monitor = monitorOf(run), value = (run.final || {})[monitor], is = monitor.endsWith('accuracy') ? (v) => percent(v, 1) : (v) => number(v, 4);
+    verdict.hidden = value === undefined || !('linear' in lines) || isAlive(run);
+    if (!verdict.hidden) write(verdict, t(store, `train.verdict.${monitor}`, { n: count(run.reference.rows), target: store.get('data')?.target ?? '', network: is(value), linear: is(lines.linear), constant: is(lines.constant) }));
   }
   function showStatus() {
     const ends = { none: 'train.state.none', ready: 'train.state.ready', done: 'train.state.done', stopped: 'train.state.stopped', failed: 'train.state.failed' };
@@ -180,6 +201,7 @@ export function train(root, store) {
     root.dataset.state = run.state;
     root.dataset.run = String(run.run);
     root.dataset.step = String(run.step);
+    showVerdict();
     progress.value = run.samples * run.epochs > 0 ? run.seen / (run.samples * run.epochs) : 0;
   }
   function showTimeline() {
@@ -233,7 +255,10 @@ export function train(root, store) {
     showTiles();
     if (all) showControls();
     if (all || what.has('look')) within.draw(run);
-    if (all || what.has('epoch')) matrix.draw(run);
+    if (all || what.has('epoch')) {
+      matrix.draw(run);
+      confused.hidden = monitorOf(run).endsWith('rmse');
+    }
     if (all || what.has('mark') || what.has('shown')) showTimeline();
     if (all) compareRuns();
     if (all) data.show();
@@ -251,7 +276,7 @@ export function train(root, store) {
   const offs = [
     store.on(['train.form'], () => { showForm(); clearTimeout(timer); timer = setTimeout(check, 120); }),
     store.on(['train.knob', 'train.other'], compareRuns),
-    store.on(['data'], () => { if (store.get('train.options')) check(); }),
+    store.on(['data'], () => options(true).catch((error) => { if (error.message !== 'lost') fail(error.message); })),   // a table has other defaults
     store.on(['train.sending'], () => changed('all')),
   ];
   options();

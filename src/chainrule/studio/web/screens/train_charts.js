@@ -29,6 +29,15 @@ function column(records, name) {
   return columns.get(name);
 }
 
+// The number of the second chart: of a table's rows to test on, or of the validation's.
+export const monitorOf = (run) => ['test_rmse', 'test_accuracy', 'val_rmse'].find((name) => run.records.length && name in run.records[0]) || 'val_accuracy';
+
+// What simpler models reach on the same rows: [[name, value], …].
+export function reference(run) {
+  const found = run.reference;
+  return found && found.metric === monitorOf(run) ? ['constant', 'linear'].map((name) => [name, found[name]]) : [];
+}
+
 export function charts(store) {
   const lossChart = lineChart(store, { label: t(store, 'train.loss_chart'), height: 230 });
   const scoreChart = lineChart(store, { label: t(store, 'train.score_chart'), height: 230 });
@@ -37,37 +46,47 @@ export function charts(store) {
     h('div', h('h3', t(store, 'train.loss_of_epochs')), lossChart.element), h('div', score, scoreChart.element), key);
   let named = '', turn = 0;
 
-  const monitorOf = (run) => (run.records.length && 'val_rmse' in run.records[0] ? 'val_rmse' : 'val_accuracy');
 
   // All runs with their names and colors.
   function shownRuns(run) {
     const colors = lineColors[store.get('theme')], all = [run, ...[...run.others].reverse()], forms = all.map((one) => one.form || {});
     return all.map((one, i) => {
       const name = all.length > 1 ? labelOf(store, forms[i], forms) : t(store, 'train.training');
-      const held = all.length > 1 ? `${name}, ${t(store, 'train.validation')}` : t(store, 'train.validation');
-      return { one, name, held, color: colors[(2 * i) % colors.length], other: colors[(2 * i + 1) % colors.length] };
+      const held = all.length > 1 ? `${name}, ${t(store, 'train.validation')}` : t(store, 'train.validation'), tested = all.length > 1 ? `${name}, ${t(store, 'train.test')}` : t(store, 'train.test');
+      return { one, name, held, tested, color: colors[(2 * i) % colors.length], other: colors[(2 * i + 1) % colors.length] };
     });
   }
 
   // The training's curve of one number, and the validation's of another.
   function series(runs, own, monitor) {
-    return runs.flatMap(({ one, name, held, color, other }) => [
+    return runs.flatMap(({ one, name, held, tested, color, other }) => [
       ...(own ? [{ name, x: one.curve.epochs, y: one.curve[own], color }] : []),
-      { name: held, x: column(one.records, 'epoch'), y: column(one.records, monitor), color: other, dashed: true }]);
+      { name: monitor.startsWith('test') ? tested : held, x: column(one.records, 'epoch'), y: column(one.records, monitor), color: other, dashed: true }]);
+  }
+
+  // The lines of the simpler models, the same arrays for the same numbers.
+  const lineOf = new Map(), colorOf = { constant: 5, linear: 2 };
+  function lines(run) {
+    return reference(run).map(([name, value]) => {
+      const key = `${name} ${value} ${run.epochs}`;
+      if (!lineOf.has(key)) lineOf.set(key, { x: [0, run.epochs], y: [value, value] });
+      return { name: t(store, `train.line.${name}`), ...lineOf.get(key), color: lineColors[store.get('theme')][colorOf[name]] };
+    });
   }
 
   const marks = (run) => (run.shown === null ? [] : [(run.marks.seen[run.shown] ?? 0) / run.samples]);
   const parts = [
     (run, runs, log) => lossChart.draw(series(runs, 'loss', 'val_loss'), { logY: log, from: log ? undefined : 0, until: run.epochs, marks: marks(run) }),
-    (run, runs) => scoreChart.draw(series(runs, monitorOf(run) === 'val_accuracy' ? 'accuracy' : null, monitorOf(run)), { until: run.epochs, marks: marks(run) }),
+    (run, runs) => scoreChart.draw([...series(runs, monitorOf(run).endsWith('accuracy') ? 'accuracy' : null, monitorOf(run)), ...lines(run)], { until: run.epochs, marks: marks(run) }),
   ];
 
   // Names the lines, and the second chart: by the first record it is known which number it shows.
   function name(run) {
-    const monitor = monitorOf(run), rows = shownRuns(run).flatMap((one) => [[one.color, one.name], [one.other, one.held]]), form = JSON.stringify([rows, monitor]);
+    const monitor = monitorOf(run), isTest = monitor.startsWith('test'), held = isTest ? t(store, 'train.both') : null;
+    const rows = [...shownRuns(run).flatMap((one) => [[one.color, one.name], [one.other, held ? one.held.replace(t(store, 'train.validation'), held) : one.held]]), ...lines(run).map(({ color, name: text }) => [color, text])], form = JSON.stringify([rows, monitor]);
     if (form === named) return;
     named = form;
-    score.textContent = t(store, monitor === 'val_rmse' ? 'train.rmse_of_epochs' : 'train.accuracy_of_epochs');
+    score.textContent = t(store, `train.score.${monitor}`);
     fill(key, rows.map(([color, text]) => h('span', h('i', { style: { background: color } }), text)));
   }
 

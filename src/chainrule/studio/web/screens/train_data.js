@@ -158,6 +158,7 @@ export function dataPanel(store, reading, fail) {
     describe();
     if (tab === 'mnist') showMnist();
     const data = store.get('data');
+    if (data?.columns && tab === 'mnist') list.querySelector('[data-key="files"]').click();   // a table is on show
     if (!data || !pending) return;
     const points = pending;
     pending = null;

@@ -26,6 +26,11 @@ export function change(store, patch) {
   store.set({ 'train.form': form });
 }
 
+// Whether a table is trained by a preset, which has layers and numbers of its own.
+export function isPreset(store) {
+  return !['none', null].includes(valueOf(store, 'preset'));
+}
+
 export const layersOf = (store) => valueOf(store, 'layers') || [];
 
 // Applies f to every layer, also to those in blocks; f returns a list of layers in its place.
@@ -50,25 +55,27 @@ function numeric(store, name, { placeholder, ...props }) {
 
 // The fields of the panel "training". `checked` is the server's answer about the form, or null.
 export function trainingFields(store, checked) {
-  const options = store.get('train.options'), optimizer = valueOf(store, 'optimizer'), own = options.optimizers[optimizer] || {};
+  const options = store.get('train.options'), optimizer = valueOf(store, 'optimizer'), own = options.optimizers[optimizer] || {}, preset = isPreset(store);
+  const open = (name) => (checked && options.defaults[name] === null ? checked[name] : null);   // what the data, or the preset, decide
+  const blank = (name) => (options.defaults[name] === null ? t(store, 'train.auto_short', { name: open(name) ? nameOf(store, open(name)) : '–' }) : null);
   const choose = (name, list, blank) => select([...(blank ? [['', blank]] : []), ...list.map((kind) => [kind, nameOf(store, kind)])], valueOf(store, name) ?? '',
-    (value) => change(store, name === 'optimizer' ? { optimizer: value, lr: null, momentum: null, weight_decay: null } : { [name]: value || null }), { dataset: { field: name } });
+    (value) => change(store, name === 'optimizer' ? { optimizer: value || null, lr: null, momentum: null, weight_decay: null } : { [name]: value || null }), { dataset: { field: name } });
   const auto = checked ? nameOf(store, checked.default_loss) : '';
   const samples = t(store, 'train.unit.samples'), epochs = t(store, 'train.unit.epochs');
   return [
     setting(store, 'loss', choose('loss', options.losses, t(store, 'train.auto', { name: auto }))),
-    setting(store, 'optimizer', choose('optimizer', Object.keys(options.optimizers))),
-    setting(store, 'lr', numeric(store, 'lr', { min: 0, placeholder: number(own.learning_rate, 3) })),
+    setting(store, 'optimizer', choose('optimizer', Object.keys(options.optimizers), blank('optimizer'))),
+    preset && !optimizer ? null : setting(store, 'lr', numeric(store, 'lr', { min: 0, placeholder: number(own.learning_rate ?? open('lr'), 3) })),
     'momentum' in own ? setting(store, 'momentum', numeric(store, 'momentum', { min: 0, max: 1, placeholder: own.momentum })) : null,
     'weight_decay' in own ? setting(store, 'weight_decay', numeric(store, 'weight_decay', { min: 0, placeholder: own.weight_decay })) : null,
-    setting(store, 'schedule', choose('schedule', options.schedules)),
-    setting(store, 'batch_size', numeric(store, 'batch_size', { min: 1, step: 1 }), samples),
-    setting(store, 'epochs', numeric(store, 'epochs', { min: 1, step: 1 }), epochs),
+    setting(store, 'schedule', choose('schedule', options.schedules, blank('schedule'))),
+    setting(store, 'batch_size', numeric(store, 'batch_size', { min: 1, step: 1, placeholder: open('batch_size') ?? '' }), samples),
+    setting(store, 'epochs', numeric(store, 'epochs', { min: 1, step: 1, placeholder: open('epochs') ?? '' }), epochs),
     setting(store, 'samples', numeric(store, 'samples', { min: 1, step: 1, placeholder: checked ? checked.all : '' }), samples),
     setting(store, 'seed', numeric(store, 'seed', { min: 0, step: 1 })),
-    setting(store, 'l2', numeric(store, 'l2', { min: 0, placeholder: 0 })),
+    preset ? null : setting(store, 'l2', numeric(store, 'l2', { min: 0, placeholder: 0 })),
     setting(store, 'clip_norm', numeric(store, 'clip_norm', { min: 0, placeholder: '∞' })),
-    setting(store, 'validation_fraction', numeric(store, 'validation_fraction', { min: 0, max: 1, placeholder: checked && checked.held_out ? 0.2 : '–' })),
-    setting(store, 'patience', numeric(store, 'patience', { min: 1, step: 1, placeholder: '–' }), epochs),
+    setting(store, 'validation_fraction', numeric(store, 'validation_fraction', { min: 0, max: 1, placeholder: checked && checked.held_out ? checked.validation_fraction ?? 0.2 : '–' })),
+    setting(store, 'patience', numeric(store, 'patience', { min: 1, step: 1, placeholder: (checked && checked.patience) ?? '–' }), epochs),
   ];
 }

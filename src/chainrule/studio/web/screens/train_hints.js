@@ -37,13 +37,14 @@ const FOR = { rising: ['lower', 'clip'], not_finite: ['lower', 'clip'], explodin
 
 // Fills `root` with the hints of a run; `restart` starts anew after a remedy, null where nothing can be started.
 export function showHints(store, root, run, checked, restart) {
-  const known = run.hints.filter((hint) => hint.code in FOR);
+  const isPreset = ![undefined, null, 'none'].includes(run.preset);   // which stops by itself, and has layers of its own
+  const known = run.hints.filter((hint) => hint.code in FOR && !(isPreset && hint.code === 'overfitting'));
   const key = JSON.stringify(known.map((hint) => [hint.code, hint.layer]));
   if (root.dataset.key === key) return;
   root.dataset.key = key;
   fill(root, known.map((hint) => h('div.hint', { dataset: { code: hint.code } },
     h('p', t(store, `train.hint.${hint.code}`, { layer: hint.layer ?? '', share: SHARES.includes(hint.code) ? percent(hint.value, 0) : '' })),
-    !restart ? null : h('div.row', FOR[hint.code].map((remedy) => button(t(store, `train.remedy.${remedy}`), () => {
+    !restart || isPreset ? null : h('div.row', FOR[hint.code].map((remedy) => button(t(store, `train.remedy.${remedy}`), () => {
       change(store, REMEDIES[remedy](store, checked()));
       restart();
     }, { 'data-remedy': remedy }))))));

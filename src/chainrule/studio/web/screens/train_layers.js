@@ -1,8 +1,8 @@
 // The hidden layers, to be added, removed, moved and set; a block has layers of its own.
 import { h, fill } from '../dom.js';
-import { t } from '../i18n.js';
-import { button, numberInput } from '../ui.js';
-import { change, layersOf, nameOf } from './train_form.js';
+import { has, t } from '../i18n.js';
+import { button, field, marked, numberInput, select } from '../ui.js';
+import { change, isPreset, layersOf, nameOf, valueOf } from './train_form.js';
 
 const BLOCKS = { residual: [{ kind: 'dense', units: 64 }, { kind: 'relu' }, { kind: 'dense', units: 64 }] };
 const OFFERED = ['dense', 'batch_norm', 'dropout', 'residual', 'scale'];
@@ -56,17 +56,26 @@ function layerList(store, layers, set) {
   return h('ul.layers', rows, h('li', button(`+ ${t(store, 'train.add')}`, () => set([...layers, made(next, layers)]), { quiet: true, 'data-test': 'add-layer' })));
 }
 
+export const linkName = (store, kind) => (has(`train.kind.${kind}`) ? t(store, `train.kind.${kind}`) : nameOf(store, kind));
+
 // The widths of a network that was checked, as 784 – 128 – 10.
-export const widthsOf = ({ links }) => [links[0].width, ...links.filter((link) => link.kind === 'dense').map((link) => link.width)].join(' – ');
+export const widthsOf = ({ links }) => [links[0].inputs, ...links.filter((link) => link.kind === 'dense').map((link) => link.width)].join(' – ');
 
 // Fills a panel with the layers, below the inputs and above the outputs that the data decide.
 export function layerBuilder(store, root, checked) {
+  const preset = 'preset' in store.get('train.options').defaults ? field(t(store, 'train.field.preset'), select(store.get('train.options').presets.map((name) => [name, t(store, `train.preset_name.${name}`)]), valueOf(store, 'preset'),
+    (name) => change(store, { preset: name, lr: null, momentum: null, weight_decay: null, l2: null }), { dataset: { field: 'preset', test: 'preset' } })) : null;
+  if (isPreset(store)) {   // its layers follow from the table
+    fill(root, preset, h('p.widths', { dataset: { test: 'widths' } }, checked ? widthsOf(checked) : ''), h('p.help', marked(t(store, 'train.preset_says'))),
+      checked ? h('ol.links', checked.links.map(({ kind, width }) => h('li', `${linkName(store, kind)} ${width}`))) : null);
+    return;
+  }
   const ends = checked ? [checked.links[0], checked.links[checked.links.length - 1]] : null;
-  fill(root,
+  fill(root, preset,
     h('div.row.presets', Object.keys(PRESETS).map((name) => button(t(store, `train.preset.${name}`), () => change(store, { layers: PRESETS[name] }),
       { quiet: true, 'data-preset': name }))),
     h('p.widths', { dataset: { test: 'widths' } }, checked ? widthsOf(checked) : ''),
-    h('p.end', ends ? t(store, 'train.inputs', { n: ends[0].width }) : ''),
+    h('p.end', ends ? t(store, 'train.inputs', { n: ends[0].inputs }) : ''),
     layerList(store, layersOf(store), (layers) => change(store, { layers })),
     h('p.end', ends ? t(store, 'train.outputs', { n: ends[1].width }) : ''));
 }

@@ -1,27 +1,28 @@
 // What a page that was exported says of a run in place of the controls: its data, its network and its settings as text.
 import { h } from '../dom.js';
-import { has, t } from '../i18n.js';
+import { t } from '../i18n.js';
 import { count, number } from '../format.js';
-import { layersOf, nameOf, valueOf } from './train_form.js';
+import { isPreset, layersOf, nameOf, valueOf } from './train_form.js';
+import { linkName } from './train_layers.js';
 
-const SETTINGS = ['loss', 'optimizer', 'lr', 'momentum', 'weight_decay', 'schedule', 'batch_size', 'epochs', 'samples', 'seed', 'l2', 'clip_norm', 'validation_fraction', 'patience'];
+const SETTINGS = ['preset', 'loss', 'optimizer', 'lr', 'momentum', 'weight_decay', 'schedule', 'batch_size', 'epochs', 'samples', 'seed', 'l2', 'clip_norm', 'validation_fraction', 'patience'];
 
-const said = (store, value) => (Number.isInteger(value) ? count(value) : typeof value === 'number' ? number(value, 3) : nameOf(store, String(value)));
-const kindOf = (store, kind) => (has(`train.kind.${kind}`) ? t(store, `train.kind.${kind}`) : nameOf(store, kind));
+const said = (store, name, value) => (name === 'preset' ? t(store, `train.preset_name.${value}`) : (Number.isInteger(value) ? count(value) : typeof value === 'number' ? number(value, 3) : nameOf(store, String(value))));
 
 export function dataLine(store) {
   const data = store.get('data');
+  if (data && data.columns) return t(store, 'train.table_line', { name: data.name, n: count(data.parts.train), test: count(data.parts.test), columns: count(data.columns.length), target: data.target });
   return data ? t(store, 'train.data_line', { name: data.name, n: count(data.parts.train), features: count(data.features) }) : t(store, 'train.no_data');
 }
 
-const layerOf = (store, layer) => h('li', [kindOf(store, layer.kind), layer.units ?? layer.rate ?? ''].join(' '), layer.layers ? h('ul', layer.layers.map((one) => layerOf(store, one))) : null);
+const layerOf = (store, layer) => h('li', [linkName(store, layer.kind), layer.units ?? layer.rate ?? ''].join(' '), layer.layers ? h('ul', layer.layers.map((one) => layerOf(store, one))) : null);
 
 // {data, network, settings}: elements. checked: the server's answer about the form.
 export function toldForm(store, checked) {
   const given = SETTINGS.map((name) => [name, valueOf(store, name) ?? (checked ? checked[name] : null)]).filter(([, value]) => value !== null && value !== undefined);
   return {
     data: h('p.data-line', dataLine(store)),
-    network: h('ul.told', layersOf(store).map((layer) => layerOf(store, layer))),
-    settings: h('dl.told', given.map(([name, value]) => h('div', h('dt', t(store, `train.field.${name}`)), h('dd', said(store, value))))),
+    network: h('ul.told', isPreset(store) ? (checked ? checked.links.map(({ kind, width }) => h('li', `${linkName(store, kind)} ${width}`)) : null) : layersOf(store).map((layer) => layerOf(store, layer))),
+    settings: h('dl.told', given.map(([name, value]) => h('div', h('dt', t(store, `train.field.${name}`)), h('dd', said(store, name, value))))),
   };
 }

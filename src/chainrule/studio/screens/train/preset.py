@@ -1,0 +1,104 @@
+"""A run on a table by an estimator's preset, as `chainrule train` has it: what it will be, and its samples."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.data.checks import check_samples
+from chainrule.errors import ConfigError
+from chainrule.estimators.rows import rows_of
+from chainrule.estimators.settings import BEST
+from chainrule.estimators.settings import resolved as fit_settings
+from chainrule.recipe.data import Data, Parts
+from chainrule.recipe.presets import with_preprocessor
+from chainrule.recipe.settings import Settings
+from chainrule.recipe.to_estimator import estimator
+from chainrule.training.callbacks import Callback
+from chainrule.training.run import Run
+
+STARTED = "only the start was asked for"
+
+
+class Start(Callback):
+    """Keeps a run at its start, and ends it there."""
+
+    looks_inside = False
+    run: Run | None = None
+
+    def on_train_begin(self, run: Run) -> None:
+        """Keep it."""
+        self.run = run
+        run.stop(STARTED)
+
+
+class Begun(NamedTuple):
+    """A fit that was begun and ended before its first step: what is known of the one that will be done."""
+
+    data: Data
+    """with the inputs that the preset makes of the table"""
+    given: Settings
+    settings: Settings
+    """with the numbers that the preset has in place of those that were not given"""
+    run: Run
+    advice: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> Parts:
+        """The samples that the fit trains on, those that it holds out, and those of the table to test on."""
+        model, test = self.run.model, self.data.test
+        assert test is not None
+        judged = check_samples(model.network, test.X, test.y, classes=model.classes)[0]
+        held_out = judged if self.run.validation is None else self.run.validation
+        return Parts(self.run.samples, held_out, judged, "test", self.run.validation is not None)  # type: ignore[arg-type]
+
+    def estimator(self, callbacks: list[Callback]) -> Any:
+        """Return the estimator of the fit, which tells the callbacks how it goes."""
+        assert self.data.table is not None
+        return estimator(self.given, self.data.table.target).set_params(callbacks=callbacks)
+
+    @property
+    def samples(self) -> tuple[Any, Any]:
+        """The columns and the targets of the rows that are not for testing."""
+        assert self.data.table is not None
+        return rows_of(self.data.table.inputs, self.data.table.train), self.data.train.y
+
+
+def begun(data: Data, given: Settings) -> Begun:
+    """Begin the fit of a preset on a table. Raises ConfigError or DataError."""
+    assert data.table is not None
+    if given.preset == BEST or given.members is not None:
+        raise ConfigError(
+            f"the studio trains one network; use `chainrule train --preset {BEST}` or `--members` for several."
+        )
+    start = Start()
+    made = estimator(given, data.table.target).set_params(callbacks=[start], refit=False)
+    made.fit(rows_of(data.table.inputs, data.table.train), data.train.y)
+    run = start.run
+    assert run is not None, "an estimator that trains by batches calls back"
+    shown = with_preprocessor(data, made.preprocessor_)
+    if np.array_equal(shown.train.X, data.train.X):
+        shown = data
+    else:
+        shown = shown._replace(features=tuple(made.preprocessor_.get_feature_names_out()))
+    fit = fit_settings(made, run.samples.n, run.plan.network.inputs, False)
+    patience = int(fit.n_iter_no_change) if fit.early_stopping else None
+    return Begun(shown, given, dataclasses.replace(resolved(given, run), patience=patience), run)
+
+
+def resolved(given: Settings, run: Run) -> Settings:
+    """Return the settings with the numbers that a run has."""
+    n, held_out = run.samples.n, 0 if run.validation is None else run.validation.n
+    return dataclasses.replace(
+        given,
+        loss=run.plan.network.loss.kind,
+        optimizer=run.plan.optimizer.kind,
+        lr=float(getattr(run.plan.optimizer, "learning_rate", 0.0)),
+        schedule=run.schedule.kind,
+        epochs=run.epochs,
+        batch_size=run.plan.batch_size,
+        clip_norm=run.plan.clip_norm,
+        validation_fraction=held_out / (n + held_out) if held_out else None,
+    )

@@ -1,0 +1,65 @@
+"""How good a network is on a table's rows to test on, and what simpler models reach on the same rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.datasets import Dataset
+from chainrule.model import Model
+from chainrule.recipe import baselines
+from chainrule.recipe.data import Data
+
+MOST = 5_000
+"""Rows that a network is tested on after each epoch; of more, so many at even distances."""
+
+
+class TestRows(NamedTuple):
+    """Rows that no network was trained on."""
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    metric: str
+    """rmse or accuracy"""
+
+    @classmethod
+    def of_table(cls, data: Data) -> TestRows | None:
+        """Return those of a table; None for other data."""
+        if data.table is None or data.test is None:
+            return None
+        part = thinned(data.test)
+        return cls(part.X, part.y, "rmse" if data.table.target.is_number else "accuracy")
+
+    def of(self, model: Model) -> dict[str, float]:
+        """Return the metric of a model by the name of a record."""
+        said = np.asarray(model.predict(self.X))
+        if self.metric == "rmse":
+            with np.errstate(over="ignore", invalid="ignore"):
+                return {
+                    "test_rmse": float(np.sqrt(np.mean((said.reshape(len(said), -1)[:, 0] - self.y) ** 2)))
+                }
+        return {"test_accuracy": float(np.mean(said == self.y))}
+
+
+def thinned(part: Dataset) -> Dataset:
+    """Return a part of the data with so many rows at most."""
+    if len(part) <= MOST:
+        return part
+    rows = np.linspace(0, len(part) - 1, MOST).astype(np.int64)
+    return dataclasses.replace(part, X=part.X[rows], y=part.y[rows])
+
+
+def reference(data: Data) -> dict[str, Any]:
+    """Return what the constant and the linear model reach on these rows, from the rows that the network learns from."""
+    tested = TestRows.of_table(data)
+    if tested is None or data.test is None:
+        return {"metric": None}
+    found = baselines.of_table(data._replace(test=thinned(data.test)), ("constant", "linear"))
+    return {
+        "metric": f"test_{tested.metric}",
+        "rows": len(tested.y),
+        **{model: metrics[tested.metric] for model, metrics in found.items()},
+    }

@@ -1,0 +1,77 @@
+// A row of a table as it stands there: a control for each column, in its own units; the server makes the network's inputs of it.
+import { h } from '../dom.js';
+import { t } from '../i18n.js';
+import { number } from '../format.js';
+
+// changed({start}) is called when the inputs are others.
+export function cellInputs(store, network, { changed }) {
+  const { columns } = store.get('data'), x = new Float32Array(network.model.inputs), canAsk = store.host.kind !== 'offline';
+  const note = h('p.message.error', { role: 'alert', hidden: true }), list = h('div.features', { dataset: { test: 'features' } });
+  const cells = {}, shown = new Map();
+  let turn = 0;
+
+  async function ask(start) {
+    const mine = ++turn;
+    try {
+      const found = await store.call('table.inputs', { cells: { ...cells } });
+      if (mine !== turn) return;
+      note.hidden = true;
+      x.set(found.x);
+      changed(start === null ? { isPut: true } : { start });
+    } catch (error) {
+      if (mine !== turn || error.message === 'lost') return;
+      note.hidden = false;
+      note.textContent = error.message;
+    }
+  }
+
+  function control(column) {
+    const { name, low, high, whole, categories } = column, use = (text, event) => { cells[name] = text; ask(event.timeStamp); };
+    const props = { 'aria-label': name, disabled: !canAsk, dataset: { column: name } };
+    if (categories) {
+      const box = h('select', { ...props, onchange: (event) => use(event.target.value, event) }, ['', ...categories].map((text) => h('option', { value: text }, text || t(store, 'draw.missing'))));
+      return { parts: [box], put: (text) => { box.value = text; } };
+    }
+    if (low === null || low === high) {
+      const box = h('input', { type: 'text', ...props, onchange: (event) => use(event.target.value, event) });
+      return { parts: [box], put: (text) => { box.value = text; } };
+    }
+    const step = whole ? 1 : Number(((high - low) / 200).toPrecision(1));
+    const slider = h('input', { type: 'range', min: low, max: high, step, ...props, oninput: (event) => { box.value = event.target.value; use(event.target.value, event); } });
+    const box = h('input', { type: 'number', step: 'any', ...props, oninput: (event) => { if (event.target.value !== '') slider.value = event.target.value; use(event.target.value, event); } });
+    return { parts: [slider, box], put: (text) => { box.value = text; slider.value = text === '' ? (low + high) / 2 : text; } };
+  }
+
+  for (const column of columns.filter(({ inputs }) => inputs.length)) {
+    const made = control(column), range = column.low === null ? '' : `${number(column.low)} … ${number(column.high)}`;
+    shown.set(column.name, made);
+    list.append(h(`div.feature${made.parts.length > 1 ? '' : '.single'}`, h('span.feature-name', { title: range }, column.name), made.parts));
+  }
+
+  function write(row) {
+    columns.forEach(({ name }, k) => {
+      cells[name] = row ? row[k] : '';
+      shown.get(name)?.put(cells[name]);
+    });
+  }
+
+  return {
+    element: h('div', list, note),
+    ready: Promise.resolve(),
+    read: () => Float32Array.from(x),
+    // values: inputs, or null for a row without cells.  sample: with its place in the data, whose cells are shown.
+    async put(values, sample = {}) {
+      const mine = ++turn;
+      if (values) x.set(values);
+      changed({ isPut: true });
+      if (Number.isInteger(sample.index)) {
+        const found = await store.call('data.samples', { rows: [sample.index] }).catch(() => null);
+        if (mine === turn && found?.cells) write(found.cells[0]);
+        return;
+      }
+      write(null);
+      if (!values && canAsk) await ask(null);
+    },
+    stop() { turn += 1; },
+  };
+}
