@@ -14,6 +14,7 @@ from chainrule import (
     Dense,
     Dropout,
     Embedding,
+    GroupedDense,
     Layer,
     Loss,
     Model,
@@ -23,8 +24,11 @@ from chainrule import (
     PiecewiseLinearEmbedding,
     Rescale,
     Residual,
+    Scale,
+    Shift,
     Skip,
     Standardize,
+    Take,
     Tanh,
 )
 from chainrule.formulas.layers import ACTIVATIONS, Sigmoid, Softmax
@@ -43,6 +47,9 @@ elementwise = st.sampled_from(sorted(set(ACTIVATIONS) - {"prelu", "softmax"})).m
     lambda kind: ACTIVATIONS[kind]()
 )
 waves = st.sampled_from([PeriodicEmbedding(2, 3), PeriodicEmbedding(1, 2, columns=(0,))])
+others = st.sampled_from(
+    [Scale(), Shift(), Take([0]), Take([0, 0]), GroupedDense(2, 1), GroupedDense(3, 1, True, False)]
+)
 dense_layers = widths.map(Dense)
 dropouts = st.sampled_from([0.0, 0.2, 0.7]).map(Dropout)
 rescales = st.sampled_from([Rescale(0.5), Rescale(-1.5, 0.25), Rescale(2.0, -1.0)])
@@ -66,6 +73,7 @@ def plain_layers(row_by_row: bool = False, dropout: bool = True) -> st.SearchStr
         elementwise.map(ParametricActivation),
         waves,
         rescales,
+        others,
     ]
     if not row_by_row:
         kinds += [st.just(BatchNorm()), *([dropouts] if dropout else [])]
