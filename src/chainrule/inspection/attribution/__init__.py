@@ -12,7 +12,9 @@
 f is the output before its output activation: the logit of the predicted class unless `target` names another, and with
 `against` the difference of two. b is the baseline: the input that the network's input links map to 0 (black, or the
 training data's mean if it standardizes), else zeros. All methods use the layers' own forward and backward, in float64,
-as in prediction. `reinitialization_check` tests whether a method's maps depend on the trained parameters.
+as in prediction. Where none is named, inputs with names, as those of a table, are explained by `deep_lift`, others by
+`integrated_gradients`: the sum is the same, and a row of a wide table takes a hundredth of the time.
+`reinitialization_check` tests whether a method's maps depend on the trained parameters.
 """
 
 from __future__ import annotations
