@@ -235,6 +235,12 @@ def test_a_table(browser_page, phone_page, tmp_path, target):
         show(screen, page)
         check(screen)
         assert screen.title() == "t - Chainrule"
+    beyond = (
+        "[...document.querySelectorAll('td, th')].filter(c => c.getBoundingClientRect().right > innerWidth)"
+    )
+    assert (
+        phone_page.evaluate(f"{beyond}.length") == 0
+    )  # on a phone tables are cards, of which nothing is cut
     assert browser_page.locator("text=boosted trees").count() > 0
 
 

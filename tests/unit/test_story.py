@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from chainrule import (
     Adam,
@@ -31,6 +33,8 @@ from chainrule import (
 from chainrule.formulas.layers import Layer
 from chainrule.inspection.attribution import METHODS
 from chainrule.inspection.story import Story, explain
+from chainrule.views.chapters import Grid
+from chainrule.views.text.story import grid
 from chainrule.views.words.en.phrases import percent, several
 
 R = np.random.default_rng(0)
@@ -325,3 +329,15 @@ def test_small_words():
 def test_bad_input(classifier, settings, error, message):
     with pytest.raises(error, match=message):
         explain(classifier, **{"x": X[0]} | settings)
+
+
+def test_words_of_a_wide_table_stay_whole_on_a_narrow_terminal():
+    """Columns that do not fit follow below, with the rows' names again."""
+    made = "PiecewiseLinearEmbedding(...)"
+    rows = (("piecewise_linear_embedding_1", made, "90", "105 (41 %)", "#191 -0.673, #250 -0.624"),)
+    out = io.StringIO()
+    heads = ("layer", "what it is", "neurons", "active", "strongest neurons")
+    Console(file=out, width=80, color_system=None).print(grid(Grid(heads, rows, (heads[1], heads[-1]))))
+    text = out.getvalue()
+    assert all(cell in text for cell in rows[0]) and text.count(rows[0][0]) == 2
+    assert max(map(len, text.splitlines())) <= 80

@@ -21,6 +21,9 @@ from chainrule.views import figures, words
 from chainrule.views.pictures import image_png
 from chainrule.views.words.facts import quantity
 
+NARROW_COLUMNS = 4
+"""The most columns of a table that fits a phone."""
+
 
 def tiles(model: Model | Ensemble, history: History, judgement: Judgement) -> str:
     """Return tiles with the most important numbers."""
@@ -206,18 +209,25 @@ def section(title: str, *content: str) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """Return a table whose first column names the row. left: the left-aligned columns; others are right-aligned."""
+    """Return a table whose first column names the row, on a phone a card for each row if it has many columns.
+
+    left: the left-aligned columns; others are right-aligned.
+    """
     kinds = ["" if i in left else ' class="number"' for i in range(len(heads))]
+    of_cells = [f'{kind} data-head="{text(name)}"' for name, kind in zip(heads, kinds, strict=True)]
+    cards = " cards" if len(heads) > NARROW_COLUMNS else ""
     head = "".join(
         f'<th scope="col"{kind}>{text(name)}</th>' for name, kind in zip(heads, kinds, strict=True)
     )
     body = "".join(
-        f'<tr><th scope="row">{text(row[0])}</th>'
-        + "".join(f"<td{kind}>{text(cell)}</td>" for cell, kind in zip(row[1:], kinds[1:], strict=True))
+        f'<tr><th scope="row" data-head="{text(heads[0])}">{text(row[0])}</th>'
+        + "".join(f"<td{kind}>{text(cell)}</td>" for cell, kind in zip(row[1:], of_cells[1:], strict=True))
         + "</tr>"
         for row in rows
     )
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="scroll{cards}"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
 
 
 def pairs(rows: Iterable[tuple[str, Any]]) -> str:

@@ -19,6 +19,7 @@ from chainrule.inspection.attribution.explained import Floats
 from chainrule.inspection.story import Story
 from chainrule.views import words
 from chainrule.views.chapters import Bars, Content, Grid, Picture, Signed
+from chainrule.views.tables import Table as WrappedTable
 
 SHADES = " ░▒▓█"
 BAR = 20
@@ -79,20 +80,9 @@ def pictures(item: Picture, has_color: bool) -> Any:
     return Group(Columns(framed, padding=(0, 2)), Text(key, "dim"))
 
 
-def grid(item: Grid) -> Any:
-    """Return a table with numbers aligned to the right, words to the left."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-    for k, name in enumerate(item.columns):
-        is_words = k == 0 or name in item.words
-        table.add_column(
-            Text(name),
-            justify="left" if is_words else "right",
-            overflow="fold",
-            no_wrap=not is_words or k == 0,
-        )
-    for row in item.rows:
-        table.add_row(*(Text(plain(cell), "bold" if k == 0 else "") for k, cell in enumerate(row)))
-    return table
+def grid(item: Grid) -> WrappedTable:
+    """Return a table with numbers aligned to the right, words to the left; columns that do not fit follow below."""
+    return WrappedTable(item.columns, tuple(tuple(map(plain, row)) for row in item.rows))
 
 
 def bars(item: Bars) -> Any:
