@@ -56,7 +56,7 @@ def chunks(file: BinaryIO) -> list[list[ColumnChunk]]:
     """Return the column chunks of each row group, as the footer of a file says.
 
     PyArrow's own objects of them end the process where the footer's statistics are damaged.
-    Raises ValueError for what is no footer.
+    Raises ValueError for invalid footers.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 8))
