@@ -590,8 +590,3 @@ def test_both_languages_and_a_phone(pages: Pages, lang: str, theme: str, phone: 
             page.tap("[data-test=go-next]")
             settle(page)
             assert page.evaluate("window.chainrule.store.get('backprop.step')") == 10
-
-
-def test_without_a_model_it_says_so(browser: Any):
-    with studio_pages(browser, Studio()) as found, found.open("backprop") as page:
-        assert "There is no model yet" in page.locator(".screen").inner_text()

@@ -102,10 +102,7 @@ export function backprop(root, store) {
     if (source.seeks()) await begin();
     const asked = source.ask();
     if (mine !== turn || isOver) return;
-    if (!asked) {
-      if (!store.get('model')) fill(note, message(t(store, 'backprop.wait')));
-      return;
-    }
+    if (!asked) return;   // the frame says it where there is no model
     try {
       const found = await store.call('backprop.walk', asked);
       if (mine !== turn || isOver) return;

@@ -16,7 +16,7 @@ export function player(store, { go, keysOn }) {
   const track = h('div.track', { 'aria-hidden': 'true' });
   const buttons = Object.fromEntries(CONTROLS.map(([name, key]) => [name, h(`button.button.control.${name}`, { type: 'button', 'aria-label': t(store, key), title: t(store, key), dataset: { test: `go-${name}` }, onclick: () => act(name) }, icon(name))]));
   const speed = slider(store.get('backprop.speed'), { min: 0.5, max: 4, step: 0.5, format: (value) => `${value} ×`, oninput: (value) => store.set({ 'backprop.speed': value }), 'aria-label': t(store, 'backprop.speed') });
-  const element = h('div.player', h('div.row.controls', { role: 'group', 'aria-label': t(store, 'backprop.walk') }, Object.values(buttons), speed, h('span.hint.keys', t(store, 'backprop.keys'))), track, h('div.words', h('div.row', phase, place), sentence));
+  const element = h('div.player', h('div.row.controls', { role: 'group', 'aria-label': t(store, 'backprop.walk') }, Object.values(buttons), speed), track, h('div.words', h('div.row', phase, place, h('span.hint.keys', t(store, 'backprop.keys'))), sentence));
   let count = 0, at = 0, timer = 0, isPlaying = false, hasArrived = false;
 
   function playing(wanted) {
