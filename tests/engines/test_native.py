@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -57,6 +59,18 @@ if native.REASON is not None and not os.environ.get("CI"):
 SETS = native._native.instruction_sets()
 
 
+@contextlib.contextmanager
+def using(isa: str) -> Iterator[None]:
+    """An instruction set, in tests in which the run of the reference that all are compared with takes longest."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHAINRULE_ISA", isa)
+        try:
+            yield
+        except BaseException as error:
+            error.add_note(f"with CHAINRULE_ISA={isa}")
+            raise
+
+
 def deep(width: int = 17) -> list[Layer]:
     """A chain with every kind of layer, blocks in blocks among them."""
     inner = Residual([Dense(4), ACTIVATIONS["prelu"]()])
@@ -105,38 +119,35 @@ def test_auto_is_native_and_every_layer_and_rule_is_known():
     assert set(native._native.ACTIVATIONS) | {"prelu", "softmax"} == set(ACTIVATIONS)
 
 
-@pytest.mark.parametrize("isa", SETS)
 @given(problem=problems())
 @settings(max_examples=60, deadline=None)
-def test_random_architectures(isa, problem):
+def test_random_architectures(problem):
     """Hypothesis draws depth, widths of 1 on, blocks, losses, penalties, weights and batches of one."""
-    os.environ["CHAINRULE_ISA"] = isa
-    try:
-        model, X, y, weight = problem
-        how = {"epochs": 2, "batch_size": 2, "optimizer": chainrule.SGD(1e-3), "sample_weight": weight}
+    model, X, y, weight = problem
+    how = {"epochs": 2, "batch_size": 2, "optimizer": chainrule.SGD(1e-3), "sample_weight": weight}
 
-        def train(engine: str, shake: float = 0.0, draw: int = 0) -> Model:
-            other = Model(model.network, seed=model.seed, dtype="float64")
-            rng = np.random.default_rng(draw)
-            other.theta[:] = model.theta * (1 + shake * rng.normal(size=model.theta.shape))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                shaken = X * (1 + shake * rng.normal(size=X.shape))
-                other.history = other.fit(shaken, y, engine=engine, **how)
-            return other
+    def train(engine: str, shake: float = 0.0, draw: int = 0) -> Model:
+        other = Model(model.network, seed=model.seed, dtype="float64")
+        rng = np.random.default_rng(draw)
+        other.theta[:] = model.theta * (1 + shake * rng.normal(size=model.theta.shape))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            shaken = X * (1 + shake * rng.normal(size=X.shape))
+            other.history = other.fit(shaken, y, engine=engine, **how)
+        return other
 
-        reference = train("reference")
-        # A batch norm over two samples may divide by eps alone, and enlarges last digits 300 times; several in a chain
-        # leave nothing to compare. How much of it there is, a change in the last digits of the numbers given shows.
-        felt = 0.0
-        for draw in range(4):  # one alone may happen to miss what another feels
-            shaken = train("reference", 1e-15, draw)
-            felt = max(felt, np.abs(shaken.theta - reference.theta).max(initial=0.0))
-            felt = max(felt, np.abs(shaken.outputs(X) - reference.outputs(X)).max())
-        assume(felt < 1e-9)
-        assert_same(reference, train("native"), X, max(FLOAT64, 1e3 * felt))
-    finally:
-        del os.environ["CHAINRULE_ISA"]
+    reference = train("reference")
+    # A batch norm over two samples may divide by eps alone, and enlarges last digits 300 times; several in a chain
+    # leave nothing to compare. How much of it there is, a change in the last digits of the numbers given shows.
+    felt = 0.0
+    for draw in range(4):  # one alone may happen to miss what another feels
+        shaken = train("reference", 1e-15, draw)
+        felt = max(felt, np.abs(shaken.theta - reference.theta).max(initial=0.0))
+        felt = max(felt, np.abs(shaken.outputs(X) - reference.outputs(X)).max())
+    assume(felt < 1e-9)
+    for isa in SETS:
+        with using(isa):
+            assert_same(reference, train("native"), X, max(FLOAT64, 1e3 * felt))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -229,13 +240,11 @@ def test_ways_to_train(how):
     assert_same(*models, X, 1e-7 if how.get("batch_size") == 1 else FLOAT64)
 
 
-@pytest.mark.parametrize("isa", SETS)
 @pytest.mark.parametrize(
     "how", [{"clip_norm": 0.05}] if SANITIZED else [{}, {"clip_norm": 0.05}, {"clip_value": 1e-3}], ids=str
 )
-def test_a_batch_too_large_for_the_cache(isa, how, monkeypatch):
+def test_a_batch_too_large_for_the_cache(how, monkeypatch):
     """Panels of narrow layers share the samples some hundreds at a time; wide layers' columns are packed."""
-    monkeypatch.setenv("CHAINRULE_ISA", isa)
     X, y = data(1500)
     network = Network(
         9,
@@ -245,12 +254,15 @@ def test_a_batch_too_large_for_the_cache(isa, how, monkeypatch):
         max_norm=1.0,
     )
     how = {"epochs": 1, "batch_size": 1300, "optimizer": Adam(1e-3), **how}
-    runs = []
-    for threads in COUNTS[:2]:
-        monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
-        runs.append(trained("native", network, X, y, **how))
-    assert runs[0].theta.tobytes() == runs[-1].theta.tobytes()
-    assert_same(trained("reference", network, X, y, **how), runs[0], X, FLOAT64)
+    reference = trained("reference", network, X, y, **how)
+    for isa in SETS:
+        with using(isa):
+            runs = []
+            for threads in COUNTS[:2]:
+                monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
+                runs.append(trained("native", network, X, y, **how))
+            assert runs[0].theta.tobytes() == runs[-1].theta.tobytes()
+            assert_same(reference, runs[0], X, FLOAT64)
 
 
 @pytest.mark.parametrize("isa", SETS)
@@ -266,7 +278,6 @@ def test_a_narrow_and_a_wide_dense_on_the_same_samples(isa, monkeypatch):
     assert_same(*(trained(engine, network, X, y, **how) for engine in ("reference", "native")), X, FLOAT64)
 
 
-@pytest.mark.parametrize("isa", SETS)
 @pytest.mark.parametrize(
     "how",
     [
@@ -279,37 +290,40 @@ def test_a_narrow_and_a_wide_dense_on_the_same_samples(isa, monkeypatch):
     ids=["plain", "clip_norm", "weights", "small", "bf16"],
 )
 @pytest.mark.parametrize("width", [20, 1001], ids=["narrow", "wide"])
-def test_micro_batches(isa, width, how, monkeypatch):
+def test_micro_batches(width, how, monkeypatch):
     """A large batch of a small network is cut into parts, of one micro-batch each or, of the wide one, of more."""
-    monkeypatch.setenv("CHAINRULE_ISA", isa)
     X, y = data(2500)
     layers = [Dense(width), Tanh(), Dropout(0.3), Dense(17), PReLU(), Residual([Dense(17), ReLU()]), Dense(3)]
     network = Network(9, layers, SoftmaxCrossEntropy(label_smoothing=0.1), l2=1e-3, max_norm=1.0)
     how = {"epochs": 1, "batch_size": 2300, "optimizer": Adam(1e-3), **how}
     dtype = "float32" if "precision" in how else "float64"
-    runs = []
-    for threads in COUNTS:
-        monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
-        runs.append(trained("native", network, X, y, dtype, **how))
-    assert all(run.theta.tobytes() == runs[0].theta.tobytes() for run in runs)
-    assert all(run.history["loss"] == runs[0].history["loss"] for run in runs)
-    if dtype == "float64":
-        assert_same(trained("reference", network, X, y, **how), runs[0], X, FLOAT64)
+    reference = None if "precision" in how else trained("reference", network, X, y, **how)
+    for isa in SETS:
+        with using(isa):
+            runs = []
+            for threads in COUNTS:
+                monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
+                runs.append(trained("native", network, X, y, dtype, **how))
+            assert all(run.theta.tobytes() == runs[0].theta.tobytes() for run in runs)
+            assert all(run.history["loss"] == runs[0].history["loss"] for run in runs)
+            if reference is not None:
+                assert_same(reference, runs[0], X, FLOAT64)
 
 
-@pytest.mark.parametrize("isa", SETS)
-def test_micro_batches_of_a_larger_network(isa, monkeypatch):
+def test_micro_batches_of_a_larger_network(monkeypatch):
     """Its micro-batches are larger, so only a larger batch is cut."""
-    monkeypatch.setenv("CHAINRULE_ISA", isa)
     X, y = data(4100)
     network = Network(9, [Dense(520), Tanh(), Dense(510), ReLU(), Dense(3)], SoftmaxCrossEntropy())
     how = {"epochs": 1, "batch_size": 4096, "optimizer": Adam(1e-3)}
-    runs = []
-    for threads in COUNTS[:2]:
-        monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
-        runs.append(trained("native", network, X, y, "float64", **how))
-    assert runs[0].theta.tobytes() == runs[-1].theta.tobytes()
-    assert_same(trained("reference", network, X, y, **how), runs[0], X, FLOAT64)
+    reference = trained("reference", network, X, y, **how)
+    for isa in SETS:
+        with using(isa):
+            runs = []
+            for threads in COUNTS[:2]:
+                monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
+                runs.append(trained("native", network, X, y, "float64", **how))
+            assert runs[0].theta.tobytes() == runs[-1].theta.tobytes()
+            assert_same(reference, runs[0], X, FLOAT64)
 
 
 @pytest.mark.parametrize("rate", [2.0**-33, 0.5 + 2.0**-33, 1 - 2.0**-32, 1 - 2.0**-34, 1 - 2.0**-53])
@@ -514,23 +528,25 @@ def test_the_same_bits_on_any_number_of_threads(isa, dtype, monkeypatch):
     assert all(run == runs[0] for run in runs)
 
 
-@pytest.mark.parametrize("isa", SETS)
 @pytest.mark.parametrize("batch_size", [1, 8, 100])
-def test_a_few_rows_whose_columns_threads_share(isa, batch_size, monkeypatch):
+def test_a_few_rows_whose_columns_threads_share(batch_size, monkeypatch):
     """Denses one after the other, with an activation and without, in a block, and one that is read twice."""
-    monkeypatch.setenv("CHAINRULE_ISA", isa)
     X, y = data(3 * batch_size + 7, 40)
     inner = Residual([Dense(300), Tanh(), Dense(500)])
     layers = [Dense(700), ReLU(), Dense(500), inner, Dense(801), ReLU(), Dense(700), Dense(3)]
     network = Network(40, layers, SoftmaxCrossEntropy(), l2=1e-3)
     how = {"epochs": 1, "batch_size": batch_size, "optimizer": Adam(1e-4)}
-    runs = []
-    for threads in COUNTS:
-        monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
-        model = trained("native", network, X, y, **how)
-        runs.append((model.theta.tobytes(), repr(model.history["loss"]), model.outputs(X[:5]).tobytes()))
-    assert all(run == runs[0] for run in runs)
-    assert_same(trained("reference", network, X, y, **how), model, X, 1e-8)
+    reference = trained("reference", network, X, y, **how)
+    for isa in SETS:
+        with using(isa):
+            runs = []
+            for threads in COUNTS:
+                monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
+                model = trained("native", network, X, y, **how)
+                outputs = model.outputs(X[:5]).tobytes()
+                runs.append((model.theta.tobytes(), repr(model.history["loss"]), outputs))
+            assert all(run == runs[0] for run in runs)
+            assert_same(reference, model, X, 1e-8)
 
 
 def test_one_row_of_a_large_network_on_many_threads(monkeypatch):

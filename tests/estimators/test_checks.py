@@ -28,6 +28,21 @@ OF_TABLES: dict[str, Any] = {
 }
 
 
+OF_REALMLP: dict[str, Any] = {
+    "hidden_layer_sizes": (32,),
+    "max_iter": 100,
+    "preset": "realmlp",
+    "preprocess": TablePreprocessor(dtype="float64"),
+}
+OF_TABM: dict[str, Any] = {
+    "hidden_layer_sizes": (8,),
+    "max_iter": 20,
+    "preset": "tabm",
+    "n_members": 2,
+    "preprocess": TablePreprocessor(dtype="float64"),
+}
+
+
 def expected(estimator: Any) -> dict[str, str]:
     """The checks that an estimator does not pass, with the reason."""
     if not (estimator.dropout or estimator.preset):
@@ -45,37 +60,29 @@ def expected(estimator: Any) -> dict[str, str]:
         MLPClassifier(max_iter=100),
         MLPRegressor(max_iter=100),
         MLPClassifier(max_iter=50, n_members=2),
-        MLPRegressor(max_iter=50, n_members=2),
-        MLPClassifier(max_iter=30, **RICH),
         MLPRegressor(max_iter=30, **RICH),
-        MLPClassifier(
-            (16,), max_iter=50, learning_rate_init=0.01, preprocess=TablePreprocessor(dtype="float64")
-        ),
-        MLPRegressor(
-            hidden_layer_sizes=(16,),
-            max_iter=50,
-            learning_rate_init=0.01,
-            preprocess=TablePreprocessor(dtype="float64"),
-        ),
-        MLPClassifier((32,), max_iter=100, preset="realmlp", preprocess=TablePreprocessor(dtype="float64")),
-        MLPRegressor(
-            hidden_layer_sizes=(32,),
-            max_iter=100,
-            preset="realmlp",
-            preprocess=TablePreprocessor(dtype="float64"),
-        ),
-        MLPClassifier(
-            (8,), max_iter=20, preset="tabm", n_members=2, preprocess=TablePreprocessor(dtype="float64")
-        ),
-        MLPRegressor(
-            hidden_layer_sizes=(8,),
-            max_iter=20,
-            preset="tabm",
-            n_members=2,
-            preprocess=TablePreprocessor(dtype="float64"),
-        ),
+        MLPClassifier(**OF_TABLES),
+        MLPRegressor(**OF_REALMLP),
+        MLPClassifier(**OF_TABM),
     ],
     expected_failed_checks=expected,
 )
 def test_checks(estimator: Any, check: Any):
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(
+    [
+        MLPRegressor(max_iter=50, n_members=2),
+        MLPClassifier(max_iter=30, **RICH),
+        MLPRegressor(**OF_TABLES),
+        MLPClassifier(**OF_REALMLP),
+        MLPRegressor(**OF_TABM),
+    ],
+    expected_failed_checks=expected,
+)
+def test_checks_of_the_other_task(estimator: Any, check: Any):
+    """A classifier where `test_checks` has a regressor, and the other way round."""
     check(estimator)

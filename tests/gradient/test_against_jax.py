@@ -89,8 +89,19 @@ def one_hot(rng: np.random.Generator, samples: int, classes: int) -> np.ndarray:
     return np.eye(classes)[rng.integers(0, classes, samples)]
 
 
-@pytest.mark.parametrize("training", [True, False], ids=["training", "prediction"])
-@pytest.mark.parametrize("kind", LAYERS)
+def either_way() -> list[object]:
+    """Each layer as in training and as in prediction, in `make test` there only where it differs."""
+    differ = {"batch_norm", "dropout", "residual"}
+    return [
+        pytest.param(
+            kind, training, id=f"{kind}-{way}", marks=() if training or kind in differ else pytest.mark.slow
+        )
+        for kind in LAYERS
+        for training, way in ((True, "training"), (False, "prediction"))
+    ]
+
+
+@pytest.mark.parametrize(("kind", "training"), either_way())
 def test_every_layer_and_activation(kind, training):
     for layer in examples(kind):
         first = [layer] if stands_first(layer) else [Dense(3), layer]

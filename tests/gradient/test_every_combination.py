@@ -207,8 +207,17 @@ def check_all(layer: Layer, activation: Layer, training: bool) -> int:
     return combinations
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("kind", LAYERS)
+def pairs() -> list[object]:
+    """Every layer with every activation; `make test` takes all with Dense, and a third with the others."""
+    found = []
+    for (i, kind), (j, activation) in product(enumerate(LAYERS), enumerate(ACTIVATIONS)):
+        is_quick = kind == "dense" or (i + j) % 3 == 0
+        marks = () if is_quick else pytest.mark.slow
+        found.append(pytest.param(kind, activation, id=f"{kind}-{activation}", marks=marks))
+    return found
+
+
+@pytest.mark.parametrize(("kind", "activation"), pairs())
 def test_gradient(kind, activation, record_property):
     combinations = sum(check_all(layer, ACTIVATIONS[activation](), training=True) for layer in examples(kind))
     record_property("gradient_checks", combinations)  # summed and printed by conftest.py

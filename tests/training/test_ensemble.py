@@ -281,8 +281,12 @@ def test_a_member_that_diverges_is_left_out(engine: str):
 
 @pytest.mark.parametrize(
     ("own_batches", "as_rows"),
-    [(True, np.asarray), (False, np.asarray), (True, csr_matrix), (False, csr_matrix)],
-    ids=["own", "shared", "own, sparse", "shared, sparse"],
+    [
+        pytest.param(True, np.asarray, id="own"),
+        pytest.param(False, csr_matrix, id="shared, sparse"),
+        pytest.param(False, np.asarray, id="shared", marks=pytest.mark.slow),
+        pytest.param(True, csr_matrix, id="own, sparse", marks=pytest.mark.slow),
+    ],
 )
 def test_members_side_by_side_in_one_program(own_batches: bool, as_rows: Any):
     """A group of two and one of one, with a smaller last batch, and rows that do not lie on the device."""
