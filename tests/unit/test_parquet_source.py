@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -537,6 +538,18 @@ def test_hidden_files_behind_a_url_are_left_out(remote: Any):
         parquet.write_table(TABLE, file)
     assert len(source("memory://_of").files) == 1  # a folder that is asked for by its name
     system.rm("/_of", recursive=True)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_a_copy_of_the_file_of_a_pickled_source(ending: str, tmp_path: Path):
+    """As another machine has it: of another time, and the same otherwise."""
+    path = write(tmp_path / f"of.{ending}")
+    of = pickle.loads(pickle.dumps(source(path)))
+    os.utime(path, ns=(0, 0))
+    assert (rows_of(of)[0] == X).all()
+    write(path, TABLE.select(["b", "y", "a", "w", "c"]))
+    with pytest.raises(c.DataError, match="was replaced or changed while it was in use"):
+        of.read(0)
 
 
 def test_a_file_behind_a_url_that_is_replaced(remote: Any):

@@ -41,6 +41,10 @@ class ColumnFile:
     stamp: tuple[int, int] | None = None
     """the inode of a local file, and when it was changed, in ns"""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: another machine may have a copy, which is known by its length and its end."""
+        return self.__dict__ | {"stamp": None}
+
     @property
     def is_parquet(self) -> bool:
         """Whether it is a Parquet file."""
