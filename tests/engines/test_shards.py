@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from chainrule import (
     ConfigError,
     Dense,
     Dropout,
+    Layer,
     Model,
     Network,
     NonFiniteError,
@@ -90,11 +93,42 @@ def test_the_numbers_of_whole_batches(dtype, shards):
     assert found.states["standardize_1"].mean.tobytes() == expected.states["standardize_1"].mean.tobytes()
 
 
-@pytest.mark.parametrize(("rows", "shards"), [(8, 2), (5, 4), (3, 4)])
-def test_batch_normalization_takes_the_statistics_of_a_shard(rows: int, shards: int):
-    """A step is a whole step on each shard that has rows: theta is their mean by rows, running statistics their mean.
+class Running(NamedTuple):
+    mean: Any  # (width,)
 
-    Shard g of G begins with row g rows / G: of 5 rows four shards have 1, 1, 1 and 2, and of 3 they have 0, 1, 1 and 1.
+
+@dataclass(frozen=True)
+class Centered(Layer):
+    """a minus the running mean, which becomes the mean of itself and the batch's, also of a batch of one row."""
+
+    mixes_samples = True
+
+    def forward(self, params: Any, a: Any, ctx: Any) -> Any:
+        return a - ctx.state.mean, a.mean(0)
+
+    def backward(self, params: Any, cache: Any, delta: Any, ctx: Any) -> Any:
+        return (), delta
+
+    def state(self, fan_in: int) -> Running:
+        return Running(np.zeros(fan_in))
+
+    def next_state(self, state: Any, cache: Any, ctx: Any) -> Running:
+        return Running((state.mean + cache) / 2)
+
+
+def test_running_statistics_change_by_the_mean_over_the_shards_that_have_rows():
+    """Batches of 8 and of 3 rows in four shards, which have 2, 2, 2 and 2, then 0, 1, 1 and 1."""
+    network = Network(6, [Centered(), Dense(3)], SoftmaxCrossEntropy())
+    model = trained(X[:11], Y[:11], network, shards=4, epochs=1, batch_size=8, shuffle=False)
+    expected = (X[:8].mean(0) / 2 + X[8:11].mean(0)) / 2
+    np.testing.assert_allclose(model.states["centered_1"].mean, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("rows", "shards"), [(8, 2), (5, 4)])
+def test_batch_normalization_takes_the_statistics_of_a_shard(rows: int, shards: int):
+    """A step is a whole step on each shard: theta is their mean by rows, running statistics their mean.
+
+    Shard g of G begins with row g rows / G, so of 5 rows four shards have 1, 1, 1 and 2.
     """
     network = Network(6, [Dense(4), BatchNorm(), Tanh(), Dense(3)], SoftmaxCrossEntropy())
     how = {"network": network, "epochs": 1, "batch_size": 8, "shuffle": False, "clip_norm": None}
