@@ -6,6 +6,7 @@ import json
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -125,9 +126,10 @@ def stopping(**settings: Any) -> list[Any]:
     ],
 )
 def test_what_differs_is_refused_by_name_in_all(
-    name: str, first: dict[str, Any], second: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    name: str, first: dict[str, Any], second: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     """Whichever of them has it, and before a step or a callback."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Callback, "on_train_begin", lambda *_: pytest.fail("it began"))
     for how in ([first, second], [second, first]):
         found = ThreadProcesses(monkeypatch, 2).results(lambda how=how: fitted(**how[number()]))
@@ -191,7 +193,7 @@ def alone() -> Callable[[int], str]:
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_process_0_alone_decides(
-    count: int, alone: Callable[[int], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    count: int, alone: Callable[[int], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     """Where a call ends, how many epochs there are, and when to stop: the outcome is that of one process."""
     monkeypatch.setattr("chainrule.training.loop.POLL_SECONDS", 0)
@@ -208,7 +210,7 @@ def test_process_0_alone_decides(
 
 @pytest.mark.parametrize("asked", [0, 1])
 def test_a_request_to_any_ends_all_at_the_same_step(
-    asked: int, alone: Callable[[int], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    asked: int, alone: Callable[[int], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     """With a checkpoint of process 0, from which one process goes on to the bits of a run that never ended."""
     monkeypatch.setattr("chainrule.training.loop.POLL_SECONDS", 0)
