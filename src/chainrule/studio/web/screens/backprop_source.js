@@ -30,7 +30,7 @@ export function sourcePanel(store, changed, next) {
   function sources() {
     const found = hasData() ? ['one', 'batch'] : [];
     if (drawing() || !hasData() || model().inputs <= MAX_OWN) found.push('own');
-    if (store.host.kind !== 'offline') return found;
+    if (!isFile()) return found;
     return found.filter((kind) => (kind === 'own' ? drawing() && store.knows('backprop.walk', { x: Array.from(drawing()) }) : kind === 'one'));
   }
 
@@ -42,8 +42,8 @@ export function sourcePanel(store, changed, next) {
 
   const most = () => store.get('data').shown;
   const clamp = (value, low, high) => Math.max(low, Math.min(high, Math.round(value) || 0));
-  const isFile = () => store.host.kind === 'offline';   // it has the walks that were seen, whatever their numbers
-  const first = () => clamp(store.get('backprop.sample'), 0, isFile() ? Infinity : Math.max(0, most() - size()));
+  const isFile = () => store.host.kind === 'offline';   // it has the walks that were taken along
+  const first = () => clamp(store.get('backprop.sample'), 0, Math.max(0, most() - size()));
   const size = () => (source() === 'batch' ? clamp(store.get('backprop.n'), 2, Math.min(MAX_BATCH, most())) : 1);
 
   function ownNumbers() {
@@ -69,7 +69,7 @@ export function sourcePanel(store, changed, next) {
   const wholeNumber = (value, low, high, onchange, test) => h('input', { type: 'number', min: low, max: high, value, dataset: { test }, onchange: (event) => onchange(clamp(Number(event.target.value), low, high)) });
 
   function targetFields() {
-    if (store.host.kind === 'offline') return null;   // each of its walks has the sample's own
+    if (isFile()) return null;   // each of its walks has the sample's own
     if (walk.labels !== null) {
       const names = store.get('network').labels();
       return field(t(store, 'backprop.target'), select(names.map((name, k) => [k, name]), walk.labels[0], (value) => { label = Number(value); changed(); }, { dataset: { test: 'target' } }));
