@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import Callback, ConfigError, DataError, Ensemble, FormatError, MLPClassifier, MLPRegressor
 from chainrule.estimators import tune
@@ -299,6 +300,14 @@ def test_the_clock_ends_the_search(monkeypatch):
     assert [most for most, _ in limits[1:]] == [pytest.approx(38.5 - begun) for begun in (10, 20, 30)]
     assert [end for _, end in limits[1:]] == [pytest.approx(38.5)] * 3
     assert (len(found.trials), found.stopped) == (4, "time limit")
+
+
+def test_a_last_fit_that_has_no_time_for_an_epoch_says_so():
+    made = search.prepared(regressor(batch_size=4), X, Y, None, 1, 0)
+    made.begun, made.end = 0.0, 1e-6  # which is long ago
+    with pytest.warns(ConvergenceWarning, match="ended the training after .* steps of the first epoch"):
+        found = search.refitted(made, {})
+    assert found.time_limit is None and found.model_.steps_trained > 0
 
 
 @pytest.mark.slow

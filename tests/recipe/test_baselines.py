@@ -44,7 +44,6 @@ def test_they_run_in_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             return super().predict(X)
 
     monkeypatch.setattr(baselines, "_model", lambda *_: Counted())
-    monkeypatch.setattr(baselines, "FEWEST_ROWS", 10)
     rng = np.random.default_rng(0)
     lines = [f"{a:.3f},{b:.3f},{a - b:.3f}" for a, b in rng.normal(size=(60, 2))]
     (tmp_path / "table.csv").write_text("\n".join(["a,b,y", *lines]))
