@@ -14,6 +14,7 @@ from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.trained.persistence import LAYERS
 from random_layers import PLACES, stands, wanted
 from random_networks import FORMS, Case, Trained, agreement, draw, train
+from sanitized import EVERY
 
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)
@@ -40,7 +41,7 @@ slow = [
 
 def cases(numbers: range) -> list[Case]:
     """Those of the numbers, and for every tenth one with enough samples for micro-batches."""
-    return [draw(number) for number in numbers] + [
+    return [draw(number) for number in numbers[::EVERY]] + [
         draw(number, many_samples=True) for number in numbers[::10]
     ]
 

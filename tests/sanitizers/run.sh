@@ -2,8 +2,8 @@
 # The native engine under sanitizers: `make sanitize`. Builds the module twice, with AddressSanitizer and
 # UndefinedBehaviorSanitizer and with ThreadSanitizer, and runs the engine's tests on each: run.sh PYTHON [pytest's arguments].
 # With --build-only in their place it runs no test.
-# SETS: the instruction sets for the first two, "avx2;wide" unless it is set; continuous integration takes one, and looks for
-# races only in the tests that are about threads.
+# SETS: the instruction sets for the first two, "avx2;wide" unless it is set; continuous integration takes one, a quarter of
+# the random networks, and looks for races only in the tests that are about threads.
 #
 # The xla engine and PyTorch, of which nothing is built here, are left out. Any finding ends the process; --capture=sys lets
 # the report through. Nothing is suppressed. Leaks are not looked for: CPython keeps memory on purpose.
