@@ -129,6 +129,8 @@ def main() -> None:
                     else:
                         if screen == "train":
                             page.click("[data-test=start]")
+                            page.wait_for_selector(".screen[data-state=running]")
+                            page.wait_for_selector(".screen[data-state=done]", timeout=120_000)
                         page.wait_for_timeout(5000)  # for what moves by itself
                         shot(page).quantize(192).save(HERE / f"studio-{screen}-{theme}.png", optimize=True)
                     page.close()

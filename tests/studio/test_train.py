@@ -837,9 +837,13 @@ def test_nothing_begins_while_data_are_read(studio: Studio, tmp_path: Path, monk
     assert do(studio, "train.state")["reading"] is None
 
 
-def test_an_ended_run_leaves_with_the_next_one(studio: Studio):
+@pytest.mark.parametrize("is_table", [False, True], ids=["array", "table"])
+def test_an_ended_run_leaves_with_the_next_one(studio: Studio, tmp_path: Path, is_table: bool):
     """It is in no cycle of references, which only a full collection would find: a run holds a network and its data."""
-    form = SMALL | {"epochs": 1, "samples": 200}
+    form = {"epochs": 2} if is_table else SMALL | {"epochs": 1, "samples": 200}
+    if is_table:
+        key = upload(studio, tmp_path, "houses.csv", houses().encode())
+        do(studio, "train.data", kind="files", uploads=[key])
     run_to_the_end(studio, form)
     gc.collect()
     gc.disable()

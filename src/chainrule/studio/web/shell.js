@@ -170,7 +170,7 @@ export function mount(root, host) {
   }
 
   function screen() {
-    const name = store.get('screen'), lacks = lacking(store, name), form = [name, store.get('lang'), store.get('theme'), lacks, kindOf(store)].join(' ');
+    const name = store.get('screen'), lacks = lacking(store, name), form = [titleOf(store, name), store.get('lang'), store.get('theme'), lacks].join(' ');
     if (form === shown) return;
     shown = form;
     if (stop) stop();

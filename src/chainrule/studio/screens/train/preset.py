@@ -76,7 +76,7 @@ def begun(data: Data, given: Settings) -> Begun:
     start = Start()
     made = estimator(given, data.table.target).set_params(callbacks=[start], refit=False)
     made.fit(rows_of(data.table.inputs, data.table.train), data.train.y)
-    run = start.run
+    run, start.run = start.run, None  # which the run knows: a cycle would keep both
     assert run is not None, "an estimator that trains by batches calls back"
     shown = with_preprocessor(data, made.preprocessor_)
     if np.array_equal(shown.train.X, data.train.X):

@@ -46,14 +46,13 @@ export function charts(store) {
     h('div', h('h3', t(store, 'train.loss_of_epochs')), lossChart.element), h('div', score, scoreChart.element), key);
   let named = '', turn = 0;
 
-
   // All runs with their names and colors.
   function shownRuns(run) {
     const colors = lineColors[store.get('theme')], all = [run, ...[...run.others].reverse()], forms = all.map((one) => one.form || {});
     return all.map((one, i) => {
       const name = all.length > 1 ? labelOf(store, forms[i], forms) : t(store, 'train.training');
-      const held = all.length > 1 ? `${name}, ${t(store, 'train.validation')}` : t(store, 'train.validation'), tested = all.length > 1 ? `${name}, ${t(store, 'train.test')}` : t(store, 'train.test');
-      return { one, name, held, tested, color: colors[(2 * i) % colors.length], other: colors[(2 * i + 1) % colors.length] };
+      const of = (text) => (all.length > 1 ? `${name}, ${text}` : text);
+      return { one, name, held: of(t(store, 'train.validation')), tested: of(t(store, 'train.test')), unseen: of(t(store, 'train.both')), color: colors[(2 * i) % colors.length], other: colors[(2 * i + 1) % colors.length] };
     });
   }
 
@@ -82,8 +81,8 @@ export function charts(store) {
 
   // Names the lines, and the second chart: by the first record it is known which number it shows.
   function name(run) {
-    const monitor = monitorOf(run), isTest = monitor.startsWith('test'), held = isTest ? t(store, 'train.both') : null;
-    const rows = [...shownRuns(run).flatMap((one) => [[one.color, one.name], [one.other, held ? one.held.replace(t(store, 'train.validation'), held) : one.held]]), ...lines(run).map(({ color, name: text }) => [color, text])], form = JSON.stringify([rows, monitor]);
+    const monitor = monitorOf(run), isTest = monitor.startsWith('test');   // then one color is for the rows that are held out and for those to test on
+    const rows = [...shownRuns(run).flatMap((one) => [[one.color, one.name], [one.other, isTest ? one.unseen : one.held]]), ...lines(run).map(({ color, name: text }) => [color, text])], form = JSON.stringify([rows, monitor]);
     if (form === named) return;
     named = form;
     score.textContent = t(store, `train.score.${monitor}`);

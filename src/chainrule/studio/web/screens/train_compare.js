@@ -3,7 +3,7 @@ import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { number, percent } from '../format.js';
 import { button, field, select } from '../ui.js';
-import { labelOf } from './train_charts.js';
+import { labelOf, monitorOf } from './train_charts.js';
 import { formOf, layersOf, mapLayers, nameOf } from './train_form.js';
 import { isActivation } from './train_hints.js';
 
@@ -35,11 +35,12 @@ function choice(store, begin) {
 
 function table(store, run) {
   const all = [run, ...run.others], forms = all.map((one) => one.form || {});
-  const heads = [['train.run', ''], ['train.tile.loss', 'number'], ['train.tile.val_loss', 'number'], ['train.tile.val_accuracy', 'number']];
-  return h('table', h('thead', h('tr', heads.map(([key, kind]) => h('th', { class: kind || null }, t(store, key))))),
+  const heads = [['train.run', ''], ['train.tile.loss', 'number'], ['train.tile.val_loss', 'number']];
+  const monitor = monitorOf(run), is = (value) => (value === undefined ? '–' : monitor.endsWith('accuracy') ? percent(value, 2) : number(value, 4));
+  return h('table', h('thead', h('tr', heads.map(([key, kind]) => h('th', { class: kind || null }, t(store, key))), h('th.number', t(store, `train.tile.${monitor}`)))),
     h('tbody', all.map((one, i) => {
       const last = one.records[one.records.length - 1] || {};
-      return h('tr', h('td', labelOf(store, forms[i], forms)), h('td.number', number(last.loss, 4)), h('td.number', number(last.val_loss, 4)), h('td.number', last.val_accuracy === undefined ? '–' : percent(last.val_accuracy, 2)));
+      return h('tr', h('td', labelOf(store, forms[i], forms)), h('td.number', number(last.loss, 4)), h('td.number', number(last.val_loss, 4)), h('td.number', is(last[monitor])));
     })));
 }
 
