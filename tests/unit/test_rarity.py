@@ -12,6 +12,8 @@ import pytest
 
 from chainrule import MLPRegressor, TablePreprocessor
 from chainrule.estimators.tables.rarity import KnownTarget, as_target, rows_of_a_code
+from chainrule.recipe.tables import prepared
+from chainrule.recipe.targets import TargetColumn
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "table_preprocessor_1.json"
 
@@ -111,6 +113,19 @@ def test_categories_that_tell_nothing_share_a_code():
     again = TablePreprocessor.from_data(json.loads(json.dumps(weighted.to_data())))
     assert again.min_count == "auto"
     np.testing.assert_array_equal(again.transform(X), weighted.transform(X))
+
+
+def test_the_command_learns_of_each_shop_by_the_rows_to_learn_from(tmp_path: Path):
+    X, y = shops()
+    target = TargetColumn("y", y[10:], np.arange(10, len(y)), True, "fractions")
+    columns = {"shop": X["shop"].tolist(), "size": X["size"].tolist(), "y": y.tolist()}
+    learned = [
+        prepared(tmp_path / "t.csv", columns, each, TablePreprocessor(), 0, 0.1)[2]
+        .preprocessor.columns_["shop"]
+        .became
+        for each in (target, target._replace(y=np.random.default_rng(1).permutation(y[10:])))
+    ]
+    assert learned == ["embedded", "one_hot"]
 
 
 def test_what_an_earlier_version_learned_is_applied_as_it_was():

@@ -145,7 +145,9 @@ def prepared(
     inputs = {name: values for name, values in columns.items() if name != target.name}
     weights = np.zeros(len(columns[target.name]))
     weights[target.rows[learned]] = 1.0
-    preprocessor.fit(inputs, sample_weight=weights)
+    y = np.zeros(len(weights), target.y.dtype)  # of rows of weight 0 nothing is learned
+    y[target.rows] = target.y
+    preprocessor.fit(inputs, y, sample_weight=weights)
     X = preprocessor.transform(inputs)
     table = TableData(columns, target, preprocessor, target.rows[train], target.rows[test])
     return (
