@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
+from chainrule.cli.guard import guarded
 from chainrule.errors import DataError
 from chainrule.estimators.tables import calendar
 from chainrule.estimators.tables.target import infer_task
@@ -186,3 +187,15 @@ def test_a_table_for_the_model_beneath_says_what_to_pass():
             ask(frame[:1])
     prepared = made.preprocessor_.transform(frame[:1])
     assert made.model_.attribute(prepared).values.shape == prepared.shape
+
+
+def test_a_command_says_once_what_several_fits_warn_of(capsys: pytest.CaptureFixture[str]):
+    both = {"sold": [f"{1 + k % 12}/{1 + k % 11}/2020" for k in range(60)], "x": list(range(60))}
+
+    def fit() -> None:
+        warnings.simplefilter("always")
+        TablePreprocessor().fit(both)
+        TablePreprocessor(scale="none").fit(both)
+
+    guarded(fit)()
+    assert capsys.readouterr().err.count("column 'sold' has dates") == 1

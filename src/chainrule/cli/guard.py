@@ -39,7 +39,7 @@ def guarded(command: Command) -> Command:
     def run(**options: Any) -> Any:
         try:
             with warnings.catch_warnings():
-                warnings.showwarning = tell
+                warnings.showwarning = telling()
                 return command(**options)
         except (typer.Exit, BrokenPipeError):
             raise
@@ -57,9 +57,16 @@ def guarded(command: Command) -> Command:
     return run  # type: ignore[return-value]
 
 
-def tell(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Print a warning as one sentence on standard error, without the place in the code that Python adds."""
-    typer.secho(f"Warning: {plain(message)}", fg=typer.colors.YELLOW, err=True)
+def telling() -> Callable[..., None]:
+    """Return what prints warnings as sentences on standard error, each once, without the place in the code."""
+    told: set[str] = set()
+
+    def tell(message: Warning | str, *_: Any, **__: Any) -> None:
+        if str(message) not in told:
+            told.add(str(message))
+            typer.secho(f"Warning: {plain(message)}", fg=typer.colors.YELLOW, err=True)
+
+    return tell
 
 
 def leave(message: str, code: int) -> None:

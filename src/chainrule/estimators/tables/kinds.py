@@ -88,7 +88,7 @@ def _text(column: Column, asked: str | None) -> Taken:
         seconds = calendar.in_range(_decoded(column, calendar.read_dates(column.texts, orders[0])))
         return Taken("date", "text_dates", seconds, reads=orders[0])
     if orders:
-        example = next(text for text in column.texts if not numerals.is_missing(text))
+        example = min(text for text in column.texts if not numerals.is_missing(text))
         hints.give(
             f"column {column.name!r} has dates such as {example[:40]!r}, of which none says whether the day or "
             "the month comes first; it is taken for categories. Write the year first, or convert it to dates."
