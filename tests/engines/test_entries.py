@@ -172,7 +172,7 @@ def test_a_batch_is_never_made_dense():
     """256 rows of 2,000,000 columns would be 2 GB; what training and predicting take is a tenth of it."""
     code = """
 import resource, numpy as np, scipy.sparse
-from chainrule import Dense, MeanSquaredError, Model, Network
+from chainrule import Dense, GradientDescent, MeanSquaredError, Model, Network
 rng = np.random.default_rng(0)
 X = scipy.sparse.csr_array((np.ones(5120, "f4"), rng.integers(0, 2_000_000, 5120), np.arange(0, 5121, 10)),
                            shape=(512, 2_000_000))
