@@ -196,7 +196,7 @@ def test_a_time_limit_ends_any_run(houses, tmp_path):
         assert outcome.history.stopped is None or "time limit" in outcome.history.stopped
 
 
-@pytest.mark.parametrize("preset", ["plain", "fast", "best"])
+@pytest.mark.parametrize("preset", ["none", "fast", "best"])
 def test_a_time_limit_within_the_first_epoch_is_said(command, houses, preset):
     options = ("train", "houses.csv", *PRICE, "--time-limit", 1e-6, "--batch-size", 4)
     said = command(*options, "--preset", preset)
