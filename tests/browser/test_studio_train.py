@@ -452,7 +452,7 @@ def test_files_and_painted_points(pages: Pages, studio: Studio):
                 {"name": "photo.png", "mimeType": "", "buffer": b"nothing"}
             )
             page.wait_for_selector(
-                "[data-test=failure] .error:has-text('photo.png is neither a table (.csv, .csv.gz, .parquet, .arrow)')"
+                "[data-test=failure] .error:has-text('photo.png is neither a table (.csv, .csv.gz, .parquet, .arrow')"
             )
             page.locator("[data-test=file]").set_input_files(
                 {"name": "broken.npz", "mimeType": "", "buffer": b"nothing"}

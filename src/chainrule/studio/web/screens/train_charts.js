@@ -64,7 +64,7 @@ export function charts(store) {
   }
 
   // The lines of the simpler models, the same arrays for the same numbers.
-  const lineOf = new Map(), colorOf = { constant: 5, linear: 2 };
+  const lineOf = new Map(), colorOf = { constant: 5, linear: 4 };   // which two runs leave
   function lines(run) {
     return reference(run).map(([name, value]) => {
       const key = `${name} ${value} ${run.epochs}`;

@@ -38,7 +38,7 @@ const FOR = { rising: ['lower', 'clip'], not_finite: ['lower', 'clip'], explodin
 // Fills `root` with the hints of a run; `restart` starts anew after a remedy, null where nothing can be started.
 export function showHints(store, root, run, checked, restart) {
   const isPreset = ![undefined, null, 'none'].includes(run.preset);   // which stops by itself, and has layers of its own
-  const known = run.hints.filter((hint) => hint.code in FOR && !(isPreset && hint.code === 'overfitting'));
+  const known = run.hints.filter((hint) => hint.code in FOR && !(isPreset && ['overfitting', 'rising'].includes(hint.code)));
   const key = JSON.stringify(known.map((hint) => [hint.code, hint.layer]));
   if (root.dataset.key === key) return;
   root.dataset.key = key;
