@@ -15,6 +15,7 @@ import pytest
 
 from chainrule import MLPClassifier, MLPRegressor, TablePreprocessor
 from chainrule.errors import DataError, ShapeError
+from chainrule.estimators.tables import reading
 from chainrule.estimators.tables.few_rows import FEW
 
 N = 300
@@ -150,3 +151,22 @@ def test_a_row_of_two_thousand_columns_is_prepared_in_some_milliseconds():
             made.transform(row)
             seconds.append(time.process_time() - begun)
         assert min(seconds) < 0.02  # 0.11 and 0.05 column by column, 0.004 and 0.003 at once
+
+
+def test_text_and_categories_of_pandas_are_read_as_their_lists():
+    rng = np.random.default_rng(0)
+    words = rng.choice(np.array([" a", "a ", "b", "", "12", "NA", "long " * 80]), N).tolist()
+    holed = [None if k % 7 == 0 else word for k, word in enumerate(words)]
+    columns: dict[str, Any] = {
+        "text": pd.Series(holed, dtype="str"),
+        "string": pd.Series(holed, dtype="string"),
+        "category": pd.Series(holed, dtype="category"),
+        "numbers": pd.Series(rng.integers(0, 3, N)).astype("category"),
+        "mixed": pd.Series([1, "x", 2.5] * 100).astype("category"),
+        "missing": pd.Series([None] * N, dtype="str"),
+    }
+    for name, values in columns.items():
+        frame, plain = ({name: values}, {name: values.tolist()})
+        one, other = reading.read(pd.DataFrame(frame)).columns[0], reading.read(plain).columns[0]
+        assert (one.form, one.texts, one.infinite) == (other.form, other.texts, other.infinite), name
+        np.testing.assert_array_equal(one.values, other.values)

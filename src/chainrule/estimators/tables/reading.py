@@ -89,10 +89,19 @@ def _frame_column(frame: Any, k: int, key: str | None, label: str) -> Column:
         if dtype.kind in "bOc":
             return objects(label, native.tolist())
     elif type(dtype).__name__ in ("StringDtype", "CategoricalDtype"):
-        return objects(label, native.tolist())
+        return _repeated(label, native) if len(native) > few_rows.FEW else objects(label, native.tolist())
     import narwhals
 
     return _series(label, narwhals.from_native(native, series_only=True))
+
+
+def _repeated(label: str, native: Any) -> Column:
+    """Return a column of pandas' text or categories, of which each different one is looked at once."""
+    codes, distinct = native.factorize()  # in the order in which they come; -1 for missing
+    found = objects(label, distinct.tolist())
+    if found.form != "text":
+        return objects(label, native.tolist())
+    return Column(label, "text", np.append(found.values, -1)[codes], found.texts)
 
 
 def _series(name: str, series: Any) -> Column:
