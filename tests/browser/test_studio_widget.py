@@ -71,7 +71,7 @@ def answer_all(page, view, monkeypatch) -> None:
 
 def test_it_shows_the_model(shown):
     page, _, model = shown
-    assert "手寫" in page.locator("h1").inner_text()
+    assert "試一列" in page.locator("h1").inner_text()
     assert page.evaluate("window.studio.get('model').size") == model.network.size
     found = page.evaluate("Array.from(window.studio.get('network').forward([0, 1, 0, 0]).at(-1).a)")
     assert found == pytest.approx(model.outputs(np.eye(4)[[1]])[0].tolist(), rel=1e-5)
