@@ -411,7 +411,7 @@ def test_a_neuron_has_the_colour_of_its_activation(pages: Pages, digits, theme):
                   const ratio = canvas.width / canvas.clientWidth, c = canvas.getContext('2d');
                   const [x, y] = {VIEW}.place({{ link: 'dense_1', index }});
                   const pixel = c.getImageData(Math.floor(x * ratio), Math.floor(y * ratio), 1, 1).data;
-                  const bytes = new Uint8Array(palette('{theme}').bright.buffer);
+                  const bytes = new Uint8Array(palette('{theme}').strong.buffer);
                   return [[...pixel], Array.from({{ length: 256 }}, (_, k) => [...bytes.slice(4 * k, 4 * k + 4)])];
                 }}""",
                 index,
@@ -537,7 +537,7 @@ def test_it_fits_and_says_everything_in_the_readers_language(pages: Pages, lang,
         words = page.locator("main").inner_text()
         assert "draw." not in words and "network." not in words
         assert bool(re.search("[\u3400-\u9fff]", words)) == (lang == "zh")
-        assert page.locator("[data-test=neuron] math").count() == 3
+        assert page.locator("[data-test=formula] > div").count() == 3
 
 
 def test_the_picture_follows_a_model_that_learns(pages: Pages, digits):
@@ -561,3 +561,74 @@ def test_the_python_runs(pages: Pages, digits, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(text, {"y": 1})
     assert "dense_3" in capsys.readouterr().out
+
+
+# --- what is in sight
+
+
+def top_and_bottom(page, selector: str) -> tuple[float, float]:
+    box = page.locator(selector).bounding_box()
+    return box["y"], box["y"] + box["height"]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_answer_and_neurons_are_in_sight_while_one_draws_on_a_phone(pages: Pages, lang):
+    with pages.open(phone=True, lang=lang) as page:
+        page.locator("[data-test=clear]").click()
+        stroke(page, [(0.3, 0.25), (0.7, 0.25), (0.45, 0.8)])
+        best, other = np.argsort(page.evaluate(f"[...{VIEW}.scene().answer]"))[::-1][:2]
+        said = page.locator("[data-test=answer-strip]").inner_text()
+        assert re.findall(r"\d+(?=\n)|\d+(?=: |：)", said) == [str(best), str(other)], said
+        assert said.count("%") == 2
+        tall = page.viewport_size["height"]
+        pad, strip = top_and_bottom(page, "[data-test=pad]"), top_and_bottom(page, "[data-test=answer-strip]")
+        first_layer = page.locator("[data-test=network]").bounding_box()["y"] + min(
+            page.evaluate(f"{VIEW}.place({{ link: 'dense_1', index: 0 }})")[1:]
+        )
+        assert strip[1] <= pad[0] and pad[1] < tall and first_layer < tall
+        page.evaluate("scrollTo(0, 400)")
+        assert (
+            top_and_bottom(page, "[data-test=answer-strip]")[0] >= 90
+        )  # below the bar and the screens' names
+        assert top_and_bottom(page, "[data-test=answer-strip]")[1] < tall / 4
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_a_click_brings_the_neurons_formula_into_sight(pages: Pages, phone):
+    options: dict[str, Any] = {} if phone else {"viewport": {"width": 1280, "height": 800}}
+    with pages.open(phone=phone, **options) as page:
+        tall = page.viewport_size["height"]
+        if not phone:  # the whole network, the answer beside the pad
+            assert page.evaluate("scrollY") == 0
+            for seen in ("[data-test=pad]", "[data-test=network]", "[data-test=bars]"):
+                assert top_and_bottom(page, seen)[1] < tall
+        x, y = page.evaluate(f"{VIEW}.place({{ link: 'dense_1', index: 7 }})")
+        page.locator("[data-test=network] canvas").click(position={"x": x, "y": y})
+        settle(page)
+        top, bottom = top_and_bottom(page, "[data-test=formula]")
+        assert 0 < top < bottom <= tall
+        wide = page.viewport_size["width"]
+        for line in page.locator("[data-test=formula] math").all():
+            box = line.bounding_box()
+            assert box["x"] + box["width"] <= wide
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_stronger_colour_is_a_higher_activation_and_no_line_has_it(pages: Pages, theme):
+    with pages.open("glossary", theme=theme) as page:
+        points, ground, lines = page.evaluate(
+            f"""async () => {{
+              const base = new URL('colors.js', document.querySelector('script').src);
+              const {{ palette }} = await import(base), {{ SIGNED }} = await import(new URL('flat.js', base));
+              const bytes = [...new Uint8Array(palette('{theme}').strong.buffer)];
+              const parts = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
+              const {{ backgroundColor }} = getComputedStyle(document.querySelector('.panel'));
+              const ground = backgroundColor.match(/\\d+/g).map(Number);
+              return [bytes, ground.slice(0, 3), SIGNED['{theme}'].map(parts)];
+            }}"""
+        )
+        colors = np.reshape(points, (256, 4))[:, :3].astype(float)
+        contrast = np.abs(colors - ground).sum(1)  # further from the ground, the higher
+        assert (np.diff(contrast) >= 0).all() and contrast[-1] > 4 * contrast[0]
+        for line in lines:
+            assert np.abs(colors - line).max(1).min() > 60

@@ -1,9 +1,10 @@
 // Where the neurons of a flat picture are: each layer a grid, from left to right, or from top to bottom where it is narrow.
 
 const HEAD = 40;   // for a layer's name and what it is
+const DOWN = 460;   // a width below which the layers stand one below the other
 
 function grid({ width: n, shape }, down) {
-  if (shape) return { columns: shape[1], rows: shape[0], most: (down ? 196 : 252) / Math.max(...shape) };
+  if (shape) return { columns: shape[1], rows: shape[0], most: (down ? 112 : 252) / Math.max(...shape) };
   if (n <= 16) return { columns: down ? n : 1, rows: down ? 1 : n, most: n <= 12 ? 32 : 24 };
   const columns = Math.ceil(Math.sqrt(n * (down ? 2.6 : 0.2)));
   return { columns, rows: Math.ceil(n / columns), most: n <= 150 ? 18 : 13 };
@@ -11,7 +12,7 @@ function grid({ width: n, shape }, down) {
 
 // -> {down, height, places: [{x, y, cell, columns, rows, width, height, pitch}]}: x, y of the upper left corner of a layer's grid.
 export function arrange(layers, width, height, { right = 70 } = {}) {
-  const down = width < 620, grids = layers.map((layer) => grid(layer, down)), gaps = Math.max(1, layers.length - 1);
+  const down = width < DOWN, grids = layers.map((layer) => grid(layer, down)), gaps = Math.max(1, layers.length - 1);
   if (down) {
     let y = 0;
     const places = grids.map(({ columns, rows, most }) => {

@@ -1,9 +1,9 @@
 // Numbers as colours. Signed numbers: orange below zero, blue above, the ground colour at zero, safe for the colour-blind.
-// Activations: from the ground to bright. Each scale is a table of 256 colours, RGBA in a Uint32Array for ImageData.
+// Activations: from the ground to a strong purple, which no line has. Each scale is a table of 256 colours, RGBA in a Uint32Array for ImageData.
 
 const THEMES = {
-  light: { ground: [247, 248, 250], negative: [179, 71, 0], positive: [0, 90, 150], mid: { n: [245, 172, 106], p: [105, 176, 222] }, dim: [226, 231, 236], bright: [0, 74, 128], glow: [246, 166, 35] },
-  dark: { ground: [23, 30, 38], negative: [255, 176, 96], positive: [120, 205, 255], mid: { n: [166, 84, 20], p: [20, 96, 150] }, dim: [30, 39, 49], bright: [255, 244, 214], glow: [255, 190, 80] },
+  light: { ground: [247, 248, 250], negative: [179, 71, 0], positive: [0, 90, 150], mid: { n: [245, 172, 106], p: [105, 176, 222] }, dim: [226, 231, 236], strong: [116, 10, 96], middle: [205, 121, 178] },
+  dark: { ground: [23, 30, 38], negative: [255, 176, 96], positive: [120, 205, 255], mid: { n: [166, 84, 20], p: [20, 96, 150] }, dim: [30, 39, 49], strong: [255, 150, 226], middle: [150, 66, 132] },
 };
 
 function mix(a, b, share) {
@@ -28,7 +28,7 @@ export function palette(theme) {
     const c = THEMES[theme];
     made[theme] = {
       signed: table((s) => (s < 0.5 ? along([c.ground, c.mid.n, c.negative], 1 - 2 * s) : along([c.ground, c.mid.p, c.positive], 2 * s - 1))),
-      bright: table((s) => along([c.dim, c.glow, c.bright], theme === 'dark' ? s : s)),
+      strong: table((s) => along([c.dim, c.middle, c.strong], s)),
       ink: table((s) => mix(theme === 'dark' ? [10, 14, 19] : [255, 255, 255], theme === 'dark' ? [255, 255, 255] : [12, 18, 26], s)),
     };
   }

@@ -5,7 +5,7 @@ import { middle, neighbour, beside } from './arrange.js';
 import { incoming } from './layers.js';
 import { multiply, perspective, view, project } from './matrix.js';
 
-const GAP = 1.5, SHEET = 1.6, FIELD = 0.6, TURN = 0.008, YAW = -0.62, PITCH = 0.2;
+const GAP = 1.2, WIDEST = 1.5, SHEET = 1.6, FIELD = 0.6, TURN = 0.008, YAW = -0.82, PITCH = 0.2;
 const FRAME = { light: [160, 170, 182], dark: [74, 86, 100] };
 const EDGE = { light: [[179, 71, 0], [0, 114, 178]], dark: [[240, 163, 94], [86, 180, 233]] };   // below and above zero
 
@@ -65,12 +65,13 @@ function program(gl, sources) {
   return { made, camera: gl.getUniformLocation(made, 'camera') };
 }
 
-// Sheets in space: of each layer its grid, in the plane across the direction of flow.
-function sheets(layers) {
+// Sheets in space: of each layer its grid, in the plane across the direction of flow, further apart where the picture is wide.
+function sheets(layers, aspect) {
+  const gap = GAP * Math.max(1, Math.min(WIDEST, aspect));
   return layers.map(({ width: n, shape }, k) => {
     const columns = shape ? shape[1] : n <= 12 ? 1 : Math.ceil(Math.sqrt(n)), rows = Math.ceil(n / columns);
     const cell = Math.min(n <= 12 ? 0.15 : 0.13, SHEET / Math.max(rows, columns));
-    return { x: (-columns * cell) / 2, y: (-rows * cell) / 2, cell, columns, rows, depth: (k - (layers.length - 1) / 2) * GAP };
+    return { x: (-columns * cell) / 2, y: (-rows * cell) / 2, cell, columns, rows, depth: (k - (layers.length - 1) / 2) * gap };
   });
 }
 
@@ -113,7 +114,7 @@ export function depthPainter(store, { height: most, redraw }) {
   function resize(scene, wide) {
     width = wide;
     height = Math.round(Math.min(most, Math.max(300, 0.85 * wide)));
-    places = sheets(scene.layers);
+    places = sheets(scene.layers, width / height);
     fitted = fit();
     const ratio = Math.min(2, window.devicePixelRatio || 1);
     canvas.width = Math.round(width * ratio);

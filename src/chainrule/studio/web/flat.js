@@ -5,7 +5,7 @@ import { arrange, middle, neuronAt, neighbour, beside } from './arrange.js';
 import { incoming } from './layers.js';
 
 const BUCKETS = 8;
-const SIGNED = { light: ['#b34700', '#0072b2'], dark: ['#f0a35e', '#56b4e9'] };   // of edges below and above zero
+export const SIGNED = { light: ['#b34700', '#0072b2'], dark: ['#f0a35e', '#56b4e9'] };   // of edges below and above zero
 
 // A painter: {canvas, resize, draw, place, at, move, stop}. `draw` takes the scene of netview.js.
 export function flatPainter(store, { height }) {
@@ -78,21 +78,17 @@ export function flatPainter(store, { height }) {
   function names(c, scene, place, { ink, soft, ground }) {
     const spot = layout.places[place], { layers } = scene;
     const x = layout.down ? width / 2 : spot.x + spot.width / 2, y = layout.down ? spot.y - HEAD_GAP : 30;
-    const write = (text, at) => {
-      c.strokeText(text, x, at, spot.pitch - 6);   // a rim, for lines run behind it
-      c.fillText(text, x, at, spot.pitch - 6);
-    };
-    c.lineWidth = 4;
-    c.lineJoin = 'round';
-    c.strokeStyle = ground;
     c.textAlign = 'center';
     c.textBaseline = 'alphabetic';
-    c.fillStyle = ink;
-    c.font = '600 12px system-ui, sans-serif';
-    write(layers[place].title, y - 15);
-    c.fillStyle = soft;
-    c.font = '11px system-ui, sans-serif';
-    write(layers[place].about, y);
+    const lines = [['600 12px system-ui, sans-serif', ink, layers[place].title, y - 15], ['11px system-ui, sans-serif', soft, layers[place].about, y]];
+    for (const [font, color, text, at] of lines) {
+      c.font = font;
+      const most = spot.pitch - 6, wide = Math.min(most, c.measureText(text).width) + 8;
+      c.fillStyle = ground;   // its own ground, for lines run behind it
+      c.fillRect(x - wide / 2, at - 12, wide, 16);
+      c.fillStyle = color;
+      c.fillText(text, x, at, most);
+    }
   }
 
   function answers(c, scene, ink, soft) {

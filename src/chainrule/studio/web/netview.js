@@ -21,14 +21,14 @@ function titled(store, layers) {
 }
 
 // networkView(store, options) -> {element, draw(state), stop}
-// options: height (460); select (true): whether a click sets `neuron` in the store; table (true): the selected layer's numbers
+// options: height (460); select (true): whether a click sets `neuron` in the store; onpick(): a click has chosen a neuron; table (true): the selected layer's numbers
 //   for a screen reader; painter: flatPainter or another of its form; ondrawn(milliseconds): called behind each picture.
 // state: network, and x or seen (what network.forward returned); and as wanted
 //   values: {link: numbers} to be shown in place of activations, in signed colours; scale: of these numbers, else the largest
 //   marks: {edges: [{from: {link, index}, to: {link, index}, color, width}], neurons: [{link, index, color}]}
 //   edges: false for no connections but those marked; byLayer: each layer's own scale; wave: let a new sample run through
 export function networkView(store, options = {}) {
-  const { height = 460, select = true, table = true, ondrawn = () => {} } = options;
+  const { height = 460, select = true, table = true, ondrawn = () => {}, onpick = () => {} } = options;
   let painter = (options.painter || flatPainter)(store, { height, redraw: () => schedule() });
   const tip = h('div.network-tip', { hidden: true });
   const live = h('p.visually-hidden', { 'aria-live': 'polite', dataset: { test: 'network-says' } });
@@ -65,9 +65,9 @@ export function networkView(store, options = {}) {
         return { lookup: look.ink, array: values[0].z, scale, signed: false, at: (value) => sharePlace(value, scale) };
       }
       if (k === last && network.model.task !== 'regression' && answer.length === layer.width)
-        return { lookup: look.bright, array: answer, scale: 1, signed: false, at: (value) => sharePlace(value, 1) };
+        return { lookup: look.strong, array: answer, scale: 1, signed: false, at: (value) => sharePlace(value, 1) };
       const scale = scales[k];
-      return { lookup: layer.signed ? look.signed : look.bright, array: values[k].a, scale, signed: layer.signed,
+      return { lookup: layer.signed ? look.signed : look.strong, array: values[k].a, scale, signed: layer.signed,
         at: layer.signed ? (value) => signedPlace(value, scale) : (value) => sharePlace(value, scale) };
     });
   }
@@ -174,7 +174,9 @@ export function networkView(store, options = {}) {
   stage.addEventListener('click', (event) => {
     if (!scene || !select || painter.dragged) return;
     const found = point(event), now = selected();
-    choose(found && now && found.place === now.place && found.index === now.index ? null : found, true);
+    const chosen = found && now && found.place === now.place && found.index === now.index ? null : found;
+    choose(chosen, true);
+    if (chosen) onpick();
   });
   stage.addEventListener('keydown', (event) => {
     if (!scene || !select || event.ctrlKey || event.metaKey || event.altKey) return;

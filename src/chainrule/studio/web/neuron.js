@@ -16,7 +16,7 @@ function sourceName(store, layer, index) {
   return t(store, 'network.input_name', { name: index });
 }
 
-// The formulas of a neuron, one below the other.
+// The formulas of a neuron, one below the other: each a tree, or the trees of its pieces.
 function formulas(store, scene, { place, index }, all) {
   const { network, layers, values } = scene, layer = layers[place], { z, a } = values[place], found = [];
   if (hasWeights(layer)) {
@@ -75,6 +75,8 @@ export function neuronPanel(store) {
 
   return {
     element,
+    // Scrolls until the formulas are in sight, if they are not: the picture in which the neuron was chosen may be far above.
+    show: () => parts.lines.scrollIntoView({ block: 'nearest', behavior: store.get('motion') ? 'smooth' : 'instant' }),
     // scene: of the network's picture, with `seen`, what the forward pass returned.
     update(scene) {
       const chosen = scene && scene.selected;
@@ -94,7 +96,7 @@ export function neuronPanel(store) {
       parts.a.dataset.value = a[index];
       const isOut = place === scene.layers.length - 1 && scene.labels && scene.layers[place].width === scene.labels.length;
       parts.label.textContent = isOut ? ` · ${t(store, 'network.class', { label: scene.labels[index] })}` : '';
-      fill(parts.lines, formulas(store, scene, chosen, all).map((tree) => h('div', formula(tree))));
+      fill(parts.lines, formulas(store, scene, chosen, all).map((line) => h('div', (line[0] === 'math' ? [line] : line).map(formula))));
       const most = all.length ? Math.abs(all[0].value) : 1;
       fill(parts.body, all.map(({ layer, index: i, weight, value }) => h('tr',
         h('td', h('button.link', { type: 'button', onclick: () => store.set({ neuron: { link: scene.layers[layer].name, index: i } }) }, sourceName(store, scene.layers[layer], i))),

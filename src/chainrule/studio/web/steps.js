@@ -4,6 +4,7 @@ import { functions } from './network.js';
 
 const mi = (text) => ['mi', {}, text];
 const mo = (text) => ['mo', {}, text];
+const infix = (text) => ['mo', { form: 'infix' }, text];   // also where it begins a piece
 const mn = (value) => ['mn', {}, number(value, 4)];
 const row = (...parts) => ['mrow', {}, ...parts];
 const sub = (base, index) => ['msub', {}, base, typeof index === 'string' ? mi(index) : index];
@@ -18,13 +19,20 @@ function summed(parts) {
   return parts.flatMap(([sign, tree], k) => (k === 0 ? (sign < 0 ? [mo('−'), tree] : [tree]) : [mo(sign < 0 ? '−' : '+'), tree]));
 }
 
+// A sum in pieces, each a summand with its sign before it.
+function pieces(parts) {
+  if (!parts.length) return [mn(0)];
+  return parts.map(([sign, tree], k) => row(...(k === 0 ? (sign < 0 ? [mo('−')] : []) : [infix(sign < 0 ? '−' : '+')]), tree));
+}
+
 // z = Σ w a + b: the largest terms, what the others add up to, and the bias. more: the text that stands for n other terms.
+// The line with the numbers is in pieces, between which it may break.
 export function sumFormula({ terms, others, count, bias, z, more }) {
   const shown = terms.map(({ weight, a }) => [weight < 0 ? -1 : 1, times(Math.abs(weight), a)]);
   if (count) shown.push([others < 0 ? -1 : 1, ['munder', {}, mn(Math.abs(others)), ['mtext', {}, more]]]);
   if (bias !== null) shown.push([bias < 0 ? -1 : 1, ['munder', {}, mn(Math.abs(bias)), mi('b')]]);
   const general = row(mi('z'), mo('='), ['munder', {}, mo('∑'), mi('i')], sub(mi('w'), 'i'), sub(mi('a'), 'i'), ...(bias === null ? [] : [mo('+'), mi('b')]));
-  return [['math', { displaystyle: 'true' }, general], ['math', { displaystyle: 'true' }, row(mi('z'), mo('='), ...(shown.length ? summed(shown) : [mn(0)]), mo('='), mn(z))]];
+  return [['math', { displaystyle: 'true' }, general], [row(mi('z'), infix('=')), ...pieces(shown), row(infix('='), mn(z))].map((tree) => ['math', { displaystyle: 'true' }, tree])];
 }
 
 const piece = {

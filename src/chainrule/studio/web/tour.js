@@ -141,8 +141,8 @@ export function startTour(root, store, name, allSteps, ended) {
       card.style.top = `${Math.max(-own.top, 0) + innerHeight / 3}px`;
     }
     if (!box) return;
-    const covered = bar.firstChild.getBoundingClientRect().bottom, tabs = small ? columns.querySelector('aside').offsetHeight : 0;
-    const top = bar.contains(element) ? 0 : Math.max(covered, 0) + tabs + ROUND, bottom = innerHeight - (small ? card.offsetHeight : 0) - ROUND;
+    const covered = bar.firstChild.getBoundingClientRect().bottom, tabs = small ? columns.querySelector('aside').offsetHeight : 0, kept = root.querySelector('[data-covers="top"]')?.offsetHeight ?? 0;
+    const top = bar.contains(element) ? 0 : Math.max(covered, 0) + tabs + kept + ROUND, bottom = innerHeight - (small ? card.offsetHeight : 0) - ROUND;
     const { then, page } = reveal(element, box, top, bottom, !still);
     const sides = { left: box.left - own.left - ROUND, top: box.top - own.top - ROUND, width: box.width + 2 * ROUND, height: box.height + 2 * ROUND };
     for (const [side, value] of Object.entries(sides)) hole.style[side] = `${value}px`;

@@ -49,7 +49,7 @@ export function paintColumn(c, plan, column, lane, values, style, look) {
     return;
   }
   const most = largestOf(values) || 1, isInk = lane === 0 && column.isPicture, isSigned = !isInk && (lane === 1 || values.some((value) => value < 0));
-  const lookup = isInk ? look.ink : isSigned ? look.signed : look.bright;
+  const lookup = isInk ? look.ink : isSigned ? look.signed : look.strong;
   const place = isSigned ? (value) => signedPlace(value, most) : (value) => sharePlace(value, most);
   const gap = grid.w > 5 ? 1 : 0;
   for (let k = 0; k < n; ++k) {

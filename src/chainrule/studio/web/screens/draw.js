@@ -36,10 +36,10 @@ export function draw(root, store) {
 
   function build(network) {
     const { model } = network, { shape } = model, most = inkOf(network);
-    let frame = 0, since = null, wave = false, origin = { y: null, index: null };
+    let frame = 0, since = null, wave = false, picked = false, origin = { y: null, index: null };
     const answer = answerPanel(store, network), neuron = neuronPanel(store);
     const painters = { flat: flatPainter, depth: depthPainter }, deep = hasDepth(), shown = deep && store.get('draw.view') === 'depth' ? 'depth' : 'flat';
-    const view = networkView(store, { height: 560, painter: painters[shown] });
+    const view = networkView(store, { height: Math.max(330, Math.min(560, innerHeight - 470)), painter: painters[shown], onpick: () => { picked = true; } });
     const choice = deep ? tabs([['flat', t(store, 'draw.flat')], ['depth', t(store, 'draw.depth')]], shown, (key) => { store.set({ 'draw.view': key }); view.use(painters[key]); }, t(store, 'draw.view')) : null;
     const pass = h('span', { dataset: { test: 'forward' } }), drawn = h('span', { dataset: { test: 'latency' } });
 
@@ -54,6 +54,8 @@ export function draw(root, store) {
       const scene = view.scene();
       answer.update(scene.answer);
       neuron.update(scene);
+      if (picked) neuron.show();
+      picked = false;
       pass.textContent = t(store, 'draw.forward', { ms: took.toFixed(1) });
       pass.dataset.value = took;
       if (since !== null) {
@@ -92,8 +94,8 @@ export function draw(root, store) {
       }
     }
 
-    function padPanel(samples) {
-      if (!shape) return h('section.panel.pad-panel', h('h2', t(store, isTable() ? 'draw.columns' : 'draw.features')), pad.element, samples);
+    function padPanel() {
+      if (!shape) return h('section.panel.pad-panel', h('h2', t(store, isTable() ? 'draw.columns' : 'draw.features')), pad.element);
       const keep = store.get('draw.keep') === true;
       pad.keep(keep);
       const file = h('input.visually-hidden', { type: 'file', accept: 'image/*', tabindex: -1, dataset: { test: 'file' }, onchange: (event) => { if (event.target.files[0]) open(event.target.files[0]); event.target.value = ''; } });
@@ -107,22 +109,23 @@ export function draw(root, store) {
         if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
       });
       return h('section.panel.pad-panel', h('div', frameOf, h('p.pad-hint', t(store, 'draw.hint'))),
-        h('div.row', button(t(store, 'draw.clear'), () => { origin = { y: null, index: null }; pad.clear(); }, { dataset: { test: 'clear' } }), undo,
+        h('div.pad-tools', h('div.row', button(t(store, 'draw.clear'), () => { origin = { y: null, index: null }; pad.clear(); }, { dataset: { test: 'clear' } }), undo,
           button(t(store, 'draw.file'), () => file.click(), { title: t(store, 'draw.file_title') }), file),
         h('div.row', toggle(t(store, 'draw.erase'), false, (value) => pad.erase(value)),
           shape[0] === 28 && shape[1] === 28 ? toggle(t(store, 'draw.keep'), keep, (value) => { store.set({ 'draw.keep': value }); pad.keep(value); }, { title: t(store, 'draw.keep_title'), dataset: { test: 'keep' } }) : null),
-        note, samples);
+        note));
     }
 
     const strip = store.get('data') && store.can('data.samples') && store.get('data').features === model.inputs
       ? sampleStrip(store, { shape, most: () => most, pick }) : null;
     const extras = shape ? [button(t(store, 'draw.noise'), noise, { quiet: true, dataset: { test: 'noise' } }), button(t(store, 'draw.blank'), () => pick({ x: null }), { quiet: true, dataset: { test: 'blank' } })] : [];
-    fill(root,
-      h('div.draw-stage', padPanel(strip || extras.length ? h('div.samples', h('h2', t(store, 'draw.samples')), strip ? strip.element : null, h('div.row.extras', extras)) : null),
-        h('section.panel.network-panel', h('div.network-head', h('h2', t(store, 'draw.network')), choice,
-          toggle(t(store, 'draw.by_layer'), false, (value) => { byLayer = value; changed(); }, { title: t(store, 'draw.by_layer_title'), dataset: { test: 'by-layer' } })), view.element),
+    const samples = strip || extras.length ? h('section.panel.samples', h('h2', t(store, 'draw.samples')), strip ? strip.element : null, h('div.row.extras', extras)) : null;
+    fill(root, answer.strip,
+      h('div.draw-stage', h('div.draw-left', padPanel(), samples),
+        h('section.panel.network-panel', h('div.network-head', h('h2', t(store, 'draw.network')), choice), view.element,
+          toggle(t(store, 'draw.by_layer'), false, (value) => { byLayer = value; changed(); }, { title: t(store, 'draw.by_layer_title'), dataset: { test: 'by-layer' } })),
+        neuron.element,
         h('section.panel.answer-panel', h('h2', t(store, 'draw.answer')), answer.element, h('p.timing', pass, drawn))),
-      neuron.element,
       code(t(store, 'common.python'), python(network), t(store, 'common.copy'), t(store, 'common.copied')));
     stops = [store.on(['neuron'], () => changed()), () => cancelAnimationFrame(frame), () => view.stop(), () => strip && strip.stop()];
     arrive(pick, pad);

@@ -1,4 +1,5 @@
-// What the network says: the class with its probability large, a bar for each class, or the numbers of a regression.
+// What the network says: the class with its probability large, a bar for each class, or the numbers of a regression; and on a
+// phone the same in a line, which stays in sight while one draws.
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { number, percent } from '../format.js';
@@ -14,8 +15,19 @@ export function answerPanel(store, network) {
   });
   const element = h('div.answer', h('div.answer-head', big, sure), h('div.bars', { dataset: { test: 'bars' } }, parts.map(({ row }) => row)));
   if (isOne) element.lastChild.hidden = true;   // the large number says it
+  const first = h('b'), share = h('span'), next = h('span.strip-next');
+  const strip = h('div.answer-strip', { 'aria-hidden': 'true', dataset: { test: 'answer-strip', covers: 'top' } }, first, share, next);
+
+  // The second likeliest class, where there is one answer of several.
+  function runnerUp(answer, best) {
+    if (task !== 'multiclass' && task !== 'binary') return '';
+    const other = answer.reduce((found, value, k) => (k !== best && (found < 0 || value > answer[found]) ? k : found), -1);
+    return other < 0 ? '' : t(store, 'draw.runner_up', { label: labels[other], share: percent(answer[other]) });
+  }
+
   return {
     element,
+    strip,
     update(answer) {
       const best = answer.indexOf(Math.max(...answer));
       if (isNumbers) {
@@ -29,6 +41,7 @@ export function answerPanel(store, network) {
         big.textContent = labels[best];
         sure.textContent = percent(answer[best]);
       }
+      [first.textContent, share.textContent, next.textContent] = [big.textContent, sure.textContent, runnerUp(answer, best)];
       big.dataset.value = isNumbers ? answer[0] : labels[best];
       parts.forEach(({ row, fillBar, shown }, k) => {
         row.classList.toggle('best', !isNumbers && (task === 'multilabel' ? answer[k] > 0.5 : k === best));

@@ -60,7 +60,7 @@ export function inside(store) {
       start += link.shown;
       const most = values.reduce((all, value) => Math.max(all, Math.abs(value)), 0), canvas = canvases.get(link.name);
       const width = values.length <= 16 ? values.length : Math.ceil(Math.sqrt(values.length));
-      paint(canvas, values, width, colors.bright, (value) => sharePlace(Math.abs(value), most));
+      paint(canvas, values, width, colors.strong, (value) => sharePlace(Math.abs(value), most));
     }
     if (look.layers.join() !== listed) listLayers(look.layers);
     const of = (value) => (Number.isFinite(value) ? value : null);
@@ -112,7 +112,7 @@ export function confusion(store) {
     if (canvas) {
       canvas.setAttribute('aria-label', says);
       const most = values.reduce((all, value) => Math.max(all, value), 1);
-      return paint(canvas, values, n, colors.bright, (value) => sharePlace(value, most));
+      return paint(canvas, values, n, colors.strong, (value) => sharePlace(value, most));
     }
     for (let i = 0; i < n; ++i) {
       const most = values.slice(i * n, (i + 1) * n).reduce((all, value) => all + value, 0) || 1;
