@@ -60,13 +60,13 @@ class Theme(NamedTuple):
     paper: tuple[int, int, int]
     ink: tuple[int, int, int]
     soft: tuple[int, int, int]
-    lift: float
-    """how much brighter the points are than the plane"""
+    points: tuple[tuple[int, int, int], tuple[int, int, int]]
+    """of class 0, orange, and class 1, blue: darker than the plane on a light ground, brighter on a dark one"""
 
 
 THEMES = {
-    "light": Theme((255, 255, 255), (31, 35, 40), (101, 109, 118), 0.0),
-    "dark": Theme((13, 17, 23), (230, 237, 243), (141, 150, 160), 0.55),
+    "light": Theme((255, 255, 255), (31, 35, 40), (101, 109, 118), ((138, 56, 0), (0, 58, 110))),
+    "dark": Theme((13, 17, 23), (230, 237, 243), (141, 150, 160), ((255, 208, 160), (168, 220, 255))),
 }
 
 
@@ -177,11 +177,10 @@ def draw(frame: Frame, losses: list[tuple[int, float]], X: Any, y: Any, theme: T
             pen.rectangle(box, outline=theme.soft, width=k)
     left, large = COLUMNS[2] + TILE + 84, height - 2
     image.paste(tile(frame.maps[2][:, 0], large * k, theme), (left * k, top * k))
-    point = [tuple((color + theme.lift * (255 - color)).astype(int).tolist()) for color in (ORANGE, BLUE)]
     for (a, b), label in zip(X.tolist(), y.tolist(), strict=True):
         x, row = left + large * (a + 1.05) / 2.1, top + large * (1.05 - b) / 2.1
         box = ((x - 3.2) * k, (row - 3.2) * k, (x + 3.2) * k, (row + 3.2) * k)
-        pen.ellipse(box, point[label], theme.paper, k)
+        pen.ellipse(box, theme.points[label], theme.paper, k // 2)
     for x, words in ((COLUMNS[1], "tanh"), (COLUMNS[2], "tanh"), (left, "what the network says")):
         write(x, top - 10, words, 17, theme.soft)
     words = (
@@ -219,16 +218,16 @@ def curve(pen: Any, losses: list[tuple[int, float]], box: tuple[int, int, int, i
 
 
 def palette_of(pictures: list[Image.Image], theme: Theme) -> Image.Image:
-    """Colors for all frames, the ground's exactly among them."""
+    """Colors for all frames, the ground's and the points' exactly among them."""
     some = [np.asarray(picture) for picture in pictures[::6]]
-    mixed = Image.fromarray(np.concatenate(some)).quantize(95, dither=Image.Dither.NONE)
-    colors = np.array(mixed.getpalette()).reshape(-1, 3)[:95]
+    mixed = Image.fromarray(np.concatenate(some)).quantize(93, dither=Image.Dither.NONE)
+    colors = np.array(mixed.getpalette()).reshape(-1, 3)[:93]
     near = (
         np.abs(colors - np.array(theme.paper)).max(1) < 6
     )  # the ground as the quantization has it, slightly off
     colors[near] = theme.paper
     made = Image.new("P", (1, 1))
-    made.putpalette([*theme.paper, *colors.ravel().tolist()])
+    made.putpalette([*theme.paper, *theme.points[0], *theme.points[1], *colors.ravel().tolist()])
     return made
 
 
