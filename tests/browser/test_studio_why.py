@@ -300,3 +300,35 @@ def test_nothing_to_ask_about(browser):
     with studio_pages(browser, Studio(model)) as pages, pages.open("why") as page:
         assert "nothing to ask about yet" in page.locator(".screen").inner_text()
         assert page.locator(".panel:visible").count() == 0
+
+
+HOLD = """() => {
+  const { host } = chainrule.store, call = host.call.bind(host);
+  window.held = [];
+  window.asked = [];
+  host.call = (name, args) => {
+    window.asked.push(name);
+    if (!name.startsWith('why.') || !window.held) return call(name, args);
+    return new Promise((done) => window.held.push(() => done(call(name, args))));
+  };
+}"""
+LET_GO = "() => { const { held } = window; window.held = null; held.forEach((go) => go()); }"
+
+
+def test_the_input_and_the_answer_are_seen_before_the_server_has_said_anything(pages: Pages, studio: Studio):
+    with pages.open("draw", state={"sample.index": 5}) as page:
+        page.evaluate(HOLD)
+        page.evaluate("chainrule.store.set({screen: 'why'})")
+        page.wait_for_selector("[data-test=input] canvas")
+        said = str(studio.model.predict(studio.data.test.X[5][None])[0])
+        answer = page.locator(".answers .answer.said").first
+        assert answer.get_attribute("data-label") == said
+        assert page.locator(".why-side[aria-busy=true]").count() == 1
+        assert page.get_by_text("Computing…").count() == 3  # the methods, the change, the evidence
+        page.evaluate(LET_GO)
+        page.wait_for_selector("[data-test=evidence]")
+        settle(page)
+        assert page.locator(".why-side[aria-busy]").count() == page.get_by_text("Computing…").count() == 0
+        assert answer.get_attribute("data-label") == said
+        asked = [name for name in page.evaluate("window.asked") if name.startswith("why.")]
+        assert asked == ["why.sample", *["why.method"] * len(METHODS), "why.turn", "why.story"]

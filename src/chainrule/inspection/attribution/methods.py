@@ -62,6 +62,11 @@ def default_method(model: Trained, X: Any, settings: Collection[str] = ()) -> st
     is_table = model.feature_names is not None or column_names(X) is not None
     if not is_table or not set(settings) <= set(settings_of("deep_lift")):
         return "integrated_gradients"
+    return in_one_pass(model)
+
+
+def in_one_pass(model: Trained) -> str:
+    """Return "deep_lift", or "integrated_gradients" where a layer of the model has no rule for it."""
     links = attributed_links(model.network)
     try:
         with_rules(links[1:] if links[0].layer.reads_codes else links, stand_in, "deep_lift")

@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.errors import ConfigError
 from chainrule.inspection.attribution import METHODS, attribute
 from chainrule.inspection.attribution.explained import explained
+from chainrule.inspection.attribution.methods import in_one_pass
 from chainrule.inspection.attribution.result import PROMISED
 from chainrule.inspection.story import Story, explain, facts
 from chainrule.inspection.story.rival import closest_rival, explained_answer, hidden_change, turn
@@ -169,7 +170,7 @@ def smallest(
 def story(studio: Studio, *, row: int | None = None, x: list[float] | None = None) -> dict[str, Any]:
     """Return the evidence layer by layer, and the story of the answer, chapter by chapter, in every language."""
     asked = asked_about(studio, row, x)
-    told = explain(asked.model, asked.x, asked.y, shape=asked.shape)
+    told = explain(asked.model, asked.x, asked.y, method=in_one_pass(asked.model), shape=asked.shape)
     rival = told.rival
     return {
         "evidence": [

@@ -17,7 +17,7 @@ export function why(root, store) {
   fill(root, status, h('div.why-columns', side, main), h('div.why-below', turn, story));
   const body = [side, main, turn, story];
   const cursor = createCursor();
-  let found = null, asked = 0, stopped = false;
+  let found = null, asked = 0, round = 0, stopped = false;
 
   const state = {
     cursor,
@@ -44,38 +44,76 @@ export function why(root, store) {
     return store.get('data') ? { row: Number.isInteger(row) ? row : 0 } : null;
   }
 
+  // Says why there is nothing to see.
+  function instead(text, kind) {
+    fill(status, message(text, kind));
+    body.forEach((part) => { part.hidden = true; });
+  }
+
+  // What the page knows by itself while the server is asked: the input, and the network's answers to it. null for nothing.
+  function glance(which) {
+    const network = store.get('network'), sample = store.get('sample'), { task, inputs } = store.get('model');
+    const x = which.x ? Float32Array.from(which.x) : sample && sample.index === which.row ? sample.x : null;
+    if (!x || x.length !== inputs || !network.runsHere || !['multiclass', 'binary'].includes(task)) return null;
+    const p = network.answer(network.forward(x).at(-1).a), most = Math.max(...p);
+    const answers = network.labels().map((label, k) => ({ label, output: p[k], share: p[k], is_said: p[k] === most })).sort((one, other) => other.share - one.share);
+    return { isGlance: true, row: which.row ?? null, x, y: sample?.y ?? null, task, answers, labels: network.labels(), against: false, methods: [], n: store.get('data')?.shown ?? 0 };
+  }
+
+  // What is on show while an answer is under way.
+  function wait(which) {
+    const seen = glance(which);
+    if (seen) {
+      found = seen;
+      show();
+    } else if (!found) {
+      fill(side, h('h2', t(store, 'word.sample')), h('p.soft', t(store, 'why.waiting')));
+    }
+    side.setAttribute('aria-busy', 'true');
+  }
+
+  // The parts one after the other, the pictures of the methods first; a later round takes over from one under way.
+  async function loadParts(what) {
+    const mine = ++round;
+    for (const part of parts) {
+      if (mine !== round || stopped) return;
+      await part.load(what);
+    }
+  }
+
   async function load() {
     if (!store.get('model')) {
-      fill(status, message(t(store, 'common.no_model')));
-      body.forEach((part) => { part.hidden = true; });
+      instead(t(store, store.host.kind === 'server' && !store.get('isKnown') ? 'why.waiting' : 'common.no_model'));
       return;
     }
     const which = wanted();
     if (!which) {
-      fill(status, message(t(store, 'why.no_sample')));
-      body.forEach((part) => { part.hidden = true; });
+      instead(t(store, 'why.no_sample'));
       return;
     }
     const mine = ++asked;
+    fill(status);
+    body.forEach((part) => { part.hidden = false; });
+    wait(which);
     try {
       const answer = await store.call('why.sample', which);
       if (mine !== asked || stopped) return;
       found = answer;
-      fill(status);
-      body.forEach((part) => { part.hidden = false; });
+      side.removeAttribute('aria-busy');
       if (found.row !== null) {
         const sample = store.get('sample');
         if (!sample || sample.index !== found.row) store.set({ sample: { x: Float32Array.from(found.x), y: found.y, index: found.row }, 'sample.index': found.row });
       }
       show();
-      parts.forEach((part) => part.load());
+      await loadParts();
     } catch (error) {
       if (mine !== asked || stopped || error.message === 'lost') return;
       if ('row' in which && which.row !== 0) {   // of other data: the first sample of these
         store.set({ sample: null, 'sample.index': 0 });
         return;
       }
-      fill(status, message(error.message, 'error'));
+      found = null;
+      instead(error.message, 'error');
     }
   }
 
@@ -125,11 +163,12 @@ export function why(root, store) {
     return t(store, right ? 'why.says_right' : 'why.says_wrong', { label: state.said, y: String(found.y) });
   }
 
+  const isAnswered = () => found && !found.isGlance;
   const offs = [
     store.on(['network', 'data', 'sample.index'], load),
     store.on(['sample'], () => { const sample = store.get('sample'); if (sample && (sample.index === null || (found && sample.index !== found.row))) load(); }),
-    store.on(['why.target', 'why.against'], () => { if (found) { show(); parts.forEach((part) => part.load('target')); } }),
-    store.on(['why.methods', 'why.shared'], () => found && parts[0].load('methods')),
+    store.on(['why.target', 'why.against'], () => { if (isAnswered()) { show(); loadParts('target'); } }),
+    store.on(['why.methods', 'why.shared'], () => isAnswered() && parts[0].load('methods')),
   ];
   load();
   return () => { stopped = true; offs.forEach((off) => off()); };

@@ -9,6 +9,8 @@ const BARS = 12;
 
 export function methods(root, store, state) {
   const heading = h('h2'), choice = h('div.row.method-choice', { role: 'group', 'aria-label': t(store, 'why.methods') }), grid = h('div.method-grid'), python = h('div');
+  heading.textContent = t(store, 'why.methods');
+  fill(grid, h('div.waiting', t(store, 'why.waiting')));
   fill(root, heading, choice, grid, python);
   let answers = {}, wanted = null;
   state.shown = () => chosen().map((name) => answers[name]).filter((answer) => answer && !answer.fault);

@@ -5,12 +5,15 @@ import { number } from '../format.js';
 import { message } from '../ui.js';
 
 export function evidence(root, store, state) {
+  const wait = () => fill(root, h('h2', t(store, 'why.evidence')), h('p.soft', t(store, 'why.waiting')));
   let asked = 0, seen = null;
+  wait();
 
   async function load(what) {
-    if (what === 'target') return;   // the story is about the answer that was given
-    const key = JSON.stringify(state.which), mine = ++asked;
-    if (seen !== key) fill(root, h('h2', t(store, 'why.evidence')), h('p.soft', t(store, 'why.waiting')));
+    const key = JSON.stringify(state.which);
+    if (what === 'target' && seen === key) return;   // the story is about the answer that was given
+    const mine = ++asked;
+    if (seen !== key) wait();
     try {
       const told = await store.call('why.story', state.which);
       if (mine !== asked || !state.alive()) return;

@@ -8,7 +8,9 @@ import { inkPicture, inkRange, largest, nameOf, signedPicture } from './why_pixe
 const BEYOND = 1.001;   // the change ends where two answers are even, which float32 cannot tell apart
 
 export function turning(root, store, state) {
-  let asked = 0;
+  const wait = () => fill(root, h('h2', t(store, 'why.turn')), h('p.soft', t(store, 'why.waiting')));
+  let asked = 0, seen = null;
+  wait();
 
   async function load() {
     const { found } = state;
@@ -18,10 +20,12 @@ export function turning(root, store, state) {
     }
     root.hidden = false;
     const to = [state.against, state.target].find((label) => label !== null && label !== state.said);
-    const settings = { ...state.which, ...(to === undefined ? {} : { to }) }, mine = ++asked;
+    const settings = { ...state.which, ...(to === undefined ? {} : { to }) }, mine = ++asked, key = JSON.stringify(state.which);
+    if (seen !== key) wait();
     try {
       const turned = await store.call('why.turn', settings);
       if (mine !== asked || !state.alive()) return;
+      seen = key;
       draw(turned);
     } catch (error) {
       if (mine === asked && state.alive() && error.message !== 'lost') fill(root, h('h2', t(store, 'why.turn')), message(error.message, 'error'));

@@ -10,7 +10,7 @@ NAMES = {
     "input_x_gradient": "輸入 × 梯度",
     "integrated_gradients": "積分梯度",
     "epsilon_lrp": "ε-LRP",
-    "deep_lift": "DeepLIFT（rescale 規則）",
+    "deep_lift": "DeepLIFT（重新縮放規則）",
     "occlusion": "遮擋",
 }
 """The methods, by the name that code uses, as people write them."""
