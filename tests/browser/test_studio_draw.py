@@ -632,3 +632,14 @@ def test_a_stronger_colour_is_a_higher_activation_and_no_line_has_it(pages: Page
         assert (np.diff(contrast) >= 0).all() and contrast[-1] > 4 * contrast[0]
         for line in lines:
             assert np.abs(colors - line).max(1).min() > 60
+
+
+def test_large_numbers_are_written_in_groups(pages: Pages):
+    with pages.open("glossary") as page:
+        written = page.evaluate(
+            """async () => {
+              const { number } = await import(new URL('format.js', document.querySelector('script').src));
+              return [199327.4, -12345, 9876.5, 0.01234, 4765255328.3].map((value) => number(value, 4));
+            }"""
+        )
+        assert written == ["199\u202f327", "−12\u202f345", "9877", "0.0123", "4.765e9"]

@@ -18,6 +18,7 @@ from rich.console import Console
 import chainrule as c
 from chainrule.training import Listener
 from chainrule.training import events as e
+from chainrule.training.progress import figure
 from listening import in_another_thread
 
 GENERATOR = np.random.default_rng(5)
@@ -210,3 +211,10 @@ def test_a_live_curve_from_the_events_of_another_thread():
     history = elsewhere(model(), [draw])
     assert len(drawn) == 4
     assert list(drawn[-1].data[0].y) == history["loss"]
+
+
+def test_large_losses_are_written_in_groups():
+    values = {0.01934: "0.0193", 9876.54321: "9876.5432", 12345.678: "12,345.68", 199327.44: "199,327.4"}
+    values |= {4765255328.3293: "4,765,255,328", -1e6: "-1,000,000", float("inf"): "inf"}
+    assert {value: figure("val_mse", value) for value in values} == values
+    assert figure("seconds", 1.25) == "1.2"

@@ -10,6 +10,8 @@ from chainrule.training.events import Ended, EpochEnd, Event, Progress, Started,
 from chainrule.training.listeners import Listener
 
 FORMATS = {"learning_rate": ".3g", "forward_passes": ",.0f", "seconds": ".1f"}
+DECIMALS = ((1e4, 4), (1e5, 2), (1e6, 1))
+"""How many decimals a loss or a score has below a number, so that those that fall are not longer than the first."""
 WIDEST = {"learning_rate": len("8.01e-09")}
 """The widths of columns whose later numbers are longer than the first, in characters."""
 WIDE = 80
@@ -66,6 +68,15 @@ def _split(head: str) -> tuple[str, ...]:
     """Split a heading of two words into two lines."""
     first, separator, rest = head.partition(" " if " " in head else "_")
     return (first + separator.strip(), rest) if rest else (head,)
+
+
+def figure(name: str, value: float) -> str:
+    """Return a number of the history as text, large ones in groups of three digits: 0.0193, 4,765,255,328."""
+    if name in FORMATS:
+        return f"{value:{FORMATS[name]}}"
+    size = abs(value)
+    decimals = next((places for above, places in DECIMALS if size < above), 0)
+    return f"{value:,.{decimals}f}" if size >= DECIMALS[0][0] else f"{value:.4f}"
 
 
 def duration(seconds: float) -> str:
@@ -179,7 +190,7 @@ class ProgressBar(Listener):
                  1   0.2861     0.9160         0.00433     0.1391         0.9573       1.2
         """
         cells = [f"{event.epoch}"]
-        cells += [f"{value:{FORMATS.get(name, '.4f')}}" for name, value in event.record.items()]
+        cells += [figure(name, value) for name, value in event.record.items()]
         above: list[str] = []
         if self.layout is None:
             heads = [f"epoch of {event.epochs}", *map(self.head, event.record)]

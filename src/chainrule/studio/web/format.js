@@ -9,6 +9,7 @@ export function number(value, digits = 3) {
     const [mantissa, exponent] = value.toExponential(digits - 1).split('e');
     return `${mantissa.replace('-', '−')}e${exponent.replace('+', '').replace('-', '−')}`;
   }
+  if (size >= 1e4 && digits <= 5) return count(Math.round(value)).replace('-', '−');
   return value.toFixed(Math.max(0, digits - Math.max(0, Math.floor(Math.log10(size)) + 1))).replace('-', '−');
 }
 
