@@ -69,20 +69,21 @@ class Table:
             count = len(rest)
             while count > 1 and self._least_width((0, *rest[:count])) > options.max_width:
                 count -= 1
-            yield self._grid((0, *rest[:count]))
+            yield self._grid((0, *rest[:count]), options.max_width)
             rest = rest[count:]
             if not rest:
                 return
             yield ""
 
-    def _grid(self, shown: tuple[int, ...]) -> RenderableType:
-        """Return some of the columns: cells of words wrap, numbers do not; a column's name may wrap in both."""
+    def _grid(self, shown: tuple[int, ...], room: int) -> RenderableType:
+        """Return some of the columns: words wrap, numbers do not, names do where room is short."""
         from textwrap import fill
 
         from rich import box
         from rich.table import Table as Grid
         from rich.text import Text
 
+        whole = sum(max(self._width(i), len(self.columns[i])) + 2 for i in shown) - 1 <= room
         grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
         for i in shown:
             name, style = self.columns[i], "" if i else "bold"
@@ -90,7 +91,7 @@ class Table:
                 is_whole = self._width(i) >= max((len(cell(row[i])) for row in self.rows), default=0)
                 grid.add_column(Text(name), style=style, no_wrap=not i and is_whole)
             else:
-                head = fill(name, self._width(i), break_long_words=False)
+                head = name if whole else fill(name, self._width(i), break_long_words=False)
                 grid.add_column(Text(head), style=style, justify="right", no_wrap=True)
         for row in self.rows:
             grid.add_row(*(Text(cell(row[i])) for i in shown))

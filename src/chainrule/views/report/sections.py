@@ -214,14 +214,18 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[
     left: the left-aligned columns; others are right-aligned.
     """
     kinds = ["" if i in left else ' class="number"' for i in range(len(heads))]
-    of_cells = [f'{kind} data-head="{text(name)}"' for name, kind in zip(heads, kinds, strict=True)]
-    cards = " cards" if len(heads) > NARROW_COLUMNS else ""
+    cards, called = "", [""] * len(heads)
+    if len(heads) > NARROW_COLUMNS:
+        cards, called = " cards", [f' data-head="{text(name)}"' for name in heads]
     head = "".join(
         f'<th scope="col"{kind}>{text(name)}</th>' for name, kind in zip(heads, kinds, strict=True)
     )
     body = "".join(
-        f'<tr><th scope="row" data-head="{text(heads[0])}">{text(row[0])}</th>'
-        + "".join(f"<td{kind}>{text(cell)}</td>" for cell, kind in zip(row[1:], of_cells[1:], strict=True))
+        f'<tr><th scope="row"{called[0]}>{text(row[0])}</th>'
+        + "".join(
+            f"<td{kind}{head}>{text(cell)}</td>"
+            for cell, kind, head in zip(row[1:], kinds[1:], called[1:], strict=True)
+        )
         + "</tr>"
         for row in rows
     )
