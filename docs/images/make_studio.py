@@ -49,7 +49,7 @@ STATE = {"backprop": "&backprop.step=11"}
 """Where a screen is, beside what it opens with."""
 HEIGHT = {"backprop": 1160}
 """Of the windows of screens that need more than SIZE to be seen whole."""
-COLORS = 96
+COLORS, RARE = 104, 56
 
 
 def trained() -> Studio:
@@ -97,7 +97,10 @@ def drawn(page: Page) -> Iterator[Image.Image]:
 
 def write_animation(path: Path, frames: list[Image.Image]) -> None:
     """Write a GIF that stays a while at its end; all frames have the colors of the last."""
-    palette = frames[-1].quantize(COLORS)
+    common = frames[-1].quantize(COLORS).getpalette() or []
+    rare = frames[-1].quantize(RARE, Image.Quantize.MAXCOVERAGE).getpalette() or []  # the neurons' among them
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*common[: 3 * COLORS], *rare[: 3 * RARE]])
     made = [frame.quantize(COLORS, palette=palette, dither=Image.Dither.NONE) for frame in frames]
     durations = [700, *[110] * (len(made) - 2), 2600]
     made[0].save(path, save_all=True, append_images=made[1:], duration=durations, loop=0, optimize=True)
