@@ -92,3 +92,19 @@ def test_without_a_model_a_screen_says_what_to_do(browser):
         page.wait_for_selector(".screen[data-state=done]")
         see(pages, page, "neurons", "zh")
         assert page.locator("[data-test=lacking]").count() == 0
+
+
+def test_a_table_of_long_names_fits_a_phone_and_a_small_desk(browser, tmp_path: Path):
+    columns = np.random.default_rng(1).normal(size=(80, 9))
+    heads = [*(f"a measurement {k}" for k in range(8)), "progression_of_the_disease"]
+    rows = [",".join(f"{value:.3f}" for value in row) for row in columns]
+    path = tmp_path / "patients.csv"
+    path.write_text("\n".join([",".join(heads), *rows, ""]), "utf-8")
+    with studio_pages(browser, opened(str(path))) as pages:
+        with pages.open("train") as page:
+            page.wait_for_selector(".screen[data-screen=train][data-state=done]")
+        small = {"viewport": {"width": 1280, "height": 800}}
+        for screen, phone in (("draw", False), ("draw", True), ("backprop", True), ("why", True)):
+            with pages.open(screen, phone=phone, **({} if phone else small)) as page:
+                widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+                assert widths == [390, 390] if phone else widths[0] <= 1280, screen

@@ -100,5 +100,5 @@ def resolved(given: Settings, run: Run) -> Settings:
         epochs=run.epochs,
         batch_size=run.plan.batch_size,
         clip_norm=run.plan.clip_norm,
-        validation_fraction=held_out / (n + held_out) if held_out else None,
+        validation_fraction=round(held_out / (n + held_out), 4) if held_out else None,
     )

@@ -156,14 +156,14 @@ export function neuronPanel(store, on) {
 
   function listing(rows) {
     const most = Math.max(...rows.map(({ gradient }) => Math.abs(gradient))) || 1;
-    return h('table.weights', h('caption', t(store, 'backprop.neuron_weights')), h('thead', h('tr', ['backprop.column_weight', 'backprop.column_value', 'backprop.column_gradient'].map((key, k) => h(k ? 'th.number' : 'th', { scope: 'col' }, t(store, key))), h('th'))),
+    return h('div.scroll', h('table.weights', h('caption', t(store, 'backprop.neuron_weights')), h('thead', h('tr', ['backprop.column_weight', 'backprop.column_value', 'backprop.column_gradient'].map((key, k) => h(k ? 'th.number' : 'th', { scope: 'col' }, t(store, key))), h('th'))),
       h('tbody', rows.map(({ weight, value, gradient }) => {
         const indices = indicesOf(weight), mark = { role: 'weight', link: weight.name.split('.')[0], field: weight.name.split('.')[1], index: indices.join(',') };
         return h('tr', { onpointerenter: () => on.hover(mark), onpointerleave: () => on.hover(null) },
           h('td', h('button.link', { type: 'button', dataset: { test: 'pick', name: placeName(weight.name, indices) }, onfocus: () => on.hover(mark), onblur: () => on.hover(null), onclick: () => store.set({ weight }) }, numberName(walk, weight.name, indices))),
           h('td.number', { dataset: { value } }, figure(value, 4)), h('td.number', { dataset: { value: gradient } }, figure(gradient, 4)),
           h('td.gauge', h(`i.${gradient < 0 ? 'minus' : 'plus'}`, { style: { width: `${(100 * Math.abs(gradient)) / most}%` } })));
-      })));
+      }))));
   }
 
   const widths = () => [['input', walk.x.shape[1]], ...walk.links.map(({ name, out }) => [name, out.shape[1]])];
