@@ -4,7 +4,8 @@
 
 PYTHON ?= python3
 SEED ?= 0
-WORKERS ?= auto
+# One worker more than there are cores: tests wait for disks, browsers and processes.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN) + 1)
 ARGS ?=
 
 VENV := .venv
@@ -30,7 +31,7 @@ studio: $(STAMP)studio  ## open a page: draw a digit, train, step through backpr
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-test: $(STAMP)test  ## run the tests, but for the slow ones (WORKERS=auto, ARGS="-k losses")
+test: $(STAMP)test  ## run the tests, but for the slow ones (WORKERS=3, ARGS="-k losses")
 	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: $(STAMP)test-all  ## run every test, the slow ones too, for which more packages are installed

@@ -310,6 +310,7 @@ def test_micro_batches(width, how, monkeypatch):
                 assert_same(reference, runs[0], X, FLOAT64)
 
 
+@pytest.mark.slow
 def test_micro_batches_of_a_larger_network(monkeypatch):
     """Its micro-batches are larger, so only a larger batch is cut."""
     X, y = data(4100)
@@ -528,7 +529,9 @@ def test_the_same_bits_on_any_number_of_threads(isa, dtype, monkeypatch):
     assert all(run == runs[0] for run in runs)
 
 
-@pytest.mark.parametrize("batch_size", [1, 8, 100])
+@pytest.mark.parametrize(
+    "batch_size", [pytest.param(1, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow), 100]
+)
 def test_a_few_rows_whose_columns_threads_share(batch_size, monkeypatch):
     """Denses one after the other, with an activation and without, in a block, and one that is read twice."""
     X, y = data(3 * batch_size + 7, 40)

@@ -127,6 +127,7 @@ def test_a_signal_to_one_ends_all_at_the_same_step(whole, program, tmp_path):
     assert bits(program, 1, resume=str(path)) == whole
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures(
     "whole"
 )  # nothing is left to compile, which may take longer than the limit of this test

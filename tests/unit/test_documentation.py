@@ -125,7 +125,17 @@ def run_page(page: Path, slow: bool) -> None:
             assert_prints(block, printed.getvalue())
 
 
-@pytest.mark.parametrize("page", PYTHON_PAGES, ids=name_of)
+QUICK_PAGES = [README, GUIDE, *(ROOT / "docs" / f"{name}.md" for name in ("tutorial", "notation", "studio"))]
+"""The pages that `make test` runs; the others take longer."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=() if page in QUICK_PAGES else pytest.mark.slow, id=name_of(page))
+        for page in PYTHON_PAGES
+    ],
+)
 def test_python_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ):
