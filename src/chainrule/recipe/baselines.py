@@ -34,7 +34,7 @@ SECONDS = 30.0
 MOST_TREES = 3000
 """Boosting grows a tree a class and round, and so makes fewer rounds for many classes."""
 ROUNDS = 100
-"""of boosting, where these are no more trees"""
+"""The rounds of boosting, fewer where they would grow more than MOST_TREES."""
 CELLS = 100_000_000
 """The cells, rows times columns times trees, that boosting reads in less than a second of one core."""
 SHOWN = {"regression": ("rmse", "mae", "r2"), "classes": ("accuracy", "log_loss", "auc")}
@@ -202,13 +202,13 @@ def most_rows(time_limit: float | None, columns: int, trees: int) -> int:
 
 
 def _trees(is_number: bool, classes: int) -> int:
-    """Return the trees that boosting grows."""
-    return ROUNDS if is_number or classes == 2 else classes * _rounds(classes)
+    """Return the trees that boosting grows: one a round, and of more than two classes one for each."""
+    return ROUNDS if is_number else _rounds(classes) * (classes if classes > 2 else 1)
 
 
 def _rounds(classes: int) -> int:
-    """Return the rounds of boosting for more than two classes."""
-    return min(ROUNDS, max(10, MOST_TREES // classes))
+    """Return the rounds of boosting for so many classes."""
+    return ROUNDS if classes <= 2 else min(ROUNDS, max(10, MOST_TREES // classes))
 
 
 def _plain(task: str, y: NDArray[Any]) -> NDArray[Any]:
@@ -253,5 +253,4 @@ def _model(kind: str, is_number: bool, codes: list[tuple[int, int]], inputs: int
     settings = {"categorical_features": few or None, "random_state": 0}
     if is_number:
         return HistGradientBoostingRegressor(**settings)
-    rounds = ROUNDS if classes == 2 else _rounds(classes)
-    return HistGradientBoostingClassifier(max_iter=rounds, **settings)
+    return HistGradientBoostingClassifier(max_iter=_rounds(classes), **settings)
