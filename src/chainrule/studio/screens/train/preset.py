@@ -43,7 +43,6 @@ class Begun(NamedTuple):
     settings: Settings
     """with the numbers that the preset has in place of those that were not given"""
     run: Run
-    advice: tuple[str, ...] = ()
 
     @property
     def parts(self) -> Parts:

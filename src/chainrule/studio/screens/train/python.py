@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import chainrule
+from chainrule.estimators.settings import given as given_parameters
 from chainrule.formulas.layers import Rescale
 from chainrule.formulas.schedules import Constant
 from chainrule.recipe.data import HELD_OUT, Data
@@ -76,7 +77,8 @@ def code_of_preset(plan: Planned, source: str) -> str:
     begun = plan.begun
     assert begun is not None
     made = begun.estimator([])
-    given = ", ".join(f"{name}={value!r}" for name, value in parameters(made).items())
+    parameters = {name: value for name, value in given_parameters(made).items() if name != "callbacks"}
+    given = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
     rows = "table.train"
     lines = [f"data = open_data({source!r})", "table = data.table"]
     if plan.samples is not None:
@@ -90,17 +92,6 @@ def code_of_preset(plan: Planned, source: str) -> str:
     ]
     more = ["from chainrule.estimators.rows import rows_of"]
     return "\n".join([*imports("\n".join(lines)), *more, "", *lines, ""])
-
-
-def parameters(estimator: Any) -> dict[str, Any]:
-    """Return the parameters of an estimator that are not at their defaults, callbacks aside."""
-    defaults = type(estimator)().get_params(deep=False)
-    given = estimator.get_params(deep=False)
-    return {
-        name: value
-        for name, value in given.items()
-        if name != "callbacks" and repr(value) != repr(defaults[name])
-    }
 
 
 def written(value: Any) -> str:

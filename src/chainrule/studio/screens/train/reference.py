@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.datasets import Dataset
+from chainrule.formulas import metrics
 from chainrule.model import Model
 from chainrule.recipe import baselines
 from chainrule.recipe.data import Data
@@ -36,12 +37,10 @@ class TestRows(NamedTuple):
     def of(self, model: Model) -> dict[str, float]:
         """Return the metric of a model by the name of a record."""
         said = np.asarray(model.predict(self.X))
-        if self.metric == "rmse":
-            with np.errstate(over="ignore", invalid="ignore"):
-                return {
-                    "test_rmse": float(np.sqrt(np.mean((said.reshape(len(said), -1)[:, 0] - self.y) ** 2)))
-                }
-        return {"test_accuracy": float(np.mean(said == self.y))}
+        if self.metric == "accuracy":
+            return {"test_accuracy": metrics.accuracy(self.y, said)}
+        with np.errstate(over="ignore", invalid="ignore"):
+            return {"test_rmse": metrics.rmse(self.y, said.reshape(len(said), -1)[:, 0])}
 
 
 def thinned(part: Dataset) -> Dataset:
@@ -61,5 +60,5 @@ def reference(data: Data) -> dict[str, Any]:
     return {
         "metric": f"test_{tested.metric}",
         "rows": len(tested.y),
-        **{model: metrics[tested.metric] for model, metrics in found.items()},
+        **{model: reached[tested.metric] for model, reached in found.items()},
     }
