@@ -4,6 +4,8 @@
 
 PYTHON ?= python3
 SEED ?= 0
+# The tests of one folder of tests/ alone, which are those of the room of that name: ROOM=estimators.
+ROOM ?=
 # One worker more than there are cores: tests wait for disks, browsers and processes.
 WORKERS ?= $(shell expr $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN) + 1)
 ARGS ?=
@@ -29,9 +31,9 @@ studio: $(STAMP)studio  ## open a page: draw a digit, train, step through backpr
 
 # One thread a worker: the workers are the parallelism, and more threads than cores slow each other down.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(if $(ROOM),tests/$(ROOM))
 
-test: $(STAMP)test  ## run the tests, but for the slow ones (WORKERS=3, ARGS="-k losses")
+test: $(STAMP)test  ## run the tests, but for the slow ones (ROOM=estimators, WORKERS=3, ARGS="-k losses")
 	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: $(STAMP)test-all  ## run every test, the slow ones too, for which more packages are installed

@@ -9,9 +9,9 @@ import pickle
 import numpy as np
 import pytest
 
-from chainrule import MLPClassifier
+from chainrule import MLPClassifier, Nadam
 from chainrule.engines.native import engine as native
-from engines.test_faults import BLOCK, NORM, Case, Nadam, sparse_case
+from native_sessions import BLOCK, NORM, Case, sparse_case
 
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)

@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,10 +45,10 @@ from chainrule.engines.native import engine as native
 from chainrule.formulas.layers import ACTIVATIONS, Sigmoid, Softmax
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS
+from native_runs import FLOAT64, SETS, assert_same, bits_of_a_run, data, trained
 from sanitized import SANITIZED
 from strategies import problems, targets_for
 
-FLOAT64 = 1e-10
 COUNTS = (3,) if SANITIZED else (1, 3, 2, 8)
 """Numbers of threads."""
 FLOAT32 = 2e-3
@@ -55,8 +56,6 @@ FLOAT32 = 2e-3
 
 if native.REASON is not None and not os.environ.get("CI"):
     pytest.skip(native.REASON, allow_module_level=True)
-
-SETS = native._native.instruction_sets()
 
 
 @contextlib.contextmanager
@@ -78,35 +77,6 @@ def deep(width: int = 17) -> list[Layer]:
         *(Standardize(), Dense(width), BatchNorm(), LeakyReLU(), Dropout(0.3)),
         *(Residual([Dense(5), BatchNorm(), Tanh()]), Skip([Dense(4), Tanh(), inner]), Dense(3)),
     ]
-
-
-def data(n: int = 101, features: int = 9) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    return rng.normal(size=(n, features)), rng.integers(0, 3, n)
-
-
-def trained(engine: str, network: Network, X, y, dtype: str = "float64", seed: int = 3, **how) -> Model:
-    model = Model(network, seed=seed, dtype=dtype)
-    how = {"epochs": 3, "batch_size": 16, "optimizer": "sgd"} | how
-    model.history = model.fit(X, y, engine=engine, **how)
-    return model
-
-
-def assert_same(a: Model, b: Model, X, bound: float) -> None:
-    """Parameters, states, outputs and everything recorded but the seconds."""
-    scale = max(1.0, float(np.abs(a.theta).max(initial=0.0)))
-    assert np.abs(a.theta - b.theta).max(initial=0.0) <= bound * scale
-    for name, state in a.states.items():
-        for x, z in zip(state, b.states[name], strict=True):
-            assert np.allclose(x, z, rtol=bound, atol=bound * scale)
-    out = a.outputs(X, engine="reference")
-    assert np.allclose(
-        out, b.outputs(X, engine="native"), rtol=bound, atol=bound * max(1.0, np.abs(out).max())
-    )
-    for mine, other in zip(a.history, b.history, strict=True):
-        assert mine.keys() == other.keys()
-        for name in mine.keys() - {"seconds"}:
-            assert mine[name] == pytest.approx(other[name], rel=bound, abs=bound)
 
 
 def test_auto_is_native_and_every_layer_and_rule_is_known():
@@ -500,24 +470,6 @@ def test_the_exponential_function_of_large_numbers(z):
     np.testing.assert_allclose(models[1].theta, models[0].theta, rtol=1e-6)
 
 
-def bits_of_a_run(dtype: str = "float32") -> tuple[bytes, ...]:
-    """A deep net with batch norm and dropout, wide enough for many threads to have work."""
-    rng = np.random.default_rng(1)
-    X, y = rng.normal(size=(300, 40)), rng.integers(0, 3, 300)
-    layers = [
-        Dense(200),
-        BatchNorm(),
-        ReLU(),
-        Dropout(0.2),
-        Residual([Dense(150), BatchNorm(), ReLU()]),
-        Dense(3),
-    ]
-    network = Network(40, layers, SoftmaxCrossEntropy(), l2=1e-3)
-    model = trained("native", network, X, y, dtype, batch_size=128, optimizer=Adam(1e-3), clip_norm=1.0)
-    states = b"".join(np.asarray(v).tobytes() for s in model.states.values() for v in s)
-    return model.theta.tobytes(), states, repr(model.history["loss"]).encode(), model.outputs(X).tobytes()
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("isa", SETS)
 def test_the_same_bits_on_any_number_of_threads(isa, dtype, monkeypatch):
@@ -606,15 +558,16 @@ def test_models_train_in_several_python_threads_at_once(monkeypatch):
 def test_trains_after_a_fork():
     """In a fresh process, where nothing but this package has threads: train, fork, train in both."""
     script = (
-        "import os, sys; sys.path.insert(0, os.environ['TESTS']); os.environ['CHAINRULE_NUM_THREADS'] = '2'\n"
-        "from engines.test_native import bits_of_a_run\n"
+        "import os, sys; sys.path.insert(0, os.environ['SUPPORT'])\n"
+        "os.environ['CHAINRULE_NUM_THREADS'] = '2'\n"
+        "from native_runs import bits_of_a_run\n"
         "before = bits_of_a_run(); child = os.fork()\n"
         "same = bits_of_a_run() == before\n"
         "os._exit(not same) if child == 0 else None\n"
         "sys.exit(os.waitpid(child, 0)[1] or not same)\n"
     )
-    tests = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    environment = os.environ | {"TESTS": tests, "PYTHONWARNINGS": "ignore"}
+    support = str(Path(__file__).parents[1] / "support")
+    environment = os.environ | {"SUPPORT": support, "PYTHONWARNINGS": "ignore"}
     done = subprocess.run([sys.executable, "-c", script], env=environment, timeout=120, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
 

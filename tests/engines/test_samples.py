@@ -9,7 +9,7 @@ import scipy.sparse
 import chainrule
 from chainrule import Dense, Model, Network, Rescale, SoftmaxCrossEntropy, Tanh
 from chainrule.engines.native import engine as native
-from engines.test_native import FLOAT64, SETS, assert_same, data, trained
+from native_runs import FLOAT64, SETS, assert_same, data, trained
 
 
 def odd_field(X: np.ndarray) -> np.ndarray:

@@ -48,7 +48,7 @@ from chainrule.formulas.layers import Layer
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS
 from chainrule.training import loop
-from gradient.test_against_jax import every_kind_of_layer
+from layer_examples import every_kind_of_layer
 from random_networks import agreement, draw, train
 
 FLOAT64 = 1e-10

@@ -13,7 +13,7 @@ import chainrule
 
 FILE = Path(sklearn.neural_network.__file__).parent / "tests" / "test_mlp.py"
 PRIVATE = {
-    "test_gradient": "calls _loss_grad_lbfgs; tests/gradient checks the gradients of every layer and loss",
+    "test_gradient": "calls _loss_grad_lbfgs; tests/formulas checks the gradients of every layer and loss",
 }
 """Tests that are left out, with the reason."""
 

@@ -12,7 +12,7 @@ import chainrule.studio
 from chainrule import Adam, BatchNorm, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.errors import ConfigError
 from chainrule.studio import notebook
-from studio.test_messages import unpacked
+from studio_messages import unpacked
 
 
 @pytest.fixture

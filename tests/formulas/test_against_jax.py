@@ -19,47 +19,18 @@ from chainrule.data.samples import Samples
 from chainrule.engines import ENGINES, Plan, StepSettings
 from chainrule.engines.step import step
 from chainrule.formulas import layers as l
-from chainrule.formulas.layers import ACTIVATIONS, Context, Dense, Layer
+from chainrule.formulas.layers import Context, Dense, Layer
 from chainrule.formulas.losses import LOSSES, SoftmaxCrossEntropy
 from chainrule.formulas.mean_over_members import MeanOverMembers
 from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer
 from chainrule.network.blocks import Residual, Skip
 from chainrule.network.network import Network
 from chainrule.trained.persistence import LAYERS
+from layer_examples import every_kind_of_layer, examples
 from states import drawn_states, stands_first
-
-EXAMPLES: dict[str, list[Layer]] = {
-    "rescale": [l.Rescale(0.7, -0.2)],
-    "dense": [Dense(4)],
-    "dropout": [l.Dropout(0.3)],
-    "parametric_activation": [l.ParametricActivation(l.ELU(0.5)), l.ParametricActivation(l.Mish())],
-    "periodic_embedding": [l.PeriodicEmbedding(3, 4), l.PeriodicEmbedding(2, 3, columns=(2, 0))],
-    "embedding": [l.Embedding([(2, 3, 2), (0, 4, 3)])],
-    "take": [l.Take([2, 0, 2, 1])],
-    "grouped_dense": [
-        l.GroupedDense(2, 3),
-        l.GroupedDense(4, 3, shared=True),
-        l.GroupedDense(1, 1, bias=False),
-        l.GroupedDense(2, 3, shared=True, bias=False),
-    ],
-    "piecewise_linear_embedding": [
-        l.PiecewiseLinearEmbedding(4, 5),
-        l.PiecewiseLinearEmbedding(2, 1, columns=(2, 0)),
-    ],
-    "residual": [
-        Residual([Dense(3), l.Tanh()]),
-        Residual([Dense(2), l.BatchNorm(), l.Tanh(), l.Dropout(0.2)]),
-    ],
-    "skip": [Skip([Dense(2), Residual([l.Tanh()])])],
-}
-"""Layers by kind; what is not here is made without arguments."""
 
 UNOPTIMIZED: dict[str, Any] = {"compiler_options": {"xla_backend_optimization_level": 0}}
 """Options of `jax.jit`: it compiles in half the time, and once rather than operation by operation."""
-
-
-def examples(kind: str) -> list[Layer]:
-    return EXAMPLES.get(kind) or [LAYERS[kind]()]
 
 
 def check_gradient(network: Network, y: np.ndarray, training: bool = True) -> None:
@@ -123,32 +94,6 @@ def test_every_loss(kind):
     if loss.domain == "real" or loss.targets == "binary":
         members = [Dense(4), l.Tanh(), l.GroupedDense(3, 2), *head]
         check_gradient(Network(3, members, MeanOverMembers(loss, 2), l2=0.02), y)
-
-
-def every_kind_of_layer() -> list[Layer]:
-    """A deep chain: input links, all layers, nested blocks included, and every activation, three behind a Dense.
-
-    All but Embedding, which stands first and alone.
-    """
-    chain: list[Layer] = [l.Rescale(0.5), l.Standardize(), l.PiecewiseLinearEmbedding(3, 4), Dense(4)]
-    chain += [
-        layer
-        for kind in LAYERS
-        for layer in examples(kind)
-        if kind
-        not in {
-            *ACTIVATIONS,
-            "standardize",
-            "embedding",
-            "piecewise_linear_embedding",
-            "take",
-            "grouped_dense",
-        }
-    ]
-    chain += [Dense(3), *EXAMPLES["take"], Dense(6), l.GroupedDense(2, 3), l.GroupedDense(4, 2, shared=True)]
-    for count, kind in enumerate(ACTIVATIONS):
-        chain += [Dense(3)] * (count % 3 == 0) + examples(kind)
-    return [*chain, Dense(3)]
 
 
 def chain_for(optimizer: str) -> list[Layer]:

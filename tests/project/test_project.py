@@ -131,6 +131,16 @@ def test_every_public_module_has_its_place_in_the_documentation():
 # --- files
 
 
+def test_every_room_has_its_folder_of_tests():
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+    others = {"golden", "project", "sanitizers", "support"}
+    listed = [
+        path.relative_to(ROOT / "tests") for path in project_files() if (ROOT / "tests") in path.parents
+    ]
+    assert {path.parts[0] for path in listed if len(path.parts) > 1} == rooms | others
+    assert [path.name for path in listed if len(path.parts) == 1] == ["conftest.py"]
+
+
 def test_no_file_names_a_path_of_one_machine():
     machine = re.compile(rb"(?<![\w.~-])/(?:work|root|home|Users|tmp)/\w+")
     found = [

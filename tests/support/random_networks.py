@@ -1,7 +1,8 @@
 """Random networks and runs of training, drawn by number, and how far two engines are from each other on them.
 
 Any layer at any place, blocks in blocks; every loss, smoothing, weights of samples, penalties, clipping, frozen links,
-optimizers, batches of one sample and of many, forms of X. From the command line: python tests/random_networks.py 1000
+optimizers, batches of one sample and of many, forms of X. From the command line:
+python tests/support/random_networks.py 1000
 """
 
 from __future__ import annotations

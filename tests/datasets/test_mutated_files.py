@@ -4,7 +4,7 @@
 One child process a format reads all its mutants, its address space limited to 100 MB and the file above what it was.
 A new format is one more row of FORMATS. By hand, the mutant that failed, from the number in the message:
 
-    python tests/property/test_mutated_files.py png 0 --only 123
+    python tests/datasets/test_mutated_files.py png 0 --only 123
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from needs import needs
 
 pytestmark = [pytest.mark.slow, needs("ray")]
 
-PROGRAM = str(Path(__file__).parents[1] / "ray_run.py")
+PROGRAM = str(Path(__file__).parents[1] / "support" / "ray_run.py")
 SECONDS = 900
 """The most that a run may take, on a machine that does other work too."""
 

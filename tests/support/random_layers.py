@@ -114,7 +114,7 @@ def without_arguments(kind: str) -> Layer:
         return LAYERS[kind]()
     except TypeError as error:
         raise TypeError(
-            f"{kind} takes arguments: give SETTINGS of tests/random_layers.py a line for it."
+            f"{kind} takes arguments: give SETTINGS of tests/support/random_layers.py a line for it."
         ) from error
 
 

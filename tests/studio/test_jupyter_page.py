@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from chainrule import Adam, Dense, Model, Network, ReLU, SoftmaxCrossEntropy, load
-from conftest import is_local
+from chromium import is_local
 from needs import needs
 
 if TYPE_CHECKING:
