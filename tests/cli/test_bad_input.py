@@ -219,7 +219,7 @@ def test_a_picture_that_is_none(command, place):
         assert name in result.stderr and len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("row", [0, 3, 117, 159])
+@pytest.mark.parametrize("row", [0, *(pytest.param(row, marks=pytest.mark.slow) for row in (3, 117)), 159])
 @pytest.mark.parametrize("array", ["X", "y", "X_val", "y_val", "X_test", "y_test"])
 def test_the_row_of_a_bad_number_is_that_of_the_file(command, tables, tmp_path, array, row):
     with np.load(tables["numbers"]) as arrays:

@@ -156,7 +156,9 @@ def test_each_preset_is_judged_again_by_its_own_rows(command, houses, preset):
     assert judged["metrics"] == pytest.approx(found["metrics"])
 
 
-@pytest.mark.parametrize(("name", "target"), [("houses", "price"), ("sizes", "size")])
+@pytest.mark.parametrize(
+    ("name", "target"), [pytest.param("houses", "price", marks=pytest.mark.slow), ("sizes", "size")]
+)
 def test_the_best_of_several_recipes_predicts_by_its_average(command, houses, tmp_path, name, target):
     """Each command has the numbers of the estimator in the file, not those of its heaviest network."""
     words = (f"{name}.csv", "--target-column", target, "--preset", "best", "--time-limit", 2, "--out", "run")

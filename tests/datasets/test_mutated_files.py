@@ -696,16 +696,16 @@ def test_there_are_ten_thousand_mutants() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no limits of this kind")
 @pytest.mark.parametrize(
-    "least", [pytest.param(60, id="some"), pytest.param(10**6, id="all", marks=pytest.mark.slow)]
+    "least", [pytest.param(30, id="some"), pytest.param(10**6, id="all", marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("name", FORMATS)
 def test_each_mutant_is_read_or_refused(name: str, least: int, request: pytest.FixtureRequest) -> None:
     """Warnings are errors in the child too: a damaged file prints nothing."""
     every_mutant = f"test_each_mutant_is_read_or_refused[{name}-all]"
-    if least == 60 and any(item.name == every_mutant for item in request.session.items):
+    if least == 30 and any(item.name == every_mutant for item in request.session.items):
         pytest.skip("the slow test of this run takes these mutants too")
     path = os.pathsep.join(filter(None, sys.path))
-    every = max(1, min(6, FORMATS[name].mutants // least))
+    every = max(1, min(12, FORMATS[name].mutants // least))
     child = subprocess.run(
         [sys.executable, "-W", "error", __file__, name, str(SEED), "--every", str(every)],
         env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},

@@ -102,7 +102,8 @@ def wait_for(path: Path, processes: list[Process]) -> None:
     assert path.exists(), ended(processes)
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 4])
 def test_a_process_is_killed_and_fewer_go_on(count, whole, program, tmp_path):
     """The others end at once, each with a sentence; half as many go on from the checkpoint, with the same bits."""
     path = tmp_path / "checkpoint.safetensors"
@@ -117,6 +118,7 @@ def test_a_process_is_killed_and_fewer_go_on(count, whole, program, tmp_path):
     assert bits(program, count // 2, resume=str(path)) == whole
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_ends_all_at_the_same_step(whole, program, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     with program.started(2, checkpoint=str(path), sleep=0.3) as processes:
@@ -210,6 +212,7 @@ def options(tmp_path) -> list[str]:
     return ["data.npz", "--hidden", "4", "--batch-norm", "--schedule", "constant"]
 
 
+@pytest.mark.slow
 def test_the_command_started_twice_is_one_run(cache, tmp_path, options):
     """Process 0 prints and writes."""
     (code, said, _), other = train_in(tmp_path, cache, 2, *options, "--out", "two", "--epochs", "2")

@@ -130,8 +130,14 @@ def check(name: str, place: str, fault: str, threads: str, firsts: range | list[
     return happened
 
 
-@pytest.mark.parametrize("threads", THREADS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    ("name", "threads"),
+    [
+        pytest.param(name, threads, marks=pytest.mark.slow if threads != "1" and "norm" in name else ())
+        for name in CASES
+        for threads in THREADS
+    ],
+)
 def test_a_fault_at_any_place_leaves_whole_steps_and_nobody_waiting(name, threads, monkeypatch):
     happened = {
         (place, fault): check(name, place, fault, threads, [3], monkeypatch)

@@ -211,7 +211,13 @@ def test_ways_to_train(how):
 
 
 @pytest.mark.parametrize(
-    "how", [{"clip_norm": 0.05}] if SANITIZED else [{}, {"clip_norm": 0.05}, {"clip_value": 1e-3}], ids=str
+    "how",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"clip_norm": 0.05},
+        pytest.param({"clip_value": 1e-3}, marks=pytest.mark.slow),
+    ],
+    ids=str,
 )
 def test_a_batch_too_large_for_the_cache(how, monkeypatch):
     """Panels of narrow layers share the samples some hundreds at a time; wide layers' columns are packed."""
@@ -259,7 +265,9 @@ def test_a_narrow_and_a_wide_dense_on_the_same_samples(isa, monkeypatch):
     ],
     ids=["plain", "clip_norm", "weights", "small", "bf16"],
 )
-@pytest.mark.parametrize("width", [20, 1001], ids=["narrow", "wide"])
+@pytest.mark.parametrize(
+    "width", [pytest.param(20, id="narrow"), pytest.param(1001, id="wide", marks=pytest.mark.slow)]
+)
 def test_micro_batches(width, how, monkeypatch):
     """A large batch of a small network is cut into parts, of one micro-batch each or, of the wide one, of more."""
     X, y = data(2500)

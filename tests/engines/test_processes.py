@@ -56,7 +56,7 @@ def check(script: str, **how) -> None:
     assert done.returncode == 0, f"{done.returncode}: {done.stderr}"
 
 
-@pytest.mark.parametrize("made", [0, 1, 2])
+@pytest.mark.parametrize("made", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
 def test_threads_that_cannot_be_made_are_done_without(made):
     """The same bits with as many as there are; a second later they are asked for again."""
     check(f"""

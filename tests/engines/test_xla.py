@@ -125,7 +125,7 @@ def test_it_compiles_once_for_any_call_and_batch_and_seed(tmp_path, monkeypatch)
         assert compiled.count == 2
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 def test_the_same_numbers_whatever_jax_is_set_to(dtype):
     """float64 stays float64 where JAX has it switched off, and its settings are as they were."""
     with jax.enable_x64(False), jax.debug_nans(True), jax.numpy_dtype_promotion("strict"):

@@ -59,10 +59,8 @@ def expected(estimator: Any) -> dict[str, str]:
     [
         MLPClassifier(max_iter=100),
         MLPRegressor(max_iter=100),
-        MLPClassifier(max_iter=50, n_members=2),
         MLPRegressor(max_iter=30, **RICH),
         MLPClassifier(**OF_TABLES),
-        MLPRegressor(**OF_REALMLP),
         MLPClassifier(**OF_TABM),
     ],
     expected_failed_checks=expected,
@@ -75,14 +73,14 @@ def test_checks(estimator: Any, check: Any):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(
     [
-        MLPRegressor(max_iter=50, n_members=2),
+        *(kind(max_iter=50, n_members=2) for kind in (MLPClassifier, MLPRegressor)),
+        *(kind(**OF_REALMLP) for kind in (MLPClassifier, MLPRegressor)),
         MLPClassifier(max_iter=30, **RICH),
         MLPRegressor(**OF_TABLES),
-        MLPClassifier(**OF_REALMLP),
         MLPRegressor(**OF_TABM),
     ],
     expected_failed_checks=expected,
 )
-def test_checks_of_the_other_task(estimator: Any, check: Any):
-    """A classifier where `test_checks` has a regressor, and the other way round."""
+def test_more_checks(estimator: Any, check: Any):
+    """Of members and of RealMLP; and a classifier where `test_checks` has a regressor, and the other way round."""
     check(estimator)

@@ -12,7 +12,7 @@ from chainrule import ChainruleError, MLPClassifier, MLPRegressor
 from chainrule.estimators.recipes import PRESETS
 from hostile_tables import COUNT, WIDE, hostile_table
 
-FAST = {"fast": (140, 8), "realmlp": (70, 6), "tabm": (70, 6)}
+FAST = {"fast": (70, 6), "realmlp": (50, 5), "tabm": (50, 5)}
 """Tables of every run by preset, and a number of sentences below theirs; the first of 10,000 columns is a later one."""
 
 

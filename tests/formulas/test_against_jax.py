@@ -62,7 +62,7 @@ def one_hot(rng: np.random.Generator, samples: int, classes: int) -> np.ndarray:
 
 def either_way() -> list[object]:
     """Each layer as in training and as in prediction, in `make test` there only where it differs."""
-    differ = {"batch_norm", "dropout", "residual"}
+    differ = {"batch_norm", "dropout"}
     return [
         pytest.param(
             kind, training, id=f"{kind}-{way}", marks=() if training or kind in differ else pytest.mark.slow
@@ -113,7 +113,14 @@ def trainable(optimizer: str) -> Optimizer:
     return OPTIMIZERS[optimizer](learning_rate=0.01, **settings.get(optimizer, {}))
 
 
-@pytest.mark.parametrize("optimizer", [kind for kind in OPTIMIZERS if kind != "lbfgs"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        pytest.param(kind, marks=() if kind in ("sgd", "adamw") else pytest.mark.slow)
+        for kind in OPTIMIZERS
+        if kind != "lbfgs"
+    ],
+)
 def test_the_compiled_step_is_the_reference_step(optimizer):
     network = Network(5, chain_for(optimizer), SoftmaxCrossEntropy(0.1), l2=1e-3, l1=1e-4, max_norm=1.5)
     frozen = frozenset({"dense_3"})

@@ -68,7 +68,7 @@ def check_numeric(derivation: Derivation) -> None:
 
 
 @given(problems(), st.booleans(), seeds)
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_three_ways_to_one_number(problem: Problem, training: bool, seed: int):
     found = pair(problem, training, seed)
     check_value(found)

@@ -52,7 +52,13 @@ def test_where_the_steps_do_not_help_a_wider_network_stays_what_it_was():
     )  # the squares fall, and not the largest
 
 
-@pytest.mark.parametrize("activation", approximation.ACTIVATIONS)
+@pytest.mark.parametrize(
+    "activation",
+    [
+        pytest.param(name, marks=() if name == "relu" else pytest.mark.slow)
+        for name in approximation.ACTIVATIONS
+    ],
+)
 def test_no_error_rises_with_the_width(activation: str):
     report = universality.universality(
         seed=5, repeats=1, budget=0.1, widths=(2, 5, 6, 16), activation=activation

@@ -65,7 +65,13 @@ TRAINERS = [
 ]
 
 
-@pytest.mark.parametrize("case", [*PLAIN, *BLOCKS], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=pytest.mark.slow if case in (PLAIN[0], *BLOCKS) else ())
+        for case in (*PLAIN, *BLOCKS)
+    ],
+)
 def test_the_losses_after_an_epoch_agree(case: Case):
     case = small(case)
     ours = loss_after_an_epoch("chainrule", case)

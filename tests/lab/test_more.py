@@ -86,7 +86,9 @@ def test_a_report_is_whole(name: str, reports: dict[str, Report], tmp_path):
     assert (tmp_path / "page.html").stat().st_size > 1e6  # Plotly is in it
 
 
-@pytest.mark.parametrize("name", ["universality", "optimizers", "regularization"])
+@pytest.mark.parametrize(
+    "name", ["universality", "optimizers", pytest.param("regularization", marks=pytest.mark.slow)]
+)
 def test_a_seed_means_the_same_numbers(name: str, reports: dict[str, Report]):
     assert timeless(lab.run(name, **SMALL[name])) == timeless(reports[name])
 

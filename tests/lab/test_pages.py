@@ -29,7 +29,14 @@ def made(request, tmp_path_factory):
     return report, path
 
 
-@pytest.mark.parametrize("made", lab.LABS, indirect=True)
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(name, marks=() if name in ("vanishing", "features") else pytest.mark.slow)
+        for name in lab.LABS
+    ],
+    indirect=True,
+)
 def test_the_page_of_every_experiment(browser_page, made):
     report, path = made
     said, asked = [], []

@@ -125,7 +125,7 @@ def run_page(page: Path, slow: bool) -> None:
             assert_prints(block, printed.getvalue())
 
 
-QUICK_PAGES = [README, GUIDE, *(ROOT / "docs" / f"{name}.md" for name in ("tutorial", "notation", "studio"))]
+QUICK_PAGES = [README, GUIDE, *(ROOT / "docs" / f"{name}.md" for name in ("notation", "studio"))]
 """The pages that `make test` runs; the others take longer."""
 
 

@@ -169,8 +169,8 @@ def test_it_is_alive_on_arrival_and_a_page_that_comes_later_sees_the_same_run(pa
 @pytest.mark.parametrize(
     ("name", "language", "theme"),
     [
-        ("vanishing", "en", "dark"),
         ("without_backprop", "zh", "light"),
+        pytest.param("vanishing", "en", "dark", marks=pytest.mark.slow),
         pytest.param("vanishing", "zh", "light", marks=pytest.mark.slow),
         pytest.param("without_backprop", "en", "dark", marks=pytest.mark.slow),
     ],
@@ -193,7 +193,7 @@ def test_both_languages_on_a_phone_fit_its_width(pages: Pages, name: str, langua
         assert all(0 < x < 380 for x in right)
 
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("name", [pytest.param("vanishing", marks=pytest.mark.slow), "without_backprop"])
 def test_a_tour_shows_the_run_that_is_there_and_leaves_it(pages: Pages, studio: Studio, name: str):
     with pages.open(name, state=SHORT[name]) as page:
         begin(page)

@@ -192,6 +192,17 @@ def test_a_new_run_ends_the_old_one(studio: Studio):
     assert old.phase == "stopped" and new.phase == "done" and old is not new
 
 
+def test_a_run_tells_its_state_while_another_one_is_begun(studio: Studio):
+    """Whoever begins a run holds the lock, and waits for the end of the one before, which may be telling its state."""
+    do(studio, "train.start", form=SMALL)
+    desk = desk_of(studio)
+    telling = threading.Thread(target=desk.tell, args=("train.state", {}), daemon=True)
+    with desk.lock:
+        telling.start()
+        telling.join(30)
+        assert not telling.is_alive()
+
+
 # --- what pages are told
 
 

@@ -484,14 +484,9 @@ def test_files_and_painted_points(pages: Pages, studio: Studio):
 
 @pytest.mark.parametrize(
     ("lang", "theme"),
-    [
-        ("zh", "dark"),
-        *(
-            pytest.param(*form, marks=pytest.mark.slow)
-            for form in (("en", "light"), ("en", "dark"), ("zh", "light"))
-        ),
-    ],
+    [("zh", "dark"), ("en", "light"), ("en", "dark"), ("zh", "light")],
 )
+@pytest.mark.slow
 def test_a_phone_has_all_of_it(pages: Pages, lang: str, theme: str):
     with pages.open("train", lang=lang, theme=theme, phone=True, state={"train.form": FORM}) as page:
         page.click("[data-test=start]")

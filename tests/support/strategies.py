@@ -7,6 +7,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from chainrule import (
@@ -100,6 +101,10 @@ def chains(
     return st.lists(any_layers(row_by_row, dropout), max_size=max_depth)
 
 
+MAX_PARAMETERS = 200_000
+"""Blocks in blocks multiply their widths; a larger network takes gigabytes to be traced."""
+
+
 @st.composite
 def networks(draw: st.DrawFn, row_by_row: bool = False, dropout: bool = True) -> Network:
     """Any layers, then a Tanh and a Dense that keep the output small, then any layer, or what the loss asks for."""
@@ -111,7 +116,9 @@ def networks(draw: st.DrawFn, row_by_row: bool = False, dropout: bool = True) ->
         layers += draw(chains(row_by_row, dropout, max_depth=1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a Softmax before a loss that applies it too
-        return Network(draw(widths), layers, loss, l2=draw(penalties), l1=draw(penalties))
+        network = Network(draw(widths), layers, loss, l2=draw(penalties), l1=draw(penalties))
+    assume(network.size <= MAX_PARAMETERS)
+    return network
 
 
 class Problem(NamedTuple):

@@ -283,7 +283,7 @@ def test_a_member_that_diverges_is_left_out(engine: str):
     ("own_batches", "as_rows"),
     [
         pytest.param(True, np.asarray, id="own"),
-        pytest.param(False, csr_matrix, id="shared, sparse"),
+        pytest.param(False, csr_matrix, id="shared, sparse", marks=pytest.mark.slow),
         pytest.param(False, np.asarray, id="shared", marks=pytest.mark.slow),
         pytest.param(True, csr_matrix, id="own, sparse", marks=pytest.mark.slow),
     ],
@@ -305,6 +305,7 @@ def test_members_side_by_side_in_one_program(own_batches: bool, as_rows: Any):
     assert_allclose(alone.history["val_loss"], together.history["val_loss"], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_member_of_a_group_that_diverges_is_left_out():
     pytest.importorskip("jax")
     ensemble = c.Ensemble(network(), 3, dtype="float64")

@@ -211,7 +211,13 @@ LABS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.usefixtures("other")
-@pytest.mark.parametrize("name", LABS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ("without-backprop", "regularization") else ())
+        for name in LABS
+    ],
+)
 def test_no_word_of_an_experiment_stands_elsewhere(name: str):
     told: list[str] = []
     made = run(name, repeats=2, progress=lambda share, what: told.append(what), **LABS[name])

@@ -203,7 +203,7 @@ def test_two_classes_and_many_labels(browser_page, tmp_path, labels):
     assert figures_fit(browser_page)
 
 
-@pytest.mark.parametrize("target", ["price", "size"])
+@pytest.mark.parametrize("target", ["price", pytest.param("size", marks=pytest.mark.slow)])
 def test_a_table(browser_page, phone_page, tmp_path, target):
     """Errors or calibration, the columns that matter and the worst rows fit a wide screen and a phone."""
     from chainrule.recipe.importance import calibration, permutation_importance

@@ -94,9 +94,8 @@ class Desk:
 
     @property
     def read_now(self) -> str | None:
-        """The name of data that are being read."""
-        with self.lock:
-            return self.coming[-1] if self.coming else None
+        """The name of data that are being read. Takes no lock: a run asks, for whose end the lock's holder may wait."""
+        return next(reversed(self.coming), None)
 
     # --- the run -------------------------------------------------------------------------------------------------
 
