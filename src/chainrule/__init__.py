@@ -79,10 +79,13 @@ if TYPE_CHECKING:
     from chainrule.training import Augment as Augment
     from chainrule.training import Callback as Callback
     from chainrule.training import Checkpoint as Checkpoint
+    from chainrule.training import Clip as Clip
+    from chainrule.training import Compute as Compute
     from chainrule.training import CSVLog as CSVLog
     from chainrule.training import EarlyStopping as EarlyStopping
     from chainrule.training import History as History
     from chainrule.training import ProgressBar as ProgressBar
+    from chainrule.training import Schedules as Schedules
     from chainrule.training import StopAt as StopAt
     from chainrule.training import TimeLimit as TimeLimit
     from chainrule.training.without_backprop import CMAES as CMAES
@@ -158,8 +161,8 @@ _HOMES = {
         "StepDecay",
     ),
     "training": (
-        *("Augment", "CSVLog", "Callback", "Checkpoint", "EarlyStopping", "History", "ProgressBar", "StopAt"),
-        "TimeLimit",
+        *("Augment", "CSVLog", "Callback", "Checkpoint", "Clip", "Compute", "EarlyStopping", "History"),
+        *("ProgressBar", "Schedules", "StopAt", "TimeLimit"),
     ),
     "training.without_backprop": (
         *(

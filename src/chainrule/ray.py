@@ -15,8 +15,8 @@
         run_config=RunConfig(storage_path="/shared/runs", failure_config=FailureConfig(max_failures=3)),
     ).fit()
 
-The parameters have the bits of `fit(shards=8)` in a single process, however many workers there are and however often
-one was lost. Needs the extra `ray`.
+The parameters have the bits of `fit(engine=Compute(shards=8))` in a single process, however many workers there are and
+however often one was lost. Needs the extra `ray`.
 """
 
 from __future__ import annotations

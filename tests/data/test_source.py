@@ -476,7 +476,7 @@ class OfItsOwn(c.SGD):
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"device": 5}, "device"),
+        ({"engine": c.Compute(device=5)}, "device"),
         ({"validation_data": 5}, "validation_data must be a pair"),
         ({"scale_targets": "x"}, "scale_targets must be True"),
         ({"scale_targets": True}, "scale_targets is for losses of numbers"),

@@ -474,25 +474,25 @@ SETTINGS: dict[str, Case] = {
         c.ConfigError,
         "'rmse' is not recorded; recorded are loss",
     ),
-    "clip_norm": (
-        lambda: fit(clip_norm=0),
+    "clip": (
+        lambda: fit(clip=0),
         c.ConfigError,
-        "clip_norm must be a finite number above 0, or None, not 0",
+        "norm of Clip must be a finite number above 0, or None, not 0",
     ),
-    "a clip_norm of more than 64 bits": (
-        lambda: fit(clip_norm=10**400),
+    "a clip of more than 64 bits": (
+        lambda: fit(clip=10**400),
         c.ConfigError,
-        "clip_norm must be a finite number above 0, or None, not 1000",
+        "norm of Clip must be a finite number above 0, or None, not 1000",
     ),
-    "a complex clip_norm": (
-        lambda: fit(clip_norm=1j),
+    "a complex clip": (
+        lambda: fit(clip=1j),
         c.ConfigError,
-        "clip_norm must be a finite number above 0, or None, not 1j",
+        "norm of Clip must be a finite number above 0, or None, not 1j",
     ),
-    "clip_value": (
-        lambda: fit(clip_value="1"),
+    "clip by value": (
+        lambda: fit(clip=c.Clip(value="1")),
         c.ConfigError,
-        "clip_value must be a finite number above 0, or None, not '1'",
+        "value of Clip must be a finite number above 0, or None, not '1'",
     ),
     "engine": (
         lambda: fit(engine="gpu"),
@@ -600,7 +600,7 @@ def test_a_refused_fit_leaves_the_model_as_it_was():
         {"epochs": -1},
         {"metrics": ["?"]},
         {"callbacks": [5]},
-        {"clip_norm": -1},
+        {"clip": -1},
         {"optimizer": "?"},
     ):
         with pytest.raises(c.ConfigError):
@@ -670,7 +670,7 @@ def test_labels_beyond_64_bits_stay_apart():
 
 
 def test_a_clip_norm_beyond_64_bits_is_a_number():
-    fit(clip_norm=10**30, epochs=1)
+    fit(clip=10**30, epochs=1)
 
 
 @pytest.mark.parametrize("value", ["\u00b2", "\u0664", "9" * 5000, "-1", "1.0", "0"])

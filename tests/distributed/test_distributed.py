@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule import Adam, ConfigError, distributed, load
+from chainrule import Adam, Compute, ConfigError, distributed, load
 from chainrule.distributed.environment import Rank, first_host, found
 from chainrule.training.settings import check_shards
 from distributed_processes import Process, Program, ending, places
@@ -191,9 +191,9 @@ def test_rows_of_files_of_two_processes(program, tmp_path):
 def test_psum_gives_each_process_a_shard(monkeypatch):
     monkeypatch.setattr(distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(distributed, "process_count", lambda: 4)
-    shards = {how: check_shards(None, how, Adam(), None, None) for how in ("tree", "psum")}
+    shards = {how: check_shards(Compute(reduce=how), Adam(), None, None) for how in ("tree", "psum")}
     assert shards == {"tree": 8, "psum": 4}
-    assert check_shards(16, "psum", Adam(), None, None) == 16
+    assert check_shards(Compute(shards=16, reduce="psum"), Adam(), None, None) == 16
 
 
 def train_in(folder: Path, cache: dict[str, str], count: int, *options: str) -> list[tuple[int, str, str]]:

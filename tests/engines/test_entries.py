@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from chainrule import (
     SGD,
     Adam,
+    Clip,
+    Compute,
     Dense,
     Dropout,
     GradientDescent,
@@ -37,13 +39,14 @@ if native.REASON is not None and not os.environ.get("CI"):
 
 SETS = native._native.instruction_sets()
 RULES = [kind for kind in OPTIMIZERS if OPTIMIZERS[kind] is not LBFGS]
+BF16 = Compute("native", precision="bf16")
 HOW: list[dict[str, Any]] = [
     {},
-    {"clip_norm": 0.01},
-    {"clip_value": 1e-3},
+    {"clip": 0.01},
+    {"clip": Clip(value=1e-3)},
     {"batch_size": 1},
     {"batch_size": 1024},  # micro-batches
-    {"precision": "bf16"},
+    {"engine": BF16},
     {"frozen": "dense_1"},
     {"sample_weight": True},
     {"l2": 0.01},
@@ -80,8 +83,8 @@ def theta(X: Any, optimizer: Any, dtype: str, hidden: int = 33, **how: Any) -> t
         model.freeze(how.pop("frozen"))
     if how.get("sample_weight"):
         how["sample_weight"] = rng.integers(0, 3, n)
-    how = {"epochs": 2, "batch_size": 23} | how
-    model.fit(X, rng.integers(0, 3, n), optimizer=optimizer, engine="native", **how)
+    how = {"epochs": 2, "batch_size": 23, "engine": "native"} | how
+    model.fit(X, rng.integers(0, 3, n), optimizer=optimizer, **how)
     return model.theta.tobytes(), model.outputs(X, engine="native").tobytes()
 
 
@@ -90,7 +93,7 @@ def theta(X: Any, optimizer: Any, dtype: str, hidden: int = 33, **how: Any) -> t
 @pytest.mark.parametrize("how", HOW, ids=str)
 def test_entries_give_the_bits_of_dense_rows(how, dtype, isa, monkeypatch):
     monkeypatch.setenv("CHAINRULE_ISA", isa)
-    if "precision" in how and dtype == "float64":
+    if "engine" in how and dtype == "float64":
         pytest.skip("bfloat16 is of a float32 model")
     X = words(1100 if how.get("batch_size") == 1024 else 70, 205, 0.05)
     for optimizer in (Adam(1e-2), GradientDescent(0.1), SGD(0.1, momentum=0.9)):

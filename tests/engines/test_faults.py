@@ -191,14 +191,14 @@ def test_an_overflow_with_bounds_on_the_gradient_and_the_weights_ends(monkeypatc
     for engine in ("reference", *["native"] * int(os.environ.get("CHAINRULE_REPEATS", "5"))):
         plan_fault("rule", "delay", 3, 1)
         model = Model(Network(200, layers, MeanSquaredError(), max_norm=3.0), seed=1)
-        how = {"epochs": 2, "batch_size": 128, "optimizer": SGD(1e39), "clip_norm": 1.0, "engine": engine}
+        how = {"epochs": 2, "batch_size": 128, "optimizer": SGD(1e39), "clip": 1.0, "engine": engine}
         with pytest.raises(NonFiniteError) as caught:
             within(LIMIT, lambda model=model, how=how: model.fit(X, X[:, 0], **how))
         found[engine] = caught.value.step, caught.value.link
     assert found["reference"] == found["native"] == (1, "update of dense_1")
 
 
-@pytest.mark.parametrize("how", [{}, {"clip_norm": 1e3}, {"batch_size": 1}, {"batch_size": 1024}], ids=str)
+@pytest.mark.parametrize("how", [{}, {"clip": 1e3}, {"batch_size": 1}, {"batch_size": 1024}], ids=str)
 @pytest.mark.parametrize("optimizer", [Nadam(1e-6), SGD(1e-14, momentum=0.9)], ids=lambda o: type(o).__name__)
 def test_a_gradient_that_is_not_finite_is_not_applied(optimizer, how, monkeypatch):
     """Step, link and every number as the reference leaves them, and as they were before the step."""

@@ -21,6 +21,8 @@ from chainrule import (
     Adam,
     BatchNorm,
     Callback,
+    Clip,
+    Compute,
     Dense,
     Dropout,
     Layer,
@@ -77,6 +79,9 @@ def deep(width: int = 17) -> list[Layer]:
         *(Standardize(), Dense(width), BatchNorm(), LeakyReLU(), Dropout(0.3)),
         *(Residual([Dense(5), BatchNorm(), Tanh()]), Skip([Dense(4), Tanh(), inner]), Dense(3)),
     ]
+
+
+BF16 = Compute("native", precision="bf16")
 
 
 def test_auto_is_native_and_every_layer_and_rule_is_known():
@@ -193,8 +198,8 @@ def test_every_activation(isa, kind, monkeypatch):
 @pytest.mark.parametrize(
     "how",
     [
-        {"clip_norm": 0.1},
-        {"clip_value": 0.01},
+        {"clip": 0.1},
+        {"clip": Clip(value=0.01)},
         {"shuffle": False, "batch_size": None},
         {"batch_size": 1},
         {"batch_size": 20},
@@ -214,8 +219,8 @@ def test_ways_to_train(how):
     "how",
     [
         pytest.param({}, marks=pytest.mark.slow),
-        {"clip_norm": 0.05},
-        pytest.param({"clip_value": 1e-3}, marks=pytest.mark.slow),
+        {"clip": 0.05},
+        pytest.param({"clip": Clip(value=1e-3)}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -258,12 +263,12 @@ def test_a_narrow_and_a_wide_dense_on_the_same_samples(isa, monkeypatch):
     "how",
     [
         {},
-        {"clip_norm": 0.05},
+        {"clip": 0.05},
         {"sample_weight": np.random.default_rng(3).random(2500) + 0.5},
         {"batch_size": 600},
-        {"precision": "bf16"},
+        {"engine": BF16},
     ],
-    ids=["plain", "clip_norm", "weights", "small", "bf16"],
+    ids=["plain", "clip", "weights", "small", "bf16"],
 )
 @pytest.mark.parametrize(
     "width", [pytest.param(20, id="narrow"), pytest.param(1001, id="wide", marks=pytest.mark.slow)]
@@ -274,14 +279,15 @@ def test_micro_batches(width, how, monkeypatch):
     layers = [Dense(width), Tanh(), Dropout(0.3), Dense(17), PReLU(), Residual([Dense(17), ReLU()]), Dense(3)]
     network = Network(9, layers, SoftmaxCrossEntropy(label_smoothing=0.1), l2=1e-3, max_norm=1.0)
     how = {"epochs": 1, "batch_size": 2300, "optimizer": Adam(1e-3), **how}
-    dtype = "float32" if "precision" in how else "float64"
-    reference = None if "precision" in how else trained("reference", network, X, y, **how)
+    engine = how.pop("engine", "native")
+    dtype = "float32" if engine == BF16 else "float64"
+    reference = None if engine == BF16 else trained("reference", network, X, y, **how)
     for isa in SETS:
         with using(isa):
             runs = []
             for threads in COUNTS:
                 monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
-                runs.append(trained("native", network, X, y, dtype, **how))
+                runs.append(trained(engine, network, X, y, dtype, **how))
             assert all(run.theta.tobytes() == runs[0].theta.tobytes() for run in runs)
             assert all(run.history["loss"] == runs[0].history["loss"] for run in runs)
             if reference is not None:
@@ -342,9 +348,7 @@ def test_frozen_links_keep_their_bits():
         model = trained(engine, Network(9, deep(), SoftmaxCrossEntropy(), l2=0.01, l1=0.003), X, y)
         model.freeze("dense_1", "batch_norm_1", "dense_3")
         frozen = model.parameters["dense_1"].W.copy(), model.states["batch_norm_1"].mean.copy()
-        model.history = model.fit(
-            X, y, epochs=2, batch_size=16, optimizer="adamw", clip_norm=0.5, engine=engine
-        )
+        model.history = model.fit(X, y, epochs=2, batch_size=16, optimizer="adamw", clip=0.5, engine=engine)
         assert np.array_equal(frozen[0], model.parameters["dense_1"].W)
         assert np.array_equal(frozen[1], model.states["batch_norm_1"].mean)
         models.append(model)
@@ -538,9 +542,9 @@ def test_samples_that_are_mostly_zero_train_as_the_whole(isa, batch_size, monkey
         X[i, start : start + 20] = rng.normal(size=20)
     X[::50] = 0
 
-    def model(engine: str, dtype: str, clip_norm: float | None = None) -> Model:
+    def model(engine: str, dtype: str, clip: float | None = None) -> Model:
         network = Network(201, [Dense(70), ReLU(), Dense(3)], SoftmaxCrossEntropy())
-        return trained(engine, network, X, y, dtype, batch_size=batch_size, clip_norm=clip_norm)
+        return trained(engine, network, X, y, dtype, batch_size=batch_size, clip=clip)
 
     assert_same(model("reference", "float64"), model("native", "float64"), X, FLOAT64)
     assert_same(model("reference", "float64", 1.0), model("native", "float64", 1.0), X, FLOAT64)
@@ -600,7 +604,7 @@ def test_nan_is_named_at_its_step(batch_size):
 
 
 @pytest.mark.parametrize("frozen", [(), ("dense_1",)], ids=["trained", "frozen"])
-@pytest.mark.parametrize("how", [{}, {"clip_norm": 1.0}, {"batch_size": 1}], ids=str)
+@pytest.mark.parametrize("how", [{}, {"clip": 1.0}, {"batch_size": 1}], ids=str)
 def test_a_penalty_that_overflows_is_a_loss_that_does(how, frozen):
     """The error of the reference, and no step is made: the gradient alone would be finite."""
     network = Network(9, [Dense(8), ReLU(), Dense(3)], SoftmaxCrossEntropy(), l2=1e-25)
@@ -690,7 +694,7 @@ def test_bf16_rounds_what_goes_into_a_product_and_nothing_else(n):
     (W1, b1), (W2, b2) = (map(np.copy, model.parameters[name]) for name in ("dense_1", "dense_2"))
     rate = 0.1
     model.fit(
-        X, y, epochs=1, batch_size=n, shuffle=False, optimizer=chainrule.SGD(rate), precision="bf16", engine="native"
+        X, y, epochs=1, batch_size=n, shuffle=False, optimizer=chainrule.SGD(rate), engine=BF16
     )  # fmt: skip
     a0 = to_bf16(X)
     a1 = to_bf16(np.maximum(a0 @ to_bf16(W1) + b1, 0))
@@ -717,7 +721,7 @@ def test_bf16_has_the_same_bits_on_any_number_of_threads(monkeypatch):
         X, y = data(300, 40)
         layers = [Dense(200), BatchNorm(), ReLU(), Dropout(0.2), Residual([Dense(150), Tanh()]), Dense(3)]
         network = Network(40, layers, SoftmaxCrossEntropy(), max_norm=2.0)
-        thetas.append(trained("native", network, X, y, "float32", batch_size=128, precision="bf16").theta)
+        thetas.append(trained(BF16, network, X, y, "float32", batch_size=128).theta)
     assert all(np.array_equal(theta, thetas[0]) for theta in thetas)
 
 
@@ -733,8 +737,9 @@ def test_the_same_bits_on_every_instruction_set_that_fuses(precision, normalizes
         norm = [BatchNorm()] if normalizes else []
         layers = [Dense(203), *norm, ReLU(), Dropout(0.2), Residual([Dense(151), Tanh()]), Dense(3)]
         network = Network(41, layers, SoftmaxCrossEntropy(), l2=1e-3)
-        how = {"batch_size": batch_size, "optimizer": Adam(1e-3), "precision": precision}
-        thetas[isa] = trained("native", network, X.astype(np.float32), y, "float32", **how).theta
+        how = {"batch_size": batch_size, "optimizer": Adam(1e-3)}
+        engine = Compute("native", precision=precision)
+        thetas[isa] = trained(engine, network, X.astype(np.float32), y, "float32", **how).theta
     fused = [theta.tobytes() for isa, theta in thetas.items() if isa != "baseline"]
     assert len(set(fused)) <= 1
     if "baseline" in thetas:
@@ -750,7 +755,12 @@ def test_bf16_learns_mnist_as_well():
         for seed in range(3):
             network = Network(784, [Rescale(1 / 255), Dense(64), ReLU(), Dense(10)], SoftmaxCrossEntropy())
             model = Model(network, seed=seed)
-            how = {"epochs": 2, "schedule": "one_cycle", "optimizer": Adam(5e-3), "precision": precision}
+            how = {
+                "epochs": 2,
+                "schedule": "one_cycle",
+                "optimizer": Adam(5e-3),
+                "engine": Compute(precision=precision),
+            }
             model.fit(train.X, train.y, **how)
             accuracies.append(float(np.mean(model.predict(test.X) == test.y)))
         found[precision] = np.mean(accuracies)
@@ -760,10 +770,10 @@ def test_bf16_learns_mnist_as_well():
 @pytest.mark.parametrize(
     ("dtype", "how", "message"),
     [
-        ("float64", {"precision": "bf16"}, "float32"),
-        ("float32", {"precision": "fp8"}, "precision"),
-        ("float32", {"precision": "bf16", "engine": "reference"}, "native"),
-        ("float32", {"precision": "bf16", "optimizer": "lbfgs"}, "L-BFGS|LBFGS|lbfgs"),
+        ("float64", {"engine": Compute(precision="bf16")}, "float32"),
+        ("float32", {"engine": Compute(precision="fp8")}, "precision"),
+        ("float32", {"engine": Compute("reference", precision="bf16")}, "native"),
+        ("float32", {"engine": Compute(precision="bf16"), "optimizer": "lbfgs"}, "L-BFGS|LBFGS|lbfgs"),
     ],
 )
 def test_bf16_where_it_cannot_be(dtype, how, message):

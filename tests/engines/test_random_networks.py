@@ -8,6 +8,7 @@ import os
 import numpy as np
 import pytest
 
+from chainrule import Compute
 from chainrule.engines.native import engine as native
 from chainrule.formulas.losses import LOSSES
 from chainrule.formulas.optimizers import OPTIMIZERS
@@ -68,7 +69,7 @@ def test_the_same_bits_on_every_instruction_set_that_fuses_and_any_number_of_thr
         for isa, threads in RUNS:
             monkeypatch.setenv("CHAINRULE_ISA", isa)
             monkeypatch.setenv("CHAINRULE_NUM_THREADS", str(threads))
-            run = train(case, "native", "float32", precision="bf16" if case.number % 2 else None)
+            run = train(case, Compute("native", precision="bf16" if case.number % 2 else None), "float32")
             found.setdefault(bits(run), []).append((isa, threads))
         assert len(found) == 1, (case.number, found.values(), case.network)
 
@@ -108,8 +109,10 @@ def test_all_else_is_drawn():
     }
     assert {case.how["optimizer"].kind for case in drawn} == set(OPTIMIZERS) - {"lbfgs"}
     assert {case.form for case in drawn} == set(FORMS)
-    for setting in ("schedule", "clip_norm", "clip_value", "sample_weight"):
+    for setting in ("schedule", "sample_weight"):
         assert {case.how[setting] is None for case in drawn} == {True, False}, setting
+    for bound in ("norm", "value"):
+        assert {getattr(case.how["clip"], bound) is None for case in drawn} == {True, False}, bound
     for setting in ("l2", "l1", "max_norm"):
         assert {bool(getattr(case.network, setting)) for case in drawn} == {True, False}, setting
     assert {bool(case.frozen) for case in drawn} == {True, False}

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from chainrule import Callback, ConfigError, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
+from chainrule import Callback, Compute, ConfigError, Dense, Model, Network, ReLU, SoftmaxCrossEntropy
 from chainrule.engines import ENGINES, Plan, native, select
 from chainrule.engines.reference import ReferenceEngine, ReferenceSession
 from chainrule.formulas.layers import Layer
@@ -39,9 +39,9 @@ def test_auto_takes_the_first_that_can():
 
 def test_the_reference_engine_refuses_another_precision():
     with pytest.raises(ConfigError, match="precision 'bf16' runs on the native engine"):
-        Model(NETWORK).fit(X, Y, precision="bf16", engine="reference", epochs=1)
+        Model(NETWORK).fit(X, Y, engine=Compute("reference", precision="bf16"), epochs=1)
     with pytest.raises(ConfigError, match="precision 'bf16' runs on the native engine"):
-        Model(NETWORK).fit(X, Y, precision="bf16", method="spsa", epochs=1)
+        Model(NETWORK).fit(X, Y, engine=Compute(precision="bf16"), method="spsa", epochs=1)
 
 
 @needs_native
@@ -52,7 +52,7 @@ def test_where_no_engine_can_each_says_why():
         r"xla, because precision 'bf16' runs on the native engine; leave out what the last one lacks\."
     )
     with pytest.raises(ConfigError, match=expected):
-        Model(OWN).fit(X, Y, precision="bf16", epochs=1)
+        Model(OWN).fit(X, Y, engine=Compute(precision="bf16"), epochs=1)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

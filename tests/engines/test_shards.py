@@ -17,6 +17,7 @@ from chainrule import (
     BatchNorm,
     BatchSource,
     Checkpoint,
+    Compute,
     ConfigError,
     Dense,
     Dropout,
@@ -43,7 +44,7 @@ NETWORK = Network(
     SoftmaxCrossEntropy(0.1),
     l2=1e-3,
 )
-HOW = {"epochs": 2, "batch_size": 10, "optimizer": Adam(1e-2), "clip_norm": 0.2}
+HOW = {"epochs": 2, "batch_size": 10, "optimizer": Adam(1e-2), "clip": 0.2}
 
 
 def trained(X=X, y=Y, network: Network = NETWORK, dtype: str = "float64", **how) -> Model:
@@ -84,7 +85,7 @@ def test_the_numbers_of_whole_batches(dtype, shards):
     weight = np.linspace(0, 2, 45)
     weight[10:13] = 0
     how = {"dtype": dtype, "sample_weight": weight, "class_weight": {0: 2.0, 1: 1.0, 2: 0.5}}
-    found, expected = trained(shards=shards, **how), trained(engine="reference", **how)
+    found, expected = trained(engine=Compute(shards=shards), **how), trained(engine="reference", **how)
     bound = 1e-10 if dtype == "float64" else 2e-4
     np.testing.assert_allclose(found.theta, expected.theta, rtol=bound, atol=bound)
     for mine, theirs in zip(found.history, expected.history, strict=True):
@@ -119,7 +120,7 @@ class Centered(Layer):
 def test_running_statistics_change_by_the_mean_over_the_shards_that_have_rows():
     """Batches of 8 and of 3 rows in four shards, which have 2, 2, 2 and 2, then 0, 1, 1 and 1."""
     network = Network(6, [Centered(), Dense(3)], SoftmaxCrossEntropy())
-    model = trained(X[:11], Y[:11], network, shards=4, epochs=1, batch_size=8, shuffle=False)
+    model = trained(X[:11], Y[:11], network, engine=Compute(shards=4), epochs=1, batch_size=8, shuffle=False)
     expected = (X[:8].mean(0) / 2 + X[8:11].mean(0)) / 2
     np.testing.assert_allclose(model.states["centered_1"].mean, expected, rtol=1e-12)
 
@@ -131,9 +132,9 @@ def test_batch_normalization_takes_the_statistics_of_a_shard(rows: int, shards: 
     Shard g of G begins with row g rows / G, so of 5 rows four shards have 1, 1, 1 and 2.
     """
     network = Network(6, [Dense(4), BatchNorm(), Tanh(), Dense(3)], SoftmaxCrossEntropy())
-    how = {"network": network, "epochs": 1, "batch_size": 8, "shuffle": False, "clip_norm": None}
+    how = {"network": network, "epochs": 1, "batch_size": 8, "shuffle": False, "clip": None}
     how |= {"optimizer": "gradient_descent"}
-    found = trained(X[:rows], Y[:rows], shards=shards, **how)
+    found = trained(X[:rows], Y[:rows], engine=Compute(shards=shards), **how)
     cuts = sorted({g * rows // shards for g in range(shards + 1)})
     parts = [trained(X[a:b], Y[a:b], engine="reference", **how) for a, b in pairwise(cuts)]
     theta = np.average([part.theta for part in parts], 0, np.diff(cuts))
@@ -145,32 +146,32 @@ def test_batch_normalization_takes_the_statistics_of_a_shard(rows: int, shards: 
 def test_batch_normalization_on_shards_of_unequal_sizes():
     """Ten rows in four shards of 2 or 3, and a last batch of 3, of which one shard has none."""
     network = Network(6, [Dense(4), BatchNorm(), Tanh(), Dense(3)], SoftmaxCrossEntropy())
-    model = trained(X[:43], Y[:43], network, shards=4)
+    model = trained(X[:43], Y[:43], network, engine=Compute(shards=4))
     assert np.isfinite(model.theta).all()
-    again = trained(scipy.sparse.csr_matrix(X[:43]), Y[:43], network, shards=4)
+    again = trained(scipy.sparse.csr_matrix(X[:43]), Y[:43], network, engine=Compute(shards=4))
     assert again.theta.tobytes() == model.theta.tobytes()
 
 
 def test_samples_that_do_not_lie_on_the_device_have_the_same_bits(tmp_path, monkeypatch):
     monkeypatch.setattr(samples, "NUMBERS", 6 * 20)  # two steps a call
-    expected = trained(shards=4).theta.tobytes()
+    expected = trained(engine=Compute(shards=4)).theta.tobytes()
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    assert trained(mapped, shards=4).theta.tobytes() == expected
+    assert trained(mapped, engine=Compute(shards=4)).theta.tobytes() == expected
     source = BatchSource([(X[:30], Y[:30]), (X[30:], Y[30:])], window=15)
-    model = trained(source, None, shards=4)
-    assert model.theta.tobytes() == trained(source, None, shards=4).theta.tobytes()
+    model = trained(source, None, engine=Compute(shards=4))
+    assert model.theta.tobytes() == trained(source, None, engine=Compute(shards=4)).theta.tobytes()
     np.testing.assert_allclose(model.theta, trained(source, None, engine="reference").theta, rtol=1e-9)
 
 
 def test_where_a_run_is_cut_and_resumed_changes_no_bit(tmp_path, monkeypatch):
-    whole, path = trained(shards=4), tmp_path / "checkpoint.safetensors"
+    whole, path = trained(engine=Compute(shards=4)), tmp_path / "checkpoint.safetensors"
     monkeypatch.setattr(loop, "POLL_SECONDS", 0)
-    trained(shards=4, epochs=1, callbacks=Checkpoint(path))
-    assert trained(shards=4, resume=path).theta.tobytes() == whole.theta.tobytes()
+    trained(engine=Compute(shards=4), epochs=1, callbacks=Checkpoint(path))
+    assert trained(engine=Compute(shards=4), resume=path).theta.tobytes() == whole.theta.tobytes()
     for shards in (None, 8):
         with pytest.raises(ConfigError, match="another shards"):
-            trained(shards=shards, resume=path)
+            trained(engine=Compute(shards=shards), resume=path)
 
 
 def test_the_step_that_overflows_is_found():
@@ -180,13 +181,13 @@ def test_the_step_that_overflows_is_found():
     network = Network(6, [Dense(3)], SoftmaxCrossEntropy())
     how = {
         "shuffle": False,
-        "clip_norm": None,
+        "clip": None,
         "optimizer": "gradient_descent",
         "network": network,
         "epochs": 3,
     }
     steps = []
-    for where in ({"shards": 4}, {"engine": "reference"}):
+    for where in ({"engine": Compute(shards=4)}, {"engine": "reference"}):
         with pytest.raises(NonFiniteError) as found:
             trained(values, **how, **where)
         steps.append(found.value.step)
@@ -196,14 +197,14 @@ def test_the_step_that_overflows_is_found():
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ({"shards": 3}, "power of two"),
-        ({"shards": 0}, "at least 1"),
-        ({"shards": 2, "engine": "native"}, "shards are for the xla engine"),
-        ({"shards": 2, "optimizer": "lbfgs", "clip_norm": None}, "LBFGS has no batches"),
-        ({"shards": 2, "method": "spsa"}, "spsa runs in one process"),
-        ({"reduce": "ring"}, "reduce must be one of tree, psum, not 'ring'"),
+        ({"engine": Compute(shards=3)}, "power of two"),
+        ({"engine": Compute(shards=0)}, "at least 1"),
+        ({"engine": Compute("native", shards=2)}, "shards are for the xla engine"),
+        ({"engine": Compute(shards=2), "optimizer": "lbfgs", "clip": None}, "LBFGS has no batches"),
+        ({"engine": Compute(shards=2), "method": "spsa"}, "spsa runs in one process"),
+        ({"engine": Compute(reduce="ring")}, "reduce must be one of tree, psum, not 'ring'"),
         (
-            {"reduce": "psum"},
+            {"engine": Compute(reduce="psum")},
             r"reduce='psum' is a way to sum over processes; call chainrule.distributed.initialize",
         ),
     ],

@@ -52,7 +52,7 @@ def by_torch(case: Case) -> Trained:
         total = 0.0
         for first in range(0, n, size):
             some = slice(first, first + size)
-            loss = twin.step(X[some], y[some], s[some], RATE, how["clip_norm"], how["clip_value"])
+            loss = twin.step(X[some], y[some], s[some], RATE, how["clip"].norm, how["clip"].value)
             total += loss * float(s[some].sum())
         history.append(total / float(s.sum()))
     states = [np.ravel(value.numpy()) for state in twin.states.values() for value in state.values()]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,6 +21,8 @@ from chainrule import (
     BatchSource,
     Callback,
     Checkpoint,
+    Clip,
+    Compute,
     ConfigError,
     Dense,
     Dropout,
@@ -35,6 +38,7 @@ from chainrule import (
     ParametricActivation,
     ReLU,
     Residual,
+    Schedules,
     Sigmoid,
     Softmax,
     SoftmaxCrossEntropy,
@@ -66,7 +70,7 @@ HOW = {"epochs": 2, "batch_size": 10, "optimizer": Adam(1e-2)}
 """A run whose program is compiled for several tests: its last batch has five samples."""
 
 
-def trained(engine: str, network: Network = NETWORK, X=X, y=Y, dtype: str = "float64", **how) -> Model:
+def trained(engine: Any, network: Network = NETWORK, X=X, y=Y, dtype: str = "float64", **how) -> Model:
     model = Model(network, seed=3, dtype=dtype)
     model.history = model.fit(X, y, engine=engine, **(HOW | how))
     return model
@@ -204,7 +208,10 @@ def test_layers_that_look_up_or_mix(name):
     inputs = np.abs(X).astype(int) + X * (np.arange(6) % 2) if name == "embedding" else X
     network = Network(6, chains()[name], SoftmaxCrossEntropy(0.1))
     against_reference(
-        network, inputs % 4 if name == "embedding" else X, clip_value=0.1, optimizer=OPTIMIZERS["sgd"](0.05)
+        network,
+        inputs % 4 if name == "embedding" else X,
+        clip=Clip(value=0.1),
+        optimizer=OPTIMIZERS["sgd"](0.05),
     )
 
 
@@ -225,8 +232,8 @@ def test_a_frozen_network_under_every_setting():
         model = Model(network, seed=3, dtype="float64").freeze("dense_2", "batch_norm_1")
         start = model.theta.copy()
         model.history = model.fit(
-            X, Y, engine=engine, epochs=2, batch_size=16, optimizer="adamw", clip_norm=0.05, class_weight="balanced",
-            schedule="one_cycle", decay_schedule="cosine", dropout_schedule="cosine", smoothing_schedule="cosine",
+            X, Y, engine=engine, epochs=2, batch_size=16, optimizer="adamw", clip=0.05, class_weight="balanced",
+            schedule=Schedules("one_cycle", "cosine", "cosine", "cosine"),
         )  # fmt: skip
         slot = next(slot for slot in network.slots if slot.link.name == "dense_2")
         assert (model.theta[slot.start : slot.stop] == start[slot.start : slot.stop]).all()
@@ -287,7 +294,7 @@ def test_members_side_by_side():
 def test_every_layer(dtype):
     """One chain of all of them, blocks in blocks included; one step, since errors grow from layer to layer."""
     network = Network(5, every_kind_of_layer(), SoftmaxCrossEntropy(0.1), l2=1e-3, max_norm=1.5)
-    how = {"epochs": 1, "batch_size": 45, "clip_norm": 0.9, "optimizer": OPTIMIZERS["gradient_descent"](0.01)}
+    how = {"epochs": 1, "batch_size": 45, "clip": 0.9, "optimizer": OPTIMIZERS["gradient_descent"](0.01)}
     against_reference(network, X[:, :5], bound=1e-8 if dtype == "float64" else FLOAT32, dtype=dtype, **how)
 
 
@@ -445,8 +452,8 @@ def test_devices():
         with jax.default_device(default):
             assert devices.find(None) == by_name[0]
     with pytest.raises(ConfigError, match="device must be one of"):
-        trained("xla", device="npu")
-    assert trained("xla", device="cpu").theta.tobytes() == trained("xla").theta.tobytes()
+        trained(Compute("xla", device="npu"))
+    assert trained(Compute("xla", device="cpu")).theta.tobytes() == trained("xla").theta.tobytes()
 
 
 def test_other_engines_run_on_the_processor():
@@ -460,7 +467,7 @@ def test_other_engines_run_on_the_processor():
 
 def test_it_says_what_it_does_not_do(monkeypatch):
     with pytest.raises(ConfigError, match="precision 'bf16' runs on the native engine"):
-        trained("xla", dtype="float32", precision="bf16")
+        trained(Compute("xla", precision="bf16"), dtype="float32")
     with pytest.raises(ConfigError, match="spsa runs on the reference engine, not 'xla'"):
         trained("xla", method="spsa")
     monkeypatch.setattr(devices.importlib.util, "find_spec", lambda name: None)

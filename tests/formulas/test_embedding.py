@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,8 +74,8 @@ def test_no_penalty_and_no_bound_touches_the_vectors():
 @needs_native
 @pytest.mark.parametrize("optimizer", [c.SGD(0.01, momentum=0.9), c.Adam(0.01), c.AdamW(0.01)], ids=repr)
 @pytest.mark.parametrize("batch_size", [1, 7, 60])
-@pytest.mark.parametrize("how", [{}, {"clip_norm": 0.1}, {"clip_value": 0.01}], ids=str)
-def test_both_engines_agree(optimizer: c.Optimizer, batch_size: int, how: dict[str, float]):
+@pytest.mark.parametrize("how", [{}, {"clip": 0.1}, {"clip": c.Clip(value=0.01)}], ids=str)
+def test_both_engines_agree(optimizer: c.Optimizer, batch_size: int, how: dict[str, Any]):
     models = [made(c.Dense(6), c.Tanh(), c.Dense(3), l2=0.01) for _ in range(2)]
     for model, engine in zip(models, ("native", "reference"), strict=True):
         model.fit(X, Y, epochs=2, batch_size=batch_size, optimizer=optimizer, engine=engine, **how)
@@ -92,7 +93,7 @@ def test_codes_stay_whole_in_low_precision(precision: str | None, tolerance: flo
     layers = [c.Embedding([(0, 1100, 3)]), c.Dense(16), c.Tanh(), c.Dense(3)]
     models = [c.Model(c.Network(3, layers, c.SoftmaxCrossEntropy()), seed=2) for _ in range(2)]
     start = models[0].parameters["embedding_1"].E1.copy()
-    how: dict[str, str | None] = {"engine": "native", "precision": precision}
+    how: dict[str, Any] = {"engine": c.Compute("native", precision=precision)}
     for model, each in zip(models, (how, {"engine": "reference"}), strict=True):
         model.fit(x, Y, epochs=2, batch_size=16, optimizer=c.SGD(0.01), **each)
     assert_allclose(models[0].theta, models[1].theta, atol=tolerance)

@@ -158,8 +158,8 @@ def test_gradients_agree_with_central_differences():
 @needs_native
 @pytest.mark.parametrize("optimizer", [c.SGD(0.01, momentum=0.9), c.AdamW(0.002)], ids=repr)
 @pytest.mark.parametrize("batch_size", [1, 7, 60])
-@pytest.mark.parametrize("how", [{}, {"clip_norm": 0.1}, {"clip_value": 0.01}], ids=str)
-def test_both_engines_agree(optimizer: c.Optimizer, batch_size: int, how: dict[str, float]):
+@pytest.mark.parametrize("how", [{}, {"clip": 0.1}, {"clip": c.Clip(value=0.01)}], ids=str)
+def test_both_engines_agree(optimizer: c.Optimizer, batch_size: int, how: dict[str, Any]):
     models = [made(c.Dense(6), c.Tanh(), c.Dense(3), l2=0.01) for _ in range(2)]
     for model, engine in zip(models, ("native", "reference"), strict=True):
         model.fit(X, Y, epochs=2, batch_size=batch_size, optimizer=optimizer, engine=engine, **how)
@@ -182,7 +182,7 @@ def test_numbers_stay_whole_in_low_precision(precision: str | None, tolerance: f
         c.Dense(3),
     ]
     models = [c.Model(c.Network(2, layers, c.SoftmaxCrossEntropy()), seed=2) for _ in range(2)]
-    how: dict[str, str | None] = {"engine": "native", "precision": precision}
+    how: dict[str, Any] = {"engine": c.Compute("native", precision=precision)}
     for model, each in zip(models, (how, {"engine": "reference"}), strict=True):
         model.fit(x, Y, epochs=2, batch_size=16, optimizer=c.SGD(1e-4), **each)
     assert_array_equal(models[0].states[NAME].edges, models[1].states[NAME].edges)
@@ -214,7 +214,7 @@ def test_frozen(engine: str):
 
 
 @pytest.mark.parametrize("engine", ["reference", pytest.param("native", marks=needs_native)])
-@pytest.mark.parametrize("how", [{}, {"clip_value": 1.0}], ids=["plain", "clipped"])
+@pytest.mark.parametrize("how", [{}, {"clip": c.Clip(value=1.0)}], ids=["plain", "clipped"])
 def test_a_gradient_that_is_larger_than_a_float_is_found_before_it_is_used(
     engine: str, how: dict[str, float]
 ):

@@ -84,8 +84,7 @@ def test_fifty_steps(name: str):
         optimizer=optimizer(case),
         schedule=c.OneCycle() if case.get("one_cycle") else None,
         class_weight=None if weights is None else dict(enumerate(weights)),
-        clip_norm=case.get("clip_norm"),
-        clip_value=case.get("clip_value"),
+        clip=c.Clip(case.get("clip_norm"), case.get("clip_value")),
         shuffle=False,
         callbacks=[steps],
     )

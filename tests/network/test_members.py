@@ -95,7 +95,7 @@ LOSSES = [
 @needs_native
 @pytest.mark.parametrize(("loss", "y", "outputs"), LOSSES)
 @pytest.mark.parametrize(
-    "how", [{"batch_size": 16}, {"batch_size": 1}, {"batch_size": 60, "clip_norm": 0.1}], ids=str
+    "how", [{"batch_size": 16}, {"batch_size": 1}, {"batch_size": 60, "clip": 0.1}], ids=str
 )
 @pytest.mark.parametrize("shared", [True, False])
 def test_both_engines_agree(loss: c.Loss, y: np.ndarray, outputs: int, how: dict, shared: bool):
@@ -157,7 +157,7 @@ def test_the_bits_depend_on_no_number_of_threads(
     for threads in ("1", "2", "5"):
         monkeypatch.setenv("CHAINRULE_NUM_THREADS", threads)
         model = made(width=40, dtype="float32")
-        model.fit(x, y, epochs=1, batch_size=batch_size, engine="native", precision=precision)
+        model.fit(x, y, epochs=1, batch_size=batch_size, engine=c.Compute("native", precision=precision))
         found.add(model.theta.tobytes())
     assert len(found) == 1
 
@@ -290,7 +290,9 @@ def test_a_start_on_samples():
 def test_a_schedule_of_label_smoothing():
     models = [made(c.SoftmaxCrossEntropy(0.2)) for _ in range(2)]
     for model, engine in zip(models, ("native", "reference"), strict=True):
-        model.fit(X, Y, epochs=2, batch_size=16, smoothing_schedule=c.Cosine(), engine=engine)
+        model.fit(
+            X, Y, epochs=2, batch_size=16, schedule=c.Schedules(label_smoothing=c.Cosine()), engine=engine
+        )
     assert_allclose(models[0].theta, models[1].theta, rtol=1e-9, atol=1e-10)
     assert_allclose(models[0].history["loss"], models[1].history["loss"], rtol=1e-10)
 

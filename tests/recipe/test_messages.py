@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as c
+from chainrule import Compute
 from chainrule.cli.flags import FLAGS
 from chainrule.errors import instead, option
 from chainrule.lab.base import check_options
@@ -45,7 +46,7 @@ def test_an_option_that_a_run_does_not_have_keeps_its_name():
         lambda: c.Network(2, [c.Dense(1)], c.MeanSquaredError(), l2=-1),
         lambda: c.Model(c.Network(2, [c.Dense(1)], c.MeanSquaredError()), dtype="float16"),
         lambda: c.Model(c.Network(2, [c.Dense(1)], c.MeanSquaredError())).fit(
-            np.eye(2), [1, 2], precision="bf16", optimizer="lbfgs"
+            np.eye(2), [1, 2], engine=Compute(precision="bf16"), optimizer="lbfgs"
         ),
     ],
 )

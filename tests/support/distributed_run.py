@@ -22,6 +22,7 @@ from chainrule import (
     BatchNorm,
     Callback,
     Checkpoint,
+    Compute,
     Dense,
     Dropout,
     Model,
@@ -110,8 +111,7 @@ def run(given: dict[str, Any]) -> None:
             **rows,
             epochs=3,
             batch_size=20,
-            shards=settings.get("shards"),
-            reduce=settings.get("reduce", "tree"),
+            engine=Compute(shards=settings.get("shards"), reduce=settings.get("reduce", "tree")),
             resume=settings.get("resume"),
             callbacks=slow if path is None else [*slow, Checkpoint(path, every_steps=1)],
         )

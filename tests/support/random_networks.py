@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse
 
 from chainrule import (
+    Clip,
     Dense,
     Embedding,
     GroupedDense,
@@ -136,8 +137,7 @@ def draw(number: int, many_samples: bool = False, attempt: int = 0) -> Case:
             rate, **({"eps": 1e-4} if hasattr(OPTIMIZERS[optimizer], "eps") else {})
         ),
         "schedule": one_of(None, None, "one_cycle", "cosine"),
-        "clip_norm": one_of(None, None, 0.05, 1.0),
-        "clip_value": one_of(None, None, None, 0.01),
+        "clip": Clip(one_of(None, None, 0.05, 1.0), one_of(None, None, None, 0.01)),
         "sample_weight": weight if n > 1 and weight.any() and dice.happens(0.5) else None,
     }
     X, y = samples(dice, network, n)
@@ -205,7 +205,7 @@ def untrained(case: Case, dtype: str = "float64") -> Model:
     return model
 
 
-def train(case: Case, engine: str, dtype: str = "float64", shake: int | None = None, **how: Any) -> Trained:
+def train(case: Case, engine: Any, dtype: str = "float64", shake: int | None = None, **how: Any) -> Trained:
     """Run a case. shake: a number of last digits of the samples and of the first theta to be changed at random."""
     model, X = untrained(case, dtype), case.X
     if shake is not None:

@@ -14,7 +14,18 @@ import numpy as np
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 
-from chainrule import BatchNorm, Dense, Dropout, Model, Network, ReLU, SoftmaxCrossEntropy, distributed, load
+from chainrule import (
+    BatchNorm,
+    Compute,
+    Dense,
+    Dropout,
+    Model,
+    Network,
+    ReLU,
+    SoftmaxCrossEntropy,
+    distributed,
+    load,
+)
 from chainrule.ray import ChainruleTrainer, RayTrainReportCallback, checkpoint_file
 
 EPOCHS, KILLED_IN = 5, 4
@@ -26,7 +37,7 @@ def trained(**settings: Any) -> Model:
     X, y = draws.normal(size=(86, 6)).astype(np.float32), draws.integers(0, 3, 86)
     layers = [Dense(8), BatchNorm(), ReLU(), Dropout(0.3), Dense(3)]
     model = Model(Network(6, layers, SoftmaxCrossEntropy(), l2=1e-3), seed=1)
-    model.fit(X, y, epochs=EPOCHS, batch_size=20, shards=8, **settings)
+    model.fit(X, y, epochs=EPOCHS, batch_size=20, engine=Compute(shards=8), **settings)
     return model
 
 

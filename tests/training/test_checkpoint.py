@@ -170,7 +170,7 @@ def test_with_everything_at_once(tmp_path: Path):
         made = c.Model(c.Network(3, layers, loss, l2=0.01, l1=0.01, max_norm=0.8), dtype="float64")
         return made.freeze("dense_2")
 
-    settings = {"optimizer": c.AdamW(0.02), "clip_norm": 0.5, "clip_value": 0.3, "schedule": c.OneCycle()}
+    settings = {"optimizer": c.AdamW(0.02), "clip": c.Clip(0.5, 0.3), "schedule": c.OneCycle()}
     settings |= {"class_weight": "balanced", "metrics": ["f1", "auc"], "validation_data": HELD_OUT}
     check_every_stop(tmp_path, make, steps=(1, 4, 6, 8), **settings)
 
@@ -287,8 +287,8 @@ def test_a_callbacks_own_state_is_kept(tmp_path: Path):
         ({"schedule": "cosine"}, "schedule"),
         ({"batch_size": 7}, "batch_size"),
         ({"shuffle": False}, "shuffle"),
-        ({"clip_norm": 1.0}, "clip_norm"),
-        ({"clip_value": 1.0}, "clip_value"),
+        ({"clip": 1.0}, "clip_norm"),
+        ({"clip": c.Clip(value=1.0)}, "clip_value"),
         ({"class_weight": {0: 2.0}}, "data"),
         ({"sample_weight": np.arange(22) + 1.0}, "data"),
         ({"validation_data": HELD_OUT}, "validation data"),

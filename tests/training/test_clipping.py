@@ -20,8 +20,8 @@ RNG = np.random.default_rng(2)
 X = RNG.normal(size=(48, 5))
 Y = np.arange(48) % 3
 BOUNDS: dict[str, tuple[float, Any]] = {
-    "clip_norm": (0.25, lambda g, bound: g * (bound / np.linalg.norm(g))),
-    "clip_value": (0.02, lambda g, bound: np.clip(g, -bound, bound)),
+    "norm": (0.25, lambda g, bound: g * (bound / np.linalg.norm(g))),
+    "value": (0.02, lambda g, bound: np.clip(g, -bound, bound)),
 }
 """a bound below the gradient, and the gradient clipped by it"""
 every_bound = pytest.mark.parametrize("name", BOUNDS)
@@ -46,7 +46,13 @@ def test_a_step_is_the_rate_times_the_clipped_gradient(engine: str, l2: float, n
     start, g = model.theta.copy(), gradient(model)
     assert np.linalg.norm(g) > 2 * 0.25 and (np.abs(g) > 0.02).any()
     model.fit(
-        X, Y, epochs=1, batch_size=None, optimizer=c.GradientDescent(0.1), engine=engine, **{name: bound}
+        X,
+        Y,
+        epochs=1,
+        batch_size=None,
+        optimizer=c.GradientDescent(0.1),
+        engine=engine,
+        clip=c.Clip(**{name: bound}),
     )
     assert_allclose(model.theta - start, -0.1 * clipped(g, bound), rtol=1e-9, atol=1e-14)
 
@@ -63,7 +69,7 @@ def test_a_run_with_a_bound_is_another_run(engine: str, batch_size: int, optimiz
     for bound in (None, BOUNDS[name][0] / 5, 1e6):
         model = made()
         settings = {"epochs": 2, "batch_size": batch_size, "optimizer": optimizer, "engine": engine}
-        model.fit(X, Y, **settings, **{name: bound})
+        model.fit(X, Y, **settings, clip=c.Clip(**{name: bound}))
         thetas[bound] = model.theta
     plain, bounded, loose = thetas.values()
     assert_allclose(loose, plain, rtol=1e-9, atol=1e-12)
@@ -78,7 +84,13 @@ def test_estimates_of_the_gradient_are_clipped_too(method: str, name: str):
         model = made()
         start = model.theta.copy()
         model.fit(
-            X, Y, epochs=1, batch_size=None, optimizer=c.GradientDescent(0.1), method=method, **{name: bound}
+            X,
+            Y,
+            epochs=1,
+            batch_size=None,
+            optimizer=c.GradientDescent(0.1),
+            method=method,
+            clip=c.Clip(**{name: bound}),
         )
         steps.append(model.theta - start)
     plain, bounded = steps

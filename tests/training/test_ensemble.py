@@ -17,8 +17,8 @@ from scipy.sparse import csr_matrix
 import chainrule as c
 from chainrule.core.random import generator, member_seed
 from chainrule.engines import NativeEngine, Plan, native
-from chainrule.formulas.schedules import Constant
 from chainrule.training import fit as training
+from chainrule.training.run import RunSettings
 
 RNG = np.random.default_rng(11)
 X = RNG.normal(size=(90, 4)).astype(np.float32)
@@ -81,11 +81,8 @@ def test_shared_batches_are_those_of_the_ensembles_seed():
         alone = c.Model(network(l2=1e-3), seed=member.seed)
         samples = fitted(1).check_samples(X[:60], LABELS[:60])
         plan = Plan(alone.network, c.Adam(), 16, member.seed)
-        training.fit(
-            alone, plan, c.Adam(), samples, None, epochs=3, schedule=Constant(), metrics=(),
-            shuffle=True, callbacks=[], engine="auto", resume=None,
-            order=lambda run: generator(5, "shuffle", run.epoch).permutation(60),
-        )  # fmt: skip
+        order = lambda run: generator(5, "shuffle", run.epoch).permutation(60)  # noqa: E731
+        training.fit(alone, RunSettings(plan, c.Adam(), samples, epochs=3, order=order))
         assert_same(member, alone)
 
 
@@ -298,7 +295,7 @@ def test_members_side_by_side_in_one_program(own_batches: bool, as_rows: Any):
         ensemble.fit(as_rows(X[:60]), LABELS[:60], **how, **settings)
         return ensemble
 
-    alone, together = trained(engine="reference"), trained(engine="xla", group=2)
+    alone, together = trained(engine="reference"), trained(engine=c.Compute("xla", group=2))
     for mine, theirs in zip(alone, together, strict=True):
         for one, other in zip(bits(mine), bits(theirs), strict=True):
             assert_allclose(one, other, rtol=1e-9, atol=1e-9)  # biases before batch norm are rounding
@@ -312,7 +309,7 @@ def test_a_member_of_a_group_that_diverges_is_left_out():
     ensemble[1].theta[...] = 1e300
     kept = [ensemble[0], ensemble[2]]
     with pytest.warns(UserWarning, match="member 1 diverged and is left out"):
-        ensemble.fit(X[:60], LABELS[:60], epochs=2, batch_size=16, engine="xla", group=3)
+        ensemble.fit(X[:60], LABELS[:60], epochs=2, batch_size=16, engine=c.Compute("xla", group=3))
     assert ensemble.members == kept
     alone = c.Model(network(), seed=kept[1].seed, dtype="float64")
     alone.fit(X[:60], LABELS[:60], epochs=2, batch_size=16, engine="reference")
@@ -323,9 +320,9 @@ def test_a_group_is_for_the_xla_engine():
     ensemble = c.Ensemble(network(), 2)
     for engine in ("native", "reference"):
         with pytest.raises(c.ConfigError, match="a group is for the xla engine"):
-            ensemble.fit(X, LABELS, engine=engine, group=2)
+            ensemble.fit(X, LABELS, engine=c.Compute(engine, group=2))
     with pytest.raises(c.ConfigError, match="group must be an integer of at least 1, not 0"):
-        ensemble.fit(X, LABELS, engine="xla", group=0)
+        ensemble.fit(X, LABELS, engine=c.Compute("xla", group=0))
 
 
 def test_the_error_of_the_last_member_is_raised():

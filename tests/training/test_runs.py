@@ -12,9 +12,8 @@ import chainrule as c
 from chainrule.data.samples import Samples
 from chainrule.engines import Plan, StepSettings, native
 from chainrule.formulas.optimizers import LBFGS, OPTIMIZERS, SGDState
-from chainrule.formulas.schedules import Constant
 from chainrule.training.fit import fit
-from chainrule.training.run import OptimizerState, Run
+from chainrule.training.run import OptimizerState, Run, RunSettings
 
 GENERATOR = np.random.default_rng(4)
 X, Y = GENERATOR.normal(size=(22, 3)), np.arange(22) % 3
@@ -48,9 +47,7 @@ def train(
     """Train by the function beneath `Model.fit`."""
     optimizer = c.Adam() if optimizer is None else optimizer
     plan = Plan(made.network, optimizer, batch_size, made.seed, made.dtype)
-    usual = {"epochs": 2, "schedule": Constant(), "metrics": (), "shuffle": True, "callbacks": []}
-    usual |= {"engine": "auto", "resume": None}
-    return fit(made, plan, optimizer, samples, None, **(usual | settings))
+    return fit(made, RunSettings(plan, optimizer, samples, **({"epochs": 2} | settings)))
 
 
 def one_weight(l2: float = 0.0) -> c.Model:
@@ -112,7 +109,7 @@ def test_settings_by_hand(engine: str):
         epochs=1,
         engine=engine,
         order=lambda run: np.array([2, 0, 1]),
-        settings=settings,
+        steps=settings,
         callbacks=[ends],
     )
     assert seen == [[2, 0, 1]]
@@ -124,9 +121,9 @@ def test_settings_by_hand(engine: str):
 
 
 def test_settings_of_another_number_are_refused():
-    words = "settings must return vectors of 3 numbers, one for each step of the epoch"
+    words = "steps must return vectors of 3 numbers, one for each step of the epoch"
     with pytest.raises(c.ConfigError, match=words):
-        train(model(), settings=lambda run, rows: StepSettings.of(np.ones(22)))
+        train(model(), steps=lambda run, rows: StepSettings.of(np.ones(22)))
 
 
 @every_engine
@@ -206,7 +203,7 @@ def test_a_run_that_began_with_a_state_is_resumed(engine: str, tmp_path: Path):
             callbacks=[Killer(), c.Checkpoint(path, every_steps=1)],
         )
     again = model()
-    train(again, engine=engine, callbacks=[last[1]], resume=str(path))
+    train(again, engine=engine, callbacks=[last[1]], resume=path)
     assert again.theta.tobytes() == whole.theta.tobytes()
     assert last[0].state.steps == last[1].state.steps == 12
     assert again.steps_trained == whole.steps_trained
@@ -238,7 +235,7 @@ def test_a_scaled_velocity_is_one_that_contains_the_rate(nesterov: bool, engine:
         2,
         epochs=3,
         engine=engine,
-        settings=settings,
+        steps=settings,
         callbacks=[Falls()],
     )
     w, b, v = 2.0, 0.0, 0.0

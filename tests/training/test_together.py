@@ -18,6 +18,7 @@ from chainrule import (
     BatchNorm,
     Callback,
     Checkpoint,
+    Compute,
     ConfigError,
     CSVLog,
     Dense,
@@ -110,8 +111,8 @@ def stopping(**settings: Any) -> list[Any]:
         ("batch_size", {}, {"batch_size": 9}),
         ("optimizer", {}, {"optimizer": "sgd"}),
         ("schedule", {}, {"schedule": "cosine"}),
-        ("shards", {}, {"shards": 16}),
-        ("shards", {"reduce": "psum"}, {"reduce": "psum", "shards": 8}),
+        ("shards", {}, {"engine": Compute(shards=16)}),
+        ("shards", {"engine": Compute(reduce="psum")}, {"engine": Compute(reduce="psum", shards=8)}),
         ("shuffle", {}, {"shuffle": False}),
         ("callbacks", {}, {"callbacks": stopping()}),
         ("callbacks", {"callbacks": stopping()}, {}),
@@ -187,7 +188,9 @@ def alone() -> Callable[[int], str]:
         model.history, model.states = History(run.history.records[:]), run.states
         found[run.epoch] = outcome(model)
 
-    model.fit(X, Y, epochs=3, batch_size=10, validation_fraction=0.2, shards=8, callbacks=keep)
+    model.fit(
+        X, Y, epochs=3, batch_size=10, validation_fraction=0.2, engine=Compute(shards=8), callbacks=keep
+    )
     return found.__getitem__
 
 
@@ -224,7 +227,7 @@ def test_a_request_to_any_ends_all_at_the_same_step(
 
     found = ThreadProcesses(monkeypatch, 2).results(lambda: fitted(callbacks=[Asked(), Checkpoint(path)]))
     assert [type(error) for error in found] == [KeyboardInterrupt] * 2 and steps == [5, 5]
-    assert outcome(fitted(shards=8, resume=path)) == alone(3)
+    assert outcome(fitted(engine=Compute(shards=8), resume=path)) == alone(3)
 
 
 def test_a_process_that_goes_on_alone_takes_all_shards(monkeypatch: pytest.MonkeyPatch):
@@ -232,9 +235,9 @@ def test_a_process_that_goes_on_alone_takes_all_shards(monkeypatch: pytest.Monke
     how: dict[str, Any] = {"batch_size": 9, "validation_fraction": None}
     with monkeypatch.context() as patched:
         two = ThreadProcesses(patched, 2).results(lambda: outcome(fitted(**how)))
-    assert two == [outcome(fitted(**how, shards=8))] * 2
+    assert two == [outcome(fitted(**how, engine=Compute(shards=8)))] * 2
     expected = fitted(**how, engine="reference")
-    np.testing.assert_allclose(fitted(**how, shards=8).theta, expected.theta, rtol=1e-5)
+    np.testing.assert_allclose(fitted(**how, engine=Compute(shards=8)).theta, expected.theta, rtol=1e-5)
 
 
 # --- waiting

@@ -418,7 +418,7 @@ def test_frozen_gradients_have_no_part_in_the_clipped_norm():
         "dense_2", "dense_3"
     )
     theta = behind.theta.copy()
-    behind.fit(X, NUMBERS, epochs=1, batch_size=None, clip_norm=1e-3, optimizer=c.SGD(1.0))
+    behind.fit(X, NUMBERS, epochs=1, batch_size=None, clip=1e-3, optimizer=c.SGD(1.0))
     assert np.linalg.norm(behind.theta - theta) == pytest.approx(1e-3)
 
 
@@ -496,16 +496,16 @@ def test_clip_norm_bounds_the_step():
     for limit in (1e-2, 1e-4):
         made = model()
         theta = made.theta.copy()
-        trained(start=made, epochs=1, batch_size=None, optimizer=c.SGD(1.0), clip_norm=limit)
+        trained(start=made, epochs=1, batch_size=None, optimizer=c.SGD(1.0), clip=limit)
         assert np.linalg.norm(made.theta - theta) == pytest.approx(limit)
 
 
 def test_clip_value_bounds_each_number():
     made = model()
     theta = made.theta.copy()
-    trained(start=made, epochs=1, batch_size=None, optimizer=c.SGD(1.0), clip_value=1e-3)
+    trained(start=made, epochs=1, batch_size=None, optimizer=c.SGD(1.0), clip=c.Clip(value=1e-3))
     assert np.abs(made.theta - theta).max() == pytest.approx(1e-3)
-    assert trained(clip_norm=1e6, clip_value=1e6).theta.tobytes() == trained().theta.tobytes()
+    assert trained(clip=c.Clip(1e6, 1e6)).theta.tobytes() == trained().theta.tobytes()
 
 
 def test_penalties_make_small_and_sparse_weights():
@@ -689,7 +689,7 @@ def test_lbfgs_trains_a_deep_classifier_with_batch_norm_and_early_stopping():
     ("settings", "words"),
     [
         ({"callbacks": [c.Checkpoint("never.safetensors")]}, "cannot be resumed"),
-        ({"clip_norm": 1.0}, "cannot clip gradients"),
+        ({"clip": 1.0}, "cannot clip gradients"),
         ({"schedule": "cosine"}, "leave schedule out"),
     ],
 )

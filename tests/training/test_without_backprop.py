@@ -396,7 +396,7 @@ def test_clipping_and_weights_reach_the_estimate():
         epochs=1,
         batch_size=None,
         optimizer=c.SGD(1.0),
-        clip_norm=0.01,
+        clip=0.01,
         sample_weight=weight,
     )
     start = c.Model(network(), seed=0, dtype="float64")
@@ -462,7 +462,7 @@ def test_a_layer_of_your_own():
         ({"method": c.SPSA}, "method must be a method such as SPSA"),
         ({"method": "cma_es", "optimizer": "adam"}, "cma_es makes its own steps; leave optimizer out"),
         ({"method": "random_search", "schedule": "cosine"}, "makes its own steps; leave schedule out"),
-        ({"method": "none", "clip_norm": 1.0}, "none makes steps of its own and cannot keep to clip_norm"),
+        ({"method": "none", "clip": 1.0}, "none makes steps of its own and cannot keep to clip"),
         ({"method": "spsa", "optimizer": "lbfgs"}, "LBFGS needs the gradient itself"),
         ({"method": "spsa", "engine": "native"}, "spsa runs on the reference engine, not 'native'"),
     ],

@@ -86,3 +86,9 @@ def _usual(owner: Any, name: str) -> str:
     """Return the field's default as a hint; an empty string if it has none."""
     default = next(field.default for field in dataclasses.fields(owner) if field.name == name)
     return f"{default:g} is usual" if isinstance(default, Real) else ""
+
+
+def describe(value: Any) -> dict[str, Any]:
+    """Return an optimizer, a schedule or a method as JSON-ready data: its kind and its settings by name."""
+    settings = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    return {"kind": value.kind} | {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}

@@ -62,7 +62,7 @@ def not_finite(t: int, where: str, lr: float) -> NonFiniteError:
     return NonFiniteError(
         f"Training produced NaN or infinity at step {t}, first in {where}, at a learning rate of {lr:.3g}; "
         f"lower {option('learning_rate', 'the learning rate')}, "
-        f"{instead('clip the gradient (', 'give ')}{option('clip_norm', 'clip_norm=1.0', '1')}{instead(')', '')}, "
+        f"{instead('clip the gradient to a norm of ', 'give ')}{option('clip_norm', '1', '1')}, "
         "or scale the input.",
         step=t,
         link=where,

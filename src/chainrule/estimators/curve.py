@@ -169,7 +169,7 @@ class LearningCurve(Callback):
             p.loss_ = self.loss(run, max(1, run.session.taken * run.plan.batch_size))
         self.rates.keep(run)
         if run.shortened is not None and run.position and run.error is None and run.validation is not None:
-            run.logs = run.logs | {f"val_{name}": value for name, value in run.validate(run).items()}
+            run.logs = run.logs | {f"val_{name}": value for name, value in run.validate().items()}
             self.watch(run)  # the last part of an epoch, at which the schedule is complete
         if self.best is not None:
             run.restore(self.best)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.settings import check_choice
+from chainrule.core.settings import check_choice, describe
 from chainrule.errors import ChainruleError, DataError, FormatError
 from chainrule.estimators.labels import Labels
 from chainrule.estimators.preprocessing import publish
@@ -19,7 +19,6 @@ from chainrule.formulas.optimizers import OPTIMIZERS, Optimizer, Solver
 from chainrule.formulas.schedules import SCHEDULES, Schedule
 from chainrule.model import load_any
 from chainrule.trained.persistence import encode
-from chainrule.training.fit import describe
 
 OBJECTS: dict[str, Any] = {
     "activation": ACTIVATIONS,

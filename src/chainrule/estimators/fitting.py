@@ -26,8 +26,9 @@ from chainrule.training import fit as training
 from chainrule.training.callbacks import Callback, as_callbacks
 from chainrule.training.ensemble import ByMembers, WholeEpochs
 from chainrule.training.history import History
-from chainrule.training.run import Run
-from chainrule.training.settings import as_optimizer, as_schedule, check_clip
+from chainrule.training.options import Clip
+from chainrule.training.run import Run, RunSettings
+from chainrule.training.settings import as_optimizer, as_schedule
 from chainrule.training.time_limit import Shortfall, TimeLimit
 
 AUTO_BATCH = 200
@@ -135,7 +136,7 @@ def run(
         batch_size=size,
         seed=model.seed,
         dtype=model.dtype,
-        clip_norm=check_clip("clip_norm", settings.clip_norm),
+        clip_norm=Clip(settings.clip_norm).norm,
         frozen=model.frozen,
         threads=estimator._threads,
     )
@@ -145,28 +146,26 @@ def run(
         watchers.append(FitLimit(estimator, float(settings.time_limit), shorten, settings.begun))
     hooks: dict[str, Any] = {"reported": reported(model.network.loss, samples)}
     if curve is not None:
-        hooks = {"order": curve.order, "settings": curve.settings, "optimizer_state": curve.rates.kept}
+        hooks = {"order": curve.order, "steps": curve.settings, "optimizer_state": curve.rates.kept}
     if isinstance(model, Ensemble):
         watchers.insert(0, WholeEpochs())
         hooks["trainer"] = ByMembers(tuple(model.seeds), bool(settings.own_batches))
     try:
-        return training.fit(
-            model,
+        given = RunSettings(
             plan,
             optimizer,
             samples,
             validation,
             epochs=epochs,
             schedule=schedule,
-            metrics=(),
             shuffle=bool(settings.shuffle),
             callbacks=watchers,
             engine=settings.engine,
-            resume=None,
             drop_last=settings.proposal.drop_last,
             averaging=settings.proposal.averaging,
             **hooks,
         )
+        return training.fit(model, given)
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=5)
         return None

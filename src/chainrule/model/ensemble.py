@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from chainrule.training.history import History
 if TYPE_CHECKING:
     from chainrule.formulas.schedules import Schedule
     from chainrule.inspection.attribution import Attribution
+    from chainrule.training.options import Clip, Compute, EngineName, Former, Schedules
 
 
 def _of_members(name: str, doc: str) -> Any:
@@ -165,36 +166,27 @@ class Ensemble(PredictionMixin):
         epochs: int = 10,
         batch_size: int | None = 128,
         optimizer: AnyOptimizer | str | None = None,
-        schedule: Schedule | str | None = None,
-        decay_schedule: Schedule | str | None = None,
-        dropout_schedule: Schedule | str | None = None,
-        smoothing_schedule: Schedule | str | None = None,
+        schedule: Schedule | Schedules | str | None = None,
         validation_data: tuple[Any, Any] | Samples | None = None,
         validation_fraction: float | None = None,
         sample_weight: Any = None,
         class_weight: Mapping[Any, float] | str | None = None,
         metrics: Iterable[str] | None = None,
         callbacks: Iterable[Any] = (),
-        scale_targets: bool | str | None = None,
+        scale_targets: bool | Literal["clamp"] | None = None,
         shuffle: bool = True,
         own_batches: bool = True,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        precision: str | None = None,
+        clip: float | Clip | None = None,
         resume: str | os.PathLike[str] | None = None,
         verbose: int = 0,
-        engine: str = "auto",
-        device: str | None = None,
-        group: int | None = None,
+        engine: EngineName | Compute = "auto",
+        **former: Unpack[Former],
     ) -> History:
         """Train all members on X and y, epoch by epoch together, and return the history of the run.
 
-        The arguments are those of `Model.fit`, and one more; `callbacks=[TimeLimit(60)]` bounds the seconds.
+        The arguments are those of `Model.fit` but method, and one more; `callbacks=[TimeLimit(60)]` bounds the seconds.
         own_batches: whether each member has an order of the samples of its own, that of a `Model` of its seed;
             otherwise all have the same batches.
-        group: of engine="xla", how many members one program trains side by side; None for one by one. It is for GPUs,
-            whose launches take longer than the steps of a small network: on processors it is no faster. Results agree
-            to rounding.
 
         As many members are trained at once as there are cores, each on one. A record of the history has the members'
         mean loss in training, and the validation loss and metrics of the average; so early stopping, its best epoch and
@@ -209,45 +201,36 @@ class Ensemble(PredictionMixin):
         from chainrule.training import as_callbacks, settings
         from chainrule.training.arguments import checked_fit
         from chainrule.training.ensemble import ByMembers, WholeEpochs
+        from chainrule.training.options import Clip, Compute, FitOptions, Schedules, with_former
 
         if isinstance(settings.as_optimizer(optimizer), Solver):
             raise ConfigError(
                 "an ensemble is trained by a first-order optimizer such as Adam, not by a solver."
             )
+        options = FitOptions(
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            schedule=Schedules.of(schedule),
+            validation_data=validation_data,
+            validation_fraction=validation_fraction,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            metrics=metrics,
+            callbacks=[WholeEpochs(), *as_callbacks(callbacks)],
+            scale_targets=scale_targets,
+            shuffle=shuffle,
+            clip=Clip.of(clip),
+            resume=resume,
+            verbose=verbose,
+            engine=Compute.of(engine),
+        )
+        options = with_former(options, former)
         trainer = ByMembers(tuple(self.seeds), bool(own_batches))
+        order = trainer.order if shuffle and own_batches else None
         self._in_training = np.ones(len(self.members), bool)
         try:
-            return checked_fit(
-                self,
-                X,
-                y,
-                epochs=epochs,
-                batch_size=batch_size,
-                optimizer=optimizer,
-                schedule=schedule,
-                decay_schedule=decay_schedule,
-                dropout_schedule=dropout_schedule,
-                smoothing_schedule=smoothing_schedule,
-                validation_data=validation_data,
-                validation_fraction=validation_fraction,
-                sample_weight=sample_weight,
-                class_weight=class_weight,
-                metrics=metrics,
-                callbacks=[WholeEpochs(), *as_callbacks(callbacks)],
-                scale_targets=scale_targets,
-                shuffle=shuffle,
-                clip_norm=clip_norm,
-                clip_value=clip_value,
-                precision=precision,
-                resume=resume,
-                verbose=verbose,
-                engine=engine,
-                device=device,
-                group=group,
-                members=self.members,
-                trainer=trainer,
-                order=trainer.order if shuffle and own_batches else None,
-            )
+            return checked_fit(self, X, y, options, members=self.members, trainer=trainer, order=order)
         finally:
             self.leave_out_diverged()
 

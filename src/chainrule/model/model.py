@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from chainrule.inspection.flow.flow import Flow
     from chainrule.inspection.trace.gradient_check import GradientCheck
     from chainrule.inspection.trace.trace import Trace
+    from chainrule.training.options import Clip, Compute, EngineName, Former, Schedules
     from chainrule.training.without_backprop import Method
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
@@ -111,28 +112,21 @@ class Model(Trained, Shown):
         epochs: int = 10,
         batch_size: int | None = 128,
         optimizer: AnyOptimizer | str | None = None,
-        schedule: Schedule | str | None = None,
-        decay_schedule: Schedule | str | None = None,
-        dropout_schedule: Schedule | str | None = None,
-        smoothing_schedule: Schedule | str | None = None,
+        schedule: Schedule | Schedules | str | None = None,
         validation_data: tuple[Any, Any] | Samples | Source | None = None,
         validation_fraction: float | None = None,
         sample_weight: Any = None,
         class_weight: Mapping[Any, float] | str | None = None,
         metrics: Iterable[str] | None = None,
         callbacks: Iterable[Any] = (),
-        scale_targets: bool | str | None = None,
+        scale_targets: bool | Literal["clamp"] | None = None,
         shuffle: bool = True,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        precision: str | None = None,
+        clip: float | Clip | None = None,
         resume: str | os.PathLike[str] | None = None,
         verbose: int = 0,
-        engine: str = "auto",
-        device: str | None = None,
-        shards: int | None = None,
-        reduce: str = "tree",
+        engine: EngineName | Compute = "auto",
         method: Method | str | None = None,
+        **former: Unpack[Former],
     ) -> History:
         """Train the model on X and y in place, and return the history of the run.
 
@@ -152,10 +146,8 @@ class Model(Trained, Shown):
         batch_size: samples per update of the parameters; None for all samples in one batch.
         optimizer: an optimizer such as `SGD(0.1)`, or its name, "sgd", for the default settings; None for `Adam(1e-3)`.
         schedule: a learning rate schedule such as `OneCycle()`, or its name, whose factor multiplies the optimizer's
-            learning rate at each step; None for a constant rate.
-        decay_schedule, dropout_schedule, smoothing_schedule: schedules whose factors, from 0 to 1, multiply the
-            optimizer's weight decay, the rate of every Dropout and the loss's label smoothing; None for constant ones.
-            The decay of a step has the factors of both its own schedule and of the learning rate.
+            learning rate at each step; None for a constant rate. `Schedules` has schedules of the weight decay, of
+            dropout and of label smoothing too.
         validation_data: a pair (X, y), or a `Source`, to evaluate after each epoch; the history then has `val_loss` and
             metrics.
         validation_fraction: fraction of the samples to hold out for validation instead; the seed decides which.
@@ -168,21 +160,12 @@ class Model(Trained, Shown):
             standardized targets, predictions and metrics are in the units of y. "clamp": also keep `predict` and the
             metrics within the range of the training targets, output by output. None: as the model was first trained.
         shuffle: whether to draw a new order of the samples in each epoch.
-        clip_norm: largest norm of the gradient, which is scaled down to it.
-        clip_value: largest absolute value of each component of the gradient.
-        precision: "bf16" to round the factors of matrix products to bfloat16, with sums and weights in float32 (native
-            engine only; faster on processors with AVX-512 BF16).
+        clip: the largest norm of the gradient of a step, which is scaled down to it; `Clip` bounds its components too.
         resume: path of a checkpoint to continue from.
         verbose: 0 prints nothing, 1 a progress bar, 2 a line per epoch.
         engine: "native" for C++, "reference" for NumPy, "xla" for what JAX compiles, or "auto" for the first that
-            supports the network.
-        device: what the xla engine trains on, as "cpu", "gpu" or "cuda:0"; None for JAX's choice.
-        shards: the parts of each batch, a power of two, which the processes of `chainrule.distributed` share: the bits
-            depend on the shards, not on who has which. Batch normalization takes its statistics of a shard. None for 8
-            after `distributed.initialize()`, else for whole batches.
-        reduce: how processes sum the gradients of their shards. "tree" has the same bits for any number of processes;
-            "psum" leaves the order to JAX, which sends less between many of them, and gives each one shard unless
-            `shards` says otherwise; the bits then depend on their number.
+            supports the network. `Compute` also says on which device, in which precision, and how processes share a
+            batch.
         method: a training method other than backpropagation, by name ("spsa") or as an object (`SPSA(c=1e-3)`); the
             history then has the `forward_passes` of each epoch.
 
@@ -190,18 +173,13 @@ class Model(Trained, Shown):
         and NonFiniteError at the step that produces NaN or infinity.
         """
         from chainrule.training.arguments import checked_fit
+        from chainrule.training.options import Clip, Compute, FitOptions, Schedules, with_former
 
-        return checked_fit(
-            self,
-            X,
-            y,
+        options = FitOptions(
             epochs=epochs,
             batch_size=batch_size,
             optimizer=optimizer,
-            schedule=schedule,
-            decay_schedule=decay_schedule,
-            dropout_schedule=dropout_schedule,
-            smoothing_schedule=smoothing_schedule,
+            schedule=Schedules.of(schedule),
             validation_data=validation_data,
             validation_fraction=validation_fraction,
             sample_weight=sample_weight,
@@ -210,17 +188,13 @@ class Model(Trained, Shown):
             callbacks=callbacks,
             scale_targets=scale_targets,
             shuffle=shuffle,
-            clip_norm=clip_norm,
-            clip_value=clip_value,
-            precision=precision,
+            clip=Clip.of(clip),
             resume=resume,
             verbose=verbose,
-            engine=engine,
-            device=device,
-            shards=shards,
-            reduce=reduce,
+            engine=Compute.of(engine),
             method=method,
         )
+        return checked_fit(self, X, y, with_former(options, former))
 
     def start_on(self, X: Any, *, memory: float = MEMORY) -> Self:
         """Start a model that is not trained yet on samples, with parameters that suit each layer's inputs; return it.

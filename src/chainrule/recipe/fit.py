@@ -16,6 +16,7 @@ from chainrule.recipe.prepare import Prepared
 from chainrule.training import (
     Callback,
     Checkpoint,
+    Compute,
     CSVLog,
     EarlyStopping,
     History,
@@ -46,13 +47,11 @@ def train(prepared: Prepared, listen: Consumer, stop: threading.Event | None = N
         validation_data=parts.watched,
         scale_targets=True if model.network.loss.targets == "real" else None,
         callbacks=callbacks(prepared, listen, stop),
-        clip_norm=settings.clip_norm,
-        precision=settings.precision,
+        clip=settings.clip_norm,
         resume=path if longer.is_of_this_training(path, before) else None,
-        engine=settings.engine,
-        device=settings.device,
-        shards=settings.shards,
-        reduce=settings.reduce,
+        engine=Compute(
+            settings.engine, settings.device, settings.precision, settings.shards, settings.reduce
+        ),
         method=prepared.method,
     )
     return History([*prepared.records, *history.records], history.stopped)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chainrule.core.arrays import distinct
+from chainrule.core.settings import describe
 from chainrule.data.checks import check_seed
 from chainrule.errors import ConfigError
 from chainrule.model import Ensemble, Model
@@ -17,7 +18,6 @@ from chainrule.recipe.naming import PYTHON, Names
 from chainrule.recipe.settings import Settings, as_json
 from chainrule.trained.persistence import network_config
 from chainrule.training import History
-from chainrule.training.fit import describe
 from chainrule.training.without_backprop import Search
 
 

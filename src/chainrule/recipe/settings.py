@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 import shlex
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from chainrule.errors import ConfigError, FormatError
 from chainrule.recipe.naming import PYTHON, Names
@@ -59,17 +60,17 @@ class Settings:
     nesterov: bool = False
     weight_decay: float | None = None
     clip_norm: float | None = None
-    precision: str | None = None
+    precision: Literal["bf16"] | None = None
     seed: int = 0
-    dtype: str = "float32"
+    dtype: Literal["float32", "float64"] = "float32"
     validation_fraction: float | None = None
     patience: int | None = None
     target: float | None = None
     positive: str | None = None
-    engine: str = "auto"
+    engine: Literal["auto", "native", "reference", "xla"] = "auto"
     device: str | None = None
     shards: int | None = None
-    reduce: str = "tree"
+    reduce: Literal["tree", "psum"] = "tree"
     checkpoint_steps: int | None = None
     target_column: str | None = None
     exclude_columns: str | None = None
@@ -150,8 +151,16 @@ NAMES = tuple(f.name for f in dataclasses.fields(Settings))
 
 @functools.cache
 def types() -> dict[str, Any]:
-    """Return the type of each field."""
-    return typing.get_type_hints(Settings)
+    """Return the type of each field, text for one of a few words: where it is used says which."""
+    return {name: _plain(hint) for name, hint in typing.get_type_hints(Settings).items()}
+
+
+def _plain(hint: Any) -> Any:
+    """Return a type with text in place of words."""
+    if typing.get_origin(hint) is Literal:
+        return str
+    is_union = not isinstance(hint, type) and typing.get_origin(hint) is not tuple
+    return functools.reduce(operator.or_, map(_plain, typing.get_args(hint))) if is_union else hint
 
 
 def alternatives(hint: Any) -> tuple[Any, ...]:

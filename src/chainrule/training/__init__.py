@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from chainrule.training.history import History
     from chainrule.training.listeners import CSVLog, Listener
+    from chainrule.training.options import Clip, Compute, Schedules
     from chainrule.training.progress import ProgressBar
     from chainrule.training.run import Run
     from chainrule.training.time_limit import TimeLimit
@@ -30,12 +31,15 @@ __all__ = [
     "CSVLog",
     "Callback",
     "Checkpoint",
+    "Clip",
+    "Compute",
     "EarlyStopping",
     "FunctionCallback",
     "History",
     "Listener",
     "ProgressBar",
     "Run",
+    "Schedules",
     "StopAt",
     "TimeLimit",
     "as_callbacks",
@@ -55,6 +59,7 @@ __getattr__, __dir__ = lazy(
         ),
         "history": ("History",),
         "listeners": ("CSVLog", "Listener"),
+        "options": ("Clip", "Compute", "Schedules"),
         "progress": ("ProgressBar",),
         "run": ("Run",),
         "time_limit": ("TimeLimit",),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,104 +18,78 @@ from chainrule.data.source import ArraySource, Source
 from chainrule.data.stream import Stream
 from chainrule.engines import Plan
 from chainrule.errors import ChainruleError, ConfigError, DataError
-from chainrule.formulas.optimizers import AnyOptimizer, GradientDescent, Optimizer, Solver
-from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
+from chainrule.formulas.optimizers import GradientDescent, Optimizer, Solver
+from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.trained.evaluation import metric_names
 from chainrule.training import fit as training
 from chainrule.training import settings, sources
 from chainrule.training.callbacks import as_callbacks
 from chainrule.training.history import History
-from chainrule.training.run import Run
-from chainrule.training.trainers import Trainer, trainer_for
-from chainrule.training.without_backprop import Method
+from chainrule.training.options import FitOptions
+from chainrule.training.run import Run, RunSettings, Trainer
+from chainrule.training.trainers import trainer_for
 
 
 def checked_fit(
     model: Any,
     X: Any,
     y: Any,
+    options: FitOptions,
     *,
-    epochs: int,
-    batch_size: int | None,
-    optimizer: AnyOptimizer | str | None,
-    schedule: Schedule | str | None,
-    validation_data: tuple[Any, Any] | Samples | Source | None,
-    validation_fraction: float | None,
-    sample_weight: Any,
-    class_weight: Mapping[Any, float] | str | None,
-    metrics: Iterable[str] | None,
-    callbacks: Iterable[Any],
-    scale_targets: bool | str | None,
-    shuffle: bool,
-    clip_norm: float | None,
-    clip_value: float | None,
-    precision: str | None,
-    resume: str | os.PathLike[str] | None,
-    verbose: int,
-    engine: str,
-    device: str | None = None,
-    shards: int | None = None,
-    reduce: str = "tree",
-    group: int | None = None,
-    method: Method | str | None = None,
-    decay_schedule: Schedule | str | None = None,
-    dropout_schedule: Schedule | str | None = None,
-    smoothing_schedule: Schedule | str | None = None,
     members: Sequence[Any] | None = None,
     trainer: Trainer | None = None,
     order: Callable[[Run], NDArray[np.int64]] | None = None,
 ) -> History:
-    """Train a model in place and return its history; the arguments are those of `Model.fit`, and three more.
+    """Train a model in place and return its history.
 
-    members: the models of an ensemble, None for a single model.  trainer, order: see `training.fit.fit`.
+    members: the models of an ensemble, None for a single model.  trainer, order: see `RunSettings`.
     A model that is refused before its first step is left as it was.
     """
-    network = model.network
-    method = settings.as_method(method, optimizer, schedule, engine)
-    optimizer = settings.as_optimizer(optimizer)
-    schedule = settings.as_schedule(schedule, optimizer)
-    given = {"decay": decay_schedule, "dropout": dropout_schedule, "smoothing": smoothing_schedule}
-    factors = settings.as_factors(given, optimizer, network)
-    clips = settings.check_clip("clip_norm", clip_norm), settings.check_clip("clip_value", clip_value)
-    precision = settings.check_precision(precision, model.dtype, optimizer)
-    device = settings.check_device(device)
-    names = metric_names(metrics, model.task, each_epoch=True)
-    shards = settings.check_shards(shards, reduce, optimizer, method, members)
-    epochs = checks.check_count(epochs, "epochs", 0)
-    size = None if batch_size is None else checks.check_count(batch_size, "batch_size")
-    _check_validation(validation_data, validation_fraction)
-    scale_targets = _check_scale(model, scale_targets)
+    network, compute = model.network, options.engine
+    method = settings.as_method(options.method, options.optimizer, options.schedule, compute.engine)
+    optimizer = settings.as_optimizer(options.optimizer)
+    schedule = settings.as_schedule(options.schedule.learning_rate, optimizer)
+    factors = settings.as_factors(options.schedule, optimizer, network)
+    precision = settings.check_precision(compute.precision, model.dtype, optimizer)
+    device = settings.check_device(compute.device)
+    names = metric_names(options.metrics, model.task, each_epoch=True)
+    shards = settings.check_shards(compute, optimizer, method, members)
+    epochs = checks.check_count(options.epochs, "epochs", 0)
+    size = None if options.batch_size is None else checks.check_count(options.batch_size, "batch_size")
+    _check_validation(options.validation_data, options.validation_fraction)
+    wanted_scale = _check_scale(model, options.scale_targets)
     monitor = schedule.monitor if isinstance(schedule, ReduceOnPlateau) else ""
-    if monitor.startswith("val_") and validation_data is None and validation_fraction is None:
+    if monitor.startswith("val_") and options.validation_data is None and options.validation_fraction is None:
         raise ConfigError(
             f"ReduceOnPlateau watches {monitor!r}, which needs validation_data or validation_fraction."
         )
-    watchers = as_callbacks(callbacks)
+    watchers = as_callbacks(options.callbacks)
     plan = Plan(
         network=network,
         optimizer=optimizer if isinstance(optimizer, Optimizer) else GradientDescent(),
         batch_size=size or 1,
         seed=model.seed,
         dtype=model.dtype,
-        clip_norm=clips[0],
-        clip_value=clips[1],
+        clip_norm=options.clip.norm,
+        clip_value=options.clip.value,
         precision=precision,
         frozen=model.frozen,
         device=device,
     )
     samples: Samples | Stream
+    weight = options.sample_weight
     if isinstance(X, ArraySource) and not X.functions:
-        X, y, sample_weight = sources.arrays(X, y, sample_weight)
+        X, y, weight = sources.arrays(X, y, weight)
     if isinstance(X, Source):
-        beside = {"y": y, "sample_weight": sample_weight, "validation_fraction": validation_fraction}
+        beside = {"y": y, "sample_weight": weight, "validation_fraction": options.validation_fraction}
         sources.check(beside, size, optimizer, members is not None, network, model.states)
-        trainer_for(optimizer, method).engine(engine, plan)  # raises before the pass over all rows
-        samples = sources.stream(X, model, model.classes, model.feature_names, class_weight)
+        trainer_for(optimizer, method).engine(compute.engine, plan)  # raises before the pass over all rows
+        samples = sources.stream(X, model, model.classes, model.feature_names, options.class_weight)
         # The first pass over the rows measures what the network needs, and learns all else.
         measured = [training.measure(network, model.states, samples, model.dtype)]
         features, classes = samples.features, samples.classes
     elif isinstance(X, Samples):
-        samples = checks.check_known(X, y, network, sample_weight, class_weight, model.target_scale)
+        samples = checks.check_known(X, y, network, weight, options.class_weight, model.target_scale)
         features, classes = model.feature_names, model.classes
     else:
         features = model.feature_names or frames.column_names(X)
@@ -123,28 +97,30 @@ def checked_fit(
             network,
             X,
             y,
-            sample_weight=sample_weight,
-            class_weight=class_weight,
+            sample_weight=weight,
+            class_weight=options.class_weight,
             classes=model.classes,
             features=features,
         )
-    held_out = _validation(model, validation_data, classes, features)
-    if validation_fraction is not None and isinstance(samples, Samples):
-        samples, held_out = training.split(samples, validation_fraction, model.seed)
-    scale = _scale(model, scale_targets, samples)
+    held_out = _validation(model, options.validation_data, classes, features)
+    if options.validation_fraction is not None and isinstance(samples, Samples):
+        samples, held_out = training.split(samples, options.validation_fraction, model.seed)
+    scale = _scale(model, wanted_scale, samples)
     samples, held_out = samples.scaled(scale), None if held_out is None else held_out.scaled(scale)
     plan = plan._replace(
         batch_size=min(samples.n, samples.n if size is None else size),
         streamed=samples.n if isinstance(samples, Stream) else None,
         shards=shards,
-        reduce=reduce,
-        group=group if group is None else checks.check_count(group, "group"),
+        reduce=compute.reduce,
+        group=settings.check_group(compute.group, members),
     )
-    if verbose and distributed.is_first():
+    if options.verbose and distributed.is_first():
         from chainrule.training.progress import ProgressBar
 
-        watchers.insert(0, ProgressBar(verbose))
-    is_new = not model.steps_trained and resume is None and epochs and not isinstance(optimizer, Solver)
+        watchers.insert(0, ProgressBar(options.verbose))
+    is_new = (
+        not model.steps_trained and options.resume is None and epochs and not isinstance(optimizer, Solver)
+    )
     if is_new and isinstance(samples, Samples):
         labels = None if classes is None else classes.tolist()
         is_known = model.classes is not None
@@ -161,25 +137,25 @@ def checked_fit(
     model.classes, model.feature_names, model.target_scale = classes, features, scale
     for one, states in zip(models, measured, strict=True):
         one.states = states
+    given = RunSettings(
+        plan,
+        optimizer,
+        samples,
+        held_out,
+        epochs=epochs,
+        schedule=schedule,
+        factors=factors,
+        metrics=names,
+        shuffle=options.shuffle,
+        callbacks=watchers,
+        engine=compute.engine,
+        method=method,
+        trainer=trainer,
+        order=order,
+        resume=None if options.resume is None else Path(options.resume),
+    )
     try:
-        return training.fit(
-            model,
-            plan,
-            optimizer,
-            samples,
-            held_out,
-            epochs=epochs,
-            schedule=schedule,
-            metrics=names,
-            shuffle=shuffle,
-            callbacks=watchers,
-            engine=engine,
-            resume=None if resume is None else os.fspath(resume),
-            method=method,
-            trainer=trainer,
-            order=order,
-            factors=factors,
-        )
+        return training.fit(model, given)
     except ChainruleError:
         *attributes, steps, formers = before
         if model.steps_trained == steps:

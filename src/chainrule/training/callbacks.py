@@ -90,7 +90,7 @@ def _hint(run: Run, monitor: str) -> str:
     if name == monitor:
         return f"; metrics are of the validation data: watch 'val_{name}'"
     wanted = ["validation_data or validation_fraction"] if run.validation is None else []
-    if is_metric and name not in run.metrics:
+    if is_metric and name not in run.settings.metrics:
         wanted.append(f"metrics=[{name!r}]")
     return f"; pass {' and '.join(wanted)}"
 

@@ -53,7 +53,7 @@ def write(path: str | os.PathLike[str], run: Run) -> None:
         "optimizer": run.session.optimizer_state._asdict(),
         "tally": run.session.sums,
         "row_sums": run.session.row_sums,
-        "callbacks": [[type(c).__name__, kept] for c in run.callbacks if (kept := c.state())],
+        "callbacks": [[type(c).__name__, kept] for c in run.settings.callbacks if (kept := c.state())],
     }
     arrays: dict[str, NDArray[Any]] = {}
     text = json.dumps(_pack(state, "run", arrays))
@@ -112,7 +112,7 @@ def resume(path: str | os.PathLike[str], run: Run) -> None:
                     f"{path} was made with another {name} ({_short(theirs)}, now {_short(mine)}); "
                     "resume with the settings and the data of that run."
                 )
-        session, callbacks = run.session, list(run.callbacks)
+        session, callbacks = run.session, list(run.settings.callbacks)
         arrays = {
             "now": run.snapshot(),
             "optimizer": session.optimizer_state._asdict(),

@@ -219,13 +219,15 @@ class ByMembers(ByGradient):
 
     def check(self, run: Run) -> None:
         """Check that checkpoints are written at the end of an epoch alone, and no callback is for one network."""
-        for callback in run.callbacks:
+        for callback in run.settings.callbacks:
             if callback.of_one_network:
                 raise ConfigError(
                     f"{type(callback).__name__} looks at one network; leave it out of an ensemble's fit, or train a "
                     "Model of a member's seed with it."
                 )
-        if any(isinstance(callback, Checkpoint) and callback.every_steps for callback in run.callbacks):
+        if any(
+            isinstance(callback, Checkpoint) and callback.every_steps for callback in run.settings.callbacks
+        ):
             raise ConfigError(
                 "every_steps of Checkpoint is for one model; an ensemble has a checkpoint after each epoch."
             )
@@ -246,7 +248,7 @@ class ByMembers(ByGradient):
             return outputs_of_each(run.engine, network, list(thetas), states, X, BATCH)
 
         out, samples = samples.evaluated(predict)
-        return evaluate_outputs(network, thetas, average(network, out), samples, run.metrics)
+        return evaluate_outputs(network, thetas, average(network, out), samples, run.settings.metrics)
 
     def order(self, run: Run) -> NDArray[np.int64]:
         """Draw the order of the samples for each member (n, members): that of a model of its seed."""

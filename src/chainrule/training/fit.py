@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,19 +12,16 @@ from chainrule.core.arrays import states_in
 from chainrule.core.random import generator
 from chainrule.data.samples import Samples, dense
 from chainrule.data.stream import Stream
-from chainrule.engines import Plan, StepSettings
 from chainrule.errors import ConfigError, DataError, instead, option
 from chainrule.formulas.layers import Context, PiecewiseLinearEmbedding, Standardize
 from chainrule.formulas.optimizers import AnyOptimizer
-from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
+from chainrule.formulas.schedules import ReduceOnPlateau
 from chainrule.network.network import Network
-from chainrule.trained import persistence
 from chainrule.training import checkpoint
 from chainrule.training.history import History
-from chainrule.training.run import OptimizerState, Run, copied
+from chainrule.training.run import Run, RunSettings, copied
 from chainrule.training.together import Together
-from chainrule.training.trainers import Trainer, trainer_for
-from chainrule.training.without_backprop import Method
+from chainrule.training.trainers import trainer_for
 
 NUMBERS = 1 << 18
 """The most numbers, in float64, that an input layer is measured on at a time."""
@@ -34,85 +29,36 @@ SORTED = 1 << 23
 """The most numbers of whole columns that are kept to find their edges; a single column may have more."""
 
 
-def fit(
-    model: Any,
-    plan: Plan,
-    optimizer: AnyOptimizer,
-    samples: Samples | Stream,
-    validation: Samples | Stream | None,
-    *,
-    epochs: int,
-    schedule: Schedule,
-    metrics: tuple[str, ...],
-    shuffle: bool,
-    callbacks: list[Any],
-    engine: str,
-    resume: str | None,
-    method: Method | None = None,
-    order: Callable[[Run], NDArray[np.int64]] | None = None,
-    settings: Callable[[Run, NDArray[np.int64]], StepSettings] | None = None,
-    optimizer_state: OptimizerState | None = None,
-    factors: Mapping[str, Schedule] | None = None,
-    reported: Callable[[float, float], float] | None = None,
-    trainer: Trainer | None = None,
-    drop_last: bool = False,
-    averaging: float = 0.0,
-) -> History:
-    """Train a model in place and return its history. The arguments are those of `Model.fit`, checked, and eight more.
-
-    order, settings: functions that each epoch begins with, see `Run`; they replace the shuffle, and the schedule.
-    factors: schedules of the factors of the weight decay, of dropout and of label smoothing, see `Run`.
-    optimizer_state: what the optimizer begins with, of an earlier run (`Run.optimizer_state`); None for its start.
-    reported: what a solver minimizes, see `Run`.
-    trainer: what makes the session, for more than one network; None for the one that suits optimizer and method.
-    drop_last: whether an epoch leaves out the last samples of its order, where they fill no batch.
-    averaging: what the average of the parameters keeps of itself, see `Run`; 0 for none.
-    """
-    before, steps_before = model.epochs_trained, 0 if optimizer_state is None else optimizer_state.steps
-    trainer = trainer_for(optimizer, method) if trainer is None else trainer
-    chosen = trainer.engine(engine, plan)
+def fit(model: Any, settings: RunSettings) -> History:
+    """Train a model in place, as the settings say, and return its history."""
+    plan, optimizer, given = settings.plan, settings.optimizer, settings.optimizer_state
+    steps_before = 0 if given is None else given.steps
+    trainer = settings.trainer or trainer_for(optimizer, settings.method)
+    engine = trainer.engine(settings.engine, plan)
     # The steps of the optimizer count in the draws too, so that two runs draw what a single one would have.
-    session = trainer.session(chosen, plan, model.theta, model.states, model.steps_trained - steps_before)
-    if optimizer_state is not None:
-        session.optimizer_state = checked_state(optimizer_state.state, session.optimizer_state, optimizer)
+    session = trainer.session(engine, plan, model.theta, model.states, model.steps_trained - steps_before)
+    if given is not None:
+        session.optimizer_state = checked_state(given.state, session.optimizer_state, optimizer)
+    schedule = settings.schedule
     run = Run(
-        model=model,
-        plan=plan,
-        engine=chosen,
-        session=session,
-        samples=samples,
-        validation=validation,
-        epochs=epochs,
-        schedule=schedule,
-        metrics=metrics,
-        shuffle=shuffle,
-        epochs_before=before,
-        validate=trainer.validate,
-        identify=lambda: (
-            fingerprint(
-                plan, optimizer, samples, validation, epochs, schedule, shuffle, method, factors or {}
-            )
-            | trainer.identity()
-            | ({"drop_last": True} if drop_last else {})
-            | ({"averaging": averaging} if averaging else {})
-        ),
-        plateau=schedule.init() if isinstance(schedule, ReduceOnPlateau) else None,
-        callbacks=callbacks,
-        method=method,
-        order=order,
-        settings=settings,
-        factors=factors or {},
-        reported=reported,
+        settings,
+        model,
+        trainer,
+        engine,
+        session,
+        epochs=settings.epochs,
+        epochs_before=model.epochs_trained,
         steps_before=steps_before,
-        drop_last=drop_last,
-        averaging=averaging,
+        plateau=schedule.init() if isinstance(schedule, ReduceOnPlateau) else None,
     )
     run.together = Together(run)
     trainer.check(run)
-    if resume is not None:
-        if not Path(resume).is_file():
-            raise ConfigError(f"resume: there is no checkpoint at {resume}; start the run without resume.")
-        checkpoint.resume(resume, run)
+    if settings.resume is not None:
+        if not settings.resume.is_file():
+            raise ConfigError(
+                f"resume: there is no checkpoint at {settings.resume}; start the run without resume."
+            )
+        checkpoint.resume(settings.resume, run)
     model.states, model.history = session.states, run.history
     try:
         trainer.train(run)
@@ -134,52 +80,6 @@ def checked_state(state: Any, fresh: Any, optimizer: AnyOptimizer) -> Any:
             f"{type(state).__name__}; pass Run.optimizer_state of a run with the same optimizer, or None."
         )
     return copied(state)
-
-
-def fingerprint(
-    plan: Plan,
-    optimizer: AnyOptimizer,
-    samples: Samples | Stream,
-    validation: Samples | Stream | None,
-    epochs: int,
-    schedule: Schedule,
-    shuffle: bool,
-    method: Method | None = None,
-    factors: Mapping[str, Schedule] = {},
-) -> dict[str, Any]:
-    """Return everything that determines the bits of a run; a checkpoint is resumed only if all of it is the same.
-
-    It contains the epochs only if a schedule depends on them: with a constant rate a run can be resumed for more.
-    """
-    ahead = any(each.looks_ahead for each in (schedule, *factors.values()))
-    return {
-        "network": persistence.network_config(plan.network),
-        "method": None if method is None else describe(method),
-        "optimizer": describe(optimizer),
-        "schedule": describe(schedule),
-        **{
-            f"{name} schedule": None if factors.get(name) is None else describe(factors[name])
-            for name in ("decay", "dropout", "smoothing")
-        },
-        "epochs": epochs if ahead else None,
-        "batch_size": plan.batch_size,
-        "seed": plan.seed,
-        "dtype": np.dtype(plan.dtype).name,
-        "clip_norm": plan.clip_norm,
-        "clip_value": plan.clip_value,
-        "precision": plan.precision,
-        "frozen": sorted(plan.frozen),
-        "shards": plan.shards if plan.reduce == "tree" else plan.reduce,
-        "shuffle": shuffle,
-        "data": samples.fingerprint(),
-        "validation data": None if validation is None else validation.fingerprint(),
-    }
-
-
-def describe(value: Any) -> dict[str, Any]:
-    """Return an optimizer, a schedule or a method as JSON-ready data."""
-    settings = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-    return {"kind": value.kind} | {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
 
 
 def measure(

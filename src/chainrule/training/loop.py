@@ -18,6 +18,7 @@ from chainrule.engines import StepSettings
 from chainrule.errors import ConfigError
 from chainrule.formulas.schedules import ReduceOnPlateau, Schedule
 from chainrule.training.callbacks import Callback, better, watched
+from chainrule.training.options import FACTORS
 from chainrule.training.run import Run
 from chainrule.training.without_backprop import Search
 
@@ -40,7 +41,7 @@ def train(run: Run) -> None:
 @contextmanager
 def averaged(run: Run) -> Iterator[None]:
     """Let theta be the average for what looks at the end of an epoch; the next steps go on from what these reached."""
-    if not run.averaging:
+    if not run.settings.averaging:
         yield
         return
     run.synchronize()
@@ -55,7 +56,7 @@ def averaged(run: Run) -> Iterator[None]:
 @contextmanager
 def watching(run: Run) -> Iterator[None]:
     """Call on_train_begin of the callbacks, and on_train_end at the end, also after an error or Ctrl-C."""
-    for callback in run.callbacks:
+    for callback in run.settings.callbacks:
         callback.on_train_begin(run)
     try:
         yield
@@ -64,11 +65,13 @@ def watching(run: Run) -> Iterator[None]:
         raise
     finally:
         run.synchronize()
-        if run.averaging and run.error is None and run.position:  # the part of an epoch that is its last
+        if (
+            run.settings.averaging and run.error is None and run.position
+        ):  # the part of an epoch that is its last
             run.to_average()
         elif run.average is not None:
             run.theta[...] = run.average
-        for callback in run.callbacks:
+        for callback in run.settings.callbacks:
             callback.on_train_end(run)
 
 
@@ -115,13 +118,13 @@ def train_epoch(run: Run) -> None:
     finally:  # an error or Ctrl-C may skip the line above that counts the completed steps
         run.position = run.session.taken - before
         parts.close()
-    if run.validation is not None or any(callback.looks_inside for callback in run.callbacks):
+    if run.validation is not None or any(callback.looks_inside for callback in run.settings.callbacks):
         run.synchronize()
 
 
 def look(run: Run) -> None:
     """Call on_steps of the callbacks that are due, with current parameters if one of them reads these."""
-    due = [c for c in run.callbacks if type(c).on_steps is not Callback.on_steps]
+    due = [c for c in run.settings.callbacks if type(c).on_steps is not Callback.on_steps]
     due = [c for c in due if not c.every_steps or run.step % c.every_steps == 0]
     if any(callback.looks_inside for callback in due):
         run.synchronize()
@@ -133,7 +136,7 @@ def epoch_pieces(run: Run) -> tuple[NDArray[np.int64], Generator[Piece]]:
     """Return the order of the samples in the epoch, and its pieces: of samples in memory one; a stream has no order."""
     if isinstance(run.samples, Stream):
         epoch = run.epochs_before + run.epoch
-        of_blocks = pieces(run.samples, run.plan.batch_size, epoch, run.position, run.shuffle)
+        of_blocks = pieces(run.samples, run.plan.batch_size, epoch, run.position, run.settings.shuffle)
         return np.empty(0, np.int64), of_blocks
     order = epoch_order(run, run.samples)
     return order, (piece for piece in (Piece(run.samples, order, 0),))
@@ -142,27 +145,28 @@ def epoch_pieces(run: Run) -> tuple[NDArray[np.int64], Generator[Piece]]:
 def epoch_order(run: Run, samples: Samples) -> NDArray[np.int64]:
     """Return the order of the samples in the epoch: (n,), or (n, members) of an ensemble.
 
-    Raises ConfigError if `run.order` returns another number.
+    Raises ConfigError if `RunSettings.order` returns another number.
     """
-    if run.order is not None:
-        order = np.asarray(run.order(run), np.int64)
+    if run.settings.order is not None:
+        order = np.asarray(run.settings.order(run), np.int64)
         if order.shape not in ((samples.n,), (samples.n, *run.theta.shape[:-1])):
             raise ConfigError(f"order must return a vector of {samples.n} rows, not an array {order.shape}.")
         return order
-    if not run.shuffle:
+    if not run.settings.shuffle:
         return np.arange(samples.n)
     return generator(run.plan.seed, "shuffle", run.epochs_before + run.epoch).permutation(samples.n)
 
 
 def step_settings(run: Run, order: NDArray[np.int64]) -> StepSettings:
-    """Return the settings of each step of the epoch. Raises ConfigError if `run.settings` returns another number."""
-    if run.settings is None:
-        factors = {name: factors_of(run, name, schedule) for name, schedule in run.factors.items()}
+    """Return the settings of each step of the epoch. Raises ConfigError if `RunSettings.steps` gives another number."""
+    given = run.settings
+    if given.steps is None:
+        factors = {name: factors_of(run, name, schedule) for name, schedule in given.factors.items()}
         return StepSettings.of(learning_rates(run), **factors)
-    settings = StepSettings(*(np.asarray(values, np.float64) for values in run.settings(run, order)))
+    settings = StepSettings(*(np.asarray(values, np.float64) for values in given.steps(run, order)))
     if any(values.shape != (run.steps_per_epoch,) for values in settings):
         raise ConfigError(
-            f"settings must return vectors of {run.steps_per_epoch} numbers, one for each step of the epoch, not of "
+            f"steps must return vectors of {run.steps_per_epoch} numbers, one for each step of the epoch, not of "
             f"shapes {', '.join(str(values.shape) for values in settings)}."
         )
     return settings
@@ -171,7 +175,7 @@ def step_settings(run: Run, order: NDArray[np.int64]) -> StepSettings:
 def learning_rates(run: Run) -> NDArray[np.float64]:
     """Return the learning rate of each step of the epoch: (steps_per_epoch,)"""
     scale = run.plan.optimizer.learning_rate * (1.0 if run.plateau is None else run.plateau.factor)
-    return by_step(run, run.schedule) * scale
+    return by_step(run, run.settings.schedule) * scale
 
 
 def factors_of(run: Run, name: str, schedule: Schedule) -> NDArray[np.float64]:
@@ -179,8 +183,8 @@ def factors_of(run: Run, name: str, schedule: Schedule) -> NDArray[np.float64]:
     factors = by_step(run, schedule)
     if not (factors.min() >= 0 and factors.max() <= 1 + ROUNDING):
         raise ConfigError(
-            f"{name}_schedule must give factors from 0 to 1, not {factors.min():g} to {factors.max():g}; use another "
-            "schedule, or a larger setting with a smaller factor."
+            f"the schedule of {FACTORS[name]} must give factors from 0 to 1, not {factors.min():g} to "
+            f"{factors.max():g}; use another schedule, or a larger setting with a smaller factor."
         )
     return np.minimum(factors, 1.0)
 
@@ -201,11 +205,11 @@ def epoch_record(run: Run) -> dict[str, float]:
     record = {"loss": float(loss / weight)}
     if run.plan.network.loss.targets in ("classes", "binary"):
         record["accuracy"] = float(correct / weight)
-    if not isinstance(run.method, Search):
+    if not isinstance(run.settings.method, Search):
         record["learning_rate"] = run.rate
     if passes:
         record["forward_passes"] = float(passes[0])
-    elif run.method is not None:
+    elif run.settings.method is not None:
         from chainrule.training.without_backprop.landscape import walk_back_cost
 
         a_step = 1 + walk_back_cost(list(run.plan.network.walk()), run.plan.frozen)
@@ -222,16 +226,17 @@ def finish_epoch(run: Run, record: dict[str, float]) -> None:
     # No call between these, so Ctrl-C interrupts none of them, and a checkpoint contains a record for each epoch.
     run.history.records += [record]
     run.epoch, run.position, run.seconds, run.logs = run.epoch + 1, 0, 0.0, record
-    if isinstance(run.schedule, ReduceOnPlateau) and run.plateau is not None:
-        monitor = run.schedule.monitor
-        run.plateau = run.schedule.observe(run.plateau, -better(monitor) * watched(run, monitor))
-    for callback in run.callbacks:
+    schedule = run.settings.schedule
+    if isinstance(schedule, ReduceOnPlateau) and run.plateau is not None:
+        monitor = schedule.monitor
+        run.plateau = schedule.observe(run.plateau, -better(monitor) * watched(run, monitor))
+    for callback in run.settings.callbacks:
         callback.on_epoch_end(run)
     run.together.agree(run)
 
 
 def _stops(run: Run) -> list[int]:
-    return [callback.every_steps for callback in run.callbacks if callback.every_steps]
+    return [callback.every_steps for callback in run.settings.callbacks if callback.every_steps]
 
 
 def _next_stop(run: Run, first: int, every: int) -> Any:

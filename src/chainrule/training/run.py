@@ -1,22 +1,26 @@
-"""The state of one training run, which the loop advances, callbacks read and checkpoints store."""
+"""A training run: what it was given, and its state, which the loop advances, callbacks read and checkpoints store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.core.settings import describe
 from chainrule.data.samples import Samples
 from chainrule.data.stream import Stream
 from chainrule.engines import Engine, Plan, Session, StepSettings
 from chainrule.errors import ConfigError
-from chainrule.formulas.optimizers import NoState, SGDState
-from chainrule.formulas.schedules import PlateauState, Schedule
+from chainrule.formulas.optimizers import AnyOptimizer, NoState, SGDState
+from chainrule.formulas.schedules import Constant, PlateauState, Schedule
+from chainrule.trained import persistence
 from chainrule.training.history import History
+from chainrule.training.options import FACTORS
 from chainrule.training.without_backprop import Method
 
 
@@ -29,32 +33,115 @@ class OptimizerState(NamedTuple):
     """the steps that it has taken"""
 
 
+class Trainer(Protocol):
+    """A way to train: it chooses the engine, makes the session, and runs the training loop."""
+
+    def engine(self, name: str, plan: Plan) -> Engine:
+        """Return the engine for a name given by the user. Raises ConfigError."""
+
+    def session(
+        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
+    ) -> Any:
+        """Make the session that takes the steps and trains theta in place."""
+
+    def check(self, run: Run) -> None:
+        """Raise ConfigError for settings of the run that this trainer does not support."""
+
+    def train(self, run: Run) -> None:
+        """Advance a run, fresh or resumed, to its end."""
+
+    def validate(self, run: Run) -> dict[str, float]:
+        """Compute the loss and the metrics of the validation samples."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what of this trainer decides the bits of a run, by name, as JSON-ready data."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunSettings:
+    """What a run is given, checked. It does not change while the run lasts."""
+
+    plan: Plan
+    optimizer: AnyOptimizer
+    """that of the plan, or a solver"""
+    samples: Samples | Stream
+    validation: Samples | Stream | None = None
+    epochs: int = 1
+    """as asked for; a time limit may leave the run fewer"""
+    schedule: Schedule = field(default_factory=Constant)
+    factors: Mapping[str, Schedule] = field(default_factory=dict)
+    """schedules of the factors of a step's settings by name: decay, dropout, smoothing"""
+    metrics: tuple[str, ...] = ()
+    shuffle: bool = True
+    callbacks: Sequence[Any] = ()
+    engine: str = "auto"
+    method: Method | None = None
+    """the method that was named, if any"""
+    trainer: Trainer | None = None
+    """what makes the session, for more than one network; None for the one that suits optimizer and method"""
+    order: Callable[[Run], NDArray[np.int64]] | None = None
+    """order(run) -> rows (n,): the samples of the next epoch in order; None to shuffle by the seed"""
+    steps: Callable[[Run, NDArray[np.int64]], StepSettings] | None = None
+    """steps(run, rows) -> the settings (steps_per_epoch,) of the next epoch; None for the schedules'"""
+    reported: Callable[[float, float], float] | None = None
+    """reported(loss, penalty) -> what a solver minimizes and records in place of their sum; None for the sum"""
+    drop_last: bool = False
+    """whether an epoch leaves out the samples that fill no batch, the last ones of its order"""
+    averaging: float = 0.0
+    """what the average of the parameters keeps of itself at the end of an epoch, in [0, 1), see `Run.to_average`"""
+    optimizer_state: OptimizerState | None = None
+    """what the optimizer begins with, of an earlier run (`Run.optimizer_state`); None for its start"""
+    resume: Path | None = None
+    """the checkpoint that the run goes on from"""
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return everything that determines the bits of a run; a checkpoint is resumed only if all of it is the same.
+
+        It contains the epochs only if a schedule depends on them: with a constant rate a run can be resumed for more.
+        """
+        plan, factors = self.plan, self.factors
+        ahead = any(each.looks_ahead for each in (self.schedule, *factors.values()))
+        return {
+            "network": persistence.network_config(plan.network),
+            "method": None if self.method is None else describe(self.method),
+            "optimizer": describe(self.optimizer),
+            "schedule": describe(self.schedule),
+            **{f"{name} schedule": factors.get(name) and describe(factors[name]) for name in FACTORS},
+            "epochs": self.epochs if ahead else None,
+            "batch_size": plan.batch_size,
+            "seed": plan.seed,
+            "dtype": np.dtype(plan.dtype).name,
+            "clip_norm": plan.clip_norm,
+            "clip_value": plan.clip_value,
+            "precision": plan.precision,
+            "frozen": sorted(plan.frozen),
+            "shards": plan.shards if plan.reduce == "tree" else plan.reduce,
+            "shuffle": self.shuffle,
+            "data": self.samples.fingerprint(),
+            "validation data": None if self.validation is None else self.validation.fingerprint(),
+            **{name: value for name in ("drop_last", "averaging") if (value := getattr(self, name))},
+        }
+
+
 @dataclass(repr=False)
 class Run:
-    """The state of one call of fit.
+    """The state of one call of fit, with what it was given.
 
     Callbacks read it after each epoch: `run.epoch`, `run.logs`, `run.history`, `run.model`; and end it with
     `run.stop("why")`.
     """
 
+    settings: RunSettings
     model: Any
     """the model in training; its parameters and running statistics are current"""
-    plan: Plan
+    trainer: Trainer
     engine: Engine
     session: Session
-    samples: Samples | Stream
-    validation: Samples | Stream | None
     epochs: int
-    schedule: Schedule
-    metrics: tuple[str, ...]
-    shuffle: bool
     epochs_before: int
     """epochs that the model was trained for by earlier calls: they offset the shuffles"""
-    validate: Callable[[Run], dict[str, float]]
-    """computes the loss and the metrics of the validation samples"""
-    identify: Callable[[], dict[str, Any]]
-    """computes the fingerprint, which reads the data and so is computed only when needed"""
-    callbacks: list[Any] = field(default_factory=list)
+    steps_before: int = 0
+    """steps that the optimizer had taken before this run"""
     history: History = field(default_factory=History)
     epoch: int = 0
     """epochs completed"""
@@ -67,49 +154,51 @@ class Run:
     plateau: PlateauState | None = None
     logs: dict[str, float] = field(default_factory=dict)
     """the record of the epoch just completed"""
-    method: Method | None = None
-    """the method that was named, if any"""
     rate: float = 0.0
     """the learning rate of the last step"""
     error: BaseException | None = None
     """the error that ended the run, if one did"""
-    order: Callable[[Run], NDArray[np.int64]] | None = None
-    """order(run) -> rows (n,): the samples of the next epoch in order; None to shuffle by the seed"""
-    settings: Callable[[Run, NDArray[np.int64]], StepSettings] | None = None
-    """settings(run, rows) -> the settings (steps_per_epoch,) of the next epoch; None for the schedules'"""
-    factors: Mapping[str, Schedule] = field(default_factory=dict)
-    """schedules of the factors of a step's settings by name: decay, dropout, smoothing"""
-    reported: Callable[[float, float], float] | None = None
-    """reported(loss, penalty) -> what a solver minimizes and records in place of their sum; None for the sum"""
-    steps_before: int = 0
-    """steps that the optimizer had taken before this run"""
-    drop_last: bool = False
-    """whether an epoch leaves out the samples that fill no batch, the last ones of its order"""
-    averaging: float = 0.0
-    """what the average of the parameters keeps of itself at the end of an epoch, in [0, 1), see `to_average`"""
     average: NDArray[Any] | None = None
-    """that average, in the shape of theta; None before there is one"""
+    """the average of the parameters, in the shape of theta, see `to_average`; None before there is one"""
     together: Any = None
     """the agreement with the other processes, see `training.together`"""
     shortened: int | None = None
     """the steps after which the run ends within an epoch, by a plan for a time limit; None for whole epochs"""
 
+    @property
+    def plan(self) -> Plan:
+        """What is fixed during its steps: network, optimizer, batch size, seed, precision."""
+        return self.settings.plan
+
+    @property
+    def samples(self) -> Samples | Stream:
+        """The samples that it trains on."""
+        return self.settings.samples
+
+    @property
+    def validation(self) -> Samples | Stream | None:
+        """The samples that it is evaluated on after each epoch."""
+        return self.settings.validation
+
+    def validate(self) -> dict[str, float]:
+        """Compute the loss and the metrics of the validation samples."""
+        return self.trainer.validate(self)
+
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
-        """The settings and data that must be the same for a checkpoint to be resumed."""
-        return self.identify()
+        """The settings and data that must be the same for a checkpoint to be resumed, computed when first needed."""
+        return self.settings.fingerprint() | self.trainer.identity()
 
     @cached_property
     def steps_per_epoch(self) -> int:
-        """The number of batches per epoch, the last partial one included unless `drop_last`."""
+        """The number of batches per epoch, the last partial one included unless `RunSettings.drop_last`."""
         return -(-self.rows_per_epoch // self.plan.batch_size)
 
     @property
     def rows_per_epoch(self) -> int:
         """The number of samples that an epoch takes."""
-        n: int = self.samples.n
-        size = self.plan.batch_size
-        return n - n % size if self.drop_last and n > size else n
+        n, size = int(self.samples.n), self.plan.batch_size
+        return n - n % size if self.settings.drop_last and n > size else n
 
     @property
     def step(self) -> int:
@@ -167,11 +256,12 @@ class Run:
     def to_average(self) -> None:
         """Take theta, as it is after t epochs, into its moving average m, and let theta be m.
 
-        m_t = (d m_{t-1} + (1 - d) theta_t), divided by 1 - d^t      d = averaging, m_0 = 0 before the division
+        m_t = (d m_{t-1} + (1 - d) theta_t), divided by 1 - d^t      d = settings.averaging, m_0 = 0 before the division
         Source: Polyak, Juditsky, "Acceleration of stochastic approximation by averaging", 1992; the bias by Kingma, Ba,
         "Adam", 2015, section 3.
         """
-        share = (1 - self.averaging) / (1 - self.averaging ** (self.epoch + 1))
+        kept = self.settings.averaging
+        share = (1 - kept) / (1 - kept ** (self.epoch + 1))
         before = self.theta if self.average is None else self.average
         self.average = before + share * (self.theta - before)
         self.theta[...] = self.average

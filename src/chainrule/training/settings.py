@@ -1,19 +1,19 @@
-"""Settings of training: names become objects, and invalid settings raise ConfigError."""
+"""Check the settings of training: names become objects, and invalid settings raise ConfigError."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from chainrule import distributed
-from chainrule.core.settings import check_choice, check_count, check_number
+from chainrule.core.settings import check_choice, check_count
 from chainrule.errors import ConfigError, instead, option
 from chainrule.formulas.layers import Dropout
 from chainrule.formulas.optimizers import OPTIMIZERS, Adam, AnyOptimizer, Optimizer, Solver
 from chainrule.formulas.schedules import SCHEDULES, Constant, ReduceOnPlateau, Schedule
 from chainrule.network.network import Network
+from chainrule.training.options import FACTORS, Compute, Schedules
 from chainrule.training.without_backprop import Method, Search
 
 REDUCE = {"tree": "the same bits for any number of processes", "psum": "the order that JAX takes"}
@@ -49,12 +49,10 @@ def as_schedule(schedule: Schedule | str | None, optimizer: AnyOptimizer) -> Sch
     return schedule
 
 
-def as_factors(
-    given: Mapping[str, Schedule | str | None], optimizer: AnyOptimizer, network: Network
-) -> dict[str, Schedule]:
-    """Return schedules of a step's factors from schedules, their names, or None for those that stay 1.
+def as_factors(given: Schedules, optimizer: AnyOptimizer, network: Network) -> dict[str, Schedule]:
+    """Return the schedules of a step's factors by name: decay, dropout or smoothing; none of those that stay 1.
 
-    given: by name, decay, dropout or smoothing.  Raises ConfigError where a factor would change nothing.
+    Raises ConfigError where a factor would change nothing.
     """
     changed = {
         "decay": (
@@ -70,9 +68,10 @@ def as_factors(
             "needs a loss with label_smoothing above 0, such as SoftmaxCrossEntropy(label_smoothing=0.1)",
         ),
     }
-    made = {}
-    for name, schedule in given.items():
-        argument, (does, needs) = f"{name}_schedule", changed[name]
+    made: dict[str, Schedule] = {}
+    for name, setting in FACTORS.items():
+        schedule, (does, needs) = getattr(given, setting), changed[name]
+        argument = f"the schedule of {setting}"
         if schedule is None:
             continue
         if isinstance(schedule, str):
@@ -91,10 +90,12 @@ def as_factors(
     return made
 
 
-def as_method(method: Method | str | None, optimizer: Any, schedule: Any, engine: str) -> Method | None:
+def as_method(
+    method: Method | str | None, optimizer: Any, schedules: Schedules, engine: str
+) -> Method | None:
     """Return a method from a method or its name, or None. Raises ConfigError if other settings contradict it.
 
-    optimizer, schedule: as the user gave them, None for nothing.
+    optimizer: as the user gave it, None for nothing.
     """
     if method is None:
         return None
@@ -105,7 +106,7 @@ def as_method(method: Method | str | None, optimizer: Any, schedule: Any, engine
     if not isinstance(method, Method):
         raise ConfigError(f"method must be a method such as SPSA(c=1e-3), or a name, not {method!r}.")
     if isinstance(method, Search):
-        for name, given in (("optimizer", optimizer), ("schedule", schedule)):
+        for name, given in (("optimizer", optimizer), ("schedule", schedules.learning_rate)):
             if given is not None:
                 raise ConfigError(f"{method.kind} makes its own steps; leave {option(name)} out.")
     if isinstance(method, Backpropagation):
@@ -124,13 +125,6 @@ def as_method(method: Method | str | None, optimizer: Any, schedule: Any, engine
     return method
 
 
-def check_clip(name: str, bound: Any) -> float | None:
-    """Check that a clipping threshold is a positive number or None, and return it."""
-    if bound is None:
-        return None
-    return check_number(bound, name, above=0, also=instead(", or None", ""))
-
-
 def check_device(name: Any) -> str | None:
     """Check that a device is named by text or None, and return it; the engine knows which there are."""
     if name is None or isinstance(name, str):
@@ -138,8 +132,9 @@ def check_device(name: Any) -> str | None:
     raise ConfigError(f"{option('device')} must be a name such as 'cpu' or 'cuda:0', or None, not {name!r}.")
 
 
-def check_shards(shards: Any, reduce: Any, optimizer: Any, method: Method | None, members: Any) -> int | None:
+def check_shards(compute: Compute, optimizer: Any, method: Method | None, members: Any) -> int | None:
     """Return the shards of each batch, or None for whole ones. Raises ConfigError where a batch has none."""
+    shards, reduce = compute.shards, compute.reduce
     check_choice(reduce, REDUCE, "reduce")
     if not distributed.is_initialized():
         if reduce != "tree":
@@ -185,3 +180,12 @@ def check_precision(precision: Any, dtype: Any, optimizer: Any) -> str | None:
             f"{named(optimizer)} runs on the reference engine, which has no bf16; leave {option('precision')} out."
         )
     return "bf16"
+
+
+def check_group(group: Any, members: Any) -> int | None:
+    """Check how many members of an ensemble one program trains, and return it; None for one by one."""
+    if group is None:
+        return None
+    if members is None:
+        raise ConfigError("group is of the members of an Ensemble, and a Model is one network; leave it out.")
+    return check_count(group, "group")

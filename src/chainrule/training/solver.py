@@ -57,7 +57,7 @@ class FullBatch:
             )
         self.theta[self.trained] = x
         loss, penalty, g = self.find(samples_of(run))
-        value = loss + penalty if run.reported is None else run.reported(loss, penalty)
+        value = loss + penalty if run.settings.reported is None else run.settings.reported(loss, penalty)
         return value, g[self.trained]
 
 
@@ -74,7 +74,7 @@ def check(network: Network, run: Run, solver: Solver) -> None:
             f"{named(solver)} cannot clip gradients or bound norms, its line search needs the true ones; "
             f"use {_ADAM}."
         )
-    if any(isinstance(callback, Checkpoint) for callback in run.callbacks):
+    if any(isinstance(callback, Checkpoint) for callback in run.settings.callbacks):
         raise ConfigError(
             f"{type(solver).__name__} cannot be resumed, SciPy keeps its state to itself; "
             "drop Checkpoint, or use Adam."

@@ -74,7 +74,7 @@ class Together:
         _, run.chunk, run.epochs, run.shortened, run.history.stopped = all[0]
         self.watchdog.beat()
         if any(asked for asked, *_ in all):
-            for callback in run.callbacks:
+            for callback in run.settings.callbacks:
                 if isinstance(callback, Checkpoint):
                     callback.write(run)
             raise KeyboardInterrupt
@@ -82,8 +82,8 @@ class Together:
     def validated(self, run: Run) -> dict[str, float]:
         """Return the validation of process 0, by which all decide."""
         if not self.is_shared:
-            return run.validate(run)
-        found = run.validate(run) if is_first() else None
+            return run.validate()
+        found = run.validate() if is_first() else None
         self.watchdog.beat()
         values: dict[str, float] = agreement.exchange(found)[0]
         self.watchdog.beat()
@@ -92,7 +92,7 @@ class Together:
 
 def checksums(run: Run) -> dict[str, int]:
     """Return checksums, by name, of all that must be the same in every process: data, settings, callbacks, numbers."""
-    callbacks = [[type(each).__name__, each.every_steps, each.identity()] for each in run.callbacks]
+    callbacks = [[type(each).__name__, each.every_steps, each.identity()] for each in run.settings.callbacks]
     given = run.fingerprint | {
         "epochs": run.epochs,
         "shards": [run.plan.shards, run.plan.reduce],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -14,38 +14,8 @@ from chainrule.formulas.optimizers import AnyOptimizer, Solver
 from chainrule.trained.evaluation import evaluate
 from chainrule.training import loop, solver
 from chainrule.training.full_batch import SPY, mixes_samples
-from chainrule.training.run import Run
+from chainrule.training.run import Run, Trainer
 from chainrule.training.without_backprop import Method
-
-
-class Trainer(Protocol):
-    """A way to train: it chooses the engine, makes the session, and runs the training loop."""
-
-    def engine(self, name: str, plan: Plan) -> Engine:
-        """Return the engine for a name given by the user. Raises ConfigError."""
-        ...
-
-    def session(
-        self, engine: Engine, plan: Plan, theta: NDArray[Any], states: dict[str, Any], step_offset: int
-    ) -> Any:
-        """Make the session that takes the steps and trains theta in place."""
-        ...
-
-    def check(self, run: Run) -> None:
-        """Raise ConfigError for settings of the run that this trainer does not support."""
-        ...
-
-    def train(self, run: Run) -> None:
-        """Advance a run, fresh or resumed, to its end."""
-        ...
-
-    def validate(self, run: Run) -> dict[str, float]:
-        """Compute the loss and the metrics of the validation samples."""
-        ...
-
-    def identity(self) -> dict[str, Any]:
-        """Return what of this trainer decides the bits of a run, by name, as JSON-ready data."""
-        ...
 
 
 class OfOneNetwork:
@@ -55,7 +25,9 @@ class OfOneNetwork:
         """Compute the loss and the metrics of the validation samples."""
         session, samples = run.session, run.validation
         assert samples is not None
-        return evaluate(run.plan.network, run.engine, session.theta, session.states, samples, run.metrics)
+        return evaluate(
+            run.plan.network, run.engine, session.theta, session.states, samples, run.settings.metrics
+        )
 
     def identity(self) -> dict[str, Any]:
         """Return {}: the optimizer and the method are known."""

@@ -137,12 +137,11 @@ def check(method: Method, plan: Plan, trained: int) -> None:
     method.check(plan.network, trained)
     if isinstance(method, Search):
         bounds = {
-            "clip_norm": plan.clip_norm,
-            "clip_value": plan.clip_value,
-            "max_norm": plan.network.max_norm,
+            "clip": plan.clip_norm is not None or plan.clip_value is not None,
+            "max_norm": plan.network.max_norm is not None,
         }
-        for name, value in bounds.items():
-            if value is not None:
+        for name, is_there in bounds.items():
+            if is_there:
                 raise ConfigError(
                     f"{method.kind} makes steps of its own and cannot keep to {name}; leave it out."
                 )

@@ -86,7 +86,7 @@ class Fresh(NamedTuple):
                 validation_data=self.parts.watched,
                 scale_targets=True if self.plan.network.loss.targets == "real" else None,
                 callbacks=callbacks,
-                clip_norm=settings.clip_norm,
+                clip=settings.clip_norm,
             )
 
 
@@ -176,7 +176,7 @@ def by_preset(data: Data, given: Settings, samples: int | None) -> Planned:
         found.settings,
         network,
         found.run.plan.optimizer,
-        found.run.schedule,
+        found.run.settings.schedule,
         found.data,
         samples,
         found.run.validation is not None,

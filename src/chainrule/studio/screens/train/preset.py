@@ -95,7 +95,7 @@ def resolved(given: Settings, run: Run) -> Settings:
         loss=run.plan.network.loss.kind,
         optimizer=run.plan.optimizer.kind,
         lr=float(getattr(run.plan.optimizer, "learning_rate", 0.0)),
-        schedule=run.schedule.kind,
+        schedule=run.settings.schedule.kind,
         epochs=run.epochs,
         batch_size=run.plan.batch_size,
         clip_norm=run.plan.clip_norm,

@@ -64,7 +64,7 @@ def code_of(plan: Planned, everything: Data, source: str) -> str:
     if network.loss.targets == "real":
         given += ["scale_targets=True"]
     if settings.clip_norm is not None:
-        given += [f"clip_norm={settings.clip_norm}"]
+        given += [f"clip={settings.clip_norm}"]
     if settings.patience is not None:
         given += [f'callbacks=[EarlyStopping("val_loss", {settings.patience})]']
     lines += ["history = model.fit(", f"    {X},", f"    {y},", *(f"    {each}," for each in given), ")"]

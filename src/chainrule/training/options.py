@@ -1,0 +1,179 @@
+"""The arguments of `fit`: those that belong together as one object, and all of them as one."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypedDict
+
+from chainrule.core.settings import check_number
+from chainrule.data.samples import Samples
+from chainrule.data.source import Source
+from chainrule.errors import instead
+from chainrule.formulas.optimizers import AnyOptimizer
+from chainrule.formulas.schedules import Schedule
+from chainrule.training.without_backprop import Method
+
+EngineName = Literal["auto", "native", "reference", "xla"]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Bounds on the gradient g of a step, before the optimizer takes it.
+
+        model.fit(X, y, clip=Clip(norm=1.0))  # the same as clip=1.0
+
+    value: largest absolute value of each component:  g_i <- max(-value, min(g_i, value))
+    norm: largest Euclidean norm of g, all layers together:  g <- g min(1, norm / ||g||)
+    Both are in the units of the gradient, value first; None for no bound. Raises ConfigError unless they are above 0.
+    Source: Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks, 2013, algorithm 1.
+    """
+
+    norm: float | None = None
+    value: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        for name in ("norm", "value"):
+            bound = getattr(self, name)
+            if bound is not None:
+                also, text = instead(", or None", ""), f"{name} of Clip"
+                bound = check_number(bound, f"clip_{name}", above=0, also=also, text=text)
+            object.__setattr__(self, name, bound)
+
+    @classmethod
+    def of(cls, given: Clip | float | None) -> Clip:
+        """Return the bounds of an argument: a number is that of the norm."""
+        return given if isinstance(given, Clip) else cls(given)
+
+
+FACTORS = {"decay": "weight_decay", "dropout": "dropout", "smoothing": "label_smoothing"}
+"""The factors of a step's settings, each with the setting that it multiplies, as `Schedules` names it."""
+
+
+@dataclass(frozen=True)
+class Schedules:
+    """Schedules of the settings that may change from step to step: each is multiplied by its schedule's factor.
+
+        model.fit(X, y, optimizer=AdamW(1e-3), schedule=Schedules(OneCycle(), weight_decay="cosine"))
+
+    learning_rate: of the optimizer's learning rate, as schedule=OneCycle() alone.
+    weight_decay: of the optimizer's weight decay, which the factor of the learning rate multiplies too.
+    dropout: of the rate of every Dropout.  label_smoothing: of the loss's label smoothing.
+    Each is a schedule or its name; None for a constant. Factors other than the learning rate's lie from 0 to 1.
+    """
+
+    learning_rate: Schedule | str | None = None
+    weight_decay: Schedule | str | None = None
+    dropout: Schedule | str | None = None
+    label_smoothing: Schedule | str | None = None
+
+    @classmethod
+    def of(cls, given: Schedules | Schedule | str | None) -> Schedules:
+        """Return the schedules of an argument: a single one is that of the learning rate."""
+        return given if isinstance(given, Schedules) else cls(given)
+
+
+@dataclass(frozen=True)
+class Compute:
+    """How the steps of a training are computed: by which engine, where, how precisely, and by which processes.
+
+        model.fit(X, y, engine=Compute("xla", device="cuda:0"))
+        model.fit(X, y, engine=Compute(precision="bf16"))
+
+    engine: "native" for C++, "reference" for NumPy, "xla" for what JAX compiles, or "auto" for the first that supports
+        the network; engine="native" alone is the same as Compute("native").
+    device: what the xla engine trains on, as "cpu", "gpu" or "cuda:0"; None for JAX's choice.
+    precision: "bf16" to round the factors of matrix products to bfloat16, with sums and weights in float32 (native
+        engine only; faster on processors with AVX-512 BF16); None for the model's own.
+    shards: the parts of each batch, a power of two, which the processes of `chainrule.distributed` share: the bits
+        depend on the shards, not on who has which. Batch normalization takes its statistics of a shard. None for 8
+        after `distributed.initialize()`, else for whole batches.
+    reduce: how processes sum the gradients of their shards. "tree" has the same bits for any number of processes;
+        "psum" leaves the order to JAX, which sends less between many of them, and gives each one shard unless `shards`
+        says otherwise; the bits then depend on their number.
+    group: of an `Ensemble` on the xla engine, how many members one program trains side by side; None for one by one. It
+        is for GPUs, whose launches take longer than the steps of a small network: on processors it is no faster.
+        Results agree to rounding.
+    `fit` checks them with the rest of its arguments.
+    """
+
+    engine: EngineName = "auto"
+    device: str | None = None
+    precision: Literal["bf16"] | None = None
+    shards: int | None = None
+    reduce: Literal["tree", "psum"] = "tree"
+    group: int | None = None
+
+    @classmethod
+    def of(cls, given: Compute | EngineName) -> Compute:
+        """Return how to compute from an argument: a name is that of the engine."""
+        return given if isinstance(given, Compute) else cls(given)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """The arguments of `Model.fit` and `Ensemble.fit` beside the samples, as they were given; see there."""
+
+    epochs: int
+    batch_size: int | None
+    optimizer: AnyOptimizer | str | None
+    schedule: Schedules
+    validation_data: tuple[Any, Any] | Samples | Source | None
+    validation_fraction: float | None
+    sample_weight: Any
+    class_weight: Mapping[Any, float] | str | None
+    metrics: Iterable[str] | None
+    callbacks: Iterable[Any]
+    scale_targets: bool | str | None
+    shuffle: bool
+    clip: Clip
+    resume: str | os.PathLike[str] | None
+    verbose: int
+    engine: Compute
+    method: Method | str | None = None
+
+
+class Former(TypedDict, total=False):
+    """Arguments of `fit` that are fields of an object now; they are accepted until version 0.2."""
+
+    clip_norm: float | None
+    clip_value: float | None
+    decay_schedule: Schedule | str | None
+    dropout_schedule: Schedule | str | None
+    smoothing_schedule: Schedule | str | None
+    precision: Literal["bf16"] | None
+    device: str | None
+    shards: int | None
+    reduce: Literal["tree", "psum"]
+    group: int | None
+
+
+NEW = {
+    "clip_norm": ("clip", "norm"),
+    "clip_value": ("clip", "value"),
+    "decay_schedule": ("schedule", "weight_decay"),
+    "dropout_schedule": ("schedule", "dropout"),
+    "smoothing_schedule": ("schedule", "label_smoothing"),
+    **{name: ("engine", name) for name in ("precision", "device", "shards", "reduce", "group")},
+}
+"""Of each former argument the one that took its place, and the field of its object."""
+
+
+def with_former(options: FitOptions, former: Former) -> FitOptions:
+    """Return the options with those given by a former argument, each of which warns. Raises TypeError for others."""
+    for name, value in former.items():
+        if name not in NEW:
+            raise TypeError(f"fit() got an unexpected keyword argument {name!r}")
+        argument, field = NEW[name]
+        owner = getattr(options, argument)
+        kind = type(owner).__name__
+        warnings.warn(
+            f"fit({name}=...) is now fit({argument}={kind}({field}=...)), and will be refused from version 0.2 on.",
+            FutureWarning,
+            stacklevel=3,
+        )
+        options = replace(options, **{argument: replace(owner, **{field: value})})
+    return options
