@@ -13,7 +13,6 @@ import pytest
 from chainrule.errors import FormatError
 from chainrule.studio.page import assets as module
 from chainrule.studio.page.assets import LANGUAGES, TYPES, VERSION, assets, merge, modules, texts
-from chainrule.studio.page.linker import link
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "src" / "chainrule" / "studio" / "web"
@@ -66,7 +65,6 @@ def test_the_module_of_texts_has_them_all():
     assert content.startswith(start) and content.endswith(end)
     assert json.loads(content[len(start) : -len(end)]) == {key: dict(text) for key, text in texts().items()}
     assert len(texts()) > 100 and all(tuple(text) == LANGUAGES for text in texts().values())
-    link("texts.js", modules())
 
 
 @pytest.fixture

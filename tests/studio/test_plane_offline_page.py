@@ -13,7 +13,7 @@ from chainrule.model import Model
 from chainrule.studio.commands import find
 from chainrule.studio.page.assets import modules
 from chainrule.studio.page.export import offline_page
-from chainrule.studio.page.linker import link
+from chainrule.studio.page.join import join
 from chainrule.studio.points import KINDS, points
 from chainrule.studio.screens.plane.commands import plane_of
 from chainrule.studio.screens.plane.network import (
@@ -46,7 +46,7 @@ window.plane = { generator, purposeful, drawPoints, trained(settings, epochs) {
 def page(browser: Browser) -> Iterator[Page]:
     page = browser.new_page()
     page.set_content("<p>")
-    page.add_script_tag(content=link("entry.js", {**modules(), "entry.js": ENTRY}))
+    page.add_script_tag(content=join("entry.js", {**modules(), "entry.js": ENTRY}))
     yield page
     page.close()
 

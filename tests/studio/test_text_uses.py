@@ -7,15 +7,11 @@ begin as one of PREFIXES does.
 from __future__ import annotations
 
 import functools
-import io
 import re
-import tokenize as python_tokens
-from ast import literal_eval
 from collections.abc import Iterator
 from pathlib import Path
 
 from chainrule.studio.page.assets import modules, texts
-from chainrule.studio.page.tokens import Token, tokenize
 
 STUDIO = Path(__file__).parents[2] / "src" / "chainrule" / "studio"
 
@@ -39,48 +35,41 @@ PREFIXES = (
 VOCABULARY = ("common.", "word.")
 """Texts that any screen may take, whether one does or not."""
 
-KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
+KEY = r"[a-z0-9_]+(?:\.[a-z0-9_]+)+"
+QUOTED = re.compile(rf"'({KEY})'|`([^`$]+)(\$[^`]*)?`")
+"""A key between apostrophes, or a template: how it begins, and what it is put together with."""
+ASKS = re.compile(r"(?<![.\w])(?:t\(|texts\[)")
+PIECE = re.compile(r"'(?:[^'\\\n]|\\.)*'|`[^`]*`|[][(){},]")
+"""A string or a template, in which brackets do not count, or what begins or ends an argument."""
 KEYS = sorted(texts())
 
 
-def arguments(tokens: list[Token], opening: int) -> list[list[Token]]:
-    """The tokens of each argument of a call."""
-    found: list[list[Token]] = [[]]
-    depth = len(tokens[opening].inside) + 1
-    for token in tokens[opening + 1 : tokens[opening].match]:
-        if token.text == "," and len(token.inside) == depth:
-            found.append([])
-        else:
-            found[-1].append(token)
-    return found
+def argument(text: str, at: int) -> str:
+    """What stands from a place to the comma or the bracket that ends an argument."""
+    depth = 0
+    for piece in PIECE.finditer(text, at):
+        depth += (piece[0] in "([{") - (piece[0] in ")]}")
+        if depth < 0 or (depth == 0 and piece[0] == ","):
+            return text[at : piece.start()]
+    return text[at:]
 
 
 def asked(text: str) -> Iterator[tuple[int, str, bool]]:
     """The keys that a module asks for, by t(store, key) or texts[key]: line, the key or how it begins, is it whole."""
-    tokens = tokenize(text)
-    for i, token in enumerate(tokens[:-1]):
-        parts: list[Token] = []
-        if (token.text, tokens[i + 1].text) == ("t", "(") and tokens[i - 1].text not in (".", "function"):
-            parts = [*arguments(tokens, i + 1), []][1]  # a call of one argument is of another t
-        elif (token.text, tokens[i + 1].text) == ("texts", "["):
-            parts = arguments(tokens, i + 1)[0]
-        for part in parts:
-            if part.kind == "string" and KEY.fullmatch(part.text[1:-1]):
-                yield part.line, part.text[1:-1], True
-            elif part.kind == "template" and part.text.startswith("`"):
-                yield part.line, part.text.strip("`").removesuffix("${"), part.text.endswith("`")
+    for found in ASKS.finditer(text):
+        at = found.end()
+        if found[0] == "t(":
+            at += len(argument(text, at))
+            if text[at] != ",":  # of another t, which has one argument
+                continue
+            at += 1
+        for key, template, parts in QUOTED.findall(argument(text, at)):
+            yield text.count("\n", 0, at) + 1, key or template, not parts
 
 
-def strings(path: Path) -> set[str]:
-    """Every whole string of a module, in JavaScript or in Python."""
-    text = path.read_text("utf-8")
-    if path.suffix == ".js":
-        return {token.text[1:-1] for token in tokenize(text) if token.kind in ("string", "template")}
-    found = python_tokens.generate_tokens(io.StringIO(text).readline)
-    plain = [
-        token.string for token in found if token.type == python_tokens.STRING and token.string[0] not in "fF"
-    ]
-    return {str(literal_eval(string)) for string in plain}
+def quoted(path: Path) -> set[str]:
+    """Every string of a module that has the form of a key, in JavaScript or in Python."""
+    return set(re.findall(rf"['\"`]({KEY})['\"`]", path.read_text("utf-8")))
 
 
 @functools.cache
@@ -107,7 +96,7 @@ def test_keys_of_parts_begin_as_declared():
 
 def test_every_key_is_in_use():
     """A key that is written anywhere counts: it may reach t() by way of a variable."""
-    written = set().union(*(strings(path) for path in STUDIO.rglob("*") if path.suffix in (".js", ".py")))
+    written = set().union(*(quoted(path) for path in STUDIO.rglob("*") if path.suffix in (".js", ".py")))
     unused = [key for key in KEYS if key not in written and not key.startswith(PREFIXES + VOCABULARY)]
     assert unused == [], "use them, or take them out"
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from chainrule import Dense, Model, Network, ReLU, SoftmaxCrossEntropy
-from chainrule.studio import notebook
 
 pytestmark = pytest.mark.browser
 
@@ -115,9 +114,3 @@ def test_it_ends_with_its_cell(shown):
     page, _, _ = shown
     page.evaluate("window.controller.abort()")
     assert page.evaluate("[window.kernel.count('msg:custom'), window.kernel.count('change:boot')]") == [0, 0]
-
-
-def test_the_module_is_the_same_each_time():
-    assert notebook.link("widget.js", notebook.modules(), default=("render",)) == str(
-        notebook.StudioView._esm
-    )

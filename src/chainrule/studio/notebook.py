@@ -23,7 +23,7 @@ from chainrule.studio.commands import answered
 from chainrule.studio.messages import Call, pack, parse
 from chainrule.studio.page import export  # noqa: F401 (it registers its command)
 from chainrule.studio.page.assets import assets, modules
-from chainrule.studio.page.linker import link
+from chainrule.studio.page.join import join
 from chainrule.studio.screens.model import arrays_of, described, get_data, shown_part
 from chainrule.studio.studio import Studio
 from chainrule.training.callbacks import Callback
@@ -54,7 +54,7 @@ class StudioView(anywidget.AnyWidget):
     X, y: samples to choose from.  screen: draw, backprop, neurons, why or another one.  lang: en or zh.
     """
 
-    _esm = link("widget.js", modules(), default=("render",))
+    _esm = join("widget.js", modules(), default="render")
     _css = assets()["style.css"].content.decode()
     boot = traitlets.Bytes().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)

@@ -152,7 +152,7 @@ def assets() -> Mapping[str, Asset]:
 
 @cache
 def modules() -> Mapping[str, str]:
-    """Return the text of every JavaScript module by its path, as `chainrule.studio.page.linker.link` takes them."""
+    """Return the text of every JavaScript module by its path, as `chainrule.studio.page.join.join` takes them."""
     return MappingProxyType(
         {path: asset.content.decode() for path, asset in assets().items() if path.endswith(".js")}
     )

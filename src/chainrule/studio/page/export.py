@@ -18,7 +18,7 @@ from chainrule.studio.commands import command, find
 from chainrule.studio.exports import EXPORTS, Exported, KeptAnswer
 from chainrule.studio.messages import pack
 from chainrule.studio.page.assets import assets, modules
-from chainrule.studio.page.linker import link
+from chainrule.studio.page.join import join
 from chainrule.studio.screens.model import described, get_data, samples, shown_part
 from chainrule.studio.studio import Studio
 
@@ -137,7 +137,7 @@ def _call(call: list[Any]) -> tuple[str, dict[str, Any]]:
 @cache
 def page_script() -> str:
     """Return the page's modules as one script."""
-    return link("offline.js", modules())
+    return join("offline.js", modules())
 
 
 @cache

@@ -1,0 +1,59 @@
+"""The page's ES modules as one script, for a notebook's widget and for a page that is opened from a file.
+
+Neither can load a module by a relative path. Each module becomes a function that returns what it exports, called
+behind those that it imports from:
+
+    $modules['screens/draw.js'] = (() => {
+    const { h, fill: put } = $modules['dom.js'];
+    ...
+    return { draw, url };
+    })();
+
+The two statements are found by their form, to which the modules keep, each on a line of its own:
+
+    import { h, fill as put } from '../dom.js';
+    export function draw      export async function draw      export class Draw      export const url
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from graphlib import TopologicalSorter
+
+IMPORT = re.compile(r"^import \{ (.+) \} from '(\..+)';$", re.MULTILINE)
+EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) (\w+))", re.MULTILINE)
+
+
+def imports(path: str, text: str) -> list[tuple[str, str]]:
+    """Return the path that each import statement of a module reads from, and the names as they stand in it."""
+    folder = posixpath.dirname(path)
+    return [(posixpath.normpath(posixpath.join(folder, at)), names) for names, at in IMPORT.findall(text)]
+
+
+def join(entry: str, modules: Mapping[str, str], *, default: str = "") -> str:
+    """Return a script that does what a module and all that it imports do.
+
+    entry: the module's path.  modules: the text of each module by its path, as "screens/draw.js".
+    default: a name that the entry exports. With it the script is a module that ends in `export default {name}`, as
+    anywidget expects; without it, it may stand between <script> and </script>.
+    """
+    needed: dict[str, list[str]] = {}
+    left = [entry]
+    while left:
+        path = left.pop()
+        needed[path] = [at for at, _ in imports(path, modules[path])]
+        left += [at for at in needed[path] if at not in needed]
+    parts = ["'use strict';", "const $modules = {};"]
+    for path in TopologicalSorter(needed).static_order():
+        exports = ", ".join(EXPORT.findall(modules[path]))
+        takes = [
+            f"const {{ {names.replace(' as ', ': ')} }} = $modules['{at}'];"
+            for at, names in imports(path, modules[path])
+        ]
+        body = EXPORT.sub("", IMPORT.sub("", modules[path])).strip("\n")
+        parts += [f"$modules['{path}'] = (() => {{", *takes, body, f"return {{ {exports} }};", "})();"]
+    if default:
+        return "\n".join([*parts, f"export default {{ {default}: $modules['{entry}'].{default} }};", ""])
+    return "\n".join(["(() => {", *parts, "})();", ""])
