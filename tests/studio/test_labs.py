@@ -21,7 +21,6 @@ from chainrule.network.network import Network
 from chainrule.studio import screens
 from chainrule.studio.commands import COMMANDS, find
 from chainrule.studio.messages import pack
-from chainrule.studio.screens.labs.methods import SIZES
 from chainrule.studio.screens.labs.side_by_side import SideBySide
 from chainrule.studio.studio import Studio
 
@@ -111,7 +110,7 @@ def by_fit(name: str, passes: int, seed: int) -> tuple[float, int]:
     """The loss and the steps of a method of the laboratory's own runs, with the walks used up."""
     train, test = samples()
     network = Network(49, [Dense(8), Tanh(), Dense(10)], SoftmaxCrossEntropy())
-    course = run(MethodTask(network, train, test), ARMS[name], SIZES[name], seed, passes, looks=0)
+    course = run(MethodTask(network, train, test), ARMS[name], ARMS[name].tuned, seed, passes, looks=0)
     return course.loss[-1], course.steps
 
 
@@ -236,4 +235,4 @@ def test_bad_input_is_refused_in_a_sentence(studio: Seen, name: str, given: dict
     with pytest.raises(ConfigError, match=says):
         ask(studio, name, **given)
     assert ask(studio, name.replace("start", "get")) is None and not alive()
-    assert Adam(SIZES["spsa"]).learning_rate == 0.03
+    assert Adam(ARMS["spsa"].tuned).learning_rate == 0.03

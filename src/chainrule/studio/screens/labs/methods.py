@@ -22,20 +22,6 @@ from chainrule.training.without_backprop.landscape import walk_back_cost
 from chainrule.views import words
 from chainrule.views.words.facts import best_forward
 
-SIZES: dict[str, float] = {
-    "backpropagation": 0.1,
-    "central_differences": 0.1,
-    "forward_differences": 0.1,
-    "forward_gradient": 0.03,
-    "spsa": 0.03,
-    "openai_es": 0.1,
-    "cma_es": 0.3,
-    "random_search": 0.01,
-    "feedback_alignment": 0.03,
-    "random_features": 0.03,
-    "none": 0.1,
-}
-"""The step size of each method: what the laboratory's tuning chose at seed 0 and a budget of 1."""
 EPOCHS = 100_000
 LOOKS = 60
 
@@ -119,7 +105,8 @@ class MethodRun(SideBySide):
     def train(self, arm: str) -> None:
         """Train by one method until its walks are used up."""
         train, test = self.data
-        size, method = SIZES[arm], ARMS[arm].make(SIZES[arm])
+        size = ARMS[arm].tuned
+        method = ARMS[arm].make(size)
         model = Model(network_of(self.depth, self.activation), seed=self.seed, dtype="float64")
         budget, engine = PassBudget(self.budget), ENGINES["reference"]
 
@@ -173,7 +160,7 @@ class MethodRun(SideBySide):
 
     def python(self) -> str:
         """Return the program that trains by the same methods to the same numbers."""
-        names = {arm: SIZES[arm] for arm in self.arms}
+        names = {arm: ARMS[arm].tuned for arm in self.arms}
         layers = ", ".join(
             f"Dense({HIDDEN}), {ACTIVATIONS[self.activation].__name__}()" for _ in range(self.depth)
         )
