@@ -44,8 +44,8 @@ def drawn(page: Any, index: int) -> dict[str, Any]:
     """A neuron of dense_1 in the picture without connections: its pixel, its colour, and what is picked there."""
     return page.evaluate(
         f"""(index) => {{
-          const {{ get }} = chainrule.store, neuron = {{ link: 'dense_1', index }};
-          {VIEW}.draw({{ network: get('network'), x: get('sample').x, edges: false }});
+          const neuron = {{ link: 'dense_1', index }}, scene = {VIEW}.scene();
+          scene.edges = scene.layers.map(() => []);
           {VIEW}.render();
           const painter = {VIEW}.painter(), [x, y] = {VIEW}.place(neuron), {{ canvas }} = painter;
           const ratio = canvas.width / canvas.clientWidth, pixel = new Uint8Array(4), gl = canvas.getContext('webgl2');

@@ -23,6 +23,12 @@ from studio_pages import Pages, settle, studio_pages
 
 pytestmark = pytest.mark.browser
 VIEW = "document.querySelector('[data-test=network]').view"
+SHOW = f"""async (x) => {{
+  const {{ store }} = chainrule, main = document.querySelector('script').src;
+  const {{ passOf }} = await import(new URL('layers.js', main));
+  {VIEW}.show(passOf(store, store.get('network'), x));
+}}"""
+"""The picture of other inputs than the screen's."""
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +144,7 @@ def test_the_page_computes_every_kind_of_link(browser):
                     step["from" if kind in (*ACTIVATIONS, "parametric_activation") else "a"], trace.z[name][0]
                 ), name
             assert close(found["softmax_1"]["a"], model.outputs(x32[None])[0])
-            page.evaluate(f"(x) => {VIEW}.draw({{network: chainrule.store.get('network'), x}})", x32.tolist())
+            page.evaluate(SHOW, x32.tolist())
             assert {
                 "piecewise_linear_embedding_1",
                 "dropout_1",
@@ -166,7 +172,7 @@ def test_the_page_looks_up_an_embedding(browser):
             trace, found = model.trace(x32, 0, training=False), forward(page, x32)
             assert close(found["embedding_1"]["a"], trace.z["embedding_1"][0])
             assert close(found["dense_2"]["a"], model.outputs(x32[None])[0])
-            page.evaluate(f"(x) => {VIEW}.draw({{network: chainrule.store.get('network'), x}})", x32.tolist())
+            page.evaluate(SHOW, x32.tolist())
             assert close(layers(page)["embedding_1"], trace.a["embedding_1"][0])
         for screen in ("backprop", "neurons", "why"):
             with pages.open(screen) as other:
@@ -497,36 +503,6 @@ def test_one_scale_for_all_layers_or_one_for_each(pages: Pages):
         page.locator("[data-test=by-layer]").check()
         settle(page)
         assert scales()[1] != scales()[2]
-
-
-def test_edges_and_neurons_of_the_caller_are_marked(pages: Pages):
-    with pages.open() as page:
-        marks = {
-            "edges": [
-                {
-                    "from": {"link": "dense_1", "index": 2},
-                    "to": {"link": "dense_2", "index": 5},
-                    "color": "#ff0000",
-                }
-            ],
-            "neurons": [{"link": "dense_1", "index": 2, "color": "#00ff00"}, {"link": "nowhere", "index": 0}],
-        }
-        count = page.evaluate(
-            f"""(marks) => {{
-              const count = () => {{
-                const canvas = document.querySelector('[data-test=network] canvas');
-                const {{ data }} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-                const pixels = [...new Uint32Array(data.buffer)];
-                return [0xff0000ff, 0xff00ff00].map((color) => pixels.filter((pixel) => pixel === color).length);
-              }};
-              const before = count();
-              {VIEW}.draw({{ network: chainrule.store.get('network'), x: chainrule.store.get('sample').x, marks }});
-              {VIEW}.render();
-              return [before, count()];
-            }}""",
-            marks,
-        )
-        assert count[0] == [0, 0] and count[1][0] > 30 and count[1][1] > 5
 
 
 # --- the page

@@ -62,6 +62,21 @@ def test_a_page_from_the_disk(browser_page, tmp_path):
     assert found == pytest.approx(studio.model.outputs(x[None])[0].tolist(), rel=1e-5)
 
 
+def test_a_page_in_a_frame_of_its_own_origin(browser_page):
+    """As JupyterLab shows an HTML file: sandboxed, without an address and an origin."""
+    studio = made()
+    content = offline_page(studio, {"screen": "draw", "lang": "en"}, [])
+    browser_page.set_content("<iframe sandbox='allow-scripts' width=1200 height=800></iframe>")
+    browser_page.evaluate("(page) => { document.querySelector('iframe').srcdoc = page; }", content.decode())
+    shown = browser_page.frame_locator("iframe")
+    shown.locator("[data-test=features] input[type=number]").nth(1).fill("0.75")
+    frame = browser_page.frames[1]
+    frame.evaluate("window.chainrule.idle()")
+    x = np.array(frame.evaluate("[...window.chainrule.store.get('sample').x]"))
+    assert x[1] == 0.75
+    assert shown.locator("[data-test=prediction]").inner_text() == str(studio.model.outputs(x[None]).argmax())
+
+
 def test_what_goes_with_it(browser_page, tmp_path):
     """The first samples, the answers that were asked for, and nothing that changes anything."""
     studio = made()

@@ -40,6 +40,7 @@ export function arrange(layers, width, height, { right = 70 } = {}) {
 }
 
 // The middle of a neuron.
+/** @returns {[number, number]} */
 export function middle({ x, y, cell, columns }, index) {
   return [x + ((index % columns) + 0.5) * cell, y + (Math.floor(index / columns) + 0.5) * cell];
 }

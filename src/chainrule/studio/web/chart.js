@@ -13,7 +13,7 @@ function stepOf(low, high, most) {
 }
 
 // The round numbers of an axis from low to high, about `most` of them.
-export function ticks(low, high, most) {
+function ticks(low, high, most) {
   if (!(high > low)) return [low];
   const step = stepOf(low, high, most), found = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; ++k) found.push(k * step);
@@ -68,7 +68,8 @@ export function rounded(low, high, isLog) {
 
 // series: [{name, x, y, color?, dashed?}], x and y arrays of numbers. Options: logY, from (a number that y's axis includes), until (one that x's axis reaches from 0), yLabel, xLabel, marks: [x].
 // Returns {element, draw(series, options)}; draw returns whether the picture has changed.
-export function lineChart(store, { label, height = 200 } = {}) {
+/** @param {import('./store.js').Store} store  @param {{label: string, height?: number}} options */
+export function lineChart(store, { label, height = 200 }) {
   const canvas = h('canvas.chart', { role: 'img', 'aria-label': label, style: { height: `${height}px` } });
   const anew = h('canvas');   // a picture that is begun anew is drawn here: the screen may show what is on the other at any time
   const tip = h('div.chart-tip', { hidden: true });
@@ -201,6 +202,7 @@ export function lineChart(store, { label, height = 200 } = {}) {
   return { element, draw, stop: () => resized.disconnect() };
 }
 
+/** @param {import('./store.js').Store} store */
 export function legend(store, names) {
   const colors = lineColors[store.get('theme')];
   return h('div.legend', names.map((name, i) => h('span', h('i', { style: { background: colors[i % colors.length] } }), name)));

@@ -44,6 +44,21 @@ export function sharePlace(value, scale) {
   return Math.max(0, Math.min(255, Math.round((255 * value) / (scale || 1))));
 }
 
+// The places of all of an array, as signedPlace and sharePlace have them.
+export function placesOf(values, scale, isSigned) {
+  const places = new Uint8ClampedArray(values.length), zero = isSigned ? 127.5 : 0, most = 255 - zero, by = scale || 1;
+  for (let i = 0; i < values.length; ++i) places[i] = Math.round(zero + (most * values[i]) / by);
+  return places;
+}
+
+const written = new WeakMap();
+
+// A table's colours as a canvas takes them.
+export function cssOf(lookup) {
+  if (!written.has(lookup)) written.set(lookup, Array.from(lookup, css));
+  return written.get(lookup);
+}
+
 export function css(color) {
   return `rgb(${color & 255} ${(color >> 8) & 255} ${(color >> 16) & 255})`;
 }

@@ -76,6 +76,7 @@ function sheets(layers, aspect) {
 }
 
 // A painter, as flat.js has it.
+/** @type {import('./netview.js').MakePainter} */
 export function depthPainter(store, { height: most, redraw }) {
   const canvas = h('canvas.depth'), names = h('div.depth-names', { 'aria-hidden': 'true' }), element = h('div.depth-box', canvas, names);
   const gl = canvas.getContext('webgl2', { antialias: true, premultipliedAlpha: true });
@@ -106,6 +107,7 @@ export function depthPainter(store, { height: most, redraw }) {
     gl.bufferData(gl.ARRAY_BUFFER, data, gl.DYNAMIC_DRAW);
   };
 
+  /** @returns {[number, number, number]} */
   function spot(place, index) {
     const [z, y] = middle(places[place], index);
     return [places[place].depth, -y, z];
@@ -129,7 +131,7 @@ export function depthPainter(store, { height: most, redraw }) {
 
   // How far away and how far to the side the camera must be for all sheets to be seen at first.
   function fit() {
-    const corners = places.flatMap(({ x, y, depth }) => [[depth, y - 0.22, x], [depth, y, -x], [depth, -y, x], [depth, -y + 0.3, -x]]);
+    const corners = places.flatMap(({ x, y, depth }) => /** @type {[number, number, number][]} */ ([[depth, y - 0.22, x], [depth, y, -x], [depth, -y, x], [depth, -y + 0.3, -x]]));
     for (let away = 1; away < 60; away *= 1.04) {
       const m = multiply(perspective(FIELD, width / height, 0.05, 100), view(YAW, PITCH, away));
       const seen = corners.map((corner) => project(m, corner, 2, 2)), xs = seen.map(([x]) => x), ys = seen.map(([, y]) => y);
@@ -149,13 +151,12 @@ export function depthPainter(store, { height: most, redraw }) {
   function edges(scene) {
     const found = [], asked = scene.hover || scene.selected, [below, above] = EDGE[store.get('theme')];
     const add = (from, to, [r, g, b], alpha) => found.push({ from, to, color: [r, g, b, Math.round(255 * Math.min(1, alpha))] });
-    const faded = asked || scene.marks.edges.length ? 0.22 : 1;
+    const faded = asked ? 0.22 : 1;
     scene.edges.forEach((list, to) => {
       const reveal = Math.max(0, Math.min(1, scene.progress - to + 1));
       for (const { from, i, j, share } of list) add(spot(from, i), spot(to, j), share < 0 ? below : above, faded * reveal * (0.06 + 0.7 * Math.abs(share)));
     });
     for (const { from, to, i, j, share } of asked ? incoming(scene, asked) : []) add(spot(from, i), spot(to, j), share < 0 ? below : above, 0.12 + 0.88 * Math.abs(share));
-    for (const { from, to } of scene.marks.edges) add(spot(from.place, from.index), spot(to.place, to.index), below, 1);
     scene.layers.forEach(({ shape }, place) => {   // round a picture, which may be as light as the ground
       const { x, y, depth } = places[place], corners = [[depth, -y, x], [depth, -y, -x], [depth, y, -x], [depth, y, x]];
       if (shape) corners.forEach((corner, k) => add(corner, corners[(k + 1) % 4], FRAME[store.get('theme')], 1));
@@ -168,13 +169,13 @@ export function depthPainter(store, { height: most, redraw }) {
   function colors(scene) {
     const out = new Uint32Array(scene.layers.reduce((sum, layer) => sum + layer.width, 0));
     let k = 0;
-    scene.shades.forEach(({ lookup, array, at }, place) => {
+    scene.shades.forEach(({ lookup, places: shades }, place) => {
       const alpha = Math.round(255 * (0.15 + 0.85 * Math.max(0, Math.min(1, scene.progress - place + 1))));
-      for (let j = 0; j < array.length; ++j, ++k) out[k] = (lookup[at(array[j])] & 0xffffff) | (alpha << 24);
+      for (let j = 0; j < shades.length; ++j, ++k) out[k] = (lookup[shades[j]] & 0xffffff) | (alpha << 24);
     });
     const start = (place) => scene.layers.slice(0, place).reduce((sum, layer) => sum + layer.width, 0);
     const [below, above] = EDGE[store.get('theme')].map(([r, g, b]) => 0xff000000 | (b << 16) | (g << 8) | r);
-    for (const mark of [...scene.marks.neurons, scene.selected].filter(Boolean)) out[start(mark.place) + mark.index] = below;
+    if (scene.selected) out[start(scene.selected.place) + scene.selected.index] = below;
     if (scene.hover) out[start(scene.hover.place) + scene.hover.index] = above;
     return out;
   }

@@ -35,10 +35,16 @@ function background(grey, height, width) {
 
 // 0 at the border, 1 where the ink is strongest; null for a blank picture.
 function stretch(grey, height, width, { level, light }) {
-  const away = Float32Array.from(grey, (value) => (light ? level - value : value - level));
-  const grain = Math.max(-quantile(border(away, height, width), 0.1), 0), peak = away.reduce((most, value) => Math.max(most, value), -Infinity);
+  const ink = new Float32Array(grey.length);
+  let peak = -Infinity;
+  for (let i = 0; i < grey.length; ++i) {
+    ink[i] = light ? level - grey[i] : grey[i] - level;
+    peak = Math.max(peak, ink[i]);
+  }
+  const grain = Math.max(-quantile(border(ink, height, width), 0.1), 0);
   if (peak - grain < MIN_CONTRAST) return null;
-  return away.map((value) => Math.min(1, Math.max(0, (value - grain) / (peak - grain))));
+  for (let i = 0; i < ink.length; ++i) ink[i] = Math.min(1, Math.max(0, (ink[i] - grain) / (peak - grain)));
+  return ink;
 }
 
 // The box around all ink but isolated specks: {values, height, width}.

@@ -1,5 +1,8 @@
 // Elements from calls: h('button.primary', {onclick: f}, 'text', child). Text is text: no markup is ever read.
 
+/** @typedef {Record<string, any>} Props  attributes, listeners as onclick, `style` and `dataset` as objects */
+
+/** @param {any} element  @param {Props} props */
 function assign(element, props) {
   for (const [name, value] of Object.entries(props)) {
     if (value === null || value === undefined || value === false) continue;
@@ -18,6 +21,7 @@ function append(element, children) {
   }
 }
 
+/** @param {string | null} namespace  @param {string} selector  @param {any[]} rest */
 function make(namespace, selector, rest) {
   const [tag, ...classes] = selector.split('.');
   const element = namespace ? document.createElementNS(namespace, tag) : document.createElement(tag || 'div');
@@ -28,14 +32,17 @@ function make(namespace, selector, rest) {
   return element;
 }
 
+/** @param {string} selector  @param {...any} rest  @returns {any} */
 export function h(selector, ...rest) {
   return make(null, selector, rest);
 }
 
+/** @param {string} selector  @param {...any} rest  @returns {any} */
 export function svg(selector, ...rest) {
   return make('http://www.w3.org/2000/svg', selector, rest);
 }
 
+/** @param {string} selector  @param {...any} rest  @returns {any} */
 export function math(selector, ...rest) {
   return make('http://www.w3.org/1998/Math/MathML', selector, rest);
 }
@@ -58,3 +65,6 @@ export function write(element, text) {
     if (node.data !== text) node.data = text;
   } else element.textContent = text;
 }
+
+// What has the focus.
+export const focused = () => /** @type {HTMLElement} */ (document.activeElement);

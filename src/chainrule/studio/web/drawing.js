@@ -10,7 +10,7 @@ export function inkOf(network) {
 }
 
 // x: the inputs; most: the value of full ink. null where there is nothing on it.
-export function packDrawing(x, most) {
+function packDrawing(x, most) {
   const shades = Array.from(x, (value) => Math.max(0, Math.min(SHADES, Math.round((SHADES * value) / most))));
   if (!shades.some((shade) => shade > 0)) return null;
   let bytes = '';
@@ -24,7 +24,7 @@ export function packDrawing(x, most) {
 }
 
 // The inputs again, or null for a text that is not a drawing of so many.
-export function unpackDrawing(text, inputs, most) {
+function unpackDrawing(text, inputs, most) {
   const x = new Float32Array(inputs);
   if (!/^[\w-]+$/.test(text) || text.length % 4 === 1) return null;
   const bytes = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
@@ -39,6 +39,7 @@ export function unpackDrawing(text, inputs, most) {
 }
 
 // The drawing of the address, for a network that takes it, as a part of the state; nothing where there is a sample.
+/** @param {import('./store.js').Store} store */
 export function drawnIn(store, network) {
   const text = store.get('sample.drawn'), index = store.get('sample.index');
   if (store.get('sample') || typeof text !== 'string' || Number.isInteger(index) || !network || !network.model.shape) return {};
@@ -47,6 +48,7 @@ export function drawnIn(store, network) {
 }
 
 // Keeps what is drawn, and is none of the data's samples, in the address.
+/** @param {import('./store.js').Store} store */
 export function keepDrawing(store) {
   let timer = 0;
   const keep = () => {

@@ -1,6 +1,6 @@
 // The flat picture of a network on a canvas: each layer a grid of points, and the strongest connections between them.
 import { h } from './dom.js';
-import { css } from './colors.js';
+import { cssOf } from './colors.js';
 import { arrange, middle, neuronAt, neighbour, beside } from './arrange.js';
 import { incoming } from './layers.js';
 
@@ -8,6 +8,7 @@ const BUCKETS = 8;
 export const SIGNED = { light: ['#b34700', '#0072b2'], dark: ['#f0a35e', '#56b4e9'] };   // of edges below and above zero
 
 // A painter: {canvas, resize, draw, place, at, move, stop}. `draw` takes the scene of netview.js.
+/** @type {import('./netview.js').MakePainter} */
 export function flatPainter(store, { height }) {
   const canvas = h('canvas');
   let layout = null, ratio = 1, width = 0, shown = null;
@@ -48,14 +49,14 @@ export function flatPainter(store, { height }) {
   }
 
   function neurons(c, scene, place, alpha, line) {
-    const { lookup, array, at } = scene.shades[place], spot = layout.places[place], { cell } = spot;
+    const { lookup, places } = scene.shades[place], texts = cssOf(lookup), spot = layout.places[place], { cell, columns } = spot;
     const isPicture = Boolean(scene.layers[place].shape), size = isPicture ? cell : cell * (cell >= 12 ? 0.74 : 0.84), round = cell >= 9 && !isPicture;
     c.globalAlpha = alpha;
     let last = -1;
-    for (let j = 0; j < array.length; ++j) {
-      const color = lookup[at(array[j])], [x, y] = middle(spot, j);
-      if (color !== last) c.fillStyle = css(color);
-      last = color;
+    for (let j = 0; j < places.length; ++j) {
+      const x = spot.x + ((j % columns) + 0.5) * cell, y = spot.y + (Math.floor(j / columns) + 0.5) * cell;   // as `middle` has it
+      if (places[j] !== last) c.fillStyle = texts[places[j]];
+      last = places[j];
       if (round) {
         c.beginPath();
         c.arc(x, y, size / 2, 0, 7);
@@ -124,23 +125,15 @@ export function flatPainter(store, { height }) {
     const reveal = (place) => Math.max(0, Math.min(1, scene.progress - place + 1));
     const asked = scene.hover || scene.selected;
     for (let place = 0; place < scene.layers.length; ++place) {
-      const strength = (asked || scene.marks.edges.length ? 0.3 : 1) * reveal(place) ** 2;
-      if (strength > 0 && scene.showsEdges) edges(c, scene.edges[place].map((edge) => ({ ...edge, to: place })), strength, colors);
+      const strength = (asked ? 0.3 : 1) * reveal(place) ** 2;
+      if (strength > 0) edges(c, scene.edges[place], strength, colors);
     }
     if (asked) edges(c, incoming(scene, asked), 1, colors);
-    for (const mark of scene.marks.edges) {
-      c.strokeStyle = mark.color || accent;
-      c.lineWidth = mark.width || 3;
-      c.beginPath();
-      line(c, middle(layout.places[mark.from.place], mark.from.index), middle(layout.places[mark.to.place], mark.to.index), mark.to.place - mark.from.place > 1 ? 1 : 0);
-      c.stroke();
-    }
     for (let place = 0; place < scene.layers.length; ++place) {
       neurons(c, scene, place, 0.15 + 0.85 * reveal(place), style.getPropertyValue('--line'));
       names(c, scene, place, { ink, soft, ground: style.getPropertyValue('--card') });
     }
     answers(c, scene, ink, soft);
-    for (const mark of scene.marks.neurons) ring(c, layout.places[mark.place], mark.index, mark.color || accent);
     if (scene.selected) ring(c, layout.places[scene.selected.place], scene.selected.index, accent, 2.5);
     if (scene.hover) ring(c, layout.places[scene.hover.place], scene.hover.index, ink, 1.5);
   }

@@ -1,5 +1,5 @@
 // The forward pass over many points at once: a network's answer, and that of every neuron, on a grid of the plane.
-import { functions, parametric } from './network.js';
+import { activations, parametric, sigmoid } from './activations.js';
 
 // The centres of size x size pixels of the square from -edge to edge, rows from the top: [x1, x2], each (size * size,).
 export function gridPoints(size, edge) {
@@ -59,7 +59,7 @@ function step(link, a, arrays, n) {
     case 'parametric_activation': return each(a, n, (z, j) => parametric(z, link, of('alpha')[j]));
     case 'dropout': return a;
     case 'softmax': return softmaxOf(a, n);
-    default: return a.map((z) => functions[link.kind](z, link));
+    default: return a.map((z) => activations[link.kind].f(z, link));
   }
 }
 
@@ -96,7 +96,7 @@ export function answers(model, out, n) {
   if (model.task === 'multiclass') return softmaxOf(out, n);
   const made = new Float32Array(2 * n);
   for (let p = 0; p < n; ++p) {
-    made[n + p] = functions.sigmoid(out[p]);
+    made[n + p] = sigmoid(out[p]);
     made[p] = 1 - made[n + p];
   }
   return made;

@@ -3,9 +3,11 @@ import { h, fill } from './dom.js';
 import { t } from './i18n.js';
 import { button, field, panel, code } from './ui.js';
 import { lineChart, lineColors } from './chart.js';
+import { counted, createFrame } from './frame.js';
 
-export const COLUMNS = ['step', 'passes', 'seconds', 'loss'];
+const COLUMNS = ['step', 'passes', 'seconds', 'loss'];
 
+/** @param {import('./store.js').Store} store */
 export function armColor(store, known, name) {
   const colors = lineColors[store.get('theme')], at = known.findIndex(([key]) => key === name);
   return at < colors.length ? colors[at] : `hsl(${(at * 67) % 360} 55% ${store.get('theme') === 'dark' ? 68 : 42}%)`;
@@ -13,14 +15,16 @@ export function armColor(store, known, name) {
 
 // spec: {name, arms: [[key, label]], fixed: [key], armsLabel, fields: [[label, control]], given() -> arguments, show(run), curve() -> {column, options}, label(key), ending(run)}.
 // Returns the part of a screen with the run; `controls` stands at its top, `body` is the screen's own.
+/** @param {HTMLElement} root  @param {import('./store.js').Store} store */
 export function labPage(root, store, spec, body) {
   const { name } = spec, armsKey = `${name}.arms`;
   const error = h('p.message.error', { role: 'alert', hidden: true, dataset: { test: 'lab-error' } });
   const ending = h('p.lab-ending', { role: 'status', dataset: { test: 'ending' } });
   const chart = lineChart(store, { label: t(store, 'word.loss'), height: 240 }), python = h('div'), legend = h('div.legend');
   const canStart = store.can(`${name}.start`);   // a page that was exported has the run that there was
-  let run = null, stopped = false, dirty = false, asking = 0;
+  let run = null, stopped = false, asking = 0;
 
+  const { ask: redraw, stop: stopDrawing } = createFrame(draw);
   const start = button(t(store, 'word.start'), () => (run?.running ? call('stop') : begin()), { primary: true, dataset: { test: 'start' } });
   const arms = h('div.lab-arms', { role: 'group', 'aria-label': spec.armsLabel });
 
@@ -70,15 +74,6 @@ export function labPage(root, store, spec, body) {
     redraw();
   }
 
-  function redraw() {
-    if (dirty || stopped) return;
-    dirty = true;
-    requestAnimationFrame(() => {
-      dirty = false;
-      if (!stopped) draw();
-    });
-  }
-
   function draw() {
     start.textContent = t(store, run?.running ? 'word.stop' : 'word.start');
     start.dataset.running = String(Boolean(run?.running));
@@ -90,7 +85,7 @@ export function labPage(root, store, spec, body) {
     fill(legend, shown.map((arm) => h('span', h('i', { style: { background: armColor(store, spec.arms, arm.name) } }), spec.label(spec.arms.find(([key]) => key === arm.name)[1]))));
     ending.textContent = run.ending && 'sentence' in run.ending ? spec.ending(run) : run.exported ? t(store, 'common.exported_running') : '';
     spec.show(run);
-    if (window.chainrule) ++window.chainrule.frames;
+    counted();
   }
 
   async function arrive() {
@@ -107,6 +102,7 @@ export function labPage(root, store, spec, body) {
     redraw,
     stop() {
       stopped = true;
+      stopDrawing();
       offs.forEach((off) => off());
       chart.stop();
     },

@@ -6,7 +6,7 @@ const app = document.getElementById('app'), host = socketHost(app.dataset.screen
 const { store } = mount(app, host);
 
 // For the tests: the store, and a promise that settles when nothing is under way and what came last has been drawn.
-window.chainrule = {
+globalThis.chainrule = {
   store,
   frames: 0,
   async idle() {

@@ -1,49 +1,8 @@
 // A model in the page: its links with their numbers, and the forward pass. formulas/layers in JavaScript, for prediction.
 
-const SELU = [1.0507009873554805, 1.6732632423543772];
-
-function erf(x) {   // Abramowitz and Stegun 7.1.26 is too coarse: a series near 0, a continued fraction beyond
-  const size = Math.abs(x);
-  if (size > 6) return Math.sign(x);
-  let sum = 0;
-  if (size < 2.5) {
-    let term = size;
-    for (let n = 0; Math.abs(term) > 1e-17 * Math.abs(sum) || n < 2; ++n) {
-      sum += term / (2 * n + 1);
-      term *= -(size * size) / (n + 1);
-    }
-    return Math.sign(x) * (2 / Math.sqrt(Math.PI)) * sum;
-  }
-  let fraction = 0;
-  for (let k = 60; k > 0; --k) fraction = (k / 2) / (size + fraction);
-  return Math.sign(x) * (1 - Math.exp(-size * size) / (Math.sqrt(Math.PI) * (size + fraction)));
-}
-
-const sigmoid = (z) => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z)));
-const softplus = (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
-
-// Elementwise functions by kind: (z, link) -> f(z).
-export const functions = {
-  relu: (z) => (z > 0 ? z : 0),
-  leaky_relu: (z, { slope }) => (z > 0 ? z : slope * z),
-  elu: (z, { alpha }) => (z > 0 ? z : alpha * Math.expm1(z)),
-  selu: (z) => SELU[0] * (z > 0 ? z : SELU[1] * Math.expm1(z)),
-  gelu: (z) => 0.5 * z * (1 + erf(z / Math.SQRT2)),
-  gelu_tanh: (z) => 0.5 * z * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3))),
-  silu: (z) => z * sigmoid(z),
-  mish: (z) => z * Math.tanh(softplus(z)),
-  softplus,
-  sigmoid,
-  tanh: Math.tanh,
-  identity: (z) => z,
-};
+import { activations, parametric, sigmoid } from './activations.js';
 
 const within = (y, scale, j) => (scale.low ? Math.min(Math.max(y, scale.low[j]), scale.high[j]) : y);
-
-// z + alpha (f(z) - z)
-export function parametric(z, link, alpha) {
-  return z + alpha * (functions[link.function.kind](z, link.function) - z);
-}
 
 function dense(a, W, b) {
   const [inputs, outputs] = W.shape, z = new Float64Array(outputs);
@@ -122,7 +81,11 @@ function step(link, a, arrays) {
   switch (link.kind) {
     case 'dense': return dense(a, of('W'), of('b'));
     case 'projection': return dense(a, of('W'), null);
-    case 'rescale': return a.map((x) => x * link.scale + link.offset);
+    case 'rescale': {
+      const scaled = new Float32Array(a.length);   // of a picture's many pixels, in each frame
+      for (let j = 0; j < a.length; ++j) scaled[j] = a[j] * link.scale + link.offset;
+      return scaled;
+    }
     case 'standardize': {
       const [mean, std] = ['mean', 'std'].map(of);
       return a.map((x, j) => (x - mean[j]) / std[j]);
@@ -155,18 +118,18 @@ function step(link, a, arrays) {
     case 'dropout': return a;
     case 'softmax': return softmax(a);
     default: {
-      const f = functions[link.kind];
-      if (!f) throw new Error(link.kind);
-      return a.map((z) => f(z, link));
+      const activation = activations[link.kind];
+      if (!activation) throw new Error(link.kind);
+      return a.map((z) => activation.f(z, link));
     }
   }
 }
 
 // Whether the page can run the model by itself; one with a layer of the user's own goes to the server.
-export function runsHere(links) {
+function runsHere(links) {
   return links.every((link) => (link.branches.length
     ? (link.kind === 'residual' || link.kind === 'skip') && link.branches.every(runsHere)
-    : link.kind in functions || (link.kind === 'parametric_activation' && link.function.kind in functions) || ['dense', 'projection', 'rescale', 'standardize', 'batch_norm', 'scale', 'prelu', 'dropout', 'softmax', 'embedding', 'piecewise_linear_embedding', 'periodic_embedding', 'take', 'grouped_dense', 'shift'].includes(link.kind)));
+    : link.kind in activations || (link.kind === 'parametric_activation' && link.function.kind in activations) || ['dense', 'projection', 'rescale', 'standardize', 'batch_norm', 'scale', 'prelu', 'dropout', 'softmax', 'embedding', 'piecewise_linear_embedding', 'periodic_embedding', 'take', 'grouped_dense', 'shift'].includes(link.kind)));
 }
 
 // Walks through a chain; `seen` gets {name, kind, link, a} of each link, those of a block's branches before the block itself.
@@ -198,6 +161,24 @@ function answerOf(model, kind, out) {
   return model.task === 'binary' ? Float32Array.from([1 - p[0], p[0]]) : p;
 }
 
+/**
+ * @typedef {Float32Array & {shape?: number[]}} Numbers
+ * @typedef {{name: string, kind: string, fan_in: number, fan_out: number, branches: Link[][]} & Record<string, any>} Link
+ * @typedef {object} Model  as `described` of screens/model.py has it
+ * @property {number} inputs
+ * @property {number} outputs
+ * @property {'multiclass' | 'binary' | 'multilabel' | 'regression'} task
+ * @property {[number, number] | null} shape  rows and columns of a picture
+ * @property {string[] | null} classes
+ * @property {string[] | null} features
+ * @property {Link[]} links
+ * @property {Record<string, Numbers>} arrays
+ * @property {any} loss
+ * @property {any} scale
+ * @typedef {ReturnType<typeof makeNetwork>} Network
+ */
+
+/** @param {Model} model */
 export function makeNetwork(model) {
   const links = flat(model.links);
   return {
@@ -206,7 +187,9 @@ export function makeNetwork(model) {
     arrays: model.arrays,
     runsHere: runsHere(model.links),
     link: (name) => links.find((link) => link.name === name),
+    /** @param {ArrayLike<number>} x */
     forward(x) {
+      /** @type {{name: string, kind: string, link: Link, from: Float32Array, a: Float32Array}[]} */
       const seen = [];
       walk(model.links, Float32Array.from(x), model.arrays, seen);
       return seen;

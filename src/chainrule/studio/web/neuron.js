@@ -4,7 +4,7 @@ import { t } from './i18n.js';
 import { number, count } from './format.js';
 import { formula } from './formula.js';
 import { palette, paint, signedPlace } from './colors.js';
-import { eachInput, strongest } from './layers.js';
+import { inputsOf, largest, placeIn, strongest } from './layers.js';
 import { sumFormula, stepFormula, joinFormula, probabilityFormula } from './steps.js';
 
 const TERMS = 3, INPUTS = 8;
@@ -17,8 +17,8 @@ function sourceName(store, layer, index) {
 }
 
 // The formulas of a neuron, one below the other: each a tree, or the trees of its pieces.
-function formulas(store, scene, { place, index }, all) {
-  const { network, layers, values } = scene, layer = layers[place], { z, a } = values[place], found = [];
+function formulas(store, pass, { place, index }, all) {
+  const { network, layers, values } = pass, layer = layers[place], { z, a } = values[place], found = [];
   if (hasWeights(layer)) {
     const terms = all.slice(0, TERMS).map(({ layer: from, index: i, weight }) => ({ weight, a: values[from].a[i] }));
     const b = network.arrays[`${layer.name}.b`], bias = b ? b[index % b.length] : null, known = terms.reduce((sum, term) => sum + term.weight * term.a, 0);
@@ -30,7 +30,7 @@ function formulas(store, scene, { place, index }, all) {
     found.push(stepFormula(layer.link, network.arrays, index, values[layer.from[0]].a[index], z[index], 'z'));
   }
   let x = z;
-  const out = new Map(scene.seen.map((step) => [step.name, step.a]));
+  const out = new Map(pass.seen.map((step) => [step.name, step.a]));
   layer.links.forEach((link, k) => {
     const next = out.get(link.name), tree = stepFormula(link, network.arrays, index, x[index], next[index], k === layer.links.length - 1 ? 'a' : 'y');
     if (tree) found.push(tree);
@@ -39,19 +39,20 @@ function formulas(store, scene, { place, index }, all) {
   const isLast = place === layers.length - 1, { task, loss } = network.model;
   if (isLast && task !== 'regression' && loss.kind !== 'categorical_cross_entropy' && loss.kind !== 'binary_cross_entropy') {
     const isSoftmax = task === 'multiclass';
-    found.push(probabilityFormula(isSoftmax ? 'softmax' : 'sigmoid', a[index], isSoftmax || task === 'multilabel' ? scene.answer[index] : scene.answer[1]));
+    found.push(probabilityFormula(isSoftmax ? 'softmax' : 'sigmoid', a[index], isSoftmax || task === 'multilabel' ? pass.answer[index] : pass.answer[1]));
   }
   return found.filter(Boolean);
 }
 
+/** @param {import('./store.js').Store} store */
 export function neuronPanel(store) {
   const element = h('section.panel.neuron', { dataset: { test: 'neuron' } });
   let drawn = null, parts = null;
 
-  function weights(scene, { place, index }) {
-    const { network, layers } = scene, layer = layers[place], from = layers[layer.from[0]], values = new Float32Array(from.width);
-    eachInput(network, layers, place, index, (_, i, weight) => { values[i] = weight; });
-    const most = values.reduce((all, value) => Math.max(all, Math.abs(value)), 0), columns = from.shape ? from.shape[1] : Math.ceil(Math.sqrt(from.width));
+  function weights(pass, { place, index }) {
+    const { layers } = pass, layer = layers[place], from = layers[layer.from[0]], values = new Float32Array(from.width);
+    for (const { first, count, W, at, step } of inputsOf(pass, place, index)) for (let i = 0; i < count; ++i) values[first + i] = W[at + i * step];
+    const most = largest(values), columns = from.shape ? from.shape[1] : Math.ceil(Math.sqrt(from.width));
     const canvas = h('canvas.weights', { role: 'img', 'aria-label': t(store, 'network.weights_label', { low: number(-most), high: number(most) }), dataset: { test: 'weights' } });
     paint(canvas, values, columns, palette(store.get('theme')).signed, (value) => signedPlace(value, most));
     const bar = h('canvas.network-scale', { 'aria-hidden': 'true' });
@@ -61,8 +62,8 @@ export function neuronPanel(store) {
   }
 
   // What stays while the numbers change: built for each neuron that is chosen.
-  function build(scene, chosen) {
-    const layer = scene.layers[chosen.place];
+  function build(pass, chosen) {
+    const layer = pass.layers[chosen.place];
     const title = chosen.place === 0 ? sourceName(store, layer, chosen.index) : t(store, 'network.neuron_of', { layer: layer.name, index: chosen.index });
     parts = { z: h('b', { dataset: { test: 'neuron-z' } }), a: h('b', { dataset: { test: 'neuron-a' } }), lines: h('div.formulas', { dataset: { test: 'formula' } }), body: h('tbody'),
       label: h('span.neuron-label') };
@@ -70,37 +71,38 @@ export function neuronPanel(store) {
     const inputs = layer.from.length ? h('div', h('h3', t(store, 'network.strongest')), h('table.inputs', h('thead', h('tr', h('th', t(store, 'network.from')),
       h('th.number', 'w'), h('th.number', 'a'), h('th.number', 'w · a'), h('th'))), parts.body)) : null;
     fill(element, h('div.neuron-head', h('h2', title, parts.label), h('span', 'z = ', parts.z), h('span', 'a = ', parts.a), close),
-      h('div.neuron-body', h('div.neuron-words', parts.lines, inputs), hasWeights(layer) ? weights(scene, chosen) : null));
+      h('div.neuron-body', h('div.neuron-words', parts.lines, inputs), hasWeights(layer) ? weights(pass, chosen) : null));
   }
 
   return {
     element,
     // Scrolls until the formulas are in sight, if they are not: the picture in which the neuron was chosen may be far above.
     show: () => parts.lines.scrollIntoView({ block: 'nearest', behavior: store.get('motion') ? 'smooth' : 'instant' }),
-    // scene: of the network's picture, with `seen`, what the forward pass returned.
-    update(scene) {
-      const chosen = scene && scene.selected;
+    // pass: as passOf makes it.
+    /** @param {import('./layers.js').Pass} pass */
+    update(pass) {
+      const chosen = placeIn(pass.layers, store.get('neuron'));
       if (!chosen) {
+        if (drawn || !element.firstChild) fill(element, h('p.message', t(store, 'network.choose')));
         drawn = null;
-        fill(element, h('p.message', t(store, 'network.choose')));
         return;
       }
       const key = `${chosen.place} ${chosen.index}`;
-      if (!drawn || drawn.key !== key || drawn.network !== scene.network) build(scene, chosen);
-      drawn = { key, network: scene.network };
-      const { z, a } = scene.values[chosen.place], { place, index } = chosen;
-      const all = scene.layers[place].from.length ? strongest(scene.network, scene.layers, scene.values, place, index, INPUTS) : [];
+      if (!drawn || drawn.key !== key || drawn.network !== pass.network) build(pass, chosen);
+      drawn = { key, network: pass.network };
+      const { z, a } = pass.values[chosen.place], { place, index } = chosen;
+      const all = strongest(pass, place, index, INPUTS);
       parts.z.textContent = number(z[index], 4);
       parts.z.dataset.value = z[index];
       parts.a.textContent = number(a[index], 4);
       parts.a.dataset.value = a[index];
-      const isOut = place === scene.layers.length - 1 && scene.labels && scene.layers[place].width === scene.labels.length;
-      parts.label.textContent = isOut ? ` · ${t(store, 'network.class', { label: scene.labels[index] })}` : '';
-      fill(parts.lines, formulas(store, scene, chosen, all).map((line) => h('div', (line[0] === 'math' ? [line] : line).map(formula))));
+      const isOut = place === pass.layers.length - 1 && pass.labels && pass.layers[place].width === pass.labels.length;
+      parts.label.textContent = isOut ? ` · ${t(store, 'network.class', { label: pass.labels[index] })}` : '';
+      fill(parts.lines, formulas(store, pass, chosen, all).map((line) => h('div', (line[0] === 'math' ? [line] : line).map(formula))));
       const most = all.length ? Math.abs(all[0].value) : 1;
       fill(parts.body, all.map(({ layer, index: i, weight, value }) => h('tr',
-        h('td', h('button.link', { type: 'button', onclick: () => store.set({ neuron: { link: scene.layers[layer].name, index: i } }) }, sourceName(store, scene.layers[layer], i))),
-        h('td.number', number(weight, 4)), h('td.number', number(scene.values[layer].a[i], 4)), h('td.number', { dataset: { value } }, number(value, 4)),
+        h('td', h('button.link', { type: 'button', onclick: () => store.set({ neuron: { link: pass.layers[layer].name, index: i } }) }, sourceName(store, pass.layers[layer], i))),
+        h('td.number', number(weight, 4)), h('td.number', number(pass.values[layer].a[i], 4)), h('td.number', { dataset: { value } }, number(value, 4)),
         h('td', h('span.share', h(`i${value < 0 ? '.below' : ''}`, { style: { width: `${(100 * Math.abs(value)) / most}%` } }))))));
     },
   };

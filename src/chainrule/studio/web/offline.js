@@ -35,6 +35,7 @@ async function nobody() {
 const exported = boot.answers.find(([name]) => name === 'plane.get');
 const own = boot.state.screen === 'plane' ? planeHost(exported && exported[2].model ? exported[2] : null, (event, data) => store.emit(event, data)) : { can: () => false };   // what the page computes itself
 
+/** @type {import('./store.js').Host} */
 const host = {
   kind: 'offline',
   screen: boot.state.screen,
@@ -57,7 +58,7 @@ const host = {
 const { store } = mount(document.getElementById('app'), host);
 
 // For the tests, as in main.js.
-window.chainrule = {
+globalThis.chainrule = {
   store,
   async idle() {
     await store.settled();

@@ -7,7 +7,7 @@ export const classColors = {
 };
 const GROUND = { light: [247, 248, 250], dark: [23, 30, 38] };
 const STRENGTH = 0.62;
-export const FULL = 1.7;   // what the end of the signed scale stands for: a sure answer, 1, is paler, so that points stand out on it
+const FULL = 1.7;   // what the end of the signed scale stands for: a sure answer, 1, is paler, so that points stand out on it
 
 export function classColor(theme, k) {
   return `rgb(${classColors[theme][k].join(' ')})`;

@@ -1,5 +1,5 @@
 // The network as a picture: a map of the plane for each neuron, edges by weight, and the numbers of what the pointer is on.
-import { h, svg, fill } from './dom.js';
+import { h, svg, fill, focused } from './dom.js';
 import { t } from './i18n.js';
 import { number } from './format.js';
 import { palette, css, signedPlace } from './colors.js';
@@ -22,6 +22,7 @@ export function layersOf(model) {
 const SIGN = (value, digits) => (value < 0 ? ` − ${number(-value, digits)}` : ` + ${number(value, digits)}`);
 
 // actions: looked({layer, unit} or null), resize(layer, by).
+/** @param {import('./store.js').Store} store */
 export function networkPicture(store, actions) {
   const columns = h('div.plane-columns'), lines = svg('svg.plane-edges', { 'aria-hidden': 'true' });
   const tip = h('output.plane-weight', { hidden: true, dataset: { test: 'weight-tip' } });
@@ -52,7 +53,7 @@ export function networkPicture(store, actions) {
     model = shown;
     layers = layersOf(model);
     looked = null;
-    const kept = box.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const kept = box.contains(document.activeElement) ? focused().dataset.key : null;
     const column = (layer, width) => Array.from({ length: width }, (_, unit) => node(layer, unit));
     nodes = [column(-1, model.inputs), ...layers.map((layer, at_) => column(at_, layer.width))];
     const most = Math.max(...nodes.map((all) => all.length));

@@ -39,6 +39,7 @@ function thumbnail(kind, theme) {
 }
 
 // changed(): a setting of the data or of the network is another.  actions: brush(key), clear(), kind(name), redraw().
+/** @param {import('./store.js').Store} store */
 export function settings(store, changed, actions) {
   const get = (key) => store.get(`plane.${key}`);
   const put = (key) => (value) => { store.set({ [`plane.${key}`]: value }); changed(); };

@@ -8,6 +8,7 @@ import { classColor, putColors, surfaceColors } from './plane_colors.js';
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 // actions: paint(x1, x2, isFirst), erase(x1, x2), looked([x1, x2] or null), brush(key).
+/** @param {import('./store.js').Store} store */
 export function surface(store, actions) {
   const map = h('canvas.plane-map', { width: 100, height: 100, 'aria-hidden': 'true', dataset: { test: 'surface' } });
   const over = h('canvas.plane-points', { tabindex: 0, role: 'application', 'aria-label': t(store, 'plane.surface_label'), dataset: { test: 'points' } });

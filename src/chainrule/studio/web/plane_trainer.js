@@ -1,27 +1,14 @@
 // The training of a small network in the page, for one without a server: the forward and backward pass, batch normalization, residual blocks,
 // the losses and the optimizers, with the library's weights and batches. formulas/ and training/ in JavaScript; a test compares the numbers.
-import { functions } from './network.js';
+import { activations, sigmoid, softplus } from './activations.js';
 import { purposeful } from './random.js';
 
 const HE = ['relu', 'leaky_relu', 'elu', 'gelu', 'silu', 'softplus'];
 const EXTRA = { leaky_relu: { slope: 0.01 }, elu: { alpha: 1 } };
 const MOST_RECORDS = 600;
 
-// f'(z) by kind: (z, a = f(z), link).
-const derivatives = {
-  relu: (z) => (z > 0 ? 1 : 0),
-  leaky_relu: (z, a, { slope }) => (z > 0 ? 1 : slope),
-  elu: (z, a, { alpha }) => (z > 0 ? 1 : a + alpha),
-  gelu: (z, a) => (z === 0 ? 0.5 : a / z) + (z * Math.exp(-0.5 * z * z)) / Math.sqrt(2 * Math.PI),
-  silu: (z, a) => { const s = functions.sigmoid(z); return s + a * (1 - s); },
-  softplus: (z, a) => -Math.expm1(-a),
-  sigmoid: (z, a) => a * (1 - a),
-  tanh: (z, a) => 1 - a * a,
-  identity: () => 1,
-};
-
 // The network of the plane's settings, as the server describes one; y: the targets.
-export function describe({ kind, layers, activation, batch_norm: norm, residual }, y) {
+function describe({ kind, layers, activation, batch_norm: norm, residual }, y) {
   const made = { dense: 0, batch_norm: 0, projection: 0, residual: 0, [activation]: 0 };
   const link = (of, fan_in, fan_out, more = {}) => ({ kind: of, name: `${of}_${++made[of]}`, fan_in, fan_out, branches: [], ...more });
   const isRegression = kind === 'surface', classes = isRegression ? 1 : Math.max(...y) + 1, outputs = classes > 2 ? classes : 1;
@@ -40,7 +27,7 @@ export function describe({ kind, layers, activation, batch_norm: norm, residual 
 const flat = (links) => links.flatMap((link) => (link.branches.length ? link.branches.flatMap(flat) : [link]));
 
 // The places of all numbers, in the order of the library: [name, start, shape]; parameters first, then running statistics.
-export function slotsOf(model) {
+function slotsOf(model) {
   const shapes = { dense: ({ fan_in, fan_out }) => [['W', [fan_in, fan_out]], ['b', [fan_out]]], projection: ({ fan_in, fan_out }) => [['W', [fan_in, fan_out]]], batch_norm: ({ fan_out }) => [['gamma', [fan_out]], ['beta', [fan_out]]] };
   const all = flat(model.links), named = (link, fields) => fields.map(([field, shape]) => [`${link.name}.${field}`, shape]);
   const found = [...all.flatMap((link) => named(link, (shapes[link.kind] || (() => []))(link))), ...all.filter(({ kind }) => kind === 'batch_norm').flatMap((link) => named(link, [['mean', [link.fan_out]], ['var', [link.fan_out]]]))];
@@ -53,7 +40,7 @@ export function slotsOf(model) {
 }
 
 // The numbers before the first step, as the library draws them for a seed, in float32.
-export function startOf(model, activation, seed) {
+function startOf(model, activation, seed) {
   const found = {};
   let number = 0;
   for (const link of flat(model.links)) {
@@ -112,7 +99,7 @@ function forward(links, a, m, numbers, isTraining) {
       });
       kept.push({ link, hat, inverse, mean, variance });
     } else {
-      a = from.map((z) => functions[link.kind](z, link));
+      a = from.map((z) => activations[link.kind].f(z, link));
       kept.push({ link, from, a });
     }
   }
@@ -127,7 +114,7 @@ function backward({ kept }, delta, m, numbers, grads) {
       const [one, two] = inner.map((part) => backward(part, delta, m, numbers, grads));
       delta = one.map((value, at) => value + two[at]);
     } else if (from && a) {
-      delta = delta.map((value, at) => value * derivatives[link.kind](from[at], a[at], link));
+      delta = delta.map((value, at) => value * activations[link.kind].prime(from[at], a[at], link));
     } else if (hat) {
       const of_gamma = new Float64Array(fan_out), of_beta = new Float64Array(fan_out), gamma = numbers[`${name}.gamma`];
       delta.forEach((value, at) => { of_gamma[at % fan_out] += value * hat[at]; of_beta[at % fan_out] += value; });
@@ -163,9 +150,9 @@ function judge(model, out, y, m) {
       right += z.indexOf(most) === y[i] ? 1 : 0;
       z.forEach((v, k) => { delta[i * outputs + k] = (Math.exp(v - most) / sum - (k === y[i] ? 1 : 0)) / m; });
     } else if (task === 'binary') {
-      loss += functions.softplus(out[i]) - y[i] * out[i];
+      loss += softplus(out[i]) - y[i] * out[i];
       right += (out[i] > 0 ? 1 : 0) === y[i] ? 1 : 0;
-      delta[i] = (functions.sigmoid(out[i]) - y[i]) / m;
+      delta[i] = (sigmoid(out[i]) - y[i]) / m;
     } else {
       loss += (out[i] - y[i]) ** 2;
       delta[i] = (2 * (out[i] - y[i])) / m;

@@ -1,5 +1,5 @@
 // The frame of all screens: their names, language, theme, the connection, and the state in the address.
-import { h, fill } from './dom.js';
+import { h, fill, focused } from './dom.js';
 import { t, languages, preferred } from './i18n.js';
 import { readUrl, keepInUrl, parseValue } from './url.js';
 import { drawnIn, keepDrawing } from './drawing.js';
@@ -38,7 +38,7 @@ function stateOf(host) {
 
 // Fills a part of the frame anew; what has the focus in it keeps it.
 function anew(element, made) {
-  const { screen, lang, test } = element.contains(document.activeElement) ? document.activeElement.dataset : {};
+  const { screen, lang, test } = element.contains(document.activeElement) ? focused().dataset : {};
   fill(element, made());
   const found = [['screen', screen], ['lang', lang], ['test', test]].find(([, value]) => value);
   if (found) element.querySelector(`[data-${found[0]}="${found[1]}"]`)?.focus();
@@ -60,7 +60,7 @@ async function follow(store) {
 }
 
 // Whether this host can show a screen: a file has the one that it was made of, and those that need nobody.
-export function offered(store, name) {
+function offered(store, name) {
   const { kind, screen, model } = store.host;
   return kind !== 'offline' || name === screen || (Boolean(screens[name].alone) && (name !== 'draw' || Boolean(model)));
 }
@@ -133,6 +133,7 @@ async function exported(store) {
 }
 
 // Fills `root` with the studio and returns {store, stop}.
+/** @param {HTMLElement} root  @param {import('./store.js').Host} host */
 export function mount(root, host) {
   const address = host.kind === 'notebook' ? {} : readUrl();
   const store = createStore({ ...initial(address, host.firstScreen), ...stateOf(host), ...(host.kind === 'offline' ? parsed(address) : {}) }, host);

@@ -8,6 +8,7 @@ const MISSED = 'missed';   // the page was too slow for the events: the server h
 const SPREAD = ['train.frame'];   // what the screen itself shows in time
 
 // firstScreen: of an address that names none.
+/** @param {string} firstScreen  @returns {import('./store.js').Host} */
 export function socketHost(firstScreen) {
   const waiting = new Map(), inTime = createPace();
   let socket = null, number = 0, uploads = 0, delay = 250, store = null, begun = false, first = null;

@@ -1,6 +1,6 @@
 // The formula of a neuron with its numbers in it, as trees for formula.js: z = sum of w a + b, then each function behind it.
 import { number } from './format.js';
-import { functions } from './network.js';
+import { activations } from './activations.js';
 
 const mi = (text) => ['mi', {}, text];
 const mo = (text) => ['mo', {}, text];
@@ -65,7 +65,7 @@ export function stepFormula(link, arrays, j, x, out, name) {
     case 'batch_norm': return is(row(mn(of('gamma')), mo('·'),
       frac(row(mn(x), mo('−'), mn(of('mean'))), ['msqrt', {}, row(mn(of('var')), mo('+'), mn(link.eps))]), plus(of('beta'))));
     case 'softmax': return is(frac(power(x), row(['munder', {}, mo('∑'), mi('k')], ['msup', {}, mi('e'), sub(mi('z'), 'k')])));
-    default: return link.kind in functions ? is(piece[link.kind](x, link)) : null;
+    default: return link.kind in activations ? is(piece[link.kind](x, link)) : null;
   }
 }
 

@@ -4,6 +4,25 @@ import { createMemory } from './replay.js';
 
 const REMEMBERED = 60;   // calls of the screen at hand
 
+/**
+ * Who answers the page: `call` a command, whether it `can`, and of those that keep answers whether it `knows` this very one.
+ * @typedef {object} Host
+ * @property {'server' | 'notebook' | 'offline'} kind
+ * @property {(name: string, args: Record<string, any>) => Promise<any>} call
+ * @property {(name: string) => boolean} can
+ * @property {(name: string, args: Record<string, any>) => boolean} [knows]
+ * @property {(file: any) => Promise<any>} upload
+ * @property {(store: Store) => void} [start]
+ * @property {number} busy  calls without an answer
+ * @property {string} [firstScreen]  of an address that names none
+ * @property {string} [screen]  the one that a file was made of
+ * @property {Record<string, any>} [state]
+ * @property {any} [model]
+ * @property {any} [data]
+ */
+/** @typedef {ReturnType<typeof createStore>} Store */
+
+/** @param {Record<string, any>} initial  @param {Host} host */
 export function createStore(initial, host) {
   const memory = createMemory(REMEMBERED);
   const values = { ...initial };
@@ -30,7 +49,9 @@ export function createStore(initial, host) {
   }
 
   return {
+    /** @param {string} key */
     get: (key) => values[key],
+    /** @param {Record<string, any>} patch */
     set(patch) {
       for (const [key, value] of Object.entries(patch)) {
         if (Object.is(values[key], value)) continue;
@@ -40,17 +61,22 @@ export function createStore(initial, host) {
       if (changed.size && !pending) pending = Promise.resolve().then(flush);
     },
     settled: () => pending || Promise.resolve(),
+    /** @param {string | string[]} keys  @param {(changed: Set<string>) => void} f */
     on: (keys, f) => subscribe(listeners, Array.isArray(keys) ? keys : [keys], f),
+    /** @param {string} event  @param {(data: any) => void} f */
     listen: (event, f) => subscribe(events, [event], f),
+    /** @param {string} event  @param {any} [data] */
     emit(event, data) {
       for (const f of [...(events.get(event) || [])]) f(data);
     },
+    /** @param {string} name  @param {Record<string, any>} [args] */
     call(name, args = {}) {
       memory.note(name, args);
       return host.call(name, args);
     },
     memory,
     can: (name) => host.can(name),
+    /** @param {string} name  @param {Record<string, any>} args */
     knows: (name, args) => (host.knows ? host.knows(name, args) : host.can(name)),   // whether this very question has an answer
     upload: (file) => host.upload(file),
     host,

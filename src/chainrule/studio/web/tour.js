@@ -3,7 +3,7 @@
 // A step is {at, text, set, needs, when}: the selector of what it is about, the key of its text, the state that it shows
 // (an object, or a function of the store that returns one), the command without which it is left out, and whether it
 // applies, as a function of the store. Steps that follow keep what earlier ones have set.
-import { h, fill } from './dom.js';
+import { h } from './dom.js';
 import { t } from './i18n.js';
 import { button } from './ui.js';
 
@@ -11,6 +11,7 @@ const GAP = 14;      // pixels between an element and its card
 const ROUND = 8;     // pixels around an element that its frame leaves
 const NARROW = 760;  // pixels, as in style.css: the card lies at the bottom
 
+/** @param {import('./store.js').Store} store */
 export function stepsOf(store, steps) {
   return steps.filter(({ needs, when }) => (!needs || store.can(needs)) && (!when || when(store)));
 }
@@ -75,6 +76,7 @@ function place(box, width, height, top, bottom) {
 }
 
 // Begins a tour in the studio's root, over everything else, and returns what ends it. `ended` is called when it has ended.
+/** @param {any} root  @param {import('./store.js').Store} store */
 export function startTour(root, store, name, allSteps, ended) {
   const steps = stepsOf(store, allSteps);
   const behind = [...root.children];

@@ -1,6 +1,7 @@
 // Controls that all screens share. Each is an element; labels come as texts that are already in the reader's language.
 import { h, fill } from './dom.js';
 
+/** @param {any} label  @param {(event: any) => void} onclick  @param {import('./dom.js').Props & {primary?: boolean, quiet?: boolean}} [props] */
 export function button(label, onclick, { primary = false, quiet = false, ...props } = {}) {
   return h(`button.button${primary ? '.primary' : ''}${quiet ? '.quiet' : ''}`, { type: 'button', onclick, ...props }, label);
 }
@@ -15,11 +16,13 @@ export function field(label, control) {
 }
 
 // options: [[value, label], …]
+/** @param {any[][]} options  @param {any} value  @param {(value: string) => void} onchange  @param {import('./dom.js').Props} [props] */
 export function select(options, value, onchange, props = {}) {
   return h('select', { onchange: (event) => onchange(event.target.value), ...props },
     options.map(([key, label]) => h('option', { value: key, selected: String(key) === String(value) }, label)));
 }
 
+/** @param {number} value  @param {import('./dom.js').Props & {step?: number, format?: (value: number) => string, oninput: (value: number) => void}} props */
 export function slider(value, { min, max, step = 1, format = String, oninput, ...props }) {
   const shown = h('output', format(value));
   const input = h('input', { type: 'range', min, max, step, value, ...props,
@@ -27,10 +30,12 @@ export function slider(value, { min, max, step = 1, format = String, oninput, ..
   return h('span.slider', input, shown);
 }
 
+/** @param {number | ''} value  @param {(value: number) => void} onchange  @param {import('./dom.js').Props} [props] */
 export function numberInput(value, onchange, props = {}) {
   return h('input', { type: 'number', value, onchange: (event) => { if (event.target.value !== '' && event.target.checkValidity()) onchange(Number(event.target.value)); }, ...props });
 }
 
+/** @param {any} label  @param {boolean} checked  @param {(value: boolean) => void} onchange  @param {import('./dom.js').Props} [props] */
 export function toggle(label, checked, onchange, props = {}) {
   return h('label.toggle', h('input', { type: 'checkbox', checked, onchange: (event) => onchange(event.target.checked), ...props }), h('span', label));
 }
@@ -40,6 +45,7 @@ export function panel(title, ...children) {
 }
 
 // One of several views: options [[key, label], …].
+/** @param {string[][]} options  @param {string} value  @param {(key: string) => void} onchange  @param {string} label */
 export function tabs(options, value, onchange, label) {
   const list = h('div.tabs', { role: 'tablist', 'aria-label': label });
   const show = (chosen) => fill(list, options.map(([key, text]) => h('button', {

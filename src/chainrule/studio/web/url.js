@@ -4,6 +4,7 @@ export function readUrl() {
   return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 }
 
+/** @param {import('./store.js').Store} store */
 export function keepInUrl(store, keys) {
   const write = () => {
     const found = new URLSearchParams();
@@ -12,7 +13,7 @@ export function keepInUrl(store, keys) {
       if (value !== null && value !== undefined && value !== '') found.set(key, typeof value === 'object' ? JSON.stringify(value) : String(value));
     }
     const hash = `#${found}`;
-    if (hash !== location.hash) history.replaceState(null, '', hash);
+    if (hash !== location.hash && location.protocol !== 'about:') history.replaceState(null, '', hash);   // a frame without an address keeps none
   };
   return write;
 }

@@ -6,6 +6,7 @@ function bufferOf(view) {   // at an offset of its own, so that arrays of eight 
   return view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
 }
 
+/** @returns {import('./store.js').Host & {stop(): void}} */
 function notebookHost(model) {
   const waiting = new Map();
   const boot = unpack(bufferOf(model.get('boot')));
@@ -53,7 +54,7 @@ export function render({ model, el, signal }) {
   el.append(root);
   const host = notebookHost(model);
   const { store, stop } = mount(root, host);
-  root.studio = store;
+  Object.assign(root, { studio: store });   // for the tests
   const end = () => { stop(); host.stop(); };
   if (signal) signal.addEventListener('abort', end);
   return end;

@@ -28,6 +28,7 @@ function defaults(store) {
   store.set(found);
 }
 
+/** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function backprop(root, store) {
   defaults(store);
   let walk = null, steps = [], known = null, update = null, form = null, turn = 0, isOver = false, isLoading = false, isStale = false;
@@ -90,7 +91,7 @@ export function backprop(root, store) {
   async function begin(after = null) {
     try {
       start = await store.call('backprop.mistake', after === null ? {} : { after });
-    } catch (error) {
+    } catch {
       start = { sample: 0 };   // the walk says what is wrong with the data
     }
     if (!isOver) store.set({ 'backprop.sample': start.sample });

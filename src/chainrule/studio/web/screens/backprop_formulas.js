@@ -12,7 +12,9 @@ export function typeset(tree) {
 }
 
 // The factors and terms of a formula: [[sign|null, tree]].
-function parts([, attributes, ...children]) {
+/** @param {any[]} tree */
+function parts(tree) {
+  const [, attributes, ...children] = tree;
   const isList = !Object.keys(attributes).length && children.some((child) => isSign(child));
   if (!isList) return null;
   const found = [];
@@ -46,7 +48,7 @@ export const sign = (text) => math('math', { lang: 'en' }, math('mo', text));
 // Words like "= 24" at the end of a line, which stay together.
 export const whole = (...children) => h('span.whole', ...children);
 
-export const same = (mark, data) => data.link === mark.link && data.index === mark.index && (mark.role === 'weight') === (data.role === 'weight');
+const same = (mark, data) => data.link === mark.link && data.index === mark.index && (mark.role === 'weight') === (data.role === 'weight');
 
 // Lights the numbers of the formulas below `root` that a mark is about.
 export function lightFormulas(root, mark) {

@@ -109,7 +109,7 @@ export function distanceTo(a, b, x, y) {
   return best;
 }
 
-export function along(a, b, s) {
+function along(a, b, s) {
   const m = (a[0] + b[0]) / 2, r = 1 - s;
   return [r * r * r * a[0] + 3 * r * r * s * m + 3 * r * s * s * m + s * s * s * b[0], r * r * r * a[1] + 3 * r * r * s * a[1] + 3 * r * s * s * b[1] + s * s * s * b[1]];
 }

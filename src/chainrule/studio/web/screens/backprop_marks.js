@@ -14,6 +14,7 @@ export function placesOf(mark, walk) {
 }
 
 // The mark of the weight that is chosen; null where there is none.
+/** @param {import('../store.js').Store} store */
 export function weightMark(store) {
   const weight = store.get('weight');
   if (!weight || !weight.name.includes('.')) return null;
@@ -28,6 +29,7 @@ function numberOf(store, { link, field = 'W', index }) {
 }
 
 // What the pointer shows of a place: numbers that the walk has not come to yet are not given away.
+/** @param {import('../store.js').Store} store */
 export function tipText(store, { walk, row, known, at }, mark) {
   if (mark.role === 'weight') return t(store, 'backprop.tip_weight', { name: numberName(walk, `${mark.link}.W`, mark.index.split(',')), value: figure(numberOf(store, mark), 5) });
   const k = Number(mark.index), has = (table) => table[mark.link] <= at, link = linkName(store, walk, mark.link);
@@ -36,6 +38,7 @@ export function tipText(store, { walk, row, known, at }, mark) {
 }
 
 // What is lit, or else the weight that is chosen, in one line.
+/** @param {import('../store.js').Store} store */
 export function caption(store, state, lit) {
   const mark = lit || weightMark(store);
   if (!mark || !(mark.link === 'input' || mark.link === 'target' || state.walk.links.some(({ name }) => name === mark.link))) return '';

@@ -5,9 +5,10 @@ import { t } from '../i18n.js';
 const LOW = '₀₁₂₃₄₅₆₇₈₉';
 const ROLES = { cell: 'backprop.role_out', call: 'backprop.role_out', delta: 'backprop.role_error', slope: 'backprop.role_slope', factor: 'backprop.role_factor', statistic: 'backprop.role_statistic' };
 
-export const lowered = (letter) => letter.replace(/\d/g, (digit) => LOW[digit]);
+const lowered = (letter) => letter.replace(/\d/g, (digit) => LOW[digit]);
 
 // The output of a link, "input" and "loss" among them: a₃, or dense_1.
+/** @param {import('../store.js').Store} store */
 export function linkName(store, walk, name) {
   const { letters } = walk;
   if (name === 'loss') return letters ? letters.loss : t(store, 'backprop.loss');
@@ -30,6 +31,7 @@ export function longName(short, name) {
 }
 
 // What a mark is about, in words: mark as in the formulas, with its value where that is known.
+/** @param {import('../store.js').Store} store */
 export function markWords(store, walk, mark, figure) {
   const value = mark.value === undefined ? '' : figure(Number(mark.value), 5), indices = mark.index === '' ? [] : mark.index.split(',');
   if (mark.role === 'weight') return t(store, 'backprop.mark', { name: numberName(walk, `${mark.link}.${mark.field || 'W'}`, indices), value });
@@ -39,6 +41,6 @@ export function markWords(store, walk, mark, figure) {
 }
 
 // On a screen that is touched first of all, numbers are tapped; else pointed at.
-export const isTouched = () => typeof matchMedia === 'function' && matchMedia('(hover: none)').matches;
+const isTouched = () => typeof matchMedia === 'function' && matchMedia('(hover: none)').matches;
 
 export const pointHint = (store) => h('p.hint', { dataset: { test: 'point-hint' } }, t(store, isTouched() ? 'backprop.tap' : 'backprop.expansion'));

@@ -3,7 +3,7 @@ import { figure } from './backprop_steps.js';
 import { css, palette, sharePlace, signedPlace } from '../colors.js';
 import { boxOf } from './backprop_layout.js';
 
-export const largestOf = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+const largestOf = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
 export const middle = ({ x, y, w, h: tall }) => [x + w / 2, y + tall / 2];
 
@@ -12,7 +12,7 @@ function inkOn(color) {
   return 0.299 * r + 0.587 * g + 0.114 * b > 140 ? '#10161d' : '#ffffff';
 }
 
-export function curve(c, a, b) {
+function curve(c, a, b) {
   const m = (a[0] + b[0]) / 2;
   c.moveTo(a[0], a[1]);
   c.bezierCurveTo(m, a[1], m, b[1], b[0], b[1]);

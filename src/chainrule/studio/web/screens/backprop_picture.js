@@ -2,6 +2,7 @@
 import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { palette, signedPlace } from '../colors.js';
+import { counted, createFrame } from '../frame.js';
 import { boxOf, distanceTo, edgesOf, layout, neuronAt, PILLS } from './backprop_layout.js';
 import { middle, paintColumn, paintEdges, paintLanes, paintLine, paintWeight, pill } from './backprop_paint.js';
 import { caption, placesOf, tipText, weightMark } from './backprop_marks.js';
@@ -12,15 +13,16 @@ const GROW = 500;   // milliseconds in which the connections of a step grow
 
 // on: {neuron({link, index}), weight({name, i, j}), hover(mark|null), step(at)}.  Returns {element, draw(state), light(mark), stop}.
 // state: {walk, steps, at, known, row}; mark: {role, link, field?, index, value?} as in the formulas.
+/** @param {import('../store.js').Store} store */
 export function walkPicture(store, on) {
   const canvas = h('canvas', { role: 'img', 'aria-label': t(store, 'backprop.picture'), dataset: { test: 'picture' } });
   const heads = h('div.heads'), tip = h('div.tip', { hidden: true }), inner = h('div.inner', heads, canvas, tip);
   const lit_ = h('span.lit-words', { dataset: { test: 'lit-words' } });
   const scale = h('div.scale', lit_, h('span', t(store, 'backprop.negative')), h('canvas.ramp', { width: 96, height: 1, 'aria-hidden': 'true' }), h('span', t(store, 'backprop.positive')));
   const element = h('div.walk-picture', h('div.scroll', inner), scale);
-  let state = null, plan = null, frame = 0, began = 0, followed = -1, edges = [], lit = null, hovered = null, pointed = null, cached = new Map();
+  let state = null, plan = null, began = 0, followed = -1, edges = [], lit = null, hovered = null, pointed = null, cached = new Map();
 
-  const look = () => palette(store.get('theme'));
+  const frame = createFrame(render), look = () => palette(store.get('theme'));
   const columnOf = (name) => plan.columns.find((column) => column.name === name);
 
   function ramp() {
@@ -114,7 +116,6 @@ export function walkPicture(store, on) {
   }
 
   function render() {
-    frame = 0;
     if (!state || !element.isConnected) return;
     const { walk, steps, at, known, row } = state, available = element.firstChild.clientWidth;
     if (!plan || plan.available !== available || plan.walk !== walk || plan.isCompact !== isNarrow()) measure(available);
@@ -153,9 +154,9 @@ export function walkPicture(store, on) {
     followed = at;
     if (steps[at].link) paintHead(steps[at].link.name);
     else paintHead(steps[at].way);
-    if (share < 1) schedule();
+    if (share < 1) frame.ask();
     else began = 0;
-    if (window.chainrule) window.chainrule.frames += 1;
+    counted();
   }
 
   function paintLoss(c, column, style) {
@@ -193,10 +194,6 @@ export function walkPicture(store, on) {
     fill(heads, plan.columns.map((column) => h('button.head', { type: 'button', dataset: { name: column.name, test: 'head' }, title: kinds[column.name] || null, onclick: () => on.step(column.name),
       style: { left: `${column.x}px`, width: `${column.width}px` } }, h('b', breakable(linkName(store, walk, column.name))), h('span', breakable(under(column))))));
     ramp();
-  }
-
-  function schedule() {
-    if (!frame) frame = requestAnimationFrame(render);
   }
 
   // --- pointing
@@ -262,16 +259,16 @@ export function walkPicture(store, on) {
     if (mark && plan && state) reveal(mark);
     if (mark) element.dataset.lit = `${mark.role} ${mark.link} ${mark.index}`;
     else delete element.dataset.lit;
-    schedule();
+    frame.ask();
   }
 
   // Where a neuron is, in the canvas's CSS pixels: lane 0 forward, 1 back. For tests.
   canvas.place = (link, index, lane = 0) => middle(boxOf(plan, columnOf(link), index, lane));
 
-  const resized = new ResizeObserver(schedule);
+  const resized = new ResizeObserver(frame.ask);
   resized.observe(element);
-  element.firstChild.addEventListener('scroll', schedule);
-  const off = store.on(['weight', 'neuron'], schedule);
+  element.firstChild.addEventListener('scroll', frame.ask);
+  const off = store.on(['weight', 'neuron'], frame.ask);
 
   return {
     element,
@@ -281,11 +278,11 @@ export function walkPicture(store, on) {
       state = next;
       edges = connections();
       if (isNew) began = performance.now();
-      schedule();
+      frame.ask();
     },
     light,
     stop() {
-      cancelAnimationFrame(frame);
+      frame.stop();
       resized.disconnect();
       off();
     },

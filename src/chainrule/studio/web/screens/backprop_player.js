@@ -11,6 +11,7 @@ const SHAPES = { first: 'M3 2h2v10H3zM12 2v10L6 7z', back: 'M10 2v10L4 7z', play
 const icon = (name) => svg('svg', { viewBox: '0 0 14 14', width: 14, height: 14, 'aria-hidden': 'true' }, svg('path', { d: SHAPES[name], fill: 'currentColor' }));
 
 // go(at): to a step.  keysOn: where keys are heard.  Returns {element, show(steps, at, sentence), arrive(), pause(), stop}.
+/** @param {import('../store.js').Store} store */
 export function player(store, { go, keysOn }) {
   const sentence = h('p.sentence', { 'aria-live': 'polite', dataset: { test: 'sentence' } }), phase = h('span.phase', { dataset: { test: 'phase' } }), place = h('span.place', { dataset: { test: 'step' } });
   const track = h('div.track', { 'aria-hidden': 'true' });

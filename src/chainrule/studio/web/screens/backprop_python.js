@@ -19,6 +19,7 @@ function sampleLines(model, data, walk) {
   return ['import numpy', '', load, 'with numpy.load("data.npz") as data:', `    x, y = data["X"]${at}, data["y"]${at}`];
 }
 
+/** @param {import('../store.js').Store} store */
 export function pythonOf(store, walk) {
   const weight = store.get('weight'), name = weight ? placeName(weight.name, indicesOf(weight)) : 'input[0]';
   return ['import chainrule', ...sampleLines(store.get('model'), store.get('data'), walk), '',

@@ -10,6 +10,7 @@ function ofBatch(store, walk) {
 }
 
 // start: what backprop.mistake found, if the walk is of that sample.
+/** @param {import('../store.js').Store} store */
 export function questionOf(store, walk, start) {
   if (walk.n > 1) return ofBatch(store, walk);
   const found = answerOf(store, walk, 0);
@@ -25,6 +26,7 @@ export function questionOf(store, walk, start) {
 }
 
 // What stands below it: the loss, and where the sample comes from.
+/** @param {import('../store.js').Store} store */
 export function contextOf(store, walk, start) {
   const loss = walk.n > 1 ? t(store, 'backprop.says.loss_batch', { n: walk.n, loss: figure(walk.loss, 4) }) : saysLoss(store, walk, 0);
   if (!start) return loss;
@@ -33,6 +35,7 @@ export function contextOf(store, walk, start) {
 }
 
 // Whether a model of classes is wrong about the sample of a walk.
+/** @param {import('../store.js').Store} store */
 export function isMistake(store, walk) {
   const found = answerOf(store, walk, 0);
   return found.labels === null || found.best !== found.right;

@@ -12,6 +12,7 @@ const MAX_BATCH = 256;
 // changed(): other numbers go in.  next(): asks for the next mistake.
 // Returns {element, ask(), show(walk, start), thumbnail(row), seeks(), reset()}: ask() gives the arguments of backprop.walk, or null while
 // nothing is known; seeks() says whether a sample of the data goes in, and none was chosen yet.
+/** @param {import('../store.js').Store} store */
 export function sourcePanel(store, changed, next) {
   const controls = h('div.row.choice'), picture = h('canvas.neurons.sample', { hidden: true, 'aria-hidden': 'true' }), note = h('p.hint', { role: 'status' });
   const examples = h('div.row.examples'), head = h('div'), question = h('h2.question', { dataset: { test: 'question' } }), context = h('p.context');

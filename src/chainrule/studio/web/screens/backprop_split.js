@@ -12,6 +12,7 @@ function bar(value, most, kind) {
 }
 
 // Returns {element, show(walk, step, row)}: of the activation at hand, else of the last one.
+/** @param {import('../store.js').Store} store */
 export function splitPanel(store, on) {
   const body = h('div'), element = h('section.panel.split', { dataset: { test: 'split' } }, h('h2', t(store, 'backprop.split')), h('p.hint', t(store, 'backprop.split_says')), body);
   let chosen = null;

@@ -1,5 +1,6 @@
 // The steps of a walk: in, forward link by link, loss, its derivative, back link by link, update; and what each does in words.
-import { functions, softmax } from '../network.js';
+import { activations } from '../activations.js';
+import { softmax } from '../network.js';
 import { number, percent } from '../format.js';
 import { fill } from '../dom.js';
 import { t } from '../i18n.js';
@@ -25,6 +26,7 @@ export function refill(root, ...children) {
 }
 
 // What went wrong, for a person to read; null for what mends itself.
+/** @param {import('../store.js').Store} store */
 export function told(store, error) {
   return error.message === 'lost' ? null : error.message;
 }
@@ -34,7 +36,7 @@ export function isDense(link) {
 }
 
 export function isActivation(link) {
-  return (link.kind in functions && link.kind !== 'identity') || link.kind === 'prelu' || link.kind === 'parametric_activation';
+  return (link.kind in activations && link.kind !== 'identity') || link.kind === 'prelu' || link.kind === 'parametric_activation';
 }
 
 export function stepsOf(walk) {
@@ -66,7 +68,7 @@ export function rowOf(array, row) {
   return array.subarray(row * width, (row + 1) * width);
 }
 
-export function largest(values) {
+function largest(values) {
   let best = 0;
   for (let k = 1; k < values.length; ++k) if (Math.abs(values[k]) > Math.abs(values[best])) best = k;
   return best;
@@ -99,6 +101,7 @@ function sortOf(link) {
   return link.slope ? 'each' : 'other';
 }
 
+/** @param {import('../store.js').Store} store */
 export function answerOf(store, walk, row) {
   const network = store.get('network');
   const out = walk.links.length ? rowOf(walk.links[walk.links.length - 1].out, row) : rowOf(walk.x, row);
@@ -114,6 +117,7 @@ export const sentences = (store, ...texts) => texts.join(store.get('lang') === '
 // A probability; of one that would be 0.0 % its first digit.
 export const chance = (p) => (p > 0 && p < 0.0005 ? `${figure(100 * p, 1)} %` : percent(p));
 
+/** @param {import('../store.js').Store} store */
 export function saysLoss(store, walk, row) {
   const found = answerOf(store, walk, row);
   const loss = figure(walk.losses[row], 4);
@@ -165,6 +169,7 @@ function saysBack(store, walk, link, row) {
 }
 
 // What a step does, in words with its numbers.
+/** @param {import('../store.js').Store} store */
 export function says(store, walk, step, row, update) {
   if (step.way === 'input') {
     const x = rowOf(walk.x, row), k = largest(x), values = { n: walk.n, width: x.length, k, value: figure(x[k], 4) };

@@ -10,6 +10,7 @@ import { equation } from './backprop_weight.js';
 const SHOWN = 8;
 
 // on: {updated(answer|null), choose(mark), hover(mark)}
+/** @param {import('../store.js').Store} store */
 export function updatePanel(store, on) {
   const result = h('div.update-result', { 'aria-live': 'polite', dataset: { test: 'update-result' } });
   const rate = h('input', { type: 'number', min: 0, step: 'any', value: store.get('backprop.rate'), dataset: { test: 'rate' }, onchange: () => {
@@ -70,6 +71,7 @@ export function updatePanel(store, on) {
 }
 
 // Every line of a chain of single neurons: forward, loss, chain rule and update of each weight.
+/** @param {import('../store.js').Store} store */
 export function chainPanel(store, on) {
   const body = h('div'), element = h('section.panel.lines', { hidden: true, dataset: { test: 'lines' } }, h('h2', t(store, 'backprop.lines')), body);
   let walk = null, turn = 0;

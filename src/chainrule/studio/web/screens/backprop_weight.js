@@ -20,6 +20,7 @@ function digits(relative) {
 }
 
 // Rows of an equation: left = right, each right in a line of its own.
+/** @param {import('../store.js').Store} store */
 export function equation({ left, rows, terms, value, others, rest }, store) {
   const line = (head, sort, body, kind = '') => h(`div.line${kind}`, h('span.left', head ? typeset(head) : null), h('span.sign', sign(sort)), h('span.right', body));
   const total = line(null, '=', h('b', { dataset: { value } }, figure(value, 6)), '.total');
@@ -29,6 +30,7 @@ export function equation({ left, rows, terms, value, others, rest }, store) {
 }
 
 // on: {hover(mark), choose(mark)}.  Returns {element, show(walk), stop}.
+/** @param {import('../store.js').Store} store */
 export function weightPanel(store, on) {
   const choice = h('div.row.choice'), body = h('div.weight-body');
   const element = h('section.panel.weight', { dataset: { test: 'weight' } }, h('h2', t(store, 'backprop.weight')), choice, body);
@@ -127,6 +129,7 @@ export function weightPanel(store, on) {
 }
 
 // The neuron that is selected: its numbers, and its weights with the largest gradients.
+/** @param {import('../store.js').Store} store */
 export function neuronPanel(store, on) {
   const head = h('div'), body = h('div.unit'), element = h('section.panel.one-neuron', { dataset: { test: 'neuron' } }, head, body);
   let walk = null, row = 0, turn = 0;

@@ -6,6 +6,8 @@ import { networkView } from '../netview.js';
 import { flatPainter } from '../flat.js';
 import { depthPainter, hasDepth } from '../depth.js';
 import { inkOf } from '../drawing.js';
+import { createFrame } from '../frame.js';
+import { passOf } from '../layers.js';
 import { neuronPanel } from '../neuron.js';
 import { drawPad, pictureOf } from './draw_pad.js';
 import { cellInputs } from './draw_cells.js';
@@ -14,6 +16,8 @@ import { sampleStrip } from './draw_samples.js';
 import { answerPanel } from './draw_answer.js';
 
 export const url = ['draw.keep', 'draw.view'];
+
+const NO_SAMPLE = { y: null, index: null };   // where the inputs are from: none of the data's
 
 const python = (network) => (network.model.shape
   ? `from chainrule import load
@@ -31,45 +35,59 @@ print(model.predict([x]))                # x: the numbers of the sliders
 print(model.trace(x, y))                 # every z and a, and backwards every delta; y: the true answer
 `);
 
+/** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function draw(root, store) {
   let stops = [], off = null, built = null;
 
   function build(network) {
     const { model } = network, { shape } = model, most = inkOf(network);
-    let frame = 0, since = null, wave = false, picked = false, origin = { y: null, index: null };
-    const answer = answerPanel(store, network), neuron = neuronPanel(store);
+    let asked = null, pass = null, since = null, wave = false, picked = false, byLayer = false, undo = null, origin = NO_SAMPLE;
+    const answer = answerPanel(store, network), neuron = neuronPanel(store), frame = createFrame(tick);
     const painters = { flat: flatPainter, depth: depthPainter }, deep = hasDepth(), shown = deep && store.get('draw.view') === 'depth' ? 'depth' : 'flat';
-    const view = networkView(store, { height: Math.max(330, Math.min(560, innerHeight - 470)), painter: painters[shown], onpick: () => { picked = true; } });
+    const view = networkView(store, { height: Math.max(330, Math.min(560, innerHeight - 470)), painter: painters[shown], redraw: () => frame.ask(), onpick: () => { picked = true; } });
     const choice = deep ? tabs([['flat', t(store, 'draw.flat')], ['depth', t(store, 'draw.depth')]], shown, (key) => { store.set({ 'draw.view': key }); view.use(painters[key]); }, t(store, 'draw.view')) : null;
-    const pass = h('span', { dataset: { test: 'forward' } }), drawn = h('span', { dataset: { test: 'latency' } });
+    const forward = h('span', { dataset: { test: 'forward' } }), drawn = h('span', { dataset: { test: 'latency' } });
 
+    // The one frame of this screen: what the inputs give is worked out once, and every part shows it.
     function tick() {
-      frame = 0;
-      const x = pad.read(), before = performance.now(), seen = store.get('network').forward(x), took = performance.now() - before;
-      if (pad.isDrawn) origin = { y: null, index: null };
-      store.set({ sample: { x, ...origin }, 'sample.index': origin.index });
-      view.draw({ network: store.get('network'), x, seen, wave, byLayer });
-      view.render();
-      wave = false;
-      const scene = view.scene();
-      answer.update(scene.answer);
-      neuron.update(scene);
+      const change = pass || asked === 'inputs' ? asked : null;
+      asked = null;
+      if (change === 'inputs') pass = passed();
+      if (change) view.show(pass, { byLayer, wave });
+      view.render();   // before texts are written: it asks for its width
+      if (!change) return;
+      answer.update(pass.answer);
+      neuron.update(pass);
       if (picked) neuron.show();
-      picked = false;
-      pass.textContent = t(store, 'draw.forward', { ms: took.toFixed(1) });
-      pass.dataset.value = took;
-      if (since !== null) {
-        drawn.dataset.value = performance.now() - since;
-        drawn.textContent = t(store, 'draw.latency', { ms: Number(drawn.dataset.value).toFixed(0) });
-        since = null;
-      }
       if (undo) undo.disabled = !pad.canUndo;
+      wave = picked = false;
+      if (since === null) return;
+      drawn.dataset.value = performance.now() - since;
+      drawn.textContent = t(store, 'draw.latency', { ms: Number(drawn.dataset.value).toFixed(0) });
+      since = null;
     }
 
+    function passed() {
+      const x = pad.read(), before = performance.now(), made = passOf(store, store.get('network'), x, pass), took = performance.now() - before;
+      forward.textContent = t(store, 'draw.forward', { ms: took.toFixed(1) });
+      forward.dataset.value = took;
+      if (pad.isDrawn) origin = NO_SAMPLE;
+      store.set({ sample: { x, ...origin }, 'sample.index': origin.index });
+      return made;
+    }
+
+    // The inputs are others, or the network's numbers.
     function changed({ start = null, isPut = false } = {}) {
       if (since === null) since = start;
       wave = wave || isPut;
-      if (!frame) frame = requestAnimationFrame(tick);
+      asked = 'inputs';
+      frame.ask();
+    }
+
+    // The same numbers are to be looked at in another way.
+    function looked() {
+      asked = asked || 'looks';
+      frame.ask();
     }
 
     function pick(sample) {
@@ -77,7 +95,6 @@ export function draw(root, store) {
       pad.put(sample.x, sample);
     }
 
-    let byLayer = false, undo = null;
     const isTable = () => Boolean(store.get('data')?.columns) && store.get('data').features === model.inputs;
     const pad = shape ? drawPad(store, { shape, most, label: t(store, 'draw.pad'), changed }) : (isTable() ? cellInputs : tableInputs)(store, network, { changed });
     const note = h('p.message', { role: 'status', dataset: { test: 'note' } });
@@ -109,7 +126,7 @@ export function draw(root, store) {
         if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
       });
       return h('section.panel.pad-panel', h('div', frameOf, h('p.pad-hint', t(store, 'draw.hint'))),
-        h('div.pad-tools', h('div.row', button(t(store, 'draw.clear'), () => { origin = { y: null, index: null }; pad.clear(); }, { dataset: { test: 'clear' } }), undo,
+        h('div.pad-tools', h('div.row', button(t(store, 'draw.clear'), () => { origin = NO_SAMPLE; pad.clear(); }, { dataset: { test: 'clear' } }), undo,
           button(t(store, 'draw.file'), () => file.click(), { title: t(store, 'draw.file_title') }), file),
         h('div.row', toggle(t(store, 'draw.erase'), false, (value) => pad.erase(value)),
           shape[0] === 28 && shape[1] === 28 ? toggle(t(store, 'draw.keep'), keep, (value) => { store.set({ 'draw.keep': value }); pad.keep(value); }, { title: t(store, 'draw.keep_title'), dataset: { test: 'keep' } }) : null),
@@ -123,11 +140,11 @@ export function draw(root, store) {
     fill(root, answer.strip,
       h('div.draw-stage', h('div.draw-left', padPanel(), samples),
         h('section.panel.network-panel', h('div.network-head', h('h2', t(store, 'draw.network')), choice), view.element,
-          toggle(t(store, 'draw.by_layer'), false, (value) => { byLayer = value; changed(); }, { title: t(store, 'draw.by_layer_title'), dataset: { test: 'by-layer' } })),
+          toggle(t(store, 'draw.by_layer'), false, (value) => { byLayer = value; looked(); }, { title: t(store, 'draw.by_layer_title'), dataset: { test: 'by-layer' } })),
         neuron.element,
-        h('section.panel.answer-panel', h('h2', t(store, 'draw.answer')), answer.element, h('p.timing', pass, drawn))),
+        h('section.panel.answer-panel', h('h2', t(store, 'draw.answer')), answer.element, h('p.timing', forward, drawn))),
       code(t(store, 'common.python'), python(network), t(store, 'common.copy'), t(store, 'common.copied')));
-    stops = [store.on(['neuron'], () => changed()), () => cancelAnimationFrame(frame), () => view.stop(), () => strip && strip.stop()];
+    stops = [store.on(['neuron'], looked), frame.stop, view.stop, () => pad.stop?.(), () => strip?.stop()];
     arrive(pick, pad);
     return changed;
   }

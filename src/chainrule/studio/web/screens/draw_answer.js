@@ -1,9 +1,10 @@
 // What the network says: the class with its probability large, a bar for each class, or the numbers of a regression; and on a
 // phone the same in a line, which stays in sight while one draws.
-import { h, fill } from '../dom.js';
+import { h } from '../dom.js';
 import { t } from '../i18n.js';
 import { number, percent } from '../format.js';
 
+/** @param {import('../store.js').Store} store */
 export function answerPanel(store, network) {
   const { task } = network.model, isNumbers = task === 'regression', labels = isNumbers ? [] : network.labels();
   const big = h(`output.answer-big${isNumbers ? '.amount' : ''}`, { dataset: { test: 'prediction' } }), sure = h('span.answer-sure');
@@ -50,6 +51,5 @@ export function answerPanel(store, network) {
         row.dataset.value = answer[k];
       });
     },
-    clear: () => fill(element),
   };
 }

@@ -4,6 +4,7 @@ import { t } from '../i18n.js';
 import { number } from '../format.js';
 
 // changed({start}) is called when the inputs are others.
+/** @param {import('../store.js').Store} store */
 export function cellInputs(store, network, { changed }) {
   const { columns } = store.get('data'), x = new Float32Array(network.model.inputs), canAsk = store.host.kind !== 'offline';
   const note = h('p.message.error', { role: 'alert', hidden: true }), list = h('div.features', { dataset: { test: 'features' } });
@@ -57,7 +58,6 @@ export function cellInputs(store, network, { changed }) {
 
   return {
     element: h('div', list, note),
-    ready: Promise.resolve(),
     read: () => Float32Array.from(x),
     // values: inputs, or null for a row without cells.  sample: with its place in the data, whose cells are shown.
     async put(values, sample = {}) {

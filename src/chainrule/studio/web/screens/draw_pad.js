@@ -7,6 +7,7 @@ const SIDE = 280;   // pixels of the longer side of what is drawn
 const PEN = 0.082;   // of it: about two pixels of a digit that is scaled into 20 x 20
 
 // shape: [rows, columns] of the inputs; most: the value of full ink; changed(start): called when there is something else to read.
+/** @param {import('../store.js').Store} store */
 export function drawPad(store, { shape: [rows, columns], most, label, changed }) {
   const scale = Math.max(1, Math.round(SIDE / Math.max(rows, columns))), width = columns * scale, height = rows * scale;
   const ink = h('canvas', { width, height }), c = ink.getContext('2d', { willReadFrequently: true });
@@ -58,8 +59,9 @@ export function drawPad(store, { shape: [rows, columns], most, label, changed })
     show(grey);
     if (!strokes.length) return base ? Float32Array.from(base) : new Float32Array(rows * columns);
     if (!keeps && !base && rows === 28 && columns === 28) {
-      const centred = centerDigit(grey, height, width);
-      return centred ? Float32Array.from(centred, (value) => (value * most) / 255) : new Float32Array(784);
+      const centred = centerDigit(grey, height, width) || [], x = new Float32Array(784);
+      for (let i = 0; i < centred.length; ++i) x[i] = (centred[i] * most) / 255;
+      return x;
     }
     const x = new Float32Array(rows * columns);
     for (let at = 0; at < grey.length; ++at) x[Math.floor(at / width / scale) * columns + Math.floor((at % width) / scale)] += grey[at];
@@ -121,12 +123,6 @@ export function drawPad(store, { shape: [rows, columns], most, label, changed })
       changed({});
     },
     erase(value) { erases = value; },
-    state: () => ({ strokes, base }),
-    restore(kept) {
-      ({ strokes, base } = kept);
-      repaint();
-      changed({});
-    },
   };
   canvas.pad = pad;   // for the tests
   return pad;

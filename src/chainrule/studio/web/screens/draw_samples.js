@@ -13,12 +13,13 @@ function shuffled(n, count) {
 }
 
 // The class that an answer says, as the data's labels do.
-export function decided(network, out) {
+function decided(network, out) {
   const { model } = network, answer = network.answer(out);
   return network.labels()[answer.indexOf(Math.max(...answer))] ?? (model.classes || [])[0];
 }
 
 // pick({x, y, index}) is called with the sample that was chosen; picture: whether samples are pictures.
+/** @param {import('../store.js').Store} store */
 export function sampleStrip(store, { shape, most, pick }) {
   const list = h('div.strip', { role: 'group', 'aria-label': t(store, 'draw.samples') }), note = h('span.strip-note', { role: 'status' });
   let kind = 'random', turn = 0;

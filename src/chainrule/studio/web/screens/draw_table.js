@@ -24,6 +24,7 @@ async function ranges(store, network) {
 }
 
 // changed({start}) is called when a number is another.
+/** @param {import('../store.js').Store} store */
 export function tableInputs(store, network, { changed }) {
   const { model } = network, x = new Float32Array(model.inputs), list = h('div.features', { dataset: { test: 'features' } });
   let parts = [];
@@ -46,9 +47,7 @@ export function tableInputs(store, network, { changed }) {
   });
   return {
     element: list,
-    ready,
     read: () => Float32Array.from(x),
     put(values) { ready.then(() => { parts.forEach(({ middle }, j) => set(j, values ? values[j] : middle)); changed({ isPut: true }); }); },
-    stop() {},
   };
 }

@@ -1,6 +1,7 @@
 // The words of the field in both languages, and a search over all of them.
 import { h, fill } from '../dom.js';
 import { t, languages } from '../i18n.js';
+// @ts-expect-error: it is made of the tables in texts/
 import { texts } from '../texts.js';
 
 export const url = ['glossary.search'];
@@ -37,6 +38,7 @@ function marked(text, words) {
   return [...found, text.slice(at)];
 }
 
+/** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function glossary(root, store) {
   const all = terms(store), own = store.get('lang');
   const other = Object.keys(languages).find((lang) => lang !== own);

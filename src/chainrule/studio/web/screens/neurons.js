@@ -8,6 +8,7 @@ import { breakIt, editsOf } from './neurons_break.js';
 
 export const url = ['neurons.layer', 'neurons.sort', 'neurons.find', 'neurons.only', 'neurons.view', 'neurons.edits'];
 
+/** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function neurons(root, store) {
   const top = h('div'), picker = h('div.neurons-layers'), list = h('div'), side = h('div.neurons-side'), status = h('div', { 'aria-live': 'polite' });
   const python = h('div');

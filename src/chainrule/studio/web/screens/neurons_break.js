@@ -5,6 +5,7 @@ import { number, percent, count } from '../format.js';
 import { button, code, field, numberInput, select } from '../ui.js';
 
 // The edits that are in the address may be anything.
+/** @param {import('../store.js').Store} store */
 export function editsOf(store) {
   const found = store.get('neurons.edits');
   return Array.isArray(found) ? found : [];
@@ -12,6 +13,7 @@ export function editsOf(store) {
 
 const TOOLS = ['noise', 'round', 'biases', 'zero'];
 
+/** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function breakIt(root, store, state) {
   const score = h('div.score', { 'aria-live': 'polite', dataset: { test: 'score' } }), classes = h('div.score-classes'), list = h('div.edits', { dataset: { test: 'edits' } });
   const python = h('div'), fault = h('p.message.error', { role: 'alert', hidden: true });

@@ -8,6 +8,7 @@ import { column, columnsOf, scaleOf, weightPicture } from './neurons_pictures.js
 const FIRST = 256;   // drawn at once; more on demand
 const SORTS = ['selectivity', 'index', 'mean', 'active', 'variance', 'norm', 'bias'];
 
+/** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function cards(root, store, state) {
   const toolbar = h('div.row.neurons-tools'), summary = h('p.neurons-summary', { dataset: { test: 'summary' } }), body = h('div.neurons-body');
   fill(root, toolbar, summary, body);

@@ -5,6 +5,7 @@ import { number, percent } from '../format.js';
 import { button, code, message, numberInput } from '../ui.js';
 import { columnsOf, samplePicture, weightPicture } from './neurons_pictures.js';
 
+/** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function oneNeuron(root, store, state) {
   let asked = 0, wanted = null;
 

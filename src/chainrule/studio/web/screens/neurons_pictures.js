@@ -22,12 +22,14 @@ export function columnsOf(model, source, count) {
   return source === null && shape && shape[0] * shape[1] === count ? shape[1] : Math.ceil(Math.sqrt(count));
 }
 
+/** @param {import('../store.js').Store} store */
 export function weightPicture(store, weights, columns, scale, props = {}) {
   const canvas = h('canvas.neurons.weights', props);
   paint(canvas, weights, columns, palette(store.get('theme')).signed, (w) => signedPlace(w, scale));
   return canvas;
 }
 
+/** @param {import('../store.js').Store} store */
 export function samplePicture(store, x, columns, most, props = {}) {
   const canvas = h('canvas.neurons.sample', props);
   paint(canvas, x, columns, palette(store.get('theme')).ink, (v) => sharePlace(v, most));

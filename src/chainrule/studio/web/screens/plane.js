@@ -4,6 +4,7 @@ import { t } from '../i18n.js';
 import { number, percent, count } from '../format.js';
 import { button, select, panel, code } from '../ui.js';
 import { lineChart, legend } from '../chart.js';
+import { counted, createFrame } from '../frame.js';
 import { forwardGrid, gridPoints, answers } from '../grid.js';
 import { surface } from '../plane_surface.js';
 import { networkPicture, layersOf } from '../plane_network.js';
@@ -15,12 +16,14 @@ export const url = Object.keys(defaults);
 const SIZE = 100, N = SIZE * SIZE, EDGE = 1.3, FIRST_EPOCHS = 150;
 const BRUSH = 0.07;   // how far apart painted points lie, and how far the eraser reaches
 
+/** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function plane(root, store) {
   for (const [key, value] of Object.entries({ ...defaults, 'plane.brush': 0 })) if (store.get(key) === undefined) store.set({ [key]: value });
   const get = (key) => store.get(`plane.${key}`);
   const grid = gridPoints(SIZE, EDGE);
-  let current = null, seen = null, curve = null, frame = null, dirty = false, timer = null, building = 0, stopped = false, painted = null, endless = false;
+  let current = null, seen = null, curve = null, frame = null, timer = null, building = 0, stopped = false, painted = null, endless = false;
 
+  const { ask: redraw, stop: stopDrawing } = createFrame(draw);
   const picture = networkPicture(store, { looked: redraw, resize });
   const map = surface(store, { paint, erase, looked: redraw, brush });
   const chart = lineChart(store, { label: t(store, 'plane.curve'), height: 150 });
@@ -231,15 +234,6 @@ export function plane(root, store) {
 
   // --- the picture
 
-  function redraw() {
-    if (dirty || stopped) return;
-    dirty = true;
-    requestAnimationFrame(() => {
-      dirty = false;
-      if (!stopped) draw();
-    });
-  }
-
   function draw() {
     if (!current) return;
     const { model } = current, isRegression = model.task === 'regression', last = model.links[model.links.length - 1].name;
@@ -256,7 +250,7 @@ export function plane(root, store) {
     picture.draw(seen, grid, SIZE, here);
     map.drawPoints(get('kind') === 'painted' && painted ? { ...shownPoints(), classes: 4 } : current, EDGE);
     drawNumbers();
-    if (window.chainrule) ++window.chainrule.frames;
+    counted();
   }
 
   function drawNumbers() {
@@ -293,6 +287,7 @@ export function plane(root, store) {
   ];
   return () => {
     stopped = true;
+    stopDrawing();
     clearTimeout(timer);
     offs.forEach((off) => off());
     [picture, map, chart].forEach((part) => part.stop());

@@ -1,7 +1,8 @@
 // Train a network before one's eyes: its settings, the run, its curves and its inside, the timeline, and two runs side by side.
-import { h, fill, write } from '../dom.js';
+import { h, fill, write, focused } from '../dom.js';
 import { t } from '../i18n.js';
 import { count, number, percent } from '../format.js';
+import { counted, createFrame } from '../frame.js';
 import { button, code, marked, message, panel, plain, toggle } from '../ui.js';
 import { charts, monitorOf, reference } from './train_charts.js';
 import { showCompare } from './train_compare.js';
@@ -24,9 +25,10 @@ function typing(event) {
     || (event.key === ' ' && ['BUTTON', 'SUMMARY', 'A', 'INPUT'].includes(tagName));
 }
 
+/** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function train(root, store) {
   const canTrain = store.can('train.start');   // a page that was exported has the run that there was
-  let checked = null, asked = 0, read = 0, due = new Set(), drawing = 0, late = 0, stopped = false, timer = 0;
+  let checked = null, asked = 0, read = 0, due = new Set(), late = 0, stopped = false, timer = 0;
   const failure = h('div.failure', { role: 'alert', dataset: { test: 'failure' } });
   const failures = new Map();   // by what failed: an answer about one thing does not take away what is said of another
   const failing = (source) => (text) => {
@@ -45,13 +47,13 @@ export function train(root, store) {
     }
   };
 
-  const soon = () => { drawing = drawing || requestAnimationFrame(draw); };
+  const soon = createFrame(draw);
   const isLive = (what) => run.state === 'running' && LIVE.includes(what);   // another is on its way
   function changed(what) {
     if (what === 'frame') paint('grow');
     due.add(what);
-    if (isLive(what)) late = late || setTimeout(soon, Math.max(0, READ_MS - (performance.now() - read)));
-    else soon();
+    if (isLive(what)) late = late || setTimeout(soon.ask, Math.max(0, READ_MS - (performance.now() - read)));
+    else soon.ask();
   }
   const { run, stop: unfollow } = followRun(store, changed);
   const reading = () => store.get('train.sending') || run.reading;   // the name of data that are on their way: nothing starts on others
@@ -90,10 +92,10 @@ export function train(root, store) {
         canTrain ? ofRun(panel(t(store, 'train.save'), save)) : null, python)));
 
   // --- the form --------------------------------------------------------------------------------------------------
-  const focused = (box) => box.contains(document.activeElement) && document.activeElement.dataset.field;
+  const fieldIn = (box) => box.contains(document.activeElement) && focused().dataset.field;
   function showForm() {
     if (!store.get('train.options')) return;
-    const field_ = focused(settings);
+    const field_ = fieldIn(settings);
     if (canTrain) {
       layerBuilder(store, layers, checked);
       fill(settings, trainingFields(store, checked));
@@ -240,12 +242,11 @@ export function train(root, store) {
   // The curves alone: their canvases wait for no frame of the page.
   function paint(how) {
     if (stopped || !store.get('train.options')) return;
-    if (curves[how](run, { log: Boolean(store.get('train.log')) }) && window.chainrule) window.chainrule.frames += 1;
+    if (curves[how](run, { log: Boolean(store.get('train.log')) })) counted();
   }
   function draw() {
     clearTimeout(late);
-    drawing = late = 0;
-    if (stopped) return;
+    late = 0;
     const what = due, all = what.has('all');
     read = performance.now();
     due = new Set();
@@ -285,7 +286,7 @@ export function train(root, store) {
     stopped = true;
     clearTimeout(timer);
     clearTimeout(late);
-    cancelAnimationFrame(drawing);
+    soon.stop();
     document.removeEventListener('keydown', onkey);
     offs.forEach((off) => off());
     unfollow();

@@ -12,6 +12,7 @@ function shown(store, value) {
 }
 
 // What tells a form from the others, as "optimizer SGD".
+/** @param {import('../store.js').Store} store */
 export function labelOf(store, form, forms) {
   const options = store.get('train.options'), of = (one, name) => (name in one ? one[name] : options.defaults[name] ?? null);
   const names = [...new Set(forms.flatMap((one) => Object.keys(one)))];
@@ -38,6 +39,7 @@ export function reference(run) {
   return found && found.metric === monitorOf(run) ? ['constant', 'linear'].map((name) => [name, found[name]]) : [];
 }
 
+/** @param {import('../store.js').Store} store */
 export function charts(store) {
   const lossChart = lineChart(store, { label: t(store, 'train.loss_chart'), height: 230 });
   const scoreChart = lineChart(store, { label: t(store, 'train.score_chart'), height: 230 });

@@ -45,6 +45,7 @@ function table(store, run) {
 }
 
 // Fills `root`. begin(arguments) starts two runs; null where none can be started.
+/** @param {import('../store.js').Store} store */
 export function showCompare(store, root, run, begin) {
   fill(root, begin ? choice(store, begin) : null, run.others.length ? table(store, run) : null);
 }

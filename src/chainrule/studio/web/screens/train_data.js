@@ -80,6 +80,7 @@ function painter(store, use) {
 }
 
 // The panel of the data. reading() is the name of data that are on their way, fail(sentence) shows what is wrong with them.
+/** @param {import('../store.js').Store} store */
 export function dataPanel(store, reading, fail) {
   const body = h('div.data-body'), line = h('p.data-line', { role: 'status', dataset: { test: 'data-line' } }), bar = h('progress', { hidden: true, 'aria-label': t(store, 'train.reading_bar') });
   let stop = () => {};

@@ -5,7 +5,7 @@ import { number } from '../format.js';
 import { field, select, numberInput } from '../ui.js';
 
 // Names of the library's classes, the same in every language.
-export const NAMES = { relu: 'ReLU', leaky_relu: 'leaky ReLU', prelu: 'PReLU', elu: 'ELU', selu: 'SELU', gelu: 'GELU', gelu_tanh: 'GELU (tanh)', silu: 'SiLU', mish: 'Mish',
+const NAMES = { relu: 'ReLU', leaky_relu: 'leaky ReLU', prelu: 'PReLU', elu: 'ELU', selu: 'SELU', gelu: 'GELU', gelu_tanh: 'GELU (tanh)', silu: 'SiLU', mish: 'Mish',
   softplus: 'softplus', sigmoid: 'sigmoid', tanh: 'tanh', identity: 'identity', adam: 'Adam', adamw: 'AdamW', amsgrad: 'AMSGrad', nadam: 'Nadam', sgd: 'SGD', rmsprop: 'RMSprop',
   adagrad: 'Adagrad', cmaes: 'CMA-ES' };
 
@@ -13,12 +13,14 @@ export const nameOf = (store, kind) => (has(`train.name.${kind}`) ? t(store, `tr
 
 export const formOf = (store) => store.get('train.form') || {};
 
+/** @param {import('../store.js').Store} store */
 export function valueOf(store, name) {
   const form = formOf(store), options = store.get('train.options');
   return name in form ? form[name] : options.defaults[name] ?? null;
 }
 
 // Changes settings; those at their defaults leave the address.
+/** @param {import('../store.js').Store} store */
 export function change(store, patch) {
   const options = store.get('train.options'), form = { ...formOf(store), ...patch };
   for (const [name, value] of Object.entries(form))
@@ -27,6 +29,7 @@ export function change(store, patch) {
 }
 
 // Whether a table is trained by a preset, which has layers and numbers of its own.
+/** @param {import('../store.js').Store} store */
 export function isPreset(store) {
   return !['none', null].includes(valueOf(store, 'preset'));
 }
@@ -46,7 +49,7 @@ function setting(store, name, control, unit) {
   return box;
 }
 
-function numeric(store, name, { placeholder, ...props }) {
+function numeric(store, name, { placeholder = null, ...props }) {
   const value = valueOf(store, name);
   const input = numberInput(value ?? '', (found) => change(store, { [name]: found }), { step: 'any', placeholder, dataset: { field: name }, ...props });
   input.addEventListener('change', () => { if (input.value === '') change(store, { [name]: null }); });
@@ -54,6 +57,7 @@ function numeric(store, name, { placeholder, ...props }) {
 }
 
 // The fields of the panel "training". `checked` is the server's answer about the form, or null.
+/** @param {import('../store.js').Store} store */
 export function trainingFields(store, checked) {
   const options = store.get('train.options'), optimizer = valueOf(store, 'optimizer'), own = options.optimizers[optimizer] || {}, preset = isPreset(store);
   const open = (name) => (checked && options.defaults[name] === null ? checked[name] : null);   // what the data, or the preset, decide

@@ -36,6 +36,7 @@ const FOR = { rising: ['lower', 'clip'], not_finite: ['lower', 'clip'], explodin
   overfitting: ['dropout', 'early'], no_gradient: ['seed', 'leaky'] };
 
 // Fills `root` with the hints of a run; `restart` starts anew after a remedy, null where nothing can be started.
+/** @param {import('../store.js').Store} store */
 export function showHints(store, root, run, checked, restart) {
   const isPreset = ![undefined, null, 'none'].includes(run.preset);   // which stops by itself, and has layers of its own
   const known = run.hints.filter((hint) => hint.code in FOR && !(isPreset && ['overfitting', 'rising'].includes(hint.code)));

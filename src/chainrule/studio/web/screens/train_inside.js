@@ -21,6 +21,7 @@ function barCell(test) {
   } };
 }
 
+/** @param {import('../store.js').Store} store */
 export function inside(store) {
   const strip = h('div.strip'), table = h('table.flow', { dataset: { test: 'flow' } });
   const none = h('p.help', t(store, 'train.no_inside')), element = h('div.inside', none, strip, h('div.scroll', table));
@@ -78,6 +79,7 @@ export function inside(store) {
 const MOST = 14;
 
 // A matrix with numbers for few classes, a picture of one pixel a cell for many.
+/** @param {import('../store.js').Store} store */
 export function confusion(store) {
   const element = h('div.confusion', { dataset: { test: 'confusion' } });
   let listed = null, cells = [], canvas = null, caption = null;   // listed: the classes of what is there; none: nothing is

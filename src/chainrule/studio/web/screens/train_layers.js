@@ -9,7 +9,7 @@ const OFFERED = ['dense', 'batch_norm', 'dropout', 'residual', 'scale'];
 const SETTINGS = { dense: ['units'], dropout: ['rate'], leaky_relu: ['slope'], prelu: ['slope'], elu: ['alpha'], batch_norm: ['momentum'] };
 
 const sigmoids = Array.from({ length: 6 }, () => [{ kind: 'dense', units: 48 }, { kind: 'sigmoid' }]).flat();
-export const PRESETS = {
+const PRESETS = {
   small: [{ kind: 'dense', units: 128 }, { kind: 'relu' }, { kind: 'dense', units: 32 }, { kind: 'relu' }],
   wide: [{ kind: 'dense', units: 512 }, { kind: 'relu' }, { kind: 'dense', units: 512 }, { kind: 'relu' }],
   norm: [{ kind: 'dense', units: 128 }, { kind: 'batch_norm' }, { kind: 'relu' }, { kind: 'dropout', rate: 0.2 }],
@@ -62,6 +62,7 @@ export const linkName = (store, kind) => (has(`train.kind.${kind}`) ? t(store, `
 export const widthsOf = ({ links }) => [links[0].inputs, ...links.filter((link) => link.kind === 'dense').map((link) => link.width)].join(' – ');
 
 // Fills a panel with the layers, below the inputs and above the outputs that the data decide.
+/** @param {import('../store.js').Store} store */
 export function layerBuilder(store, root, checked) {
   const preset = 'preset' in store.get('train.options').defaults ? field(t(store, 'train.field.preset'), select(store.get('train.options').presets.map((name) => [name, t(store, `train.preset_name.${name}`)]), valueOf(store, 'preset'),
     (name) => change(store, { preset: name, lr: null, momentum: null, weight_decay: null, l2: null }), { dataset: { field: 'preset', test: 'preset' } })) : null;

@@ -27,6 +27,7 @@ function add({ curve, samples }, points) {
 export const isAlive = (run) => run.state === 'running' || run.state === 'paused';
 
 // Calls changed(what) after each change: 'all', 'frame', 'look', 'epoch', 'mark' or 'shown'. Returns {run, refresh, stop}.
+/** @param {import('../store.js').Store} store */
 export function followRun(store, changed) {
   const run = fresh(), page = String(Math.random()).slice(2);
   const inTime = createPace(undefined, { least: FRAME_MS, alone: true });

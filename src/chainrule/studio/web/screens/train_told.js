@@ -9,6 +9,7 @@ const SETTINGS = ['preset', 'loss', 'optimizer', 'lr', 'momentum', 'weight_decay
 
 const said = (store, name, value) => (name === 'preset' ? t(store, `train.preset_name.${value}`) : (Number.isInteger(value) ? count(value) : typeof value === 'number' ? number(value, 3) : nameOf(store, String(value))));
 
+/** @param {import('../store.js').Store} store */
 export function dataLine(store) {
   const data = store.get('data');
   if (data && data.columns) return t(store, 'train.table_line', { name: data.name, n: count(data.parts.train), test: count(data.parts.test), columns: count(data.columns.length), target: data.target });
@@ -18,6 +19,7 @@ export function dataLine(store) {
 const layerOf = (store, layer) => h('li', [linkName(store, layer.kind), layer.units ?? layer.rate ?? ''].join(' '), layer.layers ? h('ul', layer.layers.map((one) => layerOf(store, one))) : null);
 
 // {data, network, settings}: elements. checked: the server's answer about the form.
+/** @param {import('../store.js').Store} store */
 export function toldForm(store, checked) {
   const given = SETTINGS.map((name) => [name, valueOf(store, name) ?? (checked ? checked[name] : null)]).filter(([, value]) => value !== null && value !== undefined);
   return {

@@ -12,6 +12,7 @@ const NETS = [['sigmoid', 'vanishing.sigmoid'], ['tanh', 'vanishing.tanh'], ['re
 const LOW = -14, HIGH = 2;   // powers of ten that a bar can show
 const WELL = 1e-3, GUESS = Math.log(10);
 
+/** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function vanishing(root, store) {
   for (const [key, value] of Object.entries(defaults)) if (store.get(key) === undefined) store.set({ [key]: value });
   const get = (key) => store.get(`vanishing.${key}`), put = (key) => (value) => store.set({ [`vanishing.${key}`]: value });

@@ -12,6 +12,7 @@ export const url = ['why.target', 'why.against', 'why.methods', 'why.shared', 'w
 
 const text = (value) => (value === null || value === undefined || value === '' ? null : String(value));
 
+/** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function why(root, store) {
   const status = h('div', { 'aria-live': 'polite' }), side = h('section.panel.why-side'), main = h('section.panel.why-methods'), turn = h('section.panel'), story = h('section.panel');
   fill(root, status, h('div.why-columns', side, main), h('div.why-below', turn, story));

@@ -7,6 +7,7 @@ import { largest, nameOf, signedPicture } from './why_pixels.js';
 
 const BARS = 12;
 
+/** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function methods(root, store, state) {
   const heading = h('h2'), choice = h('div.row.method-choice', { role: 'group', 'aria-label': t(store, 'why.methods') }), grid = h('div.method-grid'), python = h('div');
   heading.textContent = t(store, 'why.methods');

@@ -24,7 +24,7 @@ export function createCursor() {
 }
 
 // A picture of values (height x width) whose pixels the pointer and the arrow keys look at.
-export function picture(cursor, values, [height, width], lookup, place, props) {
+function picture(cursor, values, [height, width], lookup, place, props) {
   const canvas = h('canvas.neurons'), cross = h('i.cross', { hidden: true });
   paint(canvas, values, width, lookup, place);
   const box = h('div.pixels', { tabindex: 0, role: 'img', ...props }, canvas, cross);
@@ -59,10 +59,12 @@ export function picture(cursor, values, [height, width], lookup, place, props) {
   return box;
 }
 
+/** @param {import('../store.js').Store} store */
 export function signedPicture(store, cursor, values, shape, scale, props) {
   return picture(cursor, values, shape, palette(store.get('theme')).signed, (v) => signedPlace(v, scale), props);
 }
 
+/** @param {import('../store.js').Store} store */
 export function inkPicture(store, cursor, values, shape, [low, high], props) {
   return picture(cursor, values, shape, palette(store.get('theme')).ink, (v) => sharePlace(v - low, high - low), props);
 }
@@ -70,6 +72,7 @@ export function inkPicture(store, cursor, values, shape, [low, high], props) {
 const LIT = 16;   // a picture whose brightest pixel is above is one of bytes
 
 // What black and white are: 0 and 255 for bytes, else the least of the numbers, or 0, and the largest.
+/** @returns {[number, number]} */
 export function inkRange(x) {
   let low = Infinity, high = -Infinity;
   for (const v of x) {
@@ -81,11 +84,13 @@ export function inkRange(x) {
 
 export const largest = (values) => values.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
 
+/** @param {import('../store.js').Store} store */
 export function nameOf(store, state, i) {
   if (state.shape) return t(store, 'why.pixel', { row: Math.floor(i / state.shape[1]), column: i % state.shape[1] });
   return state.names ? state.names[i] : t(store, 'why.input', { i });
 }
 
+/** @param {import('../store.js').Store} store */
 export function inputPicture(store, state) {
   const { x } = state.found;
   if (state.shape) return inkPicture(store, state.cursor, x, state.shape, inkRange(x), { 'aria-label': t(store, 'why.picture'), dataset: { test: 'input' } });
@@ -93,6 +98,7 @@ export function inputPicture(store, state) {
 }
 
 // The numbers of the input that is looked at, in every method on show.
+/** @param {import('../store.js').Store} store */
 export function readout(store, state) {
   const box = h('div.readout', { 'aria-live': 'polite', dataset: { test: 'readout' } });
   const tell = (at) => {

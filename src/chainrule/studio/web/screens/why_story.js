@@ -4,6 +4,7 @@ import { t } from '../i18n.js';
 import { number } from '../format.js';
 import { message } from '../ui.js';
 
+/** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function evidence(root, store, state) {
   const wait = () => fill(root, h('h2', t(store, 'why.evidence')), h('p.soft', t(store, 'why.waiting')));
   let asked = 0, seen = null;

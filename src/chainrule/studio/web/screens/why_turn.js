@@ -7,6 +7,7 @@ import { inkPicture, inkRange, largest, nameOf, signedPicture } from './why_pixe
 
 const BEYOND = 1.001;   // the change ends where two answers are even, which float32 cannot tell apart
 
+/** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function turning(root, store, state) {
   const wait = () => fill(root, h('h2', t(store, 'why.turn')), h('p.soft', t(store, 'why.waiting')));
   let asked = 0, seen = null;
@@ -50,7 +51,7 @@ export function turning(root, store, state) {
       const moved = Float32Array.from(x, (v, i) => v + part * BEYOND * change[i]);
       if (state.shape) {
         const range = inkRange(x);
-        const outside = moved.reduce((n, v) => n + (v < range[0] - 0.5 || v > range[1] + 0.5), 0);
+        const outside = moved.filter((v) => v < range[0] - 0.5 || v > range[1] + 0.5).length;
         fill(now, inkPicture(store, state.cursor, moved, state.shape, range, { 'aria-label': t(store, 'why.changed_picture'), dataset: { test: 'changed' } }),
           h('p.caption', outside ? t(store, 'why.outside', { n: outside }) : t(store, 'why.changed_picture')));
       }

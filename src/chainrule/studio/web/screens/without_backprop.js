@@ -13,9 +13,11 @@ const METHODS = [['backpropagation', 'without_backprop.backpropagation'], ['cent
   ['forward_gradient', 'without_backprop.forward_gradient'], ['spsa', 'without_backprop.spsa'], ['openai_es', 'without_backprop.openai_es'], ['cma_es', 'without_backprop.cma_es'], ['random_search', 'without_backprop.random_search'],
   ['feedback_alignment', 'without_backprop.feedback_alignment'], ['random_features', 'without_backprop.random_features'], ['none', 'without_backprop.none']];
 
+/** @type {[string, string, (value: number) => string][]} */
 const COLUMNS = [['step', 'without_backprop.steps', count], ['passes', 'without_backprop.passes', (passes) => count(Math.round(passes))], ['seconds', 'without_backprop.seconds', (seconds) => number(seconds, 3)],
   ['loss', 'word.loss', (loss) => number(loss, 3)], ['accuracy', 'without_backprop.right', (share) => percent(share)]];
 
+/** @param {HTMLElement} root  @param {import('../store.js').Store} store */
 export function without_backprop(root, store) {
   for (const [key, value] of Object.entries(defaults)) if (store.get(key) === undefined) store.set({ [key]: value });
   const get = (key) => store.get(`without_backprop.${key}`), put = (key) => (value) => store.set({ [`without_backprop.${key}`]: value });
