@@ -39,10 +39,16 @@ test: $(STAMP)test  ## run the tests, but for the slow ones (ROOM=estimators, WO
 test-all: $(STAMP)test-all  ## run every test, the slow ones too, for which more packages are installed
 	$(PYTEST) $(ARGS)
 
-lint: $(STAMP)lint  ## check style, formatting and types
+# TypeScript and ESLint, for the studio's JavaScript: from npm into .venv, where there is npm.
+NODE := $(VENV)/node/node_modules
+NODE_PACKAGES := typescript@5.9.3 eslint@9.39.5
+
+lint: $(STAMP)lint $(if $(shell command -v npm),$(STAMP)node)  ## check style, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	@if [ -e $(STAMP)node ]; then set -x; $(NODE)/.bin/tsc && NODE_PATH=$(NODE) $(NODE)/.bin/eslint src/chainrule/studio/web; \
+	else echo "The studio's JavaScript is not checked: npm, which would fetch what does it, is not there or reaches nothing."; fi
 
 format: $(STAMP)lint  ## mend what ruff can mend by itself
 	$(BIN)/ruff check --fix
@@ -88,6 +94,9 @@ $(STAMP)core: pyproject.toml CMakeLists.txt $(wildcard native/* native/ops/*) | 
 	done; \
 	wait $$pip || { tail -n 60 $(VENV)/build.log; exit 1; }
 	@touch $@
+
+$(STAMP)node: Makefile | $(STAMP)venv
+	@npm install --prefix $(VENV)/node --no-save --no-package-lock --no-audit --no-fund --loglevel=error $(NODE_PACKAGES) && touch $@ || rm -f $@
 
 # Only the files of these packages are read, and several pin old versions of what they require: they come without it.
 $(STAMP)bench-tables: $(STAMP)core
